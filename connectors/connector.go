@@ -1,0 +1,168 @@
+// Package connectors holds the contract between a source and the engine. Each kind of source lives in a
+// folder of its own below; connectortest holds the suite that every one of them must pass.
+//
+// A connector only translates. It holds no business rule, no filter that the operator's rules could hold, no
+// retry of its own, and it does not log errors: it returns them, classified by package fault.
+package connectors
+
+import (
+	"context"
+
+	"dirsyncd/sync/directory"
+)
+
+// Connector reads one configured source (a connection). Its methods may be called concurrently for different
+// tenants, never for the same stream of the same tenant. Every error is a *fault.Error, except that an error
+// from emit and the end of the context come back unchanged; no error holds a secret.
+type Connector interface {
+	// Describe says what the connector can read. It does no I/O and always returns the same.
+	Describe() Description
+
+	// Check asks the server whether it is there, whether the credentials work and whether the granted
+	// permissions are those that the configuration needs, each missing one as a finding of its own. The
+	// error is for what kept the check itself from finishing.
+	Check(ctx context.Context) ([]Finding, error)
+
+	// Tenants lists the parts of the source that live and fail on their own. A source without tenants
+	// returns one Tenant with an empty ID, without I/O.
+	Tenants(ctx context.Context) ([]Tenant, error)
+
+	// Read streams one stream of one tenant. emit is called once per page, in order, on the caller's
+	// goroutine; the page and all it holds belong to emit until it returns, and may be reused after.
+	// An error from emit ends Read, which returns it unchanged. After an error of the source no page
+	// follows. The last page, and only that one, carries a Proof; a Read that returns nil without having
+	// emitted a Proof is a defect of the connector.
+	//
+	// In Full mode the pages list everything there is. In Delta mode they list what changed since the
+	// cursor was made. A cursor that the source no longer takes, or that was made under other settings, is
+	// a fault.CursorExpired error, before the first page.
+	Read(ctx context.Context, req Request, emit func(*Page) error) error
+
+	// Close releases what the connector holds. No other method may be running or follow.
+	Close() error
+}
+
+// Description says what a connector can read and what it needs for that.
+type Description struct {
+	// Streams are read one after the other, in this order.
+	Streams []Stream
+	// Permissions are what the source must grant, in its own words, for the operator to read.
+	Permissions []string
+}
+
+// Stream is one kind of cursor: what is read in one go. Its abilities are promises that the conformance
+// suite checks; the engine trusts nothing that is not declared.
+type Stream struct {
+	// Name is the stream's word in logs and in the store: users, groups, members, licences, devices, customers.
+	Name string
+	// Kinds are the kinds of object that the stream lists completely in Full mode: an object of one of
+	// these kinds that a proven full read did not list is no longer there. No two streams share a kind.
+	Kinds []directory.Kind
+	// Members says that the stream lists the members of groups.
+	Members bool
+	// Delta: the stream can be read from a cursor.
+	Delta bool
+	// Tombstones: a delta names what was removed. Without it, removals are found by full reads only.
+	Tombstones bool
+	// Resumable: some pages of a full read carry a cursor from which an interrupted read goes on.
+	Resumable bool
+	// Counted: the proof of a full read carries a count that the source made independently of the pages.
+	Counted bool
+}
+
+// Tenant is a part of a connection that lives and fails on its own.
+type Tenant struct {
+	ID     string // immutable; empty where a source has no tenants
+	Name   string
+	Domain string
+}
+
+// Mode says how a stream is read.
+type Mode uint8
+
+// The modes.
+const (
+	Delta Mode = iota // what changed since the cursor
+	Full              // everything
+)
+
+// String returns the mode's word.
+func (m Mode) String() string {
+	if m == Full {
+		return "full"
+	}
+	return "delta"
+}
+
+// Request says what to read.
+type Request struct {
+	Tenant Tenant
+	Stream string
+	Mode   Mode
+	// Cursor is where to go on. In Delta mode it is the cursor of an earlier read's last page; in Full mode
+	// it is empty, or the cursor of a Resumable page of an interrupted full read.
+	Cursor []byte
+}
+
+// Page is a part of an answer. What it holds may be stored page by page.
+type Page struct {
+	// Objects are there, as described. In Full mode an object may come twice; the later one holds.
+	Objects []directory.Object
+	// Removed are gone: the source said so. A Full read has none.
+	Removed []directory.Ref
+	// Members are memberships of groups.
+	Members []Members
+	// Invalid are entries that could not be translated. The read goes on without them; they are parked.
+	Invalid []Invalid
+	// Cursor is where a later read goes on after everything up to and including this page. Empty when the
+	// source has none to offer here.
+	Cursor []byte
+	// Resumable: Cursor may be used to go on with this very read after an interruption.
+	Resumable bool
+	// Proof is set on the last page only.
+	Proof *Proof
+}
+
+// Members are memberships of one group. People and groups are named by handles (see directory.Object).
+type Members struct {
+	// Group is the group's id. The group's object may come earlier, later, or from another stream.
+	Group string
+	// Add holds members of the group.
+	Add []string
+	// Remove holds handles that are no longer members; in Delta mode only.
+	Remove []string
+	// Whole: Add is the complete list. Otherwise, in Delta mode Add and Remove are changes; in Full mode Add
+	// is a part of the list, whose other parts are anywhere in the same read.
+	Whole bool
+}
+
+// Invalid is an entry of the source that could not be translated.
+type Invalid struct {
+	Kind directory.Kind
+	// ID is the entry's immutable id when that much could be read. Without it the engine cannot tell whose
+	// absence is real, and the read proves no removal.
+	ID string
+	// Where names the entry for the operator: a DN, a URL path.
+	Where string
+	Err   error // classified
+}
+
+// Proof states that the page chain closed: the source said that nothing follows. The engine decides what may
+// be concluded from it.
+type Proof struct {
+	// Scope says in words what was listed: server name as configured, base, filter, identity. Two full
+	// reads with different scopes are not comparable: what only the earlier one listed may still be there.
+	// It holds no secret.
+	Scope string
+	// Count is how many objects the source says there are, counted independently of the pages; -1 when it
+	// cannot tell.
+	Count int
+}
+
+// Finding is one result of Check.
+type Finding struct {
+	Subject string // what was looked at: "bind", "permission User.Read.All"
+	OK      bool
+	Detail  string // what was found
+	Hint    string // what to do when it is not OK
+}

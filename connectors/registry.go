@@ -1,0 +1,60 @@
+package connectors
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Factory makes connectors of one kind. A registry of them is a plain list that the program's main package
+// writes down; there is no registration at import.
+type Factory struct {
+	// Name is the word in `connector: NAME`, and the key of the connector's own block.
+	Name string
+	// Summary is one line for help texts.
+	Summary string
+	// NewConfig returns a pointer to the connector's own configuration with its defaults set. The caller
+	// decodes the operator's block into it. It may have a method Validate() []config.Issue.
+	NewConfig func() any
+	// Open makes a connector from a decoded configuration of NewConfig. It does no network I/O.
+	Open func(cfg any, env Env) (Connector, error)
+}
+
+// Env is what a connector gets from the program.
+type Env struct {
+	Connection string       // the connection's name
+	Log        *slog.Logger // for debug lines only: errors are returned
+	Now        func() time.Time
+}
+
+// New makes a factory whose functions know the connector's configuration type C.
+func New[C any](name, summary string, defaults func() *C, open func(*C, Env) (Connector, error)) Factory {
+	return Factory{
+		Name: name, Summary: summary,
+		NewConfig: func() any { return defaults() },
+		Open:      func(cfg any, env Env) (Connector, error) { return open(cfg.(*C), env) },
+	}
+}
+
+// Registry is the list of the connectors that a program was built with.
+type Registry []Factory
+
+// Lookup returns the factory with this name.
+func (r Registry) Lookup(name string) (Factory, bool) {
+	i := slices.IndexFunc(r, func(f Factory) bool { return f.Name == name })
+	if i < 0 {
+		return Factory{}, false
+	}
+	return r[i], true
+}
+
+// Names lists the names in alphabetical order.
+func (r Registry) Names() []string {
+	names := make([]string, len(r))
+	for i, f := range r {
+		names[i] = f.Name
+	}
+	slices.SortFunc(names, strings.Compare)
+	return names
+}

@@ -1,0 +1,333 @@
+// Package store holds the contract of the durable state: objects as last seen, what they point to, what
+// waits to be settled, what the targets were told, and what waits to be delivered. Folder bolt implements it
+// on one bbolt file; storetest holds the suite that every implementation must pass.
+//
+// The contract is shaped for a second implementation on a shared database: every transaction names its
+// partition and never spans two; iteration is ordered and in chunks; what is handed out belongs to the caller.
+package store
+
+import (
+	"context"
+	"time"
+
+	"dirsyncd/sync/directory"
+)
+
+// Partition is what a transaction is about: one tenant of one connection.
+type Partition struct {
+	Connection string
+	Tenant     string // empty where a source has no tenants
+}
+
+// String names the partition for operators: "csp/contoso", or the connection alone.
+func (p Partition) String() string {
+	if p.Tenant == "" {
+		return p.Connection
+	}
+	return p.Connection + "/" + p.Tenant
+}
+
+// Num is the store's short name of a handle (see directory.Object) within one partition. Zero is none. An
+// object's own number is that of its id's handle. Numbers are given in ascending order and never reused.
+type Num uint32
+
+// Store is the durable state. All methods may be called concurrently; Update calls may wait for each other.
+// Errors are classified by package fault.
+type Store interface {
+	// View runs fn with a consistent view of a partition. A partition that was never written to is empty.
+	View(ctx context.Context, p Partition, fn func(Reader) error) error
+	// Update runs fn in a transaction that becomes durable as a whole when Update returns nil, and leaves no
+	// trace otherwise. An error of fn comes back unchanged.
+	Update(ctx context.Context, p Partition, fn func(Writer) error) error
+	// Partitions lists the partitions that were written to, in order.
+	Partitions(ctx context.Context) ([]Partition, error)
+	// DropPartition forgets everything about a partition, outbox and parked actions included.
+	DropPartition(ctx context.Context, p Partition) error
+	// Scratch returns a throw-away copy that shares nothing with the store. Closing it removes it.
+	Scratch(ctx context.Context) (Store, error)
+	Close() error
+}
+
+// Row is an object as stored.
+type Row struct {
+	Num Num
+	// Gone is why the object counts as removed; empty while it is there.
+	Gone GoneCause
+	// Handles are the numbers of the object's handles other than its id, in the order of Object.Handles.
+	Handles []Num
+	// Data is the canonical form (directory.AppendObject).
+	Data []byte
+}
+
+// GoneCause says how we know that an object is no longer at its source.
+type GoneCause uint8
+
+// The causes. Only Told and Absent are proof; the others wait for the operator's approval.
+const (
+	Here         GoneCause = iota
+	Told                   // the source named it as removed
+	Absent                 // a proven full read of the same scope did not list it
+	OutOfScope             // a full read of another scope did not list it
+	EmptyListing           // a full read listed nothing where there had been something
+)
+
+// String says the cause in words.
+func (g GoneCause) String() string {
+	switch g {
+	case Here:
+		return "present"
+	case Told:
+		return "removed at the source"
+	case Absent:
+		return "no longer listed by the source"
+	case OutOfScope:
+		return "not in the connection's edited scope"
+	case EmptyListing:
+		return "the source suddenly listed none"
+	default:
+		return "unknown"
+	}
+}
+
+// Proven reports whether the cause is proof that the object is gone.
+func (g GoneCause) Proven() bool { return g == Told || g == Absent }
+
+// Reader reads one partition. What its methods return belongs to the caller and outlives the transaction,
+// except the bytes that are handed to a callback, which are valid during the call only. Callbacks stop the
+// iteration by returning false.
+type Reader interface {
+	// Lookup appends the numbers of handles to nums, zero for a handle that was never seen.
+	Lookup(handles []string, nums []Num) ([]Num, error)
+	// Owner returns the number of the object that has the handle: itself when it is an object's own number
+	// and no object claims it. Whether that object exists is another question.
+	Owner(handle Num) (Num, error)
+
+	// Row returns an object as stored. Row.Data and Row.Handles are valid until the transaction ends.
+	Row(kind directory.Kind, n Num) (Row, bool, error)
+	// Rows iterates over the objects of a kind in ascending order of their numbers, those gone included,
+	// beginning after a number. Rows are valid during the call.
+	Rows(kind directory.Kind, after Num, fn func(Row) bool) error
+	// Count returns how many objects of a kind are there, those gone not included.
+	Count(kind directory.Kind) (int, error)
+
+	// Members iterates over the handles of a group's direct members in ascending order.
+	Members(group Num, fn func(handle Num) bool) error
+	// MemberDigest returns what SetMemberDigest stored, or the zero value when a member was added or removed
+	// since.
+	MemberDigest(group Num) (MemberDigest, error)
+	// GroupsOf iterates over the groups that have a handle among their direct members, in ascending order.
+	GroupsOf(handle Num, fn func(group Num) bool) error
+	// Referrers iterates over the objects that state a link of a type to a handle, in ascending order.
+	Referrers(link directory.LinkType, handle Num, fn func(object Num) bool) error
+	// Memberships returns how many memberships the partition has.
+	Memberships() (int, error)
+
+	// Dirty iterates over the dirty marks of a kind in ascending order of the numbers.
+	Dirty(kind directory.Kind, fn func(n Num, why DirtyReason) bool) error
+
+	// Stream returns where a stream stands; the zero value for a stream never read.
+	Stream(name string) (StreamState, error)
+	// Seen calls fn with every chunk that AppendSeen stored for a stream, in order.
+	Seen(stream string, fn func(chunk []byte) bool) error
+
+	// Record returns a record.
+	Record(kind directory.RecordKind, n Num) (directory.Record, bool, error)
+	// Records iterates over the records of a kind in ascending order, beginning after a number.
+	Records(kind directory.RecordKind, after Num, fn func(Num, directory.Record) bool) error
+	// ActiveRecords returns how many active records of a kind there are.
+	ActiveRecords(kind directory.RecordKind) (int, error)
+
+	// Targets lists the targets that have waiting or parked actions or a claim.
+	Targets() ([]string, error)
+	// Outbox iterates over the actions that wait for a target in the order of their sequence numbers,
+	// beginning after one. Queued.Data is valid during the call only.
+	Outbox(target string, after uint64, fn func(Queued) bool) error
+	// Claimed returns the sequence number up to which actions of a target were claimed (see Claim).
+	Claimed(target string) (uint64, error)
+	// OutboxDepth returns how many actions wait for a target, and when the oldest of them was queued.
+	OutboxDepth(target string) (depth int, oldest time.Time, err error)
+
+	// Parked iterates over what is parked, oldest first.
+	Parked(fn func(Parked) bool) error
+	// ParkedObject returns what is parked about an object, if anything.
+	ParkedObject(kind directory.Kind, id string) (Parked, bool, error)
+	// ParkedAction returns what is parked about a record at a target, if anything.
+	ParkedAction(target, subject string) (Parked, bool, error)
+	// ParkedCount returns how many entries are parked.
+	ParkedCount() (int, error)
+
+	// Tenant returns the state of the partition as a whole; the zero value when there is none yet.
+	Tenant() (TenantState, error)
+	// Runs iterates over the kept runs, newest first.
+	Runs(fn func(Run) bool) error
+}
+
+// Writer changes one partition. It reads its own writes.
+type Writer interface {
+	Reader
+
+	// Intern appends the numbers of handles to nums and gives a number to those that have none.
+	Intern(handles []string, nums []Num) ([]Num, error)
+
+	// PutRow stores an object under the number of its id's handle, claims its handles for it, gives up
+	// those that it had before and has no longer, and brings the referrers of its links up to date.
+	PutRow(o *directory.Object, gone GoneCause) (Num, error)
+	// DeleteRow forgets an object, the members that it has as a group, and its claims to handles. Its number
+	// stays known: groups may still list it, and it may come back.
+	DeleteRow(kind directory.Kind, n Num) error
+
+	// AddMembers adds handles to a group's direct members and appends those that were new to added.
+	AddMembers(group Num, handles []Num, added []Num) ([]Num, error)
+	// RemoveMembers takes handles from a group's direct members and appends those that were there to removed.
+	RemoveMembers(group Num, handles []Num, removed []Num) ([]Num, error)
+
+	// SetMemberDigest remembers the digest of the list that a group's members are.
+	SetMemberDigest(group Num, d MemberDigest) error
+
+	// MarkDirty adds reasons to an object's dirty mark.
+	MarkDirty(kind directory.Kind, n Num, why DirtyReason) error
+	// ClearDirty removes dirty marks.
+	ClearDirty(kind directory.Kind, nums []Num) error
+
+	PutStream(name string, s StreamState) error
+	// AppendSeen adds a chunk to what an interrupted full read of a stream has seen; ClearSeen forgets all.
+	AppendSeen(stream string, chunk []byte) error
+	ClearSeen(stream string) error
+
+	PutRecord(n Num, rec *directory.Record) error
+	DeleteRecord(kind directory.RecordKind, n Num) error
+
+	// Enqueue appends an action to the outbox of a target. queued is when, for the age of the outbox.
+	Enqueue(target string, a *directory.Action, queued time.Time) error
+	// Claim says that every waiting action of a target up to a sequence number may have been sent: from now on
+	// they are final, and Replace is not used on them.
+	Claim(target string, upTo uint64) error
+	// Replace puts another action in the place of a waiting one.
+	Replace(target string, seq uint64, a *directory.Action) error
+	// Dequeue removes actions from the outbox of a target.
+	Dequeue(target string, seqs []uint64) error
+
+	// Park keeps what failed. An entry about the same object or the same record and target is replaced.
+	Park(p Parked) (id uint64, err error)
+	// Unpark removes an entry. It reports whether there was one.
+	Unpark(id uint64) (bool, error)
+
+	PutTenant(t TenantState) error
+	// PutRun stores a run under its id and forgets the oldest beyond what is kept.
+	PutRun(r Run) error
+}
+
+// MemberDigest tells two complete lists of member handles apart without reading them. The engine makes it of
+// the handles' texts, independent of their order.
+type MemberDigest struct {
+	Count uint64
+	Sum   [2]uint64
+}
+
+// DirtyReason says what about an object waits to be settled; reasons add up.
+type DirtyReason uint8
+
+// The reasons.
+const (
+	// Changed: the object itself differs, or is new or gone.
+	Changed DirtyReason = 1 << iota
+	// MembersChanged: a group's direct members differ. Those who entered and left have marks of their own.
+	MembersChanged
+	// Regrouped: a group entered or left another group; everybody below it must be looked at again.
+	Regrouped
+)
+
+// StreamState is where a stream stands.
+type StreamState struct {
+	// Cursor is where the next read goes on; empty when it must be a full one.
+	Cursor []byte `json:"cursor,omitempty"`
+	// Partial is the cursor from which an interrupted full read goes on; empty when none is under way.
+	Partial []byte `json:"partial,omitempty"`
+	// Scope is what the last accepted full read listed (connectors.Proof).
+	Scope string `json:"scope,omitempty"`
+	// NewScope is a scope that waits for the operator to approve the removals that it implies.
+	NewScope string `json:"new_scope,omitempty"`
+	// Complete is when the last full read was proven complete; zero when none was.
+	Complete time.Time `json:"complete,omitzero"`
+}
+
+// TenantState is the state of a partition as a whole.
+type TenantState struct {
+	Name   string `json:"name,omitempty"`
+	Domain string `json:"domain,omitempty"`
+	// RulesHash is the mapping with which every object was last settled.
+	RulesHash string `json:"rules_hash,omitempty"`
+	// WantFull makes the next run read in full; Why says who asked for it.
+	WantFull bool   `json:"want_full,omitempty"`
+	Why      string `json:"why,omitempty"`
+	// Held is the plan that waits for the operator, or nil.
+	Held *HeldPlan `json:"held,omitempty"`
+	// Proven is when the store was last known to agree with the source: the end of the last complete run.
+	Proven time.Time `json:"proven,omitzero"`
+	// Failing is the state of a partition whose last run failed, or nil.
+	Failing *Failure `json:"failing,omitempty"`
+}
+
+// Failure is why a partition does not sync at the moment.
+type Failure struct {
+	Class string    `json:"class"`
+	Text  string    `json:"text"`
+	Since time.Time `json:"since"`
+	Runs  int       `json:"runs"` // failed runs in a row
+}
+
+// HeldPlan is a plan that waits for the operator. Its actions are not stored: they follow from the dirty
+// marks, the objects and the rules, and its hash says whether they are still the same.
+type HeldPlan struct {
+	Hash    string                    `json:"hash"`
+	Run     string                    `json:"run"`
+	Since   time.Time                 `json:"since"`
+	Reasons []string                  `json:"reasons"`
+	Counts  map[string]map[string]int `json:"counts"` // record kind, operation
+	// RemovalsOnly: the rest of the run was applied; only removals wait.
+	RemovalsOnly bool `json:"removals_only,omitempty"`
+}
+
+// Queued is an action that waits for a target.
+type Queued struct {
+	Seq    uint64
+	Queued time.Time
+	Data   []byte // directory.AppendAction
+}
+
+// Parked is something that failed for good, kept until an operator replays or drops it.
+type Parked struct {
+	ID     uint64    `json:"id"`
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason"`
+	Class  string    `json:"class"`
+	// Stage says where it failed: read, map or deliver.
+	Stage string `json:"stage"`
+	// Kind and Object name the object that failed to be read or mapped.
+	Kind   directory.Kind `json:"kind,omitempty"`
+	Object string         `json:"object,omitempty"`
+	// Target, Subject and Action are set for an action that a target refused.
+	Target  string `json:"target,omitempty"`
+	Subject string `json:"subject,omitempty"` // directory.Subject
+	Action  []byte `json:"action,omitempty"`  // directory.AppendAction
+}
+
+// Run is what remains of a run.
+type Run struct {
+	ID       string                    `json:"id"`
+	Trigger  string                    `json:"trigger"`
+	Mode     string                    `json:"mode"`
+	Started  time.Time                 `json:"started"`
+	Ended    time.Time                 `json:"ended,omitzero"`
+	Outcome  string                    `json:"outcome"` // clean, parked, held, failed
+	Error    string                    `json:"error,omitempty"`
+	Class    string                    `json:"class,omitempty"`
+	Notes    []string                  `json:"notes,omitempty"` // what the operator should know, one line each
+	Read     int                       `json:"read"`
+	Changed  int                       `json:"changed"`
+	Removed  int                       `json:"removed"`
+	Requests int                       `json:"requests,omitempty"`
+	Counts   map[string]map[string]int `json:"counts,omitempty"` // record kind, operation
+	Parked   int                       `json:"parked,omitempty"`
+	Held     string                    `json:"held,omitempty"` // hash of the held plan
+}

@@ -1,0 +1,98 @@
+package directory
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"strings"
+	"time"
+)
+
+// Op is what an action does to a record. The numbers are stored; they are appended to, never changed.
+type Op uint8
+
+// The operations.
+const (
+	Create Op = iota + 1
+	Update
+	Deactivate
+	Reactivate
+	Delete
+)
+
+var opNames = [...]string{Create: "create", Update: "update", Deactivate: "deactivate", Reactivate: "reactivate", Delete: "delete"}
+
+// Ops lists all operations in the order of their numbers.
+func Ops() []Op { return []Op{Create, Update, Deactivate, Reactivate, Delete} }
+
+// String returns the operation's word as it stands in configuration and events.
+func (op Op) String() string {
+	if int(op) < len(opNames) && opNames[op] != "" {
+		return opNames[op]
+	}
+	return "unknown"
+}
+
+// ParseOp returns the operation of a word.
+func ParseOp(word string) (Op, bool) {
+	for _, op := range Ops() {
+		if op.String() == word {
+			return op, true
+		}
+	}
+	return 0, false
+}
+
+// Action is one change that a target is to make. It carries the whole record, so that a target that lost an
+// earlier action can still do the right thing.
+type Action struct {
+	// Key is the idempotency key: the same for every attempt at this action, different for every other one.
+	Key    string
+	Op     Op
+	Kind   RecordKind
+	Record string // the record's key
+	Origin Origin
+	// Rule made the record; for a removal, the rule that had made it.
+	Rule string
+	Run  string
+	Time time.Time // when the run began, to the second, UTC
+	// Reason says in a few words why a record is removed or changes its kind; empty for the rest.
+	Reason string
+	// Fields are all fields of the record after the action, sorted by name.
+	Fields []Field
+	// Changes are the fields that differ, sorted by name; none for create and delete.
+	Changes []FieldChange
+	// Sets are changes of many-valued parts (group members, licence holders), sorted by name.
+	Sets []SetChange
+	// Other names the record ("agent/hq/1") that takes this one's place or gives its place to this one when a
+	// person changes its kind.
+	Other string
+}
+
+// FieldChange is one field before and after. A field that was not there is Null.
+type FieldChange struct {
+	Name     string
+	From, To Value
+}
+
+// SetChange is what entered and what left a many-valued part of a record. Items are record keys, ascending.
+type SetChange struct {
+	Name           string
+	Added, Removed []string
+}
+
+// Subject names a record among all kinds: "user/hq-ad/5f1c…".
+func Subject(kind RecordKind, key string) string { return kind.String() + "/" + key }
+
+// Removes reports whether the operation takes a record away from its users.
+func (op Op) Removes() bool { return op == Deactivate || op == Delete }
+
+// SealKey computes the action's Key from its content and the record's revision: the same action of the same
+// record state has the same key, so that a plan is a function of its input, and no two actions of a record
+// share one. Run and time are left out.
+func (a *Action) SealKey(revision uint64) {
+	content := *a
+	content.Key, content.Run, content.Time = "", "", time.Time{}
+	buf := appendUvarint(make([]byte, 0, 512), revision)
+	sum := sha256.Sum256(AppendAction(buf, &content))
+	a.Key = strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:20]))
+}

@@ -1,0 +1,356 @@
+package directory
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// The canonical form: what the store keeps and what equality means. Two objects are the same exactly when
+// their bytes are. Integers are unsigned varints, texts are length and bytes, lists are count and items.
+// A form is never changed in place: a new layout is a new schema version of the store.
+
+// ErrCorrupt is wrapped by every error of the Parse functions: the bytes are not what Append wrote.
+var ErrCorrupt = errors.New("stored bytes are damaged")
+
+// AppendObject appends the canonical form of an object. Partial is not part of it.
+func AppendObject(buf []byte, o *Object) []byte {
+	buf = append(buf, byte(o.Kind))
+	buf = appendText(buf, o.ID)
+	buf = appendTexts(buf, o.Handles)
+	buf = appendFields(buf, o.Fields)
+	buf = appendUvarint(buf, uint64(len(o.Links)))
+	for _, l := range o.Links {
+		buf = append(buf, byte(l.Type))
+		buf = appendText(buf, l.To)
+	}
+	return buf
+}
+
+// ParseObject reads what AppendObject wrote. The object does not refer to data.
+func ParseObject(data []byte) (Object, error) {
+	r := reader{rest: string(data)}
+	o := Object{Kind: Kind(r.byte()), ID: r.text(), Handles: r.texts(), Fields: r.fields()}
+	if n := r.count(2); n > 0 {
+		o.Links = make([]Link, n)
+		for i := range o.Links {
+			o.Links[i] = Link{Type: LinkType(r.byte()), To: r.text()}
+		}
+	}
+	return o, r.close("object")
+}
+
+// AppendRecord appends the canonical form of a record.
+func AppendRecord(buf []byte, rec *Record) []byte {
+	// Most fields of a record come from one or two runs: the stamps are written once, fields point to them.
+	stamps := []Stamp{rec.Changed}
+	index := func(s Stamp) uint64 {
+		for i := range stamps {
+			if stamps[i] == s {
+				return uint64(i)
+			}
+		}
+		stamps = append(stamps, s)
+		return uint64(len(stamps) - 1)
+	}
+	for i := range rec.Fields {
+		index(rec.Fields[i].Since)
+	}
+	buf = append(buf, byte(rec.Kind))
+	buf = appendText(buf, rec.Key)
+	buf = appendBool(buf, rec.Active)
+	buf = appendText(buf, rec.Rule)
+	buf = appendUvarint(buf, rec.Revision)
+	buf = appendUvarint(buf, uint64(len(stamps)))
+	for _, s := range stamps {
+		buf = appendText(buf, s.Run)
+		buf = appendTime(buf, s.Time)
+	}
+	buf = appendUvarint(buf, uint64(len(rec.Fields)))
+	for i := range rec.Fields {
+		f := &rec.Fields[i]
+		buf = appendUvarint(buf, index(f.Since))
+		buf = appendField(buf, f.Field)
+	}
+	buf = appendUvarint(buf, uint64(len(rec.Members)))
+	var last uint32
+	for _, m := range rec.Members {
+		buf = appendUvarint(buf, uint64(m-last))
+		last = m
+	}
+	return buf
+}
+
+// ParseRecord reads what AppendRecord wrote. The record does not refer to data.
+func ParseRecord(data []byte) (Record, error) {
+	r := reader{rest: string(data)}
+	rec := Record{Kind: RecordKind(r.byte()), Key: r.text(), Active: r.bool(), Rule: r.text(), Revision: r.uvarint()}
+	stamps := make([]Stamp, r.count(2))
+	for i := range stamps {
+		stamps[i] = Stamp{Run: r.text(), Time: r.time()}
+	}
+	if len(stamps) > 0 {
+		rec.Changed = stamps[0]
+	}
+	if n := r.count(3); n > 0 {
+		rec.Fields = make([]RecordField, n)
+		for i := range rec.Fields {
+			at := r.uvarint()
+			if at >= uint64(len(stamps)) {
+				r.fail()
+				break
+			}
+			rec.Fields[i] = RecordField{Since: stamps[at], Field: r.field()}
+		}
+	}
+	if n := r.count(1); n > 0 {
+		rec.Members = make([]uint32, n)
+		var last uint64
+		for i := range rec.Members {
+			last += r.uvarint()
+			if last > 1<<32-1 {
+				r.fail()
+				break
+			}
+			rec.Members[i] = uint32(last)
+		}
+	}
+	return rec, r.close("record")
+}
+
+// AppendAction appends the canonical form of an action.
+func AppendAction(buf []byte, a *Action) []byte {
+	buf = append(buf, byte(a.Op), byte(a.Kind))
+	for _, s := range []string{a.Key, a.Record, a.Origin.Connection, a.Origin.Connector, a.Origin.Tenant, a.Origin.ID, a.Rule, a.Run, a.Reason, a.Other} {
+		buf = appendText(buf, s)
+	}
+	buf = appendTime(buf, a.Time)
+	buf = appendFields(buf, a.Fields)
+	buf = appendUvarint(buf, uint64(len(a.Changes)))
+	for _, c := range a.Changes {
+		buf = appendField(buf, Field{Name: c.Name, Value: c.From})
+		buf = appendValue(buf, c.To)
+	}
+	buf = appendUvarint(buf, uint64(len(a.Sets)))
+	for _, s := range a.Sets {
+		buf = appendText(buf, s.Name)
+		buf = appendTexts(buf, s.Added)
+		buf = appendTexts(buf, s.Removed)
+	}
+	return buf
+}
+
+// ParseAction reads what AppendAction wrote. The action does not refer to data.
+func ParseAction(data []byte) (Action, error) {
+	r := reader{rest: string(data)}
+	a := Action{Op: Op(r.byte()), Kind: RecordKind(r.byte())}
+	for _, s := range []*string{&a.Key, &a.Record, &a.Origin.Connection, &a.Origin.Connector, &a.Origin.Tenant, &a.Origin.ID, &a.Rule, &a.Run, &a.Reason, &a.Other} {
+		*s = r.text()
+	}
+	a.Time = r.time()
+	a.Fields = r.fields()
+	if n := r.count(3); n > 0 {
+		a.Changes = make([]FieldChange, n)
+		for i := range a.Changes {
+			f := r.field()
+			a.Changes[i] = FieldChange{Name: f.Name, From: f.Value, To: r.value()}
+		}
+	}
+	if n := r.count(3); n > 0 {
+		a.Sets = make([]SetChange, n)
+		for i := range a.Sets {
+			a.Sets[i] = SetChange{Name: r.text(), Added: r.texts(), Removed: r.texts()}
+		}
+	}
+	return a, r.close("action")
+}
+
+func appendUvarint(buf []byte, n uint64) []byte { return binary.AppendUvarint(buf, n) }
+
+func appendText(buf []byte, s string) []byte {
+	return append(binary.AppendUvarint(buf, uint64(len(s))), s...)
+}
+
+func appendTexts(buf []byte, list []string) []byte {
+	buf = appendUvarint(buf, uint64(len(list)))
+	for _, s := range list {
+		buf = appendText(buf, s)
+	}
+	return buf
+}
+
+func appendBool(buf []byte, b bool) []byte {
+	if b {
+		return append(buf, 1)
+	}
+	return append(buf, 0)
+}
+
+// appendTime writes seconds; the zero time is written as zero, which no run and no source uses.
+func appendTime(buf []byte, t time.Time) []byte {
+	if t.IsZero() {
+		return binary.AppendVarint(buf, 0)
+	}
+	return binary.AppendVarint(buf, t.Unix())
+}
+
+func appendFields(buf []byte, fields []Field) []byte {
+	buf = appendUvarint(buf, uint64(len(fields)))
+	for _, f := range fields {
+		buf = appendField(buf, f)
+	}
+	return buf
+}
+
+// appendField writes a common field's name as its position plus one, any other name as zero and the text.
+func appendField(buf []byte, f Field) []byte {
+	if code, ok := commonFieldCodes[f.Name]; ok {
+		buf = appendUvarint(buf, uint64(code)+1)
+	} else {
+		buf = appendUvarint(buf, 0)
+		buf = appendText(buf, f.Name)
+	}
+	return appendValue(buf, f.Value)
+}
+
+func appendValue(buf []byte, v Value) []byte {
+	buf = append(buf, byte(v.typ))
+	switch v.typ {
+	case TextType:
+		buf = appendText(buf, v.text)
+	case BoolType, NumberType, TimeType:
+		buf = binary.AppendVarint(buf, v.num)
+	case ListType:
+		buf = appendTexts(buf, v.list)
+	}
+	return buf
+}
+
+// reader takes a canonical form apart. The first error sticks; every later read returns zero values.
+type reader struct {
+	rest string
+	bad  bool
+}
+
+func (r *reader) fail() { r.bad, r.rest = true, "" }
+
+func (r *reader) close(what string) error {
+	if r.bad || r.rest != "" {
+		return fmt.Errorf("%s: %w", what, ErrCorrupt)
+	}
+	return nil
+}
+
+func (r *reader) byte() byte {
+	if r.rest == "" {
+		r.fail()
+		return 0
+	}
+	b := r.rest[0]
+	r.rest = r.rest[1:]
+	return b
+}
+
+func (r *reader) bool() bool { return r.byte() == 1 }
+
+func (r *reader) uvarint() uint64 {
+	var n uint64
+	for i := range min(len(r.rest), binary.MaxVarintLen64) {
+		b := r.rest[i]
+		n |= uint64(b&0x7f) << (7 * i)
+		if b < 0x80 {
+			r.rest = r.rest[i+1:]
+			return n
+		}
+	}
+	r.fail()
+	return 0
+}
+
+func (r *reader) varint() int64 {
+	u := r.uvarint()
+	n := int64(u >> 1)
+	if u&1 != 0 {
+		n = ^n
+	}
+	return n
+}
+
+func (r *reader) time() time.Time {
+	n := r.varint()
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(n, 0).UTC()
+}
+
+// count reads how many items follow, each of at least size bytes: a damaged count must not allocate memory.
+func (r *reader) count(size int) int {
+	n := r.uvarint()
+	if n > uint64(len(r.rest)/size) {
+		r.fail()
+		return 0
+	}
+	return int(n)
+}
+
+func (r *reader) text() string {
+	n := r.count(1)
+	s := r.rest[:n]
+	r.rest = r.rest[n:]
+	return s
+}
+
+func (r *reader) texts() []string {
+	n := r.count(1)
+	if n == 0 {
+		return nil
+	}
+	list := make([]string, n)
+	for i := range list {
+		list[i] = r.text()
+	}
+	return list
+}
+
+func (r *reader) fields() []Field {
+	n := r.count(2)
+	if n == 0 {
+		return nil
+	}
+	fields := make([]Field, n)
+	for i := range fields {
+		fields[i] = r.field()
+	}
+	return fields
+}
+
+func (r *reader) field() Field {
+	code := r.uvarint()
+	switch {
+	case code == 0:
+		return Field{Name: r.text(), Value: r.value()}
+	case code <= uint64(len(commonFields)):
+		return Field{Name: commonFields[code-1].Name, Value: r.value()}
+	default:
+		r.fail()
+		return Field{}
+	}
+}
+
+func (r *reader) value() Value {
+	v := Value{typ: ValueType(r.byte())}
+	switch v.typ {
+	case NullType:
+	case TextType:
+		v.text = r.text()
+	case BoolType, NumberType, TimeType:
+		v.num = r.varint()
+	case ListType:
+		v.list = r.texts()
+	default:
+		r.fail()
+	}
+	return v
+}

@@ -1,0 +1,122 @@
+package directory
+
+import (
+	"slices"
+	"strings"
+)
+
+// AttributePrefix begins the name of a field that holds an attribute under the source's own name, as in
+// "attributes.employeeNumber". All other field names are those of CommonFields.
+const AttributePrefix = "attributes."
+
+// Names of the common fields, as rules spell them. Presets fill them from what each source calls them.
+const (
+	FieldLogin        = "login"
+	FieldName         = "name"
+	FieldGivenName    = "given_name"
+	FieldFamilyName   = "family_name"
+	FieldEmail        = "email"
+	FieldEmails       = "emails"
+	FieldTitle        = "title"
+	FieldDepartment   = "department"
+	FieldCompany      = "company"
+	FieldOffice       = "office"
+	FieldPhone        = "phone"
+	FieldMobile       = "mobile"
+	FieldStreet       = "street"
+	FieldCity         = "city"
+	FieldState        = "state"
+	FieldPostalCode   = "postal_code"
+	FieldCountry      = "country"
+	FieldLanguage     = "language"
+	FieldEmployeeID   = "employee_id"
+	FieldEmployeeType = "employee_type"
+	FieldEnabled      = "enabled"
+	FieldStatus       = "status"
+	FieldUserType     = "user_type"
+	FieldPath         = "path"
+	FieldCreated      = "created"
+	FieldLastLogin    = "last_login"
+	FieldDescription  = "description"
+	FieldGroupType    = "group_type"
+)
+
+// CommonField describes a field that every connector fills in the same way.
+type CommonField struct {
+	Name string
+	Type ValueType
+	Help string // one line for the operator
+}
+
+// commonFields is stored by position (see the codec): it is appended to, never reordered.
+var commonFields = []CommonField{
+	{FieldLogin, TextType, "log-in name"},
+	{FieldName, TextType, "display name"},
+	{FieldGivenName, TextType, "given name"},
+	{FieldFamilyName, TextType, "family name"},
+	{FieldEmail, TextType, "primary mail address"},
+	{FieldEmails, ListType, "all mail addresses"},
+	{FieldTitle, TextType, "job title"},
+	{FieldDepartment, TextType, "department"},
+	{FieldCompany, TextType, "company"},
+	{FieldOffice, TextType, "office or location"},
+	{FieldPhone, TextType, "business phone"},
+	{FieldMobile, TextType, "mobile phone"},
+	{FieldStreet, TextType, "street address"},
+	{FieldCity, TextType, "city"},
+	{FieldState, TextType, "state or province"},
+	{FieldPostalCode, TextType, "postal code"},
+	{FieldCountry, TextType, "country"},
+	{FieldLanguage, TextType, "preferred language"},
+	{FieldEmployeeID, TextType, "employee number"},
+	{FieldEmployeeType, TextType, "kind of employment"},
+	{FieldEnabled, BoolType, "the account may be used"},
+	{FieldStatus, TextType, "status in the source's own word"},
+	{FieldUserType, TextType, "member, guest or service"},
+	{FieldPath, TextType, "where the object lives: DN of the parent, orgUnitPath"},
+	{FieldCreated, TimeType, "when the source created the object"},
+	{FieldLastLogin, TimeType, "last log-in that the source knows of"},
+	{FieldDescription, TextType, "description"},
+	{FieldGroupType, TextType, "security, distribution, posix, …"},
+}
+
+var commonFieldCodes = func() map[string]int {
+	codes := make(map[string]int, len(commonFields))
+	for i, f := range commonFields {
+		codes[f.Name] = i
+	}
+	return codes
+}()
+
+// CommonFields lists the common fields. The result is the caller's.
+func CommonFields() []CommonField { return slices.Clone(commonFields) }
+
+// LookupCommonField returns the description of a common field.
+func LookupCommonField(name string) (CommonField, bool) {
+	i, ok := commonFieldCodes[name]
+	if !ok {
+		return CommonField{}, false
+	}
+	return commonFields[i], true
+}
+
+func findField(fields []Field, name string) (int, bool) {
+	return slices.BinarySearchFunc(fields, name, func(f Field, name string) int { return strings.Compare(f.Name, name) })
+}
+
+func getField(fields []Field, name string) (Value, bool) {
+	i, ok := findField(fields, name)
+	if !ok {
+		return Value{}, false
+	}
+	return fields[i].Value, true
+}
+
+func setField(fields []Field, name string, v Value) []Field {
+	i, ok := findField(fields, name)
+	if ok {
+		fields[i].Value = v
+		return fields
+	}
+	return slices.Insert(fields, i, Field{Name: name, Value: v})
+}

@@ -1,0 +1,104 @@
+package directory
+
+import "time"
+
+// RecordKind says what a record is at a target. The numbers are stored; they are appended to, never changed.
+type RecordKind uint8
+
+// The kinds of record that rules can make.
+const (
+	CustomerRecord RecordKind = iota + 1
+	SiteRecord
+	UserRecord
+	AgentRecord
+	GroupRecord
+	LicenceRecord
+	AssetRecord
+	TicketRecord
+)
+
+var recordKindNames = [...]string{
+	CustomerRecord: "customer", SiteRecord: "site", UserRecord: "user", AgentRecord: "agent",
+	GroupRecord: "group", LicenceRecord: "licence", AssetRecord: "asset", TicketRecord: "ticket",
+}
+
+// RecordKinds lists all record kinds in the order of their numbers.
+func RecordKinds() []RecordKind {
+	return []RecordKind{CustomerRecord, SiteRecord, UserRecord, AgentRecord, GroupRecord, LicenceRecord, AssetRecord, TicketRecord}
+}
+
+// String returns the kind's word as it stands in configuration and events.
+func (k RecordKind) String() string {
+	if int(k) < len(recordKindNames) && recordKindNames[k] != "" {
+		return recordKindNames[k]
+	}
+	return "unknown"
+}
+
+// ParseRecordKind returns the kind of a word.
+func ParseRecordKind(word string) (RecordKind, bool) {
+	for _, k := range RecordKinds() {
+		if k.String() == word {
+			return k, true
+		}
+	}
+	return 0, false
+}
+
+// Record is what the operator's rules made of an object, as the targets were last told (or are about to be).
+type Record struct {
+	Kind RecordKind
+	// Key identifies the record at the targets: RecordKey of its origin.
+	Key string
+	// Active is false after a deactivate: the record is remembered so that a return is a reactivate.
+	Active bool
+	// Rule is the name of the rule that made the record.
+	Rule string
+	// Revision counts the actions that the record has seen; it is part of every idempotency key.
+	Revision uint64
+	// Fields is sorted by name and has no duplicates.
+	Fields []RecordField
+	// Members are the store's numbers of the people that a group record lists, ascending.
+	Members []uint32
+	// Changed is the run that last changed the record.
+	Changed Stamp
+}
+
+// RecordField is one field of a record and the run that gave it its value.
+type RecordField struct {
+	Field
+	Since Stamp
+}
+
+// Stamp names a run and the time at which it began.
+type Stamp struct {
+	Run  string
+	Time time.Time // to the second, UTC
+}
+
+// Get returns the value of a field, and false when the record does not have it.
+func (r *Record) Get(name string) (Value, bool) {
+	for i := range r.Fields {
+		if r.Fields[i].Name == name {
+			return r.Fields[i].Value, true
+		}
+	}
+	return Value{}, false
+}
+
+// Origin says which object a record was made of.
+type Origin struct {
+	Connection string `json:"connection"`
+	Connector  string `json:"connector"`
+	Tenant     string `json:"tenant"`
+	ID         string `json:"id"`
+}
+
+// RecordKey is the key of the records that are made of the object with this id: connection, tenant if there
+// is one, id, with slashes between. It never changes while the object lives.
+func (o Origin) RecordKey() string {
+	if o.Tenant == "" {
+		return o.Connection + "/" + o.ID
+	}
+	return o.Connection + "/" + o.Tenant + "/" + o.ID
+}

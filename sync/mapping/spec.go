@@ -1,0 +1,89 @@
+// Package mapping turns objects into records by the operator's rules. Compile checks everything once, at
+// load; applying a Ruleset is a pure function of its input: no clock, no I/O, no state.
+package mapping
+
+import "dirsyncd/sync/directory"
+
+// Spec is one mapping as the operator wrote it, with positions for error messages.
+type Spec struct {
+	Name string
+	// Rules are tried in order; the first whose When holds decides what a person is.
+	Rules []RuleSpec
+	// Groups are tried in order for every group; a group for which none holds has no record.
+	Groups []RuleSpec
+	// Fields are the fields that every record of a kind gets; a rule's own field of the same name wins.
+	Fields map[directory.RecordKind][]FieldSpec
+	// Leavers says what happens to a record whose object is gone or matches no rule any more.
+	Leavers Leavers
+}
+
+// Leavers is what happens to the records of those who are gone.
+type Leavers string
+
+// What can happen to the records of those who are gone.
+const (
+	DeactivateLeavers Leavers = "deactivate" // the default: a return is a reactivate
+	DeleteLeavers     Leavers = "delete"
+	KeepLeavers       Leavers = "keep" // nothing is sent; a return is an update
+)
+
+// RuleSpec is one rule.
+type RuleSpec struct {
+	Name   string
+	Pos    Pos
+	When   TextSpec // empty: always
+	Ignore bool
+	// Records are the kinds that the rule makes (user and agent of a person, group of a group), each with
+	// the fields that it sets besides those of Spec.Fields.
+	Records map[directory.RecordKind][]FieldSpec
+}
+
+// FieldSpec says how one field of a record gets its value.
+type FieldSpec struct {
+	Name string
+	Pos  Pos
+	// Value is a literal, or an expression when it is a text that begins with "=".
+	Value ValueSpec
+	On    On
+	Blank Blank
+}
+
+// On says when a field is set.
+type On string
+
+// When a field is set.
+const (
+	OnAlways On = "always" // the default
+	OnCreate On = "create" // once: afterwards the field belongs to the people at the target
+)
+
+// Blank says what a blank value does to a field that had one.
+type Blank string
+
+// What a blank value does.
+const (
+	KeepBlank  Blank = "keep"  // the default: the last value stays
+	ClearBlank Blank = "clear" // the field becomes Null at the target
+)
+
+// TextSpec is a text of the configuration and where it stands.
+type TextSpec struct {
+	Text string
+	Pos  Pos
+}
+
+// ValueSpec is a scalar of the configuration and where it stands.
+type ValueSpec struct {
+	Value any // string, bool, int64 or []string
+	Pos   Pos
+}
+
+// Pos is a place in the configuration file, both numbers from 1; zero when unknown.
+type Pos struct{ Line, Column int }
+
+// Problem is something wrong with a Spec.
+type Problem struct {
+	Pos     Pos
+	Message string // what is wrong, with the name of the rule and the field
+	Hint    string // what to write instead
+}

@@ -1,0 +1,101 @@
+// Package targets holds the contract between the delivery and the places where actions go. Each kind of
+// target lives in a folder of its own below; targettest holds the suite that every one of them must pass.
+package targets
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"dirsyncd/sync/directory"
+)
+
+// Target takes actions to one configured place. At most Description.Parallel Deliver calls run at a time;
+// the other methods are called by one goroutine at a time, beside them.
+type Target interface {
+	// Describe says how the target wants its actions. It does no I/O and always returns the same.
+	Describe() Description
+
+	// Check asks whether the place is there and would take actions, without leaving a trace there.
+	Check(ctx context.Context) error
+
+	// Deliver hands over actions, at most Description.Batch of them, in order; no two are about the same
+	// record. It answers one Outcome per action, in the same order. An action whose key was delivered
+	// before must have no second effect where the place can tell.
+	//
+	// The returned error means that nothing is known about any of them: all will be delivered again. An
+	// action that has an Outcome of its own is reported there, not as the error. Errors are classified by
+	// package fault and hold no secret and no personal data.
+	Deliver(ctx context.Context, actions []directory.Action) ([]Outcome, error)
+
+	// Reopen is called on SIGHUP: a target that writes a file opens it anew. Others do nothing.
+	Reopen() error
+
+	// Close releases what the target holds, after the last Deliver has returned.
+	Close() error
+}
+
+// Description says how a target wants its actions.
+type Description struct {
+	// Batch is the largest number of actions that one Deliver takes, at least 1.
+	Batch int
+	// Parallel is how many Deliver calls may run at the same time; 0 and 1 mean one after the other.
+	// Actions of one record are never under way at the same time.
+	Parallel int
+}
+
+// Outcome is what became of one action.
+type Outcome struct {
+	// Err is nil when the action was taken. Otherwise its class says what follows: a retryable one is
+	// delivered again, later; all others park the action with the error as its reason.
+	Err error
+}
+
+// Factory makes targets of one kind; see connectors.Factory.
+type Factory struct {
+	Name      string // the word in `target: NAME`, and the key of the target's own block
+	Summary   string
+	NewConfig func() any
+	Open      func(cfg any, env Env) (Target, error) // no network I/O
+}
+
+// Env is what a target gets from the program.
+type Env struct {
+	Target string       // the target's name in the configuration
+	Dir    string       // relative paths of the configuration start here: the folder of the configuration file
+	Log    *slog.Logger // for debug lines only: errors are returned
+	Now    func() time.Time
+}
+
+// New makes a factory whose functions know the target's configuration type C.
+func New[C any](name, summary string, defaults func() *C, open func(*C, Env) (Target, error)) Factory {
+	return Factory{
+		Name: name, Summary: summary,
+		NewConfig: func() any { return defaults() },
+		Open:      func(cfg any, env Env) (Target, error) { return open(cfg.(*C), env) },
+	}
+}
+
+// Registry is the list of the targets that a program was built with.
+type Registry []Factory
+
+// Lookup returns the factory with this name.
+func (r Registry) Lookup(name string) (Factory, bool) {
+	i := slices.IndexFunc(r, func(f Factory) bool { return f.Name == name })
+	if i < 0 {
+		return Factory{}, false
+	}
+	return r[i], true
+}
+
+// Names lists the names in alphabetical order.
+func (r Registry) Names() []string {
+	names := make([]string, len(r))
+	for i, f := range r {
+		names[i] = f.Name
+	}
+	slices.SortFunc(names, strings.Compare)
+	return names
+}
