@@ -122,8 +122,8 @@ type Reader interface {
 	// Memberships returns how many memberships the partition has.
 	Memberships() (int, error)
 
-	// Dirty iterates over the dirty marks of a kind in ascending order of the numbers.
-	Dirty(kind directory.Kind, fn func(n Num, why DirtyReason) bool) error
+	// Dirty iterates over the dirty marks of a kind in ascending order of the numbers, beginning after one.
+	Dirty(kind directory.Kind, after Num, fn func(n Num, why DirtyReason) bool) error
 
 	// Stream returns where a stream stands; the zero value for a stream never read.
 	Stream(name string) (StreamState, error)
@@ -241,6 +241,8 @@ const (
 type StreamState struct {
 	// Cursor is where the next read goes on; empty when it must be a full one.
 	Cursor []byte `json:"cursor,omitempty"`
+	// Moved is when Cursor was stored.
+	Moved time.Time `json:"moved,omitzero"`
 	// Partial is the cursor from which an interrupted full read goes on; empty when none is under way.
 	Partial []byte `json:"partial,omitempty"`
 	// Scope is what the last accepted full read listed (connectors.Proof).
@@ -249,6 +251,9 @@ type StreamState struct {
 	NewScope string `json:"new_scope,omitempty"`
 	// Complete is when the last full read was proven complete; zero when none was.
 	Complete time.Time `json:"complete,omitzero"`
+	// Emptied: the last full read listed no membership at all where there had been many; what follows from
+	// that waits for the operator.
+	Emptied bool `json:"emptied,omitempty"`
 }
 
 // TenantState is the state of a partition as a whole.
@@ -260,6 +265,8 @@ type TenantState struct {
 	// WantFull makes the next run read in full; Why says who asked for it.
 	WantFull bool   `json:"want_full,omitempty"`
 	Why      string `json:"why,omitempty"`
+	// Targets are the targets that know every record of the partition.
+	Targets []string `json:"targets,omitempty"`
 	// Held is the plan that waits for the operator, or nil.
 	Held *HeldPlan `json:"held,omitempty"`
 	// Proven is when the store was last known to agree with the source: the end of the last complete run.

@@ -1,0 +1,41 @@
+// Package bolt keeps the state (package store) in one bbolt file, which one process holds at a time.
+//
+// # Layout
+//
+// The top level of the file has the bucket "\x00dirsyncd" (keys "format" and "version", see schema.go) and one
+// bucket per partition, named connection, NUL, tenant. In a partition, numbers are big-endian so that bbolt's
+// order is theirs, "k" is a kind's number in decimal, and a "pair set" is described in pairs.go:
+//
+//	counters         value: what the partition counts, and the numbers given last (counters.go)
+//	tenant           value: JSON store.TenantState
+//	names            slot4 -> sorted (hash16, num4) entries: handle texts and their numbers (names.go)
+//	names.new        slot2 -> the same, for those that were not yet merged into names
+//	owner            handle4 -> object4: who has a handle; none for an object's own number
+//	objects.k        num4 -> row: cause, numbers of the handles, canonical object (rows.go)
+//	members          group4 handle3 -> sorted last bytes of the handles of a group's members (members.go)
+//	memberof         pair set handle -> group: members, turned around
+//	referrers        pair set (link type, handle) -> object
+//	digests          group4 -> count8 sum8 sum8
+//	dirty.k          num4 -> reasons
+//	streams          name -> JSON store.StreamState
+//	seen             bucket per stream: seq8 -> chunk
+//	records.k        num4 -> canonical record
+//	outbox           bucket per target: seq8 -> queued time, canonical action (outbox.go)
+//	queues           target -> last sequence number, claimed up to, depth
+//	parked           id8 -> JSON store.Parked
+//	parked.object    kind1 hash16 of the object's id -> id8
+//	parked.action    target NUL hash16 of the subject -> id8
+//	runs             seq8 -> JSON store.Run
+//	runs.id          run's id -> seq8
+//
+// Keys that arrive in ascending order (objects, records, the outbox) are appended to full pages. Keys that
+// arrive at random (names, memberships) are packed many to a value and written once per transaction: bbolt
+// writes whole pages, and the number of pages that a transaction touches is what a first sync costs.
+//
+// # Durability
+//
+// A transaction is durable when Update returns: bbolt writes new pages beside the old ones, syncs, and then
+// switches the file over by one small write. The list of free pages is kept in the file too, although bbolt
+// can do without: rebuilding it would read the whole file at each start, and bbolt does that in a goroutine
+// of its own, where a damaged page ends the process instead of giving an error.
+package bolt

@@ -1,0 +1,96 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"os"
+	"syscall"
+
+	"dirsyncd/sync/fault"
+)
+
+// The beginning of a bbolt file, version 2 (go.etcd.io/bbolt/internal/common/meta.go): two copies of the meta
+// page, of which the one with the higher transaction number and a valid checksum counts. Integers have the
+// machine's byte order.
+const (
+	metaMagic   = 0xED0CDAED
+	metaVersion = 2
+	metaOffset  = 16 // of the meta within its page
+	metaSize    = 64
+	maxPageSize = 64 << 10
+)
+
+var errShort = errors.New("the file is shorter than its header says")
+
+// inspect looks at an existing file before bbolt maps it into memory: an access behind the end of a mapped
+// file ends the process. It reads only, and leaves alone what another process holds at the moment.
+func inspect(path string, readOnly bool) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return classify("open state", path, err)
+	}
+	defer f.Close()
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) != nil {
+		return nil // bbolt waits for the lock, and says so if it does not get it
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return classify("open state", path, err)
+	}
+	if info.Size() == 0 {
+		return inspectEmpty(path, readOnly)
+	}
+	size, err := sizeByHeader(f)
+	switch {
+	case err != nil:
+		return classify("open state", path, err)
+	case size == 0:
+		return notOurs(path, errors.New("it does not begin as a bbolt file does"))
+	case info.Size() < size:
+		return damage("open state", path, fmt.Errorf("%w: %d bytes of %d", errShort, info.Size(), size))
+	}
+	return nil
+}
+
+// inspectEmpty accepts a file without a single byte: a first start that was killed right after it created the
+// file leaves one, and there is nothing in it to lose.
+func inspectEmpty(path string, readOnly bool) error {
+	if !readOnly {
+		return nil
+	}
+	return &fault.Error{Class: fault.Configuration, Op: "open state", Where: path,
+		Err: errors.New("the file is empty"), Hint: "nothing was synced with this state yet"}
+}
+
+// sizeByHeader returns how long the file must at least be, or zero when it is not a bbolt file.
+func sizeByHeader(f io.ReaderAt) (int64, error) {
+	var size, txid uint64
+	// The second copy is at the page size, which a broken first copy does not tell.
+	for offset := int64(0); offset <= maxPageSize; offset = max(1024, 2*offset) {
+		var page [metaOffset + metaSize]byte
+		if _, err := f.ReadAt(page[:], offset); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return 0, err
+		}
+		if need, id, ok := parseMeta(page[metaOffset:]); ok && (size == 0 || id > txid) {
+			size, txid = need, id
+		}
+	}
+	return int64(size), nil
+}
+
+// parseMeta reads one copy of the meta: magic, version, page size, flags, root bucket (page and sequence),
+// free list, first page never used, transaction, checksum of all that.
+func parseMeta(b []byte) (need, txid uint64, ok bool) {
+	order := binary.NativeEndian
+	sum := fnv.New64a()
+	sum.Write(b[:metaSize-8])
+	if order.Uint32(b) != metaMagic || order.Uint32(b[4:]) != metaVersion || order.Uint64(b[56:]) != sum.Sum64() {
+		return 0, 0, false
+	}
+	return uint64(order.Uint32(b[8:])) * order.Uint64(b[40:]), order.Uint64(b[48:]), true
+}

@@ -1,0 +1,103 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"go.etcd.io/bbolt"
+
+	"dirsyncd/sync/fault"
+)
+
+// metaBucket cannot be the name of a partition: no connection has an empty name.
+const metaBucket = "\x00dirsyncd"
+
+const (
+	formatKey  = "format"
+	formatName = "dirsyncd"
+	versionKey = "version"
+)
+
+// migration is one step from a schema version to the next. It changes the whole file in one transaction.
+type migration struct {
+	about string // completes "the state could not be …", for the operator: "given an index of mail addresses"
+	run   func(*bbolt.Tx) error
+}
+
+// migrations lists the steps in order: the first leads from version 1 to 2. The list is appended to, never
+// changed: the version that a program writes is one more than its length.
+func migrations() []migration { return nil }
+
+// migrate brings the file to the version that the steps lead to, and initialises a new one.
+func (s *Store) migrate(steps []migration) error {
+	latest := len(steps) + 1
+	version := 0
+	err := s.transact(context.Background(), false, "open state", func(tx *bbolt.Tx) (bool, error) {
+		var err error
+		version, err = s.version(tx)
+		return false, err
+	})
+	switch {
+	case err != nil:
+		return err
+	case version > latest:
+		return s.tooNew(version, latest)
+	case version < latest && s.readOnly:
+		return &fault.Error{Class: fault.Configuration, Op: "open state", Where: s.path,
+			Err:  fmt.Errorf("the state has version %d, this program needs %d", version, latest),
+			Hint: "start the service, or sync once: the state is brought up to date then"}
+	case version == 0:
+		return s.setVersion(latest, func(*bbolt.Tx) error { return nil }, "initialise state")
+	}
+	for ; version < latest; version++ {
+		step := steps[version-1]
+		if err := s.setVersion(version+1, step.run, "upgrade state: "+step.about); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) tooNew(version, latest int) error {
+	return &fault.Error{Class: fault.Configuration, Op: "open state", Where: s.path,
+		Err:  fmt.Errorf("the state has version %d, this program knows versions up to %d", version, latest),
+		Hint: "a newer dirsyncd wrote it: use that one, or give this one a state of its own"}
+}
+
+// version reads the schema version; zero for a file without any content.
+func (s *Store) version(tx *bbolt.Tx) (int, error) {
+	meta := tx.Bucket([]byte(metaBucket))
+	if meta == nil {
+		if first, _ := tx.Cursor().First(); first != nil {
+			return 0, notOurs(s.path, errors.New("its buckets are not those of dirsyncd"))
+		}
+		return 0, nil
+	}
+	if !bytes.Equal(meta.Get([]byte(formatKey)), []byte(formatName)) {
+		return 0, notOurs(s.path, errors.New("it does not say so"))
+	}
+	version, err := strconv.Atoi(string(meta.Get([]byte(versionKey))))
+	if err != nil || version < 1 {
+		return 0, damage("open state", s.path, errors.New("it has no version"))
+	}
+	return version, nil
+}
+
+// setVersion runs a step and stores the version that it leads to, in one transaction.
+func (s *Store) setVersion(version int, step func(*bbolt.Tx) error, op string) error {
+	return s.transact(context.Background(), true, op, func(tx *bbolt.Tx) (bool, error) {
+		if err := step(tx); err != nil {
+			return false, classify(op, s.path, err)
+		}
+		meta, err := tx.CreateBucketIfNotExists([]byte(metaBucket))
+		if err != nil {
+			return false, classify(op, s.path, err)
+		}
+		err = errors.Join(meta.Put([]byte(formatKey), []byte(formatName)),
+			meta.Put([]byte(versionKey), strconv.AppendInt(nil, int64(version), 10)))
+		return true, err
+	})
+}

@@ -1,0 +1,222 @@
+// Package engine reads sources and settles what changed: the story of a run. It sees connectors, rules and the
+// store through their contracts only, and leaves delivering to package deliver.
+//
+// The story: Run reads every stream page by page (read.go, page.go), concludes what is missing from a proven
+// listing (sweep.go), and settles what became dirty: the rules make records (settle.go, person.go, group.go),
+// the guard looks at the plan as a whole, and only then is the first action queued (commit.go).
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/plan"
+)
+
+// Connection is a configured source with all that a run needs to know about it.
+type Connection struct {
+	Name      string
+	Connector string // the connector's kind, for events
+	Source    connectors.Connector
+	Rules     *mapping.Ruleset
+	Guard     plan.Guard
+	Targets   []string
+}
+
+// Options are an engine's surroundings. Log and Now must be set.
+type Options struct {
+	Log *slog.Logger
+	Now func() time.Time
+	// Queued is called after actions were queued for a target; nil when nobody waits for them.
+	Queued func(target string)
+	// Progress is called now and then during long work, from the run's goroutine; nil when nobody watches.
+	Progress func(Progress)
+}
+
+// Progress says how far a run is.
+type Progress struct {
+	Partition store.Partition
+	Stage     string // read or settle
+	Stream    string
+	Done      int
+	Total     int // 0 when unknown
+}
+
+// Engine runs connections. It may be used by many goroutines; runs of one partition wait for each other.
+type Engine struct {
+	store store.Store
+	opts  Options
+
+	mu    sync.Mutex
+	locks map[store.Partition]*sync.Mutex
+}
+
+// New makes an engine on a store.
+func New(s store.Store, opts Options) *Engine {
+	return &Engine{store: s, opts: opts, locks: map[store.Partition]*sync.Mutex{}}
+}
+
+// Job says what a run shall do.
+type Job struct {
+	// Full reads everything even where the source could tell what changed.
+	Full bool
+	// Offline settles what is stored without asking the source.
+	Offline bool
+	// Approve is the hash of a held plan that may now go ahead; the run fails if the plan is another one.
+	Approve string
+	// Trigger says who asked: schedule, signal, operator.
+	Trigger string
+	// Visit, when set, sees every action of the plan in order before the guard decides.
+	Visit func(*directory.Action)
+}
+
+// Result is what came of a run. Err is what made it fail, or nil; the run's outcome is in Run.
+type Result struct {
+	Partition store.Partition
+	Run       store.Run
+	Err       error
+}
+
+// Outcomes of a run, as stored.
+const (
+	Clean  = "clean"
+	Parked = "parked"
+	Held   = "held"
+	Failed = "failed"
+)
+
+// run is one pass over one tenant.
+type run struct {
+	*Engine
+	conn   *Connection
+	tenant connectors.Tenant
+	part   store.Partition
+	job    Job
+	log    *slog.Logger
+	stamp  directory.Stamp
+	rec    store.Run
+	state  store.TenantState
+	counts plan.Counts
+	wrote  bool // something worth a row in the run history happened
+}
+
+// Run reads one tenant of a connection and settles what changed. It never panics; it returns when done or when
+// ctx ends, at the next page. Another run of the same tenant is waited for.
+func (e *Engine) Run(ctx context.Context, c *Connection, t connectors.Tenant, job Job) Result {
+	part := store.Partition{Connection: c.Name, Tenant: t.ID}
+	defer e.lock(part)()
+	started := e.opts.Now().UTC().Truncate(time.Second)
+	r := &run{
+		Engine: e, conn: c, tenant: t, part: part, job: job,
+		stamp:  directory.Stamp{Run: newRunID(started), Time: started},
+		counts: plan.Counts{},
+	}
+	r.log = e.opts.Log.With("connection", c.Name, "run", r.stamp.Run)
+	if t.ID != "" {
+		r.log = r.log.With("tenant", t.Name)
+	}
+	r.rec = store.Run{ID: r.stamp.Run, Trigger: job.Trigger, Started: e.opts.Now().UTC(), Mode: r.mode()}
+	r.log.Info("run started", "mode", r.rec.Mode, "trigger", job.Trigger)
+	err := r.story(ctx)
+	return r.finish(ctx, err)
+}
+
+// story is a run in four lines: where do we stand, what is new at the source, what follows from it.
+func (r *run) story(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &fault.Error{Class: fault.Internal, Op: "run", Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack()),
+				Hint: "this is a defect of dirsyncd; nothing that was not stored is lost, please report it"}
+		}
+	}()
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	if !r.job.Offline {
+		if err := r.read(ctx); err != nil {
+			return err
+		}
+	}
+	return r.settle(ctx)
+}
+
+func (r *run) mode() string {
+	switch {
+	case r.job.Offline:
+		return "offline"
+	case r.job.Full:
+		return connectors.Full.String()
+	default:
+		return connectors.Delta.String()
+	}
+}
+
+// load reads the partition's state, and stores the tenant's name when it is new.
+func (r *run) load(ctx context.Context) error {
+	return r.store.View(ctx, r.part, func(tx store.Reader) (err error) {
+		r.state, err = tx.Tenant()
+		return err
+	})
+}
+
+func (r *run) view(ctx context.Context, fn func(store.Reader) error) error {
+	return r.store.View(ctx, r.part, fn)
+}
+
+func (r *run) update(ctx context.Context, fn func(store.Writer) error) error {
+	r.wrote = true
+	return r.store.Update(ctx, r.part, fn)
+}
+
+// note tells the operator something about the run that is not an error.
+func (r *run) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	r.rec.Notes = append(r.rec.Notes, text)
+	r.log.Warn(text)
+}
+
+func (r *run) progress(stage, stream string, done, total int) {
+	if r.opts.Progress != nil {
+		r.opts.Progress(Progress{Partition: r.part, Stage: stage, Stream: stream, Done: done, Total: total})
+	}
+}
+
+// lock waits for the partition's turn and returns the function that ends it.
+func (e *Engine) lock(p store.Partition) (unlock func()) {
+	e.mu.Lock()
+	l := e.locks[p]
+	if l == nil {
+		l = &sync.Mutex{}
+		e.locks[p] = l
+	}
+	e.mu.Unlock()
+	l.Lock()
+	return l.Unlock
+}
+
+// newRunID makes a name that sorts by time and is unique even among processes.
+func newRunID(t time.Time) string {
+	var tail [2]byte
+	_, _ = rand.Read(tail[:]) // never fails
+	return t.Format("20060102T150405") + "-" + hex.EncodeToString(tail[:])
+}
+
+func internal(op, format string, args ...any) error {
+	return &fault.Error{Class: fault.Internal, Op: op, Err: fmt.Errorf(format, args...),
+		Hint: "this is a defect of dirsyncd or of its connector; please report it"}
+}
+
+// ErrPlanChanged is wrapped by the error of a run that was to approve a plan which is not the present one.
+var ErrPlanChanged = errors.New("the plan is not the one that was approved")

@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+)
+
+// finish says what became of the run: in the store, in the log, and to the caller.
+func (r *run) finish(ctx context.Context, err error) Result {
+	// A run that was stopped must still be able to say so.
+	ctx = context.WithoutCancel(ctx)
+	r.rec.Ended = r.opts.Now().UTC()
+	r.rec.Counts = r.counts.Words()
+	r.rec.Outcome = Clean
+	if e := r.countParked(ctx); err == nil {
+		err = e
+	}
+	switch {
+	case err != nil:
+		r.rec.Outcome, r.rec.Error, r.rec.Class = Failed, err.Error(), string(fault.ClassOf(err))
+	case r.rec.Held != "":
+		r.rec.Outcome = Held
+	case r.rec.Parked > 0:
+		r.rec.Outcome = Parked
+	}
+	r.noteState(err)
+	if e := r.remember(ctx, err); e != nil {
+		r.log.Error("the run could not be recorded", "err", e)
+		err = errors.Join(err, e)
+	}
+	r.logEnd(err)
+	return Result{Partition: r.part, Run: r.rec, Err: err}
+}
+
+func (r *run) countParked(ctx context.Context) error {
+	return r.view(ctx, func(tx store.Reader) (err error) {
+		r.rec.Parked, err = tx.ParkedCount()
+		return err
+	})
+}
+
+// noteState logs when a partition starts to fail and when it recovers; the runs in between have their own line.
+func (r *run) noteState(err error) {
+	switch {
+	case errors.Is(err, context.Canceled) || r.job.Offline:
+	case err != nil && r.state.Failing == nil:
+		r.log.Error("connection is failing", "class", r.rec.Class, "err", err)
+	case err == nil && r.state.Failing != nil:
+		r.log.Info("connection recovered", "failing_since", r.state.Failing.Since.Format(time.RFC3339), "failed_runs", r.state.Failing.Runs)
+	}
+}
+
+// remember stores the run, unless it was one that found nothing to do: an idle cycle costs no write.
+func (r *run) remember(ctx context.Context, err error) error {
+	was := r.state.Failing
+	switch {
+	case errors.Is(err, context.Canceled) || r.job.Offline:
+	case err == nil:
+		r.state.Failing = nil
+	default:
+		r.state.Failing = &store.Failure{Class: r.rec.Class, Text: err.Error(), Since: r.rec.Started, Runs: 1}
+		if was != nil {
+			r.state.Failing.Since, r.state.Failing.Runs = was.Since, was.Runs+1
+		}
+	}
+	if !r.wrote && err == nil && was == nil && r.job.Trigger != "operator" {
+		return nil
+	}
+	if err == nil && !r.job.Offline {
+		r.state.Proven = r.rec.Ended
+	}
+	return r.store.Update(ctx, r.part, func(tx store.Writer) error {
+		// What the run did not get to store of the state must not be stored now: only these two parts are.
+		state, e := tx.Tenant()
+		if e != nil {
+			return e
+		}
+		state.Failing, state.Proven = r.state.Failing, r.state.Proven
+		if e := tx.PutTenant(state); e != nil {
+			return e
+		}
+		return tx.PutRun(r.rec)
+	})
+}
+
+// logEnd is the one line that a run ends with.
+func (r *run) logEnd(err error) {
+	n := func(op directory.Op) int { return r.counts.Of(op) }
+	if r.rec.Outcome == Held && r.state.Held != nil && !r.state.Held.RemovalsOnly {
+		n = func(directory.Op) int { return 0 }
+	}
+	args := []any{
+		"outcome", r.rec.Outcome, "mode", r.rec.Mode, "read", r.rec.Read, "changed", r.rec.Changed, "removed", r.rec.Removed,
+		"created", n(directory.Create), "updated", n(directory.Update), "deactivated", n(directory.Deactivate),
+		"reactivated", n(directory.Reactivate), "deleted", n(directory.Delete), "parked", r.rec.Parked,
+		"duration", r.rec.Ended.Sub(r.rec.Started).Round(time.Millisecond),
+	}
+	if r.rec.Held != "" {
+		args = append(args, "held", r.rec.Held, "hint", "look with `dirsyncd plan --offline`, then `dirsyncd approve "+r.rec.Held+"` or `dirsyncd discard "+r.rec.Held+"`")
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		r.log.Info("run stopped", args...)
+	case err != nil:
+		r.log.Error("run failed", append(args, "class", r.rec.Class, "err", err)...)
+	default:
+		r.log.Info("run ended", args...)
+	}
+}

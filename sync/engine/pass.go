@@ -1,0 +1,136 @@
+package engine
+
+import (
+	"context"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/plan"
+)
+
+// settleChunk is how many objects are settled in one transaction.
+const settleChunk = 1000
+
+// outcome is what one object comes to.
+type outcome struct {
+	kind  directory.Kind
+	num   store.Num
+	id    string
+	steps []plan.Step
+	// err is why the rules failed for the object. Nothing is concluded about it then.
+	err error
+	// forget: the object is gone and need not be kept.
+	forget bool
+	// unproven: the steps take records away for which there is no proof.
+	unproven bool
+	// leave: nothing is done about the object in this pass, and its mark stays.
+	leave bool
+}
+
+// batch is what one chunk of objects comes to.
+type batch struct{ outcomes []outcome }
+
+// pass works out every outcome in a fixed order, people before groups, and hands them on in batches. Working
+// out the next batch goes on while the previous one is being stored.
+func (s *settlement) pass(ctx context.Context, use func(context.Context, *batch) error) error {
+	s.activity = newActivity()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ready := make(chan *batch)
+	go func() {
+		defer close(ready)
+		stop(s.workOut(ctx, func(b *batch) error {
+			select {
+			case ready <- b:
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}))
+	}()
+	var failed error
+	done := 0
+	for b := range ready {
+		if failed == nil {
+			if failed = use(ctx, b); failed != nil {
+				stop(failed)
+			}
+		}
+		done += len(b.outcomes)
+		s.progress("settle", "", done, int(s.people.GetCardinality()))
+	}
+	if failed != nil {
+		return failed
+	}
+	if err := context.Cause(ctx); err != nil && err != context.Canceled { //nolint:errorlint // the cause is ours
+		return err
+	}
+	return nil
+}
+
+// workOut makes the batches.
+func (s *settlement) workOut(ctx context.Context, hand func(*batch) error) error {
+	if err := s.each(ctx, directory.Person, s.people, s.person, hand); err != nil {
+		return err
+	}
+	if !s.surroundings.uses.GroupRecords {
+		return s.each(ctx, directory.Group, s.groups, s.forgetGroup, hand)
+	}
+	groups, err := s.groupsToSettle(ctx)
+	if err != nil {
+		return err
+	}
+	return s.each(ctx, directory.Group, groups, s.group, hand)
+}
+
+// each works out the objects of a set, chunk by chunk.
+func (s *settlement) each(ctx context.Context, kind directory.Kind, set *roaring.Bitmap,
+	one func(store.Reader, store.Num) (outcome, error), hand func(*batch) error,
+) error {
+	for chunk := range slices.Chunk(nums(set), settleChunk) {
+		b := &batch{outcomes: make([]outcome, 0, len(chunk))}
+		err := s.view(ctx, func(tx store.Reader) error {
+			for _, n := range chunk {
+				o, err := one(tx, n)
+				if err != nil {
+					return err
+				}
+				o.kind, o.num = kind, n
+				b.outcomes = append(b.outcomes, o)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if err := hand(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// activity remembers who gains and who loses an active record in a pass, before that is stored.
+type activity struct {
+	on, off *roaring.Bitmap
+	// groups contain one of them.
+	groups *roaring.Bitmap
+	// keys are the record keys of those who lose theirs: their objects may be gone when a group asks.
+	keys map[store.Num]string
+}
+
+func newActivity() activity {
+	return activity{on: roaring.New(), off: roaring.New(), groups: roaring.New(), keys: map[store.Num]string{}}
+}
+
+func (a *activity) note(n store.Num, key string, is bool) {
+	if is {
+		a.on.Add(uint32(n))
+		return
+	}
+	a.off.Add(uint32(n))
+	a.keys[n] = key
+}

@@ -1,0 +1,335 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/plan"
+)
+
+// settle makes records of what is dirty. It goes over the work twice: the first pass only counts, so that the
+// guard sees the whole plan before the first action is stored; the second one, which is the same pure function
+// of the same input, stores. Nothing of a plan needs to fit in memory for that.
+func (r *run) settle(ctx context.Context) error {
+	s, err := r.collect(ctx)
+	if err != nil {
+		return err
+	}
+	draft, err := s.draft(ctx)
+	if err != nil {
+		return err
+	}
+	if r.job.Approve != "" {
+		if err := s.approve(draft); err != nil {
+			return err
+		}
+	}
+	held := s.judge(draft)
+	r.counts = draft.counts
+	if held != nil {
+		r.rec.Held = held.Hash
+		if !held.RemovalsOnly {
+			return r.hold(ctx, held)
+		}
+		s.keepUnproven = true
+		r.counts = draft.proven
+	}
+	if err := s.apply(ctx); err != nil {
+		return err
+	}
+	return s.close(ctx, held)
+}
+
+// settlement is the settling part of a run.
+type settlement struct {
+	*run
+	hash string // of the rules
+	// people and groups are whom to look at, by number. everyone says that people are all there are.
+	people, groups *roaring.Bitmap
+	everyone       bool
+	// vanished: groups are gone without proof, or all their members are. Everything that follows waits.
+	vanished bool
+	// keepUnproven leaves those alone whose absence is not proven.
+	keepUnproven bool
+	approved     bool
+	surroundings *surroundings
+	activity     activity
+}
+
+// collect works out whom to look at: what is dirty, everybody whom that touches, and everybody there is when
+// the rules are not those with which the records were made.
+func (r *run) collect(ctx context.Context) (*settlement, error) {
+	s := &settlement{run: r, hash: r.conn.Rules.Hash(), people: roaring.New(), groups: roaring.New()}
+	uses := r.conn.Rules.Uses()
+	s.surroundings = newSurroundings(r, uses)
+	err := r.view(ctx, func(tx store.Reader) error {
+		if err := s.mustBeComplete(tx); err != nil {
+			return err
+		}
+		if err := s.findVanished(tx); err != nil {
+			return err
+		}
+		if s.hash != r.state.RulesHash {
+			s.everyone = true
+			return s.addAll(tx)
+		}
+		return s.addDirty(tx)
+	})
+	return s, err
+}
+
+// mustBeComplete refuses to settle from a store that never held everything: rules that look at groups which
+// have not been read yet would make wrong records.
+func (s *settlement) mustBeComplete(tx store.Reader) error {
+	for _, stream := range s.conn.Source.Describe().Streams {
+		state, err := tx.Stream(stream.Name)
+		if err != nil {
+			return err
+		}
+		if state.Complete.IsZero() {
+			return &fault.Error{Class: fault.Conflict, Op: "settle", Where: stream.Name,
+				Err: fmt.Errorf("%s of %s were never read to the end", stream.Name, s.part), Hint: "run `dirsyncd sync` first"}
+		}
+	}
+	return nil
+}
+
+// findVanished looks for groups and memberships that are gone without proof.
+func (s *settlement) findVanished(tx store.Reader) error {
+	for _, stream := range s.conn.Source.Describe().Streams {
+		state, err := tx.Stream(stream.Name)
+		if err != nil {
+			return err
+		}
+		if state.Emptied || (state.NewScope != "" && slices.Contains(stream.Kinds, directory.Group)) {
+			s.vanished = true
+		}
+	}
+	return tx.Dirty(directory.Group, 0, func(n store.Num, _ store.DirtyReason) bool {
+		row, ok, err := tx.Row(directory.Group, n)
+		if err == nil && ok && row.Gone != store.Here && !row.Gone.Proven() {
+			s.vanished = true
+		}
+		return !s.vanished
+	})
+}
+
+func (s *settlement) addAll(tx store.Reader) error {
+	for kind, set := range map[directory.Kind]*roaring.Bitmap{directory.Person: s.people, directory.Group: s.groups} {
+		if err := tx.Rows(kind, 0, func(row store.Row) bool { set.Add(uint32(row.Num)); return true }); err != nil {
+			return err
+		}
+	}
+	return s.addMarks(tx, nil)
+}
+
+// addMarks adds what has a dirty mark, and the groups whose people all need a look to below.
+func (s *settlement) addMarks(tx store.Reader, below *[]store.Num) error {
+	err := tx.Dirty(directory.Person, 0, func(n store.Num, _ store.DirtyReason) bool { s.people.Add(uint32(n)); return true })
+	if err != nil {
+		return err
+	}
+	return tx.Dirty(directory.Group, 0, func(n store.Num, why store.DirtyReason) bool {
+		s.groups.Add(uint32(n))
+		if below != nil && why&(store.Changed|store.Regrouped) != 0 {
+			*below = append(*below, n)
+		}
+		return true
+	})
+}
+
+// addDirty adds the dirty ones and, as far as the rules look at it, those whom they touch: people below a
+// group that changed, people whose manager changed.
+func (s *settlement) addDirty(tx store.Reader) error {
+	var changed []store.Num
+	if err := s.addMarks(tx, &changed); err != nil {
+		return err
+	}
+	if s.people.IsEmpty() && s.groups.IsEmpty() {
+		return nil
+	}
+	all, err := tx.Count(directory.Person)
+	if err != nil {
+		return err
+	}
+	if int(s.people.GetCardinality()) >= all {
+		return nil // a first sync: there is nobody to add
+	}
+	if s.surroundings.uses.Manager {
+		if err := s.surroundings.addReports(tx, s.people); err != nil {
+			return err
+		}
+	}
+	if s.surroundings.uses.Groups {
+		return s.surroundings.addBelow(tx, changed, s.people)
+	}
+	return nil
+}
+
+// draft is what the first pass finds out.
+type draft struct {
+	counts plan.Counts
+	// proven counts the same without removals for which there is no proof.
+	proven   plan.Counts
+	unproven int
+	hash     hash.Hash
+	// unprovenHash covers the unproven removals alone.
+	unprovenHash hash.Hash
+	population   map[directory.RecordKind]int
+}
+
+// draft makes the plan without storing anything.
+func (s *settlement) draft(ctx context.Context) (*draft, error) {
+	d := &draft{counts: plan.Counts{}, proven: plan.Counts{}, hash: sha256.New(), unprovenHash: sha256.New()}
+	err := s.pass(ctx, func(_ context.Context, b *batch) error {
+		for i := range b.outcomes {
+			d.add(&b.outcomes[i], s.job.Visit)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.population = map[directory.RecordKind]int{}
+	return d, s.view(ctx, func(tx store.Reader) error {
+		for _, kind := range directory.RecordKinds() {
+			if d.population[kind], err = tx.ActiveRecords(kind); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (d *draft) add(o *outcome, visit func(*directory.Action)) {
+	for _, step := range o.steps {
+		a := step.Action
+		if a == nil {
+			continue
+		}
+		d.counts.Add(a.Kind, a.Op)
+		d.hash.Write([]byte(a.Key))
+		if o.unproven {
+			d.unproven++
+			d.unprovenHash.Write([]byte(a.Key))
+		} else {
+			d.proven.Add(a.Kind, a.Op)
+		}
+		if visit != nil {
+			visit(a)
+		}
+	}
+}
+
+// planHash is short enough to be typed.
+func planHash(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)[:6]) }
+
+// approve lets the held plan pass if it is still the same.
+func (s *settlement) approve(d *draft) error {
+	if got := planHash(d.hash); got != s.job.Approve {
+		return &fault.Error{Class: fault.Conflict, Op: "approve " + s.job.Approve, Where: s.part.String(),
+			Err: fmt.Errorf("%w: it is now %s", ErrPlanChanged, got), Hint: "look at it with `dirsyncd plan --offline` and approve that one"}
+	}
+	s.approved = true
+	return nil
+}
+
+// judge returns the plan as it must be held, or nil when it may go ahead.
+func (s *settlement) judge(d *draft) *store.HeldPlan {
+	if s.approved || d.counts.Total() == 0 {
+		return nil
+	}
+	held := &store.HeldPlan{Hash: planHash(d.hash), Run: s.rec.ID, Since: s.rec.Started, Counts: d.counts.Words()}
+	if s.vanished {
+		held.Reasons = append(held.Reasons, "groups or their members are missing without proof that they are gone")
+	}
+	held.Reasons = append(held.Reasons, s.conn.Guard.Check(d.proven, func(k directory.RecordKind) int { return d.population[k] })...)
+	if len(held.Reasons) > 0 {
+		return held
+	}
+	if d.unproven > 0 {
+		held.Hash, held.RemovalsOnly = planHash(d.unprovenHash), true
+		held.Reasons = []string{fmt.Sprintf("%d removals for which there is no proof", d.unproven)}
+		return held
+	}
+	return nil
+}
+
+// hold keeps the plan for the operator. Its dirty marks stay, so that the next run supersedes it.
+func (r *run) hold(ctx context.Context, held *store.HeldPlan) error {
+	old := r.state.Held
+	if old != nil && old.Hash == held.Hash && slices.Equal(old.Reasons, held.Reasons) {
+		return nil
+	}
+	r.state.Held = held
+	return r.update(ctx, func(tx store.Writer) error { return tx.PutTenant(r.state) })
+}
+
+// apply is the second pass.
+func (s *settlement) apply(ctx context.Context) error {
+	if err := s.introduceTargets(ctx); err != nil {
+		return err
+	}
+	return s.pass(ctx, s.commit)
+}
+
+// close clears what has no outcome of its own and says with which rules everything was settled.
+func (s *settlement) close(ctx context.Context, held *store.HeldPlan) error {
+	before := s.state
+	s.state.RulesHash = s.hash
+	s.state.Name, s.state.Domain = s.tenant.Name, s.tenant.Domain
+	s.state.Targets = slices.Clone(s.conn.Targets)
+	s.state.Held = nil
+	if held != nil {
+		s.state.Held = held
+		if before.Held != nil && before.Held.Hash == held.Hash {
+			s.state.Held = before.Held
+		}
+	}
+	same := s.state.RulesHash == before.RulesHash && s.state.Name == before.Name && s.state.Domain == before.Domain &&
+		slices.Equal(s.state.Targets, before.Targets) && s.state.Held == before.Held
+	if same && s.groups.IsEmpty() && !s.approved {
+		return nil
+	}
+	return s.update(ctx, func(tx store.Writer) error {
+		if err := tx.ClearDirty(directory.Group, nums(s.groups)); err != nil {
+			return err
+		}
+		if s.approved {
+			if err := s.acceptScopes(tx); err != nil {
+				return err
+			}
+		}
+		return tx.PutTenant(s.state)
+	})
+}
+
+// acceptScopes makes what the operator approved the measure of later reads.
+func (s *settlement) acceptScopes(tx store.Writer) error {
+	for _, stream := range s.conn.Source.Describe().Streams {
+		state, err := tx.Stream(stream.Name)
+		if err != nil {
+			return err
+		}
+		if state.NewScope == "" && !state.Emptied {
+			continue
+		}
+		if state.NewScope != "" {
+			state.Scope, state.NewScope = state.NewScope, ""
+		}
+		state.Emptied = false
+		if err := tx.PutStream(stream.Name, state); err != nil {
+			return err
+		}
+	}
+	return nil
+}

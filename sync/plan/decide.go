@@ -1,0 +1,225 @@
+// Package plan works out the actions that make the targets' records equal to what the rules want, and holds
+// them when they look like an accident. It is pure: no clock, no I/O, the same input gives the same plan.
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"dirsyncd/sync/directory"
+)
+
+// Want is a record as it shall be.
+type Want struct {
+	Kind   directory.RecordKind
+	Fields []directory.Field // sorted by name
+	// Members are the store's numbers of a group record's people, ascending.
+	Members []uint32
+}
+
+// Subject is the object whose records are decided about.
+type Subject struct {
+	Origin directory.Origin
+	Run    directory.Stamp
+	// Rule decided; empty when none did.
+	Rule string
+	// Remove is what becomes of a record that is no longer wanted: Deactivate or Delete, or zero to leave it.
+	Remove directory.Op
+	// Reason says why records are not wanted, for those who read the action.
+	Reason string
+	// Keys turns members' numbers into record keys, ascending; used for group records only.
+	Keys func([]uint32) []string
+}
+
+// Step is what one record comes to.
+type Step struct {
+	// Action is what the targets are told; nil when there is nothing to say.
+	Action *directory.Action
+	// Record is what to remember; nil to forget it. Its Kind is Kind.
+	Record *directory.Record
+	Kind   directory.RecordKind
+	// Stored is false when Record equals what was there before and nothing needs to be written.
+	Stored bool
+}
+
+// Decide compares the records that an object had with those that it shall have. Removals come first, so that
+// somebody who changes from one kind to another is never both; the two actions name each other. The result
+// is empty when everything is as it should be.
+func Decide(s *Subject, before []*directory.Record, wants []Want) []Step {
+	var removed, kept []Step
+	for _, rec := range before {
+		if !slices.ContainsFunc(wants, func(w Want) bool { return w.Kind == rec.Kind }) {
+			removed = appendStep(removed, s.remove(rec))
+		}
+	}
+	for i := range wants {
+		old := slices.IndexFunc(before, func(rec *directory.Record) bool { return rec.Kind == wants[i].Kind })
+		if old < 0 {
+			kept = appendStep(kept, s.create(&wants[i]))
+		} else {
+			kept = appendStep(kept, s.change(before[old], &wants[i]))
+		}
+	}
+	nameEachOther(removed, kept)
+	steps := slices.Concat(removed, kept)
+	for i := range steps {
+		if a := steps[i].Action; a != nil {
+			a.SealKey(revisionOf(before, a.Kind) + 1)
+		}
+	}
+	return steps
+}
+
+func appendStep(steps []Step, step Step) []Step {
+	if step.Action == nil && !step.Stored {
+		return steps
+	}
+	return append(steps, step)
+}
+
+func revisionOf(before []*directory.Record, kind directory.RecordKind) uint64 {
+	for _, rec := range before {
+		if rec.Kind == kind {
+			return rec.Revision
+		}
+	}
+	return 0
+}
+
+// nameEachOther links the two halves of a change of kind: one record is taken away while another appears.
+func nameEachOther(removed, kept []Step) {
+	for _, r := range removed {
+		for _, k := range kept {
+			if r.Action == nil || k.Action == nil || k.Action.Op == directory.Update {
+				continue
+			}
+			r.Action.Other = directory.Subject(k.Action.Kind, k.Action.Record)
+			r.Action.Reason = "became " + k.Action.Kind.String()
+			k.Action.Other = directory.Subject(r.Action.Kind, r.Action.Record)
+			k.Action.Reason = "was " + r.Action.Kind.String()
+		}
+	}
+}
+
+func (s *Subject) action(op directory.Op, kind directory.RecordKind, fields []directory.Field) *directory.Action {
+	return &directory.Action{
+		Op: op, Kind: kind, Record: s.Origin.RecordKey(), Origin: s.Origin,
+		Rule: s.Rule, Run: s.Run.Run, Time: s.Run.Time, Fields: fields,
+	}
+}
+
+// create makes a record that was never there.
+func (s *Subject) create(w *Want) Step {
+	rec := &directory.Record{
+		Kind: w.Kind, Key: s.Origin.RecordKey(), Active: true, Rule: s.Rule, Revision: 1,
+		Members: w.Members, Changed: s.Run,
+	}
+	for _, f := range w.Fields {
+		rec.Fields = append(rec.Fields, directory.RecordField{Field: f, Since: s.Run})
+	}
+	a := s.action(directory.Create, w.Kind, w.Fields)
+	a.Sets = s.members(nil, w.Members)
+	return Step{Action: a, Record: rec, Kind: w.Kind, Stored: true}
+}
+
+// change brings an existing record, active or not, to what is wanted.
+func (s *Subject) change(before *directory.Record, w *Want) Step {
+	rec := *before
+	rec.Active, rec.Rule, rec.Members = true, s.Rule, w.Members
+	rec.Fields = make([]directory.RecordField, len(w.Fields))
+	var changes []directory.FieldChange
+	for i, f := range w.Fields {
+		old, at := directory.Value{}, s.Run
+		for j := range before.Fields {
+			if before.Fields[j].Name == f.Name {
+				old, at = before.Fields[j].Value, before.Fields[j].Since
+			}
+		}
+		if !old.Equal(f.Value) {
+			changes = append(changes, directory.FieldChange{Name: f.Name, From: old, To: f.Value})
+			at = s.Run
+		}
+		rec.Fields[i] = directory.RecordField{Field: f, Since: at}
+	}
+	sets := s.members(before.Members, w.Members)
+	op := directory.Update
+	switch {
+	case !before.Active:
+		op = directory.Reactivate
+	case len(changes) == 0 && len(sets) == 0:
+		// Nothing to tell; the rule's name or fields that are no longer mapped may still differ.
+		stored := rec.Rule != before.Rule || len(rec.Fields) != len(before.Fields)
+		return Step{Record: &rec, Kind: w.Kind, Stored: stored}
+	}
+	rec.Revision++
+	rec.Changed = s.Run
+	a := s.action(op, w.Kind, w.Fields)
+	a.Changes, a.Sets = changes, sets
+	return Step{Action: a, Record: &rec, Kind: w.Kind, Stored: true}
+}
+
+// remove takes a record away that is no longer wanted.
+func (s *Subject) remove(before *directory.Record) Step {
+	if s.Remove == 0 || (!before.Active && s.Remove == directory.Deactivate) {
+		return Step{}
+	}
+	fields := make([]directory.Field, len(before.Fields))
+	for i := range before.Fields {
+		fields[i] = before.Fields[i].Field
+	}
+	a := s.action(s.Remove, before.Kind, fields)
+	a.Rule, a.Reason = before.Rule, s.Reason
+	if s.Remove == directory.Delete {
+		return Step{Action: a, Kind: before.Kind, Stored: true}
+	}
+	rec := *before
+	rec.Active = false
+	rec.Revision++
+	rec.Changed = s.Run
+	return Step{Action: a, Record: &rec, Kind: before.Kind, Stored: true}
+}
+
+// members says who entered and who left, by key.
+func (s *Subject) members(before, after []uint32) []directory.SetChange {
+	if slices.Equal(before, after) {
+		return nil
+	}
+	change := directory.SetChange{Name: "members", Added: s.keys(without(after, before)), Removed: s.keys(without(before, after))}
+	return []directory.SetChange{change}
+}
+
+func (s *Subject) keys(nums []uint32) []string {
+	if len(nums) == 0 {
+		return nil
+	}
+	keys := s.Keys(nums)
+	slices.SortFunc(keys, strings.Compare)
+	return keys
+}
+
+// without returns the numbers of a that are not in b; both are ascending.
+func without(a, b []uint32) []uint32 {
+	var rest []uint32
+	for _, n := range a {
+		for len(b) > 0 && b[0] < n {
+			b = b[1:]
+		}
+		if len(b) == 0 || b[0] != n {
+			rest = append(rest, n)
+		}
+	}
+	return rest
+}
+
+// Introduce makes the action that tells a target about a record which others have known for long.
+func Introduce(rec *directory.Record, origin directory.Origin, run directory.Stamp, keys func([]uint32) []string) *directory.Action {
+	s := &Subject{Origin: origin, Run: run, Rule: rec.Rule, Keys: keys}
+	fields := make([]directory.Field, len(rec.Fields))
+	for i := range rec.Fields {
+		fields[i] = rec.Fields[i].Field
+	}
+	a := s.action(directory.Create, rec.Kind, fields)
+	a.Sets = s.members(nil, rec.Members)
+	a.SealKey(rec.Revision)
+	return a
+}
