@@ -26,6 +26,9 @@ type Env struct {
 	Connection string       // the connection's name
 	Log        *slog.Logger // for debug lines only: errors are returned
 	Now        func() time.Time
+	// Observe is told of every request to the source: its kind ("search", "bind", "GET users"), how long it
+	// took, and how it ended. It may be nil and may be called by any goroutine.
+	Observe func(request string, took time.Duration, err error)
 }
 
 // New makes a factory whose functions know the connector's configuration type C.

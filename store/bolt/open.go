@@ -65,7 +65,8 @@ func Open(path string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	if err := s.migrate(steps); err != nil {
-		return nil, errors.Join(err, s.Close())
+		_ = s.Close() // the reason why it is of no use is the better error
+		return nil, err
 	}
 	return s, nil
 }
@@ -86,7 +87,8 @@ func open(path string, opts Options) (s *Store, err error) {
 	}
 	if created {
 		if err := syncFolder(filepath.Dir(path)); err != nil {
-			return nil, errors.Join(classify("open state", path, err), s.Close())
+			_ = s.Close()
+			return nil, classify("open state", path, err)
 		}
 	}
 	return s, nil

@@ -1,14 +1,14 @@
 package bolt
 
 import (
-	"bytes"
 	"context"
-	"errors"
+	"iter"
 	"strings"
 
 	"go.etcd.io/bbolt"
 
 	"dirsyncd/store"
+	"dirsyncd/sync/fault"
 )
 
 // View implements store.Store.
@@ -18,9 +18,9 @@ func (s *Store) View(ctx context.Context, p store.Partition, fn func(store.Reade
 		return err
 	}
 	return s.transact(ctx, false, "read state", func(btx *bbolt.Tx) (bool, error) {
-		t, err := begin(btx, key)
+		t, err := s.begin(btx, key)
 		if err != nil {
-			return false, damage("read state", s.path, err)
+			return false, err
 		}
 		return false, fn(t)
 	})
@@ -33,17 +33,14 @@ func (s *Store) Update(ctx context.Context, p store.Partition, fn func(store.Wri
 		return err
 	}
 	return s.transact(ctx, true, "write state", func(btx *bbolt.Tx) (bool, error) {
-		t, err := begin(btx, key)
+		t, err := s.begin(btx, key)
 		if err != nil {
-			return false, damage("write state", s.path, err)
+			return false, err
 		}
 		if err := fn(t); err != nil {
 			return false, err
 		}
-		if err := t.flush(); err != nil {
-			return false, classify("write state", s.path, err)
-		}
-		return t.changed, nil
+		return t.changed, t.flush()
 	})
 }
 
@@ -72,9 +69,98 @@ func (s *Store) transact(ctx context.Context, writable bool, op string, body fun
 		return classify(op, s.path, err)
 	}
 	commit, err := body(btx)
-	if err != nil || !commit {
-		err = errors.Join(err, nil)
+	if err == nil && commit {
+		err = s.commit(op, btx)
+	} else {
+		_ = btx.Rollback() // cannot fail: the transaction is open
 	}
-	done, err = s.finish(op, btx, commit, err)
+	done = true
 	return err
+}
+
+// commit makes a transaction durable. When it fails and has had its effect all the same (the last small write
+// was made, its sync failed), what Update says and what the file holds differ: the store stops there.
+func (s *Store) commit(op string, btx *bbolt.Tx) error {
+	id := btx.ID()
+	err := btx.Commit()
+	if err == nil {
+		return nil
+	}
+	err = classify(op, s.path, err)
+	now, beginErr := s.db.Begin(false)
+	if beginErr != nil {
+		s.broken.CompareAndSwap(nil, &err)
+		return err
+	}
+	if now.ID() >= id {
+		err = &fault.Error{Class: fault.Internal, Op: op, Where: s.path, Err: err,
+			Hint: "the disk did not confirm the write: check it, then start dirsyncd again"}
+		s.broken.CompareAndSwap(nil, &err)
+	}
+	_ = now.Rollback()
+	return err
+}
+
+// abandon rolls back after a panic. When bbolt cannot do even that, its locks may stay taken.
+func (s *Store) abandon(op string, btx *bbolt.Tx) {
+	if btx == nil {
+		return
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.breakDown(op, cause)
+		}
+	}()
+	_ = btx.Rollback()
+}
+
+// Partitions implements store.Store.
+func (s *Store) Partitions(ctx context.Context) ([]store.Partition, error) {
+	var list []store.Partition
+	err := s.transact(ctx, false, "list partitions", func(btx *bbolt.Tx) (bool, error) {
+		for name := range partitionNames(btx) {
+			connection, tenant, _ := strings.Cut(string(name), "\x00")
+			list = append(list, store.Partition{Connection: connection, Tenant: tenant})
+		}
+		return false, nil
+	})
+	return list, err
+}
+
+// partitionNames iterates over the names of the partitions' buckets, in order.
+func partitionNames(btx *bbolt.Tx) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		c := btx.Cursor()
+		for name, _ := c.First(); name != nil; name, _ = c.Next() {
+			if name[0] != 0 && !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+// DropPartition implements store.Store.
+func (s *Store) DropPartition(ctx context.Context, p store.Partition) error {
+	key, err := partitionKey(p)
+	if err != nil {
+		return err
+	}
+	return s.transact(ctx, true, "drop partition", func(btx *bbolt.Tx) (bool, error) {
+		if btx.Bucket(key) == nil {
+			return false, nil
+		}
+		if err := btx.DeleteBucket(key); err != nil {
+			return false, classify("drop partition", s.path, err)
+		}
+		return true, nil
+	})
+}
+
+// partitionKey names a partition's bucket. NUL sorts before everything else, so that the buckets' order is
+// that of connections, then tenants.
+func partitionKey(p store.Partition) ([]byte, error) {
+	if p.Connection == "" || strings.Contains(p.Connection+p.Tenant, "\x00") {
+		return nil, misuse("partition %q cannot be named", p)
+	}
+	return []byte(p.Connection + "\x00" + p.Tenant), nil
 }

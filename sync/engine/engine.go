@@ -59,13 +59,14 @@ type Engine struct {
 	store store.Store
 	opts  Options
 
-	mu    sync.Mutex
-	locks map[store.Partition]*sync.Mutex
+	mu     sync.Mutex
+	locks  map[store.Partition]*sync.Mutex
+	proven map[store.Partition]time.Time
 }
 
 // New makes an engine on a store.
 func New(s store.Store, opts Options) *Engine {
-	return &Engine{store: s, opts: opts, locks: map[store.Partition]*sync.Mutex{}}
+	return &Engine{store: s, opts: opts, locks: map[store.Partition]*sync.Mutex{}, proven: map[store.Partition]time.Time{}}
 }
 
 // Job says what a run shall do.
@@ -110,24 +111,14 @@ type run struct {
 	state  store.TenantState
 	counts plan.Counts
 	wrote  bool // something worth a row in the run history happened
+	doubt  bool // a listing proved nothing
 }
 
 // Run reads one tenant of a connection and settles what changed. It never panics; it returns when done or when
 // ctx ends, at the next page. Another run of the same tenant is waited for.
 func (e *Engine) Run(ctx context.Context, c *Connection, t connectors.Tenant, job Job) Result {
-	part := store.Partition{Connection: c.Name, Tenant: t.ID}
-	defer e.lock(part)()
-	started := e.opts.Now().UTC().Truncate(time.Second)
-	r := &run{
-		Engine: e, conn: c, tenant: t, part: part, job: job,
-		stamp:  directory.Stamp{Run: newRunID(started), Time: started},
-		counts: plan.Counts{},
-	}
-	r.log = e.opts.Log.With("connection", c.Name, "run", r.stamp.Run)
-	if t.ID != "" {
-		r.log = r.log.With("tenant", t.Name)
-	}
-	r.rec = store.Run{ID: r.stamp.Run, Trigger: job.Trigger, Started: e.opts.Now().UTC(), Mode: r.mode()}
+	r := e.begin(c, t, job)
+	defer e.lock(r.part)()
 	r.log.Info("run started", "mode", r.rec.Mode, "trigger", job.Trigger)
 	err := r.story(ctx)
 	return r.finish(ctx, err)
@@ -220,3 +211,14 @@ func internal(op, format string, args ...any) error {
 
 // ErrPlanChanged is wrapped by the error of a run that was to approve a plan which is not the present one.
 var ErrPlanChanged = errors.New("the plan is not the one that was approved")
+
+// Proven returns when a partition was last known to agree with its source. Idle runs are proof, too, but are not
+// stored: stored is what the store says, and the engine knows better what it has seen itself.
+func (e *Engine) Proven(p store.Partition, stored time.Time) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if t := e.proven[p]; t.After(stored) {
+		return t
+	}
+	return stored
+}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"dirsyncd/store"
@@ -29,6 +30,11 @@ func (r *run) finish(ctx context.Context, err error) Result {
 		r.rec.Outcome = Parked
 	}
 	r.noteState(err)
+	if err == nil && !r.job.Offline && !r.doubt {
+		r.mu.Lock()
+		r.proven[r.part] = r.rec.Ended
+		r.mu.Unlock()
+	}
 	if e := r.remember(ctx, err); e != nil {
 		r.log.Error("the run could not be recorded", "err", e)
 		err = errors.Join(err, e)
@@ -71,7 +77,7 @@ func (r *run) remember(ctx context.Context, err error) error {
 	if !r.wrote && err == nil && was == nil && r.job.Trigger != "operator" {
 		return nil
 	}
-	if err == nil && !r.job.Offline {
+	if err == nil && !r.job.Offline && !r.doubt {
 		r.state.Proven = r.rec.Ended
 	}
 	return r.store.Update(ctx, r.part, func(tx store.Writer) error {
@@ -111,4 +117,25 @@ func (r *run) logEnd(err error) {
 	default:
 		r.log.Info("run ended", args...)
 	}
+}
+
+// Flush stores what the engine knows from idle runs, for those who ask after a restart. It is for a clean stop.
+func (e *Engine) Flush(ctx context.Context) error {
+	e.mu.Lock()
+	proven := maps.Clone(e.proven)
+	e.mu.Unlock()
+	for p, at := range proven {
+		err := e.store.Update(ctx, p, func(tx store.Writer) error {
+			state, err := tx.Tenant()
+			if err != nil || !at.After(state.Proven) {
+				return err
+			}
+			state.Proven = at
+			return tx.PutTenant(state)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

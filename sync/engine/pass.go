@@ -37,38 +37,37 @@ type batch struct{ outcomes []outcome }
 // out the next batch goes on while the previous one is being stored.
 func (s *settlement) pass(ctx context.Context, use func(context.Context, *batch) error) error {
 	s.activity = newActivity()
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	ready := make(chan *batch)
+	worked := make(chan error, 1)
 	go func() {
 		defer close(ready)
-		stop(s.workOut(ctx, func(b *batch) error {
+		worked <- s.workOut(ctx, func(b *batch) error {
 			select {
 			case ready <- b:
 				return nil
 			case <-ctx.Done():
-				return context.Cause(ctx)
+				return ctx.Err()
 			}
-		}))
+		})
 	}()
 	var failed error
 	done := 0
 	for b := range ready {
-		if failed == nil {
-			if failed = use(ctx, b); failed != nil {
-				stop(failed)
-			}
+		if failed != nil {
+			continue
+		}
+		if failed = use(ctx, b); failed != nil {
+			stop()
 		}
 		done += len(b.outcomes)
 		s.progress("settle", "", done, int(s.people.GetCardinality()))
 	}
-	if failed != nil {
-		return failed
-	}
-	if err := context.Cause(ctx); err != nil && err != context.Canceled { //nolint:errorlint // the cause is ours
+	if err := <-worked; failed == nil {
 		return err
 	}
-	return nil
+	return failed
 }
 
 // workOut makes the batches.

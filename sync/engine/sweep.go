@@ -26,7 +26,7 @@ func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 	state.Complete = l.opts.Now().UTC()
 	state.Moved = state.Complete
 	newScope := state.Scope != "" && state.Scope != l.proof.Scope
-	if l.certain() {
+	if l.doubt = l.doubt || !l.certain(); !l.doubt {
 		absent, err := l.sweepObjects(ctx, newScope)
 		if err != nil {
 			return err

@@ -1,0 +1,84 @@
+package bolt
+
+import (
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+)
+
+// Record implements store.Reader.
+func (t *tx) Record(kind directory.RecordKind, n store.Num) (directory.Record, bool, error) {
+	p, err := recordsOf(kind)
+	if err != nil {
+		return directory.Record{}, false, err
+	}
+	value, ok := t.get(p, t.numKey(n))
+	if !ok {
+		return directory.Record{}, false, nil
+	}
+	rec, err := directory.ParseRecord(value)
+	if err != nil {
+		return directory.Record{}, false, t.corrupt(p)
+	}
+	return rec, true, nil
+}
+
+// Records implements store.Reader.
+func (t *tx) Records(kind directory.RecordKind, after store.Num, fn func(store.Num, directory.Record) bool) error {
+	p, err := recordsOf(kind)
+	if err != nil {
+		return err
+	}
+	for k, v := range t.after(p, after) {
+		n, ok := keyNum(k)
+		rec, err := directory.ParseRecord(v)
+		if !ok || err != nil {
+			return t.corrupt(p)
+		}
+		if !fn(n, rec) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// PutRecord implements store.Writer.
+func (t *tx) PutRecord(n store.Num, rec *directory.Record) error {
+	p, err := recordsOf(rec.Kind)
+	if err != nil {
+		return err
+	}
+	if err := t.checkNum(n); err != nil {
+		return err
+	}
+	if err := t.countActive(rec.Kind, n, rec.Active); err != nil {
+		return err
+	}
+	t.buf = directory.AppendRecord(t.buf[:0], rec)
+	return t.put(p, t.numKey(n), t.keep(t.buf))
+}
+
+// DeleteRecord implements store.Writer.
+func (t *tx) DeleteRecord(kind directory.RecordKind, n store.Num) error {
+	p, err := recordsOf(kind)
+	if err != nil {
+		return err
+	}
+	if err := t.countActive(kind, n, false); err != nil {
+		return err
+	}
+	return t.del(p, t.numKey(n))
+}
+
+// countActive counts a record that becomes active, or is no longer.
+func (t *tx) countActive(kind directory.RecordKind, n store.Num, active bool) error {
+	old, _, err := t.Record(kind, n)
+	switch {
+	case err != nil:
+		return err
+	case active && !old.Active:
+		t.count.active[kind]++
+	case old.Active && !active:
+		t.count.active[kind]--
+	}
+	return nil
+}

@@ -1,0 +1,51 @@
+package bolt
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"go.etcd.io/bbolt"
+
+	"dirsyncd/store"
+)
+
+// Scratch implements store.Store. The copy is beside the state file, on a disk that is known to hold a file of
+// this size, or among the temporary files when that folder takes none. Its name is removed at once, so that
+// it goes away however the process ends.
+func (s *Store) Scratch(ctx context.Context) (store.Store, error) {
+	f, err := createScratch(s.path)
+	if err != nil {
+		return nil, classify("copy state", s.path, err)
+	}
+	defer os.Remove(f.Name())
+	err = s.transact(ctx, false, "copy state", func(btx *bbolt.Tx) (bool, error) {
+		w := bufio.NewWriterSize(f, 1<<20)
+		if _, err := btx.WriteTo(w); err != nil {
+			return false, classify("copy state", f.Name(), err)
+		}
+		if err := w.Flush(); err != nil {
+			return false, classify("copy state", f.Name(), err)
+		}
+		return false, nil
+	})
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	copied, err := open(f.Name(), Options{NoSync: true})
+	if err != nil {
+		return nil, err
+	}
+	return copied, nil
+}
+
+func createScratch(path string) (*os.File, error) {
+	pattern := filepath.Base(path) + ".scratch-*"
+	f, err := os.CreateTemp(filepath.Dir(path), pattern)
+	if err != nil {
+		return os.CreateTemp("", pattern)
+	}
+	return f, nil
+}

@@ -1,0 +1,107 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"dirsyncd/store"
+)
+
+// maxProblems is how many problems Verify names before it gives up.
+const maxProblems = 20
+
+// Verify reads the whole file and checks that it is what this package writes: every value decodes, the
+// counters are right, everything that is stored twice in different orders agrees, and bbolt's own pages are
+// in order. It returns nil or a fault.Internal error that names up to 20 problems, one per line, by bucket
+// and number and without personal data. No Update runs meanwhile.
+func (s *Store) Verify(ctx context.Context) error {
+	select {
+	case s.writer <- struct{}{}:
+		defer func() { <-s.writer }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	partitions, err := s.Partitions(ctx)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, p := range partitions {
+		err := s.View(ctx, p, func(r store.Reader) error {
+			v := verifier{tx: r.(*tx)}
+			v.run()
+			for _, problem := range v.problems {
+				problems = append(problems, fmt.Errorf("%s: %w", p, problem))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if len(problems) == 0 {
+		// Last, because bbolt's check runs in a goroutine of its own, where nobody can catch the fault of
+		// an access to memory that is not there. By now everything was accessed.
+		if problems, err = s.verifyPages(ctx); err != nil {
+			return err
+		}
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return damage("verify state", s.path, errors.Join(problems[:min(len(problems), maxProblems)]...))
+}
+
+func (s *Store) verifyPages(ctx context.Context) ([]error, error) {
+	var problems []error
+	err := s.transact(ctx, false, "verify state", func(btx *bbolt.Tx) (bool, error) {
+		for err := range btx.Check() {
+			problems = append(problems, err)
+		}
+		return false, nil
+	})
+	return problems, err
+}
+
+// verifier checks one partition.
+type verifier struct {
+	*tx
+	problems []error
+}
+
+func (v *verifier) run() {
+	checks := []func(){
+		v.names, v.objects, v.owners, v.referrers, v.members, v.digests, v.marks, v.streams, v.records,
+		v.outboxes, v.parked, v.parkedIndexes, v.runs,
+	}
+	for _, check := range checks {
+		if len(v.problems) < maxProblems {
+			check()
+		}
+	}
+}
+
+// bad notes a problem.
+func (v *verifier) bad(p place, format string, args ...any) {
+	if len(v.problems) < maxProblems {
+		v.problems = append(v.problems, fmt.Errorf("%s: "+format, append([]any{p}, args...)...))
+	}
+}
+
+// check notes an error, if there is one.
+func (v *verifier) check(p place, err error) bool {
+	if err != nil {
+		v.bad(p, "%w", err)
+	}
+	return err == nil
+}
+
+// equal notes a counter that is wrong.
+func (v *verifier) equal(p place, what string, counted, found uint64) {
+	if counted != found {
+		v.bad(p, "%d %s are counted, %d are there", counted, what, found)
+	}
+}

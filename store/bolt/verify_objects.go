@@ -1,0 +1,219 @@
+package bolt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+)
+
+// names checks that every number belongs to exactly one name, in the slot where it is looked for.
+func (v *verifier) names() {
+	taken := make([]bool, v.count.lastNum+1)
+	slots := slotCount(v.oldNames())
+	v.nameTable(names, 4, taken, v.oldNames(), func(k []byte) uint32 { return binary.BigEndian.Uint32(k) },
+		func(h *nameHash) uint32 { return slotOf(h, slots) })
+	v.nameTable(newNames, 2, taken, v.count.newNames, func(k []byte) uint32 { return uint32(binary.BigEndian.Uint16(k)) },
+		newSlotOf)
+}
+
+func (v *verifier) nameTable(p place, keySize int, taken []bool, count uint64, slot func([]byte) uint32, slotOf func(*nameHash) uint32) {
+	var found uint64
+	for k, entries := range v.all(p) {
+		if len(k) != keySize || len(entries)%nameSize != 0 {
+			v.bad(p, "slot %x has a wrong size", k)
+			continue
+		}
+		var last []byte
+		for e := range slices.Chunk(entries, nameSize) {
+			h, n := nameHash(e), binary.BigEndian.Uint32(e[16:])
+			switch {
+			case last != nil && bytes.Compare(last, e[:16]) >= 0:
+				v.bad(p, "slot %x is not in order", k)
+			case slotOf(&h) != slot(k):
+				v.bad(p, "number %d is in a wrong slot", n)
+			case n == 0 || int(n) >= len(taken) || taken[n]:
+				v.bad(p, "number %d was not given, or twice", n)
+			default:
+				taken[n] = true
+			}
+			last = e[:16]
+			found++
+		}
+	}
+	v.equal(p, "names", count, found)
+}
+
+// number looks a handle up; zero for one without a number.
+func (v *verifier) number(handle string) store.Num {
+	h := hashName([]byte(handle))
+	n, err := v.lookup(&h)
+	v.check(names, err)
+	return n
+}
+
+// objects checks every row and what is derived from it.
+func (v *verifier) objects() {
+	for _, kind := range directory.Kinds() {
+		p := objects + place(kind)
+		var present uint64
+		v.check(p, v.Rows(kind, 0, func(row store.Row) bool {
+			if row.Gone == store.Here {
+				present++
+			}
+			v.object(kind, row)
+			return len(v.problems) < maxProblems
+		}))
+		v.equal(p, "objects", v.count.present[kind], present)
+	}
+}
+
+func (v *verifier) object(kind directory.Kind, row store.Row) {
+	p := objects + place(kind)
+	o, err := directory.ParseObject(row.Data)
+	if err != nil || o.Kind != kind || v.number(directory.IDHandle(o.ID)) != row.Num {
+		v.bad(p, "row %d is damaged or another object's", row.Num)
+		return
+	}
+	if len(o.Handles) != len(row.Handles) {
+		v.bad(p, "row %d lists other handles than its object", row.Num)
+		return
+	}
+	for i, handle := range o.Handles {
+		h := row.Handles[i]
+		if v.number(handle) != h {
+			v.bad(p, "row %d lists other handles than its object", row.Num)
+		}
+		holder, err := v.claimant(h)
+		if v.check(owner, err) && holder == 0 && h != row.Num {
+			v.bad(owner, "nobody has handle %d of object %d", h, row.Num)
+		}
+	}
+	for _, l := range o.Links {
+		to := v.number(l.To)
+		if !v.hasPair(referrers, uint8(l.Type), to, row.Num) {
+			v.bad(referrers, "the link of object %d to handle %d is missing", row.Num, to)
+		}
+	}
+}
+
+func (v *verifier) hasPair(p place, tag uint8, a, b store.Num) bool {
+	found := false
+	v.check(p, v.pairsOf(p, tag, a, func(n store.Num) bool {
+		found = n == b
+		return !found
+	}))
+	return found
+}
+
+// anyObject reports whether one of the objects with a number satisfies a condition.
+func (v *verifier) anyObject(n store.Num, holds func(store.Row, *directory.Object) bool) bool {
+	for _, kind := range directory.Kinds() {
+		row, ok, err := v.Row(kind, n)
+		if err != nil || !ok {
+			continue // objects has reported the error
+		}
+		if o, err := directory.ParseObject(row.Data); err == nil && holds(row, &o) {
+			return true
+		}
+	}
+	return false
+}
+
+// owners checks that whoever has a handle states it.
+func (v *verifier) owners() {
+	for k, value := range v.all(owner) {
+		h, ok1 := keyNum(k)
+		n, ok2 := keyNum(value)
+		if !ok1 || !ok2 {
+			v.bad(owner, "entry %x is damaged", k)
+			continue
+		}
+		if !v.anyObject(n, func(row store.Row, _ *directory.Object) bool { return slices.Contains(row.Handles, h) }) {
+			v.bad(owner, "object %d has handle %d without stating it", n, h)
+		}
+	}
+}
+
+// pairs calls fn with every pair of a set and returns how many there are.
+func (v *verifier) pairs(p place, fn func(tag uint8, a, b store.Num)) (count uint64) {
+	for k, entries := range v.all(p) {
+		if len(k) != 5 || len(entries) == 0 || len(entries)%pairSize != 0 {
+			v.bad(p, "entry %x is damaged", k)
+			continue
+		}
+		first := store.Num(binary.BigEndian.Uint32(k[1:])) << pairBits
+		var last []byte
+		for e := range slices.Chunk(entries, pairSize) {
+			if e[0] >= pairSpan || bytes.Compare(last, e) >= 0 {
+				v.bad(p, "entry %x is not in order", k)
+			}
+			fn(k[0], first|store.Num(e[0]), store.Num(binary.BigEndian.Uint32(e[1:])))
+			last = e
+			count++
+		}
+	}
+	return count
+}
+
+// referrers checks that every referrer states its link.
+func (v *verifier) referrers() {
+	v.pairs(referrers, func(tag uint8, a, b store.Num) {
+		states := func(_ store.Row, o *directory.Object) bool {
+			return slices.ContainsFunc(o.Links, func(l directory.Link) bool {
+				return uint8(l.Type) == tag && v.number(l.To) == a
+			})
+		}
+		if !v.anyObject(b, states) {
+			v.bad(referrers, "object %d does not state the link to handle %d", b, a)
+		}
+	})
+}
+
+// members checks that memberof is members turned around: each one is in the other, and there are as many.
+func (v *verifier) members() {
+	var found uint64
+	for k, lows := range v.all(members) {
+		if len(k) != memberKeySize || len(lows) == 0 {
+			v.bad(members, "entry %x is damaged", k)
+			continue
+		}
+		group, first := firstOf(k)
+		for i, low := range lows {
+			if i > 0 && lows[i-1] >= low {
+				v.bad(members, "entry %x is not in order", k)
+			}
+			if !v.hasPair(memberOf, 0, first|store.Num(low), group) {
+				v.bad(memberOf, "member %d of group %d is missing", first|store.Num(low), group)
+			}
+			found++
+		}
+	}
+	v.equal(members, "memberships", v.count.members, found)
+	v.equal(memberOf, "memberships", v.count.members, v.pairs(memberOf, func(tag uint8, a, b store.Num) {
+		if tag != 0 || v.checkNum(a) != nil || v.checkNum(b) != nil {
+			v.bad(memberOf, "membership of %d in %d cannot be", a, b)
+		}
+	}))
+}
+
+func (v *verifier) digests() {
+	for k, value := range v.all(digests) {
+		if n, ok := keyNum(k); !ok || v.checkNum(n) != nil || len(value) != digestSize {
+			v.bad(digests, "entry %x is damaged", k)
+		}
+	}
+}
+
+// marks checks the dirty marks.
+func (v *verifier) marks() {
+	for _, kind := range directory.Kinds() {
+		for k, value := range v.all(dirty + place(kind)) {
+			if n, _, ok := parseDirty(k, value); !ok || v.checkNum(n) != nil {
+				v.bad(dirty+place(kind), "mark %x is damaged", k)
+			}
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package directory
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+)
+
+func sampleObject() Object {
+	o := Object{Kind: Person, ID: "5f1c", Handles: []string{"dn:uid=a,dc=x", "uid:a"}, Links: []Link{{Manager, "dn:uid=b,dc=x"}}}
+	o.SetText(FieldName, "Ada Adams")
+	o.SetText(FieldEmail, "ada@example.test")
+	o.Set(FieldEmails, List("b@example.test", "a@example.test", "b@example.test"))
+	o.Set(FieldEnabled, Bool(true))
+	o.Set(FieldCreated, Time(time.Date(2020, 1, 2, 3, 4, 5, 6, time.UTC)))
+	o.Set(AttributePrefix+"costCentre", Text("42"))
+	o.Set("attributes.cleared", Null())
+	return o
+}
+
+func sampleRecord() Record {
+	first := Stamp{"run-1", time.Unix(1_700_000_000, 0).UTC()}
+	second := Stamp{"run-2", time.Unix(1_700_000_900, 0).UTC()}
+	return Record{
+		Kind: UserRecord, Key: "hq/5f1c", Active: true, Rule: "everyone", Revision: 7, Changed: second,
+		Fields: []RecordField{
+			{Field{"email", Text("a@x")}, first}, {Field{"name", Text("Ada")}, second}, {Field{"vip", Bool(true)}, first},
+		},
+		Members: []uint32{3, 4, 400_000},
+	}
+}
+
+func sampleAction() Action {
+	return Action{
+		Key: "k1", Op: Update, Kind: UserRecord, Record: "hq/5f1c", Rule: "everyone", Run: "run-2", Reason: "why not",
+		Origin: Origin{Connection: "hq", Connector: "ldap", ID: "5f1c"}, Time: time.Unix(1_700_000_900, 0).UTC(), Other: "agent/hq/5f1c",
+		Fields:  []Field{{"email", Text("b@x")}, {"size", Number(-3)}},
+		Changes: []FieldChange{{"email", Text("a@x"), Text("b@x")}, {"old", Text("x"), Null()}},
+		Sets:    []SetChange{{Name: "members", Added: []string{"hq/1"}, Removed: []string{"hq/2", "hq/3"}}},
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	o, rec, a := sampleObject(), sampleRecord(), sampleAction()
+	gotO, err := ParseObject(AppendObject(nil, &o))
+	if err != nil || !reflect.DeepEqual(gotO, o) {
+		t.Errorf("object: %v\n got %+v\nwant %+v", err, gotO, o)
+	}
+	gotR, err := ParseRecord(AppendRecord(nil, &rec))
+	if err != nil || !reflect.DeepEqual(gotR, rec) {
+		t.Errorf("record: %v\n got %+v\nwant %+v", err, gotR, rec)
+	}
+	gotA, err := ParseAction(AppendAction(nil, &a))
+	if err != nil || !reflect.DeepEqual(gotA, a) {
+		t.Errorf("action: %v\n got %+v\nwant %+v", err, gotA, a)
+	}
+}
+
+// Every strict prefix and every extension of a canonical form is damaged, never something else.
+func TestDamageIsNoticed(t *testing.T) {
+	o, rec, a := sampleObject(), sampleRecord(), sampleAction()
+	forms := map[string]struct {
+		data  []byte
+		parse func([]byte) error
+	}{
+		"object": {AppendObject(nil, &o), func(b []byte) error { _, err := ParseObject(b); return err }},
+		"record": {AppendRecord(nil, &rec), func(b []byte) error { _, err := ParseRecord(b); return err }},
+		"action": {AppendAction(nil, &a), func(b []byte) error { _, err := ParseAction(b); return err }},
+	}
+	for name, form := range forms {
+		for cut := range form.data {
+			if err := form.parse(form.data[:cut]); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%s cut to %d of %d bytes: %v", name, cut, len(form.data), err)
+			}
+		}
+		if err := form.parse(append(bytes.Clone(form.data), 0)); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s with a byte too many: %v", name, err)
+		}
+	}
+}
+
+// What parses must render to something that parses to the same again.
+func FuzzParse(f *testing.F) {
+	o, rec, a := sampleObject(), sampleRecord(), sampleAction()
+	f.Add(AppendObject(nil, &o))
+	f.Add(AppendRecord(nil, &rec))
+	f.Add(AppendAction(nil, &a))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if o, err := ParseObject(data); err == nil {
+			again, err := ParseObject(AppendObject(nil, &o))
+			if err != nil || !reflect.DeepEqual(o, again) {
+				t.Errorf("object %+v became %+v: %v", o, again, err)
+			}
+		}
+		if rec, err := ParseRecord(data); err == nil {
+			again, err := ParseRecord(AppendRecord(nil, &rec))
+			if err != nil || !reflect.DeepEqual(rec, again) {
+				t.Errorf("record %+v became %+v: %v", rec, again, err)
+			}
+		}
+		if a, err := ParseAction(data); err == nil {
+			again, err := ParseAction(AppendAction(nil, &a))
+			if err != nil || !reflect.DeepEqual(a, again) {
+				t.Errorf("action %+v became %+v: %v", a, again, err)
+			}
+		}
+	})
+}
+
+func TestSealKey(t *testing.T) {
+	a, b := sampleAction(), sampleAction()
+	b.Run, b.Time, b.Key = "another run", time.Now(), "another key"
+	a.SealKey(4)
+	b.SealKey(4)
+	if a.Key != b.Key {
+		t.Errorf("the same action in another run has another key: %s, %s", a.Key, b.Key)
+	}
+	b.SealKey(5)
+	if a.Key == b.Key {
+		t.Error("the next revision has the same key")
+	}
+	b.Fields[0].Value = Text("c@x")
+	b.SealKey(4)
+	if a.Key == b.Key {
+		t.Error("another content has the same key")
+	}
+}
+
+func BenchmarkAppendObject(b *testing.B) {
+	o := sampleObject()
+	var buf []byte
+	for b.Loop() {
+		buf = AppendObject(buf[:0], &o)
+	}
+}
+
+func BenchmarkParseObject(b *testing.B) {
+	o := sampleObject()
+	buf := AppendObject(nil, &o)
+	for b.Loop() {
+		if _, err := ParseObject(buf); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

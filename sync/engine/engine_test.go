@@ -1,0 +1,396 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/mapping"
+)
+
+func TestJoinersMoversLeavers(t *testing.T) {
+	r := newRig(t)
+	for i := range 5 {
+		r.add(fmt.Sprint(i), fmt.Sprintf("Person %d", i))
+	}
+	r.expect("first sync", Clean, "create user 0", "create user 1", "create user 2", "create user 3", "create user 4")
+	r.expect("nothing new", Clean)
+	r.people["2"] = person{name: "Renamed"}
+	r.add("9", "Joiner")
+	r.expect("a mover and a joiner", Clean, "update user 2 name:Person 2>Renamed", "create user 9")
+	delete(r.people, "1")
+	r.expect("a leaver", Clean, "deactivate user 1")
+	r.expect("still gone", Clean)
+	r.add("1", "Back Again")
+	r.expect("a return", Clean, "reactivate user 1 name:Person 1>Back Again")
+	r.people["3"] = person{name: "Person 3", disabled: true}
+	r.expect("disabled: no rule applies", Clean, "deactivate user 3")
+}
+
+func TestNestedGroups(t *testing.T) {
+	r := newRig(t, agent("desk", `"desk" in groups`), user("everyone", "enabled"))
+	for _, id := range []string{"1", "2", "3", "4"} {
+		r.add(id, "P"+id)
+	}
+	r.groups["desk"] = []string{"g:london", "p:1"}
+	r.groups["london"] = []string{"p:2", "g:desk"} // a cycle is legal
+	r.groups["other"] = []string{"p:3"}
+	r.expect("first", Clean, "create agent 1", "create agent 2", "create user 3", "create user 4")
+
+	r.groups["london"] = []string{"p:3", "g:desk"}
+	r.expect("one leaves the inner group, one enters", Clean,
+		"deactivate agent 2", "create user 2", "deactivate user 3", "create agent 3")
+
+	r.groups["other"] = []string{"p:3", "p:4"}
+	res := r.expect("a group that matters to nobody", Clean)
+	if res.Run.Read != 7 {
+		t.Errorf("read %d objects", res.Run.Read)
+	}
+
+	r.groups["desk"] = []string{"p:1"}
+	r.expect("the inner group leaves the outer", Clean, "deactivate agent 3", "reactivate user 3")
+
+	delete(r.groups, "desk")
+	r.expect("the group is deleted", Clean, "deactivate agent 1", "create user 1")
+}
+
+func TestGroupsBeforePeopleAndInParts(t *testing.T) {
+	r := newRig(t, agent("desk", `"desk" in groups`), user("everyone", "enabled"))
+	r.parts = true
+	r.add("1", "P1")
+	r.groups["desk"] = []string{"p:1", "p:2", "g:sub"}
+	r.groups["sub"] = []string{"p:3"}
+	r.expect("2 and 3 are not there yet", Clean, "create agent 1")
+	r.add("2", "P2")
+	r.add("3", "P3")
+	r.expect("now they are", Clean, "create agent 2", "create agent 3")
+	r.groups["sub"] = nil
+	r.expect("a part is missing", Clean, "deactivate agent 3", "create user 3")
+}
+
+// Somebody renamed keeps the memberships that the groups state by the new name, and people who have them as
+// manager see the change.
+func TestManagersAndHandles(t *testing.T) {
+	r := newRig(t)
+	r.mapping(mapping.Spec{Name: "m", Rules: []mapping.RuleSpec{user("everyone", "enabled")},
+		Fields: map[directory.RecordKind][]mapping.FieldSpec{directory.UserRecord: {field("name", "= name"), field("boss", "= manager.name")}}})
+	r.people["1"] = person{name: "Boss"}
+	r.people["2"] = person{name: "Two", manager: "p:1"}
+	r.people["3"] = person{name: "Three"}
+	r.expect("first", Clean, "create user 1", "create user 2", "create user 3")
+	r.people["1"] = person{name: "Chief"}
+	r.expect("the manager changed", Clean, "update user 1 name:Boss>Chief", "update user 2 boss:Boss>Chief")
+	r.people["1"] = person{name: "Chief", handle: "p:moved"}
+	r.people["3"] = person{name: "Three", handle: "p:1"}
+	r.expect("the handle means somebody else", Clean, "update user 2 boss:Chief>Three")
+}
+
+func TestGroupRecords(t *testing.T) {
+	r := newRig(t)
+	r.mapping(mapping.Spec{Name: "m", Rules: []mapping.RuleSpec{user("everyone", "enabled")},
+		Groups: []mapping.RuleSpec{rule("teams", `name startsWith "team"`, directory.GroupRecord)}})
+	r.add("1", "P1")
+	r.add("2", "P2")
+	r.groups["team a"] = []string{"p:1", "g:inner"}
+	r.groups["inner"] = []string{"p:2"}
+	r.expect("first", Clean, "create user 1", "create user 2", "create group team a +hq/1,hq/2 -")
+	r.people["2"] = person{name: "P2", disabled: true}
+	r.expect("who has no record is no member", Clean, "deactivate user 2", "update group team a + -hq/2")
+	r.people["2"] = person{name: "P2"}
+	r.add("3", "P3")
+	r.groups["inner"] = []string{"p:2", "p:3"}
+	r.expect("and back, with a new one", Clean, "reactivate user 2", "create user 3", "update group team a +hq/2,hq/3 -")
+	r.add("4", "P4")
+	r.groups["team a"] = []string{"g:inner", "p:4"}
+	r.groups["team b"] = []string{"p:1"}
+	delete(r.people, "3")
+	r.expect("moves and a leaver", Clean, "deactivate user 3", "create user 4",
+		"update group team a +hq/4 -hq/1,hq/3", "create group team b +hq/1 -")
+}
+
+func TestRuleEditReachesEverybodyWithoutASource(t *testing.T) {
+	r := newRig(t)
+	r.add("1", "P1")
+	r.people["2"] = person{name: "P2", department: "Contractors"}
+	r.expect("first", Clean, "create user 1", "create user 2")
+	reads := r.reads
+	r.rules(mapping.RuleSpec{Name: "out", When: mapping.TextSpec{Text: `department == "Contractors"`}, Ignore: true}, user("everyone", "enabled"))
+	r.job = Job{Offline: true}
+	r.expect("edited rules", Clean, "deactivate user 2")
+	if r.reads != reads {
+		t.Error("the source was asked")
+	}
+	r.job = Job{Offline: true}
+	r.expect("again", Clean)
+}
+
+func TestRuleThatFailsParks(t *testing.T) {
+	r := newRig(t)
+	r.mapping(mapping.Spec{Name: "m", Rules: []mapping.RuleSpec{user("everyone", `int(department) > 0`)}})
+	r.people["1"] = person{name: "One", department: "7"}
+	r.people["2"] = person{name: "Two", department: "7"}
+	r.expect("first", Clean, "create user 1", "create user 2")
+	r.people["2"] = person{name: "Zwei", department: "x"}
+	r.expect("nothing is concluded", Parked)
+	r.expect("it stays parked", Parked)
+	r.people["2"] = person{name: "Zwei", department: "8"}
+	r.expect("mended", Clean, "update user 2 name:Two>Zwei team:7>8")
+}
+
+// Whatever a source does wrong: nobody is removed who is still there, and the run says what happened.
+func TestAbsenceWithoutProofRemovesNobody(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		breakIt  func(*rig)
+		outcome  string
+		wantNote string
+	}{
+		{"an error in mid-listing", func(r *rig) { r.failAfter, r.err = 2, &fault.Error{Class: fault.Auth, Op: "read"} }, Failed, ""},
+		{"a listing without an end", func(r *rig) { r.noProof = true }, Failed, ""},
+		{"an empty listing", func(r *rig) { r.hide["users"] = true }, Held, "listed no person at all"},
+		{"a count that disagrees", func(r *rig) { r.count = 12; delete(r.people, "1") }, Clean, "counts 12"},
+		{"an entry without an id", func(r *rig) {
+			delete(r.people, "1")
+			r.invalid = []connectors.Invalid{{Kind: directory.Person, Where: "cn=x", Err: &fault.Error{Class: fault.Invalid, Op: "read", Err: errors.New("no id")}}}
+		}, Parked, "without a readable id"},
+		{"an edited scope", func(r *rig) { r.scope = "less"; delete(r.people, "1") }, Held, "scope was edited"},
+		{"more leavers than the guard allows", func(r *rig) {
+			for i := range 5 {
+				delete(r.people, fmt.Sprint(i))
+			}
+		}, Held, ""},
+		{"a panic in the connector", func(r *rig) { r.conn.Source = panicking{r.world} }, Failed, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t)
+			for i := range 30 {
+				r.add(fmt.Sprint(i), "P")
+			}
+			if _, res := r.sync(); res.Err != nil {
+				t.Fatal(res.Err)
+			}
+			whole := *r.world
+			people := clone(r.people)
+			c.breakIt(r)
+			res := r.expect("broken", c.outcome)
+			if notes := strings.Join(res.Run.Notes, "; "); !strings.Contains(notes, c.wantNote) {
+				t.Errorf("notes: %q", notes)
+			}
+			r.expect("still broken", c.outcome)
+
+			// The fault is gone; one person really left meanwhile.
+			*r.world = whole
+			r.people, r.hide, r.conn.Source = people, map[string]bool{}, r.world
+			delete(r.people, "7")
+			r.expect("mended", Clean, "deactivate user 7")
+		})
+	}
+}
+
+type panicking struct{ connectors.Connector }
+
+func (panicking) Read(context.Context, connectors.Request, func(*connectors.Page) error) error {
+	panic("a defect")
+}
+
+func clone(people map[string]person) map[string]person {
+	c := map[string]person{}
+	for id, p := range people {
+		c[id] = p
+	}
+	return c
+}
+
+func TestTransientErrorsAreRetriedInTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.add("1", "P1")
+		r.failAfter, r.err = 1, &fault.Error{Class: fault.Throttled, Op: "read", After: time.Minute}
+		r.mendAfter = 3
+		start := time.Now()
+		r.expect("throttled twice", Clean, "create user 1")
+		if took := time.Since(start); took < 2*time.Minute || took > 3*time.Minute {
+			t.Errorf("waited %s; the source asked for a minute each time", took)
+		}
+	})
+}
+
+func TestScopeEditAddsAtOnceAndRemovesWhenApproved(t *testing.T) {
+	r := newRig(t)
+	for i := range 4 {
+		r.add(fmt.Sprint(i), "P")
+	}
+	r.sync()
+	r.scope = "another"
+	delete(r.people, "1")
+	r.add("9", "New")
+	res := r.expect("the scope was edited", Held, "create user 9")
+	r.expect("nobody decided yet", Held)
+	if got := r.state().Held; got == nil || got.Hash != res.Run.Held || !got.RemovalsOnly {
+		t.Fatalf("held: %+v", got)
+	}
+	r.job = Job{Offline: true, Approve: "0123456789ab"}
+	res2 := r.expect("a wrong hash", Failed)
+	if !errors.Is(res2.Err, ErrPlanChanged) {
+		t.Errorf("error: %v", res2.Err)
+	}
+	r.job = Job{Offline: true, Approve: res.Run.Held}
+	r.expect("approved", Clean, "deactivate user 1")
+	delete(r.people, "2")
+	r.expect("the new scope is the measure now", Clean, "deactivate user 2")
+}
+
+func TestHeldPlan(t *testing.T) {
+	r := newRig(t)
+	for i := range 30 {
+		r.add(fmt.Sprintf("%02d", i), "P")
+	}
+	r.sync()
+	for i := range 5 {
+		delete(r.people, fmt.Sprintf("%02d", i))
+	}
+	r.add("99", "New")
+	first := r.expect("five of thirty", Held)
+	again := r.expect("the same plan has the same hash", Held)
+	if first.Run.Held != again.Run.Held || r.state().Held.Run != first.Run.ID {
+		t.Errorf("hashes %s, %s; held since run %s, want %s", first.Run.Held, again.Run.Held, r.state().Held.Run, first.Run.ID)
+	}
+	r.add("00", "P")
+	next := r.expect("one came back: another plan supersedes it", Held)
+	if next.Run.Held == first.Run.Held {
+		t.Error("another plan has the same hash")
+	}
+	if err := r.engine.Discard(t.Context(), r.part(), first.Run.Held); fault.ClassOf(err) != fault.Conflict {
+		t.Errorf("discarding the superseded plan: %v", err)
+	}
+	if err := r.engine.Discard(t.Context(), r.part(), next.Run.Held); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("the source still says so", Held)
+	r.job = Job{Offline: true, Approve: r.state().Held.Hash}
+	r.expect("approved", Clean, "deactivate user 01", "deactivate user 02", "deactivate user 03", "deactivate user 04", "create user 99")
+	if r.state().Held != nil {
+		t.Error("the plan is still held")
+	}
+}
+
+// Groups that vanish without proof take nobody's role away.
+func TestVanishedGroupsWait(t *testing.T) {
+	for name, breakIt := range map[string]func(*rig){
+		"no groups": func(r *rig) { r.hide["groups"] = true },
+		"no members": func(r *rig) {
+			for id := range r.groups {
+				r.groups[id] = nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, agent("desk", `"desk" in groups`), user("everyone", "enabled"))
+			for i := range 40 {
+				r.add(fmt.Sprint(i), "P")
+				if i < 12 {
+					r.groups["desk"] = append(r.groups["desk"], fmt.Sprintf("p:%d", i))
+				}
+			}
+			r.conn.Guard = nil
+			r.sync()
+			members := r.groups["desk"]
+			breakIt(r)
+			r.expect("vanished", Held)
+			r.expect("still", Held)
+			r.hide["groups"] = false
+			r.groups["desk"] = members
+			r.expect("back", Clean)
+		})
+	}
+}
+
+func TestDelta(t *testing.T) {
+	r := newRig(t)
+	var pages []*connectors.Page
+	r.delta = func(emit func(*connectors.Page) error) error {
+		for i, p := range pages {
+			if i == len(pages)-1 {
+				p.Proof = &connectors.Proof{Scope: r.scope, Count: -1}
+			}
+			if err := emit(p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	r.people["1"] = person{name: "One", department: "Old"}
+	r.add("2", "Two")
+	r.expect("first sync is full", Clean, "create user 1", "create user 2")
+
+	pages = []*connectors.Page{{}}
+	writes := countWrites(r)
+	r.expect("an idle cycle", Clean)
+	if n := *writes - 1; n > 1 { // the groups stream has no delta: its proof is one write
+		t.Errorf("an idle cycle wrote %d times", n)
+	}
+
+	partial := directory.Object{Kind: directory.Person, ID: "1", Partial: true}
+	partial.SetText(directory.FieldName, "Uno")
+	pages = []*connectors.Page{{Objects: []directory.Object{partial}, Cursor: []byte("next")}, {Removed: []directory.Ref{{Kind: directory.Person, ID: "2"}, {Kind: directory.Person, ID: "unknown"}}}}
+	r.expect("a partial object keeps what it does not mention", Clean, "update user 1 name:One>Uno", "deactivate user 2")
+	r.expect("a replay changes nothing", Clean)
+
+	cleared := directory.Object{Kind: directory.Person, ID: "1", Partial: true}
+	cleared.Set(directory.FieldName, directory.Text("Un"))
+	pages = []*connectors.Page{{Objects: []directory.Object{partial, cleared}}}
+	r.expect("the later of two wins", Clean, "update user 1 name:Uno>Un")
+
+	r.delta = func(func(*connectors.Page) error) error { return &fault.Error{Class: fault.CursorExpired, Op: "read"} }
+	r.people["1"] = person{name: "Ein", department: "Old"}
+	delete(r.people, "2")
+	r.add("3", "Three")
+	r.expect("an expired cursor is a full read", Clean, "update user 1 name:Un>Ein", "create user 3")
+}
+
+// countWrites counts the transactions of the rig's engine from now on.
+func countWrites(r *rig) *int {
+	n := 0
+	r.engine.store = &countingStore{Store: r.store, n: &n}
+	return &n
+}
+
+type countingStore struct {
+	store.Store
+	n *int
+}
+
+func TestNewTargetLearnsEveryRecord(t *testing.T) {
+	r := newRig(t)
+	r.add("1", "P1")
+	r.add("2", "P2")
+	r.expect("first", Clean, "create user 1", "create user 2")
+	r.conn.Targets = []string{"old", target}
+	r.people["2"] = person{name: "Zwei"}
+	delete(r.people, "1")
+	r.add("3", "P3")
+	got, _ := r.sync()
+	if got != "deactivate user 1; update user 2 name:P2>Zwei; create user 3" {
+		t.Errorf("the known target: %s", got)
+	}
+	var told []string
+	err := r.store.View(t.Context(), r.part(), func(tx store.Reader) error {
+		return tx.Outbox("old", 0, func(q store.Queued) bool {
+			a, _ := directory.ParseAction(q.Data)
+			told = append(told, say(&a))
+			return true
+		})
+	})
+	want := "create user 1; create user 2; deactivate user 1; update user 2 name:P2>Zwei; create user 3"
+	if got := strings.Join(told, "; "); err != nil || got != want {
+		t.Errorf("the new target: %s, %v", got, err)
+	}
+}

@@ -1,0 +1,293 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/store"
+	"dirsyncd/store/bolt"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/plan"
+)
+
+// world is a small directory that a test changes, and the source that reads it: people with a log-in handle,
+// groups with members by handle, in pages of two. Every misbehaviour is a field.
+type world struct {
+	people map[string]person
+	groups map[string][]string // id (and name) to members: "p:ID" or "g:ID"
+	scope  string
+	count  int // of the proof; -1: cannot tell
+
+	parts     bool            // members come one by one instead of whole
+	resumable bool            // pages can be resumed from
+	failAfter int             // pages, then fail with err; 0: never
+	err       error           // of failAfter
+	noProof   bool            // the last page lacks its proof
+	hide      map[string]bool // streams that list nothing
+	invalid   []connectors.Invalid
+	delta     func(emit func(*connectors.Page) error) error // users stream in delta mode
+	reads     int
+	mendAfter int // reads, after which failAfter no longer counts; 0: never
+}
+
+type person struct {
+	name, department, manager string
+	handle                    string // other than "p:ID"
+	disabled                  bool
+}
+
+func newWorld() *world {
+	return &world{people: map[string]person{}, groups: map[string][]string{}, scope: "all", count: -1, hide: map[string]bool{}}
+}
+
+func (w *world) Describe() connectors.Description {
+	return connectors.Description{Streams: []connectors.Stream{
+		{Name: "users", Kinds: []directory.Kind{directory.Person}, Delta: w.delta != nil, Tombstones: w.delta != nil, Resumable: w.resumable, Counted: w.count >= 0},
+		{Name: "groups", Kinds: []directory.Kind{directory.Group}, Members: true},
+	}}
+}
+
+func (w *world) Check(context.Context) ([]connectors.Finding, error) { return nil, nil }
+func (w *world) Tenants(context.Context) ([]connectors.Tenant, error) {
+	return []connectors.Tenant{{}}, nil
+}
+func (w *world) Close() error { return nil }
+
+func (w *world) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
+	w.reads++
+	if req.Mode == connectors.Delta {
+		return w.delta(emit)
+	}
+	pages := w.pages(req.Stream)
+	first := 0
+	if len(req.Cursor) > 0 {
+		_, _ = fmt.Sscanf(string(req.Cursor), "page %d", &first)
+	}
+	for i := first; i < len(pages); i++ {
+		if w.mendAfter > 0 && w.reads >= w.mendAfter {
+			w.failAfter = 0
+		}
+		if w.failAfter > 0 && i == w.failAfter && req.Stream == "users" {
+			return w.err
+		}
+		p := pages[i]
+		if i == len(pages)-1 {
+			if w.noProof {
+				return nil
+			}
+			p.Proof = &connectors.Proof{Scope: w.scope, Count: w.count}
+			if w.delta != nil {
+				p.Cursor = []byte("delta")
+			}
+		} else if w.resumable {
+			p.Cursor, p.Resumable = fmt.Appendf(nil, "page %d", i+1), true
+		}
+		if err := emit(p); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (w *world) pages(stream string) []*connectors.Page {
+	var pages []*connectors.Page
+	switch {
+	case w.hide[stream]:
+	case stream == "users":
+		for ids := range slices.Chunk(slices.Sorted(maps.Keys(w.people)), 2) {
+			p := &connectors.Page{}
+			for _, id := range ids {
+				p.Objects = append(p.Objects, w.object(id))
+			}
+			pages = append(pages, p)
+		}
+		pages = append(pages, &connectors.Page{Invalid: w.invalid})
+	default:
+		for _, id := range slices.Sorted(maps.Keys(w.groups)) {
+			pages = append(pages, w.groupPages(id)...)
+		}
+	}
+	return append(pages, &connectors.Page{})
+}
+
+func (w *world) object(id string) directory.Object {
+	p := w.people[id]
+	o := directory.Object{Kind: directory.Person, ID: id, Handles: []string{"p:" + id}}
+	if p.handle != "" {
+		o.Handles = []string{p.handle}
+	}
+	o.SetText(directory.FieldName, p.name)
+	o.SetText(directory.FieldDepartment, p.department)
+	o.Set(directory.FieldEnabled, directory.Bool(!p.disabled))
+	if p.manager != "" {
+		o.Links = []directory.Link{{Type: directory.Manager, To: p.manager}}
+	}
+	return o
+}
+
+func (w *world) groupPages(id string) []*connectors.Page {
+	o := directory.Object{Kind: directory.Group, ID: id, Handles: []string{"g:" + id}}
+	o.SetText(directory.FieldName, id)
+	if !w.parts {
+		return []*connectors.Page{{Objects: []directory.Object{o}, Members: []connectors.Members{{Group: id, Add: w.groups[id], Whole: true}}}}
+	}
+	pages := []*connectors.Page{{Objects: []directory.Object{o}}}
+	for _, m := range w.groups[id] {
+		pages = append(pages, &connectors.Page{Members: []connectors.Members{{Group: id, Add: []string{m}}}})
+	}
+	return pages
+}
+
+// rig is an engine on a real store, a world, and what a target would have been told.
+type rig struct {
+	*testing.T
+	*world
+	store   store.Store
+	engine  *Engine
+	conn    *Connection
+	journal []directory.Action // delivered by drain
+	job     Job
+}
+
+const target = "journal"
+
+func newRig(t *testing.T, rules ...mapping.RuleSpec) *rig {
+	t.Helper()
+	r := &rig{T: t, world: newWorld()}
+	st, err := bolt.Open(filepath.Join(t.TempDir(), "state.db"), bolt.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Verify(t.Context()); err != nil && t.Context().Err() == nil {
+			t.Error(err)
+		}
+		_ = st.Close()
+	})
+	r.store = st
+	r.engine = New(st, Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now})
+	r.conn = &Connection{Name: "hq", Connector: "world", Source: r.world, Guard: plan.DefaultGuard(), Targets: []string{target}}
+	if len(rules) == 0 {
+		rules = []mapping.RuleSpec{user("everyone", "enabled")}
+	}
+	r.rules(rules...)
+	return r
+}
+
+func (r *rig) rules(rules ...mapping.RuleSpec) {
+	r.Helper()
+	r.mapping(mapping.Spec{Name: "m", Rules: rules})
+}
+
+func (r *rig) mapping(spec mapping.Spec) {
+	r.Helper()
+	if spec.Fields == nil {
+		spec.Fields = map[directory.RecordKind][]mapping.FieldSpec{
+			directory.UserRecord:  {field("name", "= name"), field("team", "= department")},
+			directory.AgentRecord: {field("name", "= name")},
+			directory.GroupRecord: {field("name", "= name")},
+		}
+	}
+	rs, problems := mapping.Compile(spec)
+	if len(problems) > 0 {
+		r.Fatalf("rules: %+v", problems)
+	}
+	r.conn.Rules = rs
+}
+
+func field(name string, value any) mapping.FieldSpec {
+	return mapping.FieldSpec{Name: name, Value: mapping.ValueSpec{Value: value}, On: mapping.OnAlways, Blank: mapping.KeepBlank}
+}
+
+func user(name, when string) mapping.RuleSpec  { return rule(name, when, directory.UserRecord) }
+func agent(name, when string) mapping.RuleSpec { return rule(name, when, directory.AgentRecord) }
+func rule(name, when string, kind directory.RecordKind) mapping.RuleSpec {
+	return mapping.RuleSpec{Name: name, When: mapping.TextSpec{Text: when}, Records: map[directory.RecordKind][]mapping.FieldSpec{kind: {}}}
+}
+
+func (r *rig) add(id, name string) { r.people[id] = person{name: name} }
+
+// sync runs once and returns what was newly queued, in words, and the run.
+func (r *rig) sync() (string, Result) {
+	r.Helper()
+	res := r.engine.Run(r.Context(), r.conn, connectors.Tenant{}, r.job)
+	r.job = Job{}
+	return r.drain(), res
+}
+
+// expect runs once and compares outcome and actions.
+func (r *rig) expect(what, outcome string, want ...string) Result {
+	r.Helper()
+	got, res := r.sync()
+	if res.Run.Outcome != outcome {
+		r.Errorf("%s: outcome %s, want %s: %v %v", what, res.Run.Outcome, outcome, res.Err, res.Run.Notes)
+	}
+	if w := strings.Join(want, "; "); got != w {
+		r.Errorf("%s:\n got %s\nwant %s", what, got, w)
+	}
+	return res
+}
+
+// drain takes everything out of the outbox.
+func (r *rig) drain() string {
+	r.Helper()
+	var words []string
+	err := r.store.Update(r.Context(), r.part(), func(tx store.Writer) error {
+		var seqs []uint64
+		err := tx.Outbox(target, 0, func(q store.Queued) bool {
+			a, err := directory.ParseAction(q.Data)
+			if err != nil {
+				r.Fatal(err)
+			}
+			r.journal = append(r.journal, a)
+			words = append(words, say(&a))
+			seqs = append(seqs, q.Seq)
+			return true
+		})
+		if err != nil {
+			return err
+		}
+		return tx.Dequeue(target, seqs)
+	})
+	if err != nil {
+		r.Fatal(err)
+	}
+	return strings.Join(words, "; ")
+}
+
+func (r *rig) part() store.Partition { return store.Partition{Connection: "hq"} }
+
+func (r *rig) state() (s store.TenantState) {
+	r.Helper()
+	if err := r.store.View(r.Context(), r.part(), func(tx store.Reader) (err error) { s, err = tx.Tenant(); return err }); err != nil {
+		r.Fatal(err)
+	}
+	return s
+}
+
+// say puts an action in words: "update user 1 name:a>b".
+func say(a *directory.Action) string {
+	text := fmt.Sprintf("%s %s %s", a.Op, a.Kind, a.Origin.ID)
+	for _, c := range a.Changes {
+		text += fmt.Sprintf(" %s:%v>%v", c.Name, c.From, c.To)
+	}
+	for _, s := range a.Sets {
+		text += fmt.Sprintf(" +%s -%s", strings.Join(s.Added, ","), strings.Join(s.Removed, ","))
+	}
+	return text
+}
+
+func (c *countingStore) Update(ctx context.Context, p store.Partition, fn func(store.Writer) error) error {
+	*c.n++
+	return c.Store.Update(ctx, p, fn)
+}
