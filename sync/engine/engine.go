@@ -175,7 +175,7 @@ func (r *run) update(ctx context.Context, fn func(store.Writer) error) error {
 func (r *run) note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	r.rec.Notes = append(r.rec.Notes, text)
-	r.log.Warn(text)
+	r.log.Warn("notice", "text", text)
 }
 
 func (r *run) progress(stage, stream string, done, total int) {

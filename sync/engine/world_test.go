@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"path/filepath"
@@ -175,7 +174,7 @@ func newRig(t *testing.T, rules ...mapping.RuleSpec) *rig {
 		_ = st.Close()
 	})
 	r.store = st
-	r.engine = New(st, Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now})
+	r.engine = New(st, Options{Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	r.conn = &Connection{Name: "hq", Connector: "world", Source: r.world, Guard: plan.DefaultGuard(), Targets: []string{target}}
 	if len(rules) == 0 {
 		rules = []mapping.RuleSpec{user("everyone", "enabled")}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"strings"
@@ -43,7 +44,9 @@ func texts(pairs ...string) (fields []directory.Field) {
 	return fields
 }
 
-func want(kind directory.RecordKind, fields ...string) Want { return Want{Kind: kind, Fields: texts(fields...)} }
+func want(kind directory.RecordKind, fields ...string) Want {
+	return Want{Kind: kind, Fields: texts(fields...)}
+}
 
 func say(steps []Step) string {
 	var parts []string
@@ -142,7 +145,7 @@ func TestSameInputSamePlan(t *testing.T) {
 		}
 		return all
 	}
-	if string(build()) != string(build()) {
+	if first, second := build(), build(); !bytes.Equal(first, second) {
 		t.Error("two plans of the same input differ")
 	}
 }

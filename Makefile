@@ -1,0 +1,42 @@
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LINT    ?= golangci-lint
+# How long each fuzz target runs.
+FUZZTIME ?= 5s
+# Further arguments of `go test`, such as -v or -json.
+TESTFLAGS ?=
+
+BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags timetzdata -ldflags "-s -w -X main.version=$(VERSION)"
+
+.PHONY: help build test fast lint fmt bench fuzz demo clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## a static binary in bin/
+	$(BUILD) -o bin/dirsyncd ./cmd/dirsyncd
+
+test: ## all tests, with the race detector, in random order
+	$(GO) test -race -shuffle=on $(TESTFLAGS) ./...
+
+fast: ## all tests, without the race detector
+	$(GO) test $(TESTFLAGS) ./...
+
+lint: ## vet, formatting, the rules of .golangci.yml
+	$(GO) vet ./...
+	$(LINT) run ./...
+
+fmt: ## format everything
+	$(LINT) fmt ./...
+
+bench: ## the benchmark of docs/benchmarks.md
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## every fuzz target for FUZZTIME
+	./.ci/fuzz $(FUZZTIME)
+
+demo: ## the five-minute tour
+	$(GO) run ./cmd/dirsyncd demo
+
+clean: ## remove what the others made
+	rm -rf bin dist coverage.txt
