@@ -112,6 +112,8 @@ type run struct {
 	counts plan.Counts
 	wrote  bool // something worth a row in the run history happened
 	doubt  bool // a listing proved nothing
+	// unproven says what is missing without proof; only another full read can tell.
+	unproven string
 }
 
 // Run reads one tenant of a connection and settles what changed. It never panics; it returns when done or when

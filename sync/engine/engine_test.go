@@ -356,6 +356,26 @@ func TestDelta(t *testing.T) {
 	r.expect("an expired cursor is a full read", Clean, "update user 1 name:Un>Ein", "create user 3")
 }
 
+// What is missing without proof is looked for again by a full read, although the source could tell changes.
+func TestUnprovenAbsenceIsReadAgainInFull(t *testing.T) {
+	r := newRig(t)
+	r.delta = func(emit func(*connectors.Page) error) error {
+		return emit(&connectors.Page{Proof: &connectors.Proof{Scope: r.scope, Count: -1}})
+	}
+	for i := range 4 {
+		r.add(fmt.Sprint(i), "P")
+	}
+	r.sync()
+	r.hide["users"] = true
+	r.job = Job{Full: true}
+	r.expect("an empty listing", Held)
+	r.hide["users"] = false
+	r.expect("a delta would not show that they are back", Clean)
+	if r.state().WantFull {
+		t.Error("the next run is to read in full once more")
+	}
+}
+
 // countWrites counts the transactions of the rig's engine from now on.
 func countWrites(r *rig) *int {
 	n := 0

@@ -30,7 +30,7 @@ const (
 func (r *run) read(ctx context.Context) error {
 	full := r.job.Full || r.state.WantFull
 	if full && !r.job.Full {
-		r.note("reading in full: %s", r.state.Why)
+		r.log.Info("reading in full", "why", r.state.Why)
 	}
 	allFull := true
 	for _, s := range r.conn.Source.Describe().Streams {
@@ -43,11 +43,23 @@ func (r *run) read(ctx context.Context) error {
 	if allFull {
 		r.rec.Mode = connectors.Full.String()
 	}
-	if r.state.WantFull && allFull {
-		r.state.WantFull, r.state.Why = false, ""
-		return r.update(ctx, func(tx store.Writer) error { return tx.PutTenant(r.state) })
+	return r.settleWish(ctx, allFull)
+}
+
+// settleWish remembers that the next run must read in full, or that this one has done so.
+func (r *run) settleWish(ctx context.Context, allFull bool) error {
+	want, why := r.state.WantFull && !allFull, r.state.Why
+	if r.unproven != "" {
+		want, why = true, r.unproven
 	}
-	return nil
+	if !want {
+		why = ""
+	}
+	if want == r.state.WantFull && why == r.state.Why {
+		return nil
+	}
+	r.state.WantFull, r.state.Why = want, why
+	return r.update(ctx, func(tx store.Writer) error { return tx.PutTenant(r.state) })
 }
 
 // readStream reads one stream to its end, and acts on the class of every error on the way.

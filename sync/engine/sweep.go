@@ -39,6 +39,7 @@ func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 			state.Scope, state.NewScope = l.proof.Scope, ""
 		} else {
 			state.NewScope = l.proof.Scope
+			l.unproven = "what the edited scope does not list waits for approval"
 			l.note("%s: the connection's scope was edited; what the new one does not list waits for approval", l.stream.Name)
 		}
 	}
@@ -89,6 +90,7 @@ func (l *listing) sweepObjects(ctx context.Context, newScope bool) (absent bool,
 		}
 		if listed == 0 {
 			cause = store.EmptyListing
+			l.unproven = "the source listed no " + kind.String()
 			l.note("%s: the source listed no %s at all where there were %d; their removal waits for approval", l.stream.Name, kind, missing.GetCardinality())
 		}
 		if err := l.markMissing(ctx, kind, missing, cause); err != nil {
@@ -168,6 +170,7 @@ func (l *listing) sweepMembers(ctx context.Context, state *store.StreamState) er
 		state.Emptied = false
 	case stored >= manyMemberships:
 		state.Emptied = true
+		l.unproven = "the source listed no members"
 		l.note("%s: the source listed no members at all where there were %d; what follows from that waits for approval", l.stream.Name, stored)
 	}
 	for _, s := range strays {

@@ -1,0 +1,109 @@
+// Package config loads the configuration file: strictly, completely, without network I/O. What is wrong is
+// reported with file, line, column and hint, everything at once.
+//
+// Connectors and targets decode their own blocks through types that they hand in (see Parts); this package
+// knows none of them.
+package config
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/schedule"
+)
+
+// Config is a configuration that is complete and consistent. It is not changed after loading.
+type Config struct {
+	File string // as it was named
+	Dir  string // absolute; relative paths in the file start here
+
+	State   Path
+	Control Path
+	Listen  string // host:port, or empty: no listener
+	Log     Log
+
+	Connections []Connection        // sorted by name
+	Mappings    map[string]*Mapping // by name
+	Targets     []Target            // sorted by name
+
+	// Warnings are what is allowed but probably not meant, in the order of the file.
+	Warnings []Problem
+}
+
+// Log says how to log.
+type Log struct {
+	Level  Level  `yaml:"level"`
+	Format Format `yaml:"format"`
+}
+
+// Connection is one configured source.
+type Connection struct {
+	Name      string
+	Connector string
+	// Schedule and Full are the schedules as written; empty: only on demand.
+	Schedule, Full string
+	// Incremental and Complete are the same, parsed; nil when empty.
+	Incremental, Complete cron.Schedule
+	Timezone              *time.Location
+	Jitter                Duration
+	Mapping               string
+	Targets               []string
+	// Block is the connector's own configuration, as its NewConfig made it.
+	Block any
+}
+
+// Entry returns the connection's schedule for the loop that runs it.
+func (c *Connection) Entry() schedule.Entry {
+	return schedule.Entry{Name: c.Name, Incremental: c.Incremental, Full: c.Complete, Jitter: c.Jitter.Std()}
+}
+
+// Mapping is one mapping, compiled.
+type Mapping struct {
+	Spec  mapping.Spec
+	Rules *mapping.Ruleset
+	Guard Guard
+}
+
+// Guard holds the limits that the operator set, per operation.
+type Guard map[directory.Op]Limit
+
+// Limit is how much of an operation a run may do unasked. What is nil was not written.
+type Limit struct {
+	Count   *int     `yaml:"count"`   // actions, at least 0
+	Percent *float64 `yaml:"percent"` // of the records, from 0 to 100
+	Minimum *int     `yaml:"minimum"` // records below which Percent is not looked at, at least 0
+}
+
+// Target is one place where actions go.
+type Target struct {
+	Name   string
+	Target string // the kind
+	// Block is the target's own configuration, as its NewConfig made it.
+	Block any
+}
+
+// Connection returns the connection with this name.
+func (c *Config) Connection(name string) (*Connection, bool) {
+	for i := range c.Connections {
+		if c.Connections[i].Name == name {
+			return &c.Connections[i], true
+		}
+	}
+	return nil, false
+}
+
+// Entries returns the schedules of all connections.
+func (c *Config) Entries() []schedule.Entry {
+	list := make([]schedule.Entry, len(c.Connections))
+	for i := range c.Connections {
+		list[i] = c.Connections[i].Entry()
+	}
+	return list
+}
+
+// LogValue shows the configuration in a log by its file only.
+func (c *Config) LogValue() slog.Value { return slog.StringValue(c.File) }

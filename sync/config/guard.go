@@ -1,0 +1,50 @@
+package config
+
+import (
+	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/directory"
+)
+
+// DecodeStrict reads the limits by operation.
+func (g *Guard) DecodeStrict(v strict.Value) {
+	entries, _ := v.Entries()
+	*g = make(Guard, len(entries))
+	for _, e := range entries {
+		op, ok := directory.ParseOp(e.Key)
+		if !ok {
+			v.UnknownKey(e, opWords())
+			continue
+		}
+		var limit Limit
+		if e.Value.Into(&limit) {
+			limit.check(e.Value)
+		}
+		(*g)[op] = limit
+	}
+}
+
+func opWords() []string {
+	var words []string
+	for _, op := range directory.Ops() {
+		words = append(words, op.String())
+	}
+	return words
+}
+
+func (l *Limit) check(v strict.Value) {
+	if l.Count != nil && *l.Count < 0 {
+		at := v.Get("count")
+		at.Problem("0 holds every one", "%s: %d is negative", at.Label(), *l.Count)
+	}
+	if l.Minimum != nil && *l.Minimum < 0 {
+		at := v.Get("minimum")
+		at.Problem("", "%s: %d is negative", at.Label(), *l.Minimum)
+	}
+	if l.Percent != nil && (*l.Percent < 0 || *l.Percent > 100) {
+		at := v.Get("percent")
+		at.Problem("", "%s: %v is not between 0 and 100", at.Label(), *l.Percent)
+	}
+	if l.Count == nil && l.Percent == nil {
+		v.Problem("write {count: 50} or {percent: 10}", "%s: neither count nor percent is given", v.Label())
+	}
+}

@@ -1,0 +1,86 @@
+package config
+
+import (
+	"strings"
+)
+
+// The blocks of the tests have the shape of the real ones, without their code.
+type ldapBlock struct {
+	Servers  []string `yaml:"servers" strict:"required"`
+	CAFile   Path     `yaml:"ca_file"`
+	StartTLS bool     `yaml:"start_tls"`
+	Bind     struct {
+		User     string `yaml:"user"`
+		Password Secret `yaml:"password"`
+	} `yaml:"bind"`
+	Base       string      `yaml:"base" strict:"required"`
+	Preset     string      `yaml:"preset"`
+	Attributes []string    `yaml:"attributes"`
+	Users      searchBlock `yaml:"users"`
+	Groups     searchBlock `yaml:"groups"`
+	PageSize   int         `yaml:"page_size"`
+	Timeout    Duration    `yaml:"timeout"`
+}
+
+type searchBlock struct {
+	Base   string `yaml:"base"`
+	Filter string `yaml:"filter"`
+}
+
+func (b *ldapBlock) Validate() []Issue {
+	var issues []Issue
+	if (b.Bind.User == "") != b.Bind.Password.IsZero() {
+		issues = append(issues, Issue{"bind", "needs both user and password", "set both or none"})
+	}
+	for i, s := range b.Servers {
+		if !strings.Contains(s, "://") {
+			issues = append(issues, Issue{"servers[" + string(rune('0'+i)) + "]", "is not an address", "write ldap://host"})
+		}
+	}
+	if b.PageSize < 1 {
+		issues = append(issues, Issue{"page_size", "must be at least 1", ""})
+	}
+	return issues
+}
+
+type entraBlock struct {
+	Tenant string `yaml:"tenant"`
+	Secret Secret `yaml:"client_secret"`
+}
+
+type fileBlock struct {
+	Path Path `yaml:"path" strict:"required"`
+}
+
+type webhookBlock struct {
+	URL     string            `yaml:"url" strict:"required"`
+	Secret  Secret            `yaml:"secret"`
+	Headers map[string]Secret `yaml:"headers"`
+	Batch   int               `yaml:"batch"`
+	Timeout Duration          `yaml:"timeout"`
+	CAFile  Path              `yaml:"ca_file"`
+}
+
+type memoryBlock struct {
+	People int `yaml:"people"`
+}
+
+func testParts(env map[string]string) Parts {
+	pick := func(all map[string]func() any) func(string) (func() any, bool) {
+		return func(name string) (func() any, bool) { f, ok := all[name]; return f, ok }
+	}
+	return Parts{
+		Connector: pick(map[string]func() any{
+			"ldap":   func() any { return &ldapBlock{PageSize: 1000, Timeout: Duration(30e9)} },
+			"entra":  func() any { return &entraBlock{} },
+			"memory": func() any { return &memoryBlock{People: 10} },
+		}),
+		Target: pick(map[string]func() any{
+			"file":    func() any { return &fileBlock{} },
+			"webhook": func() any { return &webhookBlock{Batch: 1} },
+		}),
+		ConnectorNames: []string{"entra", "ldap", "memory"},
+		TargetNames:    []string{"file", "webhook"},
+		LookupEnv:      func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+	}
+}

@@ -1,0 +1,198 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"go.yaml.in/yaml/v4"
+
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/mapping"
+)
+
+// Print renders the configuration in force as YAML: defaults filled in, aliases resolved, secrets replaced by
+// three stars.
+func (c *Config) Print() ([]byte, error) {
+	var p printer
+	root := p.config(c)
+	if p.err != nil {
+		return nil, fmt.Errorf("print configuration: %w", p.err)
+	}
+	out, err := yaml.Dump(root, yaml.WithLineWidth(-1))
+	if err != nil {
+		return nil, fmt.Errorf("print configuration: %w", err)
+	}
+	return out, nil
+}
+
+// MarshalJSON renders what Print renders, as JSON.
+func (c *Config) MarshalJSON() ([]byte, error) {
+	text, err := c.Print()
+	if err != nil {
+		return nil, err
+	}
+	var tree map[string]any
+	if err := yaml.Load(text, &tree); err != nil {
+		return nil, fmt.Errorf("print configuration: %w", err)
+	}
+	return json.Marshal(tree)
+}
+
+// String returns what Print returns.
+func (c *Config) String() string {
+	text, err := c.Print()
+	if err != nil {
+		return c.File
+	}
+	return string(text)
+}
+
+// printer builds the printed tree. The first error sticks.
+type printer struct{ err error }
+
+// pair is a key and its value; a nil value leaves the key out.
+type pair struct {
+	key   string
+	value any
+}
+
+func (p *printer) block(pairs ...pair) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+	for _, pair := range pairs {
+		if pair.value == nil {
+			continue
+		}
+		n.Content = append(n.Content, p.node(pair.key), p.node(pair.value))
+	}
+	return n
+}
+
+func (p *printer) node(v any) *yaml.Node {
+	if n, ok := v.(*yaml.Node); ok {
+		return n
+	}
+	n := new(yaml.Node)
+	if err := n.Encode(v); err != nil && p.err == nil {
+		p.err = err
+	}
+	return n
+}
+
+func (p *printer) config(c *Config) *yaml.Node {
+	var connections, mappings, targets []pair
+	for i := range c.Connections {
+		connections = append(connections, pair{c.Connections[i].Name, p.connection(&c.Connections[i])})
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Mappings)) {
+		mappings = append(mappings, pair{name, p.mapping(c.Mappings[name])})
+	}
+	for _, t := range c.Targets {
+		targets = append(targets, pair{t.Name, p.block(pair{"target", t.Target}, pair{t.Target, p.own(t.Block)})})
+	}
+	return p.block(
+		pair{"state", c.State}, pair{"control", c.Control}, pair{"listen", c.Listen}, pair{"log", c.Log},
+		pair{connectionsKey, p.block(connections...)}, pair{mappingsKey, p.block(mappings...)},
+		pair{targetsKey, p.block(targets...)},
+	)
+}
+
+func (p *printer) connection(c *Connection) *yaml.Node {
+	return p.block(
+		pair{"connector", c.Connector}, pair{"schedule", notEmpty(c.Schedule)}, pair{"full", notEmpty(c.Full)},
+		pair{"timezone", c.Timezone.String()}, pair{"jitter", c.Jitter}, pair{"mapping", c.Mapping},
+		pair{"targets", c.Targets}, pair{c.Connector, p.own(c.Block)},
+	)
+}
+
+// own renders the block of a connector or target without the keys that are empty.
+func (p *printer) own(block any) *yaml.Node {
+	n := p.node(block)
+	prune(n)
+	return n
+}
+
+func prune(n *yaml.Node) {
+	if n.Kind != yaml.MappingNode {
+		return
+	}
+	kept := n.Content[:0]
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		prune(value)
+		if value.Kind == yaml.ScalarNode && value.Value != "" && value.ShortTag() != "!!null" || len(value.Content) > 0 {
+			kept = append(kept, key, value)
+		}
+	}
+	n.Content = kept
+}
+
+func notEmpty(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
+}
+
+func (p *printer) mapping(m *Mapping) *yaml.Node {
+	var fields, guard []pair
+	for _, kind := range directory.RecordKinds() {
+		if list := m.Spec.Fields[kind]; len(list) > 0 {
+			fields = append(fields, pair{kind.String(), p.fields(list)})
+		}
+	}
+	for _, op := range directory.Ops() {
+		if limit, ok := m.Guard[op]; ok {
+			guard = append(guard, pair{op.String(), p.limit(limit)})
+		}
+	}
+	return p.block(
+		pair{"rules", p.rules(m.Spec.Rules)}, pair{"groups", p.rules(m.Spec.Groups)},
+		pair{"fields", p.block(fields...)}, pair{"guard", p.block(guard...)},
+		pair{"leavers", string(m.Spec.Leavers)},
+	)
+}
+
+func (p *printer) rules(specs []mapping.RuleSpec) *yaml.Node {
+	list := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+	for _, r := range specs {
+		pairs := []pair{{"name", r.Name}, {"when", notEmpty(r.When.Text)}}
+		if r.Ignore {
+			pairs = append(pairs, pair{"ignore", true})
+		}
+		for _, kind := range directory.RecordKinds() {
+			if fields, ok := r.Records[kind]; ok {
+				pairs = append(pairs, pair{kind.String(), p.fields(fields)})
+			}
+		}
+		list.Content = append(list.Content, p.block(pairs...))
+	}
+	return list
+}
+
+func (p *printer) fields(list []mapping.FieldSpec) *yaml.Node {
+	var pairs []pair
+	for _, f := range list {
+		value := f.Value.Value
+		if f.On != mapping.OnAlways || f.Blank != mapping.KeepBlank {
+			value = p.block(pair{"value", value}, pair{"on", string(f.On)}, pair{"blank", string(f.Blank)})
+		}
+		pairs = append(pairs, pair{f.Name, value})
+	}
+	return p.block(pairs...)
+}
+
+func (p *printer) limit(l Limit) *yaml.Node {
+	var pairs []pair
+	if l.Count != nil {
+		pairs = append(pairs, pair{"count", *l.Count})
+	}
+	if l.Percent != nil {
+		pairs = append(pairs, pair{"percent", *l.Percent})
+	}
+	if l.Minimum != nil {
+		pairs = append(pairs, pair{"minimum", *l.Minimum})
+	}
+	return p.block(pairs...)
+}

@@ -1,0 +1,113 @@
+package config
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"dirsyncd/sync/config/strict"
+)
+
+const rootFile = "../../config.yaml"
+
+func TestRootFile(t *testing.T) {
+	cfg, err := Load(rootFile, testParts(map[string]string{"LDAP_PASSWORD": "secret"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cfg.Warnings) > 0 {
+		t.Errorf("%v", cfg.Warnings)
+	}
+	hq, ok := cfg.Connection("hq-ad")
+	if !ok || hq.Incremental == nil || hq.Complete == nil || cfg.Mappings["staff"].Rules == nil || len(cfg.Targets) != 1 {
+		t.Errorf("%+v", cfg)
+	}
+}
+
+// uncommented returns the root file with its optional parts switched on. What is an alternative to a part that
+// is on already is left off.
+func uncommented(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile(rootFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	option := regexp.MustCompile(`^( *)# ( *(?:- )?[a-z_]+:(?: .*)?)$`)
+	nested := regexp.MustCompile(`^( *)#( +# .*)$`)
+	prose := []string{"level: debug, ", "format: text, ", "on: always ", "blank: keep ", "deactivate (the", "{"}
+	seen := make(map[string]bool)
+	var lines []string
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimRight(line, "\n")
+		if m := option.FindStringSubmatch(line); m != nil && !slices.ContainsFunc(prose, func(p string) bool {
+			return strings.HasPrefix(strings.TrimSpace(m[2]), p)
+		}) {
+			line = m[1] + m[2]
+			seen[strings.TrimSpace(line)] = true
+		} else if m := nested.FindStringSubmatch(line); m != nil {
+			line = m[1] + m[2]
+		}
+		lines = append(lines, line)
+	}
+	text := strings.Join(lines, "\n")
+	// The long forms of the user's fields are an alternative to the line above them.
+	return strings.Replace(text, "      user: {name: = name, email: = email, phone: = phone ?? mobile}\n", "", 1)
+}
+
+// TestRootFileOptions switches on everything that the root file shows as a comment.
+func TestRootFileOptions(t *testing.T) {
+	text := uncommented(t)
+	cfg, err := Parse([]byte(text), "config.yaml", testParts(map[string]string{
+		"LDAP_PASSWORD": "secret", "DESK_TOKEN": "token", credentialsVar: credentialFolder(t),
+	}))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	block := cfg.Connections[0].Block.(*ldapBlock)
+	if !block.StartTLS || block.CAFile == "" || block.Preset == "" || block.Users.Filter == "" || block.Groups.Base == "" {
+		t.Errorf("ldap: %+v", block)
+	}
+	if len(cfg.Targets) != 2 || cfg.Control == "" || len(cfg.Mappings["staff"].Spec.Groups) != 1 || len(cfg.Mappings["staff"].Guard) != 3 {
+		t.Errorf("%+v", cfg)
+	}
+}
+
+func credentialFolder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, dir+"/desk-webhook", "whsec_x", 0o400)
+	return dir
+}
+
+// TestDocumentation looks for every key of the configuration in docs/configuration.md and in config.yaml.
+func TestDocumentation(t *testing.T) {
+	var keys []string
+	for _, v := range []any{
+		settings{}, connectionKeys{}, targetKeys{}, mappingKeys{}, fieldsKeys{}, personRuleKeys{}, groupRuleKeys{},
+		longField{}, Limit{}, ldapBlock{}, fileBlock{}, webhookBlock{},
+	} {
+		for _, key := range strict.Keys(v) {
+			keys = append(keys, key[strings.LastIndex(key, ".")+1:])
+		}
+	}
+	keys = append(keys, connectionsKey, mappingsKey, targetsKey, "env", "credential", "ldap", "webhook")
+	keys = append(keys, opWords()...)
+	page, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.ReadFile(rootFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		if !strings.Contains(string(page), "`"+key+"`") {
+			t.Errorf("docs/configuration.md does not explain `%s`", key)
+		}
+		if !regexp.MustCompile(`\b` + key + `\b`).Match(root) {
+			t.Errorf("config.yaml does not show %s", key)
+		}
+	}
+}

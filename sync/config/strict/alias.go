@@ -1,0 +1,62 @@
+package strict
+
+import "go.yaml.in/yaml/v4"
+
+// maxRepeated is how many values aliases may add to a document. Ten levels of ten aliases make 10^10.
+const maxRepeated = 50_000
+
+// aliasCheck computes how many values every node stands for, aliases followed.
+type aliasCheck struct {
+	sizes map[*yaml.Node]int // -1 while a node's content is being counted
+	cycle *yaml.Node         // the alias that leads back to where it stands
+	plain int
+}
+
+// checkAliases refuses documents whose aliases lead back to themselves or multiply. What passes can be walked
+// without further guards.
+func (d *Document) checkAliases(root *yaml.Node) bool {
+	c := aliasCheck{sizes: make(map[*yaml.Node]int)}
+	total := c.size(root)
+	if c.cycle != nil {
+		d.report(c.cycle.Line, c.cycle.Column, "", "alias *%s stands inside its own anchor", cut(c.cycle.Value))
+		return false
+	}
+	if total-c.plain > maxRepeated {
+		d.report(root.Line, root.Column, "", "aliases repeat more than %d values", maxRepeated)
+		return false
+	}
+	return true
+}
+
+func (c *aliasCheck) size(n *yaml.Node) int {
+	if size, seen := c.sizes[n]; seen {
+		if size < 0 && c.cycle == nil {
+			c.cycle = n
+		}
+		return max(size, 0)
+	}
+	c.sizes[n] = -1
+	total := 1
+	c.plain++
+	if n.Kind == yaml.AliasNode {
+		total += c.target(n)
+	}
+	for _, child := range n.Content {
+		total = min(total+c.size(child), 1<<30)
+	}
+	c.sizes[n] = total
+	return total
+}
+
+func (c *aliasCheck) target(n *yaml.Node) int {
+	if n.Alias == nil {
+		return 0
+	}
+	if c.sizes[n.Alias] < 0 {
+		if c.cycle == nil {
+			c.cycle = n
+		}
+		return 0
+	}
+	return c.size(n.Alias)
+}

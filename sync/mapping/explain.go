@@ -1,0 +1,154 @@
+package mapping
+
+import (
+	"errors"
+	"slices"
+
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+)
+
+// Explanation says how a Result came about.
+type Explanation struct {
+	Rules  []RuleTrace  `json:"rules"`
+	Fields []FieldTrace `json:"fields"`
+	Err    error        `json:"-"` // what Person or Group returned
+}
+
+// What a RuleTrace's Outcome begins with.
+const (
+	OutcomeDecided    = "decided"
+	OutcomeNoMatch    = "did not match"
+	OutcomeNotReached = "not reached"
+	OutcomeFailed     = "failed"
+)
+
+// RuleTrace is one rule and why it did or did not decide.
+type RuleTrace struct {
+	Rule string `json:"rule"`
+	When string `json:"when,omitempty"`
+	// Outcome is one of the Outcome words, followed by ": " and the reason where there is more to say.
+	Outcome string `json:"outcome"`
+	// Sources are the source values that the condition reads, by name; nil for what the source did not tell.
+	// They are personal data. A rule that was not reached has none.
+	Sources map[string]any `json:"sources,omitempty"`
+}
+
+// FieldTrace is one field of one record and where its value came from.
+type FieldTrace struct {
+	Record string `json:"record"` // user, agent, group
+	Field  string `json:"field"`
+	// Expression is the operator's text; a literal stands as it is.
+	Expression string `json:"expression"`
+	// From says which part of the mapping set it: the rule, or the mapping's fields.
+	From string `json:"from"`
+	// Sources are the source values that the expression reads, by name: {"office": "London"}.
+	Sources map[string]any `json:"sources,omitempty"`
+	Value   any            `json:"value"`
+	On      On             `json:"on"`
+	Blank   Blank          `json:"blank"`
+	// Error says why the field has no value; empty when it has one, be it blank.
+	Error string `json:"error,omitempty"`
+}
+
+// ExplainPerson applies the rules as Person does and says how it came to its result. It goes on after an error,
+// so that every field that fails is shown.
+func (r *Ruleset) ExplainPerson(p *Person) (Result, Explanation) {
+	return r.people.explain(personInput(p))
+}
+
+// ExplainGroup applies the rules as Group does and says how it came to its result.
+func (r *Ruleset) ExplainGroup(g *GroupView) (Result, Explanation) {
+	return r.groups.explain(groupInput(g))
+}
+
+func (s *stage) explain(in input) (Result, Explanation) {
+	var x Explanation
+	var res Result
+	res, x.Err = s.apply(in)
+	e := s.begin(in)
+	defer s.end(e)
+	over := false
+	for _, r := range s.rules {
+		trace := RuleTrace{Rule: r.name, When: r.whenText, Outcome: OutcomeNotReached}
+		if !over {
+			trace.Outcome, over = r.outcome(e)
+			if r.when != nil {
+				trace.Sources = sourceValues(r.when, e)
+			}
+			if trace.Outcome == OutcomeDecided {
+				x.Fields = r.traceFields(e)
+			}
+		}
+		x.Rules = append(x.Rules, trace)
+	}
+	return res, x
+}
+
+// outcome says what came of the rule's condition, and whether no further rule is looked at.
+func (r *rule) outcome(e *evaluation) (text string, over bool) {
+	if r.when == nil {
+		return OutcomeDecided, true
+	}
+	holds, err := e.truth(r.when)
+	switch {
+	case err != nil:
+		return OutcomeFailed + ": " + reason(classify(err, r.name, "when")), true
+	case holds:
+		return OutcomeDecided, true
+	}
+	for _, t := range r.when.terms {
+		if holds, err := e.truthOf(t.program); err == nil && !holds {
+			return OutcomeNoMatch + ": " + t.text + " is false", false
+		}
+	}
+	return OutcomeNoMatch, false
+}
+
+// reason is an error without the rule and field, which stand beside it, and with its hint.
+func reason(err error) string {
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return err.Error()
+	}
+	bare := fault.Error{Err: f.Err, Hint: f.Hint}
+	return bare.Error()
+}
+
+func (r *rule) traceFields(e *evaluation) []FieldTrace {
+	var traces []FieldTrace
+	for i := range r.records {
+		rec := &r.records[i]
+		for _, f := range rec.fields {
+			t := FieldTrace{
+				Record: rec.kind.String(), Field: f.name, Expression: f.text, From: f.from,
+				Value: f.literal.Any(), On: f.on, Blank: f.blank,
+			}
+			if f.expr != nil {
+				t.Sources = sourceValues(f.expr, e)
+				v, err := e.value(f.expr)
+				if err != nil {
+					t.Error = reason(classify(err, r.name, f.name))
+				}
+				t.Value = v.Any()
+			}
+			traces = append(traces, t)
+		}
+	}
+	return traces
+}
+
+func sourceValues(x *expression, e *evaluation) map[string]any {
+	if len(x.sources) == 0 {
+		return nil
+	}
+	values := make(map[string]any, len(x.sources))
+	for _, s := range x.sources {
+		v := s.read(&e.in)
+		values[s.Name.Name] = v.Any()
+		if v.Type() == directory.ListType {
+			values[s.Name.Name] = slices.Clone(v.List())
+		}
+	}
+	return values
+}

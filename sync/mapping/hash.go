@@ -1,0 +1,69 @@
+package mapping
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+
+	"dirsyncd/sync/directory"
+)
+
+const (
+	// semantics is raised with every change of this package that makes other records of the same rules.
+	semantics = "1"
+	// exprVersion is the version of the expression language; a test holds it against go.mod.
+	exprVersion = "v1.17.8"
+)
+
+// hasher writes texts so that no two sequences of texts have the same bytes.
+type hasher struct{ sum hash.Hash }
+
+func (h hasher) text(texts ...string) {
+	for _, s := range texts {
+		h.count(len(s))
+		h.sum.Write([]byte(s))
+	}
+}
+
+func (h hasher) count(n int) {
+	h.sum.Write(binary.AppendUvarint(nil, uint64(n)))
+}
+
+// computeHash renders what the rules do: what each rule makes after the mapping's fields were laid under its own.
+// Positions, the order of fields and the mapping's name have no part in it.
+func (r *Ruleset) computeHash() string {
+	h := hasher{sha256.New()}
+	h.text(semantics, exprVersion, string(r.leavers))
+	for _, s := range []*stage{&r.people, &r.groups} {
+		h.count(len(s.rules))
+		for _, rule := range s.rules {
+			h.rule(rule)
+		}
+	}
+	return hex.EncodeToString(h.sum.Sum(nil))
+}
+
+func (h hasher) rule(r *rule) {
+	h.text(r.name, r.whenText)
+	if r.ignore {
+		h.text("ignore")
+	}
+	h.count(len(r.records))
+	for i := range r.records {
+		rec := &r.records[i]
+		h.text(rec.kind.String())
+		h.count(len(rec.fields))
+		for _, f := range rec.fields {
+			h.text(f.name, string(f.on), string(f.blank))
+			if f.expr != nil {
+				h.text("expression", f.text)
+				continue
+			}
+			h.text("literal")
+			// The canonical form of a record's field, so that a new type of value cannot be forgotten here.
+			field := directory.Field{Name: f.name, Value: f.literal}
+			h.text(string(directory.AppendObject(nil, &directory.Object{Fields: []directory.Field{field}})))
+		}
+	}
+}
