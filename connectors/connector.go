@@ -161,8 +161,8 @@ type Proof struct {
 
 // Finding is one result of Check.
 type Finding struct {
-	Subject string // what was looked at: "bind", "permission User.Read.All"
-	OK      bool
-	Detail  string // what was found
-	Hint    string // what to do when it is not OK
+	Subject string `json:"subject"` // what was looked at: "bind", "permission User.Read.All"
+	OK      bool   `json:"ok"`
+	Detail  string `json:"detail,omitempty"` // what was found
+	Hint    string `json:"hint,omitempty"`   // what to do when it is not OK
 }

@@ -11,6 +11,7 @@
 //	names            slot4 -> sorted (hash16, num4) entries: handle texts and their numbers (names.go)
 //	names.new        slot2 -> the same, for those that were not yet merged into names
 //	owner            handle4 -> object4: who has a handle; none for an object's own number
+//	contested        pair set handle -> object: who states a handle that another object has
 //	objects.k        num4 -> row: cause, numbers of the handles, canonical object (rows.go)
 //	members          group4 handle3 -> sorted last bytes of the handles of a group's members (members.go)
 //	memberof         pair set handle -> group: members, turned around

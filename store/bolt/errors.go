@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"go.etcd.io/bbolt"
@@ -30,9 +31,9 @@ func classify(op, where string, err error) error {
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		e.Class, e.Err, e.Hint = fault.Transient, ErrLocked, hintLocked
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+	case causedBy(err, syscall.ENOSPC), causedBy(err, syscall.EDQUOT), causedBy(err, syscall.EFBIG):
 		e.Class, e.Hint = fault.Transient, hintFull
-	case errors.Is(err, syscall.EROFS):
+	case causedBy(err, syscall.EROFS):
 		e.Class, e.Hint = fault.Configuration, "the disk is mounted read-only: put the state elsewhere"
 	case errors.Is(err, fs.ErrPermission):
 		e.Class, e.Hint = fault.Configuration, "the user that runs dirsyncd must be able to read and write it"
@@ -46,10 +47,15 @@ func classify(op, where string, err error) error {
 		e.Err = errors.New("the state was opened for reading only")
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
 		e.Err = errors.New("the state is closed")
-	case errors.Is(err, syscall.EIO):
+	case causedBy(err, syscall.EIO):
 		e.Hint = "the disk fails: see the kernel's log"
 	}
 	return e
+}
+
+// causedBy reports whether a system call failed with errno. bbolt keeps of some errors only the text.
+func causedBy(err error, errno syscall.Errno) bool {
+	return errors.Is(err, errno) || strings.HasSuffix(err.Error(), ": "+errno.Error())
 }
 
 // damage makes the error for a file whose content cannot be what we wrote.

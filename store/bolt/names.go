@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -29,12 +30,18 @@ const (
 	maxNewNames  = newNameSlots * perSlot
 )
 
-// nameEntry is a name and the slot that it belongs to.
+// nameEntry is a name on its way into a table.
 type nameEntry struct {
-	slot uint32
-	hash nameHash
-	num  store.Num
+	order uint64 // slot, beginning of the hash: nearly always enough to sort by
+	hash  nameHash
+	num   store.Num
 }
+
+func newNameEntry(slot uint32, h nameHash, n store.Num) nameEntry {
+	return nameEntry{order: uint64(slot)<<32 | uint64(binary.BigEndian.Uint32(h[:])), hash: h, num: n}
+}
+
+func (e *nameEntry) slot() uint32 { return uint32(e.order >> 32) }
 
 func hashName(buf []byte) nameHash {
 	sum := sha256.Sum256(buf)
@@ -169,7 +176,7 @@ func (t *tx) flushNames() error {
 	}
 	entries := make([]nameEntry, 0, len(t.fresh))
 	for h, n := range t.fresh {
-		entries = append(entries, nameEntry{slot: newSlotOf(&h), hash: h, num: n})
+		entries = append(entries, newNameEntry(newSlotOf(&h), h, n))
 	}
 	old := t.oldNames()
 	t.fresh = nil
@@ -182,13 +189,13 @@ func (t *tx) flushNames() error {
 			return t.corrupt(newNames)
 		}
 		for e := range slices.Chunk(slot, nameSize) {
-			entries = append(entries, nameEntry{hash: nameHash(e), num: store.Num(binary.BigEndian.Uint32(e[16:]))})
+			entries = append(entries, newNameEntry(0, nameHash(e), store.Num(binary.BigEndian.Uint32(e[16:]))))
 		}
 	}
 	t.count.newNames = 0
 	slots := slotCount(old + uint64(len(entries)))
-	for i := range entries {
-		entries[i].slot = slotOf(&entries[i].hash, slots)
+	for i, e := range entries {
+		entries[i] = newNameEntry(slotOf(&e.hash, slots), e.hash, e.num)
 	}
 	return errors.Join(t.remove(newNames), t.growNames(slotCount(old), slots), t.insertNames(names, appendSlot, entries))
 }
@@ -198,15 +205,15 @@ func appendSlot(buf []byte, slot uint32) []byte { return binary.BigEndian.Append
 // insertNames merges entries into their slots.
 func (t *tx) insertNames(p place, key func([]byte, uint32) []byte, entries []nameEntry) error {
 	slices.SortFunc(entries, func(a, b nameEntry) int {
-		if a.slot != b.slot {
-			return int(a.slot) - int(b.slot)
+		if a.order != b.order {
+			return cmp.Compare(a.order, b.order)
 		}
 		return bytes.Compare(a.hash[:], b.hash[:])
 	})
 	for len(entries) > 0 {
-		slot := entries[0].slot
+		slot := entries[0].slot()
 		n := 1
-		for n < len(entries) && entries[n].slot == slot {
+		for n < len(entries) && entries[n].slot() == slot {
 			n++
 		}
 		k := key(t.key16[:0], slot)
@@ -262,26 +269,4 @@ func (t *tx) growNames(from, to uint32) error {
 		}
 	}
 	return nil
-}
-
-// Owner implements store.Reader.
-func (t *tx) Owner(handle store.Num) (store.Num, error) {
-	n, err := t.claimant(handle)
-	if n == 0 {
-		n = handle
-	}
-	return n, err
-}
-
-// claimant returns the object that claims a handle, zero if none does.
-func (t *tx) claimant(handle store.Num) (store.Num, error) {
-	value, ok := t.get(owner, t.numKey(handle))
-	if !ok {
-		return 0, nil
-	}
-	n, ok := keyNum(value)
-	if !ok {
-		return 0, t.corrupt(owner)
-	}
-	return n, nil
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -79,7 +80,7 @@ func open(path string, opts Options) (s *Store, err error) {
 	}
 	s = &Store{path: path, writer: make(chan struct{}, 1), readOnly: opts.ReadOnly}
 	opened := false
-	defer s.guard("open state", &opened, &err, func() { s.file.Close() })()
+	defer s.guard("open state", &opened, &err, func() { _ = s.letGo() })()
 	s.db, err = bbolt.Open(path, 0o600, s.bboltOptions(opts))
 	opened = true
 	if err != nil {
@@ -147,7 +148,7 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		if s.broken.Load() != nil {
 			// A panic inside bbolt may have left its locks taken: its own Close could wait for ever.
-			s.closed = s.file.Close()
+			s.closed = s.letGo()
 			return
 		}
 		if err := s.db.Close(); err != nil {
@@ -155,6 +156,11 @@ func (s *Store) Close() error {
 		}
 	})
 	return s.closed
+}
+
+// letGo unlocks and closes the file without bbolt. The mapping stays, and with it the file would stay locked.
+func (s *Store) letGo() error {
+	return errors.Join(syscall.Flock(int(s.file.Fd()), syscall.LOCK_UN), s.file.Close())
 }
 
 // Path returns the path that the store was opened with.

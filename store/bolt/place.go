@@ -13,6 +13,7 @@ const (
 	names place = iota
 	newNames
 	owner
+	contested
 	members
 	memberOf
 	referrers
@@ -36,7 +37,7 @@ const (
 const maxKinds = 16
 
 var placeNames = [...]string{
-	names: "names", newNames: "names.new", owner: "owner", members: "members", memberOf: "memberof",
+	names: "names", newNames: "names.new", owner: "owner", contested: "contested", members: "members", memberOf: "memberof",
 	referrers: "referrers", digests: "digests", streams: "streams", seen: "seen", outbox: "outbox",
 	queues: "queues", parked: "parked", parkedObjects: "parked.object", parkedActions: "parked.action",
 	runs: "runs", runIDs: "runs.id",

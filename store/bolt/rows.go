@@ -172,34 +172,6 @@ func (t *tx) stateOf(kind directory.Kind, n store.Num) (state, error) {
 	return state{exists: true, present: row.Gone == store.Here, handles: row.Handles, links: links}, err
 }
 
-// claim interns the handles of an object and makes it their owner: the last one to claim a handle has it.
-func (t *tx) claim(n store.Num, handles []string) ([]store.Num, error) {
-	nums := make([]store.Num, 0, len(handles))
-	for _, handle := range handles {
-		h, isNew, err := t.intern(handle)
-		if err != nil {
-			return nil, err
-		}
-		nums = append(nums, h)
-		var holder store.Num
-		if !isNew {
-			if holder, err = t.claimant(h); err != nil {
-				return nil, err
-			}
-		}
-		switch {
-		case h == n:
-			err = t.del(owner, t.numKey(h))
-		case holder != n:
-			err = t.put(owner, t.numKey(h), binary.BigEndian.AppendUint32(t.alloc(4)[:0], uint32(n)))
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return nums, nil
-}
-
 func (t *tx) internLinks(links []directory.Link) ([]link, error) {
 	if len(links) == 0 {
 		return nil, nil
@@ -253,15 +225,6 @@ func (t *tx) replaceState(kind directory.Kind, n store.Num, old, now state) erro
 		}
 	}
 	return nil
-}
-
-// unclaim gives up a handle, unless another object took it.
-func (t *tx) unclaim(n, handle store.Num) error {
-	holder, err := t.claimant(handle)
-	if err != nil || holder != n {
-		return err
-	}
-	return t.del(owner, t.numKey(handle))
 }
 
 // sharedState collects the handles and links of objects of other kinds that have the same id, hence the same

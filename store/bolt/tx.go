@@ -63,7 +63,8 @@ func (s *Store) begin(btx *bbolt.Tx, key []byte) (*tx, error) {
 
 // flush writes what was collected.
 func (t *tx) flush() error {
-	err := errors.Join(t.flushNames(), t.flushPairs(memberOf), t.flushPairs(referrers), t.flushQueues())
+	err := errors.Join(t.flushNames(), t.flushPairs(memberOf), t.flushPairs(referrers), t.flushPairs(contested),
+		t.flushQueues())
 	if err != nil || t.count == t.stored {
 		return err
 	}

@@ -87,8 +87,8 @@ func (v *verifier) object(kind directory.Kind, row store.Row) {
 			v.bad(p, "row %d lists other handles than its object", row.Num)
 		}
 		holder, err := v.claimant(h)
-		if v.check(owner, err) && holder == 0 && h != row.Num {
-			v.bad(owner, "nobody has handle %d of object %d", h, row.Num)
+		if v.check(owner, err) && h != row.Num && (holder == row.Num) == v.hasPair(contested, 0, h, row.Num) {
+			v.bad(owner, "object %d states handle %d, and must have it or contest it", row.Num, h)
 		}
 	}
 	for _, l := range o.Links {
@@ -122,7 +122,7 @@ func (v *verifier) anyObject(n store.Num, holds func(store.Row, *directory.Objec
 	return false
 }
 
-// owners checks that whoever has a handle states it.
+// owners checks that whoever has a handle or contests it states it.
 func (v *verifier) owners() {
 	for k, value := range v.all(owner) {
 		h, ok1 := keyNum(k)
@@ -131,9 +131,15 @@ func (v *verifier) owners() {
 			v.bad(owner, "entry %x is damaged", k)
 			continue
 		}
-		if !v.anyObject(n, func(row store.Row, _ *directory.Object) bool { return slices.Contains(row.Handles, h) }) {
-			v.bad(owner, "object %d has handle %d without stating it", n, h)
-		}
+		v.states(owner, n, h)
+	}
+	v.pairs(contested, func(_ uint8, h, n store.Num) { v.states(contested, n, h) })
+}
+
+// states checks that an object states a handle.
+func (v *verifier) states(p place, n, h store.Num) {
+	if !v.anyObject(n, func(row store.Row, _ *directory.Object) bool { return slices.Contains(row.Handles, h) }) {
+		v.bad(p, "object %d does not state handle %d", n, h)
 	}
 }
 

@@ -100,5 +100,14 @@ func Hint(err error) string {
 	return ""
 }
 
+// Text returns the error's text without its Hint, for those who show the two apart.
+func Text(err error) string {
+	text := err.Error()
+	if hint := Hint(err); hint != "" {
+		text = strings.Replace(text, " ("+hint+")", "", 1)
+	}
+	return text
+}
+
 // Retryable reports whether the same call may succeed later without anybody's doing.
 func (c Class) Retryable() bool { return c == Transient || c == Throttled || c == Conflict }

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+	"github.com/spf13/cobra"
+
+	"dirsyncd/sync/config"
+)
+
+func newCheckCommand(sh *shell) *cobra.Command {
+	var probing, printing bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "check the configuration; with --probe also sources and targets",
+		Long: `Checks the configuration and reports every problem with its place and what to
+write instead. Without problems it says what would run when. It asks nobody: the
+network is left alone.
+
+With --probe it also asks every source and every target whether it is there,
+takes the credentials and grants the permissions that are needed.
+
+Exit codes: 0 good, 1 a probe failed, 2 the configuration has problems.`,
+		Example: `  dirsyncd check
+  dirsyncd check --probe --config /etc/dirsyncd/config.yaml
+  dirsyncd check --print      with every default, secrets hidden`,
+		Args: takes(0, 0, ""),
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if probing && printing {
+			return misused(cmd, "--probe and --print exclude each other")
+		}
+		cfg, err := sh.loadConfig()
+		if err != nil {
+			return sh.reportProblems(err)
+		}
+		if printing {
+			return sh.printConfig(cfg)
+		}
+		report := sh.reportOf(cfg)
+		if !sh.opts.json {
+			sh.showReport(report)
+		}
+		if probing {
+			ctx, stop := interruptible(cmd.Context())
+			defer stop()
+			if report.Probe, err = sh.runProbe(ctx, cfg); err != nil {
+				return err
+			}
+			report.OK = probeOK(report.Probe)
+		}
+		if sh.opts.json {
+			if err := sh.out.json(report); err != nil {
+				return err
+			}
+		}
+		if !report.OK {
+			return exitStatus(exitFailed)
+		}
+		return nil
+	}
+	cmd.Flags().BoolVar(&probing, "probe", false, "also ask the sources and targets")
+	cmd.Flags().BoolVar(&printing, "print", false, "print the configuration in force; secrets are hidden")
+	return cmd
+}
+
+// checkReport is the answer of `check`.
+type checkReport struct {
+	File        string            `json:"file"`
+	OK          bool              `json:"ok"`
+	Problems    []config.Problem  `json:"problems"`
+	Warnings    []config.Problem  `json:"warnings"`
+	Connections []checkConnection `json:"connections,omitempty"`
+	Targets     []checkTarget     `json:"targets,omitempty"`
+	Probe       []probeResult     `json:"probe,omitempty"`
+}
+
+type checkConnection struct {
+	Name      string    `json:"name"`
+	Connector string    `json:"connector"`
+	Mapping   string    `json:"mapping"`
+	Targets   []string  `json:"targets"`
+	Schedule  string    `json:"schedule,omitempty"`
+	Full      string    `json:"full,omitempty"`
+	Timezone  string    `json:"timezone"`
+	Jitter    string    `json:"jitter,omitempty"`
+	Next      time.Time `json:"next,omitzero"`
+	NextFull  time.Time `json:"next_full,omitzero"`
+}
+
+type checkTarget struct {
+	Name   string `json:"name"`
+	Target string `json:"target"`
+}
+
+// reportProblems shows a configuration's problems as the result of the command, which they are.
+func (sh *shell) reportProblems(err error) error {
+	var bad *config.Error
+	if !sh.opts.json || !errors.As(err, &bad) {
+		return err
+	}
+	report := checkReport{Problems: bad.Problems, Warnings: []config.Problem{}}
+	if len(bad.Problems) > 0 {
+		report.File = bad.Problems[0].File
+	}
+	if err := sh.out.json(report); err != nil {
+		return err
+	}
+	return exitStatus(exitUsage)
+}
+
+func (sh *shell) printConfig(cfg *config.Config) error {
+	if sh.opts.json {
+		return sh.out.json(json.Marshaler(cfg))
+	}
+	text, err := cfg.Print()
+	if err != nil {
+		return err
+	}
+	sh.out.write(string(text))
+	return nil
+}
+
+func (sh *shell) reportOf(cfg *config.Config) *checkReport {
+	report := &checkReport{File: cfg.File, OK: true, Problems: []config.Problem{}, Warnings: append([]config.Problem{}, cfg.Warnings...)}
+	for i := range cfg.Connections {
+		c := &cfg.Connections[i]
+		item := checkConnection{
+			Name: c.Name, Connector: c.Connector, Mapping: c.Mapping, Targets: c.Targets,
+			Schedule: c.Schedule, Full: c.Full, Timezone: c.Timezone.String(),
+			Next: sh.next(c.Incremental, c.Timezone), NextFull: sh.next(c.Complete, c.Timezone),
+		}
+		if c.Jitter > 0 {
+			item.Jitter = c.Jitter.String()
+		}
+		report.Connections = append(report.Connections, item)
+	}
+	for _, t := range cfg.Targets {
+		report.Targets = append(report.Targets, checkTarget{t.Name, t.Target})
+	}
+	return report
+}
+
+func (sh *shell) next(s cron.Schedule, zone *time.Location) time.Time {
+	if s == nil {
+		return time.Time{}
+	}
+	return s.Next(sh.now()).In(zone)
+}
+
+func (sh *shell) showReport(r *checkReport) {
+	out := sh.out
+	out.line("%s is good: %s, %s", r.File, many(len(r.Connections), "connection"), many(len(r.Targets), "target"))
+	out.line("")
+	parts := &table{columns: []column{{head: "CONNECTION", shrink: true}, {head: "CONNECTOR"}, {head: "MAPPING", shrink: true}, {head: "TARGETS"}}}
+	times := &table{columns: []column{{head: "CONNECTION", shrink: true}, {head: "READS"}, {head: "WHEN", shrink: true}, {head: "NEXT"}}}
+	for i := range r.Connections {
+		c := &r.Connections[i]
+		parts.add(c.Name, c.Connector, c.Mapping, strings.Join(c.Targets, ", "))
+		sh.addTimes(times, c)
+	}
+	out.table(parts)
+	out.line("")
+	out.table(times)
+	if len(r.Warnings) > 0 {
+		out.line("")
+		for _, w := range r.Warnings {
+			out.paraStyled(yellow, "warning: ", fmt.Sprintf("%s:%d:%d: %s", w.File, w.Line, w.Column, w.Message))
+			out.hint(w.Hint)
+		}
+	}
+}
+
+// addTimes adds a row for each of a connection's schedules.
+func (sh *shell) addTimes(t *table, c *checkConnection) {
+	jitter := ""
+	if c.Jitter != "" {
+		jitter = ", up to " + c.Jitter + " later"
+	}
+	if c.Schedule == "" && c.Full == "" {
+		t.add(c.Name, "changes", scheduleWords(""), "`dirsyncd sync` or a signal")
+		return
+	}
+	name := c.Name
+	if c.Schedule != "" {
+		t.add(name, "changes", scheduleWords(c.Schedule), sh.moment(c.Next)+jitter)
+		name = ""
+	}
+	if c.Full != "" {
+		t.add(name, "all", scheduleWords(c.Full), sh.moment(c.NextFull)+jitter)
+	}
+}
+
+// moment writes a time with its zone and how far away it is.
+func (sh *shell) moment(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	text := t.Format("Mon 2 Jan 15:04 MST")
+	if in := sh.ago(t); strings.HasPrefix(in, "in ") {
+		text += " (" + in + ")"
+	}
+	return text
+}
+
+// runProbe asks sources and targets and shows what they said.
+func (sh *shell) runProbe(ctx context.Context, cfg *config.Config) ([]probeResult, error) {
+	line := sh.progressLine()
+	line.show("asking sources and targets")
+	results, err := sh.probe(ctx, cfg)
+	line.clear()
+	if err != nil || sh.opts.json {
+		return results, err
+	}
+	for _, r := range results {
+		sh.out.line("")
+		sh.out.line("%s", sh.out.paint(bold, r.Kind+" "+r.Name))
+		for _, f := range r.Findings {
+			text := f.Subject
+			if f.Detail != "" {
+				text += ": " + f.Detail
+			}
+			sh.finding(f.OK, text, f.Hint)
+		}
+		if r.Error != "" {
+			sh.finding(false, r.Error, r.Hint)
+		}
+		if r.Error == "" && len(r.Findings) == 0 {
+			sh.finding(true, "reachable", "")
+		}
+	}
+	return results, nil
+}
+
+func (sh *shell) finding(ok bool, text, hint string) {
+	if ok {
+		sh.out.mark(green, "  OK    ", text)
+		return
+	}
+	sh.out.mark(red, "  FAIL  ", text)
+	if hint != "" {
+		sh.out.para("        → ", hint)
+	}
+}
+
+func probeOK(results []probeResult) bool {
+	for _, r := range results {
+		if r.Error != "" {
+			return false
+		}
+		for _, f := range r.Findings {
+			if !f.OK {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"dirsyncd/connectors"
+	"dirsyncd/sync/config"
+)
+
+const goodConfig = `
+connections:
+  hq-ad:
+    connector: toy
+    schedule: "*/15 * * * *"
+    full: "0 3 * * sun"
+    timezone: Europe/London
+    jitter: 30s
+    mapping: staff
+    targets: [journal, desk]
+    toy: {server: ldap://hq}
+  branch:
+    connector: toy
+    mapping: staff
+    targets: [journal]
+    toy: {server: ldap://branch}
+mappings:
+  staff:
+    rules:
+      - {name: contractors stay out, when: department == "Contractors", ignore: true}
+      - {name: service desk, when: '"Service Desk" in groups', agent: {team: 1st Line}}
+      - {name: everyone else, when: enabled, user: {customer: Acme, site: '= office ?? "Head office"'}}
+  unused: {rules: [{name: all, user: {name: = name}}]}
+targets:
+  journal: {target: toy, toy: {server: a}}
+  desk: {target: toy, toy: {server: b}}
+`
+
+// toyParts are a connector and a target that need nothing.
+func toyParts() config.Parts {
+	block := func(name string) (func() any, bool) {
+		return func() any {
+			return &struct {
+				Server string `yaml:"server" strict:"required"`
+			}{}
+		}, name == "toy"
+	}
+	return config.Parts{Connector: block, Target: block, ConnectorNames: []string{"toy"}, TargetNames: []string{"toy"}}
+}
+
+// withConfig makes a command line in a folder that has a configuration, and no daemon.
+func withConfig(t *testing.T, text string) *commandLine {
+	t.Helper()
+	c := newCommandLine(t, nil)
+	c.load = func(file string) (*config.Config, error) { return config.Load(file, toyParts()) }
+	t.Chdir(t.TempDir())
+	write(t, "config.yaml", text)
+	return c
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// goldenFrom is golden for tests that changed the folder.
+func goldenFrom(t *testing.T, name, got string) {
+	t.Helper()
+	t.Chdir(packageDir)
+	golden(t, name, got)
+}
+
+var packageDir, _ = filepath.Abs(".")
+
+func TestCheck(t *testing.T) {
+	for _, tc := range []struct{ golden, args string }{
+		{"check.txt", "check"}, {"check.json", "check --json"}, {"check-print.yaml", "check --print"},
+	} {
+		t.Run(tc.golden, func(t *testing.T) {
+			c := withConfig(t, goodConfig)
+			if code := c.run(strings.Fields(tc.args)...); code != exitClean {
+				t.Errorf("exit code %d: %s", code, c.stderr.String())
+			}
+			dir, err := os.Getwd()
+			if err != nil {
+				t.Fatal(err)
+			}
+			goldenFrom(t, tc.golden, strings.ReplaceAll(c.stdout.String(), dir, "DIR"))
+		})
+	}
+}
+
+func TestCheckProblems(t *testing.T) {
+	c := withConfig(t, strings.ReplaceAll(strings.ReplaceAll(goodConfig, "full:", "ful:"), "mapping: staff", "mapping: stuff"))
+	if code := c.run("check"); code != exitUsage {
+		t.Errorf("exit code %d", code)
+	}
+	text := c.stderr.String()
+	for _, want := range []string{`config.yaml:6:5: `, `unknown key "ful"`, "\n  → did you mean \"full\"?\n", `there is no mapping "stuff"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("stderr lacks %q:\n%s", want, text)
+		}
+	}
+	if code := c.run("check", "--json"); code != exitUsage || c.stderr.Len() > 0 {
+		t.Errorf("exit code %d, stderr %q", code, c.stderr.String())
+	}
+	var report checkReport
+	if err := json.Unmarshal(c.stdout.Bytes(), &report); err != nil {
+		t.Fatal(err)
+	}
+	if report.OK || len(report.Problems) < 3 || report.Problems[0].Line != 6 || report.File != "config.yaml" {
+		t.Errorf("report: %+v", report)
+	}
+}
+
+func TestCheckProbe(t *testing.T) {
+	answers := []probeResult{
+		{Name: "hq-ad", Kind: "connection", Findings: []connectors.Finding{
+			{Subject: "server ldap://hq", OK: true, Detail: "answers"},
+			{Subject: "permission User.Read.All", Hint: "grant it in Entra and consent as an administrator of the tenant"},
+		}},
+		{Name: "journal", Kind: "target"},
+		{Name: "desk", Kind: "target", Error: "connect: desk.example.test: connection refused", Hint: "is it running?"},
+	}
+	c := withConfig(t, goodConfig)
+	c.probe = func(context.Context, *config.Config) ([]probeResult, error) { return answers, nil }
+	if code := c.run("check", "--probe"); code != exitFailed {
+		t.Errorf("exit code %d", code)
+	}
+	shown := c.stdout.String()
+	if code := c.run("check", "--probe", "--json"); code != exitFailed {
+		t.Errorf("exit code %d with --json", code)
+	}
+	var report checkReport
+	if err := json.Unmarshal(c.stdout.Bytes(), &report); err != nil || report.OK || len(report.Probe) != 3 {
+		t.Errorf("report: %+v, %v", report, err)
+	}
+	answers = answers[1:2]
+	if code := c.run("check", "--probe"); code != exitClean {
+		t.Errorf("exit code %d where all is well", code)
+	}
+	goldenFrom(t, "check-probe.txt", shown)
+}
+
+const cases = `
+mapping: staff
+cases:
+  - name: a technician
+    person: {name: Ada, department: IT, groups: [Service Desk], enabled: true}
+    want: {rule: service desk, agent: {team: 1st Line}}
+  - name: contractors stay out
+    person: {department: Contractors}
+    want: {ignored: true}
+  - person: {name: Bob, enabled: true}
+    want: {user: {site: Oslo}}
+  - name: nonsense
+    person: {nme: Bob}
+    want: {none: true}
+`
+
+func TestRulesTest(t *testing.T) {
+	c := withConfig(t, goodConfig)
+	write(t, "cases.yaml", cases)
+	if code := c.run("rules", "test", "cases.yaml"); code != exitFailed {
+		t.Errorf("exit code %d: %s", code, c.stderr.String())
+	}
+	shown := c.stdout.String()
+	if code := c.run("rules", "test", "cases.yaml", "--json"); code != exitFailed {
+		t.Errorf("exit code %d with --json", code)
+	}
+	var results []fileResult
+	if err := json.Unmarshal(c.stdout.Bytes(), &results); err != nil {
+		t.Fatal(err)
+	}
+	if got := results[0].Cases; len(got) != 4 || !got[0].Passed || got[2].Passed || got[2].Name != "case 3" || got[3].Error == "" {
+		t.Errorf("cases: %+v", got)
+	}
+	goldenFrom(t, "rules-test.txt", shown)
+}
+
+func TestRulesTestRefuses(t *testing.T) {
+	for _, tc := range []struct{ name, text, args, want string }{
+		{"misspelt", "cases: [{persn: {}, want: {none: true}}]", "", `did you mean "person"?`},
+		{"no cases", "mapping: staff", "", "cases"},
+		{"unknown mapping", "mapping: stuff\ncases: [{person: {}, want: {none: true}}]", "", `did you mean "staff"?`},
+		{"which mapping", "cases: [{person: {}, want: {none: true}}]", "", "there are staff, unused"},
+		{"flag", "cases: [{person: {}, want: {none: true}}]", "--mapping=staf", `did you mean "staff"?`},
+		{"no yaml", "{", "", "cases.yaml:"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := withConfig(t, goodConfig)
+			write(t, "cases.yaml", tc.text)
+			code := c.run(append([]string{"rules", "test", "cases.yaml"}, strings.Fields(tc.args)...)...)
+			if code != exitUsage || !strings.Contains(c.stderr.String(), tc.want) {
+				t.Errorf("exit code %d, stderr:\n%s", code, c.stderr.String())
+			}
+		})
+	}
+}
+
+func TestRulesList(t *testing.T) {
+	c := newCommandLine(t, nil)
+	if code := c.run("rules", "list"); code != exitClean {
+		t.Fatalf("exit code %d", code)
+	}
+	for _, want := range []string{"department", "Functions", "lower(text)", `lower("ACME")  →  acme`} {
+		if !strings.Contains(c.stdout.String(), want) {
+			t.Errorf("the list lacks %q", want)
+		}
+	}
+	checkWidth(t, c.stdout.String())
+	if code := c.run("rules", "list", "--json"); code != exitClean || !json.Valid(c.stdout.Bytes()) {
+		t.Errorf("exit code %d, JSON %v", code, json.Valid(c.stdout.Bytes()))
+	}
+}
+
+func TestScheduleWords(t *testing.T) {
+	for spec, want := range map[string]string{
+		"":                       "only on demand",
+		"@every 5m":              "every 5m",
+		"@hourly":                "every hour",
+		"@daily":                 "every day at 00:00",
+		"* * * * *":              "every minute",
+		"*/15 * * * *":           "every 15 minutes",
+		"*/45 * * * *":           "cron */45 * * * *",
+		"5 * * * *":              "every hour at minute 5",
+		"0 */6 * * *":            "every 6 hours at minute 0",
+		"30 2 * * *":             "every day at 02:30",
+		"0 3 * * sun":            "Sundays at 03:00",
+		"0 3 * * 1,4":            "Mondays, Thursdays at 03:00",
+		"0 8 * * mon-fri":        "Monday to Friday at 08:00",
+		"*/10 8-18 * * mon-fri":  "every 10 minutes from 08:00 to 18:59, Monday to Friday",
+		"0 8-18 * * *":           "every hour at minute 0 from 08:00 to 18:59",
+		"0 4 1 * *":              "on day 1 of every month at 04:00",
+		"0 4 1 * mon":            "cron 0 4 1 * mon",
+		"0 4 * jan *":            "cron 0 4 * jan *",
+		"1,2 3 * * *":            "cron 1,2 3 * * *",
+		"CRON_TZ=UTC 30 2 * * *": "every day at 02:30",
+		"nonsense":               "cron nonsense",
+	} {
+		if got := scheduleWords(spec); got != want {
+			t.Errorf("%q: got %q, want %q", spec, got, want)
+		}
+	}
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestOutput(t *testing.T) {
+	for _, tc := range []struct {
+		golden string
+		args   string
+		code   int
+	}{
+		{"status.txt", "status", exitClean},
+		{"status.json", "status --json", exitClean},
+		{"sync.txt", "sync hq-ad", exitClean},
+		{"sync.json", "sync --json", exitClean},
+		{"sync-worst.txt", "sync --full", exitFailed},
+		{"plan.txt", "plan", exitClean},
+		{"plan.json", "plan --json", exitClean},
+		{"plan-worst.txt", "plan --offline", exitFailed},
+		{"plan-limit.txt", "plan --limit 1", exitClean},
+		{"approve.txt", "approve " + sampleHash, exitClean},
+		{"discard.txt", "discard " + sampleHash, exitClean},
+		{"discard.json", "discard --json " + sampleHash, exitClean},
+		{"runs.txt", "runs", exitClean},
+		{"runs.json", "runs -n 1 --json hq-ad", exitClean},
+		{"why.txt", "why user ada@example.test", exitClean},
+		{"why.json", "why user ada@example.test --json", exitClean},
+		{"parked.txt", "parked list", exitClean},
+		{"parked.json", "parked list --json", exitClean},
+		{"replay.txt", "parked replay hq-ad:12", exitClean},
+		{"drop.txt", "parked drop --all --yes", exitClean},
+		{"drop.json", "parked drop --all --yes --json", exitClean},
+	} {
+		t.Run(tc.golden, func(t *testing.T) {
+			c := newCommandLine(t, sample())
+			if code := c.run(strings.Fields(tc.args)...); code != tc.code {
+				t.Errorf("exit code %d, want %d", code, tc.code)
+			}
+			if c.stderr.Len() > 0 {
+				t.Errorf("stderr: %s", c.stderr.String())
+			}
+			golden(t, tc.golden, c.stdout.String())
+			if strings.HasSuffix(tc.golden, ".json") && !json.Valid(c.stdout.Bytes()) {
+				t.Error("the output is no JSON")
+			}
+			if strings.ContainsRune(c.stdout.String(), '\x1b') {
+				t.Error("an escape character reached the output")
+			}
+		})
+	}
+}

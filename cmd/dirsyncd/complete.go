@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/control"
+	"dirsyncd/sync/directory"
+)
+
+// completeTimeout keeps a slow daemon from freezing the operator's shell.
+const completeTimeout = 2 * time.Second
+
+const noFiles = cobra.ShellCompDirectiveNoFileComp
+
+// daemonOnly asks the running daemon, if there is one: completion never opens the state by itself.
+func (sh *shell) daemonOnly(ask func(context.Context, control.Operations)) {
+	ctx, cancel := context.WithTimeout(context.Background(), completeTimeout)
+	defer cancel()
+	socket := sh.opts.control
+	if file, err := config.Find(sh.opts.config); socket == "" && err == nil {
+		socket, _ = config.ControlSocket(file)
+	}
+	if socket == "" {
+		return
+	}
+	client, err := control.Dial(ctx, socket)
+	if err != nil {
+		return
+	}
+	defer client.Close()
+	ask(ctx, client)
+}
+
+// completeConnections completes names of connections that the line does not have yet.
+func (sh *shell) completeConnections(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var names []cobra.Completion
+	if cfg, err := sh.loadConfig(); err == nil {
+		for _, c := range cfg.Connections {
+			names = append(names, cobra.CompletionWithDesc(c.Name, c.Connector))
+		}
+	} else {
+		sh.daemonOnly(func(ctx context.Context, ops control.Operations) {
+			st, _ := ops.Status(ctx)
+			for _, c := range st.Connections {
+				names = append(names, cobra.CompletionWithDesc(c.Name, c.Connector))
+			}
+		})
+	}
+	return without(names, args), noFiles
+}
+
+// completeConnection completes one name.
+func (sh *shell) completeConnection(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFiles
+	}
+	return sh.completeConnections(cmd, args, word)
+}
+
+// completeHashes completes hashes of held plans.
+func (sh *shell) completeHashes(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var hashes []cobra.Completion
+	if len(args) > 0 {
+		return nil, noFiles
+	}
+	sh.daemonOnly(func(ctx context.Context, ops control.Operations) {
+		st, _ := ops.Status(ctx)
+		for _, c := range st.Connections {
+			for _, t := range c.Tenants {
+				if t.Held != nil {
+					hashes = append(hashes, cobra.CompletionWithDesc(t.Held.Hash, place(c.Name, t.Tenant, t.Name)))
+				}
+			}
+		}
+	})
+	return hashes, noFiles
+}
+
+// completeParked completes ids of parked items.
+func (sh *shell) completeParked(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var ids []cobra.Completion
+	sh.daemonOnly(func(ctx context.Context, ops control.Operations) {
+		items, _ := ops.Parked(ctx)
+		for _, item := range items {
+			ids = append(ids, cobra.CompletionWithDesc(item.ID, cutShort(clean(item.Subject), 40)))
+		}
+	})
+	return without(ids, args), noFiles
+}
+
+// completeKinds completes the kinds of record that `why` explains.
+func completeKinds(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFiles
+	}
+	return words(explainedKinds()), noFiles
+}
+
+// explainedKinds are the kinds of record that rules make.
+func explainedKinds() []directory.RecordKind {
+	return []directory.RecordKind{directory.UserRecord, directory.AgentRecord, directory.GroupRecord}
+}
+
+// without leaves out what the line has already. A completion may have a description after a tab.
+func without(list []cobra.Completion, args []string) []cobra.Completion {
+	return slices.DeleteFunc(list, func(c cobra.Completion) bool {
+		for _, a := range args {
+			if c == a || len(c) > len(a) && c[:len(a)] == a && c[len(a)] == '\t' {
+				return true
+			}
+		}
+		return false
+	})
+}

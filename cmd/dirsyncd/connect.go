@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/control"
+)
+
+// connect returns the operations: those of the running daemon, or of this process when none runs. done must
+// be called at the end.
+//
+// With a daemon, nothing of the configuration is needed but the path of its socket.
+func (sh *shell) connect(ctx context.Context) (ops control.Operations, done func(), err error) {
+	socket := sh.opts.control
+	if socket == "" {
+		file, err := config.Find(sh.opts.config)
+		if err != nil {
+			return nil, nil, err
+		}
+		if socket, err = config.ControlSocket(file); err != nil {
+			return nil, nil, err
+		}
+	}
+	client, err := control.Dial(ctx, socket)
+	switch {
+	case err == nil:
+		return client, client.Close, nil
+	case !errors.Is(err, control.ErrNoDaemon) || sh.opts.control != "":
+		return nil, nil, err
+	}
+	cfg, err := sh.loadConfig()
+	if err != nil {
+		return nil, nil, err
+	}
+	return sh.openLocal(ctx, cfg, sh.commandLogger())
+}
+
+// action is what a command does with the operations.
+type action func(ctx context.Context, ops control.Operations, args []string) error
+
+// with makes a command's RunE: it connects, calls do, and lets an interrupt end it. A second interrupt cuts.
+func (sh *shell) with(do action) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		ctx, stop := interruptible(cmd.Context())
+		defer stop()
+		ops, done, err := sh.connect(ctx)
+		if err != nil {
+			return err
+		}
+		defer done()
+		return do(ctx, ops, args)
+	}
+}
+
+func interruptible(ctx context.Context) (context.Context, func()) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	release := context.AfterFunc(ctx, stop) // after the first signal, the second one has its usual effect
+	return ctx, func() {
+		release()
+		stop()
+	}
+}
+
+// knownConnections complains about names that are no connections.
+func knownConnections(ctx context.Context, ops control.Operations, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	st, err := ops.Status(ctx)
+	if err != nil {
+		return err
+	}
+	known := make([]string, len(st.Connections))
+	for i, c := range st.Connections {
+		known[i] = c.Name
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return &usageError{fmt.Sprintf("there is no connection %q", name), strict.Suggest(name, known)}
+		}
+	}
+	return nil
+}

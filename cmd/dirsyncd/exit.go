@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/control"
+	"dirsyncd/sync/engine"
+	"dirsyncd/sync/fault"
+)
+
+// Exit codes. Where several hold, the worst wins: failed, then held, then parked.
+const (
+	exitClean  = 0
+	exitFailed = 1 // a connection, a target or the command itself failed
+	exitUsage  = 2 // the command line or the configuration is wrong
+	exitHeld   = 3 // a plan waits for approval
+	exitParked = 4 // finished, but something is parked
+)
+
+// exitCodesHelp stands in the help of the commands that use all of them.
+const exitCodesHelp = `Exit codes: 0 clean, 1 a connection or target failed, 2 wrong usage or
+configuration, 3 a plan is held, 4 finished, but something is parked. Where
+several hold, 1 wins over 3, and 3 over 4.`
+
+// exitStatus ends a command with a code that needs no message: the output said it all.
+type exitStatus int
+
+// Error implements error.
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// usageError is a mistake on the command line.
+type usageError struct{ text, hint string }
+
+// Error implements error.
+func (e *usageError) Error() string { return e.text }
+
+// exitCode turns what a command returned into the exit code.
+func exitCode(err error) int {
+	var status exitStatus
+	var usage *usageError
+	var problems *config.Error
+	switch {
+	case err == nil:
+		return exitClean
+	case errors.As(err, &status):
+		return int(status)
+	case errors.As(err, &usage), errors.As(err, &problems):
+		return exitUsage
+	}
+	switch fault.ClassOf(err) {
+	case fault.Configuration, fault.Invalid:
+		return exitUsage
+	default:
+		return exitFailed
+	}
+}
+
+// complain prints an error as "dirsyncd: what: why" and what to do on a line of its own. Lines are not broken:
+// others than people read them, too.
+func (sh *shell) complain(err error) {
+	var status exitStatus
+	var usage *usageError
+	var problems *config.Error
+	switch {
+	case err == nil, errors.As(err, &status):
+	case errors.As(err, &problems):
+		for _, p := range problems.Problems {
+			sh.err.remark(problemText(p), p.Hint)
+		}
+	case errors.As(err, &usage):
+		sh.err.remark("dirsyncd: "+usage.text, usage.hint)
+	case errors.Is(err, context.Canceled):
+		sh.err.remark("dirsyncd: stopped", "")
+	default:
+		sh.err.remark("dirsyncd: "+fault.Text(err), fault.Hint(err))
+	}
+}
+
+// problemText is a problem without its hint, in the form that editors follow to the place.
+func problemText(p config.Problem) string {
+	p.Hint = ""
+	return p.String()
+}
+
+// codeOf is the exit code for what came of runs and deliveries.
+func codeOf(runs []control.Run, delivered []control.Delivery) int {
+	failed, held, parked := false, false, false
+	for _, r := range runs {
+		failed = failed || r.Outcome == engine.Failed
+		held = held || r.Outcome == engine.Held || r.Held != ""
+		parked = parked || r.Outcome == engine.Parked || r.Parked > 0
+	}
+	for _, d := range delivered {
+		failed = failed || d.Error != ""
+		parked = parked || d.Parked > 0
+	}
+	switch {
+	case failed:
+		return exitFailed
+	case held:
+		return exitHeld
+	case parked:
+		return exitParked
+	default:
+		return exitClean
+	}
+}
+
+// finished turns a code into what a command returns.
+func finished(code int) error {
+	if code == exitClean {
+		return nil
+	}
+	return exitStatus(code)
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"dirsyncd/sync/control"
+)
+
+func newParkedCommand(sh *shell) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "parked",
+		Short: "look after what failed for good: list, replay, drop",
+		Long: `What a source sent that cannot be read, what the rules fail for, and what a
+target refuses is parked with its reason; the rest of the run goes on without
+it. Parked items wait for you: replay them when the cause is gone, or drop them.`,
+		Example: `  dirsyncd parked list
+  dirsyncd parked replay hq-ad:12
+  dirsyncd parked drop --all --yes`,
+	}
+	asGroup(cmd)
+	cmd.AddCommand(newParkedListCommand(sh), newReplayCommand(sh), newDropCommand(sh))
+	return cmd
+}
+
+func newParkedListCommand(sh *shell) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "list what is parked and why",
+		Long:    "Lists what is parked and why, with the ids that `replay` and `drop` take.\n\nExit codes: 0 listed, 1 failed, 2 wrong usage or configuration.",
+		Example: "  dirsyncd parked list\n  dirsyncd parked list --json | jq -r '.[] | select(.target == \"desk\") | .id'",
+		Args:    takes(0, 0, ""),
+	}
+	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, _ []string) error {
+		items, err := ops.Parked(ctx)
+		if err != nil {
+			return err
+		}
+		if sh.opts.json {
+			return sh.out.json(append([]control.ParkedItem{}, items...))
+		}
+		sh.showParked(items)
+		return nil
+	})
+	return cmd
+}
+
+// showParked gives every item its own paragraph: reasons are sentences, and keys are long.
+func (sh *shell) showParked(items []control.ParkedItem) {
+	if len(items) == 0 {
+		sh.out.line("nothing is parked")
+		return
+	}
+	for i := range items {
+		item := &items[i]
+		what := item.Subject
+		if item.Op != "" {
+			what = item.Op + " " + what
+		}
+		sh.out.line("%s  %s  %s", sh.out.paint(bold, item.ID), sh.ago(item.Since), parkedWhere(item))
+		sh.out.para("  ", what)
+		sh.out.paraStyled(yellow, "  ", item.Class+": "+item.Reason)
+	}
+	sh.out.line("")
+	sh.out.line("%s", many(len(items), "item")+" parked")
+	sh.out.line("  → dirsyncd parked replay ID…   when the cause is gone")
+	sh.out.line("    dirsyncd parked drop ID…     to forget them")
+}
+
+func parkedWhere(item *control.ParkedItem) string {
+	switch item.Stage {
+	case "read":
+		return "when it was read"
+	case "map":
+		return "by the rules"
+	case "deliver":
+		return "by target " + item.Target
+	default:
+		return item.Stage
+	}
+}
+
+func newReplayCommand(sh *shell) *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "replay ID… | --all",
+		Short: "try parked items again",
+		Long: `Tries parked items again: what a target refused is queued for it once more, what
+the rules failed for is mapped again.
+
+Exit codes: 0 replayed, 1 failed, 2 wrong usage or no such item.`,
+		Example:           "  dirsyncd parked replay hq-ad:12 hq-ad:13\n  dirsyncd parked replay --all",
+		Args:              idsOrAll(&all),
+		ValidArgsFunction: sh.completeParked,
+	}
+	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, ids []string) error {
+		n, err := ops.Replay(ctx, ids)
+		return sh.showFound("replayed", n, err)
+	})
+	cmd.Flags().BoolVar(&all, "all", false, "everything that is parked")
+	return cmd
+}
+
+func newDropCommand(sh *shell) *cobra.Command {
+	var all, yes bool
+	cmd := &cobra.Command{
+		Use:   "drop (ID… | --all) --yes",
+		Short: "forget parked items",
+		Long: `Forgets parked items. What was to be delivered is not delivered: the target
+stays as it is for these records until they change again. Needs --yes.
+
+Exit codes: 0 dropped, 1 failed, 2 wrong usage or no such item.`,
+		Example:           "  dirsyncd parked drop hq-ad:12 --yes\n  dirsyncd parked drop --all --yes",
+		Args:              idsOrAll(&all),
+		ValidArgsFunction: sh.completeParked,
+	}
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if !yes {
+			return &usageError{"dropping cannot be undone", "add --yes if you mean it"}
+		}
+		return nil
+	}
+	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, ids []string) error {
+		n, err := ops.Drop(ctx, ids)
+		return sh.showFound("dropped", n, err)
+	})
+	cmd.Flags().BoolVar(&all, "all", false, "everything that is parked")
+	cmd.Flags().BoolVar(&yes, "yes", false, "really drop them")
+	return cmd
+}
+
+// idsOrAll wants ids or --all, and not both: no id must not mean everything by accident.
+func idsOrAll(all *bool) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case !*all && len(args) == 0:
+			return &usageError{cmd.Name() + " needs ids, or --all", "`dirsyncd parked list` shows the ids"}
+		case *all && len(args) > 0:
+			return misused(cmd, "give ids or --all, not both")
+		}
+		return nil
+	}
+}
+
+func (sh *shell) showFound(verb string, n int, err error) error {
+	if err != nil {
+		return err
+	}
+	if sh.opts.json {
+		return sh.out.json(map[string]int{verb: n})
+	}
+	sh.out.line("%s %s", verb, many(n, "item"))
+	return nil
+}

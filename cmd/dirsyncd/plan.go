@@ -1,0 +1,288 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dirsyncd/sync/control"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+)
+
+// defaultPlanLimit is how many actions a plan shows where nobody said how many.
+const defaultPlanLimit = 100
+
+func newPlanCommand(sh *shell) *cobra.Command {
+	var req control.PlanRequest
+	limit := defaultPlanLimit
+	cmd := &cobra.Command{
+		Use:   "plan [CONNECTION…]",
+		Short: "show what a sync would do, without doing it",
+		Long: `Takes the same road as a sync, on a throw-away copy of the state, and shows
+every action that would follow. Nothing is stored and nothing is delivered.
+
+With --offline no source is asked: the plan follows from what was read last.
+That is how to look at a held plan, or at the effect of edited rules.
+
+With --json the answer is one object, {"actions": […], "runs": […], "held": …},
+with one action per line as it comes, all of them unless --limit is given.
+Should the plan fail on the way, the object ends with "error".
+
+Exit codes: 0 a sync would go ahead, 1 a connection failed, 2 wrong usage or
+configuration, 3 a sync would hold the plan.`,
+		Example: `  dirsyncd plan
+  dirsyncd plan --offline hq-ad
+  dirsyncd plan --json | jq '.actions[] | select(.op == "deactivate")'`,
+		Args:              takes(0, -1, "names of connections"),
+		ValidArgsFunction: sh.completeConnections,
+	}
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		req.Connections = args
+		if sh.opts.json && !cmd.Flags().Changed("limit") {
+			limit = 0
+		}
+		if req.Offline && req.Full {
+			return misused(cmd, "--offline and --full exclude each other: offline, nothing is read")
+		}
+		if limit < 0 {
+			return misused(cmd, "--limit must not be negative")
+		}
+		return nil
+	}
+	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, args []string) error {
+		if err := knownConnections(ctx, ops, args); err != nil {
+			return err
+		}
+		if sh.opts.json {
+			return sh.planJSON(ctx, ops, req, limit)
+		}
+		return sh.planText(ctx, ops, req, limit)
+	})
+	cmd.Flags().BoolVar(&req.Offline, "offline", false, "use the stored objects only; ask no source")
+	cmd.Flags().BoolVar(&req.Full, "full", false, "read everything, not only what changed")
+	cmd.Flags().IntVar(&limit, "limit", limit, "show at most `N` actions; 0: all")
+	return cmd
+}
+
+// planCode is the exit code of a plan. What is parked does not count: a plan delivers nothing.
+func planCode(runs []control.Run) int {
+	if code := codeOf(runs, nil); code != exitParked {
+		return code
+	}
+	return exitClean
+}
+
+func (sh *shell) planText(ctx context.Context, ops control.Operations, req control.PlanRequest, limit int) error {
+	line := sh.progressLine()
+	line.show("planning")
+	v := &planView{sh: sh, limit: limit}
+	runs, err := ops.Plan(ctx, req, func(a control.PlannedAction) {
+		line.clear()
+		v.add(&a)
+	})
+	line.clear()
+	v.flush()
+	if err != nil {
+		return err
+	}
+	v.summary(runs)
+	return finished(planCode(runs))
+}
+
+// planView shows actions in tables, one per tenant. Long ones come in parts: memory does not grow with the plan.
+type planView struct {
+	sh    *shell
+	limit int
+
+	where        string // the tenant that is being shown
+	rows         *table
+	shown, total int
+}
+
+// planPart is how many rows a part of a table has.
+const planPart = 500
+
+func (v *planView) add(a *control.PlannedAction) {
+	v.total++
+	if v.limit > 0 && v.shown >= v.limit {
+		return
+	}
+	v.shown++
+	if where := place(a.Connection, a.Tenant, ""); where != v.where {
+		v.flush()
+		if v.where != "" {
+			v.sh.out.line("")
+		}
+		v.where = where
+		v.sh.out.line("%s", v.sh.out.paint(bold, where))
+	}
+	if v.rows == nil {
+		v.rows = &table{indent: "  ", columns: []column{{head: "ACTION"}, {head: "KIND"}, {head: "WHO", shrink: true}, {head: "CHANGES"}}}
+	}
+	who := a.Name
+	if who == "" {
+		who = a.Key
+	}
+	v.rows.add(opCell(a.Op), a.Kind, who, cutShort(clean(planned(a)), longestChange))
+	if len(v.rows.rows) >= planPart {
+		v.flush()
+	}
+}
+
+// longestChange keeps one action to a few lines; --json has everything.
+const longestChange = 150
+
+func (v *planView) flush() {
+	if v.rows != nil {
+		v.sh.out.table(v.rows)
+		v.rows = nil
+	}
+}
+
+func opCell(op string) cell {
+	o, _ := directory.ParseOp(op)
+	switch {
+	case o.Removes():
+		return cell{op, red}
+	case o == directory.Update:
+		return cell{op, yellow}
+	default:
+		return cell{op, green}
+	}
+}
+
+// planned says what an action changes.
+func planned(a *control.PlannedAction) string {
+	var parts []string
+	if a.Reason != "" {
+		parts = append(parts, a.Reason)
+	}
+	for _, c := range a.Changes {
+		if a.Op == directory.Create.String() {
+			parts = append(parts, c.Field+": "+value(c.To))
+		} else {
+			parts = append(parts, c.Field+": "+value(c.From)+" → "+value(c.To))
+		}
+	}
+	if a.Added > 0 || a.Removed > 0 {
+		parts = append(parts, fmt.Sprintf("members: %s in, %s out", number(a.Added), number(a.Removed)))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// summary says per tenant how many actions there are, and what the guard would say.
+func (v *planView) summary(runs []control.Run) {
+	out := v.sh.out
+	if v.total > v.shown {
+		out.para("  ", fmt.Sprintf("… and %s more; `--limit 0` shows all", number(v.total-v.shown)))
+	}
+	if v.total > 0 && len(runs) > 0 {
+		out.line("")
+	}
+	t := &table{columns: []column{{head: "CONNECTION", shrink: true}, {head: "WOULD BE"}, {head: "READ", right: true}, {head: "ACTIONS"}}}
+	for i := range runs {
+		r := &runs[i]
+		what, word := counts(r.Counts, wouldHappen), cell{"applied", green}
+		switch {
+		case r.Error != "":
+			word = cell{"failed", red}
+		case r.Held != "":
+			word = cell{"held", yellow}
+		case what == "":
+			what = "nothing to do"
+		}
+		t.add(runPlace(r), word, number(r.Read), what)
+	}
+	out.table(t)
+	for i := range runs {
+		v.remarks(&runs[i])
+	}
+}
+
+func (v *planView) remarks(r *control.Run) {
+	out := v.sh.out
+	for _, note := range r.Notes {
+		out.line("")
+		out.para(runPlace(r)+": ", note)
+	}
+	if r.Error != "" {
+		out.line("")
+		out.paraStyled(red, runPlace(r)+" failed: ", r.Error)
+	}
+	if r.Held == "" {
+		return
+	}
+	out.line("")
+	out.para(runPlace(r)+": ", "a sync would hold this plan for approval")
+	for _, reason := range r.HeldReasons {
+		out.paraStyled(yellow, "    it would ", reason)
+	}
+	out.line("  → dirsyncd approve %s   once a sync has held it", r.Held)
+}
+
+// planJSON writes actions as they come, so that a plan of any size needs no memory, in one object all the same.
+func (sh *shell) planJSON(ctx context.Context, ops control.Operations, req control.PlanRequest, limit int) error {
+	w := &planWriter{out: sh.out, limit: limit}
+	w.out.write(`{"actions":[`)
+	runs, err := ops.Plan(ctx, req, w.add)
+	w.end(runs, err)
+	if err != nil {
+		return err
+	}
+	return finished(planCode(runs))
+}
+
+type planWriter struct {
+	out      *printer
+	limit, n int
+}
+
+func (w *planWriter) add(a control.PlannedAction) {
+	if w.limit > 0 && w.n >= w.limit {
+		return
+	}
+	lead := ",\n"
+	if w.n == 0 {
+		lead = "\n"
+	}
+	w.n++
+	w.out.write(lead + w.text(a))
+}
+
+func (w *planWriter) end(runs []control.Run, err error) {
+	tail := struct {
+		Runs  []control.Run `json:"runs"`
+		Held  bool          `json:"held"`
+		Error *jsonError    `json:"error,omitempty"`
+	}{Runs: append([]control.Run{}, runs...)}
+	for _, r := range runs {
+		tail.Held = tail.Held || r.Held != ""
+	}
+	if err != nil {
+		tail.Error = &jsonError{fault.ClassOf(err), fault.Text(err), fault.Hint(err)}
+	}
+	w.out.write("\n],\n" + strings.TrimPrefix(w.text(tail), "{") + "\n")
+}
+
+// text encodes a value on one line.
+func (w *planWriter) text(v any) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		w.out.err = errors.Join(w.out.err, fmt.Errorf("write JSON: %w", err))
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// jsonError is an error in JSON output.
+type jsonError struct {
+	Class fault.Class `json:"class"`
+	Text  string      `json:"text"`
+	Hint  string      `json:"hint,omitempty"`
+}

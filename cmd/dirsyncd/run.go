@@ -1,0 +1,43 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"dirsyncd/sync/config"
+)
+
+func newRunCommand(sh *shell) *cobra.Command {
+	return &cobra.Command{
+		Use:   "run",
+		Short: "run the daemon",
+		Long: `Runs in the foreground, syncs every connection on its schedule and delivers what
+changes, until it is told to stop. systemd starts it as a service.
+
+Signals:
+  HUP        reload the configuration; an invalid one is refused
+  USR1       sync everything now, incrementally
+  USR2       sync everything now, in full
+  TERM, INT  stop cleanly at the next page; a second one cuts
+
+Logs go to stderr, as text on a terminal and as JSON elsewhere.
+
+Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
+		Example: `  dirsyncd run --config /etc/dirsyncd/config.yaml
+  systemctl reload dirsyncd
+  journalctl -fu dirsyncd`,
+		Args: takes(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := sh.loadConfig()
+			if err != nil {
+				return err
+			}
+			if sh.opts.control != "" {
+				cfg.Control = config.Path(sh.opts.control)
+			}
+			if sh.opts.verbose {
+				cfg.Log.Level = "debug"
+			}
+			return sh.daemon(cmd.Context(), cfg, newLogger(cfg.Log, sh.err))
+		},
+	}
+}

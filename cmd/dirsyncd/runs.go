@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"dirsyncd/sync/control"
+	"dirsyncd/sync/schedule"
+)
+
+func newRunsCommand(sh *shell) *cobra.Command {
+	limit := 20
+	cmd := &cobra.Command{
+		Use:   "runs [CONNECTION]",
+		Short: "list the latest runs",
+		Long: `Lists the latest runs of a connection, or of all, newest first, with what they
+changed. Runs of the schedule that found nothing to do are not kept.
+
+Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
+		Example: `  dirsyncd runs
+  dirsyncd runs hq-ad -n 5
+  dirsyncd runs --json | jq '.[] | select(.outcome == "failed")'`,
+		Args:              takes(0, 1, "the name of one connection"),
+		ValidArgsFunction: sh.completeConnection,
+	}
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if limit < 1 {
+			return misused(cmd, "-n must be at least 1")
+		}
+		return nil
+	}
+	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, args []string) error {
+		if err := knownConnections(ctx, ops, args); err != nil {
+			return err
+		}
+		req := control.RunsRequest{Limit: limit}
+		if len(args) > 0 {
+			req.Connection = args[0]
+		}
+		runs, err := ops.Runs(ctx, req)
+		if err != nil {
+			return err
+		}
+		if sh.opts.json {
+			return sh.out.json(append([]control.Run{}, runs...))
+		}
+		sh.showHistory(runs)
+		return nil
+	})
+	cmd.Flags().IntVarP(&limit, "limit", "n", limit, "list at most `N` runs")
+	return cmd
+}
+
+func (sh *shell) showHistory(runs []control.Run) {
+	if len(runs) == 0 {
+		sh.out.line("no run is kept")
+		sh.out.hint("`dirsyncd sync` runs all connections now")
+		return
+	}
+	t := &table{columns: []column{
+		{head: "STARTED"}, {head: "CONNECTION", shrink: true}, {head: "MODE"}, {head: "OUTCOME"}, {head: "TOOK", right: true}, {head: "CHANGES"},
+	}}
+	for i := range runs {
+		r := &runs[i]
+		t.add(sh.clock(r.Started), runPlace(r), r.Mode, outcome(r.Outcome), span(r.Ended.Sub(r.Started)), history(r))
+		if r.Error != "" {
+			t.remark(red, r.Error)
+		}
+		for _, note := range r.Notes {
+			t.remark(dim, note)
+		}
+	}
+	sh.out.table(t)
+}
+
+// history says what a run changed, and who asked for it when it was not the schedule.
+func history(r *control.Run) string {
+	switch r.Trigger {
+	case "", schedule.CauseSchedule, schedule.CauseFull:
+		return changes(r)
+	default:
+		return changes(r) + " (by " + r.Trigger + ")"
+	}
+}

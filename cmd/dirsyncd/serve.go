@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/fault"
+)
+
+// serveHealth answers /metrics, /healthz and /readyz at the configured address until the context ends.
+// It returns when listening has begun; an empty address listens nowhere.
+func (a *app) serveHealth(ctx context.Context, address string, ready func() bool) (stop func(), err error) {
+	if address == "" {
+		return func() {}, nil
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, &fault.Error{Class: fault.Configuration, Op: "listen", Where: address, Err: err,
+			Hint: "set `listen` to a free address, or to \"\" for none"}
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { answer(w, a.healthy(r.Context())) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		err := a.healthy(r.Context())
+		if err == nil && !ready() {
+			err = errors.New("starting or stopping")
+		}
+		answer(w, err)
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			a.log.Error("the health and metrics listener ended", "address", address, "err", err)
+		}
+	}()
+	return func() { _ = server.Close() }, nil
+}
+
+func answer(w http.ResponseWriter, err error) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte(err.Error() + "\n"))
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+// healthy reports whether the state can be read, in good time.
+func (a *app) healthy(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return a.store.View(ctx, store.Partition{}, func(store.Reader) error { return nil })
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"dirsyncd/sync/control"
+	"dirsyncd/sync/directory"
+)
+
+func newStatusCommand(sh *shell) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "say how everything is",
+		Long: `Says for every connection when it last agreed with its source, when it runs next
+and what it holds, for every target what waits, and what to do about the rest.
+
+States of a connection: new (never read), ok, held (a plan waits for approval),
+parked (something failed for good), failing (the last run failed).
+
+Exit codes: 0 whatever the state is, 1 it could not be found out, 2 wrong usage
+or configuration.`,
+		Example: `  dirsyncd status
+  dirsyncd status --json | jq '.connections[].tenants[].state'`,
+		Args: takes(0, 0, ""),
+	}
+	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, _ []string) error {
+		st, err := ops.Status(ctx)
+		if err != nil {
+			return err
+		}
+		if sh.opts.json {
+			return sh.out.json(st)
+		}
+		sh.showStatus(&st)
+		return nil
+	})
+	return cmd
+}
+
+func (sh *shell) showStatus(st *control.Status) {
+	out := sh.out
+	if st.Daemon {
+		out.line("dirsyncd %s is %s, pid %d, for %s", st.Version, out.paint(green, "running"), st.PID, span(sh.now().Sub(st.Started)))
+	} else {
+		out.line("%s; this is the stored state", out.paint(yellow, "no daemon is running"))
+	}
+	out.line("configuration  %s", st.Config)
+	out.line("state          %s", st.State)
+	if st.Problem != "" {
+		out.line("")
+		out.paraStyled(red, "", "the last reload was refused, the configuration before it is in force:")
+		out.para("    ", st.Problem)
+	}
+	out.line("")
+	sh.connectionTable(st)
+	out.line("")
+	sh.targetTable(st)
+	sh.troubles(st)
+}
+
+func (sh *shell) connectionTable(st *control.Status) {
+	t := &table{columns: []column{{head: "CONNECTION", shrink: true}, {head: "STATE"}, {head: "AGREED"}, {head: "NEXT"}, {head: "HOLDS"}}}
+	for i := range st.Connections {
+		c := &st.Connections[i]
+		for j := range c.Tenants {
+			ten := &c.Tenants[j]
+			t.add(place(c.Name, ten.Tenant, ten.Name), state(ten.State), sh.ago(ten.Proven), sh.nextRun(c), holds(ten))
+		}
+		if len(c.Tenants) == 0 {
+			t.add(c.Name, state("new"), "–", sh.nextRun(c), "")
+		}
+	}
+	sh.out.table(t)
+}
+
+func (sh *shell) nextRun(c *control.ConnectionStatus) string {
+	switch {
+	case c.Running:
+		return "running"
+	case !c.Next.IsZero() && (c.NextFull.IsZero() || c.Next.Before(c.NextFull)):
+		return sh.ago(c.Next)
+	case !c.NextFull.IsZero():
+		return sh.ago(c.NextFull)
+	default:
+		return "–"
+	}
+}
+
+func state(word string) cell {
+	switch word {
+	case "ok":
+		return cell{word, green}
+	case "held", "parked", "unknown":
+		return cell{word, yellow}
+	case "failing":
+		return cell{word, red}
+	default:
+		return cell{text: word}
+	}
+}
+
+func holds(t *control.TenantStatus) string {
+	objects := amounts(t.Objects, words(directory.Kinds()))
+	records := amounts(t.Records, words(directory.RecordKinds()))
+	switch {
+	case objects == "":
+		return records
+	case records == "":
+		return objects
+	default:
+		return objects + " → " + records
+	}
+}
+
+func (sh *shell) targetTable(st *control.Status) {
+	t := &table{columns: []column{
+		{head: "TARGET", shrink: true}, {head: "KIND"}, {head: "STATE"}, {head: "WAITING", right: true}, {head: "OLDEST"}, {head: "PARKED", right: true},
+	}}
+	for _, ts := range st.Targets {
+		t.add(ts.Name, ts.Target, targetState(ts.State, st.Daemon), warnAbove0(ts.Waiting), sh.ago(ts.Oldest), warnAbove0(ts.Parked))
+	}
+	sh.out.table(t)
+}
+
+// targetState: without a daemon nobody talks to targets, and not to know is no trouble.
+func targetState(word string, daemon bool) cell {
+	if word == "unknown" && !daemon {
+		return cell{text: "–"}
+	}
+	return state(word)
+}
+
+// troubles says of everything that is not well what it is and what to do.
+func (sh *shell) troubles(st *control.Status) {
+	parked := 0
+	for i := range st.Connections {
+		c := &st.Connections[i]
+		for j := range c.Tenants {
+			t := &c.Tenants[j]
+			parked += t.Parked
+			sh.tenantTrouble(c.Name, t)
+		}
+	}
+	for _, t := range st.Targets {
+		if t.Error != "" {
+			sh.out.line("")
+			sh.out.paraStyled(red, t.Name+" is failing ", "for "+rough(sh.now().Sub(t.Since))+": "+t.Error)
+			if !t.NextTry.IsZero() {
+				sh.out.hint("nothing is lost; the next try is " + sh.ago(t.NextTry))
+			}
+		}
+	}
+	if parked > 0 {
+		sh.out.line("")
+		sh.out.line("%s", many(parked, "item")+" parked")
+		sh.out.hint("`dirsyncd parked list` shows them and why")
+	}
+}
+
+func (sh *shell) tenantTrouble(connection string, t *control.TenantStatus) {
+	where := place(connection, t.Tenant, t.Name)
+	if f := t.Failing; f != nil {
+		sh.out.line("")
+		text := fmt.Sprintf("for %s, %s in a row: %s", rough(sh.now().Sub(f.Since)), many(f.Runs, "run"), f.Text)
+		sh.out.paraStyled(red, where+" is failing ", text)
+	}
+	if h := t.Held; h != nil {
+		sh.out.line("")
+		since := rough(sh.now().Sub(h.Since))
+		text := fmt.Sprintf("a plan has been held for %s: %s", since, counts(h.Counts, wouldHappen))
+		if h.RemovalsOnly {
+			text = fmt.Sprintf("removals have been held for %s; the rest of the plan was applied", since)
+		}
+		sh.out.para(where+": ", text)
+		sh.heldChoices(connection, h.Hash, h.Reasons)
+	}
+}

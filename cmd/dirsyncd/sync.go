@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dirsyncd/sync/control"
+	"dirsyncd/sync/engine"
+)
+
+func newSyncCommand(sh *shell) *cobra.Command {
+	var full bool
+	cmd := &cobra.Command{
+		Use:   "sync [CONNECTION…]",
+		Short: "run connections once, now",
+		Long: `Reads what changed in the named connections, or in all of them, applies the
+rules, delivers what can be delivered, and says what was done.
+
+When the daemon runs, it does the work; leaving with Ctrl-C then only stops the
+waiting. Without a daemon the command does the work itself, and Ctrl-C stops it
+at the next page; nothing that was stored is lost.
+
+` + exitCodesHelp,
+		Example: `  dirsyncd sync
+  dirsyncd sync hq-ad --full
+  dirsyncd sync --json | jq '.runs[] | {connection, outcome, counts}'`,
+		Args:              takes(0, -1, "names of connections"),
+		ValidArgsFunction: sh.completeConnections,
+	}
+	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, args []string) error {
+		if err := knownConnections(ctx, ops, args); err != nil {
+			return err
+		}
+		line := sh.progressLine()
+		line.show("starting")
+		result, err := ops.Sync(ctx, control.SyncRequest{Connections: args, Full: full}, line.step)
+		line.clear()
+		if err != nil {
+			return err
+		}
+		return sh.showResult(result)
+	})
+	cmd.Flags().BoolVar(&full, "full", false, "read everything, not only what changed")
+	return cmd
+}
+
+// showResult shows what came of runs and deliveries, and returns the exit status for it.
+func (sh *shell) showResult(result control.SyncResult) error {
+	code := codeOf(result.Runs, result.Delivered)
+	if sh.opts.json {
+		result.Runs = append([]control.Run{}, result.Runs...)
+		result.Delivered = append([]control.Delivery{}, result.Delivered...)
+		if err := sh.out.json(result); err != nil {
+			return err
+		}
+		return finished(code)
+	}
+	sh.showRuns(result.Runs)
+	sh.showDelivered(result.Delivered)
+	if hasParked(result) {
+		sh.out.line("")
+		sh.out.line("something is parked")
+		sh.out.hint("`dirsyncd parked list` shows what and why")
+	}
+	return finished(code)
+}
+
+func hasParked(result control.SyncResult) bool {
+	for _, r := range result.Runs {
+		if r.Parked > 0 {
+			return true
+		}
+	}
+	for _, d := range result.Delivered {
+		if d.Parked > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (sh *shell) showRuns(runs []control.Run) {
+	t := &table{columns: []column{
+		{head: "CONNECTION", shrink: true}, {head: "OUTCOME"}, {head: "MODE"}, {head: "READ", right: true},
+		{head: "TOOK", right: true}, {head: "CHANGES"},
+	}}
+	for i := range runs {
+		r := &runs[i]
+		t.add(runPlace(r), outcome(r.Outcome), r.Mode, number(r.Read), span(r.Ended.Sub(r.Started)), changes(r))
+	}
+	sh.out.table(t)
+	for i := range runs {
+		sh.showRemarks(&runs[i])
+	}
+}
+
+func runPlace(r *control.Run) string { return place(r.Connection, r.Tenant, r.TenantName) }
+
+func outcome(word string) cell {
+	switch word {
+	case engine.Clean:
+		return cell{word, green}
+	case engine.Held, engine.Parked:
+		return cell{word, yellow}
+	case engine.Failed:
+		return cell{word, red}
+	default:
+		return cell{text: word}
+	}
+}
+
+// changes says in words what a run did to records, or would do if its plan were not held.
+func changes(r *control.Run) string {
+	text := counts(r.Counts, happened)
+	switch {
+	case r.Held != "":
+		return strings.TrimPrefix(counts(r.Counts, wouldHappen)+" (held)", " ")
+	case text == "" && r.Outcome == engine.Failed:
+		return "–"
+	case text == "":
+		return "nothing to do"
+	default:
+		return text
+	}
+}
+
+// showRemarks shows a run's notes, its error and its held plan.
+func (sh *shell) showRemarks(r *control.Run) {
+	for _, note := range r.Notes {
+		sh.out.line("")
+		sh.out.para(runPlace(r)+": ", note)
+	}
+	if r.Error != "" {
+		sh.out.line("")
+		sh.out.paraStyled(red, runPlace(r)+" failed: ", r.Error)
+	}
+	if r.Held != "" {
+		sh.out.line("")
+		sh.out.para(runPlace(r)+": ", "the plan is held; nothing of what is held was delivered")
+		sh.heldChoices(r.Connection, r.Held, r.HeldReasons)
+	}
+}
+
+// heldChoices says why a plan is held and what can be done with it.
+func (sh *shell) heldChoices(connection, hash string, reasons []string) {
+	for _, reason := range reasons {
+		sh.out.paraStyled(yellow, "    it would ", reason)
+	}
+	sh.out.line("  → dirsyncd plan --offline %s   to look at it", connection)
+	sh.out.line("    dirsyncd approve %s", hash)
+	sh.out.line("    dirsyncd discard %s", hash)
+}
+
+func (sh *shell) showDelivered(list []control.Delivery) {
+	t := &table{columns: []column{
+		{head: "TARGET", shrink: true}, {head: "DELIVERED", right: true}, {head: "WAITING", right: true}, {head: "PARKED", right: true},
+	}}
+	for _, d := range list {
+		t.add(d.Target, number(d.Delivered), warnAbove0(d.Waiting), warnAbove0(d.Parked))
+	}
+	if len(list) > 0 {
+		sh.out.line("")
+	}
+	sh.out.table(t)
+	for _, d := range list {
+		if d.Error != "" {
+			sh.out.line("")
+			sh.out.paraStyled(red, d.Target+": ", d.Error)
+			sh.out.hint("what waits is tried again by the daemon and by the next sync")
+		}
+	}
+}
+
+func warnAbove0(n int) cell {
+	if n > 0 {
+		return cell{number(n), yellow}
+	}
+	return cell{text: number(n)}
+}

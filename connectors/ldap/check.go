@@ -1,0 +1,144 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"dirsyncd/connectors"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+)
+
+// Check implements connectors.Connector. It asks every server for a connection, unless the first one that answers
+// refuses the password, and looks at the bases on the first that works.
+func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
+	var findings []connectors.Finding
+	looked := false
+	for _, server := range c.cfg.Servers {
+		s, err := c.connect(ctx, "check", server)
+		if ctx.Err() != nil {
+			if err == nil {
+				s.close()
+			}
+			return findings, ctx.Err()
+		}
+		if err != nil {
+			findings = append(findings, failure("server "+server, err))
+			if fault.ClassOf(err) == fault.Auth {
+				break // another try would count towards a lock-out
+			}
+			continue
+		}
+		findings = append(findings, connectors.Finding{Subject: "server " + server, OK: true, Detail: c.describeServer(s)})
+		if !looked {
+			looked = true
+			findings = append(findings, c.look(s)...)
+		}
+		s.close()
+	}
+	return findings, ctx.Err()
+}
+
+// failure makes a finding of an error.
+func failure(subject string, err error) connectors.Finding {
+	detail := err.Error()
+	var e *fault.Error
+	if errors.As(err, &e) && e.Err != nil {
+		detail = e.Err.Error()
+	}
+	return connectors.Finding{Subject: subject, Detail: detail, Hint: fault.Hint(err)}
+}
+
+func (c *Connector) describeServer(s *session) string {
+	parts := []string{"anonymous"}
+	if c.cfg.Bind.User != "" {
+		parts[0] = "bound"
+	}
+	if s.root.vendor != "" {
+		parts = append(parts, s.root.vendor)
+	}
+	parts = append(parts, "preset "+presetFor(c.cfg.Preset, s.root).name)
+	if s.raw != s.hand.Conn {
+		parts = append(parts, "encrypted")
+	} else if c.cfg.Bind.User != "" {
+		parts = append(parts, "not encrypted")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// look tries paging, the bases and a few entries.
+func (c *Connector) look(s *session) []connectors.Finding {
+	paging := connectors.Finding{Subject: "paging", OK: s.root.paging(), Detail: "offered"}
+	if !paging.OK {
+		paging.Detail = "not offered"
+		paging.Hint = "everything must fit one answer: the bind user needs to be free of size limits"
+	}
+	findings := []connectors.Finding{paging}
+	p := presetFor(c.cfg.Preset, s.root)
+	for _, kind := range []directory.Kind{directory.Person, directory.Group} {
+		q := newQuery(kind, p, &c.cfg)
+		word := map[directory.Kind]string{directory.Person: streamUsers, directory.Group: streamGroups}[kind]
+		for _, base := range q.bases {
+			findings = append(findings, c.sample(s, p, q, word, base))
+		}
+	}
+	return findings
+}
+
+// Limits of a sample: more entries than the usual size limit of OpenLDAP, which is 500, lets through.
+const (
+	samplePages = 3
+	samplePage  = 300
+)
+
+// sample reads the first pages of a base and reports how many entries it sees.
+func (c *Connector) sample(s *session, p preset, q query, word, base string) connectors.Finding {
+	subject := fmt.Sprintf("%s below %s", word, base)
+	anchor := p.anchor
+	if c.cfg.Anchor != "" {
+		anchor = c.cfg.Anchor
+	}
+	seen, anchored := 0, 0
+	paging := ldap.NewControlPaging(samplePage)
+	for range samplePages {
+		req := ldap.NewSearchRequest(base, q.scope, ldap.NeverDerefAliases, 0, 0, false, q.filter, []string{anchor},
+			[]ldap.Control{paging})
+		var res *ldap.SearchResult
+		err := s.limit(func() (err error) {
+			res, err = s.conn.Search(req)
+			return err
+		})
+		if err != nil {
+			return failure(subject, operationError("check", s.server, err))
+		}
+		seen += len(res.Entries)
+		for _, e := range res.Entries {
+			if len(e.GetEqualFoldRawAttributeValues(anchor)) > 0 {
+				anchored++
+			}
+		}
+		answer, ok := ldap.FindControl(res.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
+		if !ok || len(answer.Cookie) == 0 {
+			return sampled(subject, seen, anchored, anchor, "")
+		}
+		paging.SetCookie(answer.Cookie)
+	}
+	return sampled(subject, seen, anchored, anchor, "more than ")
+}
+
+func sampled(subject string, seen, anchored int, anchor, more string) connectors.Finding {
+	f := connectors.Finding{Subject: subject, OK: true, Detail: fmt.Sprintf("%s%d visible", more, seen)}
+	switch {
+	case seen == 0:
+		f.OK, f.Hint = false, "the filter matches nothing here, or the bind user may not read it"
+	case anchored < seen:
+		f.OK = false
+		f.Detail += fmt.Sprintf(", %d of them without %s", seen-anchored, anchor)
+		f.Hint = "let the bind user read " + anchor + ", or set anchor to an attribute that every entry has and keeps"
+	}
+	return f
+}

@@ -1,0 +1,210 @@
+package ldap
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/directory"
+)
+
+// Config is the block `ldap:` of a connection.
+type Config struct {
+	// Servers are ldap:// and ldaps:// addresses of one directory, interchangeable replicas, tried in order.
+	Servers []string `yaml:"servers"`
+	// StartTLS encrypts an ldap:// connection before anything else is sent.
+	StartTLS bool `yaml:"start_tls"`
+	// CAFile is a PEM file with the authorities that may sign the server's certificate, in place of the system's.
+	CAFile string `yaml:"ca_file"`
+	// ServerName is the name that the certificate must carry when it is not the one in the address.
+	ServerName string `yaml:"server_name"`
+	// InsecureSkipVerify takes any certificate. It is dangerous: whoever stands between gets the password and
+	// can answer in the server's place.
+	InsecureSkipVerify bool `yaml:"insecure_skip_verify"`
+	// Bind is the account that reads; left out, the connection is anonymous.
+	Bind BindConfig `yaml:"bind"`
+	// Base is where people and groups are searched: one DN or a list.
+	Base Names `yaml:"base"`
+	// Preset is the attribute names to expect: openldap or activedirectory. Empty: the server tells.
+	Preset string `yaml:"preset"`
+	// Attributes are fetched besides those of the preset, and appear as attributes.NAME.
+	Attributes []string `yaml:"attributes"`
+	// Fields names the attributes that fill a common field of people, the first with a value first, in place of
+	// the preset's. The key manager names the attribute that holds the manager's DN.
+	Fields map[string]Names `yaml:"fields"`
+	Users  SearchConfig     `yaml:"users"`
+	Groups SearchConfig     `yaml:"groups"`
+	// PageSize is how many entries are asked for at once.
+	PageSize int `yaml:"page_size"`
+	// Timeout ends the wait for a server that sends nothing: connecting, binding, each packet of an answer.
+	Timeout config.Duration `yaml:"timeout"`
+	// Anchor names the attribute that identifies an entry for good, in place of the preset's.
+	Anchor string `yaml:"anchor"`
+}
+
+// BindConfig is the account of a simple bind.
+type BindConfig struct {
+	// User is a DN; Active Directory also takes user@domain and DOMAIN\user.
+	User     string        `yaml:"user"`
+	Password config.Secret `yaml:"password"`
+}
+
+// SearchConfig says where and how people or groups are searched. What is empty comes from the preset.
+type SearchConfig struct {
+	Base   Names  `yaml:"base"`
+	Filter string `yaml:"filter"`
+	Scope  string `yaml:"scope"` // base, one or sub
+}
+
+// Names is a list of texts that may be written as one text.
+type Names []string
+
+// DecodeStrict reads one text or a list of texts.
+func (n *Names) DecodeStrict(v strict.Value) {
+	if v.Kind() == strict.Text {
+		text, _ := v.Text()
+		*n = Names{text}
+		return
+	}
+	items, ok := v.Items()
+	if !ok {
+		return
+	}
+	list := make(Names, 0, len(items))
+	for _, item := range items {
+		if text, ok := item.Text(); ok {
+			list = append(list, text)
+		}
+	}
+	*n = list
+}
+
+// Defaults returns a configuration with the defaults set.
+func Defaults() *Config {
+	return &Config{PageSize: 1000, Timeout: config.Duration(30 * time.Second)}
+}
+
+// managerField is the key of Config.Fields that names a link rather than a common field.
+const managerField = "manager"
+
+var scopes = map[string]int{
+	"": ldap.ScopeWholeSubtree, "sub": ldap.ScopeWholeSubtree, "one": ldap.ScopeSingleLevel, "base": ldap.ScopeBaseObject,
+}
+
+// Validate reports everything that is wrong with the block, without network I/O.
+func (c *Config) Validate() []config.Issue {
+	var issues []config.Issue
+	report := func(path, hint, format string, args ...any) {
+		issues = append(issues, config.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
+	}
+	c.validateServers(report)
+	c.validateSearches(report)
+	if (c.Bind.User == "") != c.Bind.Password.IsZero() {
+		report("bind", "set both, or leave out bind for an anonymous connection", "needs a user and a password")
+	}
+	if c.Preset != "" && !slices.Contains(presetNames(), c.Preset) {
+		report("preset", "one of "+strings.Join(presetNames(), ", "), "unknown preset %q", c.Preset)
+	}
+	if c.PageSize < 1 || c.PageSize > 100_000 {
+		report("page_size", "Active Directory and OpenLDAP take 1000", "must be from 1 to 100000")
+	}
+	if c.Timeout <= 0 {
+		report("timeout", "write a duration, such as 30s", "must be greater than zero")
+	}
+	c.validateAttributes(report)
+	return issues
+}
+
+// passwords are attributes that hold passwords or hashes of them. They are nobody's business here.
+func passwords() []string {
+	return []string{"userPassword", "unicodePwd", "dBCSPwd", "sambaNTPassword", "sambaLMPassword", "krbPrincipalKey"}
+}
+
+func (c *Config) validateAttributes(report func(path, hint, format string, args ...any)) {
+	const hint = "write the name as the server's schema has it, such as employeeNumber"
+	check := func(path, name string) {
+		if !isDescription(name) {
+			report(path, hint, "%q is not the name of an attribute", name)
+		}
+		if slices.ContainsFunc(passwords(), func(p string) bool { return strings.EqualFold(p, name) }) {
+			report(path, "remove it", "%s holds passwords, which are never read", name)
+		}
+	}
+	if c.Anchor != "" {
+		check("anchor", c.Anchor)
+	}
+	for i, name := range c.Attributes {
+		check(fmt.Sprintf("attributes[%d]", i), name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Fields)) {
+		if _, ok := directory.LookupCommonField(name); !ok && name != managerField {
+			report("fields."+name, "fetch it with attributes, and read it as attributes.NAME", "%q is not a common field", name)
+		}
+		for _, attribute := range c.Fields[name] {
+			check("fields."+name, attribute)
+		}
+	}
+}
+
+// isDescription reports whether a text is an attribute description (RFC 4512 section 2.5).
+func isDescription(name string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	return name != "" && strings.Trim(name, letters+"0123456789.;-") == "" && strings.ContainsAny(name[:1], letters+"0123456789")
+}
+
+func (c *Config) validateServers(report func(path, hint, format string, args ...any)) {
+	const hint = "write ldap://host or ldaps://host, with :port if it is not the usual one"
+	if len(c.Servers) == 0 {
+		report("servers", hint, "must not be empty")
+	}
+	for i, server := range c.Servers {
+		path := fmt.Sprintf("servers[%d]", i)
+		u, err := url.Parse(server)
+		switch {
+		case err != nil || u.Host == "" || u.Scheme != "ldap" && u.Scheme != "ldaps":
+			report(path, hint, "not an LDAP address")
+		case u.User != nil:
+			report(path, "use bind.user and bind.password", "the address of a server holds no user")
+		case strings.Trim(u.Path, "/") != "" || u.RawQuery != "":
+			report(path, "use base, users.filter and groups.filter", "the address of a server holds no base or filter")
+		case u.Scheme == "ldaps" && c.StartTLS:
+			report(path, "remove start_tls, or use ldap://", "an ldaps:// connection is encrypted already")
+		}
+	}
+}
+
+func (c *Config) validateSearches(report func(path, hint, format string, args ...any)) {
+	if len(c.Base) == 0 && (len(c.Users.Base) == 0 || len(c.Groups.Base) == 0) {
+		report("base", "write the DN below which people and groups live, such as dc=example,dc=com", "must not be empty")
+	}
+	checkBases := func(path string, bases Names) {
+		for _, base := range bases {
+			if _, err := ldap.ParseDN(base); err != nil || strings.TrimSpace(base) == "" {
+				report(path, "write a DN, such as ou=people,dc=example,dc=com", "%q is not a DN", base)
+			}
+		}
+	}
+	checkBases("base", c.Base)
+	for _, search := range []struct {
+		path string
+		cfg  SearchConfig
+	}{{"users", c.Users}, {"groups", c.Groups}} {
+		checkBases(search.path+".base", search.cfg.Base)
+		if _, ok := scopes[search.cfg.Scope]; !ok {
+			report(search.path+".scope", "one of base, one, sub", "unknown scope %q", search.cfg.Scope)
+		}
+		if search.cfg.Filter == "" {
+			continue
+		}
+		if _, err := ldap.CompileFilter(search.cfg.Filter); err != nil {
+			report(search.path+".filter", "write it as RFC 4515 does: (&(objectClass=person)(ou=Sales))", "not a filter")
+		}
+	}
+}

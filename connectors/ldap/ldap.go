@@ -1,0 +1,136 @@
+// Package ldap reads people and groups from LDAP directories: OpenLDAP and its relatives, and Active Directory.
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"dirsyncd/connectors"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+)
+
+// The names of the streams.
+const (
+	streamUsers  = "users"
+	streamGroups = "groups"
+)
+
+// Factory opens LDAP connectors.
+func Factory() connectors.Factory {
+	return connectors.New("ldap", "people and groups of OpenLDAP, Active Directory and other LDAP servers", Defaults, open)
+}
+
+func open(cfg *Config, env connectors.Env) (connectors.Connector, error) { return Open(cfg, env) }
+
+// Connector reads one directory. It keeps no connection open between calls.
+type Connector struct {
+	cfg     Config
+	env     connectors.Env
+	servers *servers
+}
+
+var _ connectors.Connector = (*Connector)(nil)
+
+// Open makes a connector from a configuration that Validate finds nothing wrong with.
+func Open(cfg *Config, env connectors.Env) (*Connector, error) {
+	if len(cfg.Servers) == 0 {
+		return nil, &fault.Error{Class: fault.Configuration, Op: "open ldap", Err: errors.New("no server is named")}
+	}
+	return &Connector{cfg: *cfg, env: env, servers: &servers{names: cfg.Servers, now: env.Now}}, nil
+}
+
+// Describe implements connectors.Connector.
+func (c *Connector) Describe() connectors.Description {
+	return connectors.Description{
+		Streams: []connectors.Stream{
+			{Name: streamUsers, Kinds: []directory.Kind{directory.Person}},
+			{Name: streamGroups, Kinds: []directory.Kind{directory.Group}, Members: true},
+		},
+		Permissions: []string{
+			"bind, and read below every base: the entries, the attributes of the preset, and the anchor",
+			"no size limit for the bind user (OpenLDAP: limits … size=unlimited)",
+		},
+	}
+}
+
+// Tenants implements connectors.Connector. A directory has none.
+func (c *Connector) Tenants(context.Context) ([]connectors.Tenant, error) {
+	return []connectors.Tenant{{}}, nil
+}
+
+// Close implements connectors.Connector.
+func (c *Connector) Close() error { return nil }
+
+// Read implements connectors.Connector.
+func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
+	kind, ok := kindOf(req.Stream)
+	op := "read " + req.Stream
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !ok:
+		return &fault.Error{Class: fault.Internal, Op: op, Err: fmt.Errorf("no stream %q", req.Stream)}
+	case len(req.Cursor) > 0:
+		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: errors.New("the cursor was made under other settings")}
+	case req.Mode != connectors.Full:
+		return &fault.Error{Class: fault.Internal, Op: op, Err: errors.New("there is no incremental read")}
+	}
+	var stopped error
+	err := c.readFull(ctx, op, kind, func(p *connectors.Page) error {
+		stopped = emit(p)
+		return stopped
+	})
+	switch {
+	case stopped != nil:
+		return stopped
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	default:
+		return err
+	}
+}
+
+func kindOf(stream string) (directory.Kind, bool) {
+	switch stream {
+	case streamUsers:
+		return directory.Person, true
+	case streamGroups:
+		return directory.Group, true
+	default:
+		return 0, false
+	}
+}
+
+// readFull lists everything of one kind.
+func (c *Connector) readFull(ctx context.Context, op string, kind directory.Kind, emit func(*connectors.Page) error) error {
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s, err := c.open(inner, op)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	conn, err := s.stream(op)
+	if err != nil {
+		return err
+	}
+	p := presetFor(c.cfg.Preset, s.root)
+	l := &listing{
+		op: op, query: newQuery(kind, p, &c.cfg), session: s, conn: conn, tr: newTranslator(kind, p, &c.cfg),
+		ranges: &rangeReader{connector: c, op: op, server: s.server}, log: c.env.Log,
+		spare: make(chan *batch, batches), ready: make(chan *batch),
+	}
+	defer l.ranges.close()
+	go l.run(inner)
+	if err := l.emit(ctx, emit); err != nil {
+		cancel() // breaks the connections under whatever the listing waits for
+		l.drain()
+		return err
+	}
+	if l.err != nil && fault.ClassOf(l.err) == fault.Transient {
+		c.servers.failed(s.server)
+	}
+	return l.err
+}

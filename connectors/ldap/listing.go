@@ -1,0 +1,237 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"dirsyncd/connectors"
+	"dirsyncd/connectors/ldap/internal/wire"
+	"dirsyncd/sync/fault"
+)
+
+// listing is a full read of one stream: every entry below the bases, one base after the other, page by page. It
+// reads ahead of the one who takes the pages: while one batch is taken, the next is decoded and the server
+// makes up the one after.
+type listing struct {
+	op      string
+	query   query
+	session *session
+	conn    *wire.Conn
+	tr      *translator
+	ranges  *rangeReader
+	log     *slog.Logger
+
+	entry wire.Entry
+	spare chan *batch // to fill
+	ready chan *batch // to take; closed at the end
+	batch *batch
+	err   error // valid when ready is closed
+}
+
+// batches is how many batches are under way: one being taken, one ready, one being filled.
+const batches = 3
+
+// emit hands the batches to fn, on the caller's goroutine, until the listing ends. It returns the error of fn or
+// of the context; that of the listing is in err then.
+func (l *listing) emit(ctx context.Context, fn func(*connectors.Page) error) error {
+	for b := range l.ready {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := fn(&b.page); err != nil {
+			return err
+		}
+		l.spare <- b
+	}
+	return nil
+}
+
+// drain waits for the end of a listing whose context is over.
+func (l *listing) drain() {
+	for range l.ready { //nolint:revive // what is still ready is thrown away
+	}
+}
+
+// errStopped ends a listing whose taker has gone.
+var errStopped = errors.New("stopped")
+
+func (l *listing) run(ctx context.Context) {
+	defer close(l.ready)
+	defer func() {
+		if p := recover(); p != nil {
+			l.err = &fault.Error{Class: fault.Internal, Op: l.op, Err: fmt.Errorf("panic: %v", p)}
+		}
+	}()
+	l.err = l.readAll(ctx)
+}
+
+func (l *listing) readAll(ctx context.Context) error {
+	for range batches - 1 {
+		l.spare <- new(batch)
+	}
+	l.batch = new(batch)
+	for i, base := range l.query.bases {
+		if err := l.readBase(ctx, base, i == len(l.query.bases)-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readBase reads one base to its end. The proof goes out with the end of the last one.
+func (l *listing) readBase(ctx context.Context, base string, last bool) error {
+	pages := pager{
+		promised: l.session.root.paging(),
+		search:   wire.Search{Base: base, Scope: l.query.scope, Filter: l.query.filter, Attributes: l.tr.row.names, PageSize: l.query.pageSize},
+	}
+	if err := l.send(&pages); err != nil {
+		return err
+	}
+	for {
+		entries, res, err := l.readPage(ctx)
+		if err != nil {
+			return err
+		}
+		next, err := pages.after(l.op, l.session.server, entries, res)
+		if err != nil {
+			return err
+		}
+		if next {
+			// The server works on the next page while this one is taken.
+			if err := l.send(&pages); err != nil {
+				return err
+			}
+		}
+		if !next && last {
+			l.batch.page.Proof = &connectors.Proof{Scope: l.query.String(), Count: -1}
+		}
+		if err := l.deliver(ctx); err != nil {
+			return err
+		}
+		if !next {
+			return nil
+		}
+	}
+}
+
+func (l *listing) send(p *pager) error {
+	if err := l.conn.Send(p.search); err != nil {
+		return operationError(l.op, l.session.server, err)
+	}
+	return nil
+}
+
+// readPage reads the answer to one search to its end.
+func (l *listing) readPage(ctx context.Context) (entries int, res wire.Result, err error) {
+	references := 0
+	for {
+		item, res, err := l.conn.Next(&l.entry)
+		if err != nil {
+			return 0, res, transportError(l.op, l.session.server, err)
+		}
+		switch item {
+		case wire.DoneItem:
+			if references > 0 {
+				// A reference says that another server holds a part of the tree. This server's own part is
+				// complete without it, and its address is not one to follow with our credentials.
+				l.log.Debug("the server refers to other servers", "op", l.op, "references", references)
+			}
+			return entries, res, nil
+		case wire.ReferenceItem:
+			references += len(res.Referrals)
+			continue
+		}
+		entries++
+		if err := l.take(ctx); err != nil {
+			return 0, res, err
+		}
+	}
+}
+
+// take translates one entry and hands the batch over when it is full.
+func (l *listing) take(ctx context.Context) error {
+	l.tr.row.load(&l.entry)
+	if len(l.tr.row.partial) > 0 {
+		if err := l.ranges.complete(ctx, l.tr); err != nil {
+			return err
+		}
+	}
+	l.tr.translate(l.batch)
+	l.batch.entries++
+	l.batch.bytes += l.entry.Size
+	if l.batch.full() {
+		return l.deliver(ctx)
+	}
+	return nil
+}
+
+// deliver hands the batch over and takes a spare one. A batch with nothing in it waits for more.
+func (l *listing) deliver(ctx context.Context) error {
+	if l.batch.entries == 0 && l.batch.page.Proof == nil {
+		return nil
+	}
+	select {
+	case l.ready <- l.batch:
+	case <-ctx.Done():
+		return errStopped
+	}
+	select {
+	case l.batch = <-l.spare:
+		l.batch.reset()
+		return nil
+	case <-ctx.Done():
+		return errStopped
+	}
+}
+
+// pager decides whether another page follows and when a listing may be called complete.
+type pager struct {
+	promised bool // the server says that it supports paging
+	search   wire.Search
+	pages    int
+}
+
+// smallerPage is the page size to try when a server refuses one as too large (OpenLDAP's size.pr limit); 0 when
+// there is no point.
+func smallerPage(size int) int {
+	switch {
+	case size > 500:
+		return 500
+	case size > 100:
+		return 100
+	default:
+		return 0
+	}
+}
+
+// after looks at the end of a page. It prepares the search for the next one and returns true, or returns false
+// when the listing is complete: the server said success, and that nothing follows. Everything else is an error.
+func (p *pager) after(op, server string, entries int, res wire.Result) (next bool, err error) {
+	incomplete := func(what string) error {
+		return &fault.Error{Class: fault.Transient, Op: op, Where: server, Err: errors.New(what)}
+	}
+	if res.Code == ldap.LDAPResultAdminLimitExceeded && p.pages == 0 && entries == 0 {
+		// The size of a page changes nothing about what is read.
+		if p.search.PageSize = smallerPage(p.search.PageSize); p.search.PageSize > 0 {
+			return true, nil
+		}
+	}
+	if res.Code != ldap.LDAPResultSuccess {
+		return false, resultError(op, server, res.Code, res.Text)
+	}
+	p.pages++
+	switch {
+	case !res.Paged && (p.promised || p.pages > 1):
+		return false, incomplete("the server stopped paging without saying that the listing is complete")
+	case !res.Paged || res.Cookie == "":
+		return false, nil
+	case entries == 0 && res.Cookie == p.search.Cookie:
+		return false, incomplete("the server repeats a page without entries")
+	}
+	p.search.Cookie = res.Cookie
+	return true, nil
+}

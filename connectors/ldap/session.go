@@ -1,0 +1,203 @@
+package ldap
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"time"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+	"github.com/go-ldap/ldap/v3"
+
+	"dirsyncd/connectors/ldap/internal/wire"
+	"dirsyncd/sync/fault"
+)
+
+// session is one bound connection to one server. The end of the context that it was opened with breaks it, so
+// that whatever waits on it returns.
+type session struct {
+	server  string // as configured
+	timeout time.Duration
+	raw     net.Conn
+	hand    *wire.Handover
+	conn    *ldap.Conn
+	unhook  func() bool
+	root    rootDSE
+}
+
+// open connects to the first server that answers. Only what another server could do better leads to the next
+// one: a wrong password does not, since every try counts towards a lock-out.
+func (c *Connector) open(ctx context.Context, op string) (*session, error) {
+	var errs []error
+	for _, server := range c.servers.order() {
+		s, err := c.connect(ctx, op, server)
+		if err == nil {
+			return s, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if fault.ClassOf(err) != fault.Transient {
+			return nil, err
+		}
+		c.servers.failed(server)
+		errs = append(errs, err)
+	}
+	if len(errs) == 1 {
+		return nil, errs[0]
+	}
+	return nil, &fault.Error{Class: fault.Transient, Op: op, Err: errors.Join(errs...), Hint: "no server can be used"}
+}
+
+// connect dials, encrypts, binds and identifies one server.
+func (c *Connector) connect(ctx context.Context, op, server string) (*session, error) {
+	s, err := c.dial(ctx, op, server)
+	if err != nil {
+		return nil, err
+	}
+	if err = s.bind(op, c.cfg.Bind); err == nil {
+		err = s.identify(op)
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// dial connects and encrypts. go-ldap could do it, too, but without a deadline for the TLS handshake, and
+// without the certificate's error after StartTLS.
+func (c *Connector) dial(ctx context.Context, op, server string) (*session, error) {
+	u, err := url.Parse(server)
+	if err != nil {
+		return nil, &fault.Error{Class: fault.Configuration, Op: op, Err: errors.New("not an LDAP address")}
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"ldap": "389", "ldaps": "636"}[u.Scheme]
+	}
+	s := &session{server: server, timeout: time.Duration(c.cfg.Timeout)}
+	dialer := net.Dialer{Timeout: s.timeout}
+	if s.raw, err = dialer.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port)); err != nil {
+		return nil, transportError(op, server, err)
+	}
+	// Closing the socket itself, below TLS, never waits.
+	s.unhook = context.AfterFunc(ctx, func() { _ = s.raw.Close() })
+	secure := u.Scheme == "ldaps" || c.cfg.StartTLS
+	conn := s.raw
+	if secure {
+		if conn, err = c.encrypt(ctx, s, op, u); err != nil {
+			s.unhook()
+			_ = s.raw.Close()
+			return nil, err
+		}
+	}
+	s.hand = wire.NewHandover(conn)
+	s.conn = ldap.NewConn(s.hand, secure)
+	s.conn.Start()
+	return s, nil
+}
+
+// encrypt does the TLS handshake, after a StartTLS request on an ldap:// address.
+func (c *Connector) encrypt(ctx context.Context, s *session, op string, u *url.URL) (net.Conn, error) {
+	tlsConfig, err := c.tlsConfig(op, u.Hostname())
+	if err != nil {
+		return nil, err
+	}
+	_ = s.raw.SetDeadline(time.Now().Add(s.timeout))
+	if u.Scheme == "ldap" {
+		if err := startTLS(s.raw, op, s.server); err != nil {
+			return nil, err
+		}
+	}
+	conn := tls.Client(s.raw, tlsConfig)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, tlsError(op, s.server, err)
+	}
+	return conn, s.raw.SetDeadline(time.Time{})
+}
+
+// startTLS asks for TLS by the extended operation of RFC 4511 section 4.14 and reads the consent.
+func startTLS(conn io.ReadWriter, op, server string) error {
+	request := ber.Encode(ber.ClassApplication, ber.TypeConstructed, ldap.ApplicationExtendedRequest, nil, "")
+	request.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 0, "1.3.6.1.4.1.1466.20037", ""))
+	msg := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSequence, nil, "")
+	msg.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, int64(1), ""))
+	msg.AppendChild(request)
+	if _, err := conn.Write(msg.Bytes()); err != nil {
+		return transportError(op, server, err)
+	}
+	answer, err := ber.ReadPacket(conn)
+	if err != nil {
+		return transportError(op, server, err)
+	}
+	if err := ldap.GetLDAPError(answer); err != nil {
+		var e *ldap.Error
+		if errors.As(err, &e) && e.ResultCode < ldap.ErrorNetwork {
+			return &fault.Error{
+				Class: fault.Configuration, Op: op, Where: server, Hint: "the server offers no TLS here: use ldaps://, or give it a certificate",
+				Err: fmt.Errorf("start TLS: result %d: %w", e.ResultCode, e.Err),
+			}
+		}
+		return transportError(op, server, err)
+	}
+	return nil
+}
+
+// limit runs a request of go-ldap with a deadline. A request that the deadline ends leaves a broken connection.
+func (s *session) limit(fn func() error) error {
+	_ = s.hand.SetDeadline(time.Now().Add(s.timeout))
+	err := fn()
+	_ = s.hand.SetDeadline(time.Time{})
+	return err
+}
+
+// bind authenticates. Without a user the connection stays anonymous.
+func (s *session) bind(op string, cfg BindConfig) error {
+	if cfg.User == "" {
+		return nil
+	}
+	err := s.limit(func() error { return s.conn.Bind(cfg.User, cfg.Password.Reveal()) })
+	if err != nil {
+		return operationError(op+": bind", s.server, err)
+	}
+	return nil
+}
+
+// search reads a few entries whole, by go-ldap.
+func (s *session) search(op string, req *ldap.SearchRequest) ([]*ldap.Entry, error) {
+	var res *ldap.SearchResult
+	err := s.limit(func() (err error) {
+		res, err = s.conn.Search(req)
+		return err
+	})
+	if err != nil {
+		return nil, operationError(op, s.server, err)
+	}
+	return res.Entries, nil
+}
+
+// stream gives the connection to the reader of whole listings. Nothing else can be asked on the session then.
+func (s *session) stream(op string) (*wire.Conn, error) {
+	conn, err := s.hand.Take(s.timeout)
+	if err != nil {
+		return nil, transportError(op, s.server, err)
+	}
+	return conn, nil
+}
+
+// unbindRequest is an LDAPMessage that ends a connection politely (RFC 4511 section 4.3).
+const unbindRequest = "\x30\x05\x02\x01\x7f\x42\x00"
+
+// close ends the connection without waiting for the server.
+func (s *session) close() {
+	s.unhook()
+	_ = s.hand.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = s.hand.Write([]byte(unbindRequest))
+	_ = s.raw.Close()
+	_ = s.conn.Close()
+}

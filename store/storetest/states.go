@@ -1,0 +1,191 @@
+package storetest
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+)
+
+func dirty(e *env) {
+	var nums []store.Num
+	e.both(func(w store.Writer) error {
+		nums = intern(w, "a", "b", "c")
+		must(0, w.MarkDirty(directory.Person, nums[2], store.Changed))
+		must(0, w.MarkDirty(directory.Person, nums[0], store.Changed))
+		must(0, w.MarkDirty(directory.Group, nums[1], store.MembersChanged))
+		must(0, w.MarkDirty(directory.Group, nums[1], store.Regrouped))
+		return w.MarkDirty(directory.Group, nums[1], store.Regrouped)
+	}, func(r store.Reader) {
+		e.equal("people", dirtyOf(r, directory.Person, 0), []string{fmt.Sprint(nums[0], ":1"), fmt.Sprint(nums[2], ":1")})
+		e.equal("people after one", dirtyOf(r, directory.Person, nums[0]), []string{fmt.Sprint(nums[2], ":1")})
+		e.equal("groups", dirtyOf(r, directory.Group, 0), []string{fmt.Sprint(nums[1], ":6")})
+		calls := 0
+		err := r.Dirty(directory.Person, 0, func(store.Num, store.DirtyReason) bool { calls++; return false })
+		e.equal("calls until false", must(calls, err), 1)
+	})
+	e.both(func(w store.Writer) error {
+		must(0, w.ClearDirty(directory.Person, []store.Num{nums[0], nums[1], nums[0]}))
+		return w.ClearDirty(directory.Group, nums)
+	}, func(r store.Reader) {
+		e.equal("people", dirtyOf(r, directory.Person, 0), []string{fmt.Sprint(nums[2], ":1")})
+		e.equal("groups", dirtyOf(r, directory.Group, 0), []string{})
+	})
+}
+
+func streams(e *env) {
+	users := store.StreamState{Cursor: []byte{0, 255}, Partial: []byte("p"), Scope: "dc=x", NewScope: "dc=y", Complete: now, Moved: now}
+	e.both(func(w store.Writer) error {
+		must(0, w.PutStream("groups", store.StreamState{Scope: "g"}))
+		must(0, w.PutStream("users", store.StreamState{Scope: "old"}))
+		return w.PutStream("users", users)
+	}, func(r store.Reader) {
+		e.equal("users", must(r.Stream("users")), users)
+		e.equal("groups", must(r.Stream("groups")), store.StreamState{Scope: "g"})
+		e.equal("other", must(r.Stream("user")), store.StreamState{})
+	})
+	e.both(func(w store.Writer) error { return w.PutStream("users", store.StreamState{}) },
+		func(r store.Reader) { e.equal("cleared", must(r.Stream("users")), store.StreamState{}) })
+}
+
+func seenOf(r store.Reader, stream string) []string {
+	return collect(func(fn func(string) bool) error {
+		return r.Seen(stream, func(chunk []byte) bool { return fn(string(chunk)) })
+	})
+}
+
+func seen(e *env) {
+	big := bytes.Repeat([]byte("big"), 20000)
+	for _, chunk := range []string{"one", "", string(big)} {
+		e.update(func(w store.Writer) error {
+			buf := []byte(chunk)
+			must(0, w.AppendSeen("users", buf))
+			clear(buf) // it was the caller's
+			return w.AppendSeen("user", []byte("other"))
+		})
+	}
+	e.view(func(r store.Reader) error {
+		e.equal("chunks", seenOf(r, "users"), []string{"one", "", string(big)})
+		calls := 0
+		err := r.Seen("users", func([]byte) bool { calls++; return false })
+		e.equal("calls until false", must(calls, err), 1)
+		return nil
+	})
+	e.both(func(w store.Writer) error {
+		must(0, w.ClearSeen("users"))
+		return w.ClearSeen("users")
+	}, func(r store.Reader) {
+		e.equal("cleared", seenOf(r, "users"), []string{})
+		e.equal("other stream", len(seenOf(r, "user")), 3)
+	})
+	e.both(func(w store.Writer) error { return w.AppendSeen("users", []byte("again")) },
+		func(r store.Reader) { e.equal("anew", seenOf(r, "users"), []string{"again"}) })
+}
+
+func records(e *env) {
+	var nums []store.Num
+	rec := func(kind directory.RecordKind, key string, active bool) *directory.Record {
+		stamp := directory.Stamp{Run: "r1", Time: now.Truncate(time.Second)}
+		return &directory.Record{Kind: kind, Key: key, Active: active, Rule: "everyone", Revision: 3, Changed: stamp,
+			Members: []uint32{1, 7, 4294967295},
+			Fields:  []directory.RecordField{{Field: directory.Field{Name: "name", Value: directory.Text("A")}, Since: stamp}}}
+	}
+	put := func(n store.Num, want *directory.Record, active int) {
+		e.both(func(w store.Writer) error { return w.PutRecord(n, want) }, func(r store.Reader) {
+			got, ok, err := r.Record(want.Kind, n)
+			e.equal("found", must(ok, err), true)
+			e.equal("record", got, *want)
+			e.equal("active", must(r.ActiveRecords(want.Kind)), active)
+		})
+	}
+	e.update(func(w store.Writer) error { nums = intern(w, "a", "b", "c"); return nil })
+	put(nums[1], rec(directory.UserRecord, "hq/b", true), 1)
+	put(nums[0], rec(directory.UserRecord, "hq/a", true), 2)
+	put(nums[0], rec(directory.AgentRecord, "hq/a", true), 1)
+	put(nums[0], rec(directory.UserRecord, "hq/a", false), 1)
+	put(nums[0], rec(directory.UserRecord, "hq/a", false), 1)
+	put(nums[2], rec(directory.UserRecord, "hq/c", false), 1)
+	put(nums[0], rec(directory.UserRecord, "hq/a", true), 2)
+	e.view(func(r store.Reader) error {
+		var got []store.Num
+		list := func(after store.Num, limit int) []store.Num {
+			got = nil
+			err := r.Records(directory.UserRecord, after, func(n store.Num, rec directory.Record) bool {
+				got = append(got, n)
+				return len(got) < limit
+			})
+			return must(got, err)
+		}
+		e.equal("all", list(0, 9), nums)
+		e.equal("after one", list(nums[0], 9), nums[1:])
+		e.equal("until false", list(0, 2), nums[:2])
+		return nil
+	})
+	e.both(func(w store.Writer) error {
+		must(0, w.DeleteRecord(directory.UserRecord, nums[0]))
+		must(0, w.DeleteRecord(directory.UserRecord, nums[0]))
+		return w.DeleteRecord(directory.UserRecord, nums[2])
+	}, func(r store.Reader) {
+		_, ok, err := r.Record(directory.UserRecord, nums[0])
+		e.equal("deleted", must(ok, err), false)
+		_, ok, err = r.Record(directory.AgentRecord, nums[0])
+		e.equal("the other kind", must(ok, err), true)
+		e.equal("active", must(r.ActiveRecords(directory.UserRecord)), 1)
+		e.equal("active agents", must(r.ActiveRecords(directory.AgentRecord)), 1)
+	})
+}
+
+func tenant(e *env) {
+	state := store.TenantState{Name: "Contoso", Domain: "contoso.test", RulesHash: "h", WantFull: true, Why: "asked",
+		Proven: now, Failing: &store.Failure{Class: "auth", Text: "no", Since: now, Runs: 2},
+		Held: &store.HeldPlan{Hash: "x", Counts: map[string]map[string]int{"user": {"delete": 3}}, Since: now}}
+	for _, want := range []store.TenantState{state, state, {Name: "Fabrikam"}, {}} {
+		e.both(func(w store.Writer) error { return w.PutTenant(want) }, func(r store.Reader) {
+			got := must(r.Tenant())
+			if want.Held != nil {
+				e.equal("held", *got.Held, *want.Held)
+				e.equal("failing", *got.Failing, *want.Failing)
+			}
+			got.Held, got.Failing = want.Held, want.Failing
+			e.equal("tenant", got, want)
+		})
+	}
+}
+
+func runs(e *env) {
+	ids := func(r store.Reader) []string {
+		return collect(func(fn func(string) bool) error { return r.Runs(func(run store.Run) bool { return fn(run.ID) }) })
+	}
+	first := store.Run{ID: "b", Trigger: "cron", Started: now, Notes: []string{"n"}, Counts: map[string]map[string]int{"user": {"create": 1}}}
+	e.both(func(w store.Writer) error {
+		must(0, w.PutRun(first))
+		return w.PutRun(store.Run{ID: "a"})
+	}, func(r store.Reader) { e.equal("newest first", ids(r), []string{"a", "b"}) })
+	first.Outcome, first.Ended = "clean", now.Add(time.Minute)
+	e.both(func(w store.Writer) error { return w.PutRun(first) }, func(r store.Reader) {
+		e.equal("stored again, in its place", ids(r), []string{"a", "b"})
+		e.equal("run", collect(r.Runs)[1], first)
+		calls := 0
+		err := r.Runs(func(store.Run) bool { calls++; return false })
+		e.equal("calls until false", must(calls, err), 1)
+	})
+	const many = 1000
+	e.update(func(w store.Writer) error {
+		for i := range many {
+			must(0, w.PutRun(store.Run{ID: fmt.Sprint("r", i)}))
+		}
+		return nil
+	})
+	e.view(func(r store.Reader) error {
+		kept := ids(r)
+		if len(kept) < 10 || len(kept) > many {
+			e.Fatalf("%d runs are kept", len(kept))
+		}
+		for i, id := range kept {
+			e.equal("kept", id, fmt.Sprint("r", many-1-i))
+		}
+		return nil
+	})
+}

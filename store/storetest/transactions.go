@@ -1,0 +1,309 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+)
+
+func emptyPartition(e *env) {
+	e.view(func(r store.Reader) error {
+		e.equal("lookup", must(r.Lookup([]string{"a", "b"}, nil)), []store.Num{0, 0})
+		e.equal("owner", must(r.Owner(7)), 7)
+		for _, kind := range directory.Kinds() {
+			_, ok, err := r.Row(kind, 1)
+			e.equal("row", must(ok, err), false)
+			e.equal("rows", len(rowNums(r, kind, 0)), 0)
+			e.equal("count", must(r.Count(kind)), 0)
+			e.equal("dirty", len(dirtyOf(r, kind, 0)), 0)
+		}
+		for _, kind := range directory.RecordKinds() {
+			_, ok, err := r.Record(kind, 1)
+			e.equal("record", must(ok, err), false)
+			e.equal("active", must(r.ActiveRecords(kind)), 0)
+		}
+		e.equal("members", len(membersOf(r, 1)), 0)
+		e.equal("groups", len(groupsOf(r, 1)), 0)
+		e.equal("referrers", len(referrersOf(r, directory.Manager, 1)), 0)
+		e.equal("memberships", must(r.Memberships()), 0)
+		e.equal("digest", must(r.MemberDigest(1)), store.MemberDigest{})
+		e.equal("stream", must(r.Stream("users")), store.StreamState{})
+		e.equal("targets", must(r.Targets()), []string{})
+		e.equal("claimed", must(r.Claimed("journal")), 0)
+		depth, oldest, err := r.OutboxDepth("journal")
+		e.equal("depth", must(depth, err), 0)
+		e.equal("oldest", oldest.IsZero(), true)
+		e.equal("outbox", len(queuedSeqs(r, "journal", 0)), 0)
+		e.equal("parked", must(r.ParkedCount()), 0)
+		_, ok, err := r.ParkedAction("journal", "user/1")
+		e.equal("parked action", must(ok, err), false)
+		_, ok, err = r.ParkedObject(directory.Person, "1")
+		e.equal("parked object", must(ok, err), false)
+		e.equal("tenant", must(r.Tenant()), store.TenantState{})
+		e.equal("runs", len(collect(r.Runs)), 0)
+		e.equal("seen", len(seenOf(r, "users")), 0)
+		return nil
+	})
+	e.update(func(store.Writer) error { return nil })
+	e.update(func(w store.Writer) error {
+		if err := w.ClearDirty(directory.Person, []store.Num{1}); err != nil {
+			return err
+		}
+		if err := w.DeleteRow(directory.Group, 1); err != nil {
+			return err
+		}
+		if err := w.DeleteRecord(directory.UserRecord, 1); err != nil {
+			return err
+		}
+		if err := w.Dequeue("journal", []uint64{1}); err != nil {
+			return err
+		}
+		return w.ClearSeen("users")
+	})
+	e.equal("partitions after looking only", must(e.store.Partitions(e.Context())), []store.Partition{})
+}
+
+// fill changes a little of everything.
+func fill(w store.Writer) error {
+	n := must(w.PutRow(person("1", []string{"uid:a"}, "uid:b"), store.Here))
+	g := must(w.PutRow(group("g"), store.Here))
+	must(w.AddMembers(g, []store.Num{n}, nil))
+	must(w.Park(store.Parked{Stage: "read", Kind: directory.Person, Object: "x"}))
+	return errors.Join(
+		w.SetMemberDigest(g, store.MemberDigest{Count: 1}),
+		w.MarkDirty(directory.Person, n, store.Changed),
+		w.PutStream("users", store.StreamState{Cursor: []byte("c")}),
+		w.AppendSeen("users", []byte("chunk")),
+		w.PutRecord(n, &directory.Record{Kind: directory.UserRecord, Key: "hq/1", Active: true}),
+		w.Enqueue("journal", action("1"), now),
+		w.PutTenant(store.TenantState{Name: "Contoso"}),
+		w.PutRun(store.Run{ID: "r1"}),
+	)
+}
+
+// untouched checks that fill left no trace.
+func (e *env) untouched() {
+	e.Helper()
+	e.equal("partitions", must(e.store.Partitions(e.Context())), []store.Partition{})
+	emptyPartition(e)
+}
+
+func errorRollsBack(e *env) {
+	err := e.store.Update(e.Context(), e.p, func(w store.Writer) error { return errors.Join(fill(w), errStop) })
+	if !errors.Is(err, errStop) {
+		e.Fatalf("got %v", err)
+	}
+	if err := e.store.Update(e.Context(), e.p, func(store.Writer) error { return errStop }); err != errStop { //nolint:errorlint // unchanged, not wrapped
+		e.Errorf("update returned %v", err)
+	}
+	if err := e.store.View(e.Context(), e.p, func(store.Reader) error { return errStop }); err != errStop { //nolint:errorlint // unchanged, not wrapped
+		e.Errorf("view returned %v", err)
+	}
+	e.untouched()
+}
+
+func panicRollsBack(e *env) {
+	attempt := func(what string, run func()) {
+		defer func() {
+			if got := recover(); got != "ouch" { //nolint:errorlint // a panic's value, not an error
+				e.Errorf("%s: recovered %v", what, got)
+			}
+		}()
+		run()
+	}
+	attempt("update", func() {
+		_ = e.store.Update(e.Context(), e.p, func(w store.Writer) error { must(0, fill(w)); panic("ouch") })
+	})
+	attempt("view", func() {
+		_ = e.store.View(e.Context(), e.p, func(store.Reader) error { panic("ouch") })
+	})
+	attempt("callback", func() {
+		_ = e.store.Update(e.Context(), e.p, func(w store.Writer) error {
+			must(0, fill(w))
+			return w.Rows(directory.Person, 0, func(store.Row) bool { panic("ouch") })
+		})
+	})
+	e.untouched()
+}
+
+func goexitRollsBack(e *env) {
+	var done sync.WaitGroup
+	done.Go(func() {
+		_ = e.store.Update(e.Context(), e.p, func(w store.Writer) error {
+			must(0, fill(w))
+			runtime.Goexit()
+			return nil
+		})
+	})
+	done.Wait()
+	e.untouched()
+}
+
+func canceledContext(e *env) {
+	ctx, cancel := context.WithCancel(e.Context())
+	cancel()
+	called := func() error { e.Error("a transaction was begun"); return nil }
+	_, listErr := e.store.Partitions(ctx)
+	_, scratchErr := e.store.Scratch(ctx)
+	for what, err := range map[string]error{
+		"view":       e.store.View(ctx, e.p, func(store.Reader) error { return called() }),
+		"update":     e.store.Update(ctx, e.p, func(store.Writer) error { return called() }),
+		"drop":       e.store.DropPartition(ctx, e.p),
+		"partitions": listErr,
+		"scratch":    scratchErr,
+	} {
+		if fault.ClassOf(err) != fault.Canceled {
+			e.Errorf("%s: %v", what, err)
+		}
+	}
+	// An update that waits for another one can be called off.
+	ctx, cancel = context.WithCancel(e.Context())
+	e.update(func(store.Writer) error {
+		waiting := make(chan error)
+		go func() { waiting <- e.store.Update(ctx, e.p, func(store.Writer) error { return nil }) }()
+		cancel()
+		if err := <-waiting; err != nil && fault.ClassOf(err) != fault.Canceled {
+			e.Errorf("waiting update: %v", err)
+		}
+		return nil
+	})
+}
+
+func viewIsSnapshot(e *env) {
+	e.update(fill)
+	begun, changed, done := make(chan bool), make(chan bool), make(chan bool)
+	go func() {
+		defer close(done)
+		_ = e.store.View(e.Context(), e.p, func(r store.Reader) error {
+			close(begun)
+			<-changed
+			e.equal("count in an older view", must(r.Count(directory.Person)), 1)
+			e.equal("rows in an older view", len(rowNums(r, directory.Person, 0)), 1)
+			return nil
+		})
+	}()
+	<-begun
+	e.update(func(w store.Writer) error {
+		must(w.PutRow(person("2", nil), store.Here))
+		return nil
+	})
+	close(changed)
+	<-done
+	e.view(func(r store.Reader) error {
+		e.equal("count in a newer view", must(r.Count(directory.Person)), 2)
+		return nil
+	})
+}
+
+func concurrentUse(e *env) {
+	const workers, rounds = 8, 10
+	var done sync.WaitGroup
+	for i := range workers {
+		p := store.Partition{Connection: "c", Tenant: fmt.Sprint(i % 4)}
+		done.Go(func() {
+			for j := range rounds {
+				err := e.store.Update(e.Context(), p, func(w store.Writer) error {
+					_, err := w.PutRow(person(fmt.Sprint(i, "-", j), []string{"shared"}), store.Here)
+					return err
+				})
+				if err != nil {
+					e.Error(err)
+				}
+				err = e.store.View(e.Context(), p, func(r store.Reader) error {
+					if n := must(r.Count(directory.Person)); n != len(rowNums(r, directory.Person, 0)) {
+						e.Errorf("%d objects are counted", n)
+					}
+					return nil
+				})
+				if err != nil {
+					e.Error(err)
+				}
+			}
+		})
+	}
+	done.Wait()
+	for _, p := range must(e.store.Partitions(e.Context())) {
+		e.p = p
+		e.view(func(r store.Reader) error {
+			e.equal("objects", must(r.Count(directory.Person)), 2*rounds)
+			return nil
+		})
+	}
+}
+
+func partitions(e *env) {
+	list := []store.Partition{{Connection: "hq"}, {Connection: "hq", Tenant: "a"}, {Connection: "hq", Tenant: "b/c"}, {Connection: "hq2"}}
+	for i := range list {
+		e.p = list[len(list)-1-i]
+		e.update(func(w store.Writer) error {
+			must(w.PutRow(person(e.p.String(), nil), store.Here))
+			return nil
+		})
+	}
+	e.equal("partitions", must(e.store.Partitions(e.Context())), list)
+	for _, e.p = range list {
+		e.view(func(r store.Reader) error {
+			e.equal("count", must(r.Count(directory.Person)), 1)
+			for _, other := range list {
+				n := number(r, directory.IDHandle(other.String()))
+				e.equal("known in "+e.p.String()+": "+other.String(), n != 0, other == e.p)
+			}
+			return nil
+		})
+	}
+	for _, p := range []store.Partition{{}, {Connection: "a\x00b"}, {Connection: "a", Tenant: "\x00"}} {
+		if err := e.store.Update(e.Context(), p, fill); err == nil {
+			e.Errorf("partition %q was taken", p)
+		}
+	}
+}
+
+func dropPartition(e *env) {
+	e.update(fill)
+	e.p.Tenant = "other"
+	e.update(fill)
+	for range 2 {
+		if err := e.store.DropPartition(e.Context(), e.p); err != nil {
+			e.Fatal(err)
+		}
+	}
+	e.equal("partitions", must(e.store.Partitions(e.Context())), []store.Partition{{Connection: "hq", Tenant: "contoso"}})
+	e.view(func(r store.Reader) error {
+		e.equal("number", number(r, "uid:a"), 0)
+		e.equal("count", must(r.Count(directory.Person)), 0)
+		e.equal("targets", must(r.Targets()), []string{})
+		e.equal("parked", must(r.ParkedCount()), 0)
+		return nil
+	})
+}
+
+func scratch(e *env) {
+	e.update(fill)
+	copied := must(e.store.Scratch(e.Context()))
+	other := &env{T: e.T, store: copied, p: e.p}
+	other.update(func(w store.Writer) error {
+		e.equal("count in the copy", must(w.Count(directory.Person)), 1)
+		must(w.PutRow(person("2", nil), store.Here))
+		return nil
+	})
+	e.update(func(w store.Writer) error {
+		e.equal("count in the original", must(w.Count(directory.Person)), 1)
+		must(w.PutRow(person("3", nil), store.Here))
+		must(w.PutRow(person("4", nil), store.Here))
+		return nil
+	})
+	second := must(copied.Scratch(e.Context()))
+	other.view(func(r store.Reader) error {
+		e.equal("count in the copy", must(r.Count(directory.Person)), 2)
+		return nil
+	})
+	other.verify(copied)
+	other.verify(second)
+	must(0, errors.Join(copied.Close(), second.Close()))
+}

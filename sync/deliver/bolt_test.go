@@ -1,0 +1,121 @@
+package deliver
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dirsyncd/store"
+	"dirsyncd/store/bolt"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/targets"
+	"dirsyncd/sync/targets/file"
+	"dirsyncd/sync/targets/targettest"
+)
+
+func openBolt(t testing.TB, opts bolt.Options) *bolt.Store {
+	t.Helper()
+	st, err := bolt.Open(filepath.Join(t.TempDir(), "state.db"), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return st
+}
+
+// mortal is a store that a dead process can no longer write to.
+type mortal struct {
+	store.Store
+	broken atomic.Bool
+}
+
+func (m *mortal) setBroken(broken bool) { m.broken.Store(broken) }
+
+func (m *mortal) View(ctx context.Context, p store.Partition, fn func(store.Reader) error) error {
+	if m.broken.Load() {
+		return errBroken
+	}
+	return m.Store.View(ctx, p, fn)
+}
+
+func (m *mortal) Update(ctx context.Context, p store.Partition, fn func(store.Writer) error) error {
+	return m.Store.Update(ctx, p, func(tx store.Writer) error {
+		if m.broken.Load() {
+			return errBroken
+		}
+		return fn(tx)
+	})
+}
+
+func TestRandomHistoriesOnBolt(t *testing.T) {
+	for seed := range 15 {
+		st := openBolt(t, bolt.Options{NoSync: true})
+		synctest.Test(t, func(t *testing.T) { crashes(t, &mortal{Store: st}, uint64(1000+seed)) })
+	}
+}
+
+func TestBoltToFile(t *testing.T) {
+	st := openBolt(t, bolt.Options{NoSync: true})
+	fill(t, st, 5000)
+	target := openFile(t, filepath.Join(t.TempDir(), "changes.jsonl"), false)
+	if sum := drain(t, New(st, journal, target, Options{})); sum.Delivered != 5000 || sum.Waiting != 0 || sum.Err != nil {
+		t.Errorf("summary %+v", sum)
+	}
+}
+
+func openFile(t testing.TB, path string, fsync bool) targets.Target {
+	t.Helper()
+	target, err := file.Factory().Open(&file.Config{Path: path, Mode: "0600", Fsync: fsync}, targets.Env{Target: journal, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = target.Close() })
+	return target
+}
+
+func fill(t testing.TB, st store.Store, n int) {
+	t.Helper()
+	const perTx = 10_000
+	for at := 0; at < n; at += perTx {
+		err := st.Update(context.Background(), hq, func(tx store.Writer) error {
+			for i := at; i < min(at+perTx, n); i++ {
+				a := targettest.Action(directory.Create, i)
+				a.Key = fmt.Sprintf("%032d", i)
+				for _, name := range []string{"customer", "department", "phone", "site", "title"} {
+					a.Fields = append(a.Fields, directory.Field{Name: name, Value: directory.Text("the " + name)})
+				}
+				if err := tx.Enqueue(journal, &a, time.Now()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkOutboxToFile empties a ready outbox into a file, both synced to the disk as in service.
+func BenchmarkOutboxToFile(b *testing.B) {
+	const n = 100_000
+	for b.Loop() {
+		b.StopTimer()
+		st := openBolt(b, bolt.Options{})
+		fill(b, st, n)
+		w := New(st, journal, openFile(b, filepath.Join(b.TempDir(), "changes.jsonl"), true), Options{})
+		b.StartTimer()
+		if sum := drain(b, w); sum.Delivered != n {
+			b.Fatalf("summary %+v", sum)
+		}
+	}
+	b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}

@@ -1,0 +1,283 @@
+package deliver
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/targets"
+)
+
+// service is a target that keeps records, knows the keys that it has seen, and misbehaves.
+type service struct {
+	t      *testing.T
+	random *rand.Rand
+	// crash is called where the process might be killed.
+	crash func()
+
+	mu      sync.Mutex
+	calm    bool // no more misbehaviour
+	desc    targets.Description
+	records map[string]*image
+	effects map[string]string // key: what it did
+	busy    map[string]bool   // records that are under way
+	order   map[string]int    // per record, the number of the last action that had an effect
+	refused map[string]bool   // keys whose content is refused
+}
+
+func (s *service) Describe() targets.Description { return s.desc }
+func (s *service) Check(context.Context) error   { return nil }
+func (s *service) Reopen() error                 { return nil }
+func (s *service) Close() error                  { return nil }
+
+func (s *service) roll(n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.calm && s.random.IntN(n) == 0
+}
+
+func (s *service) Deliver(ctx context.Context, actions []directory.Action) ([]targets.Outcome, error) {
+	s.enter(actions)
+	defer s.leave(actions)
+	switch {
+	case s.roll(12):
+		return nil, failWith(fault.Transient, "reset before")
+	case s.roll(20):
+		return nil, failWith(fault.Auth, "expired")
+	case s.roll(20):
+		panic("at the disco")
+	case s.roll(20):
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	out := make([]targets.Outcome, len(actions))
+	for i := range actions {
+		a := &actions[i]
+		switch {
+		case a.Op == directory.Delete:
+			s.take(a) // a parked deletion leaves a record with another past
+		case s.roll(15):
+			out[i].Err = failWith(fault.Conflict, "locked")
+		case s.refuses(a):
+			out[i].Err = failWith(fault.Invalid, "bad data")
+		default:
+			s.take(a)
+		}
+		if s.roll(200) {
+			s.crash()
+		}
+	}
+	if s.roll(12) {
+		return nil, failWith(fault.Transient, "reset after")
+	}
+	return out, nil
+}
+
+func (s *service) enter(actions []directory.Action) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range actions {
+		subject := directory.Subject(actions[i].Kind, actions[i].Record)
+		if s.busy[subject] {
+			s.t.Errorf("%s is under way twice", subject)
+		}
+		s.busy[subject] = true
+	}
+}
+
+func (s *service) leave(actions []directory.Action) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range actions {
+		delete(s.busy, directory.Subject(actions[i].Kind, actions[i].Record))
+	}
+}
+
+// refuses decides once per key: the same content is refused every time.
+func (s *service) refuses(a *directory.Action) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, done := s.effects[a.Key]; done || s.calm {
+		return false
+	}
+	if refused, known := s.refused[a.Key]; known {
+		return refused
+	}
+	s.refused[a.Key] = s.random.IntN(12) == 0
+	return s.refused[a.Key]
+}
+
+// take gives an action its effect, once per key.
+func (s *service) take(a *directory.Action) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	what := describe(a)
+	if before, again := s.effects[a.Key]; again {
+		// A parked action may have been dropped or replayed between two attempts, nothing else may differ.
+		if before != what {
+			s.t.Errorf("key %s was %q and is %q", a.Key, before, what)
+		}
+		return
+	}
+	s.effects[a.Key] = what
+	_, number, _ := strings.Cut(a.Key, "#")
+	var n int
+	fmt.Sscan(number, &n)
+	if n <= s.order[a.Record] {
+		s.t.Errorf("%s: action %d after %d", a.Record, n, s.order[a.Record])
+	}
+	s.order[a.Record] = n
+	m := s.records[a.Record]
+	if m == nil {
+		m = &image{}
+		s.records[a.Record] = m
+	}
+	m.apply(a)
+}
+
+// TestRandomHistoriesWithCrashes lets records change at random while the target misbehaves and the process is
+// killed again and again. In the end the target has what the histories say.
+func TestRandomHistoriesWithCrashes(t *testing.T) {
+	rounds := 300
+	if testing.Short() {
+		rounds = 40
+	}
+	for seed := range rounds {
+		synctest.Test(t, func(t *testing.T) {
+			defer func() {
+				if t.Failed() {
+					t.Logf("seed %d", seed)
+				}
+			}()
+			crashes(t, newMemory(), uint64(seed))
+		})
+	}
+}
+
+type killable interface {
+	store.Store
+	setBroken(bool)
+}
+
+func crashes(t *testing.T, st killable, seed uint64) {
+	random := rand.New(rand.NewPCG(seed, 2))
+	s := &service{
+		t: t, random: rand.New(rand.NewPCG(seed, 3)), records: map[string]*image{}, effects: map[string]string{},
+		busy: map[string]bool{}, order: map[string]int{}, refused: map[string]bool{},
+		desc: targets.Description{Batch: 1 + random.IntN(5), Parallel: 1 + random.IntN(3)},
+	}
+	s.crash = func() { st.setBroken(true) }
+	histories := map[string]*history{}
+	for i := range 1 + random.IntN(8) {
+		histories[fmt.Sprintf("hq/%d", i)] = &history{random: random}
+	}
+	names := slices.Sorted(maps.Keys(histories))
+
+	for range 12 { // lives of the process
+		ctx, kill := context.WithCancel(context.Background())
+		w := New(st, journal, s, Options{GiveUp: time.Hour})
+		w.window = 3 + random.IntN(10)
+		ended := make(chan error)
+		go func() { ended <- w.Run(ctx) }()
+		var plan []*directory.Action
+		for range random.IntN(6) { // runs of the engine
+			plan = nil
+			for range random.IntN(10) {
+				record := names[random.IntN(len(names))]
+				plan = append(plan, histories[record].next(record))
+			}
+			if tryEnqueue(st, plan) != nil {
+				break
+			}
+			plan = nil
+			w.Wake()
+			time.Sleep(time.Duration(random.IntN(300)) * time.Second)
+		}
+		kill()
+		<-ended
+		st.setBroken(false)
+		enqueue(t, st, plan...) // what the process could not store, the next one plans again
+		replayAll(t, st, random)
+	}
+
+	s.mu.Lock()
+	s.calm = true
+	s.mu.Unlock()
+	finish(t, st, s)
+	check(t, s, histories)
+}
+
+func tryEnqueue(st store.Store, plan []*directory.Action) error {
+	return st.Update(context.Background(), hq, func(tx store.Writer) error {
+		for _, a := range plan {
+			if err := tx.Enqueue(journal, a, time.Now()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// replayAll replays what is parked now and then, as an operator would.
+func replayAll(t *testing.T, st store.Store, random *rand.Rand) {
+	if random.IntN(4) > 0 {
+		return
+	}
+	if _, err := Replay(context.Background(), st, hq, parkedIDs(t, st), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func parkedIDs(t *testing.T, st store.Store) (ids []uint64) {
+	err := st.View(context.Background(), hq, func(tx store.Reader) error {
+		return tx.Parked(func(p store.Parked) bool { ids = append(ids, p.ID); return true })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+// finish empties the outbox and replays what is parked until neither is left.
+func finish(t *testing.T, st store.Store, s *service) {
+	for range 10 {
+		sum, err := New(st, journal, s, Options{Patience: time.Hour}).Drain(context.Background())
+		if err != nil || sum.Err != nil || sum.Waiting != 0 {
+			t.Fatalf("drained: %+v, %v", sum, err)
+		}
+		ids := parkedIDs(t, st)
+		if len(ids) == 0 {
+			return
+		}
+		if _, err := Replay(context.Background(), st, hq, ids, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Error("something stays parked")
+}
+
+func check(t *testing.T, s *service, histories map[string]*history) {
+	for name, h := range histories {
+		want := image{at: h.at, fields: h.fields, whole: h.fields, members: h.in}
+		if h.at == absent {
+			want = image{}
+		}
+		got := image{}
+		if m := s.records[name]; m != nil {
+			got = *m
+		}
+		if !got.same(want) {
+			t.Errorf("%s: got %+v, want %+v", name, got, want)
+		}
+	}
+}

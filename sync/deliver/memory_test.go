@@ -1,0 +1,214 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+)
+
+// memory is the part of a store that a delivery uses, with transactions that take effect as a whole. It
+// refuses what the contract forbids.
+type memory struct {
+	store.Store
+	mu    sync.Mutex
+	parts map[store.Partition]*books
+	// broken makes every transaction fail: what a process that is gone can no longer write.
+	broken bool
+	writes int
+}
+
+type books struct {
+	seq, id uint64
+	outbox  map[string][]store.Queued
+	claimed map[string]uint64
+	parked  []store.Parked
+}
+
+func newMemory() *memory { return &memory{parts: map[store.Partition]*books{}} }
+
+func (b *books) clone() *books {
+	c := *b
+	c.outbox, c.claimed, c.parked = maps.Clone(b.outbox), maps.Clone(b.claimed), slices.Clone(b.parked)
+	for name, list := range c.outbox {
+		c.outbox[name] = slices.Clone(list)
+	}
+	return &c
+}
+
+func (m *memory) books(p store.Partition) *books {
+	if b := m.parts[p]; b != nil {
+		return b
+	}
+	return &books{outbox: map[string][]store.Queued{}, claimed: map[string]uint64{}}
+}
+
+var errBroken = &fault.Error{Class: fault.Internal, Op: "store", Err: errors.New("broken")}
+
+func (m *memory) View(ctx context.Context, p store.Partition, fn func(store.Reader) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.broken {
+		return errBroken
+	}
+	return fn(&memoryTx{b: m.books(p)})
+}
+
+func (m *memory) Update(ctx context.Context, p store.Partition, fn func(store.Writer) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.broken {
+		return errBroken
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	b := m.books(p).clone()
+	if err := fn(&memoryTx{b: b}); err != nil {
+		return err
+	}
+	m.parts[p] = b
+	m.writes++
+	return nil
+}
+
+func (m *memory) Partitions(context.Context) ([]store.Partition, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.broken {
+		return nil, errBroken
+	}
+	list := slices.Collect(maps.Keys(m.parts))
+	slices.SortFunc(list, func(a, b store.Partition) int {
+		return slices.Compare([]string{a.Connection, a.Tenant}, []string{b.Connection, b.Tenant})
+	})
+	return list, nil
+}
+
+func (m *memory) setBroken(broken bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.broken = broken
+}
+
+type memoryTx struct {
+	store.Writer
+	b *books
+}
+
+func (t *memoryTx) Outbox(target string, after uint64, fn func(store.Queued) bool) error {
+	for _, q := range t.b.outbox[target] {
+		if q.Seq <= after {
+			continue
+		}
+		data := slices.Clone(q.Data)
+		q.Data = data
+		more := fn(q)
+		clear(data) // valid during the call only
+		if !more {
+			break
+		}
+	}
+	return nil
+}
+
+func (t *memoryTx) Claimed(target string) (uint64, error) { return t.b.claimed[target], nil }
+
+func (t *memoryTx) OutboxDepth(target string) (int, time.Time, error) {
+	list := t.b.outbox[target]
+	if len(list) == 0 {
+		return 0, time.Time{}, nil
+	}
+	return len(list), list[0].Queued, nil
+}
+
+func (t *memoryTx) Parked(fn func(store.Parked) bool) error {
+	for _, p := range t.b.parked {
+		p.Action = slices.Clone(p.Action)
+		more := fn(p)
+		clear(p.Action)
+		if !more {
+			break
+		}
+	}
+	return nil
+}
+
+func (t *memoryTx) ParkedAction(target, subject string) (store.Parked, bool, error) {
+	for _, p := range t.b.parked {
+		if p.Target == target && p.Subject == subject {
+			return p, true, nil
+		}
+	}
+	return store.Parked{}, false, nil
+}
+
+func (t *memoryTx) ParkedCount() (int, error) { return len(t.b.parked), nil }
+
+func (t *memoryTx) Enqueue(target string, a *directory.Action, queued time.Time) error {
+	t.b.seq++
+	t.b.outbox[target] = append(t.b.outbox[target], store.Queued{Seq: t.b.seq, Queued: queued, Data: directory.AppendAction(nil, a)})
+	return nil
+}
+
+func (t *memoryTx) Claim(target string, upTo uint64) error {
+	if upTo < t.b.claimed[target] {
+		return errors.New("a claim was taken back")
+	}
+	t.b.claimed[target] = upTo
+	return nil
+}
+
+func (t *memoryTx) find(target string, seq uint64) (int, error) {
+	i := slices.IndexFunc(t.b.outbox[target], func(q store.Queued) bool { return q.Seq == seq })
+	if i < 0 {
+		return 0, fmt.Errorf("no action %d waits", seq)
+	}
+	return i, nil
+}
+
+func (t *memoryTx) Replace(target string, seq uint64, a *directory.Action) error {
+	i, err := t.find(target, seq)
+	if err != nil {
+		return err
+	}
+	if seq <= t.b.claimed[target] {
+		return errors.New("a claimed action is replaced")
+	}
+	t.b.outbox[target][i].Data = directory.AppendAction(nil, a)
+	return nil
+}
+
+func (t *memoryTx) Dequeue(target string, seqs []uint64) error {
+	for _, seq := range seqs {
+		i, err := t.find(target, seq)
+		if err != nil {
+			return err
+		}
+		t.b.outbox[target] = slices.Delete(t.b.outbox[target], i, i+1)
+	}
+	return nil
+}
+
+func (t *memoryTx) Park(p store.Parked) (uint64, error) {
+	t.b.parked = slices.DeleteFunc(t.b.parked, func(old store.Parked) bool {
+		return old.Target == p.Target && old.Subject == p.Subject
+	})
+	t.b.id++
+	p.ID = t.b.id
+	t.b.parked = append(t.b.parked, p)
+	return p.ID, nil
+}
+
+func (t *memoryTx) Unpark(id uint64) (bool, error) {
+	n := len(t.b.parked)
+	t.b.parked = slices.DeleteFunc(t.b.parked, func(p store.Parked) bool { return p.ID == id })
+	return len(t.b.parked) < n, nil
+}

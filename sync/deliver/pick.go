@@ -1,0 +1,41 @@
+package deliver
+
+import "time"
+
+// picker chooses entries that may be under way at the same time. An entry waits when an earlier one concerns
+// the same record and is not finished, or when its record is held back. The two halves of a change of kind
+// name each other and count as concerning both records, so that the second never overtakes the first.
+type picker struct {
+	holds map[string]*hold
+	now   time.Time
+	taken map[string]struct{}
+}
+
+func (w *Worker) picker(p *partition) *picker {
+	return &picker{holds: p.holds, now: w.opts.Now(), taken: map[string]struct{}{}}
+}
+
+// take reports whether the entry may be sent. Either way the later entries of its records have to wait.
+func (k *picker) take(e *entry) bool {
+	_, busy := k.taken[e.subject]
+	k.taken[e.subject] = struct{}{}
+	if other := e.action.Other; other != "" {
+		_, too := k.taken[other]
+		k.taken[other] = struct{}{}
+		busy = busy || too
+	}
+	if busy {
+		return false
+	}
+	h := k.holds[e.subject]
+	return h == nil || !k.now.Before(h.next)
+}
+
+// forget drops the waits of records of which the picker, having seen the whole outbox, saw no action.
+func (p *partition) forget(pick *picker) {
+	for subject := range p.holds {
+		if _, waits := pick.taken[subject]; !waits {
+			delete(p.holds, subject)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package deliver
+
+import (
+	"context"
+	"time"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+)
+
+// Metrics is told what a worker does. Its methods are called by one goroutine at a time.
+type Metrics interface {
+	// Delivered counts actions that the target took, by operation.
+	Delivered(op directory.Op, n int)
+	// Parked counts actions that the target refused for good.
+	Parked(class fault.Class)
+	// Failed counts failures that are tried again: of the whole target, and of single actions.
+	Failed(class fault.Class)
+	// Took is how long one Deliver call took, and for how many actions.
+	Took(d time.Duration, actions int)
+}
+
+type noMetrics struct{}
+
+func (noMetrics) Delivered(directory.Op, int) {}
+func (noMetrics) Parked(fault.Class)          {}
+func (noMetrics) Failed(fault.Class)          {}
+func (noMetrics) Took(time.Duration, int)     {}
+
+// Counts is what a worker did.
+type Counts struct {
+	Delivered int // actions that the target took
+	Folded    int // actions that another one made needless before they were sent
+	Parked    int // actions that the target refused for good
+}
+
+func (c Counts) minus(d Counts) Counts {
+	return Counts{Delivered: c.Delivered - d.Delivered, Folded: c.Folded - d.Folded, Parked: c.Parked - d.Parked}
+}
+
+// State is a target's state in one word.
+type State string
+
+// The states.
+const (
+	Idle    State = "idle"    // nothing waits
+	OK      State = "ok"      // actions wait or are under way
+	Failing State = "failing" // the target takes nothing at the moment
+)
+
+// Status is how a target does.
+type Status struct {
+	State State     `json:"state"`
+	Since time.Time `json:"since"` // when it began or stopped to fail, or when the worker was made
+	// Error and Class say why the target fails; Hint what to do about it.
+	Error string `json:"error,omitempty"`
+	Class string `json:"class,omitempty"`
+	Hint  string `json:"hint,omitempty"`
+	// Attempts failed in a row; NextTry is when the next one is due.
+	Attempts int       `json:"attempts,omitempty"`
+	NextTry  time.Time `json:"next_try,omitzero"`
+	// Waiting actions, and when the oldest of them was queued.
+	Waiting int       `json:"waiting"`
+	Oldest  time.Time `json:"oldest,omitzero"`
+}
+
+// Status reads how many actions wait, and says how the target does.
+func (w *Worker) Status(ctx context.Context) (Status, error) {
+	var st Status
+	parts, err := w.store.Partitions(ctx)
+	if err != nil {
+		return st, err
+	}
+	for _, p := range parts {
+		err := w.store.View(ctx, p, func(tx store.Reader) error {
+			depth, oldest, err := tx.OutboxDepth(w.name)
+			if err != nil {
+				return err
+			}
+			st.Waiting += depth
+			if depth > 0 && (st.Oldest.IsZero() || oldest.Before(st.Oldest)) {
+				st.Oldest = oldest
+			}
+			return nil
+		})
+		if err != nil {
+			return st, err
+		}
+	}
+	now := w.snapshot()
+	st.Since = now.since
+	switch {
+	case now.trouble != nil:
+		st.State = Failing
+		st.Error, st.Class = now.trouble.err.Error(), string(fault.ClassOf(now.trouble.err))
+		st.Hint, st.Attempts, st.NextTry = fault.Hint(now.trouble.err), now.trouble.attempts, now.trouble.next
+	case st.Waiting > 0:
+		st.State = OK
+	default:
+		st.State = Idle
+	}
+	return st, nil
+}
+
+// moment is the part of a worker's state that others may look at.
+type moment struct {
+	trouble *trouble
+	since   time.Time
+	counts  Counts
+}
+
+func (w *Worker) snapshot() moment {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m := moment{since: w.since, counts: w.counts}
+	if w.trouble != nil {
+		t := *w.trouble
+		m.trouble = &t
+	}
+	return m
+}
+
+func (w *Worker) count(c Counts) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.counts.Delivered += c.Delivered
+	w.counts.Folded += c.Folded
+	w.counts.Parked += c.Parked
+}

@@ -1,0 +1,39 @@
+package file
+
+import (
+	"io/fs"
+	"strconv"
+
+	"dirsyncd/sync/config"
+)
+
+// Config is the target's own block.
+type Config struct {
+	// Path of the file; a relative one starts at the folder of the configuration file.
+	Path string `yaml:"path" strict:"required"`
+	// Fsync waits for the disk after every batch, so that not even a power failure loses an event that was
+	// acknowledged. Default true.
+	Fsync bool `yaml:"fsync"`
+	// Mode is the permission with which a new file is created, in octal digits. Default "0600": events hold
+	// personal data.
+	Mode string `yaml:"mode"`
+}
+
+func defaults() *Config { return &Config{Fsync: true, Mode: "0600"} }
+
+// Validate reports what is wrong with the block.
+func (c *Config) Validate() []config.Issue {
+	var issues []config.Issue
+	if c.Path == "" {
+		issues = append(issues, config.Issue{Path: "path", Message: "must not be empty", Hint: "write the name of a file: changes.jsonl"})
+	}
+	if _, err := parseMode(c.Mode); err != nil {
+		issues = append(issues, config.Issue{Path: "mode", Message: "is not a file mode", Hint: `write octal digits in quotes: "0640"`})
+	}
+	return issues
+}
+
+func parseMode(text string) (fs.FileMode, error) {
+	n, err := strconv.ParseUint(text, 8, 9)
+	return fs.FileMode(n), err
+}
