@@ -172,6 +172,9 @@ type Writer interface {
 	// PutRow stores an object under the number of its id's handle, claims its handles for it, gives up
 	// those that it had before and has no longer, and brings the referrers of its links up to date.
 	PutRow(o *directory.Object, gone GoneCause) (Num, error)
+	// SetGone says why a stored object counts as removed, or with Here that it does not. All else about it
+	// stays, its claims to handles included, until another object claims them.
+	SetGone(kind directory.Kind, n Num, gone GoneCause) error
 	// DeleteRow forgets an object, the members that it has as a group, and its claims to handles. Its number
 	// stays known: groups may still list it, and it may come back.
 	DeleteRow(kind directory.Kind, n Num) error

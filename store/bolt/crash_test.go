@@ -264,6 +264,12 @@ func TestFullDiskChild(t *testing.T) {
 		_, err := bolt.Open(path, bolt.Options{})
 		free()
 		checkFault(t, err, fault.Transient, path, "free some space")
+		s, err := bolt.Open(path, bolt.Options{})
+		if err != nil {
+			t.Fatalf("after space was freed: %v", err)
+		}
+		defer s.Close()
+		fill(t, s)
 	})
 }
 

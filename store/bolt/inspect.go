@@ -26,7 +26,7 @@ const (
 var errShort = errors.New("the file is shorter than its header says")
 
 // inspect looks at an existing file before bbolt maps it into memory: an access behind the end of a mapped
-// file ends the process. It reads only, and leaves alone what another process holds at the moment.
+// file ends the process. It leaves alone what another process holds at the moment.
 func inspect(path string, readOnly bool) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -41,56 +41,70 @@ func inspect(path string, readOnly bool) error {
 		return classify("open state", path, err)
 	}
 	if info.Size() == 0 {
-		return inspectEmpty(path, readOnly)
+		return beginAnew(path, readOnly)
 	}
-	size, err := sizeByHeader(f)
+	h, ok, err := readHeader(f)
 	switch {
 	case err != nil:
 		return classify("open state", path, err)
-	case size == 0:
+	case !ok:
 		return notOurs(path, errors.New("it does not begin as a bbolt file does"))
-	case info.Size() < size:
-		return damage("open state", path, fmt.Errorf("%w: %d bytes of %d", errShort, info.Size(), size))
+	case info.Size() >= h.size:
+		return nil
+	case h.txid <= lastInitTxid:
+		return beginAnew(path, readOnly)
+	default:
+		return damage("open state", path, fmt.Errorf("%w: %d bytes of %d", errShort, info.Size(), h.size))
+	}
+}
+
+// beginAnew prepares a file that a first start left behind when it was killed or found no space: without a
+// byte, or cut off before the first transaction. There is nothing in it to lose.
+func beginAnew(path string, readOnly bool) error {
+	if readOnly {
+		return &fault.Error{Class: fault.Configuration, Op: "open state", Where: path,
+			Err: errors.New("the file is empty"), Hint: "nothing was synced with this state yet"}
+	}
+	if err := os.Truncate(path, 0); err != nil {
+		return classify("open state", path, err)
 	}
 	return nil
 }
 
-// inspectEmpty accepts a file without a single byte: a first start that was killed right after it created the
-// file leaves one, and there is nothing in it to lose.
-func inspectEmpty(path string, readOnly bool) error {
-	if !readOnly {
-		return nil
-	}
-	return &fault.Error{Class: fault.Configuration, Op: "open state", Where: path,
-		Err: errors.New("the file is empty"), Hint: "nothing was synced with this state yet"}
+// header is what the newer valid copy of the meta says.
+type header struct {
+	size int64 // that the file must have at least
+	txid uint64
 }
 
-// sizeByHeader returns how long the file must at least be, or zero when it is not a bbolt file.
-func sizeByHeader(f io.ReaderAt) (int64, error) {
-	var size, txid uint64
+// lastInitTxid is the number of the newer of the two transactions that a new file pretends to have had.
+const lastInitTxid = 1
+
+// readHeader returns false when there is no valid copy: it is not a bbolt file.
+func readHeader(f io.ReaderAt) (newest header, found bool, err error) {
 	// The second copy is at the page size, which a broken first copy does not tell.
 	for offset := int64(0); offset <= maxPageSize; offset = max(1024, 2*offset) {
 		var page [metaOffset + metaSize]byte
 		if _, err := f.ReadAt(page[:], offset); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			return 0, err
+			return header{}, false, err
 		}
-		if need, id, ok := parseMeta(page[metaOffset:]); ok && (size == 0 || id > txid) {
-			size, txid = need, id
+		if h, ok := parseMeta(page[metaOffset:]); ok && (!found || h.txid > newest.txid) {
+			newest, found = h, true
 		}
 	}
-	return int64(size), nil
+	return newest, found, nil
 }
 
 // parseMeta reads one copy of the meta: magic, version, page size, flags, root bucket (page and sequence),
 // free list, first page never used, transaction, checksum of all that.
-func parseMeta(b []byte) (need, txid uint64, ok bool) {
+func parseMeta(b []byte) (h header, ok bool) {
 	order := binary.NativeEndian
 	sum := fnv.New64a()
 	sum.Write(b[:metaSize-8])
 	if order.Uint32(b) != metaMagic || order.Uint32(b[4:]) != metaVersion || order.Uint64(b[56:]) != sum.Sum64() {
-		return 0, 0, false
+		return header{}, false
 	}
-	return uint64(order.Uint32(b[8:])) * order.Uint64(b[40:]), order.Uint64(b[48:]), true
+	return header{size: int64(order.Uint32(b[8:])) * int64(order.Uint64(b[40:])), txid: order.Uint64(b[48:])}, true
 }

@@ -242,11 +242,13 @@ func mergeNames(buf, old []byte, entries []nameEntry) []byte {
 	return append(buf, old...)
 }
 
-// growNames gives the large table more slots. Slot i gets its entries from the one that has the same bits
-// below i's highest.
+// splitFrom returns the slot that gives a new slot its entries: the one with the same bits below the highest.
+func splitFrom(slot uint32) uint32 { return slot - 1<<(bits.Len32(slot)-1) }
+
+// growNames gives the large table more slots.
 func (t *tx) growNames(from, to uint32) error {
 	for i := from; i < to; i++ {
-		parent := i - 1<<(bits.Len32(i)-1)
+		parent := splitFrom(i)
 		old, _ := t.get(names, t.numKey(store.Num(parent)))
 		if len(old)%nameSize != 0 {
 			return t.corrupt(names)

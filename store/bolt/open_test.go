@@ -175,7 +175,10 @@ func changeBolt(t *testing.T, path string, fn func(*bbolt.Tx) error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(db.Update(fn), db.Close()); err != nil {
+	if fn != nil {
+		err = db.Update(fn)
+	}
+	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -203,10 +206,12 @@ func overwrite(t *testing.T, path string, from, to int) {
 	write(t, path, data)
 }
 
-// A first start that is killed leaves an empty file, or one without any bucket. Both are as good as none.
+// A first start that is killed or finds no space leaves an empty file, a part of one, or one without any
+// bucket. All are as good as none.
 func TestOpenUnfinishedStart(t *testing.T) {
 	for name, spoil := range map[string]func(path string){
 		"no byte":   func(path string) { write(t, path, nil) },
+		"cut off":   func(path string) { makeBolt(t, path, nil); cut(t, path, 2) },
 		"no bucket": func(path string) { makeBolt(t, path, func(*bbolt.Tx) error { return nil }) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -107,7 +107,7 @@ func decode[T any](body io.Reader) (T, error) {
 		return req, invalid(fmt.Sprintf("the request is larger than %d bytes", tooLarge.Limit), "ask for less at a time")
 	}
 	if err != nil {
-		return req, fmt.Errorf("read the request: %w", err)
+		return req, invalid("the request broke off: "+plain(err).Error(), "")
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()

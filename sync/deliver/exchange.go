@@ -203,48 +203,56 @@ func (w *Worker) setAside(tx store.Writer, damaged []store.Queued) error {
 
 // compact folds entries of the same record, in the store and in the list.
 func (w *Worker) compact(tx store.Writer, fresh []*entry) ([]*entry, error) {
-	at := make(map[string][]int, len(fresh))
-	several := false
-	for i, e := range fresh {
-		at[e.subject] = append(at[e.subject], i)
-		several = several || len(at[e.subject]) > 1
+	groups := make(map[string][]*entry, len(fresh))
+	for _, e := range fresh {
+		groups[e.subject] = append(groups[e.subject], e)
 	}
-	if !several {
+	if len(groups) == len(fresh) {
 		return fresh, nil
 	}
 	var drop []uint64
-	for _, places := range at {
-		if len(places) < 2 {
+	for _, group := range groups {
+		dropped, err := w.foldGroup(tx, group)
+		if err != nil {
+			return nil, err
+		}
+		drop = append(drop, dropped...)
+	}
+	slices.Sort(drop)
+	fresh = slices.DeleteFunc(fresh, func(e *entry) bool { return e.action == nil })
+	return fresh, tx.Dequeue(w.name, drop)
+}
+
+// foldGroup folds the entries of one record. Those that are not needed any more lose their action; their
+// sequence numbers are returned.
+func (w *Worker) foldGroup(tx store.Writer, group []*entry) (drop []uint64, err error) {
+	if len(group) == 1 {
+		return nil, nil
+	}
+	actions := make([]*directory.Action, len(group))
+	for i, e := range group {
+		actions[i] = e.action
+	}
+	for _, f := range fold(actions) {
+		if f.first == f.last {
 			continue
 		}
-		actions := make([]*directory.Action, len(places))
-		for i, n := range places {
-			actions[i] = fresh[n].action
+		for _, e := range group[f.first : f.last+1] {
+			e.action = nil
 		}
-		for _, f := range fold(actions) {
-			if f.first == f.last {
-				continue
-			}
-			keep := -1
-			if f.action != nil {
-				keep = f.at
-				e := fresh[places[keep]]
-				e.action = f.action
-				if err := tx.Replace(w.name, e.seq, e.action); err != nil {
-					return nil, err
-				}
-			}
-			for i := f.first; i <= f.last; i++ {
-				if i != keep {
-					drop = append(drop, fresh[places[i]].seq)
-					fresh[places[i]] = nil
-				}
+		if f.action != nil {
+			group[f.at].action = f.action
+			if err := tx.Replace(w.name, group[f.at].seq, f.action); err != nil {
+				return nil, err
 			}
 		}
 	}
-	fresh = slices.DeleteFunc(fresh, func(e *entry) bool { return e == nil })
-	slices.Sort(drop)
-	return fresh, tx.Dequeue(w.name, drop)
+	for _, e := range group {
+		if e.action == nil {
+			drop = append(drop, e.seq)
+		}
+	}
+	return drop, nil
 }
 
 // makeGood folds every entry onto what is parked of its record at the target; see onto. The outbox and the

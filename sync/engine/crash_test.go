@@ -75,10 +75,12 @@ func (r *rig) story() []func() {
 
 func newStory(t *testing.T, parts, resumable bool) *rig {
 	r := newRig(t)
+	boss := field("boss", "= manager.name")
+	boss.Blank = mapping.ClearBlank
 	r.mapping(mapping.Spec{Name: "m",
 		Rules:  []mapping.RuleSpec{agent("desk", `"desk" in groups`), user("everyone", "enabled")},
 		Groups: []mapping.RuleSpec{rule("teams", `name startsWith "team"`, directory.GroupRecord)},
-		Fields: map[directory.RecordKind][]mapping.FieldSpec{directory.UserRecord: {field("name", "= name"), field("boss", "= manager.name")}}})
+		Fields: map[directory.RecordKind][]mapping.FieldSpec{directory.UserRecord: {field("name", "= name"), boss}}})
 	r.conn.Guard = nil
 	r.parts, r.resumable = parts, resumable
 	return r

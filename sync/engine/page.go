@@ -296,68 +296,124 @@ func (l *listing) commitPage(tx store.Writer, d *pageDiff, state store.StreamSta
 }
 
 // putObject stores an object as present and marks what its change concerns: itself, and those who point to it
-// by a handle that it no longer has.
+// by a handle that it gained or lost, or to whom it pointed.
 func putObject(tx store.Writer, o *directory.Object) (store.Num, error) {
 	nums, err := tx.Lookup([]string{directory.IDHandle(o.ID)}, nil)
 	if err != nil {
 		return 0, err
 	}
-	var before []store.Num
+	var before *directory.Object
 	if nums[0] != 0 {
 		row, ok, err := tx.Row(o.Kind, nums[0])
 		if err != nil {
 			return 0, err
 		}
 		if ok {
-			before = slices.Clone(row.Handles)
+			old, err := directory.ParseObject(row.Data)
+			if err != nil {
+				return 0, damaged("store an object", err)
+			}
+			before = &old
 		}
 	}
 	n, err := tx.PutRow(o, store.Here)
 	if err != nil {
 		return 0, err
 	}
-	if len(before) > 0 {
-		row, _, err := tx.Row(o.Kind, n)
-		if err != nil {
+	if before != nil {
+		if err := markNeighbours(tx, before, o); err != nil {
 			return 0, err
-		}
-		for _, h := range before {
-			if !slices.Contains(row.Handles, h) {
-				if err := markReferrers(tx, h); err != nil {
-					return 0, err
-				}
-			}
 		}
 	}
 	return n, tx.MarkDirty(o.Kind, n, store.Changed)
 }
 
-// markReferrers marks the people whose manager was found by a handle that means somebody else now.
-func markReferrers(tx store.Writer, h store.Num) error {
-	var people []store.Num
-	err := tx.Referrers(directory.Manager, h, func(n store.Num) bool {
-		people = append(people, n)
-		return true
-	})
-	for _, n := range people {
-		if err == nil {
-			err = tx.MarkDirty(directory.Person, n, store.Changed)
+// markNeighbours marks those whom an object's change of handles and links concerns.
+func markNeighbours(tx store.Writer, before, after *directory.Object) error {
+	for _, h := range difference(before.Handles, after.Handles) {
+		if err := markHandle(tx, h); err != nil {
+			return err
 		}
 	}
-	return err
+	for _, group := range difference(groupLinks(before), groupLinks(after)) {
+		numbers, err := owners(tx, group)
+		if err != nil {
+			return err
+		}
+		for _, n := range numbers {
+			if err := markIfStored(tx, directory.Group, n, store.MembersChanged); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// difference lists what is in one of two lists only.
+func difference(a, b []string) []string {
+	var d []string
+	for _, s := range a {
+		if !slices.Contains(b, s) {
+			d = append(d, s)
+		}
+	}
+	for _, s := range b {
+		if !slices.Contains(a, s) {
+			d = append(d, s)
+		}
+	}
+	return d
+}
+
+func groupLinks(o *directory.Object) (handles []string) {
+	for _, l := range o.Links {
+		if l.Type == directory.MemberOf {
+			handles = append(handles, l.To)
+		}
+	}
+	return handles
+}
+
+// markHandle marks those who use a handle that means somebody else from now on: the people who have it as their
+// manager, and the groups that list it.
+func markHandle(tx store.Writer, handle string) error {
+	numbers, err := tx.Lookup([]string{handle}, nil)
+	if err != nil || numbers[0] == 0 {
+		return err
+	}
+	var people, groups []store.Num
+	err = tx.Referrers(directory.Manager, numbers[0], func(n store.Num) bool { people = append(people, n); return true })
+	if err != nil {
+		return err
+	}
+	err = tx.GroupsOf(numbers[0], func(g store.Num) bool { groups = append(groups, g); return true })
+	if err != nil {
+		return err
+	}
+	for _, n := range people {
+		if err := tx.MarkDirty(directory.Person, n, store.Changed); err != nil {
+			return err
+		}
+	}
+	for _, g := range groups {
+		if err := markIfStored(tx, directory.Group, g, store.MembersChanged); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func markIfStored(tx store.Writer, kind directory.Kind, n store.Num, why store.DirtyReason) error {
+	_, ok, err := tx.Row(kind, n)
+	if err != nil || !ok {
+		return err
+	}
+	return tx.MarkDirty(kind, n, why)
 }
 
 // markGone keeps the object as it was last seen, says why it counts as gone, and marks it.
 func markGone(tx store.Writer, kind directory.Kind, n store.Num, cause store.GoneCause) error {
-	row, ok, err := tx.Row(kind, n)
-	if err != nil || !ok {
-		return err
-	}
-	o, err := directory.ParseObject(row.Data)
-	if err != nil {
-		return damaged("mark an object as gone", err)
-	}
-	if _, err := tx.PutRow(&o, cause); err != nil {
+	if err := tx.SetGone(kind, n, cause); err != nil {
 		return err
 	}
 	return tx.MarkDirty(kind, n, store.Changed)

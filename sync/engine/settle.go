@@ -24,29 +24,57 @@ func (r *run) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	draft, err := s.draft(ctx)
+	held, err := s.consider(ctx)
 	if err != nil {
 		return err
 	}
-	if r.job.Approve != "" {
-		if err := s.approve(draft); err != nil {
-			return err
-		}
-	}
-	held := s.judge(draft)
-	r.counts = draft.counts
 	if held != nil {
 		r.rec.Held = held.Hash
 		if !held.RemovalsOnly {
+			r.counts = s.drafted.counts
 			return r.hold(ctx, held)
 		}
 		s.keepUnproven = true
-		r.counts = draft.proven
 	}
 	if err := s.apply(ctx); err != nil {
 		return err
 	}
 	return s.close(ctx, held)
+}
+
+// consider makes the plan without storing anything and returns it if it must be held. A plan that nothing can
+// hold, and that nobody wants to see, need not be made twice: that of a first sync.
+func (s *settlement) consider(ctx context.Context) (*store.HeldPlan, error) {
+	population, err := s.population(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.job.Visit == nil && s.job.Approve == "" && !s.vanished && s.conn.Guard.Idle(population) {
+		return nil, nil
+	}
+	if s.drafted, err = s.draft(ctx); err != nil {
+		return nil, err
+	}
+	if s.job.Approve != "" {
+		if err := s.approve(s.drafted); err != nil {
+			return nil, err
+		}
+	}
+	return s.judge(s.drafted, population), nil
+}
+
+// population returns how many active records of a kind there are before the plan.
+func (s *settlement) population(ctx context.Context) (func(directory.RecordKind) int, error) {
+	counts := map[directory.RecordKind]int{}
+	err := s.view(ctx, func(tx store.Reader) (err error) {
+		for _, kind := range directory.RecordKinds() {
+			if counts[kind], err = tx.ActiveRecords(kind); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return func(kind directory.RecordKind) int { return counts[kind] }, err
 }
 
 // settlement is the settling part of a run.
@@ -63,6 +91,7 @@ type settlement struct {
 	approved     bool
 	surroundings *surroundings
 	activity     activity
+	drafted      *draft
 }
 
 // collect works out whom to look at: what is dirty, everybody whom that touches, and everybody there is when
@@ -157,13 +186,6 @@ func (s *settlement) addDirty(tx store.Reader) error {
 	if s.people.IsEmpty() && s.groups.IsEmpty() {
 		return nil
 	}
-	all, err := tx.Count(directory.Person)
-	if err != nil {
-		return err
-	}
-	if int(s.people.GetCardinality()) >= all {
-		return nil // a first sync: there is nobody to add
-	}
 	if s.surroundings.uses.Manager {
 		if err := s.surroundings.addReports(tx, s.people); err != nil {
 			return err
@@ -184,7 +206,6 @@ type draft struct {
 	hash     hash.Hash
 	// unprovenHash covers the unproven removals alone.
 	unprovenHash hash.Hash
-	population   map[directory.RecordKind]int
 }
 
 // draft makes the plan without storing anything.
@@ -196,18 +217,7 @@ func (s *settlement) draft(ctx context.Context) (*draft, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	d.population = map[directory.RecordKind]int{}
-	return d, s.view(ctx, func(tx store.Reader) error {
-		for _, kind := range directory.RecordKinds() {
-			if d.population[kind], err = tx.ActiveRecords(kind); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return d, err
 }
 
 func (d *draft) add(o *outcome, visit func(*directory.Action)) {
@@ -244,7 +254,7 @@ func (s *settlement) approve(d *draft) error {
 }
 
 // judge returns the plan as it must be held, or nil when it may go ahead.
-func (s *settlement) judge(d *draft) *store.HeldPlan {
+func (s *settlement) judge(d *draft, population func(directory.RecordKind) int) *store.HeldPlan {
 	if s.approved || d.counts.Total() == 0 {
 		return nil
 	}
@@ -252,7 +262,7 @@ func (s *settlement) judge(d *draft) *store.HeldPlan {
 	if s.vanished {
 		held.Reasons = append(held.Reasons, "groups or their members are missing without proof that they are gone")
 	}
-	held.Reasons = append(held.Reasons, s.conn.Guard.Check(d.proven, func(k directory.RecordKind) int { return d.population[k] })...)
+	held.Reasons = append(held.Reasons, s.conn.Guard.Check(d.proven, population)...)
 	if len(held.Reasons) > 0 {
 		return held
 	}
@@ -279,7 +289,19 @@ func (s *settlement) apply(ctx context.Context) error {
 	if err := s.introduceTargets(ctx); err != nil {
 		return err
 	}
-	return s.pass(ctx, s.commit)
+	return s.pass(ctx, func(ctx context.Context, b *batch) error {
+		if err := s.commit(ctx, b); err != nil {
+			return err
+		}
+		for i := range b.outcomes {
+			for _, step := range b.outcomes[i].steps {
+				if step.Action != nil {
+					s.counts.Add(step.Action.Kind, step.Action.Op)
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // close clears what has no outcome of its own and says with which rules everything was settled.

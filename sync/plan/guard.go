@@ -102,6 +102,19 @@ func (g Guard) Check(counts Counts, population func(directory.RecordKind) int) [
 	return reasons
 }
 
+// Idle reports whether no plan could be held: there are no records to take away or to change, and the operator
+// does not limit new ones.
+func (g Guard) Idle(population func(directory.RecordKind) int) bool {
+	for _, kind := range directory.RecordKinds() {
+		if population(kind) > 0 {
+			return false
+		}
+	}
+	_, create := g[directory.Create]
+	_, reactivate := g[directory.Reactivate]
+	return !create && !reactivate
+}
+
 // allows reports whether the operator wrote a count that expressly covers this many.
 func (g Guard) allows(op directory.Op, n int) bool {
 	limit, ok := g[op]

@@ -1,0 +1,188 @@
+package bolt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+)
+
+func FuzzParseRow(f *testing.F) {
+	o := &directory.Object{Kind: directory.Person, ID: "1", Handles: []string{"a", "b"}}
+	f.Add(appendRow(nil, store.Here, []store.Num{1, 1 << 31}, o))
+	f.Add(appendRow(nil, store.EmptyListing, nil, o))
+	f.Add([]byte{0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 0})
+	f.Add([]byte{9, 0, 1})
+	f.Fuzz(func(t *testing.T, value []byte) {
+		row, nums, err := parseRow(value, []store.Num{7})
+		if err != nil {
+			if !errors.Is(err, directory.ErrCorrupt) {
+				t.Errorf("error %v", err)
+			}
+			return
+		}
+		if nums[0] != 7 || !slices.Equal(nums[1:], row.Handles) || len(row.Handles) > len(value) {
+			t.Errorf("handles %v of %v", row.Handles, nums)
+		}
+		stored, err := directory.ParseObject(row.Data)
+		if err != nil {
+			return
+		}
+		again, _, err := parseRow(appendRow(nil, row.Gone, row.Handles, &stored), nil)
+		if err != nil || again.Gone != row.Gone || !slices.Equal(again.Handles, row.Handles) {
+			t.Errorf("row %+v came back as %+v, %v", row, again, err)
+		}
+	})
+}
+
+func FuzzParseQueued(f *testing.F) {
+	a := &directory.Action{Key: "k", Op: directory.Create, Kind: directory.UserRecord, Record: "hq/1"}
+	f.Add(seqKey(1), appendQueued(nil, time.Unix(5, 7), a))
+	f.Add(seqKey(1<<63), appendQueued(nil, time.Time{}, a))
+	f.Add([]byte("short"), []byte{0x80})
+	f.Fuzz(func(t *testing.T, key, value []byte) {
+		q, err := parseQueued(key, value)
+		if err != nil {
+			if !errors.Is(err, directory.ErrCorrupt) {
+				t.Errorf("error %v", err)
+			}
+			return
+		}
+		a, err := directory.ParseAction(q.Data)
+		if err != nil {
+			return
+		}
+		again, err := parseQueued(seqKey(q.Seq), appendQueued(nil, q.Queued, &a))
+		if err != nil || again.Seq != q.Seq || !again.Queued.Equal(q.Queued) {
+			t.Errorf("%+v came back as %+v, %v", q, again, err)
+		}
+	})
+}
+
+func FuzzParseParked(f *testing.F) {
+	value, err := json.Marshal(store.Parked{ID: 3, Stage: "map", Object: "1", Action: []byte{0, 255}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seqKey(3), value)
+	f.Add(seqKey(4), value)
+	f.Add([]byte{}, []byte("{"))
+	f.Fuzz(func(t *testing.T, key, value []byte) {
+		p, err := parseParked(key, value)
+		if err != nil {
+			if !errors.Is(err, directory.ErrCorrupt) {
+				t.Errorf("error %v", err)
+			}
+			return
+		}
+		if !bytes.Equal(seqKey(p.ID), key) {
+			t.Errorf("entry %d has key %x", p.ID, key)
+		}
+	})
+}
+
+func FuzzParseCounters(f *testing.F) {
+	c := counters{lastNum: maxNum, newNames: 5, members: 1 << 60, parked: 1, lastParked: 2}
+	f.Add(c.append(nil), (&queue{last: 9, claimed: 7, depth: 2}).append(nil))
+	f.Add([]byte{1, 2, 3}, []byte{255})
+	f.Fuzz(func(t *testing.T, value, queued []byte) {
+		var c counters
+		if err := c.parse(value); err == nil && len(value) > 0 {
+			var again counters
+			if err := again.parse(c.append(nil)); err != nil || again != c {
+				t.Errorf("%+v came back as %+v, %v", c, again, err)
+			}
+		}
+		var q queue
+		if err := q.parse(queued); err == nil {
+			var again queue
+			if err := again.parse(q.append(nil)); err != nil || again != q {
+				t.Errorf("%+v came back as %+v, %v", q, again, err)
+			}
+		}
+	})
+}
+
+// FuzzMergePairs merges changes into a value as a map of pairs would.
+func FuzzMergePairs(f *testing.F) {
+	f.Add([]byte{1, 2, 3, 4}, []byte{1, 2, 0x83, 4, 31, 9})
+	f.Fuzz(func(t *testing.T, old, changes []byte) {
+		pairs := map[[2]byte]bool{}
+		var value []byte
+		log := func(data []byte) (log pairLog) {
+			for c := range slices.Chunk(data, 2) {
+				if len(c) < 2 {
+					break
+				}
+				remove := c[0]&0x80 != 0
+				a, b := c[0]%pairSpan, c[1]
+				log = append(log, pairChange{remove: remove, pair: uint64(a)<<32 | uint64(b)})
+				pairs[[2]byte{a, b}] = !remove
+			}
+			slices.SortStableFunc(log, func(c, d pairChange) int { return int(int64(c.pair) - int64(d.pair)) })
+			return lastOfEach(log)
+		}
+		for _, data := range [][]byte{old, changes} {
+			value = mergePairs(nil, value, log(data))
+		}
+		found := 0
+		var last []byte
+		for e := range slices.Chunk(value, pairSize) {
+			if bytes.Compare(last, e) >= 0 {
+				t.Fatalf("%x is not in order", value)
+			}
+			if !pairs[[2]byte{e[0], byte(binary.BigEndian.Uint32(e[1:]))}] {
+				t.Errorf("%x is too much", e)
+			}
+			last = e
+			found++
+		}
+		for _, in := range pairs {
+			if in {
+				found--
+			}
+		}
+		if found != 0 {
+			t.Errorf("%d pairs are missing", -found)
+		}
+	})
+}
+
+// FuzzReadHeader looks at files that others wrote.
+func FuzzReadHeader(f *testing.F) {
+	f.Add([]byte("no bbolt file"))
+	f.Add(make([]byte, 9000))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, found, err := readHeader(bytes.NewReader(data)); err != nil || (found && len(data) < metaOffset+metaSize) {
+			t.Errorf("%v, %v", found, err)
+		}
+	})
+}
+
+// TestSlots checks that growing a table by one slot moves names only into that slot, and from the one slot
+// that growNames looks at.
+func TestSlots(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // repeatable on purpose
+	for range 2000 {
+		var h nameHash
+		binary.BigEndian.PutUint64(h[:], rnd.Uint64())
+		was := slotOf(&h, 1)
+		for slots := uint32(2); slots < 300; slots++ {
+			is := slotOf(&h, slots)
+			if is >= slots {
+				t.Fatalf("slot %d of %d", is, slots)
+			}
+			if is != was && (is != slots-1 || was != splitFrom(is)) {
+				t.Fatalf("with %d slots %x moves from %d to %d", slots, h, was, is)
+			}
+			was = is
+		}
+	}
+}
