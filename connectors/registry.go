@@ -1,9 +1,11 @@
 package connectors
 
 import (
+	"context"
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,10 +28,34 @@ type Env struct {
 	Connection string       // the connection's name
 	Log        *slog.Logger // for debug lines only: errors are returned
 	Now        func() time.Time
-	// Observe is told of every request to the source: its kind ("search", "bind", "GET users"), how long it
-	// took, and how it ended. It may be nil and may be called by any goroutine.
+	// Observe is told of every request to the source; nil when nobody listens. Connectors call Requested.
 	Observe func(request string, took time.Duration, err error)
 }
+
+// Requested tells of one request to the source: its kind ("search", "bind", "GET users"), when it began, and how
+// it ended. A connector calls it once per request, with the context of the call that needed it, on any
+// goroutine.
+func (e *Env) Requested(ctx context.Context, request string, began time.Time, err error) {
+	if m, ok := ctx.Value(meterKey{}).(*Meter); ok {
+		m.requests.Add(1)
+	}
+	if e.Observe != nil {
+		e.Observe(request, e.Now().Sub(began), err)
+	}
+}
+
+// Meter counts the requests that are made for one run. It may be used by many goroutines.
+type Meter struct{ requests atomic.Int64 }
+
+type meterKey struct{}
+
+// WithMeter makes the requests under a context count.
+func WithMeter(ctx context.Context, m *Meter) context.Context {
+	return context.WithValue(ctx, meterKey{}, m)
+}
+
+// Requests returns how many there were.
+func (m *Meter) Requests() int { return int(m.requests.Load()) }
 
 // New makes a factory whose functions know the connector's configuration type C.
 func New[C any](name, summary string, defaults func() *C, open func(*C, Env) (Connector, error)) Factory {

@@ -35,6 +35,7 @@ type app struct {
 	running  map[string]int   // runs under way, by connection
 	progress map[int]progress // who watches
 	watcher  int
+	next     func(connection string) time.Time // by the schedule of a daemon
 }
 
 // progress is somebody who watches runs.
@@ -53,7 +54,7 @@ func openApp(cfg *config.Config, log *slog.Logger, daemon bool) (*app, error) {
 	a := &app{log: log, now: time.Now, store: st, started: time.Now().UTC(), daemon: daemon,
 		running: map[string]int{}, progress: map[int]progress{}}
 	a.metrics = newMetrics(a)
-	a.engine = engine.New(st, engine.Options{Log: log, Now: a.now, Queued: a.queued, Progress: a.show})
+	a.engine = engine.New(st, engine.Options{Log: log, Now: a.now, Queued: a.queued, Progress: a.show, Next: a.nextRun})
 	a.setup, err = newSetup(cfg, nil, a.surroundings())
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
@@ -119,6 +120,17 @@ func (a *app) use(name string) (conn *connection, done func(), err error) {
 func unknownConnection(name string, names []string) error {
 	return &fault.Error{Class: fault.Configuration, Op: "find connection", Err: fmt.Errorf("there is no connection %q", name),
 		Hint: fmt.Sprintf("the configuration has: %v", names)}
+}
+
+// nextRun says when a connection runs next; never, when no daemon keeps its schedule.
+func (a *app) nextRun(connection string) time.Time {
+	a.mu.Lock()
+	next := a.next
+	a.mu.Unlock()
+	if next == nil {
+		return time.Time{}
+	}
+	return next(connection)
 }
 
 // show hands a run's progress to everybody who watches.

@@ -179,21 +179,20 @@ func (sh *shell) showReport(r *checkReport) {
 
 // addTimes adds a row for each of a connection's schedules.
 func (sh *shell) addTimes(t *table, c *checkConnection) {
-	jitter := ""
-	if c.Jitter != "" {
-		jitter = ", up to " + c.Jitter + " later"
-	}
 	if c.Schedule == "" && c.Full == "" {
 		t.add(c.Name, "changes", scheduleWords(""), "`dirsyncd sync` or a signal")
 		return
 	}
 	name := c.Name
 	if c.Schedule != "" {
-		t.add(name, "changes", scheduleWords(c.Schedule), sh.moment(c.Next)+jitter)
+		t.add(name, "changes", scheduleWords(c.Schedule), sh.moment(c.Next))
 		name = ""
 	}
 	if c.Full != "" {
-		t.add(name, "all", scheduleWords(c.Full), sh.moment(c.NextFull)+jitter)
+		t.add(name, "all", scheduleWords(c.Full), sh.moment(c.NextFull))
+	}
+	if c.Jitter != "" {
+		t.remark(dim, "each starts up to "+c.Jitter+" later, at random")
 	}
 }
 

@@ -80,7 +80,7 @@ var packageDir, _ = filepath.Abs(".")
 
 func TestCheck(t *testing.T) {
 	for _, tc := range []struct{ golden, args string }{
-		{"check.txt", "check"}, {"check.json", "check --json"}, {"check-print.yaml", "check --print"},
+		{"check.txt", "check"}, {"check.json", "check --json"},
 	} {
 		t.Run(tc.golden, func(t *testing.T) {
 			c := withConfig(t, goodConfig)
@@ -93,6 +93,20 @@ func TestCheck(t *testing.T) {
 			}
 			goldenFrom(t, tc.golden, strings.ReplaceAll(c.stdout.String(), dir, "DIR"))
 		})
+	}
+}
+
+func TestCheckPrint(t *testing.T) {
+	for _, args := range []string{"check --print", "check --print --json"} {
+		c := withConfig(t, goodConfig)
+		if code := c.run(strings.Fields(args)...); code != exitClean {
+			t.Errorf("%s: exit code %d: %s", args, code, c.stderr.String())
+		}
+		for _, want := range []string{"/var/lib/dirsyncd/control.sock", "Europe/London", "deactivate"} {
+			if !strings.Contains(c.stdout.String(), want) {
+				t.Errorf("%s: %q is missing", args, want)
+			}
+		}
 	}
 }
 

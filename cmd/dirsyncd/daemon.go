@@ -43,6 +43,7 @@ func runDaemon(ctx context.Context, cfg *config.Config, log *slog.Logger) error 
 	defer stop()
 	s := &service{app: a, file: cfg.File}
 	s.loop = schedule.New(cfg.Entries(), s.scheduled, schedule.Options{})
+	a.next = s.loop.Next
 
 	server := control.NewServer(&operations{app: a, base: ctx}, log)
 	if err := server.Listen(string(cfg.Control)); err != nil {
@@ -155,7 +156,6 @@ func (s *service) scheduled(ctx context.Context, name string, t schedule.Trigger
 			failed++
 		}
 	}
-	s.log.Debug("next run", "connection", name, "at", s.loop.Next(name))
 	s.notify(fmt.Sprintf("STATUS=running; last run: %s, %d of %d tenants failed", name, failed, len(results)))
 }
 

@@ -41,6 +41,9 @@ type Options struct {
 	Now func() time.Time
 	// Queued is called after actions were queued for a target; nil when nobody waits for them.
 	Queued func(target string)
+	// Next says when a connection runs next by its schedule, for the line that a run ends with; nil when
+	// there is no schedule.
+	Next func(connection string) time.Time
 	// Progress is called now and then during long work, from the run's goroutine; nil when nobody watches.
 	Progress func(Progress)
 }
@@ -122,7 +125,9 @@ func (e *Engine) Run(ctx context.Context, c *Connection, t connectors.Tenant, jo
 	r := e.begin(c, t, job)
 	defer e.lock(r.part)()
 	r.log.Info("run started", "mode", r.rec.Mode, "trigger", job.Trigger)
-	err := r.story(ctx)
+	var meter connectors.Meter
+	err := r.story(connectors.WithMeter(ctx, &meter))
+	r.rec.Requests = meter.Requests()
 	return r.finish(ctx, err)
 }
 

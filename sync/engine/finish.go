@@ -101,10 +101,16 @@ func (r *run) logEnd(err error) {
 		n = func(directory.Op) int { return 0 }
 	}
 	args := []any{
-		"outcome", r.rec.Outcome, "mode", r.rec.Mode, "read", r.rec.Read, "changed", r.rec.Changed, "removed", r.rec.Removed,
+		"outcome", r.rec.Outcome, "mode", r.rec.Mode, "requests", r.rec.Requests, "read", r.rec.Read, "changed", r.rec.Changed, "removed", r.rec.Removed,
 		"created", n(directory.Create), "updated", n(directory.Update), "deactivated", n(directory.Deactivate),
-		"reactivated", n(directory.Reactivate), "deleted", n(directory.Delete), "parked", r.rec.Parked,
+		"reactivated", n(directory.Reactivate), "deleted", n(directory.Delete), "unchanged", max(r.rec.Read-r.rec.Changed, 0),
+		"parked", r.rec.Parked,
 		"duration", r.rec.Ended.Sub(r.rec.Started).Round(time.Millisecond),
+	}
+	if r.opts.Next != nil {
+		if next := r.opts.Next(r.conn.Name); !next.IsZero() {
+			args = append(args, "next", next.UTC().Format(time.RFC3339))
+		}
 	}
 	if r.rec.Held != "" {
 		args = append(args, "held", r.rec.Held, "hint", "look with `dirsyncd plan --offline`, then `dirsyncd approve "+r.rec.Held+"` or `dirsyncd discard "+r.rec.Held+"`")

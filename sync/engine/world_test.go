@@ -71,6 +71,7 @@ func (w *world) Read(ctx context.Context, req connectors.Request, emit func(*con
 	first := 0
 	if len(req.Cursor) > 0 {
 		_, _ = fmt.Sscanf(string(req.Cursor), "page %d", &first)
+		first = min(first, len(pages)-1) // the listing may be shorter by now
 	}
 	for i := first; i < len(pages); i++ {
 		if w.mendAfter > 0 && w.reads >= w.mendAfter {
