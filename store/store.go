@@ -284,6 +284,8 @@ type Failure struct {
 	Text  string    `json:"text"`
 	Since time.Time `json:"since"`
 	Runs  int       `json:"runs"` // failed runs in a row
+	// Retry is before when no schedule tries again; zero when every schedule does.
+	Retry time.Time `json:"retry,omitzero"`
 }
 
 // HeldPlan is a plan that waits for the operator. Its actions are not stored: they follow from the dirty

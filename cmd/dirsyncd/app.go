@@ -94,7 +94,9 @@ func (a *app) run(ctx context.Context, name string, job engine.Job) ([]engine.Re
 	defer done()
 	results := a.engine.RunConnection(ctx, &conn.Connection, job)
 	for _, r := range results {
-		a.metrics.ran(&r)
+		if r.Run.Outcome != engine.Waiting {
+			a.metrics.ran(&r)
+		}
 	}
 	return results, nil
 }
@@ -195,7 +197,7 @@ func (a *app) settleEditedRules(ctx context.Context, old, next *setup) {
 			continue
 		}
 		a.log.Info("rules were edited, applying them to what is stored", "connection", name)
-		if _, err := a.run(ctx, name, engine.Job{Offline: true, Trigger: "reload"}); err != nil {
+		if _, err := a.run(ctx, name, engine.Job{Offline: true, Trigger: causeReload}); err != nil {
 			a.log.Error("edited rules could not be applied", "connection", name, "err", err)
 		}
 	}

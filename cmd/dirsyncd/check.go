@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -128,7 +127,8 @@ func (sh *shell) printConfig(cfg *config.Config) error {
 }
 
 func (sh *shell) reportOf(cfg *config.Config) *checkReport {
-	report := &checkReport{File: cfg.File, OK: true, Problems: []config.Problem{}, Warnings: append([]config.Problem{}, cfg.Warnings...)}
+	report := &checkReport{File: cfg.File, OK: true, Problems: []config.Problem{}}
+	report.Warnings = append([]config.Problem{}, cfg.Warnings...)
 	for i := range cfg.Connections {
 		c := &cfg.Connections[i]
 		item := checkConnection{
@@ -158,8 +158,8 @@ func (sh *shell) showReport(r *checkReport) {
 	out := sh.out
 	out.line("%s is good: %s, %s", r.File, many(len(r.Connections), "connection"), many(len(r.Targets), "target"))
 	out.line("")
-	parts := &table{columns: []column{{head: "CONNECTION", shrink: true}, {head: "CONNECTOR"}, {head: "MAPPING", shrink: true}, {head: "TARGETS"}}}
-	times := &table{columns: []column{{head: "CONNECTION", shrink: true}, {head: "READS"}, {head: "WHEN", shrink: true}, {head: "NEXT"}}}
+	parts := &table{columns: []column{shrink("CONNECTION"), left("CONNECTOR"), shrink("MAPPING"), left("TARGETS")}}
+	times := &table{columns: []column{shrink("CONNECTION"), left("READS"), shrink("WHEN"), left("NEXT")}}
 	for i := range r.Connections {
 		c := &r.Connections[i]
 		parts.add(c.Name, c.Connector, c.Mapping, strings.Join(c.Targets, ", "))
@@ -171,7 +171,7 @@ func (sh *shell) showReport(r *checkReport) {
 	if len(r.Warnings) > 0 {
 		out.line("")
 		for _, w := range r.Warnings {
-			out.paraStyled(yellow, "warning: ", fmt.Sprintf("%s:%d:%d: %s", w.File, w.Line, w.Column, w.Message))
+			out.paraStyled(yellow, "warning: ", problemText(w))
 			out.hint(w.Hint)
 		}
 	}

@@ -15,6 +15,11 @@ import (
 // completeTimeout keeps a slow daemon from freezing the operator's shell.
 const completeTimeout = 2 * time.Second
 
+type (
+	completions = []cobra.Completion
+	directive   = cobra.ShellCompDirective
+)
+
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
 // daemonOnly asks the running daemon, if there is one: completion never opens the state by itself.
@@ -37,8 +42,8 @@ func (sh *shell) daemonOnly(ask func(context.Context, control.Operations)) {
 }
 
 // completeConnections completes names of connections that the line does not have yet.
-func (sh *shell) completeConnections(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	var names []cobra.Completion
+func (sh *shell) completeConnections(_ *cobra.Command, args []string, _ string) (completions, directive) {
+	var names completions
 	if cfg, err := sh.loadConfig(); err == nil {
 		for _, c := range cfg.Connections {
 			names = append(names, cobra.CompletionWithDesc(c.Name, c.Connector))
@@ -55,7 +60,7 @@ func (sh *shell) completeConnections(_ *cobra.Command, args []string, _ string) 
 }
 
 // completeConnection completes one name.
-func (sh *shell) completeConnection(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (sh *shell) completeConnection(cmd *cobra.Command, args []string, word string) (completions, directive) {
 	if len(args) > 0 {
 		return nil, noFiles
 	}
@@ -63,8 +68,8 @@ func (sh *shell) completeConnection(cmd *cobra.Command, args []string, word stri
 }
 
 // completeHashes completes hashes of held plans.
-func (sh *shell) completeHashes(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	var hashes []cobra.Completion
+func (sh *shell) completeHashes(_ *cobra.Command, args []string, _ string) (completions, directive) {
+	var hashes completions
 	if len(args) > 0 {
 		return nil, noFiles
 	}
@@ -73,7 +78,8 @@ func (sh *shell) completeHashes(_ *cobra.Command, args []string, _ string) ([]co
 		for _, c := range st.Connections {
 			for _, t := range c.Tenants {
 				if t.Held != nil {
-					hashes = append(hashes, cobra.CompletionWithDesc(t.Held.Hash, place(c.Name, t.Tenant, t.Name)))
+					where := place(c.Name, t.Tenant, t.Name)
+					hashes = append(hashes, cobra.CompletionWithDesc(t.Held.Hash, where))
 				}
 			}
 		}
@@ -82,8 +88,8 @@ func (sh *shell) completeHashes(_ *cobra.Command, args []string, _ string) ([]co
 }
 
 // completeParked completes ids of parked items.
-func (sh *shell) completeParked(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	var ids []cobra.Completion
+func (sh *shell) completeParked(_ *cobra.Command, args []string, _ string) (completions, directive) {
+	var ids completions
 	sh.daemonOnly(func(ctx context.Context, ops control.Operations) {
 		items, _ := ops.Parked(ctx)
 		for _, item := range items {
@@ -94,7 +100,7 @@ func (sh *shell) completeParked(_ *cobra.Command, args []string, _ string) ([]co
 }
 
 // completeKinds completes the kinds of record that `why` explains.
-func completeKinds(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func completeKinds(_ *cobra.Command, args []string, _ string) (completions, directive) {
 	if len(args) > 0 {
 		return nil, noFiles
 	}
@@ -107,7 +113,7 @@ func explainedKinds() []directory.RecordKind {
 }
 
 // without leaves out what the line has already. A completion may have a description after a tab.
-func without(list []cobra.Completion, args []string) []cobra.Completion {
+func without(list completions, args []string) completions {
 	return slices.DeleteFunc(list, func(c cobra.Completion) bool {
 		for _, a := range args {
 			if c == a || len(c) > len(a) && c[:len(a)] == a && c[len(a)] == '\t' {

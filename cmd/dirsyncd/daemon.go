@@ -132,6 +132,7 @@ func (s *service) hup(ctx context.Context) {
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
 	s.notify(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Nano()/1000))
 	defer s.notify(daemon.SdNotifyReady)
+	old := s.current()
 	if err := s.reload(ctx, s.file); err != nil {
 		s.log.Error("the configuration was refused; the present one stays", "err", err)
 		s.notify("STATUS=running; the last reload was refused")
@@ -139,13 +140,16 @@ func (s *service) hup(ctx context.Context) {
 	}
 	s.loop.Replace(s.current().cfg.Entries())
 	s.triggerNewcomers(ctx)
+	s.triggerEdited(old)
 	s.log.Info("configuration reloaded", "config", s.file)
 	s.notify("STATUS=running")
 }
 
 // scheduled is what the schedule calls.
 func (s *service) scheduled(ctx context.Context, name string, t schedule.Trigger) {
-	results, err := s.run(ctx, name, engine.Job{Full: t.Full, Trigger: t.Cause})
+	results, err := s.run(ctx, name, engine.Job{
+		Full: t.Full, Trigger: t.Cause, Patient: t.Cause == schedule.CauseSchedule || t.Cause == schedule.CauseFull,
+	})
 	if err != nil {
 		s.log.Error("run could not begin", "connection", name, "err", err)
 		return
@@ -168,6 +172,18 @@ func (s *service) triggerNewcomers(ctx context.Context) {
 		}
 	}
 }
+
+// triggerEdited runs connections at once whose source was edited: the credentials may be the mended ones.
+func (s *service) triggerEdited(old *setup) {
+	for name, conn := range s.current().connections {
+		if was := old.connections[name]; was != nil && was.Source != conn.Source {
+			s.loop.Trigger(name, schedule.Trigger{Cause: causeReload})
+		}
+	}
+}
+
+// causeReload is the trigger of runs that an edited configuration asks for.
+const causeReload = "reload"
 
 // watchdog tells systemd that the daemon is alive, as long as its state can be read.
 func (s *service) watchdog(ctx context.Context) {

@@ -26,11 +26,14 @@ it. Parked items wait for you: replay them when the cause is gone, or drop them.
 
 func newParkedListCommand(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "list what is parked and why",
-		Long:    "Lists what is parked and why, with the ids that `replay` and `drop` take.\n\nExit codes: 0 listed, 1 failed, 2 wrong usage or configuration.",
-		Example: "  dirsyncd parked list\n  dirsyncd parked list --json | jq -r '.[] | select(.target == \"desk\") | .id'",
-		Args:    takes(0, 0, ""),
+		Use:   "list",
+		Short: "list what is parked and why",
+		Long: `Lists what is parked and why, with the ids that replay and drop take.
+
+Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
+		Example: `  dirsyncd parked list
+  dirsyncd parked list --json | jq -r '.[] | select(.target == "desk") | .id'`,
+		Args: takes(0, 0, ""),
 	}
 	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, _ []string) error {
 		items, err := ops.Parked(ctx)

@@ -94,7 +94,8 @@ func (sh *shell) planText(ctx context.Context, ops control.Operations, req contr
 	return finished(planCode(runs))
 }
 
-// planView shows actions in tables, one per tenant. Long ones come in parts: memory does not grow with the plan.
+// planView shows actions in tables, one per tenant. Long ones come in parts: memory does not grow with the
+// plan.
 type planView struct {
 	sh    *shell
 	limit int
@@ -122,7 +123,8 @@ func (v *planView) add(a *control.PlannedAction) {
 		v.sh.out.line("%s", v.sh.out.paint(bold, where))
 	}
 	if v.rows == nil {
-		v.rows = &table{indent: "  ", columns: []column{{head: "ACTION"}, {head: "KIND"}, {head: "WHO", shrink: true}, {head: "CHANGES"}}}
+		columns := []column{left("ACTION"), left("KIND"), shrink("WHO"), left("CHANGES")}
+		v.rows = &table{indent: "  ", columns: columns}
 	}
 	who := a.Name
 	if who == "" {
@@ -184,7 +186,7 @@ func (v *planView) summary(runs []control.Run) {
 	if v.total > 0 && len(runs) > 0 {
 		out.line("")
 	}
-	t := &table{columns: []column{{head: "CONNECTION", shrink: true}, {head: "WOULD BE"}, {head: "READ", right: true}, {head: "ACTIONS"}}}
+	t := &table{columns: []column{shrink("CONNECTION"), left("WOULD BE"), right("READ"), left("ACTIONS")}}
 	for i := range runs {
 		r := &runs[i]
 		what, word := counts(r.Counts, wouldHappen), cell{"applied", green}

@@ -75,8 +75,10 @@ Every command works alone and, when the daemon runs, through the daemon.`,
 		SilenceUsage:  true,
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&sh.opts.config, "config", "", "configuration `file` (default: config.yaml, else /etc/dirsyncd/config.yaml)")
-	flags.StringVar(&sh.opts.control, "control", "", "`socket` of the daemon (default: as the configuration says)")
+	flags.StringVar(&sh.opts.config, "config", "",
+		"configuration `file` (default: config.yaml, else /etc/dirsyncd/config.yaml)")
+	flags.StringVar(&sh.opts.control, "control", "",
+		"`socket` of the daemon (default: as the configuration says)")
 	flags.BoolVar(&sh.opts.json, "json", false, "write JSON")
 	flags.BoolVarP(&sh.opts.verbose, "verbose", "v", false, "log to stderr what is done")
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
@@ -102,7 +104,8 @@ func usageTemplate(usual string) string {
 	).Replace(usual)
 }
 
-// asGroup makes a command that only has others below it: alone it shows its help, with anything else it complains.
+// asGroup makes a command that only has others below it: alone it shows its help, with anything else it
+// complains.
 func asGroup(cmd *cobra.Command) {
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {

@@ -17,10 +17,12 @@ import (
 
 func newRulesCommand(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "rules",
-		Short:   "test your rules, list what they can say: test, list",
-		Long:    "Runs your own cases against your rules, and lists the names and functions that\nrules can use.",
-		Example: "  dirsyncd rules test cases.yaml\n  dirsyncd rules list",
+		Use:   "rules",
+		Short: "test your rules, list what they can say: test, list",
+		Long: `Runs your own cases against your rules, and lists the names and functions that
+rules can use.`,
+		Example: `  dirsyncd rules test cases.yaml
+  dirsyncd rules list`,
 	}
 	asGroup(cmd)
 	cmd.AddCommand(newRulesTestCommand(sh), newRulesListCommand(sh))
@@ -53,8 +55,8 @@ wrong.`,
 		Example: `  dirsyncd rules test cases.yaml
   dirsyncd rules test tests/*.yaml --mapping staff --json`,
 		Args: takes(1, -1, "files with cases"),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			return []cobra.Completion{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
+		ValidArgsFunction: func(*cobra.Command, []string, string) (completions, directive) {
+			return completions{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
 		},
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -138,7 +140,8 @@ func readCases(file string) (caseFile, error) {
 	}
 	bad := &config.Error{}
 	for _, p := range doc.Problems() {
-		bad.Problems = append(bad.Problems, config.Problem{File: file, Line: p.Line, Column: p.Column, Message: p.Message, Hint: p.Hint})
+		bad.Problems = append(bad.Problems,
+			config.Problem{File: file, Line: p.Line, Column: p.Column, Message: p.Message, Hint: p.Hint})
 	}
 	return cases, bad
 }
@@ -154,7 +157,8 @@ func chooseMapping(cfg *config.Config, file, name string) (string, *mapping.Rule
 	}
 	m, ok := cfg.Mappings[name]
 	if !ok {
-		return "", nil, &usageError{fmt.Sprintf("%s: there is no mapping %q", file, name), strict.Suggest(name, names)}
+		text := fmt.Sprintf("%s: there is no mapping %q", file, name)
+		return "", nil, &usageError{text, strict.Suggest(name, names)}
 	}
 	return name, m.Rules, nil
 }
@@ -207,11 +211,15 @@ func (sh *shell) showCase(c *caseLine) {
 
 func newRulesListCommand(sh *shell) *cobra.Command {
 	return &cobra.Command{
-		Use:     "list",
-		Short:   "list the names and functions that rules can use",
-		Long:    "Lists the names that rules of people and of groups can read, and the functions\nthat they can call, with examples.\n\nExit codes: 0, or 2 for wrong usage.",
-		Example: "  dirsyncd rules list\n  dirsyncd rules list --json | jq -r '.functions[].signature'",
-		Args:    takes(0, 0, ""),
+		Use:   "list",
+		Short: "list the names and functions that rules can use",
+		Long: `Lists the names that rules of people and of groups can read, and the functions
+that they can call, with examples.
+
+Exit codes: 0, or 2 for wrong usage.`,
+		Example: `  dirsyncd rules list
+  dirsyncd rules list --json | jq -r '.functions[].signature'`,
+		Args: takes(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error {
 			if sh.opts.json {
 				return sh.out.json(struct {
@@ -243,7 +251,7 @@ func typedNames(names []mapping.Name) []typedName {
 
 func (sh *shell) showNames(of string, names []mapping.Name) {
 	sh.out.line("%s", sh.out.paint(bold, "Names "+of))
-	t := &table{indent: "  ", columns: []column{{}, {}, {}}}
+	t := &table{indent: "  ", columns: []column{left(""), left(""), left("")}}
 	for _, n := range names {
 		t.add(n.Name, cell{n.TypeWord(), dim}, n.Help)
 	}

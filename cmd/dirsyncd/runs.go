@@ -59,11 +59,11 @@ func (sh *shell) showHistory(runs []control.Run) {
 		return
 	}
 	t := &table{columns: []column{
-		{head: "STARTED"}, {head: "CONNECTION", shrink: true}, {head: "MODE"}, {head: "OUTCOME"}, {head: "TOOK", right: true}, {head: "CHANGES"},
+		left("STARTED"), shrink("CONNECTION"), left("MODE"), left("OUTCOME"), right("TOOK"), left("CHANGES"),
 	}}
 	for i := range runs {
 		r := &runs[i]
-		t.add(sh.clock(r.Started), runPlace(r), r.Mode, outcome(r.Outcome), span(r.Ended.Sub(r.Started)), history(r))
+		t.add(sh.clock(r.Started), runPlace(r), r.Mode, outcome(r.Outcome), took(r), history(r))
 		if r.Error != "" {
 			t.remark(red, r.Error)
 		}

@@ -43,7 +43,8 @@ or configuration.`,
 func (sh *shell) showStatus(st *control.Status) {
 	out := sh.out
 	if st.Daemon {
-		out.line("dirsyncd %s is %s, pid %d, for %s", st.Version, out.paint(green, "running"), st.PID, span(sh.now().Sub(st.Started)))
+		running, since := out.paint(green, "running"), span(sh.now().Sub(st.Started))
+		out.line("dirsyncd %s is %s, pid %d, for %s", st.Version, running, st.PID, since)
 	} else {
 		out.line("%s; this is the stored state", out.paint(yellow, "no daemon is running"))
 	}
@@ -62,12 +63,13 @@ func (sh *shell) showStatus(st *control.Status) {
 }
 
 func (sh *shell) connectionTable(st *control.Status) {
-	t := &table{columns: []column{{head: "CONNECTION", shrink: true}, {head: "STATE"}, {head: "AGREED"}, {head: "NEXT"}, {head: "HOLDS"}}}
+	t := &table{columns: []column{shrink("CONNECTION"), left("STATE"), left("AGREED"), left("NEXT"), left("HOLDS")}}
 	for i := range st.Connections {
 		c := &st.Connections[i]
 		for j := range c.Tenants {
 			ten := &c.Tenants[j]
-			t.add(place(c.Name, ten.Tenant, ten.Name), state(ten.State), sh.ago(ten.Proven), sh.nextRun(c), holds(ten))
+			where := place(c.Name, ten.Tenant, ten.Name)
+			t.add(where, state(ten.State), sh.ago(ten.Proven), sh.nextRun(c), holds(ten))
 		}
 		if len(c.Tenants) == 0 {
 			t.add(c.Name, state("new"), "–", sh.nextRun(c), "")
@@ -117,10 +119,11 @@ func holds(t *control.TenantStatus) string {
 
 func (sh *shell) targetTable(st *control.Status) {
 	t := &table{columns: []column{
-		{head: "TARGET", shrink: true}, {head: "KIND"}, {head: "STATE"}, {head: "WAITING", right: true}, {head: "OLDEST"}, {head: "PARKED", right: true},
+		shrink("TARGET"), left("KIND"), left("STATE"), right("WAITING"), left("OLDEST"), right("PARKED"),
 	}}
 	for _, ts := range st.Targets {
-		t.add(ts.Name, ts.Target, targetState(ts.State, st.Daemon), warnAbove0(ts.Waiting), sh.ago(ts.Oldest), warnAbove0(ts.Parked))
+		look := targetState(ts.State, st.Daemon)
+		t.add(ts.Name, ts.Target, look, warnAbove0(ts.Waiting), sh.ago(ts.Oldest), warnAbove0(ts.Parked))
 	}
 	sh.out.table(t)
 }

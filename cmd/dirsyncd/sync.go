@@ -83,12 +83,12 @@ func hasParked(result control.SyncResult) bool {
 
 func (sh *shell) showRuns(runs []control.Run) {
 	t := &table{columns: []column{
-		{head: "CONNECTION", shrink: true}, {head: "OUTCOME"}, {head: "MODE"}, {head: "READ", right: true},
-		{head: "TOOK", right: true}, {head: "CHANGES"},
+		shrink("CONNECTION"), left("OUTCOME"), left("MODE"), right("READ"),
+		right("TOOK"), left("CHANGES"),
 	}}
 	for i := range runs {
 		r := &runs[i]
-		t.add(runPlace(r), outcome(r.Outcome), r.Mode, number(r.Read), span(r.Ended.Sub(r.Started)), changes(r))
+		t.add(runPlace(r), outcome(r.Outcome), r.Mode, number(r.Read), took(r), changes(r))
 	}
 	sh.out.table(t)
 	for i := range runs {
@@ -97,6 +97,8 @@ func (sh *shell) showRuns(runs []control.Run) {
 }
 
 func runPlace(r *control.Run) string { return place(r.Connection, r.Tenant, r.TenantName) }
+
+func took(r *control.Run) string { return span(r.Ended.Sub(r.Started)) }
 
 func outcome(word string) cell {
 	switch word {
@@ -155,7 +157,7 @@ func (sh *shell) heldChoices(connection, hash string, reasons []string) {
 
 func (sh *shell) showDelivered(list []control.Delivery) {
 	t := &table{columns: []column{
-		{head: "TARGET", shrink: true}, {head: "DELIVERED", right: true}, {head: "WAITING", right: true}, {head: "PARKED", right: true},
+		shrink("TARGET"), right("DELIVERED"), right("WAITING"), right("PARKED"),
 	}}
 	for _, d := range list {
 		t.add(d.Target, number(d.Delivered), warnAbove0(d.Waiting), warnAbove0(d.Parked))

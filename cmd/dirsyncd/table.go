@@ -10,6 +10,10 @@ type column struct {
 	shrink bool
 }
 
+func left(head string) column   { return column{head: head} }
+func right(head string) column  { return column{head: head, right: true} }
+func shrink(head string) column { return column{head: head, shrink: true} }
+
 // cell is what stands in a column.
 type cell struct {
 	text  string

@@ -39,11 +39,14 @@ func buildOf(linked string) build {
 
 func newVersionCommand(sh *shell) *cobra.Command {
 	return &cobra.Command{
-		Use:     "version",
-		Short:   "say which version this is",
-		Long:    "Says which version this is, of which commit, and what built it.\n\nExit codes: 0, or 2 for wrong usage.",
-		Example: "  dirsyncd version\n  dirsyncd version --json | jq -r .version",
-		Args:    takes(0, 0, ""),
+		Use:   "version",
+		Short: "say which version this is",
+		Long: `Says which version this is, of which commit, and what built it.
+
+Exit codes: 0, or 2 for wrong usage.`,
+		Example: `  dirsyncd version
+  dirsyncd version --json | jq -r .version`,
+		Args: takes(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error {
 			b := buildOf(version)
 			if sh.opts.json {

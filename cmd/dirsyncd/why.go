@@ -39,7 +39,8 @@ configuration.`,
 			return err
 		}
 		if kinds := words(explainedKinds()); !slices.Contains(kinds, args[0]) {
-			return &usageError{fmt.Sprintf("there is no kind of record %q", args[0]), strict.Suggest(args[0], kinds)}
+			text := fmt.Sprintf("there is no kind of record %q", args[0])
+			return &usageError{text, strict.Suggest(args[0], kinds)}
 		}
 		return nil
 	}
@@ -136,7 +137,7 @@ func (sh *shell) showFields(r *engine.Reason) {
 	}
 	slices.Sort(names)
 	sh.out.line("")
-	t := &table{indent: "  ", columns: []column{{head: "FIELD", shrink: true}, {head: "SINCE"}, {head: "VALUE AND WHERE IT CAME FROM"}}}
+	t := &table{indent: "  ", columns: []column{shrink("FIELD"), left("SINCE"), left("VALUE AND WHERE IT CAME FROM")}}
 	for _, name := range names {
 		f, isTold := told[name]
 		trace, isTraced := traced[name]
@@ -185,7 +186,7 @@ func (sh *shell) showRules(r *engine.Reason) {
 		return
 	}
 	sh.out.line("")
-	t := &table{indent: "  ", columns: []column{{head: "RULE", shrink: true}, {head: "OUTCOME"}}}
+	t := &table{indent: "  ", columns: []column{shrink("RULE"), left("OUTCOME")}}
 	for _, rule := range r.Rules {
 		look := dim
 		switch {
@@ -208,7 +209,7 @@ func (sh *shell) showObject(r *engine.Reason) {
 		return
 	}
 	sh.out.line("")
-	t := &table{indent: "  ", columns: []column{{head: "SOURCE", shrink: true}, {head: "AS LAST SEEN AT " + place(r.Connection, r.Tenant, "")}}}
+	t := &table{indent: "  ", columns: []column{shrink("SOURCE"), left("AS LAST SEEN AT " + place(r.Connection, r.Tenant, ""))}}
 	t.add("id", r.ID)
 	for _, name := range slices.Sorted(maps.Keys(r.Object)) {
 		t.add(name, value(r.Object[name]))

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -80,6 +81,9 @@ type Job struct {
 	Offline bool
 	// Approve is the hash of a held plan that may now go ahead; the run fails if the plan is another one.
 	Approve string
+	// Patient leaves a tenant alone whose credentials were refused, until store.Failure.Retry. It is for
+	// schedules; a person who asks is obeyed.
+	Patient bool
 	// Trigger says who asked: schedule, signal, operator.
 	Trigger string
 	// Visit, when set, sees every action of the plan in order before the guard decides.
@@ -99,6 +103,8 @@ const (
 	Parked = "parked"
 	Held   = "held"
 	Failed = "failed"
+	// Waiting is a run that did not begin (see Job.Patient). It is not stored.
+	Waiting = "waiting"
 )
 
 // run is one pass over one tenant.
@@ -124,11 +130,25 @@ type run struct {
 func (e *Engine) Run(ctx context.Context, c *Connection, t connectors.Tenant, job Job) Result {
 	r := e.begin(c, t, job)
 	defer e.lock(r.part)()
+	if job.Patient && r.mustWait(ctx) {
+		r.rec.Outcome, r.rec.Ended = Waiting, r.rec.Started
+		return Result{Partition: r.part, Run: r.rec}
+	}
 	r.log.Info("run started", "mode", r.rec.Mode, "trigger", job.Trigger)
 	var meter connectors.Meter
 	err := r.story(connectors.WithMeter(ctx, &meter))
 	r.rec.Requests = meter.Requests()
 	return r.finish(ctx, err)
+}
+
+// mustWait reports whether the tenant is to be left alone for now. When the state cannot be read, the run itself
+// will say so.
+func (r *run) mustWait(ctx context.Context) bool {
+	if r.load(ctx) != nil || r.state.Failing == nil || !r.rec.Started.Before(r.state.Failing.Retry) {
+		return false
+	}
+	r.log.Debug("left alone: its credentials were refused", "until", r.state.Failing.Retry)
+	return true
 }
 
 // story is a run in four lines: where do we stand, what is new at the source, what follows from it.
@@ -154,10 +174,10 @@ func (r *run) mode() string {
 	switch {
 	case r.job.Offline:
 		return "offline"
-	case r.job.Full:
-		return connectors.Full.String()
-	default:
+	case !r.job.Full && slices.ContainsFunc(r.conn.Source.Describe().Streams, func(s connectors.Stream) bool { return s.Delta }):
 		return connectors.Delta.String()
+	default:
+		return connectors.Full.String()
 	}
 }
 

@@ -356,6 +356,36 @@ func TestDelta(t *testing.T) {
 	r.expect("an expired cursor is a full read", Clean, "update user 1 name:Un>Ein", "create user 3")
 }
 
+// Refused credentials are not tried by every schedule: that would lock the account.
+func TestRefusedCredentialsAreLeftAlone(t *testing.T) {
+	now := time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
+	r := newRig(t)
+	r.engine.opts.Now = func() time.Time { return now }
+	r.add("1", "P1")
+	r.failAfter, r.err = 1, &fault.Error{Class: fault.Auth, Op: "bind"}
+	tried := func() bool {
+		before := r.reads
+		r.job = Job{Patient: true}
+		r.sync()
+		return r.reads > before
+	}
+	var hours []int
+	for h := range 30 {
+		if tried() {
+			hours = append(hours, h)
+		}
+		now = now.Add(time.Hour)
+	}
+	if got := fmt.Sprint(hours); got != "[0 1 3 7 15]" {
+		t.Errorf("tried in the hours %s", got)
+	}
+	r.failAfter = 0
+	r.expect("a person who asks is obeyed", Clean, "create user 1")
+	if r.state().Failing != nil || !tried() {
+		t.Error("still left alone after it worked")
+	}
+}
+
 // What is missing without proof is looked for again by a full read, although the source could tell changes.
 func TestUnprovenAbsenceIsReadAgainInFull(t *testing.T) {
 	r := newRig(t)

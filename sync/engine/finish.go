@@ -73,6 +73,9 @@ func (r *run) remember(ctx context.Context, err error) error {
 		if was != nil {
 			r.state.Failing.Since, r.state.Failing.Runs = was.Since, was.Runs+1
 		}
+		if fault.ClassOf(err) == fault.Auth {
+			r.state.Failing.Retry = r.rec.Started.Add(authPause(r.state.Failing.Runs))
+		}
 	}
 	if !r.wrote && err == nil && was == nil && r.job.Trigger != "operator" {
 		return nil
@@ -92,6 +95,12 @@ func (r *run) remember(ctx context.Context, err error) error {
 		}
 		return tx.PutRun(r.rec)
 	})
+}
+
+// authPause is how long refused credentials are left alone by schedules: directories lock an account after a
+// handful of refusals within minutes. Somebody who mended the cause runs the connection or reloads.
+func authPause(runs int) time.Duration {
+	return min(time.Hour<<min(runs-1, 8), 24*time.Hour)
 }
 
 // logEnd is the one line that a run ends with.
@@ -115,11 +124,16 @@ func (r *run) logEnd(err error) {
 	if r.rec.Held != "" {
 		args = append(args, "held", r.rec.Held, "hint", "look with `dirsyncd plan --offline`, then `dirsyncd approve "+r.rec.Held+"` or `dirsyncd discard "+r.rec.Held+"`")
 	}
+	if f := r.state.Failing; f != nil && !f.Retry.IsZero() {
+		args = append(args, "left_alone_until", f.Retry.Format(time.RFC3339))
+	}
 	switch {
 	case errors.Is(err, context.Canceled):
 		r.log.Info("run stopped", args...)
 	case err != nil:
 		r.log.Error("run failed", append(args, "class", r.rec.Class, "err", err)...)
+	case r.rec.Outcome != Clean:
+		r.log.Warn("run ended", args...)
 	default:
 		r.log.Info("run ended", args...)
 	}
