@@ -40,7 +40,7 @@ func (e *Env) Requested(ctx context.Context, request string, began time.Time, er
 		m.requests.Add(1)
 	}
 	if e.Observe != nil {
-		e.Observe(request, e.Now().Sub(began), err)
+		e.Observe(request, time.Since(began), err)
 	}
 }
 

@@ -94,7 +94,7 @@ func (g GoneCause) Proven() bool { return g == Told || g == Absent }
 
 // Reader reads one partition. What its methods return belongs to the caller and outlives the transaction,
 // except the bytes that are handed to a callback, which are valid during the call only. Callbacks stop the
-// iteration by returning false.
+// iteration by returning false; they do not change what is iterated over.
 type Reader interface {
 	// Lookup appends the numbers of handles to nums, zero for a handle that was never seen.
 	Lookup(handles []string, nums []Num) ([]Num, error)
@@ -170,7 +170,8 @@ type Writer interface {
 	Intern(handles []string, nums []Num) ([]Num, error)
 
 	// PutRow stores an object under the number of its id's handle, claims its handles for it, gives up
-	// those that it had before and has no longer, and brings the referrers of its links up to date.
+	// those that it had before and has no longer, and brings the referrers of its links up to date. A handle
+	// that was given up goes back to an object that states it too, if there is one.
 	PutRow(o *directory.Object, gone GoneCause) (Num, error)
 	// SetGone says why a stored object counts as removed, or with Here that it does not. All else about it
 	// stays, its claims to handles included, until another object claims them.
@@ -179,7 +180,8 @@ type Writer interface {
 	// stays known: groups may still list it, and it may come back.
 	DeleteRow(kind directory.Kind, n Num) error
 
-	// AddMembers adds handles to a group's direct members and appends those that were new to added.
+	// AddMembers adds handles to a group's direct members and appends those that were new to added. The
+	// group's number is that of its id, whether or not its object is known.
 	AddMembers(group Num, handles []Num, added []Num) ([]Num, error)
 	// RemoveMembers takes handles from a group's direct members and appends those that were there to removed.
 	RemoveMembers(group Num, handles []Num, removed []Num) ([]Num, error)
@@ -205,12 +207,13 @@ type Writer interface {
 	// Claim says that every waiting action of a target up to a sequence number may have been sent: from now on
 	// they are final, and Replace is not used on them.
 	Claim(target string, upTo uint64) error
-	// Replace puts another action in the place of a waiting one.
+	// Replace puts another action in the place of a waiting one, and keeps the time at which that was queued.
 	Replace(target string, seq uint64, a *directory.Action) error
 	// Dequeue removes actions from the outbox of a target.
 	Dequeue(target string, seqs []uint64) error
 
-	// Park keeps what failed. An entry about the same object or the same record and target is replaced.
+	// Park keeps what failed. An entry about the same object or the same record and target is replaced; the
+	// new one takes over its id.
 	Park(p Parked) (id uint64, err error)
 	// Unpark removes an entry. It reports whether there was one.
 	Unpark(id uint64) (bool, error)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -80,6 +81,10 @@ func history(r *control.Run) string {
 	case "", schedule.CauseSchedule, schedule.CauseFull:
 		return changes(r)
 	default:
-		return changes(r) + " (by " + r.Trigger + ")"
+		text, held := strings.CutSuffix(changes(r), " (held)")
+		if held {
+			return text + " (held, by " + r.Trigger + ")"
+		}
+		return text + " (by " + r.Trigger + ")"
 	}
 }

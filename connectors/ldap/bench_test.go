@@ -1,8 +1,10 @@
 package ldap
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/ldap/slapdtest"
 	"dirsyncd/sync/config"
+	"dirsyncd/sync/directory"
 )
 
 // BenchmarkFullRead reads a whole directory through the connector, and with go-ldap's own paged search for
@@ -36,13 +39,33 @@ func BenchmarkFullRead(b *testing.B) {
 			b.ReportMetric(float64(objects)/b.Elapsed().Seconds(), "objects/s")
 		})
 	}
-	b.Run("go-ldap", func(b *testing.B) {
-		entries := 0
-		for b.Loop() {
-			entries += goLDAPRead(b, s, newTranslator(1, openLDAP(), &c.cfg).row.names)
-		}
-		b.ReportMetric(float64(entries)/b.Elapsed().Seconds(), "objects/s")
-	})
+	attributes := newTranslator(directory.Person, openLDAP(), &c.cfg).row.names
+	for name, read := range map[string]func(*testing.B, *slapdtest.Server, []string) int{
+		"with go-ldap alone": goLDAPRead, "with ldapsearch": ldapsearchRead,
+	} {
+		b.Run(name, func(b *testing.B) {
+			entries := 0
+			for b.Loop() {
+				entries += read(b, s, attributes)
+			}
+			b.ReportMetric(float64(entries)/b.Elapsed().Seconds(), "objects/s")
+		})
+	}
+}
+
+// ldapsearchRead is the same read of people with the command of the OpenLDAP project.
+func ldapsearchRead(b *testing.B, s *slapdtest.Server, attributes []string) int {
+	b.Helper()
+	if _, err := exec.LookPath("ldapsearch"); err != nil {
+		b.Skip("ldapsearch is not installed")
+	}
+	args := []string{"-x", "-LLL", "-E", "pr=1000/noprompt", "-H", s.URL, "-D", s.ReplicatorDN, "-w", slapdtest.ReplicatorPassword,
+		"-b", s.Suffix, openLDAP().userFilter}
+	out, err := exec.CommandContext(b.Context(), "ldapsearch", append(args, attributes...)...).Output()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return bytes.Count(out, []byte("\ndn: ")) + 1
 }
 
 // goLDAPRead is the same read of people with the library alone.

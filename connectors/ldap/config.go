@@ -88,7 +88,7 @@ func (n *Names) DecodeStrict(v strict.Value) {
 
 // Defaults returns a configuration with the defaults set.
 func Defaults() *Config {
-	return &Config{PageSize: 1000, Timeout: config.Duration(30 * time.Second)}
+	return &Config{PageSize: 1000, Timeout: config.Duration(60 * time.Second)}
 }
 
 // managerField is the key of Config.Fields that names a link rather than a common field.

@@ -120,7 +120,8 @@ func squashSpaces(s string) string {
 	return b.String()
 }
 
-// fold maps all letters that differ only in case to one of them, in the sense of strings.EqualFold.
+// fold maps all letters that differ only in case to one of them, in the sense of strings.EqualFold: to the small
+// letter of the first of them, where that is one of them.
 func fold(r rune) rune {
 	if r < utf8.RuneSelf {
 		if 'A' <= r && r <= 'Z' {
@@ -132,8 +133,11 @@ func fold(r rune) rune {
 	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
 		least = min(least, next)
 	}
-	if 'A' <= least && least <= 'Z' {
-		return least + 'a' - 'A'
+	small := unicode.ToLower(least)
+	for next := unicode.SimpleFold(least); next != least; next = unicode.SimpleFold(next) {
+		if next == small {
+			return small
+		}
 	}
 	return least
 }

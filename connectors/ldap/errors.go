@@ -172,7 +172,11 @@ func tlsError(op, where string, err error) error {
 	case errors.As(err, &record):
 		hint = "the server does not speak TLS on this port: use ldap://, with start_tls: true if it can"
 	default:
-		return transportError(op, where, err)
+		// A server that does not speak TLS may just close the connection.
+		return &fault.Error{
+			Class: fault.Transient, Op: op, Where: where, Hint: "if it goes on: does the server speak TLS on this port?",
+			Err: fmt.Errorf("TLS handshake: %w", err),
+		}
 	}
 	return &fault.Error{Class: fault.Configuration, Op: op, Where: where, Hint: hint, Err: err}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -52,7 +53,8 @@ func (l *listing) emit(ctx context.Context, fn func(*connectors.Page) error) err
 
 // drain waits for the end of a listing whose context is over.
 func (l *listing) drain() {
-	for range l.ready { //nolint:revive // what is still ready is thrown away
+	for range l.ready {
+		continue // what is still ready is thrown away
 	}
 }
 
@@ -92,11 +94,13 @@ func (l *listing) readBase(ctx context.Context, base string, last bool) error {
 		return err
 	}
 	for {
+		began := time.Now()
 		entries, res, err := l.readPage(ctx)
-		if err != nil {
-			return err
+		next := false
+		if err == nil {
+			next, err = pages.after(l.op, l.session.server, entries, res)
 		}
-		next, err := pages.after(l.op, l.session.server, entries, res)
+		l.session.requested("page", began, err)
 		if err != nil {
 			return err
 		}

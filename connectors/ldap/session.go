@@ -27,6 +27,8 @@ type session struct {
 	conn    *ldap.Conn
 	unhook  func() bool
 	root    rootDSE
+	// requested tells the program of a request.
+	requested func(request string, began time.Time, err error)
 }
 
 // open connects to the first server that answers. Only what another server could do better leads to the next
@@ -81,6 +83,7 @@ func (c *Connector) dial(ctx context.Context, op, server string) (*session, erro
 		port = map[string]string{"ldap": "389", "ldaps": "636"}[u.Scheme]
 	}
 	s := &session{server: server, timeout: time.Duration(c.cfg.Timeout)}
+	s.requested = func(request string, began time.Time, err error) { c.env.Requested(ctx, request, began, err) }
 	dialer := net.Dialer{Timeout: s.timeout}
 	if s.raw, err = dialer.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port)); err != nil {
 		return nil, transportError(op, server, err)
@@ -161,23 +164,29 @@ func (s *session) bind(op string, cfg BindConfig) error {
 	if cfg.User == "" {
 		return nil
 	}
+	began := time.Now()
 	err := s.limit(func() error { return s.conn.Bind(cfg.User, cfg.Password.Reveal()) })
 	if err != nil {
-		return operationError(op+": bind", s.server, err)
+		err = operationError(op+": bind", s.server, err)
 	}
-	return nil
+	s.requested("bind", began, err)
+	return err
 }
 
 // search reads a few entries whole, by go-ldap.
 func (s *session) search(op string, req *ldap.SearchRequest) ([]*ldap.Entry, error) {
 	var res *ldap.SearchResult
+	began := time.Now()
 	err := s.limit(func() (err error) {
 		res, err = s.conn.Search(req)
 		return err
 	})
 	if err != nil {
-		return nil, operationError(op, s.server, err)
+		err = operationError(op, s.server, err)
+		s.requested("search", began, err)
+		return nil, err
 	}
+	s.requested("search", began, nil)
 	return res.Entries, nil
 }
 

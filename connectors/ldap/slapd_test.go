@@ -200,34 +200,28 @@ func TestSeveralBases(t *testing.T) {
 // TestSizeLimits: a server that answers with less than everything says so, and nothing is proved.
 func TestSizeLimits(t *testing.T) {
 	people := slapdtest.Population{People: 1200, Groups: 3}
-	for name, tc := range map[string]struct {
-		opts   slapdtest.Options
-		change func(s *slapdtest.Server) func(*Config)
-		some   bool
-	}{
-		"total over pages": {slapdtest.Options{}, func(s *slapdtest.Server) func(*Config) {
-			return bindAs(s.LimitedDN, slapdtest.LimitedPassword)
-		}, true},
-		"everybody": {slapdtest.Options{SizeLimit: 300}, func(s *slapdtest.Server) func(*Config) {
-			return func(c *Config) { bindAs(s.BlindDN, slapdtest.BlindPassword)(c); c.Users.Filter = "(objectClass=*)" }
-		}, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			tc.opts.Load = people.WriteLDIF
-			s := slapdtest.Start(t, tc.opts)
-			if name == "everybody" {
-				s.Reconfigure(func(o *slapdtest.Options) { o.Access = []string{"access to * by users read"} })
-				s.Reconfigure(func(o *slapdtest.Options) {
-					o.Access = []string{"access to attrs=userPassword by anonymous auth", "access to * by users read"}
-				})
-			}
-			got := readAll(t.Context(), openFor(t, s, tc.change(s)), streamUsers, nil)
-			expect(t, got, fault.Configuration, "size limit exceeded")
-			if tc.some && len(got.objects) == 0 {
-				t.Error("nothing was read before the limit; the test wants it in mid-listing")
-			}
+	t.Run("of the bind user, over all pages", func(t *testing.T) {
+		s := slapdtest.Start(t, slapdtest.Options{Load: people.WriteLDIF})
+		c := openFor(t, s, func(c *Config) {
+			bindAs(s.LimitedDN, slapdtest.LimitedPassword)(c)
+			c.PageSize = 100
 		})
-	}
+		got := readAll(t.Context(), c, streamUsers, nil)
+		expect(t, got, fault.Configuration, "size limit exceeded")
+		if len(got.objects) == 0 {
+			t.Error("nothing was read before the limit; the test wants it in mid-listing")
+		}
+	})
+	t.Run("of the server", func(t *testing.T) {
+		s := slapdtest.Start(t, slapdtest.Options{Load: people.WriteLDIF, SizeLimit: 300, Access: everybodyReads()})
+		got := readAll(t.Context(), openFor(t, s, bindAs(s.BlindDN, slapdtest.BlindPassword)), streamUsers, nil)
+		expect(t, got, fault.Configuration, "size limit exceeded")
+	})
+}
+
+// everybodyReads are access rules by which no identity is blind.
+func everybodyReads() []string {
+	return []string{"access to attrs=userPassword by anonymous auth", "access to * by users read"}
 }
 
 func TestRefusals(t *testing.T) {
@@ -273,7 +267,7 @@ func TestSmallerPages(t *testing.T) {
 	s := slapdtest.Start(t, slapdtest.Options{Load: slapdtest.Population{People: 700, Groups: 2}.WriteLDIF})
 	s.Reconfigure(func(o *slapdtest.Options) {
 		o.Database = []string{`limits dn.exact="` + s.BlindDN + `" size=unlimited size.pr=200`}
-		o.Access = []string{"access to attrs=userPassword by anonymous auth", "access to * by users read"}
+		o.Access = everybodyReads()
 	})
 	got := readAll(t.Context(), openFor(t, s, bindAs(s.BlindDN, slapdtest.BlindPassword)), streamUsers, nil).must(t)
 	if len(got.objects) != 700 {

@@ -78,7 +78,7 @@ func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	broken, silent := c.source.state()
+	silent, broken := c.source.state()
 	if silent {
 		<-ctx.Done()
 		return nil, ctx.Err()

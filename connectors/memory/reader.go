@@ -197,7 +197,7 @@ func (r *reader) send(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	broken, silent := r.connector.source.state()
+	silent, broken := r.connector.source.state()
 	if broken != nil {
 		return broken
 	}

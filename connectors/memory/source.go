@@ -210,10 +210,10 @@ func (s *Source) Silence(on bool) {
 }
 
 // state returns what Break and Silence set.
-func (s *Source) state() (broken error, silent bool) {
+func (s *Source) state() (silent bool, broken error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.broken, s.silent
+	return s.silent, s.broken
 }
 
 // Reads returns how many reads were begun.

@@ -166,10 +166,25 @@ func FuzzReadHeader(f *testing.F) {
 	})
 }
 
+// FuzzCheckPages looks at pages that were spoilt in any way.
+func FuzzCheckPages(f *testing.F) {
+	page := func(id byte, flags, count byte, rest ...byte) []byte {
+		p := append([]byte{id, 0, 0, 0, 0, 0, 0, 0, flags, 0, count, 0, 0, 0, 0, 0}, rest...)
+		return append(p, make([]byte, 1024-len(p))...)
+	}
+	f.Add(slices.Concat(page(2, freePage, 0), page(3, leafPage, 1, 0, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 1)))
+	f.Add(slices.Concat(page(2, freePage, 0xFF, 0xFF), page(3, branchPage, 1, 16, 0, 0, 0, 1, 0, 0, 0, 3)))
+	f.Add(slices.Concat(page(2, freePage, 0), page(3, leafPage, 1, bucketFlag, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 40)))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file := append(make([]byte, 2048), data...)
+		checkPages(bytes.NewReader(file), header{pageSize: 1024, root: 3, freelist: 2, high: uint64(len(file) / 1024)})
+	})
+}
+
 // TestSlots checks that growing a table by one slot moves names only into that slot, and from the one slot
 // that growNames looks at.
 func TestSlots(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // repeatable on purpose
+	rnd := rand.New(rand.NewPCG(1, 1))
 	for range 2000 {
 		var h nameHash
 		binary.BigEndian.PutUint64(h[:], rnd.Uint64())

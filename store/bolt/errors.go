@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 
-	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
 	"dirsyncd/sync/directory"
@@ -43,7 +42,7 @@ func classify(op, where string, err error) error {
 		e.Hint = hintDamage
 	case errors.Is(err, berrors.ErrVersionMismatch):
 		return notOurs(where, err)
-	case errors.Is(err, bbolt.ErrDatabaseReadOnly):
+	case errors.Is(err, berrors.ErrDatabaseReadOnly):
 		e.Err = errors.New("the state was opened for reading only")
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
 		e.Err = errors.New("the state is closed")

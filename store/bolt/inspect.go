@@ -32,7 +32,7 @@ func inspect(path string, readOnly bool) error {
 	if err != nil {
 		return classify("open state", path, err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	if syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) != nil {
 		return nil // bbolt waits for the lock, and says so if it does not get it
 	}
@@ -49,12 +49,12 @@ func inspect(path string, readOnly bool) error {
 		return classify("open state", path, err)
 	case !ok:
 		return notOurs(path, errors.New("it does not begin as a bbolt file does"))
-	case info.Size() >= h.size:
+	case info.Size() >= h.size():
 		return nil
 	case h.txid <= lastInitTxid:
 		return beginAnew(path, readOnly)
 	default:
-		return damage("open state", path, fmt.Errorf("%w: %d bytes of %d", errShort, info.Size(), h.size))
+		return damage("open state", path, fmt.Errorf("%w: %d bytes of %d", errShort, info.Size(), h.size()))
 	}
 }
 
@@ -71,11 +71,17 @@ func beginAnew(path string, readOnly bool) error {
 	return nil
 }
 
-// header is what the newer valid copy of the meta says.
+// header is what the newer valid copy of the meta says. Pages are counted from the beginning of the file.
 type header struct {
-	size int64 // that the file must have at least
-	txid uint64
+	pageSize int64
+	root     uint64 // page of the top-level bucket
+	freelist uint64 // page of the list of free pages
+	high     uint64 // first page never used
+	txid     uint64
 }
+
+// size is how long the file must be at least.
+func (h *header) size() int64 { return h.pageSize * int64(h.high) }
 
 // lastInitTxid is the number of the newer of the two transactions that a new file pretends to have had.
 const lastInitTxid = 1
@@ -106,5 +112,8 @@ func parseMeta(b []byte) (h header, ok bool) {
 	if order.Uint32(b) != metaMagic || order.Uint32(b[4:]) != metaVersion || order.Uint64(b[56:]) != sum.Sum64() {
 		return header{}, false
 	}
-	return header{size: int64(order.Uint32(b[8:])) * int64(order.Uint64(b[40:])), txid: order.Uint64(b[48:])}, true
+	return header{
+		pageSize: int64(order.Uint32(b[8:])), root: order.Uint64(b[16:]), freelist: order.Uint64(b[32:]),
+		high: order.Uint64(b[40:]), txid: order.Uint64(b[48:]),
+	}, true
 }

@@ -139,8 +139,7 @@ func syncFolder(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	return f.Sync()
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // Close waits for running transactions and lets go of the file. Further calls return the same result.

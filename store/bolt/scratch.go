@@ -20,7 +20,7 @@ func (s *Store) Scratch(ctx context.Context) (store.Store, error) {
 	if err != nil {
 		return nil, classify("copy state", s.path, err)
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	err = s.transact(ctx, false, "copy state", func(btx *bbolt.Tx) (bool, error) {
 		w := bufio.NewWriterSize(f, 1<<20)
 		if _, err := btx.WriteTo(w); err != nil {

@@ -108,7 +108,7 @@ func (s *Store) abandon(op string, btx *bbolt.Tx) {
 	}
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.breakDown(op, cause)
+			_ = s.breakDown(op, cause) // the panic under way says it
 		}
 	}()
 	_ = btx.Rollback()

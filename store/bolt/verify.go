@@ -24,11 +24,33 @@ func (s *Store) Verify(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	partitions, err := s.Partitions(ctx)
-	if err != nil {
+	problems, err := s.verifyPages(ctx)
+	if err == nil && len(problems) == 0 {
+		problems, err = s.verifyPartitions(ctx)
+	}
+	if err != nil || len(problems) == 0 {
 		return err
 	}
-	var problems []error
+	return damage("verify state", s.path, errors.Join(problems[:min(len(problems), maxProblems)]...))
+}
+
+func (s *Store) verifyPages(ctx context.Context) (problems []error, err error) {
+	err = s.transact(ctx, false, "verify state", func(*bbolt.Tx) (bool, error) {
+		h, ok, err := readHeader(s.file)
+		if err != nil || !ok {
+			return false, errors.Join(err, damage("verify state", s.path, errors.New("it has no header")))
+		}
+		problems = checkPages(s.file, h)
+		return false, nil
+	})
+	return problems, err
+}
+
+func (s *Store) verifyPartitions(ctx context.Context) (problems []error, err error) {
+	partitions, err := s.Partitions(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range partitions {
 		err := s.View(ctx, p, func(r store.Reader) error {
 			v := verifier{tx: r.(*tx)}
@@ -39,31 +61,10 @@ func (s *Store) Verify(ctx context.Context) error {
 			return nil
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if len(problems) == 0 {
-		// Last, because bbolt's check runs in a goroutine of its own, where nobody can catch the fault of
-		// an access to memory that is not there. By now everything was accessed.
-		if problems, err = s.verifyPages(ctx); err != nil {
-			return err
-		}
-	}
-	if len(problems) == 0 {
-		return nil
-	}
-	return damage("verify state", s.path, errors.Join(problems[:min(len(problems), maxProblems)]...))
-}
-
-func (s *Store) verifyPages(ctx context.Context) ([]error, error) {
-	var problems []error
-	err := s.transact(ctx, false, "verify state", func(btx *bbolt.Tx) (bool, error) {
-		for err := range btx.Check() {
-			problems = append(problems, err)
-		}
-		return false, nil
-	})
-	return problems, err
+	return problems, nil
 }
 
 // verifier checks one partition.

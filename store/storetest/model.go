@@ -28,7 +28,7 @@ func (m *model) clone() *model {
 // compares the two within and after each.
 func randomChanges(e *env) {
 	const seed = 1
-	rnd := rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // repeatable on purpose
+	rnd := rand.New(rand.NewPCG(seed, seed))
 	m := (&model{}).clone()
 	m.objects, m.gone = map[store.Num]*directory.Object{}, map[store.Num]store.GoneCause{}
 	m.owners, m.members = map[store.Num]store.Num{}, map[[2]store.Num]bool{}

@@ -54,7 +54,8 @@ func dialError(path string, err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ECONNREFUSED):
 		e.Err, e.Hint = ErrNoDaemon, "start it with `dirsyncd run`"
 	case errors.Is(err, fs.ErrPermission):
-		e.Class, e.Hint = fault.Forbidden, "run the command as the daemon's user, for example with `sudo -u dirsyncd`"
+		e.Class = fault.Forbidden
+		e.Hint = "run the command as the daemon's user, for example with `sudo -u dirsyncd`"
 	}
 	return e
 }
@@ -69,7 +70,8 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 
 // Runs implements Operations.
 func (c *Client) Runs(ctx context.Context, req RunsRequest) ([]Run, error) {
-	return get[[]Run](ctx, c, pathRuns, url.Values{"connection": {req.Connection}, "limit": {strconv.Itoa(req.Limit)}})
+	query := url.Values{"connection": {req.Connection}, "limit": {strconv.Itoa(req.Limit)}}
+	return get[[]Run](ctx, c, pathRuns, query)
 }
 
 // Why implements Operations.
@@ -228,7 +230,8 @@ func (c *Client) broken(ctx context.Context, err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		e.Err, e.Hint = ErrNoDaemon, "it has stopped meanwhile; its log says why"
 	default:
-		e.Err, e.Hint = errors.New("it went away before it had answered"), "its log says why; what it had begun is not lost"
+		e.Err = errors.New("it went away before it had answered")
+		e.Hint = "its log says why; what it had begun is not lost"
 	}
 	return e
 }

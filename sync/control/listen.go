@@ -24,8 +24,8 @@ const dialTimeout = 5 * time.Second
 // one answers is looked for only to say so clearly.
 func listen(ctx context.Context, path string) (net.Listener, error) {
 	if len(path) > maxPath {
-		return nil, listenError(path, fmt.Errorf("the path has %d bytes; a socket's path has at most %d", len(path), maxPath),
-			"set `control` to a shorter path")
+		err := fmt.Errorf("the path has %d bytes; a socket's path has at most %d", len(path), maxPath)
+		return nil, listenError(path, err, "set `control` to a shorter path")
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, listenError(path, err, "")
@@ -65,7 +65,8 @@ func clearStale(ctx context.Context, path string) error {
 	switch {
 	case err == nil:
 		_ = conn.Close()
-		return &fault.Error{Class: fault.Conflict, Op: "listen", Where: path, Err: errors.New("another dirsyncd is running"),
+		return &fault.Error{Class: fault.Conflict, Op: "listen", Where: path,
+			Err:  errors.New("another dirsyncd is running"),
 			Hint: "stop it first, or set `control` and `state` to other paths"}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -84,7 +85,7 @@ func dial(ctx context.Context, path string) (net.Conn, error) {
 
 func listenError(path string, err error, hint string) error {
 	if hint == "" {
-		hint = "the daemon must be able to write in the folder of its control socket (`control` in the configuration)"
+		hint = "the daemon must be able to write in the folder of `control`, its socket"
 	}
 	return &fault.Error{Class: fault.Configuration, Op: "listen", Where: path, Err: plain(err), Hint: hint}
 }

@@ -113,7 +113,8 @@ func (s *Server) handler() http.Handler {
 		defer s.recover(w, r)
 		route, ok := routes[r.URL.Path]
 		if !ok {
-			answer(w, http.StatusNotFound, errorAnswer{toWire(invalid("there is no such operation", otherVersion))})
+			err := invalid("there is no such operation", otherVersion)
+			answer(w, http.StatusNotFound, errorAnswer{toWire(err)})
 			return
 		}
 		if r.Method != route.method {
@@ -134,7 +135,8 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 	if p == nil {
 		return
 	}
-	s.log.Error("control operation panicked", "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	s.log.Error("control operation panicked",
+		"path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 	fail(w, &fault.Error{Class: fault.Internal, Err: errors.New("the daemon met a defect in itself"),
 		Hint: "its log says more; please report it"})
 }
@@ -225,7 +227,7 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) {
 	go func() {
 		defer close(written)
 		for p := range steps {
-			_ = st.send(line{Progress: &p})
+			st.send(line{Progress: &p})
 			st.flush()
 		}
 	}()
@@ -252,21 +254,16 @@ func (s *Server) runSync(req SyncRequest, steps chan<- Progress, written <-chan 
 	})
 }
 
-// plan streams the actions and then the runs. A client that left, or that reads nothing for too long, ends it.
+// plan streams the actions and then the runs. A client that left, or that reads nothing for too long, ends it:
+// net/http ends the context when the connection breaks or a write fails.
 func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 	req, err := take[PlanRequest](s, w, r)
 	if err != nil {
 		fail(w, err)
 		return
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
 	st := newStream(w, s.unreadTimeout)
-	runs, err := s.ops.Plan(ctx, req, func(a PlannedAction) {
-		if st.send(line{Action: &a}) != nil {
-			cancel()
-		}
-	})
+	runs, err := s.ops.Plan(r.Context(), req, func(a PlannedAction) { st.send(line{Action: &a}) })
 	if err != nil {
 		st.finish(line{Error: toWire(err)})
 		return

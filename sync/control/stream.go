@@ -12,7 +12,7 @@ type stream struct {
 	enc     *json.Encoder
 	timeout time.Duration // how long the other side may leave a line unread
 	flushed time.Time
-	err     error // the first failure; nothing is written after it
+	err     error // the first failure; nothing is written after it, and the request's context has ended
 }
 
 // flushEvery bounds how long lines wait for others to be sent together with.
@@ -27,9 +27,9 @@ func newStream(w http.ResponseWriter, timeout time.Duration) *stream {
 }
 
 // send writes a line; it leaves when enough of them are together, or with flush.
-func (s *stream) send(l line) error {
+func (s *stream) send(l line) {
 	if s.err != nil {
-		return s.err
+		return
 	}
 	now := time.Now()
 	s.err = s.rc.SetWriteDeadline(now.Add(s.timeout))
@@ -39,7 +39,6 @@ func (s *stream) send(l line) error {
 	if s.err == nil && now.Sub(s.flushed) >= flushEvery {
 		s.flush()
 	}
-	return s.err
 }
 
 func (s *stream) flush() {
@@ -51,6 +50,6 @@ func (s *stream) flush() {
 
 // finish writes the last line.
 func (s *stream) finish(l line) {
-	_ = s.send(l)
+	s.send(l)
 	s.flush()
 }

@@ -104,7 +104,8 @@ func decode[T any](body io.Reader) (T, error) {
 	var req T
 	data, err := io.ReadAll(body)
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return req, invalid(fmt.Sprintf("the request is larger than %d bytes", tooLarge.Limit), "ask for less at a time")
+		text := fmt.Sprintf("the request is larger than %d bytes", tooLarge.Limit)
+		return req, invalid(text, "ask for less at a time")
 	}
 	if err != nil {
 		return req, invalid("the request broke off: "+plain(err).Error(), "")

@@ -142,7 +142,11 @@ func TestUnreadSync(t *testing.T) {
 	if _, err := conn.Write([]byte("POST /v1/sync HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")); err != nil {
 		t.Fatal(err)
 	}
-	<-ops.syncEnded
+	select {
+	case <-ops.syncEnded:
+	case <-time.After(unreadTimeout / 2):
+		t.Error("the run waits for a client that does not read")
+	}
 }
 
 func TestDialError(t *testing.T) {

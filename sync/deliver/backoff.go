@@ -51,7 +51,7 @@ func (b Backoff) wait(n int, err error) time.Duration {
 		step = min(b.Max, b.First<<(n-1))
 	}
 	if !fault.ClassOf(err).Retryable() {
-		
+		step = max(step, b.Stuck)
 	}
 	return step/2 + time.Duration(b.Random()*float64(step)/2)
 }

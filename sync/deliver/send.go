@@ -117,16 +117,14 @@ func (w *Worker) judge(ctx context.Context, p *partition, a answer) []verdict {
 			done = append(done, verdict{e, err})
 		}
 	}
-	if len(done) > 0 && wide == nil {
-		w.heal()
-	}
-	if wide == nil && len(done) == 0 {
-		wide = w.allFailed(p, again)
-	}
-	if wide != nil {
+	switch {
+	case wide != nil:
 		w.fail(wide)
-	} else {
+	case len(done) > 0:
+		w.heal()
 		done = append(done, w.holdBack(p, again)...)
+	case len(again) > 0:
+		done = w.allFailed(p, again)
 	}
 	w.note(p, done)
 	return done
@@ -135,9 +133,21 @@ func (w *Worker) judge(ctx context.Context, p *partition, a answer) []verdict {
 // Failures in a row of different records after which the target is held to be at fault, not the records.
 const longestStreak = 10
 
-// allFailed decides whether failures are the target's rather than the records', given that no action of the
-// batch succeeded. Records that failed by themselves before say nothing about the target.
-func (w *Worker) allFailed(p *partition, again []verdict) error {
+// allFailed decides whether the target or the records are at fault when every action of a batch failed by
+// itself. Records that failed before say nothing about a target that works otherwise.
+func (w *Worker) allFailed(p *partition, again []verdict) []verdict {
+	cause := again[len(again)-1].refused
+	if trouble := w.snapshot().trouble; trouble != nil {
+		// The target was tried again, and still nothing works. The next attempt begins with other records:
+		// these may have reasons of their own.
+		w.fail(cause)
+		done := w.holdBack(p, again)
+		for _, v := range again {
+			h := p.holds[v.subject]
+			h.next = later(h.next, w.snapshot().trouble.next.Add(time.Second))
+		}
+		return done
+	}
 	fresh := 0
 	for _, v := range again {
 		if p.holds[v.subject] == nil {
@@ -146,9 +156,10 @@ func (w *Worker) allFailed(p *partition, again []verdict) error {
 	}
 	w.streak += fresh
 	if fresh > 0 && (len(again) > 1 || w.streak >= longestStreak) {
-		return again[len(again)-1].refused
+		w.fail(cause)
+		return nil
 	}
-	return nil
+	return w.holdBack(p, again)
 }
 
 // holdBack makes records wait whose action failed, and gives up those that waited too long.

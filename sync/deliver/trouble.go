@@ -43,30 +43,38 @@ func (w *Worker) fail(err error) {
 	now := w.opts.Now()
 	class := fault.ClassOf(err)
 	w.mu.Lock()
-	t := &trouble{attempts: 1, err: err}
-	first := w.trouble == nil
-	if first {
+	old, t := w.trouble, &trouble{attempts: 1, err: err}
+	if old == nil {
 		w.since = now
 	} else {
-		t.attempts = w.trouble.attempts + 1
-		first = fault.ClassOf(w.trouble.err) != class
+		t.attempts = old.attempts + 1
 	}
-	wait := w.opts.Backoff.wait(t.attempts, err)
-	t.next = now.Add(wait)
+	t.next = now.Add(w.opts.Backoff.wait(t.attempts, err))
+	if old != nil && now.Before(old.next) {
+		// Another call of the same attempt: it counts once, and the longer wait holds.
+		t.attempts, t.next = old.attempts, later(old.next, now.Add(min(fault.After(err), longestTold)))
+	}
 	w.trouble = t
 	w.mu.Unlock()
 
 	w.streak = 0
 	w.opts.Metrics.Failed(class)
-	if !first {
-		w.opts.Log.Debug("target still failing", "class", string(class), "err", err, "attempts", t.attempts, "retry_in", wait)
-		return
-	}
 	level := slog.LevelWarn
-	if !class.Retryable() {
+	switch {
+	case old != nil && fault.ClassOf(old.err) == class:
+		level = slog.LevelDebug
+	case !class.Retryable():
 		level = slog.LevelError
 	}
-	w.opts.Log.Log(context.Background(), level, "target failing", "class", string(class), "err", err, "retry_in", wait)
+	w.opts.Log.Log(context.Background(), level, "target failing",
+		"class", string(class), "err", err, "attempts", t.attempts, "retry_in", t.next.Sub(now).Round(time.Millisecond))
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // heal notes that the target takes actions.

@@ -45,11 +45,19 @@ func (s *scripted) Deliver(ctx context.Context, actions []directory.Action) ([]t
 	s.mu.Lock()
 	s.calls = append(s.calls, keys)
 	s.at = append(s.at, time.Now())
+	answer := s.answer
 	s.mu.Unlock()
-	if s.answer == nil {
+	if answer == nil {
 		return make([]targets.Outcome, len(actions)), nil
 	}
-	return s.answer(ctx, actions)
+	return answer(ctx, actions)
+}
+
+// change puts another answer in place while a worker runs.
+func (s *scripted) change(answer func(context.Context, []directory.Action) ([]targets.Outcome, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = answer
 }
 
 func (s *scripted) said() string {
@@ -208,6 +216,18 @@ func TestKindChangeKeepsItsOrder(t *testing.T) {
 	}
 }
 
+// TestKindChangeWaitsForWhatCameBefore: the first half names a record of which something is under way.
+func TestKindChangeWaitsForWhatCameBefore(t *testing.T) {
+	st, target := newMemory(), &scripted{desc: targets.Description{Batch: 10}}
+	before := user("1", directory.Update, "a", "n=x>y")
+	before.Kind = directory.AgentRecord
+	enqueue(t, st, before, user("1", directory.Reactivate, "b", "@agent/hq/1"))
+	drain(t, New(st, journal, target, Options{}))
+	if got, want := target.said(), "update a | reactivate b"; got != want {
+		t.Errorf("calls %q, want %q", got, want)
+	}
+}
+
 func TestParksWhatIsRefused(t *testing.T) {
 	st := newMemory()
 	target := &scripted{desc: targets.Description{Batch: 10}, answer: refuse(failWith(fault.Invalid, "bad phone of Ada"), "1")}
@@ -321,6 +341,28 @@ func TestBackoffOfTheTarget(t *testing.T) {
 	})
 }
 
+// TestParallelCallsFailOnce: calls that fail together are one failed attempt.
+func TestParallelCallsFailOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, target := newMemory(), &scripted{desc: targets.Description{Batch: 1, Parallel: 4}}
+		target.answer = func(context.Context, []directory.Action) ([]targets.Outcome, error) {
+			time.Sleep(time.Millisecond)
+			return nil, failWith(fault.Transient, "connection refused")
+		}
+		for i := range 20 {
+			enqueue(t, st, user(fmt.Sprint(i), directory.Create, fmt.Sprint(i)))
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 7500*time.Millisecond)
+		defer cancel()
+		if err := New(st, journal, target, Options{Backoff: steady}).Run(ctx); err != nil {
+			t.Error(err)
+		}
+		if n := len(target.calls); n != 4*4 { // at 0, 1, 3 and 7 seconds
+			t.Errorf("%d calls", n)
+		}
+	})
+}
+
 func TestRetryAfterIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st, n := newMemory(), 0
@@ -352,8 +394,14 @@ func TestStuckTargetIsNotHammered(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 			defer cancel()
-			if err := New(st, journal, target, Options{}).Run(ctx); err != nil {
+			start := time.Now()
+			if err := New(st, journal, target, Options{Backoff: steady}).Run(ctx); err != nil {
 				t.Error(err)
+			}
+			for _, at := range target.at[2:] {
+				if at.Sub(start) < time.Minute {
+					t.Errorf("%s: tried again after %v", class, at.Sub(start))
+				}
 			}
 			if n := len(target.calls); n < 10 || n > 100 {
 				t.Errorf("%s: %d calls in an hour", class, n)
@@ -432,10 +480,16 @@ func TestLongOutageGivesUpNothing(t *testing.T) {
 			for i := range 40 {
 				enqueue(t, st, user(fmt.Sprint(i), directory.Create, fmt.Sprint(i)))
 			}
-			w := New(st, journal, target, Options{})
+			w := New(st, journal, target, Options{Backoff: steady})
 			ctx, cancel := context.WithTimeout(context.Background(), 72*time.Hour)
 			defer cancel()
 			_ = w.Run(ctx)
+			if status, err := w.Status(context.Background()); err != nil || status.State != Failing {
+				t.Errorf("status %+v, %v", status, err)
+			}
+			if n := len(target.calls); n > 2*72*12 {
+				t.Errorf("%d calls in 72 hours", n)
+			}
 			if p := parked(t, st); len(p) > 0 {
 				t.Errorf("parked %v", p)
 			}
@@ -446,6 +500,32 @@ func TestLongOutageGivesUpNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStuckRecordAfterAnOutage: the first record in line goes on failing when the target works again. It must
+// not be taken for the target.
+func TestStuckRecordAfterAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, target := newMemory(), &scripted{desc: targets.Description{Batch: 1}}
+		var all []string
+		for i := range 30 {
+			all = append(all, fmt.Sprint(i))
+			enqueue(t, st, user(fmt.Sprint(i), directory.Create, fmt.Sprint(i)))
+		}
+		target.answer = refuse(failWith(fault.Transient, "503"), all...)
+		ctx, cancel := context.WithCancel(context.Background())
+		w, ended := New(st, journal, target, Options{Backoff: steady}), make(chan error)
+		go func() { ended <- w.Run(ctx) }()
+		time.Sleep(3 * time.Hour)
+		target.change(refuse(failWith(fault.Transient, "503"), "0"))
+		time.Sleep(15 * time.Minute)
+		synctest.Wait()
+		if status, _ := w.Status(ctx); status.Waiting != 1 || status.State != OK {
+			t.Errorf("status %+v", status)
+		}
+		cancel()
+		<-ended
+	})
 }
 
 func TestPanicIsAnError(t *testing.T) {

@@ -49,7 +49,9 @@ type Description struct {
 // Outcome is what became of one action.
 type Outcome struct {
 	// Err is nil when the action was taken. Otherwise its class says what follows: a retryable one is
-	// delivered again, later; all others park the action with the error as its reason.
+	// delivered again, later; all others park the action with the error as its reason. Three are no
+	// property of one action: auth and configuration count as if Deliver had returned them, canceled as not
+	// tried. And what is gone already needs no removing: the action is done.
 	Err error
 }
 

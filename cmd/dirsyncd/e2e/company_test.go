@@ -130,13 +130,19 @@ func connect(t *testing.T, s *slapdtest.Server) *ldap.Conn {
 	return conn
 }
 
-// directoryNow reads all that a directory holds at the moment.
+// directoryNow reads all that matters of what a directory holds at the moment.
 func directoryNow(t *testing.T, s *slapdtest.Server) (list []entry) {
+	t.Helper()
+	return readDirectory(t, s, "objectClass", "entryUUID", "uid", "cn", "displayName", "mail", "telephoneNumber", "mobile", "manager", "member",
+		"physicalDeliveryOfficeName", "l", "employeeType", "pwdAccountLockedTime")
+}
+
+func readDirectory(t *testing.T, s *slapdtest.Server, attributes ...string) (list []entry) {
 	t.Helper()
 	conn := connect(t, s)
 	defer func() { _ = conn.Close() }()
 	res, err := conn.SearchWithPaging(ldap.NewSearchRequest(s.Suffix, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-		"(objectClass=*)", []string{"*", "entryUUID", "pwdAccountLockedTime"}, nil), 1000)
+		"(objectClass=*)", attributes, nil), 1000)
 	if err != nil {
 		t.Fatalf("read the directory: %v", err)
 	}
@@ -154,7 +160,7 @@ func directoryNow(t *testing.T, s *slapdtest.Server) (list []entry) {
 func withIDs(t *testing.T, list []entry, s *slapdtest.Server) []entry {
 	t.Helper()
 	ids := map[string][]string{}
-	for _, e := range directoryNow(t, s) {
+	for _, e := range readDirectory(t, s, "entryUUID") {
 		ids[e.dn] = e.attrs["entryUUID"]
 	}
 	for i := range list {
@@ -168,7 +174,9 @@ func withIDs(t *testing.T, list []entry, s *slapdtest.Server) []entry {
 // connection is the name of the only connection in these tests.
 const connection = "hq"
 
-func subject(kind string, e *entry) string { return kind + "/" + connection + "/" + e.first("entryUUID") }
+func subject(kind string, e *entry) string {
+	return kind + "/" + connection + "/" + e.first("entryUUID")
+}
 
 // wanted are the active records that must be there: by subject, with their fields.
 type wanted map[string]map[string]string

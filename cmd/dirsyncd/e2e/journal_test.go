@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -41,28 +43,37 @@ func parseEvent(t *testing.T, data []byte) event {
 	return e
 }
 
-func readJournal(t *testing.T, path string) (list []event) {
+// readEvents reads the events of a file from an offset, up to the last whole line, and returns where that ends.
+func readEvents(t *testing.T, path string, from int64) (list []event, end int64) {
 	t.Helper()
-	data, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, from
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(data)) {
-		if !strings.HasSuffix(line, "\n") {
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.NewSectionReader(f, from, 1<<40))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(data) {
+		if !bytes.HasSuffix(line, []byte("\n")) {
 			break // being written
 		}
-		list = append(list, parseEvent(t, []byte(line)))
+		list = append(list, parseEvent(t, line))
+		from += int64(len(line))
 	}
-	return list
+	return list, from
 }
 
-// journal reads the journal of an installation.
+// journal returns all events of the journal. It reads what came since the last time only.
 func (in *installation) journal() []event {
 	in.t.Helper()
-	return readJournal(in.t, in.path("changes.jsonl"))
+	news, end := readEvents(in.t, in.path("changes.jsonl"), in.read)
+	in.events, in.read = append(in.events, news...), end
+	return in.events
 }
 
 // record is a record as a receiver keeps it.
@@ -76,18 +87,27 @@ type record struct {
 // does not follow from those before.
 type world map[string]*record
 
-// replay applies a journal from its beginning. No event may come twice.
+// replay applies a whole journal. No event may be in it twice.
 func replay(t *testing.T, journal []event) world {
 	t.Helper()
-	w, seen := world{}, map[string]bool{}
+	seen := map[string]bool{}
 	for i := range journal {
 		if seen[journal[i].ID] {
 			t.Errorf("event %s of %s is in the journal twice", journal[i].ID, journal[i].Subject)
 		}
 		seen[journal[i].ID] = true
-		w.apply(t, &journal[i])
 	}
+	w := world{}
+	w.learn(t, journal)
 	return w
+}
+
+// learn applies further events.
+func (w world) learn(t *testing.T, events []event) {
+	t.Helper()
+	for i := range events {
+		w.apply(t, &events[i])
+	}
 }
 
 func (w world) apply(t *testing.T, e *event) {
@@ -158,7 +178,7 @@ func (r *record) change(e *event, bad func(string, ...any)) {
 	r.fields = e.Data.Record
 }
 
-// people is what is left of a world when only active records count, in the form of wanted.
+// records are the active records of a world, in the form of wanted.
 func (w world) records() wanted {
 	list := wanted{}
 	for subject, r := range w {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -38,6 +39,7 @@ var everything transcript
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {
+	debug.SetGCPercent(400) // journals are many small values
 	dir, err := os.MkdirTemp("", "dirsyncd-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -50,6 +50,9 @@ type installation struct {
 	t   *testing.T
 	dir string
 	env []string
+
+	events []event // of the journal, as far as it was read
+	read   int64
 }
 
 // install makes an installation from a configuration.

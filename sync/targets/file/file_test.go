@@ -165,6 +165,40 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+// TestReplacedByItsCopy: the same length and the same content, but another file.
+func TestReplacedByItsCopy(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	target, actions := openAt(t, path), targettest.Actions(2)
+	deliver(t, target, actions[:1])
+	data, err := os.ReadFile(path)
+	if err := errors.Join(err, os.Rename(path, path+".1"), os.WriteFile(path, data, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	deliver(t, target, actions[1:])
+	if old, now := keys(t, path+".1"), keys(t, path); old != "" || now != " 1" {
+		t.Errorf("old %q, new %q", old, now)
+	}
+}
+
+// TestHalfALineOfAnotherWriter: one that does not know of locks, or a copy that was put back.
+func TestHalfALineOfAnotherWriter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	target, actions := openAt(t, path), targettest.Actions(2)
+	deliver(t, target, actions[:1])
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(`{"specversion":"1.0","id":"x`); err != nil {
+		t.Fatal(err)
+	}
+	_ = f.Close()
+	deliver(t, target, actions[1:])
+	if got := keys(t, path); got != " 1" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestAnotherWriter(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	actions := targettest.Actions(2)

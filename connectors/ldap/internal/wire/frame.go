@@ -3,6 +3,7 @@ package wire
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -61,7 +62,7 @@ func readText(r *bufio.Reader, n int) (string, error) {
 
 // unexpected makes the end of the stream inside a message distinguishable from one between messages.
 func unexpected(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -1,0 +1,93 @@
+package ldap
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"dirsyncd/sync/config"
+)
+
+func valid() *Config {
+	c := Defaults()
+	c.Servers, c.Base = []string{"ldap://one.example.test", "ldaps://two.example.test:1636"}, Names{"dc=example,dc=test"}
+	c.Bind = BindConfig{User: "cn=sync", Password: config.NewSecret("s")}
+	return c
+}
+
+func TestValidate(t *testing.T) {
+	if issues := valid().Validate(); len(issues) > 0 {
+		t.Errorf("a valid configuration has issues: %v", issues)
+	}
+	for name, tc := range map[string]struct {
+		change func(*Config)
+		path   string
+	}{
+		"no server":            {func(c *Config) { c.Servers = nil }, "servers"},
+		"other scheme":         {func(c *Config) { c.Servers[1] = "https://x" }, "servers[1]"},
+		"no host":              {func(c *Config) { c.Servers[0] = "ldap://" }, "servers[0]"},
+		"password in address":  {func(c *Config) { c.Servers[0] = "ldap://u:p4ss@x" }, "servers[0]"},
+		"base in address":      {func(c *Config) { c.Servers[0] = "ldap://x/dc=y" }, "servers[0]"},
+		"ldaps and start_tls":  {func(c *Config) { c.StartTLS = true }, "servers[1]"},
+		"no base":              {func(c *Config) { c.Base = nil }, "base"},
+		"bad base":             {func(c *Config) { c.Base = Names{"x"} }, "base"},
+		"bad users base":       {func(c *Config) { c.Users.Base = Names{""} }, "users.base"},
+		"bad scope":            {func(c *Config) { c.Users.Scope = "tree" }, "users.scope"},
+		"bad filter":           {func(c *Config) { c.Groups.Filter = "(cn=*" }, "groups.filter"},
+		"user alone":           {func(c *Config) { c.Bind.Password = config.Secret{} }, "bind"},
+		"password alone":       {func(c *Config) { c.Bind.User = "" }, "bind"},
+		"preset":               {func(c *Config) { c.Preset = "ad" }, "preset"},
+		"page size":            {func(c *Config) { c.PageSize = 0 }, "page_size"},
+		"timeout":              {func(c *Config) { c.Timeout = 0 }, "timeout"},
+		"unknown field":        {func(c *Config) { c.Fields = map[string]Names{"phon": {"x"}} }, "fields.phon"},
+		"bad field attribute":  {func(c *Config) { c.Fields = map[string]Names{"phone": {"a b"}} }, "fields.phone"},
+		"bad attribute":        {func(c *Config) { c.Attributes = []string{"ok", "*"} }, "attributes[1]"},
+		"password attribute":   {func(c *Config) { c.Attributes = []string{"USERPASSWORD"} }, "attributes[0]"},
+		"bad anchor":           {func(c *Config) { c.Anchor = "a,b" }, "anchor"},
+		"manager is not wrong": {func(c *Config) { c.Fields = map[string]Names{"manager": {"secretary"}} }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := valid()
+			tc.change(c)
+			issues := c.Validate()
+			if (len(issues) == 0) != (tc.path == "") || len(issues) > 0 && issues[0].Path != tc.path {
+				t.Errorf("issues %+v, want one at %q", issues, tc.path)
+			}
+			for _, i := range issues {
+				if strings.Contains(i.Message+i.Hint, "p4ss") || i.Hint == "" {
+					t.Errorf("issue %+v", i)
+				}
+			}
+		})
+	}
+}
+
+func TestFactory(t *testing.T) {
+	f := Factory()
+	c, err := f.Open(f.NewConfig(), testEnv())
+	if err == nil {
+		t.Errorf("a connector without servers was opened: %v", c)
+	}
+	c, err = f.Open(valid(), testEnv())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names := c.Describe().Streams; len(names) != 2 {
+		t.Errorf("streams %v", names)
+	}
+}
+
+func TestServerOrder(t *testing.T) {
+	now := testEnv().Now()
+	s := servers{names: []string{"a", "b", "c"}}
+	s.now = func() time.Time { return now }
+	s.failed("a")
+	if got := s.order(); !slices.Equal(got, []string{"b", "c", "a"}) {
+		t.Errorf("after a failed: %v", got)
+	}
+	now = now.Add(restPeriod)
+	if got := s.order(); !slices.Equal(got, s.names) {
+		t.Errorf("after the rest period: %v", got)
+	}
+}
