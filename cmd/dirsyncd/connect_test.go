@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"dirsyncd/sync/config"
@@ -54,6 +55,28 @@ func TestNoConfiguration(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if code := c.run("status", "--config", "none.yaml"); code != exitUsage || !strings.Contains(c.stderr.String(), "none.yaml: the configuration file does not exist\n  → ") {
 		t.Errorf("exit code %d: %s", code, c.stderr.String())
+	}
+}
+
+func TestInterruptedSync(t *testing.T) {
+	fake, begun, end := sample(), make(chan struct{}), make(chan struct{})
+	fake.SyncFunc = func(context.Context, control.SyncRequest, func(control.Progress)) (control.SyncResult, error) {
+		close(begun)
+		<-end
+		return control.SyncResult{}, nil
+	}
+	c := newCommandLine(t, fake)
+	t.Cleanup(func() { close(end) }) // before the server is shut down
+	go func() {
+		<-begun
+		_ = syscall.Kill(os.Getpid(), syscall.SIGINT)
+	}()
+	if code := c.run("sync"); code != exitFailed {
+		t.Errorf("exit code %d", code)
+	}
+	want := "dirsyncd: stopped\n  → only the waiting ended; the daemon goes on with what it began\n"
+	if got := c.stderr.String(); got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

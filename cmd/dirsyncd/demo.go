@@ -54,7 +54,8 @@ type demo struct {
 	ops    control.Operations
 	done   func()
 	step   int
-	read   int64 // bytes of the journal that were shown
+	read   int64  // bytes of the journal that were shown
+	agent  string // the address of one, to ask about
 }
 
 // company is how many people there are at the start.

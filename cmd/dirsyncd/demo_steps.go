@@ -147,6 +147,7 @@ func (d *demo) explain(ctx context.Context) error {
 		return err
 	}
 	r := reasons[0]
+	d.agent, _ = r.Object["email"].(string)
 	for _, f := range r.Fields {
 		d.out.line("     %-6s %-28v %s", f.Field, f.Value, f.Expression)
 	}
@@ -182,7 +183,7 @@ func (d *demo) goodbye(serve bool) {
 	d.out.line("")
 	d.out.line("%s", d.out.paint(bold, "Everything is in "+d.dir))
 	d.out.line("   configuration, state and journal (changes.jsonl). Try on it:")
-	for _, command := range []string{"status", "runs", "check", "why user grace.moss@example.test", "parked list", "plan --offline"} {
+	for _, command := range []string{"status", "runs", "check", "why agent " + d.agent, "parked list", "plan --offline"} {
 		d.out.line("   dirsyncd %s %s", command, cfg)
 	}
 	if serve {

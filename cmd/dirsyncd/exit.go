@@ -73,7 +73,7 @@ func (sh *shell) complain(err error) {
 	case errors.As(err, &usage):
 		sh.err.remark("dirsyncd: "+usage.text, usage.hint)
 	case errors.Is(err, context.Canceled):
-		sh.err.remark("dirsyncd: stopped", "")
+		sh.err.remark("dirsyncd: stopped", fault.Hint(err))
 	default:
 		sh.err.remark("dirsyncd: "+fault.Text(err), fault.Hint(err))
 	}

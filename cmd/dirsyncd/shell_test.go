@@ -49,7 +49,7 @@ func newCommandLine(t *testing.T, ops control.Operations) *commandLine {
 // serve answers operations on a socket until the test ends. The path is short: sockets have a limit.
 func serve(t *testing.T, ops control.Operations) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "dirsyncd")
+	dir, err := os.MkdirTemp("", "dirsyncd") //nolint:usetesting // the path of t.TempDir can be too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}

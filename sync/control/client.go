@@ -86,7 +86,8 @@ func (c *Client) Parked(ctx context.Context) ([]ParkedItem, error) {
 
 // Approve implements Operations.
 func (c *Client) Approve(ctx context.Context, hash string) (SyncResult, error) {
-	return post[SyncResult](ctx, c, pathApprove, hashRequest{hash})
+	result, err := post[SyncResult](ctx, c, pathApprove, hashRequest{hash})
+	return result, leftBehind(ctx, err)
 }
 
 // Discard implements Operations.
@@ -119,7 +120,7 @@ func (c *Client) Sync(ctx context.Context, req SyncRequest, progress func(Progre
 		}
 		return l.Result != nil
 	})
-	return result, err
+	return result, leftBehind(ctx, err)
 }
 
 // Plan implements Operations.
@@ -214,6 +215,14 @@ func (c *Client) parse(ctx context.Context, body io.ReadCloser, into any) error 
 		return c.broken(ctx, err)
 	}
 	return nil
+}
+
+// leftBehind tells who stopped waiting for a run that the run goes on.
+func leftBehind(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return &fault.Error{Class: fault.Canceled, Err: err, Hint: "only the waiting ended; the daemon goes on with what it began"}
 }
 
 // broken says why an answer did not come to its end.

@@ -59,7 +59,7 @@ func AppendRecord(buf []byte, rec *Record) []byte {
 	}
 	buf = append(buf, byte(rec.Kind))
 	buf = appendText(buf, rec.Key)
-	buf = appendBool(buf, rec.Active)
+	buf = append(buf, recordState(rec))
 	buf = appendText(buf, rec.Rule)
 	buf = appendUvarint(buf, rec.Revision)
 	buf = appendUvarint(buf, uint64(len(stamps)))
@@ -82,10 +82,34 @@ func AppendRecord(buf []byte, rec *Record) []byte {
 	return buf
 }
 
+// The states of a record, as stored.
+const (
+	stateInactive = iota
+	stateActive
+	stateDeleted
+)
+
+func recordState(rec *Record) byte {
+	switch {
+	case rec.Deleted:
+		return stateDeleted
+	case rec.Active:
+		return stateActive
+	default:
+		return stateInactive
+	}
+}
+
 // ParseRecord reads what AppendRecord wrote. The record does not refer to data.
 func ParseRecord(data []byte) (Record, error) {
 	r := reader{rest: string(data)}
-	rec := Record{Kind: RecordKind(r.byte()), Key: r.text(), Active: r.bool(), Rule: r.text(), Revision: r.uvarint()}
+	rec := Record{Kind: RecordKind(r.byte()), Key: r.text()}
+	state := r.byte()
+	rec.Active, rec.Deleted = state == stateActive, state == stateDeleted
+	if state > stateDeleted {
+		r.fail()
+	}
+	rec.Rule, rec.Revision = r.text(), r.uvarint()
 	stamps := make([]Stamp, r.count(2))
 	for i := range stamps {
 		stamps[i] = Stamp{Run: r.text(), Time: r.time()}
@@ -180,13 +204,6 @@ func appendTexts(buf []byte, list []string) []byte {
 	return buf
 }
 
-func appendBool(buf []byte, b bool) []byte {
-	if b {
-		return append(buf, 1)
-	}
-	return append(buf, 0)
-}
-
 // appendTime writes seconds; the zero time is written as zero, which no run and no source uses.
 func appendTime(buf []byte, t time.Time) []byte {
 	if t.IsZero() {
@@ -251,8 +268,6 @@ func (r *reader) byte() byte {
 	r.rest = r.rest[1:]
 	return b
 }
-
-func (r *reader) bool() bool { return r.byte() == 1 }
 
 func (r *reader) uvarint() uint64 {
 	var n uint64

@@ -52,6 +52,9 @@ type Record struct {
 	Key string
 	// Active is false after a deactivate: the record is remembered so that a return is a reactivate.
 	Active bool
+	// Deleted is what remains after a delete: nothing but the revision, so that a record which comes back
+	// has other idempotency keys than the one that went.
+	Deleted bool
 	// Rule is the name of the rule that made the record.
 	Rule string
 	// Revision counts the actions that the record has seen; it is part of every idempotency key.

@@ -147,13 +147,7 @@ func (s *settlement) commitOutcome(tx store.Writer, o *outcome) error {
 }
 
 func (s *settlement) commitStep(tx store.Writer, n store.Num, step plan.Step) error {
-	var err error
-	if step.Record == nil {
-		err = tx.DeleteRecord(step.Kind, n)
-	} else {
-		err = tx.PutRecord(n, step.Record)
-	}
-	if err != nil || step.Action == nil {
+	if err := tx.PutRecord(n, step.Record); err != nil || step.Action == nil {
 		return err
 	}
 	for _, target := range s.conn.Targets {

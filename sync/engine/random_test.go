@@ -11,6 +11,7 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/mapping"
 )
 
 // However a directory changes and whatever its server does wrong meanwhile: after a good read, the records are
@@ -25,6 +26,10 @@ func TestRandomChangesAgreeWithAFreshStart(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 2))
 			r := newStory(t, rnd.IntN(2) == 0, rnd.IntN(2) == 0)
+			if rnd.IntN(2) == 0 {
+				r.spec.Leavers = mapping.DeleteLeavers
+				r.mapping(r.spec)
+			}
 			for range 12 {
 				for range rnd.IntN(6) {
 					r.mutate(rnd)
@@ -184,7 +189,7 @@ func (r *rig) active() string {
 // mustFollow checks that the journal alone leads to the records: who follows the events has the same picture.
 func (r *rig) mustFollow() {
 	r.Helper()
-	alive := map[string]bool{}
+	alive, keys := map[string]bool{}, map[string]bool{}
 	members := map[string]map[string]bool{}
 	for i := range r.journal {
 		a := &r.journal[i]
@@ -201,7 +206,14 @@ func (r *rig) mustFollow() {
 				r.Errorf("%s of %s, which is not active", a.Op, subject)
 			}
 			alive[subject] = a.Op == directory.Update
+		case directory.Delete:
+			alive[subject] = false
+			delete(members, subject)
 		}
+		if keys[a.Key] {
+			r.Errorf("%s of %s has a key that was used before", a.Op, subject)
+		}
+		keys[a.Key] = true
 		for _, s := range a.Sets {
 			if members[subject] == nil {
 				members[subject] = map[string]bool{}

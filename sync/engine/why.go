@@ -37,7 +37,7 @@ type Reason struct {
 
 // RecordReason is the record as the targets were last told.
 type RecordReason struct {
-	State   string        `json:"state"` // active or deactivated
+	State   string        `json:"state"` // active, deactivated or deleted
 	Rule    string        `json:"rule"`
 	Run     string        `json:"run"`
 	Changed time.Time     `json:"changed"`
@@ -147,7 +147,10 @@ func (r *run) reason(tx store.Reader, objectKind directory.Kind, kind directory.
 
 func recordReason(rec *directory.Record) *RecordReason {
 	rr := &RecordReason{State: "active", Rule: rec.Rule, Run: rec.Changed.Run, Changed: rec.Changed.Time, Members: len(rec.Members)}
-	if !rec.Active {
+	switch {
+	case rec.Deleted:
+		rr.State = "deleted"
+	case !rec.Active:
 		rr.State = "deactivated"
 	}
 	for _, f := range rec.Fields {

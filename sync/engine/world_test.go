@@ -157,6 +157,7 @@ type rig struct {
 	conn    *Connection
 	journal []directory.Action // delivered by drain
 	job     Job
+	spec    mapping.Spec
 }
 
 const target = "journal"
@@ -202,7 +203,7 @@ func (r *rig) mapping(spec mapping.Spec) {
 	if len(problems) > 0 {
 		r.Fatalf("rules: %+v", problems)
 	}
-	r.conn.Rules = rs
+	r.conn.Rules, r.spec = rs, spec
 }
 
 func field(name string, value any) mapping.FieldSpec {

@@ -35,10 +35,10 @@ type Subject struct {
 type Step struct {
 	// Action is what the targets are told; nil when there is nothing to say.
 	Action *directory.Action
-	// Record is what to remember; nil to forget it. Its Kind is Kind.
+	// Record is what to remember.
 	Record *directory.Record
 	Kind   directory.RecordKind
-	// Stored is false when Record equals what was there before and nothing needs to be written.
+	// Stored is false when there is nothing to remember that was not there before.
 	Stored bool
 }
 
@@ -55,7 +55,9 @@ func Decide(s *Subject, before []*directory.Record, wants []Want) []Step {
 	for i := range wants {
 		old := slices.IndexFunc(before, func(rec *directory.Record) bool { return rec.Kind == wants[i].Kind })
 		if old < 0 {
-			kept = appendStep(kept, s.create(&wants[i]))
+			kept = appendStep(kept, s.create(&wants[i], 1))
+		} else if before[old].Deleted {
+			kept = appendStep(kept, s.create(&wants[i], before[old].Revision+1))
 		} else {
 			kept = appendStep(kept, s.change(before[old], &wants[i]))
 		}
@@ -108,10 +110,10 @@ func (s *Subject) action(op directory.Op, kind directory.RecordKind, fields []di
 	}
 }
 
-// create makes a record that was never there.
-func (s *Subject) create(w *Want) Step {
+// create makes a record that was never there, or was deleted.
+func (s *Subject) create(w *Want, revision uint64) Step {
 	rec := &directory.Record{
-		Kind: w.Kind, Key: s.Origin.RecordKey(), Active: true, Rule: s.Rule, Revision: 1,
+		Kind: w.Kind, Key: s.Origin.RecordKey(), Active: true, Rule: s.Rule, Revision: revision,
 		Members: w.Members, Changed: s.Run,
 	}
 	for _, f := range w.Fields {
@@ -160,7 +162,7 @@ func (s *Subject) change(before *directory.Record, w *Want) Step {
 
 // remove takes a record away that is no longer wanted.
 func (s *Subject) remove(before *directory.Record) Step {
-	if s.Remove == 0 || (!before.Active && s.Remove == directory.Deactivate) {
+	if s.Remove == 0 || before.Deleted || (!before.Active && s.Remove == directory.Deactivate) {
 		return Step{}
 	}
 	fields := make([]directory.Field, len(before.Fields))
@@ -169,13 +171,13 @@ func (s *Subject) remove(before *directory.Record) Step {
 	}
 	a := s.action(s.Remove, before.Kind, fields)
 	a.Rule, a.Reason = before.Rule, s.Reason
-	if s.Remove == directory.Delete {
-		return Step{Action: a, Kind: before.Kind, Stored: true}
-	}
 	rec := *before
 	rec.Active = false
 	rec.Revision++
 	rec.Changed = s.Run
+	if s.Remove == directory.Delete {
+		rec = directory.Record{Kind: rec.Kind, Key: rec.Key, Deleted: true, Rule: rec.Rule, Revision: rec.Revision, Changed: rec.Changed}
+	}
 	return Step{Action: a, Record: &rec, Kind: before.Kind, Stored: true}
 }
 

@@ -59,7 +59,7 @@ func say(steps []Step) string {
 			for _, c := range s.Action.Changes {
 				text += fmt.Sprintf(" %s:%v>%v", c.Name, c.From, c.To)
 			}
-			if s.Record == nil {
+			if s.Record.Deleted {
 				text += " forget"
 			}
 			parts = append(parts, text)
@@ -108,6 +108,25 @@ func TestChangeOfKindNamesBothHalves(t *testing.T) {
 	}
 	if steps[0].Action.Reason != "became agent" || steps[1].Action.Reason != "was user" {
 		t.Errorf("reasons: %q, %q", steps[0].Action.Reason, steps[1].Action.Reason)
+	}
+}
+
+// A record that comes back after a delete must not look like a repetition of its first life.
+func TestSecondLifeHasOtherKeys(t *testing.T) {
+	s := subject()
+	s.Remove = directory.Delete
+	wants := []Want{want(directory.UserRecord, "name", "Ada")}
+	first := Decide(s, nil, wants)[0]
+	gone := Decide(s, []*directory.Record{first.Record}, nil)[0]
+	second := Decide(s, []*directory.Record{gone.Record}, wants)[0]
+	if second.Action.Op != directory.Create || second.Action.Key == first.Action.Key {
+		t.Errorf("%s under the key %s; the first was under %s", second.Action.Op, second.Action.Key, first.Action.Key)
+	}
+	if len(gone.Record.Fields) > 0 {
+		t.Errorf("a deleted record still has %v", gone.Record.Fields)
+	}
+	if again := Decide(s, []*directory.Record{gone.Record}, nil); len(again) > 0 {
+		t.Errorf("deleting twice: %s", say(again))
 	}
 }
 
