@@ -29,6 +29,8 @@ type app struct {
 	started time.Time
 	daemon  bool
 
+	background sync.WaitGroup // what a reload left to be done
+
 	mu       sync.Mutex
 	setup    *setup
 	problem  string           // of the last reload
@@ -68,6 +70,7 @@ func (a *app) surroundings() surroundings {
 
 // close ends everything, in the order of the flow. Runs and workers must have been told to stop.
 func (a *app) close() error {
+	a.background.Wait()
 	a.current().closeUnshared(nil)
 	return a.store.Close()
 }
@@ -178,14 +181,17 @@ func (a *app) reload(ctx context.Context, file string) error {
 	}
 	a.setup, a.problem = next, ""
 	a.mu.Unlock()
+	// A file that the new target writes, too, is locked until the old one is closed.
+	old.closeTargets(next)
 	for name, t := range next.targets {
 		if err := t.Reopen(); err != nil {
 			a.log.Error("target could not be opened anew", "target", name, "err", err)
 		}
 	}
 	next.start(ctx)
-	old.closeUnshared(next)
-	a.settleEditedRules(ctx, old, next)
+	// Both may take long, and the new configuration is in force already.
+	a.background.Go(func() { old.closeSources(next) })
+	a.background.Go(func() { a.settleEditedRules(ctx, old, next) })
 	return nil
 }
 
@@ -193,6 +199,9 @@ func (a *app) reload(ctx context.Context, file string) error {
 func (a *app) settleEditedRules(ctx context.Context, old, next *setup) {
 	for _, name := range next.names() {
 		was := old.connections[name]
+		if ctx.Err() != nil {
+			return
+		}
 		if was == nil || was.Rules.Hash() == next.connections[name].Rules.Hash() {
 			continue
 		}

@@ -24,13 +24,15 @@ func newDemoCommand(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "show what dirsyncd does, with a small made-up company",
-		Long: `Starts an LDAP server with a small company in this process, syncs it into a file,
-then changes people and breaks the server, and shows after each step what
-dirsyncd did and which events it wrote. Nothing is needed and nothing is changed
-outside the folder that it names at the end; every other command can be tried
-on what it leaves there.`,
-		Example: `  dirsyncd demo               watch, ends by itself
-  dirsyncd demo --serve       keep the server running at the end, for your own tries`,
+		Long: `Starts an LDAP server with a small company in this process, syncs it into a
+file, then changes people and breaks the server, and shows after each step what
+dirsyncd did and which events it wrote. Nothing is needed, and nothing changes
+outside the folder that it names at the end; every other command can be tried on
+what it leaves there.
+
+Exit codes: 0 all went as told, 1 it did not.`,
+		Example: `  dirsyncd demo              watch; it ends by itself
+  dirsyncd demo --serve      keep the LDAP server at the end, for your own tries`,
 		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := interruptible(cmd.Context())
@@ -40,7 +42,7 @@ on what it leaves there.`,
 			return d.run(ctx, serve)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "new or empty `folder` for configuration, state and journal (default: a new one in the temporary folder)")
+	cmd.Flags().StringVar(&dir, "dir", "", "new or empty `folder` for all files (default: a temporary one)")
 	cmd.Flags().BoolVar(&serve, "serve", false, "keep the LDAP server running at the end, until interrupted")
 	return cmd
 }

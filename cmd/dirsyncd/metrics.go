@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"dirsyncd/sync/control"
 	"dirsyncd/sync/deliver"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/engine"
@@ -46,7 +47,7 @@ func newMetrics(a *app) *metrics {
 		latency:   histogram("delivery_seconds", "How long one delivery took.", prometheus.ExponentialBuckets(0.001, 4, 9), "target"),
 	}
 	m.registry.MustRegister(m.runs, m.durations, m.objects, m.actions, m.requests, m.delivered, m.refused, m.failures, m.latency,
-		&stateCollector{ops: &operations{app: a}})
+		newStateCollector(&operations{app: a}))
 	return m
 }
 
@@ -97,27 +98,35 @@ func (d deliveryMetrics) Took(took time.Duration, _ int) {
 }
 
 // stateCollector reads how things stand when /metrics is asked.
-type stateCollector struct{ ops *operations }
+type stateCollector struct {
+	ops   *operations
+	descs map[string]*prometheus.Desc
+}
 
-var (
-	descProven    = desc("last_proven_timestamp_seconds", "When the state was last known to agree with the source.", "connection", "tenant")
-	descAge       = desc("proven_age_seconds", "How long ago that was.", "connection", "tenant")
-	descFailing   = desc("failing", "1 while a tenant's runs fail.", "connection", "tenant")
-	descHeld      = desc("held", "1 while a plan waits for the operator.", "connection", "tenant")
-	descParked    = desc("parked", "Objects and actions that are parked.", "connection", "tenant")
-	descObjects   = desc("stored_objects", "Objects present at the source, as last seen.", "connection", "tenant", "kind")
-	descRecords   = desc("active_records", "Active records.", "connection", "tenant", "kind")
-	descDepth     = desc("outbox_depth", "Actions that wait for a target.", "target")
-	descOutboxAge = desc("outbox_age_seconds", "How long the oldest of them has waited.", "target")
-)
-
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("dirsyncd_"+name, help, labels, nil)
+func newStateCollector(ops *operations) *stateCollector {
+	c := &stateCollector{ops: ops, descs: map[string]*prometheus.Desc{}}
+	for _, d := range []struct {
+		name, help string
+		labels     []string
+	}{
+		{"last_proven_timestamp_seconds", "When the state was last known to agree with the source.", []string{"connection", "tenant"}},
+		{"proven_age_seconds", "How long ago that was.", []string{"connection", "tenant"}},
+		{"failing", "1 while a tenant's runs fail.", []string{"connection", "tenant"}},
+		{"held", "1 while a plan waits for the operator.", []string{"connection", "tenant"}},
+		{"parked", "Objects and actions that are parked.", []string{"connection", "tenant"}},
+		{"stored_objects", "Objects present at the source, as last seen.", []string{"connection", "tenant", "kind"}},
+		{"active_records", "Active records.", []string{"connection", "tenant", "kind"}},
+		{"outbox_depth", "Actions that wait for a target.", []string{"target"}},
+		{"outbox_age_seconds", "How long the oldest of them has waited.", []string{"target"}},
+	} {
+		c.descs[d.name] = prometheus.NewDesc("dirsyncd_"+d.name, d.help, d.labels, nil)
+	}
+	return c
 }
 
 // Describe implements prometheus.Collector.
 func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descProven, descAge, descFailing, descHeld, descParked, descObjects, descRecords, descDepth, descOutboxAge} {
+	for _, d := range c.descs {
 		ch <- d
 	}
 }
@@ -126,42 +135,46 @@ func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
 func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	st, err := c.ops.Status(context.Background())
 	if err != nil {
-		ch <- prometheus.NewInvalidMetric(descFailing, err)
+		ch <- prometheus.NewInvalidMetric(c.descs["failing"], err)
 		return
 	}
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	gauge := func(name string, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(c.descs[name], prometheus.GaugeValue, v, labels...)
 	}
+	now := c.ops.now()
+	for _, conn := range st.Connections {
+		for _, t := range conn.Tenants {
+			c.tenant(gauge, now, conn.Name, &t)
+		}
+	}
+	for _, t := range st.Targets {
+		gauge("outbox_depth", float64(t.Waiting), t.Name)
+		age := 0.0
+		if !t.Oldest.IsZero() {
+			age = now.Sub(t.Oldest).Seconds()
+		}
+		gauge("outbox_age_seconds", age, t.Name)
+	}
+}
+
+func (c *stateCollector) tenant(gauge func(string, float64, ...string), now time.Time, connection string, t *control.TenantStatus) {
 	truth := func(b bool) float64 {
 		if b {
 			return 1
 		}
 		return 0
 	}
-	now := c.ops.now()
-	for _, conn := range st.Connections {
-		for _, t := range conn.Tenants {
-			if !t.Proven.IsZero() {
-				gauge(descProven, float64(t.Proven.Unix()), conn.Name, t.Tenant)
-				gauge(descAge, now.Sub(t.Proven).Seconds(), conn.Name, t.Tenant)
-			}
-			gauge(descFailing, truth(t.Failing != nil), conn.Name, t.Tenant)
-			gauge(descHeld, truth(t.Held != nil), conn.Name, t.Tenant)
-			gauge(descParked, float64(t.Parked), conn.Name, t.Tenant)
-			for kind, n := range t.Objects {
-				gauge(descObjects, float64(n), conn.Name, t.Tenant, kind)
-			}
-			for kind, n := range t.Records {
-				gauge(descRecords, float64(n), conn.Name, t.Tenant, kind)
-			}
-		}
+	if !t.Proven.IsZero() {
+		gauge("last_proven_timestamp_seconds", float64(t.Proven.Unix()), connection, t.Tenant)
+		gauge("proven_age_seconds", now.Sub(t.Proven).Seconds(), connection, t.Tenant)
 	}
-	for _, t := range st.Targets {
-		gauge(descDepth, float64(t.Waiting), t.Name)
-		age := 0.0
-		if !t.Oldest.IsZero() {
-			age = now.Sub(t.Oldest).Seconds()
-		}
-		gauge(descOutboxAge, age, t.Name)
+	gauge("failing", truth(t.Failing != nil), connection, t.Tenant)
+	gauge("held", truth(t.Held != nil), connection, t.Tenant)
+	gauge("parked", float64(t.Parked), connection, t.Tenant)
+	for kind, n := range t.Objects {
+		gauge("stored_objects", float64(n), connection, t.Tenant, kind)
+	}
+	for kind, n := range t.Records {
+		gauge("active_records", float64(n), connection, t.Tenant, kind)
 	}
 }

@@ -154,9 +154,15 @@ func (s *setup) start(ctx context.Context) {
 	}
 }
 
-// closeUnshared closes what this setup has and the other one does not: sources when their last run is over,
-// targets when their worker has stopped. It waits for both.
+// closeUnshared closes what this setup has and the other one, which may be nil, does not. It waits for runs and
+// workers to end.
 func (s *setup) closeUnshared(other *setup) {
+	s.closeTargets(other)
+	s.closeSources(other)
+}
+
+// closeSources closes sources when their last run is over.
+func (s *setup) closeSources(other *setup) {
 	for name, c := range s.connections {
 		if other != nil && other.connections[name] != nil && other.connections[name].Source == c.Source {
 			continue
@@ -164,6 +170,10 @@ func (s *setup) closeUnshared(other *setup) {
 		c.users.Wait()
 		_ = c.Source.Close()
 	}
+}
+
+// closeTargets closes targets when their worker has stopped.
+func (s *setup) closeTargets(other *setup) {
 	for name, t := range s.targets {
 		if other != nil && other.targets[name] == t {
 			continue

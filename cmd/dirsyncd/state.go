@@ -49,12 +49,9 @@ func (o *operations) connectionStatus(ctx context.Context, c *connection) (contr
 	st.Running = o.running[c.Name] > 0
 	o.mu.Unlock()
 	if o.daemon {
-		now := o.now()
-		if c.settings.Incremental != nil {
-			st.Next = c.settings.Incremental.Next(now)
-		}
+		st.Next = o.nextRun(c.Name)
 		if c.settings.Complete != nil {
-			st.NextFull = c.settings.Complete.Next(now)
+			st.NextFull = c.settings.Complete.Next(o.now())
 		}
 	}
 	tenants, err := o.engine.StoredTenants(ctx, c.Name)
@@ -120,11 +117,13 @@ func targetStatus(ctx context.Context, t *target, daemon bool) (control.TargetSt
 		Name: t.settings.Name, Target: t.settings.Target, State: string(s.State), Error: s.Error,
 		NextTry: s.NextTry, Waiting: s.Waiting, Oldest: s.Oldest,
 	}
-	if s.State == deliver.Failing {
-		st.Since = s.Since
-	}
-	if !daemon {
+	switch {
+	case !daemon:
 		st.State = "unknown"
+	case s.State == deliver.Failing:
+		st.Since = s.Since
+	default:
+		st.State = string(deliver.OK)
 	}
 	return st, err
 }

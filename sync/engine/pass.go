@@ -12,7 +12,7 @@ import (
 )
 
 // settleChunk is how many objects are settled in one transaction.
-const settleChunk = 1000
+const settleChunk = 2000
 
 // outcome is what one object comes to.
 type outcome struct {
