@@ -1,8 +1,6 @@
 package bolt
 
 import (
-	"bytes"
-
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 )
@@ -30,7 +28,7 @@ func (t *tx) SetGone(kind directory.Kind, n store.Num, gone store.GoneCause) err
 	case is && !was:
 		t.count.present[kind]++
 	}
-	value = bytes.Clone(value)
+	value = t.keep(value)
 	value[0] = byte(gone)
 	return t.put(p, t.numKey(n), value)
 }

@@ -145,6 +145,19 @@ func goneRows(e *env) {
 			e.equal("count", must(r.Count(directory.Person)), want)
 		})
 	}
+	for _, cause := range causes {
+		e.both(func(w store.Writer) error {
+			return w.SetGone(directory.Person, number(w, directory.IDHandle("1")), cause)
+		}, func(r store.Reader) {
+			row, ok, err := r.Row(directory.Person, number(r, directory.IDHandle("1")))
+			e.equal("found", must(ok, err), true)
+			e.equal("cause", row.Gone, cause)
+			e.equal("data", row.Data, data(o))
+			e.equal("handles", row.Handles, must(r.Lookup(o.Handles, nil)))
+			e.owner(r, "uid:a", "1")
+			e.equal("nobody is counted", must(r.Count(directory.Person)) == 0, cause != store.Here)
+		})
+	}
 	e.both(func(w store.Writer) error {
 		must(w.PutRow(o, store.Told))
 		return w.DeleteRow(directory.Person, number(w, directory.IDHandle("1")))
@@ -285,6 +298,8 @@ func misuse(e *env) {
 	calls := map[string]func(store.Writer) error{
 		"kind 0":           func(w store.Writer) error { _, err := w.PutRow(o, store.Here); return err },
 		"unknown kind":     func(w store.Writer) error { return w.MarkDirty(200, 1, store.Changed) },
+		"gone nobody":      func(w store.Writer) error { return w.SetGone(directory.Device, 1, store.Told) },
+		"unknown cause":    func(w store.Writer) error { return w.SetGone(directory.Person, 1, 99) },
 		"unknown record":   func(w store.Writer) error { return w.PutRecord(1, &directory.Record{}) },
 		"no stream":        func(w store.Writer) error { return w.PutStream("", store.StreamState{}) },
 		"no target":        func(w store.Writer) error { return w.Enqueue("", action("1"), now) },
