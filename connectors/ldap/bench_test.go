@@ -3,6 +3,7 @@ package ldap
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"os/exec"
 	"testing"
@@ -126,4 +127,46 @@ func openFor(tb testing.TB, s *slapdtest.Server, change func(*Config)) *Connecto
 
 func testEnv() connectors.Env {
 	return connectors.Env{Connection: "test", Log: slog.New(slog.DiscardHandler), Now: time.Now}
+}
+
+// BenchmarkIncremental reads what changed in a directory of 100,000 people: nothing, and a hundred of them.
+func BenchmarkIncremental(b *testing.B) {
+	people := slapdtest.Population{People: 100_000, Groups: 2_000}
+	s := slapdtest.Start(b, slapdtest.Options{SessionLog: 100_000, Load: people.WriteLDIF})
+	for name, method := range map[string]string{"syncrepl": methodSyncrepl, "timestamp": methodTimestamp} {
+		c := openFor(b, s, func(c *Config) { c.Incremental = method })
+		var cursor []byte
+		read := func(b *testing.B, mode connectors.Mode) (objects int) {
+			b.Helper()
+			err := c.Read(context.Background(), connectors.Request{Stream: streamUsers, Mode: mode, Cursor: cursor}, func(p *connectors.Page) error {
+				objects += len(p.Objects)
+				cursor = append(cursor[:0:0], p.Cursor...)
+				return nil
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			return objects
+		}
+		read(b, connectors.Full)
+		b.Run(name+"/no changes", func(b *testing.B) {
+			for b.Loop() {
+				if n := read(b, connectors.Delta); n != 0 {
+					b.Fatalf("%d objects", n)
+				}
+			}
+		})
+		b.Run(name+"/100 changes", func(b *testing.B) {
+			old := cursor
+			for i := range 100 {
+				s.Replace(s.PersonDN(fmt.Sprintf("p%d", i*997)), "title", fmt.Sprint(name, i))
+			}
+			for b.Loop() {
+				cursor = old
+				if n := read(b, connectors.Delta); n < 100 {
+					b.Fatalf("%d objects", n)
+				}
+			}
+		})
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -87,6 +88,11 @@ func readable(attribute, value string) string {
 		if text, ok := sidText(value); ok {
 			return text
 		}
+	case "accountexpires":
+		if t, ok := parseFiletime(value); ok {
+			return t.Format(time.RFC3339)
+		}
+		return "never"
 	case "jpegphoto", "thumbnailphoto", "photo", "usercertificate", "usersmimecertificate":
 		return reference(value)
 	}

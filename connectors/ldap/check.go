@@ -77,7 +77,7 @@ func (c *Connector) look(s *session) []connectors.Finding {
 		paging.Detail = "not offered"
 		paging.Hint = "everything must fit one answer: the bind user needs to be free of size limits"
 	}
-	findings := []connectors.Finding{paging}
+	findings := append([]connectors.Finding{paging}, c.checkIncremental(s)...)
 	p := presetFor(c.cfg.Preset, s.root)
 	for _, kind := range []directory.Kind{directory.Person, directory.Group} {
 		q := newQuery(kind, p, &c.cfg)
@@ -87,6 +87,46 @@ func (c *Connector) look(s *session) []connectors.Finding {
 		}
 	}
 	return findings
+}
+
+// checkIncremental says how changes will be found, once for both streams where it is the same for them.
+func (c *Connector) checkIncremental(s *session) []connectors.Finding {
+	var findings []connectors.Finding
+	for _, stream := range []string{streamUsers, streamGroups} {
+		kind, _ := kindOf(stream)
+		f := c.newReading(s, "check", kind).checkMethod()
+		if len(findings) > 0 && findings[0] == f {
+			continue
+		}
+		findings = append(findings, f)
+	}
+	if len(findings) == 2 {
+		findings[0].Subject += " of " + streamUsers
+		findings[1].Subject += " of " + streamGroups
+	}
+	return findings
+}
+
+// checkMethod begins with the method that a read would begin with. That every read is a full one is only wrong when
+// the operator asked for something else.
+func (r *reading) checkMethod() connectors.Finding {
+	const subject = "incremental reads"
+	chosen := r.connector.cfg.Incremental
+	if chosen == incrementalOff {
+		return connectors.Finding{Subject: subject, OK: true, Detail: "off"}
+	}
+	m, _, why, err := r.choose()
+	switch {
+	case err != nil:
+		return failure(subject, err)
+	case m != nil:
+		return connectors.Finding{Subject: subject, OK: true, Detail: m.name()}
+	}
+	f := connectors.Finding{Subject: subject, OK: chosen == incrementalAuto || chosen == "", Detail: "none, every read is a full one: " + why}
+	if !f.OK {
+		f.Hint = "set incremental to auto, or see to what is missing"
+	}
+	return f
 }
 
 // Limits of a sample: more entries than the usual size limit of OpenLDAP, which is 500, lets through.

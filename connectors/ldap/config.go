@@ -47,6 +47,9 @@ type Config struct {
 	Timeout config.Duration `yaml:"timeout"`
 	// Anchor names the attribute that identifies an entry for good, in place of the preset's.
 	Anchor string `yaml:"anchor"`
+	// Incremental is how changes are found between two full reads: auto takes the best method of the server
+	// that names removals, off reads everything every time, the others are the names of methods.
+	Incremental string `yaml:"incremental"`
 }
 
 // BindConfig is the account of a simple bind.
@@ -88,7 +91,7 @@ func (n *Names) DecodeStrict(v strict.Value) {
 
 // Defaults returns a configuration with the defaults set.
 func Defaults() *Config {
-	return &Config{PageSize: 1000, Timeout: config.Duration(60 * time.Second)}
+	return &Config{PageSize: 1000, Timeout: config.Duration(60 * time.Second), Incremental: incrementalAuto}
 }
 
 // managerField is the key of Config.Fields that names a link rather than a common field.
@@ -111,6 +114,9 @@ func (c *Config) Validate() []config.Issue {
 	}
 	if c.Preset != "" && !slices.Contains(presetNames(), c.Preset) {
 		report("preset", "one of "+strings.Join(presetNames(), ", "), "unknown preset %q", c.Preset)
+	}
+	if c.Incremental != "" && !slices.Contains(incrementalNames(), c.Incremental) {
+		report("incremental", "one of "+strings.Join(incrementalNames(), ", "), "unknown method %q", c.Incremental)
 	}
 	if c.PageSize < 1 || c.PageSize > 100_000 {
 		report("page_size", "Active Directory and OpenLDAP take 1000", "must be from 1 to 100000")

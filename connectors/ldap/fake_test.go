@@ -14,6 +14,7 @@ import (
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
 
+	"dirsyncd/connectors/ldap/internal/wire"
 	"dirsyncd/sync/config"
 )
 
@@ -35,6 +36,9 @@ type fakeDirectory struct {
 	bind     func(name, password string) (code int64, text string)
 	// page may answer a page of a listing in its own way, or return false.
 	page func(n int, r *fakeRequest) bool
+	// sync answers the content synchronization search with this number.
+	sync  func(n int, r *fakeRequest)
+	syncs int
 	// ranged is called before every part of a list of values is sent.
 	ranged func(part int, e fakeEntry)
 
@@ -56,6 +60,7 @@ type fakeRequest struct {
 	filter     string
 	attributes []string
 	paging     *ldap.ControlPaging
+	sync       bool
 }
 
 func newFakeServer(t *testing.T, d *fakeDirectory) *fakeServer {
@@ -134,8 +139,11 @@ func parseRequest(conn net.Conn, id int64, p *ber.Packet) *fakeRequest {
 	}
 	if len(p.Children) > 2 {
 		for _, c := range p.Children[2].Children {
+			r.sync = r.sync || c.Children[0].Value == wire.SyncRequestOID
 			if control, err := ldap.DecodeControl(c); err == nil {
-				r.paging, _ = control.(*ldap.ControlPaging)
+				if paging, ok := control.(*ldap.ControlPaging); ok {
+					r.paging = paging
+				}
 			}
 		}
 	}
@@ -147,6 +155,12 @@ func (d *fakeDirectory) search(r *fakeRequest) {
 	case r.base == "":
 		r.entry(d, fakeEntry{attributes: d.root})
 		r.done(0, "", nil)
+	case r.sync:
+		d.mu.Lock()
+		d.syncs++
+		n := d.syncs
+		d.mu.Unlock()
+		d.sync(n, r)
 	case strings.HasPrefix(r.base, "<GUID=") || r.paging == nil:
 		for _, e := range d.entries {
 			if strings.EqualFold(r.base, e.dn) || r.base == "<GUID="+hex.EncodeToString([]byte(e.attributes["objectGUID"][0]))+">" {

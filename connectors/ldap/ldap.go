@@ -43,14 +43,17 @@ func Open(cfg *Config, env connectors.Env) (*Connector, error) {
 
 // Describe implements connectors.Connector.
 func (c *Connector) Describe() connectors.Description {
+	delta := c.cfg.Incremental != incrementalOff
+	tombstones := delta && c.cfg.Incremental != methodTimestamp
 	return connectors.Description{
 		Streams: []connectors.Stream{
-			{Name: streamUsers, Kinds: []directory.Kind{directory.Person}},
-			{Name: streamGroups, Kinds: []directory.Kind{directory.Group}, Members: true},
+			{Name: streamUsers, Kinds: []directory.Kind{directory.Person}, Delta: delta, Tombstones: tombstones},
+			{Name: streamGroups, Kinds: []directory.Kind{directory.Group}, Members: true, Delta: delta, Tombstones: tombstones},
 		},
 		Permissions: []string{
 			"bind, and read below every base: the entries, the attributes of the preset, and the anchor",
 			"no size limit for the bind user (OpenLDAP: limits … size=unlimited)",
+			"Active Directory, for incremental reads: List Contents and Read Property on CN=Deleted Objects of the domain",
 		},
 	}
 }
@@ -72,16 +75,22 @@ func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(
 		return ctx.Err()
 	case !ok:
 		return &fault.Error{Class: fault.Internal, Op: op, Err: fmt.Errorf("no stream %q", req.Stream)}
-	case len(req.Cursor) > 0:
-		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: errors.New("the cursor was made under other settings")}
-	case req.Mode != connectors.Full:
-		return &fault.Error{Class: fault.Internal, Op: op, Err: errors.New("there is no incremental read")}
+	case req.Mode == connectors.Full && len(req.Cursor) > 0:
+		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: errors.New("a full read cannot be resumed")}
+	case req.Mode != connectors.Full && c.cfg.Incremental == incrementalOff:
+		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: errors.New("incremental reads are off")}
 	}
 	var stopped error
-	err := c.readFull(ctx, op, kind, func(p *connectors.Page) error {
+	guarded := func(p *connectors.Page) error {
 		stopped = emit(p)
 		return stopped
-	})
+	}
+	var err error
+	if req.Mode == connectors.Full {
+		err = c.readFull(ctx, op, kind, guarded)
+	} else {
+		err = c.readDelta(ctx, op, kind, req.Cursor, guarded)
+	}
 	switch {
 	case stopped != nil:
 		return stopped
@@ -112,13 +121,17 @@ func (c *Connector) readFull(ctx context.Context, op string, kind directory.Kind
 		return err
 	}
 	defer s.close()
+	r := c.newReading(s, op, kind)
+	cursor, err := r.beginCursor()
+	if err != nil {
+		return err
+	}
 	conn, err := s.stream(op)
 	if err != nil {
 		return err
 	}
-	p := presetFor(c.cfg.Preset, s.root)
 	l := &listing{
-		op: op, query: newQuery(kind, p, &c.cfg), session: s, conn: conn, tr: newTranslator(kind, p, &c.cfg),
+		op: op, query: r.query, session: s, conn: conn, tr: r.tr, cursor: cursor,
 		ranges: &rangeReader{connector: c, op: op, server: s.server}, log: c.env.Log,
 		spare: make(chan *batch, batches), ready: make(chan *batch),
 	}

@@ -25,6 +25,7 @@ type listing struct {
 	tr      *translator
 	ranges  *rangeReader
 	log     *slog.Logger
+	cursor  func() []byte // gives the cursor of the last page, at its end
 
 	entry wire.Entry
 	spare chan *batch // to fill
@@ -88,7 +89,10 @@ func (l *listing) readAll(ctx context.Context) error {
 func (l *listing) readBase(ctx context.Context, base string, last bool) error {
 	pages := pager{
 		promised: l.session.root.paging(),
-		search:   wire.Search{Base: base, Scope: l.query.scope, Filter: l.query.filter, Attributes: l.tr.row.names, PageSize: l.query.pageSize},
+		search: wire.Search{
+			Base: base, Scope: l.query.scope, Filter: l.query.filter, Attributes: l.tr.row.names,
+			PageSize: l.query.pageSize, Controls: l.tr.controls(),
+		},
 	}
 	if err := l.send(&pages); err != nil {
 		return err
@@ -112,6 +116,7 @@ func (l *listing) readBase(ctx context.Context, base string, last bool) error {
 		}
 		if !next && last {
 			l.batch.page.Proof = &connectors.Proof{Scope: l.query.String(), Count: -1}
+			l.batch.page.Cursor = l.cursor()
 		}
 		if err := l.deliver(ctx); err != nil {
 			return err

@@ -26,6 +26,9 @@ type preset struct {
 	person map[string]Names
 	// members are the attributes in which groups list their members.
 	members []memberAttribute
+	// extendedDN: the server can say the objectGUID of the entry with every DN. What points to an entry by it
+	// still does after a rename, of which the entry that points is told nothing.
+	extendedDN bool
 }
 
 // memberAttribute is an attribute of a group and how its values name members.
@@ -38,7 +41,9 @@ type memberAttribute struct {
 // presetFor returns the preset that the operator chose, or the one that fits the server.
 func presetFor(chosen string, root rootDSE) preset {
 	if chosen == presetActiveDirectory || chosen == "" && root.activeDirectory() {
-		return activeDirectory()
+		p := activeDirectory()
+		p.extendedDN = root.offers(controlExtendedDN)
+		return p
 	}
 	p := openLDAP()
 	if chosen == "" && strings.Contains(root.vendor, "389 Project") {

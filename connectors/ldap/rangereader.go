@@ -42,11 +42,11 @@ func (rr *rangeReader) complete(ctx context.Context, t *translator) error {
 	}
 	base := entryBase(t)
 	for _, slot := range t.row.partial {
-		values, err := rr.whole(base, t.row.names[slot])
+		values, err := rr.whole(base, t.row.names[slot], t.extendedControls())
 		if err != nil {
 			return err
 		}
-		t.row.values[slot] = values
+		t.row.replace(slot, values)
 	}
 	return nil
 }
@@ -63,9 +63,9 @@ func entryBase(t *translator) string {
 }
 
 // whole reads all values of an attribute, again from the start when the entry changed on the way.
-func (rr *rangeReader) whole(base, attribute string) ([]string, error) {
+func (rr *rangeReader) whole(base, attribute string, controls []ldap.Control) ([]string, error) {
 	for range attempts {
-		values, steady, err := rr.once(base, attribute)
+		values, steady, err := rr.once(base, attribute, controls)
 		if err != nil || steady {
 			return values, err
 		}
@@ -78,12 +78,12 @@ func (rr *rangeReader) transient(what string) error {
 }
 
 // once reads the parts one after the other. steady is false when the entry's uSNChanged moved meanwhile.
-func (rr *rangeReader) once(base, attribute string) (values []string, steady bool, err error) {
+func (rr *rangeReader) once(base, attribute string, controls []ldap.Control) (values []string, steady bool, err error) {
 	version := ""
 	for parts := 0; ; parts++ {
 		want := fmt.Sprintf("%s;range=%d-*", attribute, len(values))
 		entries, err := rr.session.search(rr.op, ldap.NewSearchRequest(base, ldap.ScopeBaseObject, ldap.NeverDerefAliases,
-			0, 0, false, "(objectClass=*)", []string{want, "uSNChanged"}, nil))
+			0, 0, false, "(objectClass=*)", []string{want, "uSNChanged"}, controls))
 		switch {
 		case hidden(err) || err == nil && len(entries) != 1:
 			return nil, false, rr.transient("an entry with many values went away while it was read")

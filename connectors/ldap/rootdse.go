@@ -19,6 +19,9 @@ type rootDSE struct {
 	namingContexts []string
 	capabilities   []string
 	controls       []string
+
+	// A domain controller's own name, the DN of its settings, and the number of its last change (MS-ADTS 3.1.1.3.2).
+	hostName, settings, lastUSN string
 }
 
 // identify reads the root DSE. A server that hides it is treated as one that promises nothing.
@@ -26,6 +29,7 @@ func (s *session) identify(op string) error {
 	entries, err := s.search(op+": read root DSE", ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases,
 		0, 0, false, "(objectClass=*)", []string{
 			"namingContexts", "supportedControl", "supportedCapabilities", "vendorName", "objectClass", "structuralObjectClass",
+			"dnsHostName", "dsServiceName", "highestCommittedUSN",
 		}, nil))
 	if err != nil {
 		if hidden(err) {
@@ -39,6 +43,9 @@ func (s *session) identify(op string) error {
 			namingContexts: e.GetEqualFoldAttributeValues("namingContexts"),
 			capabilities:   e.GetEqualFoldAttributeValues("supportedCapabilities"),
 			controls:       e.GetEqualFoldAttributeValues("supportedControl"),
+			hostName:       strings.ToLower(e.GetEqualFoldAttributeValue("dnsHostName")),
+			settings:       e.GetEqualFoldAttributeValue("dsServiceName"),
+			lastUSN:        e.GetEqualFoldAttributeValue("highestCommittedUSN"),
 		}
 	}
 	return nil
@@ -65,3 +72,6 @@ func (r rootDSE) activeDirectory() bool {
 
 // paging reports whether the server promises paged results (RFC 2696).
 func (r rootDSE) paging() bool { return slices.Contains(r.controls, ldap.ControlTypePaging) }
+
+// offers reports whether the server supports a control.
+func (r rootDSE) offers(control string) bool { return slices.Contains(r.controls, control) }

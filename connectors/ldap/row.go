@@ -16,6 +16,11 @@ type row struct {
 	placed map[string]place
 	// partial lists the slots of which the server sent only a part.
 	partial []int
+
+	// extended: DNs come with the GUIDs of their entries. values and dn are without them; linked is with them, by
+	// slot, nil for values that are not DNs.
+	extended bool
+	linked   [][]string
 }
 
 // place says where the values under a description belong.
@@ -38,6 +43,7 @@ func (r *row) slot(name string) int {
 	}
 	r.names = append(r.names, name)
 	r.values = append(r.values, nil)
+	r.linked = append(r.linked, nil)
 	return len(r.names) - 1
 }
 
@@ -66,6 +72,34 @@ func (r *row) load(e *wire.Entry) {
 		if p.part {
 			r.partial = append(r.partial, p.slot)
 		}
+	}
+	if r.extended {
+		r.dn = plainDN(e.DN)
+		clear(r.linked)
+		for slot := range r.values {
+			r.unlink(slot)
+		}
+	}
+}
+
+// replace sets the values of a slot that was known in part.
+func (r *row) replace(slot int, values []string) {
+	r.values[slot] = values
+	if r.extended {
+		r.unlink(slot)
+	}
+}
+
+// unlink divides values that are DNs with GUIDs.
+func (r *row) unlink(slot int) {
+	values := r.values[slot]
+	if len(values) == 0 || !strings.HasPrefix(values[0], guidPrefix) {
+		return
+	}
+	r.linked[slot] = values
+	r.values[slot] = make([]string, len(values))
+	for i, v := range values {
+		r.values[slot][i] = plainDN(v)
 	}
 }
 

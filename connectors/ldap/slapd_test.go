@@ -321,7 +321,7 @@ func TestCheckHealthy(t *testing.T) {
 		lines = append(lines, fmt.Sprintf("%t %s: %s", f.OK, strings.ReplaceAll(f.Subject, s.URLS, "URL"), f.Detail))
 	}
 	want := []string{
-		"true server URL: bound, OpenLDAP, preset openldap, encrypted", "true paging: offered",
+		"true server URL: bound, OpenLDAP, preset openldap, encrypted", "true paging: offered", "true incremental reads: syncrepl",
 		"true users below dc=example,dc=test: more than 900 visible", "true groups below dc=example,dc=test: 2 visible",
 	}
 	if !slices.Equal(lines, want) {

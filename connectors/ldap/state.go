@@ -10,7 +10,8 @@ import (
 const (
 	statusActive   = "active"
 	statusDisabled = "disabled"
-	statusLocked   = "locked" // for a while, after wrong passwords: still an enabled account
+	statusLocked   = "locked"  // for a while, after wrong passwords: still an enabled account
+	statusExpires  = "expires" // on a date, which may be over: whoever reads the entry later reads the same
 )
 
 func stateRules(state func(*row) (enabled bool, status string, ok bool)) []fieldRule {
@@ -27,10 +28,12 @@ func stateRules(state func(*row) (enabled bool, status string, ok bool)) []field
 }
 
 // activeDirectoryState reads userAccountControl (MS-ADTS 2.2.16). An entry without it is one that the bind user
-// may not see whole: its state is not known, which is not the same as enabled.
+// may not see whole: its state is not known, which is not the same as enabled. The words for locks and dates of
+// expiry say that there is one, not whether it is over, or a state would depend on the time of the read: nothing
+// in the directory changes when a lock ends or a date comes.
 func activeDirectoryState(r *row) []fieldRule {
 	const accountDisabled = 0x2
-	slot := r.slot("userAccountControl")
+	slot, lockout, expires := r.slot("userAccountControl"), r.slot("lockoutTime"), r.slot("accountExpires")
 	return stateRules(func(r *row) (bool, string, bool) {
 		flags, err := strconv.ParseInt(r.first(slot), 10, 64)
 		switch {
@@ -38,10 +41,20 @@ func activeDirectoryState(r *row) []fieldRule {
 			return false, "", false
 		case flags&accountDisabled != 0:
 			return false, statusDisabled, true
+		case dated(r.first(lockout)):
+			return true, statusLocked, true
+		case dated(r.first(expires)):
+			return true, statusExpires, true
 		default:
 			return true, statusActive, true
 		}
 	})
+}
+
+// dated reports whether a FILETIME attribute holds a time.
+func dated(filetime string) bool {
+	_, ok := parseFiletime(filetime)
+	return ok
 }
 
 // permanentlyLocked is the value of pwdAccountLockedTime of an account that only an administrator can unlock

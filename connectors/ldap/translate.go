@@ -2,7 +2,9 @@ package ldap
 
 import (
 	"errors"
+	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"dirsyncd/connectors"
@@ -24,17 +26,22 @@ type translator struct {
 	manager, login, uidNumber, gidNumber, primaryGroup, sid int
 	// Groups: the attributes that list members, in the order of preset.members.
 	members []int
+
+	// stamp, when watched, is the attribute that says when an entry was changed; newest is the latest time seen.
+	stamp  int
+	newest time.Time
 }
 
 func newTranslator(kind directory.Kind, p preset, cfg *Config) *translator {
 	t := &translator{
 		row: newRow(), kind: kind, preset: p, anchorName: p.anchor,
-		manager: -1, login: -1, uidNumber: -1, gidNumber: -1, primaryGroup: -1, sid: -1,
+		manager: -1, login: -1, uidNumber: -1, gidNumber: -1, primaryGroup: -1, sid: -1, stamp: -1,
 	}
 	if cfg.Anchor != "" {
 		t.anchorName = cfg.Anchor
 	}
 	t.anchor = t.row.slot(t.anchorName)
+	t.row.extended = p.extendedDN && strings.EqualFold(t.anchorName, "objectGUID")
 	directoryServer := p.name == presetActiveDirectory
 	if directoryServer {
 		t.sid = t.row.slot("objectSid")
@@ -64,8 +71,16 @@ func newTranslator(kind directory.Kind, p preset, cfg *Config) *translator {
 	return t
 }
 
+// watch makes the translator remember the latest time in an attribute.
+func (t *translator) watch(attribute string) { t.stamp = t.row.slot(attribute) }
+
 // translate adds the object of the loaded row, and a group's members, to a batch.
 func (t *translator) translate(b *batch) {
+	if t.stamp >= 0 {
+		if at, ok := parseTime(t.row.first(t.stamp)); ok && at.After(t.newest) {
+			t.newest = at
+		}
+	}
 	id, ok := t.id()
 	if !ok {
 		b.page.Invalid = append(b.page.Invalid, connectors.Invalid{
@@ -165,7 +180,7 @@ func (t *translator) links(b *batch) []directory.LinkType {
 	types := b.types[:0]
 	if t.manager >= 0 {
 		if dn := t.row.first(t.manager); dn != "" {
-			b.names.addDN(t.preset.form, dn)
+			t.addTarget(b, t.manager, slices.Index(t.row.values[t.manager], dn), dn)
 			types = append(types, directory.Manager)
 		}
 	}
@@ -192,11 +207,11 @@ func (t *translator) memberNames(b *batch) []string {
 			continue
 		}
 		sources++
-		for _, v := range t.row.values[slot] {
+		for j, v := range t.row.values[slot] {
 			if t.preset.members[i].login {
 				b.names.addFolded("uid:", v)
 			} else {
-				b.names.addDN(t.preset.form, stripUID(v))
+				t.addTarget(b, slot, j, stripUID(v))
 			}
 		}
 	}

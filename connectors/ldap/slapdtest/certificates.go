@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// writeCertificates makes an authority and a server certificate for localhost and 127.0.0.1, as ca.pem,
+// WriteCertificates makes an authority and a server certificate for localhost and 127.0.0.1, as ca.pem,
 // server.pem and server.key.
-func writeCertificates(dir string) error {
+func WriteCertificates(dir string) error {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err

@@ -60,6 +60,9 @@ func (s *Server) configuration() string {
 		line("%s", l)
 	}
 	line("overlay syncprov")
+	if opts.SessionLog > 0 {
+		line("syncprov-sessionlog %d", opts.SessionLog)
+	}
 	line("overlay ppolicy")
 	if opts.MemberOf {
 		line("overlay memberof")
@@ -88,15 +91,18 @@ objectclass ( 1.3.6.1.1.1.2.0 NAME 'posixAccount' SUP top AUXILIARY
 objectclass ( 1.3.6.1.1.1.2.2 NAME 'posixGroup' SUP top AUXILIARY
   MUST gidNumber MAY ( memberUid $ description ) )`
 
+// old is when the entries that every server has were changed: long ago, unlike what a test adds or loads.
+const old = "modifyTimestamp: 20200131120000Z\nentryCSN: 20200131120000.000000Z#000000#000#000000\n"
+
 // writeBase writes the entries that every server has.
 func (s *Server) writeBase(w io.Writer) error {
 	dc, _, _ := strings.Cut(domain(s.Suffix), ".")
-	_, err := fmt.Fprintf(w, "dn: %s\nobjectClass: dcObject\nobjectClass: organization\ndc: %s\no: %s\n\n", s.Suffix, dc, dc)
+	_, err := fmt.Fprintf(w, "dn: %s\n%sobjectClass: dcObject\nobjectClass: organization\ndc: %s\no: %s\n\n", s.Suffix, old, dc, dc)
 	if err != nil {
 		return err
 	}
 	for _, ou := range []string{"people", "groups", "services"} {
-		if _, err := fmt.Fprintf(w, "dn: ou=%s,%s\nobjectClass: organizationalUnit\nou: %s\n\n", ou, s.Suffix, ou); err != nil {
+		if _, err := fmt.Fprintf(w, "dn: ou=%s,%s\n%sobjectClass: organizationalUnit\nou: %s\n\n", ou, s.Suffix, old, ou); err != nil {
 			return err
 		}
 	}

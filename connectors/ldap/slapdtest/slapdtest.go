@@ -40,6 +40,9 @@ type Options struct {
 	SizeLimit int
 	// MemberOf switches the memberof overlay on.
 	MemberOf bool
+	// SessionLog is how many changes the server remembers for RFC 4533 consumers (syncprov-sessionlog). The log
+	// is in memory: a restart empties it. 0 is no log.
+	SessionLog int
 	// RFC2307bis loads a schema in which posixGroup is auxiliary, in place of the NIS schema of RFC 2307.
 	RFC2307bis bool
 	// Global and Database are lines to add to the two parts of slapd.conf; Access are access rules that come
@@ -94,7 +97,7 @@ func Start(tb testing.TB, opts Options) *Server {
 	s.URL = "ldap://127.0.0.1:" + freePort(tb)
 	s.URLS = "ldaps://127.0.0.1:" + freePort(tb)
 	s.CAFile = filepath.Join(s.dir, "ca.pem")
-	s.check("write certificates", writeCertificates(s.dir))
+	s.check("write certificates", WriteCertificates(s.dir))
 	s.check("make database folder", os.Mkdir(filepath.Join(s.dir, "db"), 0o700))
 	s.writeConfiguration()
 	s.load()

@@ -19,6 +19,7 @@ func malformed(what string) error { return fmt.Errorf("%w: %s", ErrMalformed, wh
 
 // Tags of the elements that a search exchange is made of (RFC 4511 appendix B).
 const (
+	tagBoolean     = 0x01
 	tagInteger     = 0x02
 	tagOctetString = 0x04
 	tagEnumerated  = 0x0a
@@ -63,6 +64,15 @@ func cut(s string) (tag byte, content, rest string, ok bool) {
 func expect(tag byte, s string) (content, rest string, ok bool) {
 	t, content, rest, ok := cut(s)
 	return content, rest, ok && t == tag
+}
+
+// boolean takes a BOOLEAN with the tag off s; RFC 4511 section 5.1 wants one byte.
+func boolean(tag byte, s string) (flag bool, rest string, ok bool) {
+	content, rest, ok := expect(tag, s)
+	if !ok || len(content) != 1 {
+		return false, s, false
+	}
+	return content != "\x00", rest, true
 }
 
 // integer decodes the content of an INTEGER or ENUMERATED of at most eight bytes.

@@ -19,6 +19,8 @@ type Conn struct {
 	r    *bufio.Reader
 	idle time.Duration
 	id   int64
+	// intermediate: the current search wants intermediate responses.
+	intermediate bool
 }
 
 // NewConn makes a Conn of a connection on which no answer is outstanding.
@@ -50,6 +52,10 @@ type Search struct {
 	PageSize int
 	// Cookie is that of the page before; empty for the first.
 	Cookie string
+	// Controls go with the request.
+	Controls []Control
+	// Intermediate asks for intermediate responses; otherwise they are skipped.
+	Intermediate bool
 }
 
 // Send sends a search. The answer to the one before must have been read to its end.
@@ -59,6 +65,7 @@ func (c *Conn) Send(s Search) error {
 		return err
 	}
 	c.id++
+	c.intermediate = s.Intermediate
 	if c.idle > 0 {
 		if err := c.conn.SetWriteDeadline(time.Now().Add(c.idle)); err != nil {
 			return err
@@ -87,14 +94,31 @@ func (c *Conn) encode(s Search, filter *ber.Packet) *ber.Packet {
 	msg := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSequence, nil, "")
 	msg.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, c.id, ""))
 	msg.AppendChild(req)
+	controls := ber.Encode(ber.ClassContext, ber.TypeConstructed, 0, nil, "")
 	if s.PageSize > 0 {
 		paging := ldap.NewControlPaging(uint32(s.PageSize))
 		paging.SetCookie([]byte(s.Cookie))
-		controls := ber.Encode(ber.ClassContext, ber.TypeConstructed, 0, nil, "")
 		controls.AppendChild(paging.Encode())
+	}
+	for _, control := range s.Controls {
+		controls.AppendChild(control.encode())
+	}
+	if len(controls.Children) > 0 {
 		msg.AppendChild(controls)
 	}
 	return msg
+}
+
+func (c Control) encode() *ber.Packet {
+	p := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSequence, nil, "")
+	p.AppendChild(octets(c.OID))
+	if c.Critical {
+		p.AppendChild(ber.NewBoolean(ber.ClassUniversal, ber.TypePrimitive, ber.TagBoolean, true, ""))
+	}
+	if c.Value != "" {
+		p.AppendChild(octets(c.Value))
+	}
+	return p
 }
 
 func octets(s string) *ber.Packet {
@@ -110,9 +134,10 @@ type Item uint8
 
 // The items of an answer.
 const (
-	EntryItem     Item = iota + 1 // an entry
-	ReferenceItem                 // a pointer to another server that holds a part of the tree
-	DoneItem                      // the end, with a result
+	EntryItem        Item = iota + 1 // an entry
+	ReferenceItem                    // a pointer to another server that holds a part of the tree
+	DoneItem                         // the end, with a result
+	IntermediateItem                 // an intermediate response, for a search that asks for them
 )
 
 // Next reads the next item of the answer: an entry into e, references to other servers, or the result, after
@@ -132,7 +157,7 @@ func (c *Conn) Next(e *Entry) (Item, Result, error) {
 			return 0, Result{}, disconnection(m)
 		case m.id != c.id:
 			return 0, Result{}, malformed(fmt.Sprintf("answer to message %d, which nobody waits for", m.id))
-		case m.op == opIntermediate:
+		case m.op == opIntermediate && !c.intermediate:
 			continue
 		}
 		return c.item(m, e)
@@ -142,7 +167,7 @@ func (c *Conn) Next(e *Entry) (Item, Result, error) {
 func (c *Conn) item(m message, e *Entry) (Item, Result, error) {
 	switch m.op {
 	case opSearchEntry:
-		e.Size = len(m.body)
+		e.Size, e.controls = len(m.body), m.controls
 		return EntryItem, Result{}, e.parse(m.body)
 	case opSearchReference:
 		uris, ok := texts(m.body)
@@ -153,6 +178,9 @@ func (c *Conn) item(m message, e *Entry) (Item, Result, error) {
 	case opSearchDone:
 		res, err := parseResult(m)
 		return DoneItem, res, err
+	case opIntermediate:
+		res, err := parseIntermediate(m)
+		return IntermediateItem, res, err
 	default:
 		return 0, Result{}, malformed(fmt.Sprintf("operation %#x in the answer to a search", m.op))
 	}

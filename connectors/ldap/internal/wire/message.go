@@ -6,8 +6,20 @@ type Entry struct {
 	DN         string
 	Attributes []Attribute
 	// Size is the length of the message in bytes.
-	Size   int
-	values []string
+	Size     int
+	values   []string
+	controls string
+}
+
+// Controls decodes the controls that came with the entry.
+func (e *Entry) Controls() ([]Control, error) { return parseControls(e.controls) }
+
+// Control is a control of a request or of an answer (RFC 4511 section 4.1.11).
+type Control struct {
+	OID      string
+	Critical bool
+	// Value is the encoded value. A control without a value is not told from one with an empty value.
+	Value string
 }
 
 // Attribute is one attribute of an entry, under the description that the server sent: the name and its options
@@ -27,6 +39,20 @@ type Result struct {
 	// empty after the last page.
 	Paged  bool
 	Cookie string
+	// Controls are all controls that came with it.
+	Controls []Control
+	// Name and Value are those of an intermediate response (RFC 4511 section 4.13).
+	Name, Value string
+}
+
+// Find returns the value of the control with the object identifier.
+func Find(controls []Control, oid string) (value string, ok bool) {
+	for i := range controls {
+		if controls[i].OID == oid {
+			return controls[i].Value, true
+		}
+	}
+	return "", false
 }
 
 // pagingOID is the object identifier of the paged results control.
@@ -126,30 +152,41 @@ func parseResult(m message) (Result, error) {
 	return res, res.readControls(m.controls)
 }
 
-// readControls looks for the paging control: SEQUENCE { type, criticality DEFAULT FALSE, value OPTIONAL }.
-func (res *Result) readControls(list string) error {
+// readControls decodes the controls, and the paging control among them.
+func (res *Result) readControls(list string) (err error) {
+	if res.Controls, err = parseControls(list); err != nil {
+		return err
+	}
+	if value, ok := Find(res.Controls, pagingOID); ok && !res.readPaging(value) {
+		return malformed("paging control")
+	}
+	return nil
+}
+
+// parseControls decodes a list of SEQUENCE { type, criticality DEFAULT FALSE, value OPTIONAL }.
+func parseControls(list string) ([]Control, error) {
+	var controls []Control
 	for list != "" {
 		control, rest, ok := expect(tagSequence, list)
 		if !ok {
-			return malformed("control")
+			return nil, malformed("control")
 		}
 		list = rest
-		oid, control, ok := expect(tagOctetString, control)
-		if !ok {
-			return malformed("control type")
+		var c Control
+		if c.OID, control, ok = expect(tagOctetString, control); !ok {
+			return nil, malformed("control type")
 		}
-		if oid != pagingOID {
-			continue
+		if flag, rest, ok := boolean(tagBoolean, control); ok {
+			c.Critical, control = flag, rest
 		}
-		tag, value, rest, ok := cut(control)
-		if ok && tag != tagOctetString {
-			value, _, ok = expect(tagOctetString, rest)
+		if control != "" {
+			if c.Value, _, ok = expect(tagOctetString, control); !ok {
+				return nil, malformed("control value")
+			}
 		}
-		if !ok || !res.readPaging(value) {
-			return malformed("paging control")
-		}
+		controls = append(controls, c)
 	}
-	return nil
+	return controls, nil
 }
 
 // readPaging decodes SEQUENCE { size INTEGER, cookie OCTET STRING }; the size is only an estimate.

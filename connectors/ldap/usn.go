@@ -1,0 +1,318 @@
+package ldap
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"dirsyncd/connectors"
+	"dirsyncd/connectors/ldap/internal/wire"
+)
+
+// usn finds changes on a domain controller of Active Directory by uSNChanged: every change in its database gets the
+// next number, and an entry shows the number of its last one. Deleted entries stay as tombstones. Numbers belong
+// to one database of one domain controller.
+type usn struct{}
+
+var _ method = usn{}
+
+// controlShowDeleted makes tombstones visible (MS-ADTS 3.1.1.3.4.1.14).
+const controlShowDeleted = "1.2.840.113556.1.4.417"
+
+func (usn) name() string { return methodUSN }
+
+// usnMark is where a delta begins.
+type usnMark struct {
+	// Host is the domain controller and Invocation its database, which gets another one when it is restored.
+	Host       string `json:"host"`
+	Invocation string `json:"invocation"`
+	// USN is the last change that was seen.
+	USN uint64 `json:"usn"`
+	// Witness is the GUID of a deleted entry. Whoever sees it has the right to see deleted entries, and no entry
+	// that was deleted after it has been swept away: they all last equally long.
+	Witness string `json:"witness"`
+}
+
+func (m usnMark) encode() []byte {
+	data, err := json.Marshal(m)
+	if err != nil {
+		panic(err) // texts and numbers always have a JSON form
+	}
+	return data
+}
+
+// decodeUSNMark reads a mark. What it takes makes a filter.
+func decodeUSNMark(data []byte) (mark usnMark, ok bool) {
+	if err := json.Unmarshal(data, &mark); err != nil {
+		return usnMark{}, false
+	}
+	guid, err := hex.DecodeString(mark.Witness)
+	return mark, err == nil && len(guid) == 16
+}
+
+// begin implements method. The number of the last change was read when the connection was made, before the listing.
+func (usn) begin(r *reading) (end func() []byte, why string, err error) {
+	area, last, why := r.usnUsable()
+	if why != "" {
+		return nil, why, nil
+	}
+	m := usnMark{Host: r.session.root.hostName, USN: last}
+	if m.Invocation, err = r.invocation(); err != nil || m.Invocation == "" {
+		return nil, "the bind user does not see the invocationId of the domain controller", err
+	}
+	if m.Witness, err = r.anyTombstone(area.suffix); err != nil || m.Witness == "" {
+		return nil, "the bind user sees nothing in " + deletedObjects(area.suffix) +
+			": give it List Contents and Read Property there (as long as nothing was ever deleted, there is nothing to see)", err
+	}
+	return m.encode, "", nil
+}
+
+// usnUsable looks at what can be known without a question to the server.
+func (r *reading) usnUsable() (in area, last uint64, why string) {
+	root := &r.session.root
+	areas, ok := r.areas()
+	last, err := strconv.ParseUint(root.lastUSN, 10, 64)
+	switch {
+	case err != nil || root.hostName == "" || root.settings == "":
+		return in, 0, "the server does not number its changes"
+	case globalCatalogue(r.session.server):
+		return in, 0, "the global catalogue holds no whole entries"
+	case !root.offers(controlShowDeleted):
+		return in, 0, "the server does not show deleted entries"
+	case !r.tr.row.extended:
+		return in, 0, "it needs objectGUID as the anchor and the extended DN control"
+	case !ok || len(areas) != 1:
+		return in, 0, "the bases are not all in one domain of this server"
+	}
+	return areas[0], last, ""
+}
+
+// globalCatalogue reports whether the port in a server's address is one of the global catalogue (MS-ADTS 3.1.1.3.2).
+func globalCatalogue(server string) bool {
+	return strings.HasSuffix(server, ":3268") || strings.HasSuffix(server, ":3269")
+}
+
+// invocation reads the GUID of the domain controller's database; empty when it may not be seen.
+func (r *reading) invocation() (string, error) {
+	entries, err := r.session.search(r.op+": read invocationId", ldap.NewSearchRequest(r.session.root.settings, ldap.ScopeBaseObject,
+		ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"invocationId"}, nil))
+	if hidden(err) {
+		return "", nil
+	}
+	if err != nil || len(entries) != 1 {
+		return "", err
+	}
+	return hex.EncodeToString(entries[0].GetEqualFoldRawAttributeValue("invocationId")), nil
+}
+
+func deletedObjects(suffix string) string { return "CN=Deleted Objects," + suffix }
+
+// anyTombstone returns the GUID of a deleted entry; empty when none is visible.
+func (r *reading) anyTombstone(suffix string) (string, error) {
+	entries, err := r.session.search(r.op+": look for a deleted entry", ldap.NewSearchRequest(deletedObjects(suffix), ldap.ScopeSingleLevel,
+		ldap.NeverDerefAliases, 0, 0, false, "(isDeleted=TRUE)", []string{"objectGUID"},
+		[]ldap.Control{ldap.NewControlString(controlShowDeleted, true, ""), ldap.NewControlPaging(1)}))
+	if err != nil && !hidden(err) {
+		return "", err
+	}
+	for _, e := range entries {
+		if guid := e.GetEqualFoldRawAttributeValue("objectGUID"); len(guid) == 16 {
+			return hex.EncodeToString(guid), nil
+		}
+	}
+	return "", nil
+}
+
+// changes implements method.
+func (u usn) changes(ctx context.Context, r *reading, data []byte, emit func(*connectors.Page) error) error {
+	mark, ok := decodeUSNMark(data)
+	if !ok {
+		return r.expired("the mark is damaged")
+	}
+	area, last, why := r.usnUsable()
+	switch {
+	case why != "":
+		return r.expired("%s", why)
+	case r.session.root.hostName != mark.Host:
+		return r.expired("this is the domain controller %s, the mark is of %s", r.session.root.hostName, mark.Host)
+	case last < mark.USN:
+		return r.expired("the domain controller has forgotten changes: it was restored")
+	case last == mark.USN:
+		return emit(r.last(u, data))
+	}
+	switch invocation, err := r.invocation(); {
+	case err != nil:
+		return err
+	case invocation != mark.Invocation:
+		return r.expired("the database of the domain controller was restored or replaced")
+	}
+	return u.follow(ctx, r, &area, mark, last, emit)
+}
+
+// follow reads what changed after the mark, up to at least the number last.
+func (u usn) follow(ctx context.Context, r *reading, area *area, mark usnMark, last uint64, emit func(*connectors.Page) error) error {
+	conn, err := r.session.stream(r.op)
+	if err != nil {
+		return err
+	}
+	d := r.newDelta(conn, emit)
+	defer d.ranges.close()
+	d.hold = true
+	s := &survey{delta: d, since: mark.USN + 1, witness: mark.Witness, newest: mark.Witness}
+	if err := s.run(ctx, area.suffix); err != nil {
+		return err
+	}
+	if err := d.release(); err != nil {
+		return err
+	}
+	if s.living {
+		if err := s.objects(ctx); err != nil {
+			return err
+		}
+	}
+	mark.USN, mark.Witness = last, s.newest
+	return emit(r.last(u, mark.encode()))
+}
+
+// survey is the first look at everything in a domain that changed: it finds what was deleted, brought back, and
+// moved together with what is below it.
+type survey struct {
+	*delta
+	since   uint64
+	witness string
+
+	seen   bool   // the witness was
+	newest string // the deleted entry with the greatest number
+	number uint64 // its number
+	living bool   // something below the bases changed that is not deleted
+	moved  []string
+}
+
+// run asks for changed entries, deleted ones among them, and the witness. Removals are taken; nothing is emitted
+// before the answer is known to be complete.
+func (s *survey) run(ctx context.Context, suffix string) error {
+	err := s.pages(ctx, wire.Search{
+		Base: suffix, Scope: ldap.ScopeWholeSubtree,
+		Filter: fmt.Sprintf("(|(uSNChanged>=%d)(objectGUID=%s))", s.since, escapeBytes(s.witness)),
+		Attributes: []string{
+			"objectGUID", "objectClass", "isDeleted", "lastKnownParent", "uSNChanged", "uSNCreated", "replPropertyMetaData",
+		},
+		Controls: []wire.Control{{OID: controlShowDeleted, Critical: true}},
+	}, s.note)
+	if err != nil {
+		return err
+	}
+	if !s.seen {
+		return s.expired("deleted entries can no longer be seen, or not all of them any more")
+	}
+	return nil
+}
+
+// escapeBytes makes the value of a filter of hexadecimal digits (RFC 4515 section 3).
+func escapeBytes(digits string) string {
+	var b strings.Builder
+	for i := 0; i+1 < len(digits); i += 2 {
+		b.WriteString(`\` + digits[i:i+2])
+	}
+	return b.String()
+}
+
+// note looks at one entry of the survey.
+func (s *survey) note() error {
+	var e surveyed
+	e.load(&s.entry)
+	number, _ := strconv.ParseUint(e.changed, 10, 64)
+	if e.deleted && hex.EncodeToString([]byte(e.guid)) == s.witness {
+		s.seen = true
+	}
+	if number < s.since {
+		return nil
+	}
+	if e.deleted {
+		return s.deletedEntry(&e, number)
+	}
+	s.living = s.living || s.below(s.entry.DN)
+	if e.returnedSince(s.since) {
+		// It lost its links when it was deleted, and may have them back or not. None of the entries at the other
+		// end of those links counts as changed.
+		return s.expired("an entry was brought back after it had been deleted")
+	}
+	created, _ := strconv.ParseUint(e.created, 10, 64)
+	if !e.leaf && created < s.since && e.movedSince(s.since) {
+		s.moved = append(s.moved, s.entry.DN)
+	}
+	return nil
+}
+
+func (s *survey) deletedEntry(e *surveyed, number uint64) error {
+	id, ok := guidText(e.guid)
+	if !ok || !strings.Contains(s.entry.DN, `\0ADEL:`) {
+		return nil // the container of deleted entries is marked as deleted, too
+	}
+	if number >= s.number {
+		s.number, s.newest = number, hex.EncodeToString([]byte(e.guid))
+	}
+	return s.remove(id)
+}
+
+// objects reads the stream's objects that changed, and those below what was moved.
+func (s *survey) objects(ctx context.Context) error {
+	for _, base := range s.query.bases {
+		filter := fmt.Sprintf("(&(uSNChanged>=%d)%s)", s.since, s.query.filter)
+		if err := s.list(ctx, base, filter); err != nil {
+			return err
+		}
+		if s.query.scope != ldap.ScopeWholeSubtree {
+			continue
+		}
+		for _, container := range s.outermost(base) {
+			// Not there any more means that it was changed again: the next delta tells.
+			if err := s.list(ctx, container, s.query.filter); err != nil && !hidden(err) {
+				return err
+			}
+		}
+	}
+	return s.flush()
+}
+
+// below reports whether an entry is at or below one of the bases.
+func (s *survey) below(dn string) bool {
+	normal := string(s.preset.form.append(nil, dn))
+	return slices.ContainsFunc(s.query.bases, func(base string) bool {
+		top := string(s.preset.form.append(nil, base))
+		return normal == top || under(normal, top)
+	})
+}
+
+func (s *survey) list(ctx context.Context, base, filter string) error {
+	return s.pages(ctx, wire.Search{
+		Base: base, Scope: s.query.scope, Filter: filter, Attributes: s.tr.row.names, Controls: s.tr.controls(),
+	}, func() error { return s.take(ctx, "") })
+}
+
+// outermost lists the moved containers below a base, without those below another one of them.
+func (s *survey) outermost(base string) []string {
+	form := s.preset.form
+	top := string(form.append(nil, base))
+	normal := make([]string, len(s.moved))
+	for i, dn := range s.moved {
+		normal[i] = string(form.append(nil, dn))
+	}
+	var list []string
+	for i, dn := range normal {
+		inner := !under(dn, top)
+		for _, other := range normal {
+			inner = inner || under(dn, other)
+		}
+		if !inner {
+			list = append(list, s.moved[i])
+		}
+	}
+	return list
+}
