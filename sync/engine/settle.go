@@ -81,9 +81,8 @@ func (s *settlement) population(ctx context.Context) (func(directory.RecordKind)
 type settlement struct {
 	*run
 	hash string // of the rules
-	// people and groups are whom to look at, by number. everyone says that people are all there are.
+	// people and groups are whom to look at, by number.
 	people, groups *roaring.Bitmap
-	everyone       bool
 	// vanished: groups are gone without proof, or all their members are. Everything that follows waits.
 	vanished bool
 	// keepUnproven leaves those alone whose absence is not proven.
@@ -107,12 +106,14 @@ func (r *run) collect(ctx context.Context) (*settlement, error) {
 		if err := s.findVanished(tx); err != nil {
 			return err
 		}
-		if s.hash != r.state.RulesHash {
-			s.everyone = true
-			return s.addAll(tx)
+		if s.hash == r.state.RulesHash {
+			return s.addDirty(tx)
 		}
-		return s.addDirty(tx)
+		return nil
 	})
+	if err == nil && s.hash != r.state.RulesHash {
+		err = s.addAll(ctx)
+	}
 	return s, err
 }
 
@@ -152,13 +153,14 @@ func (s *settlement) findVanished(tx store.Reader) error {
 	})
 }
 
-func (s *settlement) addAll(tx store.Reader) error {
+// addAll adds everybody there is.
+func (s *settlement) addAll(ctx context.Context) error {
 	for kind, set := range map[directory.Kind]*roaring.Bitmap{directory.Person: s.people, directory.Group: s.groups} {
-		if err := tx.Rows(kind, 0, func(row store.Row) bool { set.Add(uint32(row.Num)); return true }); err != nil {
+		if err := s.eachRow(ctx, kind, func(row store.Row) { set.Add(uint32(row.Num)) }); err != nil {
 			return err
 		}
 	}
-	return s.addMarks(tx, nil)
+	return s.view(ctx, func(tx store.Reader) error { return s.addMarks(tx, nil) })
 }
 
 // addMarks adds what has a dirty mark, and the groups whose people all need a look to below.
