@@ -25,9 +25,9 @@ func (s *Store) releasePages() {
 	}
 	// A read transaction keeps the mapping where it is.
 	_ = s.db.View(func(tx *bbolt.Tx) error {
-		info := s.db.Info()
-		mapped := unsafe.Slice(*(**byte)(unsafe.Pointer(&info.Data)), tx.Size()) //nolint:gosec // bbolt tells the address as a number
-		return unix.Madvise(mapped, unix.MADV_DONTNEED)                          // advice: a refusal changes nothing
+		info := s.db.Info() // it tells the address as a number
+		mapped := unsafe.Slice(*(**byte)(unsafe.Pointer(&info.Data)), tx.Size())
+		return unix.Madvise(mapped, unix.MADV_DONTNEED) // advice: a refusal changes nothing
 	})
 }
 
