@@ -25,6 +25,7 @@ const fewestKills = 30
 type killer struct {
 	*rand.Rand
 	kills map[string]int
+	turn  []int // stages to come, shuffled
 }
 
 // moment is when to kill: some time after a sign that was given in the program's output or journal.
@@ -39,7 +40,11 @@ var stages = []string{"starting", "reading", "settling", "delivering"}
 
 // pick chooses a moment. usual is how a run goes that nobody disturbs.
 func (k *killer) pick(usual course, journal int64) moment {
-	m := moment{stage: stages[k.IntN(len(stages))]}
+	if len(k.turn) == 0 {
+		k.turn = k.Perm(len(stages))
+	}
+	m := moment{stage: stages[k.turn[0]]}
+	k.turn = k.turn[1:]
 	some := func(d time.Duration) time.Duration { return time.Duration(k.Int64N(int64(d) + 1)) }
 	switch m.stage {
 	case "starting":
