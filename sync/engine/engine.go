@@ -3,7 +3,7 @@
 //
 // The story: Run reads every stream page by page (read.go, page.go), concludes what is missing from a proven
 // listing (sweep.go), and settles what became dirty: the rules make records (settle.go, person.go, group.go),
-// the guard looks at the plan as a whole, and only then is the first action queued (commit.go).
+// the guard looks at the plan as a whole (judge.go), and only then is the first action queued (commit.go).
 package engine
 
 import (
