@@ -30,7 +30,8 @@ fmt: ## format everything
 	$(LINT) fmt ./...
 
 bench: ## the benchmark of docs/benchmarks.md
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) run ./cmd/bench
+	$(GO) test -run '^$$' -bench LDAP -benchtime 3x ./cmd/bench
 
 fuzz: ## every fuzz target for FUZZTIME
 	./.ci/fuzz $(FUZZTIME)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -49,7 +50,7 @@ func main() {
 	if *groups == 0 {
 		*groups = max(*people/20, 1)
 	}
-	if err := run(context.Background(), *people, *groups, *changed, *dir); err != nil {
+	if err := run(context.Background(), os.Stdout, *people, *groups, *changed, *dir); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -64,10 +65,13 @@ type bench struct {
 	conn   *engine.Connection
 	worker *deliver.Worker
 	file   targets.Target
-	people int
+	out    io.Writer
+	peak   int // MiB
 }
 
-func run(ctx context.Context, people, groups, changed int, dir string) error {
+func (b *bench) printf(format string, args ...any) { _, _ = fmt.Fprintf(b.out, format, args...) }
+
+func run(ctx context.Context, out io.Writer, people, groups, changed int, dir string) error {
 	if dir == "" {
 		var err error
 		if dir, err = os.MkdirTemp("", "dirsyncd-bench-"); err != nil {
@@ -79,10 +83,11 @@ func run(ctx context.Context, people, groups, changed int, dir string) error {
 	if err != nil {
 		return err
 	}
+	b.out = out
 	defer b.close()
-	fmt.Printf("%d people, %d groups, %d memberships; %s, %d CPUs, %s\n\n", people, groups, 3*people,
+	b.printf("%d people, %d groups, %d memberships; %s, %d CPUs, %s\n\n", people, groups, 3*people,
 		runtime.Version(), runtime.NumCPU(), time.Now().Format(time.DateOnly))
-	fmt.Printf("%-34s %9s %12s %8s %8s\n", "what", "time", "per second", "writes", "events")
+	b.printf("%-34s %9s %12s %8s %8s %10s\n", "what", "time", "per second", "writes", "events", "peak MiB")
 
 	type step struct {
 		name    string
@@ -123,7 +128,7 @@ func open(dir string, people, groups, changed int) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{dir: dir, source: memory.OpenSynthetic(cfg), store: &countingStore{Store: st}, file: target, people: people}
+	b := &bench{dir: dir, source: memory.OpenSynthetic(cfg), store: &countingStore{Store: st}, file: target}
 	b.worker = deliver.New(st, "journal", target, deliver.Options{})
 	b.engine = engine.New(b.store, engine.Options{Log: slog.New(slog.DiscardHandler), Now: time.Now, Queued: func(string) { b.worker.Wake() }})
 	b.conn = &engine.Connection{Name: "hq", Connector: "memory", Source: b.source, Rules: rules("Head office"),
@@ -169,6 +174,7 @@ func rules(site string) *mapping.Ruleset {
 // measure runs once, delivers, and prints a row. The worker delivers beside the run, as in the daemon.
 func (b *bench) measure(ctx context.Context, name string, objects int, job engine.Job) error {
 	runtime.GC()
+	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // resets the peak, where the system can
 	b.store.writes = 0
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -199,7 +205,8 @@ func (b *bench) measure(ctx context.Context, name string, objects int, job engin
 			events += n
 		}
 	}
-	fmt.Printf("%-34s %8.3fs %12s %8d %8d\n", name, took.Seconds(), rate, b.store.writes, events)
+	b.peak = max(b.peak, memoryOf("/proc/self/status")["VmHWM"]>>10)
+	b.printf("%-34s %8.3fs %12s %8d %8d %10d\n", name, took.Seconds(), rate, b.store.writes, events, memoryOf("/proc/self/status")["VmHWM"]>>10)
 	return nil
 }
 
@@ -212,12 +219,12 @@ func (b *bench) report() {
 		}
 		return float64(info.Size()) / (1 << 20)
 	}
-	fmt.Printf("\nstate %.0f MiB, journal %.0f MiB", size("state.db"), size("journal.jsonl"))
+	b.printf("\nstate %.0f MiB, journal %.0f MiB", size("state.db"), size("journal.jsonl"))
 	if m := memoryOf("/proc/self/status"); m != nil {
-		fmt.Printf(", memory now: %d MiB of our own and %d MiB of the state file mapped; peak of both %d MiB",
-			m["RssAnon"]>>10, m["RssFile"]>>10, m["VmHWM"]>>10)
+		b.printf(", memory now: %d MiB of our own and %d MiB of the state file mapped; peak of both %d MiB",
+			m["RssAnon"]>>10, m["RssFile"]>>10, b.peak)
 	}
-	fmt.Println()
+	b.printf("\n")
 }
 
 // memoryOf reads a process's memory in KiB, where the system tells.

@@ -14,6 +14,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
 
+	"dirsyncd/store"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/control"
 	"dirsyncd/sync/engine"
@@ -163,14 +164,29 @@ func (s *service) scheduled(ctx context.Context, name string, t schedule.Trigger
 	s.notify(fmt.Sprintf("STATUS=running; last run: %s, %d of %d tenants failed", name, failed, len(results)))
 }
 
-// triggerNewcomers runs connections that were never read at once, instead of at their first time.
+// triggerNewcomers runs connections at once that were never read to the end, instead of at their next time: new
+// ones, and those whose first run was cut.
 func (s *service) triggerNewcomers(ctx context.Context) {
 	for _, name := range s.current().names() {
-		tenants, err := s.engine.StoredTenants(ctx, name)
-		if err == nil && len(tenants) == 0 {
+		if s.newcomer(ctx, name) {
 			s.loop.Trigger(name, schedule.Trigger{Cause: schedule.CauseStartup})
 		}
 	}
+}
+
+func (s *service) newcomer(ctx context.Context, name string) bool {
+	parts, err := s.partitionsOf(ctx, []string{name})
+	if err != nil {
+		return false
+	}
+	for _, p := range parts {
+		var state store.TenantState
+		err := s.store.View(ctx, p, func(tx store.Reader) (err error) { state, err = tx.Tenant(); return err })
+		if err == nil && state.Proven.IsZero() {
+			return true
+		}
+	}
+	return len(parts) == 0
 }
 
 // triggerEdited runs connections at once whose source was edited: the credentials may be the mended ones.

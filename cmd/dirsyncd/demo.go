@@ -118,6 +118,8 @@ func (d *demo) run(ctx context.Context, serve bool) error {
 			return err
 		}
 	}
+	d.done() // others may use the state now
+	d.done = nil
 	d.goodbye(serve)
 	if serve {
 		<-ctx.Done()

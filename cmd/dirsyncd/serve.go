@@ -9,7 +9,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"dirsyncd/store"
 	"dirsyncd/sync/fault"
 )
 
@@ -59,5 +58,6 @@ func answer(w http.ResponseWriter, err error) {
 func (a *app) healthy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	return a.store.View(ctx, store.Partition{}, func(store.Reader) error { return nil })
+	_, err := a.store.Partitions(ctx)
+	return err
 }

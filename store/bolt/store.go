@@ -75,6 +75,7 @@ func (s *Store) transact(ctx context.Context, writable bool, op string, body fun
 		_ = btx.Rollback() // cannot fail: the transaction is open
 	}
 	done = true
+	s.releasePages()
 	return err
 }
 

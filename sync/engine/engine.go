@@ -3,7 +3,7 @@
 //
 // The story: Run reads every stream page by page (read.go, page.go), concludes what is missing from a proven
 // listing (sweep.go), and settles what became dirty: the rules make records (settle.go, person.go, group.go),
-// the guard looks at the plan as a whole, and only then is the first action queued (commit.go).
+// the guard looks at the plan as a whole (judge.go), and only then is the first action queued (commit.go).
 package engine
 
 import (
@@ -195,7 +195,43 @@ func (r *run) view(ctx context.Context, fn func(store.Reader) error) error {
 
 func (r *run) update(ctx context.Context, fn func(store.Writer) error) error {
 	r.wrote = true
+	if r.state.RulesHash == "" {
+		return r.store.Update(ctx, r.part, func(tx store.Writer) error { return fn(neverSettled{tx}) })
+	}
 	return r.store.Update(ctx, r.part, fn)
+}
+
+// neverSettled is a partition before its first settling, which looks at everybody anyway: marks would only cost
+// time, and finding out whom to mark more of it.
+type neverSettled struct{ store.Writer }
+
+// MarkDirty implements store.Writer.
+func (neverSettled) MarkDirty(directory.Kind, store.Num, store.DirtyReason) error { return nil }
+
+// rowsAtOnce is how many rows are looked at in one view: a view keeps the store from reusing space, and what it
+// touched counts as memory.
+const rowsAtOnce = 20_000
+
+// eachRow calls fn for every stored object of a kind. Only this run changes them meanwhile.
+func (r *run) eachRow(ctx context.Context, kind directory.Kind, fn func(store.Row)) error {
+	after, more := store.Num(0), true
+	for more {
+		more = false
+		err := r.view(ctx, func(tx store.Reader) error {
+			n := 0
+			return tx.Rows(kind, after, func(row store.Row) bool {
+				fn(row)
+				after = row.Num
+				n++
+				more = n == rowsAtOnce
+				return !more
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // note tells the operator something about the run that is not an error.

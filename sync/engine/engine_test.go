@@ -14,6 +14,7 @@ import (
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/plan"
 )
 
 func TestJoinersMoversLeavers(t *testing.T) {
@@ -282,6 +283,20 @@ func TestHeldPlan(t *testing.T) {
 	}
 }
 
+// An empty answer is no proof, however few people there are and whatever the guard allows.
+func TestEmptyListingIsNoProof(t *testing.T) {
+	r := newRig(t)
+	many := 1000
+	r.conn.Guard = plan.Guard{directory.Deactivate: {Count: &many}}
+	r.add("1", "P1")
+	r.add("2", "P2")
+	r.sync()
+	r.hide["users"] = true
+	res := r.expect("nobody is listed", Held)
+	r.job = Job{Offline: true, Approve: res.Run.Held}
+	r.expect("the operator says that it is so", Clean, "deactivate user 1", "deactivate user 2")
+}
+
 // Groups that vanish without proof take nobody's role away.
 func TestVanishedGroupsWait(t *testing.T) {
 	for name, breakIt := range map[string]func(*rig){
@@ -300,7 +315,9 @@ func TestVanishedGroupsWait(t *testing.T) {
 					r.groups["desk"] = append(r.groups["desk"], fmt.Sprintf("p:%d", i))
 				}
 			}
-			r.conn.Guard = nil
+			// Not even a guard that lets everything pass may decide here.
+			many := 1000
+			r.conn.Guard = plan.Guard{directory.Deactivate: {Count: &many}}
 			r.sync()
 			members := r.groups["desk"]
 			breakIt(r)

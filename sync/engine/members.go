@@ -188,7 +188,7 @@ func takeMembers(tx store.Writer, group store.Num, handles []store.Num) error {
 // markMembers marks a group and those who entered or left it: a person must be mapped again, a group means
 // that everybody below it must be.
 func markMembers(tx store.Writer, group store.Num, handles []store.Num) error {
-	if len(handles) == 0 {
+	if _, ok := tx.(neverSettled); ok || len(handles) == 0 {
 		return nil
 	}
 	for _, h := range handles {

@@ -33,9 +33,9 @@ func (d *pageDiff) empty() bool {
 	return len(d.puts)+len(d.gone)+len(d.members)+len(d.parks)+len(d.unparks) == 0
 }
 
-// store1 compares a page with the store and commits what differs together with the dirty marks that it
+// storePage compares a page with the store and commits what differs together with the dirty marks that it
 // causes and the cursor: one page, one transaction.
-func (l *listing) store1(ctx context.Context, p *connectors.Page) error {
+func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 	d := &pageDiff{found: newSeen()}
 	err := l.view(ctx, func(tx store.Reader) error {
 		if err := l.compareObjects(tx, p, d); err != nil {

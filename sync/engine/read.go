@@ -21,8 +21,8 @@ const (
 	// fails and the schedule decides.
 	longestWait = 10 * time.Minute
 	// idleCursor is how old a cursor may grow while a source has nothing new. Storing each new one would make
-	// every idle cycle a write; sources keep cursors for days.
-	idleCursor = 12 * time.Hour
+	// every idle cycle a write; sources keep cursors for longer than this, but not all for long.
+	idleCursor = time.Hour
 )
 
 // read brings the store up to date with the source, one stream after the other. It fails as a whole: nothing
@@ -178,7 +178,7 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if err := l.distrust(p); err != nil {
 		return err
 	}
-	if err := l.store1(ctx, p); err != nil {
+	if err := l.storePage(ctx, p); err != nil {
 		return err
 	}
 	l.objects += len(p.Objects)

@@ -2,10 +2,7 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"hash"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -13,7 +10,6 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
-	"dirsyncd/sync/plan"
 )
 
 // settle makes records of what is dirty. It goes over the work twice: the first pass only counts, so that the
@@ -42,48 +38,12 @@ func (r *run) settle(ctx context.Context) error {
 	return s.close(ctx, held)
 }
 
-// consider makes the plan without storing anything and returns it if it must be held. A plan that nothing can
-// hold, and that nobody wants to see, need not be made twice: that of a first sync.
-func (s *settlement) consider(ctx context.Context) (*store.HeldPlan, error) {
-	population, err := s.population(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if s.job.Visit == nil && s.job.Approve == "" && !s.vanished && s.conn.Guard.Idle(population) {
-		return nil, nil
-	}
-	if s.drafted, err = s.draft(ctx); err != nil {
-		return nil, err
-	}
-	if s.job.Approve != "" {
-		if err := s.approve(s.drafted); err != nil {
-			return nil, err
-		}
-	}
-	return s.judge(s.drafted, population), nil
-}
-
-// population returns how many active records of a kind there are before the plan.
-func (s *settlement) population(ctx context.Context) (func(directory.RecordKind) int, error) {
-	counts := map[directory.RecordKind]int{}
-	err := s.view(ctx, func(tx store.Reader) (err error) {
-		for _, kind := range directory.RecordKinds() {
-			if counts[kind], err = tx.ActiveRecords(kind); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return func(kind directory.RecordKind) int { return counts[kind] }, err
-}
-
 // settlement is the settling part of a run.
 type settlement struct {
 	*run
 	hash string // of the rules
-	// people and groups are whom to look at, by number. everyone says that people are all there are.
+	// people and groups are whom to look at, by number.
 	people, groups *roaring.Bitmap
-	everyone       bool
 	// vanished: groups are gone without proof, or all their members are. Everything that follows waits.
 	vanished bool
 	// keepUnproven leaves those alone whose absence is not proven.
@@ -107,12 +67,14 @@ func (r *run) collect(ctx context.Context) (*settlement, error) {
 		if err := s.findVanished(tx); err != nil {
 			return err
 		}
-		if s.hash != r.state.RulesHash {
-			s.everyone = true
-			return s.addAll(tx)
+		if s.hash == r.state.RulesHash {
+			return s.addDirty(tx)
 		}
-		return s.addDirty(tx)
+		return nil
 	})
+	if err == nil && s.hash != r.state.RulesHash {
+		err = s.addAll(ctx)
+	}
 	return s, err
 }
 
@@ -152,13 +114,14 @@ func (s *settlement) findVanished(tx store.Reader) error {
 	})
 }
 
-func (s *settlement) addAll(tx store.Reader) error {
+// addAll adds everybody there is.
+func (s *settlement) addAll(ctx context.Context) error {
 	for kind, set := range map[directory.Kind]*roaring.Bitmap{directory.Person: s.people, directory.Group: s.groups} {
-		if err := tx.Rows(kind, 0, func(row store.Row) bool { set.Add(uint32(row.Num)); return true }); err != nil {
+		if err := s.eachRow(ctx, kind, func(row store.Row) { set.Add(uint32(row.Num)) }); err != nil {
 			return err
 		}
 	}
-	return s.addMarks(tx, nil)
+	return s.view(ctx, func(tx store.Reader) error { return s.addMarks(tx, nil) })
 }
 
 // addMarks adds what has a dirty mark, and the groups whose people all need a look to below.
@@ -195,93 +158,6 @@ func (s *settlement) addDirty(tx store.Reader) error {
 		return s.surroundings.addBelow(tx, changed, s.people)
 	}
 	return nil
-}
-
-// draft is what the first pass finds out.
-type draft struct {
-	counts plan.Counts
-	// proven counts the same without removals for which there is no proof.
-	proven   plan.Counts
-	unproven int
-	hash     hash.Hash
-	// unprovenHash covers the unproven removals alone.
-	unprovenHash hash.Hash
-}
-
-// draft makes the plan without storing anything.
-func (s *settlement) draft(ctx context.Context) (*draft, error) {
-	d := &draft{counts: plan.Counts{}, proven: plan.Counts{}, hash: sha256.New(), unprovenHash: sha256.New()}
-	err := s.pass(ctx, func(_ context.Context, b *batch) error {
-		for i := range b.outcomes {
-			d.add(&b.outcomes[i], s.job.Visit)
-		}
-		return nil
-	})
-	return d, err
-}
-
-func (d *draft) add(o *outcome, visit func(*directory.Action)) {
-	for _, step := range o.steps {
-		a := step.Action
-		if a == nil {
-			continue
-		}
-		d.counts.Add(a.Kind, a.Op)
-		d.hash.Write([]byte(a.Key))
-		if o.unproven {
-			d.unproven++
-			d.unprovenHash.Write([]byte(a.Key))
-		} else {
-			d.proven.Add(a.Kind, a.Op)
-		}
-		if visit != nil {
-			visit(a)
-		}
-	}
-}
-
-// planHash is short enough to be typed.
-func planHash(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)[:6]) }
-
-// approve lets the held plan pass if it is still the same.
-func (s *settlement) approve(d *draft) error {
-	if got := planHash(d.hash); got != s.job.Approve {
-		return &fault.Error{Class: fault.Conflict, Op: "approve " + s.job.Approve, Where: s.part.String(),
-			Err: fmt.Errorf("%w: it is now %s", ErrPlanChanged, got), Hint: "look at it with `dirsyncd plan --offline` and approve that one"}
-	}
-	s.approved = true
-	return nil
-}
-
-// judge returns the plan as it must be held, or nil when it may go ahead.
-func (s *settlement) judge(d *draft, population func(directory.RecordKind) int) *store.HeldPlan {
-	if s.approved || d.counts.Total() == 0 {
-		return nil
-	}
-	held := &store.HeldPlan{Hash: planHash(d.hash), Run: s.rec.ID, Since: s.rec.Started, Counts: d.counts.Words()}
-	if s.vanished {
-		held.Reasons = append(held.Reasons, "groups or their members are missing without proof that they are gone")
-	}
-	held.Reasons = append(held.Reasons, s.conn.Guard.Check(d.proven, population)...)
-	if len(held.Reasons) > 0 {
-		return held
-	}
-	if d.unproven > 0 {
-		held.Hash, held.RemovalsOnly = planHash(d.unprovenHash), true
-		held.Reasons = []string{fmt.Sprintf("%d removals for which there is no proof", d.unproven)}
-		return held
-	}
-	return nil
-}
-
-// hold keeps the plan for the operator. Its dirty marks stay, so that the next run supersedes it.
-func (r *run) hold(ctx context.Context, held *store.HeldPlan) error {
-	old := r.state.Held
-	if old != nil && old.Hash == held.Hash && slices.Equal(old.Reasons, held.Reasons) {
-		return nil
-	}
-	r.state.Held = held
-	return r.update(ctx, func(tx store.Writer) error { return tx.PutTenant(r.state) })
 }
 
 // apply is the second pass.

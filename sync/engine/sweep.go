@@ -104,16 +104,13 @@ func (l *listing) sweepObjects(ctx context.Context, newScope bool) (absent bool,
 // missing returns the objects of a kind that are stored, not proven gone, and not listed; and how many were.
 func (l *listing) missing(ctx context.Context, kind directory.Kind) (missing *roaring.Bitmap, listed int, err error) {
 	missing = roaring.New()
-	err = l.view(ctx, func(tx store.Reader) error {
-		return tx.Rows(kind, 0, func(row store.Row) bool {
-			switch {
-			case l.seen.objects.Contains(uint32(row.Num)):
-				listed++
-			case !row.Gone.Proven():
-				missing.Add(uint32(row.Num))
-			}
-			return true
-		})
+	err = l.eachRow(ctx, kind, func(row store.Row) {
+		switch {
+		case l.seen.objects.Contains(uint32(row.Num)):
+			listed++
+		case !row.Gone.Proven():
+			missing.Add(uint32(row.Num))
+		}
 	})
 	return missing, listed, err
 }

@@ -236,7 +236,27 @@ func (r *rig) expect(what, outcome string, want ...string) Result {
 	if w := strings.Join(want, "; "); got != w {
 		r.Errorf("%s:\n got %s\nwant %s", what, got, w)
 	}
+	if n := r.marks(); outcome == Clean && n > 0 {
+		r.Errorf("%s: %d dirty marks are left", what, n)
+	}
 	return res
+}
+
+// marks counts the dirty marks.
+func (r *rig) marks() (n int) {
+	r.Helper()
+	err := r.store.View(r.Context(), r.part(), func(tx store.Reader) error {
+		for _, kind := range directory.Kinds() {
+			if err := tx.Dirty(kind, 0, func(store.Num, store.DirtyReason) bool { n++; return true }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		r.Fatal(err)
+	}
+	return n
 }
 
 // drain takes everything out of the outbox.

@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -328,33 +330,22 @@ targets:
 %s`, s.listen, s.schedule, s.targets, s.url, s.suffix, s.suffix, s.team, s.guard, s.journal, s.more)
 }
 
-// backup copies the database of a server that is stopped, and returns what brings it back.
+// backup copies the database of a server, and returns what brings it back, ids included.
 func backup(t *testing.T, s *slapdtest.Server) (restore func()) {
 	t.Helper()
-	db, saved := filepath.Join(filepath.Dir(s.CAFile), "db"), t.TempDir()
+	db, saved := filepath.Join(filepath.Dir(s.CAFile), "db"), filepath.Join(t.TempDir(), "db")
 	s.Stop()
-	copyFolder(t, db, saved)
+	// The file is sparse, and very large if it were not.
+	if out, err := exec.Command("cp", "-a", "--sparse=always", db, saved).CombinedOutput(); err != nil {
+		t.Fatalf("copy the database: %v\n%s", err, out)
+	}
 	s.Restart()
 	return func() {
+		t.Helper()
 		s.Stop()
-		copyFolder(t, saved, db)
+		if err := errors.Join(os.RemoveAll(db), os.Rename(saved, db)); err != nil {
+			t.Fatal(err)
+		}
 		s.Restart()
-	}
-}
-
-func copyFolder(t *testing.T, from, to string) {
-	t.Helper()
-	files, err := os.ReadDir(from)
-	for _, f := range files {
-		data, e := os.ReadFile(filepath.Join(from, f.Name()))
-		if e == nil {
-			e = os.WriteFile(filepath.Join(to, f.Name()), data, 0o600)
-		}
-		if err == nil {
-			err = e
-		}
-	}
-	if err != nil {
-		t.Fatal(err)
 	}
 }

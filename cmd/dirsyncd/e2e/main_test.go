@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/base64"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -40,6 +41,7 @@ func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {
 	debug.SetGCPercent(400) // journals are many small values
+	waitTogether()
 	dir, err := os.MkdirTemp("", "dirsyncd-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -57,6 +59,15 @@ func testMain(m *testing.M) int {
 		code = 1
 	}
 	return code
+}
+
+// waitTogether lets more tests run at a time than there are processors: most of them wait for a server that is
+// away, or for the next minute.
+func waitTogether() {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = f.Value.Set("6")
+	}
 }
 
 func build(to string) ([]byte, error) {

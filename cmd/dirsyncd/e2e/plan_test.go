@@ -28,9 +28,9 @@ func TestPlanIsWhatSyncDoes(t *testing.T) {
 
 	// Changes of every sort, planned twice: with and without the source, the state and the journal stay as they are.
 	s.AddPerson("joiner", nil)
-	s.Replace(s.PersonDN("p20"), "displayName", "Newly Named")
-	s.Delete(s.PersonDN("p21"))
-	s.AddValues(s.GroupDN("Service Desk"), "member", s.PersonDN("p22"))
+	s.Replace(s.PersonDN("p40"), "displayName", "Newly Named")
+	s.Delete(s.PersonDN("p41"))
+	s.AddValues(s.GroupDN("Service Desk"), "member", s.PersonDN("p42"))
 	was := len(in.journal())
 	before := fingerprint(t, in)
 	nothing := ask[planView](in, 0, "plan", "--offline")
@@ -131,7 +131,7 @@ func TestWhyExplainsEveryField(t *testing.T) {
 	t.Parallel()
 	s := small().open(t)
 	in := install(t, of(s).configuration())
-	in.expect(1, "why", "user", "p20@example.test").says(t, "dirsyncd sync")
+	in.expect(1, "why", "user", "p40@example.test").says(t, "dirsyncd sync")
 	in.expect(0, "sync")
 
 	type whyView struct {
@@ -184,7 +184,7 @@ func TestWhyExplainsEveryField(t *testing.T) {
 	in.expect(0, "why", "agent", "p5").says(t, "service desk", "decided", "Service Desk Night", "Technician")
 	in.expect(0, "why", "user", "c0").says(t, "contractors stay out", "decided")
 	in.expect(1, "why", "user", "nobody@example.test").says(t, "nobody@example.test")
-	in.expect(2, "why", "usr", "p20").says(t, `did you mean "user"`)
+	in.expect(2, "why", "usr", "p40").says(t, `did you mean "user"`)
 }
 
 // TestExitCodes reaches every exit code for the right reason, and every command answers in JSON.
@@ -196,7 +196,7 @@ func TestExitCodes(t *testing.T) {
 	in.expect(0, "check", "--probe")
 	in.expect(0, "sync")
 	for _, command := range [][]string{
-		{"check"}, {"check", "--probe"}, {"status"}, {"runs"}, {"parked", "list"}, {"plan"}, {"sync"}, {"version"}, {"why", "user", "p20"},
+		{"check"}, {"check", "--probe"}, {"status"}, {"runs"}, {"parked", "list"}, {"plan"}, {"sync"}, {"version"}, {"why", "user", "p40"},
 	} {
 		if r := in.expect(0, append(command, "--json")...); !json.Valid([]byte(r.out)) {
 			t.Errorf("%v --json: %s", command, r.out)
@@ -236,8 +236,8 @@ func TestExitCodes(t *testing.T) {
 	// 4: a rule fails for one person, and only that person is left out.
 	events := len(in.journal())
 	in.configure(strings.Replace(good, "when: enabled\n        user", "when: enabled and (employee_id == nil or int(employee_id[1:]) >= 0)\n        user", 1))
-	s.Replace(s.PersonDN("p21"), "employeeNumber", "Exx")
-	s.Replace(s.PersonDN("p22"), "displayName", "Newly Named")
+	s.Replace(s.PersonDN("p41"), "employeeNumber", "Exx")
+	s.Replace(s.PersonDN("p42"), "displayName", "Newly Named")
 	in.expect(4, "sync").says(t, "something is parked")
 	parked := ask[[]parkedView](in, 0, "parked", "list")
 	if len(parked) != 1 || parked[0].Stage != "map" || !strings.Contains(parked[0].Reason, "everyone else") {
@@ -248,10 +248,10 @@ func TestExitCodes(t *testing.T) {
 		t.Error("one person's failure stopped another's change")
 	}
 	for _, e := range news {
-		if e.Data.Op != "update" || e.Data.Record["login"] == "p21" {
+		if e.Data.Op != "update" || e.Data.Record["login"] == "p41" {
 			t.Errorf("unexpected: %s", e.inShort())
 		}
 	}
-	s.Replace(s.PersonDN("p21"), "employeeNumber", "E000021")
+	s.Replace(s.PersonDN("p41"), "employeeNumber", "E000041")
 	in.expect(0, "sync")
 }

@@ -60,7 +60,7 @@ func install(t *testing.T, configuration string) *installation {
 	t.Helper()
 	in := &installation{t: t, dir: t.TempDir()}
 	in.env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + in.dir, "TZ=UTC", "GORACE=halt_on_error=1 exitcode=66",
+		"PATH=" + os.Getenv("PATH"), "HOME=" + in.dir, "TZ=UTC", "GORACE=halt_on_error=1 exitcode=66 atexit_sleep_ms=0",
 		"LDAP_PASSWORD=" + readerPassword, "WEBHOOK_SECRET=" + webhookSecret(), "WEBHOOK_TOKEN=" + headerToken,
 	}
 	in.configure(configuration)
