@@ -114,7 +114,7 @@ func (r *run) logEnd(err error) {
 		"created", n(directory.Create), "updated", n(directory.Update), "deactivated", n(directory.Deactivate),
 		"reactivated", n(directory.Reactivate), "deleted", n(directory.Delete), "unchanged", max(r.rec.Read-r.rec.Changed, 0),
 		"parked", r.rec.Parked,
-		"duration", r.rec.Ended.Sub(r.rec.Started).Round(time.Millisecond),
+		"duration", r.rec.Ended.Sub(r.rec.Started).Round(time.Millisecond).String(),
 	}
 	if r.opts.Next != nil {
 		if next := r.opts.Next(r.conn.Name); !next.IsZero() {

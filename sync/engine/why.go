@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,7 +84,7 @@ func (r *run) find(tx store.Reader, kind directory.Kind, who string) (store.Num,
 	if _, ok, err := tx.Row(kind, nums[0]); err != nil || (ok && nums[0] != 0) {
 		return nums[0], err
 	}
-	for _, rk := range append(peopleKinds, groupKinds...) {
+	for _, rk := range slices.Concat(peopleKinds, groupKinds) {
 		if _, ok, err := tx.Record(rk, nums[0]); err != nil || (ok && nums[0] != 0) {
 			return nums[0], err
 		}
@@ -102,10 +103,31 @@ func (r *run) find(tx store.Reader, kind directory.Kind, who string) (store.Num,
 		return found == 0
 	})
 	if err == nil && found == 0 {
+		found, err = findRecord(tx, who)
+	}
+	if err == nil && found == 0 {
 		err = &fault.Error{Class: fault.Gone, Op: "why", Where: r.part.String(), Err: fmt.Errorf("no %s is known as %q", kind, who),
 			Hint: "give the record's key, or the id, login, mail address or name as the source has it"}
 	}
 	return found, err
+}
+
+// findRecord looks for somebody who has left among the records.
+func findRecord(tx store.Reader, who string) (found store.Num, err error) {
+	for _, kind := range slices.Concat(peopleKinds, groupKinds) {
+		err := tx.Records(kind, 0, func(n store.Num, rec directory.Record) bool {
+			for _, f := range rec.Fields {
+				if strings.EqualFold(f.Value.Text(), who) && (f.Name == directory.FieldName || f.Name == directory.FieldEmail || f.Name == directory.FieldLogin) {
+					found = n
+				}
+			}
+			return found == 0
+		})
+		if err != nil || found != 0 {
+			return found, err
+		}
+	}
+	return 0, nil
 }
 
 // reason gathers everything that is known about one record.

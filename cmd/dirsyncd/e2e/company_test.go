@@ -298,6 +298,7 @@ connections:
       servers: ["%s"]
       bind: {user: "cn=reader,ou=services,%s", password: {env: LDAP_PASSWORD}}
       base: "%s"
+      incremental: off   # these stories are about listings
       timeout: 10s
 mappings:
   staff:
