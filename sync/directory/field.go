@@ -39,6 +39,21 @@ const (
 	FieldLastLogin    = "last_login"
 	FieldDescription  = "description"
 	FieldGroupType    = "group_type"
+	FieldSKU          = "sku"
+	FieldQuantity     = "quantity"
+	FieldUsed         = "used"
+	FieldFree         = "free"
+	FieldTerm         = "term"
+	FieldExpires      = "expires"
+	FieldSerialNumber = "serial_number"
+	FieldManufacturer = "manufacturer"
+	FieldModel        = "model"
+	FieldOS           = "os"
+	FieldOSVersion    = "os_version"
+	FieldOwnership    = "ownership"
+	FieldLastSeen     = "last_seen"
+	FieldDomain       = "domain"
+	FieldDomains      = "domains"
 )
 
 // CommonField describes a field that every connector fills in the same way.
@@ -78,6 +93,48 @@ var commonFields = []CommonField{
 	{FieldLastLogin, TimeType, "last log-in that the source knows of"},
 	{FieldDescription, TextType, "description"},
 	{FieldGroupType, TextType, "security, distribution, posix, …"},
+	{FieldSKU, TextType, "the product's code at its seller"},
+	{FieldQuantity, NumberType, "how many are there"},
+	{FieldUsed, NumberType, "how many are in use"},
+	{FieldFree, NumberType, "how many are left"},
+	{FieldTerm, TextType, "how it is paid for: the length of a term, its billing"},
+	{FieldExpires, TimeType, "when it ends or is renewed"},
+	{FieldSerialNumber, TextType, "the maker's serial number"},
+	{FieldManufacturer, TextType, "maker"},
+	{FieldModel, TextType, "model"},
+	{FieldOS, TextType, "operating system"},
+	{FieldOSVersion, TextType, "version of the operating system"},
+	{FieldOwnership, TextType, "company, personal or unknown"},
+	{FieldLastSeen, TimeType, "when the source last heard of it"},
+	{FieldDomain, TextType, "main domain"},
+	{FieldDomains, ListType, "all domains"},
+}
+
+// FieldsOf lists the common fields that objects of a kind can have, in the order of the reference. The result is
+// the caller's.
+func FieldsOf(kind Kind) []CommonField {
+	names := map[Kind][]string{
+		Group: {FieldName, FieldDescription, FieldEmail, FieldPath, FieldGroupType},
+		Licence: {
+			FieldName, FieldSKU, FieldDescription, FieldStatus, FieldQuantity, FieldUsed, FieldFree, FieldTerm, FieldExpires, FieldCreated,
+		},
+		Device: {
+			FieldName, FieldSerialNumber, FieldManufacturer, FieldModel, FieldOS, FieldOSVersion, FieldOwnership, FieldStatus,
+			FieldEnabled, FieldEmail, FieldPhone, FieldPath, FieldDescription, FieldCreated, FieldLastSeen,
+		},
+		Customer: {
+			FieldName, FieldDomain, FieldDomains, FieldStatus, FieldEmail, FieldPhone, FieldStreet, FieldCity, FieldState,
+			FieldPostalCode, FieldCountry, FieldLanguage, FieldDescription, FieldCreated,
+		},
+	}
+	if kind == Person {
+		return slices.Clone(commonFields[:commonFieldCodes[FieldGroupType]])
+	}
+	list := make([]CommonField, len(names[kind]))
+	for i, name := range names[kind] {
+		list[i] = commonFields[commonFieldCodes[name]]
+	}
+	return list
 }
 
 var commonFieldCodes = func() map[string]int {

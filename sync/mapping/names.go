@@ -63,12 +63,7 @@ func personVocabulary() *vocabulary {
 		parts:   []string{managerPart, tenantPart, attributesPart, attributeValuesPart},
 	}
 	v.add("id", directory.TextType, "the source's immutable id", readID)
-	var own []directory.CommonField
-	for _, f := range directory.CommonFields() {
-		if f.Name != directory.FieldGroupType {
-			own = append(own, f)
-		}
-	}
+	own := directory.FieldsOf(directory.Person)
 	for _, f := range own {
 		v.add(f.Name, f.Type, f.Help, readOwn(f.Name, f.Type))
 	}
@@ -94,11 +89,7 @@ func groupVocabulary() *vocabulary {
 		parts:   []string{tenantPart, attributesPart, attributeValuesPart},
 	}
 	v.add("id", directory.TextType, "the source's immutable id", readID)
-	for _, name := range []string{
-		directory.FieldName, directory.FieldDescription, directory.FieldEmail, directory.FieldPath,
-		directory.FieldGroupType,
-	} {
-		f, _ := directory.LookupCommonField(name)
+	for _, f := range directory.FieldsOf(directory.Group) {
 		v.add(f.Name, f.Type, f.Help, readOwn(f.Name, f.Type))
 	}
 	v.addPlace()
