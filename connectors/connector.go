@@ -81,7 +81,9 @@ type Tenant struct {
 }
 
 // Has reports whether the tenant has a stream.
-func (t *Tenant) Has(stream string) bool { return len(t.Streams) == 0 || slices.Contains(t.Streams, stream) }
+func (t *Tenant) Has(stream string) bool {
+	return len(t.Streams) == 0 || slices.Contains(t.Streams, stream)
+}
 
 // Mode says how a stream is read.
 type Mode uint8
