@@ -278,8 +278,9 @@ func (o *operations) Runs(ctx context.Context, req control.RunsRequest) ([]contr
 // Why implements control.Operations.
 func (o *operations) Why(ctx context.Context, kind, who string) ([]engine.Reason, error) {
 	k, ok := directory.ParseRecordKind(kind)
-	if !ok || k != directory.UserRecord && k != directory.AgentRecord && k != directory.GroupRecord {
-		return nil, &fault.Error{Class: fault.Configuration, Op: "why", Err: fmt.Errorf("there is no record kind %q", kind), Hint: "user, agent or group"}
+	if !ok || !slices.Contains(explainedKinds(), k) {
+		return nil, &fault.Error{Class: fault.Configuration, Op: "why", Err: fmt.Errorf("there is no record kind %q", kind),
+			Hint: strings.Join(words(explainedKinds()), ", ")}
 	}
 	var reasons []engine.Reason
 	var missing error

@@ -86,6 +86,8 @@ type Job struct {
 	Patient bool
 	// Trigger says who asked: schedule, signal, operator.
 	Trigger string
+	// unlisted: the source no longer lists the tenant, so there is nothing to ask it.
+	unlisted bool
 	// Visit, when set, sees every action of the plan in order before the guard decides.
 	Visit func(*directory.Action)
 }
@@ -162,17 +164,23 @@ func (r *run) story(ctx context.Context) (err error) {
 	if err := r.load(ctx); err != nil {
 		return err
 	}
-	if !r.job.Offline {
-		if err := r.read(ctx); err != nil {
-			return err
-		}
+	switch {
+	case r.job.unlisted && r.state.RulesHash == "":
+		return nil // nothing was ever made of it
+	case r.job.unlisted:
+		err = r.sweepTenant(ctx)
+	case !r.job.Offline:
+		err = r.read(ctx)
+	}
+	if err != nil {
+		return err
 	}
 	return r.settle(ctx)
 }
 
 func (r *run) mode() string {
 	switch {
-	case r.job.Offline:
+	case r.job.Offline, r.job.unlisted:
 		return "offline"
 	case !r.job.Full && slices.ContainsFunc(r.streams(), func(s connectors.Stream) bool { return s.Delta }):
 		return connectors.Delta.String()
