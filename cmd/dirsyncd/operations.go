@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -471,6 +472,17 @@ func (o *operations) chooseParked(ctx context.Context, ids []string) (map[store.
 		}
 	}
 	return chosen, nil
+}
+
+// Backup implements control.Operations. The copy is made first and sent then: who reads slowly holds up nobody.
+func (o *operations) Backup(ctx context.Context, to io.Writer) error {
+	snapshot, err := o.store.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = snapshot.Close() }()
+	_, err = io.Copy(to, snapshot)
+	return err
 }
 
 // pid is told in the status of a daemon.
