@@ -136,7 +136,7 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 	if p == nil {
 		return
 	}
-	if p == http.ErrAbortHandler {
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(p) // meant: net/http cuts the connection
 	}
 	s.log.Error("control operation panicked",
