@@ -40,6 +40,8 @@ type Connection struct {
 type Options struct {
 	Log *slog.Logger
 	Now func() time.Time
+	// Sleep waits, or returns the context's error; nil is a timer. Tests put a clock of their own here.
+	Sleep func(ctx context.Context, d time.Duration) error
 	// Queued is called after actions were queued for a target; nil when nobody waits for them.
 	Queued func(target string)
 	// Next says when a connection runs next by its schedule, for the line that a run ends with; nil when
@@ -70,6 +72,9 @@ type Engine struct {
 
 // New makes an engine on a store.
 func New(s store.Store, opts Options) *Engine {
+	if opts.Sleep == nil {
+		opts.Sleep = sleep
+	}
 	return &Engine{store: s, opts: opts, locks: map[store.Partition]*sync.Mutex{}, proven: map[store.Partition]time.Time{}}
 }
 

@@ -86,7 +86,7 @@ func (r *run) readStream(ctx context.Context, s connectors.Stream, full bool) (c
 				return 0, err
 			}
 			r.log.Warn("source failed, trying again", "stream", s.Name, "class", class, "err", err, "wait", wait)
-			if err := sleep(ctx, wait); err != nil {
+			if err := r.opts.Sleep(ctx, wait); err != nil {
 				return 0, err
 			}
 		default:
