@@ -28,6 +28,8 @@ type Env struct {
 	Connection string       // the connection's name
 	Log        *slog.Logger // for debug lines only: errors are returned
 	Now        func() time.Time
+	// Sleep waits, or returns the context's error; nil is a timer. Tests put a clock of their own here.
+	Sleep func(ctx context.Context, d time.Duration) error
 	// Observe is told of every request to the source; nil when nobody listens. Connectors call Requested.
 	Observe func(request string, took time.Duration, err error)
 }

@@ -72,7 +72,7 @@ func TestMistakes(t *testing.T) {
 		code int
 		want string // all of stderr
 	}{
-		{"statsu", 2, "dirsyncd: \"dirsyncd\" has no command \"statsu\"\n  → did you mean status?\n"},
+		{"statsu", 2, "dirsyncd: \"dirsyncd\" has no command \"statsu\"\n  → did you mean status or state?\n"},
 		{"parked nonsense", 2, "dirsyncd: \"dirsyncd parked\" has no command \"nonsense\"\n  → `dirsyncd parked --help` shows how it is used\n"},
 		{"sync --ful", 2, "dirsyncd: unknown flag: --ful\n  → `dirsyncd sync --help` shows how it is used\n"},
 		{"sync hq", 2, "dirsyncd: there is no connection \"hq\"\n  → known: hq-ad, csp, branch\n"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -278,8 +279,9 @@ func (o *operations) Runs(ctx context.Context, req control.RunsRequest) ([]contr
 // Why implements control.Operations.
 func (o *operations) Why(ctx context.Context, kind, who string) ([]engine.Reason, error) {
 	k, ok := directory.ParseRecordKind(kind)
-	if !ok || k != directory.UserRecord && k != directory.AgentRecord && k != directory.GroupRecord {
-		return nil, &fault.Error{Class: fault.Configuration, Op: "why", Err: fmt.Errorf("there is no record kind %q", kind), Hint: "user, agent or group"}
+	if !ok || !slices.Contains(explainedKinds(), k) {
+		return nil, &fault.Error{Class: fault.Configuration, Op: "why", Err: fmt.Errorf("there is no record kind %q", kind),
+			Hint: strings.Join(words(explainedKinds()), ", ")}
 	}
 	var reasons []engine.Reason
 	var missing error
@@ -470,6 +472,17 @@ func (o *operations) chooseParked(ctx context.Context, ids []string) (map[store.
 		}
 	}
 	return chosen, nil
+}
+
+// Backup implements control.Operations. The copy is made first and sent then: who reads slowly holds up nobody.
+func (o *operations) Backup(ctx context.Context, to io.Writer) error {
+	snapshot, err := o.store.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = snapshot.Close() }()
+	_, err = io.Copy(to, snapshot)
+	return err
 }
 
 // pid is told in the status of a daemon.

@@ -90,7 +90,7 @@ Every command works alone and, when the daemon runs, through the daemon.`,
 	asGroup(root)
 	root.AddCommand(
 		newRunCommand(sh), newSyncCommand(sh), newPlanCommand(sh), newApproveCommand(sh), newDiscardCommand(sh),
-		newCheckCommand(sh), newStatusCommand(sh), newRunsCommand(sh), newWhyCommand(sh), newParkedCommand(sh),
+		newCheckCommand(sh), newStatusCommand(sh), newRunsCommand(sh), newWhyCommand(sh), newParkedCommand(sh), newStateCommand(sh),
 		newRulesCommand(sh), newDemoCommand(sh), newVersionCommand(sh),
 	)
 	return root

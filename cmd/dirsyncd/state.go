@@ -63,6 +63,9 @@ func (o *operations) connectionStatus(ctx context.Context, c *connection) (contr
 		if err != nil {
 			return st, err
 		}
+		if t.ID == "" && len(tenants) > 1 && ts.Failing == nil {
+			continue // once held why the tenants could not be listed
+		}
 		st.Tenants = append(st.Tenants, ts)
 	}
 	if len(tenants) == 0 {

@@ -16,11 +16,40 @@ import (
 // this size, or among the temporary files when that folder takes none. Its name is removed at once, so that
 // it goes away however the process ends.
 func (s *Store) Scratch(ctx context.Context) (store.Store, error) {
+	name, err := s.copy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.Remove(name) }()
+	copied, err := open(name, Options{NoSync: true})
+	if err != nil {
+		return nil, err
+	}
+	return copied, nil
+}
+
+// Snapshot returns the state as it is now, as a file to read from its beginning; it is in the form that Open
+// takes. The file has no name and goes away when it is closed. Unlike a read transaction it may be kept open for
+// long: it holds up nobody.
+func (s *Store) Snapshot(ctx context.Context) (*os.File, error) {
+	name, err := s.copy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.Remove(name) }()
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, classify("copy state", name, err)
+	}
+	return f, nil
+}
+
+// copy writes the state into a new file and returns its name.
+func (s *Store) copy(ctx context.Context) (name string, err error) {
 	f, err := createScratch(s.path)
 	if err != nil {
-		return nil, classify("copy state", s.path, err)
+		return "", classify("copy state", s.path, err)
 	}
-	defer func() { _ = os.Remove(f.Name()) }()
 	err = s.transact(ctx, false, "copy state", func(btx *bbolt.Tx) (bool, error) {
 		w := bufio.NewWriterSize(f, 1<<20)
 		if _, err := btx.WriteTo(w); err != nil {
@@ -32,13 +61,10 @@ func (s *Store) Scratch(ctx context.Context) (store.Store, error) {
 		return false, nil
 	})
 	if err := errors.Join(err, f.Close()); err != nil {
-		return nil, err
+		_ = os.Remove(f.Name())
+		return "", err
 	}
-	copied, err := open(f.Name(), Options{NoSync: true})
-	if err != nil {
-		return nil, err
-	}
-	return copied, nil
+	return f.Name(), nil
 }
 
 func createScratch(path string) (*os.File, error) {

@@ -108,6 +108,37 @@ func (c *Client) Drop(ctx context.Context, ids []string) (int, error) {
 	return n.Found, err
 }
 
+// Backup implements Operations.
+func (c *Client) Backup(ctx context.Context, to io.Writer) error {
+	body, err := c.open(ctx, http.MethodGet, pathBackup, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	from := &reading{from: body}
+	if _, err := io.Copy(to, from); err != nil {
+		if from.err != nil {
+			return c.broken(ctx, from.err)
+		}
+		return err
+	}
+	return nil
+}
+
+// reading tells an error of the reader from one of the writer.
+type reading struct {
+	from io.Reader
+	err  error
+}
+
+func (r *reading) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
+}
+
 // Sync implements Operations.
 func (c *Client) Sync(ctx context.Context, req SyncRequest, progress func(Progress)) (SyncResult, error) {
 	var result SyncResult

@@ -5,6 +5,7 @@ package control
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"dirsyncd/store"
@@ -36,6 +37,9 @@ type Operations interface {
 	// how many were found.
 	Replay(ctx context.Context, ids []string) (int, error)
 	Drop(ctx context.Context, ids []string) (int, error)
+	// Backup writes a copy of the whole state, as it is at one moment, in the form of the state file. After an
+	// error what was written is of no use.
+	Backup(ctx context.Context, to io.Writer) error
 }
 
 // SyncRequest says what to sync.

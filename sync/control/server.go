@@ -104,6 +104,7 @@ func (s *Server) routes() map[string]route {
 		pathDiscard: {http.MethodPost, change(s, s.discard)},
 		pathReplay:  {http.MethodPost, change(s, s.replay)},
 		pathDrop:    {http.MethodPost, change(s, s.drop)},
+		pathBackup:  {http.MethodGet, s.backup},
 	}
 }
 
@@ -134,6 +135,9 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 	p := recover()
 	if p == nil {
 		return
+	}
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(p) // meant: net/http cuts the connection
 	}
 	s.log.Error("control operation panicked",
 		"path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -269,6 +273,39 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	st.finish(line{Plan: &planResult{Runs: runs}})
+}
+
+// backup streams the state. An error after the first byte cuts the connection: the client must not take a part
+// for the whole.
+func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
+	s.log.Info("operator makes a backup of the state")
+	begun := &patient{to: w, rc: http.NewResponseController(w), limit: s.unreadTimeout}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	err := s.ops.Backup(r.Context(), begun)
+	switch {
+	case err == nil:
+	case begun.any:
+		s.log.Error("the backup was cut short", "err", err)
+		panic(http.ErrAbortHandler)
+	default:
+		fail(w, err)
+	}
+}
+
+// patient writes to a client that must go on reading.
+type patient struct {
+	to    io.Writer
+	rc    *http.ResponseController
+	limit time.Duration
+	any   bool
+}
+
+func (p *patient) Write(data []byte) (int, error) {
+	p.any = true
+	if err := p.rc.SetWriteDeadline(time.Now().Add(p.limit)); err != nil {
+		return 0, err
+	}
+	return p.to.Write(data)
 }
 
 // take reads the request's body, which must come without delay.

@@ -162,6 +162,33 @@ func TestRoundTrip(t *testing.T) {
 	}, nil)
 }
 
+// A backup that breaks off in the middle is an error for the client, never a shorter backup.
+func TestBackup(t *testing.T) {
+	whole := bytes.Repeat([]byte("state"), 100_000)
+	var failure error
+	fake := &controltest.Fake{BackupFunc: func(_ context.Context, to io.Writer) error {
+		if _, err := to.Write(whole); err != nil {
+			return err
+		}
+		return failure
+	}}
+	c := client(t, start(t, fake))
+	var got bytes.Buffer
+	if err := c.Backup(t.Context(), &got); err != nil || !bytes.Equal(got.Bytes(), whole) {
+		t.Errorf("got %d bytes of %d: %v", got.Len(), len(whole), err)
+	}
+	failure = errors.New("the disk is gone")
+	if err := c.Backup(t.Context(), io.Discard); fault.ClassOf(err) != fault.Transient {
+		t.Errorf("a backup that was cut short: %v", err)
+	}
+	fake.BackupFunc = func(context.Context, io.Writer) error {
+		return &fault.Error{Class: fault.Configuration, Op: "copy state", Err: errors.New("no space left"), Hint: "make room"}
+	}
+	if err := c.Backup(t.Context(), io.Discard); fault.Hint(err) != "make room" {
+		t.Errorf("a backup that never began: %v", err)
+	}
+}
+
 func TestErrorsKeepClassAndHint(t *testing.T) {
 	cause := &fault.Error{Class: fault.Conflict, Op: "discard", Where: "hq", Err: errors.New("no such plan"), Hint: "look at `status`"}
 	fake := &controltest.Fake{

@@ -24,6 +24,7 @@ const (
 	pathParked  = "/v1/parked"
 	pathReplay  = "/v1/parked/replay"
 	pathDrop    = "/v1/parked/drop"
+	pathBackup  = "/v1/backup"
 )
 
 // maxBody bounds a request; the longest are lists of parked ids, some tens of thousands of them.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -198,6 +199,7 @@ func (nothing) Discard(context.Context, string) error                        { r
 func (nothing) Runs(context.Context, RunsRequest) ([]Run, error)             { return nil, nil }
 func (nothing) Parked(context.Context) ([]ParkedItem, error)                 { return nil, nil }
 func (nothing) Replay(context.Context, []string) (int, error)                { return 0, nil }
+func (nothing) Backup(context.Context, io.Writer) error                      { return nil }
 func (nothing) Drop(context.Context, []string) (int, error)                  { return 0, nil }
 func (nothing) Why(context.Context, string, string) ([]engine.Reason, error) { return nil, nil }
 

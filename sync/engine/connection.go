@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,24 +12,22 @@ import (
 	"dirsyncd/sync/plan"
 )
 
-// tenantsAtOnce is how many tenants of one connection are run at the same time.
-const tenantsAtOnce = 4
-
 // RunConnection runs every tenant of a connection and returns their results in the order in which the source
-// lists them. One tenant's failure is that tenant's alone. When the tenants cannot be listed, the only result
-// is that of the connection itself.
+// lists them, then those that it used to list. One tenant's failure is that tenant's alone. When the tenants
+// cannot be listed, the only result is that of the connection itself.
 func (e *Engine) RunConnection(ctx context.Context, c *Connection, job Job) []Result {
-	tenants, err := e.tenants(ctx, c, job)
+	tenants, unlisted, err := e.tenants(ctx, c, job)
 	if err != nil {
 		return []Result{e.failed(ctx, c, job, err)}
 	}
-	results := make([]Result, len(tenants))
+	results := make([]Result, len(tenants)+len(unlisted))
+	lanes := newLanes()
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, tenantsAtOnce)
-	for i, t := range tenants {
-		slots <- struct{}{}
+	for i, t := range slices.Concat(tenants, unlisted) {
+		job := job
+		job.unlisted = i >= len(tenants)
 		wg.Go(func() {
-			defer func() { <-slots }()
+			defer lanes.enter(e.isFailing(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}))()
 			results[i] = e.Run(ctx, c, t, job)
 		})
 	}
@@ -36,12 +35,62 @@ func (e *Engine) RunConnection(ctx context.Context, c *Connection, job Job) []Re
 	return results
 }
 
-// tenants asks the source for its tenants, or the store when the source is not to be asked.
-func (e *Engine) tenants(ctx context.Context, c *Connection, job Job) ([]connectors.Tenant, error) {
-	if !job.Offline {
-		return c.Source.Tenants(ctx)
+// tenants asks the source for its tenants, or the store when the source is not to be asked. unlisted are those
+// that were read before and that the source no longer has.
+func (e *Engine) tenants(ctx context.Context, c *Connection, job Job) (tenants, unlisted []connectors.Tenant, err error) {
+	stored, err := e.StoredTenants(ctx, c.Name)
+	if err != nil {
+		return nil, nil, err
 	}
-	return e.StoredTenants(ctx, c.Name)
+	named := func(list []connectors.Tenant, t connectors.Tenant) bool {
+		return slices.ContainsFunc(list, func(o connectors.Tenant) bool { return o.ID == t.ID })
+	}
+	// The partition without a name is the connection itself when there are tenants: it holds why they could
+	// not be listed.
+	whole := func(t connectors.Tenant) bool { return t.ID == "" && len(stored) > 1 }
+	if job.Offline {
+		return slices.DeleteFunc(stored, whole), nil, nil
+	}
+	if tenants, err = c.Source.Tenants(ctx); err != nil {
+		return nil, nil, err
+	}
+	for _, t := range stored {
+		switch {
+		case named(tenants, t):
+		case t.ID == "":
+			err = e.listedAgain(ctx, c)
+		default:
+			unlisted = append(unlisted, t)
+		}
+	}
+	return tenants, unlisted, err
+}
+
+// listedAgain ends the failure of a connection whose tenants could not be listed.
+func (e *Engine) listedAgain(ctx context.Context, c *Connection) error {
+	p := store.Partition{Connection: c.Name}
+	if !e.isFailing(ctx, p) {
+		return nil
+	}
+	e.opts.Log.Info("connection recovered: its tenants can be listed again", "connection", c.Name)
+	return e.store.Update(ctx, p, func(tx store.Writer) error {
+		state, err := tx.Tenant()
+		if err != nil {
+			return err
+		}
+		state.Failing, state.Proven = nil, e.opts.Now().UTC()
+		return tx.PutTenant(state)
+	})
+}
+
+// isFailing reports whether a partition's last run failed. When that cannot be read, the run itself will say so.
+func (e *Engine) isFailing(ctx context.Context, p store.Partition) (failing bool) {
+	_ = e.store.View(ctx, p, func(tx store.Reader) error {
+		state, err := tx.Tenant()
+		failing = state.Failing != nil
+		return err
+	})
+	return failing
 }
 
 // StoredTenants lists the tenants of a connection that were ever read, in order.

@@ -40,6 +40,8 @@ type Connection struct {
 type Options struct {
 	Log *slog.Logger
 	Now func() time.Time
+	// Sleep waits, or returns the context's error; nil is a timer. Tests put a clock of their own here.
+	Sleep func(ctx context.Context, d time.Duration) error
 	// Queued is called after actions were queued for a target; nil when nobody waits for them.
 	Queued func(target string)
 	// Next says when a connection runs next by its schedule, for the line that a run ends with; nil when
@@ -70,6 +72,9 @@ type Engine struct {
 
 // New makes an engine on a store.
 func New(s store.Store, opts Options) *Engine {
+	if opts.Sleep == nil {
+		opts.Sleep = sleep
+	}
 	return &Engine{store: s, opts: opts, locks: map[store.Partition]*sync.Mutex{}, proven: map[store.Partition]time.Time{}}
 }
 
@@ -86,6 +91,8 @@ type Job struct {
 	Patient bool
 	// Trigger says who asked: schedule, signal, operator.
 	Trigger string
+	// unlisted: the source no longer lists the tenant, so there is nothing to ask it.
+	unlisted bool
 	// Visit, when set, sees every action of the plan in order before the guard decides.
 	Visit func(*directory.Action)
 }
@@ -162,17 +169,23 @@ func (r *run) story(ctx context.Context) (err error) {
 	if err := r.load(ctx); err != nil {
 		return err
 	}
-	if !r.job.Offline {
-		if err := r.read(ctx); err != nil {
-			return err
-		}
+	switch {
+	case r.job.unlisted && r.state.RulesHash == "":
+		return nil // nothing was ever made of it
+	case r.job.unlisted:
+		err = r.sweepTenant(ctx)
+	case !r.job.Offline:
+		err = r.read(ctx)
+	}
+	if err != nil {
+		return err
 	}
 	return r.settle(ctx)
 }
 
 func (r *run) mode() string {
 	switch {
-	case r.job.Offline:
+	case r.job.Offline, r.job.unlisted:
 		return "offline"
 	case !r.job.Full && slices.ContainsFunc(r.streams(), func(s connectors.Stream) bool { return s.Delta }):
 		return connectors.Delta.String()

@@ -537,3 +537,127 @@ func TestNewTargetLearnsEveryRecord(t *testing.T) {
 		t.Errorf("the new target: %s, %v", got, err)
 	}
 }
+
+// tenanted is a world with several tenants that are all alike.
+type tenanted struct {
+	*world
+	list []connectors.Tenant
+	err  error
+	bad  map[string]func(context.Context) error
+}
+
+func (w *tenanted) Tenants(context.Context) ([]connectors.Tenant, error) { return w.list, w.err }
+
+func (w *tenanted) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
+	if bad := w.bad[req.Tenant.ID]; bad != nil {
+		return bad(ctx)
+	}
+	calm := *w.world // reads run side by side
+	return calm.Read(ctx, req, emit)
+}
+
+func outcomes(results []Result) string {
+	var words []string
+	for _, r := range results {
+		words = append(words, r.Partition.Tenant+":"+r.Run.Outcome)
+	}
+	return strings.Join(words, " ")
+}
+
+// Tenants come and go: what one had that the source no longer lists waits for the operator.
+func TestUnlistedTenant(t *testing.T) {
+	r := newRig(t)
+	r.add("1", "P1")
+	r.groups["g"] = []string{"p:1"}
+	source := &tenanted{world: r.world, list: []connectors.Tenant{{ID: "a"}, {ID: "b", Name: "B"}}}
+	r.conn.Source = source
+	run := func(what, want string) []Result {
+		t.Helper()
+		results := r.engine.RunConnection(t.Context(), r.conn, Job{})
+		if got := outcomes(results); got != want {
+			t.Errorf("%s: got %s, want %s", what, got, want)
+		}
+		return results
+	}
+	run("first", "a:clean b:clean")
+	source.err = &fault.Error{Class: fault.Transient, Op: "list tenants"}
+	run("the list fails", ":failed")
+	source.err = nil
+	run("and is back", "a:clean b:clean")
+	if r.engine.isFailing(t.Context(), store.Partition{Connection: "hq"}) {
+		t.Error("the connection still counts as failing")
+	}
+	source.list = source.list[:1]
+	run("b is not listed", "a:clean b:held")
+	held := run("nor now", "a:clean b:held")[1].Run.Held
+	source.list = []connectors.Tenant{{ID: "a"}, {ID: "b", Name: "B"}}
+	run("b is back", "a:clean b:clean")
+	source.list = source.list[:1]
+	if again := run("and gone again", "a:clean b:held")[1].Run.Held; again != held {
+		t.Errorf("the plan is %s, was %s", again, held)
+	}
+	if res := r.engine.Approve(t.Context(), r.conn, connectors.Tenant{ID: "b"}, held); res.Run.Outcome != Clean || res.Run.Counts["user"]["deactivate"] != 1 {
+		t.Errorf("approved: %+v", res)
+	}
+	run("it stays away", "a:clean b:clean")
+}
+
+// Tenants that hang keep nobody waiting but themselves.
+func TestHangingTenantsDelayNobody(t *testing.T) {
+	r := newRig(t)
+	r.add("1", "P1")
+	source := &tenanted{world: r.world, bad: map[string]func(context.Context) error{}}
+	r.conn.Source = source
+	for i := range 100 {
+		source.list = append(source.list, connectors.Tenant{ID: fmt.Sprint(i)})
+	}
+	release := make(chan struct{})
+	for i := range 3 * tenantsAtOnce {
+		source.bad[fmt.Sprint(i)] = func(context.Context) error {
+			<-release
+			return &fault.Error{Class: fault.Auth, Op: "read"}
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		release = make(chan struct{})
+		go func() {
+			time.Sleep(time.Hour)
+			close(release)
+		}()
+		began := time.Now()
+		clean := 0
+		for _, res := range r.engine.RunConnection(context.Background(), r.conn, Job{}) {
+			if res.Run.Outcome == Clean {
+				clean++
+			}
+		}
+		if clean != 100-3*tenantsAtOnce {
+			t.Errorf("%d tenants are clean", clean)
+		}
+		if took := r.slowest(began); took > 3*slowAfter+time.Second {
+			t.Errorf("the others waited for %s", took)
+		}
+	})
+}
+
+// slowest returns when the last clean tenant was done.
+func (r *rig) slowest(since time.Time) (longest time.Duration) {
+	r.Helper()
+	parts, err := r.store.Partitions(context.Background())
+	if err != nil {
+		r.Fatal(err)
+	}
+	for _, p := range parts {
+		err := r.store.View(context.Background(), p, func(tx store.Reader) error {
+			state, err := tx.Tenant()
+			if state.Failing == nil {
+				longest = max(longest, state.Proven.Sub(since))
+			}
+			return err
+		})
+		if err != nil {
+			r.Fatal(err)
+		}
+	}
+	return longest
+}

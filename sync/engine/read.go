@@ -76,7 +76,7 @@ func (r *run) readStream(ctx context.Context, s connectors.Stream, full bool) (c
 		class := fault.ClassOf(err)
 		switch {
 		case class == fault.CursorExpired && (l.mode == connectors.Delta || len(l.state.Partial) > 0):
-			r.note("%s: the source no longer takes our cursor; reading in full", s.Name)
+			r.note("%s: the changes cannot be had, reading in full instead: %s", s.Name, fault.Text(err))
 			if err := l.forgetCursor(ctx); err != nil {
 				return 0, err
 			}
@@ -86,7 +86,7 @@ func (r *run) readStream(ctx context.Context, s connectors.Stream, full bool) (c
 				return 0, err
 			}
 			r.log.Warn("source failed, trying again", "stream", s.Name, "class", class, "err", err, "wait", wait)
-			if err := sleep(ctx, wait); err != nil {
+			if err := r.opts.Sleep(ctx, wait); err != nil {
 				return 0, err
 			}
 		default:

@@ -116,10 +116,10 @@ func (l *listing) missing(ctx context.Context, kind directory.Kind) (missing *ro
 }
 
 // markMissing marks objects as gone, in chunks. A cause that is already known is not written again.
-func (l *listing) markMissing(ctx context.Context, kind directory.Kind, missing *roaring.Bitmap, cause store.GoneCause) error {
+func (r *run) markMissing(ctx context.Context, kind directory.Kind, missing *roaring.Bitmap, cause store.GoneCause) error {
 	for chunk := range slices.Chunk(nums(missing), sweepChunk) {
 		var news []store.Num
-		err := l.view(ctx, func(tx store.Reader) error {
+		err := r.view(ctx, func(tx store.Reader) error {
 			for _, n := range chunk {
 				row, ok, err := tx.Row(kind, n)
 				if err != nil {
@@ -137,7 +137,7 @@ func (l *listing) markMissing(ctx context.Context, kind directory.Kind, missing 
 		if len(news) == 0 {
 			continue
 		}
-		err = l.update(ctx, func(tx store.Writer) error {
+		err = r.update(ctx, func(tx store.Writer) error {
 			for _, n := range news {
 				if err := markGone(tx, kind, n, cause); err != nil {
 					return err
@@ -148,9 +148,34 @@ func (l *listing) markMissing(ctx context.Context, kind directory.Kind, missing 
 		if err != nil {
 			return err
 		}
-		l.rec.Removed += len(news)
+		r.rec.Removed += len(news)
 	}
 	return nil
+}
+
+// sweepTenant says of everything in a tenant that the source no longer lists that it is out of scope: that waits
+// for the operator. A tenant that is listed again is read in full.
+func (r *run) sweepTenant(ctx context.Context) error {
+	r.unproven = "the source did not list the tenant"
+	if r.state.WantFull && r.state.Why == r.unproven {
+		return nil // done before
+	}
+	r.note("the source no longer lists this tenant; the removal of what it had waits for approval")
+	for _, kind := range directory.Kinds() {
+		here := roaring.New()
+		err := r.eachRow(ctx, kind, func(row store.Row) {
+			if row.Gone == store.Here {
+				here.Add(uint32(row.Num))
+			}
+		})
+		if err != nil {
+			return err
+		}
+		if err := r.markMissing(ctx, kind, here, store.OutOfScope); err != nil {
+			return err
+		}
+	}
+	return r.settleWish(ctx, false)
 }
 
 // sweepMembers takes away the memberships that a stream which lists members did not name.

@@ -4,6 +4,7 @@ package controltest
 import (
 	"context"
 	"errors"
+	"io"
 
 	"dirsyncd/sync/control"
 	"dirsyncd/sync/engine"
@@ -23,6 +24,7 @@ type Fake struct {
 	ParkedFunc  func(context.Context) ([]control.ParkedItem, error)
 	ReplayFunc  func(context.Context, []string) (int, error)
 	DropFunc    func(context.Context, []string) (int, error)
+	BackupFunc  func(context.Context, io.Writer) error
 }
 
 var _ control.Operations = (*Fake)(nil)
@@ -109,4 +111,12 @@ func (f *Fake) Drop(ctx context.Context, ids []string) (int, error) {
 		return 0, unexpected("drop")
 	}
 	return f.DropFunc(ctx, ids)
+}
+
+// Backup implements control.Operations.
+func (f *Fake) Backup(ctx context.Context, to io.Writer) error {
+	if f.BackupFunc == nil {
+		return unexpected("backup")
+	}
+	return f.BackupFunc(ctx, to)
 }

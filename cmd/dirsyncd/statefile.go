@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"dirsyncd/store/bolt"
+	"dirsyncd/sync/control"
+	"dirsyncd/sync/fault"
+)
+
+func newStateCommand(sh *shell) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "state",
+		Short: "look after the state file: backup, verify",
+		Long: `The state file holds what was read, what the targets were told, and what waits
+for them. It survives being killed at any moment; a backup is for a lost disk.
+
+To go back to a backup: stop the daemon, put the backup in the place of the
+state file, start the daemon. What happened since then is read again from the
+sources, and sent again as far as the targets were told already.`,
+		Example: `  dirsyncd state backup /backup/dirsyncd-$(date +%F).db
+  dirsyncd state verify
+  dirsyncd state verify /backup/dirsyncd-2026-01-31.db`,
+	}
+	asGroup(cmd)
+	cmd.AddCommand(newBackupCommand(sh), newVerifyCommand(sh))
+	return cmd
+}
+
+// stateReport is what the two commands found.
+type stateReport struct {
+	File  string `json:"file"`
+	Bytes int64  `json:"bytes"`
+	OK    bool   `json:"ok"`
+}
+
+func newBackupCommand(sh *shell) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "backup FILE",
+		Short: "copy the state into a new file, also while the daemon runs",
+		Long: `Copies the state, as it is at one moment, into a new file that only you can
+read, and verifies the copy. It works with and without a running daemon and
+stops nothing. Nothing is left at FILE when it fails.
+
+Exit codes: 0 copied and verified, 1 failed, 2 wrong usage or configuration.`,
+		Example: `  dirsyncd state backup /backup/dirsyncd.db`,
+		Args:    takes(1, 1, "the file to make"),
+	}
+	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, args []string) error {
+		size, err := backup(ctx, ops, args[0])
+		if err != nil {
+			return err
+		}
+		return sh.showState(stateReport{File: args[0], Bytes: size, OK: true}, "copied and verified")
+	})
+	return cmd
+}
+
+// backup makes a verified copy of the state. The file gets its name only when it is whole and on the disk.
+func backup(ctx context.Context, ops control.Operations, file string) (size int64, err error) {
+	wrong := func(err error, hint string) error {
+		return &fault.Error{Class: fault.Configuration, Op: "backup", Where: file, Err: err, Hint: hint}
+	}
+	if _, err := os.Lstat(file); err == nil {
+		return 0, wrong(errors.New("there is something already"), "give the name of a new file")
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".part-*")
+	if err != nil {
+		return 0, wrong(err, "")
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	err = ops.Backup(ctx, f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return 0, err
+	}
+	if size, err = verify(ctx, f.Name()); err != nil {
+		return 0, err
+	}
+	// A link, unlike a rename, takes nobody else's place.
+	if err := os.Link(f.Name(), file); err != nil {
+		return 0, wrong(err, "")
+	}
+	return size, nil
+}
+
+func newVerifyCommand(sh *shell) *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify [FILE]",
+		Short: "check that a state file, or a backup, is sound",
+		Long: `Reads a state file from its beginning to its end and checks that everything in
+it agrees. Without FILE it is the state of the configuration; while the daemon
+runs, a copy of it. Nothing is changed.
+
+Exit codes: 0 sound, 1 damaged or failed, 2 wrong usage or configuration.`,
+		Example: `  dirsyncd state verify
+  dirsyncd state verify /backup/dirsyncd.db`,
+		Args: takes(0, 1, "a state file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := interruptible(cmd.Context())
+			defer stop()
+			report := stateReport{OK: true}
+			var err error
+			if len(args) == 1 {
+				report.File = args[0]
+				report.Bytes, err = verify(ctx, args[0])
+			} else {
+				report.File, report.Bytes, err = sh.verifyPresent(ctx)
+			}
+			if err != nil {
+				return err
+			}
+			return sh.showState(report, "sound")
+		},
+	}
+}
+
+// verifyPresent verifies the state of the configuration, or of the daemon that has it.
+func (sh *shell) verifyPresent(ctx context.Context) (file string, size int64, err error) {
+	ops, done, err := sh.connect(ctx)
+	if err != nil {
+		return "", 0, err
+	}
+	defer done()
+	st, err := ops.Status(ctx)
+	if err != nil {
+		return "", 0, err
+	}
+	dir, err := os.MkdirTemp("", "dirsyncd-verify-")
+	if err != nil {
+		return "", 0, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	size, err = backup(ctx, ops, filepath.Join(dir, "copy.db"))
+	return st.State, size, err
+}
+
+// verify checks a file that nobody writes to and returns its size in bytes.
+func verify(ctx context.Context, file string) (int64, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return 0, &fault.Error{Class: fault.Configuration, Op: "verify", Where: file, Err: err, Hint: "name a state file or a backup"}
+	}
+	st, err := bolt.Open(file, bolt.Options{ReadOnly: true})
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), errors.Join(st.Verify(ctx), st.Close())
+}
+
+func (sh *shell) showState(r stateReport, word string) error {
+	if sh.opts.json {
+		return sh.out.json(r)
+	}
+	sh.out.line("%s: %s, %s", r.File, sh.out.paint(green, word), fmt.Sprintf("%.1f MiB", float64(r.Bytes)/(1<<20)))
+	return nil
+}

@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	// tenantsAtOnce is how many tenants of one connection are run at the same time.
+	tenantsAtOnce = 8
+	// slowTenants is how many more may be under way that do not get on.
+	slowTenants = 32
+	// slowAfter is how long a tenant keeps others waiting for its place.
+	slowAfter = 2 * time.Second
+)
+
+// lanes let many tenants take turns so that those which hang or fail do not delay the others: a tenant that
+// failed last time, or that takes long, goes on in a lane of its own.
+type lanes struct{ fast, slow chan struct{} }
+
+func newLanes() *lanes {
+	return &lanes{fast: make(chan struct{}, tenantsAtOnce), slow: make(chan struct{}, slowTenants)}
+}
+
+// enter waits for a place and returns the function that gives it back.
+func (l *lanes) enter(slow bool) (leave func()) {
+	if slow {
+		l.slow <- struct{}{}
+		return func() { <-l.slow }
+	}
+	l.fast <- struct{}{}
+	place := l.fast
+	var mu sync.Mutex
+	moving := time.AfterFunc(slowAfter, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		select {
+		case l.slow <- struct{}{}:
+			<-place
+			place = l.slow
+		default: // that lane is full, too: stay
+		}
+	})
+	return func() {
+		moving.Stop()
+		mu.Lock()
+		defer mu.Unlock()
+		<-place
+	}
+}
