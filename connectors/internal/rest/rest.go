@@ -51,7 +51,7 @@ type Options struct {
 	Silence time.Duration
 	// AnyContent lets answers through that are empty or not JSON.
 	AnyContent func(*http.Request) bool
-	// Sleep waits; nil is a timer. Tests put a clock of their own here.
+	// Sleep waits; nil is Env.Sleep, and without that a timer.
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 
@@ -92,6 +92,9 @@ func NewTransport(o Options) *Transport {
 	}
 	if o.Silence == 0 {
 		o.Silence = time.Minute
+	}
+	if o.Sleep == nil {
+		o.Sleep = o.Env.Sleep
 	}
 	if o.Sleep == nil {
 		o.Sleep = sleep
