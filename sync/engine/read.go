@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -175,7 +176,7 @@ func (l *listing) read(ctx context.Context) (err error) {
 	alarm.Stop()
 	giveUp(nil)
 	switch {
-	case err != nil && ctx.Err() == nil && context.Cause(reading) == error(stalled):
+	case err != nil && ctx.Err() == nil && errors.Is(context.Cause(reading), stalled):
 		return stalled
 	case err != nil:
 		return err
