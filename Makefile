@@ -8,10 +8,10 @@ TESTFLAGS ?=
 
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags timetzdata -ldflags "-s -w -X main.version=$(VERSION)"
 
-.PHONY: help build test fast lint fmt bench fuzz demo clean
+.PHONY: help build test fast lint fmt bench fuzz demo licences release clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## a static binary in bin/
 	$(BUILD) -o bin/dirsyncd ./cmd/dirsyncd
@@ -38,6 +38,12 @@ fuzz: ## every fuzz target for FUZZTIME
 
 demo: ## the five-minute tour
 	$(GO) run ./cmd/dirsyncd demo
+
+licences: ## renew docs/licences.md
+	./packaging/licences >docs/licences.md.new && mv docs/licences.md.new docs/licences.md
+
+release: ## archives, Debian packages, contents and checksums in dist/
+	./packaging/release $(VERSION)
 
 clean: ## remove what the others made
 	rm -rf bin dist coverage.txt

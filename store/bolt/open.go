@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"dirsyncd/store"
+	"dirsyncd/sync/fault"
 )
 
 // Options say how a state file is opened. The zero value is right for a service.
@@ -120,17 +121,38 @@ func (s *Store) bboltOptions(opts Options) *bbolt.Options {
 
 // prepare makes the folder of a file that does not exist yet, and inspects one that does.
 func prepare(path string, readOnly bool) (created bool, err error) {
-	_, err = os.Stat(path)
+	info, err := os.Stat(path)
 	switch {
 	case err == nil:
-		return false, inspect(path, readOnly)
+		if err := inspect(path, readOnly); err != nil || readOnly {
+			return false, err
+		}
+		return false, keepPrivate(path, info.Mode())
 	case !errors.Is(err, fs.ErrNotExist) || readOnly:
 		return false, classify("open state", path, err)
+	}
+	if _, err := os.Lstat(path); err == nil {
+		// To follow it would make a file in a place that nobody named.
+		return false, &fault.Error{Class: fault.Configuration, Op: "open state", Where: path,
+			Err: errors.New("it is a link to nowhere"), Hint: "remove the link, or mend it"}
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return false, classify("create the folder of the state", filepath.Dir(path), err)
 	}
 	return true, nil
+}
+
+// keepPrivate takes the file from the eyes of others: a restored backup may have come with other rights. The state
+// holds personal data.
+func keepPrivate(path string, mode fs.FileMode) error {
+	if mode.Perm()&0o077 == 0 {
+		return nil
+	}
+	if err := os.Chmod(path, mode.Perm()&0o700); err != nil {
+		return &fault.Error{Class: fault.Configuration, Op: "open state", Where: path,
+			Err: fmt.Errorf("others may read it, and that cannot be changed: %w", err), Hint: "make it the daemon's own: chown, and chmod 0600"}
+	}
+	return nil
 }
 
 // syncFolder makes the name of a new file durable.

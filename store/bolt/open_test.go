@@ -77,6 +77,30 @@ func TestOpenCreatesPrivately(t *testing.T) {
 	}
 }
 
+// A restored file that others may read is taken from their eyes; one that is not ours is left as it is.
+func TestOpenMakesPrivate(t *testing.T) {
+	path := stateFile(t)
+	foreign := filepath.Join(t.TempDir(), "config.yaml")
+	write(t, foreign, []byte("state: here\n"))
+	for _, name := range []string{path, foreign} {
+		if err := os.Chmod(name, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := bolt.Open(name, bolt.Options{}); err == nil {
+			_ = s.Close()
+		}
+	}
+	for name, want := range map[string]os.FileMode{path: 0o600, foreign: 0o644} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s has mode %v, want %v", name, got, want)
+		}
+	}
+}
+
 func TestOpenKeepsContent(t *testing.T) {
 	s, err := bolt.Open(stateFile(t), bolt.Options{})
 	if err != nil {
@@ -116,6 +140,11 @@ func TestOpenRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, fault.Configuration, "directory"},
+		{"link to nowhere", func(t *testing.T, path string) {
+			if err := errors.Join(os.Remove(path), os.Symlink(filepath.Join(t.TempDir(), "elsewhere"), path)); err != nil {
+				t.Fatal(err)
+			}
+		}, fault.Configuration, "link to nowhere"},
 		{"file for a folder", func(t *testing.T, path string) {
 			dir := filepath.Dir(path)
 			if err := os.RemoveAll(dir); err != nil {

@@ -640,6 +640,27 @@ func TestHangingTenantsDelayNobody(t *testing.T) {
 	})
 }
 
+// A connector that hangs does not hold its tenant up for ever.
+func TestStalledSource(t *testing.T) {
+	r := newRig(t)
+	hang := &tenanted{world: r.world, list: []connectors.Tenant{{}}, bad: map[string]func(context.Context) error{}}
+	hang.bad[""] = func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	r.conn.Source = hang
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		res := r.engine.Run(context.Background(), r.conn, connectors.Tenant{}, Job{})
+		if fault.ClassOf(res.Err) != fault.Transient || !strings.Contains(res.Err.Error(), "nothing came for") {
+			t.Errorf("got %v", res.Err)
+		}
+		if took := time.Since(began); took > attempts*stalledAfter+time.Hour {
+			t.Errorf("gave up after %s", took)
+		}
+	})
+}
+
 // slowest returns when the last clean tenant was done.
 func (r *rig) slowest(since time.Time) (longest time.Duration) {
 	r.Helper()

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -20,6 +21,9 @@ const (
 	// longestWait is the longest that a run waits for a source which asks for patience; beyond it the run
 	// fails and the schedule decides.
 	longestWait = 10 * time.Minute
+	// stalledAfter is how long a connector may go without a page. Connectors have time limits of their own for
+	// everything that they wait for; this one is for what they forgot: a run must not hang for ever.
+	stalledAfter = time.Hour
 	// idleCursor is how old a cursor may grow while a source has nothing new. Storing each new one would make
 	// every idle cycle a write; sources keep cursors for longer than this, but not all for long.
 	idleCursor = time.Hour
@@ -161,7 +165,20 @@ func (l *listing) read(ctx context.Context) (err error) {
 	if l.mode == connectors.Full {
 		req.Cursor = l.state.Partial
 	}
-	if err := l.conn.Source.Read(ctx, req, func(p *connectors.Page) error { return l.take(ctx, p) }); err != nil {
+	stalled := &fault.Error{Class: fault.Transient, Op: "read " + l.stream.Name,
+		Err: fmt.Errorf("nothing came for %s", stalledAfter), Hint: "the source hangs; if it answers others, please report it"}
+	reading, giveUp := context.WithCancelCause(ctx)
+	alarm := time.AfterFunc(stalledAfter, func() { giveUp(stalled) })
+	err = l.conn.Source.Read(reading, req, func(p *connectors.Page) error {
+		alarm.Reset(stalledAfter)
+		return l.take(ctx, p)
+	})
+	alarm.Stop()
+	giveUp(nil)
+	switch {
+	case err != nil && ctx.Err() == nil && errors.Is(context.Cause(reading), stalled):
+		return stalled
+	case err != nil:
 		return err
 	}
 	if l.proof == nil {
