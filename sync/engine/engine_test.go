@@ -538,6 +538,38 @@ func TestNewTargetLearnsEveryRecord(t *testing.T) {
 	}
 }
 
+// Somebody leaves while a full read is in doubt. Changes alone would never tell: the next run reads in full.
+func TestDoubtIsReadAgainInFull(t *testing.T) {
+	for name, doubt := range map[string]func(*rig){
+		"an entry without an id": func(r *rig) {
+			r.invalid = []connectors.Invalid{{Kind: directory.Person, Where: "cn=x", Err: &fault.Error{Class: fault.Invalid, Op: "read", Err: errors.New("no id")}}}
+		},
+		"another count": func(r *rig) { r.count = 99 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.conn.Guard = nil
+			r.delta = func(emit func(*connectors.Page) error) error {
+				return emit(&connectors.Page{Cursor: []byte("delta"), Proof: &connectors.Proof{Scope: "all", Count: -1}})
+			}
+			r.add("1", "One")
+			r.add("2", "Two")
+			r.sync()
+			delete(r.people, "2")
+			doubt(r)
+			r.job = Job{Full: true}
+			if got, res := r.sync(); got != "" || len(res.Run.Notes) == 0 {
+				t.Errorf("in doubt: %s, notes %v", got, res.Run.Notes)
+			}
+			r.invalid, r.count = nil, -1
+			r.expect("the next run", Clean, "deactivate user 2")
+			if res := r.expect("and the one after", Clean); res.Run.Mode == "full" && res.Run.Read > 1 {
+				t.Errorf("it read in full again: %+v", res.Run)
+			}
+		})
+	}
+}
+
 // tenanted is a world with several tenants that are all alike.
 type tenanted struct {
 	*world

@@ -60,13 +60,16 @@ func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 	})
 }
 
-// certain reports whether absence from the listing means anything, and says so when it does not.
+// certain reports whether absence from the listing means anything, and says so when it does not. Then the next run
+// reads in full again: changes alone would never tell who is missing from this listing.
 func (l *listing) certain() bool {
 	if l.unnamed > 0 {
+		l.unproven = l.stream.Name + ": entries without a readable id"
 		l.note("%s: %d entries came without a readable id, so nobody's absence is certain; nothing was removed", l.stream.Name, l.unnamed)
 		return false
 	}
 	if listed := int(l.seen.objects.GetCardinality()); l.stream.Counted && l.proof.Count >= 0 && l.proof.Count != listed {
+		l.unproven = l.stream.Name + ": the source counts other objects than it lists"
 		l.note("%s: the source listed %d objects but counts %d; nothing was removed", l.stream.Name, listed, l.proof.Count)
 		return false
 	}
