@@ -140,6 +140,15 @@ func (s *settlement) commitOutcome(tx store.Writer, o *outcome) error {
 			return err
 		}
 	}
+	// The lists are settled later in this pass. Should it be cut before that, their marks are all that tells of
+	// it; under other rules than before everything is looked at again anyhow.
+	if s.hash == s.state.RulesHash {
+		for _, list := range o.lists {
+			if err := markIfStored(tx, list.kind, list.num, store.MembersChanged); err != nil {
+				return err
+			}
+		}
+	}
 	if o.forget {
 		return tx.DeleteRow(o.kind, o.num)
 	}

@@ -57,6 +57,8 @@ func (r *rig) story() []func() {
 			r.groups["desk"] = []string{"p:1", "g:inner"}
 			r.groups["inner"] = []string{"p:2", "p:3"}
 			r.groups["team"] = []string{"p:4", "p:5", "g:desk"}
+			r.groups["team of leavers"] = []string{"p:7", "p:6"}
+			r.people["6"] = person{name: "P6", holds: []string{"e3"}}
 			r.licences["e3"], r.customers["c"], r.devices["pc"] = "E3", "Acme", "p:8"
 			r.people["8"] = person{name: "P8", holds: []string{"e3"}}
 		},
@@ -69,6 +71,9 @@ func (r *rig) story() []func() {
 			r.add("10", "Joiner")
 			r.groups["inner"] = []string{"p:3", "p:6"}
 			r.groups["team"] = []string{"p:4", "p:10"}
+		},
+		func() {
+			delete(r.people, "6") // nothing changes but this
 		},
 		func() {
 			r.add("7", "Back")

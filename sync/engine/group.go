@@ -125,6 +125,14 @@ func (s *settlement) recordKeys(tx store.Reader, people []uint32) ([]string, err
 			return nil, err
 		}
 		if !ok {
+			// A run that was cut has settled the person already, and forgotten the object.
+			records, err := recordsOf(tx, store.Num(n), mapping.RecordsOf(directory.Person))
+			if err != nil {
+				return nil, err
+			}
+			if len(records) > 0 {
+				keys = append(keys, records[0].Key)
+			}
 			continue
 		}
 		o, err := directory.ParseObject(row.Data)
@@ -164,14 +172,15 @@ func (s *settlement) groupsToSettle(ctx context.Context) (*roaring.Bitmap, error
 	return set, err
 }
 
-// noteActivity remembers that a person gains or loses an active record, and which groups and licences that
-// concerns. It is noted while the person is at hand: its object may be forgotten when their turn comes.
-func (s *settlement) noteActivity(tx store.Reader, n store.Num, row *store.Row, o *directory.Object, was, is bool) error {
+// noteActivity remembers that a person gains or loses an active record, and returns the groups and licences that
+// list the person. It is noted while the person is at hand: its object may be forgotten when their turn comes.
+func (s *settlement) noteActivity(tx store.Reader, n store.Num, row *store.Row, o *directory.Object, was, is bool) ([]directoryNum, error) {
 	makes := &s.surroundings.uses.Records
 	if was == is || !makes[directory.Group] && !makes[directory.Licence] {
-		return nil
+		return nil, nil
 	}
 	s.activity.note(n, s.origin(o.ID).RecordKey(), is)
+	var lists []directoryNum
 	if makes[directory.Licence] {
 		for _, l := range o.Links {
 			if l.Type != directory.Holds {
@@ -179,19 +188,25 @@ func (s *settlement) noteActivity(tx store.Reader, n store.Num, row *store.Row, 
 			}
 			licences, err := owners(tx, l.To)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			s.activity.licences.Or(bitmap(licences))
+			for _, licence := range licences {
+				lists = append(lists, directoryNum{directory.Licence, licence})
+				s.activity.licences.Add(uint32(licence))
+			}
 		}
 	}
 	if !makes[directory.Group] {
-		return nil
+		return lists, nil
 	}
 	direct, err := s.surroundings.directGroups(tx, n, row.Handles, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	all, err := s.surroundings.above(tx, direct)
-	s.activity.groups.Or(bitmap(all))
-	return err
+	for _, group := range all {
+		lists = append(lists, directoryNum{directory.Group, group})
+		s.activity.groups.Add(uint32(group))
+	}
+	return lists, err
 }

@@ -26,8 +26,16 @@ type outcome struct {
 	forget bool
 	// unproven: the steps take records away for which there is no proof.
 	unproven bool
+	// lists are groups and licences whose lists of people the outcome changes.
+	lists []directoryNum
 	// leave: nothing is done about the object in this pass, and its mark stays.
 	leave bool
+}
+
+// directoryNum is an object of a kind.
+type directoryNum struct {
+	kind directory.Kind
+	num  store.Num
 }
 
 // batch is what one chunk of objects comes to.

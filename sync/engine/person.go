@@ -43,7 +43,8 @@ func (s *settlement) person(tx store.Reader, _ directory.Kind, n store.Num) (out
 	}
 	out.steps = plan.Decide(&subject, before, wants)
 	was, is := active(before, out.steps)
-	return out, s.noteActivity(tx, n, &row, &o, was, is)
+	out.lists, err = s.noteActivity(tx, n, &row, &o, was, is)
+	return out, err
 }
 
 // subject says whose records are decided about.
