@@ -49,16 +49,6 @@ func (w *wrong) String() string {
 	return text
 }
 
-// patient is a source that can be changed, hurt and mended.
-type patient struct {
-	open func(*testing.T, connectors.Env) connectors.Connector
-	// change makes true changes that must not get lost: somebody leaves, somebody joins.
-	change func(*testing.T)
-	// hurt makes something go wrong; mend undoes it.
-	hurt func(*testing.T, *wrong)
-	mend func()
-}
-
 // TestNothingIsRemovedWithoutProof puts every case of the corpus to its connector. While it lasts, nobody and
 // nothing is touched that did not change at the source, and the run says that something is wrong, unless it got the
 // whole truth all the same. Once it is over, two more runs tell the whole truth, without anybody's approval.
@@ -78,11 +68,11 @@ func TestNothingIsRemovedWithoutProof(t *testing.T) {
 }
 
 func (w *wrong) try(t *testing.T) {
-	begin, ok := patients()[w.connector]
+	begin, ok := worlds()[w.connector]
 	if !ok {
 		t.Fatalf("line %d: there is no connector %q", w.line, w.connector)
 	}
-	p := begin(t, w)
+	p := begin(t)
 	r := newRig(t, nil)
 	r.engine = engine.New(r.store, engine.Options{Log: slog.New(slog.DiscardHandler), Now: time.Now, Sleep: instantly})
 	open := func() {
@@ -96,7 +86,11 @@ func (w *wrong) try(t *testing.T) {
 	r.mustRun("second sync", engine.Job{})
 	before := r.records()
 
-	p.change(t)
+	p.leave(t)
+	p.join(t)
+	if w.kind == "hang" || w.kind == "black-hole" {
+		p.timeout = 300 * time.Millisecond
+	}
 	p.hurt(t, w)
 	open() // an edited configuration, and a process that starts while things are wrong
 	results := r.run(engine.Job{Full: w.full})

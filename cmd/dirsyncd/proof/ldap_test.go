@@ -21,7 +21,11 @@ import (
 
 // sources lists what is changed at random. A source that cannot be had here is nil, after it said why.
 func sources() []func(*testing.T) *source {
-	return []func(*testing.T) *source{openLDAP, activeDirectory}
+	all := []func(*testing.T) *source{openLDAP, activeDirectory}
+	for _, begin := range worlds() {
+		all = append(all, func(t *testing.T) *source { return begin(t).source(300) })
+	}
+	return all
 }
 
 func openFactory(t *testing.T, f connectors.Factory, configure func(any)) connectors.Connector {

@@ -1,0 +1,111 @@
+package proof
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"dirsyncd/connectors"
+	"dirsyncd/connectors/ldap"
+	"dirsyncd/connectors/ldap/simulator"
+	"dirsyncd/sync/config"
+)
+
+func check(t *testing.T, errs ...error) {
+	t.Helper()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// ldapWorld is a scripted LDAP server: unlike the real ones it can answer wrongly.
+func ldapWorld(t *testing.T) *world {
+	s, err := simulator.Start(simulator.Options{Population: simulator.Company(40)})
+	check(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	base, filter := s.Base(), ""
+	desk := s.GroupDN("Service Desk London")
+	joined, names := []string(nil), 0
+	var w *world
+	w = &world{
+		name: "ldap", timeout: patience,
+		open: func(t *testing.T, env connectors.Env) connectors.Connector {
+			cfg := ldap.Defaults()
+			cfg.Servers, cfg.Base, cfg.PageSize = []string{s.URL()}, ldap.Names{base}, 10
+			cfg.Bind = ldap.BindConfig{User: s.User(), Password: config.NewSecret(s.Password())}
+			cfg.Timeout, cfg.Users.Filter = config.Duration(w.timeout), filter
+			c, err := ldap.Open(cfg, env)
+			check(t, err)
+			return c
+		},
+	}
+	w.join = func(t *testing.T) {
+		names++
+		uid := fmt.Sprint("new", names)
+		check(t, s.AddPerson(simulator.Person{UID: uid, GivenName: "New", FamilyName: fmt.Sprint("Comer ", names), Department: "Sales"}))
+		joined = append(joined, uid)
+	}
+	w.leave = func(t *testing.T) {
+		members := s.Values(desk, "member")
+		check(t, s.Remove(members[0]))
+	}
+	w.change = func(t *testing.T, rnd *rand.Rand) bool {
+		if len(joined) == 0 {
+			w.join(t)
+			return true
+		}
+		i := rnd.IntN(len(joined))
+		dn := s.PersonDN(joined[i])
+		switch rnd.IntN(6) {
+		case 0:
+			w.join(t)
+		case 1:
+			check(t, s.Remove(dn))
+			joined = append(joined[:i:i], joined[i+1:]...)
+		case 2:
+			names++
+			check(t, s.Modify(dn, "title", fmt.Sprint("title ", names)))
+		case 3:
+			return s.AddMember(desk, dn) == nil
+		case 4:
+			return s.RemoveMember(desk, dn) == nil
+		default:
+			check(t, s.Lock(dn))
+		}
+		return true
+	}
+	kinds := map[string]simulator.FaultKind{
+		"cut": simulator.Cut, "answer": simulator.Answer, "hang": simulator.Hang, "garble": simulator.Garble, "empty": simulator.Empty,
+		"ignore-paging": simulator.IgnorePaging, "repeat": simulator.Repeat,
+	}
+	only := map[string]string{"users": "objectClass=person", "groups": "objectClass=groupOfNames"}
+	moments := map[string]simulator.Moment{
+		"binding": simulator.Binding, "connecting": simulator.Connecting, "lookup": simulator.Lookup,
+		"listing": simulator.Listing, "users": simulator.Listing, "groups": simulator.Listing,
+	}
+	w.hurt = func(t *testing.T, c *wrong) {
+		switch c.kind {
+		case "edit-base":
+			base = c.text + "," + s.Base()
+			return
+		case "edit-filter":
+			filter = c.text
+			return
+		}
+		kind, ok := kinds[c.kind]
+		on, known := moments[c.where]
+		if !ok || !known {
+			t.Fatalf("line %d: ldap does not know %q at %q", c.line, c.kind, c.where)
+		}
+		s.Misbehave(simulator.Fault{
+			On: on, Only: only[c.where], Kind: kind, After: c.after, Times: c.times, Code: uint16(c.code), Text: "as ordered",
+		})
+	}
+	w.mend = func() {
+		s.Behave()
+		base, filter = s.Base(), ""
+	}
+	return w
+}

@@ -1,0 +1,129 @@
+package csp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// ask sends a request and returns what ends the reading of its answer.
+func ask(ctx context.Context, way http.RoundTripper) (done func(), err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://graph.test/", http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := way.RoundTrip(req) //nolint:bodyclose // done closes it
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = resp.Body.Close() }, nil
+}
+
+func good(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("{}"))}, nil
+}
+
+// TestGateHoldsUntilRead: a request counts until its answer was read, and an error gives the slot back.
+func TestGateHoldsUntilRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(roundTrip(good), 1)
+		first, err := ask(t.Context(), g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := ask(short, g); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a second request went through: %v", err)
+		}
+		first()
+		first() // twice is once
+		second, err := ask(t.Context(), g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second()
+		g.below = roundTrip(func(*http.Request) (*http.Response, error) { return nil, io.EOF })
+		for range 3 {
+			if _, err := ask(t.Context(), g); !errors.Is(err, io.EOF) {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+type slowError struct{}
+
+func (slowError) Error() string   { return "timeout awaiting response headers" }
+func (slowError) Timeout() bool   { return true }
+func (slowError) Temporary() bool { return true }
+
+// TestLaneCloses: after one request without an answer the others fail at once, until it is tried again.
+func TestLaneCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		below := roundTrip(func(r *http.Request) (*http.Response, error) {
+			sent++
+			if sent == 1 {
+				return nil, slowError{}
+			}
+			return good(r)
+		})
+		l := newLane(newGate(below, 8), time.Now)
+		for range 3 {
+			if _, err := ask(t.Context(), l); err == nil {
+				t.Error("no error")
+			}
+		}
+		if sent != 1 {
+			t.Errorf("%d requests were sent", sent)
+		}
+		time.Sleep(closedFor)
+		done, err := ask(t.Context(), l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done()
+	})
+}
+
+func TestPartnerPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPartnerPace(50, time.Now, nil)
+		began := time.Now()
+		for range 500 {
+			if err := p.Wait(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			p.Learn(nil, http.StatusOK, nil)
+		}
+		// Half of 500 in a minute, less what was saved up.
+		if took := time.Since(began); took < 105*time.Second || took > 121*time.Second {
+			t.Errorf("500 requests in %s", took)
+		}
+		for range 3 {
+			p.Learn(nil, http.StatusTooManyRequests, nil)
+		}
+		began = time.Now()
+		for range 10 {
+			_ = p.Wait(t.Context(), nil)
+		}
+		if took := time.Since(began); took < 15*time.Second {
+			t.Errorf("10 requests in %s after being told off", took)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := p.Wait(ctx, nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled: %v", err)
+		}
+	})
+}

@@ -1,0 +1,210 @@
+package csp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"dirsyncd/connectors"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+)
+
+// sources read the lists of customers. It may be used by many goroutines.
+type sources struct {
+	cfg    *Config
+	center partnerCenter
+	graph  partnerGraph
+	pace   *partnerPace // of Partner Center
+
+	mu   sync.Mutex
+	last answers // what each source said last
+}
+
+// customersPerPage is the largest page of Partner Center.
+const customersPerPage = 500
+
+// ask reads all sources at the same time. The errors are those of the sources that failed, in the order of the
+// configuration.
+func (s *sources) ask(ctx context.Context) (answers, []error) {
+	var (
+		got answers
+		wg  sync.WaitGroup
+	)
+	failed, invalid := make([]error, len(s.cfg.Sources)), make([][]error, len(s.cfg.Sources))
+	for i, name := range s.cfg.Sources {
+		wg.Go(func() {
+			switch name {
+			case sourcePartnerCenter:
+				got.center, invalid[i], failed[i] = s.center.customers(ctx, customersPerPage)
+			case sourceGDAP:
+				got.relations, invalid[i], failed[i] = s.graph.relationships(ctx)
+			case sourceContracts:
+				got.contracts, invalid[i], failed[i] = s.graph.contracts(ctx)
+			}
+			failed[i] = sourceFault(name, failed[i])
+		})
+	}
+	wg.Wait()
+	got.invalid = map[string][]error{}
+	for i, name := range s.cfg.Sources {
+		if len(invalid[i]) > 0 {
+			got.invalid[name] = invalid[i]
+		}
+	}
+	return got, slices.DeleteFunc(failed, func(err error) bool { return err == nil })
+}
+
+// sourceFault says which list could not be read. A list without rights for it is the connection's trouble and none of
+// a customer's.
+func sourceFault(name string, err error) error {
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return err
+	}
+	named := *f
+	named.Where = strings.TrimSuffix("source "+name+", "+f.Where, ", ")
+	return &named
+}
+
+// complete lists the customers when every source answered.
+func (s *sources) complete(ctx context.Context) (answers, error) {
+	got, failed := s.ask(ctx)
+	if err := context.Cause(ctx); err != nil {
+		return answers{}, err
+	}
+	if len(failed) > 0 {
+		return answers{}, failed[0]
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = got
+	return got, nil
+}
+
+// tolerant lists the customers with what a failed source said last, when the configuration allows it and the source
+// has said something since the program began. Nothing vanishes because a source fails.
+func (s *sources) tolerant(ctx context.Context) (answers, error) {
+	got, failed := s.ask(ctx)
+	if err := context.Cause(ctx); err != nil {
+		return answers{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(failed) > 0 && (s.cfg.Incomplete != incompleteKeep || len(failed) == len(s.cfg.Sources)) {
+		return answers{}, failed[0]
+	}
+	if got.center == nil {
+		got.center = s.last.center
+	}
+	if got.relations == nil {
+		got.relations = s.last.relations
+	}
+	if got.contracts == nil {
+		got.contracts = s.last.contracts
+	}
+	s.last = got
+	return got, nil
+}
+
+// readCustomers lists the customers as objects, in the partner's own tenant.
+func (c *Connector) readCustomers(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
+	op := "read " + req.Stream
+	switch {
+	case req.Mode == connectors.Delta:
+		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: errors.New("changes of customers are not tracked")}
+	case len(req.Cursor) > 0:
+		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: errors.New("the list of customers cannot be resumed")}
+	}
+	got, err := c.sources.complete(ctx)
+	if err != nil {
+		return err
+	}
+	list := c.choice.pick(c.reconciled(got))
+	for begin := true; begin || len(list) > 0; begin = false {
+		part := list[:min(len(list), c.tune.customersPage)]
+		list = list[len(part):]
+		page := &connectors.Page{}
+		for _, one := range part {
+			if err := c.addDetail(ctx, one); err != nil {
+				return err
+			}
+			page.Objects = append(page.Objects, c.choice.object(one))
+		}
+		if len(list) == 0 {
+			page.Invalid = got.unreadable(op)
+			page.Proof = &connectors.Proof{Scope: c.scopeOfCustomers(), Count: -1}
+		}
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		if err := emit(page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unreadable lists the entries that could not be read. Nobody knows whose they are, so the listing proves no
+// absence.
+func (a *answers) unreadable(op string) (list []connectors.Invalid) {
+	for _, name := range slices.Sorted(maps.Keys(a.invalid)) {
+		for _, err := range a.invalid[name] {
+			list = append(list, connectors.Invalid{
+				Kind: directory.Customer, Where: "source " + name, Err: &fault.Error{Class: fault.Invalid, Op: op, Where: "source " + name, Err: err},
+			})
+		}
+	}
+	return list
+}
+
+// addDetail asks Partner Center for a customer's domains and address, when the configuration wants them. A customer
+// that buys nothing from the partner has none there.
+func (c *Connector) addDetail(ctx context.Context, one *customer) error {
+	if !c.cfg.CustomerDetails || !slices.Contains(one.sources, sourcePartnerCenter) {
+		return nil
+	}
+	room, err := c.room(one.id)
+	if err != nil {
+		return err
+	}
+	d, err := room.center.customer(ctx, one.id)
+	if noCommerce(err) || fault.ClassOf(err) == fault.Gone {
+		return nil // gone since the list was made
+	}
+	if err != nil {
+		return sourceFault(sourcePartnerCenter, err)
+	}
+	one.detail = d
+	one.domains = append(one.domains, d.Domains...)
+	return nil
+}
+
+// scopeOfCustomers says in words which customers are listed.
+func (c *Connector) scopeOfCustomers() string {
+	list := slices.Sorted(slices.Values(c.cfg.Sources))
+	text := fmt.Sprintf("customers of partner %s at %s and %s, as %s, from %s",
+		strings.ToLower(c.cfg.Tenant), c.sources.center.root.Host, c.sources.graph.root.Host, c.cfg.partnerApp().ClientID, strings.Join(list, ", "))
+	lower := func(names []string) string {
+		low := make([]string, len(names))
+		for i, n := range names {
+			low[i] = strings.ToLower(n)
+		}
+		slices.Sort(low)
+		return strings.Join(low, " ")
+	}
+	if len(c.cfg.Include) > 0 {
+		text += "; only " + lower(c.cfg.Include)
+	}
+	if len(c.cfg.Exclude) > 0 {
+		text += "; without " + lower(c.cfg.Exclude)
+	}
+	if !c.cfg.NewTenants {
+		text += "; no others than " + lower(slices.Collect(maps.Keys(c.cfg.Customers)))
+	}
+	return text
+}

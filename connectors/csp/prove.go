@@ -1,0 +1,98 @@
+package csp
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"dirsyncd/sync/fault"
+)
+
+// prover adds to a request for a token what proves that the application asks.
+type prover struct {
+	app App
+	now func() time.Time
+}
+
+const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// prove fills in the client's part of a form. Files are read anew, so that a renewed certificate needs no restart.
+func (p *prover) prove(form url.Values, endpoint string) error {
+	form.Set("client_id", p.app.ClientID)
+	switch {
+	case p.app.FederatedTokenFile != "":
+		data, err := os.ReadFile(string(p.app.FederatedTokenFile))
+		if err != nil {
+			return &fault.Error{
+				Class: fault.Configuration, Op: "read federated_token_file", Where: string(p.app.FederatedTokenFile), Err: withoutPath(err),
+				Hint: "whoever issues the token must keep the file there and fresh",
+			}
+		}
+		form.Set("client_assertion", strings.TrimSpace(string(data)))
+	case p.app.Certificate != "":
+		assertion, err := p.sign(endpoint)
+		if err != nil {
+			return err
+		}
+		form.Set("client_assertion", assertion)
+	default:
+		form.Set("client_secret", p.app.ClientSecret.Reveal())
+		return nil
+	}
+	form.Set("client_assertion_type", assertionType)
+	return nil
+}
+
+// sign makes a statement of the application ("Microsoft identity platform application authentication certificate
+// credentials").
+func (p *prover) sign(endpoint string) (string, error) {
+	bad := func(cause, hint string) error {
+		return &fault.Error{Class: fault.Configuration, Op: "read certificate", Where: string(p.app.Certificate), Err: errors.New(cause), Hint: hint}
+	}
+	data, err := os.ReadFile(string(p.app.Certificate))
+	if err != nil {
+		return "", bad(withoutPath(err).Error(), "create the file, or correct the path")
+	}
+	certificates, key, err := azidentity.ParseCertificates(data, []byte(p.app.CertificatePassword.Reveal()))
+	if err != nil || len(certificates) == 0 {
+		return "", bad("no certificate with a private key can be read from it", "put both into one PEM file, or give a PKCS #12 file with certificate_password")
+	}
+	private, ok := key.(*rsa.PrivateKey)
+	if !ok {
+		return "", bad("the private key is not an RSA key", "Entra ID takes RSA certificates of applications")
+	}
+	return signAssertion(p.app.ClientID, endpoint, certificates[0], private, p.now())
+}
+
+func signAssertion(client, endpoint string, certificate *x509.Certificate, key *rsa.PrivateKey, now time.Time) (string, error) {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	sum := sha256.Sum256(certificate.Raw)
+	part := func(v any) string {
+		raw, _ := json.Marshal(v) // plain data
+		return base64.RawURLEncoding.EncodeToString(raw)
+	}
+	text := part(map[string]string{"alg": "PS256", "typ": "JWT", "x5t#S256": base64.RawURLEncoding.EncodeToString(sum[:])}) + "." +
+		part(map[string]any{
+			"aud": endpoint, "iss": client, "sub": client, "jti": hex.EncodeToString(id[:]),
+			"nbf": now.Add(-time.Minute).Unix(), "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(),
+		})
+	digest := sha256.Sum256([]byte(text))
+	signature, err := rsa.SignPSS(rand.Reader, key, crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+	if err != nil {
+		return "", &fault.Error{Class: fault.Internal, Op: opSignIn, Err: err}
+	}
+	return text + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+}

@@ -1,0 +1,147 @@
+package entra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"dirsyncd/connectors"
+	"dirsyncd/sync/fault"
+)
+
+// Check signs in and asks for one entry of every list, so that each missing permission is a finding of its own.
+func (r *Reader) Check(ctx context.Context) ([]connectors.Finding, error) {
+	token, err := r.client.signIn.get(ctx, "")
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return []connectors.Finding{failed("sign-in", err)}, nil
+	}
+	findings := []connectors.Finding{{Subject: "sign-in", OK: true, Detail: "tenant " + r.sel.Tenant}}
+	claims, readable := readClaims(token)
+	if readable && claims.Tenant != "" && looksLikeID(r.sel.Tenant) && !strings.EqualFold(claims.Tenant, r.sel.Tenant) {
+		findings[0] = connectors.Finding{
+			Subject: "sign-in", Detail: "the token is for tenant " + claims.Tenant, Hint: "correct tenant, or use the identity of that tenant",
+		}
+	}
+	for _, p := range r.probes() {
+		f := r.probe(ctx, p, claims.granted(), readable)
+		if ctx.Err() != nil {
+			return findings, context.Cause(ctx)
+		}
+		findings = append(findings, f)
+		if p.stream == streamUsers && r.sel.tracks() && f.OK {
+			findings = append(findings, r.checkTracking(ctx))
+		}
+	}
+	if ctx.Err() != nil {
+		return findings, context.Cause(ctx)
+	}
+	return findings, nil
+}
+
+// probe is one small request and the permissions of which one lets it through, the least first.
+type probe struct {
+	stream      string
+	permissions []string
+	address     func() (*url.URL, error)
+}
+
+func (r *Reader) probes() []probe {
+	requests := r.client.requests
+	list := []probe{{streamUsers, userPermissions(), func() (*url.URL, error) { return requests.userList([]string{"id"}, false, 1, "") }}}
+	if r.sel.SignInActivity {
+		list = append(list, probe{streamUsers + ", sign-in activity", signInPermissions(), func() (*url.URL, error) {
+			return requests.userList([]string{"id", "signInActivity"}, false, 1, "")
+		}})
+	}
+	if r.sel.Groups {
+		list = append(list, probe{streamGroups, groupPermissions(), func() (*url.URL, error) { return requests.groupList([]string{"id"}, 1) }})
+	}
+	if r.sel.Licences {
+		list = append(list, probe{streamLicences, licencePermissions(), requests.subscribedSKUs})
+	}
+	if r.sel.Devices {
+		list = append(list, probe{streamDevices, devicePermissions(), func() (*url.URL, error) {
+			return requests.managedDevices([]string{"id"}, 1)
+		}})
+	}
+	return list
+}
+
+// probe makes the request. What the token says about permissions only explains: the service decides.
+func (r *Reader) probe(ctx context.Context, p probe, granted []string, readable bool) connectors.Finding {
+	subject := "permission " + p.permissions[0]
+	u, err := p.address()
+	if err == nil {
+		var body []byte
+		if body, err = r.client.get(ctx, u, ""); err == nil {
+			_, err = openEnvelope("read "+p.stream, body)
+		}
+	}
+	switch {
+	case FeatureAbsent(err) && r.sel.DevicesIfAny:
+		return connectors.Finding{Subject: p.stream, OK: true, Detail: "the tenant has no Intune"}
+	case err != nil && fault.ClassOf(err) == fault.Forbidden && readable:
+		f := failed(subject, err)
+		f.Detail += fmt.Sprintf("; granted: %s", orNothing(granted))
+		if slices.ContainsFunc(p.permissions, func(name string) bool { return slices.Contains(granted, name) }) {
+			f.Hint = "the token holds the permission and the service refuses it: it was taken away, or a policy of the tenant stands against it"
+		}
+		return f
+	case err != nil && fault.ClassOf(err) == fault.Forbidden:
+		return failed(subject, err)
+	case err != nil:
+		return failed(p.stream, err)
+	}
+	detail := "may read " + p.stream
+	if i := slices.IndexFunc(granted, func(name string) bool { return strings.Contains(name, "ReadWrite") }); i >= 0 {
+		detail += "; " + granted[i] + " is granted, and reading needs no more than " + p.permissions[0]
+	}
+	return connectors.Finding{Subject: subject, OK: true, Detail: detail}
+}
+
+// checkTracking asks whether the tenant can say what changed.
+func (r *Reader) checkTracking(ctx context.Context) connectors.Finding {
+	const subject = "change tracking"
+	u, err := r.client.requests.usersDelta([]string{"id"})
+	if err == nil {
+		// The position of now costs one small answer, whatever the size of the tenant.
+		u.RawQuery += "&$deltatoken=latest"
+		_, err = r.client.get(ctx, u, "")
+	}
+	switch {
+	case untracked(err):
+		return connectors.Finding{
+			Subject: subject, Detail: "this kind of tenant does not track changes, so every read is a full one",
+			Hint: "set tenant_type: b2c, or external for an External ID tenant",
+		}
+	case err != nil:
+		return failed(subject, err)
+	}
+	return connectors.Finding{Subject: subject, OK: true, Detail: "incremental reads work"}
+}
+
+// failed makes a finding of an error.
+func failed(subject string, err error) connectors.Finding {
+	detail := err.Error()
+	var f *fault.Error
+	if errors.As(err, &f) && f.Err != nil {
+		detail = f.Err.Error()
+	}
+	return connectors.Finding{Subject: subject, Detail: detail, Hint: fault.Hint(err)}
+}
+
+func orNothing(list []string) string {
+	if len(list) == 0 {
+		return "nothing"
+	}
+	return strings.Join(list, ", ")
+}
+
+// looksLikeID reports whether a tenant is named by its GUID rather than by a domain.
+func looksLikeID(tenant string) bool { return len(tenant) == 36 && strings.Count(tenant, "-") == 4 }

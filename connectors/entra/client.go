@@ -1,0 +1,154 @@
+package entra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/sync/fault"
+)
+
+// ClientOptions say how one tenant's Graph is reached. Graph, Base and Credential are needed.
+type ClientOptions struct {
+	// Graph is the service's address without a version: https://graph.microsoft.com.
+	Graph string
+	// Base sends the requests; see rest.NewBase. Many clients may share one.
+	Base http.RoundTripper
+	// Credential makes credentials for the tenant.
+	Credential Credential
+	// Pace holds requests back; nil sends at once.
+	Pace *Pace
+	// Env is told of every request.
+	Env connectors.Env
+	// Patience is how long one request may wait in all between its attempts; see rest.Options.
+	Patience time.Duration
+	// Stale is after how many pages in a row without anything new a listing counts as one that does not end;
+	// 0 is 1000.
+	Stale int
+}
+
+// Client speaks to the Graph of one tenant. It may be used by many goroutines. Making one costs little and does
+// no I/O.
+type Client struct {
+	graph    *url.URL
+	requests requests
+	http     *http.Client
+	signIn   *signIn
+	pace     *Pace
+	stale    int
+	now      func() time.Time
+}
+
+// NewClient makes a client.
+func NewClient(o ClientOptions) (*Client, error) {
+	root, err := url.Parse(strings.TrimRight(o.Graph, "/"))
+	if err != nil || root.Host == "" {
+		return nil, &fault.Error{Class: fault.Configuration, Op: "open graph", Err: errors.New("graph is not an address")}
+	}
+	if o.Env.Now == nil {
+		o.Env.Now = time.Now
+	}
+	if o.Stale == 0 {
+		o.Stale = 1000
+	}
+	options := rest.Options{
+		Base: o.Base, Env: o.Env, Hosts: []string{root.Host}, Name: opOf, Explain: explainGraph, Patience: o.Patience,
+	}
+	if o.Pace != nil {
+		options.Pace = o.Pace
+	}
+	return &Client{
+		graph: root, requests: newRequests(root.String()), pace: o.Pace, stale: o.Stale, now: o.Env.Now,
+		http:   &http.Client{Transport: rest.NewTransport(options), CheckRedirect: noRedirects},
+		signIn: newSignIn(o.Credential, root.Scheme+"://"+root.Host+"/.default", o.Env.Now),
+	}, nil
+}
+
+// idSegment is a part of a path that is an id and not a word.
+var idSegment = regexp.MustCompile(`/[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}`)
+
+// opOf names a request by its path without ids.
+func opOf(r *http.Request) string {
+	path := idSegment.ReplaceAllString(r.URL.Path, "/{id}")
+	path = strings.TrimSuffix(path, "()")
+	_, rest, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/") // after the version
+	if !ok {
+		rest = path
+	}
+	if strings.Contains(r.URL.RawQuery, "signInActivity") {
+		rest += " with signInActivity"
+	}
+	return r.Method + " " + rest
+}
+
+// link reads a link of the service's. It must lead to where requests go anyway: a token goes with it.
+func (c *Client) link(op, text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err == nil && u.Scheme == c.graph.Scheme && u.Host == c.graph.Host && u.User == nil {
+		return u, nil
+	}
+	where := "somewhere"
+	if err == nil {
+		where = u.Scheme + "://" + u.Host
+	}
+	return nil, &fault.Error{
+		Class: fault.Invalid, Op: op, Where: c.graph.Host, Err: fmt.Errorf("a link of the service leads to %s", where),
+		Hint: "nothing was sent there; if the service has really moved, change graph in the configuration",
+	}
+}
+
+// get fetches one address. prefer is a preference for the answer's form, or empty.
+func (c *Client) get(ctx context.Context, u *url.URL, prefer string) ([]byte, error) {
+	claims := ""
+	for again := false; ; again = true {
+		token, err := c.signIn.get(ctx, claims)
+		if err != nil {
+			return nil, err
+		}
+		body, err := c.send(ctx, u, prefer, token)
+		g, refused := asGraph(err)
+		if !refused || g.Status != http.StatusUnauthorized && g.Status != http.StatusForbidden {
+			return body, err
+		}
+		if g.challenge == "" || again {
+			c.signIn.forget(token)
+		}
+		// Once: with the claims that the service asks for, or with a fresh token in place of one that was
+		// withdrawn. A missing permission is not mended by asking again; the next run has a new token.
+		if again || g.Status == http.StatusForbidden {
+			return nil, err
+		}
+		claims = g.challenge
+	}
+}
+
+func (c *Client) send(ctx context.Context, u *url.URL, prefer, token string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)
+	if err != nil {
+		return nil, &fault.Error{Class: fault.Internal, Op: "make a request", Err: errors.New("an address that cannot be asked")}
+	}
+	req.URL = u // as the service wrote it, not as package url writes it
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Accept", "application/json")
+	// Work in the background gives way to what people wait for.
+	req.Header.Set("x-ms-throttle-priority", "low")
+	if prefer != "" {
+		req.Header.Set("Prefer", prefer)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if ctxErr := context.Cause(ctx); ctxErr != nil {
+			return nil, ctxErr
+		}
+		return nil, rest.Fault(opOf(req), fault.Transient, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return rest.Bytes(resp), nil
+}

@@ -1,0 +1,202 @@
+package entra
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	azurecloud "github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/fault"
+)
+
+// Application says as what application to sign in, and how it proves who it is: with exactly one of Secret,
+// Certificate, FederatedToken and ManagedIdentity.
+type Application struct {
+	// Authority is where to sign in, without a path: https://login.microsoftonline.com.
+	Authority string
+	Tenant    string // GUID or domain of the tenant that is signed in to
+	ClientID  string
+
+	Secret config.Secret
+	// Certificate is a PEM or PKCS #12 file with a certificate and its private key.
+	Certificate         config.Path
+	CertificatePassword config.Secret
+	// FederatedToken is a file with a token of another authority that Entra ID trusts, read anew every time.
+	FederatedToken config.Path
+	// ManagedIdentity is the identity of the Azure machine this runs on; ClientID then names one of several,
+	// or is empty.
+	ManagedIdentity bool
+}
+
+// NewCredential returns what makes credentials of an application. client carries the requests; see
+// NewTokenClient. Files are looked at once, so that a missing one is told at the start, and read anew whenever a
+// credential is made, so that a renewed certificate needs no restart.
+func NewCredential(a Application, client *http.Client) (Credential, error) {
+	open := func() (azcore.TokenCredential, error) { return a.open(client) }
+	if _, err := open(); err != nil {
+		return nil, rest.Fault(opSignIn, fault.Configuration, err)
+	}
+	return open, nil
+}
+
+// options are those of every credential: no retry of its own, because the transport below has one, and no
+// question to a public authority whether ours is well known: the configuration names it.
+func (a *Application) options(client *http.Client) azcore.ClientOptions {
+	return azcore.ClientOptions{
+		Cloud:     azurecloud.Configuration{ActiveDirectoryAuthorityHost: a.Authority},
+		Transport: client,
+		Retry:     policy.RetryOptions{MaxRetries: -1},
+		Telemetry: policy.TelemetryOptions{Disabled: true},
+	}
+}
+
+func (a *Application) open(client *http.Client) (azcore.TokenCredential, error) {
+	options := a.options(client)
+	switch {
+	case a.ManagedIdentity:
+		return a.openManaged()
+	case a.FederatedToken != "":
+		if _, err := readToken(a.FederatedToken); err != nil {
+			return nil, err
+		}
+		assertion := func(context.Context) (string, error) { return readToken(a.FederatedToken) }
+		return azidentity.NewClientAssertionCredential(a.Tenant, a.ClientID, assertion, &azidentity.ClientAssertionCredentialOptions{
+			ClientOptions: options, DisableInstanceDiscovery: true,
+		})
+	case a.Certificate != "":
+		return a.openCertificate(options)
+	default:
+		return azidentity.NewClientSecretCredential(a.Tenant, a.ClientID, a.Secret.Reveal(), &azidentity.ClientSecretCredentialOptions{
+			ClientOptions: options, DisableInstanceDiscovery: true,
+		})
+	}
+}
+
+func (a *Application) openCertificate(options azcore.ClientOptions) (azcore.TokenCredential, error) {
+	bad := func(cause error, hint string) error {
+		return &fault.Error{Class: fault.Configuration, Op: "read certificate", Where: string(a.Certificate), Err: cause, Hint: hint}
+	}
+	data, err := os.ReadFile(string(a.Certificate))
+	if err != nil {
+		return nil, bad(withoutPath(err), "create the file, or correct the path")
+	}
+	certificates, key, err := azidentity.ParseCertificates(data, []byte(a.CertificatePassword.Reveal()))
+	if err != nil {
+		return nil, bad(errors.New("no certificate with a private key can be read from it"),
+			"put the certificate and its private key into one PEM file, or give a PKCS #12 file with certificate_password")
+	}
+	return azidentity.NewClientCertificateCredential(a.Tenant, a.ClientID, certificates, key, &azidentity.ClientCertificateCredentialOptions{
+		ClientOptions: options, DisableInstanceDiscovery: true,
+	})
+}
+
+// openManaged makes a credential that asks the machine. That protocol answers with refusals that mean
+// something, so it does not go through our transport; and never through a proxy.
+func (a *Application) openManaged() (azcore.TokenCredential, error) {
+	direct := &http.Transport{Proxy: nil, ResponseHeaderTimeout: time.Minute, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
+	options := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: azcore.ClientOptions{
+		Transport: &http.Client{Transport: direct, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		Telemetry: policy.TelemetryOptions{Disabled: true},
+	}}
+	if a.ClientID != "" {
+		options.ID = azidentity.ClientID(a.ClientID)
+	}
+	return azidentity.NewManagedIdentityCredential(options)
+}
+
+// maxToken is more than any token needs.
+const maxToken = 64 << 10
+
+func readToken(path config.Path) (string, error) {
+	bad := func(cause error) error {
+		return &fault.Error{
+			Class: fault.Configuration, Op: "read federated_token_file", Where: string(path), Err: cause,
+			Hint: "whoever issues the token must keep the file there and fresh",
+		}
+	}
+	f, err := os.Open(string(path))
+	if err != nil {
+		return "", bad(withoutPath(err))
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, maxToken))
+	if err != nil {
+		return "", bad(withoutPath(err))
+	}
+	token := strings.TrimSpace(string(data))
+	if token == "" {
+		return "", bad(errors.New("the file is empty"))
+	}
+	return token, nil
+}
+
+// withoutPath is the cause of a file's error; the path is told apart from it.
+func withoutPath(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// TokenClientOptions say how a token endpoint is reached.
+type TokenClientOptions struct {
+	Authority string
+	Base      http.RoundTripper // see rest.NewBase
+	Env       connectors.Env
+	Patience  time.Duration // see rest.Options
+}
+
+// NewTokenClient makes the HTTP client for a token endpoint: it retries, and explains refusals in the words of
+// this package.
+func NewTokenClient(o TokenClientOptions) *http.Client {
+	hosts := []string{hostOf(o.Authority)}
+	if hosts[0] == "login.chinacloudapi.cn" {
+		// Its documents name the token endpoint under the other of its two names.
+		hosts = append(hosts, "login.partner.microsoftonline.cn")
+	}
+	t := rest.NewTransport(rest.Options{
+		Base: o.Base, Env: o.Env, Hosts: hosts, Patience: o.Patience, MaxBody: 1 << 20,
+		Name: func(r *http.Request) string {
+			if r.Method == http.MethodPost {
+				return "POST token"
+			}
+			return "GET openid-configuration"
+		},
+		Explain: explainToken,
+	})
+	return &http.Client{Transport: keeping{t}, CheckRedirect: noRedirects}
+}
+
+func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// keeping lets whoever asked for a token know what went wrong beneath.
+type keeping struct{ below http.RoundTripper }
+
+func (k keeping) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := k.below.RoundTrip(req)
+	keep(req.Context(), err)
+	return resp, err
+}
+
+// hostOf returns an address's host, with the port when it has one.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}

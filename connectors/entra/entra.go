@@ -1,0 +1,86 @@
+// Package entra reads people, groups, licences and devices of one Entra ID tenant from Microsoft Graph.
+//
+// A Reader reads one tenant and is what other connectors of this program build upon; the Connector is a Reader
+// with the configuration of one tenant.
+package entra
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/rest"
+)
+
+// Factory opens Entra ID connectors.
+func Factory() connectors.Factory {
+	return connectors.New("entra", "people, groups, licences and devices of one Microsoft Entra ID tenant", Defaults, open)
+}
+
+func open(cfg *Config, env connectors.Env) (connectors.Connector, error) { return Open(cfg, env) }
+
+// Connector reads one tenant.
+type Connector struct {
+	*Reader
+	base *http.Transport
+}
+
+var _ connectors.Connector = (*Connector)(nil)
+
+// Open makes a connector from a configuration that Validate finds nothing wrong with. It reads files and makes no
+// connection.
+func Open(cfg *Config, env connectors.Env) (*Connector, error) { return openWith(cfg, env, tuning{}) }
+
+// tuning is what tests turn.
+type tuning struct {
+	patience time.Duration
+	stale    int
+}
+
+func openWith(cfg *Config, env connectors.Env, t tuning) (*Connector, error) {
+	var names *LicenceNames
+	if cfg.LicenceNames != "" {
+		var err error
+		if names, err = ReadLicenceNames(cfg.LicenceNames); err != nil {
+			return nil, err
+		}
+	}
+	base, err := rest.NewBase(cfg.Network)
+	if err != nil {
+		return nil, err
+	}
+	authority, graph := cfg.services()
+	credential, err := NewCredential(Application{
+		Authority: authority, Tenant: cfg.Tenant, ClientID: cfg.ClientID, Secret: cfg.ClientSecret,
+		Certificate: cfg.Certificate, CertificatePassword: cfg.CertificatePassword,
+		FederatedToken: cfg.FederatedTokenFile, ManagedIdentity: cfg.ManagedIdentity,
+	}, NewTokenClient(TokenClientOptions{Authority: authority, Base: base, Env: env, Patience: t.patience}))
+	if err != nil {
+		return nil, err
+	}
+	client, err := NewClient(ClientOptions{
+		Graph: graph, Base: base, Credential: credential, Env: env, Patience: t.patience, Stale: t.stale,
+		Pace: NewPace(PaceOptions{Share: cfg.Share, Now: env.Now, Sleep: env.Sleep}),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Connector{Reader: NewReader(client, cfg.selection(names)), base: base}, nil
+}
+
+// Describe implements connectors.Connector.
+func (c *Connector) Describe() connectors.Description {
+	return connectors.Description{Streams: c.Streams(), Permissions: c.Permissions()}
+}
+
+// Tenants implements connectors.Connector: the connection is one tenant.
+func (c *Connector) Tenants(context.Context) ([]connectors.Tenant, error) {
+	return []connectors.Tenant{{}}, nil
+}
+
+// Close implements connectors.Connector.
+func (c *Connector) Close() error {
+	c.base.CloseIdleConnections()
+	return nil
+}

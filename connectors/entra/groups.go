@@ -1,0 +1,230 @@
+package entra
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+)
+
+// groupsReading reads groups and their members by rounds of changes.
+//
+// First rounds are asked for in the default form, which makes complete objects. Later rounds are asked for in the
+// short form: besides being short, it is the only one that tells a group that came back from the deleted items
+// from one that changed, because only a new or restored group mentions when it was created. The members of a
+// restored group are listed, since nothing promises that the round names all of them.
+type groupsReading struct {
+	*reading
+	form *groupForm
+	// restored and halves are groups of this page that need a look: at their members, at their properties.
+	restored, halves map[string]struct{}
+	// filled are groups that earlier pages of a first round gave members.
+	filled map[string]struct{}
+}
+
+const minimal = "return=minimal"
+
+func (r *Reader) readGroups(ctx context.Context, op string, req connectors.Request, emit func(*connectors.Page) error) error {
+	g := &groupsReading{
+		reading: r.newReading(op, directory.Group, req, emit), form: newGroupForm(),
+		restored: map[string]struct{}{}, halves: map[string]struct{}{}, filled: map[string]struct{}{},
+	}
+	begin, err := g.begin(func() (*url.URL, error) { return r.client.requests.groupsDelta(append(groupProperties(), "members")) })
+	if err != nil {
+		return err
+	}
+	prefer := minimal
+	if g.full() {
+		prefer = ""
+	}
+	return g.round(ctx, begin, prefer, g.take, g.complete)
+}
+
+func (g *groupsReading) take(v raw) error {
+	e := g.form.entry
+	if err := e.load(v); err != nil {
+		g.refuse(e.id, err)
+		return nil
+	}
+	if e.removed {
+		g.remove(e.id)
+		return nil
+	}
+	// Members first: those of a group that cannot be translated are there all the same.
+	if err := g.members(e.id); err != nil {
+		return &fault.Error{Class: fault.Transient, Op: g.op, Where: g.r.client.graph.Host, Err: err, Hint: oddAnswer}
+	}
+	switch {
+	case !g.full() && !g.form.mentionsProperties():
+		return nil
+	case !g.full() || !g.form.nameless():
+	case g.listed(e.id):
+		return nil // a further part of the members
+	default:
+		g.halves[e.id] = struct{}{}
+	}
+	o, err := g.form.translate(!g.full())
+	if err != nil {
+		g.refuse(e.id, err)
+		return nil
+	}
+	g.object(o)
+	if g.full() {
+		return nil
+	}
+	if g.form.halfKnown() {
+		g.halves[e.id] = struct{}{}
+	}
+	if created, err := timeOf("createdDateTime", e.values[g.form.created]); err == nil && created.Type() == directory.TimeType &&
+		created.Time().Before(g.at.At.Add(5*time.Minute)) {
+		g.restored[e.id] = struct{}{}
+	}
+	return nil
+}
+
+// listed reports whether this first round has listed the group for certain.
+func (g *groupsReading) listed(id string) bool {
+	if _, here := g.fold.at[id]; here {
+		return true
+	}
+	return !g.resumed && g.seenBefore(id)
+}
+
+// members takes what the entry says of members. In a first round the last word about a member is not always on
+// the page where it was added.
+func (g *groupsReading) members(id string) error {
+	_, filled := g.filled[id]
+	filled = filled || g.resumed
+	return g.form.eachMember(func(handle string, removed bool) {
+		g.fold.member(id, handle, !removed)
+		if removed && g.full() && filled {
+			g.again[id] = struct{}{}
+		}
+	})
+}
+
+// complete fetches what the page's groups lack, and closes the page for what follows.
+func (g *groupsReading) complete(ctx context.Context) error {
+	for id := range g.halves {
+		if _, still := g.fold.at[id]; !still {
+			continue
+		}
+		o, err := g.r.groupByID(ctx, g.op, id)
+		if fault.ClassOf(err) == fault.Gone {
+			if g.full() {
+				g.fold.drop(id)
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		g.fold.object(o)
+	}
+	for id := range g.restored {
+		if _, still := g.fold.at[id]; !still {
+			continue
+		}
+		if err := g.rejoin(ctx, id); err != nil && fault.ClassOf(err) != fault.Gone {
+			return err
+		}
+	}
+	for id := range g.fold.groups {
+		g.filled[id] = struct{}{}
+	}
+	clear(g.halves)
+	clear(g.restored)
+	return nil
+}
+
+// rejoin asks who is in a restored group, and which groups it is in itself. Both are added, not put in place of what is
+// known: nobody leaves a group that is deleted, and who is in the deleted items himself is not listed, but comes back
+// into his groups.
+func (g *groupsReading) rejoin(ctx context.Context, id string) error {
+	members, err := g.r.membersOf(ctx, g.op, id)
+	if err != nil {
+		return err
+	}
+	for _, handle := range members {
+		g.fold.member(id, handle, true)
+	}
+	first, err := g.r.client.requests.parents(id, most)
+	if err != nil {
+		return err
+	}
+	return g.r.eachID(ctx, g.op, first, func(parent, kind string) {
+		if kind == "#microsoft.graph.group" {
+			g.fold.member(parent, directory.IDHandle(id), true)
+		}
+	})
+}
+
+// groupByID reads one group.
+func (r *Reader) groupByID(ctx context.Context, op, id string) (directory.Object, error) {
+	u, err := r.client.requests.group(id, groupProperties())
+	if err != nil {
+		return directory.Object{}, err
+	}
+	body, err := r.client.get(ctx, u, "")
+	if err != nil {
+		return directory.Object{}, err
+	}
+	form := newGroupForm()
+	v, err := oneObject(op, body)
+	if err == nil {
+		err = form.entry.load(v)
+	}
+	var o directory.Object
+	if err == nil {
+		o, err = form.translate(false)
+	}
+	if err == nil && form.entry.id != id {
+		err = errors.New("the service answered with another group")
+	}
+	if err != nil {
+		return o, &fault.Error{Class: fault.Transient, Op: op, Where: r.client.graph.Host, Err: err, Hint: oddAnswer}
+	}
+	return o, nil
+}
+
+// most is the largest page that a list gives.
+const most = 999
+
+// membersOf lists the handles of a group's direct members. A group that is not there is a Gone error.
+func (r *Reader) membersOf(ctx context.Context, op, id string) ([]string, error) {
+	first, err := r.client.requests.members(id, most)
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	err = r.eachID(ctx, op, first, func(id, _ string) { list = append(list, directory.IDHandle(id)) })
+	return list, err
+}
+
+// eachID calls f for the id and the type of every object of a list.
+func (r *Reader) eachID(ctx context.Context, op string, first *url.URL, each func(id, kind string)) error {
+	l := &layout{}
+	kind := l.slot("@odata.type")
+	e := newEntry(l)
+	n := r.client.chain(op, first, false, "")
+	for {
+		page, err := n.next(ctx)
+		if err != nil {
+			return err
+		}
+		for w := enter(page); w.more(); {
+			if err := e.load(w.value()); err != nil {
+				return n.odd(err)
+			}
+			name, _ := e.values[kind].text()
+			each(e.id, name)
+		}
+		if n.last() {
+			return nil
+		}
+	}
+}

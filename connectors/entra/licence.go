@@ -1,0 +1,100 @@
+package entra
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+
+	"dirsyncd/sync/directory"
+)
+
+// listLicences lists what the tenant has bought: one object per product.
+func (r *Reader) listLicences(ctx context.Context, p *plain) error {
+	first, err := r.client.requests.subscribedSKUs()
+	if err != nil {
+		return err
+	}
+	names := r.sel.Names
+	if names == nil {
+		names = BuiltInLicenceNames()
+	}
+	return p.list(ctx, first, func(v raw) error {
+		o, err := licenceObject(v, names)
+		if err != nil {
+			p.refuse(o.ID, err)
+			return nil
+		}
+		p.object(o)
+		return nil
+	}, nil)
+}
+
+// licenceObject translates a subscribedSku. The id is that of the product, which is what people's licences name.
+func licenceObject(v raw, names *LicenceNames) (directory.Object, error) {
+	o := directory.Object{Kind: directory.Licence}
+	sku, ok := memberOf(v, "skuId").text()
+	if !ok || sku == "" {
+		return o, errors.New("a licence has no skuId")
+	}
+	o.ID = strings.ToLower(sku)
+	o.Handles = []string{skuHandle(sku)}
+	part, ok := memberOf(v, "skuPartNumber").text()
+	if !ok && !memberOf(v, "skuPartNumber").null() {
+		return o, mismatch("skuPartNumber", "a text", memberOf(v, "skuPartNumber"))
+	}
+	name, known := names.Name(sku)
+	if !known {
+		name = part
+	}
+	o.SetText(directory.FieldName, name)
+	o.SetText(directory.FieldSKU, part)
+	status, _ := memberOf(v, "capabilityStatus").text()
+	o.SetText(directory.FieldStatus, status)
+	used, usedKnown, err := whole("consumedUnits", memberOf(v, "consumedUnits"))
+	if err != nil {
+		return o, err
+	}
+	units := memberOf(v, "prepaidUnits")
+	enabled, quantityKnown, err := whole("prepaidUnits.enabled", memberOf(units, "enabled"))
+	if err != nil {
+		return o, err
+	}
+	// Those with a warning have lapsed and can be used until the grace is over; suspended ones cannot.
+	warning, _, err := whole("prepaidUnits.warning", memberOf(units, "warning"))
+	if err != nil {
+		return o, err
+	}
+	if usedKnown {
+		o.Set(directory.FieldUsed, directory.Number(used))
+	}
+	if quantityKnown {
+		o.Set(directory.FieldQuantity, directory.Number(enabled+warning))
+	}
+	if usedKnown && quantityKnown {
+		o.Set(directory.FieldFree, directory.Number(max(0, enabled+warning-used)))
+	}
+	return o, nil
+}
+
+// whole reads a whole number, and reports whether there is one.
+func whole(name string, v raw) (int64, bool, error) {
+	if v.null() {
+		return 0, false, nil
+	}
+	n, err := strconv.ParseInt(string(v), 10, 64)
+	if err != nil {
+		return 0, false, mismatch(name, "a whole number", v)
+	}
+	return n, true, nil
+}
+
+// oneObject reads an answer that is a single object.
+func oneObject(op string, body []byte) (raw, error) {
+	text := strings.TrimSpace(strings.TrimPrefix(string(body), "\uFEFF"))
+	if !json.Valid([]byte(text)) || text[0] != '{' {
+		return "", errors.New(op + ": the answer is not an object, or was cut short")
+	}
+	return raw(text), nil
+}

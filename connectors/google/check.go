@@ -1,0 +1,215 @@
+package google
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/sync/fault"
+)
+
+// Check implements connectors.Connector. For every customer it signs in, looks at the customer, and tries every list
+// that the configuration needs with a page of one entry. When a set of scopes is refused, each scope is tried alone,
+// so that the missing one has a name.
+func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
+	var findings []connectors.Finding
+	for _, p := range c.cfg.parties() {
+		if ctx.Err() != nil {
+			return findings, ctx.Err()
+		}
+		tenant := p.tenant(len(c.cfg.Customers) > 0)
+		a, err := c.account(tenant.ID)
+		if err != nil {
+			findings = append(findings, failure("customer "+p.customer, err))
+			continue
+		}
+		found := a.check(ctx)
+		if ctx.Err() != nil {
+			return findings, ctx.Err()
+		}
+		if tenant.ID != "" {
+			for i := range found {
+				found[i].Subject = tenant.ID + ": " + found[i].Subject
+			}
+		}
+		findings = append(findings, found...)
+	}
+	return findings, ctx.Err()
+}
+
+func (a *account) check(ctx context.Context) []connectors.Finding {
+	var findings []connectors.Finding
+	who, err := a.askCustomer(ctx)
+	if err != nil {
+		if scopeMissing(err) {
+			findings = a.scopes(ctx, userScopes()...)
+		}
+		return append(findings, failure("customer "+a.customer, err))
+	}
+	detail := who.ID
+	if who.Domain != "" {
+		detail += ", " + who.Domain
+	}
+	findings = append(findings, connectors.Finding{Subject: "customer " + a.customer, OK: true, Detail: detail})
+	r := &reading{account: a, connector: a.connector, op: "check", customer: who.ID, began: a.connector.env.Now()}
+	for _, t := range a.trials(r) {
+		if ctx.Err() != nil {
+			return findings
+		}
+		n, err := t.try(ctx)
+		switch {
+		case err != nil:
+			if scopeMissing(err) && !t.optional {
+				findings = append(findings, a.scopes(ctx, t.scopes...)...)
+			}
+			f := failure(t.subject, err)
+			f.OK = t.optional && scopeMissing(err)
+			if f.OK {
+				f.Detail = "every read is a full one: " + f.Detail
+			}
+			findings = append(findings, f)
+		case n == 0 && t.hint != "":
+			findings = append(findings, connectors.Finding{Subject: t.subject, Detail: "none visible", Hint: t.hint})
+		case n == 0:
+			findings = append(findings, connectors.Finding{Subject: t.subject, OK: true, Detail: "may be listed; none there"})
+		default:
+			findings = append(findings, connectors.Finding{Subject: t.subject, OK: true, Detail: "may be listed"})
+		}
+	}
+	return findings
+}
+
+// trialOf is one list to be tried.
+type trialOf struct {
+	subject  string
+	scopes   []string
+	optional bool
+	hint     string // what it means when nothing is listed; empty: nothing
+	try      func(ctx context.Context) (int, error)
+}
+
+func (a *account) trials(r *reading) []trialOf {
+	cfg := &a.connector.cfg
+	count := func(entries func(*document) []json.RawMessage, fetch func(ctx context.Context) ([]byte, error)) func(ctx context.Context) (int, error) {
+		return func(ctx context.Context) (int, error) {
+			body, err := fetch(ctx)
+			if err != nil {
+				return 0, err
+			}
+			d, err := parseDocument("check", body)
+			if err != nil {
+				return 0, err
+			}
+			return len(entries(d)), nil
+		}
+	}
+	l := &userListing{reading: r}
+	var list []trialOf
+	for _, query := range r.userQueries() {
+		subject, hint := "users", "the subject may not see people: give it the privilege Users > Read"
+		if query != "" {
+			subject, hint = "users matching "+query, "no account matches: see users.org_units and users.query"
+		}
+		list = append(list, trialOf{subject: subject, scopes: userScopes(), hint: hint, try: count(
+			func(d *document) []json.RawMessage { return d.Users },
+			func(ctx context.Context) ([]byte, error) { return l.askUsers(ctx, query, "", 1, "ASCENDING") })})
+	}
+	if cfg.Groups.Read {
+		g := &groupReading{reading: r}
+		list = append(list, trialOf{subject: "groups", scopes: groupScopes(), try: func(ctx context.Context) (int, error) {
+			body, err := g.askGroups(ctx, "", 1, "ASCENDING")
+			if err != nil {
+				return 0, err
+			}
+			d, err := parseDocument("check", body)
+			if err != nil || len(d.Groups) == 0 {
+				return 0, err
+			}
+			x, err := parseGroup(d.Groups[0])
+			if err != nil {
+				return 1, nil //nolint:nilerr // one odd group is parked by a read
+			}
+			_, err = r.roster(ctx, x)
+			return 1, err
+		}})
+	}
+	if cfg.Events != eventsOff {
+		list = append(list, trialOf{subject: "audit log", scopes: eventScopes(), optional: cfg.Events != eventsOn, try: count(
+			func(d *document) []json.RawMessage { return d.Items },
+			func(ctx context.Context) ([]byte, error) { return r.askLog(ctx, r.began.Add(-24*time.Hour), "", 1) })})
+	}
+	for _, product := range cfg.Licences.Products {
+		list = append(list, trialOf{
+			subject: "licences of " + product, scopes: licenceScopes(),
+			try: func(ctx context.Context) (n int, err error) {
+				enough := errors.New("one is enough")
+				err = r.assignments(ctx, product, nil, func(json.RawMessage, *assignment, error) error { n++; return enough })
+				if errors.Is(err, enough) {
+					err = nil
+				}
+				return n, err
+			},
+		})
+	}
+	return append(list, a.deviceTrials(r)...)
+}
+
+func (a *account) deviceTrials(r *reading) []trialOf {
+	var list []trialOf
+	cfg := &a.connector.cfg.Devices
+	try := func(op string, call func(ctx context.Context) error) func(ctx context.Context) (int, error) {
+		return func(ctx context.Context) (int, error) {
+			body, err := ask(ctx, op, call)
+			if err != nil {
+				return 0, err
+			}
+			d, err := parseDocument("check", body)
+			if err != nil {
+				return 0, err
+			}
+			return len(d.ChromeOS) + len(d.Mobile), nil
+		}
+	}
+	if cfg.ChromeOS {
+		list = append(list, trialOf{subject: "ChromeOS devices", scopes: chromeScopes(), try: try("list ChromeOS devices", func(ctx context.Context) error {
+			_, err := a.chrome.Chromeosdevices.List(r.customer).Context(ctx).MaxResults(1).Fields("kind,etag,chromeosdevices(deviceId)").Do()
+			return err
+		})})
+	}
+	if cfg.Mobile {
+		list = append(list, trialOf{subject: "mobile devices", scopes: mobileScopes(), try: try("list mobile devices", func(ctx context.Context) error {
+			_, err := a.mobile.Mobiledevices.List(r.customer).Context(ctx).MaxResults(1).Fields("kind,etag,mobiledevices(resourceId)").Do()
+			return err
+		})})
+	}
+	return list
+}
+
+// scopes tries scopes one by one and names those that are refused.
+func (a *account) scopes(ctx context.Context, scopes ...string) []connectors.Finding {
+	var findings []connectors.Finding
+	for _, s := range scopes {
+		t, err := newTokens(a.party, a.tokenURI, a.base, s)
+		if err == nil {
+			_, err = t.get(ctx)
+		}
+		if scopeMissing(err) {
+			findings = append(findings, failure("scope "+scopePrefix+s, err))
+		}
+	}
+	return findings
+}
+
+// failure makes a finding of an error.
+func failure(subject string, err error) connectors.Finding {
+	detail := err.Error()
+	var e *fault.Error
+	if errors.As(err, &e) && e.Err != nil {
+		detail = strings.TrimPrefix(fmt.Sprintf("%s: %v", e.Op, e.Err), ": ")
+	}
+	return connectors.Finding{Subject: subject, Detail: detail, Hint: fault.Hint(err)}
+}

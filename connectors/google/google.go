@@ -1,0 +1,249 @@
+// Package google reads people, groups, licences and devices of Google Workspace and Cloud Identity through the
+// Admin SDK.
+package google
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+)
+
+// The names of the streams.
+const (
+	streamUsers    = "users"
+	streamGroups   = "groups"
+	streamLicences = "licences"
+	streamDevices  = "devices"
+)
+
+// Factory opens Google connectors.
+func Factory() connectors.Factory {
+	return connectors.New("google", "people, groups, licences and devices of Google Workspace", Defaults,
+		func(cfg *Config, env connectors.Env) (connectors.Connector, error) { return Open(cfg, env) })
+}
+
+// Connector reads one or several customers.
+type Connector struct {
+	cfg        Config
+	env        connectors.Env
+	attributes []attribute
+	units      []string
+	wire       *http.Transport
+	paces      *paces
+
+	mu       sync.Mutex
+	accounts map[string]*account // by tenant id
+}
+
+var _ connectors.Connector = (*Connector)(nil)
+
+// Open makes a connector from a configuration that Validate finds nothing wrong with. It does no network I/O.
+func Open(cfg *Config, env connectors.Env) (*Connector, error) {
+	if env.Now == nil {
+		env.Now = time.Now
+	}
+	if env.Sleep == nil {
+		env.Sleep = sleep
+	}
+	attributes, err := parseAttributes(cfg.Attributes)
+	if err != nil {
+		return nil, &fault.Error{Class: fault.Configuration, Op: "open google", Err: err}
+	}
+	wire, err := rest.NewBase(cfg.Network)
+	if err != nil {
+		return nil, err
+	}
+	c := &Connector{
+		cfg: *cfg, env: env, attributes: attributes, units: roots(cfg.Users.OrgUnits), wire: wire,
+		accounts: map[string]*account{},
+		paces: &paces{
+			by: map[string]*pace{}, rate: rate.Limit(float64(cfg.Quota) * float64(cfg.Share) / 100 / 60),
+			burst: max(1, cfg.Parallel), sleep: env.Sleep,
+		},
+	}
+	for _, p := range cfg.parties() {
+		if _, err := signIn(p); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// Describe implements connectors.Connector.
+func (c *Connector) Describe() connectors.Description {
+	events := c.cfg.Events != eventsOff
+	d := connectors.Description{Permissions: []string{
+		"a subject that is an administrator with the privileges Users > Read and Groups > Read of the Admin API",
+	}}
+	permit := func(why string, scopes ...string) {
+		for _, s := range scopes {
+			d.Permissions = append(d.Permissions, scopePrefix+s+" ("+why+")")
+		}
+	}
+	if len(c.cfg.Licences.Products) > 0 {
+		d.Streams = append(d.Streams, connectors.Stream{Name: streamLicences, Kinds: []directory.Kind{directory.Licence}, Delta: events})
+	}
+	byEvents := events && c.cfg.Users.Query == ""
+	d.Streams = append(d.Streams, connectors.Stream{
+		Name: streamUsers, Kinds: []directory.Kind{directory.Person}, Delta: byEvents, Tombstones: byEvents,
+	})
+	permit("people", userScopes()...)
+	if c.cfg.Groups.Read {
+		d.Streams = append(d.Streams, connectors.Stream{
+			Name: streamGroups, Kinds: []directory.Kind{directory.Group}, Members: true, Delta: events, Tombstones: events,
+		})
+		permit("groups", groupScopes()...)
+	}
+	if c.cfg.Devices.ChromeOS || c.cfg.Devices.Mobile {
+		d.Streams = append(d.Streams, connectors.Stream{Name: streamDevices, Kinds: []directory.Kind{directory.Device}})
+	}
+	if c.cfg.Devices.ChromeOS {
+		permit("ChromeOS devices", chromeScopes()...)
+	}
+	if c.cfg.Devices.Mobile {
+		permit("mobile devices", mobileScopes()...)
+	}
+	if events {
+		permit("changes between full reads; privilege Reports", eventScopes()...)
+	}
+	if len(c.cfg.Licences.Products) > 0 {
+		permit("licences; privilege License Management > Read", licenceScopes()...)
+	}
+	return d
+}
+
+// Tenants implements connectors.Connector: one for every customer on the list, else a single one without a name.
+func (c *Connector) Tenants(ctx context.Context) ([]connectors.Tenant, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	var list []connectors.Tenant
+	for _, p := range c.cfg.parties() {
+		list = append(list, p.tenant(len(c.cfg.Customers) > 0))
+	}
+	return list, nil
+}
+
+// Close implements connectors.Connector.
+func (c *Connector) Close() error {
+	c.wire.CloseIdleConnections()
+	return nil
+}
+
+// account returns the account of a tenant, made on first use.
+func (c *Connector) account(tenant string) (*account, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a := c.accounts[tenant]; a != nil {
+		return a, nil
+	}
+	for _, p := range c.cfg.parties() {
+		if p.tenant(len(c.cfg.Customers) > 0).ID != tenant {
+			continue
+		}
+		a, err := c.newAccount(p)
+		if err != nil {
+			return nil, err
+		}
+		c.accounts[tenant] = a
+		return a, nil
+	}
+	return nil, &fault.Error{Class: fault.Internal, Op: "read", Where: tenant, Err: errors.New("no such customer in the configuration")}
+}
+
+// Read implements connectors.Connector.
+func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var stopped error
+	err := c.read(ctx, req, func(p *connectors.Page) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		stopped = emit(p)
+		return stopped
+	})
+	switch {
+	case stopped != nil:
+		return stopped
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return err
+}
+
+func (c *Connector) read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
+	op := "read " + req.Stream
+	streams := c.Describe().Streams
+	var stream *connectors.Stream
+	for i := range streams {
+		if streams[i].Name == req.Stream {
+			stream = &streams[i]
+		}
+	}
+	switch {
+	case stream == nil:
+		return &fault.Error{Class: fault.Internal, Op: op, Err: fmt.Errorf("no stream %q", req.Stream)}
+	case req.Mode == connectors.Full && len(req.Cursor) > 0:
+		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: errors.New("a full read cannot be resumed")}
+	case req.Mode == connectors.Delta && !stream.Delta:
+		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: errors.New("the stream is read in full only")}
+	}
+	a, err := c.account(req.Tenant.ID)
+	if err != nil {
+		return err
+	}
+	id, err := a.identify(ctx)
+	if err != nil {
+		return err
+	}
+	r := &reading{account: a, connector: c, op: op, stream: *stream, customer: id, began: c.env.Now(), emit: emit}
+	if req.Mode == connectors.Delta {
+		return r.delta(ctx, req.Cursor)
+	}
+	return r.full(ctx)
+}
+
+// reading is one read of one stream.
+type reading struct {
+	*account
+	connector *Connector
+	op        string
+	stream    connectors.Stream
+	customer  string // the real id
+	began     time.Time
+	emit      func(*connectors.Page) error
+}
+
+func (r *reading) full(ctx context.Context) error {
+	switch r.stream.Name {
+	case streamUsers:
+		return r.fullUsers(ctx)
+	case streamGroups:
+		return r.fullGroups(ctx)
+	case streamLicences:
+		return r.fullLicences(ctx)
+	default:
+		return r.fullDevices(ctx)
+	}
+}
+
+// closing is the last page of a full read: the cursor from which events count, and the proof.
+func (r *reading) closing() *connectors.Page {
+	p := &connectors.Page{Proof: &connectors.Proof{Scope: r.scope(), Count: -1}}
+	if r.stream.Delta {
+		p.Cursor = r.firstCursor()
+	}
+	return p
+}

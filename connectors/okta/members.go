@@ -1,0 +1,180 @@
+package okta
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+)
+
+const (
+	// longestList is how many members of one group a full read holds at once; a longer list comes in parts.
+	longestList = 50_000
+	// pageOfMembers is about how many members a page holds, of however many groups.
+	pageOfMembers = 2000
+)
+
+// memberJob is a group whose members are to be read.
+type memberJob struct {
+	id, path string
+	// result gives the parts of the list in order, and is closed after the last one.
+	result chan memberPart
+}
+
+// memberPart is a part of a group's members, or why there is none.
+type memberPart struct {
+	members connectors.Members
+	// began is when the list was begun to be read, by the org's clock.
+	began time.Time
+	err   error
+}
+
+// readMembers reads the members of groups, several groups at once, and hands them to take in the order of the
+// groups. With whole, every list comes in one piece. A group that is no longer there is left out: nothing is
+// concluded from its absence.
+func (r *reading) readMembers(ctx context.Context, groups []groupSeen, whole bool, take func(memberPart) error) error {
+	inner, cancel := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer cancel()
+
+	var jobs []memberJob
+	for _, g := range groups {
+		if g.path != "" {
+			jobs = append(jobs, memberJob{g.id, g.path, make(chan memberPart, 1)})
+		}
+	}
+	turn := make(chan memberJob)
+	for range min(r.cfg.Parallel, len(jobs)) {
+		workers.Go(func() {
+			for job := range turn {
+				r.readGroup(inner, job, whole)
+			}
+		})
+	}
+	// Jobs are begun in order, so the one that take waits for is always under way.
+	workers.Go(func() {
+		defer close(turn)
+		for _, job := range jobs {
+			select {
+			case turn <- job:
+			case <-inner.Done():
+				return
+			}
+		}
+	})
+	for _, job := range jobs {
+		for {
+			var part memberPart
+			var more bool
+			select {
+			case part, more = <-job.result:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if !more {
+				break
+			}
+			if part.err != nil {
+				return part.err
+			}
+			if err := take(part); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// readGroup reads the members of one group.
+func (r *reading) readGroup(ctx context.Context, job memberJob, whole bool) {
+	defer close(job.result)
+	send := func(p memberPart) bool {
+		select {
+		case job.result <- p:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	list, parts := []string{}, 0
+	var began time.Time
+	began, err := r.list(ctx, query(job.path, "limit", fmtInt(r.pageSize)), func(entries []json.RawMessage, _ string) error {
+		for _, raw := range entries {
+			var e memberEntry
+			if err := json.Unmarshal(raw, &e); err != nil || e.ID == "" {
+				return r.invalid("list "+resourceName(job.path), "a member of %s has no id", job.id)
+			}
+			if e.holds() {
+				list = append(list, directory.IDHandle(e.ID))
+			}
+		}
+		if !whole && len(list) >= longestList {
+			if !send(memberPart{members: connectors.Members{Group: job.id, Add: list}}) {
+				return ctx.Err()
+			}
+			list, parts = nil, parts+1
+		}
+		return nil
+	})
+	switch {
+	case fault.ClassOf(err) == fault.Gone:
+		return
+	case err != nil:
+		send(memberPart{err: err})
+		return
+	}
+	if parts == 0 || len(list) > 0 {
+		send(memberPart{members: connectors.Members{Group: job.id, Add: list, Whole: parts == 0}, began: began})
+	}
+}
+
+// memberEntry is what is read of a member of a group, or of who has an application.
+type memberEntry struct {
+	ID string `json:"id"`
+	// Scope is USER or GROUP, and set for users of applications only.
+	Scope  string `json:"scope"`
+	Status string `json:"status"`
+}
+
+// holds reports whether an entry counts. An application also lists people from whom it was taken away.
+func (m *memberEntry) holds() bool {
+	if m.Scope == "" {
+		return true
+	}
+	switch m.Status {
+	case statusDeprovisioned, "UNASSIGNED", "REVOKED":
+		return false
+	default:
+		return true
+	}
+}
+
+// memberPages gathers lists of members into pages.
+type memberPages struct {
+	reading *reading
+	page    []connectors.Members
+	count   int
+}
+
+func (p *memberPages) add(m connectors.Members) error {
+	p.page = append(p.page, m)
+	p.count += len(m.Add) + 1
+	if p.count < pageOfMembers {
+		return nil
+	}
+	return p.flush()
+}
+
+func (p *memberPages) flush() error {
+	if len(p.page) == 0 {
+		return nil
+	}
+	page := &connectors.Page{Members: p.page}
+	p.page, p.count = nil, 0
+	return p.reading.emit(page)
+}

@@ -1,0 +1,194 @@
+// Package okta reads people, groups and who has which application from an Okta org.
+//
+// It works through okta-sdk-golang: the SDK makes, signs and sends the requests. Below it stands the transport
+// that all REST connectors share, and answers are decoded here, because what the SDK makes of an odd answer
+// (an empty one, a list with one odd value, a Link header that a proxy changed) loses people.
+package okta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	sdk "github.com/okta/okta-sdk-golang/v2/okta"
+
+	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+)
+
+// The names of the streams.
+const (
+	streamUsers  = "users"
+	streamGroups = "groups"
+)
+
+// Factory opens Okta connectors.
+func Factory() connectors.Factory {
+	return connectors.New("okta", "people, groups and application assignments of an Okta org", Defaults,
+		func(cfg *Config, env connectors.Env) (connectors.Connector, error) { return Open(cfg, env) })
+}
+
+// Connector reads one org.
+type Connector struct {
+	cfg    Config
+	env    connectors.Env
+	host   string
+	base   *http.Transport
+	sdk    *sdk.Client
+	tokens *tokens // nil with an API token
+	clock  *serverClock
+	users  *translator
+	ground ground
+	// selfLinks: the org sends a Link header with lists that have a single page.
+	selfLinks atomic.Bool
+	// pageSize is how many entries are asked for at once: what Okta recommends for every list here.
+	pageSize int
+}
+
+var _ connectors.Connector = (*Connector)(nil)
+
+// Open makes a connector from a configuration that Validate finds nothing wrong with. It reads the files of the
+// network settings and makes no connection.
+func Open(cfg *Config, env connectors.Env) (*Connector, error) { return open(cfg, env, nil) }
+
+// open opens a connector that reaches the org in another way than over the network, unless that is nil.
+func open(cfg *Config, env connectors.Env, network http.RoundTripper) (*Connector, error) {
+	address, problem, hint := orgAddress(cfg.URL)
+	if problem != "" {
+		return nil, &fault.Error{Class: fault.Configuration, Op: "open okta", Err: errors.New("url " + problem), Hint: hint}
+	}
+	if env.Now == nil {
+		env.Now = time.Now
+	}
+	if env.Sleep == nil {
+		env.Sleep = wait
+	}
+	base, err := rest.NewBase(cfg.Network)
+	if err != nil {
+		return nil, err
+	}
+	if network == nil {
+		network = base
+	}
+	_, host, _ := strings.Cut(address, "://")
+	c := &Connector{
+		cfg: *cfg, env: env, host: host, base: base, clock: &serverClock{local: env.Now}, users: newTranslator(cfg), pageSize: 200,
+	}
+	transport := rest.NewTransport(rest.Options{
+		Base: network, Env: env, Hosts: []string{host}, Name: nameOf, Explain: c.explain,
+		Pace: &pace{share: cfg.Share, clock: c.clock, sleep: env.Sleep, buckets: map[string]*bucket{}},
+	})
+	client := &http.Client{
+		Transport:     &linkReader{transport},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	mode, token := "SSWS", cfg.Token.Reveal()
+	if cfg.Token.IsZero() {
+		key, problem := parseKey(cfg.PrivateKey.Reveal())
+		if problem != "" {
+			return nil, &fault.Error{Class: fault.Configuration, Op: "open okta", Err: errors.New("private_key " + problem)}
+		}
+		c.tokens = &tokens{
+			client: client, address: address, clientID: cfg.ClientID, keyID: cfg.KeyID, key: key, scopes: cfg.scopes(),
+			clock: c.clock, turn: make(chan struct{}, 1),
+		}
+		c.tokens.turn <- struct{}{}
+		mode, token = "Bearer", "set for each request"
+	}
+	if c.sdk, err = newSDK(address, token, mode, client); err != nil {
+		return nil, &fault.Error{Class: fault.Configuration, Op: "open okta", Where: host, Err: err}
+	}
+	return c, nil
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Describe implements connectors.Connector. Removals are named by the System Log; without it only full reads
+// find them.
+func (c *Connector) Describe() connectors.Description {
+	d := connectors.Description{
+		Streams: []connectors.Stream{
+			{Name: streamUsers, Kinds: []directory.Kind{directory.Person}, Delta: true, Tombstones: c.cfg.Log, Resumable: true},
+			{Name: streamGroups, Kinds: []directory.Kind{directory.Group}, Members: true, Delta: true, Tombstones: c.cfg.Log},
+		},
+	}
+	for _, scope := range []struct {
+		needed      bool
+		name, about string
+	}{
+		{true, "okta.users.read", "users"}, {true, "okta.groups.read", "groups and their members"},
+		{c.cfg.Log, "okta.logs.read", "the System Log, for deletions (log: false does without)"},
+		{c.cfg.Apps, "okta.apps.read", "applications and who has them"},
+	} {
+		if scope.needed {
+			d.Permissions = append(d.Permissions, scope.name+": "+scope.about)
+		}
+	}
+	d.Permissions = append(d.Permissions, "the role Read-only Administrator over the whole org, for the service app or for the account that made the API token")
+	return d
+}
+
+// Tenants implements connectors.Connector. An org has none.
+func (c *Connector) Tenants(context.Context) ([]connectors.Tenant, error) {
+	return []connectors.Tenant{{}}, nil
+}
+
+// Close implements connectors.Connector.
+func (c *Connector) Close() error {
+	c.base.CloseIdleConnections()
+	return nil
+}
+
+// Read implements connectors.Connector.
+func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
+	op := "read " + req.Stream
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var stopped error
+	r := &reading{Connector: c, op: op, stream: req.Stream, emit: func(p *connectors.Page) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		stopped = emit(p)
+		return stopped
+	}}
+	var err error
+	switch {
+	case req.Stream != streamUsers && req.Stream != streamGroups:
+		return &fault.Error{Class: fault.Internal, Op: op, Err: fmt.Errorf("no stream %q", req.Stream)}
+	case req.Mode == connectors.Full:
+		err = r.full(ctx, req.Cursor)
+	default:
+		err = r.delta(ctx, req.Cursor)
+	}
+	switch {
+	case stopped != nil:
+		return stopped
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case fault.ClassOf(err) == fault.Gone:
+		// Single objects that are gone were dealt with; a list that is not there says nothing about anybody.
+		return &fault.Error{
+			Class: fault.Configuration, Op: op, Where: c.host, Err: err,
+			Hint: "every org has this list: look at url, and for a proxy or gateway that answers in the org's place",
+		}
+	default:
+		return err
+	}
+}
