@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
@@ -16,9 +17,9 @@ import (
 // Check implements connectors.Connector. It asks every server for a connection, unless the first one that answers
 // refuses the password, and looks at the bases on the first that works.
 func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
-	var findings []connectors.Finding
+	findings, addresses := c.find(ctx)
 	looked := false
-	for _, server := range c.cfg.Servers {
+	for _, server := range addresses {
 		s, err := c.connect(ctx, "check", server)
 		if ctx.Err() != nil {
 			if err == nil {
@@ -41,6 +42,32 @@ func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 		s.close()
 	}
 	return findings, ctx.Err()
+}
+
+// find lists the addresses of all servers, with a finding for every domain whose servers are found in DNS.
+func (c *Connector) find(ctx context.Context) (findings []connectors.Finding, addresses []string) {
+	for _, name := range c.cfg.Servers {
+		if !discovered(name) {
+			addresses = append(addresses, name)
+			continue
+		}
+		list, err := c.discover(ctx, name)
+		if err != nil {
+			findings = append(findings, failure("servers of "+name, err))
+			continue
+		}
+		var found []string
+		for _, l := range list {
+			found = append(found, l.address)
+		}
+		findings = append(findings, connectors.Finding{Subject: "servers of " + name, OK: true, Detail: strings.Join(found, ", ")})
+		for _, address := range found {
+			if !slices.Contains(addresses, address) {
+				addresses = append(addresses, address)
+			}
+		}
+	}
+	return findings, addresses
 }
 
 // failure makes a finding of an error.

@@ -3,6 +3,7 @@ package ldap
 import (
 	"fmt"
 	"maps"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,8 +18,12 @@ import (
 
 // Config is the block `ldap:` of a connection.
 type Config struct {
-	// Servers are ldap:// and ldaps:// addresses of one directory, interchangeable replicas, tried in order.
+	// Servers are ldap:// and ldaps:// addresses of one directory, interchangeable replicas, tried in order. An
+	// ldap+srv:// or ldaps+srv:// address names a domain whose servers are found in DNS.
 	Servers []string `yaml:"servers"`
+	// DNS is the DNS server to ask for servers and their addresses, with :port if it is not 53, in place of the
+	// machine's.
+	DNS string `yaml:"dns"`
 	// StartTLS encrypts an ldap:// connection before anything else is sent.
 	StartTLS bool `yaml:"start_tls"`
 	// CAFile is a PEM file with the authorities that may sign the server's certificate, in place of the system's.
@@ -166,7 +171,7 @@ func isDescription(name string) bool {
 }
 
 func (c *Config) validateServers(report func(path, hint, format string, args ...any)) {
-	const hint = "write ldap://host or ldaps://host, with :port if it is not the usual one"
+	const hint = "write ldap://host or ldaps://host, with :port if it is not the usual one; or ldap+srv://domain or ldaps+srv://domain"
 	if len(c.Servers) == 0 {
 		report("servers", hint, "must not be empty")
 	}
@@ -174,16 +179,28 @@ func (c *Config) validateServers(report func(path, hint, format string, args ...
 		path := fmt.Sprintf("servers[%d]", i)
 		u, err := url.Parse(server)
 		switch {
-		case err != nil || u.Host == "" || u.Scheme != "ldap" && u.Scheme != "ldaps":
+		case err != nil || u.Hostname() == "" || !slices.Contains([]string{"ldap", "ldaps", schemeDiscover, schemeDiscoverSecure}, u.Scheme):
 			report(path, hint, "not an LDAP address")
 		case u.User != nil:
 			report(path, "use bind.user and bind.password", "the address of a server holds no user")
-		case strings.Trim(u.Path, "/") != "" || u.RawQuery != "":
+		case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" && !validQuery(u):
 			report(path, "use base, users.filter and groups.filter", "the address of a server holds no base or filter")
-		case u.Scheme == "ldaps" && c.StartTLS:
+		case discovered(server) && (u.Port() != "" || net.ParseIP(u.Hostname()) != nil):
+			report(path, "write the name of the domain alone; DNS says the ports", "the address of a domain is its DNS name")
+		case strings.HasPrefix(u.Scheme, "ldaps") && c.StartTLS:
 			report(path, "remove start_tls, or use ldap://", "an ldaps:// connection is encrypted already")
 		}
 	}
+	if strings.ContainsAny(c.DNS, "/@ ") {
+		report("dns", "write the address of a DNS server, such as 10.1.0.10 or 10.1.0.10:5353", "not the address of a DNS server")
+	}
+}
+
+// validQuery reports whether the query of an address names a site, and nothing else, of a domain to discover.
+func validQuery(u *url.URL) bool {
+	values, err := url.ParseQuery(u.RawQuery)
+	site := values.Get(siteKey)
+	return err == nil && discovered(u.Scheme+"://") && len(values) == 1 && site != "" && !strings.ContainsAny(site, ". /\\")
 }
 
 func (c *Config) validateSearches(report func(path, hint, format string, args ...any)) {

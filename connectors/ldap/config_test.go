@@ -1,10 +1,8 @@
 package ldap
 
 import (
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"dirsyncd/sync/config"
 )
@@ -30,6 +28,14 @@ func TestValidate(t *testing.T) {
 		"password in address":  {func(c *Config) { c.Servers[0] = "ldap://u:p4ss@x" }, "servers[0]"},
 		"base in address":      {func(c *Config) { c.Servers[0] = "ldap://x/dc=y" }, "servers[0]"},
 		"ldaps and start_tls":  {func(c *Config) { c.StartTLS = true }, "servers[1]"},
+		"domain":               {func(c *Config) { c.Servers[0] = "ldap+srv://example.test?site=Leeds" }, ""},
+		"domain with port":     {func(c *Config) { c.Servers[0] = "ldap+srv://example.test:389" }, "servers[0]"},
+		"domain by number":     {func(c *Config) { c.Servers[0] = "ldap+srv://10.0.0.1" }, "servers[0]"},
+		"no site":              {func(c *Config) { c.Servers[0] = "ldap+srv://example.test?site=" }, "servers[0]"},
+		"bad site":             {func(c *Config) { c.Servers[0] = "ldap+srv://example.test?site=a.b" }, "servers[0]"},
+		"site of a server":     {func(c *Config) { c.Servers[0] = "ldap://example.test?site=Leeds" }, "servers[0]"},
+		"secure and start_tls": {func(c *Config) { c.Servers, c.StartTLS = []string{"ldaps+srv://x"}, true }, "servers[0]"},
+		"dns":                  {func(c *Config) { c.DNS = "udp://10.0.0.1" }, "dns"},
 		"no base":              {func(c *Config) { c.Base = nil }, "base"},
 		"bad base":             {func(c *Config) { c.Base = Names{"x"} }, "base"},
 		"bad users base":       {func(c *Config) { c.Users.Base = Names{""} }, "users.base"},
@@ -75,19 +81,5 @@ func TestFactory(t *testing.T) {
 	}
 	if names := c.Describe().Streams; len(names) != 2 {
 		t.Errorf("streams %v", names)
-	}
-}
-
-func TestServerOrder(t *testing.T) {
-	now := testEnv().Now()
-	s := servers{names: []string{"a", "b", "c"}}
-	s.now = func() time.Time { return now }
-	s.failed("a")
-	if got := s.order(); !slices.Equal(got, []string{"b", "c", "a"}) {
-		t.Errorf("after a failed: %v", got)
-	}
-	now = now.Add(restPeriod)
-	if got := s.order(); !slices.Equal(got, s.names) {
-		t.Errorf("after the rest period: %v", got)
 	}
 }

@@ -157,6 +157,15 @@ func decodeCursor(data []byte) (cursor, error) {
 	return c, nil
 }
 
+// host names the server that the cursor is of, when it is worth nothing on others; empty otherwise.
+func (c cursor) host() string {
+	if c.Method != methodUSN {
+		return ""
+	}
+	mark, _ := decodeUSNMark(c.Mark)
+	return mark.Host
+}
+
 func (r *reading) fingerprint() string {
 	h := sha256.New()
 	cfg := &r.connector.cfg
@@ -207,7 +216,7 @@ func (c *Connector) readDelta(ctx context.Context, op string, kind directory.Kin
 	}
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err := c.open(inner, op)
+	s, err := c.open(inner, op, cur.host())
 	if err != nil {
 		return err
 	}

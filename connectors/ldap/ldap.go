@@ -26,9 +26,10 @@ func open(cfg *Config, env connectors.Env) (connectors.Connector, error) { retur
 
 // Connector reads one directory. It keeps no connection open between calls.
 type Connector struct {
-	cfg     Config
-	env     connectors.Env
-	servers *servers
+	cfg      Config
+	env      connectors.Env
+	resolver resolver
+	servers  *servers
 }
 
 var _ connectors.Connector = (*Connector)(nil)
@@ -38,7 +39,9 @@ func Open(cfg *Config, env connectors.Env) (*Connector, error) {
 	if len(cfg.Servers) == 0 {
 		return nil, &fault.Error{Class: fault.Configuration, Op: "open ldap", Err: errors.New("no server is named")}
 	}
-	return &Connector{cfg: *cfg, env: env, servers: &servers{names: cfg.Servers, now: env.Now}}, nil
+	c := &Connector{cfg: *cfg, env: env, resolver: newResolver(cfg.DNS)}
+	c.servers = &servers{names: cfg.Servers, lookup: c.discover, now: env.Now}
+	return c, nil
 }
 
 // Describe implements connectors.Connector.
@@ -116,7 +119,7 @@ func kindOf(stream string) (directory.Kind, bool) {
 func (c *Connector) readFull(ctx context.Context, op string, kind directory.Kind, emit func(*connectors.Page) error) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err := c.open(inner, op)
+	s, err := c.open(inner, op, "")
 	if err != nil {
 		return err
 	}

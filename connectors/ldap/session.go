@@ -31,28 +31,38 @@ type session struct {
 	requested func(request string, began time.Time, err error)
 }
 
-// open connects to the first server that answers. Only what another server could do better leads to the next
-// one: a wrong password does not, since every try counts towards a lock-out.
-func (c *Connector) open(ctx context.Context, op string) (*session, error) {
+// open connects to the first server that answers, beginning with the one on the host, if that is not empty. Only what
+// another server could do better leads to the next one: a wrong password does not, since every try counts towards a
+// lock-out.
+func (c *Connector) open(ctx context.Context, op, host string) (*session, error) {
 	var errs []error
-	for _, server := range c.servers.order() {
-		s, err := c.connect(ctx, op, server)
-		if err == nil {
-			return s, nil
+	class := fault.Configuration // unless another time could be better
+	for server, err := range c.servers.addresses(ctx, host) {
+		found := err == nil
+		if found {
+			var s *session
+			if s, err = c.connect(ctx, op, server); err == nil {
+				c.servers.worked(server)
+				return s, nil
+			}
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if fault.ClassOf(err) != fault.Transient {
+		if fault.ClassOf(err) == fault.Transient {
+			class = fault.Transient
+		} else if found {
 			return nil, err
 		}
-		c.servers.failed(server)
+		if found {
+			c.servers.failed(server)
+		}
 		errs = append(errs, err)
 	}
 	if len(errs) == 1 {
 		return nil, errs[0]
 	}
-	return nil, &fault.Error{Class: fault.Transient, Op: op, Err: errors.Join(errs...), Hint: "no server can be used"}
+	return nil, &fault.Error{Class: class, Op: op, Err: errors.Join(errs...), Hint: "no server can be used"}
 }
 
 // connect dials, encrypts, binds and identifies one server.
@@ -84,7 +94,7 @@ func (c *Connector) dial(ctx context.Context, op, server string) (*session, erro
 	}
 	s := &session{server: server, timeout: time.Duration(c.cfg.Timeout)}
 	s.requested = func(request string, began time.Time, err error) { c.env.Requested(ctx, request, began, err) }
-	dialer := net.Dialer{Timeout: s.timeout}
+	dialer := net.Dialer{Timeout: s.timeout, Resolver: newResolver(c.cfg.DNS)}
 	if s.raw, err = dialer.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port)); err != nil {
 		return nil, transportError(op, server, err)
 	}
