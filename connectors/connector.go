@@ -7,6 +7,7 @@ package connectors
 
 import (
 	"context"
+	"slices"
 
 	"dirsyncd/sync/directory"
 )
@@ -75,6 +76,13 @@ type Tenant struct {
 	ID     string // immutable; empty where a source has no tenants
 	Name   string
 	Domain string
+	// Streams are the names of the streams that this tenant has, of those that Describe lists; none means all.
+	Streams []string
+}
+
+// Has reports whether the tenant has a stream.
+func (t *Tenant) Has(stream string) bool {
+	return len(t.Streams) == 0 || slices.Contains(t.Streams, stream)
 }
 
 // Mode says how a stream is read.

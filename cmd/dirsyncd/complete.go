@@ -109,7 +109,9 @@ func completeKinds(_ *cobra.Command, args []string, _ string) (completions, dire
 
 // explainedKinds are the kinds of record that rules make.
 func explainedKinds() []directory.RecordKind {
-	return []directory.RecordKind{directory.UserRecord, directory.AgentRecord, directory.GroupRecord}
+	return []directory.RecordKind{
+		directory.UserRecord, directory.AgentRecord, directory.GroupRecord, directory.LicenceRecord, directory.AssetRecord, directory.CustomerRecord,
+	}
 }
 
 // without leaves out what the line has already. A completion may have a description after a tab.

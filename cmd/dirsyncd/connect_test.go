@@ -112,7 +112,7 @@ func TestCompletion(t *testing.T) {
 		{"approve ", ""},
 		{"--control " + socket + " approve ", sampleHash + "\tcsp/Contoso (UK) Ltd."},
 		{"--control " + socket + " parked replay hq-ad:12 ", "csp/contoso:1\tperson cn=Zoë,ou=… hq-ad:13\tperson 77aa0a52"},
-		{"why ", "user agent group"},
+		{"why ", "user agent group licence asset customer"},
 		{"why user ", ""},
 		{"par", "parked\tlook after what failed for good: list, replay, drop"},
 	} {

@@ -12,6 +12,7 @@ import (
 
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
 )
 
@@ -213,7 +214,7 @@ func newRulesListCommand(sh *shell) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "list the names and functions that rules can use",
-		Long: `Lists the names that rules of people and of groups can read, and the functions
+		Long: `Lists the names that rules of each kind of object can read, and the functions
 that they can call, with examples.
 
 Exit codes: 0, or 2 for wrong usage.`,
@@ -225,11 +226,18 @@ Exit codes: 0, or 2 for wrong usage.`,
 				return sh.out.json(struct {
 					Person    []typedName        `json:"person"`
 					Group     []typedName        `json:"group"`
+					Licence   []typedName        `json:"licence"`
+					Device    []typedName        `json:"device"`
+					Customer  []typedName        `json:"customer"`
 					Functions []mapping.Function `json:"functions"`
-				}{typedNames(mapping.PersonNames()), typedNames(mapping.GroupNames()), mapping.Functions()})
+				}{
+					namesOf(directory.Person), namesOf(directory.Group), namesOf(directory.Licence),
+					namesOf(directory.Device), namesOf(directory.Customer), mapping.Functions(),
+				})
 			}
-			sh.showNames("of a person", mapping.PersonNames())
-			sh.showNames("of a group", mapping.GroupNames())
+			for _, kind := range directory.Kinds() {
+				sh.showNames("of a "+kind.String(), mapping.NamesOf(kind))
+			}
 			sh.showFunctions()
 			return nil
 		},
@@ -241,7 +249,8 @@ type typedName struct {
 	Type string `json:"type"`
 }
 
-func typedNames(names []mapping.Name) []typedName {
+func namesOf(kind directory.Kind) []typedName {
+	names := mapping.NamesOf(kind)
 	list := make([]typedName, len(names))
 	for i, n := range names {
 		list[i] = typedName{n, n.TypeWord()}

@@ -24,8 +24,9 @@ since when, the expression that made it and the source values that it reads;
 which rules matched and which did not; whether something is gone, waits, is held
 or parked.
 
-KIND is user, agent or group. WHO is a record's key, or the id, login, mail
-address or name as the source has it; all that are found are explained.
+KIND is user, agent, group, licence, asset or customer. WHO is a record's key,
+or the id, login, mail address or name as the source has it; all that
+are found are explained.
 
 Exit codes: 0 explained, 1 nobody found or failed, 2 wrong usage or
 configuration.`,

@@ -149,6 +149,7 @@ func (p *printer) mapping(m *Mapping) *yaml.Node {
 	}
 	return p.block(
 		pair{"rules", p.rules(m.Spec.Rules)}, pair{"groups", p.rules(m.Spec.Groups)},
+		pair{"licences", p.rules(m.Spec.Licences)}, pair{"devices", p.rules(m.Spec.Devices)}, pair{"customers", p.rules(m.Spec.Customers)},
 		pair{"fields", p.block(fields...)}, pair{"guard", p.block(guard...)},
 		pair{"leavers", string(m.Spec.Leavers)},
 	)

@@ -23,11 +23,25 @@ type personRuleKeys struct {
 	Agent    *fieldList `yaml:"agent"`
 }
 
-// groupRuleKeys are the keys of a rule for groups.
-type groupRuleKeys struct {
-	ruleKeys `yaml:",inline"`
-	Group    *fieldList `yaml:"group"`
-}
+// The keys of a rule for the other kinds of object.
+type (
+	groupRuleKeys struct {
+		ruleKeys `yaml:",inline"`
+		Group    *fieldList `yaml:"group"`
+	}
+	licenceRuleKeys struct {
+		ruleKeys `yaml:",inline"`
+		Licence  *fieldList `yaml:"licence"`
+	}
+	deviceRuleKeys struct {
+		ruleKeys `yaml:",inline"`
+		Asset    *fieldList `yaml:"asset"`
+	}
+	customerRuleKeys struct {
+		ruleKeys `yaml:",inline"`
+		Customer *fieldList `yaml:"customer"`
+	}
+)
 
 // ruleText is a text and where it stands. An expression that is only true or false needs no quotes.
 type ruleText mapping.TextSpec
@@ -50,40 +64,61 @@ type ruleSet struct {
 }
 
 type (
-	personRules struct{ ruleSet }
-	groupRules  struct{ ruleSet }
+	personRules   struct{ ruleSet }
+	groupRules    struct{ ruleSet }
+	licenceRules  struct{ ruleSet }
+	deviceRules   struct{ ruleSet }
+	customerRules struct{ ruleSet }
 )
 
+// records are the record blocks of a rule, by kind.
+type records = map[directory.RecordKind]*fieldList
+
 func (r *personRules) DecodeStrict(v strict.Value) {
-	r.read(v, func(item strict.Value) (mapping.RuleSpec, bool) {
-		var keys personRuleKeys
-		ok := item.Into(&keys)
-		spec := keys.spec(item)
-		spec.Records = recordsOf(map[directory.RecordKind]*fieldList{
-			directory.UserRecord: keys.User, directory.AgentRecord: keys.Agent,
-		})
-		return spec, ok
+	read(&r.ruleSet, v, func(keys *personRuleKeys) (*ruleKeys, records) {
+		return &keys.ruleKeys, records{directory.UserRecord: keys.User, directory.AgentRecord: keys.Agent}
 	})
 }
 
 func (r *groupRules) DecodeStrict(v strict.Value) {
-	r.read(v, func(item strict.Value) (mapping.RuleSpec, bool) {
-		var keys groupRuleKeys
-		ok := item.Into(&keys)
-		spec := keys.spec(item)
-		spec.Records = recordsOf(map[directory.RecordKind]*fieldList{directory.GroupRecord: keys.Group})
-		return spec, ok
+	read(&r.ruleSet, v, func(keys *groupRuleKeys) (*ruleKeys, records) {
+		return &keys.ruleKeys, records{directory.GroupRecord: keys.Group}
 	})
 }
 
-func (r *ruleSet) read(v strict.Value, one func(strict.Value) (mapping.RuleSpec, bool)) {
+func (r *licenceRules) DecodeStrict(v strict.Value) {
+	read(&r.ruleSet, v, func(keys *licenceRuleKeys) (*ruleKeys, records) {
+		return &keys.ruleKeys, records{directory.LicenceRecord: keys.Licence}
+	})
+}
+
+func (r *deviceRules) DecodeStrict(v strict.Value) {
+	read(&r.ruleSet, v, func(keys *deviceRuleKeys) (*ruleKeys, records) {
+		return &keys.ruleKeys, records{directory.AssetRecord: keys.Asset}
+	})
+}
+
+func (r *customerRules) DecodeStrict(v strict.Value) {
+	read(&r.ruleSet, v, func(keys *customerRuleKeys) (*ruleKeys, records) {
+		return &keys.ruleKeys, records{directory.CustomerRecord: keys.Customer}
+	})
+}
+
+// read decodes rules whose keys are those of K; parts takes the keys apart.
+func read[K any](r *ruleSet, v strict.Value, parts func(*K) (*ruleKeys, records)) {
 	items, _ := v.Items()
 	for i, item := range items {
 		what := "rule " + strconv.Itoa(i+1)
 		if name := item.Get("name").Literal(); name != "" {
 			what = quoted("rule", name)
 		}
-		if spec, ok := one(item.In(what)); ok {
+		var keys K
+		item = item.In(what)
+		ok := item.Into(&keys)
+		common, made := parts(&keys)
+		spec := common.spec(item)
+		spec.Records = recordsOf(made)
+		if ok {
 			r.specs = append(r.specs, spec)
 		} else {
 			r.broken++
@@ -99,12 +134,12 @@ func (k *ruleKeys) spec(v strict.Value) mapping.RuleSpec {
 	}
 }
 
-func recordsOf(lists map[directory.RecordKind]*fieldList) map[directory.RecordKind][]mapping.FieldSpec {
-	records := make(map[directory.RecordKind][]mapping.FieldSpec)
+func recordsOf(lists records) map[directory.RecordKind][]mapping.FieldSpec {
+	made := make(map[directory.RecordKind][]mapping.FieldSpec)
 	for kind, list := range lists {
 		if list != nil {
-			records[kind] = *list
+			made[kind] = *list
 		}
 	}
-	return records
+	return made
 }

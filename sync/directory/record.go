@@ -61,7 +61,7 @@ type Record struct {
 	Revision uint64
 	// Fields is sorted by name and has no duplicates.
 	Fields []RecordField
-	// Members are the store's numbers of the people that a group record lists, ascending.
+	// Members are the store's numbers of the people that a group or licence record lists, ascending.
 	Members []uint32
 	// Changed is the run that last changed the record.
 	Changed Stamp

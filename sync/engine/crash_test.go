@@ -57,10 +57,14 @@ func (r *rig) story() []func() {
 			r.groups["desk"] = []string{"p:1", "g:inner"}
 			r.groups["inner"] = []string{"p:2", "p:3"}
 			r.groups["team"] = []string{"p:4", "p:5", "g:desk"}
+			r.licences["e3"], r.customers["c"], r.devices["pc"] = "E3", "Acme", "p:8"
+			r.people["8"] = person{name: "P8", holds: []string{"e3"}}
 		},
 		func() {
 			r.people["0"] = person{name: "Boss"}
 			r.people["8"] = person{name: "8", handle: "p:moved"}
+			r.licences["e3"] = "E5"
+			r.devices["pc"] = "p:0"
 			delete(r.people, "7")
 			r.add("10", "Joiner")
 			r.groups["inner"] = []string{"p:3", "p:6"}
@@ -68,6 +72,8 @@ func (r *rig) story() []func() {
 		},
 		func() {
 			r.add("7", "Back")
+			delete(r.licences, "e3")
+			delete(r.customers, "c")
 			delete(r.groups, "inner")
 			r.groups["late"] = []string{"p:7"}
 		},
@@ -76,12 +82,17 @@ func (r *rig) story() []func() {
 
 func newStory(t *testing.T, parts, resumable bool) *rig {
 	r := newRig(t)
+	r.wide = true
 	boss := field("boss", "= manager.name")
 	boss.Blank = mapping.ClearBlank
-	r.mapping(mapping.Spec{Name: "m",
+	has := field("has", "= licences")
+	has.Blank = mapping.ClearBlank
+	wide := wideSpec()
+	r.mapping(mapping.Spec{Name: "m", Licences: wide.Licences, Devices: wide.Devices, Customers: wide.Customers,
 		Rules:  []mapping.RuleSpec{agent("desk", `"desk" in groups`), user("everyone", "enabled")},
 		Groups: []mapping.RuleSpec{rule("teams", `name startsWith "team"`, directory.GroupRecord)},
-		Fields: map[directory.RecordKind][]mapping.FieldSpec{directory.UserRecord: {field("name", "= name"), boss}}})
+		Fields: map[directory.RecordKind][]mapping.FieldSpec{directory.UserRecord: {field("name", "= name"), boss, has},
+			directory.LicenceRecord: {field("name", "= name")}, directory.AssetRecord: {field("owner", "= owner.name")}}})
 	r.conn.Guard = nil
 	r.parts, r.resumable = parts, resumable
 	return r

@@ -174,11 +174,16 @@ func (r *run) mode() string {
 	switch {
 	case r.job.Offline:
 		return "offline"
-	case !r.job.Full && slices.ContainsFunc(r.conn.Source.Describe().Streams, func(s connectors.Stream) bool { return s.Delta }):
+	case !r.job.Full && slices.ContainsFunc(r.streams(), func(s connectors.Stream) bool { return s.Delta }):
 		return connectors.Delta.String()
 	default:
 		return connectors.Full.String()
 	}
+}
+
+// streams are those that the tenant has, in the order in which they are read.
+func (r *run) streams() []connectors.Stream {
+	return slices.DeleteFunc(slices.Clone(r.conn.Source.Describe().Streams), func(s connectors.Stream) bool { return !r.tenant.Has(s.Name) })
 }
 
 // load reads the partition's state, and stores the tenant's name when it is new.

@@ -117,6 +117,82 @@ func TestGroupRecords(t *testing.T) {
 		"update group team a +hq/4 -hq/1,hq/3", "create group team b +hq/1 -")
 }
 
+// wideSpec makes records of every kind of object; people who hold a licence have it in a field.
+func wideSpec() mapping.Spec {
+	has := field("has", "= licences")
+	has.Blank = mapping.ClearBlank
+	return mapping.Spec{
+		Name: "m", Rules: []mapping.RuleSpec{{
+			Name: "everyone", When: mapping.TextSpec{Text: "enabled"},
+			Records: map[directory.RecordKind][]mapping.FieldSpec{directory.UserRecord: {has}},
+		}},
+		Licences:  []mapping.RuleSpec{rule("sold", `name != "Free"`, directory.LicenceRecord)},
+		Devices:   []mapping.RuleSpec{rule("owned", "owner.enabled ?? false", directory.AssetRecord)},
+		Customers: []mapping.RuleSpec{rule("all", "true", directory.CustomerRecord)},
+	}
+}
+
+func TestLicencesDevicesAndCustomers(t *testing.T) {
+	r := newRig(t)
+	r.wide = true
+	r.mapping(wideSpec())
+	r.licences["e3"], r.licences["free"] = "E3", "Free"
+	r.customers["c1"] = "Acme"
+	r.people["1"] = person{name: "P1", holds: []string{"e3", "free"}}
+	r.people["2"] = person{name: "P2", holds: []string{"e3"}, disabled: true}
+	r.devices["pc"], r.devices["stray"] = "p:1", "p:9"
+	r.expect("first", Clean, "create customer c1", "create user 1", "create licence e3 +hq/1 -", "create asset pc")
+	r.expect("idle", Clean)
+
+	r.licences["e3"] = "Office E3"
+	r.expect("a licence's new name reaches its holders", Clean, "update user 1 has:E3, Free>Free, Office E3", "update licence e3 name:E3>Office E3")
+	r.people["2"] = person{name: "P2", holds: []string{"e3"}}
+	r.expect("a holder gets a record", Clean, "create user 2", "update licence e3 +hq/2 -")
+	r.people["1"] = person{name: "One", holds: []string{"free"}}
+	r.expect("a holder gives it back; the owner's name reaches the device", Clean,
+		"update user 1 has:Free, Office E3>Free name:P1>One", "update licence e3 + -hq/1", "update asset pc owner:P1>One")
+	delete(r.people, "2")
+	r.expect("a holder leaves", Clean, "deactivate user 2", "update licence e3 + -hq/2")
+	r.people["9"] = person{name: "P9"}
+	r.expect("a device's owner appears", Clean, "create user 9", "create asset stray")
+	r.people["1"] = person{name: "One", holds: []string{"free"}, handle: "p:moved"}
+	r.expect("the owner's handle means nobody now", Clean, "deactivate asset pc")
+	r.people["1"] = person{name: "One", holds: []string{"free"}}
+	r.expect("and the owner again", Clean, "reactivate asset pc")
+	delete(r.devices, "pc")
+	delete(r.customers, "c1")
+	r.customers["c2"] = "Next"
+	r.expect("things go", Clean, "deactivate customer c1", "create customer c2", "deactivate asset pc")
+	delete(r.licences, "free")
+	r.expect("a licence goes that one had", Clean, "update user 1 has:Free>")
+}
+
+// Licences that are missing without proof take nothing from anybody.
+func TestVanishedLicencesAreHeld(t *testing.T) {
+	r := newRig(t)
+	r.wide = true
+	r.mapping(wideSpec())
+	r.licences["e3"] = "E3"
+	r.people["1"] = person{name: "P1", holds: []string{"e3"}}
+	r.expect("first", Clean, "create user 1", "create licence e3 +hq/1 -")
+	r.hide["licences"] = true
+	r.expect("none listed", Held)
+	r.hide = map[string]bool{}
+	r.expect("and back", Clean)
+}
+
+func TestTenantHasFewerStreams(t *testing.T) {
+	r := newRig(t)
+	r.wide = true
+	r.mapping(wideSpec())
+	r.customers["c1"] = "Acme"
+	r.add("1", "P1")
+	res := r.engine.Run(t.Context(), r.conn, connectors.Tenant{Streams: []string{"customers"}}, Job{})
+	if got := r.drain(); res.Err != nil || got != "create customer c1" {
+		t.Errorf("got %s, %v", got, res.Err)
+	}
+}
+
 func TestRuleEditReachesEverybodyWithoutASource(t *testing.T) {
 	r := newRig(t)
 	r.add("1", "P1")

@@ -11,35 +11,27 @@ import (
 	"dirsyncd/sync/plan"
 )
 
-var groupKinds = []directory.RecordKind{directory.GroupRecord}
-
-// forgetGroup is what a group comes to when the mapping makes no records of groups. A record from earlier rules
-// is taken away like any other that is no longer wanted.
-func (s *settlement) forgetGroup(tx store.Reader, n store.Num) (outcome, error) {
-	return s.groupOutcome(tx, n, func(*directory.Object) (mapping.Result, error) { return mapping.Result{}, nil })
-}
-
-// group works out what one group comes to.
-func (s *settlement) group(tx store.Reader, n store.Num) (outcome, error) {
-	return s.groupOutcome(tx, n, func(o *directory.Object) (mapping.Result, error) {
-		return s.conn.Rules.Group(&mapping.GroupView{Object: o, Place: s.surroundings.place})
-	})
-}
-
-func (s *settlement) groupOutcome(tx store.Reader, n store.Num, rules func(*directory.Object) (mapping.Result, error)) (outcome, error) {
-	row, ok, err := tx.Row(directory.Group, n)
+// object works out what one object comes to that is no person. When the mapping makes no records of its kind, a
+// record from earlier rules is taken away like any other that is no longer wanted.
+func (s *settlement) object(tx store.Reader, kind directory.Kind, n store.Num) (outcome, error) {
+	row, ok, err := tx.Row(kind, n)
 	if err != nil || !ok {
 		return outcome{}, err
 	}
 	o, err := directory.ParseObject(row.Data)
 	if err != nil {
-		return outcome{}, damaged("settle a group", err)
+		return outcome{}, damaged("settle a "+kind.String(), err)
 	}
-	before, err := recordsOf(tx, n, groupKinds)
+	before, err := recordsOf(tx, n, mapping.RecordsOf(kind))
 	if err != nil {
 		return outcome{}, err
 	}
 	out := outcome{id: o.ID, forget: row.Gone != store.Here}
+	out.unproven = out.forget && !row.Gone.Proven()
+	if out.unproven && s.keepUnproven {
+		out.leave, out.forget = true, false
+		return out, nil
+	}
 	subject := s.subject(&o, row.Gone)
 	var missing error
 	subject.Keys = func(nums []uint32) []string {
@@ -51,14 +43,20 @@ func (s *settlement) groupOutcome(tx store.Reader, n store.Num, rules func(*dire
 	}
 	var wants []plan.Want
 	if row.Gone == store.Here {
-		res, err := rules(&o)
-		if err != nil {
-			out.err = err
-			return out, nil
+		var res mapping.Result
+		if s.surroundings.uses.Records[kind] {
+			view, err := s.surroundings.object(tx, &o)
+			if err != nil {
+				return outcome{}, err
+			}
+			if res, err = s.conn.Rules.Object(view); err != nil {
+				out.err = err
+				return out, nil
+			}
 		}
 		wants = s.wants(&subject, res, before)
 		for i := range wants {
-			if wants[i].Members, err = s.activeBelow(tx, n); err != nil {
+			if wants[i].Members, err = s.listed(tx, kind, n, &row); err != nil {
 				return outcome{}, err
 			}
 		}
@@ -67,11 +65,22 @@ func (s *settlement) groupOutcome(tx store.Reader, n store.Num, rules func(*dire
 	return out, missing
 }
 
-// activeBelow lists everybody below a group who has, or will have after this pass, an active record.
-func (s *settlement) activeBelow(tx store.Reader, group store.Num) ([]uint32, error) {
+// listed returns the people that a record of an object lists: the members of a group, the holders of a licence,
+// as far as they have, or will have after this pass, an active record.
+func (s *settlement) listed(tx store.Reader, kind directory.Kind, n store.Num, row *store.Row) ([]uint32, error) {
 	people := roaring.New()
-	if err := s.surroundings.addBelow(tx, []store.Num{group}, people); err != nil {
-		return nil, err
+	switch kind {
+	case directory.Group:
+		if err := s.surroundings.addBelow(tx, []store.Num{n}, people); err != nil {
+			return nil, err
+		}
+	case directory.Licence:
+		for _, h := range append([]store.Num{n}, row.Handles...) {
+			err := tx.Referrers(directory.Holds, h, func(p store.Num) bool { people.Add(uint32(p)); return true })
+			if err != nil {
+				return nil, err
+			}
+		}
 	}
 	var list []uint32
 	for it := people.Iterator(); it.HasNext(); {
@@ -94,7 +103,7 @@ func (s *settlement) isActive(tx store.Reader, n store.Num) (bool, error) {
 	case s.activity.off.Contains(uint32(n)):
 		return false, nil
 	}
-	records, err := recordsOf(tx, n, peopleKinds)
+	records, err := recordsOf(tx, n, mapping.RecordsOf(directory.Person))
 	if err != nil {
 		return false, err
 	}
@@ -130,9 +139,12 @@ func (s *settlement) recordKeys(tx store.Reader, people []uint32) ([]string, err
 // groupsToSettle adds to the dirty groups those that contain them, and those that contain somebody who gained
 // or lost a record in this pass.
 func (s *settlement) groupsToSettle(ctx context.Context) (*roaring.Bitmap, error) {
-	set := roaring.Or(s.groups, s.activity.groups)
+	if !s.surroundings.uses.Records[directory.Group] {
+		return s.look[directory.Group], nil
+	}
+	set := roaring.Or(s.look[directory.Group], s.activity.groups)
 	err := s.view(ctx, func(tx store.Reader) error {
-		for _, g := range nums(s.groups) {
+		for _, g := range nums(s.look[directory.Group]) {
 			row, _, err := tx.Row(directory.Group, g)
 			if err != nil {
 				return err
@@ -152,13 +164,29 @@ func (s *settlement) groupsToSettle(ctx context.Context) (*roaring.Bitmap, error
 	return set, err
 }
 
-// noteActivity remembers that a person gains or loses an active record, and which groups that concerns. It is
-// noted while the person is at hand: its object may be forgotten when the groups' turn comes.
+// noteActivity remembers that a person gains or loses an active record, and which groups and licences that
+// concerns. It is noted while the person is at hand: its object may be forgotten when their turn comes.
 func (s *settlement) noteActivity(tx store.Reader, n store.Num, row *store.Row, o *directory.Object, was, is bool) error {
-	if was == is || !s.surroundings.uses.GroupRecords {
+	makes := &s.surroundings.uses.Records
+	if was == is || !makes[directory.Group] && !makes[directory.Licence] {
 		return nil
 	}
 	s.activity.note(n, s.origin(o.ID).RecordKey(), is)
+	if makes[directory.Licence] {
+		for _, l := range o.Links {
+			if l.Type != directory.Holds {
+				continue
+			}
+			licences, err := owners(tx, l.To)
+			if err != nil {
+				return err
+			}
+			s.activity.licences.Or(bitmap(licences))
+		}
+	}
+	if !makes[directory.Group] {
+		return nil
+	}
 	direct, err := s.surroundings.directGroups(tx, n, row.Handles, o)
 	if err != nil {
 		return err

@@ -335,14 +335,16 @@ func markNeighbours(tx store.Writer, before, after *directory.Object) error {
 			return err
 		}
 	}
-	for _, group := range difference(groupLinks(before), groupLinks(after)) {
-		numbers, err := owners(tx, group)
-		if err != nil {
-			return err
-		}
-		for _, n := range numbers {
-			if err := markIfStored(tx, directory.Group, n, store.MembersChanged); err != nil {
+	for link, kind := range map[directory.LinkType]directory.Kind{directory.MemberOf: directory.Group, directory.Holds: directory.Licence} {
+		for _, to := range difference(linksOf(before, link), linksOf(after, link)) {
+			numbers, err := owners(tx, to)
+			if err != nil {
 				return err
+			}
+			for _, n := range numbers {
+				if err := markIfStored(tx, kind, n, store.MembersChanged); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -365,9 +367,9 @@ func difference(a, b []string) []string {
 	return d
 }
 
-func groupLinks(o *directory.Object) (handles []string) {
+func linksOf(o *directory.Object, link directory.LinkType) (handles []string) {
 	for _, l := range o.Links {
-		if l.Type == directory.MemberOf {
+		if l.Type == link {
 			handles = append(handles, l.To)
 		}
 	}
@@ -375,16 +377,18 @@ func groupLinks(o *directory.Object) (handles []string) {
 }
 
 // markHandle marks those who use a handle that means somebody else from now on: the people who have it as their
-// manager, and the groups that list it.
+// manager or as a licence that they hold, the devices whose owner it is, and the groups that list it.
 func markHandle(tx store.Writer, handle string) error {
 	numbers, err := tx.Lookup([]string{handle}, nil)
 	if err != nil || numbers[0] == 0 {
 		return err
 	}
-	var people, groups []store.Num
-	err = tx.Referrers(directory.Manager, numbers[0], func(n store.Num) bool { people = append(people, n); return true })
-	if err != nil {
-		return err
+	var people, devices, groups []store.Num
+	for link, list := range map[directory.LinkType]*[]store.Num{directory.Manager: &people, directory.Holds: &people, directory.Owner: &devices} {
+		err := tx.Referrers(link, numbers[0], func(n store.Num) bool { *list = append(*list, n); return true })
+		if err != nil {
+			return err
+		}
 	}
 	err = tx.GroupsOf(numbers[0], func(g store.Num) bool { groups = append(groups, g); return true })
 	if err != nil {
@@ -392,6 +396,11 @@ func markHandle(tx store.Writer, handle string) error {
 	}
 	for _, n := range people {
 		if err := tx.MarkDirty(directory.Person, n, store.Changed); err != nil {
+			return err
+		}
+	}
+	for _, d := range devices {
+		if err := tx.MarkDirty(directory.Device, d, store.Changed); err != nil {
 			return err
 		}
 	}

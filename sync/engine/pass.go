@@ -33,7 +33,7 @@ type outcome struct {
 // batch is what one chunk of objects comes to.
 type batch struct{ outcomes []outcome }
 
-// pass works out every outcome in a fixed order, people before groups, and hands them on in batches. Working
+// pass works out every outcome in a fixed order, that of settleOrder, and hands them on in batches. Working
 // out the next batch goes on while the previous one is being stored.
 func (s *settlement) pass(ctx context.Context, use func(context.Context, *batch) error) error {
 	s.activity = newActivity()
@@ -62,7 +62,7 @@ func (s *settlement) pass(ctx context.Context, use func(context.Context, *batch)
 			stop()
 		}
 		done += len(b.outcomes)
-		s.progress("settle", "", done, int(s.people.GetCardinality()))
+		s.progress("settle", "", done, s.amount())
 	}
 	if err := <-worked; failed == nil {
 		return err
@@ -72,28 +72,50 @@ func (s *settlement) pass(ctx context.Context, use func(context.Context, *batch)
 
 // workOut makes the batches.
 func (s *settlement) workOut(ctx context.Context, hand func(*batch) error) error {
-	if err := s.each(ctx, directory.Person, s.people, s.person, hand); err != nil {
-		return err
+	for _, kind := range settleOrder() {
+		set, one := s.look[kind], s.object
+		switch kind {
+		case directory.Person:
+			one = s.person
+		case directory.Group:
+			groups, err := s.groupsToSettle(ctx)
+			if err != nil {
+				return err
+			}
+			set = groups
+		case directory.Licence:
+			set = roaring.Or(set, s.activity.licences)
+		}
+		if err := s.each(ctx, kind, set, one, hand); err != nil {
+			return err
+		}
 	}
-	if !s.surroundings.uses.GroupRecords {
-		return s.each(ctx, directory.Group, s.groups, s.forgetGroup, hand)
+	return nil
+}
+
+// settleOrder is the order in which kinds are settled: a target hears of a customer before it hears of the
+// customer's people, and of people before it hears of the groups and licences that list them.
+func settleOrder() []directory.Kind {
+	return []directory.Kind{directory.Customer, directory.Person, directory.Group, directory.Licence, directory.Device}
+}
+
+// amount is how many objects there are to settle.
+func (s *settlement) amount() (n int) {
+	for _, set := range s.look {
+		n += int(set.GetCardinality())
 	}
-	groups, err := s.groupsToSettle(ctx)
-	if err != nil {
-		return err
-	}
-	return s.each(ctx, directory.Group, groups, s.group, hand)
+	return n
 }
 
 // each works out the objects of a set, chunk by chunk.
 func (s *settlement) each(ctx context.Context, kind directory.Kind, set *roaring.Bitmap,
-	one func(store.Reader, store.Num) (outcome, error), hand func(*batch) error,
+	one func(store.Reader, directory.Kind, store.Num) (outcome, error), hand func(*batch) error,
 ) error {
 	for chunk := range slices.Chunk(nums(set), settleChunk) {
 		b := &batch{outcomes: make([]outcome, 0, len(chunk))}
 		err := s.view(ctx, func(tx store.Reader) error {
 			for _, n := range chunk {
-				o, err := one(tx, n)
+				o, err := one(tx, kind, n)
 				if err != nil {
 					return err
 				}
@@ -115,14 +137,14 @@ func (s *settlement) each(ctx context.Context, kind directory.Kind, set *roaring
 // activity remembers who gains and who loses an active record in a pass, before that is stored.
 type activity struct {
 	on, off *roaring.Bitmap
-	// groups contain one of them.
-	groups *roaring.Bitmap
+	// groups contain one of them; licences are held by one.
+	groups, licences *roaring.Bitmap
 	// keys are the record keys of those who lose theirs: their objects may be gone when a group asks.
 	keys map[store.Num]string
 }
 
 func newActivity() activity {
-	return activity{on: roaring.New(), off: roaring.New(), groups: roaring.New(), keys: map[store.Num]string{}}
+	return activity{on: roaring.New(), off: roaring.New(), groups: roaring.New(), licences: roaring.New(), keys: map[store.Num]string{}}
 }
 
 func (a *activity) note(n store.Num, key string, is bool) {

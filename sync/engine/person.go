@@ -7,11 +7,8 @@ import (
 	"dirsyncd/sync/plan"
 )
 
-// peopleKinds are the records that a person can have.
-var peopleKinds = []directory.RecordKind{directory.UserRecord, directory.AgentRecord}
-
 // person works out what one person comes to.
-func (s *settlement) person(tx store.Reader, n store.Num) (outcome, error) {
+func (s *settlement) person(tx store.Reader, _ directory.Kind, n store.Num) (outcome, error) {
 	row, ok, err := tx.Row(directory.Person, n)
 	if err != nil || !ok {
 		return outcome{}, err
@@ -20,7 +17,7 @@ func (s *settlement) person(tx store.Reader, n store.Num) (outcome, error) {
 	if err != nil {
 		return outcome{}, damaged("settle a person", err)
 	}
-	before, err := recordsOf(tx, n, peopleKinds)
+	before, err := recordsOf(tx, n, mapping.RecordsOf(directory.Person))
 	if err != nil {
 		return outcome{}, err
 	}

@@ -42,6 +42,7 @@ func TestRandomChangesAgreeWithAFreshStart(t *testing.T) {
 
 			fresh := newStory(t, false, false)
 			fresh.people, fresh.groups = r.people, r.groups
+			fresh.licences, fresh.devices, fresh.customers = r.licences, r.devices, r.customers
 			fresh.sync()
 			if got, want := r.active(), fresh.active(); got != want {
 				t.Errorf("after random changes:\n%s\na fresh start:\n%s", got, want)
@@ -55,9 +56,25 @@ func TestRandomChangesAgreeWithAFreshStart(t *testing.T) {
 func (r *rig) mutate(rnd *rand.Rand) {
 	id := fmt.Sprint(rnd.IntN(12))
 	group := []string{"desk", "inner", "team-a", "team-b", "other"}[rnd.IntN(5)]
-	switch rnd.IntN(9) {
+	licence := fmt.Sprint("e", rnd.IntN(3))
+	switch rnd.IntN(14) {
+	case 9:
+		r.licences[licence] = fmt.Sprint("L", rnd.IntN(5))
+	case 10:
+		delete(r.licences, licence)
+	case 11:
+		if p, ok := r.people[id]; ok {
+			p.holds = [][]string{nil, {licence}, {"e0", "e1"}}[rnd.IntN(3)]
+			r.people[id] = p
+		}
+	case 12:
+		r.devices[fmt.Sprint("d", rnd.IntN(3))] = fmt.Sprint("p:", rnd.IntN(20))
+		delete(r.devices, fmt.Sprint("d", rnd.IntN(6)))
+	case 13:
+		r.customers[fmt.Sprint("c", rnd.IntN(3))] = fmt.Sprint("C", rnd.IntN(5))
+		delete(r.customers, fmt.Sprint("c", rnd.IntN(6)))
 	case 0, 1:
-		r.people[id] = person{name: fmt.Sprint("P", rnd.IntN(100)), manager: fmt.Sprint("p:", rnd.IntN(12))}
+		r.people[id] = person{name: fmt.Sprint("P", rnd.IntN(100)), manager: fmt.Sprint("p:", rnd.IntN(12)), holds: r.people[id].holds}
 	case 2:
 		delete(r.people, id)
 	case 3:
@@ -100,7 +117,7 @@ func (r *rig) isID(handle string) bool {
 }
 
 func (r *rig) misbehave(rnd *rand.Rand) {
-	switch rnd.IntN(6) {
+	switch rnd.IntN(7) {
 	case 0:
 		r.failAfter, r.err = 1+rnd.IntN(3), &fault.Error{Class: fault.Auth, Op: "read"}
 	case 1:
@@ -109,6 +126,8 @@ func (r *rig) misbehave(rnd *rand.Rand) {
 		r.hide["users"] = true
 	case 3:
 		r.hide["groups"] = true
+	case 4:
+		r.hide["licences"] = true
 	}
 }
 

@@ -33,7 +33,7 @@ func (r *run) read(ctx context.Context) error {
 		r.log.Info("reading in full", "why", r.state.Why)
 	}
 	allFull := true
-	for _, s := range r.conn.Source.Describe().Streams {
+	for _, s := range r.streams() {
 		mode, err := r.readStream(ctx, s, full)
 		if err != nil {
 			return err

@@ -42,8 +42,8 @@ func (r *run) settle(ctx context.Context) error {
 type settlement struct {
 	*run
 	hash string // of the rules
-	// people and groups are whom to look at, by number.
-	people, groups *roaring.Bitmap
+	// look is what to look at, by kind and number.
+	look [directory.Customer + 1]*roaring.Bitmap
 	// vanished: groups are gone without proof, or all their members are. Everything that follows waits.
 	vanished bool
 	// keepUnproven leaves those alone whose absence is not proven.
@@ -57,7 +57,10 @@ type settlement struct {
 // collect works out whom to look at: what is dirty, everybody whom that touches, and everybody there is when
 // the rules are not those with which the records were made.
 func (r *run) collect(ctx context.Context) (*settlement, error) {
-	s := &settlement{run: r, hash: r.conn.Rules.Hash(), people: roaring.New(), groups: roaring.New()}
+	s := &settlement{run: r, hash: r.conn.Rules.Hash()}
+	for kind := range s.look {
+		s.look[kind] = roaring.New()
+	}
 	uses := r.conn.Rules.Uses()
 	s.surroundings = newSurroundings(r, uses)
 	err := r.view(ctx, func(tx store.Reader) error {
@@ -81,7 +84,7 @@ func (r *run) collect(ctx context.Context) (*settlement, error) {
 // mustBeComplete refuses to settle from a store that never held everything: rules that look at groups which
 // have not been read yet would make wrong records.
 func (s *settlement) mustBeComplete(tx store.Reader) error {
-	for _, stream := range s.conn.Source.Describe().Streams {
+	for _, stream := range s.streams() {
 		state, err := tx.Stream(stream.Name)
 		if err != nil {
 			return err
@@ -94,68 +97,101 @@ func (s *settlement) mustBeComplete(tx store.Reader) error {
 	return nil
 }
 
-// findVanished looks for groups and memberships that are gone without proof.
+// findVanished looks for groups, memberships and licences that are gone without proof, and by which rules tell
+// people apart.
 func (s *settlement) findVanished(tx store.Reader) error {
-	for _, stream := range s.conn.Source.Describe().Streams {
+	for _, stream := range s.streams() {
 		state, err := tx.Stream(stream.Name)
 		if err != nil {
 			return err
 		}
-		if state.Emptied || (state.NewScope != "" && slices.Contains(stream.Kinds, directory.Group)) {
-			s.vanished = true
-		}
+		telling := slices.ContainsFunc(stream.Kinds, s.tellsApart)
+		s.vanished = s.vanished || state.Emptied || (state.NewScope != "" && telling)
 	}
-	return tx.Dirty(directory.Group, 0, func(n store.Num, _ store.DirtyReason) bool {
-		row, ok, err := tx.Row(directory.Group, n)
-		if err == nil && ok && row.Gone != store.Here && !row.Gone.Proven() {
-			s.vanished = true
+	for _, kind := range directory.Kinds() {
+		if !s.tellsApart(kind) {
+			continue
 		}
-		return !s.vanished
-	})
-}
-
-// addAll adds everybody there is.
-func (s *settlement) addAll(ctx context.Context) error {
-	for kind, set := range map[directory.Kind]*roaring.Bitmap{directory.Person: s.people, directory.Group: s.groups} {
-		if err := s.eachRow(ctx, kind, func(row store.Row) { set.Add(uint32(row.Num)) }); err != nil {
+		err := tx.Dirty(kind, 0, func(n store.Num, _ store.DirtyReason) bool {
+			row, ok, err := tx.Row(kind, n)
+			if err == nil && ok && row.Gone != store.Here && !row.Gone.Proven() {
+				s.vanished = true
+			}
+			return !s.vanished
+		})
+		if err != nil {
 			return err
 		}
 	}
-	return s.view(ctx, func(tx store.Reader) error { return s.addMarks(tx, nil) })
+	return nil
 }
 
-// addMarks adds what has a dirty mark, and the groups whose people all need a look to below.
-func (s *settlement) addMarks(tx store.Reader, below *[]store.Num) error {
-	err := tx.Dirty(directory.Person, 0, func(n store.Num, _ store.DirtyReason) bool { s.people.Add(uint32(n)); return true })
-	if err != nil {
-		return err
-	}
-	return tx.Dirty(directory.Group, 0, func(n store.Num, why store.DirtyReason) bool {
-		s.groups.Add(uint32(n))
-		if below != nil && why&(store.Changed|store.Regrouped) != 0 {
-			*below = append(*below, n)
+// tellsApart reports whether objects of a kind decide what people become.
+func (s *settlement) tellsApart(kind directory.Kind) bool {
+	return kind == directory.Group || kind == directory.Licence && s.surroundings.uses.Licences
+}
+
+// addAll adds everything there is.
+func (s *settlement) addAll(ctx context.Context) error {
+	for _, kind := range directory.Kinds() {
+		if err := s.eachRow(ctx, kind, func(row store.Row) { s.look[kind].Add(uint32(row.Num)) }); err != nil {
+			return err
 		}
-		return true
-	})
+	}
+	return s.view(ctx, func(tx store.Reader) error { return s.addMarks(tx, func(directory.Kind, store.Num) {}) })
+}
+
+// addMarks adds what has a dirty mark, and calls others for what people point to and must be looked at for.
+func (s *settlement) addMarks(tx store.Reader, others func(directory.Kind, store.Num)) error {
+	for _, kind := range directory.Kinds() {
+		err := tx.Dirty(kind, 0, func(n store.Num, why store.DirtyReason) bool {
+			s.look[kind].Add(uint32(n))
+			if why&(store.Changed|store.Regrouped) != 0 {
+				others(kind, n)
+			}
+			return true
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // addDirty adds the dirty ones and, as far as the rules look at it, those whom they touch: people below a
-// group that changed, people whose manager changed.
+// group that changed, people whose manager changed, holders of a licence that changed, devices whose owner did.
 func (s *settlement) addDirty(tx store.Reader) error {
-	var changed []store.Num
-	if err := s.addMarks(tx, &changed); err != nil {
+	var groups, licences []store.Num
+	err := s.addMarks(tx, func(kind directory.Kind, n store.Num) {
+		switch kind {
+		case directory.Group:
+			groups = append(groups, n)
+		case directory.Licence:
+			licences = append(licences, n)
+		}
+	})
+	if err != nil {
 		return err
 	}
-	if s.people.IsEmpty() && s.groups.IsEmpty() {
-		return nil
-	}
-	if s.surroundings.uses.Manager {
-		if err := s.surroundings.addReports(tx, s.people); err != nil {
+	people, uses := s.look[directory.Person], s.surroundings.uses
+	changed := nums(people)
+	if uses.Manager {
+		if err := s.surroundings.addReferrers(tx, directory.Person, changed, directory.Manager, people); err != nil {
 			return err
 		}
 	}
-	if s.surroundings.uses.Groups {
-		return s.surroundings.addBelow(tx, changed, s.people)
+	if uses.Owner {
+		if err := s.surroundings.addReferrers(tx, directory.Person, changed, directory.Owner, s.look[directory.Device]); err != nil {
+			return err
+		}
+	}
+	if uses.Licences {
+		if err := s.surroundings.addReferrers(tx, directory.Licence, licences, directory.Holds, people); err != nil {
+			return err
+		}
+	}
+	if uses.Groups {
+		return s.surroundings.addBelow(tx, groups, people)
 	}
 	return nil
 }
@@ -195,11 +231,11 @@ func (s *settlement) close(ctx context.Context, held *store.HeldPlan) error {
 	}
 	same := s.state.RulesHash == before.RulesHash && s.state.Name == before.Name && s.state.Domain == before.Domain &&
 		slices.Equal(s.state.Targets, before.Targets) && s.state.Held == before.Held
-	if same && s.groups.IsEmpty() && !s.approved {
+	if same && s.look[directory.Group].IsEmpty() && !s.approved {
 		return nil
 	}
 	return s.update(ctx, func(tx store.Writer) error {
-		if err := tx.ClearDirty(directory.Group, nums(s.groups)); err != nil {
+		if err := tx.ClearDirty(directory.Group, nums(s.look[directory.Group])); err != nil {
 			return err
 		}
 		if s.approved {
@@ -213,7 +249,7 @@ func (s *settlement) close(ctx context.Context, held *store.HeldPlan) error {
 
 // acceptScopes makes what the operator approved the measure of later reads.
 func (s *settlement) acceptScopes(tx store.Writer) error {
-	for _, stream := range s.conn.Source.Describe().Streams {
+	for _, stream := range s.streams() {
 		state, err := tx.Stream(stream.Name)
 		if err != nil {
 			return err

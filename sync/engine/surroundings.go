@@ -219,10 +219,10 @@ func (s *surroundings) linked(tx store.Reader, o *directory.Object, link directo
 	return list, nil
 }
 
-// addReports adds the people whose manager is among people.
-func (s *surroundings) addReports(tx store.Reader, people *roaring.Bitmap) error {
-	for _, n := range nums(people) {
-		row, ok, err := tx.Row(directory.Person, n)
+// addReferrers adds those who state a link of a type to any of some objects of a kind.
+func (s *surroundings) addReferrers(tx store.Reader, kind directory.Kind, targets []store.Num, link directory.LinkType, to *roaring.Bitmap) error {
+	for _, n := range targets {
+		row, ok, err := tx.Row(kind, n)
 		if err != nil {
 			return err
 		}
@@ -230,13 +230,26 @@ func (s *surroundings) addReports(tx store.Reader, people *roaring.Bitmap) error
 			continue
 		}
 		for _, h := range append([]store.Num{n}, row.Handles...) {
-			err := tx.Referrers(directory.Manager, h, func(r store.Num) bool { people.Add(uint32(r)); return true })
+			err := tx.Referrers(link, h, func(r store.Num) bool { to.Add(uint32(r)); return true })
 			if err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// object gathers what the rules see of an object that is no person.
+func (s *surroundings) object(tx store.Reader, o *directory.Object) (*mapping.View, error) {
+	v := &mapping.View{Object: o, Place: s.place}
+	if o.Kind != directory.Device || !s.uses.Owner {
+		return v, nil
+	}
+	owner, err := s.linked(tx, o, directory.Owner, directory.Person)
+	if len(owner) > 0 {
+		v.Owner = &owner[0]
+	}
+	return v, err
 }
 
 // addBelow adds everybody below groups, through all levels. The groups themselves may be gone already; a gone

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -60,10 +59,7 @@ func (e *Engine) Why(ctx context.Context, c *Connection, t connectors.Tenant, ki
 	r := &run{Engine: e, conn: c, tenant: t, part: store.Partition{Connection: c.Name, Tenant: t.ID}, log: e.opts.Log}
 	var reason *Reason
 	err := r.view(ctx, func(tx store.Reader) error {
-		objectKind := directory.Person
-		if kind == directory.GroupRecord {
-			objectKind = directory.Group
-		}
+		objectKind := mapping.ObjectOf(kind)
 		n, err := r.find(tx, objectKind, who)
 		if err != nil {
 			return err
@@ -84,7 +80,7 @@ func (r *run) find(tx store.Reader, kind directory.Kind, who string) (store.Num,
 	if _, ok, err := tx.Row(kind, nums[0]); err != nil || (ok && nums[0] != 0) {
 		return nums[0], err
 	}
-	for _, rk := range slices.Concat(peopleKinds, groupKinds) {
+	for _, rk := range mapping.RecordsOf(kind) {
 		if _, ok, err := tx.Record(rk, nums[0]); err != nil || (ok && nums[0] != 0) {
 			return nums[0], err
 		}
@@ -103,7 +99,7 @@ func (r *run) find(tx store.Reader, kind directory.Kind, who string) (store.Num,
 		return found == 0
 	})
 	if err == nil && found == 0 {
-		found, err = findRecord(tx, who)
+		found, err = findRecord(tx, kind, who)
 	}
 	if err == nil && found == 0 {
 		err = &fault.Error{Class: fault.Gone, Op: "why", Where: r.part.String(), Err: fmt.Errorf("no %s is known as %q", kind, who),
@@ -113,8 +109,8 @@ func (r *run) find(tx store.Reader, kind directory.Kind, who string) (store.Num,
 }
 
 // findRecord looks for somebody who has left among the records.
-func findRecord(tx store.Reader, who string) (found store.Num, err error) {
-	for _, kind := range slices.Concat(peopleKinds, groupKinds) {
+func findRecord(tx store.Reader, object directory.Kind, who string) (found store.Num, err error) {
+	for _, kind := range mapping.RecordsOf(object) {
 		err := tx.Records(kind, 0, func(n store.Num, rec directory.Record) bool {
 			for _, f := range rec.Fields {
 				if strings.EqualFold(f.Value.Text(), who) && (f.Name == directory.FieldName || f.Name == directory.FieldEmail || f.Name == directory.FieldLogin) {
@@ -184,10 +180,14 @@ func recordReason(rec *directory.Record) *RecordReason {
 // explain applies the present rules and keeps what they say about the record's kind.
 func (r *run) explain(tx store.Reader, reason *Reason, kind directory.RecordKind, n store.Num, row *store.Row, o *directory.Object) error {
 	// The operator wants to see everything, whether the rules look at it or not.
-	s := newSurroundings(r, mapping.Uses{Groups: true, Manager: true, Licences: true})
+	s := newSurroundings(r, mapping.Uses{Groups: true, Manager: true, Licences: true, Owner: true})
 	var x mapping.Explanation
-	if kind == directory.GroupRecord {
-		_, x = r.conn.Rules.ExplainGroup(&mapping.GroupView{Object: o, Place: s.place})
+	if o.Kind != directory.Person {
+		v, err := s.object(tx, o)
+		if err != nil {
+			return err
+		}
+		_, x = r.conn.Rules.ExplainObject(v)
 	} else {
 		p, err := s.person(tx, n, row, o)
 		if err != nil {

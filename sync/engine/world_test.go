@@ -24,8 +24,14 @@ import (
 type world struct {
 	people map[string]person
 	groups map[string][]string // id (and name) to members: "p:ID" or "g:ID"
-	scope  string
-	count  int // of the proof; -1: cannot tell
+	// What a wide world has besides: licences and customers by id and name, devices by id and owner's handle.
+	wide      bool
+	licences  map[string]string
+	customers map[string]string
+	devices   map[string]string
+
+	scope string
+	count int // of the proof; -1: cannot tell
 
 	parts     bool            // members come one by one instead of whole
 	resumable bool            // pages can be resumed from
@@ -43,17 +49,27 @@ type person struct {
 	name, department, manager string
 	handle                    string // other than "p:ID"
 	disabled                  bool
+	holds                     []string // licences
 }
 
 func newWorld() *world {
-	return &world{people: map[string]person{}, groups: map[string][]string{}, scope: "all", count: -1, hide: map[string]bool{}}
+	return &world{
+		people: map[string]person{}, groups: map[string][]string{}, licences: map[string]string{}, customers: map[string]string{},
+		devices: map[string]string{}, scope: "all", count: -1, hide: map[string]bool{},
+	}
 }
 
 func (w *world) Describe() connectors.Description {
-	return connectors.Description{Streams: []connectors.Stream{
+	d := connectors.Description{Streams: []connectors.Stream{
 		{Name: "users", Kinds: []directory.Kind{directory.Person}, Delta: w.delta != nil, Tombstones: w.delta != nil, Resumable: w.resumable, Counted: w.count >= 0},
 		{Name: "groups", Kinds: []directory.Kind{directory.Group}, Members: true},
 	}}
+	if w.wide {
+		d.Streams = append(d.Streams, connectors.Stream{Name: "licences", Kinds: []directory.Kind{directory.Licence}},
+			connectors.Stream{Name: "devices", Kinds: []directory.Kind{directory.Device}},
+			connectors.Stream{Name: "customers", Kinds: []directory.Kind{directory.Customer}})
+	}
+	return d
 }
 
 func (w *world) Check(context.Context) ([]connectors.Finding, error) { return nil, nil }
@@ -112,10 +128,16 @@ func (w *world) pages(stream string) []*connectors.Page {
 			pages = append(pages, p)
 		}
 		pages = append(pages, &connectors.Page{Invalid: w.invalid})
-	default:
+	case stream == "groups":
 		for _, id := range slices.Sorted(maps.Keys(w.groups)) {
 			pages = append(pages, w.groupPages(id)...)
 		}
+	case stream == "licences":
+		pages = things(w.licences, directory.Licence, "l:")
+	case stream == "customers":
+		pages = things(w.customers, directory.Customer, "c:")
+	case stream == "devices":
+		pages = things(w.devices, directory.Device, "d:")
 	}
 	return append(pages, &connectors.Page{})
 }
@@ -132,7 +154,25 @@ func (w *world) object(id string) directory.Object {
 	if p.manager != "" {
 		o.Links = []directory.Link{{Type: directory.Manager, To: p.manager}}
 	}
+	for _, l := range p.holds {
+		o.Links = append(o.Links, directory.Link{Type: directory.Holds, To: "l:" + l})
+	}
 	return o
+}
+
+// things lists simple objects: the text is a device's owner, and the name of all others.
+func things(all map[string]string, kind directory.Kind, prefix string) (pages []*connectors.Page) {
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		o := directory.Object{Kind: kind, ID: id, Handles: []string{prefix + id}}
+		if kind == directory.Device {
+			o.SetText(directory.FieldName, id)
+			o.Links = []directory.Link{{Type: directory.Owner, To: all[id]}}
+		} else {
+			o.SetText(directory.FieldName, all[id])
+		}
+		pages = append(pages, &connectors.Page{Objects: []directory.Object{o}})
+	}
+	return pages
 }
 
 func (w *world) groupPages(id string) []*connectors.Page {
@@ -194,9 +234,16 @@ func (r *rig) mapping(spec mapping.Spec) {
 	r.Helper()
 	if spec.Fields == nil {
 		spec.Fields = map[directory.RecordKind][]mapping.FieldSpec{
-			directory.UserRecord:  {field("name", "= name"), field("team", "= department")},
-			directory.AgentRecord: {field("name", "= name")},
-			directory.GroupRecord: {field("name", "= name")},
+			directory.UserRecord:    {field("name", "= name"), field("team", "= department")},
+			directory.AgentRecord:   {field("name", "= name")},
+			directory.GroupRecord:   {field("name", "= name")},
+			directory.LicenceRecord: {field("name", "= name")}, directory.CustomerRecord: {field("name", "= name")},
+			directory.AssetRecord: {field("owner", "= owner.name")},
+		}
+	}
+	for kind := range spec.Fields {
+		if len(spec.Of(mapping.ObjectOf(kind))) == 0 {
+			delete(spec.Fields, kind)
 		}
 	}
 	rs, problems := mapping.Compile(spec)

@@ -121,14 +121,9 @@ func (r *caseReader) part(base, part string, v any) {
 	case err != nil:
 		r.fail(name, "%v", err)
 	case base == managerPart:
-		if r.in.manager == nil {
-			r.in.manager = &directory.Object{Kind: directory.Person, ID: "manager"}
-		}
-		if part == "id" {
-			r.in.manager.ID = value.Text()
-			return
-		}
-		r.in.manager.Set(part, value)
+		r.in.manager = other(r.in.manager, part, value)
+	case base == ownerPart:
+		r.in.owner = other(r.in.owner, part, value)
 	case part == "id":
 		r.in.place.TenantID = value.Text()
 	case part == "name":
@@ -136,6 +131,19 @@ func (r *caseReader) part(base, part string, v any) {
 	case part == "domain":
 		r.in.place.TenantDomain = value.Text()
 	}
+}
+
+// other returns a person beside the object with one more thing known of it.
+func other(o *directory.Object, part string, value directory.Value) *directory.Object {
+	if o == nil {
+		o = &directory.Object{Kind: directory.Person, ID: "other"}
+	}
+	if part == "id" {
+		o.ID = value.Text()
+	} else {
+		o.Set(part, value)
+	}
+	return o
 }
 
 // memberships makes the groups of the names. Without direct_groups all of them count as direct.

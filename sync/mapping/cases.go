@@ -11,15 +11,18 @@ import (
 	"dirsyncd/sync/directory"
 )
 
-// Case is one of the operator's own tests of the rules: a person or a group, and what the rules are to make of it.
+// Case is one of the operator's own tests of the rules: an object, and what the rules are to make of it.
 type Case struct {
 	Name string `yaml:"name" json:"name"`
 	// Person is given by the names that rules use: department, groups: [Staff], manager: {email: …},
 	// attributes: {costCentre: …}, tenant: {…}. What is not given was not told by the source.
 	Person map[string]any `yaml:"person,omitempty" json:"person,omitempty"`
-	// Group is given in the same way. A case has one of the two.
-	Group map[string]any `yaml:"group,omitempty" json:"group,omitempty"`
-	Want  Want           `yaml:"want" json:"want"`
+	// The other kinds of object are given in the same way. A case has one object.
+	Group    map[string]any `yaml:"group,omitempty" json:"group,omitempty"`
+	Licence  map[string]any `yaml:"licence,omitempty" json:"licence,omitempty"`
+	Device   map[string]any `yaml:"device,omitempty" json:"device,omitempty"`
+	Customer map[string]any `yaml:"customer,omitempty" json:"customer,omitempty"`
+	Want     Want           `yaml:"want" json:"want"`
 }
 
 // Want is what a Case expects. Only what is mentioned is compared.
@@ -33,9 +36,12 @@ type Want struct {
 	// Fails: the rules have no result, so that the object is parked. The text is a part of the error.
 	Fails string `yaml:"fails,omitempty" json:"fails,omitempty"`
 	// The records and their fields; null is a field that is blank. An empty one says that there is a record.
-	User        map[string]any `yaml:"user,omitempty" json:"user,omitempty"`
-	Agent       map[string]any `yaml:"agent,omitempty" json:"agent,omitempty"`
-	GroupRecord map[string]any `yaml:"group,omitempty" json:"group,omitempty"`
+	User     map[string]any `yaml:"user,omitempty" json:"user,omitempty"`
+	Agent    map[string]any `yaml:"agent,omitempty" json:"agent,omitempty"`
+	Group    map[string]any `yaml:"group,omitempty" json:"group,omitempty"`
+	Licence  map[string]any `yaml:"licence,omitempty" json:"licence,omitempty"`
+	Asset    map[string]any `yaml:"asset,omitempty" json:"asset,omitempty"`
+	Customer map[string]any `yaml:"customer,omitempty" json:"customer,omitempty"`
 	// Exact: there are no records and no fields besides those mentioned.
 	Exact bool `yaml:"exact,omitempty" json:"exact,omitempty"`
 }
@@ -57,40 +63,49 @@ func (r CaseResult) Passed() bool { return r.Err == nil && len(r.Differences) ==
 // RunCase applies the rules to a case and compares.
 func RunCase(rs *Ruleset, c Case) CaseResult {
 	out := CaseResult{Name: c.Name}
-	in, err := c.input()
+	kind, given, err := c.object()
+	var in input
 	if err == nil {
-		err = c.Want.check(rs, c.Group != nil)
+		in, err = readCase(given, kind, vocabularyOf(kind))
+	}
+	if err == nil {
+		err = c.Want.check(rs, kind)
 	}
 	if err != nil {
 		out.Err = fmt.Errorf("case %q: %w", c.Name, err)
 		return out
 	}
-	s := &rs.people
-	if c.Group != nil {
-		s = &rs.groups
-	}
-	out.Result, err = s.apply(in)
+	out.Result, err = rs.stages[kind].apply(in)
 	out.Differences = c.Want.compare(out.Result, err)
 	return out
 }
 
-func (c *Case) input() (input, error) {
-	switch {
-	case c.Person != nil && c.Group != nil:
-		return input{}, errors.New("it has a person and a group")
-	case c.Person != nil:
-		return readCase(c.Person, directory.Person, personVocabulary())
-	case c.Group != nil:
-		return readCase(c.Group, directory.Group, groupVocabulary())
-	default:
-		return input{}, errors.New("it has no person and no group")
+// object returns the one object that the case is about.
+func (c *Case) object() (kind directory.Kind, given map[string]any, err error) {
+	all := [...]map[string]any{
+		directory.Person: c.Person, directory.Group: c.Group, directory.Licence: c.Licence,
+		directory.Device: c.Device, directory.Customer: c.Customer,
 	}
+	for _, k := range directory.Kinds() {
+		switch {
+		case all[k] == nil:
+		case given != nil:
+			return 0, nil, fmt.Errorf("it has a %s and a %s", kind, k)
+		default:
+			kind, given = k, all[k]
+		}
+	}
+	if given == nil {
+		return 0, nil, errors.New("it has no person and no other object (group, licence, device, customer)")
+	}
+	return kind, given, nil
 }
 
-func (w *Want) check(rs *Ruleset, ofGroup bool) error {
-	s, kinds := &rs.people, []string{"user", "agent"}
-	if ofGroup {
-		s, kinds = &rs.groups, []string{"group"}
+func (w *Want) check(rs *Ruleset, object directory.Kind) error {
+	s := &rs.stages[object]
+	var kinds []string
+	for _, kind := range RecordsOf(object) {
+		kinds = append(kinds, kind.String())
 	}
 	var errs []error
 	if w.Rule != "" {
@@ -125,7 +140,7 @@ func (w *Want) check(rs *Ruleset, ofGroup bool) error {
 		errs = append(errs, errors.New("want: it contradicts itself"))
 	case negative == 0 && len(records) == 0 && w.Rule == "" && !w.Exact:
 		errs = append(errs,
-			errors.New("want: it expects nothing (say rule, ignored, none, fails, user, agent or group)"))
+			errors.New("want: it expects nothing (say rule, ignored, none, fails, or a record such as user)"))
 	}
 	return errors.Join(errs...)
 }
@@ -133,7 +148,9 @@ func (w *Want) check(rs *Ruleset, ofGroup bool) error {
 // records are the expected records by the word of their kind.
 func (w *Want) records() map[string]map[string]any {
 	all := map[string]map[string]any{}
-	for kind, fields := range map[string]map[string]any{"user": w.User, "agent": w.Agent, "group": w.GroupRecord} {
+	for kind, fields := range map[string]map[string]any{
+		"user": w.User, "agent": w.Agent, "group": w.Group, "licence": w.Licence, "asset": w.Asset, "customer": w.Customer,
+	} {
 		if fields != nil {
 			all[kind] = fields
 		}

@@ -37,7 +37,7 @@ func TestCases(t *testing.T) {
 		{Case{Person: m{"enabled": true}, Want: Want{Agent: m{}}}, `want a record agent, got rule "everyone else" with user`},
 		{Case{Person: m{"enabled": true, "licences": []string{"b", "a"}, "groups": []string{"Service Desk"}},
 			Want: Want{Agent: m{"licences": []any{"a", "b"}}}}, ""},
-		{Case{Group: m{"name": "Site Oslo"}, Want: Want{Rule: "sites", GroupRecord: m{"title": "Oslo"}, Exact: true}}, ""},
+		{Case{Group: m{"name": "Site Oslo"}, Want: Want{Rule: "sites", Group: m{"title": "Oslo"}, Exact: true}}, ""},
 		{Case{Group: m{"name": "Oslo"}, Want: Want{None: true}}, ""},
 	} {
 		got := RunCase(rs, c.c)
@@ -62,7 +62,7 @@ func TestUnusableCases(t *testing.T) {
 		c    Case
 		want string
 	}{
-		{Case{Want: ok}, "no person and no group"},
+		{Case{Want: ok}, "no person and no other object"},
 		{Case{Person: m{}, Group: m{}, Want: ok}, "a person and a group"},
 		{Case{Person: m{"departmnt": "x"}, Want: ok}, `departmnt: unknown name (did you mean "department"?)`},
 		{Case{Person: m{"manager": m{"emial": "x"}}, Want: ok}, `manager.emial: unknown name (did you mean "email"?)`},
@@ -78,7 +78,7 @@ func TestUnusableCases(t *testing.T) {
 		{Case{Person: m{}, Want: Want{}}, "it expects nothing"},
 		{Case{Person: m{}, Want: Want{Rule: "everyone"}}, `there is no rule "everyone"`},
 		{Case{Person: m{}, Want: Want{None: true, Ignored: true}}, "contradicts itself"},
-		{Case{Person: m{}, Want: Want{GroupRecord: m{}}}, "these rules make no group, only user or agent"},
+		{Case{Person: m{}, Want: Want{Group: m{}}}, "these rules make no group, only user or agent"},
 		{Case{Person: m{}, Want: Want{User: m{"a": 1.5}}}, "user.a: must be a text"},
 	} {
 		got := RunCase(rs, c.c)

@@ -17,14 +17,19 @@ import (
 func Compile(spec Spec) (*Ruleset, []Problem) {
 	c := &compilation{}
 	r := &Ruleset{name: spec.Name, leavers: c.leavers(spec.Leavers)}
-	people := &half{language: newLanguage(personVocabulary()), what: "person"}
-	people.kinds = []directory.RecordKind{directory.UserRecord, directory.AgentRecord}
-	groups := &half{language: newLanguage(groupVocabulary()), what: "group"}
-	groups.kinds = []directory.RecordKind{directory.GroupRecord}
-	c.commonFields(spec.Fields, people, groups)
-	r.people.rules = c.rules(spec.Rules, people)
-	r.groups.rules = c.rules(spec.Groups, groups)
-	if len(spec.Rules)+len(spec.Groups) == 0 {
+	parts := make([]*part, 0, len(r.stages))
+	for _, kind := range directory.Kinds() {
+		if len(spec.Of(kind)) > 0 || kindsAmong(spec.Fields, RecordsOf(kind)) {
+			parts = append(parts, &part{language: newLanguage(vocabularyOf(kind)), what: kind, kinds: RecordsOf(kind)})
+		}
+	}
+	c.commonFields(spec.Fields, parts)
+	rules := 0
+	for _, p := range parts {
+		r.stages[p.what].rules = c.rules(spec.Of(p.what), p)
+		rules += len(spec.Of(p.what))
+	}
+	if rules == 0 {
 		c.problem(Pos{}, "", "mapping %s has no rules", spec.Name)
 	}
 	if len(c.problems) > 0 {
@@ -37,9 +42,13 @@ func Compile(spec Spec) (*Ruleset, []Problem) {
 	return r, nil
 }
 
-// half is what the rules of people and the rules of groups have of their own.
-type half struct {
-	what     string
+func kindsAmong(fields map[directory.RecordKind][]FieldSpec, kinds []directory.RecordKind) bool {
+	return slices.ContainsFunc(kinds, func(k directory.RecordKind) bool { _, ok := fields[k]; return ok })
+}
+
+// part is what the rules for one kind of object have of their own.
+type part struct {
+	what     directory.Kind
 	language *language
 	kinds    []directory.RecordKind
 	common   map[directory.RecordKind][]*field
@@ -63,12 +72,12 @@ func (c *compilation) leavers(l Leavers) Leavers {
 	return l
 }
 
-func (c *compilation) commonFields(fields map[directory.RecordKind][]FieldSpec, halves ...*half) {
+func (c *compilation) commonFields(fields map[directory.RecordKind][]FieldSpec, parts []*part) {
 	for _, kind := range slices.Sorted(maps.Keys(fields)) {
-		var owner *half
-		for _, h := range halves {
-			if slices.Contains(h.kinds, kind) {
-				owner = h
+		var owner *part
+		for _, p := range parts {
+			if slices.Contains(p.kinds, kind) {
+				owner = p
 			}
 		}
 		if owner == nil {
@@ -76,7 +85,7 @@ func (c *compilation) commonFields(fields map[directory.RecordKind][]FieldSpec, 
 			if len(fields[kind]) > 0 {
 				at = fields[kind][0].Pos
 			}
-			c.problem(at, "fields can be set for user, agent and group", "fields: rules make no %s", kind)
+			c.problem(at, "fields can be set for user, agent, group, licence, asset and customer", "fields: rules make no %s", kind)
 			continue
 		}
 		if owner.common == nil {
@@ -86,7 +95,7 @@ func (c *compilation) commonFields(fields map[directory.RecordKind][]FieldSpec, 
 	}
 }
 
-func (c *compilation) rules(specs []RuleSpec, h *half) []*rule {
+func (c *compilation) rules(specs []RuleSpec, h *part) []*rule {
 	var rules []*rule
 	seen := map[string]bool{}
 	catchAll := ""
@@ -114,7 +123,7 @@ func (c *compilation) rules(specs []RuleSpec, h *half) []*rule {
 	return rules
 }
 
-func (c *compilation) rule(spec *RuleSpec, h *half, label string) *rule {
+func (c *compilation) rule(spec *RuleSpec, h *part, label string) *rule {
 	r := &rule{name: spec.Name, whenText: strings.TrimSpace(spec.When.Text), ignore: spec.Ignore}
 	if r.whenText != "" {
 		r.when = c.expression(h, spec.When.Text, 0, spec.When.Pos, label+": when", true)
@@ -147,7 +156,7 @@ func kindWords(kinds []directory.RecordKind) string {
 }
 
 // fields compiles the fields of one record; from says who sets them, "" for the mapping as a whole.
-func (c *compilation) fields(specs []FieldSpec, h *half, label, from string) []*field {
+func (c *compilation) fields(specs []FieldSpec, h *part, label, from string) []*field {
 	if from == "" {
 		from = "the mapping's fields"
 	}
@@ -205,7 +214,7 @@ func (c *compilation) policy(f *field, spec *FieldSpec, label string) {
 	}
 }
 
-func (c *compilation) fieldValue(f *field, spec *FieldSpec, h *half, label string) {
+func (c *compilation) fieldValue(f *field, spec *FieldSpec, h *part, label string) {
 	at := spec.Value.Pos
 	if at == (Pos{}) {
 		at = spec.Pos
@@ -256,7 +265,7 @@ func (c *compilation) literalList(list []string, at Pos, label string) []string 
 // expression compiles an expression and reports its flaws. skip is how many letters of the value stand before
 // it.
 func (c *compilation) expression(
-	h *half, text string, skip int, at Pos, label string, isCondition bool,
+	h *part, text string, skip int, at Pos, label string, isCondition bool,
 ) *expression {
 	body := strings.TrimLeftFunc(text, unicode.IsSpace)
 	skip += utf8.RuneCountInString(text[:len(text)-len(body)])

@@ -20,20 +20,26 @@ var update = flag.Bool("update", false, "write the table of functions into docs/
 
 // docRules is a block of rules in the reference.
 type docRules struct {
-	Rules   []docRule                       `yaml:"rules"`
-	Groups  []docRule                       `yaml:"groups"`
-	Fields  map[string]map[string]yaml.Node `yaml:"fields"`
-	Leavers Leavers                         `yaml:"leavers"`
-	Cases   []Case                          `yaml:"cases"`
+	Rules     []docRule                       `yaml:"rules"`
+	Groups    []docRule                       `yaml:"groups"`
+	Licences  []docRule                       `yaml:"licences"`
+	Devices   []docRule                       `yaml:"devices"`
+	Customers []docRule                       `yaml:"customers"`
+	Fields    map[string]map[string]yaml.Node `yaml:"fields"`
+	Leavers   Leavers                         `yaml:"leavers"`
+	Cases     []Case                          `yaml:"cases"`
 }
 
 type docRule struct {
-	Name   string               `yaml:"name"`
-	When   string               `yaml:"when"`
-	Ignore bool                 `yaml:"ignore"`
-	User   map[string]yaml.Node `yaml:"user"`
-	Agent  map[string]yaml.Node `yaml:"agent"`
-	Group  map[string]yaml.Node `yaml:"group"`
+	Name     string               `yaml:"name"`
+	When     string               `yaml:"when"`
+	Ignore   bool                 `yaml:"ignore"`
+	User     map[string]yaml.Node `yaml:"user"`
+	Agent    map[string]yaml.Node `yaml:"agent"`
+	Group    map[string]yaml.Node `yaml:"group"`
+	Licence  map[string]yaml.Node `yaml:"licence"`
+	Asset    map[string]yaml.Node `yaml:"asset"`
+	Customer map[string]yaml.Node `yaml:"customer"`
 }
 
 func docFields(t *testing.T, nodes map[string]yaml.Node) []FieldSpec {
@@ -59,16 +65,22 @@ func docFields(t *testing.T, nodes map[string]yaml.Node) []FieldSpec {
 }
 
 func (d *docRules) spec(t *testing.T) Spec {
-	kinds := map[string]directory.RecordKind{"user": user, "agent": agent, "group": group}
 	spec := Spec{Name: "doc", Leavers: d.Leavers, Fields: map[directory.RecordKind][]FieldSpec{}}
 	for word, fields := range d.Fields {
-		spec.Fields[kinds[word]] = docFields(t, fields)
+		kind, ok := directory.ParseRecordKind(word)
+		if !ok {
+			t.Fatalf("fields of %q", word)
+		}
+		spec.Fields[kind] = docFields(t, fields)
 	}
 	convert := func(rules []docRule) []RuleSpec {
 		var specs []RuleSpec
 		for _, r := range rules {
 			s := RuleSpec{Name: r.Name, When: TextSpec{Text: r.When}, Ignore: r.Ignore, Records: map[directory.RecordKind][]FieldSpec{}}
-			for kind, fields := range map[directory.RecordKind]map[string]yaml.Node{user: r.User, agent: r.Agent, group: r.Group} {
+			for kind, fields := range map[directory.RecordKind]map[string]yaml.Node{
+				user: r.User, agent: r.Agent, group: r.Group,
+				directory.LicenceRecord: r.Licence, directory.AssetRecord: r.Asset, directory.CustomerRecord: r.Customer,
+			} {
 				if fields != nil {
 					s.Records[kind] = docFields(t, fields)
 				}
@@ -78,6 +90,7 @@ func (d *docRules) spec(t *testing.T) Spec {
 		return specs
 	}
 	spec.Rules, spec.Groups = convert(d.Rules), convert(d.Groups)
+	spec.Licences, spec.Devices, spec.Customers = convert(d.Licences), convert(d.Devices), convert(d.Customers)
 	return spec
 }
 
@@ -145,7 +158,7 @@ func TestReferenceIsCurrent(t *testing.T) {
 	} else if current != text {
 		t.Errorf("the table of functions is old: go test ./sync/mapping -run ReferenceIsCurrent -update")
 	}
-	names := append(PersonNames(), GroupNames()...)
+	names := append(NamesOf(directory.Person), NamesOf(directory.Group)...)
 	for _, n := range names {
 		if strings.HasPrefix(n.Name, "manager.") {
 			continue

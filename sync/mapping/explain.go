@@ -12,7 +12,7 @@ import (
 type Explanation struct {
 	Rules  []RuleTrace  `json:"rules"`
 	Fields []FieldTrace `json:"fields"`
-	Err    error        `json:"-"` // what Person or Group returned
+	Err    error        `json:"-"` // what Person or Object returned
 }
 
 // What a RuleTrace's Outcome begins with.
@@ -36,7 +36,7 @@ type RuleTrace struct {
 
 // FieldTrace is one field of one record and where its value came from.
 type FieldTrace struct {
-	Record string `json:"record"` // user, agent, group
+	Record string `json:"record"` // user, agent, group, licence, asset, customer
 	Field  string `json:"field"`
 	// Expression is the operator's text; a literal stands as it is.
 	Expression string `json:"expression"`
@@ -54,12 +54,12 @@ type FieldTrace struct {
 // ExplainPerson applies the rules as Person does and says how it came to its result. It goes on after an error,
 // so that every field that fails is shown.
 func (r *Ruleset) ExplainPerson(p *Person) (Result, Explanation) {
-	return r.people.explain(personInput(p))
+	return r.stages[directory.Person].explain(personInput(p))
 }
 
-// ExplainGroup applies the rules as Group does and says how it came to its result.
-func (r *Ruleset) ExplainGroup(g *GroupView) (Result, Explanation) {
-	return r.groups.explain(groupInput(g))
+// ExplainObject applies the rules as Object does and says how it came to its result.
+func (r *Ruleset) ExplainObject(v *View) (Result, Explanation) {
+	return r.stages[v.Object.Kind].explain(viewInput(v))
 }
 
 func (s *stage) explain(in input) (Result, Explanation) {

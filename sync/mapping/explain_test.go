@@ -94,10 +94,10 @@ func TestExplainAgreesWithPerson(t *testing.T) {
 	}
 }
 
-func TestExplainGroup(t *testing.T) {
+func TestExplainObject(t *testing.T) {
 	o := &directory.Object{Kind: directory.Group, ID: "g"}
 	o.SetText("name", "Site Oslo")
-	res, x := mustCompile(t, deskSpec()).ExplainGroup(&GroupView{Object: o})
+	res, x := mustCompile(t, deskSpec()).ExplainObject(&View{Object: o})
 	if res.Rule != "sites" || len(x.Fields) != 2 || x.Fields[1].Value != "Oslo" {
 		t.Errorf("got %+v, %+v", res, x)
 	}

@@ -208,7 +208,7 @@ func TestWithoutManager(t *testing.T) {
 
 func TestNobody(t *testing.T) {
 	p := &Person{Object: &directory.Object{Kind: directory.Person, ID: "1"}}
-	for _, n := range PersonNames() {
+	for _, n := range NamesOf(directory.Person) {
 		if n.Type == directory.BoolType {
 			continue
 		}
@@ -398,7 +398,7 @@ func TestEveryUnknownNameIsReported(t *testing.T) {
 }
 
 func TestGroupNames(t *testing.T) {
-	l := newLanguage(groupVocabulary())
+	l := newLanguage(vocabularyOf(directory.Group))
 	for _, n := range []string{"id", "name", "description", "email", "path", "group_type", "connection", "tenant.id",
 		"attributes.x", "attribute_values.x"} {
 		if _, flaws := l.compile(n, false); flaws != nil {

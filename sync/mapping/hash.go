@@ -35,7 +35,8 @@ func (h hasher) count(n int) {
 func (r *Ruleset) computeHash() string {
 	h := hasher{sha256.New()}
 	h.text(semantics, exprVersion, string(r.leavers))
-	for _, s := range []*stage{&r.people, &r.groups} {
+	for kind := range r.stages {
+		s := &r.stages[kind]
 		h.count(len(s.rules))
 		for _, rule := range s.rules {
 			h.rule(rule)

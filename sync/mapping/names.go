@@ -20,7 +20,8 @@ func (n Name) TypeWord() string { return typeWord(n.Type) }
 // input is what one application of the rules may look at.
 type input struct {
 	object   *directory.Object
-	manager  *directory.Object
+	manager  *directory.Object // of a person
+	owner    *directory.Object // of a device
 	groups   []Membership
 	licences []Named
 	place    Place
@@ -36,6 +37,7 @@ type source struct {
 // The names that have parts. They are no values by themselves.
 const (
 	managerPart         = "manager"
+	ownerPart           = "owner"
 	tenantPart          = "tenant"
 	attributesPart      = "attributes"
 	attributeValuesPart = "attribute_values"
@@ -43,18 +45,22 @@ const (
 
 // vocabulary is the set of names that rules of one kind of object know.
 type vocabulary struct {
-	noun    string // "person" or "group", for messages
+	noun    string // the kind of object, for messages
 	sources map[string]source
 	parts   []string
 	ordered []Name
 }
 
-// PersonNames lists what the rules of people can read, in the order of the reference. Besides these,
+// NamesOf lists what the rules for objects of a kind can read, in the order of the reference. Besides these,
 // attributes.NAME and attribute_values.NAME read what the source calls NAME.
-func PersonNames() []Name { return personVocabulary().ordered }
+func NamesOf(kind directory.Kind) []Name { return vocabularyOf(kind).ordered }
 
-// GroupNames lists what the rules of groups can read, in the order of the reference.
-func GroupNames() []Name { return groupVocabulary().ordered }
+func vocabularyOf(kind directory.Kind) *vocabulary {
+	if kind == directory.Person {
+		return personVocabulary()
+	}
+	return objectVocabulary(kind)
+}
 
 func personVocabulary() *vocabulary {
 	v := &vocabulary{
@@ -73,27 +79,49 @@ func personVocabulary() *vocabulary {
 	v.add("licences", directory.ListType, "names of the licences the person holds", readLicences)
 	v.add("licence_ids", directory.ListType, "ids of these licences", readLicenceIDs)
 	v.addPlace()
-	v.add("manager.id", directory.TextType, "manager: the source's immutable id", readManagerID)
-	for _, f := range own {
-		if f.Type != directory.ListType {
-			v.add("manager."+f.Name, f.Type, "manager: "+f.Help, readManager(f.Name, f.Type))
-		}
-	}
+	v.addOther(managerPart, func(in *input) *directory.Object { return in.manager })
 	return v
 }
 
-func groupVocabulary() *vocabulary {
+func objectVocabulary(kind directory.Kind) *vocabulary {
 	v := &vocabulary{
-		noun:    "group",
+		noun:    kind.String(),
 		sources: map[string]source{},
 		parts:   []string{tenantPart, attributesPart, attributeValuesPart},
 	}
 	v.add("id", directory.TextType, "the source's immutable id", readID)
-	for _, f := range directory.FieldsOf(directory.Group) {
+	for _, f := range directory.FieldsOf(kind) {
 		v.add(f.Name, f.Type, f.Help, readOwn(f.Name, f.Type))
 	}
 	v.addPlace()
+	if kind == directory.Device {
+		v.parts = append(v.parts, ownerPart)
+		v.addOther(ownerPart, func(in *input) *directory.Object { return in.owner })
+	}
 	return v
+}
+
+// addOther adds the id and the fields of another person, under the word for what that person is to the object.
+func (v *vocabulary) addOther(word string, who func(*input) *directory.Object) {
+	v.add(word+".id", directory.TextType, word+": the source's immutable id", func(in *input) directory.Value {
+		if o := who(in); o != nil {
+			return textOrNull(o.ID)
+		}
+		return directory.Null()
+	})
+	for _, f := range directory.FieldsOf(directory.Person) {
+		if f.Type == directory.ListType {
+			continue
+		}
+		v.add(word+"."+f.Name, f.Type, word+": "+f.Help, func(in *input) directory.Value {
+			o := who(in)
+			if o == nil {
+				return directory.Null()
+			}
+			value, _ := o.Get(f.Name)
+			return coerce(value, f.Type)
+		})
+	}
 }
 
 func (v *vocabulary) add(name string, typ directory.ValueType, help string, read func(*input) directory.Value) {
@@ -141,23 +169,6 @@ func readID(in *input) directory.Value { return textOrNull(in.object.ID) }
 func readOwn(field string, typ directory.ValueType) func(*input) directory.Value {
 	return func(in *input) directory.Value {
 		v, _ := in.object.Get(field)
-		return coerce(v, typ)
-	}
-}
-
-func readManagerID(in *input) directory.Value {
-	if in.manager == nil {
-		return directory.Null()
-	}
-	return textOrNull(in.manager.ID)
-}
-
-func readManager(field string, typ directory.ValueType) func(*input) directory.Value {
-	return func(in *input) directory.Value {
-		if in.manager == nil {
-			return directory.Null()
-		}
-		v, _ := in.manager.Get(field)
 		return coerce(v, typ)
 	}
 }

@@ -32,10 +32,12 @@ type Place struct {
 	TenantDomain string
 }
 
-// GroupView is what rules see of a group.
-type GroupView struct {
+// View is what rules see of an object that is no person.
+type View struct {
 	Object *directory.Object
-	Place  Place
+	// Owner is the person that a device belongs to, or nil.
+	Owner *directory.Object
+	Place Place
 }
 
 // Desired is a record as the rules want it. Fields still carry their On and Blank: the plan applies them to
@@ -66,6 +68,8 @@ type Uses struct {
 	Groups   bool
 	Manager  bool
 	Licences bool
-	// GroupRecords: the mapping makes records of groups.
-	GroupRecords bool
+	// Owner: rules of devices look at the person to whom one belongs.
+	Owner bool
+	// Records says of which kinds of object the mapping makes records.
+	Records [directory.Customer + 1]bool
 }

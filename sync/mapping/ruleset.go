@@ -14,8 +14,7 @@ type Ruleset struct {
 	leavers Leavers
 	hash    string
 	uses    Uses
-	people  stage
-	groups  stage
+	stages  [directory.Customer + 1]stage // by kind of object
 }
 
 // Name returns the mapping's name.
@@ -48,16 +47,20 @@ func (r *Ruleset) Attributes() []string {
 
 // Person applies the rules to a person. An error names the rule and the field, is classified as
 // fault.Invalid, holds no value of the person, and means that nothing may be concluded about the person.
-func (r *Ruleset) Person(p *Person) (Result, error) { return r.people.apply(personInput(p)) }
+func (r *Ruleset) Person(p *Person) (Result, error) {
+	return r.stages[directory.Person].apply(personInput(p))
+}
 
-// Group applies the group rules to a group. Its error is like that of Person.
-func (r *Ruleset) Group(g *GroupView) (Result, error) { return r.groups.apply(groupInput(g)) }
+// Object applies the rules for its kind to an object that is no person. Its error is like that of Person.
+func (r *Ruleset) Object(v *View) (Result, error) {
+	return r.stages[v.Object.Kind].apply(viewInput(v))
+}
 
 func personInput(p *Person) input {
 	return input{object: p.Object, manager: p.Manager, groups: p.Groups, licences: p.Licences, place: p.Place}
 }
 
-func groupInput(g *GroupView) input { return input{object: g.Object, place: g.Place} }
+func viewInput(v *View) input { return input{object: v.Object, owner: v.Owner, place: v.Place} }
 
 // stage is the rules for one kind of object.
 type stage struct {
@@ -170,7 +173,11 @@ func (r *rule) result(e *evaluation) (Result, error) {
 
 // finish computes what follows from the compiled rules.
 func (r *Ruleset) finish() {
-	for _, s := range []*stage{&r.people, &r.groups} {
+	for kind := range r.stages {
+		s := &r.stages[kind]
+		for _, rule := range s.rules {
+			r.uses.Records[kind] = r.uses.Records[kind] || len(rule.records) > 0
+		}
 		seen := map[string]bool{}
 		s.eachExpression(func(x *expression) {
 			for _, src := range x.sources {
@@ -190,11 +197,10 @@ func (r *Ruleset) finish() {
 			r.uses.Manager = true
 		case "licences", "licence_ids":
 			r.uses.Licences = true
+		case ownerPart:
+			r.uses.Owner = true
 		}
 	})
-	for _, rule := range r.groups.rules {
-		r.uses.GroupRecords = r.uses.GroupRecords || len(rule.records) > 0
-	}
 	r.hash = r.computeHash()
 }
 
@@ -214,8 +220,8 @@ func (s *stage) eachExpression(do func(*expression)) {
 }
 
 func (r *Ruleset) eachSource(do func(source)) {
-	for _, s := range []*stage{&r.people, &r.groups} {
-		s.eachExpression(func(x *expression) {
+	for kind := range r.stages {
+		r.stages[kind].eachExpression(func(x *expression) {
 			for _, src := range x.sources {
 				do(src)
 			}

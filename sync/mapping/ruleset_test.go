@@ -118,12 +118,12 @@ func TestGroup(t *testing.T) {
 	rs := mustCompile(t, deskSpec())
 	o := &directory.Object{Kind: directory.Group, ID: "g"}
 	o.SetText("name", "Site Oslo")
-	if got, want := render(rs.Group(&GroupView{Object: o})),
+	if got, want := render(rs.Object(&View{Object: o})),
 		"sites ignored=false err=<nil>\ngroup: email=null title=\"Oslo\""; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	o.SetText("name", "Staff")
-	if got, want := render(rs.Group(&GroupView{Object: o})), " ignored=false err=<nil>"; got != want {
+	if got, want := render(rs.Object(&View{Object: o})), " ignored=false err=<nil>"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -211,7 +211,7 @@ func TestProblems(t *testing.T) {
 12:9 rule "f": user. y: the name of a field begins or ends with a blank ()
 12:12 rule "f": user. y has no value (for a field that is always empty write = nil)
 13:12 rule "f": user.z: an item of a list is no expression (make the whole list an expression: = ["…", name])
-20:9 fields: rules make no site (fields can be set for user, agent and group)
+20:9 fields: rules make no site (fields can be set for user, agent, group, licence, asset and customer)
 21:14 fields: group.g: unknown name login: no group has it (an attribute under the source's own name is written attributes.login)
 `
 	if got.String() != want {
@@ -234,15 +234,15 @@ func TestUses(t *testing.T) {
 			t.Errorf("%s: got %+v, want %+v", expression, got, want)
 		}
 	}
-	want := Uses{Groups: true, Manager: true, Licences: true, GroupRecords: true}
+	want := Uses{Groups: true, Manager: true, Licences: true, Records: [directory.Customer + 1]bool{directory.Person: true, directory.Group: true}}
 	if got := mustCompile(t, deskSpec()).Uses(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	// A common field that every rule replaces is never computed.
 	spec := Spec{Name: "m", Fields: makes(user, "m", "= manager.name"),
 		Rules: []RuleSpec{{Name: "r", Records: makes(user, "m", "= name")}}}
-	if got := mustCompile(t, spec).Uses(); got != (Uses{}) {
-		t.Errorf("got %+v, want none", got)
+	if got := mustCompile(t, spec).Uses(); got.Manager {
+		t.Errorf("got %+v, want no manager", got)
 	}
 	spec.Rules[0].Records = makes(user, "a", `= attributes.b + attributes["a-a"]`, "b", "= attribute_values.b")
 	if got := mustCompile(t, spec).Attributes(); !reflect.DeepEqual(got, []string{"a-a", "b"}) {

@@ -2,19 +2,73 @@
 // load; applying a Ruleset is a pure function of its input: no clock, no I/O, no state.
 package mapping
 
-import "dirsyncd/sync/directory"
+import (
+	"slices"
+
+	"dirsyncd/sync/directory"
+)
 
 // Spec is one mapping as the operator wrote it, with positions for error messages.
 type Spec struct {
 	Name string
 	// Rules are tried in order; the first whose When holds decides what a person is.
 	Rules []RuleSpec
-	// Groups are tried in order for every group; a group for which none holds has no record.
-	Groups []RuleSpec
+	// Groups are tried in order for every group; a group for which none holds has no record. Licences, Devices
+	// and Customers are the same for the objects of their kinds.
+	Groups    []RuleSpec
+	Licences  []RuleSpec
+	Devices   []RuleSpec
+	Customers []RuleSpec
 	// Fields are the fields that every record of a kind gets; a rule's own field of the same name wins.
 	Fields map[directory.RecordKind][]FieldSpec
 	// Leavers says what happens to a record whose object is gone or matches no rule any more.
 	Leavers Leavers
+}
+
+// Of returns the rules for objects of a kind.
+func (s *Spec) Of(kind directory.Kind) []RuleSpec {
+	switch kind {
+	case directory.Person:
+		return s.Rules
+	case directory.Group:
+		return s.Groups
+	case directory.Licence:
+		return s.Licences
+	case directory.Device:
+		return s.Devices
+	case directory.Customer:
+		return s.Customers
+	default:
+		return nil
+	}
+}
+
+// RecordsOf lists the kinds of record that rules can make of an object of a kind, in the order of their numbers.
+func RecordsOf(kind directory.Kind) []directory.RecordKind {
+	switch kind {
+	case directory.Person:
+		return []directory.RecordKind{directory.UserRecord, directory.AgentRecord}
+	case directory.Group:
+		return []directory.RecordKind{directory.GroupRecord}
+	case directory.Licence:
+		return []directory.RecordKind{directory.LicenceRecord}
+	case directory.Device:
+		return []directory.RecordKind{directory.AssetRecord}
+	case directory.Customer:
+		return []directory.RecordKind{directory.CustomerRecord}
+	default:
+		return nil
+	}
+}
+
+// ObjectOf returns the kind of object that records of a kind are made of; zero when rules make no such records.
+func ObjectOf(record directory.RecordKind) directory.Kind {
+	for _, kind := range directory.Kinds() {
+		if slices.Contains(RecordsOf(kind), record) {
+			return kind
+		}
+	}
+	return 0
 }
 
 // Leavers is what happens to the records of those who are gone.
@@ -33,8 +87,8 @@ type RuleSpec struct {
 	Pos    Pos
 	When   TextSpec // empty: always
 	Ignore bool
-	// Records are the kinds that the rule makes (user and agent of a person, group of a group), each with
-	// the fields that it sets besides those of Spec.Fields.
+	// Records are the kinds that the rule makes (see RecordsOf), each with the fields that it sets besides
+	// those of Spec.Fields.
 	Records map[directory.RecordKind][]FieldSpec
 }
 

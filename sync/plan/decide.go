@@ -13,7 +13,7 @@ import (
 type Want struct {
 	Kind   directory.RecordKind
 	Fields []directory.Field // sorted by name
-	// Members are the store's numbers of a group record's people, ascending.
+	// Members are the store's numbers of the people that a group or licence record lists, ascending.
 	Members []uint32
 }
 
@@ -27,7 +27,7 @@ type Subject struct {
 	Remove directory.Op
 	// Reason says why records are not wanted, for those who read the action.
 	Reason string
-	// Keys turns members' numbers into record keys, ascending; used for group records only.
+	// Keys turns members' numbers into record keys, ascending; used for records that list people.
 	Keys func([]uint32) []string
 }
 
@@ -120,7 +120,7 @@ func (s *Subject) create(w *Want, revision uint64) Step {
 		rec.Fields = append(rec.Fields, directory.RecordField{Field: f, Since: s.Run})
 	}
 	a := s.action(directory.Create, w.Kind, w.Fields)
-	a.Sets = s.members(nil, w.Members)
+	a.Sets = s.members(w.Kind, nil, w.Members)
 	return Step{Action: a, Record: rec, Kind: w.Kind, Stored: true}
 }
 
@@ -143,7 +143,7 @@ func (s *Subject) change(before *directory.Record, w *Want) Step {
 		}
 		rec.Fields[i] = directory.RecordField{Field: f, Since: at}
 	}
-	sets := s.members(before.Members, w.Members)
+	sets := s.members(w.Kind, before.Members, w.Members)
 	op := directory.Update
 	switch {
 	case !before.Active:
@@ -182,11 +182,15 @@ func (s *Subject) remove(before *directory.Record) Step {
 }
 
 // members says who entered and who left, by key.
-func (s *Subject) members(before, after []uint32) []directory.SetChange {
+func (s *Subject) members(kind directory.RecordKind, before, after []uint32) []directory.SetChange {
 	if slices.Equal(before, after) {
 		return nil
 	}
-	change := directory.SetChange{Name: "members", Added: s.keys(without(after, before)), Removed: s.keys(without(before, after))}
+	name := "members"
+	if kind == directory.LicenceRecord {
+		name = "holders"
+	}
+	change := directory.SetChange{Name: name, Added: s.keys(without(after, before)), Removed: s.keys(without(before, after))}
 	return []directory.SetChange{change}
 }
 
@@ -221,7 +225,7 @@ func Introduce(rec *directory.Record, origin directory.Origin, run directory.Sta
 		fields[i] = rec.Fields[i].Field
 	}
 	a := s.action(directory.Create, rec.Kind, fields)
-	a.Sets = s.members(nil, rec.Members)
+	a.Sets = s.members(rec.Kind, nil, rec.Members)
 	a.SealKey(rec.Revision)
 	return a
 }
