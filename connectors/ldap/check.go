@@ -82,8 +82,11 @@ func failure(subject string, err error) connectors.Finding {
 
 func (c *Connector) describeServer(s *session) string {
 	parts := []string{"anonymous"}
-	if c.cfg.Bind.User != "" {
+	if !c.cfg.Bind.anonymous() {
 		parts[0] = "bound"
+		if method := c.cfg.Bind.method(); method != bindSimple {
+			parts[0] += " by " + method
+		}
 	}
 	if s.root.vendor != "" {
 		parts = append(parts, s.root.vendor)
@@ -91,7 +94,7 @@ func (c *Connector) describeServer(s *session) string {
 	parts = append(parts, "preset "+presetFor(c.cfg.Preset, s.root).name)
 	if s.raw != s.hand.Conn {
 		parts = append(parts, "encrypted")
-	} else if c.cfg.Bind.User != "" {
+	} else if !c.cfg.Bind.anonymous() {
 		parts = append(parts, "not encrypted")
 	}
 	return strings.Join(parts, ", ")
@@ -107,7 +110,7 @@ func (c *Connector) look(s *session) []connectors.Finding {
 	findings := append([]connectors.Finding{paging}, c.checkIncremental(s)...)
 	p := presetFor(c.cfg.Preset, s.root)
 	for _, kind := range []directory.Kind{directory.Person, directory.Group} {
-		q := newQuery(kind, p, &c.cfg)
+		q := newQuery(kind, p, &c.cfg, c.cfg.identity(s.subject))
 		word := map[directory.Kind]string{directory.Person: streamUsers, directory.Group: streamGroups}[kind]
 		for _, base := range q.bases {
 			findings = append(findings, c.sample(s, p, q, word, base))

@@ -27,7 +27,9 @@ type Config struct {
 	// StartTLS encrypts an ldap:// connection before anything else is sent.
 	StartTLS bool `yaml:"start_tls"`
 	// CAFile is a PEM file with the authorities that may sign the server's certificate, in place of the system's.
-	CAFile string `yaml:"ca_file"`
+	CAFile config.Path `yaml:"ca_file"`
+	// TLS holds the client's own certificate.
+	TLS TLSConfig `yaml:"tls"`
 	// ServerName is the name that the certificate must carry when it is not the one in the address.
 	ServerName string `yaml:"server_name"`
 	// InsecureSkipVerify takes any certificate. It is dangerous: whoever stands between gets the password and
@@ -55,13 +57,6 @@ type Config struct {
 	// Incremental is how changes are found between two full reads: auto takes the best method of the server
 	// that names removals, off reads everything every time, the others are the names of methods.
 	Incremental string `yaml:"incremental"`
-}
-
-// BindConfig is the account of a simple bind.
-type BindConfig struct {
-	// User is a DN; Active Directory also takes user@domain and DOMAIN\user.
-	User     string        `yaml:"user"`
-	Password config.Secret `yaml:"password"`
 }
 
 // SearchConfig says where and how people or groups are searched. What is empty comes from the preset.
@@ -114,9 +109,7 @@ func (c *Config) Validate() []config.Issue {
 	}
 	c.validateServers(report)
 	c.validateSearches(report)
-	if (c.Bind.User == "") != c.Bind.Password.IsZero() {
-		report("bind", "set both, or leave out bind for an anonymous connection", "needs a user and a password")
-	}
+	c.validateBind(report)
 	if c.Preset != "" && !slices.Contains(presetNames(), c.Preset) {
 		report("preset", "one of "+strings.Join(presetNames(), ", "), "unknown preset %q", c.Preset)
 	}

@@ -14,6 +14,15 @@ func valid() *Config {
 	return c
 }
 
+func external(c *Config) {
+	c.Servers, c.Bind = []string{"ldaps://one.example.test", "ldaps+srv://example.test"}, BindConfig{Method: "external"}
+	c.TLS = TLSConfig{CertFile: "/client.pem", KeyFile: "/client.key"}
+}
+
+func kerberos(c *Config) {
+	c.Bind = BindConfig{Method: "gssapi", User: "sync@example.test", Keytab: "/sync.keytab"}
+}
+
 func TestValidate(t *testing.T) {
 	if issues := valid().Validate(); len(issues) > 0 {
 		t.Errorf("a valid configuration has issues: %v", issues)
@@ -43,6 +52,22 @@ func TestValidate(t *testing.T) {
 		"bad filter":           {func(c *Config) { c.Groups.Filter = "(cn=*" }, "groups.filter"},
 		"user alone":           {func(c *Config) { c.Bind.Password = config.Secret{} }, "bind"},
 		"password alone":       {func(c *Config) { c.Bind.User = "" }, "bind"},
+		"method":               {func(c *Config) { c.Bind.Method = "kerberos" }, "bind.method"},
+		"keys of another way":  {func(c *Config) { c.Bind.Realm = "X" }, "bind.realm"},
+		"ntlm":                 {func(c *Config) { c.Bind.Method = "ntlm" }, ""},
+		"ntlm alone":           {func(c *Config) { c.Bind = BindConfig{Method: "ntlm", User: "x"} }, "bind"},
+		"external":             {external, ""},
+		"external with user":   {func(c *Config) { external(c); c.Bind.User = "x" }, "bind.user"},
+		"external, plain":      {func(c *Config) { external(c); c.Servers[0] = "ldap://x" }, "bind.method"},
+		"external, no file":    {func(c *Config) { external(c); c.TLS = TLSConfig{} }, "tls.cert_file"},
+		"certificate, no key":  {func(c *Config) { c.TLS.CertFile = "x" }, "tls"},
+		"gssapi":               {kerberos, ""},
+		"gssapi by password":   {func(c *Config) { kerberos(c); c.Bind.Keytab, c.Bind.Password = "", config.NewSecret("p4ss") }, ""},
+		"gssapi with both":     {func(c *Config) { kerberos(c); c.Bind.Password = config.NewSecret("p4ss") }, "bind"},
+		"gssapi, no realm":     {func(c *Config) { kerberos(c); c.Bind.User = "sync" }, "bind.realm"},
+		"gssapi, krb5_conf":    {func(c *Config) { kerberos(c); c.Bind.User, c.Bind.Krb5Conf = "sync", "/etc/krb5.conf" }, ""},
+		"krb5_conf and kdc":    {func(c *Config) { kerberos(c); c.Bind.Krb5Conf, c.Bind.KDC = "/x", Names{"kdc"} }, "bind.kdc"},
+		"service":              {func(c *Config) { kerberos(c); c.Bind.Service = "dc1.example.test" }, "bind.service"},
 		"preset":               {func(c *Config) { c.Preset = "ad" }, "preset"},
 		"page size":            {func(c *Config) { c.PageSize = 0 }, "page_size"},
 		"timeout":              {func(c *Config) { c.Timeout = 0 }, "timeout"},

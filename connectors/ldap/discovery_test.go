@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors/ldap/slapdtest"
+	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
 )
 
@@ -32,6 +33,12 @@ func portOf(t *testing.T, address string) uint16 {
 		t.Fatal(err)
 	}
 	return uint16(port)
+}
+
+// srvAt makes a service record of a host that listens where an address says.
+func srvAt(t *testing.T, host, address string) net.SRV {
+	t.Helper()
+	return net.SRV{Target: host, Port: portOf(t, "x://"+address)}
 }
 
 // closedPort is a port on which nothing listens.
@@ -76,7 +83,7 @@ func TestDiscoveredServers(t *testing.T) {
 		dns.set(srvControllers, net.SRV{Target: "localhost", Port: portOf(t, s.URLS)})
 		over := func(change func(*Config)) *Connector {
 			return openFor(t, s, func(c *Config) {
-				c.Servers, c.DNS, c.CAFile = []string{"ldaps+srv://example.test"}, dns.address, s.CAFile
+				c.Servers, c.DNS, c.CAFile = []string{"ldaps+srv://example.test"}, dns.address, config.Path(s.CAFile)
 				if change != nil {
 					change(c)
 				}

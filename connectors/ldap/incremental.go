@@ -69,7 +69,7 @@ func (c *Connector) newReading(s *session, op string, kind directory.Kind) *read
 	p := presetFor(c.cfg.Preset, s.root)
 	r := &reading{
 		op: op, kind: kind, connector: c, session: s, preset: p,
-		query: newQuery(kind, p, &c.cfg), tr: newTranslator(kind, p, &c.cfg),
+		query: newQuery(kind, p, &c.cfg, c.cfg.identity(s.subject)), tr: newTranslator(kind, p, &c.cfg),
 	}
 	r.print = r.fingerprint() // before a method asks for attributes of its own
 	return r

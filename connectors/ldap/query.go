@@ -17,12 +17,12 @@ type query struct {
 	word     string // of the scope
 }
 
-func newQuery(kind directory.Kind, p preset, cfg *Config) query {
+func newQuery(kind directory.Kind, p preset, cfg *Config, identity string) query {
 	search, filter := cfg.Users, p.userFilter
 	if kind == directory.Group {
 		search, filter = cfg.Groups, p.groupFilter
 	}
-	q := query{bases: cfg.Base, scope: scopes[search.Scope], filter: filter, pageSize: cfg.PageSize, identity: cfg.Bind.User, word: search.Scope}
+	q := query{bases: cfg.Base, scope: scopes[search.Scope], filter: filter, pageSize: cfg.PageSize, identity: identity, word: search.Scope}
 	if len(search.Base) > 0 {
 		q.bases = search.Base
 	}
@@ -31,9 +31,6 @@ func newQuery(kind directory.Kind, p preset, cfg *Config) query {
 	}
 	if q.word == "" {
 		q.word = "sub"
-	}
-	if q.identity == "" {
-		q.identity = "anonymous"
 	}
 	return q
 }

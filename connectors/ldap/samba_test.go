@@ -26,7 +26,7 @@ func TestDomainController(t *testing.T) {
 		name string
 		run  func(*testing.T, *domain)
 	}{
-		{"Read", domainRead}, {"Refusals", domainRefusals}, {"State", domainState}, {"ManyMembers", domainManyMembers},
+		{"Read", domainRead}, {"Refusals", domainRefusals}, {"Kerberos", domainKerberos}, {"State", domainState}, {"ManyMembers", domainManyMembers},
 		{"USN", domainUSN}, {"USNRights", domainRights}, {"USNMarks", domainMarks}, {"Idle", domainIdle},
 		{"LeavesBase", domainLeavesBase}, {"Random", domainRandom}, {"Conformance", domainConformance},
 	} {
@@ -45,7 +45,7 @@ func (d *domain) open(tb testing.TB, change func(*Config), base ...string) *Conn
 	tb.Helper()
 	cfg := Defaults()
 	door := d.Proxy(tb)
-	cfg.Servers, cfg.CAFile, cfg.Base = []string{door.URLS}, d.CAFile, base
+	cfg.Servers, cfg.CAFile, cfg.Base = []string{door.URLS}, config.Path(d.CAFile), base
 	cfg.Bind = BindConfig{User: "reader@" + sambatest.Domain, Password: config.NewSecret(sambatest.ReaderPassword)}
 	if change != nil {
 		change(cfg)

@@ -27,6 +27,8 @@ type session struct {
 	conn    *ldap.Conn
 	unhook  func() bool
 	root    rootDSE
+	// subject is the encoded name in the client certificate, if there is one.
+	subject []byte
 	// requested tells the program of a request.
 	requested func(request string, began time.Time, err error)
 }
@@ -71,7 +73,7 @@ func (c *Connector) connect(ctx context.Context, op, server string) (*session, e
 	if err != nil {
 		return nil, err
 	}
-	if err = s.bind(op, c.cfg.Bind); err == nil {
+	if err = c.bind(ctx, s, op); err == nil {
 		err = s.identify(op)
 	}
 	if err != nil {
@@ -121,6 +123,9 @@ func (c *Connector) encrypt(ctx context.Context, s *session, op string, u *url.U
 	if err != nil {
 		return nil, err
 	}
+	if own := tlsConfig.Certificates; len(own) > 0 && own[0].Leaf != nil {
+		s.subject = own[0].Leaf.RawSubject
+	}
 	_ = s.raw.SetDeadline(time.Now().Add(s.timeout))
 	if u.Scheme == "ldap" {
 		if err := startTLS(s.raw, op, s.server); err != nil {
@@ -166,20 +171,6 @@ func (s *session) limit(fn func() error) error {
 	_ = s.hand.SetDeadline(time.Now().Add(s.timeout))
 	err := fn()
 	_ = s.hand.SetDeadline(time.Time{})
-	return err
-}
-
-// bind authenticates. Without a user the connection stays anonymous.
-func (s *session) bind(op string, cfg BindConfig) error {
-	if cfg.User == "" {
-		return nil
-	}
-	began := time.Now()
-	err := s.limit(func() error { return s.conn.Bind(cfg.User, cfg.Password.Reveal()) })
-	if err != nil {
-		err = operationError(op+": bind", s.server, err)
-	}
-	s.requested("bind", began, err)
 	return err
 }
 
