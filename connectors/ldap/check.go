@@ -112,8 +112,8 @@ func (c *Connector) look(s *session) []connectors.Finding {
 	for _, kind := range []directory.Kind{directory.Person, directory.Group} {
 		q := newQuery(kind, p, &c.cfg, c.cfg.identity(s.subject))
 		word := map[directory.Kind]string{directory.Person: streamUsers, directory.Group: streamGroups}[kind]
-		for _, base := range q.bases {
-			findings = append(findings, c.sample(s, p, q, word, base))
+		for _, l := range q.lines {
+			findings = append(findings, c.sample(s, p, l, word))
 		}
 	}
 	return findings
@@ -165,9 +165,12 @@ const (
 	samplePage  = 300
 )
 
-// sample reads the first pages of a base and reports how many entries it sees.
-func (c *Connector) sample(s *session, p preset, q query, word, base string) connectors.Finding {
-	subject := fmt.Sprintf("%s below %s", word, base)
+// sample reads the first pages of what a line finds and reports how many entries it sees.
+func (c *Connector) sample(s *session, p preset, l line, word string) connectors.Finding {
+	subject := fmt.Sprintf("%s below %s", word, l.base)
+	if l.scope == ldap.ScopeSingleLevel {
+		subject = fmt.Sprintf("%s directly below %s", word, l.base)
+	}
 	anchor := p.anchor
 	if c.cfg.Anchor != "" {
 		anchor = c.cfg.Anchor
@@ -175,7 +178,7 @@ func (c *Connector) sample(s *session, p preset, q query, word, base string) con
 	seen, anchored := 0, 0
 	paging := ldap.NewControlPaging(samplePage)
 	for range samplePages {
-		req := ldap.NewSearchRequest(base, q.scope, ldap.NeverDerefAliases, 0, 0, false, q.filter, []string{anchor},
+		req := ldap.NewSearchRequest(l.base, l.scope, ldap.NeverDerefAliases, 0, 0, false, l.filter, []string{anchor},
 			[]ldap.Control{paging})
 		var res *ldap.SearchResult
 		err := s.limit(func() (err error) {

@@ -42,7 +42,7 @@ type Config struct {
 	// Preset is the attribute names to expect: openldap or activedirectory. Empty: the server tells.
 	Preset string `yaml:"preset"`
 	// Attributes are fetched besides those of the preset, and appear as attributes.NAME.
-	Attributes []string `yaml:"attributes"`
+	Attributes []Attribute `yaml:"attributes"`
 	// Fields names the attributes that fill a common field of people, the first with a value first, in place of
 	// the preset's. The key manager names the attribute that holds the manager's DN.
 	Fields map[string]Names `yaml:"fields"`
@@ -64,6 +64,17 @@ type SearchConfig struct {
 	Base   Names  `yaml:"base"`
 	Filter string `yaml:"filter"`
 	Scope  string `yaml:"scope"` // base, one or sub
+	// Search are further searches: whatever one of them finds is read, too.
+	Search []SearchLine `yaml:"search"`
+}
+
+// SearchLine is one search, as of an organisational unit that stands for a site.
+type SearchLine struct {
+	Base string `yaml:"base" strict:"required"`
+	// Filter is used in place of the stream's.
+	Filter string `yaml:"filter"`
+	// Recursive: what is below the base at any depth, the default, or else directly below only.
+	Recursive *bool `yaml:"recursive"`
 }
 
 // Names is a list of texts that may be written as one text.
@@ -144,8 +155,8 @@ func (c *Config) validateAttributes(report func(path, hint, format string, args 
 	if c.Anchor != "" {
 		check("anchor", c.Anchor)
 	}
-	for i, name := range c.Attributes {
-		check(fmt.Sprintf("attributes[%d]", i), name)
+	for i, a := range c.Attributes {
+		check(fmt.Sprintf("attributes[%d]", i), a.Name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Fields)) {
 		if _, ok := directory.LookupCommonField(name); !ok && name != managerField {
@@ -197,30 +208,41 @@ func validQuery(u *url.URL) bool {
 }
 
 func (c *Config) validateSearches(report func(path, hint, format string, args ...any)) {
-	if len(c.Base) == 0 && (len(c.Users.Base) == 0 || len(c.Groups.Base) == 0) {
+	nowhere := func(s SearchConfig) bool { return len(s.Base) == 0 && len(s.Search) == 0 }
+	if len(c.Base) == 0 && (nowhere(c.Users) || nowhere(c.Groups)) {
 		report("base", "write the DN below which people and groups live, such as dc=example,dc=com", "must not be empty")
 	}
-	checkBases := func(path string, bases Names) {
-		for _, base := range bases {
-			if _, err := ldap.ParseDN(base); err != nil || strings.TrimSpace(base) == "" {
-				report(path, "write a DN, such as ou=people,dc=example,dc=com", "%q is not a DN", base)
-			}
+	checkBase := func(path, base string) {
+		if _, err := ldap.ParseDN(base); err != nil || strings.TrimSpace(base) == "" {
+			report(path, "write a DN, such as ou=people,dc=example,dc=com", "%q is not a DN", base)
 		}
 	}
-	checkBases("base", c.Base)
+	checkFilter := func(path, filter string) {
+		if filter == "" {
+			return
+		}
+		if _, err := ldap.CompileFilter(filter); err != nil {
+			report(path, "write it as RFC 4515 does: (&(objectClass=person)(ou=Sales))", "not a filter")
+		}
+	}
+	for _, base := range c.Base {
+		checkBase("base", base)
+	}
 	for _, search := range []struct {
 		path string
 		cfg  SearchConfig
 	}{{"users", c.Users}, {"groups", c.Groups}} {
-		checkBases(search.path+".base", search.cfg.Base)
+		for _, base := range search.cfg.Base {
+			checkBase(search.path+".base", base)
+		}
 		if _, ok := scopes[search.cfg.Scope]; !ok {
 			report(search.path+".scope", "one of base, one, sub", "unknown scope %q", search.cfg.Scope)
 		}
-		if search.cfg.Filter == "" {
-			continue
-		}
-		if _, err := ldap.CompileFilter(search.cfg.Filter); err != nil {
-			report(search.path+".filter", "write it as RFC 4515 does: (&(objectClass=person)(ou=Sales))", "not a filter")
+		checkFilter(search.path+".filter", search.cfg.Filter)
+		for i, l := range search.cfg.Search {
+			path := fmt.Sprintf("%s.search[%d]", search.path, i)
+			checkBase(path+".base", l.Base)
+			checkFilter(path+".filter", l.Filter)
 		}
 	}
 }

@@ -50,6 +50,12 @@ func TestValidate(t *testing.T) {
 		"bad users base":       {func(c *Config) { c.Users.Base = Names{""} }, "users.base"},
 		"bad scope":            {func(c *Config) { c.Users.Scope = "tree" }, "users.scope"},
 		"bad filter":           {func(c *Config) { c.Groups.Filter = "(cn=*" }, "groups.filter"},
+		"lines in place of base": {func(c *Config) {
+			c.Base, c.Users.Search, c.Groups.Search = nil, []SearchLine{{Base: "ou=a"}}, []SearchLine{{Base: "ou=b", Filter: "(cn=*)"}}
+		}, ""},
+		"lines of users only":  {func(c *Config) { c.Base, c.Users.Search = nil, []SearchLine{{Base: "ou=a"}} }, "base"},
+		"bad base of a line":   {func(c *Config) { c.Users.Search = []SearchLine{{Base: "ou=a"}, {Base: "a"}} }, "users.search[1].base"},
+		"bad filter of a line": {func(c *Config) { c.Groups.Search = []SearchLine{{Base: "ou=a", Filter: "x("}} }, "groups.search[0].filter"},
 		"user alone":           {func(c *Config) { c.Bind.Password = config.Secret{} }, "bind"},
 		"password alone":       {func(c *Config) { c.Bind.User = "" }, "bind"},
 		"method":               {func(c *Config) { c.Bind.Method = "kerberos" }, "bind.method"},
@@ -73,8 +79,8 @@ func TestValidate(t *testing.T) {
 		"timeout":              {func(c *Config) { c.Timeout = 0 }, "timeout"},
 		"unknown field":        {func(c *Config) { c.Fields = map[string]Names{"phon": {"x"}} }, "fields.phon"},
 		"bad field attribute":  {func(c *Config) { c.Fields = map[string]Names{"phone": {"a b"}} }, "fields.phone"},
-		"bad attribute":        {func(c *Config) { c.Attributes = []string{"ok", "*"} }, "attributes[1]"},
-		"password attribute":   {func(c *Config) { c.Attributes = []string{"USERPASSWORD"} }, "attributes[0]"},
+		"bad attribute":        {func(c *Config) { c.Attributes = attributesNamed("ok", "*") }, "attributes[1]"},
+		"password attribute":   {func(c *Config) { c.Attributes = attributesNamed("USERPASSWORD") }, "attributes[0]"},
 		"bad anchor":           {func(c *Config) { c.Anchor = "a,b" }, "anchor"},
 		"manager is not wrong": {func(c *Config) { c.Fields = map[string]Names{"manager": {"secretary"}} }, ""},
 	} {

@@ -122,7 +122,7 @@ func TestCursorSettings(t *testing.T) {
 		"filter":        {func(c *Config) { c.Users.Filter = "(uid=*)" }, fault.CursorExpired},
 		"groups only":   {func(c *Config) { c.Groups.Filter = "(cn=*)" }, ""},
 		"scope":         {func(c *Config) { c.Users.Scope = "one" }, fault.CursorExpired},
-		"attributes":    {func(c *Config) { c.Attributes = []string{"roomNumber"} }, fault.CursorExpired},
+		"attributes":    {func(c *Config) { c.Attributes = attributesNamed("roomNumber") }, fault.CursorExpired},
 		"fields":        {func(c *Config) { c.Fields = map[string]Names{"city": {"st"}} }, fault.CursorExpired},
 		"identity":      {bindAs(s.LimitedDN, slapdtest.LimitedPassword), fault.CursorExpired},
 		"anchor":        {func(c *Config) { c.Anchor = "uid" }, fault.CursorExpired},

@@ -170,7 +170,7 @@ func (r *reading) fingerprint() string {
 	h := sha256.New()
 	cfg := &r.connector.cfg
 	names := slices.Sorted(slices.Values(r.tr.row.names))
-	_, _ = fmt.Fprintf(h, "%s|%s|%s|%s|%q|%q|", r.kind, r.query, r.preset.name, r.tr.anchorName, names, cfg.Attributes)
+	_, _ = fmt.Fprintf(h, "%s|%s|%s|%s|%q|%v|", r.kind, r.query, r.preset.name, r.tr.anchorName, names, cfg.Attributes)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Fields)) {
 		_, _ = fmt.Fprintf(h, "%s=%q|", name, []string(cfg.Fields[name]))
 	}

@@ -139,6 +139,9 @@ func (c *Connector) readFull(ctx context.Context, op string, kind directory.Kind
 		spare: make(chan *batch, batches), ready: make(chan *batch),
 	}
 	defer l.ranges.close()
+	if r.query.overlapping(r.preset.form) {
+		l.seen = make(map[string]struct{})
+	}
 	go l.run(inner)
 	if err := l.emit(ctx, emit); err != nil {
 		cancel() // breaks the connections under whatever the listing waits for

@@ -44,7 +44,7 @@ func TestPersonFields(t *testing.T) {
 		"carLicense": {"one"},
 	})
 	c := openFor(t, s, func(c *Config) {
-		c.Attributes = []string{"description", "carLicense", "jpegPhoto", "roomNumber"}
+		c.Attributes = attributesNamed("description", "carLicense", "jpegPhoto", "roomNumber")
 		c.Fields = map[string]Names{"country": {"st"}}
 	})
 	got := readAll(t.Context(), c, streamUsers, nil).must(t)
