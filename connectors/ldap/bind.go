@@ -116,7 +116,11 @@ func (c *Config) validateKerberos(report func(path, hint, format string, args ..
 
 // encrypted reports whether every connection is.
 func (c *Config) encrypted() bool {
-	return c.StartTLS || !slices.ContainsFunc(c.Servers, func(server string) bool { return !strings.HasPrefix(server, "ldaps") })
+	servers := c.Servers
+	for _, d := range c.Domains.List {
+		servers = slices.Concat(servers, d.Servers)
+	}
+	return c.StartTLS || !slices.ContainsFunc(servers, func(server string) bool { return !strings.HasPrefix(server, "ldaps") })
 }
 
 // identity says who reads, in words that change when somebody else does.

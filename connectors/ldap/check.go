@@ -17,6 +17,13 @@ import (
 // Check implements connectors.Connector. It asks every server for a connection, unless the first one that answers
 // refuses the password, and looks at the bases on the first that works.
 func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
+	if c.cfg.Domains.set() {
+		return c.checkDomains(ctx)
+	}
+	return c.checkServers(ctx)
+}
+
+func (c *Connector) checkServers(ctx context.Context) ([]connectors.Finding, error) {
 	findings, addresses := c.find(ctx)
 	looked := false
 	for _, server := range addresses {
@@ -112,7 +119,7 @@ func (c *Connector) look(s *session) []connectors.Finding {
 	for _, kind := range []directory.Kind{directory.Person, directory.Group} {
 		q := newQuery(kind, p, &c.cfg, c.cfg.identity(s.subject))
 		word := map[directory.Kind]string{directory.Person: streamUsers, directory.Group: streamGroups}[kind]
-		for _, l := range q.lines {
+		for _, l := range q.lines { // none of a kind that a domain does not have
 			findings = append(findings, c.sample(s, p, l, word))
 		}
 	}

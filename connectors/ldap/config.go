@@ -21,6 +21,8 @@ type Config struct {
 	// Servers are ldap:// and ldaps:// addresses of one directory, interchangeable replicas, tried in order. An
 	// ldap+srv:// or ldaps+srv:// address names a domain whose servers are found in DNS.
 	Servers []string `yaml:"servers"`
+	// Domains divide the directory into tenants, each a naming context with servers of its own.
+	Domains Domains `yaml:"domains"`
 	// DNS is the DNS server to ask for servers and their addresses, with :port if it is not 53, in place of the
 	// machine's.
 	DNS string `yaml:"dns"`
@@ -119,6 +121,7 @@ func (c *Config) Validate() []config.Issue {
 		issues = append(issues, config.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	c.validateServers(report)
+	c.validateDomains(report)
 	c.validateSearches(report)
 	c.validateBind(report)
 	if c.Preset != "" && !slices.Contains(presetNames(), c.Preset) {
@@ -175,16 +178,24 @@ func isDescription(name string) bool {
 }
 
 func (c *Config) validateServers(report func(path, hint, format string, args ...any)) {
-	const hint = "write ldap://host or ldaps://host, with :port if it is not the usual one; or ldap+srv://domain or ldaps+srv://domain"
-	if len(c.Servers) == 0 {
-		report("servers", hint, "must not be empty")
+	if len(c.Servers) == 0 && !c.Domains.set() {
+		report("servers", hintAddress, "must not be empty")
 	}
-	for i, server := range c.Servers {
-		path := fmt.Sprintf("servers[%d]", i)
+	c.validateAddresses("servers", c.Servers, report)
+	if strings.ContainsAny(c.DNS, "/@ ") {
+		report("dns", "write the address of a DNS server, such as 10.1.0.10 or 10.1.0.10:5353", "not the address of a DNS server")
+	}
+}
+
+const hintAddress = "write ldap://host or ldaps://host, with :port if it is not the usual one; or ldap+srv://domain or ldaps+srv://domain"
+
+func (c *Config) validateAddresses(path string, servers []string, report func(path, hint, format string, args ...any)) {
+	for i, server := range servers {
+		path := fmt.Sprintf("%s[%d]", path, i)
 		u, err := url.Parse(server)
 		switch {
 		case err != nil || u.Hostname() == "" || !slices.Contains([]string{"ldap", "ldaps", schemeDiscover, schemeDiscoverSecure}, u.Scheme):
-			report(path, hint, "not an LDAP address")
+			report(path, hintAddress, "not an LDAP address")
 		case u.User != nil:
 			report(path, "use bind.user and bind.password", "the address of a server holds no user")
 		case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" && !validQuery(u):
@@ -194,9 +205,6 @@ func (c *Config) validateServers(report func(path, hint, format string, args ...
 		case strings.HasPrefix(u.Scheme, "ldaps") && c.StartTLS:
 			report(path, "remove start_tls, or use ldap://", "an ldaps:// connection is encrypted already")
 		}
-	}
-	if strings.ContainsAny(c.DNS, "/@ ") {
-		report("dns", "write the address of a DNS server, such as 10.1.0.10 or 10.1.0.10:5353", "not the address of a DNS server")
 	}
 }
 
@@ -209,14 +217,10 @@ func validQuery(u *url.URL) bool {
 
 func (c *Config) validateSearches(report func(path, hint, format string, args ...any)) {
 	nowhere := func(s SearchConfig) bool { return len(s.Base) == 0 && len(s.Search) == 0 }
-	if len(c.Base) == 0 && (nowhere(c.Users) || nowhere(c.Groups)) {
+	if !c.Domains.set() && len(c.Base) == 0 && (nowhere(c.Users) || nowhere(c.Groups)) {
 		report("base", "write the DN below which people and groups live, such as dc=example,dc=com", "must not be empty")
 	}
-	checkBase := func(path, base string) {
-		if _, err := ldap.ParseDN(base); err != nil || strings.TrimSpace(base) == "" {
-			report(path, "write a DN, such as ou=people,dc=example,dc=com", "%q is not a DN", base)
-		}
-	}
+	checkBase := func(path, base string) { validateBase(path, base, report) }
 	checkFilter := func(path, filter string) {
 		if filter == "" {
 			return

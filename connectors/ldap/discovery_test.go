@@ -41,6 +41,12 @@ func srvAt(t *testing.T, host, address string) net.SRV {
 	return net.SRV{Target: host, Port: portOf(t, "x://"+address)}
 }
 
+// recordOf makes a service record of a host that is this machine, with the port in a server's address.
+func recordOf(t *testing.T, address string) net.SRV {
+	t.Helper()
+	return net.SRV{Target: "dc.example.test", Port: portOf(t, address)}
+}
+
 // closedPort is a port on which nothing listens.
 func closedPort(t *testing.T) uint16 {
 	t.Helper()

@@ -189,6 +189,13 @@ func (d *fakeDirectory) search(r *fakeRequest) {
 		n := d.syncs
 		d.mu.Unlock()
 		d.sync(n, r)
+	case strings.HasPrefix(r.base, "CN=Partitions,"):
+		for _, e := range d.entries {
+			if e.class == "crossRef" {
+				r.entry(d, e)
+			}
+		}
+		r.done(0, "", nil)
 	case strings.HasPrefix(r.base, "<GUID=") || r.paging == nil:
 		for _, e := range d.entries {
 			if strings.EqualFold(r.base, e.dn) || r.base == "<GUID="+hex.EncodeToString([]byte(e.attributes["objectGUID"][0]))+">" {

@@ -30,13 +30,14 @@ type Connector struct {
 	env      connectors.Env
 	resolver resolver
 	servers  *servers
+	forest   forest
 }
 
 var _ connectors.Connector = (*Connector)(nil)
 
 // Open makes a connector from a configuration that Validate finds nothing wrong with.
 func Open(cfg *Config, env connectors.Env) (*Connector, error) {
-	if len(cfg.Servers) == 0 {
+	if len(cfg.Servers) == 0 && !cfg.Domains.set() {
 		return nil, &fault.Error{Class: fault.Configuration, Op: "open ldap", Err: errors.New("no server is named")}
 	}
 	c := &Connector{cfg: *cfg, env: env, resolver: newResolver(cfg.DNS)}
@@ -56,14 +57,10 @@ func (c *Connector) Describe() connectors.Description {
 		Permissions: []string{
 			"bind, and read below every base: the entries, the attributes of the preset, and the anchor",
 			"no size limit for the bind user (OpenLDAP: limits … size=unlimited)",
+			"Active Directory, for domains: auto: read CN=Partitions of the forest's configuration, as anybody may by default",
 			"Active Directory, for incremental reads: List Contents and Read Property on CN=Deleted Objects of the domain",
 		},
 	}
-}
-
-// Tenants implements connectors.Connector. A directory has none.
-func (c *Connector) Tenants(context.Context) ([]connectors.Tenant, error) {
-	return []connectors.Tenant{{}}, nil
 }
 
 // Close implements connectors.Connector.
@@ -88,11 +85,13 @@ func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(
 		stopped = emit(p)
 		return stopped
 	}
-	var err error
-	if req.Mode == connectors.Full {
-		err = c.readFull(ctx, op, kind, guarded)
-	} else {
-		err = c.readDelta(ctx, op, kind, req.Cursor, guarded)
+	own, err := c.view(ctx, op, req.Tenant)
+	switch {
+	case err != nil:
+	case req.Mode == connectors.Full:
+		err = own.readFull(ctx, op, kind, guarded)
+	default:
+		err = own.readDelta(ctx, op, kind, req.Cursor, guarded)
 	}
 	switch {
 	case stopped != nil:

@@ -65,7 +65,13 @@ func (m *mischief) find(filter string) []string {
 	return dns
 }
 
-func (m *mischief) pick(list []string) string { return list[m.r.IntN(len(list))] }
+// pick picks one at random; of none, an entry that is not there, so that the server refuses the change.
+func (m *mischief) pick(list []string) string {
+	if len(list) == 0 {
+		return "cn=nobody," + m.s.Suffix
+	}
+	return list[m.r.IntN(len(list))]
+}
 
 const (
 	anyPerson = "(objectClass=inetOrgPerson)"
