@@ -115,6 +115,9 @@ func (c *Connector) look(s *session) []connectors.Finding {
 		paging.Hint = "everything must fit one answer: the bind user needs to be free of size limits"
 	}
 	findings := append([]connectors.Finding{paging}, c.checkIncremental(s)...)
+	if c.cfg.Watch {
+		findings = append(findings, c.checkWatch(s))
+	}
 	p := presetFor(c.cfg.Preset, s.root)
 	for _, kind := range []directory.Kind{directory.Person, directory.Group} {
 		q := newQuery(kind, p, &c.cfg, c.cfg.identity(s.subject))

@@ -59,6 +59,8 @@ type Config struct {
 	// Incremental is how changes are found between two full reads: auto takes the best method of the server
 	// that names removals, off reads everything every time, the others are the names of methods.
 	Incremental string `yaml:"incremental"`
+	// Watch asks the server to tell of changes at once, so that they need not wait for the schedule.
+	Watch bool `yaml:"watch"`
 }
 
 // SearchConfig says where and how people or groups are searched. What is empty comes from the preset.
@@ -129,6 +131,9 @@ func (c *Config) Validate() []config.Issue {
 	}
 	if c.Incremental != "" && !slices.Contains(incrementalNames(), c.Incremental) {
 		report("incremental", "one of "+strings.Join(incrementalNames(), ", "), "unknown method %q", c.Incremental)
+	}
+	if c.Watch && c.Incremental == incrementalOff {
+		report("watch", "remove it, or set incremental to auto", "everything would be read after every change")
 	}
 	if c.PageSize < 1 || c.PageSize > 100_000 {
 		report("page_size", "Active Directory and OpenLDAP take 1000", "must be from 1 to 100000")

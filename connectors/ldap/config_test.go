@@ -74,6 +74,8 @@ func TestValidate(t *testing.T) {
 		"gssapi, krb5_conf":    {func(c *Config) { kerberos(c); c.Bind.User, c.Bind.Krb5Conf = "sync", "/etc/krb5.conf" }, ""},
 		"krb5_conf and kdc":    {func(c *Config) { kerberos(c); c.Bind.Krb5Conf, c.Bind.KDC = "/x", Names{"kdc"} }, "bind.kdc"},
 		"service":              {func(c *Config) { kerberos(c); c.Bind.Service = "dc1.example.test" }, "bind.service"},
+		"watch":                {func(c *Config) { c.Watch = true }, ""},
+		"watch without deltas": {func(c *Config) { c.Watch, c.Incremental = true, "off" }, "watch"},
 		"preset":               {func(c *Config) { c.Preset = "ad" }, "preset"},
 		"page size":            {func(c *Config) { c.PageSize = 0 }, "page_size"},
 		"timeout":              {func(c *Config) { c.Timeout = 0 }, "timeout"},

@@ -41,7 +41,9 @@ type fakeDirectory struct {
 	// page may answer a page of a listing in its own way, or return false.
 	page func(n int, r *fakeRequest) bool
 	// sync answers the content synchronization search with this number.
-	sync  func(n int, r *fakeRequest)
+	sync func(n int, r *fakeRequest)
+	// watch answers persistent searches.
+	watch func(r *fakeRequest)
 	syncs int
 	// ranged is called before every part of a list of values is sent.
 	ranged func(part int, e fakeEntry)
@@ -65,6 +67,7 @@ type fakeRequest struct {
 	attributes []string
 	paging     *ldap.ControlPaging
 	sync       bool
+	watch      string // the value of the control for persistent searches
 }
 
 func newFakeServer(t *testing.T, d *fakeDirectory) *fakeServer {
@@ -168,6 +171,9 @@ func parseRequest(conn net.Conn, id int64, p *ber.Packet) *fakeRequest {
 	if len(p.Children) > 2 {
 		for _, c := range p.Children[2].Children {
 			r.sync = r.sync || c.Children[0].Value == wire.SyncRequestOID
+			if c.Children[0].Value == controlPersistentSearch {
+				r.watch = c.Children[len(c.Children)-1].Data.String()
+			}
 			if control, err := ldap.DecodeControl(c); err == nil {
 				if paging, ok := control.(*ldap.ControlPaging); ok {
 					r.paging = paging
@@ -183,6 +189,8 @@ func (d *fakeDirectory) search(r *fakeRequest) {
 	case r.base == "":
 		r.entry(d, fakeEntry{attributes: d.root})
 		r.done(0, "", nil)
+	case r.watch != "":
+		d.watch(r)
 	case r.sync:
 		d.mu.Lock()
 		d.syncs++

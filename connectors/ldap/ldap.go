@@ -33,7 +33,7 @@ type Connector struct {
 	forest   forest
 }
 
-var _ connectors.Connector = (*Connector)(nil)
+var _ connectors.Watcher = (*Connector)(nil)
 
 // Open makes a connector from a configuration that Validate finds nothing wrong with.
 func Open(cfg *Config, env connectors.Env) (*Connector, error) {

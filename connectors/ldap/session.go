@@ -192,8 +192,11 @@ func (s *session) search(op string, req *ldap.SearchRequest) ([]*ldap.Entry, err
 }
 
 // stream gives the connection to the reader of whole listings. Nothing else can be asked on the session then.
-func (s *session) stream(op string) (*wire.Conn, error) {
-	conn, err := s.hand.Take(s.timeout)
+func (s *session) stream(op string) (*wire.Conn, error) { return s.take(op, s.timeout) }
+
+// take does so with another limit for the silence of the server; zero is none.
+func (s *session) take(op string, idle time.Duration) (*wire.Conn, error) {
+	conn, err := s.hand.Take(idle)
 	if err != nil {
 		return nil, transportError(op, s.server, err)
 	}
