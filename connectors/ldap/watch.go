@@ -73,31 +73,27 @@ func (c *Connector) watch(ctx context.Context, op string, notify func()) error {
 		s.close()
 		return err
 	}
-	watches := watches{missing: len(scenes), notify: notify}
+	all := watches{missing: len(scenes), notify: notify}
 	ended := make(chan error, len(scenes))
-	for i, p := range scenes {
+	var running sync.WaitGroup
+	for i, scene := range scenes {
 		if i > 0 {
 			if s, err = c.connect(inner, op, s.server); err != nil {
-				cancel()
-				for range i {
-					_ = <-ended
-				}
-				return err
+				ended <- err
+				break
 			}
 		}
-		own := watch{op: op, session: s, scene: p, all: &watches}
-		go func() {
+		own := watch{op: op, session: s, scene: scene, all: &all}
+		running.Go(func() {
 			defer own.session.close()
 			ended <- own.run()
-		}()
+		})
 	}
 	err = <-ended
 	cancel()
-	for range len(scenes) - 1 {
-		_ = <-ended
-	}
-	if err != nil && fault.ClassOf(err) == fault.Transient {
-		c.servers.failed(s.server)
+	running.Wait()
+	if fault.ClassOf(err) == fault.Transient {
+		c.servers.failed(scenes[0].server)
 	}
 	return err
 }
@@ -108,6 +104,7 @@ type scene struct {
 	suffix string // the naming context, where the server names one
 	csn    []string
 	method string
+	server string
 }
 
 // scenes are the naming contexts that hold what both streams read, each at the lowest point that has all of it below.
@@ -131,7 +128,7 @@ func (c *Connector) scenes(s *session, op string) ([]scene, error) {
 	}
 	list := make([]scene, 0, len(areas))
 	for _, a := range areas {
-		p := scene{base: a.base, suffix: a.suffix, method: method}
+		p := scene{base: a.base, suffix: a.suffix, method: method, server: s.server}
 		switch method {
 		case watchNotification:
 			p.base = a.suffix // nowhere else can a whole subtree be watched
