@@ -118,6 +118,7 @@ func (c *Connector) look(s *session) []connectors.Finding {
 	if c.cfg.Watch {
 		findings = append(findings, c.checkWatch(s))
 	}
+	findings = append(findings, c.checkSchema(s)...)
 	p := presetFor(c.cfg.Preset, s.root)
 	for _, kind := range []directory.Kind{directory.Person, directory.Group} {
 		q := newQuery(kind, p, &c.cfg, c.cfg.identity(s.subject))
