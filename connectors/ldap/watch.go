@@ -138,6 +138,11 @@ func (c *Connector) scenes(s *session, op string) ([]scene, error) {
 			if p.csn, why, err = r.contextCSN(a); err != nil {
 				return nil, err
 			}
+			if why != "" && s.root.offers(controlPersistentSearch) {
+				// 389 Directory Server has content synchronization as a plug-in, with marks of another kind.
+				p.method = watchPersistent
+				break
+			}
 			if why != "" {
 				return nil, &fault.Error{
 					Class: fault.Forbidden, Op: op, Where: s.server, Err: errors.New(why), Hint: "let the bind user read contextCSN",
@@ -268,8 +273,13 @@ func (w *watch) end(res *wire.Result) error {
 
 // checkWatch says how the server will be watched.
 func (c *Connector) checkWatch(s *session) connectors.Finding {
-	if _, err := c.scenes(s, "check"); err != nil {
+	scenes, err := c.scenes(s, "check")
+	if err != nil {
 		return failure("watch", err)
 	}
-	return connectors.Finding{Subject: "watch", OK: true, Detail: watchMethod(&s.root)}
+	f := connectors.Finding{Subject: "watch", OK: true, Detail: "nothing to watch"}
+	if len(scenes) > 0 {
+		f.Detail = scenes[0].method
+	}
+	return f
 }

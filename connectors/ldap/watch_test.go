@@ -11,6 +11,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/ldap/internal/wire"
 	"dirsyncd/connectors/ldap/sambatest"
 	"dirsyncd/connectors/ldap/slapdtest"
 	"dirsyncd/sync/fault"
@@ -151,7 +152,9 @@ func TestWatchRefused(t *testing.T) {
 // TestPersistentSearch: the third way, by script. What a server says that is no change makes no call.
 func TestPersistentSearch(t *testing.T) {
 	d := fakeSync()
-	d.root["supportedControl"] = []string{ldap.ControlTypePaging, controlPersistentSearch}
+	// Content synchronization without a contextCSN is of no use.
+	d.root["supportedControl"] = []string{ldap.ControlTypePaging, controlPersistentSearch, wire.SyncRequestOID}
+	delete(d.entries[0].attributes, "contextCSN")
 	more := make(chan func(*fakeRequest))
 	d.watch = func(r *fakeRequest) {
 		if r.watch != "\x30\x09\x02\x01\x0f\x01\x01\xff\x01\x01\x00" && r.watch != "\x30\x09\x02\x01\x0f\x01\x01\x01\x01\x01\x00" {
