@@ -93,10 +93,7 @@ func startDirsrv(t *testing.T) *dirsrv {
 			t.Skip("needs root and 389 Directory Server: apt-get install --no-install-recommends 389-ds-base")
 		}
 	}
-	dir, err := os.MkdirTemp("", "dirsrv") // a short path: the name of a socket is in it
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := t.TempDir()
 	port, secure := closedPort(t), closedPort(t)
 	log, err := os.Create(filepath.Join(dir, "out"))
 	if err != nil {
@@ -121,7 +118,6 @@ func startDirsrv(t *testing.T) *dirsrv {
 		_ = cmd.Process.Kill()
 		<-ended
 		_ = log.Close()
-		_ = os.RemoveAll(dir)
 	})
 	for end := time.Now().Add(90 * time.Second); time.Now().Before(end); {
 		if s.conn, err = ldap.DialURL(s.url, ldap.DialWithDialer(&net.Dialer{Timeout: time.Second})); err == nil {

@@ -95,6 +95,10 @@ func TestForest(t *testing.T) {
 		if err != nil || !strings.HasPrefix(scope, `bases "OU=Staff,DC=Leeds,DC=example,DC=test", scope sub`) {
 			t.Errorf("scope %s, error %v", scope, err)
 		}
+		err = c.Read(t.Context(), connectors.Request{Tenant: tenants[1], Stream: streamGroups, Mode: connectors.Full}, func(*connectors.Page) error { return nil })
+		if fault.ClassOf(err) != fault.Configuration {
+			t.Errorf("a stream that the domain does not have: %v", err)
+		}
 		one, err := open(func(c *Config) { c.Base = Names{"DC=example,DC=test"} }).Tenants(t.Context())
 		if err != nil || len(one) != 1 || one[0].ID != "example.test" {
 			t.Errorf("with a base in one domain: %+v, error %v", one, err)

@@ -65,6 +65,17 @@ type reading struct {
 	print string
 }
 
+// searches is an error unless there is something to search: a domain may hold no base of a kind.
+func (r *reading) searches() error {
+	if len(r.query.lines) > 0 {
+		return nil
+	}
+	return &fault.Error{
+		Class: fault.Configuration, Op: r.op, Where: r.session.server, Err: errors.New("no base of this kind is in this domain"),
+		Hint: "add one to base, users or groups, or wait for the domains to be listed anew",
+	}
+}
+
 func (c *Connector) newReading(s *session, op string, kind directory.Kind) *reading {
 	p := presetFor(c.cfg.Preset, s.root)
 	r := &reading{
@@ -222,6 +233,9 @@ func (c *Connector) readDelta(ctx context.Context, op string, kind directory.Kin
 	}
 	defer s.close()
 	r := c.newReading(s, op, kind)
+	if err := r.searches(); err != nil {
+		return err
+	}
 	for _, m := range c.methods(r.preset) {
 		if m.name() == cur.Method && r.print == cur.Print {
 			err := m.changes(ctx, r, cur.Mark, emit)

@@ -73,8 +73,8 @@ func (c *Connector) krb5Conf(ctx context.Context, op, realm string) (*krb5.Confi
 		}
 	}
 	var text strings.Builder
-	// Tickets of Active Directory do not fit a datagram.
-	fmt.Fprintf(&text, "[libdefaults]\ndefault_realm = %s\ndns_lookup_kdc = false\nudp_preference_limit = 1\n[realms]\n%s = {\n", realm, realm)
+	// Tickets of Active Directory do not fit a datagram. Other realms, of other domains of the forest, are left to DNS.
+	fmt.Fprintf(&text, "[libdefaults]\ndefault_realm = %s\ndns_lookup_kdc = true\nudp_preference_limit = 1\n[realms]\n%s = {\n", realm, realm)
 	for _, kdc := range kdcs {
 		if _, _, err := net.SplitHostPort(kdc); err != nil {
 			kdc = net.JoinHostPort(strings.Trim(kdc, "[]"), "88")

@@ -124,6 +124,9 @@ func (c *Connector) readFull(ctx context.Context, op string, kind directory.Kind
 	}
 	defer s.close()
 	r := c.newReading(s, op, kind)
+	if err := r.searches(); err != nil {
+		return err
+	}
 	cursor, err := r.beginCursor()
 	if err != nil {
 		return err
