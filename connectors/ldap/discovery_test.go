@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"dirsyncd/connectors/ldap/sambatest"
 	"dirsyncd/connectors/ldap/slapdtest"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
@@ -231,5 +232,29 @@ func TestCursorHost(t *testing.T) {
 	}
 	if got := (cursor{Method: methodSyncrepl, Mark: mark}).host(); got != "" {
 		t.Errorf("host %q", got)
+	}
+}
+
+// domainSameController: an incremental read goes to the domain controller that the cursor is of, also when it is not the
+// first of the list.
+func domainSameController(t *testing.T, d *domain) {
+	ou := d.AddOU("Same", sambatest.Suffix)
+	d.AddUser("same-user", ou, nil)
+	dns := newFakeDNS(t)
+	first, own := d.Proxy(t), d.Proxy(t)
+	named := strings.Replace(own.URLS, "127.0.0.1", "dc1."+sambatest.Domain, 1)
+	c := d.open(t, func(c *Config) {
+		c.Servers, c.DNS, c.ServerName = []string{first.URLS, named}, dns.address, "localhost"
+	}, ou)
+	f := follow(t, c, streamUsers)
+	if c.servers.last != first.URLS {
+		t.Errorf("the full read went to %s", c.servers.last)
+	}
+	if err := f.delta(t.Context()); err != nil || c.servers.last != named {
+		t.Errorf("the incremental read went to %s, error %v", c.servers.last, err)
+	}
+	own.Shut()
+	if err := f.delta(t.Context()); err != nil || c.servers.last != first.URLS {
+		t.Errorf("when that one is down, the read went to %s, error %v", c.servers.last, err)
 	}
 }

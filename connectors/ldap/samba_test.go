@@ -28,7 +28,7 @@ func TestDomainController(t *testing.T) {
 	}{
 		{"Read", domainRead}, {"Refusals", domainRefusals}, {"Kerberos", domainKerberos}, {"State", domainState}, {"ManyMembers", domainManyMembers},
 		{"USN", domainUSN}, {"USNRights", domainRights}, {"USNMarks", domainMarks}, {"Idle", domainIdle},
-		{"LeavesBase", domainLeavesBase}, {"SearchLines", domainSearchLines}, {"Forest", domainForest}, {"Watch", domainWatch}, {"Schema", domainSchema}, {"Random", domainRandom}, {"Conformance", domainConformance},
+		{"LeavesBase", domainLeavesBase}, {"SearchLines", domainSearchLines}, {"Forest", domainForest}, {"Watch", domainWatch}, {"Schema", domainSchema}, {"SameController", domainSameController}, {"Random", domainRandom}, {"Conformance", domainConformance},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, &domain{Server: d.In(t), reader: d.reader}) })
 	}
