@@ -43,6 +43,21 @@ type Connector interface {
 	Close() error
 }
 
+// Watcher is a Connector whose source can tell at once that something changed. It is a trigger and nothing more: what
+// changed is what the next read finds, a watch may call for nothing or miss something, and the schedule stays the truth.
+type Watcher interface {
+	Connector
+
+	// Watch calls notify when something changed in a tenant that a read would probably see: once as soon as the watch
+	// is in place, for nobody knows what changed before, and then after every change or several. notify is called from
+	// one goroutine at a time and must return soon; calls that come close together are the caller's to fold.
+	//
+	// Watch blocks until the context ends, whose error it returns unchanged, or until the source ends the watch, with
+	// a *fault.Error: a transient one is answered by another Watch after a while, as a failed read is by another read.
+	// It returns nil at once when this connection is not to be watched. It may run beside any other method.
+	Watch(ctx context.Context, t Tenant, notify func()) error
+}
+
 // Description says what a connector can read and what it needs for that.
 type Description struct {
 	// Streams are read one after the other, in this order.

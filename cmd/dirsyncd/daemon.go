@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -24,9 +25,11 @@ import (
 // service is a running daemon.
 type service struct {
 	*app
-	file  string
-	loop  *schedule.Loop
-	ready atomic.Bool
+	file string
+	loop *schedule.Loop
+	// watched are the connections whose sources tell of changes, by name.
+	watched map[string]*watching
+	ready   atomic.Bool
 }
 
 // runDaemon runs until a signal ends it or ctx does: the first TERM or INT stops cleanly at the next page, a
@@ -42,7 +45,7 @@ func runDaemon(ctx context.Context, cfg *config.Config, log *slog.Logger) error 
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	s := &service{app: a, file: cfg.File}
+	s := &service{app: a, file: cfg.File, watched: map[string]*watching{}}
 	s.loop = schedule.New(cfg.Entries(), s.scheduled, schedule.Options{})
 	a.next = s.loop.Next
 
@@ -71,6 +74,7 @@ func runDaemon(ctx context.Context, cfg *config.Config, log *slog.Logger) error 
 	work.Go(func() { s.watchdog(ctx) })
 	a.current().start(ctx)
 	s.triggerNewcomers(ctx)
+	s.watchAll(ctx)
 	s.ready.Store(true)
 	s.notify(daemon.SdNotifyReady)
 	log.Info("started", "version", version, "config", cfg.File, "state", string(cfg.State), "control", string(cfg.Control),
@@ -142,6 +146,7 @@ func (s *service) hup(ctx context.Context) {
 	s.loop.Replace(s.current().cfg.Entries())
 	s.triggerNewcomers(ctx)
 	s.triggerEdited(old)
+	s.watchAll(ctx)
 	s.log.Info("configuration reloaded", "config", s.file)
 	s.notify("STATUS=running")
 }
@@ -149,7 +154,7 @@ func (s *service) hup(ctx context.Context) {
 // scheduled is what the schedule calls.
 func (s *service) scheduled(ctx context.Context, name string, t schedule.Trigger) {
 	results, err := s.run(ctx, name, engine.Job{
-		Full: t.Full, Trigger: t.Cause, Patient: t.Cause == schedule.CauseSchedule || t.Cause == schedule.CauseFull,
+		Full: t.Full, Trigger: t.Cause, Patient: slices.Contains([]string{schedule.CauseSchedule, schedule.CauseFull, causeChange}, t.Cause),
 	})
 	if err != nil {
 		s.log.Error("run could not begin", "connection", name, "err", err)

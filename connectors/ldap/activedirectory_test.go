@@ -34,7 +34,7 @@ func TestActiveDirectoryPerson(t *testing.T) {
 	delete(d.user(2), "userAccountControl")
 	f := newFakeServer(t, d)
 	got := readAll(t.Context(), f.open(t, func(c *Config) {
-		c.Attributes = []string{"objectSid", "objectGUID"}
+		c.Attributes = attributesNamed("objectSid", "objectGUID")
 		c.Fields = map[string]Names{"last_login": {"lastLogonTimestamp"}}
 	}), streamUsers, nil).must(t)
 	if len(got.objects) != 35 {
@@ -327,7 +327,7 @@ func TestSilentServer(t *testing.T) {
 
 // TestPanicInListing: a defect of ours on the reading goroutine becomes an error, since nobody could recover it.
 func TestPanicInListing(t *testing.T) {
-	l := &listing{op: "read users", query: query{bases: []string{"x"}}, ready: make(chan *batch), spare: make(chan *batch, batches)}
+	l := &listing{op: "read users", query: query{lines: []line{{base: "x"}}}, ready: make(chan *batch), spare: make(chan *batch, batches)}
 	go l.run(t.Context()) // has no session
 	err := l.emit(t.Context(), nil)
 	if err != nil || fault.ClassOf(l.err) != fault.Internal || !strings.Contains(l.err.Error(), "panic") {

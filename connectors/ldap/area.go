@@ -14,32 +14,67 @@ type area struct {
 	suffix string
 	// base is where one search finds everything in the area: the only base, or what all bases have in common.
 	base  string
-	bases []string // normal form
-	scope int
+	parts []part
 	form  dnForm
 }
 
-// searchScope is the scope of a search from base that misses nothing of the area. It may find more.
-func (a *area) searchScope() int {
-	if len(a.bases) == 1 {
-		return a.scope
+// part holds lines of an area that have the same filter.
+type part struct {
+	base   string // as that of the area
+	filter string
+	spots  []spot
+	form   dnForm
+}
+
+// spot is where a line searches.
+type spot struct {
+	base  string // normal form
+	scope int
+}
+
+// searchScope is the scope of a search from base that misses nothing of the part. It may find more.
+func (p *part) searchScope() int {
+	if len(p.spots) == 1 {
+		return p.spots[0].scope
 	}
 	return ldap.ScopeWholeSubtree
 }
 
-// holds reports whether an entry lies in the area.
-func (a *area) holds(dn string) bool {
-	normal := string(a.form.append(nil, dn))
-	return slices.ContainsFunc(a.bases, func(base string) bool {
-		switch a.scope {
+// holds reports whether an entry lies in the part.
+func (p *part) holds(dn string) bool {
+	normal := string(p.form.append(nil, dn))
+	return slices.ContainsFunc(p.spots, func(s spot) bool {
+		switch s.scope {
 		case ldap.ScopeBaseObject:
-			return normal == base
+			return normal == s.base
 		case ldap.ScopeSingleLevel:
-			return under(normal, base) && parentDN(normal) == base
+			return under(normal, s.base) && parentDN(normal) == s.base
 		default:
-			return normal == base || under(normal, base)
+			return normal == s.base || under(normal, s.base)
 		}
 	})
+}
+
+// newPart makes a part of lines with the same filter.
+func newPart(form dnForm, lines []line) part {
+	p := part{base: commonBase(form, lines), filter: lines[0].filter, form: form}
+	for _, l := range lines {
+		p.spots = append(p.spots, spot{base: string(form.append(nil, l.base)), scope: l.scope})
+	}
+	return p
+}
+
+// commonBase is the lowest entry that has all bases below it, or is one of them.
+func commonBase(form dnForm, lines []line) string {
+	base := lines[0].base
+	for _, l := range lines[1:] {
+		normal := string(form.append(nil, l.base))
+		for top := string(form.append(nil, base)); normal != top && !under(normal, top); {
+			base = parentDN(base)
+			top = string(form.append(nil, base))
+		}
+	}
+	return base
 }
 
 // under reports whether a DN lies below another, both in normal form. The empty DN is above all others.
@@ -56,28 +91,25 @@ func under(dn, base string) bool {
 	return ok && (len(head)-len(strings.TrimRight(head, `\`)))%2 == 0
 }
 
-// areas divides the bases of a reading by the server's naming contexts. It reports false when one of them lies in
+// areas divides the lines of a reading by the server's naming contexts. It reports false when one of them lies in
 // none that the server names.
 func (r *reading) areas() ([]area, bool) {
-	var list []area
 	form := r.preset.form
-	for _, base := range r.query.bases {
-		suffix, ok := r.namingContext(base)
+	suffixes := make(map[line]string)
+	for _, l := range r.query.lines {
+		suffix, ok := r.namingContext(l.base)
 		if !ok {
 			return nil, false
 		}
-		normal := string(form.append(nil, base))
-		i := slices.IndexFunc(list, func(a area) bool { return a.suffix == suffix })
-		if i < 0 {
-			list = append(list, area{suffix: suffix, base: base, bases: []string{normal}, scope: r.query.scope, form: form})
-			continue
+		suffixes[l] = suffix
+	}
+	var list []area
+	for _, lines := range grouped(r.query.lines, func(l line) string { return suffixes[l] }) {
+		a := area{suffix: suffixes[lines[0]], base: commonBase(form, lines), form: form}
+		for _, same := range grouped(lines, func(l line) string { return l.filter }) {
+			a.parts = append(a.parts, newPart(form, same))
 		}
-		a := &list[i]
-		a.bases = append(a.bases, normal)
-		for top := string(form.append(nil, a.base)); normal != top && !under(normal, top); {
-			a.base = parentDN(a.base)
-			top = string(form.append(nil, a.base))
-		}
+		list = append(list, a)
 	}
 	return list, true
 }

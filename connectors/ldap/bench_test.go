@@ -136,9 +136,10 @@ func BenchmarkIncremental(b *testing.B) {
 	for name, method := range map[string]string{"syncrepl": methodSyncrepl, "timestamp": methodTimestamp} {
 		c := openFor(b, s, func(c *Config) { c.Incremental = method })
 		var cursor []byte
+		var meter connectors.Meter
 		read := func(b *testing.B, mode connectors.Mode) (objects int) {
 			b.Helper()
-			err := c.Read(context.Background(), connectors.Request{Stream: streamUsers, Mode: mode, Cursor: cursor}, func(p *connectors.Page) error {
+			err := c.Read(connectors.WithMeter(context.Background(), &meter), connectors.Request{Stream: streamUsers, Mode: mode, Cursor: cursor}, func(p *connectors.Page) error {
 				objects += len(p.Objects)
 				cursor = append(cursor[:0:0], p.Cursor...)
 				return nil
@@ -149,7 +150,12 @@ func BenchmarkIncremental(b *testing.B) {
 			return objects
 		}
 		read(b, connectors.Full)
+		report := func(b *testing.B, before int) {
+			b.ReportMetric(float64(meter.Requests()-before)/float64(b.N), "requests/op")
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/1000/float64(b.N), "ms/op")
+		}
 		b.Run(name+"/no changes", func(b *testing.B) {
+			defer report(b, meter.Requests())
 			for b.Loop() {
 				if n := read(b, connectors.Delta); n != 0 {
 					b.Fatalf("%d objects", n)
@@ -161,6 +167,7 @@ func BenchmarkIncremental(b *testing.B) {
 			for i := range 100 {
 				s.Replace(s.PersonDN(fmt.Sprintf("p%d", i*997)), "title", fmt.Sprint(name, i))
 			}
+			defer report(b, meter.Requests())
 			for b.Loop() {
 				cursor = old
 				if n := read(b, connectors.Delta); n < 100 {

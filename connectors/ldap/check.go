@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
@@ -16,9 +17,16 @@ import (
 // Check implements connectors.Connector. It asks every server for a connection, unless the first one that answers
 // refuses the password, and looks at the bases on the first that works.
 func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
-	var findings []connectors.Finding
+	if c.cfg.Domains.set() {
+		return c.checkDomains(ctx)
+	}
+	return c.checkServers(ctx)
+}
+
+func (c *Connector) checkServers(ctx context.Context) ([]connectors.Finding, error) {
+	findings, addresses := c.find(ctx)
 	looked := false
-	for _, server := range c.cfg.Servers {
+	for _, server := range addresses {
 		s, err := c.connect(ctx, "check", server)
 		if ctx.Err() != nil {
 			if err == nil {
@@ -43,6 +51,32 @@ func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 	return findings, ctx.Err()
 }
 
+// find lists the addresses of all servers, with a finding for every domain whose servers are found in DNS.
+func (c *Connector) find(ctx context.Context) (findings []connectors.Finding, addresses []string) {
+	for _, name := range c.cfg.Servers {
+		if !discovered(name) {
+			addresses = append(addresses, name)
+			continue
+		}
+		list, err := c.discover(ctx, name)
+		if err != nil {
+			findings = append(findings, failure("servers of "+name, err))
+			continue
+		}
+		var found []string
+		for _, l := range list {
+			found = append(found, l.address)
+		}
+		findings = append(findings, connectors.Finding{Subject: "servers of " + name, OK: true, Detail: strings.Join(found, ", ")})
+		for _, address := range found {
+			if !slices.Contains(addresses, address) {
+				addresses = append(addresses, address)
+			}
+		}
+	}
+	return findings, addresses
+}
+
 // failure makes a finding of an error.
 func failure(subject string, err error) connectors.Finding {
 	detail := err.Error()
@@ -55,8 +89,11 @@ func failure(subject string, err error) connectors.Finding {
 
 func (c *Connector) describeServer(s *session) string {
 	parts := []string{"anonymous"}
-	if c.cfg.Bind.User != "" {
+	if !c.cfg.Bind.anonymous() {
 		parts[0] = "bound"
+		if method := c.cfg.Bind.method(); method != bindSimple {
+			parts[0] += " by " + method
+		}
 	}
 	if s.root.vendor != "" {
 		parts = append(parts, s.root.vendor)
@@ -64,7 +101,7 @@ func (c *Connector) describeServer(s *session) string {
 	parts = append(parts, "preset "+presetFor(c.cfg.Preset, s.root).name)
 	if s.raw != s.hand.Conn {
 		parts = append(parts, "encrypted")
-	} else if c.cfg.Bind.User != "" {
+	} else if !c.cfg.Bind.anonymous() {
 		parts = append(parts, "not encrypted")
 	}
 	return strings.Join(parts, ", ")
@@ -78,12 +115,16 @@ func (c *Connector) look(s *session) []connectors.Finding {
 		paging.Hint = "everything must fit one answer: the bind user needs to be free of size limits"
 	}
 	findings := append([]connectors.Finding{paging}, c.checkIncremental(s)...)
+	if c.cfg.Watch {
+		findings = append(findings, c.checkWatch(s))
+	}
+	findings = append(findings, c.checkSchema(s)...)
 	p := presetFor(c.cfg.Preset, s.root)
 	for _, kind := range []directory.Kind{directory.Person, directory.Group} {
-		q := newQuery(kind, p, &c.cfg)
+		q := newQuery(kind, p, &c.cfg, c.cfg.identity(s.subject))
 		word := map[directory.Kind]string{directory.Person: streamUsers, directory.Group: streamGroups}[kind]
-		for _, base := range q.bases {
-			findings = append(findings, c.sample(s, p, q, word, base))
+		for _, l := range q.lines { // none of a kind that a domain does not have
+			findings = append(findings, c.sample(s, p, l, word))
 		}
 	}
 	return findings
@@ -135,9 +176,12 @@ const (
 	samplePage  = 300
 )
 
-// sample reads the first pages of a base and reports how many entries it sees.
-func (c *Connector) sample(s *session, p preset, q query, word, base string) connectors.Finding {
-	subject := fmt.Sprintf("%s below %s", word, base)
+// sample reads the first pages of what a line finds and reports how many entries it sees.
+func (c *Connector) sample(s *session, p preset, l line, word string) connectors.Finding {
+	subject := fmt.Sprintf("%s below %s", word, l.base)
+	if l.scope == ldap.ScopeSingleLevel {
+		subject = fmt.Sprintf("%s directly below %s", word, l.base)
+	}
 	anchor := p.anchor
 	if c.cfg.Anchor != "" {
 		anchor = c.cfg.Anchor
@@ -145,7 +189,7 @@ func (c *Connector) sample(s *session, p preset, q query, word, base string) con
 	seen, anchored := 0, 0
 	paging := ldap.NewControlPaging(samplePage)
 	for range samplePages {
-		req := ldap.NewSearchRequest(base, q.scope, ldap.NeverDerefAliases, 0, 0, false, q.filter, []string{anchor},
+		req := ldap.NewSearchRequest(l.base, l.scope, ldap.NeverDerefAliases, 0, 0, false, l.filter, []string{anchor},
 			[]ldap.Control{paging})
 		var res *ldap.SearchResult
 		err := s.limit(func() (err error) {

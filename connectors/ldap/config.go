@@ -3,6 +3,7 @@ package ldap
 import (
 	"fmt"
 	"maps"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,12 +18,20 @@ import (
 
 // Config is the block `ldap:` of a connection.
 type Config struct {
-	// Servers are ldap:// and ldaps:// addresses of one directory, interchangeable replicas, tried in order.
+	// Servers are ldap:// and ldaps:// addresses of one directory, interchangeable replicas, tried in order. An
+	// ldap+srv:// or ldaps+srv:// address names a domain whose servers are found in DNS.
 	Servers []string `yaml:"servers"`
+	// Domains divide the directory into tenants, each a naming context with servers of its own.
+	Domains Domains `yaml:"domains"`
+	// DNS is the DNS server to ask for servers and their addresses, with :port if it is not 53, in place of the
+	// machine's.
+	DNS string `yaml:"dns"`
 	// StartTLS encrypts an ldap:// connection before anything else is sent.
 	StartTLS bool `yaml:"start_tls"`
 	// CAFile is a PEM file with the authorities that may sign the server's certificate, in place of the system's.
-	CAFile string `yaml:"ca_file"`
+	CAFile config.Path `yaml:"ca_file"`
+	// TLS holds the client's own certificate.
+	TLS TLSConfig `yaml:"tls"`
 	// ServerName is the name that the certificate must carry when it is not the one in the address.
 	ServerName string `yaml:"server_name"`
 	// InsecureSkipVerify takes any certificate. It is dangerous: whoever stands between gets the password and
@@ -35,7 +44,7 @@ type Config struct {
 	// Preset is the attribute names to expect: openldap or activedirectory. Empty: the server tells.
 	Preset string `yaml:"preset"`
 	// Attributes are fetched besides those of the preset, and appear as attributes.NAME.
-	Attributes []string `yaml:"attributes"`
+	Attributes []Attribute `yaml:"attributes"`
 	// Fields names the attributes that fill a common field of people, the first with a value first, in place of
 	// the preset's. The key manager names the attribute that holds the manager's DN.
 	Fields map[string]Names `yaml:"fields"`
@@ -50,13 +59,8 @@ type Config struct {
 	// Incremental is how changes are found between two full reads: auto takes the best method of the server
 	// that names removals, off reads everything every time, the others are the names of methods.
 	Incremental string `yaml:"incremental"`
-}
-
-// BindConfig is the account of a simple bind.
-type BindConfig struct {
-	// User is a DN; Active Directory also takes user@domain and DOMAIN\user.
-	User     string        `yaml:"user"`
-	Password config.Secret `yaml:"password"`
+	// Watch asks the server to tell of changes at once, so that they need not wait for the schedule.
+	Watch bool `yaml:"watch"`
 }
 
 // SearchConfig says where and how people or groups are searched. What is empty comes from the preset.
@@ -64,6 +68,17 @@ type SearchConfig struct {
 	Base   Names  `yaml:"base"`
 	Filter string `yaml:"filter"`
 	Scope  string `yaml:"scope"` // base, one or sub
+	// Search are further searches: whatever one of them finds is read, too.
+	Search []SearchLine `yaml:"search"`
+}
+
+// SearchLine is one search, as of an organisational unit that stands for a site.
+type SearchLine struct {
+	Base string `yaml:"base" strict:"required"`
+	// Filter is used in place of the stream's.
+	Filter string `yaml:"filter"`
+	// Recursive: what is below the base at any depth, the default, or else directly below only.
+	Recursive *bool `yaml:"recursive"`
 }
 
 // Names is a list of texts that may be written as one text.
@@ -108,15 +123,17 @@ func (c *Config) Validate() []config.Issue {
 		issues = append(issues, config.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	c.validateServers(report)
+	c.validateDomains(report)
 	c.validateSearches(report)
-	if (c.Bind.User == "") != c.Bind.Password.IsZero() {
-		report("bind", "set both, or leave out bind for an anonymous connection", "needs a user and a password")
-	}
+	c.validateBind(report)
 	if c.Preset != "" && !slices.Contains(presetNames(), c.Preset) {
 		report("preset", "one of "+strings.Join(presetNames(), ", "), "unknown preset %q", c.Preset)
 	}
 	if c.Incremental != "" && !slices.Contains(incrementalNames(), c.Incremental) {
 		report("incremental", "one of "+strings.Join(incrementalNames(), ", "), "unknown method %q", c.Incremental)
+	}
+	if c.Watch && c.Incremental == incrementalOff {
+		report("watch", "remove it, or set incremental to auto", "everything would be read after every change")
 	}
 	if c.PageSize < 1 || c.PageSize > 100_000 {
 		report("page_size", "Active Directory and OpenLDAP take 1000", "must be from 1 to 100000")
@@ -146,8 +163,8 @@ func (c *Config) validateAttributes(report func(path, hint, format string, args 
 	if c.Anchor != "" {
 		check("anchor", c.Anchor)
 	}
-	for i, name := range c.Attributes {
-		check(fmt.Sprintf("attributes[%d]", i), name)
+	for i, a := range c.Attributes {
+		check(fmt.Sprintf("attributes[%d]", i), a.Name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Fields)) {
 		if _, ok := directory.LookupCommonField(name); !ok && name != managerField {
@@ -166,51 +183,75 @@ func isDescription(name string) bool {
 }
 
 func (c *Config) validateServers(report func(path, hint, format string, args ...any)) {
-	const hint = "write ldap://host or ldaps://host, with :port if it is not the usual one"
-	if len(c.Servers) == 0 {
-		report("servers", hint, "must not be empty")
+	if len(c.Servers) == 0 && !c.Domains.set() {
+		report("servers", hintAddress, "must not be empty")
 	}
-	for i, server := range c.Servers {
-		path := fmt.Sprintf("servers[%d]", i)
+	c.validateAddresses("servers", c.Servers, report)
+	if strings.ContainsAny(c.DNS, "/@ ") {
+		report("dns", "write the address of a DNS server, such as 10.1.0.10 or 10.1.0.10:5353", "not the address of a DNS server")
+	}
+}
+
+const hintAddress = "write ldap://host or ldaps://host, with :port if it is not the usual one; or ldap+srv://domain or ldaps+srv://domain"
+
+func (c *Config) validateAddresses(path string, servers []string, report func(path, hint, format string, args ...any)) {
+	for i, server := range servers {
+		path := fmt.Sprintf("%s[%d]", path, i)
 		u, err := url.Parse(server)
 		switch {
-		case err != nil || u.Host == "" || u.Scheme != "ldap" && u.Scheme != "ldaps":
-			report(path, hint, "not an LDAP address")
+		case err != nil || u.Hostname() == "" || !slices.Contains([]string{"ldap", "ldaps", schemeDiscover, schemeDiscoverSecure}, u.Scheme):
+			report(path, hintAddress, "not an LDAP address")
 		case u.User != nil:
 			report(path, "use bind.user and bind.password", "the address of a server holds no user")
-		case strings.Trim(u.Path, "/") != "" || u.RawQuery != "":
+		case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" && !validQuery(u):
 			report(path, "use base, users.filter and groups.filter", "the address of a server holds no base or filter")
-		case u.Scheme == "ldaps" && c.StartTLS:
+		case discovered(server) && (u.Port() != "" || net.ParseIP(u.Hostname()) != nil):
+			report(path, "write the name of the domain alone; DNS says the ports", "the address of a domain is its DNS name")
+		case strings.HasPrefix(u.Scheme, "ldaps") && c.StartTLS:
 			report(path, "remove start_tls, or use ldap://", "an ldaps:// connection is encrypted already")
 		}
 	}
 }
 
+// validQuery reports whether the query of an address names a site, and nothing else, of a domain to discover.
+func validQuery(u *url.URL) bool {
+	values, err := url.ParseQuery(u.RawQuery)
+	site := values.Get(siteKey)
+	return err == nil && discovered(u.Scheme+"://") && len(values) == 1 && site != "" && !strings.ContainsAny(site, ". /\\")
+}
+
 func (c *Config) validateSearches(report func(path, hint, format string, args ...any)) {
-	if len(c.Base) == 0 && (len(c.Users.Base) == 0 || len(c.Groups.Base) == 0) {
+	nowhere := func(s SearchConfig) bool { return len(s.Base) == 0 && len(s.Search) == 0 }
+	if !c.Domains.set() && len(c.Base) == 0 && (nowhere(c.Users) || nowhere(c.Groups)) {
 		report("base", "write the DN below which people and groups live, such as dc=example,dc=com", "must not be empty")
 	}
-	checkBases := func(path string, bases Names) {
-		for _, base := range bases {
-			if _, err := ldap.ParseDN(base); err != nil || strings.TrimSpace(base) == "" {
-				report(path, "write a DN, such as ou=people,dc=example,dc=com", "%q is not a DN", base)
-			}
+	checkBase := func(path, base string) { validateBase(path, base, report) }
+	checkFilter := func(path, filter string) {
+		if filter == "" {
+			return
+		}
+		if _, err := ldap.CompileFilter(filter); err != nil {
+			report(path, "write it as RFC 4515 does: (&(objectClass=person)(ou=Sales))", "not a filter")
 		}
 	}
-	checkBases("base", c.Base)
+	for _, base := range c.Base {
+		checkBase("base", base)
+	}
 	for _, search := range []struct {
 		path string
 		cfg  SearchConfig
 	}{{"users", c.Users}, {"groups", c.Groups}} {
-		checkBases(search.path+".base", search.cfg.Base)
+		for _, base := range search.cfg.Base {
+			checkBase(search.path+".base", base)
+		}
 		if _, ok := scopes[search.cfg.Scope]; !ok {
 			report(search.path+".scope", "one of base, one, sub", "unknown scope %q", search.cfg.Scope)
 		}
-		if search.cfg.Filter == "" {
-			continue
-		}
-		if _, err := ldap.CompileFilter(search.cfg.Filter); err != nil {
-			report(search.path+".filter", "write it as RFC 4515 does: (&(objectClass=person)(ou=Sales))", "not a filter")
+		checkFilter(search.path+".filter", search.cfg.Filter)
+		for i, l := range search.cfg.Search {
+			path := fmt.Sprintf("%s.search[%d]", search.path, i)
+			checkBase(path+".base", l.Base)
+			checkFilter(path+".filter", l.Filter)
 		}
 	}
 }

@@ -29,6 +29,10 @@ type delta struct {
 	blind bool
 	entry wire.Entry
 
+	// doubtful, when not nil, collects removals until it is known that no other line finds the entry, and taken
+	// the ids of the objects so far.
+	doubtful, taken map[string]bool
+
 	ranges  *rangeReader
 	batch   *batch
 	held    []*batch
@@ -61,13 +65,19 @@ func (d *delta) take(ctx context.Context, uuid string) error {
 	d.tr.translate(d.batch)
 	if len(d.batch.page.Invalid) > invalid {
 		d.batch.page.Invalid[invalid].ID = uuid
+	} else if d.doubtful != nil {
+		d.taken[d.batch.page.Objects[len(d.batch.page.Objects)-1].ID] = true
 	}
 	return d.added(d.entry.Size)
 }
 
 // remove adds the removal of an object.
 func (d *delta) remove(id string) error {
-	if d.blind {
+	switch {
+	case d.blind:
+		return nil
+	case d.doubtful != nil:
+		d.doubtful[id] = true
 		return nil
 	}
 	d.batch.page.Removed = append(d.batch.page.Removed, directory.Ref{Kind: d.kind, ID: id})
@@ -163,11 +173,11 @@ func (d *delta) page(take func() error) (entries int, res wire.Result, err error
 // relist reads the objects below a container that was changed. When it was renamed or moved, everything below it
 // has another DN without having been changed. What lies outside the stream's scope has left it, or was never in
 // it. A container that is no longer there was changed again: the next delta names it, or what it held.
-func (d *delta) relist(ctx context.Context, area *area, container string) error {
+func (d *delta) relist(ctx context.Context, p *part, container string) error {
 	err := d.pages(ctx, wire.Search{
-		Base: container, Scope: ldap.ScopeWholeSubtree, Filter: d.query.filter, Attributes: d.tr.row.names,
+		Base: container, Scope: ldap.ScopeWholeSubtree, Filter: p.filter, Attributes: d.tr.row.names,
 	}, func() error {
-		if area.holds(d.entry.DN) {
+		if p.holds(d.entry.DN) {
 			return d.take(ctx, "")
 		}
 		d.tr.row.load(&d.entry)

@@ -80,18 +80,19 @@ type refusal struct{ words, hint string }
 // refusals are the Win32 error codes that Active Directory and Samba put into the text of result 49, as
 // "data 52e".
 var refusals = map[uint64]refusal{
-	0x525:      {"user not found", "check bind.user: a DN, or user@domain"},
-	0x52e:      {"wrong user name or password", "check bind.user and bind.password; every retry counts towards a lock-out"},
-	0x530:      {"logon not permitted at this time", "change the user's logon hours"},
-	0x531:      {"logon not permitted from this machine", "allow the user to log on from this machine"},
-	0x532:      {"password expired", "set a new password, one that does not expire"},
-	0x533:      {"account disabled", "enable the account"},
-	0x534:      {"logon type not granted", "grant the user network logon"},
-	0x568:      {"too many context ids", "take the user out of groups"},
-	0x701:      {"account expired", "extend the account's expiry"},
-	0x773:      {"password must be changed first", "clear 'must change password at next logon'"},
-	0x775:      {"account locked out", "unlock the account and find out who uses a wrong password"},
-	0x80090346: {"channel binding mismatch", "the server demands channel binding: use a simple bind over TLS"},
+	0x525: {"user not found", "check bind.user: a DN, or user@domain"},
+	0x52e: {"wrong user name or password", "check bind.user and bind.password; every retry counts towards a lock-out"},
+	0x530: {"logon not permitted at this time", "change the user's logon hours"},
+	0x531: {"logon not permitted from this machine", "allow the user to log on from this machine"},
+	0x532: {"password expired", "set a new password, one that does not expire"},
+	0x533: {"account disabled", "enable the account"},
+	0x534: {"logon type not granted", "grant the user network logon"},
+	0x568: {"too many context ids", "take the user out of groups"},
+	0x701: {"account expired", "extend the account's expiry"},
+	0x773: {"password must be changed first", "clear 'must change password at next logon'"},
+	0x775: {"account locked out", "unlock the account and find out who uses a wrong password"},
+	0x80090346: {"channel binding mismatch", "the server demands channel binding (LdapEnforceChannelBinding = 2), which ntlm and gssapi do " +
+		"not offer: use bind.method simple or external over ldaps:// or start_tls"},
 }
 
 // findRefusal looks for "data HEX" in the text of a refused bind.

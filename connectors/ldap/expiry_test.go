@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"dirsyncd/connectors/ldap/slapdtest"
+	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
 )
 
@@ -121,14 +122,14 @@ func TestCursorSettings(t *testing.T) {
 		"filter":        {func(c *Config) { c.Users.Filter = "(uid=*)" }, fault.CursorExpired},
 		"groups only":   {func(c *Config) { c.Groups.Filter = "(cn=*)" }, ""},
 		"scope":         {func(c *Config) { c.Users.Scope = "one" }, fault.CursorExpired},
-		"attributes":    {func(c *Config) { c.Attributes = []string{"roomNumber"} }, fault.CursorExpired},
+		"attributes":    {func(c *Config) { c.Attributes = attributesNamed("roomNumber") }, fault.CursorExpired},
 		"fields":        {func(c *Config) { c.Fields = map[string]Names{"city": {"st"}} }, fault.CursorExpired},
 		"identity":      {bindAs(s.LimitedDN, slapdtest.LimitedPassword), fault.CursorExpired},
 		"anchor":        {func(c *Config) { c.Anchor = "uid" }, fault.CursorExpired},
 		"other method":  {polling, fault.CursorExpired},
 		"off":           {func(c *Config) { c.Incremental = incrementalOff }, fault.CursorExpired},
 		"method named":  {func(c *Config) { c.Incremental = methodSyncrepl }, ""},
-		"other servers": {func(c *Config) { c.Servers = []string{s.URLS}; c.CAFile = s.CAFile }, ""},
+		"other servers": {func(c *Config) { c.Servers = []string{s.URLS}; c.CAFile = config.Path(s.CAFile) }, ""},
 	} {
 		f := &follower{c: openFor(t, s, tc.change), stream: streamUsers, cursor: made}
 		if err := f.delta(t.Context()); fault.ClassOf(err) != tc.class {

@@ -46,7 +46,7 @@ func TestExtendedLinks(t *testing.T) {
 	d.user(1)["manager"] = []string{extend(2, fakeUserDN(2))}
 	d.user(1)["department"] = []string{"<GUID=is a joke>"}
 	d.group(1)["member"] = []string{extend(3, fakeUserDN(3)), fakeUserDN(4)}
-	c := newFakeServer(t, d).open(t, func(c *Config) { c.Attributes = []string{"manager"} })
+	c := newFakeServer(t, d).open(t, func(c *Config) { c.Attributes = attributesNamed("manager") })
 	users, groups := readAll(t.Context(), c, streamUsers, nil).must(t), readAll(t.Context(), c, streamGroups, nil).must(t)
 	o := users.objects[fakeGUIDText(1)]
 	if want := (directory.Link{Type: directory.Manager, To: "id:" + fakeGUIDText(2)}); !slices.Contains(o.Links, want) {

@@ -34,10 +34,16 @@ type fakeDirectory struct {
 	// maxRange is how many values of an attribute are sent at once; 0: all.
 	maxRange int
 	bind     func(name, password string) (code int64, text string)
+	// ntlm answers the two messages of a bind of that kind: with a challenge, or with a code and text.
+	ntlm func(message []byte) (challenge string, code int64, text string)
+	// whoami is who the server takes the other side for.
+	whoami string
 	// page may answer a page of a listing in its own way, or return false.
 	page func(n int, r *fakeRequest) bool
 	// sync answers the content synchronization search with this number.
-	sync  func(n int, r *fakeRequest)
+	sync func(n int, r *fakeRequest)
+	// watch answers persistent searches.
+	watch func(r *fakeRequest)
 	syncs int
 	// ranged is called before every part of a list of values is sent.
 	ranged func(part int, e fakeEntry)
@@ -61,6 +67,7 @@ type fakeRequest struct {
 	attributes []string
 	paging     *ldap.ControlPaging
 	sync       bool
+	watch      string // the value of the control for persistent searches
 }
 
 func newFakeServer(t *testing.T, d *fakeDirectory) *fakeServer {
@@ -70,6 +77,12 @@ func newFakeServer(t *testing.T, d *fakeDirectory) *fakeServer {
 		t.Fatal(err)
 	}
 	f := &fakeServer{url: "ldap://" + l.Addr().String(), directory: d}
+	f.listen(t, l)
+	return f
+}
+
+// listen serves what comes in until the test ends.
+func (f *fakeServer) listen(t *testing.T, l net.Listener) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -85,7 +98,6 @@ func newFakeServer(t *testing.T, d *fakeDirectory) *fakeServer {
 		_ = l.Close()
 		wg.Wait()
 	})
-	return f
 }
 
 // open opens a connector on the server.
@@ -114,12 +126,14 @@ func (f *fakeServer) serve(conn net.Conn) {
 		id, op := p.Children[0].Value.(int64), p.Children[1]
 		switch op.Tag {
 		case ldap.ApplicationBindRequest:
-			code, text := int64(0), ""
-			if f.directory.bind != nil {
-				code, text = f.directory.bind(op.Children[1].Value.(string), op.Children[2].Data.String())
-			}
-			write(conn, id, result(ldap.ApplicationBindResponse, code, text))
+			f.directory.answerBind(conn, id, op)
 		case ldap.ApplicationExtendedRequest:
+			if op.Children[0].Data.String() == "1.3.6.1.4.1.4203.1.11.3" { // RFC 4532, who am I
+				answer := result(ldap.ApplicationExtendedResponse, 0, "")
+				answer.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 11, f.directory.whoami, ""))
+				write(conn, id, answer)
+				continue
+			}
 			write(conn, id, result(ldap.ApplicationExtendedResponse, ldap.LDAPResultUnavailable, "no certificate"))
 		case ldap.ApplicationSearchRequest:
 			f.searches.Add(1)
@@ -128,6 +142,23 @@ func (f *fakeServer) serve(conn net.Conn) {
 			return
 		}
 	}
+}
+
+// answerBind answers a bind by name and password, or by NTLM, whose messages come under tags of their own, and whose
+// challenge takes the place of the matched DN.
+func (d *fakeDirectory) answerBind(conn net.Conn, id int64, op *ber.Packet) {
+	code, text, matched := int64(0), "", ""
+	switch credentials := op.Children[2]; {
+	case credentials.Tag != 0 && d.ntlm != nil:
+		matched, code, text = d.ntlm(credentials.Data.Bytes())
+	case d.bind != nil:
+		code, text = d.bind(op.Children[1].Value.(string), credentials.Data.String())
+	}
+	answer := ber.Encode(ber.ClassApplication, ber.TypeConstructed, ldap.ApplicationBindResponse, nil, "")
+	answer.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagEnumerated, code, ""))
+	answer.AppendChild(octets(matched))
+	answer.AppendChild(octets(text))
+	write(conn, id, answer)
 }
 
 func parseRequest(conn net.Conn, id int64, p *ber.Packet) *fakeRequest {
@@ -140,6 +171,9 @@ func parseRequest(conn net.Conn, id int64, p *ber.Packet) *fakeRequest {
 	if len(p.Children) > 2 {
 		for _, c := range p.Children[2].Children {
 			r.sync = r.sync || c.Children[0].Value == wire.SyncRequestOID
+			if c.Children[0].Value == controlPersistentSearch {
+				r.watch = c.Children[len(c.Children)-1].Data.String()
+			}
 			if control, err := ldap.DecodeControl(c); err == nil {
 				if paging, ok := control.(*ldap.ControlPaging); ok {
 					r.paging = paging
@@ -155,12 +189,21 @@ func (d *fakeDirectory) search(r *fakeRequest) {
 	case r.base == "":
 		r.entry(d, fakeEntry{attributes: d.root})
 		r.done(0, "", nil)
+	case r.watch != "":
+		d.watch(r)
 	case r.sync:
 		d.mu.Lock()
 		d.syncs++
 		n := d.syncs
 		d.mu.Unlock()
 		d.sync(n, r)
+	case strings.HasPrefix(r.base, "CN=Partitions,"):
+		for _, e := range d.entries {
+			if e.class == "crossRef" {
+				r.entry(d, e)
+			}
+		}
+		r.done(0, "", nil)
 	case strings.HasPrefix(r.base, "<GUID=") || r.paging == nil:
 		for _, e := range d.entries {
 			if strings.EqualFold(r.base, e.dn) || r.base == "<GUID="+hex.EncodeToString([]byte(e.attributes["objectGUID"][0]))+">" {

@@ -167,33 +167,6 @@ func pathRule() fieldRule {
 	}}
 }
 
-// requested makes the rules for the attributes that the operator asked for: a text when there is one value, a
-// list when there are several.
-func requested(r *row, attributes []string) []fieldRule {
-	rules := make([]fieldRule, 0, len(attributes))
-	for _, name := range attributes {
-		slot := r.slot(name)
-		rules = append(rules, fieldRule{directory.AttributePrefix + name, func(r *row) (directory.Value, bool) {
-			return attributeValue(name, r.values[slot])
-		}})
-	}
-	return rules
-}
-
-func attributeValue(name string, values []string) (directory.Value, bool) {
-	switch len(values) {
-	case 0:
-		return directory.Value{}, false
-	case 1:
-		return directory.Text(readable(name, values[0])), true
-	}
-	items := make([]string, len(values))
-	for i, v := range values {
-		items[i] = readable(name, v)
-	}
-	return directory.List(items...), true
-}
-
 func activeDirectoryGroupType(slot int) func(*row) (directory.Value, bool) {
 	return func(r *row) (directory.Value, bool) {
 		n, err := strconv.ParseInt(r.first(slot), 10, 64)

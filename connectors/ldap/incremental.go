@@ -65,11 +65,22 @@ type reading struct {
 	print string
 }
 
+// searches is an error unless there is something to search: a domain may hold no base of a kind.
+func (r *reading) searches() error {
+	if len(r.query.lines) > 0 {
+		return nil
+	}
+	return &fault.Error{
+		Class: fault.Configuration, Op: r.op, Where: r.session.server, Err: errors.New("no base of this kind is in this domain"),
+		Hint: "add one to base, users or groups, or wait for the domains to be listed anew",
+	}
+}
+
 func (c *Connector) newReading(s *session, op string, kind directory.Kind) *reading {
 	p := presetFor(c.cfg.Preset, s.root)
 	r := &reading{
 		op: op, kind: kind, connector: c, session: s, preset: p,
-		query: newQuery(kind, p, &c.cfg), tr: newTranslator(kind, p, &c.cfg),
+		query: newQuery(kind, p, &c.cfg, c.cfg.identity(s.subject)), tr: newTranslator(kind, p, &c.cfg),
 	}
 	r.print = r.fingerprint() // before a method asks for attributes of its own
 	return r
@@ -157,11 +168,20 @@ func decodeCursor(data []byte) (cursor, error) {
 	return c, nil
 }
 
+// host names the server that the cursor is of, when it is worth nothing on others; empty otherwise.
+func (c cursor) host() string {
+	if c.Method != methodUSN {
+		return ""
+	}
+	mark, _ := decodeUSNMark(c.Mark)
+	return mark.Host
+}
+
 func (r *reading) fingerprint() string {
 	h := sha256.New()
 	cfg := &r.connector.cfg
 	names := slices.Sorted(slices.Values(r.tr.row.names))
-	_, _ = fmt.Fprintf(h, "%s|%s|%s|%s|%q|%q|", r.kind, r.query, r.preset.name, r.tr.anchorName, names, cfg.Attributes)
+	_, _ = fmt.Fprintf(h, "%s|%s|%s|%s|%q|%v|", r.kind, r.query, r.preset.name, r.tr.anchorName, names, cfg.Attributes)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Fields)) {
 		_, _ = fmt.Fprintf(h, "%s=%q|", name, []string(cfg.Fields[name]))
 	}
@@ -207,12 +227,15 @@ func (c *Connector) readDelta(ctx context.Context, op string, kind directory.Kin
 	}
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err := c.open(inner, op)
+	s, err := c.open(inner, op, cur.host())
 	if err != nil {
 		return err
 	}
 	defer s.close()
 	r := c.newReading(s, op, kind)
+	if err := r.searches(); err != nil {
+		return err
+	}
 	for _, m := range c.methods(r.preset) {
 		if m.name() == cur.Method && r.print == cur.Print {
 			err := m.changes(ctx, r, cur.Mark, emit)

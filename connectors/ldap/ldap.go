@@ -26,19 +26,23 @@ func open(cfg *Config, env connectors.Env) (connectors.Connector, error) { retur
 
 // Connector reads one directory. It keeps no connection open between calls.
 type Connector struct {
-	cfg     Config
-	env     connectors.Env
-	servers *servers
+	cfg      Config
+	env      connectors.Env
+	resolver resolver
+	servers  *servers
+	forest   forest
 }
 
-var _ connectors.Connector = (*Connector)(nil)
+var _ connectors.Watcher = (*Connector)(nil)
 
 // Open makes a connector from a configuration that Validate finds nothing wrong with.
 func Open(cfg *Config, env connectors.Env) (*Connector, error) {
-	if len(cfg.Servers) == 0 {
+	if len(cfg.Servers) == 0 && !cfg.Domains.set() {
 		return nil, &fault.Error{Class: fault.Configuration, Op: "open ldap", Err: errors.New("no server is named")}
 	}
-	return &Connector{cfg: *cfg, env: env, servers: &servers{names: cfg.Servers, now: env.Now}}, nil
+	c := &Connector{cfg: *cfg, env: env, resolver: newResolver(cfg.DNS)}
+	c.servers = &servers{names: cfg.Servers, lookup: c.discover, now: env.Now}
+	return c, nil
 }
 
 // Describe implements connectors.Connector.
@@ -53,14 +57,10 @@ func (c *Connector) Describe() connectors.Description {
 		Permissions: []string{
 			"bind, and read below every base: the entries, the attributes of the preset, and the anchor",
 			"no size limit for the bind user (OpenLDAP: limits … size=unlimited)",
+			"Active Directory, for domains: auto: read CN=Partitions of the forest's configuration, as anybody may by default",
 			"Active Directory, for incremental reads: List Contents and Read Property on CN=Deleted Objects of the domain",
 		},
 	}
-}
-
-// Tenants implements connectors.Connector. A directory has none.
-func (c *Connector) Tenants(context.Context) ([]connectors.Tenant, error) {
-	return []connectors.Tenant{{}}, nil
 }
 
 // Close implements connectors.Connector.
@@ -85,11 +85,13 @@ func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(
 		stopped = emit(p)
 		return stopped
 	}
-	var err error
-	if req.Mode == connectors.Full {
-		err = c.readFull(ctx, op, kind, guarded)
-	} else {
-		err = c.readDelta(ctx, op, kind, req.Cursor, guarded)
+	own, err := c.view(ctx, op, req.Tenant)
+	switch {
+	case err != nil:
+	case req.Mode == connectors.Full:
+		err = own.readFull(ctx, op, kind, guarded)
+	default:
+		err = own.readDelta(ctx, op, kind, req.Cursor, guarded)
 	}
 	switch {
 	case stopped != nil:
@@ -116,12 +118,15 @@ func kindOf(stream string) (directory.Kind, bool) {
 func (c *Connector) readFull(ctx context.Context, op string, kind directory.Kind, emit func(*connectors.Page) error) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err := c.open(inner, op)
+	s, err := c.open(inner, op, "")
 	if err != nil {
 		return err
 	}
 	defer s.close()
 	r := c.newReading(s, op, kind)
+	if err := r.searches(); err != nil {
+		return err
+	}
 	cursor, err := r.beginCursor()
 	if err != nil {
 		return err
@@ -136,6 +141,9 @@ func (c *Connector) readFull(ctx context.Context, op string, kind directory.Kind
 		spare: make(chan *batch, batches), ready: make(chan *batch),
 	}
 	defer l.ranges.close()
+	if r.query.overlapping(r.preset.form) {
+		l.seen = make(map[string]struct{})
+	}
 	go l.run(inner)
 	if err := l.emit(ctx, emit); err != nil {
 		cancel() // breaks the connections under whatever the listing waits for

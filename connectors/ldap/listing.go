@@ -14,7 +14,7 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// listing is a full read of one stream: every entry below the bases, one base after the other, page by page. It
+// listing is a full read of one stream: every entry that a line finds, one line after the other, page by page. It
 // reads ahead of the one who takes the pages: while one batch is taken, the next is decoded and the server
 // makes up the one after.
 type listing struct {
@@ -26,6 +26,8 @@ type listing struct {
 	ranges  *rangeReader
 	log     *slog.Logger
 	cursor  func() []byte // gives the cursor of the last page, at its end
+	// seen holds the ids of the entries so far where an entry can be found twice; nil elsewhere.
+	seen map[string]struct{}
 
 	entry wire.Entry
 	spare chan *batch // to fill
@@ -77,20 +79,20 @@ func (l *listing) readAll(ctx context.Context) error {
 		l.spare <- new(batch)
 	}
 	l.batch = new(batch)
-	for i, base := range l.query.bases {
-		if err := l.readBase(ctx, base, i == len(l.query.bases)-1); err != nil {
+	for i, line := range l.query.lines {
+		if err := l.readLine(ctx, line, i == len(l.query.lines)-1); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// readBase reads one base to its end. The proof goes out with the end of the last one.
-func (l *listing) readBase(ctx context.Context, base string, last bool) error {
+// readLine reads what one line finds to its end. The proof goes out with the end of the last one.
+func (l *listing) readLine(ctx context.Context, line line, last bool) error {
 	pages := pager{
 		promised: l.session.root.paging(),
 		search: wire.Search{
-			Base: base, Scope: l.query.scope, Filter: l.query.filter, Attributes: l.tr.row.names,
+			Base: line.base, Scope: line.scope, Filter: line.filter, Attributes: l.tr.row.names,
 			PageSize: l.query.pageSize, Controls: l.tr.controls(),
 		},
 	}
@@ -164,6 +166,9 @@ func (l *listing) readPage(ctx context.Context) (entries int, res wire.Result, e
 // take translates one entry and hands the batch over when it is full.
 func (l *listing) take(ctx context.Context) error {
 	l.tr.row.load(&l.entry)
+	if l.again() {
+		return nil
+	}
 	if len(l.tr.row.partial) > 0 {
 		if err := l.ranges.complete(ctx, l.tr); err != nil {
 			return err
@@ -176,6 +181,22 @@ func (l *listing) take(ctx context.Context) error {
 		return l.deliver(ctx)
 	}
 	return nil
+}
+
+// again reports whether the loaded entry was found before.
+func (l *listing) again() bool {
+	if l.seen == nil {
+		return false
+	}
+	id, ok := l.tr.id()
+	if !ok {
+		return false
+	}
+	if _, known := l.seen[id]; known {
+		return true
+	}
+	l.seen[id] = struct{}{}
+	return false
 }
 
 // deliver hands the batch over and takes a spare one. A batch with nothing in it waits for more.

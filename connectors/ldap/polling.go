@@ -154,29 +154,27 @@ func (r *reading) poll(ctx context.Context, since time.Time, emit func(*connecto
 	if err != nil || !found {
 		return err
 	}
-	for _, base := range r.query.bases {
+	for _, l := range r.query.lines {
 		err := d.pages(ctx, wire.Search{
-			Base: base, Scope: r.query.scope, Filter: "(&" + r.query.filter + newer + ")", Attributes: r.tr.row.names,
+			Base: l.base, Scope: l.scope, Filter: "(&" + l.filter + newer + ")", Attributes: r.tr.row.names,
 		}, func() error { return d.take(ctx, "") })
 		if err != nil {
 			return err
 		}
-		form := r.preset.form
-		a := area{bases: []string{string(form.append(nil, base))}, scope: r.query.scope, form: form}
-		if err := d.relistNewer(ctx, &a, base, newer); err != nil {
+		p := newPart(r.preset.form, []line{l})
+		if err := d.relistNewer(ctx, &p, newer); err != nil {
 			return err
 		}
 	}
 	return d.flush()
 }
 
-// anyChange asks in one small page per base whether there is anything to read.
+// anyChange asks in one small page per line whether there is anything to read.
 func (d *delta) anyChange(newer string) (bool, error) {
-	filter := "(&" + newer + "(|" + d.query.filter + "(hasSubordinates=TRUE)))"
-	for _, base := range d.query.bases {
+	for _, l := range d.query.lines {
 		began := time.Now()
 		err := d.conn.Send(wire.Search{
-			Base: base, Scope: ldap.ScopeWholeSubtree, Filter: filter, Attributes: []string{"1.1"}, PageSize: 1,
+			Base: l.base, Scope: ldap.ScopeWholeSubtree, Filter: "(&" + newer + "(|" + l.filter + "(hasSubordinates=TRUE)))", Attributes: []string{"1.1"}, PageSize: 1,
 		})
 		if err != nil {
 			return false, operationError(d.op, d.session.server, err)
@@ -193,21 +191,21 @@ func (d *delta) anyChange(newer string) (bool, error) {
 	return false, nil
 }
 
-// relistNewer reads what lies below the changed containers of a base.
-func (d *delta) relistNewer(ctx context.Context, a *area, base, newer string) error {
+// relistNewer reads what lies below the changed containers of a part.
+func (d *delta) relistNewer(ctx context.Context, p *part, newer string) error {
 	var containers, normal []string
 	err := d.pages(ctx, wire.Search{
-		Base: base, Scope: ldap.ScopeWholeSubtree, Filter: "(&(hasSubordinates=TRUE)" + newer + ")", Attributes: []string{"1.1"},
+		Base: p.base, Scope: ldap.ScopeWholeSubtree, Filter: "(&(hasSubordinates=TRUE)" + newer + ")", Attributes: []string{"1.1"},
 	}, func() error {
 		containers = append(containers, d.entry.DN)
-		normal = append(normal, string(a.form.append(nil, d.entry.DN)))
+		normal = append(normal, string(p.form.append(nil, d.entry.DN)))
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	for _, dn := range outermost(containers, normal) {
-		if err := d.relist(ctx, a, dn); err != nil {
+		if err := d.relist(ctx, p, dn); err != nil {
 			return err
 		}
 	}

@@ -2,38 +2,53 @@ package ldap
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/go-ldap/ldap/v3"
 
 	"dirsyncd/sync/directory"
 )
 
-// query is what a stream reads.
+// query is what a stream reads: everything that one of its lines finds.
 type query struct {
-	bases    []string
-	scope    int
-	filter   string
+	lines    []line
 	pageSize int
 	identity string // who reads
-	word     string // of the scope
 }
 
-func newQuery(kind directory.Kind, p preset, cfg *Config) query {
+// line is one search.
+type line struct {
+	base   string
+	scope  int
+	filter string
+}
+
+func newQuery(kind directory.Kind, p preset, cfg *Config, identity string) query {
 	search, filter := cfg.Users, p.userFilter
 	if kind == directory.Group {
 		search, filter = cfg.Groups, p.groupFilter
 	}
-	q := query{bases: cfg.Base, scope: scopes[search.Scope], filter: filter, pageSize: cfg.PageSize, identity: cfg.Bind.User, word: search.Scope}
-	if len(search.Base) > 0 {
-		q.bases = search.Base
-	}
 	if search.Filter != "" {
-		q.filter = search.Filter
+		filter = search.Filter
 	}
-	if q.word == "" {
-		q.word = "sub"
+	bases := cfg.Base
+	if len(search.Base) > 0 {
+		bases = search.Base
 	}
-	if q.identity == "" {
-		q.identity = "anonymous"
+	q := query{pageSize: cfg.PageSize, identity: identity}
+	for _, base := range bases {
+		q.lines = append(q.lines, line{base: base, scope: scopes[search.Scope], filter: filter})
+	}
+	for _, own := range search.Search {
+		l := line{base: own.Base, scope: ldap.ScopeWholeSubtree, filter: filter}
+		if own.Recursive != nil && !*own.Recursive {
+			l.scope = ldap.ScopeSingleLevel
+		}
+		if own.Filter != "" {
+			l.filter = own.Filter
+		}
+		q.lines = append(q.lines, l)
 	}
 	return q
 }
@@ -41,5 +56,53 @@ func newQuery(kind directory.Kind, p preset, cfg *Config) query {
 // String is the scope of the stream's proofs. The servers are replicas of each other, so their names are not
 // part of it; who asks is, since rights decide what is seen.
 func (q query) String() string {
-	return fmt.Sprintf("bases %q, scope %s, filter %s, as %s", strings.Join(q.bases, "; "), q.word, q.filter, q.identity)
+	var parts []string
+	for _, group := range grouped(q.lines, func(l line) line { return line{scope: l.scope, filter: l.filter} }) {
+		bases := make([]string, len(group))
+		for i, l := range group {
+			bases[i] = l.base
+		}
+		parts = append(parts, fmt.Sprintf("bases %q, scope %s, filter %s", strings.Join(bases, "; "), scopeWord(group[0].scope), group[0].filter))
+	}
+	return strings.Join(parts, "; and ") + ", as " + q.identity
+}
+
+func scopeWord(scope int) string {
+	switch scope {
+	case ldap.ScopeBaseObject:
+		return "base"
+	case ldap.ScopeSingleLevel:
+		return "one"
+	default:
+		return "sub"
+	}
+}
+
+// grouped puts lines with the same key together, groups and lines in the order in which they come.
+func grouped[K comparable](lines []line, key func(line) K) [][]line {
+	var groups [][]line
+	for _, l := range lines {
+		i := slices.IndexFunc(groups, func(group []line) bool { return key(group[0]) == key(l) })
+		if i < 0 {
+			groups, i = append(groups, nil), len(groups)
+		}
+		groups[i] = append(groups[i], l)
+	}
+	return groups
+}
+
+// overlapping reports whether an entry can be found by more than one of the lines.
+func (q query) overlapping(form dnForm) bool {
+	for i, a := range q.lines {
+		top := string(form.append(nil, a.base))
+		for j, b := range q.lines {
+			if i == j {
+				continue
+			}
+			if other := string(form.append(nil, b.base)); other == top || under(other, top) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -65,7 +65,13 @@ func (m *mischief) find(filter string) []string {
 	return dns
 }
 
-func (m *mischief) pick(list []string) string { return list[m.r.IntN(len(list))] }
+// pick picks one at random; of none, an entry that is not there, so that the server refuses the change.
+func (m *mischief) pick(list []string) string {
+	if len(list) == 0 {
+		return "cn=nobody," + m.s.Suffix
+	}
+	return list[m.r.IntN(len(list))]
+}
 
 const (
 	anyPerson = "(objectClass=inetOrgPerson)"
@@ -161,9 +167,24 @@ func (m *mischief) changeGroups(n int, name string) error {
 
 func firstRDN(dn string) string { return dn[:len(dn)-len(parentDN(dn))-1] }
 
+// crossedLines are searches with different filters and depths of which several find the same entries.
+func crossedLines(suffix string) func(*Config) {
+	return func(c *Config) {
+		flat := false
+		c.PageSize, c.Base = 20, nil
+		c.Users.Search = []SearchLine{
+			{Base: "ou=people," + suffix, Recursive: &flat},
+			{Base: "ou=people," + suffix, Filter: "(&(objectClass=inetOrgPerson)(title=n*3*))"},
+			{Base: suffix, Filter: "(&(objectClass=inetOrgPerson)(|(uid=*5*)(pwdAccountLockedTime=*)))"},
+			{Base: "ou=staff," + suffix},
+		}
+		c.Groups.Search = []SearchLine{{Base: "OU=Groups, " + suffix}, {Base: suffix, Filter: "(&(objectClass=groupOfNames)(cn=*4*))"}}
+	}
+}
+
 // TestSyncreplRandom makes more than a thousand changes in batches. After each, incremental reads must have led to
-// what a fresh full read gives: with the whole tree as the base, and with several bases that people, groups and
-// units move in and out of.
+// what a fresh full read gives: with the whole tree as the base, with several bases that people, groups and
+// units move in and out of, and with lines that overlap and have different filters.
 func TestSyncreplRandom(t *testing.T) {
 	const changes, restarts = 1200, 25
 	seed := seedFor(t)
@@ -178,8 +199,9 @@ func TestSyncreplRandom(t *testing.T) {
 		c.Base = Names{"ou=people," + s.Suffix, "ou=staff," + s.Suffix, "OU=Groups, " + s.Suffix}
 	})
 	single := openFor(t, s, func(c *Config) { c.Base = Names{"ou=people," + s.Suffix} })
+	lines := openFor(t, s, crossedLines(s.Suffix))
 	var followers []*follower
-	for _, c := range []*Connector{whole, parts, single} {
+	for _, c := range []*Connector{whole, parts, single, lines} {
 		followers = append(followers, follow(t, c, streamUsers), follow(t, c, streamGroups))
 	}
 	batches, deltas, fulls := 0, 0, 0

@@ -61,3 +61,12 @@ func (s *seen) field(id, name string) string {
 }
 
 type finding = connectors.Finding
+
+// attributesNamed lists attributes of which no content is asked for.
+func attributesNamed(names ...string) []Attribute {
+	list := make([]Attribute, len(names))
+	for i, name := range names {
+		list[i] = Attribute{Name: name}
+	}
+	return list
+}

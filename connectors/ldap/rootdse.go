@@ -22,6 +22,10 @@ type rootDSE struct {
 
 	// A domain controller's own name, the DN of its settings, and the number of its last change (MS-ADTS 3.1.1.3.2).
 	hostName, settings, lastUSN string
+	// The naming contexts of its domain and of the forest's configuration.
+	domain, configuration string
+	// schema is the entry that describes attributes.
+	schema string
 }
 
 // identify reads the root DSE. A server that hides it is treated as one that promises nothing.
@@ -29,7 +33,7 @@ func (s *session) identify(op string) error {
 	entries, err := s.search(op+": read root DSE", ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases,
 		0, 0, false, "(objectClass=*)", []string{
 			"namingContexts", "supportedControl", "supportedCapabilities", "vendorName", "objectClass", "structuralObjectClass",
-			"dnsHostName", "dsServiceName", "highestCommittedUSN",
+			"dnsHostName", "dsServiceName", "highestCommittedUSN", "defaultNamingContext", "configurationNamingContext", "subschemaSubentry",
 		}, nil))
 	if err != nil {
 		if hidden(err) {
@@ -46,6 +50,9 @@ func (s *session) identify(op string) error {
 			hostName:       strings.ToLower(e.GetEqualFoldAttributeValue("dnsHostName")),
 			settings:       e.GetEqualFoldAttributeValue("dsServiceName"),
 			lastUSN:        e.GetEqualFoldAttributeValue("highestCommittedUSN"),
+			schema:         e.GetEqualFoldAttributeValue("subschemaSubentry"),
+			domain:         e.GetEqualFoldAttributeValue("defaultNamingContext"),
+			configuration:  e.GetEqualFoldAttributeValue("configurationNamingContext"),
 		}
 	}
 	return nil

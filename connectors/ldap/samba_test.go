@@ -26,9 +26,9 @@ func TestDomainController(t *testing.T) {
 		name string
 		run  func(*testing.T, *domain)
 	}{
-		{"Read", domainRead}, {"Refusals", domainRefusals}, {"State", domainState}, {"ManyMembers", domainManyMembers},
+		{"Read", domainRead}, {"Refusals", domainRefusals}, {"Kerberos", domainKerberos}, {"State", domainState}, {"ManyMembers", domainManyMembers},
 		{"USN", domainUSN}, {"USNRights", domainRights}, {"USNMarks", domainMarks}, {"Idle", domainIdle},
-		{"LeavesBase", domainLeavesBase}, {"Random", domainRandom}, {"Conformance", domainConformance},
+		{"LeavesBase", domainLeavesBase}, {"SearchLines", domainSearchLines}, {"Forest", domainForest}, {"Watch", domainWatch}, {"Schema", domainSchema}, {"SameController", domainSameController}, {"Random", domainRandom}, {"Conformance", domainConformance},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, &domain{Server: d.In(t), reader: d.reader}) })
 	}
@@ -45,7 +45,7 @@ func (d *domain) open(tb testing.TB, change func(*Config), base ...string) *Conn
 	tb.Helper()
 	cfg := Defaults()
 	door := d.Proxy(tb)
-	cfg.Servers, cfg.CAFile, cfg.Base = []string{door.URLS}, d.CAFile, base
+	cfg.Servers, cfg.CAFile, cfg.Base = []string{door.URLS}, config.Path(d.CAFile), base
 	cfg.Bind = BindConfig{User: "reader@" + sambatest.Domain, Password: config.NewSecret(sambatest.ReaderPassword)}
 	if change != nil {
 		change(cfg)
@@ -68,7 +68,7 @@ func domainRead(t *testing.T, d *domain) {
 	inner := d.AddGroup("inner", ou, ada)
 	outer := d.AddGroup("outer", ou, inner, boss)
 	d.AddMember(inner, outer) // a circle
-	c := d.open(t, func(c *Config) { c.Attributes = []string{"manager", "objectSid", "memberOf"} }, ou)
+	c := d.open(t, func(c *Config) { c.Attributes = attributesNamed("manager", "objectSid", "memberOf") }, ou)
 	users, groups := readAll(t.Context(), c, streamUsers, nil).must(t), readAll(t.Context(), c, streamGroups, nil).must(t)
 	id := d.GUID(ada)
 	for name, want := range map[string]string{
@@ -123,7 +123,7 @@ func domainRefusals(t *testing.T, d *domain) {
 
 func domainState(t *testing.T, d *domain) {
 	ou := d.AddOU("State", sambatest.Suffix)
-	c := d.open(t, func(c *Config) { c.Attributes = []string{"accountExpires"} }, ou)
+	c := d.open(t, func(c *Config) { c.Attributes = attributesNamed("accountExpires") }, ou)
 	const date, past = "140000000000000000", "130000000000000000"
 	for name, state := range map[string]struct {
 		attributes map[string][]string

@@ -27,32 +27,44 @@ type session struct {
 	conn    *ldap.Conn
 	unhook  func() bool
 	root    rootDSE
+	// subject is the encoded name in the client certificate, if there is one.
+	subject []byte
 	// requested tells the program of a request.
 	requested func(request string, began time.Time, err error)
 }
 
-// open connects to the first server that answers. Only what another server could do better leads to the next
-// one: a wrong password does not, since every try counts towards a lock-out.
-func (c *Connector) open(ctx context.Context, op string) (*session, error) {
+// open connects to the first server that answers, beginning with the one on the host, if that is not empty. Only what
+// another server could do better leads to the next one: a wrong password does not, since every try counts towards a
+// lock-out.
+func (c *Connector) open(ctx context.Context, op, host string) (*session, error) {
 	var errs []error
-	for _, server := range c.servers.order() {
-		s, err := c.connect(ctx, op, server)
-		if err == nil {
-			return s, nil
+	class := fault.Configuration // unless another time could be better
+	for server, err := range c.servers.addresses(ctx, host) {
+		found := err == nil
+		if found {
+			var s *session
+			if s, err = c.connect(ctx, op, server); err == nil {
+				c.servers.worked(server)
+				return s, nil
+			}
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if fault.ClassOf(err) != fault.Transient {
+		if fault.ClassOf(err) == fault.Transient {
+			class = fault.Transient
+		} else if found {
 			return nil, err
 		}
-		c.servers.failed(server)
+		if found {
+			c.servers.failed(server)
+		}
 		errs = append(errs, err)
 	}
 	if len(errs) == 1 {
 		return nil, errs[0]
 	}
-	return nil, &fault.Error{Class: fault.Transient, Op: op, Err: errors.Join(errs...), Hint: "no server can be used"}
+	return nil, &fault.Error{Class: class, Op: op, Err: errors.Join(errs...), Hint: "no server can be used"}
 }
 
 // connect dials, encrypts, binds and identifies one server.
@@ -61,7 +73,7 @@ func (c *Connector) connect(ctx context.Context, op, server string) (*session, e
 	if err != nil {
 		return nil, err
 	}
-	if err = s.bind(op, c.cfg.Bind); err == nil {
+	if err = c.bind(ctx, s, op); err == nil {
 		err = s.identify(op)
 	}
 	if err != nil {
@@ -84,7 +96,7 @@ func (c *Connector) dial(ctx context.Context, op, server string) (*session, erro
 	}
 	s := &session{server: server, timeout: time.Duration(c.cfg.Timeout)}
 	s.requested = func(request string, began time.Time, err error) { c.env.Requested(ctx, request, began, err) }
-	dialer := net.Dialer{Timeout: s.timeout}
+	dialer := net.Dialer{Timeout: s.timeout, Resolver: newResolver(c.cfg.DNS)}
 	if s.raw, err = dialer.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port)); err != nil {
 		return nil, transportError(op, server, err)
 	}
@@ -110,6 +122,9 @@ func (c *Connector) encrypt(ctx context.Context, s *session, op string, u *url.U
 	tlsConfig, err := c.tlsConfig(op, u.Hostname())
 	if err != nil {
 		return nil, err
+	}
+	if own := tlsConfig.Certificates; len(own) > 0 && own[0].Leaf != nil {
+		s.subject = own[0].Leaf.RawSubject
 	}
 	_ = s.raw.SetDeadline(time.Now().Add(s.timeout))
 	if u.Scheme == "ldap" {
@@ -159,20 +174,6 @@ func (s *session) limit(fn func() error) error {
 	return err
 }
 
-// bind authenticates. Without a user the connection stays anonymous.
-func (s *session) bind(op string, cfg BindConfig) error {
-	if cfg.User == "" {
-		return nil
-	}
-	began := time.Now()
-	err := s.limit(func() error { return s.conn.Bind(cfg.User, cfg.Password.Reveal()) })
-	if err != nil {
-		err = operationError(op+": bind", s.server, err)
-	}
-	s.requested("bind", began, err)
-	return err
-}
-
 // search reads a few entries whole, by go-ldap.
 func (s *session) search(op string, req *ldap.SearchRequest) ([]*ldap.Entry, error) {
 	var res *ldap.SearchResult
@@ -191,8 +192,11 @@ func (s *session) search(op string, req *ldap.SearchRequest) ([]*ldap.Entry, err
 }
 
 // stream gives the connection to the reader of whole listings. Nothing else can be asked on the session then.
-func (s *session) stream(op string) (*wire.Conn, error) {
-	conn, err := s.hand.Take(s.timeout)
+func (s *session) stream(op string) (*wire.Conn, error) { return s.take(op, s.timeout) }
+
+// take does so with another limit for the silence of the server; zero is none.
+func (s *session) take(op string, idle time.Duration) (*wire.Conn, error) {
+	conn, err := s.hand.Take(idle)
 	if err != nil {
 		return nil, transportError(op, s.server, err)
 	}

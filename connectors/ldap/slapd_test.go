@@ -44,7 +44,7 @@ func TestPersonFields(t *testing.T) {
 		"carLicense": {"one"},
 	})
 	c := openFor(t, s, func(c *Config) {
-		c.Attributes = []string{"description", "carLicense", "jpegPhoto", "roomNumber"}
+		c.Attributes = attributesNamed("description", "carLicense", "jpegPhoto", "roomNumber")
 		c.Fields = map[string]Names{"country": {"st"}}
 	})
 	got := readAll(t.Context(), c, streamUsers, nil).must(t)
@@ -312,7 +312,7 @@ func TestNoFailoverAfterRefusal(t *testing.T) {
 
 func TestCheckHealthy(t *testing.T) {
 	s := slapdtest.Start(t, slapdtest.Options{Load: slapdtest.Population{People: 1100, Groups: 2}.WriteLDIF})
-	findings, err := openFor(t, s, func(c *Config) { c.Servers, c.CAFile = []string{s.URLS}, s.CAFile }).Check(t.Context())
+	findings, err := openFor(t, s, func(c *Config) { c.Servers, c.CAFile = []string{s.URLS}, config.Path(s.CAFile) }).Check(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -130,6 +130,9 @@ func (m syncrepl) changes(ctx context.Context, r *reading, data []byte, emit fun
 	d := r.newDelta(conn, emit)
 	defer d.ranges.close()
 	d.hold = true
+	if slices.ContainsFunc(areas, func(a area) bool { return len(a.parts) > 1 }) {
+		d.doubtful, d.taken = make(map[string]bool), make(map[string]bool)
+	}
 	containers := make(map[int][]string)
 	for _, i := range moved {
 		if containers[i], err = d.readArea(ctx, &areas[i], &marks[i]); err != nil {
@@ -141,10 +144,15 @@ func (m syncrepl) changes(ctx context.Context, r *reading, data []byte, emit fun
 	}
 	for _, i := range moved {
 		for _, dn := range containers[i] {
-			if err := d.relist(ctx, &areas[i], dn); err != nil {
-				return err
+			for j := range areas[i].parts {
+				if err := d.relist(ctx, &areas[i].parts[j], dn); err != nil {
+					return err
+				}
 			}
 		}
+	}
+	if err := d.settleDoubts(ctx); err != nil {
+		return err
 	}
 	if err := d.flush(); err != nil {
 		return err
@@ -194,16 +202,19 @@ func (d *delta) readArea(ctx context.Context, a *area, mark *csnMark) (container
 	if err != nil {
 		return nil, err
 	}
-	err = d.sync(ctx, wire.Search{Base: a.base, Scope: a.searchScope(), Filter: d.query.filter, Attributes: d.tr.row.names}, cookie, nil,
-		func(s wire.SyncState) error {
+	for i := range a.parts {
+		p := &a.parts[i]
+		search := wire.Search{Base: p.base, Scope: p.searchScope(), Filter: p.filter, Attributes: d.tr.row.names}
+		err = d.sync(ctx, search, cookie, nil, func(s wire.SyncState) error {
 			id, _ := uuidText(s.UUID)
-			if s.State == wire.Deleted || !a.holds(d.entry.DN) {
+			if s.State == wire.Deleted || !p.holds(d.entry.DN) {
 				return d.remove(id)
 			}
 			return d.take(ctx, id)
 		})
-	if err != nil {
-		return nil, err
+		if err != nil {
+			return nil, err
+		}
 	}
 	if next != "" {
 		csn, ok := cookieCSN(next)
@@ -213,6 +224,60 @@ func (d *delta) readArea(ctx context.Context, a *area, mark *csnMark) (container
 		mark.CSN = csn
 	}
 	return containers, nil
+}
+
+// doubts is how many entries are looked for in one search.
+const doubts = 50
+
+// settleDoubts removes what one line no longer finds, unless another one does. Lines with different filters are
+// answered at different moments, so that only a look at all of them afterwards tells.
+func (d *delta) settleDoubts(ctx context.Context) error {
+	if d.doubtful == nil {
+		return nil
+	}
+	var ids []string
+	for id := range d.doubtful {
+		if !d.taken[id] {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	d.doubtful = nil
+	for chunk := range slices.Chunk(ids, doubts) {
+		found, err := d.findAny(ctx, chunk)
+		if err != nil {
+			return err
+		}
+		for _, id := range chunk {
+			if !found[id] {
+				if err := d.remove(id); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// findAny looks for entries by their entryUUID among what the lines find.
+func (d *delta) findAny(ctx context.Context, ids []string) (found map[string]bool, err error) {
+	found = make(map[string]bool)
+	filter := "(|(entryUUID=" + strings.Join(ids, ")(entryUUID=") + "))"
+	for _, l := range d.query.lines {
+		err := d.pages(ctx, wire.Search{
+			Base: l.base, Scope: l.scope, Filter: "(&" + l.filter + filter + ")", Attributes: d.tr.row.names,
+		}, func() error {
+			d.tr.row.load(&d.entry)
+			if id, ok := d.tr.id(); ok {
+				found[id] = true
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
 }
 
 // changedContainers finds the changed entries that have others below them, anywhere below base. Of those that lie

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"dirsyncd/connectors/ldap/slapdtest"
+	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
 )
 
@@ -26,18 +27,18 @@ func TestTLS(t *testing.T) {
 		class  fault.Class // empty: the read works
 		words  string
 	}{
-		"ldaps":                {func(c *Config) { c.Servers, c.CAFile = []string{s.URLS}, s.CAFile }, "", ""},
-		"ldaps by name":        {func(c *Config) { c.Servers, c.CAFile = []string{localhost}, s.CAFile }, "", ""},
-		"start_tls":            {func(c *Config) { c.StartTLS, c.CAFile = true, s.CAFile }, "", ""},
-		"server_name":          {func(c *Config) { c.StartTLS, c.CAFile, c.ServerName = true, s.CAFile, "localhost" }, "", ""},
+		"ldaps":                {func(c *Config) { c.Servers, c.CAFile = []string{s.URLS}, config.Path(s.CAFile) }, "", ""},
+		"ldaps by name":        {func(c *Config) { c.Servers, c.CAFile = []string{localhost}, config.Path(s.CAFile) }, "", ""},
+		"start_tls":            {func(c *Config) { c.StartTLS, c.CAFile = true, config.Path(s.CAFile) }, "", ""},
+		"server_name":          {func(c *Config) { c.StartTLS, c.CAFile, c.ServerName = true, config.Path(s.CAFile), "localhost" }, "", ""},
 		"insecure_skip_verify": {func(c *Config) { c.StartTLS, c.InsecureSkipVerify = true, true }, "", ""},
 		"not encrypted":        {func(*Config) {}, fault.Configuration, "start_tls"},
 		"unknown authority":    {func(c *Config) { c.Servers = []string{s.URLS} }, fault.Configuration, "set ca_file"},
 		"unknown by start_tls": {func(c *Config) { c.StartTLS = true }, fault.Configuration, "set ca_file"},
-		"wrong name":           {func(c *Config) { c.StartTLS, c.CAFile, c.ServerName = true, s.CAFile, "ldap.example.test" }, fault.Configuration, "server_name"},
+		"wrong name":           {func(c *Config) { c.StartTLS, c.CAFile, c.ServerName = true, config.Path(s.CAFile), "ldap.example.test" }, fault.Configuration, "server_name"},
 		"TLS to a plain port":  {func(c *Config) { c.Servers = []string{strings.Replace(s.URL, "ldap:", "ldaps:", 1)} }, "any", ""},
-		"missing ca_file":      {func(c *Config) { c.StartTLS, c.CAFile = true, s.CAFile+"x" }, fault.Configuration, "ca_file"},
-		"empty ca_file":        {func(c *Config) { c.StartTLS, c.CAFile = true, empty }, fault.Configuration, "no certificate"},
+		"missing ca_file":      {func(c *Config) { c.StartTLS, c.CAFile = true, config.Path(s.CAFile+"x") }, fault.Configuration, "ca_file"},
+		"empty ca_file":        {func(c *Config) { c.StartTLS, c.CAFile = true, config.Path(empty) }, fault.Configuration, "no certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := readAll(t.Context(), openFor(t, s, tc.change), streamUsers, nil)

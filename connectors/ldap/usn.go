@@ -263,17 +263,18 @@ func (s *survey) deletedEntry(e *surveyed, number uint64) error {
 
 // objects reads the stream's objects that changed, and those below what was moved.
 func (s *survey) objects(ctx context.Context) error {
-	for _, base := range s.query.bases {
-		filter := fmt.Sprintf("(&(uSNChanged>=%d)%s)", s.since, s.query.filter)
-		if err := s.list(ctx, base, filter); err != nil {
+	for _, l := range s.query.lines {
+		changed := l
+		changed.filter = fmt.Sprintf("(&(uSNChanged>=%d)%s)", s.since, l.filter)
+		if err := s.list(ctx, changed); err != nil {
 			return err
 		}
-		if s.query.scope != ldap.ScopeWholeSubtree {
+		if l.scope != ldap.ScopeWholeSubtree {
 			continue
 		}
-		for _, container := range s.outermost(base) {
+		for _, container := range s.outermost(l.base) {
 			// Not there any more means that it was changed again: the next delta tells.
-			if err := s.list(ctx, container, s.query.filter); err != nil && !hidden(err) {
+			if err := s.list(ctx, line{container, l.scope, l.filter}); err != nil && !hidden(err) {
 				return err
 			}
 		}
@@ -284,15 +285,15 @@ func (s *survey) objects(ctx context.Context) error {
 // below reports whether an entry is at or below one of the bases.
 func (s *survey) below(dn string) bool {
 	normal := string(s.preset.form.append(nil, dn))
-	return slices.ContainsFunc(s.query.bases, func(base string) bool {
-		top := string(s.preset.form.append(nil, base))
+	return slices.ContainsFunc(s.query.lines, func(l line) bool {
+		top := string(s.preset.form.append(nil, l.base))
 		return normal == top || under(normal, top)
 	})
 }
 
-func (s *survey) list(ctx context.Context, base, filter string) error {
+func (s *survey) list(ctx context.Context, l line) error {
 	return s.pages(ctx, wire.Search{
-		Base: base, Scope: s.query.scope, Filter: filter, Attributes: s.tr.row.names, Controls: s.tr.controls(),
+		Base: l.base, Scope: l.scope, Filter: l.filter, Attributes: s.tr.row.names, Controls: s.tr.controls(),
 	}, func() error { return s.take(ctx, "") })
 }
 

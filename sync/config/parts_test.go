@@ -18,6 +18,7 @@ type ldapBlock struct {
 	Attributes []string    `yaml:"attributes"`
 	Users      searchBlock `yaml:"users"`
 	Groups     searchBlock `yaml:"groups"`
+	Watch      bool        `yaml:"watch"`
 	PageSize   int         `yaml:"page_size"`
 	Timeout    Duration    `yaml:"timeout"`
 }

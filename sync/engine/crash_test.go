@@ -99,7 +99,7 @@ func newStory(t *testing.T, parts, resumable bool) *rig {
 		Fields: map[directory.RecordKind][]mapping.FieldSpec{directory.UserRecord: {field("name", "= name"), boss, has},
 			directory.LicenceRecord: {field("name", "= name")}, directory.AssetRecord: {field("owner", "= owner.name")}}})
 	r.conn.Guard = nil
-	r.parts, r.resumable = parts, resumable
+	r.parts, r.resumable, r.sometimes = parts, resumable, parts
 	return r
 }
 
@@ -107,8 +107,9 @@ func newStory(t *testing.T, parts, resumable bool) *rig {
 // same records, and the same actions under the same keys, each once.
 func TestCutAnywhere(t *testing.T) {
 	cuts := 0
-	for _, resumable := range []bool{false, true} {
-		parts := resumable // two kinds of source: whole lists that cannot be resumed, parts that can
+	// Whole lists that cannot be resumed, that can be after every page, and parts that can be after some pages.
+	for _, kind := range []struct{ parts, resumable bool }{{false, false}, {false, true}, {true, true}} {
+		parts, resumable := kind.parts, kind.resumable
 		whole := newStory(t, parts, resumable)
 		var want []string
 		for _, change := range whole.story() {

@@ -66,6 +66,10 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 	}
 	if l.seen != nil {
 		l.seen.merge(d.found)
+		l.unsaved.merge(d.found)
+		if resumable {
+			l.unsaved = newSeen()
+		}
 	}
 	l.rec.Changed += len(d.puts)
 	l.rec.Removed += len(d.gone)
@@ -281,6 +285,8 @@ func (l *listing) commitPage(tx store.Writer, d *pageDiff, state store.StreamSta
 		}
 	}
 	if resumable {
+		// Who goes on from here must know what all pages up to this one have listed.
+		d.found.merge(l.unsaved)
 		chunk, err := d.found.encode()
 		if err != nil {
 			return err

@@ -126,7 +126,9 @@ type listing struct {
 	mode   connectors.Mode
 	state  store.StreamState
 	seen   *seen // Full mode only
-	proof  *connectors.Proof
+	// unsaved is what of it no resume point covers yet.
+	unsaved *seen
+	proof   *connectors.Proof
 	// unnamed counts entries without an id: with one of them, nobody's absence is certain.
 	unnamed int
 	// invalid are the objects that were parked by this attempt.
@@ -144,7 +146,7 @@ func (r *run) openListing(ctx context.Context, s connectors.Stream, full bool) (
 		}
 		if full || !s.Delta || len(l.state.Cursor) == 0 {
 			l.mode = connectors.Full
-			l.seen = newSeen()
+			l.seen, l.unsaved = newSeen(), newSeen()
 			if len(l.state.Partial) > 0 {
 				err = l.seen.load(tx, s.Name)
 			}

@@ -35,6 +35,7 @@ type world struct {
 
 	parts     bool            // members come one by one instead of whole
 	resumable bool            // pages can be resumed from
+	sometimes bool            // every third page only
 	failAfter int             // pages, then fail with err; 0: never
 	err       error           // of failAfter
 	noProof   bool            // the last page lacks its proof
@@ -105,7 +106,7 @@ func (w *world) Read(ctx context.Context, req connectors.Request, emit func(*con
 			if w.delta != nil {
 				p.Cursor = []byte("delta")
 			}
-		} else if w.resumable {
+		} else if w.resumable && (!w.sometimes || i%3 == 2) {
 			p.Cursor, p.Resumable = fmt.Appendf(nil, "page %d", i+1), true
 		}
 		if err := emit(p); err != nil {

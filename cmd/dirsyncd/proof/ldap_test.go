@@ -112,7 +112,7 @@ func activeDirectory(t *testing.T) *source {
 		open: func(t *testing.T) connectors.Connector {
 			return openFactory(t, ldap.Factory(), func(cfg any) {
 				c := cfg.(*ldap.Config)
-				c.Servers, c.Base, c.CAFile = []string{s.Proxy(t).URLS}, ldap.Names{top}, s.CAFile
+				c.Servers, c.Base, c.CAFile = []string{s.Proxy(t).URLS}, ldap.Names{top}, config.Path(s.CAFile)
 				c.Bind = ldap.BindConfig{User: "reader@" + sambatest.Domain, Password: config.NewSecret(sambatest.ReaderPassword)}
 			})
 		},

@@ -19,6 +19,8 @@ import (
 type Proxy struct {
 	// URL and URLS are the plain and the TLS address.
 	URL, URLS string
+	// KDC is host and port of the Kerberos server, over TCP.
+	KDC string
 
 	server    *Server
 	frozen    atomic.Bool
@@ -34,6 +36,7 @@ func (s *Server) Proxy(tb testing.TB) *Proxy {
 	p := &Proxy{server: s, conns: make(map[net.Conn]bool)}
 	p.URL = "ldap://" + p.listen(tb, "389")
 	p.URLS = "ldaps://" + p.listen(tb, "636")
+	p.KDC = p.listen(tb, "88")
 	tb.Cleanup(func() {
 		p.Shut()
 		p.running.Wait()

@@ -83,6 +83,8 @@ func Start(tb testing.TB) *Server {
 	s.log = log
 	tb.Cleanup(s.stop)
 	s.launch()
+	// A service that does not run here would do that.
+	s.Replace("CN=DC1,OU=Domain Controllers,"+Suffix, "servicePrincipalName", Service, "HOST/dc1."+Domain)
 	return s
 }
 
@@ -121,16 +123,33 @@ func (s *Server) configuration() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("[global]\nrealm = %s\nworkgroup = EXAMPLE\nnetbios name = DC1", strings.ToUpper(Domain))
-	line("server role = active directory domain controller\nserver services = rpc, ldap, drepl")
+	line("server role = active directory domain controller\nserver services = rpc, ldap, drepl, kdc")
 	line("interfaces = %s/24\nbind interfaces only = yes", address)
 	for _, folder := range folders() {
 		line("%s = %s", folder.setting, s.path(folder.name))
 	}
 	line("tls enabled = yes\ntls cafile = %s\ntls certfile = %s\ntls keyfile = %s", s.CAFile, s.path("server.pem"), s.path("server.key"))
-	line("ldap server require strong auth = yes")
+	line("ldap server require strong auth = allow_sasl_over_tls")
 	line("disable netbios = yes\nload printers = no\nlogging = file\nlog file = %s\nlog level = 1", s.path("samba.log"))
 	line("[netlogon]\npath = %s\n[sysvol]\npath = %s", s.path("netlogon"), s.path("sysvol"))
 	return b.String()
+}
+
+// Realm is the domain's Kerberos realm, and Service the Kerberos name of its LDAP server.
+const (
+	Realm   = "EXAMPLE.TEST"
+	Service = "ldap/dc1." + Domain
+)
+
+// Keytab writes the Kerberos keys of an account into a file.
+func (s *Server) Keytab(account string) string {
+	s.tb.Helper()
+	path := filepath.Join(s.tb.TempDir(), account+".keytab")
+	out, err := exec.Command("samba-tool", "domain", "exportkeytab", path, "--principal="+account, "-s", s.path("smb.conf")).CombinedOutput()
+	if err != nil {
+		s.tb.Fatalf("sambatest: exportkeytab: %v\n%s", err, out)
+	}
+	return path
 }
 
 type folder struct{ setting, name string }

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// WriteCertificates makes an authority and a server certificate for localhost and 127.0.0.1, as ca.pem,
-// server.pem and server.key.
+// WriteCertificates makes an authority (ca.pem), a server certificate for localhost and 127.0.0.1 (server.pem and
+// server.key), and a client certificate of ClientName (client.pem and client.key).
 func WriteCertificates(dir string) error {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -28,16 +28,34 @@ func WriteCertificates(dir string) error {
 	if err != nil {
 		return err
 	}
+	if err := writePEM(dir, "ca.pem", "CERTIFICATE", caDER); err != nil {
+		return err
+	}
+	server := template(2, "localhost")
+	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	server.DNSNames = []string{"localhost"}
+	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	client := template(3, ClientName)
+	client.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	for name, cert := range map[string]*x509.Certificate{"server": server, "client": client} {
+		if err := issue(dir, name, cert, ca, caKey); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ClientName is the common name, and all of the name, in the client certificate.
+const ClientName = "sync"
+
+// issue writes a certificate that the authority signed, and its key.
+func issue(dir, name string, cert, ca *x509.Certificate, caKey *ecdsa.PrivateKey) error {
+	cert.KeyUsage = x509.KeyUsageDigitalSignature
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
 	}
-	server := template(2, "localhost")
-	server.KeyUsage = x509.KeyUsageDigitalSignature
-	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	server.DNSNames = []string{"localhost"}
-	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
-	serverDER, err := x509.CreateCertificate(rand.Reader, server, ca, &key.PublicKey, caKey)
+	der, err := x509.CreateCertificate(rand.Reader, cert, ca, &key.PublicKey, caKey)
 	if err != nil {
 		return err
 	}
@@ -45,18 +63,14 @@ func WriteCertificates(dir string) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range []struct {
-		name, kind string
-		der        []byte
-	}{
-		{"ca.pem", "CERTIFICATE", caDER}, {"server.pem", "CERTIFICATE", serverDER}, {"server.key", "PRIVATE KEY", keyDER},
-	} {
-		data := pem.EncodeToMemory(&pem.Block{Type: f.kind, Bytes: f.der})
-		if err := os.WriteFile(filepath.Join(dir, f.name), data, 0o600); err != nil {
-			return err
-		}
+	if err := writePEM(dir, name+".pem", "CERTIFICATE", der); err != nil {
+		return err
 	}
-	return nil
+	return writePEM(dir, name+".key", "PRIVATE KEY", keyDER)
+}
+
+func writePEM(dir, name, kind string, der []byte) error {
+	return os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
 }
 
 func template(serial int64, name string) *x509.Certificate {

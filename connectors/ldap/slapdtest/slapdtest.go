@@ -64,7 +64,9 @@ type Server struct {
 	URL, URLS string
 	// CAFile holds the certificate of the authority that signed the server's.
 	CAFile string
-	Suffix string
+	// ClientCert and ClientKey are a certificate of ClientName by the same authority, and its key.
+	ClientCert, ClientKey string
+	Suffix                string
 	// AdminDN is the root identity. ReplicatorDN reads everything and has no limits; LimitedDN reads
 	// everything, but no more than 500 entries of one search, paged or not; BlindDN can bind and sees only
 	// the containers.
@@ -97,6 +99,7 @@ func Start(tb testing.TB, opts Options) *Server {
 	s.URL = "ldap://127.0.0.1:" + freePort(tb)
 	s.URLS = "ldaps://127.0.0.1:" + freePort(tb)
 	s.CAFile = filepath.Join(s.dir, "ca.pem")
+	s.ClientCert, s.ClientKey = filepath.Join(s.dir, "client.pem"), filepath.Join(s.dir, "client.key")
 	s.check("write certificates", WriteCertificates(s.dir))
 	s.check("make database folder", os.Mkdir(filepath.Join(s.dir, "db"), 0o700))
 	s.writeConfiguration()

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/schedule"
+)
+
+const (
+	// causeChange is the trigger of runs that a source asked for by telling of a change.
+	causeChange = "change"
+	// foldFor is how long further changes are waited for after the first: they rarely come alone.
+	foldFor = 2 * time.Second
+	// changePause is the shortest time between two runs that a source asks for.
+	changePause = 10 * time.Second
+	// watchPause is the first wait before a watch that ended is begun anew; it doubles up to longestWatchPause.
+	watchPause, longestWatchPause = 5 * time.Second, 5 * time.Minute
+)
+
+// watching is a connection whose source is being watched.
+type watching struct {
+	source connectors.Connector
+	stop   context.CancelFunc
+}
+
+// watchAll watches the sources of the present configuration that can be watched, and stops watching those that are
+// no longer part of it. The schedule goes on as without it. It is called by one goroutine.
+func (s *service) watchAll(ctx context.Context) {
+	setup := s.current()
+	for name, w := range s.watched {
+		if conn := setup.connections[name]; conn == nil || conn.Source != w.source {
+			w.stop()
+			delete(s.watched, name)
+		}
+	}
+	for name, conn := range setup.connections {
+		source, can := conn.Source.(connectors.Watcher)
+		if !can || s.watched[name] != nil {
+			continue
+		}
+		ctx, stop := context.WithCancel(ctx)
+		s.watched[name] = &watching{source: conn.Source, stop: stop}
+		conn.users.Add(1) // the source stays open until the watch has ended
+		go func() {
+			defer conn.users.Done()
+			s.watch(ctx, name, source)
+		}()
+	}
+}
+
+// watch watches one source until the context ends, or the source says that it is not to be watched.
+func (s *service) watch(ctx context.Context, name string, source connectors.Watcher) {
+	var tenants []connectors.Tenant
+	s.keep(ctx, name, func(ctx context.Context) (err error) {
+		tenants, err = source.Tenants(ctx)
+		return err
+	})
+	changed := make(chan struct{}, 1)
+	var work sync.WaitGroup
+	for _, t := range tenants {
+		work.Go(func() {
+			s.keep(ctx, name, func(ctx context.Context) error {
+				return source.Watch(ctx, t, func() {
+					select {
+					case changed <- struct{}{}:
+					default:
+					}
+				})
+			})
+		})
+	}
+	folding, done := context.WithCancel(ctx)
+	go func() {
+		work.Wait()
+		done()
+	}()
+	fold(folding, changed, func() { s.loop.Trigger(name, schedule.Trigger{Cause: causeChange}) })
+	work.Wait()
+}
+
+// keep calls fn until it returns nil or the context ends, with growing pauses. It logs when trouble begins, not
+// every time that it goes on: runs by the schedule say more.
+func (s *service) keep(ctx context.Context, name string, fn func(context.Context) error) {
+	pause, troubled := watchPause, false
+	for {
+		began := time.Now()
+		err := fn(ctx)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > longestWatchPause {
+			pause, troubled = watchPause, false // it was in place for a good while
+		}
+		if !troubled {
+			troubled = true
+			s.log.Warn("the source cannot be watched for changes at the moment; the schedule goes on", "connection", name,
+				"class", fault.ClassOf(err), "err", err)
+		}
+		if sleepFor(ctx, pause) != nil {
+			return
+		}
+		pause = min(2*pause, longestWatchPause)
+	}
+}
+
+// fold calls trigger once for all that comes close together, and not too often, until the context ends.
+func fold(ctx context.Context, changed <-chan struct{}, trigger func()) {
+	for {
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+		if sleepFor(ctx, foldFor) != nil {
+			return
+		}
+		select {
+		case <-changed:
+		default:
+		}
+		trigger()
+		if sleepFor(ctx, changePause-foldFor) != nil {
+			return
+		}
+	}
+}
+
+func sleepFor(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return errors.New("stopped")
+	}
+}

@@ -1,0 +1,152 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3/gssapi"
+	"github.com/jcmturner/gokrb5/v8/client"
+	krb5 "github.com/jcmturner/gokrb5/v8/config"
+	"github.com/jcmturner/gokrb5/v8/keytab"
+
+	"dirsyncd/sync/fault"
+)
+
+// principal divides the user into its name and the realm, which is in capitals unless bind.realm says otherwise.
+func (b *BindConfig) principal() (user, realm string) {
+	user, realm, _ = strings.Cut(b.User, "@")
+	realm = strings.ToUpper(realm)
+	if b.Realm != "" {
+		realm = b.Realm
+	}
+	return user, realm
+}
+
+// kerberos makes a client of the user's, which has no ticket yet. Everything that it needs is read anew: a renewed
+// keytab needs no restart.
+func (c *Connector) kerberos(ctx context.Context, op string) (*gssapi.Client, error) {
+	b := &c.cfg.Bind
+	user, realm := b.principal()
+	conf, err := c.krb5Conf(ctx, op, realm)
+	if err != nil {
+		return nil, err
+	}
+	// Active Directory does not know FAST without armour, which the library offers otherwise.
+	plain := client.DisablePAFXFAST(true)
+	if b.Keytab == "" {
+		return &gssapi.Client{Client: client.NewWithPassword(user, realm, b.Password.Reveal(), conf, plain)}, nil
+	}
+	keys, err := keytab.Load(string(b.Keytab))
+	if err != nil {
+		return nil, &fault.Error{
+			Class: fault.Configuration, Op: op + ": read keytab", Where: string(b.Keytab), Err: err,
+			Hint: "the file must be a keytab that this program may read (ktpass, samba-tool domain exportkeytab, kadmin ktadd)",
+		}
+	}
+	return &gssapi.Client{Client: client.NewWithKeytab(user, realm, keys, conf, plain)}, nil
+}
+
+// krb5Conf reads the operator's krb5.conf, or makes one that says what is known.
+func (c *Connector) krb5Conf(ctx context.Context, op, realm string) (*krb5.Config, error) {
+	b := &c.cfg.Bind
+	wrong := func(where string, err error) error {
+		return &fault.Error{Class: fault.Configuration, Op: op + ": read krb5_conf", Where: where, Err: err, Hint: "check the file, or use realm and kdc in its place"}
+	}
+	if b.Krb5Conf != "" {
+		conf, err := krb5.Load(string(b.Krb5Conf))
+		// What the library does not know of a krb5.conf it leaves out, and says so by an error.
+		var unknown krb5.UnsupportedDirective
+		if err != nil && !errors.As(err, &unknown) {
+			return nil, wrong(string(b.Krb5Conf), err)
+		}
+		return conf, nil
+	}
+	kdcs := []string(b.KDC)
+	if len(kdcs) == 0 {
+		var err error
+		if kdcs, err = c.findKDCs(ctx, op, realm); err != nil {
+			return nil, err
+		}
+	}
+	var text strings.Builder
+	// Tickets of Active Directory do not fit a datagram. Other realms, of other domains of the forest, are left to DNS.
+	fmt.Fprintf(&text, "[libdefaults]\ndefault_realm = %s\ndns_lookup_kdc = true\nudp_preference_limit = 1\n[realms]\n%s = {\n", realm, realm)
+	for _, kdc := range kdcs {
+		if _, _, err := net.SplitHostPort(kdc); err != nil {
+			kdc = net.JoinHostPort(strings.Trim(kdc, "[]"), "88")
+		}
+		fmt.Fprintf(&text, "kdc = %s\n", kdc)
+	}
+	text.WriteString("}\n")
+	conf, err := krb5.NewFromString(text.String())
+	if err != nil {
+		return nil, wrong("", err)
+	}
+	return conf, nil
+}
+
+// findKDCs asks DNS for the key distribution centres of a realm (RFC 4120 section 7.2.3.2).
+func (c *Connector) findKDCs(ctx context.Context, op, realm string) ([]string, error) {
+	_, records, err := c.resolver.LookupSRV(ctx, "kerberos", "tcp", strings.ToLower(realm)+".")
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	var kdcs []string
+	for _, r := range records {
+		host := strings.TrimSuffix(r.Target, ".")
+		if addresses, err := newResolver(c.cfg.DNS).LookupHost(ctx, host); err == nil && c.cfg.DNS != "" {
+			host = addresses[0] // the library asks the machine's DNS server
+		}
+		if host != "" {
+			kdcs = append(kdcs, net.JoinHostPort(host, strconv.Itoa(int(r.Port))))
+		}
+	}
+	if len(kdcs) > 0 {
+		return kdcs, nil
+	}
+	e := &fault.Error{Class: fault.Transient, Op: op + ": find the KDC of " + realm, Err: err, Hint: "set bind.kdc, or dns to a DNS server that knows the realm"}
+	if err == nil || notFound(err) {
+		e.Class, e.Err = fault.Configuration, errors.New("DNS knows no key distribution centre of this realm")
+	}
+	return nil, e
+}
+
+// kerberosRefusals are errors of key distribution centres (RFC 4120 section 7.5.9) that somebody can do something about.
+func kerberosRefusals() map[string]refusal {
+	return map[string]refusal{
+		"KDC_ERR_C_PRINCIPAL_UNKNOWN": {"the Kerberos server does not know the user", "check bind.user and bind.realm"},
+		"KDC_ERR_S_PRINCIPAL_UNKNOWN": {"the Kerberos server does not know the LDAP server", "set bind.service to ldap/ and the server's full name, or use that name in servers"},
+		"KDC_ERR_PREAUTH_FAILED":      {"wrong Kerberos key", "the password was changed, or the keytab is older than it: make a new one"},
+		"KDC_ERR_CLIENT_REVOKED":      {"the account is disabled, expired or locked", "enable or unlock it"},
+		"KDC_ERR_KEY_EXPIRED":         {"password expired", "set a new password, one that does not expire"},
+		"KDC_ERR_ETYPE_NOSUPP":        {"no common encryption", "let the account use AES, and set its password anew so that it has AES keys"},
+		"KRB_AP_ERR_SKEW":             {"the clocks differ too much", "synchronise the clock of this machine with the domain's"},
+	}
+}
+
+// ticket gets the ticket for a service. The library reports refusals as text.
+func ticket(op string, c *gssapi.Client, service string) error {
+	err := c.Login()
+	if err == nil {
+		_, _, err = c.GetServiceTicket(service)
+	}
+	if err == nil {
+		return nil
+	}
+	op += ": get a Kerberos ticket for " + service
+	text := err.Error()
+	for code, r := range kerberosRefusals() {
+		if strings.Contains(text, code) {
+			return &fault.Error{Class: fault.Auth, Op: op, Err: fmt.Errorf("%s: %s", r.words, code), Hint: r.hint}
+		}
+	}
+	// A key that the keytab does not hold, or that does not open the answer.
+	if strings.Contains(text, "keytab") && !strings.Contains(text, "Networking_Error") {
+		return &fault.Error{Class: fault.Auth, Op: op, Err: err, Hint: "the keytab must hold the keys of bind.user in bind.realm: make a new one"}
+	}
+	return &fault.Error{Class: fault.Transient, Op: op, Err: err, Hint: "does a Kerberos server of the realm answer? Set bind.kdc if DNS does not know it"}
+}
