@@ -53,6 +53,7 @@ type demo struct {
 	out    *printer
 	dir    string
 	server *simulator.Server
+	cloud  cloud
 	ops    control.Operations
 	done   func()
 	step   int
@@ -113,6 +114,7 @@ func (d *demo) run(ctx context.Context, serve bool) error {
 	}
 	for _, step := range []func(context.Context) error{
 		d.firstSync, d.idle, d.joiner, d.mover, d.leaver, d.brokenAnswer, d.emptyAnswer, d.massRemoval, d.explain,
+		d.fiveDirectories, d.oneCustomer,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -169,6 +171,7 @@ func (d *demo) close() {
 	if d.server != nil {
 		_ = d.server.Close()
 	}
+	d.cloud.close()
 }
 
 func (d *demo) path(name string) string { return filepath.Join(d.dir, name) }
@@ -205,15 +208,17 @@ func (d *demo) sync(ctx context.Context, full bool) (control.Run, error) {
 	return run, d.showEvents()
 }
 
-func (d *demo) outcome(run control.Run) painted {
-	colour := green
+func (d *demo) outcome(run control.Run) painted { return d.out.paint(outcomeStyle(run), run.Outcome) }
+
+func outcomeStyle(run control.Run) style {
 	switch run.Outcome {
 	case "failed":
-		colour = red
+		return red
 	case "held", "parked":
-		colour = yellow
+		return yellow
+	default:
+		return green
 	}
-	return d.out.paint(colour, run.Outcome)
 }
 
 func (d *demo) summary(run control.Run) string {

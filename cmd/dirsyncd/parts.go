@@ -2,7 +2,11 @@ package main
 
 import (
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/csp"
+	"dirsyncd/connectors/entra"
+	"dirsyncd/connectors/google"
 	"dirsyncd/connectors/ldap"
+	"dirsyncd/connectors/okta"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/targets"
 	"dirsyncd/sync/targets/file"
@@ -13,6 +17,10 @@ import (
 func connectorRegistry() connectors.Registry {
 	return connectors.Registry{
 		ldap.Factory(),
+		entra.Factory(),
+		csp.Factory(),
+		google.Factory(),
+		okta.Factory(),
 	}
 }
 

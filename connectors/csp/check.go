@@ -83,13 +83,13 @@ func (c *Connector) checkSources(got answers, failed []error) []connectors.Findi
 	for _, name := range c.cfg.Sources {
 		i := slices.IndexFunc(failed, func(err error) bool {
 			var f *fault.Error
-			return errors.As(err, &f) && strings.HasPrefix(f.Where, "source "+name)
+			return errors.As(err, &f) && strings.HasPrefix(f.Where, sourceWord+name)
 		})
 		if i >= 0 {
-			findings = append(findings, failure("source "+name, failed[i]))
+			findings = append(findings, failure(sourceWord+name, failed[i]))
 			continue
 		}
-		f := connectors.Finding{Subject: "source " + name, OK: true, Detail: fmt.Sprintf("%d %s", counts[name], words[name])}
+		f := connectors.Finding{Subject: sourceWord + name, OK: true, Detail: fmt.Sprintf("%d %s", counts[name], words[name])}
 		if bad := got.invalid[name]; len(bad) > 0 {
 			f.OK, f.Hint = false, "ask Microsoft's support; until then no customer is taken for gone"
 			f.Detail += fmt.Sprintf(", and %d entries that cannot be read: %v", len(bad), bad[0])

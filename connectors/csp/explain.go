@@ -36,7 +36,8 @@ func (c *Connector) explain(t connectors.Tenant, op string, f *fault.Error) erro
 	if f.Where != "" && !strings.Contains(f.Where, t.ID) {
 		e.Where += ", " + f.Where
 	}
-	if hint, found := c.hint(t.ID, f); found {
+	// What the partner's own side refuses is nothing that a customer can mend.
+	if hint, found := c.hint(t.ID, f); found && !isSource(f) {
 		e.Class, e.Hint = fault.Auth, hint
 		if f.Class == fault.Forbidden {
 			e.Class = fault.Forbidden

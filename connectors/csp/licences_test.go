@@ -2,6 +2,7 @@ package csp
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,5 +55,11 @@ func TestLicences(t *testing.T) {
 	w.s.Misbehave(simulator.Fault{Path: "/subscriptions", Status: http.StatusBadGateway, Body: "{}"})
 	if _, err := read(t.Context(), c, tenant, streamLicences); fault.ClassOf(err) != fault.Transient {
 		t.Errorf("Partner Center is down: %v", err)
+	}
+	w.s.Behave()
+	w.s.Misbehave(simulator.Fault{Path: "/v1/customers/", Status: http.StatusForbidden, Body: `{"code":"2032","description":"Access denied"}`})
+	_, err = read(t.Context(), c, tenant, streamLicences)
+	if fault.ClassOf(err) != fault.Forbidden || !strings.Contains(fault.Hint(err), "App management") || strings.Contains(fault.Hint(err), "adminconsent") {
+		t.Errorf("Partner Center refuses the partner: %v", err)
 	}
 }

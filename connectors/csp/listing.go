@@ -67,9 +67,14 @@ func sourceFault(name string, err error) error {
 		return err
 	}
 	named := *f
-	named.Where = strings.TrimSuffix("source "+name+", "+f.Where, ", ")
+	named.Where = strings.TrimSuffix(sourceWord+name+", "+f.Where, ", ")
 	return &named
 }
+
+// sourceWord begins the place of an error of the partner's own side.
+const sourceWord = "source "
+
+func isSource(f *fault.Error) bool { return strings.HasPrefix(f.Where, sourceWord) }
 
 // complete lists the customers when every source answered.
 func (s *sources) complete(ctx context.Context) (answers, error) {
@@ -155,7 +160,7 @@ func (a *answers) unreadable(op string) (list []connectors.Invalid) {
 	for _, name := range slices.Sorted(maps.Keys(a.invalid)) {
 		for _, err := range a.invalid[name] {
 			list = append(list, connectors.Invalid{
-				Kind: directory.Customer, Where: "source " + name, Err: &fault.Error{Class: fault.Invalid, Op: op, Where: "source " + name, Err: err},
+				Kind: directory.Customer, Where: sourceWord + name, Err: &fault.Error{Class: fault.Invalid, Op: op, Where: sourceWord + name, Err: err},
 			})
 		}
 	}

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	microsoft "dirsyncd/connectors/entra/simulator"
+	google "dirsyncd/connectors/google/simulator"
+	okta "dirsyncd/connectors/okta/simulator"
+	"dirsyncd/sync/control"
+)
+
+// Identities of the made-up cloud. They open nothing but the simulators of this process.
+const (
+	demoApp     = "11111111-2222-4333-8444-555555555555"
+	demoPartner = "66666666-7777-4888-9999-000000000000"
+	demoSecret  = "not~a~secret"
+)
+
+// cloud is what the last part of the demonstration reads: simulators of three vendors, for four connections.
+type cloud struct {
+	microsoft *microsoft.Server
+	google    *google.Server
+	okta      *okta.Server
+	own       *microsoft.Tenant // the company's tenant
+	partner   *microsoft.Tenant
+	customers []*microsoft.Tenant
+}
+
+func (c *cloud) close() {
+	if c.microsoft != nil {
+		_ = c.microsoft.Close()
+	}
+	if c.google != nil {
+		_ = c.google.Close()
+	}
+	if c.okta != nil {
+		c.okta.Close()
+	}
+}
+
+const cloudConfig = `
+  entra:
+    connector: entra
+    schedule: "@every 1m"
+    mapping: cloud
+    targets: [journal]
+    entra: {tenant: %[1]s, client_id: %[2]s, client_secret: %[3]s, authority: "%[4]s", graph: "%[4]s", ca_file: microsoft-ca.pem, devices: true}
+  customers:
+    connector: csp
+    schedule: "@every 1m"
+    mapping: cloud
+    targets: [journal]
+    csp:
+      tenant: %[5]s
+      name: Northwind IT Services
+      client_id: %[2]s
+      client_secret: %[3]s
+      partner_app: {client_id: %[6]s, client_secret: %[3]s}
+      partner_center_scope: https://api.partnercenter.microsoft.com/.default
+      authority: "%[4]s"
+      graph: "%[4]s"
+      partner_center: "%[4]s"
+      ca_file: microsoft-ca.pem
+  workspace:
+    connector: google
+    schedule: "@every 1m"
+    mapping: cloud
+    targets: [journal]
+    google: {endpoint: "%[7]s", credentials: {file: google-key.json}, subject: %[8]s, licences: {products: [Google-Apps]}}
+  okta:
+    connector: okta
+    schedule: "@every 1m"
+    mapping: cloud
+    targets: [journal]
+    okta: {url: "%[9]s", token: %[10]s}
+
+mappings:
+  cloud:
+    rules:
+      - name: guests and service accounts stay out
+        when: user_type in ["guest", "service"]
+        ignore: true
+      - name: everyone
+        when: enabled ?? false
+        user: {customer: '= tenant.name ?? connection'}
+    groups:
+      - name: groups
+        group: {name: = name}
+    licences:
+      - name: licences
+        licence: {name: = name, quantity: = quantity, used: = used}
+    devices:
+      - name: devices
+        asset: {name: = name, owner: = owner.name}
+    customers:
+      - name: customers
+        customer: {name: = name, domain: = domain}
+    fields:
+      user: {name: = name, email: = email, licences: = licences}
+`
+
+// openCloud starts the simulators.
+func (d *demo) openCloud() (err error) {
+	c := &d.cloud
+	if c.microsoft, err = microsoft.Start(microsoft.Options{}); err != nil {
+		return err
+	}
+	people := func(seed uint64, n int) microsoft.TenantOptions {
+		return microsoft.TenantOptions{Population: microsoft.Population{Seed: seed, People: n, Guests: 2, Groups: 5, SKUs: 3, Managed: 6}}
+	}
+	permissions := []string{
+		"User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All", "DeviceManagementManagedDevices.Read.All",
+	}
+	secret := map[string]time.Time{demoSecret: {}}
+	c.partner = c.microsoft.AddTenant(microsoft.TenantOptions{Name: "Northwind IT Services"})
+	c.microsoft.SetPartner(c.partner.ID())
+	c.microsoft.AddApp(microsoft.App{ID: demoApp, Home: c.partner.ID(), Secrets: secret})
+	c.microsoft.AddApp(microsoft.App{ID: demoPartner, Home: c.partner.ID(), Secrets: secret, PartnerCenter: true})
+	c.partner.Consent(demoPartner, "DelegatedAdminRelationship.Read.All", "Directory.Read.All")
+	c.own = c.microsoft.AddTenant(people(7, 40))
+	c.own.Consent(demoApp, permissions...)
+	for i := range 3 {
+		customer := c.microsoft.AddTenant(people(uint64(20+i), 15+5*i))
+		customer.Consent(demoApp, permissions...)
+		c.microsoft.AddCustomer(customer)
+		c.customers = append(c.customers, customer)
+	}
+	if c.google, err = google.Start(google.Options{}); err != nil {
+		return err
+	}
+	c.google.Customer(0).Fill(40)
+	c.okta, err = okta.Start(okta.Options{People: 40, Groups: 6, Seed: 3})
+	return err
+}
+
+// fiveDirectories adds four connections to the configuration and syncs all of them.
+func (d *demo) fiveDirectories(ctx context.Context) error {
+	d.title("Five directories, side by side", "Entra ID, a Microsoft partner with three customers, Google Workspace and Okta join\n"+
+		"   the LDAP directory: made up, too, but read through the vendors' own protocols.")
+	if err := d.openCloud(); err != nil {
+		return err
+	}
+	c := &d.cloud
+	text, err := os.ReadFile(d.path("config.yaml"))
+	if err != nil {
+		return err
+	}
+	more := fmt.Sprintf(cloudConfig, c.own.ID(), demoApp, demoSecret, c.microsoft.URL(), c.partner.ID(), demoPartner,
+		c.google.Endpoint(), c.google.Customer(0).Admin(), c.okta.URL, c.okta.Token())
+	all := strings.Replace(string(text), "\nmappings:\n", more, 1)
+	for name, data := range map[string][]byte{
+		"config.yaml": []byte(all), "microsoft-ca.pem": c.microsoft.CA(), "google-key.json": c.google.KeyFile(),
+	} {
+		if err := os.WriteFile(d.path(name), data, 0o600); err != nil {
+			return err
+		}
+	}
+	d.done()
+	d.done = nil
+	cfg, err := d.sh.load(d.path("config.yaml"))
+	if err != nil {
+		return err
+	}
+	if d.ops, d.done, err = d.sh.openLocal(ctx, cfg, slog.New(slog.DiscardHandler)); err != nil {
+		return err
+	}
+	runs, err := d.syncAll(ctx)
+	if err != nil {
+		return err
+	}
+	clean := !slices.ContainsFunc(runs, func(r control.Run) bool { return r.Outcome != "clean" })
+	return expect("all of five directories are read", clean && len(runs) == 8)
+}
+
+// oneCustomer breaks one of the partner's customers.
+func (d *demo) oneCustomer(ctx context.Context) error {
+	bad := d.cloud.customers[1]
+	d.title("One customer of many", "%s withdraws its consent, and somebody joins another customer. That\n   is one line for the operator, and delays nobody.", bad.Name())
+	bad.Revoke(demoApp)
+	d.cloud.customers[0].AddUser(microsoft.Props{"displayName": "Ines Moreau", "mail": "ines.moreau@" + d.cloud.customers[0].Domain()})
+	runs, err := d.syncAll(ctx)
+	if err != nil {
+		return err
+	}
+	failed, created := 0, 0
+	for _, r := range runs {
+		if r.Outcome == "failed" {
+			failed++
+		}
+		created += r.Counts["user"]["create"]
+	}
+	return expect("one tenant fails alone", failed == 1 && created == 1 && len(runs) == 8)
+}
+
+// syncAll syncs every connection and shows a line per tenant.
+func (d *demo) syncAll(ctx context.Context) ([]control.Run, error) {
+	result, err := d.ops.Sync(ctx, control.SyncRequest{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	d.out.line("   $ dirsyncd sync")
+	t := &table{indent: "     ", columns: []column{left("CONNECTION"), shrink("TENANT"), left("OUTCOME"), right("REQUESTS"), right("READ"), left("RECORDS CREATED")}}
+	for _, run := range result.Runs {
+		name := run.TenantName
+		if name == "" {
+			name = run.Tenant
+		}
+		t.add(run.Connection, name, cell{run.Outcome, outcomeStyle(run)}, number(run.Requests), number(run.Read), created(run))
+	}
+	d.out.table(t)
+	for _, run := range result.Runs {
+		if run.Error != "" {
+			d.out.para("     ", run.Error)
+		}
+	}
+	if info, err := os.Stat(d.path("changes.jsonl")); err == nil {
+		d.read = info.Size()
+	}
+	return result.Runs, nil
+}
+
+func created(run control.Run) string {
+	var parts []string
+	for _, kind := range []string{"customer", "user", "agent", "group", "licence", "asset"} {
+		if n := run.Counts[kind]["create"]; n > 0 {
+			parts = append(parts, many(n, kind))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
