@@ -91,7 +91,7 @@ type UsersConfig struct {
 // GroupsConfig says whether groups are read.
 type GroupsConfig struct {
 	Read bool `yaml:"read"`
-	// Organisation makes a group of the whole account when some group has the whole account as its member.
+	// Organisation makes a group of the whole account, for groups that have the whole account as their member.
 	Organisation bool `yaml:"organisation"`
 }
 

@@ -61,9 +61,6 @@ func (d *deltaReading) groups(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if g.whole {
-		g.page.Objects = append(g.page.Objects, d.organisation())
-	}
 	if len(g.page.Objects) > 0 {
 		d.pages = append(d.pages, g.page)
 	}

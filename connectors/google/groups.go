@@ -60,7 +60,6 @@ func (m *member) handle(customer string) string {
 type roster struct {
 	group   *group // nil: it is gone
 	handles []string
-	whole   bool // the customer as a whole is among them
 }
 
 // groupReading is one read of groups.
@@ -70,7 +69,6 @@ type groupReading struct {
 	members int
 	pages   int
 	done    map[string]bool // groups that were handed on
-	whole   bool            // some group has the whole customer as its member
 	last    map[string]bool
 	lastKey string
 }
@@ -93,7 +91,9 @@ func (r *reading) fullGroups(ctx context.Context) error {
 		return err
 	}
 	last := r.closing()
-	if g.whole {
+	// It is there whether a group has it as a member at the moment or not: between two full reads nobody would tell
+	// when the last one loses it.
+	if g.connector.cfg.Groups.Organisation {
 		last.Objects = append(last.Objects, r.organisation())
 	}
 	return r.emit(last)
@@ -166,7 +166,6 @@ func (g *groupReading) add(p *connectors.Page, one *roster) {
 	p.Objects = append(p.Objects, one.group.object())
 	p.Members = append(p.Members, connectors.Members{Group: one.group.ID, Add: one.handles, Whole: true})
 	g.members += len(one.handles)
-	g.whole = g.whole || one.whole && g.connector.cfg.Groups.Organisation
 }
 
 func (g *groupReading) flush() error {
@@ -255,7 +254,7 @@ func (r *reading) roster(ctx context.Context, x *group) (roster, error) {
 func (r *reading) members(ctx context.Context, one *roster) error {
 	c := &chain{
 		op: r.op, entries: func(d *document) []json.RawMessage { return d.Members },
-		restart: func() { one.handles, one.whole = nil, false },
+		restart: func() { one.handles = nil },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return ask(ctx, "list members", func(ctx context.Context) error {
 				call := r.groups.Members.List(one.group.ID).Context(ctx).MaxResults(memberPage)
@@ -282,7 +281,6 @@ func (r *reading) members(ctx context.Context, one *roster) error {
 						Hint: "nothing was concluded from it; look at the group's members in the Admin console",
 					}
 				}
-				one.whole = one.whole || m.Type == "CUSTOMER"
 				one.handles = append(one.handles, handle)
 			}
 			return nil
