@@ -266,6 +266,8 @@ type StreamState struct {
 type TenantState struct {
 	Name   string `json:"name,omitempty"`
 	Domain string `json:"domain,omitempty"`
+	// Streams are the streams that the tenant has; none means all of its connector's.
+	Streams []string `json:"streams,omitempty"`
 	// RulesHash is the mapping with which every object was last settled.
 	RulesHash string `json:"rules_hash,omitempty"`
 	// WantFull makes the next run read in full; Why says who asked for it.

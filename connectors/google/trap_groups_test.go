@@ -34,12 +34,16 @@ func TestKindsOfMember(t *testing.T) {
 	if !slices.Contains(people.person(t, person).Links, directory.Link{Type: directory.MemberOf, To: "id:" + cust.ID}) {
 		t.Error("a person does not say that it is one of the customer's")
 	}
-	// Without such a member there is no such group, and with the option off there are no links.
+	// Without such a member the group stays: no event would tell of its end. With the option off there is neither
+	// group nor link.
 	cust.EditGroup(outer, "REMOVE_GROUP_MEMBER", func(g *simulator.Group) { g.Members = g.Members[:2] })
-	if w := r.full(t, c, streamGroups); w.has(directory.Group, cust.ID) {
-		t.Error("nothing has the customer as a member, and there is a group for it")
+	if w := r.full(t, c, streamGroups); !w.has(directory.Group, cust.ID) {
+		t.Error("the group of the whole customer is gone")
 	}
 	off := r.open(t, func(cfg *Config) { cfg.Groups.Organisation = false })
+	if w := r.full(t, off, streamGroups); w.has(directory.Group, cust.ID) {
+		t.Error("the option is off, and there is a group for the whole customer")
+	}
 	if links := r.full(t, off, streamUsers).person(t, person).Links; len(links) > 0 {
 		t.Errorf("links %v", links)
 	}

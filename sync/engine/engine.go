@@ -202,8 +202,14 @@ func (r *run) streams() []connectors.Stream {
 // load reads the partition's state, and stores the tenant's name when it is new.
 func (r *run) load(ctx context.Context) error {
 	return r.store.View(ctx, r.part, func(tx store.Reader) (err error) {
-		r.state, err = tx.Tenant()
-		return err
+		if r.state, err = tx.Tenant(); err != nil {
+			return err
+		}
+		if r.job.Offline || r.job.unlisted {
+			// The source was not asked which streams the tenant has.
+			r.tenant.Streams = r.state.Streams
+		}
+		return nil
 	})
 }
 

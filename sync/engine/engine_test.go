@@ -191,6 +191,10 @@ func TestTenantHasFewerStreams(t *testing.T) {
 	if got := r.drain(); res.Err != nil || got != "create customer c1" {
 		t.Errorf("got %s, %v", got, res.Err)
 	}
+	// An offline run does not ask the source, and knows all the same.
+	if res := r.engine.Run(t.Context(), r.conn, connectors.Tenant{}, Job{Offline: true}); res.Err != nil {
+		t.Error(res.Err)
+	}
 }
 
 func TestRuleEditReachesEverybodyWithoutASource(t *testing.T) {

@@ -220,7 +220,7 @@ func (s *settlement) apply(ctx context.Context) error {
 func (s *settlement) close(ctx context.Context, held *store.HeldPlan) error {
 	before := s.state
 	s.state.RulesHash = s.hash
-	s.state.Name, s.state.Domain = s.tenant.Name, s.tenant.Domain
+	s.state.Name, s.state.Domain, s.state.Streams = s.tenant.Name, s.tenant.Domain, slices.Clone(s.tenant.Streams)
 	s.state.Targets = slices.Clone(s.conn.Targets)
 	s.state.Held = nil
 	if held != nil {
@@ -230,6 +230,7 @@ func (s *settlement) close(ctx context.Context, held *store.HeldPlan) error {
 		}
 	}
 	same := s.state.RulesHash == before.RulesHash && s.state.Name == before.Name && s.state.Domain == before.Domain &&
+		slices.Equal(s.state.Streams, before.Streams) &&
 		slices.Equal(s.state.Targets, before.Targets) && s.state.Held == before.Held
 	if same && s.look[directory.Group].IsEmpty() && !s.approved {
 		return nil

@@ -22,7 +22,10 @@ import (
 // sources lists what is changed at random. A source that cannot be had here is nil, after it said why.
 func sources() []func(*testing.T) *source {
 	all := []func(*testing.T) *source{openLDAP, activeDirectory}
-	for _, begin := range worlds() {
+	for name, begin := range worlds() {
+		if name == "ldap" {
+			continue // the scripted server has no method; the real ones have
+		}
 		all = append(all, func(t *testing.T) *source { return begin(t).source(300) })
 	}
 	return all
