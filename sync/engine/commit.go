@@ -28,6 +28,11 @@ func (s *settlement) commit(ctx context.Context, b *batch) error {
 				return err
 			}
 		}
+		for _, f := range w.followers {
+			if err := markIfStored(tx, f.kind, f.num, f.why); err != nil {
+				return err
+			}
+		}
 		for kind, nums := range w.dirty {
 			if err := tx.ClearDirty(kind, nums); err != nil {
 				return err
@@ -57,9 +62,19 @@ type writes struct {
 	dirty    map[directory.Kind][]store.Num
 	unparks  []uint64
 	actions  bool
+	// followers are looked at only because of what is marked in this batch, and come after it. They get marks of
+	// their own when its marks are cleared: should the pass be cut before their turn, nothing else tells of them.
+	followers []follower
 }
 
-func (w *writes) nothing() bool { return len(w.outcomes)+len(w.dirty)+len(w.unparks) == 0 }
+// follower is an object that must be looked at because of another one.
+type follower struct {
+	kind directory.Kind
+	num  store.Num
+	why  store.DirtyReason
+}
+
+func (w *writes) nothing() bool { return len(w.outcomes)+len(w.dirty)+len(w.unparks) == 0 } // followers come with dirty ones
 
 // weigh finds what of a batch differs from what is stored.
 func (s *settlement) weigh(ctx context.Context, b *batch) (*writes, error) {
@@ -80,6 +95,9 @@ func (s *settlement) weigh(ctx context.Context, b *batch) (*writes, error) {
 			}
 			if marked[o.num] {
 				w.dirty[o.kind] = append(w.dirty[o.kind], o.num)
+				if w.followers, err = s.follow(tx, o, b.outcomes[len(b.outcomes)-1].num, w.followers); err != nil {
+					return err
+				}
 			}
 			if parked > 0 && o.id != "" {
 				done, err := s.settleParked(tx, o, w)
@@ -98,6 +116,51 @@ func (s *settlement) weigh(ctx context.Context, b *batch) (*writes, error) {
 		return nil
 	})
 	return w, err
+}
+
+// follow adds those to whom an object's mark leads and whose turn comes after a number: people whose manager it is,
+// devices whose owner it is, groups that contain it. Under other rules than before everything is looked at anyhow.
+func (s *settlement) follow(tx store.Reader, o *outcome, last store.Num, list []follower) ([]follower, error) {
+	uses := &s.surroundings.uses
+	if s.hash != s.state.RulesHash || (o.kind != directory.Person && o.kind != directory.Group) {
+		return list, nil
+	}
+	row, ok, err := tx.Row(o.kind, o.num)
+	if err != nil || !ok {
+		return list, err
+	}
+	if o.kind == directory.Group {
+		if !uses.Records[directory.Group] {
+			return list, nil
+		}
+		parents, err := groupsNaming(tx, o.num, row.Handles)
+		if err != nil {
+			return list, err
+		}
+		all, err := s.surroundings.above(tx, parents)
+		for _, g := range all {
+			if g > last {
+				list = append(list, follower{directory.Group, g, store.MembersChanged})
+			}
+		}
+		return list, err
+	}
+	add := func(used bool, link directory.LinkType, kind directory.Kind) {
+		for _, h := range append([]store.Num{o.num}, row.Handles...) {
+			if !used || err != nil {
+				return
+			}
+			err = tx.Referrers(link, h, func(n store.Num) bool {
+				if kind != o.kind || n > last {
+					list = append(list, follower{kind, n, store.Changed})
+				}
+				return true
+			})
+		}
+	}
+	add(uses.Manager, directory.Manager, directory.Person)
+	add(uses.Owner, directory.Owner, directory.Device)
+	return list, err
 }
 
 // marked returns which objects of a batch have a dirty mark. All of a batch are of one kind, in order.
@@ -199,7 +262,7 @@ func (s *settlement) introduce(ctx context.Context, target string, kind director
 					keys := func(nums []uint32) (list []string) { list, bad = s.recordKeys(tx, nums); return list }
 					actions = append(actions, plan.Introduce(&rec, s.run.originOf(&rec), s.stamp, keys))
 				}
-				return bad == nil && len(actions) < settleChunk
+				return bad == nil && len(actions) < s.chunk
 			})
 		})
 		if err == nil {

@@ -64,6 +64,7 @@ type Progress struct {
 type Engine struct {
 	store store.Store
 	opts  Options
+	chunk int // how many objects are settled in one transaction; tests take few
 
 	mu     sync.Mutex
 	locks  map[store.Partition]*sync.Mutex
@@ -75,7 +76,7 @@ func New(s store.Store, opts Options) *Engine {
 	if opts.Sleep == nil {
 		opts.Sleep = sleep
 	}
-	return &Engine{store: s, opts: opts, locks: map[store.Partition]*sync.Mutex{}, proven: map[store.Partition]time.Time{}}
+	return &Engine{store: s, opts: opts, chunk: settleChunk, locks: map[store.Partition]*sync.Mutex{}, proven: map[store.Partition]time.Time{}}
 }
 
 // Job says what a run shall do.

@@ -11,7 +11,7 @@ import (
 	"dirsyncd/sync/plan"
 )
 
-// settleChunk is how many objects are settled in one transaction.
+// settleChunk is how many objects are settled in one transaction; see Engine.chunk.
 const settleChunk = 2000
 
 // outcome is what one object comes to.
@@ -119,7 +119,7 @@ func (s *settlement) amount() (n int) {
 func (s *settlement) each(ctx context.Context, kind directory.Kind, set *roaring.Bitmap,
 	one func(store.Reader, directory.Kind, store.Num) (outcome, error), hand func(*batch) error,
 ) error {
-	for chunk := range slices.Chunk(nums(set), settleChunk) {
+	for chunk := range slices.Chunk(nums(set), s.chunk) {
 		b := &batch{outcomes: make([]outcome, 0, len(chunk))}
 		err := s.view(ctx, func(tx store.Reader) error {
 			for _, n := range chunk {
