@@ -118,11 +118,11 @@ func (c *Connector) openSources() error {
 	}
 	credential := &shared{open: open}
 	c.sources = &sources{cfg: &c.cfg, pace: newPartnerPace(c.cfg.Share, c.env.Now, c.tune.sleep)}
-	c.sources.center = c.openCenter(way, centerRoot, &tokens{credential: credential, scope: scope, now: c.env.Now})
+	c.sources.center = c.openCenter(way, centerRoot, newTokens(credential, scope, c.env.Now))
 	c.sources.graph = partnerGraph{newAPI(apiOptions{
 		root: graphRoot, base: way, env: c.env, tune: c.tune, name: nameOf, explain: explainOwnGraph,
 		pace:   entra.NewPace(entra.PaceOptions{Share: c.cfg.Share, Now: c.env.Now, Sleep: c.tune.sleep}),
-		tokens: &tokens{credential: credential, scope: graphScope(graphRoot.String()), now: c.env.Now},
+		tokens: newTokens(credential, graphScope(graphRoot.String()), c.env.Now),
 	})}
 	return nil
 }
@@ -143,7 +143,6 @@ func (c *Connector) credential(app App, tenant string, delegated bool, way http.
 	client := entra.NewTokenClient(entra.TokenClientOptions{
 		Authority: c.authority, Base: way, Env: c.env, Patience: c.tune.patience,
 	})
-	client.Transport = keeping{client.Transport}
 	if delegated {
 		return c.delegated(app, tenant, client), nil
 	}

@@ -120,7 +120,7 @@ func (c *Connector) room(id string) (*room, error) {
 			reader: entra.NewReader(client, c.selection(id)),
 			graph: newAPI(apiOptions{
 				root: graph, base: way, pace: pace, env: c.env, tune: c.tune, name: nameOf, explain: explainOwnGraph,
-				tokens: &tokens{credential: credential, scope: graphScope(graph.String()), now: c.env.Now},
+				tokens: newTokens(credential, graphScope(graph.String()), c.env.Now),
 			}),
 		}, nil
 	})

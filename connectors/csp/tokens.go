@@ -2,8 +2,6 @@ package csp
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"sync"
 	"time"
 
@@ -60,29 +58,46 @@ type tokens struct {
 	scope      string
 	now        func() time.Time
 
+	// turn is held by whoever signs in. It is not a mutex, because whoever waits for another's sign-in must be able
+	// to give up.
+	turn chan struct{}
+
 	mu    sync.Mutex
 	token azcore.AccessToken
+}
+
+func newTokens(credential *shared, scope string, now func() time.Time) *tokens {
+	return &tokens{credential: credential, scope: scope, now: now, turn: make(chan struct{}, 1)}
 }
 
 // early is how long before its end a token is replaced.
 const early = 5 * time.Minute
 
+// get returns a token that is good for a while.
 func (t *tokens) get(ctx context.Context) (string, error) {
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.token.Token != "" && t.now().Add(early).Before(t.token.ExpiresOn) {
-		return t.token.Token, nil
+	token := t.token
+	t.mu.Unlock()
+	if token.Token != "" && t.now().Add(early).Before(token.ExpiresOn) {
+		return token.Token, nil
 	}
 	cred, err := t.credential.current()
 	if err != nil {
 		return "", rest.Fault(opSignIn, fault.Configuration, err)
 	}
-	var kept keeper
-	token, err := cred.GetToken(context.WithValue(ctx, keeperKey{}, &kept), policy.TokenRequestOptions{Scopes: []string{t.scope}, EnableCAE: true})
+	token, err = entra.GetToken(ctx, cred, policy.TokenRequestOptions{Scopes: []string{t.scope}, EnableCAE: true})
 	if err != nil {
-		return "", kept.explain(ctx, err)
+		return "", err
 	}
+	t.mu.Lock()
 	t.token = token
+	t.mu.Unlock()
 	return token.Token, nil
 }
 
@@ -93,50 +108,5 @@ func (t *tokens) forget(token string) {
 	if t.token.Token == token {
 		t.token = azcore.AccessToken{}
 		t.credential.forget()
-	}
-}
-
-// keeper remembers the last classified failure beneath a credential: the libraries in between wrap errors in texts.
-type keeper struct {
-	mu sync.Mutex
-	f  *fault.Error
-}
-
-type keeperKey struct{}
-
-// keeping tells the keeper of a request's context what went wrong.
-type keeping struct{ below http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (k keeping) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := k.below.RoundTrip(req)
-	if keep, ok := req.Context().Value(keeperKey{}).(*keeper); ok {
-		var f *fault.Error
-		errors.As(err, &f)
-		keep.mu.Lock()
-		keep.f = f
-		keep.mu.Unlock()
-	}
-	return resp, err
-}
-
-// explain classifies a failure to get a token.
-func (k *keeper) explain(ctx context.Context, err error) error {
-	if ctxErr := context.Cause(ctx); ctxErr != nil {
-		return ctxErr
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	var f *fault.Error
-	switch {
-	case k.f != nil:
-		return k.f
-	case errors.As(err, &f):
-		return f
-	}
-	// The libraries' texts may quote whole answers, so they are not passed on.
-	return &fault.Error{
-		Class: fault.Auth, Op: opSignIn, Err: errors.New("no token could be had with the configured credentials"),
-		Hint: "look at tenant, client_id and authority, and at what proves who asks",
 	}
 }

@@ -2,7 +2,6 @@ package entra
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
@@ -45,6 +44,9 @@ type Application struct {
 // NewTokenClient. Files are looked at once, so that a missing one is told at the start, and read anew whenever a
 // credential is made, so that a renewed certificate needs no restart.
 func NewCredential(a Application, client *http.Client) (Credential, error) {
+	if a.ManagedIdentity {
+		client = newMachineClient()
+	}
 	open := func() (azcore.TokenCredential, error) { return a.open(client) }
 	if _, err := open(); err != nil {
 		return nil, rest.Fault(opSignIn, fault.Configuration, err)
@@ -67,7 +69,7 @@ func (a *Application) open(client *http.Client) (azcore.TokenCredential, error) 
 	options := a.options(client)
 	switch {
 	case a.ManagedIdentity:
-		return a.openManaged()
+		return a.openManaged(client)
 	case a.FederatedToken != "":
 		if _, err := readToken(a.FederatedToken); err != nil {
 			return nil, err
@@ -101,20 +103,6 @@ func (a *Application) openCertificate(options azcore.ClientOptions) (azcore.Toke
 	return azidentity.NewClientCertificateCredential(a.Tenant, a.ClientID, certificates, key, &azidentity.ClientCertificateCredentialOptions{
 		ClientOptions: options, DisableInstanceDiscovery: true,
 	})
-}
-
-// openManaged makes a credential that asks the machine. That protocol answers with refusals that mean
-// something, so it does not go through our transport; and never through a proxy.
-func (a *Application) openManaged() (azcore.TokenCredential, error) {
-	direct := &http.Transport{Proxy: nil, ResponseHeaderTimeout: time.Minute, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
-	options := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: azcore.ClientOptions{
-		Transport: &http.Client{Transport: direct, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-		Telemetry: policy.TelemetryOptions{Disabled: true},
-	}}
-	if a.ClientID != "" {
-		options.ID = azidentity.ClientID(a.ClientID)
-	}
-	return azidentity.NewManagedIdentityCredential(options)
 }
 
 // maxToken is more than any token needs.
@@ -188,7 +176,9 @@ type keeping struct{ below http.RoundTripper }
 
 func (k keeping) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := k.below.RoundTrip(req)
-	keep(req.Context(), err)
+	var f *fault.Error
+	errors.As(err, &f)
+	keep(req.Context(), err == nil, f)
 	return resp, err
 }
 

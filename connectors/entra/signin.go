@@ -64,20 +64,9 @@ func (s *signIn) get(ctx context.Context, claims string) (string, error) {
 		}
 		s.cred = cred
 	}
-	// The libraries below wrap errors in texts and answers; what the transport has classified is kept here.
-	var kept keeper
-	token, err := s.cred.GetToken(context.WithValue(ctx, keeperKey{}, &kept), policy.TokenRequestOptions{
-		Scopes: []string{s.scope}, EnableCAE: true, Claims: claims,
-	})
-	if err != nil {
-		s.token = azcore.AccessToken{}
-		return "", signInFault(ctx, kept.last(), err)
-	}
-	if token.Token == "" {
-		return "", &fault.Error{Class: fault.Transient, Op: opSignIn, Err: errors.New("the answer holds no token")}
-	}
+	token, err := GetToken(ctx, s.cred, policy.TokenRequestOptions{Scopes: []string{s.scope}, EnableCAE: true, Claims: claims})
 	s.token = token
-	return token.Token, nil
+	return token.Token, err
 }
 
 // forget drops the token and the credential, when the token is still the one that was refused.
@@ -89,50 +78,65 @@ func (s *signIn) forget(token string) {
 	}
 }
 
-// signInFault classifies a failure to get a token.
-func signInFault(ctx context.Context, kept *fault.Error, err error) error {
-	if ctxErr := context.Cause(ctx); ctxErr != nil {
-		return ctxErr
+// GetToken has a credential get a token, and classifies what goes wrong. The credential's requests go through a client
+// of NewTokenClient.
+func GetToken(ctx context.Context, cred azcore.TokenCredential, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	// The libraries below wrap errors in texts and answers; what the transport has classified is kept here.
+	var kept keeper
+	token, err := cred.GetToken(context.WithValue(ctx, keeperKey{}, &kept), o)
+	switch {
+	case err != nil:
+		return azcore.AccessToken{}, kept.explain(ctx, err)
+	case token.Token == "":
+		return azcore.AccessToken{}, &fault.Error{Class: fault.Transient, Op: opSignIn, Err: errNoToken}
 	}
-	if kept != nil {
-		return kept
-	}
-	var f *fault.Error
-	if errors.As(err, &f) {
-		return f
-	}
-	// The texts of these libraries may quote whole answers, so they are not passed on.
-	return &fault.Error{
-		Class: fault.Auth, Op: opSignIn, Err: errors.New("no token could be had with the configured credentials"),
-		Hint: "look at tenant, client_id, the credential and authority; managed_identity works on Azure's machines only",
-	}
+	return token, nil
 }
 
-// keeper remembers the last classified failure beneath a credential.
+var errNoToken = errors.New("the answer holds no token")
+
+// keeper remembers how the last request beneath a credential went.
 type keeper struct {
 	mu sync.Mutex
-	f  *fault.Error
+	// answered: it was answered with what should be a token.
+	answered bool
+	f        *fault.Error
 }
 
 type keeperKey struct{}
 
-func (k *keeper) last() *fault.Error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.f
-}
-
-// keep remembers an error for whoever asked for the token; nil forgets.
-func keep(ctx context.Context, err error) {
+// keep tells whoever asked for the token how a request went.
+func keep(ctx context.Context, answered bool, f *fault.Error) {
 	k, ok := ctx.Value(keeperKey{}).(*keeper)
 	if !ok {
 		return
 	}
-	var f *fault.Error
-	errors.As(err, &f)
 	k.mu.Lock()
-	k.f = f
+	k.answered, k.f = answered, f
 	k.mu.Unlock()
+}
+
+// explain classifies a failure to get a token. Credentials that were refused are left alone for hours, so nothing
+// else counts as a refusal. The texts of the libraries may quote whole answers, so they are not passed on.
+func (k *keeper) explain(ctx context.Context, err error) error {
+	if ctxErr := context.Cause(ctx); ctxErr != nil {
+		return ctxErr
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var f *fault.Error
+	switch {
+	case k.f != nil:
+		return k.f
+	case errors.As(err, &f):
+		return f
+	case k.answered:
+		return &fault.Error{Class: fault.Transient, Op: opSignIn, Err: errNoToken, Hint: oddAnswer}
+	}
+	return &fault.Error{
+		Class: fault.Auth, Op: opSignIn, Err: errors.New("no token could be had with the configured credentials"),
+		Hint: "look at tenant, client_id and authority, and at what proves who asks",
+	}
 }
 
 // tokenClaims are what an access token says of itself. They are shown and never relied on: only the service may

@@ -14,11 +14,13 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -282,6 +284,7 @@ func TestFederatedToken(t *testing.T) {
 func TestManagedIdentity(t *testing.T) {
 	answer := http.StatusOK
 	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("X-Ms-Retry-After-Ms", "1") // what the library's own attempts wait for
 		if r.Header.Get("X-Identity-Header") != "key" || !strings.HasPrefix(r.URL.Query().Get("resource"), "https://graph.example") {
 			t.Errorf("%s", r.URL)
 		}
@@ -300,11 +303,56 @@ func TestManagedIdentity(t *testing.T) {
 	if token, err := in.get(t.Context(), ""); err != nil || token != "a.b.c" {
 		t.Errorf("%q, %v", token, err)
 	}
-	answer = http.StatusBadRequest
-	// For another service: the library keeps tokens for the whole process.
-	in = newSignIn(open, "https://graph.example.test/.default", time.Now)
-	if _, err := in.get(t.Context(), ""); fault.ClassOf(err) != fault.Auth || fault.Hint(err) == "" {
-		t.Error(err)
+	// For other services: the library keeps tokens for the whole process.
+	for status, class := range map[int]fault.Class{
+		http.StatusBadRequest: fault.Auth, http.StatusServiceUnavailable: fault.Transient, http.StatusTooManyRequests: fault.Throttled,
+	} {
+		answer = status
+		in = newSignIn(open, fmt.Sprintf("https://graph.example.test%d/.default", status), time.Now)
+		if _, err := in.get(t.Context(), ""); fault.ClassOf(err) != class || fault.Hint(err) == "" {
+			t.Errorf("%d: class %s: %v", status, fault.ClassOf(err), err)
+		}
+	}
+}
+
+// TestMachineConnections: credentials are made anew after every refusal, connections are not.
+func TestMachineConnections(t *testing.T) {
+	var opened atomic.Int32
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(rw, `{"access_token":"a.b.c","expires_on":"%d","resource":"x","token_type":"Bearer"}`, time.Now().Add(time.Hour).Unix())
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	s.Start()
+	defer s.Close()
+	t.Setenv("IDENTITY_ENDPOINT", s.URL)
+	t.Setenv("IDENTITY_HEADER", "key")
+	open := must(NewCredential(Application{ManagedIdentity: true}, nil))
+	for i := range 3 {
+		in := newSignIn(open, fmt.Sprintf("https://graph.example.connections%d/.default", i), time.Now)
+		if _, err := in.get(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := opened.Load(); n != 1 {
+		t.Errorf("%d connections stay open", n)
+	}
+}
+
+// TestOddTokenAnswer: an answer with less than there should be is no refusal: credentials that are refused are left
+// alone for hours.
+func TestOddTokenAnswer(t *testing.T) {
+	w := small(t)
+	for _, body := range []string{`{}`, `{"token_type":"Bearer","expires_in":3600}`, `[]`} {
+		w.s.Behave()
+		w.s.Misbehave(simulator.Fault{Path: "/token", Status: http.StatusOK, Body: body})
+		if _, _, err := readAll(t, w.open(nil), streamUsers, connectors.Full, nil); fault.ClassOf(err) != fault.Transient {
+			t.Errorf("%s: class %s: %v", body, fault.ClassOf(err), err)
+		}
 	}
 }
 

@@ -325,6 +325,34 @@ func TestGroupVanishes(t *testing.T) {
 	}
 }
 
+// TestMembersThatAreNotThere: a list of members that the org does not give, or not to its end, of a group that it has,
+// says nothing about anybody. Left out, it would empty the group in a full read, and lose the change in a delta.
+func TestMembersThatAreNotThere(t *testing.T) {
+	for name, match := range map[string]func(*http.Request) bool{
+		"none":       nil,
+		"later page": func(r *http.Request) bool { return r.URL.Query().Get("after") != "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := start(t, simulator.Options{People: 60, Groups: 4, GroupsPerPerson: 3}, nil)
+			b.conn.pageSize = 10
+			whole := b.full(streamGroups)
+			g := b.org.Groups()[2]
+			missing := simulator.Fault{Path: "/api/v1/groups/" + g.ID + "/users", Match: match, Status: 404, Body: `{"errorCode":"E0000007"}`}
+			b.org.Break(missing)
+			if got := b.read(streamGroups, connectors.Full, nil); fault.ClassOf(got.err) != fault.Transient || got.proof != nil {
+				t.Errorf("full: proof %v, %d members of %d: %v", got.proof, len(got.members[g.ID]), len(g.Members), got.err)
+			}
+			b.org.Mend()
+			b.clock.advance(time.Hour)
+			b.org.RemoveMember(g.ID, g.Members[0])
+			b.org.Break(missing)
+			if got := b.read(streamGroups, connectors.Delta, whole.cursor); fault.ClassOf(got.err) != fault.Transient || got.proof != nil {
+				t.Errorf("delta: proof %v: %v", got.proof, got.err)
+			}
+		})
+	}
+}
+
 // TestPagesOfMembers: a full read hands the lists on in the order of the groups, however many are read at once.
 func TestPagesOfMembers(t *testing.T) {
 	b := start(t, simulator.Options{People: 400, Groups: 20, GroupsPerPerson: 6}, func(c *Config) { c.Parallel = 8 })

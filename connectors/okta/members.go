@@ -3,6 +3,7 @@ package okta
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"sync"
 	"time"
 
@@ -123,6 +124,9 @@ func (r *reading) readGroup(ctx context.Context, job memberJob, whole bool) {
 	})
 	switch {
 	case fault.ClassOf(err) == fault.Gone:
+		if err := r.vanished(ctx, job, err); err != nil {
+			send(memberPart{err: err})
+		}
 		return
 	case err != nil:
 		send(memberPart{err: err})
@@ -130,6 +134,23 @@ func (r *reading) readGroup(ctx context.Context, job memberJob, whole bool) {
 	}
 	if parts == 0 || len(list) > 0 {
 		send(memberPart{members: connectors.Members{Group: job.id, Add: list, Whole: parts == 0}, began: began})
+	}
+}
+
+// vanished returns an error unless the group itself is gone, too. A list of members that is not there although the
+// group is says nothing about anybody: left out, it would empty the group in a full read, and lose the change in an
+// incremental one.
+func (r *reading) vanished(ctx context.Context, job memberJob, gone error) error {
+	_, err := r.get(ctx, strings.TrimSuffix(job.path, "/users"))
+	switch {
+	case fault.ClassOf(err) == fault.Gone:
+		return nil
+	case err != nil:
+		return err
+	}
+	return &fault.Error{
+		Class: fault.Transient, Op: "list " + resourceName(job.path), Where: r.host, Err: gone,
+		Hint: "the group is there and its list of members is not; the listing is read again from its beginning",
 	}
 }
 

@@ -22,12 +22,14 @@ const (
 	wrongPassword  = "wrong-secret-8be0"
 	webhookKey     = "a key of thirty-two bytes for us"
 	headerToken    = "token-secret-5d77"
+	appSecret      = "cloud-secret-48f1"
+	oktaToken      = "okta-secret-77aa"
 )
 
 func webhookSecret() string { return "whsec_" + base64.StdEncoding.EncodeToString([]byte(webhookKey)) }
 
 func secrets() []string {
-	return append((&slapdtest.Server{}).Secrets(), readerPassword, wrongPassword, webhookKey, headerToken,
+	return append((&slapdtest.Server{}).Secrets(), readerPassword, wrongPassword, webhookKey, headerToken, appSecret, oktaToken,
 		strings.TrimPrefix(webhookSecret(), "whsec_"))
 }
 
