@@ -87,12 +87,13 @@ func (s *sources) complete(ctx context.Context) (answers, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.last = got
+	s.last = s.remembered(got)
 	return got, nil
 }
 
 // tolerant lists the customers with what a failed source said last, when the configuration allows it and the source
-// has said something since the program began. Nothing vanishes because a source fails.
+// has said something since the program began. Nothing vanishes because a source fails, or because an entry of it
+// cannot be read.
 func (s *sources) tolerant(ctx context.Context) (answers, error) {
 	got, failed := s.ask(ctx)
 	if err := context.Cause(ctx); err != nil {
@@ -100,20 +101,47 @@ func (s *sources) tolerant(ctx context.Context) (answers, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(failed) > 0 && (s.cfg.Incomplete != incompleteKeep || len(failed) == len(s.cfg.Sources)) {
+	all := s.remembered(got)
+	if len(failed) > 0 && (s.cfg.Incomplete != incompleteKeep || len(failed) == len(s.cfg.Sources) || s.unheard(&all)) {
 		return answers{}, failed[0]
 	}
-	if got.center == nil {
-		got.center = s.last.center
+	s.last = all
+	return all, nil
+}
+
+// unheard reports whether a source has never said anything.
+func (s *sources) unheard(a *answers) bool {
+	return s.cfg.has(sourcePartnerCenter) && a.center == nil || s.cfg.has(sourceGDAP) && a.relations == nil ||
+		s.cfg.has(sourceContracts) && a.contracts == nil
+}
+
+// remembered adds to what the sources say what they said last: all of it where a source failed, and what is missing
+// where it has entries that cannot be read, for nobody knows whose they are. The caller holds the lock.
+func (s *sources) remembered(got answers) answers {
+	bad := func(source string) bool { return len(got.invalid[source]) > 0 }
+	got.center = withLast(got.center, s.last.center, bad(sourcePartnerCenter), func(c *partnerCustomer) string { return c.ID })
+	got.relations = withLast(got.relations, s.last.relations, bad(sourceGDAP), func(r *relationship) string { return r.ID })
+	got.contracts = withLast(got.contracts, s.last.contracts, bad(sourceContracts), func(c *contract) string { return c.Customer })
+	return got
+}
+
+func withLast[T any](list, last []T, unreadable bool, key func(T) string) []T {
+	if list == nil {
+		return last
 	}
-	if got.relations == nil {
-		got.relations = s.last.relations
+	if !unreadable {
+		return list
 	}
-	if got.contracts == nil {
-		got.contracts = s.last.contracts
+	listed := make(map[string]bool, len(list))
+	for _, v := range list {
+		listed[key(v)] = true
 	}
-	s.last = got
-	return got, nil
+	for _, v := range last {
+		if !listed[key(v)] {
+			list = append(list, v)
+		}
+	}
+	return list
 }
 
 // readCustomers lists the customers as objects, in the partner's own tenant.
