@@ -27,7 +27,7 @@ type Network struct {
 // NewBase makes the transport that talks to the network. It reads the CA file and makes no connection. Redirects
 // are not its business: a Transport above it refuses them.
 func NewBase(n Network) (*http.Transport, error) {
-	t := http.DefaultTransport.(*http.Transport).Clone()
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second, MaxIdleConns: 100}
 	t.DialContext = (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 15 * time.Second
 	t.ResponseHeaderTimeout = n.Timeout.Std()

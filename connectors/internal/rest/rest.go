@@ -147,7 +147,7 @@ func (t *Transport) again(err error, attempt int, waited time.Duration) (time.Du
 		// Half of a doubling step, and up to the other half by chance: many tenants that failed together do
 		// not come back together.
 		step := 500 * time.Millisecond << min(attempt-1, 6)
-		wait = step/2 + rand.N(step/2) //nolint:gosec // spreading, not secrecy
+		wait = step/2 + rand.N(step/2)
 	}
 	return wait, waited+wait <= t.o.Patience
 }
@@ -190,7 +190,7 @@ func (t *Transport) exchange(req *http.Request, op string) (*http.Response, erro
 	watch := time.AfterFunc(t.o.Silence, func() { hangUp(silent) })
 	body, err := io.ReadAll(io.LimitReader(&attentive{resp.Body, watch, t.o.Silence}, t.o.MaxBody+1))
 	watch.Stop()
-	if err != nil && context.Cause(ctx) == silent {
+	if err != nil && errors.Is(context.Cause(ctx), silent) {
 		err = silent
 	}
 	_ = resp.Body.Close() // it was read to its end or is given up; the connection is reused only when it was read
@@ -240,7 +240,7 @@ func (t *Transport) foreign(req *http.Request, a *Answer) *fault.Error {
 	if a.Status == http.StatusNoContent || a.Status == http.StatusNotModified || t.o.AnyContent != nil && t.o.AnyContent(req) {
 		return nil
 	}
-	cause := ""
+	var cause string
 	switch kind := a.Header.Get("Content-Type"); {
 	case len(a.Body) == 0:
 		cause = fmt.Sprintf("the answer %d is empty", a.Status)

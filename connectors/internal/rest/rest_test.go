@@ -19,14 +19,50 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// answers makes a transport whose network answers with the functions in turn, the last one for ever. Waits are
-// noted instead of waited.
-func answers(o Options, steps ...func(*http.Request) (*http.Response, error)) (*Transport, *int, *[]time.Duration) {
+// step is what the network does with one request.
+type step struct {
+	code   int
+	body   string
+	header http.Header
+	cut    bool  // the body breaks off
+	err    error // there is no answer
+	note   func(*http.Request)
+}
+
+func (s step) answer(r *http.Request) (*http.Response, error) {
+	if s.note != nil {
+		s.note(r)
+	}
+	if s.err != nil {
+		return nil, s.err
+	}
+	body := io.Reader(strings.NewReader(s.body))
+	if s.cut {
+		body = io.MultiReader(body, failing{})
+	}
+	return &http.Response{StatusCode: s.code, Header: s.header, Request: r, Body: io.NopCloser(body)}, nil
+}
+
+func status(code int, body string, header ...string) step {
+	h := http.Header{"Content-Type": {"application/json"}}
+	for i := 0; i+1 < len(header); i += 2 {
+		h.Set(header[i], header[i+1])
+	}
+	return step{code: code, body: body, header: h}
+}
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// answers makes a transport whose network takes the steps in turn, the last one for ever. Waits are noted instead of
+// waited.
+func answers(o Options, steps ...step) (*Transport, *int, *[]time.Duration) {
 	sent, waits := 0, []time.Duration(nil)
 	o.Base = roundTrip(func(r *http.Request) (*http.Response, error) {
-		step := steps[min(sent, len(steps)-1)]
+		next := steps[min(sent, len(steps)-1)]
 		sent++
-		return step(r)
+		return next.answer(r)
 	})
 	if o.Hosts == nil {
 		o.Hosts = []string{"graph.test"}
@@ -40,30 +76,6 @@ func answers(o Options, steps ...func(*http.Request) (*http.Response, error)) (*
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-func status(code int, body string, header ...string) func(*http.Request) (*http.Response, error) {
-	return func(r *http.Request) (*http.Response, error) {
-		h := http.Header{"Content-Type": {"application/json"}}
-		for i := 0; i+1 < len(header); i += 2 {
-			h.Set(header[i], header[i+1])
-		}
-		return &http.Response{StatusCode: code, Header: h, Request: r, Body: io.NopCloser(strings.NewReader(body))}, nil
-	}
-}
-
-func broken(err error) func(*http.Request) (*http.Response, error) {
-	return func(*http.Request) (*http.Response, error) { return nil, err }
-}
-
-func cut(r *http.Request) (*http.Response, error) {
-	resp, _ := status(200, "")(r)
-	resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"value":[`), failing{}))
-	return resp, nil
-}
-
-type failing struct{}
-
-func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func get(t *testing.T, tr *Transport, url string) (string, error) {
 	t.Helper()
@@ -85,7 +97,9 @@ func get(t *testing.T, tr *Transport, url string) (string, error) {
 
 func TestRepeats(t *testing.T) {
 	good := status(200, `{"value":[]}`)
-	type network = []func(*http.Request) (*http.Response, error)
+	type network = []step
+	cut := status(200, `{"value":[`)
+	cut.cut = true
 	for name, tc := range map[string]struct {
 		network network
 		sent    int
@@ -94,7 +108,7 @@ func TestRepeats(t *testing.T) {
 		"an answer":                   {network{good}, 1, ""},
 		"a throttled one":             {network{status(429, "{}"), good}, 2, ""},
 		"every kind of server error":  {network{status(500, ""), status(502, "<html>", "Content-Type", "text/html"), status(503, ""), status(504, ""), good}, 5, ""},
-		"a closed connection":         {network{broken(io.EOF), good}, 2, ""},
+		"a closed connection":         {network{{err: io.EOF}, good}, 2, ""},
 		"a cut body":                  {network{cut, good}, 2, ""},
 		"an empty 200":                {network{status(200, ""), good}, 2, ""},
 		"a portal's page":             {network{status(200, "<html>", "Content-Type", "text/html"), good}, 2, ""},
@@ -159,12 +173,12 @@ func TestForeignHost(t *testing.T) {
 
 func TestBodyIsSentAgain(t *testing.T) {
 	var got []string
-	note := func(next func(*http.Request) (*http.Response, error)) func(*http.Request) (*http.Response, error) {
-		return func(r *http.Request) (*http.Response, error) {
+	note := func(next step) step {
+		next.note = func(r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
 			got = append(got, string(body))
-			return next(r)
 		}
+		return next
 	}
 	tr, _, _ := answers(Options{}, note(status(503, "")), note(status(200, "{}")))
 	req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://graph.test/token", strings.NewReader("grant_type=x"))
@@ -203,9 +217,7 @@ func TestTooLarge(t *testing.T) {
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := roundTrip(func(r *http.Request) (*http.Response, error) {
-			resp, _ := status(200, "")(r)
-			resp.Body = io.NopCloser(hanging{r.Context()})
-			return resp, nil
+			return &http.Response{StatusCode: 200, Header: status(200, "").header, Request: r, Body: io.NopCloser(hanging{r.Context()})}, nil
 		})
 		tr := NewTransport(Options{Base: base, Hosts: []string{"graph.test"}, Attempts: 2})
 		began := time.Now()
