@@ -217,7 +217,7 @@ func TestTooLarge(t *testing.T) {
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := roundTrip(func(r *http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Header: status(200, "").header, Request: r, Body: io.NopCloser(hanging{r.Context()})}, nil
+			return &http.Response{StatusCode: http.StatusOK, Header: status(200, "").header, Request: r, Body: io.NopCloser(hanging{r.Context()})}, nil
 		})
 		tr := NewTransport(Options{Base: base, Hosts: []string{"graph.test"}, Attempts: 2})
 		began := time.Now()
