@@ -2,7 +2,8 @@
 // folder of its own below; connectortest holds the suite that every one of them must pass.
 //
 // A connector only translates. It holds no business rule, no filter that the operator's rules could hold, no
-// retry of its own, and it does not log errors: it returns them, classified by package fault.
+// retry of its own (sources over HTTP share the one of internal/rest), and it does not log errors: it returns them,
+// classified by package fault.
 package connectors
 
 import (

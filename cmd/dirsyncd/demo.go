@@ -26,13 +26,14 @@ func newDemoCommand(sh *shell) *cobra.Command {
 		Short: "show what dirsyncd does, with a small made-up company",
 		Long: `Starts an LDAP server with a small company in this process, syncs it into a
 file, then changes people and breaks the server, and shows after each step what
-dirsyncd did and which events it wrote. Nothing is needed, and nothing changes
+dirsyncd did and which events it wrote. At the end a made-up Entra ID, Microsoft
+partner, Google Workspace and Okta join it. Nothing is needed, and nothing changes
 outside the folder that it names at the end; every other command can be tried on
 what it leaves there.
 
 Exit codes: 0 all went as told, 1 it did not.`,
 		Example: `  dirsyncd demo              watch; it ends by itself
-  dirsyncd demo --serve      keep the LDAP server at the end, for your own tries`,
+  dirsyncd demo --serve      keep the servers at the end, for your own tries`,
 		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := interruptible(cmd.Context())
@@ -43,7 +44,7 @@ Exit codes: 0 all went as told, 1 it did not.`,
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "new or empty `folder` for all files (default: a temporary one)")
-	cmd.Flags().BoolVar(&serve, "serve", false, "keep the LDAP server running at the end, until interrupted")
+	cmd.Flags().BoolVar(&serve, "serve", false, "keep the servers running at the end, until interrupted")
 	return cmd
 }
 

@@ -187,8 +187,8 @@ func (d *demo) goodbye(serve bool) {
 		d.out.line("   dirsyncd %s %s", command, cfg)
 	}
 	if serve {
-		d.out.line("   The server answers at %s until you interrupt; `sync` and `plan` work, too.", d.server.URL())
+		d.out.line("   The servers answer until you interrupt; `sync` and `plan` work, too.")
 		return
 	}
-	d.out.line("   The LDAP server has ended; `dirsyncd demo --serve` keeps it for `sync` and `run`.")
+	d.out.line("   The servers have ended; `dirsyncd demo --serve` keeps them for `sync` and `run`.")
 }
