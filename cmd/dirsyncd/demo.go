@@ -27,9 +27,9 @@ func newDemoCommand(sh *shell) *cobra.Command {
 		Long: `Starts an LDAP server with a small company in this process, syncs it into a
 file, then changes people and breaks the server, and shows after each step what
 dirsyncd did and which events it wrote. At the end a made-up Entra ID, Microsoft
-partner, Google Workspace and Okta join it. Nothing is needed, and nothing changes
-outside the folder that it names at the end; every other command can be tried on
-what it leaves there.
+partner, Google Workspace and Okta join it. Nothing is needed, and nothing
+changes outside the folder that it names at the end; every other command can be
+tried on what it leaves there.
 
 Exit codes: 0 all went as told, 1 it did not.`,
 		Example: `  dirsyncd demo              watch; it ends by itself
