@@ -200,7 +200,6 @@ type Writer interface {
 	ClearSeen(stream string) error
 
 	PutRecord(n Num, rec *directory.Record) error
-	DeleteRecord(kind directory.RecordKind, n Num) error
 
 	// Enqueue appends an action to the outbox of a target. queued is when, for the age of the outbox.
 	Enqueue(target string, a *directory.Action, queued time.Time) error

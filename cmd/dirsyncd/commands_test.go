@@ -30,7 +30,8 @@ func TestOutput(t *testing.T) {
 		{"why.json", "why user ada@example.test --json", exitClean},
 		{"parked.txt", "parked list", exitClean},
 		{"parked.json", "parked list --json", exitClean},
-		{"replay.txt", "parked replay hq-ad:12", exitClean},
+		{"replay.txt", "parked replay hq-ad:99", exitClean},
+		{"replay-again.txt", "parked replay hq-ad:12", exitParked},
 		{"drop.txt", "parked drop --all --yes", exitClean},
 		{"drop.json", "parked drop --all --yes --json", exitClean},
 	} {

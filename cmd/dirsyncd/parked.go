@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -92,17 +93,51 @@ func newReplayCommand(sh *shell) *cobra.Command {
 		Long: `Tries parked items again: what a target refused is queued for it once more, what
 the rules failed for is mapped again.
 
-Exit codes: 0 replayed, 1 failed, 2 wrong usage or no such item.`,
+Exit codes: 0 replayed, 1 failed, 2 wrong usage or no such item, 4 tried, and
+parked again.`,
 		Example:           "  dirsyncd parked replay hq-ad:12 hq-ad:13\n  dirsyncd parked replay --all",
 		Args:              idsOrAll(&all),
 		ValidArgsFunction: sh.completeParked,
 	}
 	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, ids []string) error {
+		before, err := ops.Parked(ctx)
+		if err != nil {
+			return err
+		}
 		n, err := ops.Replay(ctx, ids)
-		return sh.showFound("replayed", n, err)
+		if err := sh.showFound("replayed", n, err); err != nil {
+			return err
+		}
+		return sh.parkedAgain(ctx, ops, before, ids)
 	})
 	cmd.Flags().BoolVar(&all, "all", false, "everything that is parked")
 	return cmd
+}
+
+// parkedAgain says which of the replayed items are parked once more, as far as that is known by now: a daemon may still
+// be trying. They have other ids, but the same subjects.
+func (sh *shell) parkedAgain(ctx context.Context, ops control.Operations, before []control.ParkedItem, ids []string) error {
+	type place struct{ connection, tenant, target, subject string }
+	of := func(i *control.ParkedItem) place { return place{i.Connection, i.Tenant, i.Target, i.Subject} }
+	tried := map[place]bool{}
+	for i := range before {
+		if len(ids) == 0 || slices.Contains(ids, before[i].ID) {
+			tried[of(&before[i])] = true
+		}
+	}
+	after, err := ops.Parked(ctx)
+	if err != nil {
+		return err
+	}
+	after = slices.DeleteFunc(after, func(i control.ParkedItem) bool { return !tried[of(&i)] })
+	if len(after) == 0 {
+		return nil
+	}
+	if !sh.opts.json {
+		sh.out.line("%s parked again:", many(len(after), "item"))
+		sh.showParked(after)
+	}
+	return exitStatus(exitParked)
 }
 
 func newDropCommand(sh *shell) *cobra.Command {

@@ -57,18 +57,6 @@ func (t *tx) PutRecord(n store.Num, rec *directory.Record) error {
 	return t.put(p, t.numKey(n), t.keep(t.buf))
 }
 
-// DeleteRecord implements store.Writer.
-func (t *tx) DeleteRecord(kind directory.RecordKind, n store.Num) error {
-	p, err := recordsOf(kind)
-	if err != nil {
-		return err
-	}
-	if err := t.countActive(kind, n, false); err != nil {
-		return err
-	}
-	return t.del(p, t.numKey(n))
-}
-
 // countActive counts a record that becomes active, or is no longer.
 func (t *tx) countActive(kind directory.RecordKind, n store.Num, active bool) error {
 	old, _, err := t.Record(kind, n)

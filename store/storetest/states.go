@@ -123,18 +123,6 @@ func records(e *env) {
 		e.equal("until false", list(0, 2), nums[:2])
 		return nil
 	})
-	e.both(func(w store.Writer) error {
-		must(0, w.DeleteRecord(directory.UserRecord, nums[0]))
-		must(0, w.DeleteRecord(directory.UserRecord, nums[0]))
-		return w.DeleteRecord(directory.UserRecord, nums[2])
-	}, func(r store.Reader) {
-		_, ok, err := r.Record(directory.UserRecord, nums[0])
-		e.equal("deleted", must(ok, err), false)
-		_, ok, err = r.Record(directory.AgentRecord, nums[0])
-		e.equal("the other kind", must(ok, err), true)
-		e.equal("active", must(r.ActiveRecords(directory.UserRecord)), 1)
-		e.equal("active agents", must(r.ActiveRecords(directory.AgentRecord)), 1)
-	})
 }
 
 func tenant(e *env) {

@@ -58,9 +58,6 @@ func emptyPartition(e *env) {
 		if err := w.DeleteRow(directory.Group, 1); err != nil {
 			return err
 		}
-		if err := w.DeleteRecord(directory.UserRecord, 1); err != nil {
-			return err
-		}
 		if err := w.Dequeue("journal", []uint64{1}); err != nil {
 			return err
 		}
