@@ -3,7 +3,7 @@
 // credentials, its own pace and its own troubles.
 //
 // What is read of one customer is read by package entra. What is here is the partner's side: who the customers are
-// (listing.go, customer.go), how to get in (refresh.go, customers.go), what they have bought (licences.go), and in
+// (sources.go, customer.go, listing.go), how to get in (refresh.go, rooms.go), what they have bought (licences.go), and in
 // whose court the ball is when a customer cannot be read (explain.go).
 package csp
 

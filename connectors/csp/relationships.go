@@ -149,7 +149,7 @@ func explainOwnGraph(a *rest.Answer) *fault.Error {
 
 // rootOf parses an address of the configuration.
 func rootOf(key, text string) (*url.URL, error) {
-	u, err := url.Parse(text)
+	u, err := url.Parse(strings.ToLower(text)) // the services' links are in small letters
 	if err != nil || u.Host == "" {
 		return nil, &fault.Error{Class: fault.Configuration, Op: "open csp", Err: errors.New(key + " is not an address")}
 	}

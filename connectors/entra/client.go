@@ -48,7 +48,7 @@ type Client struct {
 
 // NewClient makes a client.
 func NewClient(o ClientOptions) (*Client, error) {
-	root, err := url.Parse(strings.TrimRight(o.Graph, "/"))
+	root, err := url.Parse(strings.ToLower(strings.TrimRight(o.Graph, "/"))) // the service's links are in small letters
 	if err != nil || root.Host == "" {
 		return nil, &fault.Error{Class: fault.Configuration, Op: "open graph", Err: errors.New("graph is not an address")}
 	}

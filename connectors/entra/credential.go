@@ -178,7 +178,7 @@ func (k keeping) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := k.below.RoundTrip(req)
 	var f *fault.Error
 	errors.As(err, &f)
-	keep(req.Context(), err == nil, f)
+	keep(req.Context(), err == nil && req.Method == http.MethodPost, f) // a GET is for metadata
 	return resp, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strings"
 	"time"
 
 	"dirsyncd/connectors"
@@ -102,7 +103,7 @@ func (g *groupsReading) members(id string) error {
 	return g.form.eachMember(func(handle string, removed bool) {
 		g.fold.member(id, handle, !removed)
 		if removed && g.full() && filled {
-			g.again[id] = struct{}{}
+			g.again[strings.Clone(id)] = struct{}{}
 		}
 	})
 }
@@ -134,7 +135,7 @@ func (g *groupsReading) complete(ctx context.Context) error {
 		}
 	}
 	for id := range g.fold.groups {
-		g.filled[id] = struct{}{}
+		g.filled[strings.Clone(id)] = struct{}{} // an id is a part of its page, and would keep all of it
 	}
 	clear(g.halves)
 	clear(g.restored)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/directory"
@@ -166,7 +167,7 @@ func (g *reading) remove(id string) {
 	g.fold.drop(id)
 	delete(g.again, id)
 	if g.seenBefore(id) {
-		g.gone[id] = struct{}{}
+		g.gone[strings.Clone(id)] = struct{}{} // an id is a part of its page, and would keep all of it
 	}
 }
 

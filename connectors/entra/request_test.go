@@ -51,3 +51,11 @@ func (c checkRequest) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.look(req)
 	return c.base.RoundTrip(req)
 }
+
+// TestSpellingOfHosts: a service writes its links in small letters, whatever the operator writes.
+func TestSpellingOfHosts(t *testing.T) {
+	client := must(NewClient(ClientOptions{Graph: "https://Graph.TEST/"}))
+	if u, err := client.link("read", "https://graph.test/v1.0/users?$skiptoken=Aa"); err != nil || u.RawQuery != "$skiptoken=Aa" {
+		t.Error(err)
+	}
+}

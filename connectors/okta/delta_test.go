@@ -325,6 +325,18 @@ func TestGroupVanishes(t *testing.T) {
 	}
 }
 
+// TestBoth: however an expression is written, it stays one term.
+func TestBoth(t *testing.T) {
+	for _, own := range []string{`id eq "1" or id eq "2"`, "id eq \"1\"\nor id eq \"2\"", `(id eq "1")or(id eq "2")`} {
+		if got, want := both(own, `status eq "ACTIVE"`), "("+own+`) and status eq "ACTIVE"`; got != want {
+			t.Errorf("%s", got)
+		}
+	}
+	if both("", "b") != "b" || both("a", "") != "a" || both(`origin eq "x"`, "b") != `origin eq "x" and b` {
+		t.Error("a term alone")
+	}
+}
+
 // TestMembersThatAreNotThere: a list of members that the org does not give, or not to its end, of a group that it has,
 // says nothing about anybody. Left out, it would empty the group in a full read, and lose the change in a delta.
 func TestMembersThatAreNotThere(t *testing.T) {

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"dirsyncd/sync/fault"
 )
@@ -111,10 +113,11 @@ func query(path string, pairs ...string) string {
 	return path + "?" + q.Encode()
 }
 
-// both joins two expressions, either of which may be empty.
+// both joins two expressions, either of which may be empty. Parentheses are put only where an `or` needs them.
 func both(a, b string) string {
+	apart := func(r rune) bool { return unicode.IsSpace(r) || r == '(' || r == ')' }
 	wrap := func(s string) string {
-		if strings.Contains(strings.ToLower(s), " or ") {
+		if slices.ContainsFunc(strings.FieldsFunc(s, apart), func(word string) bool { return strings.EqualFold(word, "or") }) {
 			return "(" + s + ")"
 		}
 		return s

@@ -1,9 +1,11 @@
 package rest
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -35,6 +37,10 @@ func NewBase(n Network) (*http.Transport, error) {
 		t.ResponseHeaderTimeout = time.Minute
 	}
 	t.MaxIdleConnsPerHost = 16
+	// All requests to a host share one HTTP/2 connection. One that died without a word (a firewall that forgot it)
+	// would otherwise take every request, and every repetition, until TCP gives up after a quarter of an hour.
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
+	t.OnProxyConnectResponse = refusedByProxy
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	if n.Proxy != "" {
 		proxy, err := url.Parse(n.Proxy)
@@ -58,4 +64,21 @@ func NewBase(n Network) (*http.Transport, error) {
 		}
 	}
 	return t, nil
+}
+
+// refusedByProxy classifies a proxy's refusal to connect, of which package http keeps the status text only. What
+// the proxy could not reach it may reach later; what it does not allow, somebody must allow.
+func refusedByProxy(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode/100 == 2 || Classify(&Answer{Status: resp.StatusCode}).Class.Retryable() {
+		return nil
+	}
+	f := &fault.Error{
+		Class: fault.Configuration, Op: "connect through the proxy", Where: proxy.Host,
+		Err:  fmt.Errorf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode)),
+		Hint: "the proxy must be told to let this machine through to the service; look at its rules",
+	}
+	if resp.StatusCode == http.StatusProxyAuthRequired {
+		f.Hint = "the proxy wants a log-in: write it into proxy (or HTTPS_PROXY) as http://USER:PASSWORD@HOST:PORT"
+	}
+	return f
 }

@@ -61,10 +61,21 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-func isCertificate(err error) bool {
+// certificateHint says what to do about a certificate that was not accepted; "" when that is not what went wrong.
+func certificateHint(err error) string {
 	var (
-		unknown *tls.CertificateVerificationError
+		refused *tls.CertificateVerificationError
 		name    x509.HostnameError
+		invalid x509.CertificateInvalidError
 	)
-	return errors.As(err, &unknown) || errors.As(err, &name)
+	switch {
+	case errors.As(err, &name):
+		return "the certificate is for another name: write the address by the name that is in it"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "the certificate has expired or is not valid yet: look at this machine's clock, else the service must renew it"
+	case errors.As(err, &refused):
+		return "the certificate is not trusted: give the authority that signed it as ca_file"
+	default:
+		return ""
+	}
 }

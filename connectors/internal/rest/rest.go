@@ -49,8 +49,6 @@ type Options struct {
 	Patience time.Duration
 	// Silence is how long an answer may pause in the middle before it counts as cut short; 0 is a minute.
 	Silence time.Duration
-	// AnyContent lets answers through that are empty or not JSON.
-	AnyContent func(*http.Request) bool
 	// Sleep waits; nil is Env.Sleep, and without that a timer.
 	Sleep func(ctx context.Context, d time.Duration) error
 }
@@ -199,7 +197,7 @@ func (t *Transport) exchange(req *http.Request, op string) (*http.Response, erro
 	}
 	answer := &Answer{Op: op, Host: req.URL.Host, Status: resp.StatusCode, Header: resp.Header, Body: body}
 	switch {
-	case resp.StatusCode/100 != 2 && resp.StatusCode != http.StatusNotModified:
+	case resp.StatusCode/100 != 2:
 		return nil, t.judge(answer)
 	case err != nil:
 		return nil, unreachable(op, req, fmt.Errorf("the answer was cut short: %w", err))
@@ -209,7 +207,7 @@ func (t *Transport) exchange(req *http.Request, op string) (*http.Response, erro
 			Err: fmt.Errorf("the answer is larger than %d MiB", t.o.MaxBody>>20), Hint: "ask for smaller pages",
 		}
 	}
-	if f := t.foreign(req, answer); f != nil {
+	if f := foreign(answer); f != nil {
 		return nil, f
 	}
 	resp.Body, resp.ContentLength = &memory{data: body}, int64(len(body))
@@ -236,8 +234,8 @@ func (t *Transport) judge(a *Answer) *fault.Error {
 
 // foreign returns an error for a 2xx answer that is not the service's: an empty one where there must be a
 // document, or one in another format. The SDKs take the first for an empty list.
-func (t *Transport) foreign(req *http.Request, a *Answer) *fault.Error {
-	if a.Status == http.StatusNoContent || a.Status == http.StatusNotModified || t.o.AnyContent != nil && t.o.AnyContent(req) {
+func foreign(a *Answer) *fault.Error {
+	if a.Status == http.StatusNoContent {
 		return nil
 	}
 	var cause string
@@ -260,11 +258,11 @@ func unreachable(op string, req *http.Request, err error) error {
 	if req.Context().Err() != nil {
 		return context.Cause(req.Context())
 	}
-	f := &fault.Error{Class: fault.Transient, Op: op, Where: req.URL.Host, Err: err}
-	if isCertificate(err) {
-		f.Hint = "the certificate is not trusted: give the authority that signed it as ca_file"
+	var known *fault.Error
+	if errors.As(err, &known) {
+		return known
 	}
-	return f
+	return &fault.Error{Class: fault.Transient, Op: op, Where: req.URL.Host, Err: err, Hint: certificateHint(err)}
 }
 
 // Fault returns the classified error inside what an SDK made of it, without the address that package http wraps
