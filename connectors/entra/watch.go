@@ -79,7 +79,7 @@ func (c *Connector) newWatch(ctx context.Context, notify func()) (*watch, error)
 func (w *watch) run(ctx context.Context) error {
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	l, err := w.connector.listen()
+	l, err := w.listen(inner)
 	if err != nil {
 		return err
 	}
@@ -101,6 +101,22 @@ func (w *watch) run(ctx context.Context) error {
 	}
 	w.notify()
 	return cause(inner, w.wait(inner))
+}
+
+// listen waits a little for an address that is taken: after a reload of the configuration the watch before this one is
+// still taking leave.
+func (w *watch) listen(ctx context.Context) (net.Listener, error) {
+	for left := 2 * farewell; ; left -= time.Second {
+		l, err := w.connector.listen()
+		if err == nil || fault.ClassOf(err) != fault.Transient || left <= 0 {
+			return l, err
+		}
+		select {
+		case <-w.connector.after(time.Second):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }
 
 // cause is why a watch ended, when it was the listener's end that ended everything else.

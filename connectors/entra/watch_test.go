@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ type watching struct {
 	ticks    chan time.Time
 	stop     context.CancelFunc
 	waits    *pauses
+	taken    *atomic.Int64 // how often listening fails
 }
 
 // pauses are the waits that were asked for.
@@ -56,6 +58,7 @@ func prepare(t *testing.T, edit func(*Config)) *watching {
 	t.Helper()
 	w := &watching{
 		world: newWorld(t, simulator.TenantOptions{Population: simulator.Population{People: 10, Groups: 2}}, simulator.Pages{}), t: t, waits: &pauses{},
+		taken: &atomic.Int64{},
 	}
 	w.listener = listenLocally(t, "127.0.0.1:0")
 	w.openWatching(edit)
@@ -84,7 +87,12 @@ func (w *watching) openWatching(edit func(*Config)) {
 	ticks := w.ticks
 	var err error
 	w.c, err = openWith(cfg, connectors.Env{Connection: "test", Now: w.now, Sleep: noWait}, tuning{
-		listen: func() (net.Listener, error) { return w.listener, nil },
+		listen: func() (net.Listener, error) {
+			if w.taken.Add(-1) >= 0 {
+				return nil, &fault.Error{Class: fault.Transient, Op: "listen"}
+			}
+			return w.listener, nil
+		},
 		after: func(d time.Duration) <-chan time.Time {
 			w.waits.note(d)
 			return ticks
@@ -323,6 +331,33 @@ func TestWatchRefused(t *testing.T) {
 				t.Errorf("%d subscriptions are left", n)
 			}
 		})
+	}
+}
+
+// TestWatchWaitsForItsAddress: the watch before this one may still be taking leave.
+func TestWatchWaitsForItsAddress(t *testing.T) {
+	w := prepare(t, nil)
+	w.taken.Store(3)
+	w.begin()
+	for range 3 {
+		w.tick(0)
+	}
+	w.called("in place")
+	w.stop()
+	_ = w.over()
+	w.taken.Store(1000)
+	w.begin()
+	for range 10 {
+		w.tick(0)
+	}
+	if err := w.over(); fault.ClassOf(err) != fault.Transient {
+		t.Errorf("an address that stays taken: %v", err)
+	}
+	w.begin()
+	w.tick(0)
+	w.stop()
+	if err := w.over(); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end of the context: %v", err)
 	}
 }
 

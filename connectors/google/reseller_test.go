@@ -256,6 +256,32 @@ func TestResellerPages(t *testing.T) {
 	}
 }
 
+// TestResellerRestart: what a listing said before it began anew does not outlive the new beginning.
+func TestResellerRestart(t *testing.T) {
+	r := start(t, func(o *simulator.Options) { o.PageCap = 2 })
+	for i := range 6 {
+		r.Reseller().Sell(simulator.Resold{ID: soldID(i)}, simulator.Subscription{SKU: "s", Plan: "FLEXIBLE", Status: "ACTIVE", Most: 1, Created: r.now()})
+	}
+	r.Misbehave(simulator.Fault{Match: "pageToken=", Times: 1, Status: 400, Body: `{"error":{"code":400}}`})
+	status, pages := "", 0
+	err := r.open(t, reselling).Read(t.Context(), connectors.Request{
+		Tenant: connectors.Tenant{ID: resellerTenant}, Stream: streamLicences, Mode: connectors.Full,
+	}, func(p *connectors.Page) error {
+		if pages++; pages == 1 {
+			r.Reseller().Edit(soldID(0), func(s *simulator.Subscription) { s.Status = "CANCELLED" })
+		}
+		for i := range p.Objects {
+			if p.Objects[i].ID == soldID(0)+"/s" {
+				status = text(p.Objects[i], directory.FieldStatus)
+			}
+		}
+		return nil
+	})
+	if err != nil || status != "cancelled" {
+		t.Errorf("status %q, error %v", status, err)
+	}
+}
+
 // TestResellerTenants: beside the reseller's tenant are those of the listed customers, into whose directories the
 // reseller's administrator may look.
 func TestResellerTenants(t *testing.T) {
