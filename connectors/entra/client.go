@@ -1,9 +1,11 @@
 package entra
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -106,13 +108,18 @@ func (c *Client) link(op, text string) (*url.URL, error) {
 
 // get fetches one address. prefer is a preference for the answer's form, or empty.
 func (c *Client) get(ctx context.Context, u *url.URL, prefer string) ([]byte, error) {
+	return c.call(ctx, http.MethodGet, u, prefer, nil)
+}
+
+// call makes a request, which may be sent more than once. A document goes with it unless it is nil.
+func (c *Client) call(ctx context.Context, method string, u *url.URL, prefer string, document []byte) ([]byte, error) {
 	claims := ""
 	for again := false; ; again = true {
 		token, err := c.signIn.get(ctx, claims)
 		if err != nil {
 			return nil, err
 		}
-		body, err := c.send(ctx, u, prefer, token)
+		body, err := c.send(ctx, method, u, prefer, token, document)
 		g, refused := asGraph(err)
 		if !refused || g.Status != http.StatusUnauthorized && g.Status != http.StatusForbidden {
 			return body, err
@@ -129,14 +136,21 @@ func (c *Client) get(ctx context.Context, u *url.URL, prefer string) ([]byte, er
 	}
 }
 
-func (c *Client) send(ctx context.Context, u *url.URL, prefer, token string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)
+func (c *Client) send(ctx context.Context, method string, u *url.URL, prefer, token string, document []byte) ([]byte, error) {
+	var body io.Reader = http.NoBody
+	if document != nil {
+		body = bytes.NewReader(document)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
 		return nil, &fault.Error{Class: fault.Internal, Op: "make a request", Err: errors.New("an address that cannot be asked")}
 	}
 	req.URL = u // as the service wrote it, not as package url writes it
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Accept", "application/json")
+	if document != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	// Work in the background gives way to what people wait for.
 	req.Header.Set("x-ms-throttle-priority", "low")
 	if prefer != "" {

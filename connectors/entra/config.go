@@ -43,6 +43,9 @@ type Config struct {
 	// LicenceNames is a CSV file with product names, in the form in which Microsoft publishes it.
 	LicenceNames config.Path `yaml:"licence_names"`
 
+	// Notifications are how Graph tells of changes at once.
+	Notifications Notifications `yaml:"notifications"`
+
 	// Share is the part of the service's quota that may be used, in percent.
 	Share int `yaml:"share"`
 
@@ -71,6 +74,7 @@ func (c *Config) Validate() []config.Issue {
 	c.validateTenant(report)
 	c.validateCredential(report)
 	c.validateServices(report)
+	c.Notifications.validate(c.TenantType, report)
 	for i, name := range c.Attributes {
 		if message, hint := CheckAttribute(name); message != "" {
 			report(fmt.Sprintf("attributes[%d]", i), hint, "%s", message)

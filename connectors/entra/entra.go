@@ -6,6 +6,7 @@ package entra
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"time"
 
@@ -23,7 +24,10 @@ func open(cfg *Config, env connectors.Env) (connectors.Connector, error) { retur
 // Connector reads one tenant.
 type Connector struct {
 	*Reader
-	base *http.Transport
+	base          *http.Transport
+	notifications Notifications
+	listen        func() (net.Listener, error)
+	after         func(d time.Duration) <-chan time.Time
 }
 
 var _ connectors.Connector = (*Connector)(nil)
@@ -36,6 +40,8 @@ func Open(cfg *Config, env connectors.Env) (*Connector, error) { return openWith
 type tuning struct {
 	patience time.Duration
 	stale    int
+	listen   func() (net.Listener, error)
+	after    func(d time.Duration) <-chan time.Time
 }
 
 func openWith(cfg *Config, env connectors.Env, t tuning) (*Connector, error) {
@@ -66,7 +72,16 @@ func openWith(cfg *Config, env connectors.Env, t tuning) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Connector{Reader: NewReader(client, cfg.selection(names)), base: base}, nil
+	c := &Connector{
+		Reader: NewReader(client, cfg.selection(names)), base: base, notifications: cfg.Notifications, listen: t.listen, after: t.after,
+	}
+	if c.listen == nil {
+		c.listen = c.notifications.open
+	}
+	if c.after == nil {
+		c.after = time.After
+	}
+	return c, nil
 }
 
 // Describe implements connectors.Connector.

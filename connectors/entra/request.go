@@ -8,6 +8,7 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/devicemanagement"
 	"github.com/microsoftgraph/msgraph-sdk-go/groups"
 	"github.com/microsoftgraph/msgraph-sdk-go/subscribedskus"
+	"github.com/microsoftgraph/msgraph-sdk-go/subscriptions"
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
 
 	"dirsyncd/sync/fault"
@@ -102,6 +103,17 @@ func (r requests) parents(group string, top int32) (*url.URL, error) {
 
 func (r requests) subscribedSKUs() (*url.URL, error) {
 	return address(subscribedskus.NewSubscribedSkusRequestBuilderInternal(r.parameters, neverSends{}).ToGetRequestInformation(context.Background(), nil))
+}
+
+// subscriptions lists the subscriptions for notifications of the application; new ones are posted there.
+func (r requests) subscriptions() (*url.URL, error) {
+	return address(subscriptions.NewSubscriptionsRequestBuilderInternal(r.parameters, neverSends{}).ToGetRequestInformation(context.Background(), nil))
+}
+
+// subscription is one of them.
+func (r requests) subscription(id string) (*url.URL, error) {
+	b := subscriptions.NewSubscriptionsRequestBuilderInternal(r.parameters, neverSends{}).BySubscriptionId(id)
+	return address(b.ToGetRequestInformation(context.Background(), nil))
 }
 
 func (r requests) managedDevices(properties []string, top int32) (*url.URL, error) {

@@ -12,6 +12,7 @@ import (
 	reportsapi "google.golang.org/api/admin/reports/v1"
 	"google.golang.org/api/licensing/v1"
 	"google.golang.org/api/option"
+	resellerapi "google.golang.org/api/reseller/v1"
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/internal/rest"
@@ -47,6 +48,7 @@ type account struct {
 	users, groups, chrome, mobile *directoryapi.Service
 	events                        *reportsapi.Service
 	licences                      *licensing.Service
+	sold                          *resellerapi.Service
 
 	mu  sync.Mutex
 	id  string // the customer's real id once it is known
@@ -67,7 +69,7 @@ func (c *Connector) newAccount(p party) (*account, error) {
 	if a.tokenURI != "" {
 		uri = a.tokenURI
 	}
-	hosts := []string{hostOf(uri), "admin.googleapis.com", "licensing.googleapis.com"}
+	hosts := []string{hostOf(uri), "admin.googleapis.com", "licensing.googleapis.com", hostReseller}
 	if c.cfg.Endpoint != "" {
 		hosts = []string{hostOf(uri), hostOf(c.cfg.Endpoint)}
 	}
@@ -90,6 +92,9 @@ func (c *Connector) newAccount(p party) (*account, error) {
 	}
 	if err == nil {
 		a.licences, err = service(a, licensing.NewService, licenceScopes()...)
+	}
+	if err == nil {
+		a.sold, err = service(a, resellerapi.NewService, resellerScopes()...)
 	}
 	if err != nil {
 		return nil, err

@@ -38,7 +38,30 @@ func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 		}
 		findings = append(findings, found...)
 	}
+	if c.cfg.Reseller {
+		found, err := c.checkReseller(ctx)
+		if ctx.Err() != nil {
+			return findings, ctx.Err()
+		}
+		if err != nil {
+			found = append(found, failure(resellerTenant, err))
+		}
+		findings = append(findings, found...)
+	}
 	return findings, ctx.Err()
+}
+
+func (c *Connector) checkReseller(ctx context.Context) ([]connectors.Finding, error) {
+	a, err := c.account(resellerTenant)
+	if err != nil {
+		return nil, err
+	}
+	r := &reading{account: a, connector: c, op: "check", began: c.env.Now()}
+	found := a.tryOut(ctx, []trialOf{r.trialOfReseller()})
+	for i := range found {
+		found[i].Subject = resellerTenant + ": " + found[i].Subject
+	}
+	return found, nil
 }
 
 func (a *account) check(ctx context.Context) []connectors.Finding {
@@ -56,7 +79,13 @@ func (a *account) check(ctx context.Context) []connectors.Finding {
 	}
 	findings = append(findings, connectors.Finding{Subject: "customer " + a.customer, OK: true, Detail: detail})
 	r := &reading{account: a, connector: a.connector, op: "check", customer: who.ID, began: a.connector.env.Now()}
-	for _, t := range a.trials(r) {
+	return append(findings, a.tryOut(ctx, a.trials(r))...)
+}
+
+// tryOut tries lists one after the other.
+func (a *account) tryOut(ctx context.Context, trials []trialOf) []connectors.Finding {
+	var findings []connectors.Finding
+	for _, t := range trials {
 		if ctx.Err() != nil {
 			return findings
 		}

@@ -23,6 +23,9 @@ type Config struct {
 	Customer string `yaml:"customer"`
 	// Customers are several accounts, each a tenant of its own. It takes the place of Customer.
 	Customers []CustomerConfig `yaml:"customers"`
+	// Reseller reads the customers of a reseller and what they have bought, as a tenant of its own. Directories are
+	// then read of those Customers that are listed, and of no other account.
+	Reseller bool `yaml:"reseller"`
 	// Credentials is the text of a JSON key: of a service account with domain-wide delegation, or an
 	// authorized_user document with a refresh token.
 	Credentials config.Secret `yaml:"credentials"`
@@ -148,14 +151,20 @@ func (v *validation) report(path, hint, format string, args ...any) {
 const customerHint = "write my_customer, or the customer id that the Admin console shows under Account, such as C01abc234"
 
 func (c *Config) validateCustomers(v *validation) {
-	if len(c.Customers) == 0 {
+	if c.Reseller {
+		if c.Customer != myCustomer && c.Customer != "" {
+			v.report("customer", "put it on the list customers, or leave it out", "cannot stand beside reseller")
+		}
+		validateSignIn(v, "", c.Credentials, c.Subject, c.OAuth)
+	}
+	if len(c.Customers) == 0 && !c.Reseller {
 		if c.Customer != myCustomer && !customerID.MatchString(c.Customer) {
 			v.report("customer", customerHint, "%q is not a customer", c.Customer)
 		}
 		validateSignIn(v, "", c.Credentials, c.Subject, c.OAuth)
 		return
 	}
-	if c.Customer != myCustomer && c.Customer != "" {
+	if c.Customer != myCustomer && c.Customer != "" && !c.Reseller {
 		v.report("customer", "leave it out, or put it on the list", "cannot stand beside customers")
 	}
 	seen := map[string]bool{}
@@ -301,9 +310,10 @@ func (c *Config) party(one CustomerConfig) party {
 	return p
 }
 
-// parties lists every account. A single one has no name.
+// parties lists every account whose directory is read. A single one has no name; a reseller's own is none of them
+// unless it is on the list.
 func (c *Config) parties() []party {
-	if len(c.Customers) == 0 {
+	if len(c.Customers) == 0 && !c.Reseller {
 		return []party{c.party(CustomerConfig{Customer: c.Customer})}
 	}
 	list := make([]party, len(c.Customers))

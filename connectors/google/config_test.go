@@ -65,7 +65,14 @@ func TestValidate(t *testing.T) {
 		"overlap":                {func(c *Config) { c.Overlap = config.Duration(time.Minute) }, "overlap"},
 		"share":                  {func(c *Config) { c.Share = 0 }, "share"},
 		"quota":                  {func(c *Config) { c.Quota = -1 }, "quota"},
-		"parallel":               {func(c *Config) { c.Parallel = 1000 }, "parallel"},
+		"a reseller":             {reselling, ""},
+		"a reseller's customers": {func(c *Config) { reselling(c); c.Customers = []CustomerConfig{{Customer: "C01"}} }, ""},
+		"a reseller's account":   {func(c *Config) { reselling(c); c.Customer = "C01" }, "customer"},
+		"a reseller's sign-in": {func(c *Config) {
+			reselling(c)
+			c.Customers, c.Subject = []CustomerConfig{{Customer: "C01", Subject: "b@x"}}, ""
+		}, "subject"},
+		"parallel": {func(c *Config) { c.Parallel = 1000 }, "parallel"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := valid()

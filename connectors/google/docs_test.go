@@ -23,7 +23,7 @@ func TestDocumented(t *testing.T) {
 			t.Errorf("docs/google.md does not tell of %s", key)
 		}
 	}
-	for _, list := range [][]string{userScopes(), groupScopes(), eventScopes(), licenceScopes(), chromeScopes(), mobileScopes()} {
+	for _, list := range [][]string{userScopes(), groupScopes(), eventScopes(), licenceScopes(), chromeScopes(), mobileScopes(), resellerScopes()} {
 		for _, scope := range list {
 			if !strings.Contains(string(guide), "`"+scope+"`") {
 				t.Errorf("docs/google.md does not tell of the scope %s", scope)

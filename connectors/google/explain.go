@@ -120,7 +120,7 @@ func (x explainer) explain(a *rest.Answer) *fault.Error {
 	case a.Status == http.StatusUnauthorized:
 		f.Class, f.Hint = fault.Auth, "the token is not taken: see that the service account and its key still exist"
 	case a.Status == http.StatusForbidden:
-		f.Class, f.Hint = fault.Forbidden, forbiddenHint(e)
+		f.Class, f.Hint = fault.Forbidden, forbiddenHint(a.Op, e)
 	case a.Status == http.StatusBadRequest:
 		f.Class = fault.Invalid
 	case e.is("conditionNotMet", "limitExceeded"):
@@ -131,14 +131,20 @@ func (x explainer) explain(a *rest.Answer) *fault.Error {
 	return f
 }
 
-func forbiddenHint(e *answerError) string {
+func forbiddenHint(op string, e *answerError) string {
+	reseller := op == opSubscriptions || op == opResold
 	switch {
+	case reseller && e.is("accessNotConfigured", "SERVICE_DISABLED"):
+		return "switch on the Google Workspace Reseller API in the Google Cloud project of the key"
 	case e.is("accessNotConfigured", "SERVICE_DISABLED"):
 		return "switch on the Admin SDK API (and, for licences, the Enterprise License Manager API) in the Google Cloud project of the key"
 	case e.is("insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"):
 		return "a scope is missing: `dirsyncd check --probe` names it; grant it under Security, API controls, Domain-wide delegation"
 	case e.is("domainCannotUseApis"):
 		return "the customer has switched off API access: Security, API controls in its Admin console"
+	}
+	if reseller {
+		return "the subject must be an administrator of a Google reseller: remove reseller if the company is none"
 	}
 	return "the subject must be an administrator of this customer with the read privileges for users, groups and what else is read"
 }

@@ -35,7 +35,7 @@ var discovery = sync.OnceValues(func() ([][]byte, error) {
 		return nil, err
 	}
 	var docs [][]byte
-	for _, name := range []string{"admin/directory/v1/admin-api.json", "admin/reports/v1/admin-api.json", "licensing/v1/licensing-api.json"} {
+	for _, name := range []string{"admin/directory/v1/admin-api.json", "admin/reports/v1/admin-api.json", "licensing/v1/licensing-api.json", "reseller/v1/reseller-api.json"} {
 		data, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(out)), name))
 		if err != nil {
 			return nil, err

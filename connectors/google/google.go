@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +41,7 @@ type Connector struct {
 	units      []string
 	wire       *http.Transport
 	paces      *paces
+	batch      int // how many customers of a reseller are emitted at once
 
 	mu       sync.Mutex
 	accounts map[string]*account // by tenant id
@@ -64,14 +66,18 @@ func Open(cfg *Config, env connectors.Env) (*Connector, error) {
 		return nil, err
 	}
 	c := &Connector{
-		cfg: *cfg, env: env, attributes: attributes, units: roots(cfg.Users.OrgUnits), wire: wire,
+		cfg: *cfg, env: env, batch: customerBatch, attributes: attributes, units: roots(cfg.Users.OrgUnits), wire: wire,
 		accounts: map[string]*account{},
 		paces: &paces{
 			by: map[string]*pace{}, rate: rate.Limit(float64(cfg.Quota) * float64(cfg.Share) / 100 / 60),
 			burst: max(1, cfg.Parallel), sleep: env.Sleep,
 		},
 	}
-	for _, p := range cfg.parties() {
+	parties := cfg.parties()
+	if cfg.Reseller {
+		parties = append(parties, cfg.reseller())
+	}
+	for _, p := range parties {
 		if _, err := signIn(p); err != nil {
 			return nil, err
 		}
@@ -81,6 +87,31 @@ func Open(cfg *Config, env connectors.Env) (*Connector, error) {
 
 // Describe implements connectors.Connector.
 func (c *Connector) Describe() connectors.Description {
+	var d connectors.Description
+	switch {
+	case !c.cfg.Reseller:
+		d = c.describeDirectory()
+	case len(c.cfg.Customers) == 0:
+		d.Streams = resellerStreams()
+	default:
+		d = c.describeDirectory()
+		for _, s := range resellerStreams() {
+			if !slices.ContainsFunc(d.Streams, func(has connectors.Stream) bool { return has.Name == s.Name }) {
+				d.Streams = append(d.Streams, s)
+			}
+		}
+	}
+	if c.cfg.Reseller {
+		d.Permissions = append(d.Permissions, "a subject that is an administrator of the reseller")
+		for _, s := range resellerScopes() {
+			d.Permissions = append(d.Permissions, scopePrefix+s+" (customers and subscriptions of a reseller)")
+		}
+	}
+	return d
+}
+
+// describeDirectory says what is read of an account.
+func (c *Connector) describeDirectory() connectors.Description {
 	events := c.cfg.Events != eventsOff
 	d := connectors.Description{Permissions: []string{
 		"a subject that is an administrator with the privileges Users > Read and Groups > Read of the Admin API",
@@ -122,16 +153,32 @@ func (c *Connector) Describe() connectors.Description {
 	return d
 }
 
-// Tenants implements connectors.Connector: one for every customer on the list, else a single one without a name.
+// Tenants implements connectors.Connector: one for every customer on the list, else a single one without a name; and
+// one for a reseller.
 func (c *Connector) Tenants(ctx context.Context) ([]connectors.Tenant, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	var list []connectors.Tenant
 	for _, p := range c.cfg.parties() {
-		list = append(list, p.tenant(len(c.cfg.Customers) > 0))
+		t := p.tenant(len(c.cfg.Customers) > 0)
+		if c.cfg.Reseller {
+			t.Streams = names(c.describeDirectory().Streams)
+		}
+		list = append(list, t)
+	}
+	if c.cfg.Reseller {
+		list = append(list, connectors.Tenant{ID: resellerTenant, Name: "Reseller", Streams: names(resellerStreams())})
 	}
 	return list, nil
+}
+
+func names(streams []connectors.Stream) []string {
+	var list []string
+	for _, s := range streams {
+		list = append(list, s.Name)
+	}
+	return list
 }
 
 // Close implements connectors.Connector.
@@ -147,8 +194,12 @@ func (c *Connector) account(tenant string) (*account, error) {
 	if a := c.accounts[tenant]; a != nil {
 		return a, nil
 	}
-	for _, p := range c.cfg.parties() {
-		if p.tenant(len(c.cfg.Customers) > 0).ID != tenant {
+	parties := c.cfg.parties()
+	if c.cfg.Reseller {
+		parties = append(parties, c.cfg.reseller())
+	}
+	for _, p := range parties {
+		if p.tenant(len(c.cfg.Customers) > 0 || c.cfg.Reseller).ID != tenant {
 			continue
 		}
 		a, err := c.newAccount(p)
@@ -185,7 +236,11 @@ func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(
 
 func (c *Connector) read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
 	op := "read " + req.Stream
-	streams := c.Describe().Streams
+	reseller := c.cfg.Reseller && req.Tenant.ID == resellerTenant
+	streams := resellerStreams()
+	if !reseller {
+		streams = c.describeDirectory().Streams
+	}
 	var stream *connectors.Stream
 	for i := range streams {
 		if streams[i].Name == req.Stream {
@@ -203,6 +258,10 @@ func (c *Connector) read(ctx context.Context, req connectors.Request, emit func(
 	a, err := c.account(req.Tenant.ID)
 	if err != nil {
 		return err
+	}
+	if reseller {
+		r := &reading{account: a, connector: c, op: op, stream: *stream, began: c.env.Now(), emit: emit}
+		return r.readReseller(ctx)
 	}
 	id, err := a.identify(ctx)
 	if err != nil {

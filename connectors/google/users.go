@@ -207,12 +207,10 @@ func (r *reading) getUser(ctx context.Context, key string) (*user, json.RawMessa
 
 // scope says what a full read lists. It changes exactly when that could be another set.
 func (r *reading) scope() string {
-	host := "admin.googleapis.com"
-	if e := r.connector.cfg.Endpoint; e != "" {
-		if u, err := url.Parse(e); err == nil {
-			host = u.Host
-		}
+	if r.account.customer == resellerTenant {
+		return fmt.Sprintf("%s, reseller, %s, as %s", r.host(hostReseller), r.stream.Name, r.identity())
 	}
+	host := r.host("admin.googleapis.com")
 	parts := []string{host, "customer " + r.customer, r.stream.Name, "as " + r.identity()}
 	cfg := &r.connector.cfg
 	switch r.stream.Name {
@@ -237,4 +235,12 @@ func (r *reading) scope() string {
 		parts = append(parts, fmt.Sprintf("organisation %t", cfg.Groups.Organisation))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// host is where a service is asked, given where Google has it.
+func (r *reading) host(of string) string {
+	if u, err := url.Parse(r.connector.cfg.Endpoint); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return of
 }

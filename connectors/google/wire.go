@@ -15,6 +15,7 @@ import (
 type document struct {
 	Kind, Etag, NextPageToken                       string
 	Users, Groups, Members, Items, ChromeOS, Mobile []json.RawMessage
+	Subscriptions                                   []json.RawMessage
 }
 
 func (d *document) list(key string) *[]json.RawMessage {
@@ -31,6 +32,8 @@ func (d *document) list(key string) *[]json.RawMessage {
 		return &d.ChromeOS
 	case "mobiledevices":
 		return &d.Mobile
+	case "subscriptions":
+		return &d.Subscriptions
 	}
 	return nil
 }

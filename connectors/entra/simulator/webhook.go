@@ -44,13 +44,16 @@ func (x *exchange) subscriptions(parts []string) {
 	}
 }
 
+// subscriptionsOf returns copies of the subscriptions of an application, or of all, in a tenant.
 func (s *Server) subscriptionsOf(app, tenant string) []*subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []*subscription
 	for _, id := range slices.Sorted(maps.Keys(s.subs)) {
 		if sub := s.subs[id]; sub.tenant == tenant && (app == "" || sub.app == app) {
-			list = append(list, sub)
+			same := *sub
+			same.doc = maps.Clone(sub.doc)
+			list = append(list, &same)
 		}
 	}
 	return list
@@ -89,10 +92,11 @@ func (x *exchange) subscribe() {
 	sub := &subscription{id: newGUID(), app: x.claims.App, tenant: x.tenant.id, doc: doc, expires: until}
 	x.tenant.read(func(d *directoryData) { sub.position = len(d.log) })
 	doc["id"], doc["applicationId"], doc["creatorId"] = sub.id, sub.app, x.claims.Object
+	answer := maps.Clone(doc)
 	x.s.mu.Lock()
 	x.s.subs[sub.id] = sub
 	x.s.mu.Unlock()
-	x.document(http.StatusCreated, doc)
+	x.document(http.StatusCreated, answer)
 }
 
 func (x *exchange) document(status int, doc map[string]any) {
@@ -131,8 +135,9 @@ func (x *exchange) oneSubscription(id string, rest []string) {
 		s.mu.Lock()
 		sub.expires = in.Expires
 		sub.doc["expirationDateTime"] = in.Expires.UTC().Format(time.RFC3339)
+		doc := maps.Clone(sub.doc)
 		s.mu.Unlock()
-		x.document(http.StatusOK, sub.doc)
+		x.document(http.StatusOK, doc)
 	case len(rest) == 1 && rest[0] == "reauthorize":
 		x.status = http.StatusNoContent
 	default:
@@ -185,6 +190,22 @@ func (s *Server) Subscriptions(tenant string) int {
 	return len(s.subscriptionsOf("", strings.ToLower(tenant)))
 }
 
+// SubscriptionEnds returns when each of a tenant's subscriptions ends, by its id.
+func (s *Server) SubscriptionEnds(tenant string) map[string]time.Time {
+	ends := map[string]time.Time{}
+	for _, sub := range s.subscriptionsOf("", strings.ToLower(tenant)) {
+		ends[sub.id] = sub.expires
+	}
+	return ends
+}
+
+// DropSubscriptions forgets a tenant's subscriptions without a word to anybody.
+func (s *Server) DropSubscriptions(tenant string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.subs, func(_ string, sub *subscription) bool { return sub.tenant == strings.ToLower(tenant) })
+}
+
 // Notify delivers what has changed in a tenant since the last delivery, one call per subscription, and returns how
 // many calls were taken.
 func (s *Server) Notify(ctx context.Context, t *Tenant) (int, error) {
@@ -193,7 +214,11 @@ func (s *Server) Notify(ctx context.Context, t *Tenant) (int, error) {
 		var list []map[string]any
 		t.read(func(d *directoryData) {
 			list = sub.news(d, t.id)
-			sub.position = len(d.log)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if same := s.subs[sub.id]; same != nil {
+				same.position = len(d.log)
+			}
 		})
 		if len(list) == 0 || s.o.Now().After(sub.expires) {
 			continue

@@ -15,6 +15,7 @@ import (
 type call struct {
 	s        *Server
 	customer *Customer
+	subject  string
 	query    url.Values
 	path     string
 	parts    []string // of the path
@@ -68,6 +69,10 @@ func (s *Server) route(r *http.Request) (*call, *answer) {
 		if named == "" || named == "my_customer" {
 			return nil, s.refuse(http.StatusBadRequest, "invalid", "Invalid value for: customerId")
 		}
+	case is("apps/reseller/v1/subscriptions"):
+		c.handle, scopes = (*call).soldSubscriptions, []string{"apps.order.readonly"}
+	case is("apps/reseller/v1/customers/*"):
+		c.handle, scopes = (*call).soldCustomer, []string{"apps.order.readonly"}
 	default:
 		return nil, s.refuse(http.StatusNotFound, "notFound", "Not Found")
 	}
@@ -92,11 +97,18 @@ func (s *Server) admit(c *call, r *http.Request, scopes []string, named string) 
 	if !allowed {
 		return s.refuse(http.StatusForbidden, "insufficientPermissions", "Request had insufficient authentication scopes.")
 	}
-	c.customer = s.customerOf(token.subject)
+	c.subject, c.customer = token.subject, s.customerOf(token.subject)
 	if c.customer == nil {
 		return s.refuse(http.StatusForbidden, "forbidden", "Not Authorized to access this resource/api")
 	}
+	if named == "" && s.resells(token.subject) && strings.HasPrefix(c.path, "/admin/directory/") {
+		c.customer = s.reseller.holder(c)
+	}
 	if named == "" || named == "my_customer" || named == c.customer.ID {
+		return nil
+	}
+	if open := s.reseller.open(named); open != nil && s.resells(token.subject) {
+		c.customer = open
 		return nil
 	}
 	for _, other := range s.customers {

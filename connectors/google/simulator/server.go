@@ -1,6 +1,6 @@
 // Package simulator is a Google Workspace on the loopback interface: the token service, and as much of the Admin
-// SDK's Directory API, Reports API and of the Enterprise License Manager API as a reader of people, groups, licences
-// and devices uses. It speaks the real wire protocol, holds a population that can be changed while it runs, counts
+// SDK's Directory API, Reports API, of the Enterprise License Manager API and of the Reseller API as a reader of people,
+// groups, licences, devices and a reseller's customers uses. It speaks the real wire protocol, holds a population that can be changed while it runs, counts
 // requests, and misbehaves on command.
 package simulator
 
@@ -51,6 +51,7 @@ type Server struct {
 
 	mu         sync.Mutex
 	customers  []*Customer
+	reseller   *Reseller
 	tokens     map[string]grant
 	denied     map[string]bool // scopes without their prefix
 	keyDeleted bool
@@ -88,6 +89,7 @@ func Start(o Options) (*Server, error) {
 		opts: o, tokens: map[string]grant{}, denied: map[string]bool{}, requests: map[string]int{}, refresh: RefreshToken,
 		closing: make(chan struct{}),
 	}
+	s.reseller = &Reseller{s: s, customers: map[string]*Resold{}}
 	for i, id := range o.Customers {
 		s.customers = append(s.customers, newCustomer(s, id, i))
 	}

@@ -108,6 +108,6 @@ func allScopes() []string {
 	return []string{
 		"admin.directory.customer.readonly", "admin.directory.user.readonly", "admin.directory.group.readonly",
 		"admin.directory.group.member.readonly", "admin.directory.device.chromeos.readonly",
-		"admin.directory.device.mobile.readonly", "admin.reports.audit.readonly", "apps.licensing",
+		"admin.directory.device.mobile.readonly", "admin.reports.audit.readonly", "apps.licensing", "apps.order.readonly",
 	}
 }

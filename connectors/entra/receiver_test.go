@@ -1,0 +1,227 @@
+package entra
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/fault"
+)
+
+const (
+	testState  = "the-secret-of-this-process"
+	testTenant = "99999999-0000-4000-8000-000000000001"
+)
+
+func TestReceiver(t *testing.T) {
+	entry := func(state, tenant, more string) string {
+		return `{"subscriptionId":"s1","clientState":"` + state + `","tenantId":"` + tenant + `"` + more + `}`
+	}
+	list := func(entries ...string) string { return `{"value":[` + strings.Join(entries, ",") + `]}` }
+	good := entry(testState, testTenant, `,"changeType":"updated","resource":"Users/1","resourceData":{"id":"1"}`)
+	for name, tc := range map[string]struct {
+		method, body string
+		status       int
+		changed      bool
+	}{
+		"a change":                {"", list(good), 202, true},
+		"one of several":          {"", list(entry("x", testTenant, ""), good), 202, true},
+		"capitals":                {"", list(entry(testState, strings.ToUpper(testTenant), "")), 202, true},
+		"another state":           {"", list(entry(testState+"x", testTenant, "")), 202, false},
+		"a part of the state":     {"", list(entry(testState[:5], testTenant, "")), 202, false},
+		"no state":                {"", list(entry("", testTenant, "")), 202, false},
+		"another tenant":          {"", list(entry(testState, testClient, "")), 202, false},
+		"no tenant":               {"", list(entry(testState, "", "")), 202, false},
+		"reading":                 {http.MethodGet, "", 405, false},
+		"deleting":                {http.MethodDelete, list(good), 405, false},
+		"nothing":                 {"", "", 400, false},
+		"no JSON":                 {"", "<html>", 400, false},
+		"no list":                 {"", `{}`, 400, false},
+		"null":                    {"", `{"value":null}`, 400, false},
+		"a list of texts":         {"", `{"value":["x"]}`, 400, false},
+		"just large enough":       {"", list(good, entry("x", "y", `,"more":"`+strings.Repeat("x", mostNotified-600)+`"`)), 202, true},
+		"too large":               {"", list(good, entry("x", "y", `,"more":"`+strings.Repeat("x", mostNotified)+`"`)), 413, false},
+		"a state of another kind": {"", `{"value":[{"clientState":7}]}`, 400, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReceiver(testState, testTenant)
+			method := tc.method
+			if method == "" {
+				method = http.MethodPost
+			}
+			w := httptest.NewRecorder()
+			r.ServeHTTP(w, httptest.NewRequest(method, "/any/path", strings.NewReader(tc.body)))
+			changed, renew, replace := r.take()
+			if w.Code != tc.status || changed != tc.changed || len(renew)+len(replace) > 0 || (len(r.news) > 0) != tc.changed {
+				t.Errorf("status %d, changed %t, news %d", w.Code, changed, len(r.news))
+			}
+			if strings.Contains(w.Body.String()+w.Result().Status, testState) {
+				t.Error("the answer tells the secret")
+			}
+		})
+	}
+}
+
+func TestReceiverLifecycle(t *testing.T) {
+	r := newReceiver(testState, "") // the tenant is not known: the secret alone counts
+	call := func(event string) (bool, int, int) {
+		body := `{"value":[{"subscriptionId":"s1","clientState":"` + testState + `","tenantId":"any","lifecycleEvent":"` + event + `"}]}`
+		w := httptest.NewRecorder()
+		r.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body)))
+		if w.Code != http.StatusAccepted {
+			t.Errorf("%s: %d", event, w.Code)
+		}
+		changed, renew, replace := r.take()
+		return changed, len(renew), len(replace)
+	}
+	for event, want := range map[string][3]int{
+		"reauthorizationRequired": {0, 1, 0}, "subscriptionRemoved": {1, 0, 1}, "missed": {1, 0, 1},
+	} {
+		changed, renew, replace := call(event)
+		if changed != (want[0] == 1) || renew != want[1] || replace != want[2] {
+			t.Errorf("%s: %t %d %d", event, changed, renew, replace)
+		}
+	}
+}
+
+func TestValidationCall(t *testing.T) {
+	for token, want := range map[string]int{
+		"Validation: a+b c/%20<script>ü": 200, "": 400, strings.Repeat("x", longestToken+1): 400, strings.Repeat("x", longestToken): 200,
+	} {
+		w := httptest.NewRecorder()
+		newReceiver(testState, "").ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/?x=1&validationToken="+url.QueryEscape(token), http.NoBody))
+		h := w.Header()
+		if w.Code != want || want == 200 && (w.Body.String() != token || !strings.HasPrefix(h.Get("Content-Type"), "text/plain") || h.Get("X-Content-Type-Options") != "nosniff") {
+			t.Errorf("%.40q: %d %q %v", token, w.Code, w.Body, h)
+		}
+	}
+}
+
+// TestReceiverIsFull: more calls at once than may be are sent away, and come again.
+func TestReceiverIsFull(t *testing.T) {
+	r := newReceiver(testState, "")
+	begun, release := make(chan struct{}, mostCalls), make(chan struct{})
+	done := make(chan int, mostCalls)
+	slow := func() io.Reader {
+		return readerFunc(func([]byte) (int, error) {
+			begun <- struct{}{}
+			<-release
+			return 0, errors.New("hung up")
+		})
+	}
+	for range mostCalls {
+		go func() {
+			w := httptest.NewRecorder()
+			r.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", slow()))
+			done <- w.Code
+		}()
+	}
+	for range mostCalls {
+		<-begun
+	}
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"value":[]}`)))
+	if w.Code != http.StatusServiceUnavailable {
+		t.Errorf("one too many: %d", w.Code)
+	}
+	close(release)
+	for range mostCalls {
+		if code := <-done; code != http.StatusBadRequest {
+			t.Errorf("a call that was cut: %d", code)
+		}
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// TestListener: over TLS, with a certificate that is read anew, or without.
+func TestListener(t *testing.T) {
+	dir := t.TempDir()
+	n := Notifications{Listen: "127.0.0.1:0", CertFile: config.Path(filepath.Join(dir, "cert.pem")), KeyFile: config.Path(filepath.Join(dir, "key.pem"))}
+	if _, err := n.open(); fault.ClassOf(err) != fault.Configuration || fault.Hint(err) == "" || strings.Contains(err.Error(), "key.pem") {
+		t.Errorf("without files: %v", err)
+	}
+	writePair(t, dir, 1)
+	l, err := n.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: newReceiver(testState, "")}
+	go func() { _ = server.Serve(l) }()
+	defer func() { _ = server.Close() }()
+	for serial := int64(1); serial < 3; serial++ {
+		writePair(t, dir, serial)
+		conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := conn.ConnectionState().PeerCertificates[0].SerialNumber.Int64(); got != serial {
+			t.Errorf("certificate %d, want %d", got, serial)
+		}
+		_ = conn.Close()
+	}
+	busy := Notifications{Listen: l.Addr().String()}
+	if _, err := busy.open(); fault.ClassOf(err) != fault.Transient || fault.Hint(err) == "" {
+		t.Errorf("an address that is taken: %v", err)
+	}
+}
+
+func writePair(t *testing.T, dir string, serial int64) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: cert}, "key.pem": {Type: "PRIVATE KEY", Bytes: der}} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// FuzzNotifications: whatever is called, only the secret counts.
+func FuzzNotifications(f *testing.F) {
+	f.Add(`{"value":[{"subscriptionId":"a","clientState":"` + testState + `","tenantId":"` + testTenant + `"}]}`)
+	f.Add(`{"value":[{"lifecycleEvent":"missed","clientState":null}]}`)
+	f.Add(`{"value":[null,{}],"value":[]}`)
+	f.Add(`[]`)
+	f.Fuzz(func(t *testing.T, body string) {
+		list, err := parseNotifications([]byte(body))
+		if err != nil && len(list) > 0 {
+			t.Error("a list and an error")
+		}
+		// A process with another secret, which no input can hold.
+		r := newReceiver("another "+testState+body, testTenant)
+		r.note(list)
+		if changed, renew, replace := r.take(); changed || len(renew)+len(replace) > 0 || len(r.news) > 0 {
+			t.Errorf("a call without the secret counts: %q", body)
+		}
+	})
+}

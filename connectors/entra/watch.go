@@ -1,0 +1,252 @@
+package entra
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/sync/fault"
+)
+
+const (
+	resourceUsers  = "/users"
+	resourceGroups = "/groups"
+
+	// echo is how long after a notification there is another call: what Graph tells of is not at once in its lists.
+	echo = 45 * time.Second
+	// look is the longest time between two looks at the clock, which may jump, and stand still while a machine sleeps.
+	look = 10 * time.Minute
+	// farewell is how long taking leave may take.
+	farewell = 5 * time.Second
+)
+
+var _ connectors.Watcher = (*Connector)(nil)
+
+// Watch implements connectors.Watcher. While it runs, this program listens for Graph's calls.
+func (c *Connector) Watch(ctx context.Context, _ connectors.Tenant, notify func()) error {
+	if !c.notifications.wanted() {
+		return nil
+	}
+	w, err := c.newWatch(ctx, notify)
+	if err == nil {
+		err = w.run(ctx)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// watch is one watch of a tenant.
+type watch struct {
+	subscriber
+
+	connector *Connector
+	receiver  *receiver
+	notify    func()
+	list      []subscription
+	again     time.Time // when to call once more; zero: not
+}
+
+func (c *Connector) newWatch(ctx context.Context, notify func()) (*watch, error) {
+	token, err := c.client.signIn.get(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	tenant := c.sel.Tenant
+	if !looksLikeID(tenant) {
+		claims, _ := readClaims(token)
+		tenant = claims.Tenant
+	}
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // it never fails
+	state := hex.EncodeToString(secret)
+	return &watch{
+		subscriber: subscriber{client: c.client, url: c.notifications.URL, state: state},
+		connector:  c, receiver: newReceiver(state, tenant), notify: notify,
+	}, nil
+}
+
+// run listens, subscribes and waits.
+func (w *watch) run(ctx context.Context) error {
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	l, err := w.listen(inner)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler: w.receiver, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 20 * time.Second,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		err := server.Serve(l)
+		cancel(&fault.Error{Class: fault.Transient, Op: "listen for notifications", Where: w.connector.notifications.Listen, Err: err})
+	})
+	defer serving.Wait()
+	defer func() { _ = server.Close() }()
+	// The listener outlives the subscriptions, so that Graph finds somebody as long as it calls.
+	defer w.leave(ctx)
+	if err := w.begin(inner); err != nil {
+		return cause(inner, err)
+	}
+	w.notify()
+	return cause(inner, w.wait(inner))
+}
+
+// listen waits a little for an address that is taken: after a reload of the configuration the watch before this one is
+// still taking leave.
+func (w *watch) listen(ctx context.Context) (net.Listener, error) {
+	for left := 2 * farewell; ; left -= time.Second {
+		l, err := w.connector.listen()
+		if err == nil || fault.ClassOf(err) != fault.Transient || left <= 0 {
+			return l, err
+		}
+		select {
+		case <-w.connector.after(time.Second):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// cause is why a watch ended, when it was the listener's end that ended everything else.
+func cause(ctx context.Context, err error) error {
+	var f *fault.Error
+	if errors.As(context.Cause(ctx), &f) {
+		return f
+	}
+	return err
+}
+
+// begin subscribes to everything that is read.
+func (w *watch) begin(ctx context.Context) error {
+	w.sweep(ctx)
+	resources := []string{resourceUsers}
+	if w.connector.sel.Groups {
+		resources = append(resources, resourceGroups)
+	}
+	for _, r := range resources {
+		sub, err := w.subscribe(ctx, r)
+		if err != nil {
+			return err
+		}
+		w.list = append(w.list, sub)
+	}
+	return nil
+}
+
+// leave ends the subscriptions, if that can be had quickly.
+func (w *watch) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	for _, sub := range w.list {
+		if w.remove(ctx, sub.id) != nil {
+			return
+		}
+	}
+}
+
+// wait calls for what Graph tells, and renews what is getting old.
+func (w *watch) wait(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-w.receiver.news:
+		case <-w.connector.after(w.pause()):
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		changed, renew, replace := w.receiver.take()
+		if err := w.mend(ctx, renew, replace); err != nil {
+			return err
+		}
+		now := w.client.now()
+		switch {
+		case changed:
+			w.again = now.Add(echo)
+			w.notify()
+		case !w.again.IsZero() && !now.Before(w.again):
+			w.again = time.Time{}
+			w.notify()
+		}
+	}
+}
+
+// pause is how long there is nothing to do but wait.
+func (w *watch) pause() time.Duration {
+	now := w.client.now()
+	d := look
+	for i := range w.list {
+		d = min(d, w.list[i].renew.Sub(now))
+	}
+	if !w.again.IsZero() {
+		d = min(d, w.again.Sub(now))
+	}
+	return max(d, 0)
+}
+
+// mend renews and replaces subscriptions, those that Graph asks it for and those whose time has come.
+func (w *watch) mend(ctx context.Context, renew, replace map[string]bool) error {
+	now := w.client.now()
+	for i := range w.list {
+		sub := &w.list[i]
+		found := !replace[sub.id]
+		if found && !renew[sub.id] && now.Before(sub.renew) {
+			continue
+		}
+		var err error
+		if found {
+			if found, err = w.prolong(ctx, sub); err != nil {
+				return err
+			}
+		} else {
+			// One that missed something may be there still; two would tell everything twice.
+			_ = w.remove(ctx, sub.id)
+		}
+		if found {
+			continue
+		}
+		anew, err := w.subscribe(ctx, sub.resource)
+		if err != nil {
+			return err
+		}
+		*sub = anew
+		w.receiver.lost() // nobody told of what changed in between
+	}
+	return nil
+}
+
+// open listens at the configured address.
+func (n *Notifications) open() (net.Listener, error) {
+	const op = "listen for notifications"
+	l, err := net.Listen("tcp", n.Listen) //nolint:noctx // it does not wait
+	if err != nil {
+		return nil, &fault.Error{Class: fault.Transient, Op: op, Where: n.Listen, Err: err, Hint: "set notifications.listen to a free address of this machine"}
+	}
+	if n.CertFile == "" {
+		return l, nil
+	}
+	load := func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		pair, err := tls.LoadX509KeyPair(string(n.CertFile), string(n.KeyFile))
+		return &pair, err
+	}
+	if _, err := load(nil); err != nil {
+		_ = l.Close()
+		return nil, &fault.Error{
+			Class: fault.Configuration, Op: op, Where: string(n.CertFile), Err: withoutPath(err), Hint: "cert_file and key_file must be a PEM certificate and its key",
+		}
+	}
+	return tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: load, NextProtos: []string{"http/1.1"}}), nil
+}
