@@ -161,7 +161,11 @@ func (r *reading) checkMethod() connectors.Finding {
 	case err != nil:
 		return failure(subject, err)
 	case m != nil:
-		return connectors.Finding{Subject: subject, OK: true, Detail: m.name()}
+		f := connectors.Finding{Subject: subject, OK: true, Detail: m.name()}
+		if why != "" {
+			f.Detail += " (not " + why + ")"
+		}
+		return f
 	}
 	f := connectors.Finding{Subject: subject, OK: chosen == incrementalAuto || chosen == "", Detail: "none, every read is a full one: " + why}
 	if !f.OK {

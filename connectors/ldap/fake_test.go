@@ -42,6 +42,8 @@ type fakeDirectory struct {
 	page func(n int, r *fakeRequest) bool
 	// sync answers the content synchronization search with this number.
 	sync func(n int, r *fakeRequest)
+	// dirsync, unless nil, answers directory synchronization; without it, that control is ignored.
+	dirsync func(r *fakeRequest)
 	// watch answers persistent searches.
 	watch func(r *fakeRequest)
 	syncs int
@@ -67,6 +69,7 @@ type fakeRequest struct {
 	attributes []string
 	paging     *ldap.ControlPaging
 	sync       bool
+	dirsync    *ldap.ControlDirSync
 	watch      string // the value of the control for persistent searches
 }
 
@@ -175,8 +178,11 @@ func parseRequest(conn net.Conn, id int64, p *ber.Packet) *fakeRequest {
 				r.watch = c.Children[len(c.Children)-1].Data.String()
 			}
 			if control, err := ldap.DecodeControl(c); err == nil {
-				if paging, ok := control.(*ldap.ControlPaging); ok {
-					r.paging = paging
+				switch control := control.(type) {
+				case *ldap.ControlPaging:
+					r.paging = control
+				case *ldap.ControlDirSync:
+					r.dirsync = control
 				}
 			}
 		}
@@ -191,6 +197,8 @@ func (d *fakeDirectory) search(r *fakeRequest) {
 		r.done(0, "", nil)
 	case r.watch != "":
 		d.watch(r)
+	case r.dirsync != nil && d.dirsync != nil:
+		d.dirsync(r)
 	case r.sync:
 		d.mu.Lock()
 		d.syncs++

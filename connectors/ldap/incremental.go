@@ -25,13 +25,14 @@ const (
 
 // The names of the methods.
 const (
+	methodDirSync   = "dirsync"
 	methodUSN       = "usn"
 	methodSyncrepl  = "syncrepl"
 	methodTimestamp = "timestamp"
 )
 
 func incrementalNames() []string {
-	return []string{incrementalAuto, methodUSN, methodSyncrepl, methodTimestamp, incrementalOff}
+	return []string{incrementalAuto, methodDirSync, methodUSN, methodSyncrepl, methodTimestamp, incrementalOff}
 }
 
 // method is one way in which a server tells what changed. A value serves any number of readings.
@@ -90,7 +91,7 @@ func (c *Connector) newReading(s *session, op string, kind directory.Kind) *read
 func (c *Connector) methods(p preset) []method {
 	all := []method{syncrepl{}}
 	if p.name == presetActiveDirectory {
-		all = []method{usn{}}
+		all = []method{dirsync{}, usn{}}
 	}
 	switch c.cfg.Incremental {
 	case incrementalOff:
@@ -101,6 +102,8 @@ func (c *Connector) methods(p preset) []method {
 		return []method{syncrepl{}}
 	case methodTimestamp:
 		return []method{timestamps{}}
+	case methodDirSync:
+		return []method{dirsync{}}
 	case methodUSN:
 		return []method{usn{}}
 	default:
@@ -109,7 +112,7 @@ func (c *Connector) methods(p preset) []method {
 }
 
 // choose begins with the first method that works for a reading. It returns no method when every read has to be a
-// full one, and why.
+// full one. why says what speaks against those that are better.
 func (r *reading) choose() (m method, end func() []byte, why string, err error) {
 	var reasons []string
 	for _, m := range r.connector.methods(r.preset) {
@@ -118,7 +121,7 @@ func (r *reading) choose() (m method, end func() []byte, why string, err error) 
 		case err != nil:
 			return nil, nil, "", err
 		case end != nil:
-			return m, end, "", nil
+			return m, end, strings.Join(reasons, "; "), nil
 		}
 		reasons = append(reasons, m.name()+": "+why)
 	}
@@ -170,9 +173,10 @@ func decodeCursor(data []byte) (cursor, error) {
 
 // host names the server that the cursor is of, when it is worth nothing on others; empty otherwise.
 func (c cursor) host() string {
-	if c.Method != methodUSN {
+	if c.Method != methodUSN && c.Method != methodDirSync {
 		return ""
 	}
+	// The marks of both begin alike.
 	mark, _ := decodeUSNMark(c.Mark)
 	return mark.Host
 }

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"dirsyncd/connectors/ldap/internal/wire"
@@ -44,14 +45,18 @@ func (s *surveyed) load(e *wire.Entry) {
 		case "replpropertymetadata":
 			s.metadata = v
 		case "objectclass":
-			for _, class := range a.Values {
-				switch strings.ToLower(class) {
-				case "user", "group", "contact": // a computer is a user, too
-					s.leaf = true
-				}
-			}
+			s.leaf = slices.ContainsFunc(a.Values, isLeafClass)
 		}
 	}
+}
+
+// isLeafClass reports whether nothing of interest is below entries of a class.
+func isLeafClass(class string) bool {
+	switch strings.ToLower(class) {
+	case "user", "group", "contact": // a computer is a user, too
+		return true
+	}
+	return false
 }
 
 // movedSince reports whether the entry got its name or place by the change with the number since or a later one,

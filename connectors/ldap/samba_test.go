@@ -21,14 +21,20 @@ func TestDomainController(t *testing.T) {
 	d := &domain{Server: sambatest.Start(t)}
 	d.reader = d.AddReader("reader")
 	d.Allow(sambatest.DeletedObjects, d.reader, sambatest.ReadRights)
+	replicator := d.AddReader("mirror")
+	d.Allow(sambatest.DeletedObjects, replicator, sambatest.ReadRights)
+	d.AllowReplication(replicator)
 	d.Delete(d.AddUser("witness", "CN=Users,"+sambatest.Suffix, nil))
 	for _, part := range []struct {
 		name string
 		run  func(*testing.T, *domain)
 	}{
 		{"Read", domainRead}, {"Refusals", domainRefusals}, {"Kerberos", domainKerberos}, {"State", domainState}, {"ManyMembers", domainManyMembers},
-		{"USN", domainUSN}, {"USNRights", domainRights}, {"USNMarks", domainMarks}, {"Idle", domainIdle},
-		{"LeavesBase", domainLeavesBase}, {"SearchLines", domainSearchLines}, {"Forest", domainForest}, {"Watch", domainWatch}, {"Schema", domainSchema}, {"SameController", domainSameController}, {"Random", domainRandom}, {"Conformance", domainConformance},
+		{"USN", func(t *testing.T, d *domain) { domainChanges(t, d, methodUSN, nil) }}, {"USNRights", domainRights}, {"USNMarks", domainMarks}, {"Idle", domainIdle},
+		{"LeavesBase", domainLeavesBase}, {"SearchLines", domainSearchLines}, {"Forest", domainForest}, {"Watch", domainWatch}, {"Schema", domainSchema}, {"SameController", domainSameController},
+		{"Random", func(t *testing.T, d *domain) { domainRandom(t, d, "Random", 1200, nil) }},
+		{"Conformance", domainConformance},
+		{"DirSync", domainDirSync},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, &domain{Server: d.In(t), reader: d.reader}) })
 	}
@@ -168,16 +174,16 @@ func domainManyMembers(t *testing.T, d *domain) {
 	}
 }
 
-// domainUSN makes one kind of change after the other and compares each delta with a full read.
-func domainUSN(t *testing.T, d *domain) {
-	ou := d.AddOU("USN", sambatest.Suffix)
+// domainChanges makes one kind of change after the other and compares each delta with a full read.
+func domainChanges(t *testing.T, d *domain, name string, change func(*Config)) {
+	ou := d.AddOU(name, sambatest.Suffix)
 	deep := d.AddOU("Deep", d.AddOU("Upper", ou))
-	ada, bob := d.AddUser("usn-ada", ou, nil), d.AddUser("usn-bob", deep, nil)
-	eve := d.AddUser("usn-eve", deep, map[string][]string{"manager": {ada}})
-	inner := d.AddGroup("usn-inner", deep, bob, eve)
-	outer := d.AddGroup("usn-outer", ou, inner)
-	d.AddGroup("usn-empty", deep)
-	c := d.open(t, nil, ou)
+	ada, bob := d.AddUser(name+"-ada", ou, nil), d.AddUser(name+"-bob", deep, nil)
+	eve := d.AddUser(name+"-eve", deep, map[string][]string{"manager": {ada}})
+	inner := d.AddGroup(name+"-inner", deep, bob, eve)
+	outer := d.AddGroup(name+"-outer", ou, inner)
+	d.AddGroup(name+"-empty", deep)
+	c := d.open(t, change, ou)
 	users, groups := follow(t, c, streamUsers), follow(t, c, streamGroups)
 	id := ""
 	for _, step := range []struct {
@@ -191,25 +197,25 @@ func domainUSN(t *testing.T, d *domain) {
 		{"a cleared attribute", func() { d.Replace(ada, "title") }, 1, 0, 0, 0, 0},
 		{"disabled", func() { d.Replace(ada, "userAccountControl", "546") }, 1, 0, 0, 0, 0},
 		{"enabled", func() { d.Replace(ada, "userAccountControl", "544") }, 1, 0, 0, 0, 0},
-		{"an addition", func() { d.AddUser("usn-new", ou, nil) }, 1, 0, 0, 0, 0},
-		{"a rename", func() { ada = d.Rename(ada, "CN=usn-adele", "") }, 1, 0, 0, 0, 0},
-		{"a move", func() { ada = d.Rename(ada, "CN=usn-adele", deep) }, 1, 0, 0, 0, 0},
+		{"an addition", func() { d.AddUser(name+"-new", ou, nil) }, 1, 0, 0, 0, 0},
+		{"a rename", func() { ada = d.Rename(ada, "CN="+name+"-adele", "") }, 1, 0, 0, 0, 0},
+		{"a move", func() { ada = d.Rename(ada, "CN="+name+"-adele", deep) }, 1, 0, 0, 0, 0},
 		{"a member more", func() { d.AddMember(outer, ada) }, 0, 0, 1, 0, 0},
 		{"a group unnested", func() { d.RemoveMember(outer, inner) }, 0, 0, 1, 0, 0},
 		{"a group nested", func() { d.AddMember(inner, outer) }, 0, 0, 1, 0, 0},
-		{"a group renamed", func() { inner = d.Rename(inner, "CN=usn-core", "") }, 0, 0, 1, 0, 0},
+		{"a group renamed", func() { inner = d.Rename(inner, "CN="+name+"-core", "") }, 0, 0, 1, 0, 0},
 		{"a renamed unit", func() { d.Rename("OU=Upper,"+ou, "OU=Lower", "") }, 3, 0, 2, 0, 0},
 		{"a moved unit", func() { d.Rename("OU=Deep,OU=Lower,"+ou, "OU=Deep", ou) }, 3, 0, 2, 0, 0},
 		{"a unit that is described", func() { d.Replace("OU=Deep,"+ou, "description", "x") }, 0, 0, 0, 0, 0},
 		{"a deletion", func() {
-			bob = "CN=usn-bob,OU=Deep," + ou
+			bob = "CN=" + name + "-bob,OU=Deep," + ou
 			id = d.GUID(bob)
 			d.Delete(bob)
 		}, 0, 1, 0, 0, 0},
-		{"a manager deleted", func() { d.Delete("CN=usn-adele,OU=Deep," + ou) }, 0, 1, 0, 0, 0},
-		{"added and deleted", func() { d.Delete(d.AddUser("usn-brief", ou, nil)) }, 0, 0, 0, 0, 0},
+		{"a manager deleted", func() { d.Delete("CN=" + name + "-adele,OU=Deep," + ou) }, 0, 1, 0, 0, 0},
+		{"added and deleted", func() { d.Delete(d.AddUser(name+"-brief", ou, nil)) }, 0, 0, 0, 0, 0},
 		{"an undelete", func() { d.Undelete(id, bob) }, 1, 0, 0, 0, 1},
-		{"a group deleted", func() { d.Delete("CN=usn-empty,OU=Deep," + ou) }, 0, 0, 0, 1, 0},
+		{"a group deleted", func() { d.Delete("CN=" + name + "-empty,OU=Deep," + ou) }, 0, 0, 0, 1, 0},
 	} {
 		step.do()
 		fulls := 0

@@ -63,14 +63,22 @@ func (usn) begin(r *reading) (end func() []byte, why string, err error) {
 		return nil, why, nil
 	}
 	m := usnMark{Host: r.session.root.hostName, USN: last}
-	if m.Invocation, err = r.invocation(); err != nil || m.Invocation == "" {
-		return nil, "the bind user does not see the invocationId of the domain controller", err
-	}
-	if m.Witness, err = r.anyTombstone(area.suffix); err != nil || m.Witness == "" {
-		return nil, "the bind user sees nothing in " + deletedObjects(area.suffix) +
-			": give it List Contents and Read Property there (as long as nothing was ever deleted, there is nothing to see)", err
+	if m.Invocation, m.Witness, why, err = r.witness(area.suffix); why != "" || err != nil {
+		return nil, why, err
 	}
 	return m.encode, "", nil
+}
+
+// witness finds what a mark needs besides a number: the database, and a deleted entry.
+func (r *reading) witness(suffix string) (invocation, guid, why string, err error) {
+	if invocation, err = r.invocation(); err != nil || invocation == "" {
+		return "", "", "the bind user does not see the invocationId of the domain controller", err
+	}
+	if guid, err = r.anyTombstone(suffix); err != nil || guid == "" {
+		return "", "", "the bind user sees nothing in " + deletedObjects(suffix) +
+			": give it List Contents and Read Property there (as long as nothing was ever deleted, there is nothing to see)", err
+	}
+	return invocation, guid, "", nil
 }
 
 // usnUsable looks at what can be known without a question to the server.
@@ -135,24 +143,43 @@ func (u usn) changes(ctx context.Context, r *reading, data []byte, emit func(*co
 	if !ok {
 		return r.expired("the mark is damaged")
 	}
-	area, last, why := r.usnUsable()
+	area, last, err := r.continued(&mark)
 	switch {
-	case why != "":
-		return r.expired("%s", why)
-	case r.session.root.hostName != mark.Host:
-		return r.expired("this is the domain controller %s, the mark is of %s", r.session.root.hostName, mark.Host)
-	case last < mark.USN:
-		return r.expired("the domain controller has forgotten changes: it was restored")
+	case err != nil:
+		return err
 	case last == mark.USN:
 		return emit(r.last(u, data))
 	}
+	if err := r.sameDatabase(&mark); err != nil {
+		return err
+	}
+	return u.follow(ctx, r, &area, mark, last, emit)
+}
+
+// continued checks that this is the domain controller of a mark, which has not forgotten anything, and returns the
+// number of its last change.
+func (r *reading) continued(mark *usnMark) (in area, last uint64, err error) {
+	in, last, why := r.usnUsable()
+	switch {
+	case why != "":
+		err = r.expired("%s", why)
+	case r.session.root.hostName != mark.Host:
+		err = r.expired("this is the domain controller %s, the mark is of %s", r.session.root.hostName, mark.Host)
+	case last < mark.USN:
+		err = r.expired("the domain controller has forgotten changes: it was restored")
+	}
+	return in, last, err
+}
+
+// sameDatabase checks that the domain controller has the database of a mark.
+func (r *reading) sameDatabase(mark *usnMark) error {
 	switch invocation, err := r.invocation(); {
 	case err != nil:
 		return err
 	case invocation != mark.Invocation:
 		return r.expired("the database of the domain controller was restored or replaced")
 	}
-	return u.follow(ctx, r, &area, mark, last, emit)
+	return nil
 }
 
 // follow reads what changed after the mark, up to at least the number last.

@@ -24,6 +24,12 @@ func (s *Server) Deny(dn, account, rights string) {
 	s.editRights(dn, "add", "(D;CI;"+rights+";;;"+s.SID(account)+")")
 }
 
+// AllowReplication gives an account the right Replicating Directory Changes on the domain (MS-ADTS 5.1.3.2.1).
+func (s *Server) AllowReplication(account string) {
+	s.tb.Helper()
+	s.editRights(Suffix, "add", "(OA;;CR;1131f6aa-9c07-11d1-f79f-00c04fc2dcd2;;"+s.SID(account)+")")
+}
+
 // editRights changes the rights in the server's own database: not even an administrator may see those of
 // CN=Deleted Objects before taking its ownership.
 func (s *Server) editRights(dn, what, ace string) {

@@ -113,7 +113,8 @@ func (c Control) encode() *ber.Packet {
 	p := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSequence, nil, "")
 	p.AppendChild(octets(c.OID))
 	if c.Critical {
-		p.AppendChild(ber.NewBoolean(ber.ClassUniversal, ber.TypePrimitive, ber.TagBoolean, true, ""))
+		// 0xff is the only TRUE of RFC 4511 (section 5.1). Samba takes any other for FALSE.
+		p.AppendChild(ber.NewLDAPBoolean(ber.ClassUniversal, ber.TypePrimitive, ber.TagBoolean, true, ""))
 	}
 	if c.Value != "" {
 		p.AppendChild(octets(c.Value))
