@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	"dirsyncd/connectors"
+	"dirsyncd/sync/engine"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/schedule"
 )
@@ -86,26 +89,41 @@ func (s *service) watch(ctx context.Context, name string, source connectors.Watc
 // keep calls fn until it returns nil or the context ends, with growing pauses. It logs when trouble begins, not
 // every time that it goes on: runs by the schedule say more.
 func (s *service) keep(ctx context.Context, name string, fn func(context.Context) error) {
-	pause, troubled := watchPause, false
+	pause, troubled, refused := watchPause, false, 0
 	for {
 		began := time.Now()
-		err := fn(ctx)
+		err := safely(ctx, fn)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
 		if time.Since(began) > longestWatchPause {
-			pause, troubled = watchPause, false // it was in place for a good while
+			pause, troubled, refused = watchPause, false, 0 // it was in place for a good while
 		}
 		if !troubled {
 			troubled = true
 			s.log.Warn("the source cannot be watched for changes at the moment; the schedule goes on", "connection", name,
 				"class", fault.ClassOf(err), "err", err)
 		}
-		if sleepFor(ctx, pause) != nil {
+		wait := pause
+		if fault.ClassOf(err) == fault.Auth {
+			refused++
+			wait = engine.AuthPause(refused) // trying on would lock the account
+		}
+		if sleepFor(ctx, wait) != nil {
 			return
 		}
 		pause = min(2*pause, longestWatchPause)
 	}
+}
+
+// safely calls fn and makes an error of a panic in it.
+func safely(ctx context.Context, fn func(context.Context) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &fault.Error{Class: fault.Internal, Op: "watch", Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack()), Hint: "please report it"}
+		}
+	}()
+	return fn(ctx)
 }
 
 // fold calls trigger once for all that comes close together, and not too often, until the context ends.

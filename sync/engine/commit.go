@@ -151,7 +151,7 @@ func (s *settlement) follow(tx store.Reader, o *outcome, last store.Num, list []
 				return
 			}
 			err = tx.Referrers(link, h, func(n store.Num) bool {
-				if kind != o.kind || n > last {
+				if s.look[kind].Contains(uint32(n)) && (kind != o.kind || n > last) {
 					list = append(list, follower{kind, n, store.Changed})
 				}
 				return true

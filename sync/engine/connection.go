@@ -16,6 +16,11 @@ import (
 // lists them, then those that it used to list. One tenant's failure is that tenant's alone. When the tenants
 // cannot be listed, the only result is that of the connection itself.
 func (e *Engine) RunConnection(ctx context.Context, c *Connection, job Job) []Result {
+	if whole := e.begin(c, connectors.Tenant{}, job); job.Patient && whole.mustWait(ctx) {
+		// The credentials with which tenants are listed were refused.
+		whole.rec.Outcome, whole.rec.Ended = Waiting, whole.rec.Started
+		return []Result{{Partition: whole.part, Run: whole.rec}}
+	}
 	tenants, unlisted, err := e.tenants(ctx, c, job)
 	if err != nil {
 		return []Result{e.failed(ctx, c, job, err)}
@@ -38,6 +43,7 @@ func (e *Engine) RunConnection(ctx context.Context, c *Connection, job Job) []Re
 // tenants asks the source for its tenants, or the store when the source is not to be asked. unlisted are those
 // that were read before and that the source no longer has.
 func (e *Engine) tenants(ctx context.Context, c *Connection, job Job) (tenants, unlisted []connectors.Tenant, err error) {
+	defer recovered("list the tenants", &err)
 	stored, err := e.StoredTenants(ctx, c.Name)
 	if err != nil {
 		return nil, nil, err

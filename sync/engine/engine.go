@@ -161,12 +161,7 @@ func (r *run) mustWait(ctx context.Context) bool {
 
 // story is a run in four lines: where do we stand, what is new at the source, what follows from it.
 func (r *run) story(ctx context.Context) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &fault.Error{Class: fault.Internal, Op: "run", Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack()),
-				Hint: "this is a defect of dirsyncd; nothing that was not stored is lost, please report it"}
-		}
-	}()
+	defer recovered("run", &err)
 	if err := r.load(ctx); err != nil {
 		return err
 	}
@@ -182,6 +177,14 @@ func (r *run) story(ctx context.Context) (err error) {
 		return err
 	}
 	return r.settle(ctx)
+}
+
+// recovered, when deferred, makes an error of a panic: one tenant's defect is that tenant's alone.
+func recovered(op string, err *error) {
+	if p := recover(); p != nil {
+		*err = &fault.Error{Class: fault.Internal, Op: op, Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack()),
+			Hint: "this is a defect of dirsyncd; nothing that was not stored is lost, please report it"}
+	}
 }
 
 func (r *run) mode() string {

@@ -74,7 +74,7 @@ func (r *run) remember(ctx context.Context, err error) error {
 			r.state.Failing.Since, r.state.Failing.Runs = was.Since, was.Runs+1
 		}
 		if fault.ClassOf(err) == fault.Auth {
-			r.state.Failing.Retry = r.rec.Started.Add(authPause(r.state.Failing.Runs))
+			r.state.Failing.Retry = r.rec.Started.Add(AuthPause(r.state.Failing.Runs))
 		}
 	}
 	if !r.wrote && err == nil && was == nil && r.job.Trigger != "operator" {
@@ -97,9 +97,9 @@ func (r *run) remember(ctx context.Context, err error) error {
 	})
 }
 
-// authPause is how long refused credentials are left alone by schedules: directories lock an account after a
+// AuthPause is how long refused credentials are left alone by schedules: directories lock an account after a
 // handful of refusals within minutes. Somebody who mended the cause runs the connection or reloads.
-func authPause(runs int) time.Duration {
+func AuthPause(runs int) time.Duration {
 	return min(time.Hour<<min(runs-1, 8), 24*time.Hour)
 }
 

@@ -30,6 +30,9 @@ func (s *settlement) object(tx store.Reader, kind directory.Kind, n store.Num) (
 	out.unproven = out.forget && !row.Gone.Proven()
 	if out.unproven && s.keepUnproven {
 		out.leave, out.forget = true, false
+		if kind == directory.Group {
+			s.left.Add(uint32(n))
+		}
 		return out, nil
 	}
 	subject := s.subject(&o, row.Gone)
@@ -85,6 +88,14 @@ func (s *settlement) listed(tx store.Reader, kind directory.Kind, n store.Num, r
 	var list []uint32
 	for it := people.Iterator(); it.HasNext(); {
 		n := it.Next()
+		row, ok, err := tx.Row(directory.Person, store.Num(n))
+		if err != nil {
+			return nil, err
+		}
+		// With `leavers: keep` somebody who has left may have an active record for good.
+		if !ok || row.Gone != store.Here && (row.Gone.Proven() || !s.keepUnproven) {
+			continue
+		}
 		is, err := s.isActive(tx, store.Num(n))
 		if err != nil {
 			return nil, err

@@ -97,7 +97,11 @@ func planHash(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)[:6]) }
 
 // approve lets the held plan pass if it is still the same.
 func (s *settlement) approve(d *draft) error {
-	if got := planHash(d.hash); got != s.job.Approve {
+	got := planHash(d.hash)
+	if h := s.state.Held; h != nil && h.RemovalsOnly && h.Hash == s.job.Approve {
+		got, s.removalsOnly = planHash(d.unprovenHash), true
+	}
+	if got != s.job.Approve {
 		return &fault.Error{Class: fault.Conflict, Op: "approve " + s.job.Approve, Where: s.part.String(),
 			Err: fmt.Errorf("%w: it is now %s", ErrPlanChanged, got), Hint: "look at it with `dirsyncd plan --offline` and approve that one"}
 	}
@@ -107,14 +111,21 @@ func (s *settlement) approve(d *draft) error {
 
 // judge returns the plan as it must be held, or nil when it may go ahead.
 func (s *settlement) judge(d *draft, population func(directory.RecordKind) int) *store.HeldPlan {
-	if s.approved || d.counts.Total() == 0 {
+	if d.counts.Total() == 0 || s.approved && !s.removalsOnly {
 		return nil
 	}
 	held := &store.HeldPlan{Hash: planHash(d.hash), Run: s.rec.ID, Since: s.rec.Started, Counts: d.counts.Words()}
 	if s.vanished {
-		held.Reasons = append(held.Reasons, "groups or their members are missing without proof that they are gone")
+		held.Reasons = append(held.Reasons, "what rules look at is missing without proof that it is gone: groups or their members, licences, or managers")
 	}
 	held.Reasons = append(held.Reasons, s.conn.Guard.Check(d.proven, population)...)
+	if s.approved {
+		// Approved were removals without proof; the rest of the plan has only the guard to answer to.
+		held.Reasons = s.conn.Guard.Check(d.proven, population)
+		if s.approved = len(held.Reasons) == 0; s.approved {
+			return nil
+		}
+	}
 	if len(held.Reasons) > 0 {
 		return held
 	}

@@ -34,6 +34,9 @@ func (l *lanes) enter(slow bool) (leave func()) {
 	moving := time.AfterFunc(slowAfter, func() {
 		mu.Lock()
 		defer mu.Unlock()
+		if place == nil {
+			return
+		}
 		select {
 		case l.slow <- struct{}{}:
 			<-place
@@ -46,5 +49,6 @@ func (l *lanes) enter(slow bool) (leave func()) {
 		mu.Lock()
 		defer mu.Unlock()
 		<-place
+		place = nil
 	}
 }

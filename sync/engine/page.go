@@ -53,7 +53,9 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 		return err
 	}
 	state, moved := l.advance(p)
-	resumable := l.mode == connectors.Full && p.Resumable && p.Proof == nil
+	// After an entry that could not be read there are no more resume points: who goes on from one would not know of
+	// it, and take absence for proof.
+	resumable := l.mode == connectors.Full && p.Resumable && p.Proof == nil && len(l.invalid) == 0
 	if !d.empty() || moved && (resumable || l.cursorIsDue()) {
 		if moved {
 			state.Moved = l.opts.Now().UTC()
@@ -86,7 +88,7 @@ func (l *listing) advance(p *connectors.Page) (store.StreamState, bool) {
 	case l.mode == connectors.Delta:
 		state.Cursor = bytes.Clone(p.Cursor)
 		return state, !bytes.Equal(state.Cursor, l.state.Cursor)
-	case p.Resumable && p.Proof == nil:
+	case p.Resumable && p.Proof == nil && len(l.invalid) == 0:
 		state.Partial = bytes.Clone(p.Cursor)
 		return state, true
 	default:

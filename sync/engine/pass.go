@@ -51,7 +51,7 @@ func (s *settlement) pass(ctx context.Context, use func(context.Context, *batch)
 	worked := make(chan error, 1)
 	go func() {
 		defer close(ready)
-		worked <- s.workOut(ctx, func(b *batch) error {
+		worked <- s.workOutSafely(ctx, func(b *batch) error {
 			select {
 			case ready <- b:
 				return nil
@@ -76,6 +76,12 @@ func (s *settlement) pass(ctx context.Context, use func(context.Context, *batch)
 		return err
 	}
 	return failed
+}
+
+// workOutSafely makes the batches on a goroutine of its own, where nobody else would catch a panic.
+func (s *settlement) workOutSafely(ctx context.Context, hand func(*batch) error) (err error) {
+	defer recovered("settle", &err)
+	return s.workOut(ctx, hand)
 }
 
 // workOut makes the batches.

@@ -30,8 +30,9 @@ func (r *run) settle(ctx context.Context) error {
 			r.counts = s.drafted.counts
 			return r.hold(ctx, held)
 		}
-		s.keepUnproven = true
 	}
+	// Whose absence is not proven is left alone unless the operator says so, even when nothing would follow now.
+	s.keepUnproven = !s.approved
 	if err := s.apply(ctx); err != nil {
 		return err
 	}
@@ -49,6 +50,9 @@ type settlement struct {
 	// keepUnproven leaves those alone whose absence is not proven.
 	keepUnproven bool
 	approved     bool
+	removalsOnly bool // what was approved
+	// left are groups that are left alone for now; their marks stay.
+	left         *roaring.Bitmap
 	surroundings *surroundings
 	activity     activity
 	drafted      *draft
@@ -57,7 +61,7 @@ type settlement struct {
 // collect works out whom to look at: what is dirty, everybody whom that touches, and everybody there is when
 // the rules are not those with which the records were made.
 func (r *run) collect(ctx context.Context) (*settlement, error) {
-	s := &settlement{run: r, hash: r.conn.Rules.Hash()}
+	s := &settlement{run: r, hash: r.conn.Rules.Hash(), left: roaring.New()}
 	for kind := range s.look {
 		s.look[kind] = roaring.New()
 	}
@@ -128,7 +132,8 @@ func (s *settlement) findVanished(tx store.Reader) error {
 
 // tellsApart reports whether objects of a kind decide what people become.
 func (s *settlement) tellsApart(kind directory.Kind) bool {
-	return kind == directory.Group || kind == directory.Licence && s.surroundings.uses.Licences
+	uses := &s.surroundings.uses
+	return kind == directory.Group || kind == directory.Licence && uses.Licences || kind == directory.Person && (uses.Manager || uses.Owner)
 }
 
 // addAll adds everything there is.
@@ -201,6 +206,17 @@ func (s *settlement) apply(ctx context.Context) error {
 	if err := s.introduceTargets(ctx); err != nil {
 		return err
 	}
+	if s.hash != s.state.RulesHash {
+		// Whoever goes on after a cut must not take these records for those of other rules, be it the former ones.
+		begun := s.state
+		if begun.RulesHash == "" {
+			begun.Targets = slices.Clone(s.conn.Targets)
+		}
+		begun.RulesHash = "unfinished " + s.hash
+		if err := s.update(ctx, func(tx store.Writer) error { return tx.PutTenant(begun) }); err != nil {
+			return err
+		}
+	}
 	return s.pass(ctx, func(ctx context.Context, b *batch) error {
 		if err := s.commit(ctx, b); err != nil {
 			return err
@@ -232,11 +248,12 @@ func (s *settlement) close(ctx context.Context, held *store.HeldPlan) error {
 	same := s.state.RulesHash == before.RulesHash && s.state.Name == before.Name && s.state.Domain == before.Domain &&
 		slices.Equal(s.state.Streams, before.Streams) &&
 		slices.Equal(s.state.Targets, before.Targets) && s.state.Held == before.Held
-	if same && s.look[directory.Group].IsEmpty() && !s.approved {
+	settled := roaring.AndNot(s.look[directory.Group], s.left)
+	if same && settled.IsEmpty() && !s.approved {
 		return nil
 	}
 	return s.update(ctx, func(tx store.Writer) error {
-		if err := tx.ClearDirty(directory.Group, nums(s.look[directory.Group])); err != nil {
+		if err := tx.ClearDirty(directory.Group, nums(settled)); err != nil {
 			return err
 		}
 		if s.approved {
