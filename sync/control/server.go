@@ -226,7 +226,7 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.log.Info("operator asks for a sync", "connections", req.Connections, "full", req.Full)
-	st := newStream(w, s.unreadTimeout)
+	st := newStream(s.ctx, w, s.unreadTimeout)
 	steps, written := make(chan Progress, 1), make(chan struct{})
 	go func() {
 		defer close(written)
@@ -266,7 +266,7 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	st := newStream(w, s.unreadTimeout)
+	st := newStream(s.ctx, w, s.unreadTimeout)
 	runs, err := s.ops.Plan(r.Context(), req, func(a PlannedAction) { st.send(line{Action: &a}) })
 	if err != nil {
 		st.finish(line{Error: toWire(err)})
@@ -279,7 +279,9 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 // for the whole.
 func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
 	s.log.Info("operator makes a backup of the state")
-	begun := &patient{to: w, rc: http.NewResponseController(w), limit: s.unreadTimeout}
+	begun := &patient{ctx: s.ctx, to: w, rc: http.NewResponseController(w), limit: s.unreadTimeout}
+	// A daemon that stops waits for nobody's slow disk.
+	defer context.AfterFunc(s.ctx, func() { _ = begun.rc.SetWriteDeadline(time.Now()) })()
 	w.Header().Set("Content-Type", "application/octet-stream")
 	err := s.ops.Backup(r.Context(), begun)
 	switch {
@@ -294,6 +296,7 @@ func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
 
 // patient writes to a client that must go on reading.
 type patient struct {
+	ctx   context.Context // of the server
 	to    io.Writer
 	rc    *http.ResponseController
 	limit time.Duration
@@ -303,6 +306,9 @@ type patient struct {
 func (p *patient) Write(data []byte) (int, error) {
 	p.any = true
 	if err := p.rc.SetWriteDeadline(time.Now().Add(p.limit)); err != nil {
+		return 0, err
+	}
+	if err := p.ctx.Err(); err != nil { // after the deadline, which the end of the context shortens
 		return 0, err
 	}
 	return p.to.Write(data)

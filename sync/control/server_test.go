@@ -499,3 +499,53 @@ func TestAnswersThatAreNone(t *testing.T) {
 		_ = l.Close()
 	}
 }
+
+// A server that stops does not wait for a client that reads nothing.
+func TestShutdownWaitsForNoReader(t *testing.T) {
+	fake := &controltest.Fake{
+		BackupFunc: func(_ context.Context, to io.Writer) error {
+			for range 64 {
+				if _, err := to.Write(make([]byte, 1<<20)); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		PlanFunc: func(ctx context.Context, _ control.PlanRequest, visit func(control.PlannedAction)) ([]control.Run, error) {
+			for ctx.Err() == nil {
+				visit(control.PlannedAction{Name: strings.Repeat("x", 10_000)})
+			}
+			return nil, ctx.Err()
+		},
+	}
+	for _, request := range []string{"GET /v1/backup HTTP/1.1\r\nHost: x\r\n\r\n",
+		"POST /v1/plan HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"} {
+		server := control.NewServer(fake, slog.New(slog.DiscardHandler))
+		path := socketPath(t)
+		if err := server.Listen(path); err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error, 1)
+		go func() { served <- server.Serve() }()
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		first := make([]byte, 1)
+		if _, err := conn.Read(first); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		if err := server.Shutdown(ctx); err != nil {
+			t.Errorf("%.12s: %v", request, err)
+		}
+		cancel()
+		_ = conn.Close()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -10,18 +11,25 @@ import (
 type stream struct {
 	rc      *http.ResponseController
 	enc     *json.Encoder
-	timeout time.Duration // how long the other side may leave a line unread
+	ctx     context.Context // of the server
+	timeout time.Duration   // how long the other side may leave a line unread
 	flushed time.Time
-	err     error // the first failure; nothing is written after it, and the request's context has ended
+	hurry   func() bool // undoes what waits for the end of ctx
+	err     error       // the first failure; nothing is written after it, and the request's context has ended
 }
 
 // flushEvery bounds how long lines wait for others to be sent together with.
 const flushEvery = 100 * time.Millisecond
 
-func newStream(w http.ResponseWriter, timeout time.Duration) *stream {
+// lastWord is how long a server that stops waits for the other side to read.
+const lastWord = time.Second
+
+// newStream begins a stream; ctx is that of the server, whose end cuts the patience with readers short.
+func newStream(ctx context.Context, w http.ResponseWriter, timeout time.Duration) *stream {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
-	s := &stream{rc: http.NewResponseController(w), enc: newEncoder(w), timeout: timeout}
+	s := &stream{ctx: ctx, rc: http.NewResponseController(w), enc: newEncoder(w), timeout: timeout}
+	s.hurry = context.AfterFunc(ctx, func() { _ = s.rc.SetWriteDeadline(time.Now().Add(lastWord)) })
 	s.flush()
 	return s
 }
@@ -32,7 +40,11 @@ func (s *stream) send(l line) {
 		return
 	}
 	now := time.Now()
-	s.err = s.rc.SetWriteDeadline(now.Add(s.timeout))
+	timeout := s.timeout
+	if s.ctx.Err() != nil {
+		timeout = min(timeout, lastWord)
+	}
+	s.err = s.rc.SetWriteDeadline(now.Add(timeout))
 	if s.err == nil {
 		s.err = s.enc.Encode(l)
 	}
@@ -52,4 +64,5 @@ func (s *stream) flush() {
 func (s *stream) finish(l line) {
 	s.send(l)
 	s.flush()
+	s.hurry()
 }
