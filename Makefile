@@ -8,10 +8,10 @@ TESTFLAGS ?=
 
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags timetzdata -ldflags "-s -w -X main.version=$(VERSION)"
 
-.PHONY: help build test fast lint fmt bench fuzz demo licences release clean
+.PHONY: help build test fast lint fmt bench bench-million bench-tenants fuzz demo licences release clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## a static binary in bin/
 	$(BUILD) -o bin/dirsyncd ./cmd/dirsyncd
@@ -30,8 +30,17 @@ fmt: ## format everything
 	$(LINT) fmt ./...
 
 bench: ## the benchmark of docs/benchmarks.md
-	$(GO) run ./cmd/bench
+	$(GO) run ./cmd/bench -parts people,requests
+	$(GO) test -run '^$$' -bench 'Decode$$|DecodeUsers$$' -cpu 1 ./connectors/entra ./connectors/google ./connectors/okta
+	$(GO) test -run '^$$' -bench HalfAMillion -benchtime 1x ./connectors/google ./connectors/okta
 	$(GO) test -run '^$$' -bench LDAP -benchtime 3x ./cmd/bench
+	$(GO) test -run '^$$' -bench Incremental -benchtime 3x ./connectors/ldap
+
+bench-million: ## the same with a million people, in three minutes
+	$(GO) run ./cmd/bench -people 1000000 -changed 1000
+
+bench-tenants: ## a thousand tenants, some of which hang, in ten minutes
+	$(GO) run ./cmd/bench -parts tenants
 
 fuzz: ## every fuzz target for FUZZTIME
 	./.ci/fuzz $(FUZZTIME)

@@ -12,60 +12,103 @@ import (
 )
 
 // gate limits how many requests are under way at the same time, over all tenants. A request counts from when it is
-// sent until its answer was read. It may be used by many goroutines.
+// sent until its answer was read, unless it waits for the answer for much longer than is usual: those that hang must
+// not keep the others waiting. How many those are is limited by how many tenants are read at once. It may be used by
+// many goroutines.
 type gate struct {
 	below http.RoundTripper
 	slots chan struct{}
+
+	mu    sync.Mutex
+	usual time.Duration // until an answer begins, on the average of the last ones
 }
 
+const (
+	// muchLonger is how many times longer than usual a request counts at most, within shortest and longest.
+	muchLonger   = 4
+	shortestWait = 250 * time.Millisecond
+	longestWait  = 5 * time.Second
+	// remembered is over how many answers the average goes, about.
+	remembered = 32
+)
+
 func newGate(below http.RoundTripper, parallel int) *gate {
-	return &gate{below, make(chan struct{}, parallel)}
+	return &gate{below: below, slots: make(chan struct{}, parallel)}
 }
 
 // RoundTrip implements http.RoundTripper.
 func (g *gate) RoundTrip(req *http.Request) (*http.Response, error) {
-	return through(g.slots, g.below, req)
+	release, err := take(g.slots, req)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	hangs := time.AfterFunc(g.patience(), release)
+	resp, err := holdingOn(release, g.below, req)
+	hangs.Stop()
+	if err == nil {
+		g.learn(time.Since(began))
+	}
+	return resp, err
 }
 
-// through sends a request while holding a slot. Whoever gets an answer must close its body.
-func through(slots chan struct{}, below http.RoundTripper, req *http.Request) (*http.Response, error) {
+// patience is how long a request that is not answered counts.
+func (g *gate) patience() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return min(max(muchLonger*g.usual, shortestWait), longestWait)
+}
+
+func (g *gate) learn(took time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.usual += (took - g.usual) / remembered
+}
+
+// take waits for a slot and returns what gives it back, which may be called more than once.
+func take(slots chan struct{}, req *http.Request) (release func(), err error) {
 	select {
 	case slots <- struct{}{}:
+		return sync.OnceFunc(func() { <-slots }), nil
 	case <-req.Context().Done():
 		return nil, context.Cause(req.Context())
 	}
+}
+
+// holdingOn sends a request and calls release when it has failed or its answer's body is closed, as whoever gets the
+// answer must do.
+func holdingOn(release func(), below http.RoundTripper, req *http.Request) (*http.Response, error) {
 	resp, err := below.RoundTrip(req)
 	if err != nil {
-		<-slots
+		release()
 		return nil, err
 	}
-	resp.Body = &holding{ReadCloser: resp.Body, slots: slots}
+	resp.Body = &holding{resp.Body, release}
 	return resp, nil
 }
 
 // holding gives its slot back when it is closed.
 type holding struct {
 	io.ReadCloser
-	slots chan struct{}
-	once  sync.Once
+	release func()
 }
 
 func (h *holding) Close() error {
-	err := h.ReadCloser.Close()
-	h.once.Do(func() { <-h.slots })
-	return err
+	defer h.release()
+	return h.ReadCloser.Close()
 }
 
 // lane is the road of one tenant through the gate. It holds few of the gate's slots, and when the service takes the
-// tenant's requests and never answers, the lane is closed for a while: so a tenant that hangs costs the others
-// nothing. It may be used by many goroutines.
+// tenant's requests and never answers, the lane is closed for a while, and after that leads around the gate until
+// there is an answer: so a tenant that hangs costs the others nothing. It may be used by many goroutines.
 type lane struct {
-	gate  http.RoundTripper
+	gate  *gate
 	slots chan struct{}
 	now   func() time.Time
 
 	mu     sync.Mutex
 	closed time.Time // until then
+	hung   bool      // the last request was left without an answer
 }
 
 const (
@@ -75,24 +118,39 @@ const (
 	closedFor = 2 * time.Minute
 )
 
-func newLane(g http.RoundTripper, now func() time.Time) *lane {
+func newLane(g *gate, now func() time.Time) *lane {
 	return &lane{gate: g, slots: make(chan struct{}, perTenant), now: now}
 }
 
 // RoundTrip implements http.RoundTripper.
 func (l *lane) RoundTrip(req *http.Request) (*http.Response, error) {
 	l.mu.Lock()
-	shut := l.now().Before(l.closed)
+	shut, hung := l.now().Before(l.closed), l.hung
 	l.mu.Unlock()
 	if shut {
 		return nil, fmt.Errorf("the service has left this tenant's last request without an answer; it is asked again after %s", closedFor)
 	}
-	resp, err := through(l.slots, l.gate, req)
+	release, err := take(l.slots, req)
+	if err != nil {
+		return nil, err
+	}
+	var below http.RoundTripper = l.gate
+	if hung {
+		below = l.gate.below
+	}
+	resp, err := holdingOn(release, below, req)
 	var slow net.Error
-	if err != nil && req.Context().Err() == nil && errors.As(err, &slow) && slow.Timeout() {
-		l.mu.Lock()
-		l.closed = l.now().Add(closedFor)
-		l.mu.Unlock()
+	switch {
+	case err == nil:
+		l.note(time.Time{}, false)
+	case req.Context().Err() == nil && errors.As(err, &slow) && slow.Timeout():
+		l.note(l.now().Add(closedFor), true)
 	}
 	return resp, err
+}
+
+func (l *lane) note(closed time.Time, hung bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed, l.hung = closed, hung
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -94,6 +95,88 @@ func TestLaneCloses(t *testing.T) {
 		}
 		done()
 	})
+}
+
+// hanging answers a request after a while, and never one that is to hang.
+func hanging(r *http.Request) (*http.Response, error) {
+	if r.Header.Get("Hang") != "" {
+		time.Sleep(time.Minute)
+		return nil, slowError{}
+	}
+	time.Sleep(100 * time.Millisecond)
+	return good(r)
+}
+
+// TestHangingCostsNobody: requests that hang give their slots to others after a while; those of a tenant that has
+// hung before take none.
+func TestHangingCostsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(roundTrip(hanging), 2)
+		send := func(way http.RoundTripper, hang string) {
+			req := httptest.NewRequest(http.MethodGet, "https://graph.test/", http.NoBody)
+			if req.Header = (http.Header{}); hang != "" {
+				req.Header.Set("Hang", hang)
+			}
+			if resp, err := way.RoundTrip(req); err == nil {
+				_ = resp.Body.Close()
+			}
+		}
+		var lanes []*lane
+		for range 10 {
+			lanes = append(lanes, newLane(g, time.Now))
+			go send(lanes[len(lanes)-1], "yes")
+		}
+		synctest.Wait()
+		began := time.Now()
+		send(newLane(g, time.Now), "")
+		if took := time.Since(began); took > 5*shortestWait+100*time.Millisecond {
+			t.Errorf("waited %s for those that hang", took)
+		}
+		if n := len(g.slots); n != 0 {
+			t.Errorf("%d slots are still taken", n)
+		}
+		time.Sleep(closedFor + 2*time.Minute)
+		for _, l := range lanes {
+			go send(l, "yes")
+		}
+		synctest.Wait()
+		began = time.Now()
+		send(newLane(g, time.Now), "")
+		if took := time.Since(began); took > 100*time.Millisecond {
+			t.Errorf("waited %s for those that hung before", took)
+		}
+		time.Sleep(closedFor + 2*time.Minute)
+		send(lanes[0], "") // it answers again, and goes through the gate from now on
+		go send(lanes[0], "yes")
+		synctest.Wait()
+		if n := len(g.slots); n != 1 {
+			t.Errorf("%d slots are taken by one that answers again", n)
+		}
+		time.Sleep(2 * time.Minute)
+		if n := len(g.slots); n != 0 {
+			t.Errorf("%d slots were not given back", n)
+		}
+	})
+}
+
+// TestPatience: what counts as hanging is measured by what is usual.
+func TestPatience(t *testing.T) {
+	g := newGate(nil, 1)
+	if g.patience() != shortestWait {
+		t.Error(g.patience())
+	}
+	for range 1000 {
+		g.learn(300 * time.Millisecond)
+	}
+	if p := g.patience(); p < time.Second || p > muchLonger*300*time.Millisecond {
+		t.Error(p)
+	}
+	for range 1000 {
+		g.learn(time.Minute)
+	}
+	if g.patience() != longestWait {
+		t.Error(g.patience())
+	}
 }
 
 func TestPartnerPace(t *testing.T) {

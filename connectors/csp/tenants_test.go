@@ -271,7 +271,7 @@ func TestParallel(t *testing.T) {
 			wg.Go(func() { _, _ = read(t.Context(), c, tenant, stream) })
 		}
 	}
-	for began := time.Now(); time.Since(began) < 300*time.Millisecond && w.s.MostInFlight("") <= 4; {
+	for began := time.Now(); time.Since(began) < shortestWait/2 && w.s.MostInFlight("") <= 4; {
 		runtime.Gosched()
 	}
 	w.s.Behave()

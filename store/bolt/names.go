@@ -18,8 +18,8 @@ import (
 // Hashes arrive at random, and a B+tree with one entry per hash would rewrite most of its pages in every
 // transaction of a first sync. So entries are packed, sorted, into slots of a linear hash table (W. Litwin,
 // "Linear hashing", VLDB 1980): a function of the number of entries says how many slots there are, and growth
-// splits one slot after the other. And there are two tables: a small one takes what is new, and is merged into
-// the large one when it is full, so that the large one's pages are touched once for many transactions.
+// splits one slot after the other. And there are two tables: a small one takes what is new, and when it is full a
+// part of it is merged into the large one, so that the large one's pages are touched once for many transactions.
 
 type nameHash [16]byte
 
@@ -169,7 +169,7 @@ func (t *tx) internHash(h nameHash) (n store.Num, isNew bool, err error) {
 	return n, true, nil
 }
 
-// flushNames writes the names of this transaction into the small table, or both into the large one.
+// flushNames writes the names of this transaction into the small table, and makes room in it when it is full.
 func (t *tx) flushNames() error {
 	if len(t.fresh) == 0 {
 		return nil
@@ -189,15 +189,56 @@ func (t *tx) flushNames() error {
 			return t.corrupt(newNames)
 		}
 		for e := range slices.Chunk(slot, nameSize) {
-			entries = append(entries, newNameEntry(0, nameHash(e), store.Num(binary.BigEndian.Uint32(e[16:]))))
+			h := nameHash(e)
+			entries = append(entries, newNameEntry(newSlotOf(&h), h, store.Num(binary.BigEndian.Uint32(e[16:]))))
 		}
 	}
-	t.count.newNames = 0
-	slots := slotCount(old + uint64(len(entries)))
-	for i, e := range entries {
-		entries[i] = newNameEntry(slotOf(&e.hash, slots), e.hash, e.num)
+	moving, staying := chooseNames(entries, slotCount(old))
+	t.count.newNames = uint64(len(staying))
+	slots := slotCount(old + uint64(len(moving)))
+	for i, e := range moving {
+		moving[i] = newNameEntry(slotOf(&e.hash, slots), e.hash, e.num)
 	}
-	return errors.Join(t.remove(newNames), t.growNames(slotCount(old), slots), t.insertNames(names, appendSlot, entries))
+	return errors.Join(t.remove(newNames), t.growNames(slotCount(old), slots), t.insertNames(names, appendSlot, moving),
+		t.insertNames(newNames, newSlotKey, staying))
+}
+
+const (
+	// nameParts is into how many parts, of neighbouring slots, the large table is thought to be divided. A merge
+	// touches whole parts: all of them at once would be too much for one transaction's memory.
+	nameParts = 8
+	// namesStay is how many names stay in the small table at most.
+	namesStay = maxNewNames * 3 / 4
+)
+
+// chooseNames divides entries into those that move to a large table with so many slots and those that stay. The
+// parts for which there is most go first, until there is room enough. It may reorder the entries.
+func chooseNames(entries []nameEntry, slots uint32) (moving, staying []nameEntry) {
+	part := func(e *nameEntry) int { return int(uint64(slotOf(&e.hash, slots)) * nameParts / uint64(slots)) }
+	var count, rank, byCount [nameParts]int
+	for i := range entries {
+		count[part(&entries[i])]++
+	}
+	for i := range byCount {
+		byCount[i] = i
+	}
+	slices.SortStableFunc(byCount[:], func(a, b int) int { return cmp.Compare(count[b], count[a]) })
+	left, chosen := len(entries), 0
+	for i, p := range byCount {
+		rank[p] = i
+		if left > namesStay {
+			left -= count[p]
+			chosen = i + 1
+		}
+	}
+	n := 0
+	for i := range entries {
+		if rank[part(&entries[i])] < chosen {
+			entries[n], entries[i] = entries[i], entries[n]
+			n++
+		}
+	}
+	return entries[:n:n], entries[n:]
 }
 
 func appendSlot(buf []byte, slot uint32) []byte { return binary.BigEndian.AppendUint32(buf, slot) }

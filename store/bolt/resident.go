@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+	"time"
 	"unsafe"
 
 	"go.etcd.io/bbolt"
@@ -15,20 +16,50 @@ import (
 // together, so that the store lets go of the pages by itself: they stay in the system's cache, and touching
 // them again costs a microsecond each.
 
-// residentPages is how much of mapped files may stay in memory, in bytes, before they are let go.
-const residentPages = 128 << 20
+const (
+	// residentPages is how much of mapped files may stay in memory, in bytes, before they are let go.
+	residentPages = 48 << 20
+	// trimEvery is how often they are looked at while a transaction runs: one that writes much touches most of the
+	// file, and bbolt touches it again when it commits.
+	trimEvery = time.Millisecond
+)
 
-// releasePages is called after every transaction.
+// trim looks at the mapped pages now and then, until the returned function is called. A short transaction is over
+// before that costs anything.
+func (s *Store) trim() (stop func()) {
+	done := make(chan struct{})
+	first := time.AfterFunc(trimEvery, func() {
+		for {
+			s.releasePages()
+			select {
+			case <-done:
+				return
+			case <-time.After(trimEvery):
+			}
+		}
+	})
+	return func() {
+		first.Stop()
+		close(done)
+	}
+}
+
+// releasePages lets go of the mapped pages when there are many. Others may read and write meanwhile. What they hold of
+// the mapping stays as it is: bbolt never writes through it, so that a page that is touched again is the same.
 func (s *Store) releasePages() {
 	if mappedFiles() < residentPages {
 		return
 	}
-	// A read transaction keeps the mapping where it is.
+	var err error // of a file that is damaged so badly that the transactions under way will say it, too
+	done := false
+	defer s.guard("read state", &done, &err, func() {})()
+	// bbolt moves the mapping only while nobody reads: until then what lies at the address is the file.
 	_ = s.db.View(func(tx *bbolt.Tx) error {
 		info := s.db.Info() // it tells the address as a number
 		mapped := unsafe.Slice(*(**byte)(unsafe.Pointer(&info.Data)), tx.Size())
 		return unix.Madvise(mapped, unix.MADV_DONTNEED) // advice: a refusal changes nothing
 	})
+	done = true
 }
 
 // mappedFiles returns how much of mapped files is resident, in bytes: the third number of /proc/self/statm

@@ -68,6 +68,7 @@ func (s *Store) transact(ctx context.Context, writable bool, op string, body fun
 		done = true
 		return classify(op, s.path, err)
 	}
+	defer s.trim()()
 	commit, err := body(btx)
 	if err == nil && commit {
 		err = s.commit(op, btx)

@@ -11,7 +11,7 @@ const (
 	// slowTenants is how many more may be under way that do not get on.
 	slowTenants = 32
 	// slowAfter is how long a tenant keeps others waiting for its place.
-	slowAfter = 2 * time.Second
+	slowAfter = 250 * time.Millisecond
 )
 
 // lanes let many tenants take turns so that those which hang or fail do not delay the others: a tenant that
@@ -29,9 +29,12 @@ func (l *lanes) enter(slow bool) (leave func()) {
 		return func() { <-l.slow }
 	}
 	l.fast <- struct{}{}
-	place := l.fast
 	var mu sync.Mutex
-	moving := time.AfterFunc(slowAfter, func() {
+	place := l.fast // nil once it was given back
+	mu.Lock()
+	defer mu.Unlock()
+	var moving *time.Timer
+	moving = time.AfterFunc(slowAfter, func() {
 		mu.Lock()
 		defer mu.Unlock()
 		if place == nil {
@@ -41,13 +44,14 @@ func (l *lanes) enter(slow bool) (leave func()) {
 		case l.slow <- struct{}{}:
 			<-place
 			place = l.slow
-		default: // that lane is full, too: stay
+		default: // that lane is full, too: stay for now
+			moving.Reset(slowAfter)
 		}
 	})
 	return func() {
-		moving.Stop()
 		mu.Lock()
 		defer mu.Unlock()
+		moving.Stop()
 		<-place
 		place = nil
 	}

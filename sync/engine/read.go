@@ -24,8 +24,9 @@ const (
 	// stalledAfter is how long a connector may go without a page. Connectors have time limits of their own for
 	// everything that they wait for; this one is for what they forgot: a run must not hang for ever.
 	stalledAfter = time.Hour
-	// idleCursor is how old a cursor may grow while a source has nothing new. Storing each new one would make
-	// every idle cycle a write; sources keep cursors for longer than this, but not all for long.
+	// idleCursor is how old a cursor, or the time of the last full read of a stream without delta, may grow while a
+	// source has nothing new. Storing each new one would make every idle cycle a write; sources keep cursors for
+	// longer than this, but not all for long.
 	idleCursor = time.Hour
 )
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"slices"
 
@@ -44,7 +45,7 @@ func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 		}
 	}
 	stale, err := l.readableAgain(ctx)
-	if err != nil {
+	if err != nil || len(stale) == 0 && l.isRoutine(state) {
 		return err
 	}
 	return l.update(ctx, func(tx store.Writer) error {
@@ -58,6 +59,14 @@ func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 		}
 		return tx.PutStream(l.stream.Name, state)
 	})
+}
+
+// isRoutine reports whether a conclusion says nothing but that all is as it was a short while ago. Streams without
+// delta are concluded in every cycle: an idle one must not cost a write.
+func (l *listing) isRoutine(state store.StreamState) bool {
+	was := &l.state
+	return !l.stream.Delta && !l.cursorIsDue() && len(was.Partial) == 0 && bytes.Equal(state.Cursor, was.Cursor) &&
+		state.Scope == was.Scope && state.NewScope == was.NewScope && state.Emptied == was.Emptied
 }
 
 // certain reports whether absence from the listing means anything, and says so when it does not. Then the next run

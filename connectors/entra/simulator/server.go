@@ -33,6 +33,8 @@ type Options struct {
 	AccessLife time.Duration
 	// Pristine is how many tenants that nobody has changed are kept in memory; 64 when zero.
 	Pristine int
+	// Delay is how long every answer takes longer, as those of a service far away do.
+	Delay time.Duration
 }
 
 // Pages are how many entries the server puts on a page.
@@ -158,10 +160,29 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{s: s, w: w, r: r, out: http.Header{}}
 	x.identify()
 	defer s.meter.enter(x.tenantName())()
+	if !s.linger(r.Context()) {
+		return
+	}
 	if !s.passHole(x) || !s.strike(x) {
 		return
 	}
 	s.dispatch(x)
+}
+
+// linger waits as long as every answer takes. It returns false when nobody waits for the answer any more.
+func (s *Server) linger(ctx context.Context) bool {
+	if s.o.Delay == 0 {
+		return true
+	}
+	timer := time.NewTimer(s.o.Delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-s.closing:
+	}
+	return false
 }
 
 func (s *Server) dispatch(x *exchange) {

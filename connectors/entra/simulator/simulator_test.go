@@ -446,6 +446,30 @@ func TestNotifications(t *testing.T) {
 	}
 }
 
+// TestDelay: every answer takes its time, and Close waits for none.
+func TestDelay(t *testing.T) {
+	const delay = 20 * time.Millisecond
+	w := start(t, Options{Delay: delay}, Population{People: 1})
+	began := time.Now()
+	w.get("/users")
+	if took := time.Since(began); took < 2*delay { // the token, and the list
+		t.Errorf("answered after %s", took)
+	}
+	slow, err := Start(Options{Delay: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		if resp, err := w.client.Get(slow.URL()); err == nil {
+			_ = resp.Body.Close()
+		}
+	}()
+	_ = slow.Close()
+	<-asked
+}
+
 func TestThousandTenants(t *testing.T) {
 	w := start(t, Options{Pristine: 8}, Population{})
 	for range 1000 {

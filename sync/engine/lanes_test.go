@@ -1,0 +1,43 @@
+package engine
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestLanesMoveOn: tenants that take long leave their places to others as soon as the slow lane has room, and
+// everybody's place comes back.
+func TestLanesMoveOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLanes()
+		var slow []func()
+		for range slowTenants {
+			slow = append(slow, l.enter(true))
+		}
+		var fast []func()
+		for range tenantsAtOnce {
+			fast = append(fast, l.enter(false))
+		}
+		entered := make(chan func(), 1)
+		go func() { entered <- l.enter(false) }()
+		time.Sleep(10 * slowAfter)
+		if len(entered) > 0 {
+			t.Fatal("there was no place, and somebody entered")
+		}
+		slow[0]() // the first of those who wait to move does so the next time
+		time.Sleep(slowAfter)
+		synctest.Wait()
+		if len(entered) == 0 {
+			t.Fatal("nobody moved when there was room")
+		}
+		for _, leave := range append(append(slow[1:], fast...), <-entered) {
+			leave()
+		}
+		time.Sleep(10 * slowAfter)
+		synctest.Wait()
+		if len(l.fast)+len(l.slow) != 0 {
+			t.Errorf("%d and %d places were not given back", len(l.fast), len(l.slow))
+		}
+	})
+}
