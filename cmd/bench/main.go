@@ -55,7 +55,7 @@ func profiled(path string, do func() error) error {
 	if path == "" {
 		return do()
 	}
-	f, err := os.Create(path) //nolint:gosec // the operator names it
+	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func people(ctx context.Context, out io.Writer, o options) error {
 	b.out = out
 	defer b.close()
 	b.printf("\n%d people, %d groups, %d memberships, delivered to a file\n\n", o.people, o.groups, b.source.cfg.Memberships())
-	b.printf("%-40s %9s %10s %7s %8s %8s %9s %9s\n", "what", "time", "per second", "writes", "events", "own MiB", "total MiB", "state MiB")
+	b.printf("%-40s %9s %9s %10s %7s %8s %8s %9s %9s\n", "what", "time", "CPU", "per second", "writes", "events", "own MiB", "total MiB", "state MiB")
 
 	type step struct {
 		name    string
@@ -154,7 +154,7 @@ func (b *bench) measure(ctx context.Context, name string, objects int, job engin
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	watch := watchMemory()
-	start := time.Now()
+	start, before := time.Now(), cpuTime()
 	done := make(chan struct{})
 	go func() { defer close(done); _ = b.worker.Run(ctx) }()
 	res := b.engine.Run(ctx, b.conn, connectors.Tenant{}, job)
@@ -168,7 +168,7 @@ func (b *bench) measure(ctx context.Context, name string, objects int, job engin
 	if sum.Err != nil || sum.Waiting > 0 {
 		return fmt.Errorf("%d actions were not delivered: %w", sum.Waiting, sum.Err)
 	}
-	took := time.Since(start)
+	took, cpu := time.Since(start), cpuTime()-before
 	stop()
 	<-done
 	own, total := watch.end()
@@ -183,7 +183,7 @@ func (b *bench) measure(ctx context.Context, name string, objects int, job engin
 			events += n
 		}
 	}
-	b.printf("%-40s %8.3fs %10s %7d %8d %8d %9d %9.0f\n", name, took.Seconds(), rate, b.store.writes.Load(), events, own, total,
+	b.printf("%-40s %8.3fs %8.2fs %10s %7d %8d %8d %9d %9.0f\n", name, took.Seconds(), cpu.Seconds(), rate, b.store.writes.Load(), events, own, total,
 		sizeOf(b.dir, "state.db"))
 	return nil
 }

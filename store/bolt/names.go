@@ -206,7 +206,7 @@ func (t *tx) flushNames() error {
 const (
 	// nameParts is into how many parts, of neighbouring slots, the large table is thought to be divided. A merge
 	// touches whole parts: all of them at once would be too much for one transaction's memory.
-	nameParts = 8
+	nameParts = 16
 	// namesStay is how many names stay in the small table at most.
 	namesStay = maxNewNames * 3 / 4
 )

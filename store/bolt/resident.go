@@ -18,10 +18,10 @@ import (
 
 const (
 	// residentPages is how much of mapped files may stay in memory, in bytes, before they are let go.
-	residentPages = 48 << 20
+	residentPages = 64 << 20
 	// trimEvery is how often they are looked at while a transaction runs: one that writes much touches most of the
 	// file, and bbolt touches it again when it commits.
-	trimEvery = time.Millisecond
+	trimEvery = 2 * time.Millisecond
 )
 
 // trim looks at the mapped pages now and then, until the returned function is called. A short transaction is over
