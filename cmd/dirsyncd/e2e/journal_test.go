@@ -152,7 +152,7 @@ func (w world) apply(t *testing.T, e *event) {
 func (r *record) change(e *event, bad func(string, ...any)) {
 	fields := maps.Clone(r.fields)
 	for name, c := range e.Data.Changes {
-		if name == "members" {
+		if name == "members" || name == "holders" {
 			for _, m := range c.Added {
 				if r.members[m] {
 					bad("%s is a member already", m)

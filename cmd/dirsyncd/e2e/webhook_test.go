@@ -195,7 +195,7 @@ func TestWebhook(t *testing.T) {
 	in.expect(0, "status").says(t, "parked")
 
 	// Replayed too early it is parked again; mended, it arrives.
-	in.expect(0, "parked", "replay", parked[0].ID)
+	in.expect(4, "parked", "replay", parked[0].ID).says(t, "parked again", picky)
 	parked = ask[[]parkedView](in, 0, "parked", "list")
 	if len(parked) != 1 || parked[0].Subject != picky {
 		t.Fatalf("parked again: %+v", parked)
