@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"dirsyncd/connectors/ldap/slapdtest"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
@@ -109,6 +111,39 @@ func TestRanges(t *testing.T) {
 			t.Errorf("%d members: %d connections", n, parts)
 		}
 	}
+}
+
+// TestTwentyThousandMembers: a group of 20,000, 1,500 at a time as a Windows domain controller sends them, and at once
+// as OpenLDAP does.
+func TestTwentyThousandMembers(t *testing.T) {
+	const n = 20_000
+	t.Run("ranges", func(t *testing.T) {
+		d := fakeAD()
+		d.maxRange = 1500
+		d.group(1)["member"] = manyMembers(n)
+		got := readAll(t.Context(), newFakeServer(t, d).open(t, nil), streamGroups, nil).must(t)
+		if have := len(slices.Compact(slices.Sorted(slices.Values(got.members[fakeGUIDText(501)])))); have != n {
+			t.Errorf("%d members, want %d", have, n)
+		}
+	})
+	t.Run("OpenLDAP", func(t *testing.T) {
+		s := slapdtest.Start(t, slapdtest.Options{Load: func(w io.Writer, suffix string) error {
+			var b strings.Builder
+			fmt.Fprintf(&b, "dn: cn=many,ou=groups,%s\nobjectClass: groupOfNames\ncn: many\n", suffix)
+			for i := range n {
+				fmt.Fprintf(&b, "member: uid=m%d,ou=people,%s\n", i, suffix)
+			}
+			_, err := io.WriteString(w, b.String()+"\n")
+			return err
+		}})
+		got := readAll(t.Context(), openFor(t, s, nil), streamGroups, nil).must(t)
+		for _, members := range got.members {
+			if have := len(slices.Compact(slices.Sorted(slices.Values(members)))); have == n {
+				return
+			}
+		}
+		t.Errorf("no group of %d members", n)
+	})
 }
 
 // TestRangesChange: a list that changes between its parts is read again from the start.
