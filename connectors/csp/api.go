@@ -39,28 +39,22 @@ func newAPI(o apiOptions) *api {
 		Base: o.base, Env: o.env, Hosts: []string{o.root.Host}, Name: o.name, Explain: o.explain, Pace: o.pace,
 		Sleep: o.tune.sleep, Patience: o.tune.patience,
 	})
-	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Transport: transport, CheckRedirect: rest.NoRedirects}
 	return &api{root: o.root, http: client, tokens: o.tokens}
 }
 
 // resolve reads an address that the service wrote. It must lead to where requests go anyway: a token goes with it.
 func (a *api) resolve(op, text, prefix string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	if err == nil && u.Host == "" && u.Scheme == "" && strings.HasPrefix(u.Path, "/") {
-		// Partner Center leaves the version out of some of its addresses, and not of others.
-		if !strings.HasPrefix(u.Path, prefix+"/") {
-			u.Path = prefix + u.Path
-		}
-		u.Scheme, u.Host = a.root.Scheme, a.root.Host
-		return u, nil
+	relative := strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//") // Partner Center's are
+	if relative {
+		text = a.root.Scheme + "://" + a.root.Host + text
 	}
-	if err == nil && u.Scheme == a.root.Scheme && u.Host == a.root.Host && u.User == nil {
-		return u, nil
+	u, err := rest.Link(a.root, op, text)
+	// It leaves the version out of some of them, and not of others.
+	if err == nil && relative && !strings.HasPrefix(u.Path, prefix+"/") {
+		u.Path = prefix + u.Path
 	}
-	return nil, &fault.Error{
-		Class: fault.Invalid, Op: op, Where: a.root.Host, Err: errors.New("a link of the service leads to another place"),
-		Hint: "nothing was sent there; if the service has really moved, change its address in the configuration",
-	}
+	return u, err
 }
 
 // get fetches a document. A token that is refused is replaced once.

@@ -51,7 +51,7 @@ func FuzzLists(f *testing.F) {
 
 // FuzzLinks: no address of a service leads a token elsewhere.
 func FuzzLinks(f *testing.F) {
-	for _, seed := range []string{"/customers?size=5", "/v1/customers", "//evil.test/x", "https://evil.test/", "https://center.test@evil.test/", "https://center.test/v1/x", "\\\\evil", "/\\evil.test"} {
+	for _, seed := range []string{"/customers?size=5", "/v1/customers", "//evil.test/x", "//6@/", "https://evil.test/", "https://center.test@evil.test/", "https://center.test/v1/x", "\\\\evil", "/\\evil.test"} {
 		f.Add(seed)
 	}
 	root, _ := url.Parse("https://center.test")

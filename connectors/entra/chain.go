@@ -8,6 +8,8 @@ import (
 	"net/url"
 
 	"dirsyncd/sync/fault"
+
+	"dirsyncd/connectors/internal/rest"
 )
 
 // chain follows the links of one listing from page to page and notices when they go wrong: a link that was
@@ -54,14 +56,14 @@ func (n *chain) next(ctx context.Context) (raw, error) {
 	n.at = nil
 	switch {
 	case page.next != "":
-		if n.at, err = n.client.link(n.op, page.next); err != nil {
+		if n.at, err = rest.Link(n.client.graph, n.op, page.next); err != nil {
 			return "", err
 		}
 	case n.round && page.delta == "":
 		return "", n.odd(errNoEnd)
 	case n.round:
 		// It is not followed now, but it must be one that can be.
-		if _, err := n.client.link(n.op, page.delta); err != nil {
+		if _, err := rest.Link(n.client.graph, n.op, page.delta); err != nil {
 			return "", err
 		}
 		n.delta = page.delta

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -68,7 +67,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 	}
 	return &Client{
 		graph: root, requests: newRequests(root.String()), pace: o.Pace, stale: o.Stale, now: o.Env.Now,
-		http:   &http.Client{Transport: rest.NewTransport(options), CheckRedirect: noRedirects},
+		http:   &http.Client{Transport: rest.NewTransport(options), CheckRedirect: rest.NoRedirects},
 		signIn: newSignIn(o.Credential, root.Scheme+"://"+root.Host+"/.default", o.Env.Now),
 	}, nil
 }
@@ -88,22 +87,6 @@ func opOf(r *http.Request) string {
 		rest += " with signInActivity"
 	}
 	return r.Method + " " + rest
-}
-
-// link reads a link of the service's. It must lead to where requests go anyway: a token goes with it.
-func (c *Client) link(op, text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	if err == nil && u.Scheme == c.graph.Scheme && u.Host == c.graph.Host && u.User == nil {
-		return u, nil
-	}
-	where := "somewhere"
-	if err == nil {
-		where = u.Scheme + "://" + u.Host
-	}
-	return nil, &fault.Error{
-		Class: fault.Invalid, Op: op, Where: c.graph.Host, Err: fmt.Errorf("a link of the service leads to %s", where),
-		Hint: "nothing was sent there; if the service has really moved, change graph in the configuration",
-	}
 }
 
 // get fetches one address. prefer is a preference for the answer's form, or empty.

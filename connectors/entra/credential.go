@@ -166,10 +166,8 @@ func NewTokenClient(o TokenClientOptions) *http.Client {
 		},
 		Explain: explainToken,
 	})
-	return &http.Client{Transport: keeping{t}, CheckRedirect: noRedirects}
+	return &http.Client{Transport: keeping{t}, CheckRedirect: rest.NoRedirects}
 }
-
-func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // keeping lets whoever asked for a token know what went wrong beneath.
 type keeping struct{ below http.RoundTripper }

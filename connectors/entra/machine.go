@@ -23,7 +23,7 @@ func newMachineClient() *http.Client {
 			Proxy: nil, ResponseHeaderTimeout: time.Minute, IdleConnTimeout: 90 * time.Second,
 			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
 		},
-		CheckRedirect: noRedirects,
+		CheckRedirect: rest.NoRedirects,
 	}
 }
 

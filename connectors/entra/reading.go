@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -68,7 +69,7 @@ func (g *reading) begin(first func() (*url.URL, error)) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	link, err := g.r.client.link(g.op, c.Link)
+	link, err := rest.Link(g.r.client.graph, g.op, c.Link)
 	if err != nil {
 		return nil, &fault.Error{Class: fault.CursorExpired, Op: g.op, Err: errors.New("the stored cursor leads to another service")}
 	}

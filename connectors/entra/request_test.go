@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"dirsyncd/connectors/entra/simulator"
+	"dirsyncd/connectors/internal/rest"
 )
 
 // TestRequests: every request carries what the service shall know, and short answers are asked for on every page.
@@ -55,7 +56,7 @@ func (c checkRequest) RoundTrip(req *http.Request) (*http.Response, error) {
 // TestSpellingOfHosts: a service writes its links in small letters, whatever the operator writes.
 func TestSpellingOfHosts(t *testing.T) {
 	client := must(NewClient(ClientOptions{Graph: "https://Graph.TEST/"}))
-	if u, err := client.link("read", "https://graph.test/v1.0/users?$skiptoken=Aa"); err != nil || u.RawQuery != "$skiptoken=Aa" {
+	if u, err := rest.Link(client.graph, "read", "https://graph.test/v1.0/users?$skiptoken=Aa"); err != nil || u.RawQuery != "$skiptoken=Aa" {
 		t.Error(err)
 	}
 }

@@ -86,7 +86,7 @@ func open(cfg *Config, env connectors.Env, network http.RoundTripper) (*Connecto
 	})
 	client := &http.Client{
 		Transport:     &linkReader{transport},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: rest.NoRedirects,
 	}
 	mode, token := "SSWS", cfg.Token.Reveal()
 	if cfg.Token.IsZero() {
