@@ -272,6 +272,8 @@ type TenantState struct {
 	// WantFull makes the next run read in full; Why says who asked for it.
 	WantFull bool   `json:"want_full,omitempty"`
 	Why      string `json:"why,omitempty"`
+	// HalfRead: a read has stored something and has not come to its end, so what is stored is of two times.
+	HalfRead bool `json:"half_read,omitempty"`
 	// Targets are the targets that know every record of the partition.
 	Targets []string `json:"targets,omitempty"`
 	// Held is the plan that waits for the operator, or nil.

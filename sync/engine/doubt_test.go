@@ -289,3 +289,49 @@ func TestPanicsAreErrors(t *testing.T) {
 		}
 	}
 }
+
+// A read that broke off has stored some pages and not others. Nothing is settled from that, until one comes to its end.
+func TestHalfARead(t *testing.T) {
+	r := newRig(t)
+	r.engine.opts.Sleep = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+	for i := range 6 {
+		r.add(fmt.Sprint(i), "P")
+	}
+	r.sync()
+	half := func() {
+		t.Helper()
+		for id := range r.people {
+			r.add(id, r.people[id].name+"x")
+		}
+		r.failAfter, r.err = 2, &fault.Error{Class: fault.Auth, Op: "read users", Err: errors.New("401")}
+		r.expect("broken off", Failed)
+	}
+	half()
+	r.job = Job{Offline: true}
+	_, res := r.sync()
+	if res.Run.Outcome != Failed || fault.ClassOf(res.Err) != fault.Conflict {
+		t.Errorf("offline: %s, %v", res.Run.Outcome, res.Err)
+	}
+	r.job, r.failAfter = Job{}, 0
+	if got, _ := r.sync(); got == "" {
+		t.Error("the whole read changed nothing")
+	}
+	r.job = Job{Offline: true}
+	r.expect("offline after a whole read", Clean)
+
+	// What the operator approves is what was shown, so it may go ahead.
+	r.job = Job{}
+	r.hide["users"] = true
+	held := r.expect("nobody listed", Held).Run.Held
+	delete(r.hide, "users")
+	r.failAfter = 1
+	r.people["0"] = person{name: "other"}
+	r.expect("broken off at once", Failed)
+	r.job = Job{Offline: true, Approve: held}
+	if _, res := r.sync(); !errors.Is(res.Err, ErrPlanChanged) {
+		t.Errorf("another plan was approved: %s, %v", res.Run.Outcome, res.Err)
+	}
+	r.job, r.failAfter = Job{}, 0
+	r.sync()
+	r.mustFollow()
+}

@@ -128,7 +128,9 @@ type run struct {
 	state  store.TenantState
 	counts plan.Counts
 	wrote  bool // something worth a row in the run history happened
-	doubt  bool // a listing proved nothing
+	// reading: what is stored comes from the source, and is no whole until the last stream has ended.
+	reading bool
+	doubt   bool // a listing proved nothing
 	// unproven says what is missing without proof; only another full read can tell.
 	unproven string
 }
@@ -223,10 +225,23 @@ func (r *run) view(ctx context.Context, fn func(store.Reader) error) error {
 
 func (r *run) update(ctx context.Context, fn func(store.Writer) error) error {
 	r.wrote = true
-	if r.state.RulesHash == "" {
-		return r.store.Update(ctx, r.part, func(tx store.Writer) error { return fn(neverSettled{tx}) })
+	half := r.state
+	half.HalfRead = r.reading || half.HalfRead
+	err := r.store.Update(ctx, r.part, func(tx store.Writer) error {
+		if half.HalfRead != r.state.HalfRead {
+			if err := tx.PutTenant(half); err != nil {
+				return err
+			}
+		}
+		if half.RulesHash == "" {
+			tx = neverSettled{tx}
+		}
+		return fn(tx)
+	})
+	if err == nil {
+		r.state.HalfRead = half.HalfRead
 	}
-	return r.store.Update(ctx, r.part, fn)
+	return err
 }
 
 // neverSettled is a partition before its first settling, which looks at everybody anyway: marks would only cost

@@ -37,6 +37,7 @@ func (r *run) read(ctx context.Context) error {
 	if full && !r.job.Full {
 		r.log.Info("reading in full", "why", r.state.Why)
 	}
+	r.reading = true
 	allFull := true
 	for _, s := range r.streams() {
 		mode, err := r.readStream(ctx, s, full)
@@ -48,19 +49,23 @@ func (r *run) read(ctx context.Context) error {
 	if allFull {
 		r.rec.Mode = connectors.Full.String()
 	}
-	return r.settleWish(ctx, allFull)
+	r.reading = false
+	return r.concludeRead(ctx, allFull)
 }
 
-// settleWish remembers that the next run must read in full, or that this one has done so.
-func (r *run) settleWish(ctx context.Context, allFull bool) error {
-	want, why := r.state.WantFull && !allFull, r.state.Why
+// concludeRead remembers that what is stored is a whole again, and that the next run must read in full or that this
+// one has done so.
+func (r *run) concludeRead(ctx context.Context, allFull bool) error {
+	was := r.state
+	r.state.HalfRead = was.HalfRead && r.job.unlisted // nobody read what the source no longer lists
+	want, why := was.WantFull && !allFull, was.Why
 	if r.unproven != "" {
 		want, why = true, r.unproven
 	}
 	if !want {
 		why = ""
 	}
-	if want == r.state.WantFull && why == r.state.Why {
+	if want == was.WantFull && why == was.Why && r.state.HalfRead == was.HalfRead {
 		return nil
 	}
 	r.state.WantFull, r.state.Why = want, why

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -85,9 +86,15 @@ func (r *run) collect(ctx context.Context) (*settlement, error) {
 	return s, err
 }
 
-// mustBeComplete refuses to settle from a store that never held everything: rules that look at groups which
-// have not been read yet would make wrong records.
+// mustBeComplete refuses to settle from a store that never held everything, or that holds half of what a read which
+// broke off would have brought: rules that look at groups which have not been read yet would make wrong records. An
+// operator who approves has seen what follows.
 func (s *settlement) mustBeComplete(tx store.Reader) error {
+	if s.state.HalfRead && s.job.Offline && s.job.Approve == "" {
+		return &fault.Error{Class: fault.Conflict, Op: "settle", Where: s.part.String(),
+			Err:  errors.New("the last read broke off half-way, so what is stored is of two times"),
+			Hint: "nothing was changed; the next run that can read the source goes on from there, or `dirsyncd sync` now"}
+	}
 	for _, stream := range s.streams() {
 		state, err := tx.Stream(stream.Name)
 		if err != nil {

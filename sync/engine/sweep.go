@@ -187,7 +187,7 @@ func (r *run) sweepTenant(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.settleWish(ctx, false)
+	return r.concludeRead(ctx, false)
 }
 
 // sweepMembers takes away the memberships that a stream which lists members did not name.
