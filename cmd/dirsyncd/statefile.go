@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -85,11 +86,28 @@ func backup(ctx context.Context, ops control.Operations, file string) (size int6
 	if size, err = verify(ctx, f.Name()); err != nil {
 		return 0, err
 	}
-	// A link, unlike a rename, takes nobody else's place.
-	if err := os.Link(f.Name(), file); err != nil {
+	if err := giveName(f.Name(), file, os.Link); err != nil {
 		return 0, wrong(err, "")
 	}
 	return size, nil
+}
+
+// giveName gives a whole file its name and takes nobody else's place: a link, unlike a rename, never does. Where the
+// file system has no links (FAT, many network shares), the name is taken by an empty file first.
+func giveName(whole, name string, link func(whole, name string) error) error {
+	err := link(whole, name)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Close(), os.Rename(whole, name)); err != nil {
+		_ = os.Remove(name)
+		return err
+	}
+	return nil
 }
 
 func newVerifyCommand(sh *shell) *cobra.Command {

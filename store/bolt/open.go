@@ -70,6 +70,9 @@ func Open(path string, opts Options) (*Store, error) {
 		_ = s.Close() // the reason why it is of no use is the better error
 		return nil, err
 	}
+	if !opts.ReadOnly {
+		removeLeftovers(path)
+	}
 	return s, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -412,5 +413,34 @@ func TestScratchLeavesNothing(t *testing.T) {
 	names, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
 	if err != nil || len(names) != 1 {
 		t.Errorf("left in the folder: %v", names)
+	}
+}
+
+// A process that was killed while it copied leaves a part of a copy. The next one that holds the state removes it, and
+// nothing else.
+func TestLeftoversOfKilledCopies(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "state.db")
+	for _, name := range []string{"state.db.scratch-17", "state.db.scratch-mine", "other.db.scratch-17", "state.db.scratch-9/x"} {
+		if dir := filepath.Dir(name); dir != "." {
+			_ = os.Mkdir(filepath.Join(folder, dir), 0o700)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := bolt.Open(path, bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	entries, err := os.ReadDir(folder)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	want := []string{"other.db.scratch-17", "state.db", "state.db.scratch-9", "state.db.scratch-mine"}
+	if err != nil || !slices.Equal(names, want) {
+		t.Errorf("%v, want %v; %v", names, want, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"go.etcd.io/bbolt"
 
@@ -67,8 +68,26 @@ func (s *Store) copy(ctx context.Context) (name string, err error) {
 	return f.Name(), nil
 }
 
+// scratchMark is in the names of copies, between the state file's name and a number.
+const scratchMark = ".scratch-"
+
+// removeLeftovers removes copies whose process was killed while it wrote them. Only who holds the state file makes
+// any, so those that are there when it has just been opened belong to nobody. One that stays costs only space.
+func removeLeftovers(path string) {
+	folder, base := filepath.Split(path)
+	if folder == "" {
+		folder = "."
+	}
+	entries, _ := os.ReadDir(folder)
+	for _, e := range entries {
+		if number, ok := strings.CutPrefix(e.Name(), base+scratchMark); ok && strings.Trim(number, "0123456789") == "" && e.Type().IsRegular() {
+			_ = os.Remove(filepath.Join(folder, e.Name()))
+		}
+	}
+}
+
 func createScratch(path string) (*os.File, error) {
-	pattern := filepath.Base(path) + ".scratch-*"
+	pattern := filepath.Base(path) + scratchMark + "*"
 	f, err := os.CreateTemp(filepath.Dir(path), pattern)
 	if err != nil {
 		return os.CreateTemp("", pattern)

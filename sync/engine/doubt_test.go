@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -334,4 +336,25 @@ func TestHalfARead(t *testing.T) {
 	r.job, r.failAfter = Job{}, 0
 	r.sync()
 	r.mustFollow()
+}
+
+// Entries that cannot be read have a line each, once, without what could be a name.
+func TestParkedEntriesAreLogged(t *testing.T) {
+	r := newRig(t)
+	var log strings.Builder
+	r.engine.opts.Log = slog.New(slog.NewTextHandler(&log, nil))
+	r.add("1", "P")
+	r.sync()
+	bad := &fault.Error{Class: fault.Invalid, Op: "read", Where: "cn=Jane Doe", Err: errors.New("no id")}
+	r.invalid = []connectors.Invalid{{Kind: directory.Person, ID: "7", Where: "cn=Jane Doe", Err: bad}, {Kind: directory.Person, Where: "cn=Jane Roe", Err: bad}}
+	r.sync()
+	r.sync()
+	for _, want := range []string{`msg=parked connection=hq run=`, `stage=read kind=person id=7 class=invalid`, `stage=read kind=person id="" class=invalid`} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if n := strings.Count(log.String(), "msg=parked "); n != 2 || strings.Contains(log.String(), "Jane") {
+		t.Errorf("%d lines; %s", n, log.String())
+	}
 }
