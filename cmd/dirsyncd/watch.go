@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync"
+	"slices"
 	"time"
 
 	"dirsyncd/connectors"
@@ -23,6 +23,8 @@ const (
 	changePause = 10 * time.Second
 	// watchPause is the first wait before a watch that ended is begun anew; it doubles up to longestWatchPause.
 	watchPause, longestWatchPause = 5 * time.Second, 5 * time.Minute
+	// relistAfter is how long a watch goes on before the source is asked for its tenants again: some may be new.
+	relistAfter = time.Hour
 )
 
 // watching is a connection whose source is being watched.
@@ -56,34 +58,74 @@ func (s *service) watchAll(ctx context.Context) {
 	}
 }
 
-// watch watches one source until the context ends, or the source says that it is not to be watched.
+// watch watches one source until the context ends, or the source says of all its tenants that they are not to be
+// watched.
 func (s *service) watch(ctx context.Context, name string, source connectors.Watcher) {
-	var tenants []connectors.Tenant
-	s.keep(ctx, name, func(ctx context.Context) (err error) {
-		tenants, err = source.Tenants(ctx)
-		return err
-	})
 	changed := make(chan struct{}, 1)
-	var work sync.WaitGroup
-	for _, t := range tenants {
-		work.Go(func() {
-			s.keep(ctx, name, func(ctx context.Context) error {
-				return source.Watch(ctx, t, func() {
-					select {
-					case changed <- struct{}{}:
-					default:
-					}
-				})
-			})
+	folding, done := context.WithCancel(ctx)
+	defer done()
+	go fold(folding, changed, func() { s.loop.Trigger(name, schedule.Trigger{Cause: causeChange}) })
+	notify := func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+	begun := watches{stops: map[string]context.CancelFunc{}, ended: make(chan struct{})}
+	for again := true; again; again = begun.wait(relistAfter) {
+		var tenants []connectors.Tenant
+		s.keep(ctx, name, func(ctx context.Context) (err error) {
+			tenants, err = source.Tenants(ctx)
+			return err
+		})
+		begun.follow(ctx, tenants, func(ctx context.Context, t connectors.Tenant) {
+			s.keep(ctx, name, func(ctx context.Context) error { return source.Watch(ctx, t, notify) })
 		})
 	}
-	folding, done := context.WithCancel(ctx)
-	go func() {
-		work.Wait()
-		done()
-	}()
-	fold(folding, changed, func() { s.loop.Trigger(name, schedule.Trigger{Cause: causeChange}) })
-	work.Wait()
+}
+
+// watches are those of one source's tenants.
+type watches struct {
+	stops map[string]context.CancelFunc // of every tenant for which one was begun
+	ended chan struct{}
+	live  int
+}
+
+// follow begins to watch the tenants that are new, and stops watching those that are no longer listed.
+func (w *watches) follow(ctx context.Context, tenants []connectors.Tenant, watch func(context.Context, connectors.Tenant)) {
+	for id, stop := range w.stops {
+		if !slices.ContainsFunc(tenants, func(t connectors.Tenant) bool { return t.ID == id }) {
+			stop()
+			delete(w.stops, id)
+		}
+	}
+	for _, t := range tenants {
+		if w.stops[t.ID] != nil {
+			continue
+		}
+		ctx, stop := context.WithCancel(ctx)
+		w.stops[t.ID] = stop
+		w.live++
+		go func() {
+			watch(ctx, t)
+			w.ended <- struct{}{}
+		}()
+	}
+}
+
+// wait returns false when no watch is left, and true after a while.
+func (w *watches) wait(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for w.live > 0 {
+		select {
+		case <-w.ended:
+			w.live--
+		case <-timer.C:
+			return true
+		}
+	}
+	return false
 }
 
 // keep calls fn until it returns nil or the context ends, with growing pauses. It logs when trouble begins, not

@@ -2,9 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/connectors/memory"
 )
 
 // Changes that come close together are one run, and many of them are not too many.
@@ -43,4 +50,81 @@ func TestFold(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Tenants that appear are watched without a restart, those that are gone no longer, and one that is not to be watched
+// ends nothing.
+func TestWatchFollowsTheTenants(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := &watched{ids: []string{"a", "quiet"}}
+		s := &service{app: &app{log: slog.New(slog.DiscardHandler)}}
+		ctx, stop := context.WithCancel(t.Context())
+		over := make(chan struct{})
+		go func() {
+			s.watch(ctx, "forest", source)
+			close(over)
+		}()
+		for _, step := range [][]string{{"a", "quiet"}, {"a", "b", "quiet"}, {"b"}, {"b", "a"}} {
+			source.set(step)
+			time.Sleep(relistAfter + time.Minute)
+			synctest.Wait()
+			slices.Sort(step)
+			if got := source.watching(); !slices.Equal(got, slices.DeleteFunc(step, func(id string) bool { return id == "quiet" })) {
+				t.Errorf("watching %v, want %v", got, step)
+			}
+		}
+		stop()
+		<-over
+		if got := source.watching(); len(got) > 0 {
+			t.Errorf("after the end: %v", got)
+		}
+		source.set([]string{"quiet"})
+		s.watch(t.Context(), "forest", source) // ends by itself
+	})
+}
+
+// watched is a source with tenants that can all be watched but quiet.
+type watched struct {
+	*memory.Connector
+	mu   sync.Mutex
+	ids  []string
+	live []string
+}
+
+func (w *watched) set(ids []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ids = ids
+}
+
+func (w *watched) watching() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Sorted(slices.Values(w.live))
+}
+
+func (w *watched) Tenants(context.Context) (list []connectors.Tenant, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, id := range w.ids {
+		list = append(list, connectors.Tenant{ID: id})
+	}
+	return list, nil
+}
+
+func (w *watched) Watch(ctx context.Context, t connectors.Tenant, _ func()) error {
+	if t.ID == "quiet" {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if slices.Contains(w.live, t.ID) {
+		return errors.New("watched twice")
+	}
+	w.live = append(w.live, t.ID)
+	w.mu.Unlock()
+	<-ctx.Done()
+	w.mu.Lock()
+	w.live = slices.DeleteFunc(w.live, func(id string) bool { return id == t.ID })
+	return ctx.Err()
 }
