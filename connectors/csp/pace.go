@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"dirsyncd/connectors/internal/rest"
 )
 
 // partnerPace keeps requests below Partner Center's quota, which is 500 customer and subscription requests in a
@@ -31,7 +33,7 @@ const (
 
 func newPartnerPace(share int, now func() time.Time, sleep func(ctx context.Context, d time.Duration) error) *partnerPace {
 	if sleep == nil {
-		sleep = wait
+		sleep = rest.Sleep
 	}
 	rate := partnerQuota * float64(share) / 100
 	return &partnerPace{now: now, sleep: sleep, rate: rate, factor: 1, level: rate * partnerBurst}
@@ -66,16 +68,5 @@ func (p *partnerPace) Learn(_ *http.Request, status int, _ http.Header) {
 		p.factor = max(slowest, p.factor/2)
 	case status/100 == 2:
 		p.factor = min(1, p.factor+0.01)
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }

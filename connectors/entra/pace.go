@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"dirsyncd/connectors/internal/rest"
 )
 
 // PaceOptions say how much of the service a Pace may use.
@@ -55,7 +57,7 @@ func NewPace(o PaceOptions) *Pace {
 		o.Now = time.Now
 	}
 	if o.Sleep == nil {
-		o.Sleep = wait
+		o.Sleep = rest.Sleep
 	}
 	share := float64(o.Share) / 100
 	return &Pace{o: o, directory: newBucket(smallQuota * share), intune: newBucket(intuneQuota * share)}
@@ -158,15 +160,4 @@ func (b *bucket) take(now time.Time, units float64) time.Duration {
 		return 0
 	}
 	return time.Duration(-b.level / rate * float64(time.Second))
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -55,7 +55,7 @@ func Open(cfg *Config, env connectors.Env) (*Connector, error) {
 		env.Now = time.Now
 	}
 	if env.Sleep == nil {
-		env.Sleep = sleep
+		env.Sleep = rest.Sleep
 	}
 	attributes, err := parseAttributes(cfg.Attributes)
 	if err != nil {

@@ -53,14 +53,3 @@ func (p *paces) of(subject string) *pace {
 	}
 	return p.by[subject]
 }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}

@@ -3,33 +3,17 @@ package google
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/connectortest"
 	"dirsyncd/connectors/google/simulator"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
-
-// seedFor returns the seed of a randomised test: DIRSYNCD_SEED, or another one every time.
-func seedFor(t *testing.T) uint64 {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("DIRSYNCD_SEED"); text != "" {
-		n, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatalf("DIRSYNCD_SEED: %v", err)
-		}
-		seed = n
-	}
-	t.Logf("seed %d", seed)
-	return seed
-}
 
 // mischief changes a customer at random, as administrators do.
 type mischief struct {
@@ -331,7 +315,7 @@ func TestRandom(t *testing.T) {
 	if underRace || testing.Short() {
 		changes = 1500
 	}
-	seed := seedFor(t)
+	seed := connectortest.Seed(t)
 	r := start(t, func(o *simulator.Options) { o.Lag, o.PageCap = 3*time.Minute, 25 })
 	c := r.Customer(0)
 	m := &mischief{c: c, r: rand.New(rand.NewPCG(seed, 1))}

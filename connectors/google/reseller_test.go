@@ -392,7 +392,7 @@ func FuzzSubscription(f *testing.F) {
 
 // TestResellerRandom follows a reseller through random sales with one world, page tokens dying on the way.
 func TestResellerRandom(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(seedFor(t), 7))
+	rnd := rand.New(rand.NewPCG(connectortest.Seed(t), 7))
 	r := start(t, func(o *simulator.Options) { o.PageCap = 3 })
 	sold := r.Reseller()
 	sold.Fill(5)

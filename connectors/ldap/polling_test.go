@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"dirsyncd/connectors/connectortest"
 	"dirsyncd/connectors/ldap/slapdtest"
 )
 
@@ -21,7 +22,7 @@ func TestPollingRandom(t *testing.T) {
 		"times only": {"access to attrs=contextCSN by * none"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			seed := seedFor(t)
+			seed := connectortest.Seed(t)
 			s := slapdtest.Start(t, slapdtest.Options{
 				Access: access, Load: withUnits(slapdtest.Population{People: 40, Groups: 8}, "staff", "u1", "u2"),
 			})

@@ -4,31 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
-	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
+	"dirsyncd/connectors/connectortest"
 	"dirsyncd/connectors/ldap/slapdtest"
 	"dirsyncd/sync/fault"
 )
-
-// seedFor returns the seed of a randomised test: DIRSYNCD_SEED, or another one every time.
-func seedFor(t *testing.T) uint64 {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("DIRSYNCD_SEED"); text != "" {
-		n, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatalf("DIRSYNCD_SEED: %v", err)
-		}
-		seed = n
-	}
-	t.Logf("seed %d", seed)
-	return seed
-}
 
 // mischief changes a server at random, as administrators do.
 type mischief struct {
@@ -187,7 +170,7 @@ func crossedLines(suffix string) func(*Config) {
 // units move in and out of, and with lines that overlap and have different filters.
 func TestSyncreplRandom(t *testing.T) {
 	const changes, restarts = 1200, 25
-	seed := seedFor(t)
+	seed := connectortest.Seed(t)
 	s := slapdtest.Start(t, slapdtest.Options{
 		SessionLog: 500, Load: withUnits(slapdtest.Population{People: 60, Groups: 12}, "staff", "attic", "u1", "u2", "u3"),
 	})

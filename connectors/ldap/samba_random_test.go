@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"dirsyncd/connectors/connectortest"
 	"dirsyncd/connectors/ldap/sambatest"
 	"dirsyncd/sync/fault"
 )
@@ -215,7 +216,7 @@ func (m *domainMischief) total() (n int) {
 // domainRandom makes many changes in batches. After each, incremental reads must have led to what a
 // fresh full read gives.
 func domainRandom(t *testing.T, d *domain, name string, changes int, change func(*Config)) {
-	seed := seedFor(t)
+	seed := connectortest.Seed(t)
 	m := &domainMischief{
 		t: t, r: rand.New(rand.NewPCG(seed, 2)), conn: d.Connect(), top: d.AddOU(name, sambatest.Suffix), prefix: name,
 		deleted: make(map[string]string), done: make(map[string]int),

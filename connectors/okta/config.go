@@ -10,7 +10,6 @@ import (
 
 	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/config/strict"
 	"dirsyncd/sync/directory"
 )
 
@@ -71,28 +70,8 @@ type GroupsConfig struct {
 	Filter string `yaml:"filter"`
 }
 
-// Names is a list of texts that may be written as one text.
-type Names []string
-
-// DecodeStrict reads one text or a list of texts.
-func (n *Names) DecodeStrict(v strict.Value) {
-	if v.Kind() == strict.Text {
-		text, _ := v.Text()
-		*n = Names{text}
-		return
-	}
-	items, ok := v.Items()
-	if !ok {
-		return
-	}
-	list := make(Names, 0, len(items))
-	for _, item := range items {
-		if text, ok := item.Text(); ok {
-			list = append(list, text)
-		}
-	}
-	*n = list
-}
+// Names is one text or a list of texts.
+type Names = config.Names
 
 // Defaults returns a configuration with the defaults set.
 func Defaults() *Config {

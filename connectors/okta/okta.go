@@ -67,7 +67,7 @@ func open(cfg *Config, env connectors.Env, network http.RoundTripper) (*Connecto
 		env.Now = time.Now
 	}
 	if env.Sleep == nil {
-		env.Sleep = wait
+		env.Sleep = rest.Sleep
 	}
 	base, err := rest.NewBase(cfg.Network)
 	if err != nil {
@@ -105,17 +105,6 @@ func open(cfg *Config, env connectors.Env, network http.RoundTripper) (*Connecto
 		return nil, &fault.Error{Class: fault.Configuration, Op: "open okta", Where: host, Err: err}
 	}
 	return c, nil
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Describe implements connectors.Connector. Removals are named by the System Log; without it only full reads

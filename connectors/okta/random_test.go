@@ -4,29 +4,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
+	"dirsyncd/connectors/connectortest"
 	"dirsyncd/connectors/okta/simulator"
 	"dirsyncd/sync/fault"
 )
-
-// seedFor returns the seed of a randomised test: DIRSYNCD_SEED, or another one every time.
-func seedFor(t *testing.T) uint64 {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("DIRSYNCD_SEED"); text != "" {
-		n, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatalf("DIRSYNCD_SEED: %v", err)
-		}
-		seed = n
-	}
-	t.Logf("seed %d", seed)
-	return seed
-}
 
 // mischief changes an org at random, as administrators do.
 type mischief struct {
@@ -106,7 +90,7 @@ func TestRandom(t *testing.T) {
 			o.People, o.Groups, o.Apps = 120, 25, 5
 			b := start(t, o, func(c *Config) { c.Apps = true })
 			b.conn.pageSize = 25
-			m := &mischief{r: rand.New(rand.NewPCG(seedFor(t), 1)), org: b.org}
+			m := &mischief{r: rand.New(rand.NewPCG(connectortest.Seed(t), 1)), org: b.org}
 			known := newModel(b)
 			changes := 1300
 			if raceEnabled {

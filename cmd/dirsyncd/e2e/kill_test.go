@@ -7,11 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"reflect"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"dirsyncd/connectors/connectortest"
 	"dirsyncd/connectors/ldap/slapdtest"
 	"dirsyncd/store"
 	"dirsyncd/store/bolt"
@@ -150,11 +150,7 @@ func (v *victim) complete(events int) {
 // moments were, the end is that of a sync that nobody disturbed: the same records, every event once.
 func TestKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("DIRSYNCD_SEED"); text != "" {
-		seed, _ = strconv.ParseUint(text, 10, 64)
-	}
-	t.Logf("run with DIRSYNCD_SEED=%d to get the same moments", seed)
+	seed := connectortest.Seed(t)
 	k := &killer{Rand: rand.New(rand.NewPCG(seed, 1)), kills: map[string]int{}}
 	s := large(2000).open(t)
 	undisturbed := install(t, of(s).configuration())

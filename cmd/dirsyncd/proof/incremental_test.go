@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/connectortest"
 	"dirsyncd/sync/engine"
 )
 
@@ -27,7 +28,7 @@ func TestIncrementalAgreesWithAFreshStart(t *testing.T) {
 			continue
 		}
 		t.Run(s.name, func(t *testing.T) {
-			rnd := rand.New(rand.NewPCG(seedFor(t), 7))
+			rnd := rand.New(rand.NewPCG(connectortest.Seed(t), 7))
 			r := newRig(t, s.open(t))
 			r.mustRun("first sync", engine.Job{})
 			made, runs, full := 0, 0, 0

@@ -3,10 +3,8 @@ package proof
 import (
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -174,19 +172,4 @@ func differences(got, want []string) string {
 	side("+", got, want)
 	side("-", want, got)
 	return b.String()
-}
-
-// seedFor returns the seed of a randomised test: DIRSYNCD_SEED, or another one every time.
-func seedFor(t *testing.T) uint64 {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("DIRSYNCD_SEED"); text != "" {
-		n, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatalf("DIRSYNCD_SEED: %v", err)
-		}
-		seed = n
-	}
-	t.Logf("seed %d", seed)
-	return seed
 }

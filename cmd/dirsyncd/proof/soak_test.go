@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"dirsyncd/connectors/connectortest"
 	"dirsyncd/connectors/memory"
 	"dirsyncd/store"
 	"dirsyncd/store/bolt"
@@ -116,7 +117,7 @@ func TestThreeWeeks(t *testing.T) {
 	defer func() { _ = connector.Close() }()
 	rules, place := everything(t), newDesk()
 	before := runtime.NumGoroutine()
-	rnd := rand.New(rand.NewPCG(seedFor(t), 3))
+	rnd := rand.New(rand.NewPCG(connectortest.Seed(t), 3))
 	var weeks []footprint
 
 	synctest.Test(t, func(t *testing.T) {

@@ -95,7 +95,7 @@ func NewTransport(o Options) *Transport {
 		o.Sleep = o.Env.Sleep
 	}
 	if o.Sleep == nil {
-		o.Sleep = sleep
+		o.Sleep = Sleep
 	}
 	return &Transport{o}
 }
@@ -284,7 +284,8 @@ func Fault(op string, class fault.Class, err error) error {
 	return &fault.Error{Class: class, Op: op, Err: err}
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits, or returns the cause of the context's end.
+func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
