@@ -41,3 +41,32 @@ func TestLanesMoveOn(t *testing.T) {
 		}
 	})
 }
+
+// TestLanesLearn: where tenants are quick, one that hangs is told from them soon.
+func TestLanesLearn(t *testing.T) {
+	for _, c := range []struct{ usual, patience time.Duration }{
+		{time.Millisecond, quickest}, {20 * time.Millisecond, 80 * time.Millisecond}, {200 * time.Millisecond, slowAfter},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLanes()
+			for range 20 {
+				leave := l.enter(false)
+				time.Sleep(c.usual)
+				leave()
+			}
+			leave := l.enter(false)
+			time.Sleep(c.patience - time.Millisecond)
+			synctest.Wait()
+			early := len(l.slow)
+			time.Sleep(2 * time.Millisecond)
+			synctest.Wait()
+			if early != 0 || len(l.slow) != 1 {
+				t.Errorf("usual %s: %d moved before %s, %d after", c.usual, early, c.patience, len(l.slow))
+			}
+			leave()
+			if len(l.slow)+len(l.fast) != 0 {
+				t.Error("the place was not given back")
+			}
+		})
+	}
+}
