@@ -32,7 +32,7 @@ fmt: ## format everything
 bench: ## the benchmark of docs/benchmarks.md
 	$(GO) run ./cmd/bench -parts people,requests
 	$(GO) test -run '^$$' -bench 'Decode$$|DecodeUsers$$' -cpu 1 ./connectors/entra ./connectors/google ./connectors/okta
-	$(GO) test -run '^$$' -bench HalfAMillion -benchtime 1x ./connectors/google ./connectors/okta
+	$(GO) test -run '^$$' -bench "HalfAMillion|People" -benchtime 1x ./connectors/entra ./connectors/google ./connectors/okta
 	$(GO) test -run '^$$' -bench LDAP -benchtime 3x ./cmd/bench
 	$(GO) test -run '^$$' -bench Incremental -benchtime 3x ./connectors/ldap
 
