@@ -20,13 +20,15 @@ type gate struct {
 	slots chan struct{}
 
 	mu    sync.Mutex
-	usual time.Duration // until an answer begins, on the average of the last ones
+	usual time.Duration // until an answer begins, on the average of the last ones; 0 before the first
 }
 
 const (
-	// muchLonger is how many times longer than usual a request counts at most, within shortest and longest.
+	// muchLonger is how many times longer than usual a request counts at most, within shortest and longest; firstWait
+	// is for those before the first answer.
 	muchLonger   = 4
-	shortestWait = 250 * time.Millisecond
+	shortestWait = 50 * time.Millisecond
+	firstWait    = 250 * time.Millisecond
 	longestWait  = 5 * time.Second
 	// remembered is over how many answers the average goes, about.
 	remembered = 32
@@ -56,13 +58,19 @@ func (g *gate) RoundTrip(req *http.Request) (*http.Response, error) {
 func (g *gate) patience() time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.usual == 0 {
+		return firstWait
+	}
 	return min(max(muchLonger*g.usual, shortestWait), longestWait)
 }
 
 func (g *gate) learn(took time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.usual += (took - g.usual) / remembered
+	if g.usual == 0 {
+		g.usual = took
+	}
+	g.usual = max(g.usual+(took-g.usual)/remembered, 1)
 }
 
 // take waits for a slot and returns what gives it back, which may be called more than once.

@@ -129,7 +129,7 @@ func TestHangingCostsNobody(t *testing.T) {
 		synctest.Wait()
 		began := time.Now()
 		send(newLane(g, time.Now), "")
-		if took := time.Since(began); took > 5*shortestWait+100*time.Millisecond {
+		if took := time.Since(began); took > 5*firstWait+100*time.Millisecond {
 			t.Errorf("waited %s for those that hang", took)
 		}
 		if n := len(g.slots); n != 0 {
@@ -162,6 +162,10 @@ func TestHangingCostsNobody(t *testing.T) {
 // TestPatience: what counts as hanging is measured by what is usual.
 func TestPatience(t *testing.T) {
 	g := newGate(nil, 1)
+	if g.patience() != firstWait {
+		t.Error(g.patience())
+	}
+	g.learn(time.Millisecond)
 	if g.patience() != shortestWait {
 		t.Error(g.patience())
 	}
