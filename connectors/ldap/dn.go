@@ -26,7 +26,8 @@ func (f dnForm) append(buf []byte, dn string) []byte {
 	}
 	parsed, err := ldap.ParseDN(dn)
 	if err != nil {
-		return appendFolded(buf, strings.TrimSpace(dn))
+		// Of white space only what is no part of a DN either goes: without more of it this could be one.
+		return appendFolded(buf, strings.Trim(dn, " "))
 	}
 	for i, rdn := range parsed.RDNs {
 		if i > 0 {

@@ -65,6 +65,7 @@ func FuzzNormalDN(f *testing.F) {
 	f.Add("cn=ſ,dc=x", "cn=S,dc=x")
 	f.Add("cn=#0401ff", `cn=\ff`)
 	f.Add(` = ,`, `cn=\20a\20`)
+	f.Add("\r=#=", "=#=")
 	f.Fuzz(func(t *testing.T, a, b string) {
 		var form dnForm
 		for _, dn := range []string{a, b} {
