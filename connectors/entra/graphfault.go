@@ -132,6 +132,7 @@ func (e *graphError) read(body []byte) (message string) {
 	type document struct {
 		Code    string          `json:"code"`
 		Message string          `json:"message"`
+		ID      string          `json:"request-id"` // within a batch no header has it
 		Inner   json.RawMessage `json:"innerError"` // also innererror: names are matched without regard to case
 	}
 	var outer struct {
@@ -151,6 +152,7 @@ func (e *graphError) read(body []byte) (message string) {
 			break
 		}
 		message = cmp.Or(message, inner.Message)
+		e.ID = cmp.Or(e.ID, word(inner.ID))
 		d = inner
 	}
 	return message

@@ -71,17 +71,19 @@ func (r *Reader) photosOf(ctx context.Context, ids []string, each func(id string
 // document at all). A user whom the service does not find is too new to have lost a photo, or gone, which a later
 // page says.
 func (p part) photo() (directory.Value, error) {
-	var f *fault.Error
 	switch {
 	case p.err == nil:
 		return photoValue(p.body)
 	case fault.ClassOf(p.err) == fault.Gone:
 		return directory.Null(), nil
-	case errors.As(p.err, &f):
-		return directory.Value{}, fmt.Errorf("the photo cannot be read: %w", f.Err)
-	default:
-		return directory.Value{}, p.err
 	}
+	err := p.err
+	if g, ok := asGraph(err); ok {
+		same := *g
+		same.ID = "" // of another request every time, and somebody is parked once for each reason
+		err = &same
+	}
+	return directory.Value{}, fmt.Errorf("the photo cannot be read: %w", err)
 }
 
 // photoSize is the id of a photo where the service does not state width and height.
