@@ -8,6 +8,7 @@
 package rest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -102,9 +103,13 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			Hint: "nothing was sent there; if the service has really moved, change the address in the configuration",
 		}
 	}
+	body, err := bodyOf(req)
+	if err != nil {
+		return nil, &fault.Error{Class: fault.Internal, Op: op, Where: req.URL.Host, Err: err}
+	}
 	retries := Retries{Attempts: t.o.Attempts, Patience: t.o.Patience, Sleep: t.o.Sleep}
-	for again := false; ; again = true {
-		resp, err := t.attempt(req, op, again)
+	for {
+		resp, err := t.attempt(req, op, body)
 		if err == nil {
 			return resp, nil
 		}
@@ -114,8 +119,18 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
+// bodyOf reads what goes with a request, nil when nothing does. It is small. Each attempt has a reader of its own:
+// package http may still be sending the body of an attempt that has failed, and the GetBody of an SDK rewinds the one
+// reader that it has.
+func bodyOf(req *http.Request) ([]byte, error) {
+	if req.Body == nil || req.Body == http.NoBody {
+		return nil, nil
+	}
+	return io.ReadAll(req.Body)
+}
+
 // attempt sends once.
-func (t *Transport) attempt(req *http.Request, op string, rewind bool) (*http.Response, error) {
+func (t *Transport) attempt(req *http.Request, op string, body []byte) (*http.Response, error) {
 	ctx := req.Context()
 	if t.o.Pace != nil {
 		if err := t.o.Pace.Wait(ctx, req); err != nil {
@@ -123,16 +138,10 @@ func (t *Transport) attempt(req *http.Request, op string, rewind bool) (*http.Re
 		}
 	}
 	once := req.Clone(ctx)
-	switch {
-	case req.Body == nil || req.Body == http.NoBody:
-	case rewind && req.GetBody == nil:
-		return nil, &fault.Error{Class: fault.Internal, Op: op, Where: req.URL.Host, Err: errors.New("a request that cannot be sent again")}
-	case req.GetBody != nil:
-		body, err := req.GetBody()
-		if err != nil {
-			return nil, &fault.Error{Class: fault.Internal, Op: op, Where: req.URL.Host, Err: err}
-		}
-		once.Body = body
+	if body != nil {
+		// Package http itself sends once more on a fresh connection when the one that it took had been closed.
+		once.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		once.Body, _ = once.GetBody()
 	}
 	began := time.Now()
 	resp, err := t.exchange(once, op)
