@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -79,11 +80,20 @@ func (p part) photo() (directory.Value, error) {
 	}
 	err := p.err
 	if g, ok := asGraph(err); ok {
+		if g.Status == http.StatusBadRequest && g.lacksMailbox() {
+			return directory.Null(), nil
+		}
 		same := *g
 		same.ID = "" // of another request every time, and somebody is parked once for each reason
 		err = &same
 	}
 	return directory.Value{}, fmt.Errorf("the photo cannot be read: %w", err)
+}
+
+// lacksMailbox reports whether a refusal is that of somebody without a mailbox (MailboxNotEnabledForRESTAPI and its
+// kin), where photos used to be kept.
+func (e *graphError) lacksMailbox() bool {
+	return slices.ContainsFunc(e.Codes, func(code string) bool { return strings.Contains(strings.ToLower(code), "mailbox") })
 }
 
 // photoSize is the id of a photo where the service does not state width and height.

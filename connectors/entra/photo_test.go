@@ -145,6 +145,7 @@ func TestPhotoAnswers(t *testing.T) {
 		{"no user", simulator.ErrorAnswer(about, 1, 404, "Request_ResourceNotFound", "x"), "none", ""},
 		{"no document", answer(404, 1, ""), "none", ""},
 		{"no tag, one pixel", answer(200, 1, `{"@odata.mediaEtag":"","id":"1x1","width":1,"height":1}`), "none", ""},
+		{"no mailbox, said in another way", answer(400, 1, `{"error":{"code":"MailboxNotSupportedForRESTAPI","message":"x"}}`), "none", ""},
 		{"odd request", answer(400, 1, `{"error":{"code":"AuthenticationError","innerError":{"request-id":"r-1"}}}`), "invalid", ""},
 		{"gone for good", simulator.ErrorAnswer(about, 1, 410, "x", "x"), "invalid", ""},
 		{"a list", answer(200, 1, `{"value":[]}`), "invalid", ""},
