@@ -33,6 +33,8 @@ func CheckAttribute(name string) (message, hint string) {
 		return top + " holds secrets, which are never read", "remove it"
 	case strings.EqualFold(top, "signInActivity"):
 		return "signInActivity changes at every sign-in and is no part of change tracking", "set sign_in_activity: true, and read it as last_login"
+	case strings.EqualFold(top, "photo"):
+		return "photo is a relationship and not a property", "set photos: true, and read it as attributes.photo"
 	case slices.Contains(elsewhere(), strings.ToLower(top)):
 		return top + " is kept outside the directory and cannot be read for many users at once", "remove it"
 	case slices.Contains(relationships(), strings.ToLower(top)):
@@ -60,7 +62,7 @@ func elsewhere() []string {
 }
 
 func relationships() []string {
-	return []string{"manager", "directreports", "memberof", "transitivememberof", "photo", "owneddevices", "registereddevices", "manageddevices"}
+	return []string{"manager", "directreports", "memberof", "transitivememberof", "owneddevices", "registereddevices", "manageddevices"}
 }
 
 // attributeColumn makes the column of an extra attribute.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dirsyncd/connectors"
+	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
 
@@ -44,46 +45,75 @@ func (r *Reader) Check(ctx context.Context) ([]connectors.Finding, error) {
 	return findings, nil
 }
 
-// probe is one small request and the permissions of which one lets it through, the least first.
+// probe is something small to ask for and the permissions of which one lets it through, the least first.
 type probe struct {
 	stream      string
 	permissions []string
-	address     func() (*url.URL, error)
+	ask         func(ctx context.Context) error
 }
 
 func (r *Reader) probes() []probe {
 	requests := r.client.requests
-	list := []probe{{streamUsers, userPermissions(), func() (*url.URL, error) { return requests.userList([]string{"id"}, false, 1, "") }}}
+	var list []probe
+	add := func(stream string, permissions []string, address func() (*url.URL, error)) {
+		list = append(list, probe{stream, permissions, func(ctx context.Context) error {
+			_, err := r.firstOf(ctx, stream, address)
+			return err
+		}})
+	}
+	someone := func() (*url.URL, error) { return requests.userList([]string{"id"}, false, 1, "") }
+	add(streamUsers, userPermissions(), someone)
 	if r.sel.SignInActivity {
-		list = append(list, probe{streamUsers + ", sign-in activity", signInPermissions(), func() (*url.URL, error) {
+		add(streamUsers+", sign-in activity", signInPermissions(), func() (*url.URL, error) {
 			return requests.userList([]string{"id", "signInActivity"}, false, 1, "")
+		})
+	}
+	if r.sel.Photos {
+		list = append(list, probe{streamUsers + ", photos", photoPermissions(), func(ctx context.Context) error {
+			id, err := r.firstOf(ctx, streamUsers, someone)
+			if err != nil || id == "" {
+				return err
+			}
+			// What is odd about one photo says nothing about permissions.
+			return r.photosOf(ctx, []string{id}, func(string, directory.Value, error) {})
 		}})
 	}
 	if r.sel.Groups {
-		list = append(list, probe{streamGroups, groupPermissions(), func() (*url.URL, error) { return requests.groupList([]string{"id"}, 1) }})
+		add(streamGroups, groupPermissions(), func() (*url.URL, error) { return requests.groupList([]string{"id"}, 1) })
 	}
 	if r.sel.Licences {
-		list = append(list, probe{streamLicences, licencePermissions(), requests.subscribedSKUs})
+		add(streamLicences, licencePermissions(), requests.subscribedSKUs)
 	}
 	if r.sel.Devices {
-		list = append(list, probe{streamDevices, devicePermissions(), func() (*url.URL, error) {
-			return requests.managedDevices([]string{"id"}, 1)
-		}})
+		add(streamDevices, devicePermissions(), func() (*url.URL, error) { return requests.managedDevices([]string{"id"}, 1) })
 	}
 	return list
+}
+
+// firstOf asks for a list and returns the id of its first entry, empty when it has none.
+func (r *Reader) firstOf(ctx context.Context, stream string, address func() (*url.URL, error)) (id string, err error) {
+	u, err := address()
+	if err != nil {
+		return "", err
+	}
+	body, err := r.client.get(ctx, u, "")
+	if err != nil {
+		return "", err
+	}
+	page, err := openEnvelope("read "+stream, body)
+	if err != nil {
+		return "", err
+	}
+	if w := enter(page.value); w.more() {
+		id, _ = memberOf(w.value(), "id").text()
+	}
+	return id, nil
 }
 
 // probe makes the request. What the token says about permissions only explains: the service decides.
 func (r *Reader) probe(ctx context.Context, p probe, granted []string, readable bool) connectors.Finding {
 	subject := "permission " + p.permissions[0]
-	u, err := p.address()
-	if err == nil {
-		var body []byte
-		if body, err = r.client.get(ctx, u, ""); err == nil {
-			_, err = openEnvelope("read "+p.stream, body)
-		}
-	}
-	switch {
+	switch err := p.ask(ctx); {
 	case FeatureAbsent(err) && r.sel.DevicesIfAny:
 		return connectors.Finding{Subject: p.stream, OK: true, Detail: "the tenant has no Intune"}
 	case err != nil && fault.ClassOf(err) == fault.Forbidden && readable:

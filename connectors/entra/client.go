@@ -45,6 +45,8 @@ type Client struct {
 	pace     *Pace
 	stale    int
 	now      func() time.Time
+	// retries is the beginning of those for parts of a batch.
+	retries rest.Retries
 }
 
 // NewClient makes a client.
@@ -67,8 +69,9 @@ func NewClient(o ClientOptions) (*Client, error) {
 	}
 	return &Client{
 		graph: root, requests: newRequests(root.String()), pace: o.Pace, stale: o.Stale, now: o.Env.Now,
-		http:   &http.Client{Transport: rest.NewTransport(options), CheckRedirect: rest.NoRedirects},
-		signIn: newSignIn(o.Credential, root.Scheme+"://"+root.Host+"/.default", o.Env.Now),
+		retries: rest.Retries{Patience: o.Patience, Sleep: o.Env.Sleep},
+		http:    &http.Client{Transport: rest.NewTransport(options), CheckRedirect: rest.NoRedirects},
+		signIn:  newSignIn(o.Credential, root.Scheme+"://"+root.Host+"/.default", o.Env.Now),
 	}, nil
 }
 

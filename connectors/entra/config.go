@@ -39,6 +39,7 @@ type Config struct {
 	DeviceLastSeen bool     `yaml:"device_last_seen"`
 	Manager        bool     `yaml:"manager"`
 	SignInActivity bool     `yaml:"sign_in_activity"`
+	Photos         bool     `yaml:"photos"`
 	Attributes     []string `yaml:"attributes"`
 	// LicenceNames is a CSV file with product names, in the form in which Microsoft publishes it.
 	LicenceNames config.Path `yaml:"licence_names"`
@@ -82,6 +83,9 @@ func (c *Config) Validate() []config.Issue {
 	}
 	if c.DeviceLastSeen && !c.Devices {
 		report("device_last_seen", "set devices: true, or remove it", "needs devices")
+	}
+	if c.Photos && c.TenantType == B2C {
+		report("photos", "remove it", "Graph gives no photos of a b2c tenant")
 	}
 	if c.Share < 1 || c.Share > 100 {
 		report("share", "write a percentage, such as 50", "must be from 1 to 100")
@@ -186,6 +190,7 @@ func (c *Config) services() (authority, graph string) {
 func (c *Config) selection(names *LicenceNames) Selection {
 	return Selection{
 		Tenant: c.Tenant, Identity: c.ClientID, TenantType: c.TenantType, Groups: c.Groups, Licences: c.Licences, Devices: c.Devices,
-		DeviceLastSeen: c.DeviceLastSeen, Manager: c.Manager, SignInActivity: c.SignInActivity, Attributes: c.Attributes, Names: names,
+		DeviceLastSeen: c.DeviceLastSeen, Manager: c.Manager, SignInActivity: c.SignInActivity, Photos: c.Photos,
+		Attributes: c.Attributes, Names: names,
 	}
 }

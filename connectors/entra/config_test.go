@@ -26,6 +26,7 @@ devices: true
 device_last_seen: true
 manager: false
 sign_in_activity: true
+photos: true
 attributes: [employeeHireDate]
 share: 20
 notifications: {url: "https://sync.example.test/hook", listen: "127.0.0.1:9443", cert_file: c.pem, key_file: k.pem}
@@ -40,7 +41,7 @@ timeout: 90s
 	if issues := cfg.Validate(); len(issues) > 0 {
 		t.Fatal(issues)
 	}
-	if cfg.Timeout.Std() != 90*time.Second || cfg.Groups || !cfg.Devices || cfg.ClientSecret.Reveal() != "x" || cfg.Share != 20 ||
+	if cfg.Timeout.Std() != 90*time.Second || cfg.Groups || !cfg.Devices || !cfg.Photos || cfg.ClientSecret.Reveal() != "x" || cfg.Share != 20 ||
 		cfg.Notifications.Listen != "127.0.0.1:9443" || cfg.Notifications.KeyFile == "" {
 		t.Errorf("%+v", cfg)
 	}
@@ -110,6 +111,8 @@ func TestValidate(t *testing.T) {
 		"share":                   {func(c *Config) { c.Share = 101 }, []string{"share"}},
 		"timeout":                 {func(c *Config) { c.Timeout = 0 }, []string{"timeout"}},
 		"last seen of no devices": {func(c *Config) { c.DeviceLastSeen = true }, []string{"device_last_seen"}},
+		"photos":                  {func(c *Config) { c.Photos = true }, nil},
+		"photos of b2c":           {func(c *Config) { c.TenantType, c.Photos = B2C, true }, []string{"photos"}},
 		"attributes": {func(c *Config) {
 			c.Attributes = []string{
 				"employeeHireDate", "onPremisesExtensionAttributes.extensionAttribute15", "onPremisesExtensionAttributes", "employeeOrgData.costCenter",
@@ -119,11 +122,11 @@ func TestValidate(t *testing.T) {
 		"bad attributes": {func(c *Config) {
 			c.Attributes = []string{
 				"", "a b", "a,b", "a.b.c", "extensionAttribute1", "onPremisesExtensionAttributes.extensionAttribute16", "extension_x_y", "passwordProfile",
-				"signInActivity", "skills", "manager", "a&$top=1", "onPremisesExtensionAttributes.extensionAttribute01",
+				"signInActivity", "photo", "skills", "manager", "a&$top=1", "onPremisesExtensionAttributes.extensionAttribute01",
 			}
 		}, []string{
 			"attributes[0]", "attributes[1]", "attributes[2]", "attributes[3]", "attributes[4]", "attributes[5]", "attributes[6]", "attributes[7]",
-			"attributes[8]", "attributes[9]", "attributes[10]", "attributes[11]", "attributes[12]",
+			"attributes[8]", "attributes[9]", "attributes[10]", "attributes[11]", "attributes[12]", "attributes[13]",
 		}},
 	} {
 		c := good()

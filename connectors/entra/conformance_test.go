@@ -20,11 +20,16 @@ func TestConformanceUntracked(t *testing.T) {
 	conformance(t, simulator.B2C, func(c *Config) { c.TenantType = B2C })
 }
 
+// TestConformancePhotos runs it with everybody's photo.
+func TestConformancePhotos(t *testing.T) {
+	conformance(t, simulator.Workforce, withPhotos)
+}
+
 func conformance(t *testing.T, kind simulator.Kind, edit func(*Config)) {
 	connectortest.Run(t, connectortest.Harness{
 		Start: func(tb testing.TB) *connectortest.Fixture {
 			w := newWorld(tb, simulator.TenantOptions{Kind: kind, Population: simulator.Population{
-				People: 90, Guests: 5, Groups: 60, Managed: 90, SKUs: 90, Extension: true,
+				People: 90, Guests: 5, Groups: 60, Managed: 90, SKUs: 90, Extension: true, Photos: true,
 			}}, simulator.Pages{Users: 10, Groups: 6, Members: 40, List: 10, Most: 10})
 			return w.fixture(w.open(edit))
 		},

@@ -108,7 +108,23 @@ func explainGraph(a *rest.Answer) *fault.Error {
 			f.Hint = "the service does not take the request as it is made: try it with fewer attributes, or with manager: false"
 		}
 	}
+	if strings.HasSuffix(a.Op, "/photo") {
+		e.photo(f)
+	}
 	return f
+}
+
+// photo adds to what is known of a refusal that it was a photo that was asked for.
+func (e *graphError) photo(f *fault.Error) {
+	const without = "set photos: false"
+	switch {
+	case e.Status == http.StatusNotImplemented:
+		e.Means, f.Hint = "the tenant has no photos", without
+	case f.Class == fault.Forbidden:
+		f.Hint += ", or " + without
+	case f.Class == fault.Invalid:
+		f.Hint = ""
+	}
 }
 
 // read takes the codes out of an error document and returns its message.
@@ -116,6 +132,7 @@ func (e *graphError) read(body []byte) (message string) {
 	type document struct {
 		Code    string          `json:"code"`
 		Message string          `json:"message"`
+		ID      string          `json:"request-id"` // within a batch no header has it
 		Inner   json.RawMessage `json:"innerError"` // also innererror: names are matched without regard to case
 	}
 	var outer struct {
@@ -135,6 +152,7 @@ func (e *graphError) read(body []byte) (message string) {
 			break
 		}
 		message = cmp.Or(message, inner.Message)
+		e.ID = cmp.Or(e.ID, word(inner.ID))
 		d = inner
 	}
 	return message
@@ -215,6 +233,8 @@ func permissionFor(op string) []string {
 	switch {
 	case strings.Contains(op, "signInActivity"):
 		return signInPermissions()
+	case strings.HasSuffix(op, "/photo"):
+		return photoPermissions()
 	case strings.Contains(op, "users"):
 		return userPermissions()
 	case strings.Contains(op, "groups"):
@@ -232,6 +252,9 @@ func userPermissions() []string { return []string{"User.Read.All", "Directory.Re
 func groupPermissions() []string {
 	return []string{"GroupMember.Read.All", "Group.Read.All", "Directory.Read.All"}
 }
+
+// photoPermissions: Directory.Read.All, which is enough for people, is not for photos.
+func photoPermissions() []string  { return []string{"ProfilePhoto.Read.All", "User.Read.All"} }
 func signInPermissions() []string { return []string{"AuditLog.Read.All"} }
 func devicePermissions() []string { return []string{"DeviceManagementManagedDevices.Read.All"} }
 func licencePermissions() []string {

@@ -76,7 +76,13 @@ func (w *world) config(edit func(*Config)) *Config {
 // open opens a connector whose waits cost no time.
 func (w *world) open(edit func(*Config)) *Connector {
 	w.tb.Helper()
-	c, err := openWith(w.config(edit), connectors.Env{Connection: "test", Now: w.now, Sleep: noWait}, tuning{stale: 30})
+	return w.openWaiting(edit, noWait)
+}
+
+// openWaiting opens a connector that waits in the test's own way.
+func (w *world) openWaiting(edit func(*Config), wait func(context.Context, time.Duration) error) *Connector {
+	w.tb.Helper()
+	c, err := openWith(w.config(edit), connectors.Env{Connection: "test", Now: w.now, Sleep: wait}, tuning{stale: 30})
 	if err != nil {
 		w.tb.Fatal(err)
 	}

@@ -23,6 +23,26 @@ func TestBuiltInLicenceNames(t *testing.T) {
 	}
 }
 
+// TestDocumentedProducts: the ids in the recipe for service accounts are those of the products that it names.
+func TestDocumentedProducts(t *testing.T) {
+	page, err := os.ReadFile("../../docs/entra.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, recipe, _ := strings.Cut(string(page), "# Microsoft 365 E3, Microsoft 365 Business Premium\n")
+	line, _, _ := strings.Cut(recipe, "\n")
+	var names []string
+	for i, part := range strings.Split(line, `"`) {
+		if i%2 == 1 {
+			name, _ := BuiltInLicenceNames().Name(part)
+			names = append(names, name)
+		}
+	}
+	if strings.Join(names, ", ") != "Microsoft 365 E3, Microsoft 365 Business Premium" {
+		t.Errorf("%q", names)
+	}
+}
+
 const published = "\uFEFFProduct_Display_Name,String_Id,GUID,Service_Plan_Name,Service_Plan_Id,Service_Plans_Included_Friendly_Names\r\n" +
 	"\u00A0Microsoft  365\u00A0E3 ,SPE_E3, 05E9A617-0261-4CEE-BB44-138D3EF5D965\u00A0,A,b,c\r\n" +
 	"Microsoft 365 E3 (new name),SPE_E3,05e9a617-0261-4cee-bb44-138d3ef5d965,A,b,c\r\n" +

@@ -97,16 +97,27 @@ func (p *Pace) Learn(req *http.Request, status int, header http.Header) {
 	if units, err := strconv.ParseFloat(header.Get("X-Ms-Resource-Unit"), 64); err == nil && units >= 0 && units < 1000 {
 		b.level -= units - cost
 	}
+	b.heed(status, header)
+}
+
+// heed looks at the answer to a part of a batch, which comes to Learn as a whole that went well.
+func (p *Pace) heed(status int, header http.Header) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.directory.heed(status, header)
+}
+
+// nearLimit reports whether an answer says that the limit is near: 0.8 to 1.8 times the limit are told.
+func nearLimit(header http.Header) bool {
 	near, err := strconv.ParseFloat(header.Get("X-Ms-Throttle-Limit-Percentage"), 64)
-	switch {
-	case status == http.StatusTooManyRequests:
-		b.factor = max(slowest, b.factor/2)
-	case err == nil && near >= 0.8:
-		// Of 0.8 to 1.8 times the limit.
-		b.factor = max(slowest, b.factor*0.9)
-	case status/100 == 2:
-		b.factor = min(1, b.factor+0.01)
-	}
+	return err == nil && near >= 0.8
+}
+
+type unitsKey struct{}
+
+// costing says what a request is thought to cost whose address does not tell.
+func costing(ctx context.Context, units int) context.Context {
+	return context.WithValue(ctx, unitsKey{}, units)
 }
 
 // bucket returns where a request is counted and what it is thought to cost. The caller holds the lock.
@@ -120,6 +131,9 @@ func (p *Pace) bucket(req *http.Request) (*bucket, float64) {
 // cost estimates the resource units of a request: the base cost, one less for $select, one more for $expand, at
 // least one.
 func cost(req *http.Request) float64 {
+	if units, ok := req.Context().Value(unitsKey{}).(int); ok {
+		return float64(units)
+	}
 	n := 1.0
 	switch path := req.URL.Path; {
 	case strings.HasSuffix(path, "/users"), strings.Contains(path, "/users/delta"):
@@ -146,6 +160,18 @@ type bucket struct {
 }
 
 func newBucket(rate float64) bucket { return bucket{rate: rate, factor: 1, level: rate * burst} }
+
+// heed makes the bucket fill slower or faster after an answer.
+func (b *bucket) heed(status int, header http.Header) {
+	switch {
+	case status == http.StatusTooManyRequests:
+		b.factor = max(slowest, b.factor/2)
+	case nearLimit(header):
+		b.factor = max(slowest, b.factor*0.9)
+	case status/100 == 2:
+		b.factor = min(1, b.factor+0.01)
+	}
+}
 
 // take takes units out and returns how long to wait until they are there.
 func (b *bucket) take(now time.Time, units float64) time.Duration {

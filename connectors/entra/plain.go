@@ -83,7 +83,10 @@ func (r *Reader) listUsers(ctx context.Context, p *plain) error {
 		}
 		p.object(o)
 		return nil
-	}, func(context.Context) error { form.reset(); return nil })
+	}, func(ctx context.Context) error {
+		defer form.reset()
+		return p.photos(ctx)
+	})
 	if err == nil && r.client.pace != nil {
 		r.client.pace.Sized(p.count)
 	}

@@ -21,7 +21,7 @@ func TestRandomHistory(t *testing.T) {
 		{},
 		{FirstRoundRemoved: true, EmptyPages: true, Duplicates: true},
 		{Replays: true, Interleave: true, ExtensionEcho: true, PurgeInGroups: true},
-		{FirstRoundRemoved: true, EmptyPages: true, Duplicates: true, Replays: true, Interleave: true, ExtensionEcho: true},
+		{FirstRoundRemoved: true, EmptyPages: true, Duplicates: true, Replays: true, Interleave: true, ExtensionEcho: true, Shuffle: true, BlankPhotos: true},
 	} {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
@@ -32,15 +32,15 @@ func TestRandomHistory(t *testing.T) {
 
 func randomHistory(t *testing.T, seed uint64, quirks simulator.Quirks, terse bool) {
 	w := newWorld(t, simulator.TenantOptions{Population: simulator.Population{
-		Seed: seed + 1, People: 120, Guests: 10, Groups: 25, SKUs: 4, Extension: true,
+		Seed: seed + 1, People: 120, Guests: 10, Groups: 25, SKUs: 4, Extension: true, Photos: seed > 1,
 	}}, simulator.Pages{Users: 17, Groups: 6, Members: 40, Most: 40})
 	w.s.SetQuirks(quirks)
-	c := w.open(func(c *Config) { c.Attributes = []string{simulator.ExtensionName} })
+	c := w.open(func(c *Config) { c.Attributes, c.Photos = []string{simulator.ExtensionName}, seed > 1 })
 	if terse {
 		c = w.reader(c.sel, editing(withoutManagers))
 	}
 	m := newModel(t, c)
-	h := &history{world: w, m: m, rng: rand.New(rand.NewPCG(seed, 7))}
+	h := &history{world: w, m: m, pictured: c.sel.Photos, rng: rand.New(rand.NewPCG(seed, 7))}
 	changes := 0
 	for round := range 80 {
 		for range h.rng.IntN(20) {
@@ -101,7 +101,9 @@ type history struct {
 	rng     *rand.Rand
 	deleted []deletion
 
-	restored int
+	restored, photos int
+	// pictured: photos are read, and change.
+	pictured bool
 }
 
 // deletion is a restorable object, and how many full reads of groups there had been when it was deleted.
@@ -114,6 +116,10 @@ func (h *history) pick(list []string) string { return list[h.rng.IntN(len(list))
 
 func (h *history) change() {
 	t := h.tenant
+	if h.pictured && h.rng.IntN(10) == 0 {
+		h.picture(h.pick(t.UserIDs()))
+		return
+	}
 	users, groups := t.UserIDs(), t.GroupIDs()
 	user, group := h.pick(users), h.pick(groups)
 	switch h.rng.IntN(22) {
@@ -173,8 +179,26 @@ func (h *history) change() {
 	}
 }
 
+// picture gives somebody another photo, or none. That alone is no change of the person, so there is another.
+func (h *history) picture(user string) {
+	h.photos++
+	h.tenant.SetPhoto(user, 48+h.photos%9, fmt.Sprint("photo ", h.photos))
+	if h.rng.IntN(3) == 0 {
+		h.tenant.RemovePhoto(user)
+	}
+	h.tenant.Set(user, simulator.Props{"jobTitle": fmt.Sprint("Pictured ", h.photos)})
+}
+
 // trouble arms a fault, often.
 func (h *history) trouble() {
+	if h.pictured && h.rng.IntN(4) == 0 {
+		f := simulator.Fault{Path: "/photo", Skip: h.rng.IntN(4), Times: 1 + h.rng.IntN(9), Kind: simulator.Omit}
+		if h.rng.IntN(2) == 0 {
+			f.Kind, f.Status, f.Body = simulator.Answer, http.StatusTooManyRequests, `{"error":{"code":"TooManyRequests"}}`
+		}
+		h.s.Misbehave(f)
+		return
+	}
 	path := []string{"/users/delta", "/groups/delta", "/v1.0/", "/members", "/token"}[h.rng.IntN(5)]
 	f := simulator.Fault{Path: path, Skip: h.rng.IntN(4), Times: 1 + h.rng.IntN(2)}
 	switch h.rng.IntN(24) {

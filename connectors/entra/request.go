@@ -67,6 +67,20 @@ func (r requests) userList(properties []string, manager bool, top int32, filter 
 	return address(r.users().ToGetRequestInformation(context.Background(), &users.UsersRequestBuilderGetRequestConfiguration{QueryParameters: q}))
 }
 
+// photo is what there is to know of a user's photo, in its largest size, without what is in it.
+func (r requests) photo(user string) (*url.URL, error) {
+	return address(r.users().ByUserId(user).Photo().ToGetRequestInformation(context.Background(), nil))
+}
+
+// root is what all addresses begin with.
+func (r requests) root() string { return r.parameters["baseurl"] }
+
+// batch is where several requests are sent in one.
+func (r requests) batch() *url.URL {
+	u, _ := url.Parse(r.root() + "/$batch") // NewClient has read the address
+	return u
+}
+
 // groupsDelta begins a round of changes of groups and their members.
 func (r requests) groupsDelta(properties []string) (*url.URL, error) {
 	return address(r.groups().Delta().ToGetRequestInformation(context.Background(), &groups.DeltaRequestBuilderGetRequestConfiguration{

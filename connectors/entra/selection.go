@@ -41,6 +41,9 @@ type Selection struct {
 	// SignInActivity reads when people last signed in. It is no part of change tracking, so people are
 	// listed in full every time.
 	SignInActivity bool
+	// Photos asks for the photo of everybody who is read. It is no part of change tracking either, but people
+	// are not listed for its sake: who has not changed keeps what the last full read found.
+	Photos bool
 	// Attributes are properties of users that are read besides the usual ones; see CheckAttribute.
 	Attributes []string
 	// Names are the product names of licences; nil: the built-in ones.
@@ -96,6 +99,9 @@ func (s *Selection) settings(graph, stream string) string {
 		parts = append(parts, s.Attributes...)
 		if s.Manager {
 			parts = append(parts, "manager")
+		}
+		if s.Photos {
+			parts = append(parts, "photo")
 		}
 	case streamGroups:
 		parts = append(parts, groupProperties()...)

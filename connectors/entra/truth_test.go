@@ -20,7 +20,7 @@ func (w *world) truth() []string {
 	}
 	for _, id := range users {
 		p, _ := t.Get(id)
-		line := "person " + id + fieldsOfUser(p)
+		line := "person " + id + fieldsOfUser(p, w.photoOf(id))
 		var links []string
 		if m := t.Manager(id); here[m] {
 			links = append(links, fmt.Sprintf("->%d:id:%s", directory.Manager, m))
@@ -45,8 +45,11 @@ func (w *world) truth() []string {
 	return lines
 }
 
-func fieldsOfUser(p simulator.Props) string {
+func fieldsOfUser(p simulator.Props, photo string) string {
 	out := map[string]string{}
+	if photo != "" {
+		out[photoField] = photo
+	}
 	for field, name := range map[string]string{
 		"login": "userPrincipalName", "name": "displayName", "given_name": "givenName", "family_name": "surname", "title": "jobTitle",
 		"department": "department", "company": "companyName", "office": "officeLocation", "mobile": "mobilePhone", "street": "streetAddress",

@@ -97,10 +97,13 @@ func (u *usersReading) manager(id string) error {
 	return nil
 }
 
-// complete adds the managers to the page's people.
+// complete adds to the page's people what the page does not say of them: photos and managers.
 func (u *usersReading) complete(ctx context.Context) error {
 	defer u.form.reset()
-	if err := u.fill(ctx); err != nil || !u.form.manager {
+	if err := u.fill(ctx); err != nil {
+		return err
+	}
+	if err := u.photos(ctx); err != nil || !u.form.manager {
 		return err
 	}
 	if err := u.r.managersOf(ctx, u.op, u.unknown, u.stated); err != nil {

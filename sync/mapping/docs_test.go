@@ -95,11 +95,25 @@ func (d *docRules) spec(t *testing.T) Spec {
 }
 
 // TestReferenceExamples compiles every example of the reference and runs its cases.
-func TestReferenceExamples(t *testing.T) {
-	text := readReference(t)
+func TestReferenceExamples(t *testing.T) { runExamples(t, readPage(t, reference), 12) }
+
+// TestServiceAccountExamples does the same with the recipes for service accounts.
+func TestServiceAccountExamples(t *testing.T) {
+	_, section, ok := strings.Cut(readPage(t, "../../docs/entra.md"), "\n## Service accounts\n")
+	if !ok {
+		t.Fatal("there is no such section")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	runExamples(t, section, 4)
+}
+
+// runExamples compiles the blocks of a text, of which there are at least so many. Cases are run on the rules before
+// them.
+func runExamples(t *testing.T, text string, atLeast int) {
+	t.Helper()
 	var rs *Ruleset
 	blocks := regexp.MustCompile("(?ms)^```(yaml|expr)\n(.*?)^```").FindAllStringSubmatch(text, -1)
-	if len(blocks) < 12 {
+	if len(blocks) < atLeast {
 		t.Fatalf("only %d examples found", len(blocks))
 	}
 	for _, b := range blocks {
@@ -131,9 +145,9 @@ func TestReferenceExamples(t *testing.T) {
 	}
 }
 
-func readReference(t *testing.T) string {
+func readPage(t *testing.T, path string) string {
 	t.Helper()
-	data, err := os.ReadFile(reference)
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +157,7 @@ func readReference(t *testing.T) string {
 // TestReferenceIsCurrent: the table of functions is that of Functions, and every name is mentioned.
 // With -update the table is written.
 func TestReferenceIsCurrent(t *testing.T) {
-	text := readReference(t)
+	text := readPage(t, reference)
 	start, end := "<!-- functions -->\n", "<!-- end of functions -->\n"
 	head, rest, ok1 := strings.Cut(text, start)
 	_, tail, ok2 := strings.Cut(rest, end)

@@ -35,7 +35,7 @@ func microsoft(t *testing.T) (s *simulator.Server, ca config.Path) {
 func entraWorld(t *testing.T) *world {
 	s, ca := microsoft(t)
 	tenant := s.AddTenant(simulator.TenantOptions{Population: simulator.Population{
-		Seed: 5, People: 26, Guests: 2, Groups: 5, Managed: 4, SKUs: 3,
+		Seed: 5, People: 26, Guests: 2, Groups: 5, Managed: 4, SKUs: 3, Photos: true,
 	}})
 	s.AddApp(simulator.App{ID: readerApp, Home: tenant.ID(), Secrets: map[string]time.Time{"s3cret-of-the-app": {}}})
 	tenant.Consent(readerApp, readerPermissions()...)
@@ -46,7 +46,7 @@ func entraWorld(t *testing.T) *world {
 			cfg := entra.Defaults()
 			cfg.Tenant, cfg.ClientID, cfg.ClientSecret = tenant.ID(), readerApp, config.NewSecret("s3cret-of-the-app")
 			cfg.Authority, cfg.Graph, cfg.CAFile = s.URL(), s.URL(), ca
-			cfg.Timeout, cfg.Devices = config.Duration(w.timeout), true
+			cfg.Timeout, cfg.Devices, cfg.Photos = config.Duration(w.timeout), true, true
 			c, err := entra.Open(cfg, env)
 			check(t, err)
 			return c
@@ -109,12 +109,12 @@ func directoryOf(w *world, of func(*rand.Rand) *simulator.Tenant) {
 func graphTrouble(s *simulator.Server, tenant *simulator.Tenant, app string, permissions []string) (func(*testing.T, *wrong), func()) {
 	paths := map[string]string{
 		"users": "/users/delta", "groups": "/groups/delta", "licences": "/subscribedSkus", "devices": "/managedDevices", "token": "/token",
-		"customers": "/v1/customers", "gdap": "/delegatedAdminRelationships", "contracts": "/contracts", "any": "",
+		"customers": "/v1/customers", "gdap": "/delegatedAdminRelationships", "contracts": "/contracts", "any": "", "photos": "/photo", "batch": "$batch",
 	}
 	kinds := map[string]simulator.FaultKind{
 		"empty": simulator.Empty, "html": simulator.HTML, "cut": simulator.Cut, "reset": simulator.Reset, "hang": simulator.Hang, "loop": simulator.Loop,
 		"endless": simulator.Endless, "foreign": simulator.Foreign, "null-element": simulator.NullElement, "no-list": simulator.NoValue,
-		"repeat": simulator.Repeat, "reset-410": simulator.Gone, "no-link": simulator.NoLink,
+		"repeat": simulator.Repeat, "reset-410": simulator.Gone, "no-link": simulator.NoLink, "omit": simulator.Omit, "double": simulator.Double,
 	}
 	undo := []func(){}
 	hurt := func(t *testing.T, w *wrong) {

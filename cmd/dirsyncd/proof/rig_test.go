@@ -59,7 +59,7 @@ func everything(t *testing.T) *mapping.Ruleset {
 		Name: "everything",
 		Rules: all(directory.UserRecord, field("name", "= name"), field("login", "= login"), field("email", "= email"),
 			field("title", "= title"), field("enabled", "= string(enabled ?? false)"), field("status", "= status"), field("path", "= path"),
-			field("boss", "= manager.name"), field("groups", "= groups"), field("licences", "= licences")),
+			field("boss", "= manager.name"), field("groups", "= groups"), field("licences", "= licences"), field("photo", "= attributes.photo")),
 		Groups:    all(directory.GroupRecord, field("name", "= name"), field("path", "= path")),
 		Licences:  all(directory.LicenceRecord, field("name", "= name"), field("quantity", "= quantity"), field("used", "= used")),
 		Devices:   all(directory.AssetRecord, field("name", "= name"), field("owner", "= owner.name")),

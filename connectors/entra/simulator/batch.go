@@ -42,7 +42,7 @@ func (x *exchange) batch() {
 			return
 		}
 		seen[id] = true
-		responses = append(responses, x.batched(one.ID, one.Method, one.URL, one.Headers))
+		responses = append(responses, x.batched(one.ID, one.Method, one.URL, one.Headers)...)
 	}
 	if _, quirks := x.s.settings(); quirks.Shuffle {
 		slices.Reverse(responses)
@@ -51,8 +51,8 @@ func (x *exchange) batch() {
 	x.answer(http.StatusOK, []byte(`{"responses":[`+strings.Join(responses, ",")+`]}`))
 }
 
-// batched answers one request of a batch.
-func (x *exchange) batched(id, method, address string, headers map[string]string) string {
+// batched answers one request of a batch, once unless a fault says otherwise.
+func (x *exchange) batched(id, method, address string, headers map[string]string) []string {
 	r := x.r.Clone(x.r.Context())
 	r.Method, r.Header = method, http.Header{"Authorization": x.r.Header["Authorization"]}
 	for name, value := range headers {
@@ -67,7 +67,8 @@ func (x *exchange) batched(id, method, address string, headers map[string]string
 	inner := &exchange{
 		s: x.s, w: x.w, r: r, area: areaGraph, path: strings.Trim(u.Path, "/"), tenant: x.tenant, claims: x.claims, inner: true, out: http.Header{},
 	}
-	if f := x.s.takeFault(inner); f != nil && f.Kind == Answer {
+	f := x.s.takeFault(inner)
+	if f != nil && f.Kind == Answer {
 		f.fill(inner)
 	} else {
 		x.s.graph(inner)
@@ -82,5 +83,13 @@ func (x *exchange) batched(id, method, address string, headers map[string]string
 	if body == "" {
 		body = "null"
 	}
-	return `{"id":` + text(id) + `,"status":` + itoa(inner.status) + `,"headers":` + string(header) + `,"body":` + body + `}`
+	answer := `{"id":` + text(id) + `,"status":` + itoa(inner.status) + `,"headers":` + string(header) + `,"body":` + body + `}`
+	switch {
+	case f != nil && f.Kind == Omit:
+		return nil
+	case f != nil && f.Kind == Double:
+		return []string{answer, answer}
+	default:
+		return []string{answer}
+	}
 }

@@ -42,6 +42,10 @@ const (
 	Gone
 	// NoLink sends the answer without any link to follow.
 	NoLink
+	// Omit leaves the answer out of its batch. A request that is in none is answered as usual.
+	Omit
+	// Double sends the answer twice in its batch.
+	Double
 )
 
 // Fault is one misbehaviour. Empty conditions match everything.

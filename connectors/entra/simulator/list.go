@@ -188,7 +188,11 @@ func (x *exchange) listOf(set string, q *query, n int, write func(w *writer, i i
 
 // directoryObjects answers for /users, /groups, /devices and what is below.
 func (x *exchange) directoryObjects(res resource, rest []string) {
-	if !x.allow(permissions(res)...) {
+	need := permissions(res)
+	if res == users && len(rest) > 1 && rest[1] == "photo" {
+		need = photoPermissions()
+	}
+	if !x.allow(need...) {
 		return
 	}
 	x.charge(res, rest)
@@ -353,8 +357,8 @@ func (x *exchange) oneObject(res resource, id string, rest []string) {
 			x.licenceDetails(d, o, q)
 		case relation == "memberOf":
 			x.memberOf(d, o, q)
-		case res == users && relation == "photo":
-			x.refuse(http.StatusNotFound, "ImageNotFound", "Exception of type 'Microsoft.Fast.Profile.Core.Exception.ImageNotFoundException' was thrown.")
+		case res == users && (relation == "photo" || relation == "photo/$value"):
+			x.photo(o, relation != "photo")
 		default:
 			x.refuse(http.StatusBadRequest, "BadRequest", "Resource not found for the segment '"+rest[0]+"'.")
 		}

@@ -47,6 +47,7 @@ type object struct {
 	state   state
 	props   []prop // sorted by name
 	manager string // the manager's id
+	photo   *photo // nil: none
 	members []member
 	slots   map[string]int // where in members an id is; made when it is needed
 }

@@ -26,6 +26,8 @@ type Population struct {
 	SKUs int
 	// Extension adds the property extension_<32 zeros>_costCentre to people.
 	Extension bool
+	// Photos gives two of three people a photo.
+	Photos bool
 }
 
 // ExtensionName is the directory extension that Population.Extension makes.
@@ -81,7 +83,7 @@ func (p Population) person(t *Tenant, d *directoryData, i int) *object {
 		mail = alias + "@partner.test"
 		upn = strings.ReplaceAll(mail, "@", "_") + "#EXT#@" + t.domain
 	}
-	o := &object{res: users, id: t.PersonID(i), props: make([]prop, 0, 28)}
+	o := &object{res: users, id: t.PersonID(i), props: make([]prop, 0, 28), photo: p.madePhoto(i)}
 	set := func(name, raw string) { o.props = append(o.props, prop{name, raw}) }
 	set("accountEnabled", strconv.FormatBool(i%25 != 24))
 	set("assignedLicenses", p.licencesOf(d, i))

@@ -18,6 +18,8 @@ type Quirks struct {
 	DelayRounds int
 	// ExtensionEcho: with one directory extension in a minimal answer come all.
 	ExtensionEcho bool
+	// BlankPhotos: who has no photo has a picture of one pixel without a tag, in place of an answer 404.
+	BlankPhotos bool
 	// Shuffle: the answers of a batch come in reverse order.
 	Shuffle bool
 	// NoByteOrderMark: Partner Center's JSON comes without the mark that it usually begins with.

@@ -8,11 +8,11 @@
 package rest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
@@ -42,14 +42,12 @@ type Options struct {
 	Pace Pace
 	// MaxBody is the size in bytes, after decompression, beyond which an answer is refused; 0 is 64 MiB.
 	MaxBody int64
-	// Attempts is how often a request is sent at most; 0 is 5.
+	// Attempts and Patience are those of the Retries of each request.
 	Attempts int
-	// Patience is how long one request may wait in all between its attempts; 0 is two minutes. A service
-	// that asks for more gets it from the engine, which retries the whole stream later.
 	Patience time.Duration
 	// Silence is how long an answer may pause in the middle before it counts as cut short; 0 is a minute.
 	Silence time.Duration
-	// Sleep waits; nil is Env.Sleep, and without that a timer.
+	// Sleep waits between attempts; nil is Env.Sleep, and without that a timer.
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 
@@ -82,20 +80,11 @@ func NewTransport(o Options) *Transport {
 	if o.MaxBody == 0 {
 		o.MaxBody = 64 << 20
 	}
-	if o.Attempts == 0 {
-		o.Attempts = 5
-	}
-	if o.Patience == 0 {
-		o.Patience = 2 * time.Minute
-	}
 	if o.Silence == 0 {
 		o.Silence = time.Minute
 	}
 	if o.Sleep == nil {
 		o.Sleep = o.Env.Sleep
-	}
-	if o.Sleep == nil {
-		o.Sleep = Sleep
 	}
 	return &Transport{o}
 }
@@ -114,44 +103,34 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			Hint: "nothing was sent there; if the service has really moved, change the address in the configuration",
 		}
 	}
-	var waited time.Duration
-	for attempt := 1; ; attempt++ {
-		resp, err := t.attempt(req, op, attempt > 1)
+	body, err := bodyOf(req)
+	if err != nil {
+		return nil, &fault.Error{Class: fault.Internal, Op: op, Where: req.URL.Host, Err: err}
+	}
+	retries := Retries{Attempts: t.o.Attempts, Patience: t.o.Patience, Sleep: t.o.Sleep}
+	for {
+		resp, err := t.attempt(req, op, body)
 		if err == nil {
 			return resp, nil
 		}
-		if ctxErr := context.Cause(req.Context()); ctxErr != nil {
-			return nil, ctxErr
-		}
-		wait, again := t.again(err, attempt, waited)
-		if !again {
-			return nil, err
-		}
-		waited += wait
-		if err := t.o.Sleep(req.Context(), wait); err != nil {
+		if err := retries.Wait(req.Context(), err); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// again decides whether an attempt is followed by another, and after how long.
-func (t *Transport) again(err error, attempt int, waited time.Duration) (time.Duration, bool) {
-	var f *fault.Error
-	if !errors.As(err, &f) || !f.Class.Retryable() || attempt >= t.o.Attempts {
-		return 0, false
+// bodyOf reads what goes with a request, nil when nothing does. It is small. Each attempt has a reader of its own:
+// package http may still be sending the body of an attempt that has failed, and the GetBody of an SDK rewinds the one
+// reader that it has.
+func bodyOf(req *http.Request) ([]byte, error) {
+	if req.Body == nil || req.Body == http.NoBody {
+		return nil, nil
 	}
-	wait := f.After
-	if wait == 0 {
-		// Half of a doubling step, and up to the other half by chance: many tenants that failed together do
-		// not come back together.
-		step := 500 * time.Millisecond << min(attempt-1, 6)
-		wait = step/2 + rand.N(step/2)
-	}
-	return wait, waited+wait <= t.o.Patience
+	return io.ReadAll(req.Body)
 }
 
 // attempt sends once.
-func (t *Transport) attempt(req *http.Request, op string, rewind bool) (*http.Response, error) {
+func (t *Transport) attempt(req *http.Request, op string, body []byte) (*http.Response, error) {
 	ctx := req.Context()
 	if t.o.Pace != nil {
 		if err := t.o.Pace.Wait(ctx, req); err != nil {
@@ -159,16 +138,10 @@ func (t *Transport) attempt(req *http.Request, op string, rewind bool) (*http.Re
 		}
 	}
 	once := req.Clone(ctx)
-	switch {
-	case req.Body == nil || req.Body == http.NoBody:
-	case rewind && req.GetBody == nil:
-		return nil, &fault.Error{Class: fault.Internal, Op: op, Where: req.URL.Host, Err: errors.New("a request that cannot be sent again")}
-	case req.GetBody != nil:
-		body, err := req.GetBody()
-		if err != nil {
-			return nil, &fault.Error{Class: fault.Internal, Op: op, Where: req.URL.Host, Err: err}
-		}
-		once.Body = body
+	if body != nil {
+		// Package http itself sends once more on a fresh connection when the one that it took had been closed.
+		once.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		once.Body, _ = once.GetBody()
 	}
 	began := time.Now()
 	resp, err := t.exchange(once, op)
@@ -282,18 +255,6 @@ func Fault(op string, class fault.Class, err error) error {
 		err = u.Err
 	}
 	return &fault.Error{Class: class, Op: op, Err: err}
-}
-
-// Sleep waits, or returns the cause of the context's end.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // attentive puts the alarm off with every piece that arrives.

@@ -192,6 +192,48 @@ func TestBodyIsSentAgain(t *testing.T) {
 	}
 }
 
+// rewound is the one reader of a request's body; GetBody goes back to its beginning, as those of SDKs do.
+type rewound struct{ *bytes.Reader }
+
+func (rewound) Close() error { return nil }
+
+// late reads the bodies of all attempts after the last one was made, as package http may.
+type late struct{ bodies []io.Reader }
+
+func (l *late) RoundTrip(req *http.Request) (*http.Response, error) {
+	l.bodies = append(l.bodies, req.Body)
+	if len(l.bodies) < 3 {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
+}
+
+// TestAttemptsShareNoBody: an attempt that failed may still be sending when the next one begins.
+func TestAttemptsShareNoBody(t *testing.T) {
+	const text = "grant_type=client_credentials"
+	base := &late{}
+	tr := NewTransport(Options{Base: base, Hosts: []string{"service.test"}, Sleep: func(context.Context, time.Duration) error { return nil }})
+	one := rewound{bytes.NewReader([]byte(text))}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://service.test/token", one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.GetBody = func() (io.ReadCloser, error) {
+		_, err := one.Seek(0, io.SeekStart)
+		return one, err
+	}
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	for i, body := range base.bodies {
+		if sent, err := io.ReadAll(body); string(sent) != text || err != nil {
+			t.Errorf("attempt %d sent %q, %v", i+1, sent, err)
+		}
+	}
+}
+
 func TestTooLarge(t *testing.T) {
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
