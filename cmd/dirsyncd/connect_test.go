@@ -82,7 +82,11 @@ func TestInterruptedSync(t *testing.T) {
 
 func TestRunHandsOverConfiguration(t *testing.T) {
 	c := withConfig(t, "log: {format: json}\n"+goodConfig)
-	c.daemon = func(_ context.Context, cfg *config.Config, log *slog.Logger) error {
+	c.daemon = func(_ context.Context, start launch) error {
+		cfg, log := start.cfg, start.log
+		if start.level != nil {
+			t.Error("a reload would change the level that -v asks for")
+		}
 		if cfg.Control != "elsewhere.sock" || cfg.Log.Level != "debug" {
 			t.Errorf("control %q, level %q", cfg.Control, cfg.Log.Level)
 		}

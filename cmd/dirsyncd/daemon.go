@@ -27,14 +27,46 @@ type service struct {
 	*app
 	file string
 	loop *schedule.Loop
+	// level and fixed are as in launch.
+	level *slog.LevelVar
+	fixed fixed
 	// watched are the connections whose sources tell of changes, by name.
 	watched map[string]*watching
 	ready   atomic.Bool
 }
 
+// launch is what a daemon starts with.
+type launch struct {
+	cfg *config.Config // with what the command line says in place of the file
+	log *slog.Logger
+	// level is that of log, and follows the file at a reload; nil when the command line says it.
+	level *slog.LevelVar
+	fixed fixed // as the file has it
+}
+
+// fixed are settings that a reload cannot change besides `state`, which it refuses.
+type fixed struct{ Control, Listen, LogFormat string }
+
+func fixedOf(cfg *config.Config) fixed {
+	return fixed{Control: string(cfg.Control), Listen: cfg.Listen, LogFormat: string(cfg.Log.Format)}
+}
+
+// edited names the settings that differ.
+func (f fixed) edited(now fixed) (names []string) {
+	for _, s := range []struct{ name, was, is string }{
+		{"control", f.Control, now.Control}, {"listen", f.Listen, now.Listen}, {"log.format", f.LogFormat, now.LogFormat},
+	} {
+		if s.was != s.is {
+			names = append(names, s.name)
+		}
+	}
+	return names
+}
+
 // runDaemon runs until a signal ends it or ctx does: the first TERM or INT stops cleanly at the next page, a
 // second one cuts.
-func runDaemon(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+func runDaemon(ctx context.Context, start launch) error {
+	cfg, log := start.cfg, start.log
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
@@ -45,7 +77,7 @@ func runDaemon(ctx context.Context, cfg *config.Config, log *slog.Logger) error 
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	s := &service{app: a, file: cfg.File, watched: map[string]*watching{}}
+	s := &service{app: a, file: cfg.File, level: start.level, fixed: start.fixed, watched: map[string]*watching{}}
 	s.loop = schedule.New(cfg.Entries(), s.scheduled, schedule.Options{})
 	a.next = s.loop.Next
 
@@ -111,9 +143,11 @@ func (s *service) handleSignals(ctx context.Context, signals <-chan os.Signal) {
 			case syscall.SIGUSR1:
 				s.log.Info("signal USR1: syncing everything incrementally")
 				s.loop.TriggerAll(schedule.Trigger{Cause: schedule.CauseUSR1})
+				s.retryTargets(ctx)
 			case syscall.SIGUSR2:
 				s.log.Info("signal USR2: syncing everything in full")
 				s.loop.TriggerAll(schedule.Trigger{Full: true, Cause: schedule.CauseUSR2})
+				s.retryTargets(ctx)
 			default:
 				return
 			}
@@ -143,9 +177,17 @@ func (s *service) hup(ctx context.Context) {
 		s.notify("STATUS=running; the last reload was refused")
 		return
 	}
-	s.loop.Replace(s.current().cfg.Entries())
+	cfg := s.current().cfg
+	if s.level != nil {
+		s.level.Set(cfg.Log.Level.Slog())
+	}
+	if edited := s.fixed.edited(fixedOf(cfg)); len(edited) > 0 {
+		s.log.Warn("some settings were edited that only a restart changes; the former ones stay", "settings", edited)
+	}
+	s.loop.Replace(cfg.Entries())
 	s.triggerNewcomers(ctx)
 	s.triggerEdited(old)
+	s.retryTargets(ctx)
 	s.watchAll(ctx)
 	s.log.Info("configuration reloaded", "config", s.file)
 	s.notify("STATUS=running")

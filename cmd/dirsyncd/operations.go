@@ -71,6 +71,7 @@ func (o *operations) choose(names []string) ([]string, error) {
 
 // runAndDeliver runs connections side by side and delivers what came of it.
 func (o *operations) runAndDeliver(ctx context.Context, names []string, run func(string) ([]engine.Result, error)) (control.SyncResult, error) {
+	before := o.deliveredSoFar()
 	runs := make([][]control.Run, len(names))
 	errs := make([]error, len(names))
 	var wg sync.WaitGroup
@@ -93,33 +94,8 @@ func (o *operations) runAndDeliver(ctx context.Context, names []string, run func
 	if err := errors.Join(errs...); err != nil {
 		return control.SyncResult{}, err
 	}
-	delivered, err := o.drain(ctx, names)
+	delivered, err := o.drain(ctx, names, before)
 	return control.SyncResult{Runs: slices.Concat(runs...), Delivered: delivered}, err
-}
-
-// drain delivers what waits for the targets of connections, as far as they take it now.
-func (o *operations) drain(ctx context.Context, names []string) ([]control.Delivery, error) {
-	setup := o.current()
-	var list []control.Delivery
-	for _, t := range setup.cfg.Targets {
-		used := slices.ContainsFunc(names, func(n string) bool {
-			c := setup.connections[n]
-			return c != nil && slices.Contains(c.Targets, t.Name)
-		})
-		if !used {
-			continue
-		}
-		sum, err := setup.targets[t.Name].worker.Drain(ctx)
-		if err != nil {
-			return nil, err
-		}
-		d := control.Delivery{Target: t.Name, Delivered: sum.Delivered, Parked: sum.Parked, Waiting: sum.Waiting}
-		if sum.Err != nil {
-			d.Error = sum.Err.Error()
-		}
-		list = append(list, d)
-	}
-	return list, nil
 }
 
 func progressOf(p engine.Progress) control.Progress {
@@ -409,22 +385,8 @@ func (o *operations) Replay(ctx context.Context, ids []string) (int, error) {
 			}
 		}
 	}
-	return n, o.afterReplay(ctx)
-}
-
-// afterReplay lets the targets try: the daemon's workers are woken, a command delivers by itself.
-func (o *operations) afterReplay(ctx context.Context) error {
-	setup := o.current()
-	if !o.daemon {
-		_, err := o.drain(ctx, setup.names())
-		return err
-	}
-	for _, t := range setup.targets {
-		if err := t.worker.Retry(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = o.drain(ctx, o.current().names(), nil)
+	return n, err
 }
 
 // Drop implements control.Operations.

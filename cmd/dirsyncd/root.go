@@ -32,7 +32,7 @@ type shell struct {
 	load      func(file string) (*config.Config, error)
 	openLocal func(context.Context, *config.Config, *slog.Logger) (control.Operations, func(), error)
 	probe     func(context.Context, *config.Config) ([]probeResult, error)
-	daemon    func(context.Context, *config.Config, *slog.Logger) error
+	daemon    func(context.Context, launch) error
 }
 
 func newShell(out, err io.Writer) *shell {
@@ -149,13 +149,16 @@ func (sh *shell) loadConfig() (*config.Config, error) {
 	return sh.load(file)
 }
 
-// newLogger makes the logger of a configuration: text where somebody watches, JSON where a machine does.
-func newLogger(cfg config.Log, w *printer) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: cfg.Level.Slog()}
+// newLogger makes the logger of a configuration, whose level can be changed: text where somebody watches, JSON where a
+// machine does.
+func newLogger(cfg config.Log, w *printer) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar)
+	level.Set(cfg.Level.Slog())
+	opts := &slog.HandlerOptions{Level: level}
 	if cfg.Format == "json" || cfg.Format == "auto" && !w.terminal {
-		return slog.New(slog.NewJSONHandler(w.w, opts))
+		return slog.New(slog.NewJSONHandler(w.w, opts)), level
 	}
-	return slog.New(slog.NewTextHandler(w.w, opts))
+	return slog.New(slog.NewTextHandler(w.w, opts)), level
 }
 
 // commandLogger is the log of a command that works alone. Its output says what matters.

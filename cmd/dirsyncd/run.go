@@ -31,13 +31,19 @@ Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
 			if err != nil {
 				return err
 			}
+			start := launch{cfg: cfg, fixed: fixedOf(cfg)}
 			if sh.opts.control != "" {
 				cfg.Control = config.Path(sh.opts.control)
 			}
 			if sh.opts.verbose {
 				cfg.Log.Level = "debug"
 			}
-			return sh.daemon(cmd.Context(), cfg, newLogger(cfg.Log, sh.err))
+			log, level := newLogger(cfg.Log, sh.err)
+			start.log = log
+			if !sh.opts.verbose {
+				start.level = level
+			}
+			return sh.daemon(cmd.Context(), start)
 		},
 	}
 }

@@ -35,7 +35,8 @@ type Counts struct {
 	Parked    int // actions that the target refused for good
 }
 
-func (c Counts) minus(d Counts) Counts {
+// Minus returns what came after d.
+func (c Counts) Minus(d Counts) Counts {
 	return Counts{Delivered: c.Delivered - d.Delivered, Folded: c.Folded - d.Folded, Parked: c.Parked - d.Parked}
 }
 

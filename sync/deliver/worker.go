@@ -30,7 +30,7 @@ type Options struct {
 	GiveUp time.Duration
 	// Timeout ends a Deliver call that takes longer. Default 5 min.
 	Timeout time.Duration
-	// Patience is the longest back-off that Drain waits for. Default 10 s.
+	// Patience is how long Drain waits in all for back-offs to end. Default 10 s.
 	Patience time.Duration
 	// Metrics is told what happens. Default: nobody.
 	Metrics Metrics
@@ -189,17 +189,20 @@ type Summary struct {
 	Err error
 }
 
-// Drain delivers until nothing waits, or until what waits has to wait longer than Options.Patience. The error
+// Counts returns what the worker has done since it was made.
+func (w *Worker) Counts() Counts { return w.snapshot().counts }
+
+// Drain delivers until nothing waits, or until what waits has to wait beyond Options.Patience from now on. The error
 // is the end of the context or a failure to read the store; that the target fails is in the Summary. Drain may
 // run beside Run; the two take turns, and the summary counts what both did meanwhile.
 func (w *Worker) Drain(ctx context.Context) (Summary, error) {
-	start := w.snapshot().counts
+	start, until := w.snapshot().counts, w.opts.Now().Add(w.opts.Patience)
 	for {
 		next, err := w.pass(ctx)
 		if err != nil {
 			return Summary{}, err
 		}
-		if next.IsZero() || next.Sub(w.opts.Now()) > w.opts.Patience {
+		if next.IsZero() || next.After(until) {
 			break
 		}
 		if !w.sleep(ctx, next) {
@@ -211,7 +214,7 @@ func (w *Worker) Drain(ctx context.Context) (Summary, error) {
 		return Summary{}, err
 	}
 	now := w.snapshot()
-	sum := Summary{Counts: now.counts.minus(start), Waiting: st.Waiting}
+	sum := Summary{Counts: now.counts.Minus(start), Waiting: st.Waiting}
 	if now.trouble != nil {
 		sum.Err = now.trouble.err
 	}

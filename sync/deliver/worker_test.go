@@ -667,3 +667,19 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("metrics %q, want %q", got, want)
 	}
 }
+
+// A target that asks for a little patience again and again does not keep whoever drains for ever.
+func TestDrainEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, target := newMemory(), &scripted{desc: targets.Description{Batch: 1}}
+		target.answer = func(context.Context, []directory.Action) ([]targets.Outcome, error) {
+			return nil, &fault.Error{Class: fault.Throttled, After: time.Second}
+		}
+		enqueue(t, st, user("1", directory.Create, "a"))
+		began := time.Now()
+		sum, err := New(st, journal, target, Options{}).Drain(t.Context())
+		if took := time.Since(began); err != nil || sum.Waiting != 1 || took > 10*time.Second {
+			t.Errorf("%+v after %s: %v", sum, took, err)
+		}
+	})
+}

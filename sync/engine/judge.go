@@ -116,7 +116,7 @@ func (s *settlement) judge(d *draft, population func(directory.RecordKind) int) 
 	}
 	held := &store.HeldPlan{Hash: planHash(d.hash), Run: s.rec.ID, Since: s.rec.Started, Counts: d.counts.Words()}
 	if s.vanished {
-		held.Reasons = append(held.Reasons, "what rules look at is missing without proof that it is gone: groups or their members, licences, or managers")
+		held.Reasons = append(held.Reasons, "act on what is missing without proof that it is gone, and that rules look at: groups or their members, licences, or managers")
 	}
 	held.Reasons = append(held.Reasons, s.conn.Guard.Check(d.proven, population)...)
 	if s.approved {
@@ -131,7 +131,7 @@ func (s *settlement) judge(d *draft, population func(directory.RecordKind) int) 
 	}
 	if d.unproven > 0 {
 		held.Hash, held.RemovalsOnly = planHash(d.unprovenHash), true
-		held.Reasons = []string{fmt.Sprintf("%d removals for which there is no proof", d.unproven)}
+		held.Reasons = []string{fmt.Sprintf("remove %d without proof that they are gone", d.unproven)}
 		return held
 	}
 	return nil

@@ -362,9 +362,21 @@ func TestReload(t *testing.T) {
 	eventually(t, "the old rule is back", func() bool { young, _ = readEvents(t, in.path("changes.jsonl"), 0); return len(young) == 1+agents })
 	replay(t, append(old, young...)).mustBe(t, wants(directoryNow(t, s)))
 
+	t.Log("the level of the log follows the file; what only a restart changes is named")
+	cfg.listen = freeAddress(t)
+	in.configure(cfg.configuration() + "log: {level: debug}\n")
+	if n := len(d.logged("page")); n > 0 {
+		t.Errorf("%d debug lines before", n)
+	}
+	reload(7)
+	d.awaitLog(1, "some settings were edited that only a restart changes; the former ones stay", "listen")
+	in.expect(0, "sync")
+	d.awaitLog(1, "page")
+	cfg.listen = ""
+
 	t.Log("the state cannot move while the daemon runs")
 	in.configure(strings.Replace(cfg.configuration(), "state: state.db", "state: other.db", 1))
-	reload(7)
+	reload(8)
 	if problem := in.status().Problem; !strings.Contains(problem, "restart") {
 		t.Errorf("the status says %q", problem)
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -30,6 +31,7 @@ type desk struct {
 	failing int               // so many requests get 503
 	failed  int
 	losing  int // the answers to so many requests get lost
+	forbids bool
 	again   int // requests that had been taken before
 }
 
@@ -81,6 +83,10 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.failed++
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "down for maintenance", http.StatusServiceUnavailable)
+		return
+	}
+	if d.forbids {
+		w.WriteHeader(http.StatusForbidden)
 		return
 	}
 	if wrong := checkRequest(r, body); wrong != "" {
@@ -226,6 +232,53 @@ func TestWebhook(t *testing.T) {
 	replay(t, in.journal()).mustBe(t, wants(directoryNow(t, s)))
 
 	deskGoesAway(t, in, desk, s.Replace, s.PersonDN, func() wanted { return wants(directoryNow(t, s)) })
+}
+
+// TestWebhookIsMended: through a daemon, too, whoever asks for a delivery gets an attempt at once, however long the desk
+// would be left alone, and learns what came of it.
+func TestWebhookIsMended(t *testing.T) {
+	t.Parallel()
+	s := small().open(t)
+	desk := openDesk(t)
+	cfg := of(s)
+	cfg.targets, cfg.more = "journal, desk", desk.block()
+	in := install(t, cfg.configuration())
+	want := wants(directoryNow(t, s))
+	desk.with(func() { desk.forbids = true })
+	d := in.startReady()
+	d.awaitLog(1, "target failing", "desk")
+	in.expect(1, "sync").says(t, "desk", "403") // it would be left alone for half a minute at least
+	desk.with(func() { desk.forbids = false })
+	synced := ask[syncView](in, 0, "sync")
+	for _, delivered := range synced.Delivered {
+		if delivered.Target == "desk" && (delivered.Delivered != len(want) || delivered.Waiting != 0) {
+			t.Errorf("delivered: %+v", delivered)
+		}
+	}
+	desk.mustBe(t, want)
+
+	// What the worker of the daemon delivers while the run is still under way counts, too.
+	s.Replace(s.PersonDN("p40"), "telephoneNumber", "+44 20 0000")
+	for _, delivered := range ask[syncView](in, 0, "sync").Delivered {
+		if delivered.Delivered != 1 {
+			t.Errorf("delivered: %+v", delivered)
+		}
+	}
+
+	desk.with(func() { desk.refuse["user/"+connection+"/"+s.UUID(s.PersonDN("p40"))] = "no" })
+	s.Replace(s.PersonDN("p40"), "telephoneNumber", "+44 20 1111")
+	in.expect(4, "sync")
+	in.expect(4, "parked", "replay", "--all").says(t, "parked again")
+	desk.with(func() { clear(desk.refuse) })
+	in.expect(0, "parked", "replay", "--all")
+
+	desk.with(func() { desk.forbids = true })
+	s.Replace(s.PersonDN("p40"), "telephoneNumber", "+44 20 2222")
+	in.expect(1, "sync")
+	desk.with(func() { desk.forbids = false })
+	d.signal(syscall.SIGHUP)
+	eventually(t, "a reload is an attempt, too", func() bool { return in.status().Targets[1].Waiting == 0 })
+	d.stop()
 }
 
 // deskGoesAway: while the desk is away, people change again and again. The daemon goes on reading and writing

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"dirsyncd/sync/control"
+	"dirsyncd/sync/deliver"
+)
+
+// soFar is what workers had done at some time.
+type soFar map[*deliver.Worker]deliver.Counts
+
+// deliveredSoFar returns what the workers have done until now: a daemon's deliver while a run is still under way.
+func (a *app) deliveredSoFar() soFar {
+	counts := soFar{}
+	for _, t := range a.current().targets {
+		counts[t.worker] = t.worker.Counts()
+	}
+	return counts
+}
+
+// drain delivers what waits for the targets of connections, as far as they take it now, and says what was delivered since
+// before. Targets that are left alone after a failure are asked at once: whoever wants a delivery may have mended them.
+func (a *app) drain(ctx context.Context, names []string, before soFar) ([]control.Delivery, error) {
+	setup := a.current()
+	var list []control.Delivery
+	for _, t := range setup.cfg.Targets {
+		used := slices.ContainsFunc(names, func(n string) bool {
+			c := setup.connections[n]
+			return c != nil && slices.Contains(c.Targets, t.Name)
+		})
+		if !used {
+			continue
+		}
+		worker := setup.targets[t.Name].worker
+		if err := worker.Retry(ctx); err != nil {
+			return nil, err
+		}
+		sum, err := worker.Drain(ctx)
+		if err != nil {
+			return nil, err
+		}
+		done := worker.Counts().Minus(before[worker])
+		d := control.Delivery{Target: t.Name, Delivered: done.Delivered, Parked: done.Parked, Waiting: sum.Waiting}
+		if sum.Err != nil {
+			d.Error = sum.Err.Error()
+		}
+		list = append(list, d)
+	}
+	return list, nil
+}
+
+// retryTargets wakes every target that is left alone after a failure, without waiting for what comes of it.
+func (a *app) retryTargets(ctx context.Context) {
+	for name, t := range a.current().targets {
+		a.background.Go(func() {
+			if err := t.worker.Retry(ctx); err != nil && ctx.Err() == nil {
+				a.log.Error("target could not be woken", "target", name, "err", err)
+			}
+		})
+	}
+}
