@@ -400,7 +400,7 @@ func TestShutdownStopsOperations(t *testing.T) {
 	if err := s.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := <-answer; fault.ClassOf(err) != fault.Canceled {
+	if err := <-answer; fault.ClassOf(err) != fault.Canceled || !strings.Contains(err.Error(), "the daemon is stopping") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Lstat(path); !os.IsNotExist(err) {

@@ -2,6 +2,7 @@ package control
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -76,6 +77,10 @@ type errorAnswer struct {
 }
 
 func toWire(err error) *wireError {
+	if errors.Is(err, context.Canceled) {
+		// Whoever still reads this has not gone away, so it is the daemon that does.
+		return &wireError{Class: fault.Canceled, Text: "the daemon is stopping", Hint: "what it had begun goes on when it is started again"}
+	}
 	return &wireError{Class: fault.ClassOf(err), Text: fault.Text(err), Hint: fault.Hint(err)}
 }
 

@@ -50,7 +50,7 @@ func (s *settlement) commit(ctx context.Context, b *batch) error {
 	}
 	for _, o := range w.outcomes {
 		if o.err != nil {
-			s.log.Warn("parked", "stage", stageMap, "kind", o.kind, "id", o.id, "class", fault.ClassOf(o.err), "err", o.err)
+			s.logParked(stageMap, o.kind, o.id, fault.ClassOf(o.err), "err", o.err)
 		}
 	}
 	return nil

@@ -358,3 +358,33 @@ func TestParkedEntriesAreLogged(t *testing.T) {
 		t.Errorf("%d lines; %s", n, log.String())
 	}
 }
+
+// What is parked for everybody has few lines, and a number; what is held says why and what it would do.
+func TestLogOfManyParkedAndOfHeld(t *testing.T) {
+	r := newRig(t)
+	var log strings.Builder
+	r.engine.opts.Log = slog.New(slog.NewTextHandler(&log, nil))
+	for i := range 40 {
+		r.add(fmt.Sprintf("%02d", i), "P")
+	}
+	r.sync()
+	spec := r.spec
+	r.mapping(mapping.Spec{Name: "m", Rules: []mapping.RuleSpec{user("everyone", "enabled")},
+		Fields: map[directory.RecordKind][]mapping.FieldSpec{directory.UserRecord: {field("name", `= int(name)`)}}})
+	r.expect("a rule that fails", Parked)
+	if n := strings.Count(log.String(), "msg=parked "); n != parkedLines+1 || !strings.Contains(log.String(), "msg=parked connection=hq") || !strings.Contains(log.String(), "more=30") {
+		t.Errorf("%d lines; %s", n, log.String())
+	}
+	r.mapping(spec)
+	r.sync()
+	log.Reset()
+	for i := range 20 {
+		delete(r.people, fmt.Sprintf("%02d", i))
+	}
+	r.expect("half of them are gone", Held)
+	for _, want := range []string{"why=", "deactivate 20 of 40 user records", "would=map[user:map[deactivate:20]]"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %q in %s", want, log.String())
+		}
+	}
+}

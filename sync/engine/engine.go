@@ -131,6 +131,8 @@ type run struct {
 	// reading: what is stored comes from the source, and is no whole until the last stream has ended.
 	reading bool
 	doubt   bool // a listing proved nothing
+	// parkedNow is how many objects this run has parked.
+	parkedNow int
 	// unproven says what is missing without proof; only another full read can tell.
 	unproven string
 }
@@ -138,8 +140,8 @@ type run struct {
 // Run reads one tenant of a connection and settles what changed. It never panics; it returns when done or when
 // ctx ends, at the next page. Another run of the same tenant is waited for.
 func (e *Engine) Run(ctx context.Context, c *Connection, t connectors.Tenant, job Job) Result {
+	defer e.lock(store.Partition{Connection: c.Name, Tenant: t.ID})()
 	r := e.begin(c, t, job)
-	defer e.lock(r.part)()
 	if job.Patient && r.mustWait(ctx) {
 		r.rec.Outcome, r.rec.Ended = Waiting, r.rec.Started
 		return Result{Partition: r.part, Run: r.rec}
@@ -275,6 +277,17 @@ func (r *run) eachRow(ctx context.Context, kind directory.Kind, fn func(store.Ro
 		}
 	}
 	return nil
+}
+
+// parkedLines is how many objects that a run parks have a line each in the log. One wrong rule can park everybody, for one
+// and the same reason.
+const parkedLines = 10
+
+// logParked names an object that was parked.
+func (r *run) logParked(stage string, kind directory.Kind, id string, class fault.Class, more ...any) {
+	if r.parkedNow++; r.parkedNow <= parkedLines {
+		r.log.Warn("parked", append([]any{"stage", stage, "kind", kind.String(), "id", id, "class", class}, more...)...)
+	}
 }
 
 // note tells the operator something about the run that is not an error.

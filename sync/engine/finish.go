@@ -30,6 +30,9 @@ func (r *run) finish(ctx context.Context, err error) Result {
 		r.rec.Outcome = Parked
 	}
 	r.noteState(err)
+	if more := r.parkedNow - parkedLines; more > 0 {
+		r.log.Warn("parked", "more", more, "hint", "`dirsyncd parked list` has them all")
+	}
 	if err == nil && !r.job.Offline && !r.doubt {
 		r.mu.Lock()
 		r.proven[r.part] = r.rec.Ended
@@ -118,10 +121,16 @@ func (r *run) logEnd(err error) {
 	}
 	if r.opts.Next != nil {
 		if next := r.opts.Next(r.conn.Name); !next.IsZero() {
+			if f := r.state.Failing; f != nil && f.Retry.After(next) {
+				next = f.Retry
+			}
 			args = append(args, "next", next.UTC().Format(time.RFC3339))
 		}
 	}
 	if r.rec.Held != "" {
+		if h := r.state.Held; h != nil {
+			args = append(args, "why", h.Reasons, "would", h.Counts)
+		}
 		args = append(args, "held", r.rec.Held, "hint", "look with `dirsyncd plan --offline`, then `dirsyncd approve "+r.rec.Held+"` or `dirsyncd discard "+r.rec.Held+"`")
 	}
 	if f := r.state.Failing; f != nil && !f.Retry.IsZero() {

@@ -65,7 +65,7 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 			return err
 		}
 		l.state = state
-		l.logParked(p, d)
+		l.logPage(p, d)
 	}
 	if l.seen != nil {
 		l.seen.merge(d.found)
@@ -79,15 +79,15 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 	return nil
 }
 
-// logParked names the entries of a page that were parked, as far as a log may: a place, such as a DN, and the reason
-// can hold somebody's name.
-func (l *listing) logParked(p *connectors.Page, d *pageDiff) {
+// logPage names the entries of a page that were parked, as far as a log may: a place, such as a DN, and the reason can
+// hold somebody's name.
+func (l *listing) logPage(p *connectors.Page, d *pageDiff) {
 	for i := range d.parks {
 		id := ""
 		if slices.ContainsFunc(p.Invalid, func(bad connectors.Invalid) bool { return bad.ID == d.parks[i].Object }) {
 			id = d.parks[i].Object
 		}
-		l.log.Warn("parked", "stage", stageRead, "kind", d.parks[i].Kind, "id", id, "class", d.parks[i].Class, "hint", "`dirsyncd parked list` says where and why")
+		l.logParked(stageRead, d.parks[i].Kind, id, fault.Class(d.parks[i].Class), "hint", "`dirsyncd parked list` says where and why")
 	}
 }
 
