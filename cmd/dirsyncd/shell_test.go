@@ -36,6 +36,7 @@ func newCommandLine(t *testing.T, ops control.Operations) *commandLine {
 	c.shell = newShell(&c.stdout, &c.stderr)
 	c.now = func() time.Time { return testNow }
 	c.zone = time.UTC
+	c.out.width, c.err.width = defaultWidth, defaultWidth
 	c.openLocal = func(context.Context, *config.Config, *slog.Logger) (control.Operations, func(), error) {
 		t.Error("the state was opened although a daemon runs")
 		return ops, func() {}, nil
