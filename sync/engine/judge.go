@@ -131,7 +131,7 @@ func (s *settlement) judge(d *draft, population func(directory.RecordKind) int) 
 	}
 	if d.unproven > 0 {
 		held.Hash, held.RemovalsOnly = planHash(d.unprovenHash), true
-		held.Reasons = []string{fmt.Sprintf("%d removals for which there is no proof", d.unproven)}
+		held.Reasons = []string{many(d.unproven, "removal") + " for which there is no proof"}
 		return held
 	}
 	return nil
