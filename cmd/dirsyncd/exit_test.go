@@ -136,7 +136,7 @@ func TestExitCodes(t *testing.T) {
 }
 
 func TestPlanThatFails(t *testing.T) {
-	fake := sample()
+	fake := reloaded()
 	fake.PlanFunc = func(_ context.Context, _ control.PlanRequest, visit func(control.PlannedAction)) ([]control.Run, error) {
 		visit(control.PlannedAction{Connection: "hq-ad", Op: "create", Kind: "user", Key: "hq-ad/1"})
 		return nil, &fault.Error{Class: fault.Internal, Op: "plan", Err: errors.New("no space left on device"), Hint: "make room"}

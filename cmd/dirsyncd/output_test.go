@@ -232,7 +232,7 @@ func TestProgressLine(t *testing.T) {
 }
 
 func TestProgressIsSilentInPipes(t *testing.T) {
-	c := newCommandLine(t, sample())
+	c := newCommandLine(t, reloaded())
 	if c.run("sync"); c.stderr.Len() > 0 {
 		t.Errorf("stderr: %q", c.stderr.String())
 	}

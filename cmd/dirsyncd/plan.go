@@ -58,6 +58,7 @@ configuration, 3 a sync would hold the plan.`,
 		if err := knownConnections(ctx, ops, args); err != nil {
 			return err
 		}
+		sh.remindOfReload(ctx, ops)
 		if sh.opts.json {
 			return sh.planJSON(ctx, ops, req, limit)
 		}

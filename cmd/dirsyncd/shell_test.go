@@ -110,6 +110,17 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
+// reloaded is the sample with its configuration in force.
+func reloaded() *controltest.Fake {
+	fake := sample()
+	fake.StatusFunc = func(context.Context) (control.Status, error) {
+		st := sampleStatus()
+		st.Problem = ""
+		return st, nil
+	}
+	return fake
+}
+
 // sample is a system with everything in it that can be seen.
 func sample() *controltest.Fake {
 	return &controltest.Fake{
