@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/config"
+	"dirsyncd/sync/fault"
 )
 
 const goodConfig = `
@@ -160,6 +162,13 @@ func TestCheckProbe(t *testing.T) {
 		t.Errorf("exit code %d where all is well", code)
 	}
 	goldenFrom(t, "check-probe.txt", shown)
+}
+
+func TestProbeSaysAHintOnce(t *testing.T) {
+	r := probeResult{}.with(&fault.Error{Op: "check folder", Where: "/nonexist", Err: errors.New("no such folder"), Hint: "create the folder"})
+	if r.Error != "check folder: /nonexist: no such folder" || r.Hint != "create the folder" {
+		t.Errorf("%+v", r)
+	}
 }
 
 const cases = `

@@ -36,7 +36,11 @@ func TestOutput(t *testing.T) {
 		{"drop.json", "parked drop --all --yes --json", exitClean},
 	} {
 		t.Run(tc.golden, func(t *testing.T) {
-			c := newCommandLine(t, sample())
+			fake := reloaded()
+			if strings.HasPrefix(tc.args, "status") {
+				fake = sample()
+			}
+			c := newCommandLine(t, fake)
 			if code := c.run(strings.Fields(tc.args)...); code != tc.code {
 				t.Errorf("exit code %d, want %d", code, tc.code)
 			}
@@ -51,5 +55,19 @@ func TestOutput(t *testing.T) {
 				t.Error("an escape character reached the output")
 			}
 		})
+	}
+}
+
+// Whoever syncs or plans by a configuration that is not the one on the disk is told.
+func TestRefusedReloadIsSaid(t *testing.T) {
+	for _, args := range []string{"sync", "sync --json", "plan", "plan --json"} {
+		c := newCommandLine(t, sample())
+		c.run(strings.Fields(args)...)
+		if got := c.stderr.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "the last reload was refused") {
+			t.Errorf("%s: stderr %q", args, got)
+		}
+		if strings.Contains(args, "--json") && !json.Valid(c.stdout.Bytes()) {
+			t.Errorf("%s: the output is no JSON", args)
+		}
 	}
 }

@@ -59,7 +59,7 @@ func TestNoConfiguration(t *testing.T) {
 }
 
 func TestInterruptedSync(t *testing.T) {
-	fake, begun, end := sample(), make(chan struct{}), make(chan struct{})
+	fake, begun, end := reloaded(), make(chan struct{}), make(chan struct{})
 	fake.SyncFunc = func(context.Context, control.SyncRequest, func(control.Progress)) (control.SyncResult, error) {
 		close(begun)
 		<-end

@@ -223,11 +223,11 @@ func outcomeStyle(run control.Run) style {
 }
 
 func (d *demo) summary(run control.Run) string {
-	parts := []string{fmt.Sprintf("%d objects read, %d new or changed, %d gone", run.Read, run.Changed, run.Removed)}
+	parts := []string{fmt.Sprintf("%s read, %s new or changed, %s gone", many(run.Read, "object"), number(run.Changed), number(run.Removed))}
 	for _, kind := range []string{"user", "agent", "group"} {
 		for _, op := range []string{"create", "update", "deactivate", "reactivate"} {
 			if n := run.Counts[kind][op]; n > 0 {
-				parts = append(parts, fmt.Sprintf("%s %d %ss", op, n, kind))
+				parts = append(parts, op+" "+many(n, kind))
 			}
 		}
 	}
@@ -259,10 +259,10 @@ func (d *demo) showEvents() error {
 		d.out.line("     journal: no event")
 		return nil
 	}
-	d.out.line("     journal: %d events", len(lines))
+	d.out.line("     journal: %s", many(len(lines), "event"))
 	for i, line := range lines {
 		if i == fewEvents {
-			d.out.line("       … and %d more", len(lines)-fewEvents)
+			d.out.line("       … and %s more", number(len(lines)-fewEvents))
 			break
 		}
 		d.out.line("       %s", inWords(line))

@@ -179,16 +179,16 @@ func (d *demo) agentKey() (string, error) {
 }
 
 func (d *demo) goodbye(serve bool) {
-	cfg := "--config " + d.path("config.yaml")
+	cfg, self := "--config "+d.path("config.yaml"), invocation(os.Args[0], executable())
 	d.out.line("")
 	d.out.line("%s", d.out.paint(bold, "Everything is in "+d.dir))
 	d.out.line("   configuration, state and journal (changes.jsonl). Try on it:")
 	for _, command := range []string{"status", "runs", "check", "why agent " + d.agent, "parked list", "plan --offline"} {
-		d.out.line("   dirsyncd %s %s", command, cfg)
+		d.out.line("   %s %s %s", self, command, cfg)
 	}
 	if serve {
 		d.out.line("   The servers answer until you interrupt; `sync` and `plan` work, too.")
 		return
 	}
-	d.out.line("   The servers have ended; `dirsyncd demo --serve` keeps them for `sync` and `run`.")
+	d.out.line("   The servers have ended; `%s demo --serve` keeps them for `sync` and `run`.", self)
 }

@@ -74,7 +74,7 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"statsu", 2, "dirsyncd: \"dirsyncd\" has no command \"statsu\"\n  → did you mean status or state?\n"},
 		{"parked nonsense", 2, "dirsyncd: \"dirsyncd parked\" has no command \"nonsense\"\n  → `dirsyncd parked --help` shows how it is used\n"},
-		{"sync --ful", 2, "dirsyncd: unknown flag: --ful\n  → `dirsyncd sync --help` shows how it is used\n"},
+		{"sync --ful", 2, "dirsyncd: unknown flag: --ful\n  → did you mean \"--full\"?\n"},
 		{"sync hq", 2, "dirsyncd: there is no connection \"hq\"\n  → known: hq-ad, csp, branch\n"},
 		{"plan hq_ad", 2, "dirsyncd: there is no connection \"hq_ad\"\n  → did you mean \"hq-ad\"?\n"},
 		{"runs bransh", 2, "dirsyncd: there is no connection \"bransh\"\n  → did you mean \"branch\"?\n"},
@@ -90,6 +90,11 @@ func TestMistakes(t *testing.T) {
 		{"parked drop", 2, "dirsyncd: drop needs ids, or --all\n  → `dirsyncd parked list` shows the ids\n"},
 		{"parked drop x", 2, "dirsyncd: dropping cannot be undone\n  → add --yes if you mean it\n"},
 		{"parked drop --all x", 2, "dirsyncd: give ids or --all, not both\n  → `dirsyncd parked drop --help` shows how it is used\n"},
+		{"check --prob", 2, "dirsyncd: unknown flag: --prob\n  → did you mean \"--probe\"?\n"},
+		{"status --jsn", 2, "dirsyncd: unknown flag: --jsn\n  → did you mean \"--json\"?\n"},
+		{"status --colourful", 2, "dirsyncd: unknown flag: --colourful\n  → `dirsyncd status --help` shows how it is used\n"},
+		{"completion tcsh", 2, "dirsyncd: \"dirsyncd completion\" has no command \"tcsh\"\n  → did you mean bash or zsh or fish?\n"},
+		{"completion fihs", 2, "dirsyncd: \"dirsyncd completion\" has no command \"fihs\"\n  → did you mean fish?\n"},
 		{"check --probe --print", 2, "dirsyncd: --probe and --print exclude each other\n  → `dirsyncd check --help` shows how it is used\n"},
 	} {
 		t.Run(tc.args, func(t *testing.T) {
@@ -136,7 +141,7 @@ func TestExitCodes(t *testing.T) {
 }
 
 func TestPlanThatFails(t *testing.T) {
-	fake := sample()
+	fake := reloaded()
 	fake.PlanFunc = func(_ context.Context, _ control.PlanRequest, visit func(control.PlannedAction)) ([]control.Run, error) {
 		visit(control.PlannedAction{Connection: "hq-ad", Op: "create", Kind: "user", Key: "hq-ad/1"})
 		return nil, &fault.Error{Class: fault.Internal, Op: "plan", Err: errors.New("no space left on device"), Hint: "make room"}

@@ -297,14 +297,14 @@ func (o *operations) whyIn(ctx context.Context, conn *connection, kind directory
 	var reasons []engine.Reason
 	var missing error
 	for _, t := range tenants {
-		reason, err := o.engine.Why(ctx, &conn.Connection, t, kind, who)
+		found, err := o.engine.Why(ctx, &conn.Connection, t, kind, who)
 		switch {
 		case fault.ClassOf(err) == fault.Gone:
 			missing = err
 		case err != nil:
 			return nil, err
 		default:
-			reasons = append(reasons, *reason)
+			reasons = append(reasons, found...)
 		}
 	}
 	if len(reasons) > 0 {

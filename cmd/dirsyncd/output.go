@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -12,10 +13,12 @@ import (
 	"golang.org/x/term"
 )
 
-// The width of the output where there is no terminal to ask, and the least that tables are made for.
+// Widths of the output: of a terminal that does not tell, the least that tables are made for, and that of a file or
+// pipe, where nothing is broken or shortened: others than people read it.
 const (
 	defaultWidth = 80
 	leastWidth   = 40
+	unlimited    = 1 << 20
 )
 
 // printer writes for people or as JSON. The first error of writing sticks in err.
@@ -31,12 +34,25 @@ type printer struct {
 }
 
 func newPrinter(w io.Writer) *printer {
-	p := &printer{w: w, width: defaultWidth}
+	p := &printer{w: w, width: unlimited}
 	if width, ok := isTerminal(w); ok {
 		p.terminal, p.width = true, max(width, leastWidth)
 		p.colour = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	}
+	if width, ok := widthWanted(os.Getenv("COLUMNS")); ok {
+		p.width = width
+	}
 	return p
+}
+
+// widthWanted reads COLUMNS. Who sets it wants that width (POSIX, environment variables), also in a file; what is no
+// width of an output is left aside.
+func widthWanted(columns string) (width int, ok bool) {
+	width, err := strconv.Atoi(columns)
+	if err != nil || width < 1 || width > unlimited {
+		return 0, false
+	}
+	return max(width, leastWidth), true
 }
 
 func isTerminal(w io.Writer) (width int, ok bool) {
@@ -163,7 +179,7 @@ func unsafeRune(r rune) bool {
 // length is the number of columns that a text takes, as far as one per letter is true.
 func length(text string) int { return utf8.RuneCountInString(text) }
 
-// wrap breaks a text into lines at blanks, and words that are too long anywhere. There is at least one line.
+// wrap breaks a text into lines at blanks, and words that are too long after a slash or anywhere. There is at least one line.
 func wrap(text string, width int) []string {
 	var lines []string
 	for part := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
@@ -186,20 +202,14 @@ func wrapLine(text string, width int) []string {
 		}
 		for length(line) > width {
 			runes := []rune(line)
-			lines, line = append(lines, string(runes[:width])), string(runes[width:])
+			at := width
+			if slash := strings.LastIndexByte(string(runes[:width]), '/'); slash > 0 {
+				at = length(string(runes[:width])[:slash]) + 1
+			}
+			lines, line = append(lines, string(runes[:at])), string(runes[at:])
 		}
 	}
 	return append(lines, line)
-}
-
-// elide shortens a text in its middle, so that both ends of a key can be recognised.
-func elide(text string, width int) string {
-	runes := []rune(text)
-	if len(runes) <= width || width < 1 {
-		return text
-	}
-	tail := (width - 1) / 2
-	return string(runes[:width-1-tail]) + "…" + string(runes[len(runes)-tail:])
 }
 
 // cutShort shortens a text at its end.

@@ -58,6 +58,7 @@ configuration, 3 a sync would hold the plan.`,
 		if err := knownConnections(ctx, ops, args); err != nil {
 			return err
 		}
+		sh.remindOfReload(ctx, ops)
 		if sh.opts.json {
 			return sh.planJSON(ctx, ops, req, limit)
 		}
@@ -130,13 +131,17 @@ func (v *planView) add(a *control.PlannedAction) {
 	if who == "" {
 		who = a.Key
 	}
-	v.rows.add(opCell(a.Op), a.Kind, who, cutShort(clean(planned(a)), longestChange))
+	what := clean(planned(a))
+	if v.sh.out.width < unlimited {
+		what = cutShort(what, longestChange)
+	}
+	v.rows.add(opCell(a.Op), a.Kind, who, what)
 	if len(v.rows.rows) >= planPart {
 		v.flush()
 	}
 }
 
-// longestChange keeps one action to a few lines; --json has everything.
+// longestChange keeps one action to a few lines of a terminal; elsewhere, and with --json, there is everything.
 const longestChange = 150
 
 func (v *planView) flush() {

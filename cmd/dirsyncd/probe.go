@@ -67,7 +67,7 @@ func probeTarget(ctx context.Context, cfg *config.Config, t config.Target) probe
 
 func (r probeResult) with(err error) probeResult {
 	if err != nil {
-		r.Error, r.Hint = err.Error(), fault.Hint(err)
+		r.Error, r.Hint = fault.Text(err), fault.Hint(err)
 	}
 	return r
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,8 +10,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"dirsyncd/sync/config"
+	"dirsyncd/sync/config/strict"
 	"dirsyncd/sync/control"
 )
 
@@ -49,6 +52,10 @@ func execute(ctx context.Context, sh *shell, args []string) int {
 	root.SetArgs(args)
 	root.SetOut(sh.out.w)
 	root.SetErr(sh.err.w)
+	root.InitDefaultCompletionCmd()
+	if cmd, _, err := root.Find([]string{"completion"}); err == nil {
+		asGroup(cmd)
+	}
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		err = sh.out.err // a full disk or a closed pipe must not pass for success
@@ -82,7 +89,7 @@ Every command works alone and, when the daemon runs, through the daemon.`,
 	flags.BoolVar(&sh.opts.json, "json", false, "write JSON")
 	flags.BoolVarP(&sh.opts.verbose, "verbose", "v", false, "log to stderr what is done")
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misused(cmd, err.Error()) })
+	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetUsageTemplate(usageTemplate(root.UsageTemplate()))
 	root.Version = buildOf(version).Version
@@ -119,6 +126,19 @@ func asGroup(cmd *cobra.Command) {
 		return misused(cmd, text)
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+}
+
+// wrongFlag complains about a flag, and names the one that was probably meant.
+func wrongFlag(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && len(unknown.GetSpecifiedName()) > 1 {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+		if hint := strict.Suggest("--"+unknown.GetSpecifiedName(), names); strings.HasPrefix(hint, "did you mean") {
+			return &usageError{err.Error(), hint}
+		}
+	}
+	return misused(cmd, err.Error())
 }
 
 // takes checks the number of arguments; what names them in the complaint. A negative most is any number.

@@ -35,9 +35,9 @@ func newRulesTestCommand(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test FILE…",
 		Short: "run your own cases against the rules",
-		Long: `Runs cases from files against the rules of the configuration: a person or a
-group goes in, and what is mentioned under "want" must come out. No source is
-asked and the state is left alone.
+		Long: `Runs cases from files against the rules of the configuration: a person, group,
+licence, device or customer goes in, and what is mentioned under "want" must
+come out. No source is asked and the state is left alone.
 
   mapping: staff              # may be left out when there is one mapping
   cases:
@@ -47,9 +47,14 @@ asked and the state is left alone.
     - name: contractors stay out
       person: {department: Contractors}
       want: {ignored: true}
+    - name: licences
+      licence: {name: Office, quantity: 5}
+      want: {licence: {name: Office}}
 
-Under "want": rule, ignored, none (no rule holds), fails (a part of the error),
-user, agent, group (fields; null is blank), exact (nothing besides).
+A case has one object: person, group, licence, device or customer. Under "want":
+rule, ignored, none (no rule holds), fails (a part of the error), user, agent,
+group, licence, asset, customer (fields; null is blank), exact (nothing
+besides).
 
 Exit codes: 0 all cases passed, 1 one failed, 2 a file or the configuration is
 wrong.`,

@@ -36,6 +36,7 @@ func newCommandLine(t *testing.T, ops control.Operations) *commandLine {
 	c.shell = newShell(&c.stdout, &c.stderr)
 	c.now = func() time.Time { return testNow }
 	c.zone = time.UTC
+	c.out.width, c.err.width = defaultWidth, defaultWidth
 	c.openLocal = func(context.Context, *config.Config, *slog.Logger) (control.Operations, func(), error) {
 		t.Error("the state was opened although a daemon runs")
 		return ops, func() {}, nil
@@ -107,6 +108,17 @@ func golden(t *testing.T, name, got string) {
 	if got != string(want) {
 		t.Errorf("output differs from %s:\n--- got\n%s--- want\n%s", path, got, want)
 	}
+}
+
+// reloaded is the sample with its configuration in force.
+func reloaded() *controltest.Fake {
+	fake := sample()
+	fake.StatusFunc = func(context.Context) (control.Status, error) {
+		st := sampleStatus()
+		st.Problem = ""
+		return st, nil
+	}
+	return fake
 }
 
 // sample is a system with everything in it that can be seen.

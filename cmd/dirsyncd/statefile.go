@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -49,7 +50,8 @@ func newBackupCommand(sh *shell) *cobra.Command {
 read, and verifies the copy. It works with and without a running daemon and
 stops nothing. Nothing is left at FILE when it fails.
 
-Exit codes: 0 copied and verified, 1 failed, 2 wrong usage or configuration.`,
+Exit codes: 0 copied and verified, 1 failed, 2 wrong usage (there is no such
+folder, or FILE is there already) or configuration.`,
 		Example: `  dirsyncd state backup /backup/dirsyncd.db`,
 		Args:    takes(1, 1, "the file to make"),
 	}
@@ -73,7 +75,7 @@ func backup(ctx context.Context, ops control.Operations, file string) (size int6
 	}
 	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".part-*")
 	if err != nil {
-		return 0, wrong(err, "")
+		return 0, noPlace(file, err)
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
 	err = ops.Backup(ctx, f)
@@ -90,6 +92,23 @@ func backup(ctx context.Context, ops control.Operations, file string) (size int6
 		return 0, wrong(err, "")
 	}
 	return size, nil
+}
+
+// noPlace says why a file cannot be made. The error is about a name that nobody gave; it is left out.
+func noPlace(file string, err error) error {
+	e := &fault.Error{Class: fault.Internal, Op: "backup", Where: file, Err: err}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		e.Err = path.Err
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		e.Class, e.Err = fault.Configuration, fmt.Errorf("there is no folder %s", filepath.Dir(file))
+		e.Hint = "create the folder, or name a file in one that is there"
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		e.Class, e.Hint = fault.Configuration, "name a file in a folder that you may write to"
+	}
+	return e
 }
 
 // giveName gives a whole file its name and takes nobody else's place: a link, unlike a rename, never does. Where the
@@ -169,9 +188,21 @@ func verify(ctx context.Context, file string) (int64, error) {
 	}
 	st, err := bolt.Open(file, bolt.Options{ReadOnly: true})
 	if err != nil {
-		return 0, err
+		return 0, noState(err)
 	}
 	return info.Size(), errors.Join(st.Verify(ctx), st.Close())
+}
+
+// noState gives an error about a file that was named on the command line a hint for it, instead of the one about the
+// configuration.
+func noState(err error) error {
+	var e *fault.Error
+	if !errors.As(err, &e) || e.Class != fault.Configuration {
+		return err
+	}
+	named := *e
+	named.Op, named.Hint = "verify", "name a state file or a backup"
+	return &named
 }
 
 func (sh *shell) showState(r stateReport, word string) error {

@@ -1,12 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
+
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/control"
 )
 
 // A backup gets its name on every file system, and never another file's.
@@ -29,5 +35,30 @@ func TestGiveName(t *testing.T) {
 				_ = os.Remove(whole)
 			}
 		})
+	}
+}
+
+func TestStateFileMistakes(t *testing.T) {
+	c := withConfig(t, goodConfig)
+	c.openLocal = func(context.Context, *config.Config, *slog.Logger) (control.Operations, func(), error) {
+		return sample(), func() {}, nil
+	}
+	folder, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := filepath.Join(folder, "none")
+	for _, tc := range []struct{ command, file, says, hint string }{
+		{"backup", filepath.Join(none, "b.db"), "there is no folder " + none + "\n", "create the folder, or name a file in one that is there"},
+		{"backup", "config.yaml/b.db", "there is no folder config.yaml\n", "create the folder, or name a file in one that is there"},
+		{"backup", "config.yaml", "there is something already", "give the name of a new file"},
+		{"verify", "config.yaml", "this is not a state file of dirsyncd", "name a state file or a backup"},
+		{"verify", "none.db", "no such file", "name a state file or a backup"},
+	} {
+		code := c.run("state", tc.command, tc.file)
+		text := c.stderr.String()
+		if code != exitUsage || !strings.Contains(text, tc.says) || !strings.HasSuffix(text, "  → "+tc.hint+"\n") || strings.Contains(text, ".part-") {
+			t.Errorf("%s %s: exit code %d\n%s", tc.command, tc.file, code, text)
+		}
 	}
 }

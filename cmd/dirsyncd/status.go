@@ -17,6 +17,9 @@ func newStatusCommand(sh *shell) *cobra.Command {
 		Long: `Says for every connection when it last agreed with its source, when it runs next
 and what it holds, for every target what waits, and what to do about the rest.
 
+After refused credentials NEXT is when schedules try again, which they do less
+and less often; a reload with other credentials and ` + "`dirsyncd sync`" + ` try at once.
+
 States of a connection: new (never read), ok, held (a plan waits for approval),
 parked (something failed for good), failing (the last run failed).
 
@@ -69,26 +72,36 @@ func (sh *shell) connectionTable(st *control.Status) {
 		for j := range c.Tenants {
 			ten := &c.Tenants[j]
 			where := place(c.Name, ten.Tenant, ten.Name)
-			t.add(where, state(ten.State), sh.ago(ten.Proven), sh.nextRun(c), holds(ten))
+			t.add(where, state(ten.State), sh.ago(ten.Proven), sh.nextRun(c, ten), holds(ten))
 		}
 		if len(c.Tenants) == 0 {
-			t.add(c.Name, state("new"), "–", sh.nextRun(c), "")
+			t.add(c.Name, state("new"), "–", sh.nextRun(c, nil), "")
 		}
 	}
 	sh.out.table(t)
 }
 
-func (sh *shell) nextRun(c *control.ConnectionStatus) string {
+// nextRun says when a tenant is read next: by its connection's schedule, or later where schedules leave it alone.
+func (sh *shell) nextRun(c *control.ConnectionStatus, t *control.TenantStatus) string {
+	next := c.Next
+	if next.IsZero() || (!c.NextFull.IsZero() && c.NextFull.Before(next)) {
+		next = c.NextFull
+	}
 	switch {
 	case c.Running:
 		return "running"
-	case !c.Next.IsZero() && (c.NextFull.IsZero() || c.Next.Before(c.NextFull)):
-		return sh.ago(c.Next)
-	case !c.NextFull.IsZero():
-		return sh.ago(c.NextFull)
-	default:
+	case next.IsZero():
 		return "–"
+	case sh.leftAlone(t) && t.Failing.Retry.After(next):
+		return sh.ago(t.Failing.Retry)
+	default:
+		return sh.ago(next)
 	}
+}
+
+// leftAlone reports whether schedules leave a tenant alone for now, because its credentials were refused.
+func (sh *shell) leftAlone(t *control.TenantStatus) bool {
+	return t != nil && t.Failing != nil && t.Failing.Retry.After(sh.now())
 }
 
 func state(word string) cell {
@@ -169,6 +182,10 @@ func (sh *shell) tenantTrouble(connection string, t *control.TenantStatus) {
 		sh.out.line("")
 		text := fmt.Sprintf("for %s, %s in a row: %s", rough(sh.now().Sub(f.Since)), many(f.Runs, "run"), f.Text)
 		sh.out.paraStyled(red, where+" is failing ", text)
+		if sh.leftAlone(t) {
+			sh.out.hint("schedules leave it alone until " + sh.clock(f.Retry) + " (" + sh.ago(f.Retry) + "), so that no account is locked; once the credentials are " +
+				"right, reload the daemon or run `dirsyncd sync " + connection + "`")
+		}
 	}
 	if h := t.Held; h != nil {
 		sh.out.line("")

@@ -33,6 +33,7 @@ at the next page; nothing that was stored is lost.
 		if err := knownConnections(ctx, ops, args); err != nil {
 			return err
 		}
+		sh.remindOfReload(ctx, ops)
 		line := sh.progressLine()
 		line.show("starting")
 		result, err := ops.Sync(ctx, control.SyncRequest{Connections: args, Full: full}, line.step)
@@ -44,6 +45,13 @@ at the next page; nothing that was stored is lost.
 	})
 	cmd.Flags().BoolVar(&full, "full", false, "read everything, not only what changed")
 	return cmd
+}
+
+// remindOfReload says when what follows is not by the configuration on the disk.
+func (sh *shell) remindOfReload(ctx context.Context, ops control.Operations) {
+	if st, err := ops.Status(ctx); err == nil && st.Problem != "" {
+		sh.err.line("the last reload was refused, the configuration before it is in force; `dirsyncd status` says why")
+	}
 }
 
 // showResult shows what came of runs and deliveries, and returns the exit status for it.

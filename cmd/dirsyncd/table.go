@@ -6,7 +6,7 @@ import "strings"
 type column struct {
 	head  string
 	right bool // numbers
-	// shrink: where the table is too wide, texts of this column are shortened in their middle.
+	// shrink: where the table is too wide, texts of this column are broken into lines.
 	shrink bool
 }
 
@@ -20,8 +20,8 @@ type cell struct {
 	style style
 }
 
-// table is a table of which the last column is broken into lines where it is too wide. Columns that do not
-// shrink are never shortened: ids and hashes are there to be copied.
+// table is a table of which the last column, and those that shrink, are broken into lines where it is too wide. Nothing
+// is shortened: names that differ must not look alike, ids and hashes are there to be copied.
 type table struct {
 	indent  string
 	columns []column
@@ -96,9 +96,11 @@ func (t *table) widths(available int) []int {
 		}
 		over += widths[i]
 	}
-	for _, least := range []struct{ last, others int }{{36, 20}, {24, 12}, {16, 8}} {
+	// The first column names the row: it keeps its room the longest.
+	for _, least := range []struct{ last, others, first int }{{36, 20, 60}, {24, 16, 28}, {16, 12, 20}, {12, 8, 12}} {
 		over = t.breakLast(widths, over, least.last)
-		over = t.shrink(widths, over, least.others)
+		over = t.shrink(widths, over, 1, least.others)
+		over = t.shrink(widths, over, 0, least.first)
 	}
 	return widths
 }
@@ -114,11 +116,16 @@ func (t *table) breakLast(widths []int, over, least int) int {
 	return over - by
 }
 
-// shrink narrows the widest of the columns that may be, again and again.
-func (t *table) shrink(widths []int, over, least int) int {
+// shrink narrows the widest of the columns that may be, again and again: the first one, or with from 1 the others.
+func (t *table) shrink(widths []int, over, from, least int) int {
+	candidates := t.columns[:1]
+	if from > 0 {
+		candidates = t.columns[from:]
+	}
 	for ; over > 0; over-- {
 		widest := -1
-		for i, c := range t.columns {
+		for i, c := range candidates {
+			i += from
 			if c.shrink && widths[i] > least && (widest < 0 || widths[i] > widths[widest]) {
 				widest = i
 			}
@@ -131,33 +138,50 @@ func (t *table) shrink(widths []int, over, least int) int {
 	return over
 }
 
+// row writes a row, in as many lines as its cells need.
 func (p *printer) row(t *table, widths []int, row []cell) {
-	last := len(row) - 1
-	lines := wrap(row[last].text, max(widths[last], 1))
-	var b strings.Builder
-	b.WriteString(t.indent)
-	for i, c := range row[:last] {
-		text := elide(strings.ReplaceAll(c.text, "\n", " "), widths[i])
-		pad := strings.Repeat(" ", widths[i]-min(widths[i], length(text)))
-		if t.columns[i].right {
-			b.WriteString(pad + string(p.paint(c.style, text)))
+	last, height := len(row)-1, 1
+	lines := make([][]string, len(row))
+	for i, c := range row {
+		if i == last {
+			lines[i] = wrap(c.text, max(widths[i], 1))
 		} else {
-			b.WriteString(string(p.paint(c.style, text)) + pad)
+			lines[i] = hang(strings.ReplaceAll(c.text, "\n", " "), widths[i])
 		}
-		b.WriteString(strings.Repeat(" ", gap))
+		height = max(height, len(lines[i]))
 	}
-	lead := length(t.indent)
-	for _, w := range widths[:last] {
-		lead += w + gap
-	}
-	for i, l := range lines {
-		if i > 0 {
-			b.WriteString("\n" + strings.Repeat(" ", lead))
+	for n := range height {
+		var b strings.Builder
+		blanks := length(t.indent)
+		for i, c := range row {
+			text := ""
+			if n < len(lines[i]) {
+				text = lines[i][n]
+			}
+			pad := widths[i] - min(widths[i], length(text))
+			if t.columns[i].right {
+				blanks, pad = blanks+pad, 0
+			}
+			if text != "" {
+				b.WriteString(strings.Repeat(" ", blanks) + string(p.paint(c.style, text)))
+				blanks = 0
+			}
+			blanks += pad + gap
 		}
-		if t.columns[last].right {
-			b.WriteString(strings.Repeat(" ", widths[last]-min(widths[last], length(l))))
-		}
-		b.WriteString(string(p.paint(row[last].style, l)))
+		p.write(b.String() + "\n")
 	}
-	p.write(strings.TrimRight(b.String(), " ") + "\n")
+}
+
+// hang breaks a text into lines of which those after the first stand a little to the right, so that they do not look
+// like rows of their own.
+func hang(text string, width int) []string {
+	if length(text) <= width {
+		return []string{text}
+	}
+	const by = 2
+	lines := wrap(text, max(width-by, 1))
+	for i := 1; i < len(lines); i++ {
+		lines[i] = strings.Repeat(" ", by) + lines[i]
+	}
+	return lines
 }

@@ -11,6 +11,7 @@ import (
 type build struct {
 	Version  string `json:"version"`
 	Commit   string `json:"commit,omitempty"`
+	Time     string `json:"time,omitempty"`     // of the commit
 	Modified bool   `json:"modified,omitempty"` // the source differed from the commit
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
@@ -18,15 +19,23 @@ type build struct {
 
 // buildOf reads what the linker and the go command left in the program.
 func buildOf(linked string) build {
-	b := build{Version: linked, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
+	return described(linked, info)
+}
+
+// described says what is known of a build. The commit is absent where the program was built outside a checkout, or
+// without asking it, as reproducible releases may be.
+func described(linked string, info *debug.BuildInfo) build {
+	b := build{Version: linked, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":
 			b.Commit = s.Value
+		case "vcs.time":
+			b.Time = s.Value
 		case "vcs.modified":
 			b.Modified = s.Value == "true"
 		}
@@ -41,7 +50,8 @@ func newVersionCommand(sh *shell) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "say which version this is",
-		Long: `Says which version this is, of which commit, and what built it.
+		Long: `Says which version this is and what built it; and of which commit, where the
+build knows that: one that was made outside a checkout does not.
 
 Exit codes: 0, or 2 for wrong usage.`,
 		Example: `  dirsyncd version
@@ -54,11 +64,14 @@ Exit codes: 0, or 2 for wrong usage.`,
 			}
 			sh.out.line("dirsyncd %s", b.Version)
 			if b.Commit != "" {
-				modified := ""
-				if b.Modified {
-					modified = ", modified"
+				text := "commit " + b.Commit
+				if b.Time != "" {
+					text += " of " + b.Time
 				}
-				sh.out.line("commit %s%s", b.Commit, modified)
+				if b.Modified {
+					text += ", modified"
+				}
+				sh.out.line("%s", text)
 			}
 			sh.out.line("built with %s for %s", b.Go, b.Platform)
 			return nil

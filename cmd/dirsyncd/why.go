@@ -26,7 +26,8 @@ or parked.
 
 KIND is user, agent, group, licence, asset or customer. WHO is a record's key,
 or the id, login, mail address or name as the source has it; all that
-are found are explained.
+are found are explained. Of somebody who is gone only the record is left: they
+are found by their key or id, or by the email, name or login in the record.
 
 Exit codes: 0 explained, 1 nobody found or failed, 2 wrong usage or
 configuration.`,
@@ -81,10 +82,15 @@ func (sh *shell) showReason(r *engine.Reason) {
 func (sh *shell) showRecord(r *engine.Reason) {
 	rec := r.Record
 	if rec == nil {
-		sh.out.para("  ", "the targets were never told of it")
+		sh.out.para("  ", "the targets were never told of such a "+r.Kind)
+		sh.showOthers(r)
 		return
 	}
-	text := fmt.Sprintf("%s, last changed %s in run %s", rec.State, sh.ago(rec.Changed), rec.Run)
+	text := rec.State
+	if rec.Reason != "" {
+		text += " (" + rec.Reason + ")"
+	}
+	text += fmt.Sprintf(", last changed %s in run %s", sh.ago(rec.Changed), rec.Run)
 	if rec.Rule != "" {
 		text += fmt.Sprintf(", made by rule %q", rec.Rule)
 	}
@@ -92,6 +98,19 @@ func (sh *shell) showRecord(r *engine.Reason) {
 		text += ", " + many(rec.Members, "member")
 	}
 	sh.out.para("  ", text)
+	sh.showOthers(r)
+}
+
+// showOthers names the records of other kinds that the same object has.
+func (sh *shell) showOthers(r *engine.Reason) {
+	for _, o := range r.Others {
+		text := fmt.Sprintf("the same object has a record of kind %s, %s", o.Kind, o.State)
+		if o.Reason != "" {
+			text += " (" + o.Reason + ")"
+		}
+		sh.out.para("  ", text)
+		sh.out.hint("`dirsyncd why " + o.Kind + " " + o.Key + "` explains it")
+	}
 }
 
 // showPending says what stands between the object and the record.
@@ -99,7 +118,7 @@ func (sh *shell) showPending(r *engine.Reason) {
 	say := func(s style, format string, args ...any) {
 		sh.out.paraStyled(s, "  ", fmt.Sprintf(format, args...))
 	}
-	if r.Gone != "" {
+	if r.Gone != "" && (r.Record == nil || r.Gone != r.Record.Reason) {
 		say(yellow, "gone: %s", r.Gone)
 	}
 	if r.Held != "" {
@@ -110,7 +129,7 @@ func (sh *shell) showPending(r *engine.Reason) {
 	if r.Parked != "" {
 		say(red, "parked: %s", r.Parked)
 	}
-	if r.Error != "" {
+	if r.Error != "" && r.Error != r.Parked {
 		say(red, "the rules fail: %s", r.Error)
 	}
 }
@@ -124,8 +143,12 @@ func (sh *shell) showFields(r *engine.Reason) {
 			told[f.Field] = f
 		}
 	}
+	// What the rules would make of somebody who is gone comes to nothing.
+	last := r.Gone != ""
 	for _, f := range r.Fields {
-		traced[f.Field] = f
+		if !last {
+			traced[f.Field] = f
+		}
 	}
 	names := slices.Sorted(maps.Keys(told))
 	for name := range traced {
@@ -138,9 +161,17 @@ func (sh *shell) showFields(r *engine.Reason) {
 	}
 	slices.Sort(names)
 	sh.out.line("")
-	t := &table{indent: "  ", columns: []column{shrink("FIELD"), left("SINCE"), left("VALUE AND WHERE IT CAME FROM")}}
+	head := "VALUE AND WHERE IT CAME FROM"
+	if last {
+		head = "LAST VALUE"
+	}
+	t := &table{indent: "  ", columns: []column{shrink("FIELD"), left("SINCE"), left(head)}}
 	for _, name := range names {
 		f, isTold := told[name]
+		if last {
+			t.add(name, sh.ago(f.Since), value(f.Value))
+			continue
+		}
 		trace, isTraced := traced[name]
 		since := "not sent"
 		if isTold {

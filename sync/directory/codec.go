@@ -79,20 +79,30 @@ func AppendRecord(buf []byte, rec *Record) []byte {
 		buf = appendUvarint(buf, uint64(m-last))
 		last = m
 	}
+	if !rec.Active && rec.Reason != "" {
+		buf = appendText(buf, rec.Reason)
+	}
 	return buf
 }
 
-// The states of a record, as stored.
+// The states of a record, as stored; they are appended to, never changed. A record whose reason is known has a state
+// of its own, and the reason stands behind all else.
 const (
 	stateInactive = iota
 	stateActive
 	stateDeleted
+	stateInactiveWhy
+	stateDeletedWhy
 )
 
 func recordState(rec *Record) byte {
 	switch {
+	case rec.Deleted && rec.Reason != "":
+		return stateDeletedWhy
 	case rec.Deleted:
 		return stateDeleted
+	case !rec.Active && rec.Reason != "":
+		return stateInactiveWhy
 	case rec.Active:
 		return stateActive
 	default:
@@ -105,8 +115,8 @@ func ParseRecord(data []byte) (Record, error) {
 	r := reader{rest: string(data)}
 	rec := Record{Kind: RecordKind(r.byte()), Key: r.text()}
 	state := r.byte()
-	rec.Active, rec.Deleted = state == stateActive, state == stateDeleted
-	if state > stateDeleted {
+	rec.Active, rec.Deleted = state == stateActive, state == stateDeleted || state == stateDeletedWhy
+	if state > stateDeletedWhy {
 		r.fail()
 	}
 	rec.Rule, rec.Revision = r.text(), r.uvarint()
@@ -138,6 +148,11 @@ func ParseRecord(data []byte) (Record, error) {
 				break
 			}
 			rec.Members[i] = uint32(last)
+		}
+	}
+	if state == stateInactiveWhy || state == stateDeletedWhy {
+		if rec.Reason = r.text(); rec.Reason == "" {
+			r.fail()
 		}
 	}
 	return rec, r.close("record")

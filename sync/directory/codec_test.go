@@ -58,6 +58,29 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// Why a record was taken away stays with it; records without a reason are stored as they always were.
+func TestReasonOfARecord(t *testing.T) {
+	for name, change := range map[string]func(*Record){
+		"active":      func(*Record) {},
+		"inactive":    func(r *Record) { r.Active = false },
+		"deleted":     func(r *Record) { r.Active, r.Deleted = false, true },
+		"and why":     func(r *Record) { r.Active, r.Reason = false, "removed at the source" },
+		"deleted why": func(r *Record) { r.Active, r.Deleted, r.Reason = false, true, "no rule applies" },
+	} {
+		rec := sampleRecord()
+		change(&rec)
+		form := AppendRecord(nil, &rec)
+		if got, err := ParseRecord(form); err != nil || !reflect.DeepEqual(got, rec) {
+			t.Errorf("%s: %v\n got %+v\nwant %+v", name, err, got, rec)
+		}
+		for cut := range form {
+			if _, err := ParseRecord(form[:cut]); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%s cut to %d of %d bytes: %v", name, cut, len(form), err)
+			}
+		}
+	}
+}
+
 // Every strict prefix and every extension of a canonical form is damaged, never something else.
 func TestDamageIsNoticed(t *testing.T) {
 	o, rec, a := sampleObject(), sampleRecord(), sampleAction()
@@ -86,6 +109,9 @@ func FuzzParse(f *testing.F) {
 	o, rec, a := sampleObject(), sampleRecord(), sampleAction()
 	f.Add(AppendObject(nil, &o))
 	f.Add(AppendRecord(nil, &rec))
+	gone := rec
+	gone.Active, gone.Reason = false, "removed at the source"
+	f.Add(AppendRecord(nil, &gone))
 	f.Add(AppendAction(nil, &a))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if o, err := ParseObject(data); err == nil {

@@ -65,6 +65,9 @@ type Record struct {
 	Members []uint32
 	// Changed is the run that last changed the record.
 	Changed Stamp
+	// Reason is why a record that is not active was taken away, in the words of the Action; empty for an active
+	// one. It is for those who ask later: the object may be forgotten by then.
+	Reason string
 }
 
 // RecordField is one field of a record and the run that gave it its value.

@@ -131,7 +131,7 @@ func (s *settlement) judge(d *draft, population func(directory.RecordKind) int) 
 	}
 	if d.unproven > 0 {
 		held.Hash, held.RemovalsOnly = planHash(d.unprovenHash), true
-		held.Reasons = []string{fmt.Sprintf("remove %d without proof that they are gone", d.unproven)}
+		held.Reasons = []string{"make " + many(d.unproven, "removal") + " for which there is no proof"}
 		return held
 	}
 	return nil

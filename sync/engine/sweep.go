@@ -74,12 +74,12 @@ func (l *listing) isRoutine(state store.StreamState) bool {
 func (l *listing) certain() bool {
 	if l.unnamed > 0 {
 		l.unproven = l.stream.Name + ": entries without a readable id"
-		l.note("%s: %d entries came without a readable id, so nobody's absence is certain; nothing was removed", l.stream.Name, l.unnamed)
+		l.note("%s: entries came without a readable id (%d), so nobody's absence is certain; nothing was removed", l.stream.Name, l.unnamed)
 		return false
 	}
 	if listed := int(l.seen.objects.GetCardinality()); l.stream.Counted && l.proof.Count >= 0 && l.proof.Count != listed {
 		l.unproven = l.stream.Name + ": the source counts other objects than it lists"
-		l.note("%s: the source listed %d objects but counts %d; nothing was removed", l.stream.Name, listed, l.proof.Count)
+		l.note("%s: the source listed %s but counts %d; nothing was removed", l.stream.Name, many(listed, "object"), l.proof.Count)
 		return false
 	}
 	return true

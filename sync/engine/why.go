@@ -2,14 +2,12 @@ package engine
 
 import (
 	"context"
-	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
-	"dirsyncd/sync/fault"
 	"dirsyncd/sync/mapping"
 )
 
@@ -26,6 +24,7 @@ type Reason struct {
 	Groups []string             `json:"groups,omitempty"`
 	Gone   string               `json:"gone,omitempty"` // why it counts as removed
 	Record *RecordReason        `json:"record,omitempty"`
+	Others []OtherRecord        `json:"others,omitempty"` // of the same object
 	Rules  []mapping.RuleTrace  `json:"rules,omitempty"`
 	Fields []mapping.FieldTrace `json:"fields,omitempty"`
 	// Waiting: something changed that was not settled yet, or is held.
@@ -37,12 +36,21 @@ type Reason struct {
 
 // RecordReason is the record as the targets were last told.
 type RecordReason struct {
-	State   string        `json:"state"` // active, deactivated or deleted
+	State   string        `json:"state"`            // active, deactivated or deleted
+	Reason  string        `json:"reason,omitempty"` // why it was taken away, in the words of the event
 	Rule    string        `json:"rule"`
 	Run     string        `json:"run"`
 	Changed time.Time     `json:"changed"`
 	Fields  []FieldReason `json:"fields"`
 	Members int           `json:"members,omitempty"`
+}
+
+// OtherRecord is a record of another kind that the same object has, or had.
+type OtherRecord struct {
+	Kind   string `json:"kind"`
+	Key    string `json:"key"`
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // FieldReason is one field of the record and the run that set it.
@@ -53,77 +61,28 @@ type FieldReason struct {
 	Since time.Time `json:"since"`
 }
 
-// Why explains a record. who is a record key ("hq-ad/5f1c…"), an object's id, login or mail address; a login
-// or address is looked for among all objects. The error is fault.Gone when there is no such object.
-func (e *Engine) Why(ctx context.Context, c *Connection, t connectors.Tenant, kind directory.RecordKind, who string) (*Reason, error) {
+// Why explains the records of a kind that somebody has: one who has come back as a new object has two. who is a record
+// key ("hq-ad/5f1c…"), an object's id, login, mail address or name. Those who are there come first. The error is
+// fault.Gone when there is no such object.
+func (e *Engine) Why(ctx context.Context, c *Connection, t connectors.Tenant, kind directory.RecordKind, who string) ([]Reason, error) {
 	r := &run{Engine: e, conn: c, tenant: t, part: store.Partition{Connection: c.Name, Tenant: t.ID}, log: e.opts.Log}
-	var reason *Reason
+	var reasons []Reason
 	err := r.view(ctx, func(tx store.Reader) error {
 		objectKind := mapping.ObjectOf(kind)
-		n, err := r.find(tx, objectKind, who)
+		nums, err := r.find(tx, objectKind, who)
 		if err != nil {
 			return err
 		}
-		reason, err = r.reason(tx, objectKind, kind, n)
-		return err
-	})
-	return reason, err
-}
-
-// find looks for an object by key and id first, then by what people call it.
-func (r *run) find(tx store.Reader, kind directory.Kind, who string) (store.Num, error) {
-	id := strings.TrimPrefix(who, r.origin("").RecordKey())
-	nums, err := tx.Lookup([]string{directory.IDHandle(id)}, nil)
-	if err != nil {
-		return 0, err
-	}
-	if _, ok, err := tx.Row(kind, nums[0]); err != nil || (ok && nums[0] != 0) {
-		return nums[0], err
-	}
-	for _, rk := range mapping.RecordsOf(kind) {
-		if _, ok, err := tx.Record(rk, nums[0]); err != nil || (ok && nums[0] != 0) {
-			return nums[0], err
-		}
-	}
-	var found store.Num
-	err = tx.Rows(kind, 0, func(row store.Row) bool {
-		o, err := directory.ParseObject(row.Data)
-		if err != nil {
-			return true
-		}
-		for _, name := range []string{directory.FieldLogin, directory.FieldEmail, directory.FieldName} {
-			if v, ok := o.Get(name); ok && strings.EqualFold(v.Text(), who) {
-				found = row.Num
+		for _, n := range nums {
+			reason, err := r.reason(tx, objectKind, kind, n)
+			if err != nil {
+				return err
 			}
+			reasons = append(reasons, *reason)
 		}
-		return found == 0
+		return nil
 	})
-	if err == nil && found == 0 {
-		found, err = findRecord(tx, kind, who)
-	}
-	if err == nil && found == 0 {
-		err = &fault.Error{Class: fault.Gone, Op: "why", Where: r.part.String(), Err: fmt.Errorf("no %s is known as %q", kind, who),
-			Hint: "give the record's key, or the id, login, mail address or name as the source has it"}
-	}
-	return found, err
-}
-
-// findRecord looks for somebody who has left among the records.
-func findRecord(tx store.Reader, object directory.Kind, who string) (found store.Num, err error) {
-	for _, kind := range mapping.RecordsOf(object) {
-		err := tx.Records(kind, 0, func(n store.Num, rec directory.Record) bool {
-			for _, f := range rec.Fields {
-				if strings.EqualFold(f.Value.Text(), who) && (f.Name == directory.FieldName || f.Name == directory.FieldEmail || f.Name == directory.FieldLogin) {
-					found = n
-				}
-			}
-			return found == 0
-		})
-		if err != nil || found != 0 {
-			return found, err
-		}
-	}
-	return 0, nil
+	return reasons, err
 }
 
 // reason gathers everything that is known about one record.
@@ -137,12 +96,15 @@ func (r *run) reason(tx store.Reader, objectKind directory.Kind, kind directory.
 		reason.Key, reason.Record = rec.Key, recordReason(&rec)
 		reason.ID = r.originOf(&rec).ID
 	}
+	if err := r.others(tx, reason, objectKind, kind, n); err != nil {
+		return nil, err
+	}
 	row, ok, err := tx.Row(objectKind, n)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
-		reason.Gone = "the object is no longer known"
+		reason.Gone = forgotten(reason)
 		return reason, nil
 	}
 	o, err := directory.ParseObject(row.Data)
@@ -163,14 +125,71 @@ func (r *run) reason(tx store.Reader, objectKind directory.Kind, kind directory.
 	return reason, r.pending(tx, reason, objectKind, n)
 }
 
-func recordReason(rec *directory.Record) *RecordReason {
-	rr := &RecordReason{State: "active", Rule: rec.Rule, Run: rec.Changed.Run, Changed: rec.Changed.Time, Members: len(rec.Members)}
+// forgotten says why an object is gone of which only its records are left. One that had been taken away before tells
+// of that instead.
+func forgotten(reason *Reason) string {
+	if rec := reason.Record; rec != nil {
+		switch {
+		case rec.State == stateActive:
+			return "the object is no longer known; its record was kept (`leavers: keep`)"
+		case saysGone(rec.Reason):
+			return rec.Reason
+		}
+	}
+	for _, o := range reason.Others {
+		if saysGone(o.Reason) {
+			return o.Reason
+		}
+	}
+	return "the object is no longer known"
+}
+
+func saysGone(reason string) bool {
+	return slices.ContainsFunc([]store.GoneCause{store.Told, store.Absent, store.OutOfScope, store.EmptyListing},
+		func(g store.GoneCause) bool { return reason == g.String() })
+}
+
+// others adds the records of other kinds that the object has: somebody who asks for a user may have to ask for an agent.
+func (r *run) others(tx store.Reader, reason *Reason, object directory.Kind, but directory.RecordKind, n store.Num) error {
+	for _, kind := range mapping.RecordsOf(object) {
+		if kind == but {
+			continue
+		}
+		rec, ok, err := tx.Record(kind, n)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		if reason.Key == "" {
+			reason.Key, reason.ID = rec.Key, r.originOf(&rec).ID
+		}
+		reason.Others = append(reason.Others, OtherRecord{kind.String(), rec.Key, recordState(&rec), rec.Reason})
+	}
+	return nil
+}
+
+// The states of a record in words.
+const (
+	stateActive      = "active"
+	stateDeactivated = "deactivated"
+	stateDeleted     = "deleted"
+)
+
+func recordState(rec *directory.Record) string {
 	switch {
 	case rec.Deleted:
-		rr.State = "deleted"
-	case !rec.Active:
-		rr.State = "deactivated"
+		return stateDeleted
+	case rec.Active:
+		return stateActive
+	default:
+		return stateDeactivated
 	}
+}
+
+func recordReason(rec *directory.Record) *RecordReason {
+	rr := &RecordReason{State: recordState(rec), Reason: rec.Reason, Rule: rec.Rule, Run: rec.Changed.Run, Changed: rec.Changed.Time, Members: len(rec.Members)}
 	for _, f := range rec.Fields {
 		rr.Fields = append(rr.Fields, FieldReason{Field: f.Name, Value: f.Value.Any(), Run: f.Since.Run, Since: f.Since.Time})
 	}

@@ -2,9 +2,11 @@ package mapping
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/expr-lang/expr/file"
@@ -42,10 +44,27 @@ func syntaxFlaw(err error, text string) flaw {
 		f.hint = "= does not compare, == does"
 	case slices.Contains([]string{"and", "or", "not", "in"}, strings.ToLower(word)) && word != strings.ToLower(word):
 		f.hint = "write " + strings.ToLower(word) + " in small letters"
+	case strings.Contains(e.Message, "unexpected token Identifier("):
+		f.message = fmt.Sprintf("unexpected word %q", identifier(rest))
+		f.hint = didYouMean(identifier(rest), wordOperators(), "put a comparison, and, or between two names; a text stands in quotes")
 	case strings.HasPrefix(rest, "&") || strings.HasPrefix(rest, "|"):
 		f.hint = "write and, or"
 	}
 	return f
+}
+
+// wordOperators are the operators that are words.
+func wordOperators() []string {
+	return []string{"and", "or", "not", "in", "matches", "contains", "startsWith", "endsWith"}
+}
+
+// identifier is the word that a text begins with.
+func identifier(text string) string {
+	end := strings.IndexFunc(text, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	if end < 0 {
+		return text
+	}
+	return text[:end]
 }
 
 // goWords finds types of Go in what the checker says.

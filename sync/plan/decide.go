@@ -97,6 +97,7 @@ func nameEachOther(removed, kept []Step) {
 			}
 			r.Action.Other = directory.Subject(k.Action.Kind, k.Action.Record)
 			r.Action.Reason = "became " + k.Action.Kind.String()
+			r.Record.Reason = r.Action.Reason
 			k.Action.Other = directory.Subject(r.Action.Kind, r.Action.Record)
 			k.Action.Reason = "was " + r.Action.Kind.String()
 		}
@@ -127,7 +128,7 @@ func (s *Subject) create(w *Want, revision uint64) Step {
 // change brings an existing record, active or not, to what is wanted.
 func (s *Subject) change(before *directory.Record, w *Want) Step {
 	rec := *before
-	rec.Active, rec.Rule, rec.Members = true, s.Rule, w.Members
+	rec.Active, rec.Rule, rec.Members, rec.Reason = true, s.Rule, w.Members, ""
 	rec.Fields = make([]directory.RecordField, len(w.Fields))
 	var changes []directory.FieldChange
 	for i, f := range w.Fields {
@@ -174,9 +175,9 @@ func (s *Subject) remove(before *directory.Record) Step {
 	rec := *before
 	rec.Active = false
 	rec.Revision++
-	rec.Changed = s.Run
+	rec.Changed, rec.Reason = s.Run, s.Reason
 	if s.Remove == directory.Delete {
-		rec = directory.Record{Kind: rec.Kind, Key: rec.Key, Deleted: true, Rule: rec.Rule, Revision: rec.Revision, Changed: rec.Changed}
+		rec = directory.Record{Kind: rec.Kind, Key: rec.Key, Deleted: true, Rule: rec.Rule, Revision: rec.Revision, Changed: rec.Changed, Reason: rec.Reason}
 	}
 	return Step{Action: a, Record: &rec, Kind: before.Kind, Stored: true}
 }

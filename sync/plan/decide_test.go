@@ -109,6 +109,25 @@ func TestChangeOfKindNamesBothHalves(t *testing.T) {
 	if steps[0].Action.Reason != "became agent" || steps[1].Action.Reason != "was user" {
 		t.Errorf("reasons: %q, %q", steps[0].Action.Reason, steps[1].Action.Reason)
 	}
+	if steps[0].Record.Reason != "became agent" || steps[1].Record.Reason != "" {
+		t.Errorf("remembered: %q, %q", steps[0].Record.Reason, steps[1].Record.Reason)
+	}
+}
+
+// A record remembers why it was taken away until it comes back.
+func TestRecordRemembersWhyItWasTakenAway(t *testing.T) {
+	for _, remove := range []directory.Op{directory.Deactivate, directory.Delete} {
+		s := subject()
+		s.Remove = remove
+		gone := Decide(s, []*directory.Record{record(directory.UserRecord, true, "name", "Ada")}, nil)[0].Record
+		if gone.Reason != s.Reason {
+			t.Errorf("%s: remembered %q, want %q", remove, gone.Reason, s.Reason)
+		}
+		back := Decide(s, []*directory.Record{gone}, []Want{want(directory.UserRecord, "name", "Ada")})[0].Record
+		if back.Reason != "" {
+			t.Errorf("%s: back, but %q", remove, back.Reason)
+		}
+	}
 }
 
 // A record that comes back after a delete must not look like a repetition of its first life.

@@ -83,7 +83,7 @@ func (g Guard) Check(counts Counts, population func(directory.RecordKind) int) [
 	for _, op := range directory.Ops() {
 		limit, limited := g[op]
 		if n := counts.Of(op); limited && limit.Count != nil && n > *limit.Count {
-			reasons = append(reasons, fmt.Sprintf("%s %d records; the limit is %d", op, n, *limit.Count))
+			reasons = append(reasons, fmt.Sprintf("%s %d %s; the limit is %d", op, n, records(n), *limit.Count))
 		}
 		for _, kind := range directory.RecordKinds() {
 			n, of := counts[kind][op], population(kind)
@@ -93,13 +93,20 @@ func (g Guard) Check(counts Counts, population func(directory.RecordKind) int) [
 			share := 100 * float64(n) / float64(max(of, 1))
 			switch {
 			case limited && limit.Percent != nil && of >= limit.Minimum && share > *limit.Percent:
-				reasons = append(reasons, fmt.Sprintf("%s %d of %d %s records, %.1f%%; the limit is %g%%", op, n, of, kind, share, *limit.Percent))
+				reasons = append(reasons, fmt.Sprintf("%s %d of %d %s %s, %.1f%%; the limit is %g%%", op, n, of, kind, records(of), share, *limit.Percent))
 			case op.Removes() && n >= of && n >= allOf && !g.allows(op, n):
 				reasons = append(reasons, fmt.Sprintf("%s all %d %s records", op, n, kind))
 			}
 		}
 	}
 	return reasons
+}
+
+func records(n int) string {
+	if n == 1 {
+		return "record"
+	}
+	return "records"
 }
 
 // Idle reports whether no plan could be held: there are no records to take away or to change, and the operator

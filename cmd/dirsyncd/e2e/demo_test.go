@@ -25,7 +25,10 @@ func TestDemo(t *testing.T) {
 	// What it says to try works.
 	tried := 0
 	for line := range strings.Lines(shown.out) {
-		rest, ok := strings.CutPrefix(strings.TrimSpace(line), "dirsyncd ")
+		if strings.Contains(line, "1 users") || strings.Contains(line, "1 events") {
+			t.Errorf("a plural for one: %s", line)
+		}
+		rest, ok := strings.CutPrefix(strings.TrimSpace(line), binary+" ")
 		command, file, found := strings.Cut(rest, " --config ")
 		if !ok || !found {
 			continue
