@@ -281,7 +281,7 @@ func (r *run) eachRow(ctx context.Context, kind directory.Kind, fn func(store.Ro
 func (r *run) note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	r.rec.Notes = append(r.rec.Notes, text)
-	r.log.Warn("notice", "text", text)
+	r.log.Warn("notice: " + text)
 }
 
 func (r *run) progress(stage, stream string, done, total int) {
