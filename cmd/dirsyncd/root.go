@@ -151,7 +151,7 @@ func (sh *shell) loadConfig() (*config.Config, error) {
 
 // newLogger makes the logger of a configuration: text where somebody watches, JSON where a machine does.
 func newLogger(cfg config.Log, w *printer) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: cfg.Level.Slog()}
+	opts := &slog.HandlerOptions{Level: cfg.Level.Slog(), ReplaceAttr: logAttr}
 	if cfg.Format == "json" || cfg.Format == "auto" && !w.terminal {
 		return slog.New(slog.NewJSONHandler(w.w, opts))
 	}
@@ -163,5 +163,5 @@ func (sh *shell) commandLogger() *slog.Logger {
 	if !sh.opts.verbose {
 		return quiet()
 	}
-	return slog.New(slog.NewTextHandler(sh.err.w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return slog.New(slog.NewTextHandler(sh.err.w, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: logAttr}))
 }
