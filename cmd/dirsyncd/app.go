@@ -45,10 +45,6 @@ type progress func(engine.Progress)
 
 // openApp opens the state and everything that the configuration names.
 func openApp(cfg *config.Config, log *slog.Logger, daemon bool) (*app, error) {
-	if err := os.MkdirAll(filepath.Dir(string(cfg.State)), 0o700); err != nil {
-		return nil, &fault.Error{Class: fault.Configuration, Op: "open state", Where: string(cfg.State), Err: err,
-			Hint: "create the folder, or set `state` to a place that this user may write to"}
-	}
 	st, err := bolt.Open(string(cfg.State), bolt.Options{})
 	if err != nil {
 		return nil, err
