@@ -29,8 +29,10 @@ type shell struct {
 	now      func() time.Time
 	zone     *time.Location // in which times are shown
 
-	load      func(file string) (*config.Config, error)
+	load func(file string) (*config.Config, error)
+	// openLocal opens the state for work, and begins it when there is none; readLocal only reads one that is there.
 	openLocal func(context.Context, *config.Config, *slog.Logger) (control.Operations, func(), error)
+	readLocal func(context.Context, *config.Config, *slog.Logger) (control.Operations, func(), error)
 	probe     func(context.Context, *config.Config) ([]probeResult, error)
 	daemon    func(context.Context, *config.Config, *slog.Logger) error
 }
@@ -39,7 +41,7 @@ func newShell(out, err io.Writer) *shell {
 	return &shell{
 		out: newPrinter(out), err: newPrinter(err), now: time.Now, zone: time.Local,
 		load:      func(file string) (*config.Config, error) { return config.Load(file, configParts()) },
-		openLocal: openLocal, probe: probe, daemon: runDaemon,
+		openLocal: openLocal, readLocal: readLocal, probe: probe, daemon: runDaemon,
 	}
 }
 

@@ -53,7 +53,7 @@ Exit codes: 0 copied and verified, 1 failed, 2 wrong usage or configuration.`,
 		Example: `  dirsyncd state backup /backup/dirsyncd.db`,
 		Args:    takes(1, 1, "the file to make"),
 	}
-	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = sh.with(toCopy, func(ctx context.Context, ops control.Operations, args []string) error {
 		size, err := backup(ctx, ops, args[0])
 		if err != nil {
 			return err
@@ -143,7 +143,7 @@ Exit codes: 0 sound, 1 damaged or failed, 2 wrong usage or configuration.`,
 
 // verifyPresent verifies the state of the configuration, or of the daemon that has it.
 func (sh *shell) verifyPresent(ctx context.Context) (file string, size int64, err error) {
-	ops, done, err := sh.connect(ctx)
+	ops, done, err := sh.connect(ctx, toCopy)
 	if err != nil {
 		return "", 0, err
 	}

@@ -26,7 +26,7 @@ or configuration.`,
   dirsyncd status --json | jq '.connections[].tenants[].state'`,
 		Args: takes(0, 0, ""),
 	}
-	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, _ []string) error {
+	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops control.Operations, _ []string) error {
 		st, err := ops.Status(ctx)
 		if err != nil {
 			return err

@@ -51,6 +51,7 @@ type Store struct {
 	closing  sync.Once
 	closed   error
 	readOnly bool
+	begun    bool
 }
 
 var _ store.Store = (*Store)(nil)
@@ -194,6 +195,9 @@ func (s *Store) Close() error {
 func (s *Store) letGo() error {
 	return errors.Join(syscall.Flock(int(s.file.Fd()), syscall.LOCK_UN), s.file.Close())
 }
+
+// Begun reports whether Open began the state: there was no file, or nothing had ever been stored in it.
+func (s *Store) Begun() bool { return s.begun }
 
 // Path returns the path that the store was opened with.
 func (s *Store) Path() string { return s.path }
