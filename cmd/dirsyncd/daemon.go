@@ -43,6 +43,9 @@ func runDaemon(ctx context.Context, cfg *config.Config, log *slog.Logger) error 
 	if err != nil {
 		return err
 	}
+	for _, w := range cfg.Warnings {
+		log.Warn("configuration: "+w.Message, "file", w.File, "line", w.Line, "hint", w.Hint)
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	s := &service{app: a, file: cfg.File, watched: map[string]*watching{}}
