@@ -17,8 +17,9 @@ func newStatusCommand(sh *shell) *cobra.Command {
 		Long: `Says for every connection when it last agreed with its source, when it runs next
 and what it holds, for every target what waits, and what to do about the rest.
 
-States of a connection: new (never read), ok, held (a plan waits for approval),
-parked (something failed for good), failing (the last run failed).
+States of a connection: new (never read), ok, due (a full read comes next, as
+after a discard), held (a plan waits for approval), parked (something failed for
+good), failing (the last run failed).
 
 Exit codes: 0 whatever the state is, 1 it could not be found out, 2 wrong usage
 or configuration.`,
@@ -95,7 +96,7 @@ func state(word string) cell {
 	switch word {
 	case "ok":
 		return cell{word, green}
-	case "held", "parked", "unknown":
+	case "due", "held", "parked", "unknown":
 		return cell{word, yellow}
 	case "failing":
 		return cell{word, red}
@@ -169,6 +170,11 @@ func (sh *shell) tenantTrouble(connection string, t *control.TenantStatus) {
 		sh.out.line("")
 		text := fmt.Sprintf("for %s, %s in a row: %s", rough(sh.now().Sub(f.Since)), many(f.Runs, "run"), f.Text)
 		sh.out.paraStyled(red, where+" is failing ", text)
+	}
+	if t.State == "due" {
+		sh.out.line("")
+		sh.out.para(where+": ", "the next run reads everything: "+t.FullNext)
+		sh.out.hint("until then, what is stored and what the source says may differ; `dirsyncd sync` runs it now")
 	}
 	if h := t.Held; h != nil {
 		sh.out.line("")
