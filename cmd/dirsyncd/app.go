@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -14,7 +12,6 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/store/bolt"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/control"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/fault"
 )
@@ -43,20 +40,25 @@ type app struct {
 // progress is somebody who watches runs.
 type progress func(engine.Progress)
 
-// openApp opens the state and everything that the configuration names.
+// openApp opens the state for work and everything that the configuration names.
 func openApp(cfg *config.Config, log *slog.Logger, daemon bool) (*app, error) {
-	if err := os.MkdirAll(filepath.Dir(string(cfg.State)), 0o700); err != nil {
-		return nil, &fault.Error{Class: fault.Configuration, Op: "open state", Where: string(cfg.State), Err: err,
-			Hint: "create the folder, or set `state` to a place that this user may write to"}
-	}
 	st, err := bolt.Open(string(cfg.State), bolt.Options{})
 	if err != nil {
 		return nil, err
 	}
+	if st.Begun() {
+		log.Warn(newState, "state", string(cfg.State), "hint", hintNewState)
+	}
+	return newApp(cfg, log, st, daemon)
+}
+
+// newApp opens everything that the configuration names, on a state that it closes at the end or when it fails.
+func newApp(cfg *config.Config, log *slog.Logger, st *bolt.Store, daemon bool) (*app, error) {
 	a := &app{log: log, now: time.Now, store: st, started: time.Now().UTC(), daemon: daemon,
 		running: map[string]int{}, progress: map[int]progress{}}
 	a.metrics = newMetrics(a)
 	a.engine = engine.New(st, engine.Options{Log: log, Now: a.now, Queued: a.queued, Progress: a.show, Next: a.nextRun})
+	var err error
 	a.setup, err = newSetup(cfg, nil, a.surroundings())
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
@@ -210,15 +212,6 @@ func (a *app) settleEditedRules(ctx context.Context, old, next *setup) {
 			a.log.Error("edited rules could not be applied", "connection", name, "err", err)
 		}
 	}
-}
-
-// openLocal opens the program for one command, when no daemon runs.
-func openLocal(_ context.Context, cfg *config.Config, log *slog.Logger) (control.Operations, func(), error) {
-	a, err := openApp(cfg, log, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	return &operations{app: a, base: context.Background()}, func() { _ = a.close() }, nil
 }
 
 // warnAboutLeftovers names what the state holds for connections and targets that are not configured any more.

@@ -20,7 +20,7 @@ import (
 // be called at the end.
 //
 // With a daemon, nothing of the configuration is needed but the path of its socket.
-func (sh *shell) connect(ctx context.Context) (ops control.Operations, done func(), err error) {
+func (sh *shell) connect(ctx context.Context, need access) (ops control.Operations, done func(), err error) {
 	socket := sh.opts.control
 	if socket == "" {
 		file, err := config.Find(sh.opts.config)
@@ -42,18 +42,18 @@ func (sh *shell) connect(ctx context.Context) (ops control.Operations, done func
 	if err != nil {
 		return nil, nil, err
 	}
-	return sh.openLocal(ctx, cfg, sh.commandLogger())
+	return sh.local(ctx, cfg, need)
 }
 
 // action is what a command does with the operations.
 type action func(ctx context.Context, ops control.Operations, args []string) error
 
 // with makes a command's RunE: it connects, calls do, and lets an interrupt end it. A second interrupt cuts.
-func (sh *shell) with(do action) func(*cobra.Command, []string) error {
+func (sh *shell) with(need access, do action) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		ctx, stop := interruptible(cmd.Context())
 		defer stop()
-		ops, done, err := sh.connect(ctx)
+		ops, done, err := sh.connect(ctx, need)
 		if err != nil {
 			return err
 		}

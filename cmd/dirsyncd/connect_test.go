@@ -16,7 +16,7 @@ import (
 func TestWithoutDaemonTheStateIsOpened(t *testing.T) {
 	c := withConfig(t, "state: state.db\n"+goodConfig)
 	opened, closed := 0, 0
-	c.openLocal = func(_ context.Context, cfg *config.Config, _ *slog.Logger) (control.Operations, func(), error) {
+	c.readLocal = func(_ context.Context, cfg *config.Config, _ *slog.Logger) (control.Operations, func(), error) {
 		opened++
 		if len(cfg.Connections) != 2 {
 			t.Errorf("connections: %v", cfg.Connections)

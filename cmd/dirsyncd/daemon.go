@@ -75,6 +75,9 @@ func runDaemon(ctx context.Context, start launch) error {
 	if err != nil {
 		return err
 	}
+	for _, w := range cfg.Warnings {
+		log.Warn("configuration: "+w.Message, "file", w.File, "line", w.Line, "hint", w.Hint)
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	s := &service{app: a, file: cfg.File, level: start.level, fixed: start.fixed, watched: map[string]*watching{}}

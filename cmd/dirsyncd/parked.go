@@ -36,7 +36,7 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
   dirsyncd parked list --json | jq -r '.[] | select(.target == "desk") | .id'`,
 		Args: takes(0, 0, ""),
 	}
-	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, _ []string) error {
+	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops control.Operations, _ []string) error {
 		items, err := ops.Parked(ctx)
 		if err != nil {
 			return err
@@ -99,7 +99,7 @@ parked again.`,
 		Args:              idsOrAll(&all),
 		ValidArgsFunction: sh.completeParked,
 	}
-	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, ids []string) error {
+	cmd.RunE = sh.with(toChange, func(ctx context.Context, ops control.Operations, ids []string) error {
 		before, err := ops.Parked(ctx)
 		if err != nil {
 			return err
@@ -159,7 +159,7 @@ Exit codes: 0 dropped, 1 failed, 2 wrong usage or no such item.`,
 		}
 		return nil
 	}
-	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, ids []string) error {
+	cmd.RunE = sh.with(toChange, func(ctx context.Context, ops control.Operations, ids []string) error {
 		n, err := ops.Drop(ctx, ids)
 		return sh.showFound("dropped", n, err)
 	})

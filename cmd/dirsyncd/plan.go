@@ -54,7 +54,7 @@ configuration, 3 a sync would hold the plan.`,
 		}
 		return nil
 	}
-	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops control.Operations, args []string) error {
 		if err := knownConnections(ctx, ops, args); err != nil {
 			return err
 		}

@@ -32,8 +32,10 @@ type shell struct {
 	now      func() time.Time
 	zone     *time.Location // in which times are shown
 
-	load      func(file string) (*config.Config, error)
+	load func(file string) (*config.Config, error)
+	// openLocal opens the state for work, and begins it when there is none; readLocal only reads one that is there.
 	openLocal func(context.Context, *config.Config, *slog.Logger) (control.Operations, func(), error)
+	readLocal func(context.Context, *config.Config, *slog.Logger) (control.Operations, func(), error)
 	probe     func(context.Context, *config.Config) ([]probeResult, error)
 	daemon    func(context.Context, launch) error
 }
@@ -42,7 +44,7 @@ func newShell(out, err io.Writer) *shell {
 	return &shell{
 		out: newPrinter(out), err: newPrinter(err), now: time.Now, zone: time.Local,
 		load:      func(file string) (*config.Config, error) { return config.Load(file, configParts()) },
-		openLocal: openLocal, probe: probe, daemon: runDaemon,
+		openLocal: openLocal, readLocal: readLocal, probe: probe, daemon: runDaemon,
 	}
 }
 
@@ -174,7 +176,7 @@ func (sh *shell) loadConfig() (*config.Config, error) {
 func newLogger(cfg config.Log, w *printer) (*slog.Logger, *slog.LevelVar) {
 	level := new(slog.LevelVar)
 	level.Set(cfg.Level.Slog())
-	opts := &slog.HandlerOptions{Level: level}
+	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: logAttr}
 	if cfg.Format == "json" || cfg.Format == "auto" && !w.terminal {
 		return slog.New(slog.NewJSONHandler(w.w, opts)), level
 	}
@@ -186,5 +188,5 @@ func (sh *shell) commandLogger() *slog.Logger {
 	if !sh.opts.verbose {
 		return quiet()
 	}
-	return slog.New(slog.NewTextHandler(sh.err.w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return slog.New(slog.NewTextHandler(sh.err.w, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: logAttr}))
 }

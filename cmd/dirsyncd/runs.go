@@ -31,7 +31,7 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		}
 		return nil
 	}
-	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops control.Operations, args []string) error {
 		if err := knownConnections(ctx, ops, args); err != nil {
 			return err
 		}

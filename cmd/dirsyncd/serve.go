@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -21,8 +22,13 @@ func (a *app) serveHealth(ctx context.Context, address string, ready func() bool
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, &fault.Error{Class: fault.Configuration, Op: "listen", Where: address, Err: err,
+		e := &fault.Error{Class: fault.Configuration, Op: "listen", Where: address, Err: err,
 			Hint: "set `listen` to a free address, or to \"\" for none"}
+		if errors.Is(err, syscall.EADDRINUSE) {
+			e.Class = fault.Transient // whoever has it may go, as a former process of ours does
+			e.Hint = "another process listens there: stop it, or set `listen` to a free address, or to \"\" for none"
+		}
+		return nil, e
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))

@@ -41,6 +41,7 @@ func newCommandLine(t *testing.T, ops control.Operations) *commandLine {
 		t.Error("the state was opened although a daemon runs")
 		return ops, func() {}, nil
 	}
+	c.readLocal = c.openLocal
 	if ops != nil {
 		c.socket = serve(t, ops)
 	}

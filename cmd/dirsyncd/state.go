@@ -82,6 +82,9 @@ func (o *operations) tenantStatus(ctx context.Context, p store.Partition) (contr
 			return err
 		}
 		ts.Name, ts.Proven, ts.Failing, ts.Held = state.Name, o.engine.Proven(p, state.Proven), state.Failing, state.Held
+		if state.WantFull {
+			ts.FullNext = state.Why
+		}
 		for _, kind := range directory.Kinds() {
 			if err := countInto(ts.Objects, kind.String(), func() (int, error) { return tx.Count(kind) }); err != nil {
 				return err
@@ -100,6 +103,8 @@ func (o *operations) tenantStatus(ctx context.Context, p store.Partition) (contr
 		ts.State = "failing"
 	case ts.Held != nil:
 		ts.State = "held"
+	case ts.FullNext != "":
+		ts.State = "due"
 	case ts.Parked > 0:
 		ts.State = "parked"
 	}

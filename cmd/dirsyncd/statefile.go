@@ -55,7 +55,7 @@ folder, or FILE is there already) or configuration.`,
 		Example: `  dirsyncd state backup /backup/dirsyncd.db`,
 		Args:    takes(1, 1, "the file to make"),
 	}
-	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = sh.with(toCopy, func(ctx context.Context, ops control.Operations, args []string) error {
 		size, err := backup(ctx, ops, args[0])
 		if err != nil {
 			return err
@@ -162,7 +162,7 @@ Exit codes: 0 sound, 1 damaged or failed, 2 wrong usage or configuration.`,
 
 // verifyPresent verifies the state of the configuration, or of the daemon that has it.
 func (sh *shell) verifyPresent(ctx context.Context) (file string, size int64, err error) {
-	ops, done, err := sh.connect(ctx)
+	ops, done, err := sh.connect(ctx, toCopy)
 	if err != nil {
 		return "", 0, err
 	}
@@ -188,14 +188,14 @@ func verify(ctx context.Context, file string) (int64, error) {
 	}
 	st, err := bolt.Open(file, bolt.Options{ReadOnly: true})
 	if err != nil {
-		return 0, noState(err)
+		return 0, notAState(err)
 	}
 	return info.Size(), errors.Join(st.Verify(ctx), st.Close())
 }
 
-// noState gives an error about a file that was named on the command line a hint for it, instead of the one about the
+// notAState gives an error about a file that was named on the command line a hint for it, instead of the one about the
 // configuration.
-func noState(err error) error {
+func notAState(err error) error {
 	var e *fault.Error
 	if !errors.As(err, &e) || e.Class != fault.Configuration {
 		return err

@@ -43,6 +43,7 @@ func TestStateFileMistakes(t *testing.T) {
 	c.openLocal = func(context.Context, *config.Config, *slog.Logger) (control.Operations, func(), error) {
 		return sample(), func() {}, nil
 	}
+	c.readLocal = c.openLocal
 	folder, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)

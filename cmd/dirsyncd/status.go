@@ -20,8 +20,9 @@ and what it holds, for every target what waits, and what to do about the rest.
 After refused credentials NEXT is when schedules try again, which they do less
 and less often; a reload with other credentials and ` + "`dirsyncd sync`" + ` try at once.
 
-States of a connection: new (never read), ok, held (a plan waits for approval),
-parked (something failed for good), failing (the last run failed).
+States of a connection: new (never read), ok, due (a full read comes next, as
+after a discard), held (a plan waits for approval), parked (something failed for
+good), failing (the last run failed).
 
 Exit codes: 0 whatever the state is, 1 it could not be found out, 2 wrong usage
 or configuration.`,
@@ -29,7 +30,7 @@ or configuration.`,
   dirsyncd status --json | jq '.connections[].tenants[].state'`,
 		Args: takes(0, 0, ""),
 	}
-	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, _ []string) error {
+	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops control.Operations, _ []string) error {
 		st, err := ops.Status(ctx)
 		if err != nil {
 			return err
@@ -108,7 +109,7 @@ func state(word string) cell {
 	switch word {
 	case "ok":
 		return cell{word, green}
-	case "held", "parked", "unknown":
+	case "due", "held", "parked", "unknown":
 		return cell{word, yellow}
 	case "failing":
 		return cell{word, red}
@@ -186,6 +187,11 @@ func (sh *shell) tenantTrouble(connection string, t *control.TenantStatus) {
 			sh.out.hint("schedules leave it alone until " + sh.clock(f.Retry) + " (" + sh.ago(f.Retry) + "), so that no account is locked; once the credentials are " +
 				"right, reload the daemon or run `dirsyncd sync " + connection + "`")
 		}
+	}
+	if t.State == "due" {
+		sh.out.line("")
+		sh.out.para(where+": ", "the next run reads everything: "+t.FullNext)
+		sh.out.hint("until then, what is stored and what the source says may differ; `dirsyncd sync` runs it now")
 	}
 	if h := t.Held; h != nil {
 		sh.out.line("")

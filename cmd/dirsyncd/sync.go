@@ -29,7 +29,7 @@ at the next page; nothing that was stored is lost.
 		Args:              takes(0, -1, "names of connections"),
 		ValidArgsFunction: sh.completeConnections,
 	}
-	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = sh.with(toBegin, func(ctx context.Context, ops control.Operations, args []string) error {
 		if err := knownConnections(ctx, ops, args); err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ configuration.`,
 		}
 		return nil
 	}
-	cmd.RunE = sh.with(func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops control.Operations, args []string) error {
 		reasons, err := ops.Why(ctx, args[0], args[1])
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/ownership"
 )
 
 // tokenFile keeps a refresh token in a file. The service hands out a new one with every use, and each is good for
@@ -137,6 +138,7 @@ func replaceFile(path string, content []byte) (err error) {
 			_ = os.Remove(f.Name()) // what matters is the error that led here
 		}
 	}()
+	ownership.Like(f, path) // a command of root's must not take the file from the service
 	if _, err = f.Write(content); err == nil {
 		err = f.Sync()
 	}

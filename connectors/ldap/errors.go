@@ -6,8 +6,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -149,9 +151,31 @@ func operationError(op, where string, err error) error {
 func transportError(op, where string, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		// The end of our own timeout, not of the caller's context.
-		err = errors.New("the server did not answer in time")
+		err = errTooSlow
 	}
-	return &fault.Error{Class: fault.Transient, Op: op, Where: where, Err: fmt.Errorf("connection: %w", err)}
+	return &fault.Error{Class: fault.Transient, Op: op, Where: where, Hint: transportHint(err), Err: fmt.Errorf("connection: %w", err)}
+}
+
+var errTooSlow = errors.New("the server did not answer in time")
+
+// transportHint says what to look at when a connection could not be made or did not last. All of them are tried
+// again without anybody's doing; the hint is for those that stay.
+func transportHint(err error) string {
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &dns):
+		return "check the server's name in servers, and the machine's DNS server or the one that dns names"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nothing listens there: is the server running, and are host and port in servers right?"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "there is no way to that address: check servers, routes and firewalls"
+	case errors.Is(err, errTooSlow), errors.As(err, &timeout) && timeout.Timeout(),
+		strings.HasSuffix(err.Error(), "i/o timeout"): // of some errors go-ldap keeps only the text
+		return "if it goes on: does a firewall drop packets on the way? A server that is only slow needs a longer timeout"
+	default:
+		return "if it goes on: see the server's own log for why it closed the connection"
+	}
 }
 
 // tlsError tells certificates that do not fit from connections that broke.

@@ -16,8 +16,19 @@ import (
 // ErrLocked is in the chain of Open's error when another process holds the state file.
 var ErrLocked = errors.New("another dirsyncd holds the state file")
 
+var (
+	// ErrNone is in the chain of the error with which Open refuses to read a file that does not exist, or in which
+	// nothing was ever stored.
+	ErrNone = errors.New("there is no state yet")
+	// ErrOutdated is in the chain of the error with which Open refuses to read a file that has to be brought up to date
+	// first.
+	ErrOutdated = errors.New("the state has to be brought up to date")
+)
+
 const (
-	hintLocked = "a service is running with this state: use its control socket, or stop it first"
+	hintLocked  = "a service is running with this state: use its control socket, or stop it first"
+	hintRemount = "the disk is mounted read-only, as it is after an error: see the kernel's log, check the disk, and mount it " +
+		"for writing again; a new state elsewhere would create every object anew at the targets (under systemd, see ReadWritePaths)"
 	hintFull   = "free some space on the disk; nothing was lost, and work goes on by itself afterwards"
 	hintDamage = "restore the state from a backup, or move the file away to begin anew: the next sync then " +
 		"reads every source in full"
@@ -33,7 +44,7 @@ func classify(op, where string, err error) error {
 	case causedBy(err, syscall.ENOSPC), causedBy(err, syscall.EDQUOT), causedBy(err, syscall.EFBIG):
 		e.Class, e.Hint = fault.Transient, hintFull
 	case causedBy(err, syscall.EROFS):
-		e.Class, e.Hint = fault.Configuration, "the disk is mounted read-only: put the state elsewhere"
+		e.Class, e.Hint = fault.Transient, hintRemount
 	case errors.Is(err, fs.ErrPermission):
 		e.Class, e.Hint = fault.Configuration, "the user that runs dirsyncd must be able to read and write it"
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR):

@@ -63,7 +63,7 @@ func inspect(path string, readOnly bool) error {
 func beginAnew(path string, readOnly bool) error {
 	if readOnly {
 		return &fault.Error{Class: fault.Configuration, Op: "open state", Where: path,
-			Err: errors.New("the file is empty"), Hint: "nothing was synced with this state yet"}
+			Err: fmt.Errorf("the file is empty: %w", ErrNone), Hint: "nothing was synced with this state yet"}
 	}
 	if err := os.Truncate(path, 0); err != nil {
 		return classify("open state", path, err)

@@ -15,6 +15,7 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/ownership"
 )
 
 // Options say how a state file is opened. The zero value is right for a service.
@@ -50,13 +51,15 @@ type Store struct {
 	closing  sync.Once
 	closed   error
 	readOnly bool
+	begun    bool
 }
 
 var _ store.Store = (*Store)(nil)
 
-// Open opens the state file at path and creates it, readable by the owner only, when there is none. Errors
-// are classified and say what to do; a file that cannot be used is left as it is, byte for byte. The error is
-// ErrLocked (errors.Is) when another process holds the file.
+// Open opens the state file at path and creates it, readable by the owner only, when there is none; what root creates
+// belongs to the owner of the folder. Errors are classified and say what to do; a file that cannot be used is left as it is, byte for byte. The error is
+// ErrLocked (errors.Is) when another process holds the file. With Options.ReadOnly it is ErrNone when there is no
+// state yet, and ErrOutdated when the file must be written to before it can be read.
 func Open(path string, opts Options) (*Store, error) {
 	steps := opts.steps
 	if steps == nil {
@@ -112,7 +115,7 @@ func (s *Store) bboltOptions(opts Options) *bbolt.Options {
 	}
 	openFile := opts.openFile
 	if openFile == nil {
-		openFile = os.OpenFile
+		openFile = ownership.OpenFile
 	}
 	o.OpenFile = func(name string, flag int, mode fs.FileMode) (*os.File, error) {
 		f, err := openFile(name, flag, mode)
@@ -131,13 +134,16 @@ func prepare(path string, readOnly bool) (created bool, err error) {
 			return false, err
 		}
 		return false, keepPrivate(path, info.Mode())
-	case !errors.Is(err, fs.ErrNotExist) || readOnly:
+	case !errors.Is(err, fs.ErrNotExist):
 		return false, classify("open state", path, err)
 	}
 	if _, err := os.Lstat(path); err == nil {
 		// To follow it would make a file in a place that nobody named.
 		return false, &fault.Error{Class: fault.Configuration, Op: "open state", Where: path,
 			Err: errors.New("it is a link to nowhere"), Hint: "remove the link, or mend it"}
+	}
+	if readOnly {
+		return false, classify("open state", path, fmt.Errorf("%w: %w", ErrNone, err))
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return false, classify("create the folder of the state", filepath.Dir(path), err)
@@ -152,6 +158,9 @@ func keepPrivate(path string, mode fs.FileMode) error {
 		return nil
 	}
 	if err := os.Chmod(path, mode.Perm()&0o700); err != nil {
+		if errors.Is(err, syscall.EROFS) {
+			return classify("open state", path, err)
+		}
 		return &fault.Error{Class: fault.Configuration, Op: "open state", Where: path,
 			Err: fmt.Errorf("others may read it, and that cannot be changed: %w", err), Hint: "make it the daemon's own: chown, and chmod 0600"}
 	}
@@ -186,6 +195,9 @@ func (s *Store) Close() error {
 func (s *Store) letGo() error {
 	return errors.Join(syscall.Flock(int(s.file.Fd()), syscall.LOCK_UN), s.file.Close())
 }
+
+// Begun reports whether Open began the state: there was no file, or nothing had ever been stored in it.
+func (s *Store) Begun() bool { return s.begun }
 
 // Path returns the path that the store was opened with.
 func (s *Store) Path() string { return s.path }

@@ -335,12 +335,18 @@ func TestReadOnly(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "none.db")
 	_, err := bolt.Open(missing, bolt.Options{ReadOnly: true})
 	checkFault(t, err, fault.Configuration, missing)
+	if !errors.Is(err, bolt.ErrNone) {
+		t.Errorf("none: %v", err)
+	}
 	if _, err := os.Stat(missing); err == nil {
 		t.Error("a file was created")
 	}
 	write(t, missing, nil)
 	_, err = bolt.Open(missing, bolt.Options{ReadOnly: true})
 	checkFault(t, err, fault.Configuration, missing, "empty")
+	if !errors.Is(err, bolt.ErrNone) {
+		t.Errorf("empty: %v", err)
+	}
 }
 
 func TestClosed(t *testing.T) {

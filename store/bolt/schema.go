@@ -47,9 +47,10 @@ func (s *Store) migrate(steps []migration) error {
 		return s.tooNew(version, latest)
 	case version < latest && s.readOnly:
 		return &fault.Error{Class: fault.Configuration, Op: "open state", Where: s.path,
-			Err:  fmt.Errorf("the state has version %d, this program needs %d", version, latest),
+			Err:  fmt.Errorf("%w: it has version %d, this program needs %d", ErrOutdated, version, latest),
 			Hint: "start the service, or sync once: the state is brought up to date then"}
 	case version == 0:
+		s.begun = true
 		return s.setVersion(latest, func(*bbolt.Tx) error { return nil }, "initialise state")
 	}
 	for ; version < latest; version++ {

@@ -82,7 +82,7 @@ func TestMigrate(t *testing.T) {
 		}
 	}
 	_, err := Open(path, Options{ReadOnly: true, steps: []migration{a, b, c, a, b}})
-	if fault.ClassOf(err) != fault.Configuration || !strings.Contains(err.Error(), "has version 5, this program needs 6") {
+	if fault.ClassOf(err) != fault.Configuration || !errors.Is(err, ErrOutdated) || !strings.Contains(err.Error(), "has version 5, this program needs 6") {
 		t.Errorf("read-only: %v", err)
 	}
 }
@@ -108,7 +108,7 @@ func TestOpenErrors(t *testing.T) {
 		hint  string
 	}{
 		{syscall.EACCES, fault.Configuration, "must be able to read and write"},
-		{syscall.EROFS, fault.Configuration, "read-only"},
+		{syscall.EROFS, fault.Transient, "check the disk, and mount it"},
 		{syscall.ENOSPC, fault.Transient, "free some space"},
 		{syscall.EDQUOT, fault.Transient, "free some space"},
 		{syscall.EIO, fault.Internal, "kernel's log"},

@@ -206,7 +206,25 @@ func ownBlock(parent, block strict.Value, name string, fresh func() any) any {
 			report(block, name, issue)
 		}
 	}
+	if adviser, ok := target.(Adviser); ok && block.Kind() == strict.Block && !block.HasProblem() {
+		for _, issue := range adviser.Advise() {
+			advise(block, name, issue)
+		}
+	}
 	return target
+}
+
+// advise shows a warning at its path.
+func advise(block strict.Value, name string, issue Issue) {
+	at, whole := block.At(issue.Path)
+	warn, label := at.Warn, name
+	if !whole {
+		warn = at.KeyWarn
+	}
+	if issue.Path != "" {
+		label += "." + issue.Path
+	}
+	warn(issue.Hint, "%s: %s", label, issue.Message)
 }
 
 // lacksNothing reports whether a configuration is usable as its defaults are.

@@ -50,16 +50,22 @@ type entraBlock struct {
 }
 
 type fileBlock struct {
-	Path Path `yaml:"path" strict:"required"`
+	Path  Path   `yaml:"path" strict:"required"`
+	Fsync bool   `yaml:"fsync"`
+	Mode  string `yaml:"mode"`
 }
 
 type webhookBlock struct {
-	URL     string            `yaml:"url" strict:"required"`
-	Secret  Secret            `yaml:"secret"`
-	Headers map[string]Secret `yaml:"headers"`
-	Batch   int               `yaml:"batch"`
-	Timeout Duration          `yaml:"timeout"`
-	CAFile  Path              `yaml:"ca_file"`
+	URL        string            `yaml:"url" strict:"required"`
+	Secret     Secret            `yaml:"secret"`
+	Headers    map[string]Secret `yaml:"headers"`
+	Batch      int               `yaml:"batch"`
+	Parallel   int               `yaml:"parallel"`
+	Timeout    Duration          `yaml:"timeout"`
+	CAFile     Path              `yaml:"ca_file"`
+	ClientCert Path              `yaml:"client_cert"`
+	ClientKey  Path              `yaml:"client_key"`
+	Proxy      Secret            `yaml:"proxy"`
 }
 
 type memoryBlock struct {

@@ -57,6 +57,10 @@ type Issue struct {
 // decoding and does no network I/O; its issues are shown with the line and column of their paths.
 type Validator interface{ Validate() []Issue }
 
+// Adviser may be implemented besides. What Advise returns is allowed but dangerous or probably not meant: it becomes a
+// warning. It is called for a block without issues and does no network I/O.
+type Adviser interface{ Advise() []Issue }
+
 func problemsOf(file string, found []strict.Problem) []Problem {
 	list := make([]Problem, len(found))
 	for i, p := range found {

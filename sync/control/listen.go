@@ -87,7 +87,15 @@ func listenError(path string, err error, hint string) error {
 	if hint == "" {
 		hint = "the daemon must be able to write in the folder of `control`, its socket"
 	}
-	return &fault.Error{Class: fault.Configuration, Op: "listen", Where: path, Err: plain(err), Hint: hint}
+	e := &fault.Error{Class: fault.Configuration, Op: "listen", Where: path, Err: plain(err), Hint: hint}
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		e.Class = fault.Transient
+		e.Hint = "the disk is mounted read-only: see the kernel's log, check the disk, and mount it for writing again"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		e.Class, e.Hint = fault.Transient, "free some space on the disk"
+	}
+	return e
 }
 
 // plain takes away what Go's errors say a second time: the operation and the path.

@@ -164,11 +164,13 @@ type ConnectionStatus struct {
 type TenantStatus struct {
 	Tenant string `json:"tenant,omitempty"`
 	Name   string `json:"name,omitempty"`
-	// State is new, ok, held, parked or failing.
+	// State is new, ok, due (a full read comes next), held, parked or failing.
 	State   string          `json:"state"`
 	Proven  time.Time       `json:"proven,omitzero"` // when last known to agree with the source
 	Failing *store.Failure  `json:"failing,omitempty"`
 	Held    *store.HeldPlan `json:"held,omitempty"`
+	// FullNext is why the next run reads everything; empty when it need not.
+	FullNext string `json:"full_next,omitempty"`
 	// Objects and Records count what is stored by kind: present objects, active records.
 	Objects map[string]int `json:"objects,omitempty"`
 	Records map[string]int `json:"records,omitempty"`

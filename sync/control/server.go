@@ -203,7 +203,7 @@ func (s *Server) replay(ctx context.Context, req idsRequest) (any, error) {
 	if err := req.check(); err != nil {
 		return nil, err
 	}
-	s.log.Info("operator replays what is parked", "ids", req.IDs, "all", req.All)
+	s.log.Info("operator replays what is parked", "ids", orAll(req.IDs))
 	n, err := s.ops.Replay(ctx, req.IDs)
 	return found{n}, err
 }
@@ -212,9 +212,17 @@ func (s *Server) drop(ctx context.Context, req idsRequest) (any, error) {
 	if err := req.check(); err != nil {
 		return nil, err
 	}
-	s.log.Info("operator drops what is parked", "ids", req.IDs, "all", req.All)
+	s.log.Info("operator drops what is parked", "ids", orAll(req.IDs))
 	n, err := s.ops.Drop(ctx, req.IDs)
 	return found{n}, err
+}
+
+// orAll is a list for a log, in which none named means all.
+func orAll(names []string) any {
+	if len(names) == 0 {
+		return "all"
+	}
+	return names
 }
 
 // sync streams progress and then the result. Progress is left out rather than waited for: a client that does
@@ -225,7 +233,7 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	s.log.Info("operator asks for a sync", "connections", req.Connections, "full", req.Full)
+	s.log.Info("operator asks for a sync", "connections", orAll(req.Connections), "full", req.Full)
 	st := newStream(s.ctx, w, s.unreadTimeout)
 	steps, written := make(chan Progress, 1), make(chan struct{})
 	go func() {

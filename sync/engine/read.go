@@ -72,7 +72,8 @@ func (r *run) concludeRead(ctx context.Context, allFull bool) error {
 	return r.update(ctx, func(tx store.Writer) error { return tx.PutTenant(r.state) })
 }
 
-// readStream reads one stream to its end, and acts on the class of every error on the way.
+// readStream reads one stream to its end, and acts on the class of every error of the source on the way. What the
+// store fails with ends the run.
 func (r *run) readStream(ctx context.Context, s connectors.Stream, full bool) (connectors.Mode, error) {
 	for try := 1; ; try++ {
 		l, err := r.openListing(ctx, s, full)
@@ -82,6 +83,9 @@ func (r *run) readStream(ctx context.Context, s connectors.Stream, full bool) (c
 		err = l.read(ctx)
 		if err == nil {
 			return l.mode, nil
+		}
+		if l.unstored != nil {
+			return 0, l.unstored // to ask the source again would not help, and would load it for nothing
 		}
 		class := fault.ClassOf(err)
 		switch {
@@ -95,7 +99,7 @@ func (r *run) readStream(ctx context.Context, s connectors.Stream, full bool) (c
 			if wait > longestWait {
 				return 0, err
 			}
-			r.log.Warn("source failed, trying again", "stream", s.Name, "class", class, "err", err, "wait", wait)
+			r.log.Warn("source failed, trying again", "stream", s.Name, "class", class, "err", err, "wait", wait.Round(time.Millisecond))
 			if err := r.opts.Sleep(ctx, wait); err != nil {
 				return 0, err
 			}
@@ -139,8 +143,10 @@ type listing struct {
 	unnamed int
 	// invalid are the objects that were parked by this attempt.
 	invalid []directory.Ref
-	objects int
-	last    []byte // the previous page's cursor, to notice a source that goes round in circles
+	// unstored is why a page could not be stored: a failure of ours, whatever the connector makes of it.
+	unstored error
+	objects  int
+	last     []byte // the previous page's cursor, to notice a source that goes round in circles
 }
 
 // openListing works out how the stream is to be read from where it stands.
@@ -203,8 +209,8 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if err := l.distrust(p); err != nil {
 		return err
 	}
-	if err := l.storePage(ctx, p); err != nil {
-		return err
+	if l.unstored = l.storePage(ctx, p); l.unstored != nil {
+		return l.unstored
 	}
 	l.objects += len(p.Objects)
 	l.rec.Read += len(p.Objects)
@@ -215,9 +221,9 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	}
 	l.proof = p.Proof
 	if l.mode == connectors.Full {
-		return l.conclude(ctx, p)
+		l.unstored = l.conclude(ctx, p)
 	}
-	return nil
+	return l.unstored
 }
 
 // distrust refuses pages that break the contract before they do harm.

@@ -3,6 +3,7 @@ package schedule
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"strings"
 	"time"
 
@@ -99,16 +100,17 @@ type fieldParser struct {
 	name   string
 	option cron.ParseOption
 	allows string
+	values func(*cron.SpecSchedule) uint64 // the field's values, as bits
 }
 
 // fieldParsers lists the fields of a cron line in their order.
 func fieldParsers() []fieldParser {
 	return []fieldParser{
-		{"minute", cron.Minute, "0 to 59"},
-		{"hour", cron.Hour, "0 to 23"},
-		{"day of the month", cron.Dom, "1 to 31"},
-		{"month", cron.Month, "1 to 12 or jan to dec"},
-		{"day of the week", cron.Dow, "0 to 6 or sun to sat"},
+		{"minute", cron.Minute, "0 to 59", func(s *cron.SpecSchedule) uint64 { return s.Minute }},
+		{"hour", cron.Hour, "0 to 23", func(s *cron.SpecSchedule) uint64 { return s.Hour }},
+		{"day of the month", cron.Dom, "1 to 31", func(s *cron.SpecSchedule) uint64 { return s.Dom }},
+		{"month", cron.Month, "1 to 12 or jan to dec", func(s *cron.SpecSchedule) uint64 { return s.Month }},
+		{"day of the week", cron.Dow, "0 to 6 or sun to sat", func(s *cron.SpecSchedule) uint64 { return s.Dow }},
 	}
 }
 
@@ -125,6 +127,10 @@ func checkFields(fields []string) error {
 	for i, p := range parsers {
 		if err := checkField(p, fields[i]); err != nil {
 			hint := "allowed are " + p.allows + ", lists 1,2, ranges 1-5 and steps */5"
+			if long, ok := errors.AsType[*longStepError](err); ok {
+				hint = fmt.Sprintf("write %d if that is what you mean, or a step that fits into the range; @every 90m or @every 36h "+
+					"say what no field can", long.left)
+			}
 			return &SpecError{fmt.Sprintf("field %d (%s) %q: %v", i+1, p.name, cut(fields[i]), err), hint}
 		}
 	}
@@ -139,9 +145,33 @@ func checkField(p fieldParser, field string) error {
 		if strings.ContainsAny(item, "@=") {
 			return errors.New("not a number, name, range or step")
 		}
-		if _, err := cron.NewParser(p.option).Parse(item); err != nil {
+		parsed, err := cron.NewParser(p.option).Parse(item)
+		if err != nil {
 			return errors.New(plainError(err.Error()))
 		}
+		if err := checkStep(p, item, parsed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// longStepError is a step that is never taken. The parser takes it for its range's first value, so that */90 would
+// mean once an hour.
+type longStepError struct{ left int }
+
+func (e *longStepError) Error() string {
+	return fmt.Sprintf("the step is longer than the range: only %d is left", e.left)
+}
+
+func checkStep(p fieldParser, item string, parsed cron.Schedule) error {
+	_, step, found := strings.Cut(item, "/")
+	fields, ok := parsed.(*cron.SpecSchedule)
+	if !found || !ok || strings.TrimLeft(step, "0") == "1" {
+		return nil
+	}
+	if values := p.values(fields) &^ starBit; bits.OnesCount64(values) == 1 {
+		return &longStepError{bits.TrailingZeros64(values)}
 	}
 	return nil
 }

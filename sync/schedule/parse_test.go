@@ -19,6 +19,16 @@ func TestParseRefuses(t *testing.T) {
 		{"* * * foo *", "", `field 4 (month) "foo": not a number, name, range or step`},
 		{"* * * * 7", "", `field 5 (day of the week) "7"`},
 		{"*/0 * * * *", "", "step of range should be a positive number"},
+		{"*/60 * * * *", "", `field 1 (minute) "*/60": the step is longer than the range: only 0 is left`},
+		{"*/99 * * * *", "", "only 0 is left"},
+		{"0 */24 * * *", "", `field 2 (hour) "*/24": the step is longer`},
+		{"0 0 */31 * *", "", `field 3 (day of the month) "*/31": the step is longer than the range: only 1 is left`},
+		{"0 0 */32 * *", "", "only 1 is left"},
+		{"0 0 1 */12 *", "", `field 4 (month) "*/12"`},
+		{"0 0 * * */7", "", `field 5 (day of the week) "*/7"`},
+		{"10-20/11 * * * *", "", "only 10 is left"},
+		{"50/10 * * * *", "", "only 50 is left"},
+		{"0,*/60 * * * *", "", "only 0 is left"},
 		{"5-1 * * * *", "", "beginning of range (5) beyond end of range (1)"},
 		{", * * * *", "", "an item of the list is empty"},
 		{"1,,2 * * * *", "", "an item of the list is empty"},
@@ -58,6 +68,13 @@ func TestParseTakes(t *testing.T) {
 		{"0 0 29 2 *", "", "2028-02-29T00:00:00Z"},
 		{"0 0 1,15 * mon", "", "2026-01-05T00:00:00Z"}, // either day, as in every cron
 		{"@yearly", "", "2027-01-01T00:00:00Z"},
+		{"*/59 * * * *", "", "2026-01-01T12:59:00Z"}, // the longest steps that are taken
+		{"0 */23 * * *", "", "2026-01-01T23:00:00Z"},
+		{"0 0 */30 * *", "", "2026-01-31T00:00:00Z"},
+		{"0 0 1 */11 *", "", "2026-12-01T00:00:00Z"},
+		{"0 0 * * */6", "", "2026-01-03T00:00:00Z"},
+		{"10-20/10 * * * *", "", "2026-01-01T13:10:00Z"},
+		{"59/1 * * * *", "", "2026-01-01T12:59:00Z"},
 	}
 	for _, test := range tests {
 		s, err := Parse(test.spec, test.zone)

@@ -64,6 +64,7 @@ func TestGuard(t *testing.T) {
 	// Thrown away, it comes back, since the source still says so.
 	in.expect(0, "discard", held.Hash)
 	untouched()
+	in.expect(0, "status").says(t, "due", "the next run reads everything: plan "+held.Hash+" was discarded")
 	in.expect(2, "approve", held.Hash).says(t, "no plan with this hash is held")
 	in.expect(3, "sync")
 	untouched()

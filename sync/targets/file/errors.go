@@ -26,7 +26,11 @@ func classify(op, where string, err error) error {
 		e.Class = fault.Configuration
 		e.Err = errors.New("another process or target is writing to the file")
 		e.Hint = "give every target a file of its own, and run one dirsyncd per file"
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EROFS):
+	case errors.Is(err, unix.EROFS):
+		e.Class = fault.Forbidden // as likely a sandbox as a disk that failed
+		e.Hint = "the disk is mounted read-only: see the kernel's log, check the disk, and mount it for writing again; " +
+			"under systemd, see ReadWritePaths"
+	case errors.Is(err, fs.ErrPermission):
 		e.Class = fault.Forbidden
 		e.Hint = "let the user that dirsyncd runs as write there; under systemd, see ReadWritePaths"
 	case errors.Is(err, fs.ErrNotExist):

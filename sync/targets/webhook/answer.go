@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 
@@ -174,8 +175,17 @@ func (t *target) unreachable(err error) error {
 		e.Class, e.Hint = fault.Configuration, "the receiver refused the TLS connection: check client_cert and client_key"
 	case errors.As(err, &dns) && dns.IsNotFound:
 		e.Hint = "check the host in url"
+	case errors.As(err, &dns):
+		e.Hint = "the name in url cannot be looked up: check the machine's DNS server"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		e.Hint = "nothing listens there: is the receiver running, and are host and port in url right?"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		e.Hint = "there is no way to that address: check url, proxy, routes and firewalls"
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Err = fmt.Errorf("no answer within %s", t.timeout)
+		e.Hint = "if it goes on: does a firewall drop packets on the way? A receiver that is only slow needs a longer timeout"
+	default:
+		e.Hint = "if it goes on: see the receiver's own log for why it closed the connection"
 	}
 	return e
 }

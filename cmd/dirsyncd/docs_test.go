@@ -1,0 +1,96 @@
+package main
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"dirsyncd/sync/config"
+)
+
+// TestEveryKeyIsDocumented looks for every key of the blocks of connectors and targets in docs/configuration.md or in
+// their own page, and for those of targets in config.yaml too, which calls itself complete.
+func TestEveryKeyIsDocumented(t *testing.T) {
+	read := func(name string) string {
+		data, err := os.ReadFile("../../" + name)
+		if err != nil {
+			return ""
+		}
+		return string(data)
+	}
+	page, root := read("docs/configuration.md"), read("config.yaml")
+	for _, f := range connectorRegistry() {
+		words := codeWords(page + "\n" + read("docs/"+f.Name+".md"))
+		for _, key := range keysOf(reflect.TypeOf(f.NewConfig())) {
+			if !words[key] {
+				t.Errorf("connector %s: neither docs/configuration.md nor docs/%s.md names %s", f.Name, f.Name, key)
+			}
+		}
+	}
+	for _, f := range targetRegistry() {
+		_, own, _ := strings.Cut(page, "### The block `"+f.Name+"`")
+		own, _, _ = strings.Cut(own, "\n#")
+		words := codeWords(own)
+		for _, key := range keysOf(reflect.TypeOf(f.NewConfig())) {
+			if !words[key] {
+				t.Errorf("target %s: docs/configuration.md does not name %s", f.Name, key)
+			}
+			if !regexp.MustCompile(`[ {]` + key + `:`).MatchString(root) {
+				t.Errorf("target %s: config.yaml does not show %s", f.Name, key)
+			}
+		}
+	}
+}
+
+// codeWords are the words that stand as code, in a line or in a block of lines.
+func codeWords(page string) map[string]bool {
+	words, fenced := map[string]bool{}, false
+	span, word := regexp.MustCompile("`[^`]+`"), regexp.MustCompile(`[a-z0-9_]+`)
+	for line := range strings.Lines(page) {
+		code := []string{line}
+		switch {
+		case strings.HasPrefix(line, "```"):
+			fenced = !fenced
+			continue
+		case !fenced:
+			code = span.FindAllString(line, -1)
+		}
+		for _, w := range word.FindAllString(strings.Join(code, " "), -1) {
+			words[w] = true
+		}
+	}
+	return words
+}
+
+// keysOf lists the keys of a configuration type, those of the blocks and lists in it included.
+func keysOf(t reflect.Type) []string {
+	for slices.Contains([]reflect.Kind{reflect.Pointer, reflect.Slice, reflect.Map}, t.Kind()) {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || t == reflect.TypeFor[config.Secret]() {
+		return nil
+	}
+	var keys []string
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if name == "-" || !f.IsExported() {
+			continue
+		}
+		if name != "" {
+			keys = append(keys, name)
+		}
+		keys = append(keys, keysOf(f.Type)...)
+	}
+	return keys
+}
+
+func TestKeysOf(t *testing.T) {
+	for _, f := range connectorRegistry() {
+		if keys := keysOf(reflect.TypeOf(f.NewConfig())); len(keys) < 5 || slices.Contains(keys, "") {
+			t.Errorf("%s: %q", f.Name, keys)
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"dirsyncd/store/bolt"
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/control"
+)
+
+// access is what a command needs of the state where no daemon runs. Only what reads the sources for good may begin a
+// state: a file that a question left on a bare mount point, or at a mistyped path, would pass for the real one.
+type access int
+
+const (
+	toRead   access = iota // looks, also at nothing
+	toCopy                 // looks at a state that must be there
+	toChange               // works on a state, if there is one
+	toBegin                // works on a state, and begins it when there is none
+)
+
+// What is said of a state that is not there.
+const (
+	newState     = "the state file did not exist: a new one was begun; every object will be created anew at the targets"
+	hintNewState = "right for a first sync. Who expected a state stops now, looks at `state` in the configuration, " +
+		"whether its disk is mounted, or puts a backup in its place"
+	noState     = "there is no state yet at "
+	hintNoState = "`dirsyncd sync` or the daemon begins it; who expected one looks at `state` in the configuration, and whether its disk is mounted"
+)
+
+// local opens the program for one command, when no daemon runs.
+func (sh *shell) local(ctx context.Context, cfg *config.Config, need access) (control.Operations, func(), error) {
+	log, file := sh.commandLogger(), string(cfg.State)
+	switch need {
+	case toBegin:
+		none := missing(file)
+		ops, done, err := sh.openLocal(ctx, cfg, log)
+		if err == nil && none && !sh.opts.verbose { // else the log says it
+			sh.err.remark("dirsyncd: "+file+": "+newState, hintNewState)
+		}
+		return ops, done, err
+	case toChange:
+		if !missing(file) {
+			return sh.openLocal(ctx, cfg, log)
+		}
+	default:
+		ops, done, err := sh.readLocal(ctx, cfg, log)
+		if need == toCopy || !errors.Is(err, bolt.ErrNone) {
+			return ops, done, err
+		}
+	}
+	sh.err.remark("dirsyncd: "+noState+file, hintNoState)
+	return emptyLocal(cfg, log)
+}
+
+func missing(file string) bool {
+	_, err := os.Lstat(file)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// openLocal opens the state for work, and begins it when there is none.
+func openLocal(_ context.Context, cfg *config.Config, log *slog.Logger) (control.Operations, func(), error) {
+	a, err := openApp(cfg, log, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	return a.alone()
+}
+
+// readLocal opens a state that is there and leaves it as it is, so that one on a disk that takes no more writes can be
+// looked at and copied. Only one of a former version is brought up to date, for it cannot be read otherwise. The error
+// is bolt.ErrNone when there is none.
+func readLocal(ctx context.Context, cfg *config.Config, log *slog.Logger) (control.Operations, func(), error) {
+	st, err := bolt.Open(string(cfg.State), bolt.Options{ReadOnly: true})
+	switch {
+	case errors.Is(err, bolt.ErrOutdated):
+		return openLocal(ctx, cfg, log)
+	case err != nil:
+		return nil, nil, err
+	}
+	a, err := newApp(cfg, log, st, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	return a.alone()
+}
+
+// emptyLocal works on a state without anything in it that goes away with the process.
+func emptyLocal(cfg *config.Config, log *slog.Logger) (control.Operations, func(), error) {
+	folder, err := os.MkdirTemp("", "dirsyncd-")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = os.RemoveAll(folder) }() // the open file needs no name
+	st, err := bolt.Open(filepath.Join(folder, "state.db"), bolt.Options{NoSync: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := newApp(cfg, log, st, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	return a.alone()
+}
+
+// alone is the program as one command uses it.
+func (a *app) alone() (control.Operations, func(), error) {
+	return &operations{app: a, base: context.Background()}, func() { _ = a.close() }, nil
+}

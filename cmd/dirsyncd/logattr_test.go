@@ -1,0 +1,57 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/directory"
+)
+
+func TestLogValues(t *testing.T) {
+	tests := []struct {
+		name  string
+		value any
+		want  string
+	}{
+		{"duration", 32699 * time.Millisecond, "32.699s"},
+		{"kind", directory.Person, "person"},
+		{"record kind", directory.AgentRecord, "agent"},
+		{"operation", directory.Create, "create"},
+		{"partition", store.Partition{Connection: "hq"}, "hq"},
+		{"error", errors.New("refused"), "refused"},
+		{"secret", config.NewSecret("s3cret"), "***"},
+		{"nil pointer with a String method", (*url.URL)(nil), "<nil>"},
+		{"text", "as it is", "as it is"},
+	}
+	for _, test := range tests {
+		for _, format := range []string{"json", "text"} {
+			var out bytes.Buffer
+			log, _ := newLogger(config.Log{Level: "info", Format: config.Format(format)}, newPrinter(&out))
+			log.With("with", test.value).Info("line", "value", test.value, slog.Group("group", "inner", test.value))
+			if format == "text" {
+				if n := strings.Count(out.String(), test.want); n != 3 {
+					t.Errorf("%s: %q is %d times in %s", test.name, test.want, n, out.String())
+				}
+				continue
+			}
+			var line struct {
+				With, Value any
+				Group       struct{ Inner any }
+			}
+			if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+				t.Fatal(err)
+			}
+			if line.With != test.want || line.Value != test.want || line.Group.Inner != test.want {
+				t.Errorf("%s: %s, want %q", test.name, out.String(), test.want)
+			}
+		}
+	}
+}
