@@ -76,7 +76,7 @@ func runDaemon(ctx context.Context, start launch) error {
 		return err
 	}
 	for _, w := range cfg.Warnings {
-		log.Warn("configuration: "+w.Message, "file", w.File, "line", w.Line, "hint", w.Hint)
+		log.Warn("configuration warning", "text", w.Message, "file", w.File, "line", w.Line, "hint", w.Hint)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -294,7 +294,7 @@ func (r *run) logParked(stage string, kind directory.Kind, id string, class faul
 func (r *run) note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	r.rec.Notes = append(r.rec.Notes, text)
-	r.log.Warn("notice: " + text)
+	r.log.Warn("what the run found odd", "text", text)
 }
 
 func (r *run) progress(stage, stream string, done, total int) {
