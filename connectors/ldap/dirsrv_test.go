@@ -82,6 +82,7 @@ suffix = ` + dirsrvSuffix + `
 create_suffix_entry = True
 X
 dscreate from-file $d/inst.inf
+touch $d/made
 exec sleep infinity
 `
 
@@ -120,11 +121,13 @@ func startDirsrv(t *testing.T) *dirsrv {
 		_ = log.Close()
 	})
 	for end := time.Now().Add(90 * time.Second); time.Now().Before(end); {
-		if s.conn, err = ldap.DialURL(s.url, ldap.DialWithDialer(&net.Dialer{Timeout: time.Second})); err == nil {
+		// The tool stops and starts the server while it makes it.
+		if _, err = os.Stat(filepath.Join(dir, "made")); err != nil {
+			s.conn = nil
+		} else if s.conn, err = ldap.DialURL(s.url, ldap.DialWithDialer(&net.Dialer{Timeout: time.Second})); err == nil {
 			err = s.conn.Bind(dirsrvAdmin, dirsrvPassword)
 		}
 		if err == nil {
-			// The tool goes on for a while with the database.
 			_, err = s.conn.Search(ldap.NewSearchRequest(dirsrvSuffix, ldap.ScopeBaseObject, 0, 0, 0, false, "(objectClass=*)", nil, nil))
 		}
 		if err == nil {
