@@ -100,7 +100,7 @@ func wellFormed(t *testing.T, o *directory.Object) {
 func FuzzSplit(f *testing.F) {
 	for _, seed := range []string{
 		`{"kind":"x","users":[{"a":"]}\\\""},null,[1,[2]],"\u0041", -1.5e3 ,true],"nextPageToken":"t","other":{"users":[1]}}`, `{}`, ` { "users" : null } `,
-		`{"users":[],"users":[1]}`, `{"users":[1,]}`, `{"users":[1}`, `{"kind":1}`, `{"a":tru}`, `{"users":{}}`, `{"users":[{]}]}`, `{"kind":"x"}x`, `{} x`,
+		`{"users":[],"users":[1]}`, `{"users":[x],"users":[1]}`, `{"users":[1,]}`, `{"users":[1}`, `{"kind":1}`, `{"a":tru}`, `{"users":{}}`, `{"users":[{]}]}`, `{"kind":"x"}x`, `{} x`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -112,7 +112,7 @@ func FuzzSplit(f *testing.F) {
 			Token string            `json:"nextPageToken"`
 		}
 		entriesAreJSON := true
-		for _, lists := range [][]json.RawMessage{d.Users, d.Groups, d.Members, d.Items, d.ChromeOS, d.Mobile} {
+		for _, lists := range [][]json.RawMessage{d.Users, d.Groups, d.Members, d.Items, d.ChromeOS, d.Mobile, d.Subscriptions} {
 			for _, e := range lists {
 				entriesAreJSON = entriesAreJSON && json.Valid(e)
 			}

@@ -52,8 +52,12 @@ func (s *splitter) end() error {
 // member reads what stands under a key.
 func (s *splitter) member(key string, list func(string) *[]json.RawMessage, text func(string) *string) error {
 	into := list(key)
+	if into != nil && *into != nil {
+		// Either of the two would hide what the other lists.
+		return errors.New(key + " stands there twice")
+	}
 	if into != nil && s.take('[') {
-		*into = (*into)[:0]
+		*into = []json.RawMessage{}
 		if s.take(']') {
 			return nil
 		}
