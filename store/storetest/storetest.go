@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"many members", manyMembers},
 		{"member digest", memberDigest},
 		{"delete group", deleteGroup},
+		{"batches", batches},
 		{"dirty", dirty},
 		{"streams", streams},
 		{"seen", seen},
