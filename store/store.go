@@ -46,8 +46,10 @@ type Store interface {
 	Waiting(ctx context.Context, target string) ([]Partition, error)
 	// DropPartition forgets everything about a partition, outbox and parked actions included.
 	DropPartition(ctx context.Context, p Partition) error
-	// Scratch returns a throw-away copy that shares nothing with the store. Closing it removes it.
-	Scratch(ctx context.Context) (Store, error)
+	// Scratch returns a throw-away copy of partitions, as they were at one moment, that shares nothing with the store.
+	// Closing it removes it. It holds the partitions named and no others: without any, or with some that were never
+	// written to, it is or has what a new store has, nothing. Its cost follows the size of what it holds.
+	Scratch(ctx context.Context, parts ...Partition) (Store, error)
 	Close() error
 }
 
@@ -103,9 +105,9 @@ func (g GoneCause) Proven() bool { return g == Told || g == Absent }
 // any way: on a database the connection is busy with the iteration. It notes what it wants to know, and asks for all of
 // it when the iteration is over. storetest.Strict finds callbacks that do not keep to that.
 //
-// Whoever asks about many numbers does so in one call: methods whose names end in s or of a preposition take a list. A
-// number may be in a list more than once, and zero, which Lookup gives for a handle that was never seen, has nothing.
-// Lists in ascending order are the fastest.
+// Whoever wants to know something of many numbers asks once for all of them. A list of numbers may be in any order and
+// name one more than once; zero, which Lookup gives for a handle that was never seen, has nothing. Lists in ascending
+// order are the fastest.
 type Reader interface {
 	// Lookup appends the numbers of handles to nums, zero for a handle that was never seen.
 	Lookup(handles []string, nums []Num) ([]Num, error)

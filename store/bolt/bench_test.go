@@ -327,6 +327,30 @@ func BenchmarkBatches(b *testing.B) {
 	}
 }
 
+// BenchmarkScratch is what a copy of a partition costs, per object in it.
+func BenchmarkScratch(b *testing.B) {
+	s := openStore(b, bolt.Options{NoSync: true})
+	putAll(b, s, benchPeople(), 10000)
+	settleAll(b, s)
+	for name, parts := range map[string][]store.Partition{"hq": {hq}, "none": nil} {
+		b.Run(name, func(b *testing.B) {
+			var w stopwatch
+			for b.Loop() {
+				w.time(func() {
+					copied, err := s.Scratch(b.Context(), parts...)
+					if err == nil {
+						err = copied.Close()
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+				})
+			}
+			w.report(b, b.N*population)
+		})
+	}
+}
+
 // BenchmarkSettle is what the end of a first sync asks of the store: a record and an action per person, and
 // its dirty mark cleared.
 func BenchmarkSettle(b *testing.B) {

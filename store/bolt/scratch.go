@@ -16,18 +16,39 @@ import (
 // Scratch implements store.Store. The copy is beside the state file, on a disk that is known to hold a file of
 // this size, or among the temporary files when that folder takes none. Its name is removed at once, so that
 // it goes away however the process ends.
-func (s *Store) Scratch(ctx context.Context) (store.Store, error) {
-	name, err := s.copy(ctx)
+func (s *Store) Scratch(ctx context.Context, parts ...store.Partition) (store.Store, error) {
+	keys := make([][]byte, len(parts))
+	for i, p := range parts {
+		var err error
+		if keys[i], err = partitionKey(p); err != nil {
+			return nil, err
+		}
+	}
+	f, err := createScratch(s.path)
+	if err != nil {
+		return nil, classify("copy state", s.path, err)
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	if err := f.Close(); err != nil {
+		return nil, classify("copy state", f.Name(), err)
+	}
+	copied, err := open(f.Name(), Options{NoSync: true})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.Remove(name) }()
-	copied, err := open(name, Options{NoSync: true})
+	err = s.transact(ctx, false, "copy state", func(from *bbolt.Tx) (bool, error) {
+		if err := copyPartitions(ctx, copied.db, from, keys); err != nil {
+			return false, classify("copy state", s.path, err)
+		}
+		return false, nil
+	})
 	if err != nil {
+		_ = copied.Close()
 		return nil, err
 	}
 	return copied, nil
 }
+
 
 // Snapshot returns the state as it is now, as a file to read from its beginning; it is in the form that Open
 // takes. The file has no name and goes away when it is closed. Unlike a read transaction it may be kept open for
