@@ -31,13 +31,15 @@ func (p Partition) String() string {
 // object's own number is that of its id's handle. Numbers are given in ascending order and never reused.
 type Num uint32
 
-// Store is the durable state. All methods may be called concurrently; Update calls may wait for each other.
-// Errors are classified by package fault.
+// Store is the durable state. All methods may be called concurrently; Update calls may wait for each other. Within a
+// transaction no other one is begun: the two could wait for each other for ever. Errors are classified by package fault.
 type Store interface {
 	// View runs fn with a consistent view of a partition. A partition that was never written to is empty.
 	View(ctx context.Context, p Partition, fn func(Reader) error) error
 	// Update runs fn in a transaction that becomes durable as a whole when Update returns nil, and leaves no
-	// trace otherwise. An error of fn comes back unchanged.
+	// trace otherwise. An error of fn comes back unchanged. What an attempt wrote is lost when a database gives it up, for
+	// a conflict or a lost connection, and fn is called again: it has no effect outside its Writer that a second call
+	// would double or that stays from a first. Results that it leaves in variables it begins anew each time.
 	Update(ctx context.Context, p Partition, fn func(Writer) error) error
 	// Partitions lists the partitions that were written to, in order.
 	Partitions(ctx context.Context) ([]Partition, error)
