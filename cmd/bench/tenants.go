@@ -14,9 +14,9 @@ import (
 	"dirsyncd/connectors/csp"
 	"dirsyncd/connectors/entra/simulator"
 	"dirsyncd/store/bolt"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/plan"
+	"dirsyncd/sync/settings"
 )
 
 // Identities of the simulated cloud. They open nothing else.
@@ -92,14 +92,14 @@ func (p *partner) start(o options) (err error) {
 	}
 	cfg := csp.Defaults()
 	cfg.Tenant = home.ID()
-	cfg.App = csp.App{ClientID: customersApp, ClientSecret: config.NewSecret(noSecret)}
-	cfg.PartnerApp = csp.App{ClientID: partnerApp, ClientSecret: config.NewSecret(noSecret)}
+	cfg.App = csp.App{ClientID: customersApp, ClientSecret: settings.NewSecret(noSecret)}
+	cfg.PartnerApp = csp.App{ClientID: partnerApp, ClientSecret: settings.NewSecret(noSecret)}
 	cfg.Authority, cfg.Graph, cfg.PartnerCenter = p.cloud.URL(), p.cloud.URL(), p.cloud.URL()
 	cfg.PartnerCenterScope = "https://api.partnercenter.microsoft.com/.default"
 	// Terms of subscriptions take a request per tenant from Partner Center, whose quota (500 a minute) would be all
 	// that is measured.
 	cfg.Subscriptions = false
-	cfg.CAFile, cfg.Timeout = config.Path(ca), config.Duration(tenantTimeout)
+	cfg.CAFile, cfg.Timeout = settings.Path(ca), settings.Duration(tenantTimeout)
 	now := func() time.Time { return time.Now().Add(time.Duration(p.clock.Load())) }
 	source, err := csp.Open(cfg, connectors.Env{Connection: "customers", Log: slog.New(slog.DiscardHandler), Now: now})
 	if err != nil {

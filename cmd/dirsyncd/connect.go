@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/config/strict"
 	"dirsyncd/sync/control"
+	"dirsyncd/sync/settings/strict"
 )
 
 // connect returns the operations: those of the running daemon, or of this process when none runs. done must

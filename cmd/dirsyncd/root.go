@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/config/strict"
 	"dirsyncd/sync/control"
+	"dirsyncd/sync/settings/strict"
 )
 
 // options are the flags that every command takes.

@@ -9,10 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dirsyncd/sync/config/strict"
 	"dirsyncd/sync/control"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/settings/strict"
 )
 
 func newWhyCommand(sh *shell) *cobra.Command {

@@ -8,7 +8,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/entra/simulator"
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings/strict"
 )
 
 // TestBlock decodes what an operator writes.

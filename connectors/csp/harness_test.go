@@ -11,7 +11,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/entra/simulator"
 	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 const (
@@ -74,12 +74,12 @@ func (w *world) config(edit func(*Config)) *Config {
 	}
 	cfg := Defaults()
 	cfg.Tenant, cfg.Name = w.partner.ID(), w.partner.Name()
-	cfg.App = App{ClientID: customerApp, ClientSecret: config.NewSecret(appSecret)}
-	cfg.PartnerApp = App{ClientID: partnerAppID, ClientSecret: config.NewSecret(partnerSecret)}
+	cfg.App = App{ClientID: customerApp, ClientSecret: settings.NewSecret(appSecret)}
+	cfg.PartnerApp = App{ClientID: partnerAppID, ClientSecret: settings.NewSecret(partnerSecret)}
 	cfg.Authority, cfg.Graph, cfg.PartnerCenter = w.s.URL(), w.s.URL(), w.s.URL()
 	cfg.PartnerCenterScope = "https://api.partnercenter.microsoft.com/.default"
 	cfg.Devices = true
-	cfg.Network = rest.Network{CAFile: config.Path(ca), Timeout: config.Duration(20 * time.Second)}
+	cfg.Network = rest.Network{CAFile: settings.Path(ca), Timeout: settings.Duration(20 * time.Second)}
 	if edit != nil {
 		edit(cfg)
 	}
@@ -156,4 +156,4 @@ func readFrom(ctx context.Context, c connectors.Connector, t connectors.Tenant, 
 	return all, err
 }
 
-func pathOf(path string) config.Path { return config.Path(path) }
+func pathOf(path string) settings.Path { return settings.Path(path) }

@@ -11,9 +11,9 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/entra/simulator"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 func TestTenants(t *testing.T) {
@@ -77,7 +77,7 @@ func TestThousandTenants(t *testing.T) {
 // TestOneBadOfMany: one fault of one customer is that customer's alone, and says who must do what.
 func TestOneBadOfMany(t *testing.T) {
 	w := newWorld(t, 9, simulator.Population{People: 20, SKUs: 1}, simulator.Pages{})
-	c := w.open(func(c *Config) { c.Timeout = config.Duration(300 * time.Millisecond) })
+	c := w.open(func(c *Config) { c.Timeout = settings.Duration(300 * time.Millisecond) })
 	list := w.tenants(c)
 	at := func(i int) *simulator.Tenant { return w.customers[i] }
 	var release func()
@@ -389,7 +389,7 @@ func TestTenantsComeAndGo(t *testing.T) {
 // TestOneCustomerHangsInPartnerCenter: the partner's own road stays open.
 func TestOneCustomerHangsInPartnerCenter(t *testing.T) {
 	w := newWorld(t, 2, simulator.Population{People: 10, SKUs: 1}, simulator.Pages{})
-	c := w.open(func(c *Config) { c.Timeout, c.CustomerDetails = config.Duration(200*time.Millisecond), true })
+	c := w.open(func(c *Config) { c.Timeout, c.CustomerDetails = settings.Duration(200*time.Millisecond), true })
 	list := w.tenants(c)
 	if page, err := read(t.Context(), c, list[0], streamCustomers); err != nil || len(page.Objects) != 2 {
 		t.Fatal(err)

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"dirsyncd/connectors/entra/simulator"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 func writeToken(t *testing.T, text string) string {
@@ -42,7 +42,7 @@ func contentOf(t *testing.T, path string) string {
 func TestTokenFileIsNeverHalf(t *testing.T) {
 	long := strings.Repeat("x", 3000)
 	path := writeToken(t, "token-0-"+long+"\n")
-	f, err := openTokenFile(config.Path(path))
+	f, err := openTokenFile(settings.Path(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestTokenFileAfterACrash(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f, err := openTokenFile(config.Path(path))
+	f, err := openTokenFile(settings.Path(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestTokenFileAfterACrash(t *testing.T) {
 
 func TestTokenFileOfANewSignIn(t *testing.T) {
 	path := writeToken(t, "first\n")
-	f, err := openTokenFile(config.Path(path))
+	f, err := openTokenFile(settings.Path(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestTokenFileOfANewSignIn(t *testing.T) {
 
 func TestTokenFileThatCannotBeWritten(t *testing.T) {
 	path := writeToken(t, "old\n")
-	f, err := openTokenFile(config.Path(path))
+	f, err := openTokenFile(settings.Path(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestTokenFileThatCannotBeWritten(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	for name, text := range map[string]string{"empty": " \n", "two": "a b", "large": strings.Repeat("a", maxTokenFile+1)} {
-		if _, err := openTokenFile(config.Path(writeToken(t, text))); fault.ClassOf(err) != fault.Configuration {
+		if _, err := openTokenFile(settings.Path(writeToken(t, text))); fault.ClassOf(err) != fault.Configuration {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -228,7 +228,7 @@ func TestProofs(t *testing.T) {
 	w.s.AddApp(simulator.App{ID: partnerAppID, Home: w.partner.ID(), Certificates: []*x509.Certificate{certificate}, PartnerCenter: true})
 	signed := func(c *Config) {
 		delegate(c, path)
-		c.PartnerApp.ClientSecret, c.PartnerApp.Certificate = config.Secret{}, config.Path(both)
+		c.PartnerApp.ClientSecret, c.PartnerApp.Certificate = settings.Secret{}, settings.Path(both)
 	}
 	c := w.open(signed)
 	if page, err := read(t.Context(), c, w.tenants(c)[1], streamUsers); err != nil || len(page.Objects) != 5 {
@@ -239,7 +239,7 @@ func TestProofs(t *testing.T) {
 	federated := writeToken(t, "e30.eyJpc3MiOiJodHRwczovL2lzc3Vlci50ZXN0Iiwic3ViIjoiZGlyc3luY2QiLCJleHAiOjk5OTk5OTk5OTl9.e30\n")
 	c = w.open(func(c *Config) {
 		delegate(c, path)
-		c.PartnerApp.ClientSecret, c.PartnerApp.FederatedTokenFile = config.Secret{}, config.Path(federated)
+		c.PartnerApp.ClientSecret, c.PartnerApp.FederatedTokenFile = settings.Secret{}, settings.Path(federated)
 	})
 	if page, err := read(t.Context(), c, w.tenants(c)[1], streamUsers); err != nil || len(page.Objects) != 5 {
 		t.Errorf("federated token: %d people, %v", len(page.Objects), err)

@@ -14,7 +14,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/entra/simulator"
 	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 const (
@@ -61,9 +61,9 @@ func (w *world) config(edit func(*Config)) *Config {
 		w.tb.Fatal(err)
 	}
 	cfg := Defaults()
-	cfg.Tenant, cfg.ClientID, cfg.ClientSecret = w.tenant.ID(), testClient, config.NewSecret(testSecret)
+	cfg.Tenant, cfg.ClientID, cfg.ClientSecret = w.tenant.ID(), testClient, settings.NewSecret(testSecret)
 	cfg.Authority, cfg.Graph = w.s.URL(), w.s.URL()
-	cfg.Network = rest.Network{CAFile: config.Path(ca), Timeout: config.Duration(20 * time.Second)}
+	cfg.Network = rest.Network{CAFile: settings.Path(ca), Timeout: settings.Duration(20 * time.Second)}
 	if edit != nil {
 		edit(cfg)
 	}
@@ -102,7 +102,7 @@ func (w *world) reader(sel Selection, wrap func(http.RoundTripper) http.RoundTri
 	over := wrap(base)
 	env := connectors.Env{Connection: "test", Now: w.now, Sleep: noWait}
 	credential, err := NewCredential(
-		Application{Authority: w.s.URL(), Tenant: w.tenant.ID(), ClientID: testClient, Secret: config.NewSecret(testSecret)},
+		Application{Authority: w.s.URL(), Tenant: w.tenant.ID(), ClientID: testClient, Secret: settings.NewSecret(testSecret)},
 		NewTokenClient(TokenClientOptions{Authority: w.s.URL(), Base: over, Env: env}))
 	if err != nil {
 		w.tb.Fatal(err)

@@ -27,8 +27,8 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/entra/simulator"
 	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // TestRefusals: every refusal of the token endpoint that operators meet says what is wrong and who must do what.
@@ -221,12 +221,12 @@ func TestCertificate(t *testing.T) {
 	w := small(t)
 	path, certificate := writeCertificate(t)
 	w.s.AddApp(simulator.App{ID: testClient, Home: w.tenant.ID(), Certificates: []*x509.Certificate{certificate}})
-	edit := func(c *Config) { c.ClientSecret, c.Certificate = config.Secret{}, config.Path(path) }
+	edit := func(c *Config) { c.ClientSecret, c.Certificate = settings.Secret{}, settings.Path(path) }
 	if _, _, err := readAll(t, w.open(edit), streamUsers, connectors.Full, nil); err != nil {
 		t.Error(err)
 	}
 	other, _ := writeCertificate(t)
-	_, _, err := readAll(t, w.open(func(c *Config) { edit(c); c.Certificate = config.Path(other) }), streamUsers, connectors.Full, nil)
+	_, _, err := readAll(t, w.open(func(c *Config) { edit(c); c.Certificate = settings.Path(other) }), streamUsers, connectors.Full, nil)
 	if fault.ClassOf(err) != fault.Auth || !strings.Contains(fault.Hint(err), "certificate") {
 		t.Error(err)
 	}
@@ -243,12 +243,12 @@ func TestCertificateFiles(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		cfg := w.config(func(c *Config) { c.ClientSecret, c.Certificate = config.Secret{}, config.Path(path) })
+		cfg := w.config(func(c *Config) { c.ClientSecret, c.Certificate = settings.Secret{}, settings.Path(path) })
 		if _, err := Open(cfg, connectors.Env{}); fault.ClassOf(err) != fault.Configuration || fault.Hint(err) == "" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	cfg := w.config(func(c *Config) { c.ClientSecret, c.Certificate = config.Secret{}, "/does/not/exist.pem" })
+	cfg := w.config(func(c *Config) { c.ClientSecret, c.Certificate = settings.Secret{}, "/does/not/exist.pem" })
 	if _, err := Open(cfg, connectors.Env{}); fault.ClassOf(err) != fault.Configuration {
 		t.Error(err)
 	}
@@ -266,7 +266,7 @@ func TestFederatedToken(t *testing.T) {
 	if err := os.WriteFile(path, []byte(token+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := w.open(func(c *Config) { c.ClientSecret, c.FederatedTokenFile = config.Secret{}, config.Path(path) })
+	c := w.open(func(c *Config) { c.ClientSecret, c.FederatedTokenFile = settings.Secret{}, settings.Path(path) })
 	if _, _, err := readAll(t, c, streamUsers, connectors.Full, nil); err != nil {
 		t.Error(err)
 	}
@@ -425,7 +425,7 @@ func TestTokenTransportGoesNowhereElse(t *testing.T) {
 		}
 		return body
 	}}})
-	open := must(NewCredential(Application{Authority: w.s.URL(), Tenant: w.tenant.ID(), ClientID: testClient, Secret: config.NewSecret(testSecret)}, client))
+	open := must(NewCredential(Application{Authority: w.s.URL(), Tenant: w.tenant.ID(), ClientID: testClient, Secret: settings.NewSecret(testSecret)}, client))
 	in := newSignIn(open, w.s.URL()+"/.default", time.Now)
 	_, err := in.get(t.Context(), "")
 	if err == nil || len(hosts) != 1 {

@@ -15,8 +15,8 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/google/simulator"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/settings"
 )
 
 // signingKey is made once: it takes longer than most tests.
@@ -85,7 +85,7 @@ func start(tb testing.TB, change func(*simulator.Options)) *rig {
 // configured is a configuration that reads the simulator.
 func (r *rig) configured(change func(*Config)) *Config {
 	cfg := Defaults()
-	cfg.Endpoint, cfg.Credentials, cfg.Subject = r.Endpoint(), config.NewSecret(string(r.KeyFile())), r.Customer(0).Admin()
+	cfg.Endpoint, cfg.Credentials, cfg.Subject = r.Endpoint(), settings.NewSecret(string(r.KeyFile())), r.Customer(0).Admin()
 	cfg.Quota, cfg.Share = 100_000_000, 100
 	if change != nil {
 		change(cfg)

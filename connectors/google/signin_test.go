@@ -8,8 +8,8 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/google/simulator"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // TestTokenErrors: every way in which a token is refused has a class and says who must do what.
@@ -77,10 +77,10 @@ func TestRefreshToken(t *testing.T) {
 	r := start(t, nil)
 	r.Customer(0).Fill(5)
 	for name, change := range map[string]func(*Config){
-		"a document": func(c *Config) { c.Credentials, c.Subject = config.NewSecret(string(r.UserFile())), "" },
+		"a document": func(c *Config) { c.Credentials, c.Subject = settings.NewSecret(string(r.UserFile())), "" },
 		"three keys": func(c *Config) {
-			c.Credentials, c.Subject, c.TokenURI = config.Secret{}, "", r.TokenURI()
-			c.OAuth = OAuthConfig{simulator.ClientID, config.NewSecret(simulator.ClientSecret), config.NewSecret(simulator.RefreshToken)}
+			c.Credentials, c.Subject, c.TokenURI = settings.Secret{}, "", r.TokenURI()
+			c.OAuth = OAuthConfig{simulator.ClientID, settings.NewSecret(simulator.ClientSecret), settings.NewSecret(simulator.RefreshToken)}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -89,7 +89,7 @@ func TestRefreshToken(t *testing.T) {
 			}
 		})
 	}
-	c := r.open(t, func(c *Config) { c.Credentials, c.Subject = config.NewSecret(string(r.UserFile())), "" })
+	c := r.open(t, func(c *Config) { c.Credentials, c.Subject = settings.NewSecret(string(r.UserFile())), "" })
 	r.DeleteKey()
 	if err := failing(t, c, streamUsers, fault.Auth); !strings.Contains(fault.Hint(err), "consent again") {
 		t.Errorf("a revoked refresh token: %v", err)
@@ -163,7 +163,7 @@ func TestExactScopes(t *testing.T) {
 func TestBadKeyInConfiguration(t *testing.T) {
 	r := start(t, nil)
 	broken := strings.Replace(string(r.KeyFile()), "MII", "MIX", 1)
-	c := r.open(t, func(cfg *Config) { cfg.Credentials = config.NewSecret(broken) })
+	c := r.open(t, func(cfg *Config) { cfg.Credentials = settings.NewSecret(broken) })
 	if err := failing(t, c, streamUsers, fault.Auth); !strings.Contains(err.Error(), "private key") {
 		t.Errorf("%v", err)
 	}

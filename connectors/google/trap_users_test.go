@@ -6,9 +6,9 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/google/simulator"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 func TestPersonFields(t *testing.T) {
@@ -170,7 +170,7 @@ func TestSeveralCustomers(t *testing.T) {
 		cfg.Subject = ""
 		cfg.Customers = []CustomerConfig{
 			{Customer: "C01one", Subject: r.Customer(0).Admin(), Name: "One"}, {Customer: "C02two", Subject: r.Customer(1).Admin()},
-			{Customer: "C03three", Subject: "gone@c03three.test", Credentials: config.NewSecret(string(r.KeyFile()))},
+			{Customer: "C03three", Subject: "gone@c03three.test", Credentials: settings.NewSecret(string(r.KeyFile()))},
 		}
 	})
 	tenants, err := c.Tenants(t.Context())

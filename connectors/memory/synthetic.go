@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 
 	"dirsyncd/connectors"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // SyntheticConfig is the block `memory:` of a connection: a population that is made up while it is read.
@@ -37,8 +37,8 @@ func SyntheticDefaults() *SyntheticConfig {
 }
 
 // Validate reports everything that is wrong with the block.
-func (c *SyntheticConfig) Validate() []config.Issue {
-	var issues []config.Issue
+func (c *SyntheticConfig) Validate() []settings.Issue {
+	var issues []settings.Issue
 	for _, n := range []struct {
 		path       string
 		value, min int
@@ -47,7 +47,7 @@ func (c *SyntheticConfig) Validate() []config.Issue {
 		{"page_size", c.PageSize, 1}, {"generation", c.Generation, 0}, {"changed", c.Changed, 0}, {"attributes", c.Attributes, 0},
 	} {
 		if n.value < n.min {
-			issues = append(issues, config.Issue{Path: n.path, Message: fmt.Sprintf("must be at least %d", n.min)})
+			issues = append(issues, settings.Issue{Path: n.path, Message: fmt.Sprintf("must be at least %d", n.min)})
 		}
 	}
 	return issues

@@ -16,8 +16,8 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/okta/simulator"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 func write(tb testing.TB, path string, data []byte) {
@@ -180,7 +180,7 @@ func TestKeys(t *testing.T) {
 	edit := asApp(&o)
 	b := start(t, o, func(c *Config) {
 		edit(c)
-		c.PrivateKey, c.KeyID = config.NewSecret(pkcs1(key)), "kid-1"
+		c.PrivateKey, c.KeyID = settings.NewSecret(pkcs1(key)), "kid-1"
 	})
 	b.full(streamUsers)
 }

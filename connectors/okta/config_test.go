@@ -10,13 +10,14 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/config/strict"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/settings"
+	"dirsyncd/sync/settings/strict"
 )
 
 func valid() *Config {
 	c := Defaults()
-	c.URL, c.Token = "https://example.okta.com", config.NewSecret("p4ss")
+	c.URL, c.Token = "https://example.okta.com", settings.NewSecret("p4ss")
 	return c
 }
 
@@ -25,7 +26,7 @@ func TestValidate(t *testing.T) {
 		t.Errorf("a valid configuration has issues: %v", issues)
 	}
 	app := func(c *Config) {
-		c.Token, c.ClientID, c.PrivateKey = config.Secret{}, "0oa", config.NewSecret(pkcs8(newKey()))
+		c.Token, c.ClientID, c.PrivateKey = settings.Secret{}, "0oa", settings.NewSecret(pkcs8(newKey()))
 	}
 	for name, tc := range map[string]struct {
 		change func(*Config)
@@ -44,14 +45,14 @@ func TestValidate(t *testing.T) {
 		"the admin console":    {func(c *Config) { c.URL = "https://example-admin.okta.com" }, "url"},
 		"its preview":          {func(c *Config) { c.URL = "https://example-admin.oktapreview.com" }, "url"},
 		"com twice":            {func(c *Config) { c.URL = "https://example.okta.com.com" }, "url"},
-		"no credentials":       {func(c *Config) { c.Token = config.Secret{} }, "token"},
-		"SSWS in the token":    {func(c *Config) { c.Token = config.NewSecret("SSWS p4ss") }, "token"},
-		"a line break":         {func(c *Config) { c.Token = config.NewSecret("p4ss\n") }, "token"},
+		"no credentials":       {func(c *Config) { c.Token = settings.Secret{} }, "token"},
+		"SSWS in the token":    {func(c *Config) { c.Token = settings.NewSecret("SSWS p4ss") }, "token"},
+		"a line break":         {func(c *Config) { c.Token = settings.NewSecret("p4ss\n") }, "token"},
 		"an app":               {app, ""},
-		"both":                 {func(c *Config) { app(c); c.Token = config.NewSecret("p4ss") }, "token"},
+		"both":                 {func(c *Config) { app(c); c.Token = settings.NewSecret("p4ss") }, "token"},
 		"no client":            {func(c *Config) { app(c); c.ClientID = "" }, "client_id"},
-		"no key":               {func(c *Config) { app(c); c.PrivateKey = config.Secret{} }, "private_key"},
-		"a bad key":            {func(c *Config) { app(c); c.PrivateKey = config.NewSecret("p4ss") }, "private_key"},
+		"no key":               {func(c *Config) { app(c); c.PrivateKey = settings.Secret{} }, "private_key"},
+		"a bad key":            {func(c *Config) { app(c); c.PrivateKey = settings.NewSecret("p4ss") }, "private_key"},
 		"share":                {func(c *Config) { c.Share = 0 }, "share"},
 		"parallel":             {func(c *Config) { c.Parallel = 100 }, "parallel"},
 		"timeout":              {func(c *Config) { c.Timeout = 0 }, "timeout"},
@@ -167,7 +168,7 @@ func TestFactory(t *testing.T) {
 		t.Errorf("describes itself as %+v", d)
 	}
 	cfg := valid()
-	cfg.CAFile = config.Path(filepath.Join(t.TempDir(), "none.pem"))
+	cfg.CAFile = settings.Path(filepath.Join(t.TempDir(), "none.pem"))
 	if c, err := f.Open(cfg, env); err == nil {
 		t.Errorf("opened without its ca_file: %v", c)
 	}

@@ -12,8 +12,8 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/okta/simulator"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/settings"
 )
 
 // clock is a clock that moves when somebody waits, or is told to.
@@ -77,7 +77,7 @@ func start(tb testing.TB, o simulator.Options, edit func(*Config)) *bench {
 	}
 	tb.Cleanup(b.org.Close)
 	b.cfg = Defaults()
-	b.cfg.URL, b.cfg.Token = b.org.URL, config.NewSecret(b.org.Token())
+	b.cfg.URL, b.cfg.Token = b.org.URL, settings.NewSecret(b.org.Token())
 	if edit != nil {
 		edit(b.cfg)
 	}
@@ -187,6 +187,6 @@ func pkcs1(key *rsa.PrivateKey) string {
 func asApp(o *simulator.Options) func(*Config) {
 	o.ClientID, o.Key = "0oaserviceapp0000000", &newKey().PublicKey
 	return func(c *Config) {
-		c.Token, c.ClientID, c.PrivateKey = config.Secret{}, o.ClientID, config.NewSecret(pkcs8(newKey()))
+		c.Token, c.ClientID, c.PrivateKey = settings.Secret{}, o.ClientID, settings.NewSecret(pkcs8(newKey()))
 	}
 }

@@ -9,8 +9,8 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/okta/simulator"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // TestStrayConfiguration sets everything that the SDK reads from its surroundings, to values that would break it.
@@ -252,7 +252,7 @@ func TestTLS(t *testing.T) {
 	defer org.Close()
 	write(t, path, org.CA())
 	cfg := Defaults()
-	cfg.URL, cfg.Token, cfg.CAFile = org.URL+"/", config.NewSecret(org.Token()), config.Path(path)
+	cfg.URL, cfg.Token, cfg.CAFile = org.URL+"/", settings.NewSecret(org.Token()), settings.Path(path)
 	if issues := cfg.Validate(); len(issues) > 0 {
 		t.Fatal(issues)
 	}

@@ -13,7 +13,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/google"
 	"dirsyncd/connectors/google/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 // signingKey is made once: it takes longer than most tests.
@@ -32,8 +32,8 @@ func googleWorld(t *testing.T) *world {
 		name: "google", timeout: patience,
 		open: func(t *testing.T, env connectors.Env) connectors.Connector {
 			cfg := google.Defaults()
-			cfg.Endpoint, cfg.Credentials, cfg.Subject = s.Endpoint(), config.NewSecret(string(s.KeyFile())), company.Admin()
-			cfg.Quota, cfg.Share, cfg.Timeout = 100_000_000, 100, config.Duration(w.timeout)
+			cfg.Endpoint, cfg.Credentials, cfg.Subject = s.Endpoint(), settings.NewSecret(string(s.KeyFile())), company.Admin()
+			cfg.Quota, cfg.Share, cfg.Timeout = 100_000_000, 100, settings.Duration(w.timeout)
 			c, err := google.Open(cfg, env)
 			check(t, err)
 			return c

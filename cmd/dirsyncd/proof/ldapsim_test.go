@@ -8,7 +8,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/ldap"
 	"dirsyncd/connectors/ldap/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 func check(t *testing.T, errs ...error) {
@@ -34,8 +34,8 @@ func ldapWorld(t *testing.T) *world {
 		open: func(t *testing.T, env connectors.Env) connectors.Connector {
 			cfg := ldap.Defaults()
 			cfg.Servers, cfg.Base, cfg.PageSize = []string{s.URL()}, ldap.Names{base}, 10
-			cfg.Bind = ldap.BindConfig{User: s.User(), Password: config.NewSecret(s.Password())}
-			cfg.Timeout, cfg.Users.Filter = config.Duration(w.timeout), filter
+			cfg.Bind = ldap.BindConfig{User: s.User(), Password: settings.NewSecret(s.Password())}
+			cfg.Timeout, cfg.Users.Filter = settings.Duration(w.timeout), filter
 			c, err := ldap.Open(cfg, env)
 			check(t, err)
 			return c

@@ -10,7 +10,7 @@ import (
 	"dirsyncd/connectors/csp"
 	"dirsyncd/connectors/entra"
 	"dirsyncd/connectors/entra/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 const (
@@ -22,14 +22,14 @@ func readerPermissions() []string {
 	return []string{"User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All", "DeviceManagementManagedDevices.Read.All"}
 }
 
-func microsoft(t *testing.T) (s *simulator.Server, ca config.Path) {
+func microsoft(t *testing.T) (s *simulator.Server, ca settings.Path) {
 	t.Helper()
 	s, err := simulator.Start(simulator.Options{Pages: simulator.Pages{Users: 8, Groups: 3, Members: 12, List: 8, Most: 8, Customers: 2}})
 	check(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	file, err := s.WriteCA(t.TempDir())
 	check(t, err)
-	return s, config.Path(file)
+	return s, settings.Path(file)
 }
 
 func entraWorld(t *testing.T) *world {
@@ -44,9 +44,9 @@ func entraWorld(t *testing.T) *world {
 		name: "entra", timeout: patience,
 		open: func(t *testing.T, env connectors.Env) connectors.Connector {
 			cfg := entra.Defaults()
-			cfg.Tenant, cfg.ClientID, cfg.ClientSecret = tenant.ID(), readerApp, config.NewSecret("s3cret-of-the-app")
+			cfg.Tenant, cfg.ClientID, cfg.ClientSecret = tenant.ID(), readerApp, settings.NewSecret("s3cret-of-the-app")
 			cfg.Authority, cfg.Graph, cfg.CAFile = s.URL(), s.URL(), ca
-			cfg.Timeout, cfg.Devices, cfg.Photos = config.Duration(w.timeout), true, true
+			cfg.Timeout, cfg.Devices, cfg.Photos = settings.Duration(w.timeout), true, true
 			c, err := entra.Open(cfg, env)
 			check(t, err)
 			return c
@@ -206,11 +206,11 @@ func cspWorld(t *testing.T) *world {
 		open: func(t *testing.T, env connectors.Env) connectors.Connector {
 			cfg := csp.Defaults()
 			cfg.Tenant, cfg.Name = partner.ID(), partner.Name()
-			cfg.App = csp.App{ClientID: readerApp, ClientSecret: config.NewSecret("s3cret-of-the-app")}
-			cfg.PartnerApp = csp.App{ClientID: partnerApp, ClientSecret: config.NewSecret("s3cret-of-the-partner")}
+			cfg.App = csp.App{ClientID: readerApp, ClientSecret: settings.NewSecret("s3cret-of-the-app")}
+			cfg.PartnerApp = csp.App{ClientID: partnerApp, ClientSecret: settings.NewSecret("s3cret-of-the-partner")}
 			cfg.Authority, cfg.Graph, cfg.PartnerCenter, cfg.CAFile = s.URL(), s.URL(), s.URL(), ca
 			cfg.PartnerCenterScope = "https://api.partnercenter.microsoft.com/.default"
-			cfg.Timeout, cfg.Devices = config.Duration(w.timeout), true
+			cfg.Timeout, cfg.Devices = settings.Duration(w.timeout), true
 			c, err := csp.Open(cfg, env)
 			check(t, err)
 			return c

@@ -9,7 +9,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/okta"
 	"dirsyncd/connectors/okta/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 func oktaWorld(t *testing.T) *world {
@@ -25,8 +25,8 @@ func oktaWorld(t *testing.T) *world {
 		name: "okta", timeout: patience,
 		open: func(t *testing.T, env connectors.Env) connectors.Connector {
 			cfg := okta.Defaults()
-			cfg.URL, cfg.Token, cfg.Share, cfg.Apps = s.URL, config.NewSecret(s.Token()), 100, true
-			cfg.Timeout = config.Duration(w.timeout)
+			cfg.URL, cfg.Token, cfg.Share, cfg.Apps = s.URL, settings.NewSecret(s.Token()), 100, true
+			cfg.Timeout = settings.Duration(w.timeout)
 			c, err := okta.Open(cfg, env)
 			check(t, err)
 			return c

@@ -1,6 +1,6 @@
-package config
+package settings
 
-import "dirsyncd/sync/config/strict"
+import "dirsyncd/sync/settings/strict"
 
 // Names is a list of texts that may be written as one text.
 type Names []string

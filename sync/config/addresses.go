@@ -5,13 +5,14 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings"
+	"dirsyncd/sync/settings/strict"
 )
 
 // maxSocketPath is the longest path of a Unix socket on Linux, see unix(7).
 const maxSocketPath = 107
 
-func (l *loader) checkSettings(root strict.Value) {
+func (l *loader) checkAddresses(root strict.Value) {
 	if v := root.Get("listen"); v.Kind() == strict.Text && l.cfg.Listen != "" {
 		if message := badAddress(l.cfg.Listen); message != "" {
 			v.Problem(`write host:port such as 127.0.0.1:9440, or "" for none`, "listen: %s", message)
@@ -19,7 +20,7 @@ func (l *loader) checkSettings(root strict.Value) {
 	}
 	at := root.Get("control")
 	if l.cfg.Control == "" {
-		l.cfg.Control = Path(filepath.Join(filepath.Dir(string(l.cfg.State)), controlSocket))
+		l.cfg.Control = settings.Path(filepath.Join(filepath.Dir(string(l.cfg.State)), controlSocket))
 		at = root.Get("state")
 	}
 	if n := len(l.cfg.Control); n > maxSocketPath && at.Kind() == strict.Text {

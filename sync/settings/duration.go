@@ -1,10 +1,10 @@
-package config
+package settings
 
 import (
 	"strconv"
 	"time"
 
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings/strict"
 )
 
 // Duration is a time.Duration that the configuration writes as "90s", "1h30m", "30d" or "2w". It is never

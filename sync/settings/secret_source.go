@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings/strict"
 )
 
 // maxSecret bounds what is read from a file; the largest secrets are private keys of a few kilobytes.

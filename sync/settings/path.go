@@ -1,9 +1,9 @@
-package config
+package settings
 
 import (
 	"path/filepath"
 
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings/strict"
 )
 
 // Path is a file path. A relative one in the configuration starts from the folder of the configuration file;
