@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/settings"
 	"dirsyncd/sync/settings/strict"
@@ -90,48 +89,35 @@ func TestValidate(t *testing.T) {
 // TestDecode reads the block as the program does, every key of it.
 func TestDecode(t *testing.T) {
 	t.Setenv("OKTA_KEY", pkcs8(newKey()))
-	text := `
-state: s.db
-connections:
-  org:
-    connector: okta
-    schedule: "*/15 * * * *"
-    mapping: m
-    targets: [t]
-    okta:
-      url: https://example.okta.com
-      client_id: 0oa1
-      private_key: {env: OKTA_KEY}
-      key_id: k1
-      scopes: [okta.users.read, okta.groups.read]
-      ca_file: ca.pem
-      proxy: http://proxy.example.com:3128
-      timeout: 90s
-      share: 40
-      parallel: 2
-      attributes: [costCenter]
-      fields: {office: site, phone: [primaryPhone, mobilePhone]}
-      statuses: {active: [ACTIVE, STAGED]}
-      users: {search: 'profile.department eq "Sales"'}
-      groups: {types: [OKTA_GROUP], filter: 'id eq "00g1"'}
-      apps: true
-      log: false
-      last_login: true
-mappings: {m: {rules: [{name: all, when: "true", ignore: true}]}}
-targets: {t: {target: file, file: {}}}
+	const block = `
+url: https://example.okta.com
+client_id: 0oa1
+private_key: {env: OKTA_KEY}
+key_id: k1
+scopes: [okta.users.read, okta.groups.read]
+ca_file: ca.pem
+proxy: http://proxy.example.com:3128
+timeout: 90s
+share: 40
+parallel: 2
+attributes: [costCenter]
+fields: {office: site, phone: [primaryPhone, mobilePhone]}
+statuses: {active: [ACTIVE, STAGED]}
+users: {search: 'profile.department eq "Sales"'}
+groups: {types: [OKTA_GROUP], filter: 'id eq "00g1"'}
+apps: true
+log: false
+last_login: true
 `
-	type file struct {
-		Path string `yaml:"path"`
+	doc := strict.Parse([]byte(block), strict.Options{Dir: "/etc/dirsyncd", LookupEnv: os.LookupEnv})
+	c := Factory().NewConfig().(*Config)
+	doc.Root().Into(c)
+	if problems := doc.Problems(); len(problems) > 0 {
+		t.Fatalf("%+v", problems)
 	}
-	parsed, err := config.Parse([]byte(text), "/etc/dirsyncd/config.yaml", config.Parts{
-		Connector:      func(name string) (func() any, bool) { return Factory().NewConfig, name == "okta" },
-		Target:         func(string) (func() any, bool) { return func() any { return &file{} }, true },
-		ConnectorNames: []string{"okta"}, TargetNames: []string{"file"},
-	})
-	if err != nil {
-		t.Fatal(err)
+	if issues := c.Validate(); len(issues) > 0 {
+		t.Errorf("%+v", issues)
 	}
-	c := parsed.Connections[0].Block.(*Config)
 	if c.CAFile != "/etc/dirsyncd/ca.pem" || c.Timeout.Std() != 90*time.Second || c.Share != 40 || len(c.Fields["office"]) != 1 || c.Log || !c.Apps {
 		t.Errorf("read %+v", c)
 	}

@@ -12,7 +12,7 @@ func (b *memoryBlock) Advise() []settings.Issue {
 	if b.People != 13 {
 		return nil
 	}
-	return []settings.Issue{{"people", "is an unlucky number", "write 12"}, {"", "may be too small", ""}}
+	return []settings.Issue{{Path: "people", Message: "is an unlucky number", Hint: "write 12"}, {Message: "may be too small"}}
 }
 
 func TestAdviceBecomesWarnings(t *testing.T) {

@@ -33,15 +33,15 @@ type searchBlock struct {
 func (b *ldapBlock) Validate() []settings.Issue {
 	var issues []settings.Issue
 	if (b.Bind.User == "") != b.Bind.Password.IsZero() {
-		issues = append(issues, settings.Issue{"bind", "needs both user and password", "set both or none"})
+		issues = append(issues, settings.Issue{Path: "bind", Message: "needs both user and password", Hint: "set both or none"})
 	}
 	for i, s := range b.Servers {
 		if !strings.Contains(s, "://") {
-			issues = append(issues, settings.Issue{"servers[" + string(rune('0'+i)) + "]", "is not an address", "write ldap://host"})
+			issues = append(issues, settings.Issue{Path: "servers[" + string(rune('0'+i)) + "]", Message: "is not an address", Hint: "write ldap://host"})
 		}
 	}
 	if b.PageSize < 1 {
-		issues = append(issues, settings.Issue{"page_size", "must be at least 1", ""})
+		issues = append(issues, settings.Issue{Path: "page_size", Message: "must be at least 1"})
 	}
 	return issues
 }
