@@ -21,6 +21,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"dirsyncd/connectors/sim/kit"
 )
 
 // Options say what a server holds and how strict it is. The zero value is an empty directory.
@@ -84,9 +86,11 @@ func Start(o Options) (*Server, error) {
 		return nil, fmt.Errorf("fill directory: %w", err)
 	}
 	if o.TLS || o.RequireTLS {
-		if err := s.makeCertificates(); err != nil {
+		certificate, authority, err := kit.Certificate("LDAP")
+		if err != nil {
 			return nil, fmt.Errorf("make certificates: %w", err)
 		}
+		s.ca, s.tls = authority, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}
 	}
 	if err := s.listen(o.Port); err != nil {
 		return nil, err
