@@ -193,7 +193,7 @@ func (l *changeList) objects(ctx context.Context) error {
 		}
 		for _, container := range l.outermost(own.base) {
 			// Not there any more means that it was changed again: the next delta tells.
-			if err := l.list(ctx, line{container, own.scope, own.filter}); err != nil && !hidden(err) {
+			if err := l.list(ctx, searchLine{container, own.scope, own.filter}); err != nil && !hidden(err) {
 				return err
 			}
 		}

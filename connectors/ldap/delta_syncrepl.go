@@ -130,7 +130,7 @@ func (m syncrepl) changes(ctx context.Context, r *reading, data []byte, emit fun
 	d := r.newDelta(conn, emit)
 	defer d.ranges.close()
 	d.hold = true
-	if slices.ContainsFunc(areas, func(a area) bool { return len(a.parts) > 1 }) {
+	if slices.ContainsFunc(areas, func(a area) bool { return len(a.sets) > 1 }) {
 		d.doubtful, d.taken = make(map[string]bool), make(map[string]bool)
 	}
 	containers := make(map[int][]string)
@@ -144,8 +144,8 @@ func (m syncrepl) changes(ctx context.Context, r *reading, data []byte, emit fun
 	}
 	for _, i := range moved {
 		for _, dn := range containers[i] {
-			for j := range areas[i].parts {
-				if err := d.relist(ctx, &areas[i].parts[j], dn); err != nil {
+			for j := range areas[i].sets {
+				if err := d.relist(ctx, &areas[i].sets[j], dn); err != nil {
 					return err
 				}
 			}
@@ -202,12 +202,12 @@ func (d *delta) readArea(ctx context.Context, a *area, mark *csnMark) (container
 	if err != nil {
 		return nil, err
 	}
-	for i := range a.parts {
-		p := &a.parts[i]
-		search := wire.Search{Base: p.base, Scope: p.searchScope(), Filter: p.filter, Attributes: d.tr.row.names}
+	for i := range a.sets {
+		set := &a.sets[i]
+		search := wire.Search{Base: set.base, Scope: set.searchScope(), Filter: set.filter, Attributes: d.tr.row.names}
 		err = d.sync(ctx, search, cookie, nil, func(s wire.SyncState) error {
 			id, _ := uuidText(s.UUID)
-			if s.State == wire.Deleted || !p.holds(d.entry.DN) {
+			if s.State == wire.Deleted || !set.holds(d.entry.DN) {
 				return d.remove(id)
 			}
 			return d.take(ctx, id)

@@ -161,8 +161,8 @@ func (r *reading) poll(ctx context.Context, since time.Time, emit func(*connecto
 		if err != nil {
 			return err
 		}
-		p := newPart(r.preset.form, []line{l})
-		if err := d.relistNewer(ctx, &p, newer); err != nil {
+		set := newSearchSet(r.preset.form, []searchLine{l})
+		if err := d.relistNewer(ctx, &set, newer); err != nil {
 			return err
 		}
 	}
@@ -191,21 +191,21 @@ func (d *delta) anyChange(newer string) (bool, error) {
 	return false, nil
 }
 
-// relistNewer reads what lies below the changed containers of a part.
-func (d *delta) relistNewer(ctx context.Context, p *part, newer string) error {
+// relistNewer reads what lies below the changed containers of a search set.
+func (d *delta) relistNewer(ctx context.Context, set *searchSet, newer string) error {
 	var containers, normal []string
 	err := d.pages(ctx, wire.Search{
-		Base: p.base, Scope: ldap.ScopeWholeSubtree, Filter: "(&(hasSubordinates=TRUE)" + newer + ")", Attributes: []string{"1.1"},
+		Base: set.base, Scope: ldap.ScopeWholeSubtree, Filter: "(&(hasSubordinates=TRUE)" + newer + ")", Attributes: []string{"1.1"},
 	}, func() error {
 		containers = append(containers, d.entry.DN)
-		normal = append(normal, string(p.form.append(nil, d.entry.DN)))
+		normal = append(normal, string(set.form.append(nil, d.entry.DN)))
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	for _, dn := range outermost(containers, normal) {
-		if err := d.relist(ctx, p, dn); err != nil {
+		if err := d.relist(ctx, set, dn); err != nil {
 			return err
 		}
 	}

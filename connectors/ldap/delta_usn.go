@@ -301,7 +301,7 @@ func (s *survey) objects(ctx context.Context) error {
 		}
 		for _, container := range s.outermost(l.base) {
 			// Not there any more means that it was changed again: the next delta tells.
-			if err := s.list(ctx, line{container, l.scope, l.filter}); err != nil && !hidden(err) {
+			if err := s.list(ctx, searchLine{container, l.scope, l.filter}); err != nil && !hidden(err) {
 				return err
 			}
 		}
@@ -312,13 +312,13 @@ func (s *survey) objects(ctx context.Context) error {
 // below reports whether an entry is at or below one of the bases.
 func (s *survey) below(dn string) bool {
 	normal := string(s.preset.form.append(nil, dn))
-	return slices.ContainsFunc(s.query.lines, func(l line) bool {
+	return slices.ContainsFunc(s.query.lines, func(l searchLine) bool {
 		top := string(s.preset.form.append(nil, l.base))
 		return normal == top || under(normal, top)
 	})
 }
 
-func (s *survey) list(ctx context.Context, l line) error {
+func (s *survey) list(ctx context.Context, l searchLine) error {
 	return s.pages(ctx, wire.Search{
 		Base: l.base, Scope: l.scope, Filter: l.filter, Attributes: s.tr.row.names, Controls: s.tr.controls(),
 	}, func() error { return s.take(ctx, "") })
