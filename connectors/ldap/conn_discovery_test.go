@@ -226,7 +226,7 @@ func TestAddresses(t *testing.T) {
 }
 
 func TestCursorHost(t *testing.T) {
-	mark := usnMark{Host: "dc1.example.test", Witness: strings.Repeat("00", 16)}.encode()
+	mark := usnMark{Host: "dc1.example.test", TombstoneProbe: strings.Repeat("00", 16)}.encode()
 	if got := (cursor{Method: methodUSN, Mark: mark}).host(); got != "dc1.example.test" {
 		t.Errorf("host %q", got)
 	}

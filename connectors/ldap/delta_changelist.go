@@ -14,7 +14,7 @@ import (
 
 // changeList is what directory synchronization says: who was deleted, and which entries to read again.
 type changeList struct {
-	*survey
+	*usnScan
 	mark *dirsyncMark
 	// changed and named hold GUIDs, in hexadecimal: of entries that changed, and of those among them that got their
 	// name or place and may be containers.
@@ -39,7 +39,7 @@ func (l *changeList) run(ctx context.Context, suffix string) error {
 		}
 		l.mark.Cookie = []byte(answer.Cookie)
 		if !answer.More {
-			return l.prove(ctx, suffix)
+			return l.verifyTombstones(ctx, suffix)
 		}
 	}
 }
@@ -122,18 +122,18 @@ func (l *changeList) note() error {
 	return nil
 }
 
-// prove looks for the witness, after the list: whatever was deleted after it was still there to be listed.
-func (l *changeList) prove(ctx context.Context, suffix string) error {
+// verifyTombstones looks for the probe, after the list: whatever was deleted after it was still there to be listed.
+func (l *changeList) verifyTombstones(ctx context.Context, suffix string) error {
 	fresh := false
 	err := l.pages(ctx, wire.Search{
-		Base: suffix, Scope: ldap.ScopeWholeSubtree, Filter: anyGUID([]string{l.witness, l.candidateOrWitness()}),
+		Base: suffix, Scope: ldap.ScopeWholeSubtree, Filter: anyGUID([]string{l.tombstoneProbe, l.candidateOrProbe()}),
 		Attributes: []string{"objectGUID", "isDeleted"}, Controls: []wire.Control{{OID: controlShowDeleted, Critical: true}},
 	}, func() error {
-		var e surveyed
+		var e scannedEntry
 		e.load(&l.entry)
 		switch digits := hex.EncodeToString([]byte(e.guid)); {
 		case !e.deleted:
-		case digits == l.witness:
+		case digits == l.tombstoneProbe:
 			l.seen = true
 		case digits == l.candidate:
 			fresh = true
@@ -152,9 +152,9 @@ func (l *changeList) prove(ctx context.Context, suffix string) error {
 	return nil
 }
 
-func (l *changeList) candidateOrWitness() string {
+func (l *changeList) candidateOrProbe() string {
 	if l.candidate == "" {
-		return l.witness
+		return l.tombstoneProbe
 	}
 	return l.candidate
 }

@@ -86,7 +86,7 @@ func (dirsync) begin(r *reading) (end func() []byte, why string, err error) {
 	if why != "" || err != nil {
 		return nil, why, err
 	}
-	if m.Invocation, m.Witness, why, err = r.witness(area.suffix); why != "" || err != nil {
+	if m.Invocation, m.TombstoneProbe, why, err = r.findTombstoneProbe(area.suffix); why != "" || err != nil {
 		return nil, why, err
 	}
 	return m.encode, "", nil
@@ -171,7 +171,7 @@ func (m dirsync) changes(ctx context.Context, r *reading, data []byte, emit func
 	d := r.newDelta(conn, emit)
 	defer d.ranges.close()
 	d.hold = true
-	l := &changeList{survey: &survey{delta: d, witness: mark.Witness, newest: mark.Witness}, mark: &mark}
+	l := &changeList{usnScan: &usnScan{delta: d, tombstoneProbe: mark.TombstoneProbe, newest: mark.TombstoneProbe}, mark: &mark}
 	if err := l.run(ctx, area.suffix); err != nil {
 		return err
 	}
@@ -181,6 +181,6 @@ func (m dirsync) changes(ctx context.Context, r *reading, data []byte, emit func
 	if err := l.objects(ctx); err != nil {
 		return err
 	}
-	mark.USN, mark.Witness = last, l.newest
+	mark.USN, mark.TombstoneProbe = last, l.newest
 	return emit(r.last(m, mark.encode()))
 }

@@ -67,7 +67,7 @@ func domainDirSyncChosen(t *testing.T, d *domain) {
 	}
 }
 
-// domainDirSyncMarks: a mark of another domain controller, a damaged cookie, or one whose witness is gone is not taken; nothing
+// domainDirSyncMarks: a mark of another domain controller, a damaged cookie, or one whose probe is gone is not taken; nothing
 // new costs no search.
 func domainDirSyncMarks(t *testing.T, d *domain) {
 	ou := d.AddOU("DirSyncMarks", sambatest.Suffix)
@@ -81,7 +81,7 @@ func domainDirSyncMarks(t *testing.T, d *domain) {
 		"another domain controller": func(m *dirsyncMark) { m.Host = "dc2.example.test" },
 		"another database":          func(m *dirsyncMark) { m.Invocation = strings.Repeat("0", 32) },
 		"a later state":             func(m *dirsyncMark) { m.USN += 1_000_000 },
-		"a witness that is gone":    func(m *dirsyncMark) { m.Witness = strings.Repeat("0", 32) },
+		"a probe that is gone":      func(m *dirsyncMark) { m.TombstoneProbe = strings.Repeat("0", 32) },
 		"a damaged cookie":          func(m *dirsyncMark) { m.Cookie = []byte("nonsense") },
 		"no cookie":                 func(m *dirsyncMark) { m.Cookie = nil },
 	} {

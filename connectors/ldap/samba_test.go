@@ -321,8 +321,8 @@ func domainMarks(t *testing.T, d *domain) {
 		"another domain controller": func(m *usnMark) { m.Host = "dc2.example.test" },
 		"another database":          func(m *usnMark) { m.Invocation = strings.Repeat("0", 32) },
 		"a later state":             func(m *usnMark) { m.USN += 1_000_000 },
-		"a witness that is gone":    func(m *usnMark) { m.Witness = strings.Repeat("0", 32) },
-		"a damaged witness":         func(m *usnMark) { m.Witness = "*" },
+		"a probe that is gone":      func(m *usnMark) { m.TombstoneProbe = strings.Repeat("0", 32) },
+		"a damaged probe":           func(m *usnMark) { m.TombstoneProbe = "*" },
 	} {
 		d.Replace(ada, "title", name)
 		cur, err := decodeCursor(good)
