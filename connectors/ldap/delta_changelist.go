@@ -15,7 +15,7 @@ import (
 // changeList is what directory synchronization says: who was deleted, and which entries to read again.
 type changeList struct {
 	*usnScan
-	mark *dirsyncMark
+	position *dirsyncPosition
 	// changed and named hold GUIDs, in hexadecimal: of entries that changed, and of those among them that got their
 	// name or place and may be containers.
 	changed, named []string
@@ -23,21 +23,21 @@ type changeList struct {
 }
 
 // run reads the list to its end. Removals are taken; nothing is emitted before the list is known to be complete. The
-// mark's cookie is the new one then.
+// position's cookie is the new one then.
 func (l *changeList) run(ctx context.Context, suffix string) error {
 	search := wire.Search{Base: suffix, Scope: ldap.ScopeWholeSubtree, Filter: "(objectClass=*)", Attributes: l.changeAttributes()}
 	for {
-		search.Controls = []wire.Control{l.mark.request()}
+		search.Controls = []wire.Control{l.position.request()}
 		answer, err := l.part(search)
 		switch {
 		case err != nil:
 			return err
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case answer.More && answer.Cookie == string(l.mark.Cookie):
+		case answer.More && answer.Cookie == string(l.position.Cookie):
 			return l.expired("the list of changes comes to no end")
 		}
-		l.mark.Cookie = []byte(answer.Cookie)
+		l.position.Cookie = []byte(answer.Cookie)
 		if !answer.More {
 			return l.verifyTombstones(ctx, suffix)
 		}

@@ -27,8 +27,8 @@ const controlShowDeleted = "1.2.840.113556.1.4.417"
 
 func (usn) name() string { return methodUSN }
 
-// usnMark is where a delta begins.
-type usnMark struct {
+// usnPosition is where a delta begins.
+type usnPosition struct {
 	// Host is the domain controller and Invocation its database, which gets another one when it is restored.
 	Host       string `json:"host"`
 	Invocation string `json:"invocation"`
@@ -39,21 +39,21 @@ type usnMark struct {
 	TombstoneProbe string `json:"witness"`
 }
 
-func (m usnMark) encode() []byte {
-	data, err := json.Marshal(m)
+func (p usnPosition) encode() []byte {
+	data, err := json.Marshal(p)
 	if err != nil {
 		panic(err) // texts and numbers always have a JSON form
 	}
 	return data
 }
 
-// decodeUSNMark reads a mark. What it takes makes a filter.
-func decodeUSNMark(data []byte) (mark usnMark, ok bool) {
-	if err := json.Unmarshal(data, &mark); err != nil {
-		return usnMark{}, false
+// decodeUSNPosition reads a position. What it takes makes a filter.
+func decodeUSNPosition(data []byte) (position usnPosition, ok bool) {
+	if err := json.Unmarshal(data, &position); err != nil {
+		return usnPosition{}, false
 	}
-	guid, err := hex.DecodeString(mark.TombstoneProbe)
-	return mark, err == nil && len(guid) == 16
+	guid, err := hex.DecodeString(position.TombstoneProbe)
+	return position, err == nil && len(guid) == 16
 }
 
 // begin implements method. The number of the last change was read when the connection was made, before the listing.
@@ -62,14 +62,14 @@ func (usn) begin(r *reading) (end func() []byte, why string, err error) {
 	if why != "" {
 		return nil, why, nil
 	}
-	m := usnMark{Host: r.session.root.hostName, USN: last}
+	m := usnPosition{Host: r.session.root.hostName, USN: last}
 	if m.Invocation, m.TombstoneProbe, why, err = r.findTombstoneProbe(area.suffix); why != "" || err != nil {
 		return nil, why, err
 	}
 	return m.encode, "", nil
 }
 
-// findTombstoneProbe finds what a mark needs besides a number: the database, and a deleted entry.
+// findTombstoneProbe finds what a position needs besides a number: the database, and a deleted entry.
 func (r *reading) findTombstoneProbe(suffix string) (invocation, guid, why string, err error) {
 	if invocation, err = r.invocation(); err != nil || invocation == "" {
 		return "", "", "the bind user does not see the invocationId of the domain controller", err
@@ -139,51 +139,51 @@ func (r *reading) anyTombstone(suffix string) (string, error) {
 
 // changes implements method.
 func (u usn) changes(ctx context.Context, r *reading, data []byte, emit func(*connectors.Page) error) error {
-	mark, ok := decodeUSNMark(data)
+	position, ok := decodeUSNPosition(data)
 	if !ok {
 		return r.expired("the mark is damaged")
 	}
-	area, last, err := r.continued(&mark)
+	area, last, err := r.continued(&position)
 	switch {
 	case err != nil:
 		return err
-	case last == mark.USN:
+	case last == position.USN:
 		return emit(r.last(u, data))
 	}
-	if err := r.sameDatabase(&mark); err != nil {
+	if err := r.sameDatabase(&position); err != nil {
 		return err
 	}
-	return u.follow(ctx, r, &area, mark, last, emit)
+	return u.follow(ctx, r, &area, position, last, emit)
 }
 
-// continued checks that this is the domain controller of a mark, which has not forgotten anything, and returns the
+// continued checks that this is the domain controller of a position, which has not forgotten anything, and returns the
 // number of its last change.
-func (r *reading) continued(mark *usnMark) (in area, last uint64, err error) {
+func (r *reading) continued(position *usnPosition) (in area, last uint64, err error) {
 	in, last, why := r.usnUsable()
 	switch {
 	case why != "":
 		err = r.expired("%s", why)
-	case r.session.root.hostName != mark.Host:
-		err = r.expired("this is the domain controller %s, the mark is of %s", r.session.root.hostName, mark.Host)
-	case last < mark.USN:
+	case r.session.root.hostName != position.Host:
+		err = r.expired("this is the domain controller %s, the mark is of %s", r.session.root.hostName, position.Host)
+	case last < position.USN:
 		err = r.expired("the domain controller has forgotten changes: it was restored")
 	}
 	return in, last, err
 }
 
-// sameDatabase checks that the domain controller has the database of a mark.
-func (r *reading) sameDatabase(mark *usnMark) error {
+// sameDatabase checks that the domain controller has the database of a position.
+func (r *reading) sameDatabase(position *usnPosition) error {
 	switch invocation, err := r.invocation(); {
 	case err != nil:
 		return err
-	case invocation != mark.Invocation:
+	case invocation != position.Invocation:
 		return r.expired("the database of the domain controller was restored or replaced")
 	}
 	return nil
 }
 
-// follow reads what changed after the mark, up to at least the number last.
-func (u usn) follow(ctx context.Context, r *reading, area *area, mark usnMark, last uint64, emit func(*connectors.Page) error) error {
+// follow reads what changed after the position, up to at least the number last.
+func (u usn) follow(ctx context.Context, r *reading, area *area, position usnPosition, last uint64, emit func(*connectors.Page) error) error {
 	conn, err := r.session.stream(r.op)
 	if err != nil {
 		return err
@@ -191,7 +191,7 @@ func (u usn) follow(ctx context.Context, r *reading, area *area, mark usnMark, l
 	d := r.newDelta(conn, emit)
 	defer d.ranges.close()
 	d.hold = true
-	s := &usnScan{delta: d, since: mark.USN + 1, tombstoneProbe: mark.TombstoneProbe, newest: mark.TombstoneProbe}
+	s := &usnScan{delta: d, since: position.USN + 1, tombstoneProbe: position.TombstoneProbe, newest: position.TombstoneProbe}
 	if err := s.run(ctx, area.suffix); err != nil {
 		return err
 	}
@@ -203,8 +203,8 @@ func (u usn) follow(ctx context.Context, r *reading, area *area, mark usnMark, l
 			return err
 		}
 	}
-	mark.USN, mark.TombstoneProbe = last, s.newest
-	return emit(r.last(u, mark.encode()))
+	position.USN, position.TombstoneProbe = last, s.newest
+	return emit(r.last(u, position.encode()))
 }
 
 // usnScan is the first look at everything in a domain that changed: it finds what was deleted, brought back, and

@@ -203,11 +203,11 @@ func TestGlobalCatalogue(t *testing.T) {
 	}
 }
 
-func FuzzUSNMark(f *testing.F) {
-	f.Add(usnMark{Host: "dc1", Invocation: "00", USN: 7, TombstoneProbe: strings.Repeat("0", 32)}.encode())
+func FuzzUSNPosition(f *testing.F) {
+	f.Add(usnPosition{Host: "dc1", Invocation: "00", USN: 7, TombstoneProbe: strings.Repeat("0", 32)}.encode())
 	f.Add([]byte("{}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, ok := decodeUSNMark(data)
+		m, ok := decodeUSNPosition(data)
 		if !ok {
 			return
 		}

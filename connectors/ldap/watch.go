@@ -139,7 +139,7 @@ func (c *Connector) watchScopes(s *session, op string) ([]watchScope, error) {
 				return nil, err
 			}
 			if why != "" && s.root.offers(controlPersistentSearch) {
-				// 389 Directory Server has content synchronization as a plug-in, with marks of another kind.
+				// 389 Directory Server has content synchronization as a plug-in, with positions of another kind.
 				p.method = watchPersistent
 				break
 			}
