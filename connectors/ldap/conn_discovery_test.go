@@ -226,11 +226,11 @@ func TestAddresses(t *testing.T) {
 }
 
 func TestCursorHost(t *testing.T) {
-	mark := usnMark{Host: "dc1.example.test", Witness: strings.Repeat("00", 16)}.encode()
-	if got := (cursor{Method: methodUSN, Mark: mark}).host(); got != "dc1.example.test" {
+	position := usnPosition{Host: "dc1.example.test", TombstoneProbe: strings.Repeat("00", 16)}.encode()
+	if got := (cursor{Method: methodUSN, Position: position}).host(); got != "dc1.example.test" {
 		t.Errorf("host %q", got)
 	}
-	if got := (cursor{Method: methodSyncrepl, Mark: mark}).host(); got != "" {
+	if got := (cursor{Method: methodSyncrepl, Position: position}).host(); got != "" {
 		t.Errorf("host %q", got)
 	}
 }

@@ -21,7 +21,7 @@ func domainDirSync(t *testing.T, d *domain) {
 		{"Chosen", domainDirSyncChosen},
 		{"Replicating", func(t *testing.T, d *domain) { domainChanges(t, d, "dsr", replicating) }},
 		{"Secured", func(t *testing.T, d *domain) { domainChanges(t, d, "dss", secured) }},
-		{"Marks", domainDirSyncMarks},
+		{"Positions", domainDirSyncPositions},
 		{"Filter", domainDirSyncFilter},
 		{"Random", func(t *testing.T, d *domain) { domainRandom(t, d, "rdr", 300, replicating) }},
 		{"RandomSecured", func(t *testing.T, d *domain) { domainRandom(t, d, "rds", 150, secured) }},
@@ -67,35 +67,35 @@ func domainDirSyncChosen(t *testing.T, d *domain) {
 	}
 }
 
-// domainDirSyncMarks: a mark of another domain controller, a damaged cookie, or one whose witness is gone is not taken; nothing
+// domainDirSyncPositions: a position of another domain controller, a damaged cookie, or one whose probe is gone is not taken; nothing
 // new costs no search.
-func domainDirSyncMarks(t *testing.T, d *domain) {
-	ou := d.AddOU("DirSyncMarks", sambatest.Suffix)
+func domainDirSyncPositions(t *testing.T, d *domain) {
+	ou := d.AddOU("DirSyncPositions", sambatest.Suffix)
 	ada := d.AddUser("dsm-ada", ou, nil)
 	f := follow(t, d.open(t, replicating, ou), streamUsers)
 	good := f.cursor
 	if err := f.delta(t.Context()); err != nil || string(f.cursor) != string(good) {
 		t.Errorf("nothing new: error %v, same cursor: %t", err, string(f.cursor) == string(good))
 	}
-	for name, change := range map[string]func(*dirsyncMark){
-		"another domain controller": func(m *dirsyncMark) { m.Host = "dc2.example.test" },
-		"another database":          func(m *dirsyncMark) { m.Invocation = strings.Repeat("0", 32) },
-		"a later state":             func(m *dirsyncMark) { m.USN += 1_000_000 },
-		"a witness that is gone":    func(m *dirsyncMark) { m.Witness = strings.Repeat("0", 32) },
-		"a damaged cookie":          func(m *dirsyncMark) { m.Cookie = []byte("nonsense") },
-		"no cookie":                 func(m *dirsyncMark) { m.Cookie = nil },
+	for name, change := range map[string]func(*dirsyncPosition){
+		"another domain controller": func(m *dirsyncPosition) { m.Host = "dc2.example.test" },
+		"another database":          func(m *dirsyncPosition) { m.Invocation = strings.Repeat("0", 32) },
+		"a later state":             func(m *dirsyncPosition) { m.USN += 1_000_000 },
+		"a probe that is gone":      func(m *dirsyncPosition) { m.TombstoneProbe = strings.Repeat("0", 32) },
+		"a damaged cookie":          func(m *dirsyncPosition) { m.Cookie = []byte("nonsense") },
+		"no cookie":                 func(m *dirsyncPosition) { m.Cookie = nil },
 	} {
 		d.Replace(ada, "title", name)
 		cur, err := decodeCursor(good)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var m dirsyncMark
-		if err := json.Unmarshal(cur.Mark, &m); err != nil {
+		var m dirsyncPosition
+		if err := json.Unmarshal(cur.Position, &m); err != nil {
 			t.Fatal(err)
 		}
 		change(&m)
-		cur.Mark = m.encode()
+		cur.Position = m.encode()
 		f.cursor = cur.encode()
 		if err := f.delta(t.Context()); fault.ClassOf(err) != fault.CursorExpired || f.touched > 0 {
 			t.Errorf("%s: %d objects, error %v", name, f.touched, err)

@@ -13,59 +13,59 @@ type area struct {
 	// suffix is the naming context.
 	suffix string
 	// base is where one search finds everything in the area: the only base, or what all bases have in common.
-	base  string
-	parts []part
-	form  dnForm
+	base string
+	sets []searchSet
+	form dnForm
 }
 
-// part holds lines of an area that have the same filter.
-type part struct {
+// searchSet holds lines of an area that have the same filter.
+type searchSet struct {
 	base   string // as that of the area
 	filter string
-	spots  []spot
+	bases  []searchBase
 	form   dnForm
 }
 
-// spot is where a line searches.
-type spot struct {
+// searchBase is where a line searches.
+type searchBase struct {
 	base  string // normal form
 	scope int
 }
 
-// searchScope is the scope of a search from base that misses nothing of the part. It may find more.
-func (p *part) searchScope() int {
-	if len(p.spots) == 1 {
-		return p.spots[0].scope
+// searchScope is the scope of a search from base that misses nothing of the set. It may find more.
+func (s *searchSet) searchScope() int {
+	if len(s.bases) == 1 {
+		return s.bases[0].scope
 	}
 	return ldap.ScopeWholeSubtree
 }
 
-// holds reports whether an entry lies in the part.
-func (p *part) holds(dn string) bool {
-	normal := string(p.form.append(nil, dn))
-	return slices.ContainsFunc(p.spots, func(s spot) bool {
-		switch s.scope {
+// holds reports whether an entry lies in the set.
+func (s *searchSet) holds(dn string) bool {
+	normal := string(s.form.append(nil, dn))
+	return slices.ContainsFunc(s.bases, func(b searchBase) bool {
+		switch b.scope {
 		case ldap.ScopeBaseObject:
-			return normal == s.base
+			return normal == b.base
 		case ldap.ScopeSingleLevel:
-			return under(normal, s.base) && parentDN(normal) == s.base
+			return under(normal, b.base) && parentDN(normal) == b.base
 		default:
-			return normal == s.base || under(normal, s.base)
+			return normal == b.base || under(normal, b.base)
 		}
 	})
 }
 
-// newPart makes a part of lines with the same filter.
-func newPart(form dnForm, lines []line) part {
-	p := part{base: commonBase(form, lines), filter: lines[0].filter, form: form}
+// newSearchSet makes a set of lines with the same filter.
+func newSearchSet(form dnForm, lines []searchLine) searchSet {
+	s := searchSet{base: commonBase(form, lines), filter: lines[0].filter, form: form}
 	for _, l := range lines {
-		p.spots = append(p.spots, spot{base: string(form.append(nil, l.base)), scope: l.scope})
+		s.bases = append(s.bases, searchBase{base: string(form.append(nil, l.base)), scope: l.scope})
 	}
-	return p
+	return s
 }
 
 // commonBase is the lowest entry that has all bases below it, or is one of them.
-func commonBase(form dnForm, lines []line) string {
+func commonBase(form dnForm, lines []searchLine) string {
 	base := lines[0].base
 	for _, l := range lines[1:] {
 		normal := string(form.append(nil, l.base))
@@ -95,7 +95,7 @@ func under(dn, base string) bool {
 // none that the server names.
 func (r *reading) areas() ([]area, bool) {
 	form := r.preset.form
-	suffixes := make(map[line]string)
+	suffixes := make(map[searchLine]string)
 	for _, l := range r.query.lines {
 		suffix, ok := r.namingContext(l.base)
 		if !ok {
@@ -104,10 +104,10 @@ func (r *reading) areas() ([]area, bool) {
 		suffixes[l] = suffix
 	}
 	var list []area
-	for _, lines := range grouped(r.query.lines, func(l line) string { return suffixes[l] }) {
+	for _, lines := range grouped(r.query.lines, func(l searchLine) string { return suffixes[l] }) {
 		a := area{suffix: suffixes[lines[0]], base: commonBase(form, lines), form: form}
-		for _, same := range grouped(lines, func(l line) string { return l.filter }) {
-			a.parts = append(a.parts, newPart(form, same))
+		for _, same := range grouped(lines, func(l searchLine) string { return l.filter }) {
+			a.sets = append(a.sets, newSearchSet(form, same))
 		}
 		list = append(list, a)
 	}

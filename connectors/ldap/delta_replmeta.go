@@ -15,8 +15,8 @@ const (
 	attributeIsDeleted = 0x00020030
 )
 
-// surveyed is what the survey wants to know of an entry.
-type surveyed struct {
+// scannedEntry is what a scan wants to know of an entry.
+type scannedEntry struct {
 	guid, changed, created string
 	deleted, deletedOnce   bool
 	// leaf: nothing that could be of interest is below an entry of this class.
@@ -24,8 +24,8 @@ type surveyed struct {
 	metadata string
 }
 
-func (s *surveyed) load(e *wire.Entry) {
-	*s = surveyed{}
+func (s *scannedEntry) load(e *wire.Entry) {
+	*s = scannedEntry{}
 	for i := range e.Attributes {
 		a := &e.Attributes[i]
 		if len(a.Values) == 0 {
@@ -61,7 +61,7 @@ func isLeafClass(class string) bool {
 
 // movedSince reports whether the entry got its name or place by the change with the number since or a later one,
 // also when that cannot be known.
-func (s *surveyed) movedSince(since uint64) bool {
+func (s *scannedEntry) movedSince(since uint64) bool {
 	number, known := writtenBy(s.metadata, attributeName)
 	return !known || number >= since
 }
@@ -69,7 +69,7 @@ func (s *surveyed) movedSince(since uint64) bool {
 // returnedSince reports whether the entry, which is there, was deleted and brought back by the change with the number
 // since or a later one. Where that cannot be known, it is assumed of every entry that still says where it was
 // when it was deleted.
-func (s *surveyed) returnedSince(since uint64) bool {
+func (s *scannedEntry) returnedSince(since uint64) bool {
 	number, known := writtenBy(s.metadata, attributeIsDeleted)
 	if !known {
 		return s.deletedOnce

@@ -206,7 +206,7 @@ func TestSyncAnswers(t *testing.T) {
 			if !slices.Equal(words, tc.want) || fault.ClassOf(err) != tc.class {
 				t.Errorf("got %q, error %v; want %q and class %q", words, err, tc.want, tc.class)
 			}
-			if tc.class == "" && !strings.Contains(string(cursor.Mark), csnAfter) {
+			if tc.class == "" && !strings.Contains(string(cursor.Position), csnAfter) {
 				t.Errorf("cursor %+v does not stand at %s", cursor, csnAfter)
 			}
 		})

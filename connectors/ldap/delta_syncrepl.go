@@ -27,15 +27,15 @@ var _ method = syncrepl{}
 
 func (syncrepl) name() string { return methodSyncrepl }
 
-// csnMark is how far one area has been read: a CSN for every server that writes to the database.
-type csnMark struct {
+// csnPosition is how far one area has been read: a CSN for every server that writes to the database.
+type csnPosition struct {
 	Suffix string   `json:"suffix"`
 	Base   string   `json:"base"`
 	CSN    []string `json:"csn"`
 }
 
-func encodeMark(mark any) []byte {
-	data, err := json.Marshal(mark)
+func encodePosition(position any) []byte {
+	data, err := json.Marshal(position)
 	if err != nil {
 		panic(err) // texts always have a JSON form
 	}
@@ -54,15 +54,15 @@ func (syncrepl) begin(r *reading) (func() []byte, string, error) {
 	if !ok {
 		return nil, "a base lies in no naming context of the server", nil
 	}
-	marks := make([]csnMark, 0, len(areas))
+	positions := make([]csnPosition, 0, len(areas))
 	for _, a := range areas {
 		csn, why, err := r.contextCSN(a)
 		if err != nil || why != "" {
 			return nil, why, err
 		}
-		marks = append(marks, csnMark{Suffix: a.suffix, Base: a.base, CSN: csn})
+		positions = append(positions, csnPosition{Suffix: a.suffix, Base: a.base, CSN: csn})
 	}
-	return func() []byte { return encodeMark(marks) }, "", nil
+	return func() []byte { return encodePosition(positions) }, "", nil
 }
 
 // contextCSN reads how far the database of an area has come, sorted. When the server does not show it, why says so.
@@ -96,13 +96,13 @@ func serverOf(csn string) (sid string, ok bool) {
 	return parts[2], true
 }
 
-// behind reports whether a server has, for some writer, seen less than the mark has.
-func behind(server, mark []string) bool {
-	for _, m := range mark {
-		sid, _ := serverOf(m)
+// behind reports whether a server has, for some writer, seen less than the position has.
+func behind(server, position []string) bool {
+	for _, seen := range position {
+		sid, _ := serverOf(seen)
 		if !slices.ContainsFunc(server, func(c string) bool {
 			own, _ := serverOf(c)
-			return own == sid && c >= m
+			return own == sid && c >= seen
 		}) {
 			return true
 		}
@@ -112,11 +112,11 @@ func behind(server, mark []string) bool {
 
 // changes implements method.
 func (m syncrepl) changes(ctx context.Context, r *reading, data []byte, emit func(*connectors.Page) error) error {
-	var marks []csnMark
-	if err := json.Unmarshal(data, &marks); err != nil {
+	var positions []csnPosition
+	if err := json.Unmarshal(data, &positions); err != nil {
 		return r.expired("the mark cannot be read")
 	}
-	areas, moved, err := r.compareMarks(marks)
+	areas, moved, err := r.comparePositions(positions)
 	if err != nil {
 		return err
 	}
@@ -130,12 +130,12 @@ func (m syncrepl) changes(ctx context.Context, r *reading, data []byte, emit fun
 	d := r.newDelta(conn, emit)
 	defer d.ranges.close()
 	d.hold = true
-	if slices.ContainsFunc(areas, func(a area) bool { return len(a.parts) > 1 }) {
+	if slices.ContainsFunc(areas, func(a area) bool { return len(a.sets) > 1 }) {
 		d.doubtful, d.taken = make(map[string]bool), make(map[string]bool)
 	}
 	containers := make(map[int][]string)
 	for _, i := range moved {
-		if containers[i], err = d.readArea(ctx, &areas[i], &marks[i]); err != nil {
+		if containers[i], err = d.readArea(ctx, &areas[i], &positions[i]); err != nil {
 			return err
 		}
 	}
@@ -144,8 +144,8 @@ func (m syncrepl) changes(ctx context.Context, r *reading, data []byte, emit fun
 	}
 	for _, i := range moved {
 		for _, dn := range containers[i] {
-			for j := range areas[i].parts {
-				if err := d.relist(ctx, &areas[i].parts[j], dn); err != nil {
+			for j := range areas[i].sets {
+				if err := d.relist(ctx, &areas[i].sets[j], dn); err != nil {
 					return err
 				}
 			}
@@ -157,17 +157,17 @@ func (m syncrepl) changes(ctx context.Context, r *reading, data []byte, emit fun
 	if err := d.flush(); err != nil {
 		return err
 	}
-	return emit(r.last(m, encodeMark(marks)))
+	return emit(r.last(m, encodePosition(positions)))
 }
 
-// compareMarks finds the areas in which something was written since the marks were made.
-func (r *reading) compareMarks(marks []csnMark) (areas []area, moved []int, err error) {
+// comparePositions finds the areas in which something was written since the positions were made.
+func (r *reading) comparePositions(positions []csnPosition) (areas []area, moved []int, err error) {
 	areas, ok := r.areas()
-	if !ok || len(areas) != len(marks) {
+	if !ok || len(areas) != len(positions) {
 		return nil, nil, r.expired("the server has other naming contexts than before")
 	}
 	for i, a := range areas {
-		if a.suffix != marks[i].Suffix || a.base != marks[i].Base {
+		if a.suffix != positions[i].Suffix || a.base != positions[i].Base {
 			return nil, nil, r.expired("the server has other naming contexts than before")
 		}
 		csn, why, err := r.contextCSN(a)
@@ -176,21 +176,21 @@ func (r *reading) compareMarks(marks []csnMark) (areas []area, moved []int, err 
 			return nil, nil, err
 		case why != "":
 			return nil, nil, r.expired("%s", why)
-		case behind(csn, marks[i].CSN):
+		case behind(csn, positions[i].CSN):
 			return nil, nil, r.expired("the server knows less than was read before: another server, or one that was restored")
-		case !slices.Equal(csn, marks[i].CSN):
+		case !slices.Equal(csn, positions[i].CSN):
 			moved = append(moved, i)
 		}
 	}
 	return areas, moved, nil
 }
 
-// readArea reads what changed in an area and moves its mark. It returns the DNs of the changed containers.
+// readArea reads what changed in an area and moves its position. It returns the DNs of the changed containers.
 //
-// The containers come first and decide the new mark: one that is changed between the two searches is then seen
-// by the next delta. What the second search saw beyond the mark is seen twice.
-func (d *delta) readArea(ctx context.Context, a *area, mark *csnMark) (containers []string, err error) {
-	cookie := "rid=000,csn=" + strings.Join(mark.CSN, ";")
+// The containers come first and decide the new position: one that is changed between the two searches is then seen
+// by the next delta. What the second search saw beyond the position is seen twice.
+func (d *delta) readArea(ctx context.Context, a *area, position *csnPosition) (containers []string, err error) {
+	cookie := "rid=000,csn=" + strings.Join(position.CSN, ";")
 	var next string
 	for _, base := range []string{a.suffix, a.base} {
 		containers, next, err = d.changedContainers(ctx, a, base, cookie)
@@ -202,12 +202,12 @@ func (d *delta) readArea(ctx context.Context, a *area, mark *csnMark) (container
 	if err != nil {
 		return nil, err
 	}
-	for i := range a.parts {
-		p := &a.parts[i]
-		search := wire.Search{Base: p.base, Scope: p.searchScope(), Filter: p.filter, Attributes: d.tr.row.names}
+	for i := range a.sets {
+		set := &a.sets[i]
+		search := wire.Search{Base: set.base, Scope: set.searchScope(), Filter: set.filter, Attributes: d.tr.row.names}
 		err = d.sync(ctx, search, cookie, nil, func(s wire.SyncState) error {
 			id, _ := uuidText(s.UUID)
-			if s.State == wire.Deleted || !p.holds(d.entry.DN) {
+			if s.State == wire.Deleted || !set.holds(d.entry.DN) {
 				return d.remove(id)
 			}
 			return d.take(ctx, id)
@@ -218,10 +218,10 @@ func (d *delta) readArea(ctx context.Context, a *area, mark *csnMark) (container
 	}
 	if next != "" {
 		csn, ok := cookieCSN(next)
-		if !ok || behind(csn, mark.CSN) {
+		if !ok || behind(csn, position.CSN) {
 			return nil, d.expired("the server's cookie has an unknown form")
 		}
-		mark.CSN = csn
+		position.CSN = csn
 	}
 	return containers, nil
 }

@@ -12,13 +12,13 @@ import (
 
 // query is what a stream reads: everything that one of its lines finds.
 type query struct {
-	lines    []line
+	lines    []searchLine
 	pageSize int
 	identity string // who reads
 }
 
-// line is one search.
-type line struct {
+// searchLine is one search.
+type searchLine struct {
 	base   string
 	scope  int
 	filter string
@@ -38,10 +38,10 @@ func newQuery(kind directory.Kind, p preset, cfg *Config, identity string) query
 	}
 	q := query{pageSize: cfg.PageSize, identity: identity}
 	for _, base := range bases {
-		q.lines = append(q.lines, line{base: base, scope: scopes[search.Scope], filter: filter})
+		q.lines = append(q.lines, searchLine{base: base, scope: scopes[search.Scope], filter: filter})
 	}
 	for _, own := range search.Search {
-		l := line{base: own.Base, scope: ldap.ScopeWholeSubtree, filter: filter}
+		l := searchLine{base: own.Base, scope: ldap.ScopeWholeSubtree, filter: filter}
 		if own.Recursive != nil && !*own.Recursive {
 			l.scope = ldap.ScopeSingleLevel
 		}
@@ -57,7 +57,7 @@ func newQuery(kind directory.Kind, p preset, cfg *Config, identity string) query
 // part of it; who asks is, since rights decide what is seen.
 func (q query) String() string {
 	var parts []string
-	for _, group := range grouped(q.lines, func(l line) line { return line{scope: l.scope, filter: l.filter} }) {
+	for _, group := range grouped(q.lines, func(l searchLine) searchLine { return searchLine{scope: l.scope, filter: l.filter} }) {
 		bases := make([]string, len(group))
 		for i, l := range group {
 			bases[i] = l.base
@@ -79,10 +79,10 @@ func scopeWord(scope int) string {
 }
 
 // grouped puts lines with the same key together, groups and lines in the order in which they come.
-func grouped[K comparable](lines []line, key func(line) K) [][]line {
-	var groups [][]line
+func grouped[K comparable](lines []searchLine, key func(searchLine) K) [][]searchLine {
+	var groups [][]searchLine
 	for _, l := range lines {
-		i := slices.IndexFunc(groups, func(group []line) bool { return key(group[0]) == key(l) })
+		i := slices.IndexFunc(groups, func(group []searchLine) bool { return key(group[0]) == key(l) })
 		if i < 0 {
 			groups, i = append(groups, nil), len(groups)
 		}

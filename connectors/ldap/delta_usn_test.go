@@ -78,7 +78,7 @@ func TestStampedWithoutMetadata(t *testing.T) {
 		for attribute, values := range tc.attributes {
 			e.Attributes = append(e.Attributes, wire.Attribute{Name: attribute, Values: values})
 		}
-		var s surveyed
+		var s scannedEntry
 		s.load(&e)
 		if moved, returned := s.movedSince(5), s.returnedSince(5); moved != tc.moved || returned != tc.returned {
 			t.Errorf("%s: moved %t, returned %t", name, moved, returned)
@@ -102,7 +102,7 @@ func scriptedDomain() *fakeDirectory {
 	return d
 }
 
-// tombstones answers searches for deleted entries, and the survey, with what the domain holds as such.
+// tombstones answers searches for deleted entries, and the scan, with what the domain holds as such.
 func (d *fakeDirectory) tombstones(n int, r *fakeRequest) bool {
 	if n > 0 || !strings.Contains(r.filter, "isDeleted") && !strings.Contains(r.filter, "objectGUID=") {
 		return false
@@ -116,7 +116,7 @@ func (d *fakeDirectory) tombstones(n int, r *fakeRequest) bool {
 	return true
 }
 
-// TestUSNIncomplete: an answer of the survey that ends badly removes nobody, and neither does one that is refused.
+// TestUSNIncomplete: an answer of the scan that ends badly removes nobody, and neither does one that is refused.
 func TestUSNIncomplete(t *testing.T) {
 	for name, tc := range map[string]struct {
 		page  func(d *fakeDirectory, r *fakeRequest)
@@ -203,19 +203,19 @@ func TestGlobalCatalogue(t *testing.T) {
 	}
 }
 
-func FuzzUSNMark(f *testing.F) {
-	f.Add(usnMark{Host: "dc1", Invocation: "00", USN: 7, Witness: strings.Repeat("0", 32)}.encode())
+func FuzzUSNPosition(f *testing.F) {
+	f.Add(usnPosition{Host: "dc1", Invocation: "00", USN: 7, TombstoneProbe: strings.Repeat("0", 32)}.encode())
 	f.Add([]byte("{}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, ok := decodeUSNMark(data)
+		m, ok := decodeUSNPosition(data)
 		if !ok {
 			return
 		}
-		if _, err := ldap.CompileFilter(fmt.Sprintf("(objectGUID=%s)", escapeBytes(m.Witness))); err != nil {
-			t.Errorf("the witness %q makes no filter: %v", m.Witness, err)
+		if _, err := ldap.CompileFilter(fmt.Sprintf("(objectGUID=%s)", escapeBytes(m.TombstoneProbe))); err != nil {
+			t.Errorf("the probe %q makes no filter: %v", m.TombstoneProbe, err)
 		}
-		if _, err := hex.DecodeString(m.Witness); err != nil || len(m.Witness) != 32 {
-			t.Errorf("witness %q", m.Witness)
+		if _, err := hex.DecodeString(m.TombstoneProbe); err != nil || len(m.TombstoneProbe) != 32 {
+			t.Errorf("probe %q", m.TombstoneProbe)
 		}
 	})
 }

@@ -219,15 +219,15 @@ func TestDirSyncWitness(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, ok := decodeDirSyncMark(cur.Mark)
-		if want := hex.EncodeToString([]byte(fakeGUID(tc.want))); !ok || m.Witness != want {
-			t.Errorf("%s: the witness is %s, want %s", name, m.Witness, want)
+		m, ok := decodeDirSyncPosition(cur.Position)
+		if want := hex.EncodeToString([]byte(fakeGUID(tc.want))); !ok || m.TombstoneProbe != want {
+			t.Errorf("%s: the probe is %s, want %s", name, m.TombstoneProbe, want)
 		}
 		d.entries = slices.Delete(d.entries, first, first+2)
 		d.root["highestCommittedUSN"] = []string{"103"}
 		d.dirsync = func(r *fakeRequest) { r.deletion(2); r.synchronized(false, "newer") }
 		if err := f.delta(t.Context()); fault.ClassOf(err) != fault.CursorExpired || f.removed != 0 {
-			t.Errorf("%s: without a witness: %d removed, error %v", name, f.removed, err)
+			t.Errorf("%s: without a probe: %d removed, error %v", name, f.removed, err)
 		}
 	}
 }
@@ -287,8 +287,8 @@ func TestDirSyncNotOffered(t *testing.T) {
 			continue
 		}
 		if got == methodDirSync {
-			if mark, ok := decodeDirSyncMark(end()); !ok || mark.Secured != tc.asked {
-				t.Errorf("%s: mark %+v", name, mark)
+			if position, ok := decodeDirSyncPosition(end()); !ok || position.Secured != tc.asked {
+				t.Errorf("%s: position %+v", name, position)
 			}
 		}
 	}
@@ -306,19 +306,19 @@ func TestFilterAttributes(t *testing.T) {
 	}
 }
 
-func FuzzDirSyncMark(f *testing.F) {
-	f.Add(dirsyncMark{usnMark: usnMark{Host: "dc1", USN: 7, Witness: strings.Repeat("0", 32)}, Cookie: []byte("x")}.encode())
+func FuzzDirSyncPosition(f *testing.F) {
+	f.Add(dirsyncPosition{usnPosition: usnPosition{Host: "dc1", USN: 7, TombstoneProbe: strings.Repeat("0", 32)}, Cookie: []byte("x")}.encode())
 	f.Add([]byte("{}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, ok := decodeDirSyncMark(data)
+		m, ok := decodeDirSyncPosition(data)
 		if !ok {
 			return
 		}
-		if _, err := ldap.CompileFilter(anyGUID([]string{m.Witness})); err != nil || len(m.Cookie) == 0 {
-			t.Errorf("witness %q, cookie %q: %v", m.Witness, m.Cookie, err)
+		if _, err := ldap.CompileFilter(anyGUID([]string{m.TombstoneProbe})); err != nil || len(m.Cookie) == 0 {
+			t.Errorf("probe %q, cookie %q: %v", m.TombstoneProbe, m.Cookie, err)
 		}
-		var back dirsyncMark
-		if err := json.Unmarshal(m.encode(), &back); err != nil || back.Witness != m.Witness {
+		var back dirsyncPosition
+		if err := json.Unmarshal(m.encode(), &back); err != nil || back.TombstoneProbe != m.TombstoneProbe {
 			t.Errorf("%+v reads %+v", m, back)
 		}
 	})

@@ -173,7 +173,7 @@ func TestNoCursor(t *testing.T) {
 }
 
 func FuzzDecodeCursor(f *testing.F) {
-	f.Add(cursor{Version: cursorVersion, Method: methodSyncrepl, Print: "x", Mark: []byte(`[{"suffix":"dc=x","csn":["a"]}]`)}.encode())
+	f.Add(cursor{Version: cursorVersion, Method: methodSyncrepl, Fingerprint: "x", Position: []byte(`[{"suffix":"dc=x","csn":["a"]}]`)}.encode())
 	f.Add([]byte("{}"))
 	f.Add([]byte(`{"v":1,"method":"usn","print":"","mark":null} `))
 	f.Fuzz(func(t *testing.T, data []byte) {

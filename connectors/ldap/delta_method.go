@@ -41,16 +41,16 @@ type method interface {
 	name() string
 
 	// begin is called before a full listing begins and returns a function that is called after it has ended
-	// and gives the mark of a later delta, nil for none. That delta names everything that changes from the
+	// and gives the position of a later delta, nil for none. That delta names everything that changes from the
 	// call of begin on: what changed while the listing ran is seen again. When the method does not work for
 	// this reading on this server, end is nil and why says what is missing, in words for the operator. It costs
 	// a few small requests at most. Check calls it, too.
 	begin(r *reading) (end func() []byte, why string, err error)
 
-	// changes emits what changed since a mark, its last page by r.last. It never guesses: a mark that the server
+	// changes emits what changed since a position, its last page by r.last. It never guesses: a position that the server
 	// does not take, or an answer from which removals do not follow beyond doubt, is r.expired, before the
-	// first page. Without changes it is one request, and the new mark is the old one.
-	changes(ctx context.Context, r *reading, mark []byte, emit func(*connectors.Page) error) error
+	// first page. Without changes it is one request, and the new position is the old one.
+	changes(ctx context.Context, r *reading, position []byte, emit func(*connectors.Page) error) error
 }
 
 // reading is one read of one stream on one server.
@@ -62,8 +62,8 @@ type reading struct {
 	preset    preset
 	query     query
 	tr        *translator
-	// print is the hash of what is read: bases, scope, filter, identity, attributes and how they are used.
-	print string
+	// fingerprint is the hash of what is read: bases, scope, filter, identity, attributes and how they are used.
+	fingerprint string
 }
 
 // searches is an error unless there is something to search: a domain may hold no base of a kind.
@@ -83,7 +83,7 @@ func (c *Connector) newReading(s *session, op string, kind directory.Kind) *read
 		op: op, kind: kind, connector: c, session: s, preset: p,
 		query: newQuery(kind, p, &c.cfg, c.cfg.identity(s.subject)), tr: newTranslator(kind, p, &c.cfg),
 	}
-	r.print = r.fingerprint() // before a method asks for attributes of its own
+	r.fingerprint = r.hashSettings() // before a method asks for attributes of its own
 	return r
 }
 
@@ -135,10 +135,10 @@ func (r *reading) choose() (m method, end func() []byte, why string, err error) 
 type cursor struct {
 	Version int    `json:"v"`
 	Method  string `json:"method"`
-	// Print is the hash of everything that decides what is read and what becomes of it.
-	Print string `json:"print"`
-	// Mark belongs to the method. It also says of which server or servers it is.
-	Mark []byte `json:"mark"`
+	// Fingerprint is the hash of everything that decides what is read and what becomes of it.
+	Fingerprint string `json:"print"`
+	// Position belongs to the method. It also says of which server or servers it is.
+	Position []byte `json:"mark"`
 }
 
 // cursorVersion goes up when the same entries lead to other objects than before, or cursors get another form.
@@ -176,12 +176,12 @@ func (c cursor) host() string {
 	if c.Method != methodUSN && c.Method != methodDirSync {
 		return ""
 	}
-	// The marks of both begin alike.
-	mark, _ := decodeUSNMark(c.Mark)
-	return mark.Host
+	// The positions of both begin alike.
+	position, _ := decodeUSNPosition(c.Position)
+	return position.Host
 }
 
-func (r *reading) fingerprint() string {
+func (r *reading) hashSettings() string {
 	h := sha256.New()
 	cfg := &r.connector.cfg
 	names := slices.Sorted(slices.Values(r.tr.row.names))
@@ -192,17 +192,17 @@ func (r *reading) fingerprint() string {
 	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 
-// cursor makes the cursor for a mark; no mark makes no cursor.
-func (r *reading) cursor(m method, mark []byte) []byte {
-	if mark == nil {
+// cursor makes the cursor for a position; no position makes no cursor.
+func (r *reading) cursor(m method, position []byte) []byte {
+	if position == nil {
 		return nil
 	}
-	return cursor{Version: cursorVersion, Method: m.name(), Print: r.print, Mark: mark}.encode()
+	return cursor{Version: cursorVersion, Method: m.name(), Fingerprint: r.fingerprint, Position: position}.encode()
 }
 
 // beginCursor prepares the cursor that a full read will end with, before it begins.
 func (r *reading) beginCursor() (end func() []byte, err error) {
-	m, mark, why, err := r.choose()
+	m, position, why, err := r.choose()
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +210,7 @@ func (r *reading) beginCursor() (end func() []byte, err error) {
 		r.connector.env.Log.Debug("no incremental reads", "op", r.op, "why", why)
 		return func() []byte { return nil }, nil
 	}
-	return func() []byte { return r.cursor(m, mark()) }, nil
+	return func() []byte { return r.cursor(m, position()) }, nil
 }
 
 // expired is the error that leads to a full read, which is compared with what is stored.
@@ -218,9 +218,9 @@ func (r *reading) expired(format string, args ...any) error {
 	return &fault.Error{Class: fault.CursorExpired, Op: r.op, Where: r.session.server, Err: fmt.Errorf(format, args...)}
 }
 
-// last is the last page of a delta: the method's new mark and the proof that the answer was complete.
-func (r *reading) last(m method, mark []byte) *connectors.Page {
-	return &connectors.Page{Cursor: r.cursor(m, mark), Proof: &connectors.Proof{Scope: r.query.String(), Count: -1}}
+// last is the last page of a delta: the method's new position and the proof that the answer was complete.
+func (r *reading) last(m method, position []byte) *connectors.Page {
+	return &connectors.Page{Cursor: r.cursor(m, position), Proof: &connectors.Proof{Scope: r.query.String(), Count: -1}}
 }
 
 // readDelta reads what changed since the cursor.
@@ -241,8 +241,8 @@ func (c *Connector) readDelta(ctx context.Context, op string, kind directory.Kin
 		return err
 	}
 	for _, m := range c.methods(r.preset) {
-		if m.name() == cur.Method && r.print == cur.Print {
-			err := m.changes(ctx, r, cur.Mark, emit)
+		if m.name() == cur.Method && r.fingerprint == cur.Fingerprint {
+			err := m.changes(ctx, r, cur.Position, emit)
 			if err != nil && fault.ClassOf(err) == fault.Transient {
 				c.servers.failed(s.server)
 			}

@@ -28,12 +28,12 @@ const modifyTimestamp = "modifyTimestamp"
 // with a slow clock or a slow link arrives late, stamped with a time that has passed.
 const overlap = 10 * time.Minute
 
-// stampMark is how far the stream has been read.
-type stampMark struct {
+// stampPosition is how far the stream has been read.
+type stampPosition struct {
 	// Since is the latest change that was seen, by the server's clock.
 	Since time.Time `json:"since"`
 	// Areas hold the contextCSN, if the server shows it: while it stays the same, there is nothing new.
-	Areas []csnMark `json:"areas,omitempty"`
+	Areas []csnPosition `json:"areas,omitempty"`
 }
 
 // begin implements method.
@@ -44,9 +44,9 @@ func (timestamps) begin(r *reading) (func() []byte, string, error) {
 	if r.preset.name == presetActiveDirectory {
 		return nil, "Active Directory does not search by modifyTimestamp: use usn", nil
 	}
-	var mark stampMark
+	var position stampPosition
 	var err error
-	if mark.Areas, err = r.csnMarks(); err != nil {
+	if position.Areas, err = r.csnPositions(); err != nil {
 		return nil, "", err
 	}
 	r.tr.watch(modifyTimestamp)
@@ -55,16 +55,16 @@ func (timestamps) begin(r *reading) (func() []byte, string, error) {
 		if r.tr.newest.IsZero() {
 			return nil // no entry shows when it was changed
 		}
-		mark.Since = clock(mark.Areas)
-		return encodeMark(mark)
+		position.Since = clock(position.Areas)
+		return encodePosition(position)
 	}, "", nil
 }
 
 // stopwatch begins to measure a listing. The function that it returns gives the time from which the next one must
 // look, which our clock can make earlier, never later: that costs repetitions, where a later time costs changes.
-func (r *reading) stopwatch() func(areas []csnMark) time.Time {
+func (r *reading) stopwatch() func(areas []csnPosition) time.Time {
 	began, wall := time.Now(), r.connector.env.Now()
-	return func(areas []csnMark) time.Time {
+	return func(areas []csnPosition) time.Time {
 		since := latest(areas)
 		if since.IsZero() {
 			since = r.tr.newest.Add(-time.Since(began))
@@ -76,25 +76,25 @@ func (r *reading) stopwatch() func(areas []csnMark) time.Time {
 	}
 }
 
-// csnMarks reads contextCSN, or returns nothing when some database does not show it.
-func (r *reading) csnMarks() ([]csnMark, error) {
+// csnPositions reads contextCSN, or returns nothing when some database does not show it.
+func (r *reading) csnPositions() ([]csnPosition, error) {
 	areas, ok := r.areas()
 	if !ok {
 		return nil, nil
 	}
-	marks := make([]csnMark, 0, len(areas))
+	positions := make([]csnPosition, 0, len(areas))
 	for _, a := range areas {
 		csn, why, err := r.contextCSN(a)
 		if err != nil || why != "" {
 			return nil, err
 		}
-		marks = append(marks, csnMark{Suffix: a.suffix, Base: a.base, CSN: csn})
+		positions = append(positions, csnPosition{Suffix: a.suffix, Base: a.base, CSN: csn})
 	}
-	return marks, nil
+	return positions, nil
 }
 
 // latest returns the time of the latest of all CSNs; zero when there are none.
-func latest(areas []csnMark) (t time.Time) {
+func latest(areas []csnPosition) (t time.Time) {
 	for _, a := range areas {
 		for _, csn := range a.CSN {
 			if at, ok := parseGeneralizedTime(csn[:len("20060102150405")] + "Z"); ok && at.After(t) {
@@ -107,37 +107,37 @@ func latest(areas []csnMark) (t time.Time) {
 
 // changes implements method.
 func (m timestamps) changes(ctx context.Context, r *reading, data []byte, emit func(*connectors.Page) error) error {
-	var mark stampMark
-	if err := json.Unmarshal(data, &mark); err != nil || mark.Since.IsZero() {
+	var position stampPosition
+	if err := json.Unmarshal(data, &position); err != nil || position.Since.IsZero() {
 		return r.expired("the mark cannot be read")
 	}
-	next := stampMark{}
+	next := stampPosition{}
 	var err error
-	if next.Areas, err = r.csnMarks(); err != nil {
+	if next.Areas, err = r.csnPositions(); err != nil {
 		return err
 	}
-	if len(next.Areas) != len(mark.Areas) {
+	if len(next.Areas) != len(position.Areas) {
 		return r.expired("the server shows its contextCSN differently than before")
 	}
 	same := len(next.Areas) > 0
 	for i, a := range next.Areas {
-		if a.Suffix != mark.Areas[i].Suffix || a.Base != mark.Areas[i].Base || behind(a.CSN, mark.Areas[i].CSN) {
+		if a.Suffix != position.Areas[i].Suffix || a.Base != position.Areas[i].Base || behind(a.CSN, position.Areas[i].CSN) {
 			return r.expired("the server knows less than was read before: another server, or one that was restored")
 		}
-		same = same && slices.Equal(a.CSN, mark.Areas[i].CSN)
+		same = same && slices.Equal(a.CSN, position.Areas[i].CSN)
 	}
 	if same {
 		return emit(r.last(m, data))
 	}
 	r.tr.watch(modifyTimestamp)
 	clock := r.stopwatch()
-	if err := r.poll(ctx, mark.Since, emit); err != nil {
+	if err := r.poll(ctx, position.Since, emit); err != nil {
 		return err
 	}
-	if next.Since = clock(next.Areas); next.Since.Before(mark.Since) {
-		next.Since = mark.Since
+	if next.Since = clock(next.Areas); next.Since.Before(position.Since) {
+		next.Since = position.Since
 	}
-	return emit(r.last(m, encodeMark(next)))
+	return emit(r.last(m, encodePosition(next)))
 }
 
 // poll emits what was changed since a time, and what lies below changed containers.
@@ -161,8 +161,8 @@ func (r *reading) poll(ctx context.Context, since time.Time, emit func(*connecto
 		if err != nil {
 			return err
 		}
-		p := newPart(r.preset.form, []line{l})
-		if err := d.relistNewer(ctx, &p, newer); err != nil {
+		set := newSearchSet(r.preset.form, []searchLine{l})
+		if err := d.relistNewer(ctx, &set, newer); err != nil {
 			return err
 		}
 	}
@@ -191,21 +191,21 @@ func (d *delta) anyChange(newer string) (bool, error) {
 	return false, nil
 }
 
-// relistNewer reads what lies below the changed containers of a part.
-func (d *delta) relistNewer(ctx context.Context, p *part, newer string) error {
+// relistNewer reads what lies below the changed containers of a search set.
+func (d *delta) relistNewer(ctx context.Context, set *searchSet, newer string) error {
 	var containers, normal []string
 	err := d.pages(ctx, wire.Search{
-		Base: p.base, Scope: ldap.ScopeWholeSubtree, Filter: "(&(hasSubordinates=TRUE)" + newer + ")", Attributes: []string{"1.1"},
+		Base: set.base, Scope: ldap.ScopeWholeSubtree, Filter: "(&(hasSubordinates=TRUE)" + newer + ")", Attributes: []string{"1.1"},
 	}, func() error {
 		containers = append(containers, d.entry.DN)
-		normal = append(normal, string(p.form.append(nil, d.entry.DN)))
+		normal = append(normal, string(set.form.append(nil, d.entry.DN)))
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	for _, dn := range outermost(containers, normal) {
-		if err := d.relist(ctx, p, dn); err != nil {
+		if err := d.relist(ctx, set, dn); err != nil {
 			return err
 		}
 	}

@@ -27,33 +27,33 @@ const controlShowDeleted = "1.2.840.113556.1.4.417"
 
 func (usn) name() string { return methodUSN }
 
-// usnMark is where a delta begins.
-type usnMark struct {
+// usnPosition is where a delta begins.
+type usnPosition struct {
 	// Host is the domain controller and Invocation its database, which gets another one when it is restored.
 	Host       string `json:"host"`
 	Invocation string `json:"invocation"`
 	// USN is the last change that was seen.
 	USN uint64 `json:"usn"`
-	// Witness is the GUID of a deleted entry. Whoever sees it has the right to see deleted entries, and no entry
+	// TombstoneProbe is the GUID of a deleted entry. Whoever sees it has the right to see deleted entries, and no entry
 	// that was deleted after it has been swept away: they all last equally long.
-	Witness string `json:"witness"`
+	TombstoneProbe string `json:"witness"`
 }
 
-func (m usnMark) encode() []byte {
-	data, err := json.Marshal(m)
+func (p usnPosition) encode() []byte {
+	data, err := json.Marshal(p)
 	if err != nil {
 		panic(err) // texts and numbers always have a JSON form
 	}
 	return data
 }
 
-// decodeUSNMark reads a mark. What it takes makes a filter.
-func decodeUSNMark(data []byte) (mark usnMark, ok bool) {
-	if err := json.Unmarshal(data, &mark); err != nil {
-		return usnMark{}, false
+// decodeUSNPosition reads a position. What it takes makes a filter.
+func decodeUSNPosition(data []byte) (position usnPosition, ok bool) {
+	if err := json.Unmarshal(data, &position); err != nil {
+		return usnPosition{}, false
 	}
-	guid, err := hex.DecodeString(mark.Witness)
-	return mark, err == nil && len(guid) == 16
+	guid, err := hex.DecodeString(position.TombstoneProbe)
+	return position, err == nil && len(guid) == 16
 }
 
 // begin implements method. The number of the last change was read when the connection was made, before the listing.
@@ -62,15 +62,15 @@ func (usn) begin(r *reading) (end func() []byte, why string, err error) {
 	if why != "" {
 		return nil, why, nil
 	}
-	m := usnMark{Host: r.session.root.hostName, USN: last}
-	if m.Invocation, m.Witness, why, err = r.witness(area.suffix); why != "" || err != nil {
+	m := usnPosition{Host: r.session.root.hostName, USN: last}
+	if m.Invocation, m.TombstoneProbe, why, err = r.findTombstoneProbe(area.suffix); why != "" || err != nil {
 		return nil, why, err
 	}
 	return m.encode, "", nil
 }
 
-// witness finds what a mark needs besides a number: the database, and a deleted entry.
-func (r *reading) witness(suffix string) (invocation, guid, why string, err error) {
+// findTombstoneProbe finds what a position needs besides a number: the database, and a deleted entry.
+func (r *reading) findTombstoneProbe(suffix string) (invocation, guid, why string, err error) {
 	if invocation, err = r.invocation(); err != nil || invocation == "" {
 		return "", "", "the bind user does not see the invocationId of the domain controller", err
 	}
@@ -139,51 +139,51 @@ func (r *reading) anyTombstone(suffix string) (string, error) {
 
 // changes implements method.
 func (u usn) changes(ctx context.Context, r *reading, data []byte, emit func(*connectors.Page) error) error {
-	mark, ok := decodeUSNMark(data)
+	position, ok := decodeUSNPosition(data)
 	if !ok {
 		return r.expired("the mark is damaged")
 	}
-	area, last, err := r.continued(&mark)
+	area, last, err := r.continued(&position)
 	switch {
 	case err != nil:
 		return err
-	case last == mark.USN:
+	case last == position.USN:
 		return emit(r.last(u, data))
 	}
-	if err := r.sameDatabase(&mark); err != nil {
+	if err := r.sameDatabase(&position); err != nil {
 		return err
 	}
-	return u.follow(ctx, r, &area, mark, last, emit)
+	return u.follow(ctx, r, &area, position, last, emit)
 }
 
-// continued checks that this is the domain controller of a mark, which has not forgotten anything, and returns the
+// continued checks that this is the domain controller of a position, which has not forgotten anything, and returns the
 // number of its last change.
-func (r *reading) continued(mark *usnMark) (in area, last uint64, err error) {
+func (r *reading) continued(position *usnPosition) (in area, last uint64, err error) {
 	in, last, why := r.usnUsable()
 	switch {
 	case why != "":
 		err = r.expired("%s", why)
-	case r.session.root.hostName != mark.Host:
-		err = r.expired("this is the domain controller %s, the mark is of %s", r.session.root.hostName, mark.Host)
-	case last < mark.USN:
+	case r.session.root.hostName != position.Host:
+		err = r.expired("this is the domain controller %s, the mark is of %s", r.session.root.hostName, position.Host)
+	case last < position.USN:
 		err = r.expired("the domain controller has forgotten changes: it was restored")
 	}
 	return in, last, err
 }
 
-// sameDatabase checks that the domain controller has the database of a mark.
-func (r *reading) sameDatabase(mark *usnMark) error {
+// sameDatabase checks that the domain controller has the database of a position.
+func (r *reading) sameDatabase(position *usnPosition) error {
 	switch invocation, err := r.invocation(); {
 	case err != nil:
 		return err
-	case invocation != mark.Invocation:
+	case invocation != position.Invocation:
 		return r.expired("the database of the domain controller was restored or replaced")
 	}
 	return nil
 }
 
-// follow reads what changed after the mark, up to at least the number last.
-func (u usn) follow(ctx context.Context, r *reading, area *area, mark usnMark, last uint64, emit func(*connectors.Page) error) error {
+// follow reads what changed after the position, up to at least the number last.
+func (u usn) follow(ctx context.Context, r *reading, area *area, position usnPosition, last uint64, emit func(*connectors.Page) error) error {
 	conn, err := r.session.stream(r.op)
 	if err != nil {
 		return err
@@ -191,7 +191,7 @@ func (u usn) follow(ctx context.Context, r *reading, area *area, mark usnMark, l
 	d := r.newDelta(conn, emit)
 	defer d.ranges.close()
 	d.hold = true
-	s := &survey{delta: d, since: mark.USN + 1, witness: mark.Witness, newest: mark.Witness}
+	s := &usnScan{delta: d, since: position.USN + 1, tombstoneProbe: position.TombstoneProbe, newest: position.TombstoneProbe}
 	if err := s.run(ctx, area.suffix); err != nil {
 		return err
 	}
@@ -203,30 +203,30 @@ func (u usn) follow(ctx context.Context, r *reading, area *area, mark usnMark, l
 			return err
 		}
 	}
-	mark.USN, mark.Witness = last, s.newest
-	return emit(r.last(u, mark.encode()))
+	position.USN, position.TombstoneProbe = last, s.newest
+	return emit(r.last(u, position.encode()))
 }
 
-// survey is the first look at everything in a domain that changed: it finds what was deleted, brought back, and
+// usnScan is the first look at everything in a domain that changed: it finds what was deleted, brought back, and
 // moved together with what is below it.
-type survey struct {
+type usnScan struct {
 	*delta
-	since   uint64
-	witness string
+	since          uint64
+	tombstoneProbe string
 
-	seen   bool   // the witness was
+	seen   bool   // the probe was
 	newest string // the deleted entry with the greatest number
 	number uint64 // its number
 	living bool   // something below the bases changed that is not deleted
 	moved  []string
 }
 
-// run asks for changed entries, deleted ones among them, and the witness. Removals are taken; nothing is emitted
+// run asks for changed entries, deleted ones among them, and the probe. Removals are taken; nothing is emitted
 // before the answer is known to be complete.
-func (s *survey) run(ctx context.Context, suffix string) error {
+func (s *usnScan) run(ctx context.Context, suffix string) error {
 	err := s.pages(ctx, wire.Search{
 		Base: suffix, Scope: ldap.ScopeWholeSubtree,
-		Filter: fmt.Sprintf("(|(uSNChanged>=%d)(objectGUID=%s))", s.since, escapeBytes(s.witness)),
+		Filter: fmt.Sprintf("(|(uSNChanged>=%d)(objectGUID=%s))", s.since, escapeBytes(s.tombstoneProbe)),
 		Attributes: []string{
 			"objectGUID", "objectClass", "isDeleted", "lastKnownParent", "uSNChanged", "uSNCreated", "replPropertyMetaData",
 		},
@@ -250,12 +250,12 @@ func escapeBytes(digits string) string {
 	return b.String()
 }
 
-// note looks at one entry of the survey.
-func (s *survey) note() error {
-	var e surveyed
+// note looks at one entry of the scan.
+func (s *usnScan) note() error {
+	var e scannedEntry
 	e.load(&s.entry)
 	number, _ := strconv.ParseUint(e.changed, 10, 64)
-	if e.deleted && hex.EncodeToString([]byte(e.guid)) == s.witness {
+	if e.deleted && hex.EncodeToString([]byte(e.guid)) == s.tombstoneProbe {
 		s.seen = true
 	}
 	if number < s.since {
@@ -277,7 +277,7 @@ func (s *survey) note() error {
 	return nil
 }
 
-func (s *survey) deletedEntry(e *surveyed, number uint64) error {
+func (s *usnScan) deletedEntry(e *scannedEntry, number uint64) error {
 	id, ok := guidText(e.guid)
 	if !ok || !strings.Contains(s.entry.DN, `\0ADEL:`) {
 		return nil // the container of deleted entries is marked as deleted, too
@@ -289,7 +289,7 @@ func (s *survey) deletedEntry(e *surveyed, number uint64) error {
 }
 
 // objects reads the stream's objects that changed, and those below what was moved.
-func (s *survey) objects(ctx context.Context) error {
+func (s *usnScan) objects(ctx context.Context) error {
 	for _, l := range s.query.lines {
 		changed := l
 		changed.filter = fmt.Sprintf("(&(uSNChanged>=%d)%s)", s.since, l.filter)
@@ -301,7 +301,7 @@ func (s *survey) objects(ctx context.Context) error {
 		}
 		for _, container := range s.outermost(l.base) {
 			// Not there any more means that it was changed again: the next delta tells.
-			if err := s.list(ctx, line{container, l.scope, l.filter}); err != nil && !hidden(err) {
+			if err := s.list(ctx, searchLine{container, l.scope, l.filter}); err != nil && !hidden(err) {
 				return err
 			}
 		}
@@ -310,22 +310,22 @@ func (s *survey) objects(ctx context.Context) error {
 }
 
 // below reports whether an entry is at or below one of the bases.
-func (s *survey) below(dn string) bool {
+func (s *usnScan) below(dn string) bool {
 	normal := string(s.preset.form.append(nil, dn))
-	return slices.ContainsFunc(s.query.lines, func(l line) bool {
+	return slices.ContainsFunc(s.query.lines, func(l searchLine) bool {
 		top := string(s.preset.form.append(nil, l.base))
 		return normal == top || under(normal, top)
 	})
 }
 
-func (s *survey) list(ctx context.Context, l line) error {
+func (s *usnScan) list(ctx context.Context, l searchLine) error {
 	return s.pages(ctx, wire.Search{
 		Base: l.base, Scope: l.scope, Filter: l.filter, Attributes: s.tr.row.names, Controls: s.tr.controls(),
 	}, func() error { return s.take(ctx, "") })
 }
 
 // outermost lists the moved containers below a base, without those below another one of them.
-func (s *survey) outermost(base string) []string {
+func (s *usnScan) outermost(base string) []string {
 	form := s.preset.form
 	top := string(form.append(nil, base))
 	normal := make([]string, len(s.moved))

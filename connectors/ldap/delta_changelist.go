@@ -14,8 +14,8 @@ import (
 
 // changeList is what directory synchronization says: who was deleted, and which entries to read again.
 type changeList struct {
-	*survey
-	mark *dirsyncMark
+	*usnScan
+	position *dirsyncPosition
 	// changed and named hold GUIDs, in hexadecimal: of entries that changed, and of those among them that got their
 	// name or place and may be containers.
 	changed, named []string
@@ -23,23 +23,23 @@ type changeList struct {
 }
 
 // run reads the list to its end. Removals are taken; nothing is emitted before the list is known to be complete. The
-// mark's cookie is the new one then.
+// position's cookie is the new one then.
 func (l *changeList) run(ctx context.Context, suffix string) error {
 	search := wire.Search{Base: suffix, Scope: ldap.ScopeWholeSubtree, Filter: "(objectClass=*)", Attributes: l.changeAttributes()}
 	for {
-		search.Controls = []wire.Control{l.mark.request()}
+		search.Controls = []wire.Control{l.position.request()}
 		answer, err := l.part(search)
 		switch {
 		case err != nil:
 			return err
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case answer.More && answer.Cookie == string(l.mark.Cookie):
+		case answer.More && answer.Cookie == string(l.position.Cookie):
 			return l.expired("the list of changes comes to no end")
 		}
-		l.mark.Cookie = []byte(answer.Cookie)
+		l.position.Cookie = []byte(answer.Cookie)
 		if !answer.More {
-			return l.prove(ctx, suffix)
+			return l.verifyTombstones(ctx, suffix)
 		}
 	}
 }
@@ -122,18 +122,18 @@ func (l *changeList) note() error {
 	return nil
 }
 
-// prove looks for the witness, after the list: whatever was deleted after it was still there to be listed.
-func (l *changeList) prove(ctx context.Context, suffix string) error {
+// verifyTombstones looks for the probe, after the list: whatever was deleted after it was still there to be listed.
+func (l *changeList) verifyTombstones(ctx context.Context, suffix string) error {
 	fresh := false
 	err := l.pages(ctx, wire.Search{
-		Base: suffix, Scope: ldap.ScopeWholeSubtree, Filter: anyGUID([]string{l.witness, l.candidateOrWitness()}),
+		Base: suffix, Scope: ldap.ScopeWholeSubtree, Filter: anyGUID([]string{l.tombstoneProbe, l.candidateOrProbe()}),
 		Attributes: []string{"objectGUID", "isDeleted"}, Controls: []wire.Control{{OID: controlShowDeleted, Critical: true}},
 	}, func() error {
-		var e surveyed
+		var e scannedEntry
 		e.load(&l.entry)
 		switch digits := hex.EncodeToString([]byte(e.guid)); {
 		case !e.deleted:
-		case digits == l.witness:
+		case digits == l.tombstoneProbe:
 			l.seen = true
 		case digits == l.candidate:
 			fresh = true
@@ -152,9 +152,9 @@ func (l *changeList) prove(ctx context.Context, suffix string) error {
 	return nil
 }
 
-func (l *changeList) candidateOrWitness() string {
+func (l *changeList) candidateOrProbe() string {
 	if l.candidate == "" {
-		return l.witness
+		return l.tombstoneProbe
 	}
 	return l.candidate
 }
@@ -193,7 +193,7 @@ func (l *changeList) objects(ctx context.Context) error {
 		}
 		for _, container := range l.outermost(own.base) {
 			// Not there any more means that it was changed again: the next delta tells.
-			if err := l.list(ctx, line{container, own.scope, own.filter}); err != nil && !hidden(err) {
+			if err := l.list(ctx, searchLine{container, own.scope, own.filter}); err != nil && !hidden(err) {
 				return err
 			}
 		}

@@ -18,51 +18,51 @@ import (
 //
 // Its cookie would be good on other domain controllers, which is not made use of: on one that has not yet heard of
 // everything, an entry would be read in an earlier state than before, and since the cookie covers the later one,
-// nothing would ever name it again. So marks are of one database, as those of usn are.
+// nothing would ever name it again. So positions are of one database, as those of usn are.
 type dirsync struct{}
 
 var _ method = dirsync{}
 
 func (dirsync) name() string { return methodDirSync }
 
-// dirsyncMark is where a delta begins.
-type dirsyncMark struct {
-	usnMark
+// dirsyncPosition is where a delta begins.
+type dirsyncPosition struct {
+	usnPosition
 	Cookie []byte `json:"cookie"`
 	// Secured: asked under the account's own rights to read, without the right to replicate.
 	Secured bool `json:"secured"`
 }
 
-func (m dirsyncMark) encode() []byte {
-	data, err := json.Marshal(m)
+func (p dirsyncPosition) encode() []byte {
+	data, err := json.Marshal(p)
 	if err != nil {
 		panic(err) // texts and numbers always have a JSON form
 	}
 	return data
 }
 
-func decodeDirSyncMark(data []byte) (mark dirsyncMark, ok bool) {
-	if err := json.Unmarshal(data, &mark); err != nil || len(mark.Cookie) == 0 {
-		return dirsyncMark{}, false
+func decodeDirSyncPosition(data []byte) (position dirsyncPosition, ok bool) {
+	if err := json.Unmarshal(data, &position); err != nil || len(position.Cookie) == 0 {
+		return dirsyncPosition{}, false
 	}
-	_, ok = decodeUSNMark(data)
-	return mark, ok
+	_, ok = decodeUSNPosition(data)
+	return position, ok
 }
 
 // dirsyncBytes is how large one answer should be.
 const dirsyncBytes = 2 << 20
 
-func (m *dirsyncMark) flags() uint32 {
+func (p *dirsyncPosition) flags() uint32 {
 	flags := wire.DirSyncIncrementalValues | wire.DirSyncAncestorsFirst
-	if m.Secured {
+	if p.Secured {
 		flags |= wire.DirSyncObjectSecurity
 	}
 	return flags
 }
 
-// request makes the control that asks for what changed since the mark.
-func (m *dirsyncMark) request() wire.Control {
-	return wire.DirSyncRequest(m.flags(), dirsyncBytes, string(m.Cookie))
+// request makes the control that asks for what changed since the position.
+func (p *dirsyncPosition) request() wire.Control {
+	return wire.DirSyncRequest(p.flags(), dirsyncBytes, string(p.Cookie))
 }
 
 // begin implements method. Where a delta begins is known from a question that no entry answers.
@@ -77,7 +77,7 @@ func (dirsync) begin(r *reading) (end func() []byte, why string, err error) {
 	if why != "" {
 		return nil, why, nil
 	}
-	m := dirsyncMark{usnMark: usnMark{Host: r.session.root.hostName, USN: last}}
+	m := dirsyncPosition{usnPosition: usnPosition{Host: r.session.root.hostName, USN: last}}
 	m.Cookie, why, err = r.presentCookie(area.suffix, &m)
 	if why != "" && r.connector.cfg.Incremental == methodDirSync {
 		m.Secured = true
@@ -86,14 +86,14 @@ func (dirsync) begin(r *reading) (end func() []byte, why string, err error) {
 	if why != "" || err != nil {
 		return nil, why, err
 	}
-	if m.Invocation, m.Witness, why, err = r.witness(area.suffix); why != "" || err != nil {
+	if m.Invocation, m.TombstoneProbe, why, err = r.findTombstoneProbe(area.suffix); why != "" || err != nil {
 		return nil, why, err
 	}
 	return m.encode, "", nil
 }
 
 // presentCookie asks for a cookie of the present state. why says what the server refuses.
-func (r *reading) presentCookie(suffix string, m *dirsyncMark) (cookie []byte, why string, err error) {
+func (r *reading) presentCookie(suffix string, m *dirsyncPosition) (cookie []byte, why string, err error) {
 	for {
 		req := ldap.NewSearchRequest(suffix, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, nobody(),
 			r.changeAttributes(), []ldap.Control{ldap.NewRequestControlDirSync(int64(m.flags()), dirsyncBytes, cookie)})
@@ -150,18 +150,18 @@ func dirsyncRefused(err error) (words string, refused bool) {
 
 // changes implements method.
 func (m dirsync) changes(ctx context.Context, r *reading, data []byte, emit func(*connectors.Page) error) error {
-	mark, ok := decodeDirSyncMark(data)
+	position, ok := decodeDirSyncPosition(data)
 	if !ok {
 		return r.expired("the mark is damaged")
 	}
-	area, last, err := r.continued(&mark.usnMark)
+	area, last, err := r.continued(&position.usnPosition)
 	switch {
 	case err != nil:
 		return err
-	case last == mark.USN:
+	case last == position.USN:
 		return emit(r.last(m, data))
 	}
-	if err := r.sameDatabase(&mark.usnMark); err != nil {
+	if err := r.sameDatabase(&position.usnPosition); err != nil {
 		return err
 	}
 	conn, err := r.session.stream(r.op)
@@ -171,7 +171,7 @@ func (m dirsync) changes(ctx context.Context, r *reading, data []byte, emit func
 	d := r.newDelta(conn, emit)
 	defer d.ranges.close()
 	d.hold = true
-	l := &changeList{survey: &survey{delta: d, witness: mark.Witness, newest: mark.Witness}, mark: &mark}
+	l := &changeList{usnScan: &usnScan{delta: d, tombstoneProbe: position.TombstoneProbe, newest: position.TombstoneProbe}, position: &position}
 	if err := l.run(ctx, area.suffix); err != nil {
 		return err
 	}
@@ -181,6 +181,6 @@ func (m dirsync) changes(ctx context.Context, r *reading, data []byte, emit func
 	if err := l.objects(ctx); err != nil {
 		return err
 	}
-	mark.USN, mark.Witness = last, l.newest
-	return emit(r.last(m, mark.encode()))
+	position.USN, position.TombstoneProbe = last, l.newest
+	return emit(r.last(m, position.encode()))
 }
