@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"dirsyncd/sync/directory/dn"
+
 	"github.com/go-ldap/ldap/v3"
 )
 
@@ -15,7 +17,7 @@ type area struct {
 	// base is where one search finds everything in the area: the only base, or what all bases have in common.
 	base  string
 	parts []part
-	form  dnForm
+	form  dn.Form
 }
 
 // part holds lines of an area that have the same filter.
@@ -23,7 +25,7 @@ type part struct {
 	base   string // as that of the area
 	filter string
 	spots  []spot
-	form   dnForm
+	form   dn.Form
 }
 
 // spot is where a line searches.
@@ -40,15 +42,15 @@ func (p *part) searchScope() int {
 	return ldap.ScopeWholeSubtree
 }
 
-// holds reports whether an entry lies in the part.
-func (p *part) holds(dn string) bool {
-	normal := string(p.form.append(nil, dn))
+// holds reports whether the entry of a DN lies in the part.
+func (p *part) holds(entry string) bool {
+	normal := string(p.form.Append(nil, entry))
 	return slices.ContainsFunc(p.spots, func(s spot) bool {
 		switch s.scope {
 		case ldap.ScopeBaseObject:
 			return normal == s.base
 		case ldap.ScopeSingleLevel:
-			return under(normal, s.base) && parentDN(normal) == s.base
+			return under(normal, s.base) && dn.Parent(normal) == s.base
 		default:
 			return normal == s.base || under(normal, s.base)
 		}
@@ -56,22 +58,22 @@ func (p *part) holds(dn string) bool {
 }
 
 // newPart makes a part of lines with the same filter.
-func newPart(form dnForm, lines []line) part {
+func newPart(form dn.Form, lines []line) part {
 	p := part{base: commonBase(form, lines), filter: lines[0].filter, form: form}
 	for _, l := range lines {
-		p.spots = append(p.spots, spot{base: string(form.append(nil, l.base)), scope: l.scope})
+		p.spots = append(p.spots, spot{base: string(form.Append(nil, l.base)), scope: l.scope})
 	}
 	return p
 }
 
 // commonBase is the lowest entry that has all bases below it, or is one of them.
-func commonBase(form dnForm, lines []line) string {
+func commonBase(form dn.Form, lines []line) string {
 	base := lines[0].base
 	for _, l := range lines[1:] {
-		normal := string(form.append(nil, l.base))
-		for top := string(form.append(nil, base)); normal != top && !under(normal, top); {
-			base = parentDN(base)
-			top = string(form.append(nil, base))
+		normal := string(form.Append(nil, l.base))
+		for top := string(form.Append(nil, base)); normal != top && !under(normal, top); {
+			base = dn.Parent(base)
+			top = string(form.Append(nil, base))
 		}
 	}
 	return base
@@ -116,9 +118,9 @@ func (r *reading) areas() ([]area, bool) {
 
 // namingContext finds the naming context that holds a DN: the longest of those above it.
 func (r *reading) namingContext(dn string) (suffix string, ok bool) {
-	normal := string(r.preset.form.append(nil, dn))
+	normal := string(r.preset.form.Append(nil, dn))
 	for _, name := range r.session.root.namingContexts {
-		top := string(r.preset.form.append(nil, name))
+		top := string(r.preset.form.Append(nil, name))
 		if (normal == top || under(normal, top)) && (!ok || len(name) > len(suffix)) {
 			suffix, ok = name, true
 		}
