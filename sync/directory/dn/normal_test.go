@@ -1,4 +1,4 @@
-package ldap
+package dn
 
 import (
 	"strings"
@@ -8,7 +8,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-func TestNormalDN(t *testing.T) {
+func TestNormalForm(t *testing.T) {
 	for _, tc := range []struct{ in, want string }{
 		{"uid=ada,ou=People,dc=example,dc=test", "uid=ada,ou=people,dc=example,dc=test"},
 		{" UID = Ada Ames , OU=People ", "uid=ada ames,ou=people"},
@@ -29,37 +29,17 @@ func TestNormalDN(t *testing.T) {
 		{" Not a DN ", "not a dn"},
 		{"cn=", "cn="},
 	} {
-		if got := string(dnForm{squash: true}.append(nil, tc.in)); got != tc.want {
+		if got := string(Form{SquashSpaces: true}.Append(nil, tc.in)); got != tc.want {
 			t.Errorf("%q becomes %q, want %q", tc.in, got, tc.want)
 		}
 	}
-	if got := string(dnForm{}.append([]byte("dn:"), "CN=A  B")); got != "dn:cn=a  b" {
+	if got := string(Form{}.Append([]byte("dn:"), "CN=A  B")); got != "dn:cn=a  b" {
 		t.Errorf("without squashing: %q", got)
 	}
 }
 
-func TestParentDN(t *testing.T) {
-	for in, want := range map[string]string{
-		"uid=a,ou=B,dc=c": "ou=B,dc=c", `cn=a\,b, OU=x`: "OU=x", "dc=c": "", "": "", `cn=a\`: "",
-	} {
-		if got := parentDN(in); got != want {
-			t.Errorf("parent of %q is %q, want %q", in, got, want)
-		}
-	}
-}
-
-func TestStripUID(t *testing.T) {
-	for in, want := range map[string]string{
-		"cn=a,dc=b#'0101'B": "cn=a,dc=b", "cn=a#'012'B": "cn=a#'012'B", "cn=a": "cn=a", "cn=a#''B": "cn=a", "'B": "'B",
-	} {
-		if got := stripUID(in); got != want {
-			t.Errorf("%q becomes %q, want %q", in, got, want)
-		}
-	}
-}
-
-// FuzzNormalDN: the normal form is its own, and two DNs that go-ldap calls equal have the same one, and only they.
-func FuzzNormalDN(f *testing.F) {
+// FuzzNormalForm: the normal form is its own, and two DNs that go-ldap calls equal have the same one, and only they.
+func FuzzNormalForm(f *testing.F) {
 	f.Add("uid=ada,dc=x", "UID=ADA, DC=X")
 	f.Add(`cn=a\,b+sn=c,dc=x`, `SN=c+CN=a\2cb,dc=x`)
 	f.Add("cn=ſ,dc=x", "cn=S,dc=x")
@@ -67,11 +47,11 @@ func FuzzNormalDN(f *testing.F) {
 	f.Add(` = ,`, `cn=\20a\20`)
 	f.Add("\r=#=", "=#=")
 	f.Fuzz(func(t *testing.T, a, b string) {
-		var form dnForm
+		var form Form
 		for _, dn := range []string{a, b} {
-			for _, form := range []dnForm{{}, {squash: true}} {
-				once := string(form.append(nil, dn))
-				if twice := string(form.append(nil, once)); twice != once {
+			for _, form := range []Form{{}, {SquashSpaces: true}} {
+				once := string(form.Append(nil, dn))
+				if twice := string(form.Append(nil, once)); twice != once {
 					t.Errorf("%q becomes %q, which becomes %q", dn, once, twice)
 				}
 			}
@@ -81,7 +61,7 @@ func FuzzNormalDN(f *testing.F) {
 		if errA != nil || errB != nil || !isUTF8(left) || !isUTF8(right) {
 			return
 		}
-		same := string(form.append(nil, a)) == string(form.append(nil, b))
+		same := string(form.Append(nil, a)) == string(form.Append(nil, b))
 		if equal := left.EqualFold(right); equal != same {
 			t.Errorf("%q and %q: EqualFold %t, same normal form %t", a, b, equal, same)
 		}
