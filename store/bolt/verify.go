@@ -86,14 +86,14 @@ func (v *verifier) run() {
 }
 
 // bad notes a problem.
-func (v *verifier) bad(p place, format string, args ...any) {
+func (v *verifier) bad(p bucketID, format string, args ...any) {
 	if len(v.problems) < maxProblems {
 		v.problems = append(v.problems, fmt.Errorf("%s: "+format, append([]any{p}, args...)...))
 	}
 }
 
 // check notes an error, if there is one.
-func (v *verifier) check(p place, err error) bool {
+func (v *verifier) check(p bucketID, err error) bool {
 	if err != nil {
 		v.bad(p, "%w", err)
 	}
@@ -101,7 +101,7 @@ func (v *verifier) check(p place, err error) bool {
 }
 
 // equal notes a counter that is wrong.
-func (v *verifier) equal(p place, what string, counted, found uint64) {
+func (v *verifier) equal(p bucketID, what string, counted, found uint64) {
 	if counted != found {
 		v.bad(p, "%d %s are counted, %d are there", counted, what, found)
 	}
