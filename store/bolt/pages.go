@@ -8,11 +8,11 @@ import (
 	"io"
 )
 
-// The pages of a bbolt file, version 2 (go.etcd.io/bbolt/internal/common), which extract writes, too. bbolt has a check of its own, but it
+// The pages of a bbolt file, version 2 (go.etcd.io/bbolt/internal/common). bbolt has a check of its own, but it
 // runs in a goroutine that nobody can guard and follows what it reads: a damaged page can end the process.
-// This one reads the file, not the mapping, and believes nothing.
+// This one reads the file, not the mapping, and believes nothing. extract writes such pages.
 //
-// The pages may be other ones in another version of bbolt: boltVersion is the one whose files were looked at.
+// They may be other ones in another version of bbolt: boltVersion is the one whose files were looked at.
 const (
 	boltVersion = "v1.5.0"
 
