@@ -9,6 +9,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
 	"dirsyncd/sync/plan"
 )
 
@@ -43,7 +44,7 @@ func (e *Engine) RunConnection(ctx context.Context, c *Connection, job Job) []Re
 // tenants asks the source for its tenants, or the store when the source is not to be asked. unlisted are those
 // that were read before and that the source no longer has.
 func (e *Engine) tenants(ctx context.Context, c *Connection, job Job) (tenants, unlisted []connectors.Tenant, err error) {
-	defer recovered("list the tenants", &err)
+	defer fault.Recover("list the tenants", &err)
 	stored, err := e.StoredTenants(ctx, c.Name)
 	if err != nil {
 		return nil, nil, err
@@ -74,29 +75,18 @@ func (e *Engine) tenants(ctx context.Context, c *Connection, job Job) (tenants, 
 
 // listedAgain ends the failure of a connection whose tenants could not be listed.
 func (e *Engine) listedAgain(ctx context.Context, c *Connection) error {
-	p := store.Partition{Connection: c.Name}
-	if !e.isFailing(ctx, p) {
-		return nil
+	state := e.stateOf(store.Partition{Connection: c.Name})
+	if state.load(ctx) != nil || state.Failing == nil {
+		return nil // when it cannot be read, the run itself will say so
 	}
 	e.opts.Log.Info("connection recovered: its tenants can be listed again", "connection", c.Name)
-	return e.store.Update(ctx, p, func(tx store.Writer) error {
-		state, err := tx.Tenant()
-		if err != nil {
-			return err
-		}
-		state.Failing, state.Proven = nil, e.opts.Now().UTC()
-		return tx.PutTenant(state)
-	})
+	return state.update(ctx, nil, recovered, proven(e.opts.Now().UTC()))
 }
 
 // isFailing reports whether a partition's last run failed. When that cannot be read, the run itself will say so.
-func (e *Engine) isFailing(ctx context.Context, p store.Partition) (failing bool) {
-	_ = e.store.View(ctx, p, func(tx store.Reader) error {
-		state, err := tx.Tenant()
-		failing = state.Failing != nil
-		return err
-	})
-	return failing
+func (e *Engine) isFailing(ctx context.Context, p store.Partition) bool {
+	state := e.stateOf(p)
+	return state.load(ctx) == nil && state.Failing != nil
 }
 
 // StoredTenants lists the tenants of a connection that were ever read, in order.
@@ -143,10 +133,15 @@ func (e *Engine) begin(c *Connection, t connectors.Tenant, job Job) *run {
 		stamp:  directory.Stamp{Run: newRunID(started), Time: started},
 		counts: plan.Counts{},
 	}
+	r.state = e.stateOf(r.part)
 	r.log = e.opts.Log.With("connection", c.Name, "run", r.stamp.Run)
 	if t.ID != "" {
 		r.log = r.log.With("tenant", t.Name)
 	}
 	r.rec = store.Run{ID: r.stamp.Run, Trigger: job.Trigger, Started: now, Mode: r.mode()}
 	return r
+}
+
+func (e *Engine) stateOf(p store.Partition) *tenantState {
+	return &tenantState{store: e.store, part: p}
 }

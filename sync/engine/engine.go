@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -125,9 +124,8 @@ type run struct {
 	log    *slog.Logger
 	stamp  directory.Stamp
 	rec    store.Run
-	state  store.TenantState
+	state  *tenantState
 	counts plan.Counts
-	wrote  bool // something worth a row in the run history happened
 	// reading: what is stored comes from the source, and is no whole until the last stream has ended.
 	reading bool
 	doubt   bool // a listing proved nothing
@@ -165,7 +163,7 @@ func (r *run) mustWait(ctx context.Context) bool {
 
 // story is a run in four lines: where do we stand, what is new at the source, what follows from it.
 func (r *run) story(ctx context.Context) (err error) {
-	defer recovered("run", &err)
+	defer fault.Recover("run", &err)
 	if err := r.load(ctx); err != nil {
 		return err
 	}
@@ -181,14 +179,6 @@ func (r *run) story(ctx context.Context) (err error) {
 		return err
 	}
 	return r.settle(ctx)
-}
-
-// recovered, when deferred, makes an error of a panic: one tenant's defect is that tenant's alone.
-func recovered(op string, err *error) {
-	if p := recover(); p != nil {
-		*err = &fault.Error{Class: fault.Internal, Op: op, Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack()),
-			Hint: "this is a defect of dirsyncd; nothing that was not stored is lost, please report it"}
-	}
 }
 
 func (r *run) mode() string {
@@ -207,43 +197,32 @@ func (r *run) streams() []connectors.Stream {
 	return slices.DeleteFunc(slices.Clone(r.conn.Source.Describe().Streams), func(s connectors.Stream) bool { return !r.tenant.Has(s.Name) })
 }
 
-// load reads the partition's state, and stores the tenant's name when it is new.
+// load reads the state in which the last run left the tenant.
 func (r *run) load(ctx context.Context) error {
-	return r.store.View(ctx, r.part, func(tx store.Reader) (err error) {
-		if r.state, err = tx.Tenant(); err != nil {
-			return err
-		}
-		if r.job.Offline || r.job.unlisted {
-			// The source was not asked which streams the tenant has.
-			r.tenant.Streams = r.state.Streams
-		}
-		return nil
-	})
+	err := r.state.load(ctx)
+	if r.job.Offline || r.job.unlisted {
+		// The source was not asked which streams the tenant has.
+		r.tenant.Streams = r.state.Streams
+	}
+	return err
 }
 
 func (r *run) view(ctx context.Context, fn func(store.Reader) error) error {
-	return r.store.View(ctx, r.part, fn)
+	return r.state.view(ctx, fn)
 }
 
 func (r *run) update(ctx context.Context, fn func(store.Writer) error) error {
-	r.wrote = true
-	half := r.state
-	half.HalfRead = r.reading || half.HalfRead
-	err := r.store.Update(ctx, r.part, func(tx store.Writer) error {
-		if half.HalfRead != r.state.HalfRead {
-			if err := tx.PutTenant(half); err != nil {
-				return err
-			}
-		}
-		if half.RulesHash == "" {
+	var steps []transition
+	if r.reading {
+		steps = append(steps, halfRead)
+	}
+	first := r.state.RulesHash == ""
+	return r.state.update(ctx, func(tx store.Writer) error {
+		if first {
 			tx = neverSettled{tx}
 		}
 		return fn(tx)
-	})
-	if err == nil {
-		r.state.HalfRead = half.HalfRead
-	}
-	return err
+	}, steps...)
 }
 
 // neverSettled is a partition before its first settling, which looks at everybody anyway: marks would only cost

@@ -33,7 +33,7 @@ func (r *run) finish(ctx context.Context, err error) Result {
 	if more := r.parkedNow - parkedLines; more > 0 {
 		r.log.Warn("parked", "more", more, "hint", "`dirsyncd parked list` has them all")
 	}
-	if err == nil && !r.job.Offline && !r.doubt {
+	if r.agrees(err) {
 		r.mu.Lock()
 		r.proven[r.part] = r.rec.Ended
 		r.mu.Unlock()
@@ -66,45 +66,25 @@ func (r *run) noteState(err error) {
 
 // remember stores the run, unless it was one that found nothing to do: an idle cycle costs no write.
 func (r *run) remember(ctx context.Context, err error) error {
-	was := r.state.Failing
-	switch {
-	case errors.Is(err, context.Canceled) || r.job.Offline:
-	case err == nil:
-		r.state.Failing = nil
-	default:
-		r.state.Failing = &store.Failure{Class: r.rec.Class, Text: err.Error(), Since: r.rec.Started, Runs: 1}
-		if was != nil {
-			r.state.Failing.Since, r.state.Failing.Runs = was.Since, was.Runs+1
-		}
-		if fault.ClassOf(err) == fault.Auth {
-			r.state.Failing.Retry = r.rec.Started.Add(AuthPause(r.state.Failing.Runs))
-		}
-	}
-	if !r.wrote && err == nil && was == nil && r.job.Trigger != "operator" {
+	if !r.state.wrote && err == nil && r.state.Failing == nil && r.job.Trigger != "operator" {
 		return nil
 	}
-	if err == nil && !r.job.Offline && !r.doubt {
-		r.state.Proven = r.rec.Ended
+	var steps []transition
+	switch {
+	case errors.Is(err, context.Canceled) || r.job.Offline:
+	case err != nil:
+		steps = append(steps, failed(fault.ClassOf(err), err.Error(), r.rec.Started))
+	default:
+		steps = append(steps, recovered)
 	}
-	return r.store.Update(ctx, r.part, func(tx store.Writer) error {
-		// What the run did not get to store of the state must not be stored now: only these two parts are.
-		state, e := tx.Tenant()
-		if e != nil {
-			return e
-		}
-		state.Failing, state.Proven = r.state.Failing, r.state.Proven
-		if e := tx.PutTenant(state); e != nil {
-			return e
-		}
-		return tx.PutRun(r.rec)
-	})
+	if r.agrees(err) {
+		steps = append(steps, proven(r.rec.Ended))
+	}
+	return r.state.update(ctx, func(tx store.Writer) error { return tx.PutRun(r.rec) }, steps...)
 }
 
-// AuthPause is how long refused credentials are left alone by schedules: directories lock an account after a
-// handful of refusals within minutes. Somebody who mended the cause runs the connection or reloads.
-func AuthPause(runs int) time.Duration {
-	return min(time.Hour<<min(runs-1, 8), 24*time.Hour)
-}
+// agrees reports whether what is stored agrees with the source, as far as the run knows.
+func (r *run) agrees(err error) bool { return err == nil && !r.job.Offline && !r.doubt }
 
 // logEnd is the one line that a run ends with.
 func (r *run) logEnd(err error) {
@@ -151,18 +131,17 @@ func (r *run) logEnd(err error) {
 // Flush stores what the engine knows from idle runs, for those who ask after a restart. It is for a clean stop.
 func (e *Engine) Flush(ctx context.Context) error {
 	e.mu.Lock()
-	proven := maps.Clone(e.proven)
+	idle := maps.Clone(e.proven)
 	e.mu.Unlock()
-	for p, at := range proven {
-		err := e.store.Update(ctx, p, func(tx store.Writer) error {
-			state, err := tx.Tenant()
-			if err != nil || !at.After(state.Proven) {
-				return err
-			}
-			state.Proven = at
-			return tx.PutTenant(state)
-		})
-		if err != nil {
+	for p, at := range idle {
+		state := e.stateOf(p)
+		if err := state.load(ctx); err != nil {
+			return err
+		}
+		if !at.After(state.Proven) {
+			continue
+		}
+		if err := state.update(ctx, nil, proven(at)); err != nil {
 			return err
 		}
 	}

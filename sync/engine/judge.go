@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"slices"
 
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
@@ -139,10 +138,5 @@ func (s *settlement) judge(d *draft, population func(directory.RecordKind) int) 
 
 // hold keeps the plan for the operator. Its dirty marks stay, so that the next run supersedes it.
 func (r *run) hold(ctx context.Context, held *store.HeldPlan) error {
-	old := r.state.Held
-	if old != nil && old.Hash == held.Hash && slices.Equal(old.Reasons, held.Reasons) {
-		return nil
-	}
-	r.state.Held = held
-	return r.update(ctx, func(tx store.Writer) error { return tx.PutTenant(r.state) })
+	return r.state.update(ctx, nil, holds(held))
 }

@@ -8,6 +8,7 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
 	"dirsyncd/sync/plan"
 )
 
@@ -80,7 +81,7 @@ func (s *settlement) pass(ctx context.Context, use func(context.Context, *batch)
 
 // workOutSafely makes the batches on a goroutine of its own, where nobody else would catch a panic.
 func (s *settlement) workOutSafely(ctx context.Context, hand func(*batch) error) (err error) {
-	defer recovered("settle", &err)
+	defer fault.Recover("settle", &err)
 	return s.workOut(ctx, hand)
 }
 

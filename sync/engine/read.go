@@ -56,20 +56,17 @@ func (r *run) read(ctx context.Context) error {
 // concludeRead remembers that what is stored is a whole again, and that the next run must read in full or that this
 // one has done so.
 func (r *run) concludeRead(ctx context.Context, allFull bool) error {
-	was := r.state
-	r.state.HalfRead = was.HalfRead && r.job.unlisted // nobody read what the source no longer lists
-	want, why := was.WantFull && !allFull, was.Why
+	var steps []transition
+	if !r.job.unlisted { // nobody read what the source no longer lists
+		steps = append(steps, whole)
+	}
+	if allFull {
+		steps = append(steps, wasReadInFull)
+	}
 	if r.unproven != "" {
-		want, why = true, r.unproven
+		steps = append(steps, wantFull(r.unproven))
 	}
-	if !want {
-		why = ""
-	}
-	if want == was.WantFull && why == was.Why && r.state.HalfRead == was.HalfRead {
-		return nil
-	}
-	r.state.WantFull, r.state.Why = want, why
-	return r.update(ctx, func(tx store.Writer) error { return tx.PutTenant(r.state) })
+	return r.state.update(ctx, nil, steps...)
 }
 
 // readStream reads one stream to its end, and acts on the class of every error of the source on the way. What the

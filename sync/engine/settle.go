@@ -213,16 +213,8 @@ func (s *settlement) apply(ctx context.Context) error {
 	if err := s.introduceTargets(ctx); err != nil {
 		return err
 	}
-	if s.hash != s.state.RulesHash {
-		// Whoever goes on after a cut must not take these records for those of other rules, be it the former ones.
-		begun := s.state
-		if begun.RulesHash == "" {
-			begun.Targets = slices.Clone(s.conn.Targets)
-		}
-		begun.RulesHash = "unfinished " + s.hash
-		if err := s.update(ctx, func(tx store.Writer) error { return tx.PutTenant(begun) }); err != nil {
-			return err
-		}
+	if err := s.state.update(ctx, nil, settling(s.hash, s.conn.Targets)); err != nil {
+		return err
 	}
 	return s.pass(ctx, func(ctx context.Context, b *batch) error {
 		if err := s.commit(ctx, b); err != nil {
@@ -241,35 +233,17 @@ func (s *settlement) apply(ctx context.Context) error {
 
 // close clears what has no outcome of its own and says with which rules everything was settled.
 func (s *settlement) close(ctx context.Context, held *store.HeldPlan) error {
-	before := s.state
-	s.state.RulesHash = s.hash
-	s.state.Name, s.state.Domain, s.state.Streams = s.tenant.Name, s.tenant.Domain, slices.Clone(s.tenant.Streams)
-	s.state.Targets = slices.Clone(s.conn.Targets)
-	s.state.Held = nil
-	if held != nil {
-		s.state.Held = held
-		if before.Held != nil && before.Held.Hash == held.Hash {
-			s.state.Held = before.Held
-		}
-	}
-	same := s.state.RulesHash == before.RulesHash && s.state.Name == before.Name && s.state.Domain == before.Domain &&
-		slices.Equal(s.state.Streams, before.Streams) &&
-		slices.Equal(s.state.Targets, before.Targets) && s.state.Held == before.Held
-	settled := roaring.AndNot(s.look[directory.Group], s.left)
-	if same && settled.IsEmpty() && !s.approved {
-		return nil
-	}
-	return s.update(ctx, func(tx store.Writer) error {
-		if err := tx.ClearDirty(directory.Group, nums(settled)); err != nil {
-			return err
-		}
-		if s.approved {
-			if err := s.acceptScopes(tx); err != nil {
+	var write func(store.Writer) error
+	groups := roaring.AndNot(s.look[directory.Group], s.left)
+	if !groups.IsEmpty() || s.approved {
+		write = func(tx store.Writer) error {
+			if err := tx.ClearDirty(directory.Group, nums(groups)); err != nil || !s.approved {
 				return err
 			}
+			return s.acceptScopes(tx)
 		}
-		return tx.PutTenant(s.state)
-	})
+	}
+	return s.state.update(ctx, write, settled(s.hash, &s.tenant, s.conn.Targets), holds(held))
 }
 
 // acceptScopes makes what the operator approved the measure of later reads.

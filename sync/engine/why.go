@@ -66,6 +66,7 @@ type FieldReason struct {
 // fault.Gone when there is no such object.
 func (e *Engine) Why(ctx context.Context, c *Connection, t connectors.Tenant, kind directory.RecordKind, who string) ([]Reason, error) {
 	r := &run{Engine: e, conn: c, tenant: t, part: store.Partition{Connection: c.Name, Tenant: t.ID}, log: e.opts.Log}
+	r.state = e.stateOf(r.part)
 	var reasons []Reason
 	err := r.view(ctx, func(tx store.Reader) error {
 		objectKind := mapping.ObjectOf(kind)
