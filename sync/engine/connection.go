@@ -4,13 +4,10 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"time"
 
 	"dirsyncd/connectors"
 	"dirsyncd/store"
-	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
-	"dirsyncd/sync/plan"
 )
 
 // RunConnection runs every tenant of a connection and returns their results in the order in which the source
@@ -122,26 +119,4 @@ func (e *Engine) failed(ctx context.Context, c *Connection, job Job, err error) 
 		err = e
 	}
 	return r.finish(ctx, err)
-}
-
-// begin prepares a run.
-func (e *Engine) begin(c *Connection, t connectors.Tenant, job Job) *run {
-	now := e.opts.Now().UTC()
-	started := now.Truncate(time.Second)
-	r := &run{
-		Engine: e, conn: c, tenant: t, part: store.Partition{Connection: c.Name, Tenant: t.ID}, job: job,
-		stamp:  directory.Stamp{Run: newRunID(started), Time: started},
-		counts: plan.Counts{},
-	}
-	r.state = e.stateOf(r.part)
-	r.log = e.opts.Log.With("connection", c.Name, "run", r.stamp.Run)
-	if t.ID != "" {
-		r.log = r.log.With("tenant", t.Name)
-	}
-	r.rec = store.Run{ID: r.stamp.Run, Trigger: job.Trigger, Started: now, Mode: r.mode()}
-	return r
-}
-
-func (e *Engine) stateOf(p store.Partition) *tenantState {
-	return &tenantState{store: e.store, part: p}
 }

@@ -15,7 +15,7 @@ import (
 func (r *run) finish(ctx context.Context, err error) Result {
 	// A run that was stopped must still be able to say so.
 	ctx = context.WithoutCancel(ctx)
-	r.rec.Ended = r.opts.Now().UTC()
+	r.rec.Ended = r.engine.opts.Now().UTC()
 	r.rec.Counts = r.counts.Words()
 	r.rec.Outcome = Clean
 	if e := r.countParked(ctx); err == nil {
@@ -34,9 +34,9 @@ func (r *run) finish(ctx context.Context, err error) Result {
 		r.log.Warn("parked", "more", more, "hint", "`dirsyncd parked list` has them all")
 	}
 	if r.agrees(err) {
-		r.mu.Lock()
-		r.proven[r.part] = r.rec.Ended
-		r.mu.Unlock()
+		r.engine.mu.Lock()
+		r.engine.proven[r.part] = r.rec.Ended
+		r.engine.mu.Unlock()
 	}
 	if e := r.remember(ctx, err); e != nil {
 		r.log.Error("the run could not be recorded", "err", e)
@@ -99,8 +99,8 @@ func (r *run) logEnd(err error) {
 		"parked", r.rec.Parked,
 		"duration", r.rec.Ended.Sub(r.rec.Started).Round(time.Millisecond).String(),
 	}
-	if r.opts.Next != nil {
-		if next := r.opts.Next(r.conn.Name); !next.IsZero() {
+	if r.engine.opts.Next != nil {
+		if next := r.engine.opts.Next(r.conn.Name); !next.IsZero() {
 			if f := r.state.Failing; f != nil && f.Retry.After(next) {
 				next = f.Retry
 			}

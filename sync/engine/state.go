@@ -23,6 +23,10 @@ type tenantState struct {
 // transition is one step in the state of a tenant. Stored again, it must come to the same.
 type transition func(*store.TenantState)
 
+func (e *Engine) stateOf(p store.Partition) *tenantState {
+	return &tenantState{store: e.store, part: p}
+}
+
 // load reads the state.
 func (s *tenantState) load(ctx context.Context) error {
 	return s.view(ctx, func(tx store.Reader) (err error) {
@@ -161,4 +165,18 @@ func proven(at time.Time) transition {
 // handful of refusals within minutes. Somebody who mended the cause runs the connection or reloads.
 func AuthPause(runs int) time.Duration {
 	return min(time.Hour<<min(runs-1, 8), 24*time.Hour)
+}
+
+// stage is what is stored of a tenant, as a stage of a run sees it. Whatever the stage stores makes transitions, too.
+type stage struct {
+	*tenantState
+	steps []transition
+}
+
+// View implements read.State and settle.State.
+func (s stage) View(ctx context.Context, fn func(store.Reader) error) error { return s.view(ctx, fn) }
+
+// Update implements read.State and settle.State.
+func (s stage) Update(ctx context.Context, fn func(store.Writer) error) error {
+	return s.update(ctx, fn, s.steps...)
 }

@@ -5,7 +5,7 @@ import (
 	"runtime/debug"
 )
 
-// Recover, when deferred, makes an error of a panic, so that one tenant's defect is that tenant's alone. What stored
+// Recover makes an error of a panic when it is deferred, so that one tenant's defect is that tenant's alone. What stored
 // something does so in transactions, which a panic ends without a trace.
 func Recover(op string, err *error) {
 	if p := recover(); p != nil {

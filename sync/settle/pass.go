@@ -1,4 +1,4 @@
-package engine
+package settle
 
 import (
 	"context"
@@ -10,16 +10,16 @@ import (
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/plan"
+	"dirsyncd/sync/relations"
 )
-
-// settleChunk is how many objects are settled in one transaction; see Engine.chunk.
-const settleChunk = 2000
 
 // outcome is what one object comes to.
 type outcome struct {
-	kind  directory.Kind
-	num   store.Num
+	kind directory.Kind
+	num  store.Num
+	// id and the numbers of the object's handles; none for an object that is not stored.
 	id    string
+	nums  []store.Num
 	steps []plan.Step
 	// err is why the rules failed for the object. Nothing is concluded about it then.
 	err error
@@ -27,24 +27,21 @@ type outcome struct {
 	forget bool
 	// unproven: the steps take records away for which there is no proof.
 	unproven bool
-	// lists are groups and licences whose lists of people the outcome changes.
-	lists []directoryNum
 	// leave: nothing is done about the object in this pass, and its mark stays.
 	leave bool
+	// groups and licences are those whose lists of people the outcome changes.
+	groups, licences []store.Num
 }
 
-// directoryNum is an object of a kind.
-type directoryNum struct {
-	kind directory.Kind
-	num  store.Num
+// batch is what one chunk of objects comes to. All of them are of one kind, in order.
+type batch struct {
+	kind     directory.Kind
+	outcomes []outcome
 }
-
-// batch is what one chunk of objects comes to.
-type batch struct{ outcomes []outcome }
 
 // pass works out every outcome in a fixed order, that of settleOrder, and hands them on in batches. Working
 // out the next batch goes on while the previous one is being stored.
-func (s *settlement) pass(ctx context.Context, use func(context.Context, *batch) error) error {
+func (s *Settlement) pass(ctx context.Context, use func(context.Context, *batch) error) error {
 	s.activity = newActivity()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -71,7 +68,7 @@ func (s *settlement) pass(ctx context.Context, use func(context.Context, *batch)
 			stop()
 		}
 		done += len(b.outcomes)
-		s.progress("settle", "", done, s.amount())
+		s.Progress(done, s.amount())
 	}
 	if err := <-worked; failed == nil {
 		return err
@@ -80,18 +77,16 @@ func (s *settlement) pass(ctx context.Context, use func(context.Context, *batch)
 }
 
 // workOutSafely makes the batches on a goroutine of its own, where nobody else would catch a panic.
-func (s *settlement) workOutSafely(ctx context.Context, hand func(*batch) error) (err error) {
+func (s *Settlement) workOutSafely(ctx context.Context, hand func(*batch) error) (err error) {
 	defer fault.Recover("settle", &err)
 	return s.workOut(ctx, hand)
 }
 
 // workOut makes the batches.
-func (s *settlement) workOut(ctx context.Context, hand func(*batch) error) error {
+func (s *Settlement) workOut(ctx context.Context, hand func(*batch) error) error {
 	for _, kind := range settleOrder() {
-		set, one := s.look[kind], s.object
+		set := s.look[kind]
 		switch kind {
-		case directory.Person:
-			one = s.person
 		case directory.Group:
 			groups, err := s.groupsToSettle(ctx)
 			if err != nil {
@@ -101,8 +96,18 @@ func (s *settlement) workOut(ctx context.Context, hand func(*batch) error) error
 		case directory.Licence:
 			set = roaring.Or(set, s.activity.licences)
 		}
-		if err := s.each(ctx, kind, set, one, hand); err != nil {
-			return err
+		for chunk := range slices.Chunk(relations.Nums(set), s.Chunk) {
+			b := &batch{kind: kind}
+			err := s.State.View(ctx, func(tx store.Reader) (err error) {
+				b.outcomes, err = s.evaluate(tx, kind, chunk)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if err := hand(b); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -115,58 +120,32 @@ func settleOrder() []directory.Kind {
 }
 
 // amount is how many objects there are to settle.
-func (s *settlement) amount() (n int) {
+func (s *Settlement) amount() (n int) {
 	for _, set := range s.look {
 		n += int(set.GetCardinality())
 	}
 	return n
 }
 
-// each works out the objects of a set, chunk by chunk.
-func (s *settlement) each(ctx context.Context, kind directory.Kind, set *roaring.Bitmap,
-	one func(store.Reader, directory.Kind, store.Num) (outcome, error), hand func(*batch) error,
-) error {
-	for chunk := range slices.Chunk(nums(set), s.chunk) {
-		b := &batch{outcomes: make([]outcome, 0, len(chunk))}
-		err := s.view(ctx, func(tx store.Reader) error {
-			for _, n := range chunk {
-				o, err := one(tx, kind, n)
-				if err != nil {
-					return err
-				}
-				o.kind, o.num = kind, n
-				b.outcomes = append(b.outcomes, o)
+// groupsToSettle adds to the dirty groups those that contain them, and those that contain somebody who gained
+// or lost a record in this pass.
+func (s *Settlement) groupsToSettle(ctx context.Context) (*roaring.Bitmap, error) {
+	dirty := s.look[directory.Group]
+	if !s.uses.Records[directory.Group] {
+		return dirty, nil
+	}
+	set := roaring.Or(dirty, s.activity.groups)
+	for chunk := range slices.Chunk(relations.Nums(dirty), s.Chunk) {
+		err := s.State.View(ctx, func(tx store.Reader) error {
+			above, err := s.groups.Above(tx, chunk)
+			for _, groups := range above {
+				set.Or(relations.Set(groups))
 			}
-			return nil
+			return err
 		})
 		if err != nil {
-			return err
-		}
-		if err := hand(b); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
-}
-
-// activity remembers who gains and who loses an active record in a pass, before that is stored.
-type activity struct {
-	on, off *roaring.Bitmap
-	// groups contain one of them; licences are held by one.
-	groups, licences *roaring.Bitmap
-	// keys are the record keys of those who lose theirs: their objects may be gone when a group asks.
-	keys map[store.Num]string
-}
-
-func newActivity() activity {
-	return activity{on: roaring.New(), off: roaring.New(), groups: roaring.New(), licences: roaring.New(), keys: map[store.Num]string{}}
-}
-
-func (a *activity) note(n store.Num, key string, is bool) {
-	if is {
-		a.on.Add(uint32(n))
-		return
-	}
-	a.off.Add(uint32(n))
-	a.keys[n] = key
+	return set, nil
 }

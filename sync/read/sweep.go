@@ -1,8 +1,9 @@
-package engine
+package read
 
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -10,6 +11,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/relations"
 )
 
 const (
@@ -22,33 +24,33 @@ const (
 // conclude says what follows from a full read that came to its end: what it did not list is gone, unless
 // there is doubt. Absence removes only after proof; doubt removes nothing and is told to the operator.
 func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
-	state := l.state
-	state.Partial, state.Cursor = nil, slices.Clone(last.Cursor)
-	state.Complete = l.opts.Now().UTC()
-	state.Moved = state.Complete
-	newScope := state.Scope != "" && state.Scope != l.proof.Scope
-	if l.doubt = l.doubt || !l.certain(); !l.doubt {
+	next := l.position
+	next.Partial, next.Cursor = nil, slices.Clone(last.Cursor)
+	next.Complete = l.Now().UTC()
+	next.Moved = next.Complete
+	newScope := next.Scope != "" && next.Scope != l.proof.Scope
+	if l.found.Inconclusive = l.found.Inconclusive || !l.certain(); !l.found.Inconclusive {
 		absent, err := l.sweepObjects(ctx, newScope)
 		if err != nil {
 			return err
 		}
-		if err := l.sweepMembers(ctx, &state); err != nil {
+		if err := l.sweepMembers(ctx, &next); err != nil {
 			return err
 		}
 		// A scope is accepted once nothing that the former one listed is missing from it.
 		if !newScope || !absent {
-			state.Scope, state.NewScope = l.proof.Scope, ""
+			next.Scope, next.NewScope = l.proof.Scope, ""
 		} else {
-			state.NewScope = l.proof.Scope
-			l.unproven = "what the edited scope does not list waits for approval"
+			next.NewScope = l.proof.Scope
+			l.found.Unproven = "what the edited scope does not list waits for approval"
 			l.note("%s: the connection's scope was edited; what the new one does not list waits for approval", l.stream.Name)
 		}
 	}
 	stale, err := l.readableAgain(ctx)
-	if err != nil || len(stale) == 0 && l.isRoutine(state) {
+	if err != nil || len(stale) == 0 && l.isRoutine(next) {
 		return err
 	}
-	return l.update(ctx, func(tx store.Writer) error {
+	return l.State.Update(ctx, func(tx store.Writer) error {
 		for _, id := range stale {
 			if _, err := tx.Unpark(id); err != nil {
 				return err
@@ -57,29 +59,29 @@ func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 		if err := tx.ClearSeen(l.stream.Name); err != nil {
 			return err
 		}
-		return tx.PutStream(l.stream.Name, state)
+		return tx.PutStream(l.stream.Name, next)
 	})
 }
 
 // isRoutine reports whether a conclusion says nothing but that all is as it was a short while ago. Streams without
 // delta are concluded in every cycle: an idle one must not cost a write.
-func (l *listing) isRoutine(state store.StreamState) bool {
-	was := &l.state
-	return !l.stream.Delta && !l.cursorIsDue() && len(was.Partial) == 0 && bytes.Equal(state.Cursor, was.Cursor) &&
-		state.Scope == was.Scope && state.NewScope == was.NewScope && state.Emptied == was.Emptied
+func (l *listing) isRoutine(next store.StreamState) bool {
+	was := &l.position
+	return !l.stream.Delta && !l.cursorIsDue() && len(was.Partial) == 0 && bytes.Equal(next.Cursor, was.Cursor) &&
+		next.Scope == was.Scope && next.NewScope == was.NewScope && next.Emptied == was.Emptied
 }
 
 // certain reports whether absence from the listing means anything, and says so when it does not. Then the next run
 // reads in full again: changes alone would never tell who is missing from this listing.
 func (l *listing) certain() bool {
 	if l.unnamed > 0 {
-		l.unproven = l.stream.Name + ": entries without a readable id"
+		l.found.Unproven = l.stream.Name + ": entries without a readable id"
 		l.note("%s: entries came without a readable id (%d), so nobody's absence is certain; nothing was removed", l.stream.Name, l.unnamed)
 		return false
 	}
 	if listed := int(l.seen.objects.GetCardinality()); l.stream.Counted && l.proof.Count >= 0 && l.proof.Count != listed {
-		l.unproven = l.stream.Name + ": the source counts other objects than it lists"
-		l.note("%s: the source listed %s but counts %d; nothing was removed", l.stream.Name, many(listed, "object"), l.proof.Count)
+		l.found.Unproven = l.stream.Name + ": the source counts other objects than it lists"
+		l.note("%s: the source listed %s but counts %d; nothing was removed", l.stream.Name, objects(listed), l.proof.Count)
 		return false
 	}
 	return true
@@ -102,10 +104,10 @@ func (l *listing) sweepObjects(ctx context.Context, newScope bool) (absent bool,
 		}
 		if listed == 0 {
 			cause = store.EmptyListing
-			l.unproven = "the source listed no " + kind.String()
+			l.found.Unproven = "the source listed no " + kind.String()
 			l.note("%s: the source listed no %s at all where there were %d; their removal waits for approval", l.stream.Name, kind, missing.GetCardinality())
 		}
-		if err := l.markMissing(ctx, kind, missing, cause); err != nil {
+		if err := l.markMissing(ctx, l.found, kind, missing, cause); err != nil {
 			return false, err
 		}
 		absent = true
@@ -116,7 +118,7 @@ func (l *listing) sweepObjects(ctx context.Context, newScope bool) (absent bool,
 // missing returns the objects of a kind that are stored, not proven gone, and not listed; and how many were.
 func (l *listing) missing(ctx context.Context, kind directory.Kind) (missing *roaring.Bitmap, listed int, err error) {
 	missing = roaring.New()
-	err = l.eachRow(ctx, kind, func(row store.Row) {
+	err = store.EachRow(ctx, l.State.View, kind, func(row store.Row) {
 		switch {
 		case l.seen.objects.Contains(uint32(row.Num)):
 			listed++
@@ -128,20 +130,18 @@ func (l *listing) missing(ctx context.Context, kind directory.Kind) (missing *ro
 }
 
 // markMissing marks objects as gone, in chunks. A cause that is already known is not written again.
-func (r *run) markMissing(ctx context.Context, kind directory.Kind, missing *roaring.Bitmap, cause store.GoneCause) error {
-	for chunk := range slices.Chunk(nums(missing), sweepChunk) {
+func (t *Task) markMissing(ctx context.Context, found *Result, kind directory.Kind, missing *roaring.Bitmap, cause store.GoneCause) error {
+	for chunk := range slices.Chunk(relations.Nums(missing), sweepChunk) {
 		var news []store.Num
-		err := r.view(ctx, func(tx store.Reader) error {
-			for _, n := range chunk {
-				row, ok, err := tx.Row(kind, n)
-				if err != nil {
-					return err
-				}
-				if ok && row.Gone != cause {
-					news = append(news, n)
+		err := t.State.View(ctx, func(tx store.Reader) error {
+			rows, err := tx.RowsOf(kind, chunk, nil)
+			news = nil
+			for i := range rows {
+				if rows[i].Num != 0 && rows[i].Gone != cause {
+					news = append(news, rows[i].Num)
 				}
 			}
-			return nil
+			return err
 		})
 		if err != nil {
 			return err
@@ -149,9 +149,9 @@ func (r *run) markMissing(ctx context.Context, kind directory.Kind, missing *roa
 		if len(news) == 0 {
 			continue
 		}
-		err = r.update(ctx, func(tx store.Writer) error {
+		err = t.State.Update(ctx, func(tx store.Writer) error {
 			for _, n := range news {
-				if err := markGone(tx, kind, n, cause); err != nil {
+				if err := markGone(tx, t.Marks, kind, n, cause); err != nil {
 					return err
 				}
 			}
@@ -160,38 +160,38 @@ func (r *run) markMissing(ctx context.Context, kind directory.Kind, missing *roa
 		if err != nil {
 			return err
 		}
-		r.rec.Removed += len(news)
+		found.Removed += len(news)
 	}
 	return nil
 }
 
-// sweepTenant says of everything in a tenant that the source no longer lists that it is out of scope: that waits
-// for the operator. A tenant that is listed again is read in full.
-func (r *run) sweepTenant(ctx context.Context) error {
-	r.unproven = "the source did not list the tenant"
-	if r.state.WantFull && r.state.Why == r.unproven {
-		return nil // done before
-	}
-	r.note("the source no longer lists this tenant; the removal of what it had waits for approval")
+// NotListed is what is unproven about a tenant that its source no longer lists.
+const NotListed = "the source did not list the tenant"
+
+// Unlisted says of everything in a tenant that the source no longer lists that it is out of scope: that waits
+// for the operator. A tenant that is listed again is to be read in full.
+func Unlisted(ctx context.Context, t *Task) (Result, error) {
+	found := Result{Unproven: NotListed}
+	t.note("the source no longer lists this tenant; the removal of what it had waits for approval")
 	for _, kind := range directory.Kinds() {
 		here := roaring.New()
-		err := r.eachRow(ctx, kind, func(row store.Row) {
+		err := store.EachRow(ctx, t.State.View, kind, func(row store.Row) {
 			if row.Gone == store.Here {
 				here.Add(uint32(row.Num))
 			}
 		})
 		if err != nil {
-			return err
+			return found, err
 		}
-		if err := r.markMissing(ctx, kind, here, store.OutOfScope); err != nil {
-			return err
+		if err := t.markMissing(ctx, &found, kind, here, store.OutOfScope); err != nil {
+			return found, err
 		}
 	}
-	return r.concludeRead(ctx, false)
+	return found, nil
 }
 
 // sweepMembers takes away the memberships that a stream which lists members did not name.
-func (l *listing) sweepMembers(ctx context.Context, state *store.StreamState) error {
+func (l *listing) sweepMembers(ctx context.Context, next *store.StreamState) error {
 	if !l.stream.Members {
 		return nil
 	}
@@ -201,15 +201,15 @@ func (l *listing) sweepMembers(ctx context.Context, state *store.StreamState) er
 	}
 	switch {
 	case l.seen.named > 0:
-		state.Emptied = false
+		next.Emptied = false
 	case stored >= manyMemberships:
-		state.Emptied = true
-		l.unproven = "the source listed no members"
+		next.Emptied = true
+		l.found.Unproven = "the source listed no members"
 		l.note("%s: the source listed no members at all where there were %d; what follows from that waits for approval", l.stream.Name, stored)
 	}
 	for _, s := range strays {
 		for chunk := range slices.Chunk(s.handles, sweepChunk) {
-			if err := l.update(ctx, func(tx store.Writer) error { return takeMembers(tx, s.group, chunk) }); err != nil {
+			if err := l.State.Update(ctx, func(tx store.Writer) error { return takeMembers(tx, l.Marks, s.group, chunk) }); err != nil {
 				return err
 			}
 		}
@@ -224,38 +224,36 @@ type groupStrays struct {
 }
 
 func (l *listing) strays(ctx context.Context) (list []groupStrays, stored int, err error) {
-	err = l.view(ctx, func(tx store.Reader) error {
+	err = l.State.View(ctx, func(tx store.Reader) error {
 		if stored, err = tx.Memberships(); err != nil {
 			return err
 		}
-		var bad error
+		list = nil
+		var inParts []store.Num
 		err := tx.Rows(directory.Group, 0, func(row store.Row) bool {
-			if row.Gone != store.Here {
-				return true // its members leave with it
+			switch {
+			case row.Gone != store.Here: // its members leave with it
+			case !l.seen.whole.Contains(uint32(row.Num)):
+				inParts = append(inParts, row.Num)
+			case l.seen.strays[row.Num] != nil:
+				list = append(list, groupStrays{group: row.Num, handles: relations.Nums(l.seen.strays[row.Num])})
 			}
-			var s []store.Num
-			if l.seen.whole.Contains(uint32(row.Num)) {
-				if b := l.seen.strays[row.Num]; b != nil {
-					s = nums(b)
-				}
-			} else {
-				came := l.seen.members[row.Num]
-				bad = tx.Members(row.Num, func(h store.Num) bool {
-					if came == nil || !came.Contains(uint32(h)) {
-						s = append(s, h)
-					}
-					return true
-				})
-			}
-			if len(s) > 0 {
-				list = append(list, groupStrays{group: row.Num, handles: s})
-			}
-			return bad == nil
+			return true
 		})
-		if err == nil {
-			err = bad
+		if err != nil || len(inParts) == 0 {
+			return err
 		}
-		return err
+		return tx.MembersOf(inParts, func(group, h store.Num) bool {
+			if came := l.seen.members[group]; came != nil && came.Contains(uint32(h)) {
+				return true
+			}
+			if last := len(list) - 1; last >= 0 && list[last].group == group {
+				list[last].handles = append(list[last].handles, h)
+			} else {
+				list = append(list, groupStrays{group: group, handles: []store.Num{h}})
+			}
+			return true
+		})
 	})
 	return list, stored, err
 }
@@ -263,9 +261,9 @@ func (l *listing) strays(ctx context.Context) (list []groupStrays, stored int, e
 // readableAgain lists the entries of the stream that are parked because they could not be read, and that this
 // full read found readable or did not find at all.
 func (l *listing) readableAgain(ctx context.Context) (ids []uint64, err error) {
-	err = l.view(ctx, func(tx store.Reader) error {
+	err = l.State.View(ctx, func(tx store.Reader) error {
 		return tx.Parked(func(p store.Parked) bool {
-			if p.Stage == stageRead && slices.Contains(l.stream.Kinds, p.Kind) &&
+			if p.Stage == Stage && slices.Contains(l.stream.Kinds, p.Kind) &&
 				!slices.Contains(l.invalid, directory.Ref{Kind: p.Kind, ID: p.Object}) {
 				ids = append(ids, p.ID)
 			}
@@ -273,4 +271,12 @@ func (l *listing) readableAgain(ctx context.Context) (ids []uint64, err error) {
 		})
 	})
 	return ids, err
+}
+
+// objects writes "1 object" and "12 objects".
+func objects(n int) string {
+	if n == 1 {
+		return "1 object"
+	}
+	return fmt.Sprintf("%d objects", n)
 }

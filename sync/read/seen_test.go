@@ -1,4 +1,4 @@
-package engine
+package read
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/relations"
 )
 
 func sampleSeen() *seen {
@@ -13,8 +14,8 @@ func sampleSeen() *seen {
 	s.named = 5
 	s.objects.AddMany([]uint32{1, 2, 70_000})
 	s.whole.Add(9)
-	s.members[3] = bitmap([]store.Num{4, 5})
-	s.strays[9] = bitmap([]store.Num{6})
+	s.members[3] = relations.Set([]store.Num{4, 5})
+	s.strays[9] = relations.Set([]store.Num{6})
 	return s
 }
 

@@ -1,9 +1,10 @@
-package engine
+package settle
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 
@@ -13,31 +14,40 @@ import (
 	"dirsyncd/sync/plan"
 )
 
-// consider makes the plan without storing anything and returns it if it must be held. A plan that nothing can
-// hold, and that nobody wants to see, need not be made twice: that of a first sync.
-func (s *settlement) consider(ctx context.Context) (*store.HeldPlan, error) {
+// Plan is what the first pass finds out.
+type Plan struct {
+	Counts plan.Counts
+	// Held is the plan as it must be held, or nil when it may go ahead. Which run holds it, and since when, is not
+	// said yet.
+	Held *store.HeldPlan
+}
+
+// Preview makes the plan without storing anything. visit, if not nil, sees its actions in order. A plan that nothing
+// can hold, and that nobody wants to see, need not be made twice, that of a first sync: then the counts are nil.
+func (s *Settlement) Preview(ctx context.Context, visit func(*directory.Action)) (Plan, error) {
 	population, err := s.population(ctx)
 	if err != nil {
-		return nil, err
+		return Plan{}, err
 	}
-	if s.job.Visit == nil && s.job.Approve == "" && !s.vanished && s.conn.Guard.Idle(population) {
-		return nil, nil
+	if visit == nil && s.Approve == "" && !s.vanished && s.Guard.Idle(population) {
+		return Plan{}, nil
 	}
-	if s.drafted, err = s.draft(ctx); err != nil {
-		return nil, err
+	d, err := s.draft(ctx, visit)
+	if err != nil {
+		return Plan{}, err
 	}
-	if s.job.Approve != "" {
-		if err := s.approve(s.drafted); err != nil {
-			return nil, err
+	if s.Approve != "" {
+		if err := s.approve(d); err != nil {
+			return Plan{}, err
 		}
 	}
-	return s.judge(s.drafted, population), nil
+	return Plan{Counts: d.counts, Held: s.judge(d, population)}, nil
 }
 
 // population returns how many active records of a kind there are before the plan.
-func (s *settlement) population(ctx context.Context) (func(directory.RecordKind) int, error) {
+func (s *Settlement) population(ctx context.Context) (func(directory.RecordKind) int, error) {
 	counts := map[directory.RecordKind]int{}
-	err := s.view(ctx, func(tx store.Reader) (err error) {
+	err := s.State.View(ctx, func(tx store.Reader) (err error) {
 		for _, kind := range directory.RecordKinds() {
 			if counts[kind], err = tx.ActiveRecords(kind); err != nil {
 				return err
@@ -48,7 +58,7 @@ func (s *settlement) population(ctx context.Context) (func(directory.RecordKind)
 	return func(kind directory.RecordKind) int { return counts[kind] }, err
 }
 
-// draft is what the first pass finds out.
+// draft sums up a plan.
 type draft struct {
 	counts plan.Counts
 	// proven counts the same without removals for which there is no proof.
@@ -60,11 +70,11 @@ type draft struct {
 }
 
 // draft makes the plan without storing anything.
-func (s *settlement) draft(ctx context.Context) (*draft, error) {
+func (s *Settlement) draft(ctx context.Context, visit func(*directory.Action)) (*draft, error) {
 	d := &draft{counts: plan.Counts{}, proven: plan.Counts{}, hash: sha256.New(), unprovenHash: sha256.New()}
 	err := s.pass(ctx, func(_ context.Context, b *batch) error {
 		for i := range b.outcomes {
-			d.add(&b.outcomes[i], s.job.Visit)
+			d.add(&b.outcomes[i], visit)
 		}
 		return nil
 	})
@@ -94,14 +104,17 @@ func (d *draft) add(o *outcome, visit func(*directory.Action)) {
 // planHash is short enough to be typed.
 func planHash(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)[:6]) }
 
+// ErrPlanChanged is wrapped by the error of a run that was to approve a plan which is not the present one.
+var ErrPlanChanged = errors.New("the plan is not the one that was approved")
+
 // approve lets the held plan pass if it is still the same.
-func (s *settlement) approve(d *draft) error {
+func (s *Settlement) approve(d *draft) error {
 	got := planHash(d.hash)
-	if h := s.state.Held; h != nil && h.RemovalsOnly && h.Hash == s.job.Approve {
+	if h := s.Held; h != nil && h.RemovalsOnly && h.Hash == s.Approve {
 		got, s.removalsOnly = planHash(d.unprovenHash), true
 	}
-	if got != s.job.Approve {
-		return &fault.Error{Class: fault.Conflict, Op: "approve " + s.job.Approve, Where: s.part.String(),
+	if got != s.Approve {
+		return &fault.Error{Class: fault.Conflict, Op: "approve " + s.Approve, Where: s.Partition.String(),
 			Err: fmt.Errorf("%w: it is now %s", ErrPlanChanged, got), Hint: "look at it with `dirsyncd plan --offline` and approve that one"}
 	}
 	s.approved = true
@@ -109,18 +122,18 @@ func (s *settlement) approve(d *draft) error {
 }
 
 // judge returns the plan as it must be held, or nil when it may go ahead.
-func (s *settlement) judge(d *draft, population func(directory.RecordKind) int) *store.HeldPlan {
+func (s *Settlement) judge(d *draft, population func(directory.RecordKind) int) *store.HeldPlan {
 	if d.counts.Total() == 0 || s.approved && !s.removalsOnly {
 		return nil
 	}
-	held := &store.HeldPlan{Hash: planHash(d.hash), Run: s.rec.ID, Since: s.rec.Started, Counts: d.counts.Words()}
+	held := &store.HeldPlan{Hash: planHash(d.hash), Counts: d.counts.Words()}
 	if s.vanished {
 		held.Reasons = append(held.Reasons, "act on what is missing without proof that it is gone, and that rules look at: groups or their members, licences, or managers")
 	}
-	held.Reasons = append(held.Reasons, s.conn.Guard.Check(d.proven, population)...)
+	held.Reasons = append(held.Reasons, s.Guard.Check(d.proven, population)...)
 	if s.approved {
 		// Approved were removals without proof; the rest of the plan has only the guard to answer to.
-		held.Reasons = s.conn.Guard.Check(d.proven, population)
+		held.Reasons = s.Guard.Check(d.proven, population)
 		if s.approved = len(held.Reasons) == 0; s.approved {
 			return nil
 		}
@@ -130,13 +143,16 @@ func (s *settlement) judge(d *draft, population func(directory.RecordKind) int) 
 	}
 	if d.unproven > 0 {
 		held.Hash, held.RemovalsOnly = planHash(d.unprovenHash), true
-		held.Reasons = []string{"make " + many(d.unproven, "removal") + " for which there is no proof"}
+		held.Reasons = []string{"make " + removals(d.unproven) + " for which there is no proof"}
 		return held
 	}
 	return nil
 }
 
-// hold keeps the plan for the operator. Its dirty marks stay, so that the next run supersedes it.
-func (r *run) hold(ctx context.Context, held *store.HeldPlan) error {
-	return r.state.update(ctx, nil, holds(held))
+// removals writes "1 removal" and "12 removals".
+func removals(n int) string {
+	if n == 1 {
+		return "1 removal"
+	}
+	return fmt.Sprintf("%d removals", n)
 }
