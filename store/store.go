@@ -31,13 +31,15 @@ func (p Partition) String() string {
 // object's own number is that of its id's handle. Numbers are given in ascending order and never reused.
 type Num uint32
 
-// Store is the durable state. All methods may be called concurrently; Update calls may wait for each other.
-// Errors are classified by package fault.
+// Store is the durable state. All methods may be called concurrently; Update calls may wait for each other. Within a
+// transaction no other one is begun: the two could wait for each other for ever. Errors are classified by package fault.
 type Store interface {
 	// View runs fn with a consistent view of a partition. A partition that was never written to is empty.
 	View(ctx context.Context, p Partition, fn func(Reader) error) error
 	// Update runs fn in a transaction that becomes durable as a whole when Update returns nil, and leaves no
-	// trace otherwise. An error of fn comes back unchanged.
+	// trace otherwise. An error of fn comes back unchanged. What an attempt wrote is lost when a database gives it up, for
+	// a conflict or a lost connection, and fn is called again: it has no effect outside its Writer that a second call
+	// would double or that stays from a first. Results that it leaves in variables it begins anew each time.
 	Update(ctx context.Context, p Partition, fn func(Writer) error) error
 	// Partitions lists the partitions that were written to, in order.
 	Partitions(ctx context.Context) ([]Partition, error)
@@ -46,8 +48,10 @@ type Store interface {
 	Waiting(ctx context.Context, target string) ([]Partition, error)
 	// DropPartition forgets everything about a partition, outbox and parked actions included.
 	DropPartition(ctx context.Context, p Partition) error
-	// Scratch returns a throw-away copy that shares nothing with the store. Closing it removes it.
-	Scratch(ctx context.Context) (Store, error)
+	// Scratch returns a throw-away copy of partitions, as they were at one moment, that shares nothing with the store.
+	// Closing it removes it. It holds the partitions named and no others: without any, or with some that were never
+	// written to, it is or has what a new store has, nothing. Its cost follows the size of what it holds.
+	Scratch(ctx context.Context, parts ...Partition) (Store, error)
 	Close() error
 }
 
@@ -103,9 +107,9 @@ func (g GoneCause) Proven() bool { return g == Told || g == Absent }
 // any way: on a database the connection is busy with the iteration. It notes what it wants to know, and asks for all of
 // it when the iteration is over. storetest.Strict finds callbacks that do not keep to that.
 //
-// Whoever asks about many numbers does so in one call: methods whose names end in s or of a preposition take a list. A
-// number may be in a list more than once, and zero, which Lookup gives for a handle that was never seen, has nothing.
-// Lists in ascending order are the fastest.
+// Whoever wants to know something of many numbers asks once for all of them. A list of numbers may be in any order and
+// name one more than once; zero, which Lookup gives for a handle that was never seen, has nothing. Lists in ascending
+// order are the fastest.
 type Reader interface {
 	// Lookup appends the numbers of handles to nums, zero for a handle that was never seen.
 	Lookup(handles []string, nums []Num) ([]Num, error)

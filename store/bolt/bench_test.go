@@ -286,8 +286,14 @@ func BenchmarkBatches(b *testing.B) {
 	var owners []store.Num
 	kinds := []directory.RecordKind{directory.UserRecord, directory.AgentRecord}
 	for name, read := range map[string]func(r store.Reader, i, j int) error{
-		"rows":   func(r store.Reader, i, j int) (err error) { rows, err = r.RowsOf(directory.Person, nums[i:j], rows[:0]); return err },
-		"owners": func(r store.Reader, i, j int) (err error) { owners, err = r.Owners(handles[i:j], owners[:0]); return err },
+		"rows": func(r store.Reader, i, j int) (err error) {
+			rows, err = r.RowsOf(directory.Person, nums[i:j], rows[:0])
+			return err
+		},
+		"owners": func(r store.Reader, i, j int) (err error) {
+			owners, err = r.Owners(handles[i:j], owners[:0])
+			return err
+		},
 		"records": func(r store.Reader, i, j int) error {
 			return r.RecordsOf(kinds, nums[i:j], func(store.Num, directory.Record) bool { return true })
 		},
@@ -322,6 +328,35 @@ func BenchmarkBatches(b *testing.B) {
 					}
 				}
 			})
+			w.report(b, b.N*population)
+		})
+	}
+}
+
+// BenchmarkScratch is what copies of a large state cost, per object in it.
+func BenchmarkScratch(b *testing.B) {
+	s := openStore(b, bolt.Options{NoSync: true})
+	putAll(b, s, benchPeople(), 10000)
+	settleAll(b, s)
+	small := store.Partition{Connection: "small"}
+	err := s.Update(b.Context(), small, func(w store.Writer) error { _, err := w.PutRow(benchPerson(0), store.Here); return err })
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, parts := range map[string][]store.Partition{"all": {hq, small}, "large": {hq}, "small": {small}} {
+		b.Run(name, func(b *testing.B) {
+			var w stopwatch
+			for b.Loop() {
+				w.time(func() {
+					copied, err := s.Scratch(b.Context(), parts...)
+					if err == nil {
+						err = copied.Close()
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+				})
+			}
 			w.report(b, b.N*population)
 		})
 	}

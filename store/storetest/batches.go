@@ -61,12 +61,12 @@ type crowd struct {
 	records map[store.Num][]directory.RecordKind
 }
 
-func newCrowd(e *env, people int) *crowd {
-	c := &crowd{
-		objects: map[store.Num]*directory.Object{}, owners: map[store.Num]store.Num{}, members: map[store.Num][]store.Num{},
-		in: map[store.Num][]store.Num{}, reports: map[store.Num][]store.Num{}, records: map[store.Num][]directory.RecordKind{},
-	}
+func newCrowd(e *env, people int) (c *crowd) {
 	e.update(func(w store.Writer) error {
+		c = &crowd{
+			objects: map[store.Num]*directory.Object{}, owners: map[store.Num]store.Num{}, members: map[store.Num][]store.Num{},
+			in: map[store.Num][]store.Num{}, reports: map[store.Num][]store.Num{}, records: map[store.Num][]directory.RecordKind{},
+		}
 		for i := range people {
 			o := person(fmt.Sprint(i), []string{fmt.Sprint("uid:", i), fmt.Sprint("dn:", i)}, fmt.Sprint("uid:", i/9))
 			n := must(w.PutRow(o, store.Here))

@@ -27,16 +27,17 @@ func (m *model) clone() *model {
 // randomChanges makes random changes to a store and to a model, in transactions of which some fail, and
 // compares the two within and after each.
 func randomChanges(e *env) {
-	const seed = 1
-	rnd := rand.New(rand.NewPCG(seed, seed))
+	rnd := rand.New(rand.NewPCG(1, 1))
 	m := (&model{}).clone()
 	m.objects, m.gone = map[store.Num]*directory.Object{}, map[store.Num]store.GoneCause{}
 	m.owners, m.members = map[store.Num]store.Num{}, map[[2]store.Num]bool{}
 	m.dirty = map[store.Num]store.DirtyReason{}
 	for range 60 {
-		next := m.clone()
-		fails := rnd.IntN(5) == 0
+		var next *model
+		fails, seed := rnd.IntN(5) == 0, rnd.Uint64()
 		err := e.store.Update(e.Context(), e.p, func(w store.Writer) error {
+			next = m.clone()
+			rnd := rand.New(rand.NewPCG(seed, seed)) // every attempt makes the same changes
 			for range rnd.IntN(30) {
 				next.change(w, rnd)
 			}
