@@ -32,10 +32,10 @@ type listing struct {
 	mode   connectors.Mode
 	// position is where the stream stands, as stored.
 	position store.StreamState
-	seen     *seen // Full mode only
-	// unsaved is what of it no resume point covers yet.
-	unsaved *seen
-	proof   *connectors.Proof
+	covered  *coverage // Full mode only
+	// sinceResumePoint is what of it no resume point covers yet.
+	sinceResumePoint *coverage
+	proof            *connectors.Proof
 	// unnamed counts entries without an id: with one of them, nobody's absence is certain.
 	unnamed int
 	// invalid are the objects that were parked by this attempt.
@@ -55,9 +55,9 @@ func openListing(ctx context.Context, t *Task, found *Result, s connectors.Strea
 		}
 		if t.Full || !s.Delta || len(l.position.Cursor) == 0 {
 			l.mode = connectors.Full
-			l.seen, l.unsaved = newSeen(), newSeen()
+			l.covered, l.sinceResumePoint = newCoverage(), newCoverage()
 			if len(l.position.Partial) > 0 {
-				err = l.seen.load(tx, s.Name)
+				err = l.covered.load(tx, s.Name)
 			}
 		}
 		return err
@@ -98,12 +98,12 @@ func (l *listing) read(ctx context.Context) (err error) {
 	return nil
 }
 
-// take is called for every page: it distrusts it, stores it, and concludes after the last one.
+// take is called for every page: it validates it, stores it, and concludes after the last one.
 func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := l.distrust(p); err != nil {
+	if err := l.validatePage(p); err != nil {
 		return err
 	}
 	if l.unstored = l.storePage(ctx, p); l.unstored != nil {
@@ -123,8 +123,8 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	return l.unstored
 }
 
-// distrust refuses pages that break the contract before they do harm.
-func (l *listing) distrust(p *connectors.Page) error {
+// validatePage refuses pages that break the contract before they do harm.
+func (l *listing) validatePage(p *connectors.Page) error {
 	op := "read " + l.stream.Name
 	if l.proof != nil {
 		return internal(op, "the connector sent a page after the last one")

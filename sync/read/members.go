@@ -19,7 +19,7 @@ type memberDiff struct {
 	add []string
 	// remove are stored members that left.
 	remove []store.Num
-	// digest is set when the list is known to be complete and without strays.
+	// digest is set when the list is known to be complete and to have no unlisted member.
 	digest *store.MemberDigest
 	whole  bool
 }
@@ -52,7 +52,7 @@ func (l *listing) compareMembers(tx store.Reader, p *connectors.Page, d *pageDif
 	return nil
 }
 
-// compareWhole handles a complete list. In a full read, members that it does not name become strays, which
+// compareWhole handles a complete list. In a full read, members that it does not name count as unlisted and
 // leave when the read is proven complete; in a delta they leave at once.
 func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.Members, d *pageDiff) error {
 	if group != 0 && l.mode == connectors.Full {
@@ -86,7 +86,7 @@ func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.M
 	case have.IsEmpty():
 		diff.digest = &digest
 	case l.mode == connectors.Full:
-		mergeSets(d.found.strays, map[store.Num]*roaring.Bitmap{group: have})
+		unionInto(d.found.unlisted, map[store.Num]*roaring.Bitmap{group: have})
 	default:
 		diff.remove = relations.Nums(have)
 		diff.digest = &digest
@@ -140,14 +140,14 @@ func (l *listing) partAdds(tx store.Reader, group store.Num, m *connectors.Membe
 		}
 	}
 	if l.mode == connectors.Full && !known.IsEmpty() {
-		mergeSets(d.found.members, map[store.Num]*roaring.Bitmap{group: known})
+		unionInto(d.found.members, map[store.Num]*roaring.Bitmap{group: known})
 	}
 	return nil
 }
 
 // commit writes the difference and marks whom it concerns: the group, and everybody who entered or left. What had no
 // number before is found from now on.
-func (m *memberDiff) commit(tx store.Writer, marks relations.Marker, found *seen) error {
+func (m *memberDiff) commit(tx store.Writer, marks relations.Marker, found *coverage) error {
 	ids, err := tx.Intern([]string{directory.IDHandle(m.group)}, nil)
 	if err != nil {
 		return err
@@ -160,7 +160,7 @@ func (m *memberDiff) commit(tx store.Writer, marks relations.Marker, found *seen
 	if m.whole {
 		found.whole.Add(uint32(group))
 	} else if len(handles) > 0 {
-		mergeSets(found.members, map[store.Num]*roaring.Bitmap{group: relations.Set(handles)})
+		unionInto(found.members, map[store.Num]*roaring.Bitmap{group: relations.Set(handles)})
 	}
 	moved, err := tx.AddMembers(group, handles, nil)
 	if err != nil {

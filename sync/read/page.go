@@ -21,7 +21,7 @@ type pageDiff struct {
 	parks   []store.Parked
 	unparks []uint64
 	// found is what a full read came across on this page.
-	found *seen
+	found *coverage
 	// invalid are the entries that could not be translated; unnamed of them came without an id.
 	invalid []directory.Ref
 	unnamed int
@@ -48,7 +48,7 @@ func (d *pageDiff) empty() bool {
 func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 	d := &pageDiff{}
 	err := l.State.View(ctx, func(tx store.Reader) error {
-		*d = pageDiff{found: newSeen()}
+		*d = pageDiff{found: newCoverage()}
 		if err := l.compareObjects(tx, p, d); err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 		if moved {
 			position.Moved = l.Now().UTC()
 		}
-		var stored *seen
+		var stored *coverage
 		err := l.State.Update(ctx, func(tx store.Writer) (err error) {
 			stored, err = l.commitPage(tx, d, position, moved, resumable)
 			return err
@@ -85,11 +85,11 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 		l.position = position
 		l.logPage(p, d)
 	}
-	if l.seen != nil {
-		l.seen.merge(d.found)
-		l.unsaved.merge(d.found)
+	if l.covered != nil {
+		l.covered.merge(d.found)
+		l.sinceResumePoint.merge(d.found)
 		if resumable {
-			l.unsaved = newSeen()
+			l.sinceResumePoint = newCoverage()
 		}
 	}
 	l.found.Changed += len(d.puts)
@@ -135,8 +135,8 @@ func (l *listing) lists(o *directory.Object) bool { return slices.Contains(l.str
 
 // commitPage writes what a page changes, and returns what a full read has come across that had no number before. The
 // order matters only in that objects come before members: a mark for a member is put on the object that owns its handle.
-func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.StreamState, moved, resumable bool) (*seen, error) {
-	stored := newSeen()
+func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.StreamState, moved, resumable bool) (*coverage, error) {
+	stored := newCoverage()
 	if err := l.putObjects(tx, d.puts, stored); err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.Stream
 		}
 	}
 	if resumable {
-		if err := l.saveSeen(tx, d.found, stored); err != nil {
+		if err := l.saveCoverage(tx, d.found, stored); err != nil {
 			return nil, err
 		}
 	}
@@ -171,10 +171,10 @@ func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.Stream
 	return stored, nil
 }
 
-// saveSeen stores what all pages since the last resume point have listed: who goes on from this one must know of it.
-func (l *listing) saveSeen(tx store.Writer, page ...*seen) error {
-	all := newSeen()
-	all.merge(l.unsaved)
+// saveCoverage stores what all pages since the last resume point have listed: who goes on from this one must know of it.
+func (l *listing) saveCoverage(tx store.Writer, page ...*coverage) error {
+	all := newCoverage()
+	all.merge(l.sinceResumePoint)
 	for _, s := range page {
 		all.merge(s)
 	}
@@ -187,7 +187,7 @@ func (l *listing) saveSeen(tx store.Writer, page ...*seen) error {
 
 // putObjects stores objects as present and marks whom their changes concern: themselves, and those who point to them
 // by a handle that they gained or lost, or to whom they pointed.
-func (l *listing) putObjects(tx store.Writer, puts []put, stored *seen) error {
+func (l *listing) putObjects(tx store.Writer, puts []put, stored *coverage) error {
 	var changes []relations.Change
 	for _, p := range puts {
 		n, err := tx.PutRow(p.object, store.Here)

@@ -79,7 +79,7 @@ func (l *listing) certain() bool {
 		l.note("%s: entries came without a readable id (%d), so nobody's absence is certain; nothing was removed", l.stream.Name, l.unnamed)
 		return false
 	}
-	if listed := int(l.seen.objects.GetCardinality()); l.stream.Counted && l.proof.Count >= 0 && l.proof.Count != listed {
+	if listed := int(l.covered.objects.GetCardinality()); l.stream.Counted && l.proof.Count >= 0 && l.proof.Count != listed {
 		l.found.Unproven = l.stream.Name + ": the source counts other objects than it lists"
 		l.note("%s: the source listed %s but counts %d; nothing was removed", l.stream.Name, objects(listed), l.proof.Count)
 		return false
@@ -120,7 +120,7 @@ func (l *listing) missing(ctx context.Context, kind directory.Kind) (missing *ro
 	missing = roaring.New()
 	err = store.EachRow(ctx, l.State.View, kind, func(row store.Row) {
 		switch {
-		case l.seen.objects.Contains(uint32(row.Num)):
+		case l.covered.objects.Contains(uint32(row.Num)):
 			listed++
 		case !row.Gone.Proven():
 			missing.Add(uint32(row.Num))
@@ -195,19 +195,19 @@ func (l *listing) sweepMembers(ctx context.Context, next *store.StreamState) err
 	if !l.stream.Members {
 		return nil
 	}
-	strays, stored, err := l.strays(ctx)
+	unlisted, stored, err := l.unlistedMembers(ctx)
 	if err != nil {
 		return err
 	}
 	switch {
-	case l.seen.named > 0:
+	case l.covered.named > 0:
 		next.Emptied = false
 	case stored >= manyMemberships:
 		next.Emptied = true
 		l.found.Unproven = "the source listed no members"
 		l.note("%s: the source listed no members at all where there were %d; what follows from that waits for approval", l.stream.Name, stored)
 	}
-	for _, s := range strays {
+	for _, s := range unlisted {
 		for chunk := range slices.Chunk(s.handles, sweepChunk) {
 			if err := l.State.Update(ctx, func(tx store.Writer) error { return takeMembers(tx, l.Marks, s.group, chunk) }); err != nil {
 				return err
@@ -217,13 +217,13 @@ func (l *listing) sweepMembers(ctx context.Context, next *store.StreamState) err
 	return nil
 }
 
-// groupStrays are stored members of a group that a full read did not name.
-type groupStrays struct {
+// unlistedMembers are stored members of a group that a full read did not name.
+type unlistedMembers struct {
 	group   store.Num
 	handles []store.Num
 }
 
-func (l *listing) strays(ctx context.Context) (list []groupStrays, stored int, err error) {
+func (l *listing) unlistedMembers(ctx context.Context) (list []unlistedMembers, stored int, err error) {
 	err = l.State.View(ctx, func(tx store.Reader) error {
 		if stored, err = tx.Memberships(); err != nil {
 			return err
@@ -233,10 +233,10 @@ func (l *listing) strays(ctx context.Context) (list []groupStrays, stored int, e
 		err := tx.Rows(directory.Group, 0, func(row store.Row) bool {
 			switch {
 			case row.Gone != store.Here: // its members leave with it
-			case !l.seen.whole.Contains(uint32(row.Num)):
+			case !l.covered.whole.Contains(uint32(row.Num)):
 				inParts = append(inParts, row.Num)
-			case l.seen.strays[row.Num] != nil:
-				list = append(list, groupStrays{group: row.Num, handles: relations.Nums(l.seen.strays[row.Num])})
+			case l.covered.unlisted[row.Num] != nil:
+				list = append(list, unlistedMembers{group: row.Num, handles: relations.Nums(l.covered.unlisted[row.Num])})
 			}
 			return true
 		})
@@ -244,13 +244,13 @@ func (l *listing) strays(ctx context.Context) (list []groupStrays, stored int, e
 			return err
 		}
 		return tx.MembersOf(inParts, func(group, h store.Num) bool {
-			if came := l.seen.members[group]; came != nil && came.Contains(uint32(h)) {
+			if came := l.covered.members[group]; came != nil && came.Contains(uint32(h)) {
 				return true
 			}
 			if last := len(list) - 1; last >= 0 && list[last].group == group {
 				list[last].handles = append(list[last].handles, h)
 			} else {
-				list = append(list, groupStrays{group: group, handles: []store.Num{h}})
+				list = append(list, unlistedMembers{group: group, handles: []store.Num{h}})
 			}
 			return true
 		})
