@@ -14,7 +14,7 @@ import (
 // commit stores what a batch of objects came to, in one transaction: records, queued actions, what the rules
 // failed for; and clears the dirty marks that led there. A batch that comes to nothing is not a write.
 func (s *Settlement) commit(ctx context.Context, b *batch) error {
-	w, err := s.weigh(ctx, b)
+	w, err := s.diffBatch(ctx, b)
 	if err != nil || w.nothing() {
 		return err
 	}
@@ -52,8 +52,8 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// writes is what of a batch must be stored.
-type writes struct {
+// pendingWrites is what of a batch must be stored.
+type pendingWrites struct {
 	outcomes []*outcome
 	dirty    []store.Num // whose marks are cleared
 	unparks  []uint64
@@ -69,13 +69,13 @@ type marks struct {
 	why  store.DirtyReason
 }
 
-func (w *writes) nothing() bool { return len(w.outcomes)+len(w.dirty)+len(w.unparks) == 0 } // marks come with others
+func (w *pendingWrites) nothing() bool { return len(w.outcomes)+len(w.dirty)+len(w.unparks) == 0 } // marks come with others
 
-// weigh finds what of a batch differs from what is stored.
-func (s *Settlement) weigh(ctx context.Context, b *batch) (*writes, error) {
-	var w *writes
+// diffBatch finds what of a batch differs from what is stored.
+func (s *Settlement) diffBatch(ctx context.Context, b *batch) (*pendingWrites, error) {
+	var w *pendingWrites
 	err := s.State.View(ctx, func(tx store.Reader) error {
-		w = &writes{}
+		w = &pendingWrites{}
 		parked, err := tx.ParkedCount()
 		if err != nil {
 			return err
@@ -87,7 +87,7 @@ func (s *Settlement) weigh(ctx context.Context, b *batch) (*writes, error) {
 		var settled []*outcome
 		for i := range b.outcomes {
 			o := &b.outcomes[i]
-			if o.leave {
+			if o.deferred {
 				continue
 			}
 			if marked[o.num] {
@@ -124,7 +124,7 @@ func (s *Settlement) weigh(ctx context.Context, b *batch) (*writes, error) {
 
 // follow adds those to whom the marks of objects lead and whose turn comes after the batch: people whose manager they
 // are, devices whose owner they are, groups that contain them.
-func (s *Settlement) follow(tx store.Reader, b *batch, settled []*outcome, w *writes) error {
+func (s *Settlement) follow(tx store.Reader, b *batch, settled []*outcome, w *pendingWrites) error {
 	if len(settled) == 0 {
 		return nil
 	}
@@ -138,7 +138,7 @@ func (s *Settlement) follow(tx store.Reader, b *batch, settled []*outcome, w *wr
 	add := func(link directory.LinkType, kind directory.Kind) error {
 		m := marks{kind: kind, why: store.Changed}
 		err := relations.Referrers(tx, link, nums, func(_, n store.Num) {
-			if s.look[kind].Contains(uint32(n)) && (kind != b.kind || n > last) {
+			if s.worklist[kind].Contains(uint32(n)) && (kind != b.kind || n > last) {
 				m.nums = append(m.nums, n)
 			}
 		})
@@ -180,7 +180,7 @@ func (s *Settlement) marked(tx store.Reader, b *batch) (map[store.Num]bool, erro
 
 // settleParked takes an object off the parked list for which the rules work again. It reports whether there
 // is nothing more to do: the object is parked already for the very same reason.
-func (s *Settlement) settleParked(tx store.Reader, o *outcome, w *writes) (done bool, err error) {
+func (s *Settlement) settleParked(tx store.Reader, o *outcome, w *pendingWrites) (done bool, err error) {
 	p, ok, err := tx.ParkedObject(o.kind, o.id)
 	if err != nil || !ok || p.Stage != Stage {
 		return false, err

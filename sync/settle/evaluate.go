@@ -40,7 +40,7 @@ func (s *Settlement) evaluate(tx store.Reader, kind directory.Kind, nums []store
 		}
 	}
 	if kind == directory.Person {
-		err = s.noteActivity(tx, list)
+		err = s.recordPresence(tx, list)
 	}
 	return outcomes, err
 }
@@ -70,11 +70,11 @@ func (s *Settlement) candidates(tx store.Reader, kind directory.Kind, nums []sto
 		out := &outcomes[at]
 		out.id, out.nums = o.ID, o.Nums
 		out.forget = !o.Here()
-		out.unproven = out.forget && !o.Gone.Proven()
-		if out.unproven && s.keepUnproven {
-			out.leave, out.forget = true, false
+		out.unprovenRemoval = out.forget && !o.Gone.Proven()
+		if out.unprovenRemoval && s.deferUnproven {
+			out.deferred, out.forget = true, false
 			if kind == directory.Group {
-				s.left.Add(uint32(o.Num))
+				s.deferredGroups.Add(uint32(o.Num))
 			}
 			continue
 		}

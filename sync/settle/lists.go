@@ -70,7 +70,7 @@ func objectsOf(list []*candidate) []relations.Object {
 
 // listable returns those people that a list may name. Their records do not change any more when lists are made.
 func (s *Settlement) listable(tx store.Reader, people *roaring.Bitmap) (*roaring.Bitmap, error) {
-	a := &s.activity
+	a := &s.presence
 	for chunk := range slices.Chunk(relations.Nums(roaring.AndNot(people, a.asked)), Chunk) {
 		rows, err := tx.RowsOf(directory.Person, chunk, make([]store.Row, 0, len(chunk)))
 		if err != nil {
@@ -80,7 +80,7 @@ func (s *Settlement) listable(tx store.Reader, people *roaring.Bitmap) (*roaring
 		for i := range rows {
 			switch row := &rows[i]; {
 			case row.Num == 0:
-			case row.Gone != store.Here && (row.Gone.Proven() || !s.keepUnproven):
+			case row.Gone != store.Here && (row.Gone.Proven() || !s.deferUnproven):
 				// With `leavers: keep` somebody who has left may have an active record for good.
 			case a.on.Contains(uint32(row.Num)):
 				a.listable.Add(uint32(row.Num))
@@ -103,13 +103,13 @@ func (s *Settlement) listable(tx store.Reader, people *roaring.Bitmap) (*roaring
 }
 
 // recordKeys returns the keys of people's records, in their order. Somebody who is leaving is remembered by the
-// activity: the object may be forgotten by now.
+// presence: the object may be forgotten by now.
 func (s *Settlement) recordKeys(tx store.Reader, people []uint32) ([]string, error) {
 	keys := make([]string, 0, len(people))
 	for chunk := range slices.Chunk(people, Chunk) {
 		var ask []store.Num
 		for _, n := range chunk {
-			if _, ok := s.activity.keys[store.Num(n)]; !ok {
+			if _, ok := s.presence.keys[store.Num(n)]; !ok {
 				ask = append(ask, store.Num(n))
 			}
 		}
@@ -118,7 +118,7 @@ func (s *Settlement) recordKeys(tx store.Reader, people []uint32) ([]string, err
 			return nil, err
 		}
 		for _, n := range chunk {
-			key, ok := s.activity.keys[store.Num(n)]
+			key, ok := s.presence.keys[store.Num(n)]
 			if !ok {
 				key, ok = known[store.Num(n)]
 			}

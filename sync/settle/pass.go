@@ -25,10 +25,10 @@ type outcome struct {
 	err error
 	// forget: the object is gone and need not be kept.
 	forget bool
-	// unproven: the steps take records away for which there is no proof.
-	unproven bool
-	// leave: nothing is done about the object in this pass, and its mark stays.
-	leave bool
+	// unprovenRemoval: the steps take records away for which there is no proof.
+	unprovenRemoval bool
+	// deferred: nothing is done about the object in this pass, and its mark stays.
+	deferred bool
 	// groups and licences are those whose lists of people the outcome changes.
 	groups, licences []store.Num
 }
@@ -42,7 +42,7 @@ type batch struct {
 // pass works out every outcome in a fixed order, that of settleOrder, and hands them on in batches. Working
 // out the next batch goes on while the previous one is being stored.
 func (s *Settlement) pass(ctx context.Context, use func(context.Context, *batch) error) error {
-	s.activity = newActivity()
+	s.presence = newPresence()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ready := make(chan *batch)
@@ -85,7 +85,7 @@ func (s *Settlement) workOutSafely(ctx context.Context, hand func(*batch) error)
 // workOut makes the batches.
 func (s *Settlement) workOut(ctx context.Context, hand func(*batch) error) error {
 	for _, kind := range settleOrder() {
-		set := s.look[kind]
+		set := s.worklist[kind]
 		switch kind {
 		case directory.Group:
 			groups, err := s.groupsToSettle(ctx)
@@ -94,7 +94,7 @@ func (s *Settlement) workOut(ctx context.Context, hand func(*batch) error) error
 			}
 			set = groups
 		case directory.Licence:
-			set = roaring.Or(set, s.activity.licences)
+			set = roaring.Or(set, s.presence.licences)
 		}
 		for chunk := range slices.Chunk(relations.Nums(set), s.Chunk) {
 			b := &batch{kind: kind}
@@ -121,7 +121,7 @@ func settleOrder() []directory.Kind {
 
 // amount is how many objects there are to settle.
 func (s *Settlement) amount() (n int) {
-	for _, set := range s.look {
+	for _, set := range s.worklist {
 		n += int(set.GetCardinality())
 	}
 	return n
@@ -130,11 +130,11 @@ func (s *Settlement) amount() (n int) {
 // groupsToSettle adds to the dirty groups those that contain them, and those that contain somebody who gained
 // or lost a record in this pass.
 func (s *Settlement) groupsToSettle(ctx context.Context) (*roaring.Bitmap, error) {
-	dirty := s.look[directory.Group]
+	dirty := s.worklist[directory.Group]
 	if !s.uses.Records[directory.Group] {
 		return dirty, nil
 	}
-	set := roaring.Or(dirty, s.activity.groups)
+	set := roaring.Or(dirty, s.presence.groups)
 	for chunk := range slices.Chunk(relations.Nums(dirty), s.Chunk) {
 		err := s.State.View(ctx, func(tx store.Reader) error {
 			above, err := s.groups.Above(tx, chunk)

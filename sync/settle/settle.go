@@ -1,5 +1,5 @@
 // Package settle makes records and actions of the objects that changed. It works out whom to look at (worklist.go),
-// applies the rules to them (pass.go, person.go, lists.go), holds what looks like an accident (judge.go), and stores
+// applies the rules to them (pass.go, person.go, lists.go), holds what looks like an accident (preview.go), and stores
 // the rest (commit.go).
 //
 // It goes over the work twice: the first pass only counts, so that the guard sees the whole plan before the first
@@ -67,33 +67,33 @@ type Task struct {
 type Settlement struct {
 	*Task
 	uses mapping.Uses
-	// look is what to look at, by kind and number.
-	look [directory.Customer + 1]*roaring.Bitmap
-	// vanished: groups are gone without proof, or all their members are. Everything that follows waits.
-	vanished bool
-	// keepUnproven leaves those alone whose absence is not proven.
-	keepUnproven bool
-	approved     bool
-	removalsOnly bool // what was approved
-	// left are groups that are left alone for now; their marks stay.
-	left *roaring.Bitmap
+	// worklist is what to look at, by kind and number.
+	worklist [directory.Customer + 1]*roaring.Bitmap
+	// basisUnproven: that by which rules tell people apart is missing without proof: groups, all members, licences, managers. Everything that follows waits.
+	basisUnproven bool
+	// deferUnproven leaves those alone whose absence is not proven.
+	deferUnproven bool
+	approved      bool
+	removalsOnly  bool // what was approved
+	// deferredGroups are left alone for now; their marks stay.
+	deferredGroups *roaring.Bitmap
 	// groups remembers groups for the goroutine that works out, storedGroups for the one that stores.
 	groups, storedGroups relations.Groups
-	activity             activity
+	presence             presence
 }
 
 // Prepare works out whom to look at: what is dirty, everybody whom that touches, and everybody there is when
 // the rules are not those with which the records were made.
 func Prepare(ctx context.Context, t *Task) (*Settlement, error) {
-	s := &Settlement{Task: t, uses: t.Rules.Uses(), left: roaring.New()}
-	for kind := range s.look {
-		s.look[kind] = roaring.New()
+	s := &Settlement{Task: t, uses: t.Rules.Uses(), deferredGroups: roaring.New()}
+	for kind := range s.worklist {
+		s.worklist[kind] = roaring.New()
 	}
 	err := s.State.View(ctx, func(tx store.Reader) error {
 		if err := s.mustBeComplete(tx); err != nil {
 			return err
 		}
-		if err := s.findVanished(tx); err != nil || !s.SameRules {
+		if err := s.checkBasis(tx); err != nil || !s.SameRules {
 			return err
 		}
 		return s.addDirty(tx)
@@ -107,7 +107,7 @@ func Prepare(ctx context.Context, t *Task) (*Settlement, error) {
 // Apply is the second pass: it stores what the plan says, and returns the counts of what it has stored. Whose absence
 // is not proven is left alone unless the operator says so, even when nothing would follow now.
 func (s *Settlement) Apply(ctx context.Context) (plan.Counts, error) {
-	s.keepUnproven = !s.approved
+	s.deferUnproven = !s.approved
 	counts := plan.Counts{}
 	err := s.pass(ctx, func(ctx context.Context, b *batch) error {
 		if err := s.commit(ctx, b); err != nil {
@@ -128,7 +128,7 @@ func (s *Settlement) Apply(ctx context.Context) (plan.Counts, error) {
 // Close returns what is to be stored at the end, together with the rules by which everything is settled then: what has
 // no outcome of its own, and what the operator approved. It is nil when that is nothing.
 func (s *Settlement) Close() func(store.Writer) error {
-	groups := roaring.AndNot(s.look[directory.Group], s.left)
+	groups := roaring.AndNot(s.worklist[directory.Group], s.deferredGroups)
 	if groups.IsEmpty() && !s.approved {
 		return nil
 	}

@@ -29,19 +29,19 @@ func (s *Settlement) mustBeComplete(tx store.Reader) error {
 	return nil
 }
 
-// findVanished looks for groups, memberships and licences that are gone without proof, and by which rules tell
+// checkBasis looks for groups, memberships and licences that are gone without proof, and by which rules tell
 // people apart.
-func (s *Settlement) findVanished(tx store.Reader) error {
+func (s *Settlement) checkBasis(tx store.Reader) error {
 	for _, stream := range s.Streams {
 		state, err := tx.Stream(stream.Name)
 		if err != nil {
 			return err
 		}
-		telling := slices.ContainsFunc(stream.Kinds, s.tellsApart)
-		s.vanished = s.vanished || state.Emptied || (state.NewScope != "" && telling)
+		decides := slices.ContainsFunc(stream.Kinds, s.decidesPeople)
+		s.basisUnproven = s.basisUnproven || state.Emptied || (state.NewScope != "" && decides)
 	}
 	for _, kind := range directory.Kinds() {
-		if s.vanished || !s.tellsApart(kind) {
+		if s.basisUnproven || !s.decidesPeople(kind) {
 			continue
 		}
 		var marked []store.Num
@@ -54,21 +54,21 @@ func (s *Settlement) findVanished(tx store.Reader) error {
 			if err != nil {
 				return err
 			}
-			s.vanished = s.vanished || slices.ContainsFunc(rows, func(r store.Row) bool { return r.Gone != store.Here && !r.Gone.Proven() })
+			s.basisUnproven = s.basisUnproven || slices.ContainsFunc(rows, func(r store.Row) bool { return r.Gone != store.Here && !r.Gone.Proven() })
 		}
 	}
 	return nil
 }
 
-// tellsApart reports whether objects of a kind decide what people become.
-func (s *Settlement) tellsApart(kind directory.Kind) bool {
+// decidesPeople reports whether objects of a kind decide what people become.
+func (s *Settlement) decidesPeople(kind directory.Kind) bool {
 	return kind == directory.Group || kind == directory.Licence && s.uses.Licences || kind == directory.Person && (s.uses.Manager || s.uses.Owner)
 }
 
 // addAll adds everything there is.
 func (s *Settlement) addAll(ctx context.Context) error {
 	for _, kind := range directory.Kinds() {
-		err := store.EachRow(ctx, s.State.View, kind, func(row store.Row) { s.look[kind].Add(uint32(row.Num)) })
+		err := store.EachRow(ctx, s.State.View, kind, func(row store.Row) { s.worklist[kind].Add(uint32(row.Num)) })
 		if err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func (s *Settlement) addAll(ctx context.Context) error {
 func (s *Settlement) addMarks(tx store.Reader, others func(directory.Kind, store.Num)) error {
 	for _, kind := range directory.Kinds() {
 		err := tx.Dirty(kind, 0, func(n store.Num, why store.DirtyReason) bool {
-			s.look[kind].Add(uint32(n))
+			s.worklist[kind].Add(uint32(n))
 			if why&(store.Changed|store.Regrouped) != 0 {
 				others(kind, n)
 			}
@@ -108,7 +108,7 @@ func (s *Settlement) addDirty(tx store.Reader) error {
 	if err != nil {
 		return err
 	}
-	people := s.look[directory.Person]
+	people := s.worklist[directory.Person]
 	changed := relations.Nums(people)
 	if s.uses.Manager {
 		if err := addReferrers(tx, directory.Person, changed, directory.Manager, people); err != nil {
@@ -116,7 +116,7 @@ func (s *Settlement) addDirty(tx store.Reader) error {
 		}
 	}
 	if s.uses.Owner {
-		if err := addReferrers(tx, directory.Person, changed, directory.Owner, s.look[directory.Device]); err != nil {
+		if err := addReferrers(tx, directory.Person, changed, directory.Owner, s.worklist[directory.Device]); err != nil {
 			return err
 		}
 	}

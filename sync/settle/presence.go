@@ -8,8 +8,8 @@ import (
 	"dirsyncd/sync/relations"
 )
 
-// activity remembers who gains and who loses an active record in a pass, before that is stored.
-type activity struct {
+// presence remembers who gains and who loses an active record in a pass, before that is stored.
+type presence struct {
 	on, off *roaring.Bitmap
 	// groups contain one of them; licences are held by one.
 	groups, licences *roaring.Bitmap
@@ -19,14 +19,14 @@ type activity struct {
 	asked, listable *roaring.Bitmap
 }
 
-func newActivity() activity {
-	return activity{on: roaring.New(), off: roaring.New(), groups: roaring.New(), licences: roaring.New(), keys: map[store.Num]string{},
+func newPresence() presence {
+	return presence{on: roaring.New(), off: roaring.New(), groups: roaring.New(), licences: roaring.New(), keys: map[store.Num]string{},
 		asked: roaring.New(), listable: roaring.New()}
 }
 
-// noteActivity remembers who of some people gains or loses an active record, and the groups and licences that list
+// recordPresence remembers who of some people gains or loses an active record, and the groups and licences that list
 // them. It is noted while the people are at hand: their objects may be forgotten when the lists' turn comes.
-func (s *Settlement) noteActivity(tx store.Reader, list []candidate) error {
+func (s *Settlement) recordPresence(tx store.Reader, list []candidate) error {
 	makes := &s.uses.Records
 	if !makes[directory.Group] && !makes[directory.Licence] {
 		return nil
@@ -39,10 +39,10 @@ func (s *Settlement) noteActivity(tx store.Reader, list []candidate) error {
 		case c.err != nil || was == is:
 			continue
 		case is:
-			s.activity.on.Add(uint32(c.num))
+			s.presence.on.Add(uint32(c.num))
 		default:
-			s.activity.off.Add(uint32(c.num))
-			s.activity.keys[c.num] = s.Origin.Of(c.id).RecordKey()
+			s.presence.off.Add(uint32(c.num))
+			s.presence.keys[c.num] = s.Origin.Of(c.id).RecordKey()
 		}
 		changed = append(changed, c)
 	}
@@ -63,11 +63,11 @@ func (s *Settlement) noteActivity(tx store.Reader, list []candidate) error {
 					c.groups = append(c.groups, g.Group)
 				}
 			}
-			s.activity.groups.Or(relations.Set(c.groups))
+			s.presence.groups.Or(relations.Set(c.groups))
 		}
 		if makes[directory.Licence] {
 			c.licences = append(c.related.Holds, related[i].Holds...)
-			s.activity.licences.Or(relations.Set(c.licences))
+			s.presence.licences.Or(relations.Set(c.licences))
 		}
 	}
 	return nil

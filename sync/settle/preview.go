@@ -29,10 +29,10 @@ func (s *Settlement) Preview(ctx context.Context, visit func(*directory.Action))
 	if err != nil {
 		return Plan{}, err
 	}
-	if visit == nil && s.Approve == "" && !s.vanished && s.Guard.Idle(population) {
+	if visit == nil && s.Approve == "" && !s.basisUnproven && s.Guard.Idle(population) {
 		return Plan{}, nil
 	}
-	d, err := s.draft(ctx, visit)
+	d, err := s.tally(ctx, visit)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -41,7 +41,7 @@ func (s *Settlement) Preview(ctx context.Context, visit func(*directory.Action))
 			return Plan{}, err
 		}
 	}
-	return Plan{Counts: d.counts, Held: s.judge(d, population)}, nil
+	return Plan{Counts: d.counts, Held: s.checkGuard(d, population)}, nil
 }
 
 // population returns how many active records of a kind there are before the plan.
@@ -58,8 +58,8 @@ func (s *Settlement) population(ctx context.Context) (func(directory.RecordKind)
 	return func(kind directory.RecordKind) int { return counts[kind] }, err
 }
 
-// draft sums up a plan.
-type draft struct {
+// tally sums up a plan.
+type tally struct {
 	counts plan.Counts
 	// proven counts the same without removals for which there is no proof.
 	proven   plan.Counts
@@ -69,9 +69,9 @@ type draft struct {
 	unprovenHash hash.Hash
 }
 
-// draft makes the plan without storing anything.
-func (s *Settlement) draft(ctx context.Context, visit func(*directory.Action)) (*draft, error) {
-	d := &draft{counts: plan.Counts{}, proven: plan.Counts{}, hash: sha256.New(), unprovenHash: sha256.New()}
+// tally makes the plan without storing anything.
+func (s *Settlement) tally(ctx context.Context, visit func(*directory.Action)) (*tally, error) {
+	d := &tally{counts: plan.Counts{}, proven: plan.Counts{}, hash: sha256.New(), unprovenHash: sha256.New()}
 	err := s.pass(ctx, func(_ context.Context, b *batch) error {
 		for i := range b.outcomes {
 			d.add(&b.outcomes[i], visit)
@@ -81,7 +81,7 @@ func (s *Settlement) draft(ctx context.Context, visit func(*directory.Action)) (
 	return d, err
 }
 
-func (d *draft) add(o *outcome, visit func(*directory.Action)) {
+func (d *tally) add(o *outcome, visit func(*directory.Action)) {
 	for _, step := range o.steps {
 		a := step.Action
 		if a == nil {
@@ -89,7 +89,7 @@ func (d *draft) add(o *outcome, visit func(*directory.Action)) {
 		}
 		d.counts.Add(a.Kind, a.Op)
 		d.hash.Write([]byte(a.Key))
-		if o.unproven {
+		if o.unprovenRemoval {
 			d.unproven++
 			d.unprovenHash.Write([]byte(a.Key))
 		} else {
@@ -108,7 +108,7 @@ func planHash(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)[:6]) }
 var ErrPlanChanged = errors.New("the plan is not the one that was approved")
 
 // approve lets the held plan pass if it is still the same.
-func (s *Settlement) approve(d *draft) error {
+func (s *Settlement) approve(d *tally) error {
 	got := planHash(d.hash)
 	if h := s.Held; h != nil && h.RemovalsOnly && h.Hash == s.Approve {
 		got, s.removalsOnly = planHash(d.unprovenHash), true
@@ -121,13 +121,13 @@ func (s *Settlement) approve(d *draft) error {
 	return nil
 }
 
-// judge returns the plan as it must be held, or nil when it may go ahead.
-func (s *Settlement) judge(d *draft, population func(directory.RecordKind) int) *store.HeldPlan {
+// checkGuard returns the plan as it must be held, or nil when it may go ahead.
+func (s *Settlement) checkGuard(d *tally, population func(directory.RecordKind) int) *store.HeldPlan {
 	if d.counts.Total() == 0 || s.approved && !s.removalsOnly {
 		return nil
 	}
 	held := &store.HeldPlan{Hash: planHash(d.hash), Counts: d.counts.Words()}
-	if s.vanished {
+	if s.basisUnproven {
 		held.Reasons = append(held.Reasons, "act on what is missing without proof that it is gone, and that rules look at: groups or their members, licences, or managers")
 	}
 	held.Reasons = append(held.Reasons, s.Guard.Check(d.proven, population)...)
