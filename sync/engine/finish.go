@@ -84,7 +84,7 @@ func (r *run) remember(ctx context.Context, err error) error {
 }
 
 // agrees reports whether what is stored agrees with the source, as far as the run knows.
-func (r *run) agrees(err error) bool { return err == nil && !r.job.Offline && !r.doubt }
+func (r *run) agrees(err error) bool { return err == nil && !r.job.Offline && !r.inconclusive }
 
 // logEnd is the one line that a run ends with.
 func (r *run) logEnd(err error) {

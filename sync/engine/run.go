@@ -22,17 +22,17 @@ import (
 
 // run is one pass over one tenant.
 type run struct {
-	engine *Engine
-	conn   *Connection
-	tenant connectors.Tenant
-	part   store.Partition
-	job    Job
-	log    *slog.Logger
-	stamp  directory.Stamp
-	rec    store.Run
-	state  *tenantState
-	counts plan.Counts
-	doubt  bool // a listing proved nothing
+	engine       *Engine
+	conn         *Connection
+	tenant       connectors.Tenant
+	part         store.Partition
+	job          Job
+	log          *slog.Logger
+	stamp        directory.Stamp
+	rec          store.Run
+	state        *tenantState
+	counts       plan.Counts
+	inconclusive bool // a listing proved nothing
 	// parkedNow is how many objects this run has parked.
 	parkedNow int
 }
@@ -48,7 +48,7 @@ func (e *Engine) Run(ctx context.Context, c *Connection, t connectors.Tenant, jo
 	}
 	r.log.Info("run started", "mode", r.rec.Mode, "trigger", job.Trigger)
 	var meter connectors.Meter
-	err := r.story(connectors.WithMeter(ctx, &meter))
+	err := r.execute(connectors.WithMeter(ctx, &meter))
 	r.rec.Requests = meter.Requests()
 	return r.finish(ctx, err)
 }
@@ -81,8 +81,8 @@ func (r *run) mustWait(ctx context.Context) bool {
 	return true
 }
 
-// story is a run in three lines: where do we stand, what is new at the source, what follows from it.
-func (r *run) story(ctx context.Context) (err error) {
+// execute is a run in three lines: where do we stand, what is new at the source, what follows from it.
+func (r *run) execute(ctx context.Context) (err error) {
 	defer fault.Recover("run", &err)
 	if err := r.load(ctx); err != nil {
 		return err
@@ -158,7 +158,7 @@ func (r *run) readUnlisted(ctx context.Context, task *read.Task) error {
 
 func (r *run) tell(found read.Result) {
 	r.rec.Read, r.rec.Changed, r.rec.Removed = found.Read, found.Changed, found.Removed
-	r.doubt = found.Inconclusive
+	r.inconclusive = found.Inconclusive
 }
 
 // settle makes records and actions of what is dirty, or has the plan held.
