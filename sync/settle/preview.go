@@ -32,16 +32,16 @@ func (s *Settlement) Preview(ctx context.Context, visit func(*directory.Action))
 	if visit == nil && s.Approve == "" && !s.basisUnproven && s.Guard.Idle(population) {
 		return Plan{}, nil
 	}
-	d, err := s.tally(ctx, visit)
+	t, err := s.tally(ctx, visit)
 	if err != nil {
 		return Plan{}, err
 	}
 	if s.Approve != "" {
-		if err := s.approve(d); err != nil {
+		if err := s.approve(t); err != nil {
 			return Plan{}, err
 		}
 	}
-	return Plan{Counts: d.counts, Held: s.checkGuard(d, population)}, nil
+	return Plan{Counts: t.counts, Held: s.checkGuard(t, population)}, nil
 }
 
 // population returns how many active records of a kind there are before the plan.
@@ -71,29 +71,29 @@ type tally struct {
 
 // tally makes the plan without storing anything.
 func (s *Settlement) tally(ctx context.Context, visit func(*directory.Action)) (*tally, error) {
-	d := &tally{counts: plan.Counts{}, proven: plan.Counts{}, hash: sha256.New(), unprovenHash: sha256.New()}
+	t := &tally{counts: plan.Counts{}, proven: plan.Counts{}, hash: sha256.New(), unprovenHash: sha256.New()}
 	err := s.pass(ctx, func(_ context.Context, b *batch) error {
 		for i := range b.outcomes {
-			d.add(&b.outcomes[i], visit)
+			t.add(&b.outcomes[i], visit)
 		}
 		return nil
 	})
-	return d, err
+	return t, err
 }
 
-func (d *tally) add(o *outcome, visit func(*directory.Action)) {
+func (t *tally) add(o *outcome, visit func(*directory.Action)) {
 	for _, step := range o.steps {
 		a := step.Action
 		if a == nil {
 			continue
 		}
-		d.counts.Add(a.Kind, a.Op)
-		d.hash.Write([]byte(a.Key))
+		t.counts.Add(a.Kind, a.Op)
+		t.hash.Write([]byte(a.Key))
 		if o.unprovenRemoval {
-			d.unproven++
-			d.unprovenHash.Write([]byte(a.Key))
+			t.unproven++
+			t.unprovenHash.Write([]byte(a.Key))
 		} else {
-			d.proven.Add(a.Kind, a.Op)
+			t.proven.Add(a.Kind, a.Op)
 		}
 		if visit != nil {
 			visit(a)
@@ -108,10 +108,10 @@ func planHash(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)[:6]) }
 var ErrPlanChanged = errors.New("the plan is not the one that was approved")
 
 // approve lets the held plan pass if it is still the same.
-func (s *Settlement) approve(d *tally) error {
-	got := planHash(d.hash)
+func (s *Settlement) approve(t *tally) error {
+	got := planHash(t.hash)
 	if h := s.Held; h != nil && h.RemovalsOnly && h.Hash == s.Approve {
-		got, s.removalsOnly = planHash(d.unprovenHash), true
+		got, s.removalsOnly = planHash(t.unprovenHash), true
 	}
 	if got != s.Approve {
 		return &fault.Error{Class: fault.Conflict, Op: "approve " + s.Approve, Where: s.Partition.String(),
@@ -122,18 +122,18 @@ func (s *Settlement) approve(d *tally) error {
 }
 
 // checkGuard returns the plan as it must be held, or nil when it may go ahead.
-func (s *Settlement) checkGuard(d *tally, population func(directory.RecordKind) int) *store.HeldPlan {
-	if d.counts.Total() == 0 || s.approved && !s.removalsOnly {
+func (s *Settlement) checkGuard(t *tally, population func(directory.RecordKind) int) *store.HeldPlan {
+	if t.counts.Total() == 0 || s.approved && !s.removalsOnly {
 		return nil
 	}
-	held := &store.HeldPlan{Hash: planHash(d.hash), Counts: d.counts.Words()}
+	held := &store.HeldPlan{Hash: planHash(t.hash), Counts: t.counts.Words()}
 	if s.basisUnproven {
 		held.Reasons = append(held.Reasons, "act on what is missing without proof that it is gone, and that rules look at: groups or their members, licences, or managers")
 	}
-	held.Reasons = append(held.Reasons, s.Guard.Check(d.proven, population)...)
+	held.Reasons = append(held.Reasons, s.Guard.Check(t.proven, population)...)
 	if s.approved {
 		// Approved were removals without proof; the rest of the plan has only the guard to answer to.
-		held.Reasons = s.Guard.Check(d.proven, population)
+		held.Reasons = s.Guard.Check(t.proven, population)
 		if s.approved = len(held.Reasons) == 0; s.approved {
 			return nil
 		}
@@ -141,9 +141,9 @@ func (s *Settlement) checkGuard(d *tally, population func(directory.RecordKind) 
 	if len(held.Reasons) > 0 {
 		return held
 	}
-	if d.unproven > 0 {
-		held.Hash, held.RemovalsOnly = planHash(d.unprovenHash), true
-		held.Reasons = []string{"make " + removals(d.unproven) + " for which there is no proof"}
+	if t.unproven > 0 {
+		held.Hash, held.RemovalsOnly = planHash(t.unprovenHash), true
+		held.Reasons = []string{"make " + removals(t.unproven) + " for which there is no proof"}
 		return held
 	}
 	return nil

@@ -69,7 +69,8 @@ type Settlement struct {
 	uses mapping.Uses
 	// worklist is what to look at, by kind and number.
 	worklist [directory.Customer + 1]*roaring.Bitmap
-	// basisUnproven: that by which rules tell people apart is missing without proof: groups, all members, licences, managers. Everything that follows waits.
+	// basisUnproven: something by which rules tell people apart is missing without proof: groups or all their members,
+	// licences, managers. Everything that follows waits.
 	basisUnproven bool
 	// deferUnproven leaves those alone whose absence is not proven.
 	deferUnproven bool
