@@ -2,11 +2,13 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
 	"dirsyncd/connectors"
 	"dirsyncd/store"
+	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
 
@@ -14,14 +16,24 @@ import (
 // lists them, then those that it used to list. One tenant's failure is that tenant's alone. When the tenants
 // cannot be listed, the only result is that of the connection itself.
 func (e *Engine) RunConnection(ctx context.Context, c *Connection, job Job) []Result {
+	return e.runConnection(ctx, c, task{Job: job})
+}
+
+// Preview is RunConnection where visit sees every action of the plans, each tenant's in order, before the guard decides.
+// visit may be called by several goroutines. All else happens, too: it is for an engine on a throw-away copy of the store.
+func (e *Engine) Preview(ctx context.Context, c *Connection, job Job, visit func(*directory.Action)) []Result {
+	return e.runConnection(ctx, c, task{Job: job, visit: visit})
+}
+
+func (e *Engine) runConnection(ctx context.Context, c *Connection, job task) []Result {
 	if whole := e.begin(c, connectors.Tenant{}, job); job.Patient && whole.mustWait(ctx) {
 		// The credentials with which tenants are listed were refused.
 		whole.rec.Outcome, whole.rec.Ended = Waiting, whole.rec.Started
 		return []Result{{Partition: whole.part, Run: whole.rec}}
 	}
-	tenants, unlisted, err := e.tenants(ctx, c, job)
+	tenants, unlisted, err := e.tenants(ctx, c, job.Job)
 	if err != nil {
-		return []Result{e.failed(ctx, c, job, err)}
+		return []Result{e.notListed(ctx, c, job, err)}
 	}
 	results := make([]Result, len(tenants)+len(unlisted))
 	queue := newTenantQueue()
@@ -31,7 +43,7 @@ func (e *Engine) RunConnection(ctx context.Context, c *Connection, job Job) []Re
 		job.unlisted = i >= len(tenants)
 		wg.Go(func() {
 			defer queue.acquire(e.isFailing(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}))()
-			results[i] = e.Run(ctx, c, t, job)
+			results[i] = e.run(ctx, c, t, job)
 		})
 	}
 	wg.Wait()
@@ -111,10 +123,17 @@ func (e *Engine) StoredTenants(ctx context.Context, connection string) ([]connec
 	return tenants, nil
 }
 
-// failed records that a connection could not even list its tenants.
-func (e *Engine) failed(ctx context.Context, c *Connection, job Job, err error) Result {
+// notListed records that a connection could not even list its tenants.
+func (e *Engine) notListed(ctx context.Context, c *Connection, job task, err error) Result {
 	r := e.begin(c, connectors.Tenant{}, job)
-	defer e.lock(r.part)()
+	// A run that was stopped must still be able to say so, unless somebody else is at it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTime)
+	defer cancel()
+	ctx, release, busy := e.lease(ctx, r.part)
+	if busy != nil {
+		return r.notBegun(errors.Join(err, busy))
+	}
+	defer release()
 	if e := r.load(ctx); e != nil {
 		err = e
 	}

@@ -253,8 +253,14 @@ func TestKeptLeaversLeaveTheirGroups(t *testing.T) {
 	r.add("9", "N")
 	r.groups["g"] = []string{"p:1", "p:2", "p:9"}
 	var planned []string
-	r.job = Job{Visit: func(a *directory.Action) { planned = append(planned, say(a)) }}
-	r.expect("one leaves, one joins", Clean, "create user 9", "update group g +hq/9 -hq/1")
+	for _, res := range r.engine.Preview(t.Context(), r.conn, Job{}, func(a *directory.Action) { planned = append(planned, say(a)) }) {
+		if res.Run.Outcome != Clean {
+			t.Errorf("outcome %s: %v", res.Run.Outcome, res.Err)
+		}
+	}
+	if done := r.drain(); done != "create user 9; update group g +hq/9 -hq/1" {
+		t.Errorf("done %q", done)
+	}
 	if want := []string{"create user 9", "update group g +hq/9 -hq/1"}; !slices.Equal(planned, want) {
 		t.Errorf("planned %q", planned)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/store"
-	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/plan"
 	"dirsyncd/sync/settle"
@@ -58,7 +57,6 @@ type Engine struct {
 	chunk int // how many objects are settled in one transaction; tests take few
 
 	mu     sync.Mutex
-	locks  map[store.Partition]*sync.Mutex
 	proven map[store.Partition]time.Time
 }
 
@@ -67,7 +65,7 @@ func New(s store.Store, opts Options) *Engine {
 	if opts.Sleep == nil {
 		opts.Sleep = sleep
 	}
-	return &Engine{store: s, opts: opts, chunk: settle.Chunk, locks: map[store.Partition]*sync.Mutex{}, proven: map[store.Partition]time.Time{}}
+	return &Engine{store: s, opts: opts, chunk: settle.Chunk, proven: map[store.Partition]time.Time{}}
 }
 
 // Job says what a run shall do.
@@ -83,10 +81,6 @@ type Job struct {
 	Patient bool
 	// Trigger says who asked: schedule, signal, operator.
 	Trigger string
-	// unlisted: the source no longer lists the tenant, so there is nothing to ask it.
-	unlisted bool
-	// Visit, when set, sees every action of the plan in order before the guard decides.
-	Visit func(*directory.Action)
 }
 
 // Result is what came of a run. Err is what made it fail, or nil; the run's outcome is in Run.
@@ -108,19 +102,6 @@ const (
 
 // ErrPlanChanged is wrapped by the error of a run that was to approve a plan which is not the present one.
 var ErrPlanChanged = settle.ErrPlanChanged
-
-// lock waits for the partition's turn and returns the function that ends it.
-func (e *Engine) lock(p store.Partition) (unlock func()) {
-	e.mu.Lock()
-	l := e.locks[p]
-	if l == nil {
-		l = &sync.Mutex{}
-		e.locks[p] = l
-	}
-	e.mu.Unlock()
-	l.Lock()
-	return l.Unlock
-}
 
 // Proven returns when a partition was last known to agree with its source. Idle runs are proof, too, but are not
 // stored: stored is what the store says, and the engine knows better what it has seen itself.

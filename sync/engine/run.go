@@ -26,7 +26,7 @@ type run struct {
 	conn         *Connection
 	tenant       connectors.Tenant
 	part         store.Partition
-	job          Job
+	job          task
 	log          *slog.Logger
 	stamp        directory.Stamp
 	rec          store.Run
@@ -40,21 +40,46 @@ type run struct {
 // Run reads one tenant of a connection and settles what changed. It never panics; it returns when done or when
 // ctx ends, at the next page. Another run of the same tenant is waited for.
 func (e *Engine) Run(ctx context.Context, c *Connection, t connectors.Tenant, job Job) Result {
-	defer e.lock(store.Partition{Connection: c.Name, Tenant: t.ID})()
+	return e.run(ctx, c, t, task{Job: job})
+}
+
+// task is a job for one tenant.
+type task struct {
+	Job
+	// unlisted: the source no longer lists the tenant, so there is nothing to ask it.
+	unlisted bool
+	// visit, when set, sees every action of the plan in order before the guard decides.
+	visit func(*directory.Action)
+}
+
+func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, job task) Result {
+	held, release, err := e.lease(ctx, store.Partition{Connection: c.Name, Tenant: t.ID})
 	r := e.begin(c, t, job)
-	if job.Patient && r.mustWait(ctx) {
+	if err != nil {
+		return r.notBegun(err)
+	}
+	defer release()
+	if job.Patient && r.mustWait(held) {
 		r.rec.Outcome, r.rec.Ended = Waiting, r.rec.Started
 		return Result{Partition: r.part, Run: r.rec}
 	}
 	r.log.Info("run started", "mode", r.rec.Mode, "trigger", job.Trigger)
 	var meter connectors.Meter
-	err := r.execute(connectors.WithMeter(ctx, &meter))
+	err = r.execute(connectors.WithMeter(held, &meter))
 	r.rec.Requests = meter.Requests()
-	return r.finish(ctx, err)
+	return r.finish(held, overtaken(held, r.part, err))
+}
+
+// notBegun is what came of a run whose turn did not come. It is not stored: somebody else may be running the tenant.
+func (r *run) notBegun(err error) Result {
+	r.rec.Ended = r.engine.opts.Now().UTC()
+	r.rec.Outcome, r.rec.Error, r.rec.Class = Failed, err.Error(), string(fault.ClassOf(err))
+	r.logEnd(err)
+	return Result{Partition: r.part, Run: r.rec, Err: err}
 }
 
 // begin prepares a run.
-func (e *Engine) begin(c *Connection, t connectors.Tenant, job Job) *run {
+func (e *Engine) begin(c *Connection, t connectors.Tenant, job task) *run {
 	now := e.opts.Now().UTC()
 	started := now.Truncate(time.Second)
 	r := &run{
@@ -171,7 +196,7 @@ func (r *run) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	plan, err := s.Preview(ctx, r.job.Visit)
+	plan, err := s.Preview(ctx, r.job.visit)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/store"
+	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
 
@@ -17,7 +18,11 @@ func (e *Engine) Approve(ctx context.Context, c *Connection, t connectors.Tenant
 // Discard throws the held plan with this hash away. What is stored stays as it is, and the next run reads the
 // source in full: if the source still says the same, so will the next plan.
 func (e *Engine) Discard(ctx context.Context, p store.Partition, hash string) error {
-	defer e.lock(p)()
+	ctx, release, err := e.lease(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer release()
 	state := e.stateOf(p)
 	if err := state.load(ctx); err != nil {
 		return err
@@ -31,9 +36,13 @@ func (e *Engine) Discard(ctx context.Context, p store.Partition, hash string) er
 
 // Remap marks an object for the next settling, as after a change: for one that was parked by its rules.
 func (e *Engine) Remap(ctx context.Context, p store.Partition, parked store.Parked) error {
-	defer e.lock(p)()
+	ctx, release, err := e.lease(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer release()
 	return e.store.Update(ctx, p, func(tx store.Writer) error {
-		nums, err := tx.Lookup([]string{"id:" + parked.Object}, nil)
+		nums, err := tx.Lookup([]string{directory.IDHandle(parked.Object)}, nil)
 		if err != nil {
 			return err
 		}
