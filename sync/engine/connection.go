@@ -16,16 +16,16 @@ import (
 // lists them, then those that it used to list. One tenant's failure is that tenant's alone. When the tenants
 // cannot be listed, the only result is that of the connection itself.
 func (e *Engine) RunConnection(ctx context.Context, c *Connection, job Job) []Result {
-	return e.runConnection(ctx, c, task{Job: job})
+	return e.runConnection(ctx, c, tenantJob{Job: job})
 }
 
 // Preview is RunConnection where visit sees every action of the plans, each tenant's in order, before the guard decides.
 // visit may be called by several goroutines. All else happens, too: it is for an engine on a throw-away copy of the store.
 func (e *Engine) Preview(ctx context.Context, c *Connection, job Job, visit func(*directory.Action)) []Result {
-	return e.runConnection(ctx, c, task{Job: job, visit: visit})
+	return e.runConnection(ctx, c, tenantJob{Job: job, visit: visit})
 }
 
-func (e *Engine) runConnection(ctx context.Context, c *Connection, job task) []Result {
+func (e *Engine) runConnection(ctx context.Context, c *Connection, job tenantJob) []Result {
 	if whole := e.begin(c, connectors.Tenant{}, job); job.Patient && whole.mustWait(ctx) {
 		// The credentials with which tenants are listed were refused.
 		whole.rec.Outcome, whole.rec.Ended = Waiting, whole.rec.Started
@@ -124,7 +124,7 @@ func (e *Engine) StoredTenants(ctx context.Context, connection string) ([]connec
 }
 
 // notListed records that a connection could not even list its tenants.
-func (e *Engine) notListed(ctx context.Context, c *Connection, job task, err error) Result {
+func (e *Engine) notListed(ctx context.Context, c *Connection, job tenantJob, err error) Result {
 	r := e.begin(c, connectors.Tenant{}, job)
 	// A run that was stopped must still be able to say so, unless somebody else is at it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTime)

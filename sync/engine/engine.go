@@ -103,17 +103,6 @@ const (
 // ErrPlanChanged is wrapped by the error of a run that was to approve a plan which is not the present one.
 var ErrPlanChanged = settle.ErrPlanChanged
 
-// Proven returns when a partition was last known to agree with its source. Idle runs are proof, too, but are not
-// stored: stored is what the store says, and the engine knows better what it has seen itself.
-func (e *Engine) Proven(p store.Partition, stored time.Time) time.Time {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if t := e.proven[p]; t.After(stored) {
-		return t
-	}
-	return stored
-}
-
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

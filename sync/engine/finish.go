@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"maps"
 	"time"
 
 	"dirsyncd/store"
@@ -34,9 +33,7 @@ func (r *run) finish(ctx context.Context, err error) Result {
 		r.log.Warn("parked", "more", more, "hint", "`dirsyncd parked list` has them all")
 	}
 	if r.agrees(err) {
-		r.engine.mu.Lock()
-		r.engine.proven[r.part] = r.rec.Ended
-		r.engine.mu.Unlock()
+		r.engine.prove(r.part, r.rec.Ended)
 	}
 	if e := r.remember(ctx, err); e != nil {
 		r.log.Error("the run could not be recorded", "err", e)
@@ -47,7 +44,7 @@ func (r *run) finish(ctx context.Context, err error) Result {
 }
 
 func (r *run) countParked(ctx context.Context) error {
-	return r.view(ctx, func(tx store.Reader) (err error) {
+	return r.state.view(ctx, func(tx store.Reader) (err error) {
 		r.rec.Parked, err = tx.ParkedCount()
 		return err
 	})
@@ -126,24 +123,4 @@ func (r *run) logEnd(err error) {
 	default:
 		r.log.Info("run ended", args...)
 	}
-}
-
-// Flush stores what the engine knows from idle runs, for those who ask after a restart. It is for a clean stop.
-func (e *Engine) Flush(ctx context.Context) error {
-	e.mu.Lock()
-	idle := maps.Clone(e.proven)
-	e.mu.Unlock()
-	for p, at := range idle {
-		state := e.stateOf(p)
-		if err := state.load(ctx); err != nil {
-			return err
-		}
-		if !at.After(state.Proven) {
-			continue
-		}
-		if err := state.update(ctx, nil, proven(at)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

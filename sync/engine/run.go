@@ -26,7 +26,7 @@ type run struct {
 	conn         *Connection
 	tenant       connectors.Tenant
 	part         store.Partition
-	job          task
+	job          tenantJob
 	log          *slog.Logger
 	stamp        directory.Stamp
 	rec          store.Run
@@ -40,11 +40,11 @@ type run struct {
 // Run reads one tenant of a connection and settles what changed. It never panics; it returns when done or when
 // ctx ends, at the next page. Another run of the same tenant is waited for.
 func (e *Engine) Run(ctx context.Context, c *Connection, t connectors.Tenant, job Job) Result {
-	return e.run(ctx, c, t, task{Job: job})
+	return e.run(ctx, c, t, tenantJob{Job: job})
 }
 
-// task is a job for one tenant.
-type task struct {
+// tenantJob is a job for one tenant.
+type tenantJob struct {
 	Job
 	// unlisted: the source no longer lists the tenant, so there is nothing to ask it.
 	unlisted bool
@@ -52,7 +52,7 @@ type task struct {
 	visit func(*directory.Action)
 }
 
-func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, job task) Result {
+func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, job tenantJob) Result {
 	held, release, err := e.lease(ctx, store.Partition{Connection: c.Name, Tenant: t.ID})
 	r := e.begin(c, t, job)
 	if err != nil {
@@ -79,7 +79,7 @@ func (r *run) notBegun(err error) Result {
 }
 
 // begin prepares a run.
-func (e *Engine) begin(c *Connection, t connectors.Tenant, job task) *run {
+func (e *Engine) begin(c *Connection, t connectors.Tenant, job tenantJob) *run {
 	now := e.opts.Now().UTC()
 	started := now.Truncate(time.Second)
 	r := &run{
@@ -283,41 +283,6 @@ func (r *run) mode() string {
 // streams are those that the tenant has, in the order in which they are read.
 func (r *run) streams() []connectors.Stream {
 	return slices.DeleteFunc(slices.Clone(r.conn.Source.Describe().Streams), func(s connectors.Stream) bool { return !r.tenant.Has(s.Name) })
-}
-
-func (r *run) view(ctx context.Context, fn func(store.Reader) error) error {
-	return r.state.view(ctx, fn)
-}
-
-func (r *run) queued(target string) {
-	if r.engine.opts.Queued != nil {
-		r.engine.opts.Queued(target)
-	}
-}
-
-// parkedLines is how many objects that a run parks have a line each in the log. One wrong rule can park everybody, for one
-// and the same reason.
-const parkedLines = 10
-
-// parked returns what names the objects that a stage parks.
-func (r *run) parked(stage string) func(directory.Kind, string, fault.Class, ...any) {
-	return func(kind directory.Kind, id string, class fault.Class, more ...any) {
-		if r.parkedNow++; r.parkedNow <= parkedLines {
-			r.log.Warn("parked", append([]any{"stage", stage, "kind", kind.String(), "id", id, "class", class}, more...)...)
-		}
-	}
-}
-
-// note tells the operator something about the run that is not an error.
-func (r *run) note(text string) {
-	r.rec.Notes = append(r.rec.Notes, text)
-	r.log.Warn("what the run found odd", "text", text)
-}
-
-func (r *run) progress(stage, stream string, done, total int) {
-	if r.engine.opts.Progress != nil {
-		r.engine.opts.Progress(Progress{Partition: r.part, Stage: stage, Stream: stream, Done: done, Total: total})
-	}
 }
 
 // newRunID makes a name that sorts by time and is unique even among processes.

@@ -9,8 +9,11 @@ import (
 	"dirsyncd/sync/directory"
 )
 
-// rowsAtOnce is how many rows of members are looked at in one call.
-const rowsAtOnce = 4096
+// Of so many groups the members, and of so many members the rows are looked at in one call: a group can be large.
+const (
+	groupsAtOnce = 256
+	rowsAtOnce   = 4096
+)
 
 // Tree holds who is directly in groups and in the groups below those.
 type Tree map[store.Num]*content
@@ -33,9 +36,13 @@ func Below(tx store.Reader, groups []store.Num) (Tree, error) {
 		for _, n := range level {
 			t[n] = &content{people: roaring.New()}
 		}
-		below, err := t.fill(tx, level)
-		if err != nil {
-			return nil, err
+		var below []store.Num
+		for chunk := range slices.Chunk(level, groupsAtOnce) {
+			groups, err := t.fill(tx, chunk)
+			if err != nil {
+				return nil, err
+			}
+			below = append(below, groups...)
 		}
 		level = below
 	}
@@ -120,20 +127,13 @@ func tellApart(tx store.Reader, nums []store.Num, people, groups *roaring.Bitmap
 
 // addOwnWord adds the people who say themselves that they are in one of the groups.
 func (t Tree) addOwnWord(tx store.Reader, groups []store.Num) error {
-	for chunk := range slices.Chunk(groups, rowsAtOnce) {
-		objects, err := Load(tx, directory.Group, chunk)
-		if err != nil {
-			return err
-		}
-		by := holdersOf(objects)
-		err = Referrers(tx, directory.MemberOf, by.handles(), func(handle, person store.Num) {
-			for _, h := range by.of(handle) {
-				t[objects[h.object].Num].people.Add(uint32(person))
-			}
-		})
-		if err != nil {
-			return err
-		}
+	objects, err := Load(tx, directory.Group, groups)
+	if err != nil {
+		return err
 	}
-	return nil
+	people, err := Pointing(tx, directory.MemberOf, objects)
+	for i := range people {
+		t[objects[i].Num].people.Or(Set(people[i]))
+	}
+	return err
 }

@@ -125,12 +125,17 @@ func (s *Settlement) addDirty(tx store.Reader) error {
 			return err
 		}
 	}
-	if !s.uses.Groups || len(groups) == 0 {
+	if !s.uses.Groups {
 		return nil
 	}
-	tree, err := relations.Below(tx, groups)
-	tree.AddEverybody(people)
-	return err
+	for chunk := range slices.Chunk(groups, Chunk) {
+		tree, err := relations.Below(tx, chunk)
+		if err != nil {
+			return err
+		}
+		tree.AddEverybody(people)
+	}
+	return nil
 }
 
 // addReferrers adds those who state a link of a type to any of some objects of a kind.
