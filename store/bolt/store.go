@@ -73,7 +73,6 @@ func (s *Store) transact(ctx context.Context, writable bool, op string, body fun
 		done = true
 		return classify(op, s.path, err)
 	}
-	defer s.trim()()
 	commit, err := body(btx)
 	if err == nil && commit {
 		err = s.commit(op, btx)
@@ -81,7 +80,6 @@ func (s *Store) transact(ctx context.Context, writable bool, op string, body fun
 		_ = btx.Rollback() // cannot fail: the transaction is open
 	}
 	done = true
-	s.releasePages()
 	return err
 }
 
