@@ -43,7 +43,8 @@ type listing struct {
 	// unstored is why a page could not be stored: a failure of ours, whatever the connector makes of it.
 	unstored error
 	objects  int
-	last     []byte // the previous page's cursor, to notice a source that goes round in circles
+	rows     []store.Row // space for those of a page
+	last     []byte      // the previous page's cursor, to notice a source that goes round in circles
 }
 
 // openListing works out how the stream is to be read from where it stands.

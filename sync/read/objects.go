@@ -82,7 +82,8 @@ func (l *listing) storedRows(tx store.Reader, objects []directory.Object) ([]sto
 		return nil, err
 	}
 	if len(l.stream.Kinds) == 1 {
-		return tx.RowsOf(l.stream.Kinds[0], nums, make([]store.Row, 0, len(nums)))
+		l.rows, err = tx.RowsOf(l.stream.Kinds[0], nums, l.rows[:0])
+		return l.rows, err
 	}
 	rows := make([]store.Row, len(objects))
 	for _, kind := range l.stream.Kinds {
