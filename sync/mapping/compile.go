@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/mapping/expression"
 	"dirsyncd/sync/spelling"
 )
 
@@ -21,7 +22,7 @@ func Compile(spec Spec) (*Ruleset, []Problem) {
 	parts := make([]*part, 0, len(r.stages))
 	for _, kind := range directory.Kinds() {
 		if len(spec.Of(kind)) > 0 || kindsAmong(spec.Fields, RecordsOf(kind)) {
-			parts = append(parts, &part{language: newLanguage(vocabularyOf(kind)), what: kind, kinds: RecordsOf(kind)})
+			parts = append(parts, &part{language: expression.NewLanguage(kind), what: kind, kinds: RecordsOf(kind)})
 		}
 	}
 	c.commonFields(spec.Fields, parts)
@@ -50,7 +51,7 @@ func kindsAmong(fields map[directory.RecordKind][]FieldSpec, kinds []directory.R
 // part is what the rules for one kind of object have of their own.
 type part struct {
 	what     directory.Kind
-	language *language
+	language *expression.Language
 	kinds    []directory.RecordKind
 	common   map[directory.RecordKind][]*field
 }
@@ -116,7 +117,7 @@ func (c *compilation) rules(specs []RuleSpec, h *part) []*rule {
 				label, catchAll, h.what)
 		}
 		r := c.rule(spec, h, label)
-		if catchAll == "" && (r.when == nil || r.when.constant != nil && *r.when.constant) && !r.broken {
+		if catchAll == "" && (r.when == nil || r.when.AlwaysTrue()) && !r.broken {
 			catchAll = label
 		}
 		rules = append(rules, r)
@@ -234,7 +235,7 @@ func (c *compilation) fieldValue(f *field, spec *FieldSpec, h *part, label strin
 	if list, ok := value.([]string); ok {
 		value = c.literalList(list, at, label)
 	}
-	v, err := valueOf(value)
+	v, err := expression.ValueOf(value)
 	switch {
 	case value == nil:
 		c.problem(at, "for a field that is always empty write = nil", "%s has no value", label)
@@ -267,14 +268,18 @@ func (c *compilation) literalList(list []string, at Pos, label string) []string 
 // it.
 func (c *compilation) expression(
 	h *part, text string, skip int, at Pos, label string, isCondition bool,
-) *expression {
+) *expression.Expression {
 	body := strings.TrimLeftFunc(text, unicode.IsSpace)
 	skip += utf8.RuneCountInString(text[:len(text)-len(body)])
 	body = strings.TrimRightFunc(body, unicode.IsSpace)
-	x, flaws := h.language.compile(body, isCondition)
+	compile := h.language.Value
+	if isCondition {
+		compile = h.language.Condition
+	}
+	x, flaws := compile(body)
 	for _, f := range flaws {
-		pos, where := place(at, text, body, skip, f.at)
-		c.problem(pos, f.hint, "%s: %s%s", label, f.message, where)
+		pos, where := place(at, text, body, skip, f.At)
+		c.problem(pos, f.Hint, "%s: %s%s", label, f.Message, where)
 	}
 	if len(flaws) > 0 {
 		return nil

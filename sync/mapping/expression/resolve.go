@@ -1,4 +1,4 @@
-package mapping
+package expression
 
 import (
 	"fmt"
@@ -14,10 +14,10 @@ const maxNesting = 2
 // resolver finds every name of an expression, replaces names with parts (manager.email) by plain ones, and
 // refuses what the expression language has and rules must not use.
 type resolver struct {
-	known     *vocabulary
+	names     *Names
 	functions map[string]function
 	used      map[string]source
-	flaws     []flaw
+	flaws     []Flaw
 
 	variables []string
 	nesting   int
@@ -26,7 +26,7 @@ type resolver struct {
 }
 
 func (r *resolver) flaw(node ast.Node, hint, format string, args ...any) {
-	r.flaws = append(r.flaws, flaw{at: node.Location().From, message: fmt.Sprintf(format, args...), hint: hint})
+	r.flaws = append(r.flaws, Flaw{At: node.Location().From, Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
 func (r *resolver) resolve(at *ast.Node) {
@@ -68,11 +68,11 @@ func (r *resolver) identifier(n *ast.IdentifierNode) {
 	if slices.Contains(r.variables, name) {
 		return
 	}
-	if s, ok := r.known.lookup(name); ok && !strings.Contains(name, ".") {
+	if s, ok := r.names.lookup(name); ok && !strings.Contains(name, ".") {
 		r.used[name] = s
 		return
 	}
-	if r.known.hasPart(name) {
+	if r.names.HasParts(name) {
 		r.flaw(n, partHint(name), "%s is no value by itself", name)
 		return
 	}
@@ -87,16 +87,16 @@ func (r *resolver) identifier(n *ast.IdentifierNode) {
 	if r.dashed != "" {
 		hint = `a name with a dash is written attributes["` + r.dashed + "-" + name + `"]`
 	} else {
-		hint = didYouMean(name, r.candidates(), hint)
+		hint = DidYouMean(name, r.candidates(), hint)
 	}
-	r.flaw(n, hint, "unknown name %s: no %s has it", name, r.known.noun)
+	r.flaw(n, hint, "unknown name %s: no %s has it", name, r.names.noun)
 }
 
 func partHint(name string) string {
 	switch name {
-	case managerPart:
+	case Manager:
 		return "write manager.name, or manager.id != nil to ask whether there is one"
-	case tenantPart:
+	case Tenant:
 		return "write tenant.name, tenant.id or tenant.domain"
 	default:
 		return "write " + name + ".NAME with the source's own name"
@@ -105,14 +105,7 @@ func partHint(name string) string {
 
 // candidates are the words that may have been meant by an unknown one.
 func (r *resolver) candidates() []string {
-	words := slices.Clone(r.variables)
-	for _, n := range r.known.ordered {
-		if !strings.Contains(n.Name, ".") {
-			words = append(words, n.Name)
-		}
-	}
-	words = append(words, r.known.parts...)
-	return words
+	return append(slices.Clone(r.variables), r.names.Words()...)
 }
 
 // member replaces manager.email, tenant.id, attributes.x and attributes["x"] by one identifier. Every other
@@ -120,7 +113,7 @@ func (r *resolver) candidates() []string {
 func (r *resolver) member(at *ast.Node, n *ast.MemberNode) {
 	property, named := n.Property.(*ast.StringNode)
 	base, ok := n.Node.(*ast.IdentifierNode)
-	if ok && r.known.hasPart(base.Value) && !slices.Contains(r.variables, base.Value) {
+	if ok && r.names.HasParts(base.Value) && !slices.Contains(r.variables, base.Value) {
 		if !named {
 			r.flaw(n, `write it as text: `+base.Value+`["name"]`, "the name of a part of %s must be a literal", base.Value)
 			return
@@ -134,7 +127,7 @@ func (r *resolver) member(at *ast.Node, n *ast.MemberNode) {
 			hint = "write # for the item"
 		}
 		if base, ok := n.Node.(*ast.IdentifierNode); ok {
-			hint = didYouMean(base.Value, r.known.parts, hint)
+			hint = DidYouMean(base.Value, r.names.bases, hint)
 		}
 		r.resolve(&n.Node)
 		r.flaw(n, hint, "nothing has a part .%s here", property.Value)
@@ -146,18 +139,13 @@ func (r *resolver) member(at *ast.Node, n *ast.MemberNode) {
 
 func (r *resolver) part(at *ast.Node, n *ast.MemberNode, base, property string) {
 	name := base + "." + property
-	s, ok := r.known.lookup(name)
+	s, ok := r.names.lookup(name)
 	if !ok {
-		var parts []string
-		for _, k := range r.known.ordered {
-			if rest, ok := strings.CutPrefix(k.Name, base+"."); ok {
-				parts = append(parts, rest)
-			}
-		}
+		parts := r.names.PartsOf(base)
 		hint := "it has " + strings.Join(parts, ", ")
 		if best := suggest(property, parts); best != "" {
 			hint = `did you mean "` + base + "." + best + `"?`
-		} else if base == managerPart {
+		} else if base == Manager {
 			hint = "it has the names of a person that are one text, truth value or time"
 		}
 		r.flaw(n.Property, hint, "unknown name %s", name)
@@ -206,7 +194,7 @@ func (r *resolver) unknownFunction(n ast.Node, name string) {
 		r.flaw(n, "compare with a fixed date: date(\"2026-01-31\")",
 			"there is no now(): what a rule makes of an object must depend on the object alone")
 		return
-	case r.known.hasPart(name), r.known.sources[name].read != nil:
+	case r.names.HasParts(name), r.names.sources[name].read != nil:
 		r.flaw(n, "write it without brackets", "%s is no function", name)
 		return
 	}
@@ -215,7 +203,7 @@ func (r *resolver) unknownFunction(n ast.Node, name string) {
 		names = append(names, f)
 	}
 	slices.Sort(names)
-	r.flaw(n, didYouMean(name, names, "the functions are "+strings.Join(names, ", ")), "unknown function %s", name)
+	r.flaw(n, DidYouMean(name, names, "the functions are "+strings.Join(names, ", ")), "unknown function %s", name)
 }
 
 func (r *resolver) binary(n *ast.BinaryNode) {
@@ -240,7 +228,7 @@ func (r *resolver) binary(n *ast.BinaryNode) {
 func dashedName(node ast.Node) string {
 	switch n := node.(type) {
 	case *ast.IdentifierNode:
-		for _, part := range []string{attributesPart, attributeValuesPart} {
+		for _, part := range []string{Attributes, AttributeValues} {
 			if rest, ok := strings.CutPrefix(n.Value, part+"."); ok {
 				return rest
 			}
@@ -259,8 +247,8 @@ func dashedName(node ast.Node) string {
 
 func (r *resolver) variable(n *ast.VariableDeclaratorNode) {
 	_, isFunction := r.functions[n.Name]
-	_, isName := r.known.lookup(n.Name)
-	if isFunction || isName || r.known.hasPart(n.Name) || strings.HasPrefix(n.Name, "_") ||
+	_, isName := r.names.lookup(n.Name)
+	if isFunction || isName || r.names.HasParts(n.Name) || strings.HasPrefix(n.Name, "_") ||
 		strings.HasPrefix(n.Name, "$") || slices.Contains(r.variables, n.Name) {
 		r.flaw(n, "choose another name", "the variable cannot be called %s", n.Name)
 	}

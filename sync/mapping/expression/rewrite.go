@@ -1,4 +1,4 @@
-package mapping
+package expression
 
 import (
 	"reflect"
@@ -28,13 +28,13 @@ const (
 type rewriter struct {
 	used      map[string]source
 	functions map[string]function
-	flaws     []flaw
+	flaws     []Flaw
 	// done remembers what became of a node: a comparison such as a < b < c shares b.
 	done map[ast.Node]ast.Node
 }
 
 func (w *rewriter) flaw(node ast.Node, hint, message string) {
-	w.flaws = append(w.flaws, flaw{at: node.Location().From, message: message, hint: hint})
+	w.flaws = append(w.flaws, Flaw{At: node.Location().From, Message: message, Hint: hint})
 }
 
 func (w *rewriter) rewrite(node ast.Node, t tolerance) ast.Node {
@@ -229,7 +229,7 @@ func (w *rewriter) fits(n *ast.CallNode, f function) bool {
 func (w *rewriter) literalDate(n *ast.CallNode, text *ast.StringNode) ast.Node {
 	v, err := dateOf(text.Value)
 	if v == nil || err != nil {
-		w.flaw(text, errNoDate.hint, "the text is not a date")
+		w.flaw(text, errNoDate.Hint, "the text is not a date")
 		return n
 	}
 	return like(&ast.ConstantNode{Value: v}, n)

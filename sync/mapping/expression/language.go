@@ -1,4 +1,11 @@
-package mapping
+// Package expression is the language in which rules say what they mean: names of an object and what is around it,
+// functions, and the operators of expr-lang with the semantics of blanks that operators expect. It knows objects and
+// values, neither rules nor records.
+//
+// A Language compiles an expression once; an Evaluator evaluates it on one object after another. What an expression
+// comes to depends on the object alone: there is no clock, no I/O, no order of a map. What an operator writes is
+// bounded in its length and in what it may build, and no text and no object makes it panic.
+package expression
 
 import (
 	"fmt"
@@ -15,7 +22,8 @@ import (
 	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/types"
-	"github.com/expr-lang/expr/vm"
+
+	"dirsyncd/sync/directory"
 )
 
 // Limits of one expression as it is written.
@@ -24,79 +32,66 @@ const (
 	maxNodes      = 4000
 )
 
-// expression is a compiled expression.
-type expression struct {
-	// bare is set when the expression is nothing but a name: it needs no program.
-	bare    *source
-	program *vm.Program
-	kind    kind
-	// sources are the names that it reads, sorted.
-	sources []source
-	// terms are the parts of a condition that are joined by "and", in order; none when there is only one.
-	terms []term
-	// constant is set when the expression is the literal true or false.
-	constant *bool
-}
-
-// term is one part of a condition.
-type term struct {
-	text    string
-	program *vm.Program
-}
-
-// language compiles expressions over one vocabulary.
-type language struct {
-	known     *vocabulary
+// Language compiles expressions about one kind of object. It is immutable and may be used by many goroutines.
+type Language struct {
+	names     *Names
 	functions map[string]function
 }
 
-func newLanguage(known *vocabulary) *language {
-	l := &language{known: known, functions: map[string]function{}}
+// NewLanguage returns the language of expressions about a kind of object.
+func NewLanguage(kind directory.Kind) *Language {
+	l := &Language{names: NamesOf(kind), functions: map[string]function{}}
 	for _, f := range functionTable() {
 		l.functions[f.Name] = f
 	}
 	return l
 }
 
-// compile returns the expression, or what is wrong with it: every name that is unknown, else the first flaw.
-func (l *language) compile(text string, isCondition bool) (out *expression, flaws []flaw) {
+// Condition compiles an expression that must be true or false, for Evaluation.Truth. What is wrong with it comes
+// back instead: every name that is unknown, else the first flaw. Text of any length and content is safe.
+func (l *Language) Condition(text string) (*Expression, []Flaw) { return l.compile(text, true) }
+
+// Value compiles the expression of a field, for Evaluation.Value; it is like Condition.
+func (l *Language) Value(text string) (*Expression, []Flaw) { return l.compile(text, false) }
+
+func (l *Language) compile(text string, isCondition bool) (out *Expression, flaws []Flaw) {
 	defer func() {
 		if r := recover(); r != nil {
-			out, flaws = nil, []flaw{{message: fmt.Sprintf("the expression cannot be compiled: %v", r)}}
+			out, flaws = nil, []Flaw{{Message: fmt.Sprintf("the expression cannot be compiled: %v", r)}}
 		}
 	}()
 	if len(text) > maxExpression {
-		return nil, []flaw{{message: fmt.Sprintf("the expression is longer than %d bytes", maxExpression)}}
+		return nil, []Flaw{{Message: fmt.Sprintf("the expression is longer than %d bytes", maxExpression)}}
 	}
 	if !utf8.ValidString(text) {
-		return nil, []flaw{{message: "the expression is not UTF-8"}}
+		return nil, []Flaw{{Message: "the expression is not UTF-8"}}
 	}
 	config := l.config()
 	tree, err := parser.ParseWithConfig(text, config)
 	if err != nil {
-		return nil, []flaw{syntaxFlaw(err, text)}
+		return nil, []Flaw{syntaxFlaw(err, text)}
 	}
-	r := &resolver{known: l.known, functions: l.functions, used: map[string]source{}}
+	r := &resolver{names: l.names, functions: l.functions, used: map[string]source{}}
 	r.resolve(&tree.Node)
 	if len(r.flaws) > 0 {
 		return nil, r.flaws
 	}
 	if f := check(tree, config, r.used); f != nil {
-		if m := calledFunction.FindStringSubmatch(f.message); m != nil {
-			f.hint = "write " + l.functions[m[1]].Signature
+		if m := calledFunction.FindStringSubmatch(f.Message); m != nil {
+			f.Hint = "write " + l.functions[m[1]].Signature
 		}
-		return nil, []flaw{*f}
+		return nil, []Flaw{*f}
 	}
 	if f := checkPurpose(tree.Node, isCondition); f != nil {
-		return nil, []flaw{*f}
+		return nil, []Flaw{*f}
 	}
 	return l.finish(tree, config, r.used, isCondition)
 }
 
-func (l *language) finish(tree *parser.Tree, config *conf.Config, used map[string]source, isCondition bool) (
-	*expression, []flaw,
+func (l *Language) finish(tree *parser.Tree, config *conf.Config, used map[string]source, isCondition bool) (
+	*Expression, []Flaw,
 ) {
-	out := &expression{kind: kindOf(tree.Node)}
+	out := &Expression{}
 	for _, name := range slices.Sorted(maps.Keys(used)) {
 		out.sources = append(out.sources, used[name])
 	}
@@ -124,14 +119,14 @@ func (l *language) finish(tree *parser.Tree, config *conf.Config, used map[strin
 	}
 	var err error
 	if out.program, err = compiler.Compile(tree, config); err != nil {
-		return nil, []flaw{{message: firstLine(err)}}
+		return nil, []Flaw{{Message: firstLine(err)}}
 	}
 	if len(terms) > 1 {
 		for i, t := range terms {
 			part := &parser.Tree{Node: w.rewrite(t, strict), Source: tree.Source}
 			program, err := compiler.Compile(part, config)
 			if err != nil {
-				return nil, []flaw{{message: firstLine(err)}}
+				return nil, []Flaw{{Message: firstLine(err)}}
 			}
 			out.terms = append(out.terms, term{texts[i], program})
 		}
@@ -140,7 +135,7 @@ func (l *language) finish(tree *parser.Tree, config *conf.Config, used map[strin
 }
 
 // config is the expression language with nothing but our functions in it.
-func (l *language) config() *conf.Config {
+func (l *Language) config() *conf.Config {
 	config := conf.CreateNew()
 	config.MaxNodes = maxNodes
 	for _, b := range builtin.Builtins {
@@ -159,7 +154,7 @@ func (l *language) config() *conf.Config {
 }
 
 // check checks the types of a resolved expression.
-func check(tree *parser.Tree, config *conf.Config, used map[string]source) *flaw {
+func check(tree *parser.Tree, config *conf.Config, used map[string]source) *Flaw {
 	env := types.Map{}
 	for name, s := range used {
 		env[name] = types.TypeOf(reflect.Zero(goType(s.Type)).Interface())
@@ -177,21 +172,21 @@ func check(tree *parser.Tree, config *conf.Config, used map[string]source) *flaw
 	return nil
 }
 
-func checkPurpose(root ast.Node, isCondition bool) *flaw {
+func checkPurpose(root ast.Node, isCondition bool) *Flaw {
 	k := kindOf(root)
 	switch {
 	case isCondition && k == textKind:
-		return &flaw{message: "a condition must be true or false, this is a text",
-			hint: `compare it: … == "…", or ask whether there is one: … != nil`}
+		return &Flaw{Message: "a condition must be true or false, this is a text",
+			Hint: `compare it: … == "…", or ask whether there is one: … != nil`}
 	case isCondition && k == listKind:
-		return &flaw{message: "a condition must be true or false, this is a list of texts",
-			hint: `ask for an item: "…" in …`}
+		return &Flaw{Message: "a condition must be true or false, this is a list of texts",
+			Hint: `ask for an item: "…" in …`}
 	case isCondition && k != truthKind && k != unknownKind:
-		return &flaw{message: "a condition must be true or false, this is a " + string(k)}
+		return &Flaw{Message: "a condition must be true or false, this is a " + string(k)}
 	case !isCondition && k == fractionKind:
-		return &flaw{message: "a field cannot be a fraction", hint: "make it whole: int(…)"}
+		return &Flaw{Message: "a field cannot be a fraction", Hint: "make it whole: int(…)"}
 	case !isCondition && k != unknownKind && !k.fits():
-		return &flaw{message: "a field cannot be a " + string(k)}
+		return &Flaw{Message: "a field cannot be a " + string(k)}
 	default:
 		return nil
 	}
