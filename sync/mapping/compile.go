@@ -264,7 +264,7 @@ func (c *compilation) literalList(list []string, at Pos, label string) []string 
 	return items
 }
 
-// expression compiles an expression and reports its flaws. skip is how many letters of the value stand before
+// expression compiles an expression and reports its diagnostics. skip is how many letters of the value stand before
 // it.
 func (c *compilation) expression(
 	h *part, text string, skip int, at Pos, label string, isCondition bool,
@@ -276,18 +276,18 @@ func (c *compilation) expression(
 	if isCondition {
 		compile = h.language.Condition
 	}
-	x, flaws := compile(body)
-	for _, f := range flaws {
+	x, diagnostics := compile(body)
+	for _, f := range diagnostics {
 		pos, where := place(at, text, body, skip, f.At)
 		c.problem(pos, f.Hint, "%s: %s%s", label, f.Message, where)
 	}
-	if len(flaws) > 0 {
+	if len(diagnostics) > 0 {
 		return nil
 	}
 	return x
 }
 
-// place finds the position of a flaw in the file. The text of a value of several lines is not at a known place of
+// place finds the position of a diagnostic in the file. The text of a value of several lines is not at a known place of
 // the file: where then says the line within the expression.
 func place(at Pos, text, body string, skip, offset int) (pos Pos, where string) {
 	if !strings.Contains(text, "\n") {

@@ -127,8 +127,8 @@ func runExamples(t *testing.T, text string, atLeast int) {
 	for _, b := range blocks {
 		if b[1] == "expr" {
 			for line := range strings.Lines(b[2]) {
-				if _, flaws := people.Value(strings.TrimSpace(line)); flaws != nil {
-					t.Errorf("%s: %+v", line, flaws)
+				if _, diagnostics := people.Value(strings.TrimSpace(line)); diagnostics != nil {
+					t.Errorf("%s: %+v", line, diagnostics)
 				}
 			}
 			continue

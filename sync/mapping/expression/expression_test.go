@@ -45,9 +45,9 @@ func jane() Input {
 
 func evaluate(t *testing.T, text string, in Input) (directory.Value, error) {
 	t.Helper()
-	x, flaws := people().Value(text)
-	if flaws != nil {
-		t.Fatalf("%s does not compile: %+v", text, flaws)
+	x, diagnostics := people().Value(text)
+	if diagnostics != nil {
+		t.Fatalf("%s does not compile: %+v", text, diagnostics)
 	}
 	e := NewEvaluator([]*Expression{x}).Begin(in)
 	defer e.End()
@@ -273,7 +273,7 @@ func TestClassifyHidesValues(t *testing.T) {
 	}
 }
 
-func TestFlaws(t *testing.T) {
+func TestDiagnostics(t *testing.T) {
 	for _, c := range []struct {
 		expression, want, hint string
 		at                     int
@@ -349,17 +349,17 @@ func TestFlaws(t *testing.T) {
 		{strings.Repeat("1+", 5000) + "1", "exceeds maximum allowed nodes", "", 0},
 		{"\xff", "not UTF-8", "", 0},
 	} {
-		x, flaws := people().Value(c.expression)
-		if x != nil || len(flaws) == 0 {
+		x, diagnostics := people().Value(c.expression)
+		if x != nil || len(diagnostics) == 0 {
 			t.Errorf("%.60s compiles", c.expression)
 			continue
 		}
-		f := flaws[0]
+		f := diagnostics[0]
 		if !strings.Contains(f.Message, c.want) || !strings.Contains(f.Hint, c.hint) {
 			t.Errorf("%.60s: got %q (%q), want %q (%q)", c.expression, f.Message, f.Hint, c.want, c.hint)
 		}
 		if f.At != c.at && len(c.expression) < 100 {
-			t.Errorf("%s: flaw at letter %d, want %d", c.expression, f.At, c.at)
+			t.Errorf("%s: diagnostic at letter %d, want %d", c.expression, f.At, c.at)
 		}
 	}
 }
@@ -383,18 +383,18 @@ func TestConditionMustBeTruth(t *testing.T) {
 		`department`: "this is a text", `groups`: "this is a list of texts", `5`: "this is a whole number",
 		`created`: "this is a time", `nil`: "this is a nil", `enabled ? "a" : 1`: "same type",
 	} {
-		_, flaws := people().Condition(expression)
-		if len(flaws) == 0 || !strings.Contains(flaws[0].Message, want) {
-			t.Errorf("%s: got %+v, want %q", expression, flaws, want)
+		_, diagnostics := people().Condition(expression)
+		if len(diagnostics) == 0 || !strings.Contains(diagnostics[0].Message, want) {
+			t.Errorf("%s: got %+v, want %q", expression, diagnostics, want)
 		}
 	}
 }
 
-// TestEveryUnknownNameIsReported: one expression can have several flaws.
+// TestEveryUnknownNameIsReported: one expression can have several diagnostics.
 func TestEveryUnknownNameIsReported(t *testing.T) {
-	_, flaws := people().Condition(`nam == "x" or manager.nam == titel`)
-	if len(flaws) != 3 {
-		t.Errorf("got %d flaws, want 3: %+v", len(flaws), flaws)
+	_, diagnostics := people().Condition(`nam == "x" or manager.nam == titel`)
+	if len(diagnostics) != 3 {
+		t.Errorf("got %d diagnostics, want 3: %+v", len(diagnostics), diagnostics)
 	}
 }
 
@@ -402,12 +402,12 @@ func TestGroupNames(t *testing.T) {
 	l := NewLanguage(directory.Group)
 	for _, n := range []string{"id", "name", "description", "email", "path", "group_type", "connection", "tenant.id",
 		"attributes.x", "attribute_values.x"} {
-		if _, flaws := l.Value(n); flaws != nil {
-			t.Errorf("%s: %+v", n, flaws)
+		if _, diagnostics := l.Value(n); diagnostics != nil {
+			t.Errorf("%s: %+v", n, diagnostics)
 		}
 	}
 	for _, n := range []string{"login", "groups", "manager.name", "enabled"} {
-		if _, flaws := l.Value(n); flaws == nil {
+		if _, diagnostics := l.Value(n); diagnostics == nil {
 			t.Errorf("a group has %s", n)
 		}
 	}

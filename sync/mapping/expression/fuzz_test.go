@@ -26,14 +26,14 @@ func FuzzExpression(f *testing.F) {
 		if isCondition {
 			compile = l.Condition
 		}
-		x, flaws := compile(text)
+		x, diagnostics := compile(text)
 		if x == nil {
-			if len(flaws) == 0 {
-				t.Fatal("neither an expression nor a flaw")
+			if len(diagnostics) == 0 {
+				t.Fatal("neither an expression nor a diagnostic")
 			}
-			for _, f := range flaws {
+			for _, f := range diagnostics {
 				if f.At < 0 || f.At > len(text) || f.Message == "" {
-					t.Fatalf("flaw at %d of %d: %q", f.At, len(text), f.Message)
+					t.Fatalf("diagnostic at %d of %d: %q", f.At, len(text), f.Message)
 				}
 			}
 			return

@@ -48,48 +48,48 @@ func NewLanguage(kind directory.Kind) *Language {
 }
 
 // Condition compiles an expression that must be true or false, for Evaluation.Truth. What is wrong with it comes
-// back instead: every name that is unknown, else the first flaw. Text of any length and content is safe.
-func (l *Language) Condition(text string) (*Expression, []Flaw) { return l.compile(text, true) }
+// back instead: every name that is unknown, else the first diagnostic. Text of any length and content is safe.
+func (l *Language) Condition(text string) (*Expression, []Diagnostic) { return l.compile(text, true) }
 
 // Value compiles the expression of a field, for Evaluation.Value; it is like Condition.
-func (l *Language) Value(text string) (*Expression, []Flaw) { return l.compile(text, false) }
+func (l *Language) Value(text string) (*Expression, []Diagnostic) { return l.compile(text, false) }
 
-func (l *Language) compile(text string, isCondition bool) (out *Expression, flaws []Flaw) {
+func (l *Language) compile(text string, isCondition bool) (out *Expression, diagnostics []Diagnostic) {
 	defer func() {
 		if r := recover(); r != nil {
-			out, flaws = nil, []Flaw{{Message: fmt.Sprintf("the expression cannot be compiled: %v", r)}}
+			out, diagnostics = nil, []Diagnostic{{Message: fmt.Sprintf("the expression cannot be compiled: %v", r)}}
 		}
 	}()
 	if len(text) > maxExpression {
-		return nil, []Flaw{{Message: fmt.Sprintf("the expression is longer than %d bytes", maxExpression)}}
+		return nil, []Diagnostic{{Message: fmt.Sprintf("the expression is longer than %d bytes", maxExpression)}}
 	}
 	if !utf8.ValidString(text) {
-		return nil, []Flaw{{Message: "the expression is not UTF-8"}}
+		return nil, []Diagnostic{{Message: "the expression is not UTF-8"}}
 	}
 	config := l.config()
 	tree, err := parser.ParseWithConfig(text, config)
 	if err != nil {
-		return nil, []Flaw{syntaxFlaw(err, text)}
+		return nil, []Diagnostic{syntaxDiagnostic(err, text)}
 	}
 	r := &resolver{names: l.names, functions: l.functions, used: map[string]source{}}
 	r.resolve(&tree.Node)
-	if len(r.flaws) > 0 {
-		return nil, r.flaws
+	if len(r.diagnostics) > 0 {
+		return nil, r.diagnostics
 	}
 	if f := check(tree, config, r.used); f != nil {
 		if m := calledFunction.FindStringSubmatch(f.Message); m != nil {
 			f.Hint = "write " + l.functions[m[1]].Signature
 		}
-		return nil, []Flaw{*f}
+		return nil, []Diagnostic{*f}
 	}
 	if f := checkPurpose(tree.Node, isCondition); f != nil {
-		return nil, []Flaw{*f}
+		return nil, []Diagnostic{*f}
 	}
 	return l.finish(tree, config, r.used, isCondition)
 }
 
 func (l *Language) finish(tree *parser.Tree, config *conf.Config, used map[string]source, isCondition bool) (
-	*Expression, []Flaw,
+	*Expression, []Diagnostic,
 ) {
 	out := &Expression{}
 	for _, name := range slices.Sorted(maps.Keys(used)) {
@@ -114,19 +114,19 @@ func (l *Language) finish(tree *parser.Tree, config *conf.Config, used map[strin
 	}
 	w := &rewriter{used: used, functions: l.functions, done: map[ast.Node]ast.Node{}}
 	tree.Node = w.rewrite(tree.Node, allowed)
-	if len(w.flaws) > 0 {
-		return nil, w.flaws
+	if len(w.diagnostics) > 0 {
+		return nil, w.diagnostics
 	}
 	var err error
 	if out.program, err = compiler.Compile(tree, config); err != nil {
-		return nil, []Flaw{{Message: firstLine(err)}}
+		return nil, []Diagnostic{{Message: firstLine(err)}}
 	}
 	if len(terms) > 1 {
 		for i, t := range terms {
 			part := &parser.Tree{Node: w.rewrite(t, strict), Source: tree.Source}
 			program, err := compiler.Compile(part, config)
 			if err != nil {
-				return nil, []Flaw{{Message: firstLine(err)}}
+				return nil, []Diagnostic{{Message: firstLine(err)}}
 			}
 			out.terms = append(out.terms, term{texts[i], program})
 		}
@@ -154,7 +154,7 @@ func (l *Language) config() *conf.Config {
 }
 
 // check checks the types of a resolved expression.
-func check(tree *parser.Tree, config *conf.Config, used map[string]source) *Flaw {
+func check(tree *parser.Tree, config *conf.Config, used map[string]source) *Diagnostic {
 	env := types.Map{}
 	for name, s := range used {
 		env[name] = types.TypeOf(reflect.Zero(goType(s.Type)).Interface())
@@ -166,27 +166,27 @@ func check(tree *parser.Tree, config *conf.Config, used map[string]source) *Flaw
 		_, err = checker.Check(tree, config)
 	}
 	if err != nil {
-		f := typeFlaw(err)
+		f := typeDiagnostic(err)
 		return &f
 	}
 	return nil
 }
 
-func checkPurpose(root ast.Node, isCondition bool) *Flaw {
+func checkPurpose(root ast.Node, isCondition bool) *Diagnostic {
 	k := kindOf(root)
 	switch {
 	case isCondition && k == textKind:
-		return &Flaw{Message: "a condition must be true or false, this is a text",
+		return &Diagnostic{Message: "a condition must be true or false, this is a text",
 			Hint: `compare it: … == "…", or ask whether there is one: … != nil`}
 	case isCondition && k == listKind:
-		return &Flaw{Message: "a condition must be true or false, this is a list of texts",
+		return &Diagnostic{Message: "a condition must be true or false, this is a list of texts",
 			Hint: `ask for an item: "…" in …`}
 	case isCondition && k != truthKind && k != unknownKind:
-		return &Flaw{Message: "a condition must be true or false, this is a " + string(k)}
+		return &Diagnostic{Message: "a condition must be true or false, this is a " + string(k)}
 	case !isCondition && k == fractionKind:
-		return &Flaw{Message: "a field cannot be a fraction", Hint: "make it whole: int(…)"}
+		return &Diagnostic{Message: "a field cannot be a fraction", Hint: "make it whole: int(…)"}
 	case !isCondition && k != unknownKind && !k.fits():
-		return &Flaw{Message: "a field cannot be a " + string(k)}
+		return &Diagnostic{Message: "a field cannot be a " + string(k)}
 	default:
 		return nil
 	}

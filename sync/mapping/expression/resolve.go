@@ -14,10 +14,10 @@ const maxNesting = 2
 // resolver finds every name of an expression, replaces names with parts (manager.email) by plain ones, and
 // refuses what the expression language has and rules must not use.
 type resolver struct {
-	names     *Names
-	functions map[string]function
-	used      map[string]source
-	flaws     []Flaw
+	names       *Names
+	functions   map[string]function
+	used        map[string]source
+	diagnostics []Diagnostic
 
 	variables []string
 	nesting   int
@@ -25,8 +25,8 @@ type resolver struct {
 	dashed string
 }
 
-func (r *resolver) flaw(node ast.Node, hint, format string, args ...any) {
-	r.flaws = append(r.flaws, Flaw{At: node.Location().From, Message: fmt.Sprintf(format, args...), Hint: hint})
+func (r *resolver) report(node ast.Node, hint, format string, args ...any) {
+	r.diagnostics = append(r.diagnostics, Diagnostic{At: node.Location().From, Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
 func (r *resolver) resolve(at *ast.Node) {
@@ -47,14 +47,14 @@ func (r *resolver) resolve(at *ast.Node) {
 	case *ast.VariableDeclaratorNode:
 		r.variable(n)
 	case *ast.MapNode:
-		r.flaw(n, "", "a map cannot be used in a rule")
+		r.report(n, "", "a map cannot be used in a rule")
 	case *ast.BytesNode:
-		r.flaw(n, "write a text", "bytes cannot be used in a rule")
+		r.report(n, "write a text", "bytes cannot be used in a rule")
 	case *ast.SequenceNode:
-		r.flaw(n, "", `an expression has one value: ";" may only follow "let"`)
+		r.report(n, "", `an expression has one value: ";" may only follow "let"`)
 	case *ast.PointerNode:
 		if n.Name != "" && n.Name != "index" {
-			r.flaw(n, "write # for the item", "unknown name #%s", n.Name)
+			r.report(n, "write # for the item", "unknown name #%s", n.Name)
 		}
 	default:
 		for _, child := range children(*at) {
@@ -73,11 +73,11 @@ func (r *resolver) identifier(n *ast.IdentifierNode) {
 		return
 	}
 	if r.names.HasParts(name) {
-		r.flaw(n, partHint(name), "%s is no value by itself", name)
+		r.report(n, partHint(name), "%s is no value by itself", name)
 		return
 	}
 	if f, ok := r.functions[name]; ok {
-		r.flaw(n, "write "+f.Signature, "%s is a function", name)
+		r.report(n, "write "+f.Signature, "%s is a function", name)
 		return
 	}
 	hint := `an attribute under the source's own name is written attributes.` + name
@@ -89,7 +89,7 @@ func (r *resolver) identifier(n *ast.IdentifierNode) {
 	} else {
 		hint = DidYouMean(name, r.candidates(), hint)
 	}
-	r.flaw(n, hint, "unknown name %s: no %s has it", name, r.names.noun)
+	r.report(n, hint, "unknown name %s: no %s has it", name, r.names.noun)
 }
 
 func partHint(name string) string {
@@ -115,7 +115,7 @@ func (r *resolver) member(at *ast.Node, n *ast.MemberNode) {
 	base, ok := n.Node.(*ast.IdentifierNode)
 	if ok && r.names.HasParts(base.Value) && !slices.Contains(r.variables, base.Value) {
 		if !named {
-			r.flaw(n, `write it as text: `+base.Value+`["name"]`, "the name of a part of %s must be a literal", base.Value)
+			r.report(n, `write it as text: `+base.Value+`["name"]`, "the name of a part of %s must be a literal", base.Value)
 			return
 		}
 		r.part(at, n, base.Value, property.Value)
@@ -130,7 +130,7 @@ func (r *resolver) member(at *ast.Node, n *ast.MemberNode) {
 			hint = DidYouMean(base.Value, r.names.bases, hint)
 		}
 		r.resolve(&n.Node)
-		r.flaw(n, hint, "nothing has a part .%s here", property.Value)
+		r.report(n, hint, "nothing has a part .%s here", property.Value)
 		return
 	}
 	r.resolve(&n.Node)
@@ -148,7 +148,7 @@ func (r *resolver) part(at *ast.Node, n *ast.MemberNode, base, property string) 
 		} else if base == Manager {
 			hint = "it has the names of a person that are one text, truth value or time"
 		}
-		r.flaw(n.Property, hint, "unknown name %s", name)
+		r.report(n.Property, hint, "unknown name %s", name)
 		return
 	}
 	r.used[name] = s
@@ -162,7 +162,7 @@ func (r *resolver) call(n *ast.CallNode) {
 	}
 	callee, ok := n.Callee.(*ast.IdentifierNode)
 	if !ok {
-		r.flaw(n.Callee, "", "this is not a function")
+		r.report(n.Callee, "", "this is not a function")
 		return
 	}
 	if _, ok := r.functions[callee.Value]; !ok {
@@ -181,7 +181,7 @@ func (r *resolver) builtin(n *ast.BuiltinNode) {
 		}
 		r.nesting++
 		if r.nesting == maxNesting+1 {
-			r.flaw(n, "compute the inner list once with let", "conditions over lists may stand %d deep", maxNesting)
+			r.report(n, "compute the inner list once with let", "conditions over lists may stand %d deep", maxNesting)
 		}
 		r.resolve(&n.Arguments[i])
 		r.nesting--
@@ -191,11 +191,11 @@ func (r *resolver) builtin(n *ast.BuiltinNode) {
 func (r *resolver) unknownFunction(n ast.Node, name string) {
 	switch {
 	case name == "now":
-		r.flaw(n, "compare with a fixed date: date(\"2026-01-31\")",
+		r.report(n, "compare with a fixed date: date(\"2026-01-31\")",
 			"there is no now(): what a rule makes of an object must depend on the object alone")
 		return
 	case r.names.HasParts(name), r.names.sources[name].read != nil:
-		r.flaw(n, "write it without brackets", "%s is no function", name)
+		r.report(n, "write it without brackets", "%s is no function", name)
 		return
 	}
 	var names []string
@@ -203,17 +203,17 @@ func (r *resolver) unknownFunction(n ast.Node, name string) {
 		names = append(names, f)
 	}
 	slices.Sort(names)
-	r.flaw(n, DidYouMean(name, names, "the functions are "+strings.Join(names, ", ")), "unknown function %s", name)
+	r.report(n, DidYouMean(name, names, "the functions are "+strings.Join(names, ", ")), "unknown function %s", name)
 }
 
 func (r *resolver) binary(n *ast.BinaryNode) {
 	r.resolve(&n.Left)
 	switch n.Operator {
 	case "..":
-		r.flaw(n, "", "a range of numbers cannot be used in a rule")
+		r.report(n, "", "a range of numbers cannot be used in a rule")
 	case "matches":
 		if _, ok := n.Right.(*ast.StringNode); !ok {
-			r.flaw(n, "for a fixed part of a text use contains", "the pattern of matches must be a literal text")
+			r.report(n, "for a fixed part of a text use contains", "the pattern of matches must be a literal text")
 		}
 	}
 	outer := r.dashed
@@ -250,7 +250,7 @@ func (r *resolver) variable(n *ast.VariableDeclaratorNode) {
 	_, isName := r.names.lookup(n.Name)
 	if isFunction || isName || r.names.HasParts(n.Name) || strings.HasPrefix(n.Name, "_") ||
 		strings.HasPrefix(n.Name, "$") || slices.Contains(r.variables, n.Name) {
-		r.flaw(n, "choose another name", "the variable cannot be called %s", n.Name)
+		r.report(n, "choose another name", "the variable cannot be called %s", n.Name)
 	}
 	r.resolve(&n.Value)
 	r.variables = append(r.variables, n.Name)

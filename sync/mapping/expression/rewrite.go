@@ -26,15 +26,15 @@ const (
 // in what it makes: a missing one is "" or empty. Values of the other types may be nil, and are stopped where
 // something would compute with them.
 type rewriter struct {
-	used      map[string]source
-	functions map[string]function
-	flaws     []Flaw
+	used        map[string]source
+	functions   map[string]function
+	diagnostics []Diagnostic
 	// done remembers what became of a node: a comparison such as a < b < c shares b.
 	done map[ast.Node]ast.Node
 }
 
-func (w *rewriter) flaw(node ast.Node, hint, message string) {
-	w.flaws = append(w.flaws, Flaw{At: node.Location().From, Message: message, Hint: hint})
+func (w *rewriter) report(node ast.Node, hint, message string) {
+	w.diagnostics = append(w.diagnostics, Diagnostic{At: node.Location().From, Message: message, Hint: hint})
 }
 
 func (w *rewriter) rewrite(node ast.Node, t tolerance) ast.Node {
@@ -138,7 +138,7 @@ func (w *rewriter) appendSummands(parts []ast.Node, n *ast.BinaryNode) []ast.Nod
 func (w *rewriter) coalesce(n *ast.BinaryNode, t tolerance) ast.Node {
 	l, r := kindOf(n.Left), kindOf(n.Right)
 	if l != r && l != nothingKind && r != nothingKind {
-		w.flaw(n, "", "the two sides of ?? must be of the same type, not "+string(l)+" and "+string(r))
+		w.report(n, "", "the two sides of ?? must be of the same type, not "+string(l)+" and "+string(r))
 		return n
 	}
 	n.Left = w.rewrite(n.Left, asked)
@@ -172,7 +172,7 @@ func (w *rewriter) compareWithNil(n *ast.BinaryNode) ast.Node {
 func (w *rewriter) conditional(n *ast.ConditionalNode, t tolerance) ast.Node {
 	a, b := kindOf(n.Exp1), kindOf(n.Exp2)
 	if a != b && a != nothingKind && b != nothingKind {
-		w.flaw(n.Exp2, "", "both results of a condition must be of the same type, not "+string(a)+" and "+string(b))
+		w.report(n.Exp2, "", "both results of a condition must be of the same type, not "+string(a)+" and "+string(b))
 		return n
 	}
 	n.Cond = w.rewrite(n.Cond, strict)
@@ -208,18 +208,18 @@ func (w *rewriter) call(n *ast.CallNode, t tolerance) ast.Node {
 // fits checks what the type of a function leaves open.
 func (w *rewriter) fits(n *ast.CallNode, f function) bool {
 	if f.max > 0 && len(n.Arguments) > f.max {
-		w.flaw(n, "write "+f.Signature, "too many arguments to call "+f.Name)
+		w.report(n, "write "+f.Signature, "too many arguments to call "+f.Name)
 		return false
 	}
 	if len(n.Arguments) == 0 {
-		w.flaw(n, "write "+f.Signature, "not enough arguments to call "+f.Name)
+		w.report(n, "write "+f.Signature, "not enough arguments to call "+f.Name)
 		return false
 	}
 	for i, arg := range n.Arguments {
 		k := kindOf(arg)
 		isOpen := len(f.takes) > 0 && (i == 0 || f.max == 0)
 		if k == unknownKind || k == nothingKind || isOpen && !slices.Contains(f.takes, k) {
-			w.flaw(arg, "write "+f.Signature, f.Name+" cannot take a "+string(k))
+			w.report(arg, "write "+f.Signature, f.Name+" cannot take a "+string(k))
 			return false
 		}
 	}
@@ -229,7 +229,7 @@ func (w *rewriter) fits(n *ast.CallNode, f function) bool {
 func (w *rewriter) literalDate(n *ast.CallNode, text *ast.StringNode) ast.Node {
 	v, err := dateOf(text.Value)
 	if v == nil || err != nil {
-		w.flaw(text, errNoDate.Hint, "the text is not a date")
+		w.report(text, errNoDate.Hint, "the text is not a date")
 		return n
 	}
 	return like(&ast.ConstantNode{Value: v}, n)
@@ -237,7 +237,7 @@ func (w *rewriter) literalDate(n *ast.CallNode, text *ast.StringNode) ast.Node {
 
 func (w *rewriter) slice(n *ast.SliceNode) ast.Node {
 	if k := kindOf(n.Node); k != listKind && k != textKind {
-		w.flaw(n, "", "only a text or a list of texts has a part [from:to]")
+		w.report(n, "", "only a text or a list of texts has a part [from:to]")
 		return n
 	}
 	w.inside(n)
@@ -254,7 +254,7 @@ func (w *rewriter) slice(n *ast.SliceNode) ast.Node {
 func (w *rewriter) array(n *ast.ArrayNode) ast.Node {
 	w.inside(n)
 	if kindOf(n) == otherList && n.Nature().Ref == nil && len(n.Nodes) > 0 {
-		w.flaw(n, "", "the items of a list must be of one type")
+		w.report(n, "", "the items of a list must be of one type")
 	}
 	return n
 }

@@ -12,15 +12,15 @@ import (
 	"github.com/expr-lang/expr/file"
 )
 
-// Flaw is something wrong with an expression at a place in it, counted in letters from its start.
-type Flaw struct {
+// Diagnostic is something wrong with an expression at a place in it, counted in letters from its start.
+type Diagnostic struct {
 	At            int
 	Message, Hint string
 }
 
-// syntaxFlaw turns what the parser says into the operator's words.
-func syntaxFlaw(err error, text string) Flaw {
-	f := Flaw{Message: firstLine(err)}
+// syntaxDiagnostic turns what the parser says into the operator's words.
+func syntaxDiagnostic(err error, text string) Diagnostic {
+	f := Diagnostic{Message: firstLine(err)}
 	var e *file.Error
 	if !errors.As(err, &e) {
 		return f
@@ -77,9 +77,9 @@ var calledFunction = regexp.MustCompile(`to call (\w+)$`)
 // twoSides finds the checker's words for operands of different types.
 var twoSides = regexp.MustCompile(`^invalid operation: (\S+) \(mismatched types (.+) and (.+)\)$`)
 
-// typeFlaw turns what the checker says into the operator's words.
-func typeFlaw(err error) Flaw {
-	f := Flaw{Message: firstLine(err)}
+// typeDiagnostic turns what the checker says into the operator's words.
+func typeDiagnostic(err error) Diagnostic {
+	f := Diagnostic{Message: firstLine(err)}
 	var e *file.Error
 	if errors.As(err, &e) {
 		f.At, f.Message = e.From, e.Message
