@@ -38,7 +38,7 @@ type Evaluation struct {
 	evaluator *Evaluator
 	in        Input
 	machine   vm.VM
-	// names holds the values of the names that programs read, and the internal functions.
+	// names holds the values of the names that programs read, and the intrinsics.
 	names map[string]any
 }
 
@@ -48,7 +48,7 @@ func (ev *Evaluator) Begin(in Input) *Evaluation {
 	if !ok {
 		e = &Evaluation{evaluator: ev, names: make(map[string]any, 32)}
 		e.machine.MemoryBudget = maxMemory
-		for name, f := range internals {
+		for name, f := range intrinsics {
 			e.names[name] = f
 		}
 	}

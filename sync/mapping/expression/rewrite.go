@@ -65,7 +65,7 @@ func (w *rewriter) transform(node ast.Node, t tolerance) ast.Node {
 	case *ast.MemberNode:
 		w.inside(n)
 		if kindOf(n.Node) == listKind {
-			return internal("__item", n, n.Node, n.Property)
+			return intrinsic("__item", n, n.Node, n.Property)
 		}
 		return n
 	case *ast.SliceNode:
@@ -110,14 +110,14 @@ func (w *rewriter) binary(n *ast.BinaryNode, t tolerance) ast.Node {
 	case "in":
 		if kindOf(n.Right) == listKind {
 			w.inside(n)
-			return internal("__in", n, n.Left, n.Right)
+			return intrinsic("__in", n, n.Left, n.Right)
 		}
 	case "+":
 		if kindOf(n.Left) == textKind && kindOf(n.Right) == textKind {
 			if parts := w.appendSummands(nil, n); len(parts) > 2 {
-				return internal("__sum", n, parts...)
+				return intrinsic("__sum", n, parts...)
 			}
-			return internal("__add", n, n.Left, n.Right)
+			return intrinsic("__add", n, n.Left, n.Right)
 		}
 	}
 	w.inside(n)
@@ -143,7 +143,7 @@ func (w *rewriter) coalesce(n *ast.BinaryNode, t tolerance) ast.Node {
 	}
 	n.Left = w.rewrite(n.Left, asked)
 	if !l.nullable() {
-		n.Left = internal("__present", n.Left, n.Left)
+		n.Left = intrinsic("__present", n.Left, n.Left)
 	}
 	n.Right = w.rewrite(n.Right, t)
 	if r == nothingKind && t == strict {
@@ -161,7 +161,7 @@ func (w *rewriter) compareWithNil(n *ast.BinaryNode) ast.Node {
 	if kindOf(subject) == nothingKind {
 		subject = n.Right
 	}
-	test := internal("__blank", n, w.rewrite(subject, asked))
+	test := intrinsic("__blank", n, w.rewrite(subject, asked))
 	if n.Operator == "==" {
 		return test
 	}
@@ -248,7 +248,7 @@ func (w *rewriter) slice(n *ast.SliceNode) ast.Node {
 	if to == nil {
 		to = like(&ast.NilNode{}, n)
 	}
-	return internal("__slice", n, n.Node, from, to)
+	return intrinsic("__slice", n, n.Node, from, to)
 }
 
 func (w *rewriter) array(n *ast.ArrayNode) ast.Node {
@@ -286,7 +286,7 @@ func wrapLists(at *ast.Node) bool {
 		return wrapped
 	}
 	list := *at
-	*at = internal("__texts", list, list)
+	*at = intrinsic("__texts", list, list)
 	(*at).SetType(reflect.TypeFor[[]string]())
 	return true
 }
@@ -305,7 +305,7 @@ func literalTexts(n *ast.ArrayNode) ([]string, bool) {
 
 // forgetCalls makes the checker look at calls again.
 func forgetCalls(node ast.Node) {
-	if n, ok := node.(*ast.CallNode); ok && !isInternal(n) {
+	if n, ok := node.(*ast.CallNode); ok && !isIntrinsic(n) {
 		n.SetNature(nature.Nature{})
 	}
 	for _, child := range children(node) {
@@ -313,14 +313,14 @@ func forgetCalls(node ast.Node) {
 	}
 }
 
-func isInternal(n *ast.CallNode) bool {
+func isIntrinsic(n *ast.CallNode) bool {
 	callee, ok := n.Callee.(*ast.IdentifierNode)
 	return ok && strings.HasPrefix(callee.Value, "__")
 }
 
 // known stops a missing value; name is how the operator calls it, or "".
 func known(node ast.Node, name string) ast.Node {
-	return internal("__known", node, node, like(&ast.StringNode{Value: name}, node))
+	return intrinsic("__known", node, node, like(&ast.StringNode{Value: name}, node))
 }
 
 // orBlank turns a missing item into a blank one where something computes with it.
@@ -331,7 +331,7 @@ func orBlank(node ast.Node, t tolerance) ast.Node {
 	case kindOf(node).nullable():
 		return known(node, "")
 	default:
-		return internal("__text", node, node)
+		return intrinsic("__text", node, node)
 	}
 }
 
@@ -359,10 +359,10 @@ func like(node, model ast.Node) ast.Node {
 	return node
 }
 
-// internal calls one of the functions of package-internal use; the call has the type and place of model.
-func internal(name string, model ast.Node, args ...ast.Node) ast.Node {
+// intrinsic calls one of the intrinsics; the call has the type and place of model.
+func intrinsic(name string, model ast.Node, args ...ast.Node) ast.Node {
 	callee := &ast.IdentifierNode{Value: name}
 	callee.SetLocation(model.Location())
-	callee.SetType(reflect.TypeOf(internals[name]))
+	callee.SetType(reflect.TypeOf(intrinsics[name]))
 	return like(&ast.CallNode{Callee: callee, Arguments: args}, model)
 }
