@@ -12,9 +12,9 @@ import (
 // Evaluator evaluates a fixed set of expressions on one object after another. Many goroutines may use it; it must
 // not be copied.
 type Evaluator struct {
-	// sources are what the programs read; bare names are read where they stand.
-	sources []source
-	pool    sync.Pool
+	// bindings are what the programs read; bare names are read where they stand.
+	bindings []binding
+	pool     sync.Pool
 }
 
 // NewEvaluator returns an Evaluator of these expressions and of no others.
@@ -22,10 +22,10 @@ func NewEvaluator(all []*Expression) *Evaluator {
 	ev := &Evaluator{}
 	seen := map[string]bool{}
 	for _, x := range all {
-		for _, s := range x.sources {
+		for _, s := range x.bindings {
 			if x.bare == nil && !seen[s.Name.Name] {
 				seen[s.Name.Name] = true
-				ev.sources = append(ev.sources, s)
+				ev.bindings = append(ev.bindings, s)
 			}
 		}
 	}
@@ -56,8 +56,8 @@ func (ev *Evaluator) Begin(in Input) *Evaluation {
 	if e.in.Object == nil {
 		e.in.Object = &directory.Object{}
 	}
-	for i := range ev.sources {
-		e.names[ev.sources[i].Name.Name] = native(ev.sources[i].read(&e.in), ev.sources[i].Type)
+	for i := range ev.bindings {
+		e.names[ev.bindings[i].Name.Name] = native(ev.bindings[i].read(&e.in), ev.bindings[i].Type)
 	}
 	return e
 }
@@ -130,11 +130,11 @@ func (e *Evaluation) FalseTerm(x *Expression) string {
 // SourceValues returns what the expression reads of the object, by name, in memory of its own; nil for what the
 // source did not tell. These are personal data.
 func (e *Evaluation) SourceValues(x *Expression) map[string]any {
-	if len(x.sources) == 0 {
+	if len(x.bindings) == 0 {
 		return nil
 	}
-	values := make(map[string]any, len(x.sources))
-	for _, s := range x.sources {
+	values := make(map[string]any, len(x.bindings))
+	for _, s := range x.bindings {
 		v := s.read(&e.in)
 		values[s.Name.Name] = v.Any()
 		if v.Type() == directory.ListType {

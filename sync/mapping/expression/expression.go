@@ -5,10 +5,10 @@ import "github.com/expr-lang/expr/vm"
 // Expression is a compiled expression. It is immutable and may be used by many goroutines.
 type Expression struct {
 	// bare is set when the expression is nothing but a name: it needs no program.
-	bare    *source
+	bare    *binding
 	program *vm.Program
-	// sources are the names that it reads, sorted.
-	sources []source
+	// bindings are the names that it reads, sorted.
+	bindings []binding
 	// terms are the parts of a condition that are joined by "and", in order; none when there is only one.
 	terms []term
 	// constant is set when the expression is the literal true or false.
@@ -23,8 +23,8 @@ type term struct {
 
 // Reads lists the names that the expression reads, sorted.
 func (x *Expression) Reads() []string {
-	names := make([]string, len(x.sources))
-	for i, s := range x.sources {
+	names := make([]string, len(x.bindings))
+	for i, s := range x.bindings {
 		names[i] = s.Name.Name
 	}
 	return names

@@ -71,7 +71,7 @@ func (l *Language) compile(text string, isCondition bool) (out *Expression, diag
 	if err != nil {
 		return nil, []Diagnostic{syntaxDiagnostic(err, text)}
 	}
-	r := &resolver{names: l.names, functions: l.functions, used: map[string]source{}}
+	r := &resolver{names: l.names, functions: l.functions, used: map[string]binding{}}
 	r.resolve(&tree.Node)
 	if len(r.diagnostics) > 0 {
 		return nil, r.diagnostics
@@ -88,12 +88,12 @@ func (l *Language) compile(text string, isCondition bool) (out *Expression, diag
 	return l.finish(tree, config, r.used, isCondition)
 }
 
-func (l *Language) finish(tree *parser.Tree, config *conf.Config, used map[string]source, isCondition bool) (
+func (l *Language) finish(tree *parser.Tree, config *conf.Config, used map[string]binding, isCondition bool) (
 	*Expression, []Diagnostic,
 ) {
 	out := &Expression{}
 	for _, name := range slices.Sorted(maps.Keys(used)) {
-		out.sources = append(out.sources, used[name])
+		out.bindings = append(out.bindings, used[name])
 	}
 	switch root := tree.Node.(type) {
 	case *ast.IdentifierNode:
@@ -154,7 +154,7 @@ func (l *Language) config() *conf.Config {
 }
 
 // check checks the types of a resolved expression.
-func check(tree *parser.Tree, config *conf.Config, used map[string]source) *Diagnostic {
+func check(tree *parser.Tree, config *conf.Config, used map[string]binding) *Diagnostic {
 	env := types.Map{}
 	for name, s := range used {
 		env[name] = types.TypeOf(reflect.Zero(goType(s.Type)).Interface())

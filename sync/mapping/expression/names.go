@@ -14,13 +14,6 @@ type Name struct {
 	Help string              `json:"help"`
 }
 
-// source is a Name with the way to its value. A value is Null when the source did not say; otherwise it has
-// the name's type.
-type source struct {
-	Name
-	read func(*Input) directory.Value
-}
-
 // The words that have parts. They are no values by themselves.
 const (
 	Manager         = "manager"
@@ -32,10 +25,10 @@ const (
 
 // Names are what expressions about one kind of object can read. They are immutable.
 type Names struct {
-	noun    string // the kind of object, for messages
-	sources map[string]source
-	bases   []string // the words that have parts
-	ordered []Name
+	noun     string // the kind of object, for messages
+	bindings map[string]binding
+	bases    []string // the words that have parts
+	ordered  []Name
 }
 
 // NamesOf returns the names of a kind of object.
@@ -84,9 +77,9 @@ func (n *Names) Words() []string {
 
 func personNames() *Names {
 	n := &Names{
-		noun:    "person",
-		sources: map[string]source{},
-		bases:   []string{Manager, Tenant, Attributes, AttributeValues},
+		noun:     "person",
+		bindings: map[string]binding{},
+		bases:    []string{Manager, Tenant, Attributes, AttributeValues},
 	}
 	n.add("id", directory.TextType, "the source's immutable id", readID)
 	own := directory.FieldsOf(directory.Person)
@@ -105,9 +98,9 @@ func personNames() *Names {
 
 func objectNames(kind directory.Kind) *Names {
 	n := &Names{
-		noun:    kind.String(),
-		sources: map[string]source{},
-		bases:   []string{Tenant, Attributes, AttributeValues},
+		noun:     kind.String(),
+		bindings: map[string]binding{},
+		bases:    []string{Tenant, Attributes, AttributeValues},
 	}
 	n.add("id", directory.TextType, "the source's immutable id", readID)
 	for _, f := range directory.FieldsOf(kind) {
@@ -146,7 +139,7 @@ func (n *Names) addOther(word string, who func(*Input) *directory.Object) {
 
 func (n *Names) add(name string, typ directory.ValueType, help string, read func(*Input) directory.Value) {
 	described := Name{Name: name, Type: typ, Help: help}
-	n.sources[name] = source{Name: described, read: read}
+	n.bindings[name] = binding{Name: described, read: read}
 	n.ordered = append(n.ordered, described)
 }
 
@@ -164,9 +157,9 @@ func (n *Names) addPlace() {
 		place(func(p Place) string { return p.TenantDomain }))
 }
 
-// lookup returns the source of a name; attributes exist under every name.
-func (n *Names) lookup(name string) (source, bool) {
-	if s, ok := n.sources[name]; ok {
+// lookup returns the binding of a name; attributes exist under every name.
+func (n *Names) lookup(name string) (binding, bool) {
+	if s, ok := n.bindings[name]; ok {
 		return s, true
 	}
 	typ, field := directory.TextType, ""
@@ -176,8 +169,8 @@ func (n *Names) lookup(name string) (source, bool) {
 		typ, field = directory.ListType, rest
 	}
 	if field == "" {
-		return source{}, false
+		return binding{}, false
 	}
 	described := Name{Name: name, Type: typ, Help: "the source's attribute " + field}
-	return source{Name: described, read: readOwn(directory.AttributePrefix+field, typ)}, true
+	return binding{Name: described, read: readOwn(directory.AttributePrefix+field, typ)}, true
 }

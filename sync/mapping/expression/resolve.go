@@ -16,7 +16,7 @@ const maxNesting = 2
 type resolver struct {
 	names       *Names
 	functions   map[string]function
-	used        map[string]source
+	used        map[string]binding
 	diagnostics []Diagnostic
 
 	variables []string
@@ -194,7 +194,7 @@ func (r *resolver) unknownFunction(n ast.Node, name string) {
 		r.report(n, "compare with a fixed date: date(\"2026-01-31\")",
 			"there is no now(): what a rule makes of an object must depend on the object alone")
 		return
-	case r.names.HasParts(name), r.names.sources[name].read != nil:
+	case r.names.HasParts(name), r.names.bindings[name].read != nil:
 		r.report(n, "write it without brackets", "%s is no function", name)
 		return
 	}

@@ -26,7 +26,7 @@ const (
 // in what it makes: a missing one is "" or empty. Values of the other types may be nil, and are stopped where
 // something would compute with them.
 type rewriter struct {
-	used        map[string]source
+	used        map[string]binding
 	functions   map[string]function
 	diagnostics []Diagnostic
 	// done remembers what became of a node: a comparison such as a < b < c shares b.

@@ -2,6 +2,13 @@ package expression
 
 import "dirsyncd/sync/directory"
 
+// binding is a Name with the way to its value. A value is Null when the source did not say; otherwise it has
+// the name's type.
+type binding struct {
+	Name
+	read func(*Input) directory.Value
+}
+
 func readID(in *Input) directory.Value { return textOrNull(in.Object.ID) }
 
 func readOwn(field string, typ directory.ValueType) func(*Input) directory.Value {
