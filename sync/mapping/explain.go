@@ -51,22 +51,22 @@ type FieldTrace struct {
 // ExplainPerson applies the rules as Person does and says how it came to its result. It goes on after an error,
 // so that every field that fails is shown.
 func (r *Ruleset) ExplainPerson(p *Person) (Result, Explanation) {
-	return r.stages[directory.Person].explain(p.input())
+	return r.rules[directory.Person].explain(p.input())
 }
 
 // ExplainObject applies the rules as Object does and says how it came to its result.
 func (r *Ruleset) ExplainObject(v *View) (Result, Explanation) {
-	return r.stages[v.Object.Kind].explain(v.input())
+	return r.rules[v.Object.Kind].explain(v.input())
 }
 
-func (s *stage) explain(in expression.Input) (Result, Explanation) {
+func (l *ruleList) explain(in expression.Input) (Result, Explanation) {
 	var x Explanation
 	var res Result
-	res, x.Err = s.apply(in)
-	e := s.evaluator.Begin(in)
+	res, x.Err = l.apply(in)
+	e := l.evaluator.Begin(in)
 	defer e.End()
 	over := false
-	for _, r := range s.rules {
+	for _, r := range l.rules {
 		trace := RuleTrace{Rule: r.name, When: r.whenText, Outcome: OutcomeNotReached}
 		if !over {
 			trace.Outcome, over = r.outcome(e)

@@ -32,10 +32,10 @@ func (h hasher) count(n int) {
 func (r *Ruleset) computeHash() string {
 	h := hasher{sha256.New()}
 	h.text(semantics, expression.Version, string(r.leavers))
-	for kind := range r.stages {
-		s := &r.stages[kind]
-		h.count(len(s.rules))
-		for _, rule := range s.rules {
+	for kind := range r.rules {
+		l := &r.rules[kind]
+		h.count(len(l.rules))
+		for _, rule := range l.rules {
 			h.rule(rule)
 		}
 	}

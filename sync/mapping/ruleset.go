@@ -16,7 +16,7 @@ type Ruleset struct {
 	leavers Leavers
 	hash    string
 	uses    Uses
-	stages  [directory.Customer + 1]stage // by kind of object
+	rules   [directory.Customer + 1]ruleList // by kind of object
 }
 
 // Name returns the mapping's name.
@@ -28,7 +28,7 @@ func (r *Ruleset) Leavers() Leavers { return r.leavers }
 // RuleNames lists the names of the rules for objects of a kind, in their order.
 func (r *Ruleset) RuleNames(kind directory.Kind) []string {
 	var names []string
-	for _, rule := range r.stages[kind].rules {
+	for _, rule := range r.rules[kind].rules {
 		names = append(names, rule.name)
 	}
 	return names
@@ -41,16 +41,16 @@ func (r *Ruleset) Hash() string { return r.hash }
 // Person applies the rules to a person. An error names the rule and the field, is classified as
 // fault.Invalid, holds no value of the person, and means that nothing may be concluded about the person.
 func (r *Ruleset) Person(p *Person) (Result, error) {
-	return r.stages[directory.Person].apply(p.input())
+	return r.rules[directory.Person].apply(p.input())
 }
 
 // Object applies the rules for its kind to an object that is no person. Its error is like that of Person.
 func (r *Ruleset) Object(v *View) (Result, error) {
-	return r.stages[v.Object.Kind].apply(v.input())
+	return r.rules[v.Object.Kind].apply(v.input())
 }
 
-// stage is the rules for one kind of object.
-type stage struct {
+// ruleList is the rules for one kind of object, in their order.
+type ruleList struct {
 	rules     []*rule
 	evaluator *expression.Evaluator
 }
@@ -100,10 +100,10 @@ func newRecordRule(kind directory.RecordKind, common, own []*field) recordRule {
 	return rec
 }
 
-func (s *stage) apply(in expression.Input) (Result, error) {
-	e := s.evaluator.Begin(in)
+func (l *ruleList) apply(in expression.Input) (Result, error) {
+	e := l.evaluator.Begin(in)
 	defer e.End()
-	for _, r := range s.rules {
+	for _, r := range l.rules {
 		if r.when != nil {
 			holds, err := e.Truth(r.when)
 			if err != nil {
@@ -154,18 +154,18 @@ func inRule(err error, rule, where string) error {
 
 // finish computes what follows from the compiled rules.
 func (r *Ruleset) finish() {
-	for kind := range r.stages {
-		s := &r.stages[kind]
-		s.evaluator = expression.NewEvaluator(s.expressions())
+	for kind := range r.rules {
+		l := &r.rules[kind]
+		l.evaluator = expression.NewEvaluator(l.expressions())
 	}
 	r.uses = r.computeUses()
 	r.hash = r.computeHash()
 }
 
 // expressions lists what is evaluated, in the order of the rules.
-func (s *stage) expressions() []*expression.Expression {
+func (l *ruleList) expressions() []*expression.Expression {
 	var all []*expression.Expression
-	for _, r := range s.rules {
+	for _, r := range l.rules {
 		if r.when != nil {
 			all = append(all, r.when)
 		}

@@ -26,8 +26,8 @@ func (r *Ruleset) Uses() Uses { return r.uses }
 
 func (r *Ruleset) computeUses() Uses {
 	var uses Uses
-	for kind := range r.stages {
-		for _, rule := range r.stages[kind].rules {
+	for kind := range r.rules {
+		for _, rule := range r.rules[kind].rules {
 			uses.Records[kind] = uses.Records[kind] || len(rule.records) > 0
 		}
 	}
@@ -64,8 +64,8 @@ func (r *Ruleset) Attributes() []string {
 // reads goes over the names that the rules read, some more than once.
 func (r *Ruleset) reads() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for kind := range r.stages {
-			for _, x := range r.stages[kind].expressions() {
+		for kind := range r.rules {
+			for _, x := range r.rules[kind].expressions() {
 				for _, name := range x.Reads() {
 					if !yield(name) {
 						return
