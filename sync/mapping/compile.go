@@ -27,9 +27,9 @@ func Compile(spec Spec) (*Ruleset, []Problem) {
 	}
 	c.commonFields(spec.Fields, sections)
 	rules := 0
-	for _, p := range sections {
-		r.rules[p.what].rules = c.rules(spec.Of(p.what), p)
-		rules += len(spec.Of(p.what))
+	for _, in := range sections {
+		r.rules[in.what].rules = c.rules(spec.Of(in.what), in)
+		rules += len(spec.Of(in.what))
 	}
 	if rules == 0 {
 		c.problem(Pos{}, "", "mapping %s has no rules", spec.Name)
@@ -128,7 +128,7 @@ func (c *compilation) rules(specs []RuleSpec, in *section) []*rule {
 func (c *compilation) rule(spec *RuleSpec, in *section, label string) *rule {
 	r := &rule{name: spec.Name, whenText: strings.TrimSpace(spec.When.Text), ignore: spec.Ignore}
 	if r.whenText != "" {
-		r.when = c.expression(in, spec.When.Text, 0, spec.When.Pos, label+": when", true)
+		r.when = c.expression(in.language.Condition, spec.When.Text, 0, spec.When.Pos, label+": when")
 		r.broken = r.when == nil
 	}
 	kinds := slices.Sorted(maps.Keys(spec.Records))
@@ -228,7 +228,7 @@ func (c *compilation) fieldValue(f *field, spec *FieldSpec, in *section, label s
 		case strings.HasPrefix(text, "=="):
 			value = text[1:]
 		case strings.HasPrefix(text, "="):
-			f.expr = c.expression(in, text[1:], 1, at, label, false)
+			f.expr = c.expression(in.language.Value, text[1:], 1, at, label)
 			return
 		}
 	}
@@ -267,19 +267,15 @@ func (c *compilation) literalList(list []string, at Pos, label string) []string 
 // expression compiles an expression and reports its diagnostics. skip is how many letters of the value stand before
 // it.
 func (c *compilation) expression(
-	in *section, text string, skip int, at Pos, label string, isCondition bool,
+	compile func(string) (*expression.Expression, []expression.Diagnostic), text string, skip int, at Pos, label string,
 ) *expression.Expression {
 	body := strings.TrimLeftFunc(text, unicode.IsSpace)
 	skip += utf8.RuneCountInString(text[:len(text)-len(body)])
 	body = strings.TrimRightFunc(body, unicode.IsSpace)
-	compile := in.language.Value
-	if isCondition {
-		compile = in.language.Condition
-	}
 	x, diagnostics := compile(body)
-	for _, f := range diagnostics {
-		pos, where := position(at, text, body, skip, f.At)
-		c.problem(pos, f.Hint, "%s: %s%s", label, f.Message, where)
+	for _, d := range diagnostics {
+		pos, where := position(at, text, body, skip, d.At)
+		c.problem(pos, d.Hint, "%s: %s%s", label, d.Message, where)
 	}
 	if len(diagnostics) > 0 {
 		return nil
