@@ -81,7 +81,7 @@ func (s *settlement) wants(subject *plan.Subject, res mapping.Result, before []*
 	wants := make([]plan.Want, len(res.Records))
 	for i := range res.Records {
 		d := &res.Records[i]
-		wants[i] = plan.Want{Kind: d.Kind, Fields: d.Over(recordOf(before, d.Kind))}
+		wants[i] = plan.Want{Kind: d.Kind, Fields: d.Merge(recordOf(before, d.Kind))}
 	}
 	return wants
 }
