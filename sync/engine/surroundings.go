@@ -18,9 +18,9 @@ const cachedGroups = 50_000
 // manager, its licences; and the other way round, whom a change touches. It remembers groups.
 type surroundings struct {
 	*run
-	uses  mapping.Uses
-	place mapping.Place
-	known map[store.Num]*groupInfo
+	uses   mapping.Uses
+	source mapping.Source
+	known  map[store.Num]*groupInfo
 }
 
 // groupInfo is what is remembered of a group.
@@ -33,7 +33,7 @@ type groupInfo struct {
 func newSurroundings(r *run, uses mapping.Uses) *surroundings {
 	return &surroundings{
 		run: r, uses: uses, known: map[store.Num]*groupInfo{},
-		place: mapping.Place{
+		source: mapping.Source{
 			Connection: r.conn.Name, TenantID: r.tenant.ID, TenantName: r.tenant.Name, TenantDomain: r.tenant.Domain,
 		},
 	}
@@ -41,7 +41,7 @@ func newSurroundings(r *run, uses mapping.Uses) *surroundings {
 
 // person gathers what the rules see of a person.
 func (s *surroundings) person(tx store.Reader, n store.Num, row *store.Row, o *directory.Object) (*mapping.Person, error) {
-	p := &mapping.Person{Object: o, Place: s.place}
+	p := &mapping.Person{Object: o, Source: s.source}
 	if s.uses.Groups {
 		groups, err := s.memberships(tx, n, row.Handles, o)
 		if err != nil {
@@ -241,7 +241,7 @@ func (s *surroundings) addReferrers(tx store.Reader, kind directory.Kind, target
 
 // object gathers what the rules see of an object that is no person.
 func (s *surroundings) object(tx store.Reader, o *directory.Object) (*mapping.View, error) {
-	v := &mapping.View{Object: o, Place: s.place}
+	v := &mapping.View{Object: o, Source: s.source}
 	if o.Kind != directory.Device || !s.uses.Owner {
 		return v, nil
 	}

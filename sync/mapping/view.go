@@ -15,7 +15,7 @@ type Person struct {
 	Manager *directory.Object
 	// Licences that the person holds.
 	Licences []Named
-	Place    Place
+	Source   Source
 }
 
 // What is known of an object beside its fields.
@@ -24,22 +24,22 @@ type (
 	Membership = expression.Membership
 	// Named is the id and the name of an object.
 	Named = expression.Named
-	// Place says where an object was read.
-	Place = expression.Place
+	// Source is where an object was read: a tenant of a connection.
+	Source = expression.Source
 )
 
 // View is what rules see of an object that is no person.
 type View struct {
 	Object *directory.Object
 	// Owner is the person that a device belongs to, or nil.
-	Owner *directory.Object
-	Place Place
+	Owner  *directory.Object
+	Source Source
 }
 
 func (p *Person) input() expression.Input {
-	return expression.Input{Object: p.Object, Manager: p.Manager, Groups: p.Groups, Licences: p.Licences, Place: p.Place}
+	return expression.Input{Object: p.Object, Manager: p.Manager, Groups: p.Groups, Licences: p.Licences, Source: p.Source}
 }
 
 func (v *View) input() expression.Input {
-	return expression.Input{Object: v.Object, Owner: v.Owner, Place: v.Place}
+	return expression.Input{Object: v.Object, Owner: v.Owner, Source: v.Source}
 }

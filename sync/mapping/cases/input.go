@@ -24,7 +24,7 @@ func (in *input) apply(rules *mapping.Ruleset) (mapping.Result, error) {
 	if p.Object.Kind == directory.Person {
 		return rules.Person(p)
 	}
-	return rules.Object(&mapping.View{Object: p.Object, Owner: in.owner, Place: p.Place})
+	return rules.Object(&mapping.View{Object: p.Object, Owner: in.owner, Source: p.Source})
 }
 
 // readInput makes the object of a case of what the operator wrote. It reports everything that is wrong with it.
@@ -87,7 +87,7 @@ func (r *inputReader) value(name expression.Name, v any) {
 	case "id":
 		p.Object.ID = value.Text()
 	case "connection":
-		p.Place.Connection = value.Text()
+		p.Source.Connection = value.Text()
 	case "groups":
 		r.groups = value.List()
 	case "group_ids":
@@ -133,11 +133,11 @@ func (r *inputReader) part(base, part string, v any) {
 	case base == expression.Owner:
 		r.in.owner = other(r.in.owner, part, value)
 	case part == "id":
-		r.in.person.Place.TenantID = value.Text()
+		r.in.person.Source.TenantID = value.Text()
 	case part == "name":
-		r.in.person.Place.TenantName = value.Text()
+		r.in.person.Source.TenantName = value.Text()
 	case part == "domain":
-		r.in.person.Place.TenantDomain = value.Text()
+		r.in.person.Source.TenantDomain = value.Text()
 	}
 }
 

@@ -39,7 +39,7 @@ func jane() Input {
 			{Named{"g2", "Staff"}, false}, {Named{"g1", "Service Desk"}, true}, {Named{"g3", ""}, true},
 		},
 		Licences: []Named{{"sku-1", "Microsoft 365 E3"}},
-		Place:    Place{Connection: "hq-ad", TenantID: "t1", TenantName: "Contoso", TenantDomain: "contoso.test"},
+		Source:   Source{Connection: "hq-ad", TenantID: "t1", TenantName: "Contoso", TenantDomain: "contoso.test"},
 	}
 }
 

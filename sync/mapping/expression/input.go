@@ -10,7 +10,7 @@ type Input struct {
 	Owner    *directory.Object // of a device
 	Groups   []Membership      // of a person, nested ones included
 	Licences []Named           // that a person holds
-	Place    Place
+	Source   Source
 }
 
 // Membership is one group that a person is in.
@@ -22,8 +22,8 @@ type Membership struct {
 // Named is the id and the name of an object.
 type Named struct{ ID, Name string }
 
-// Place says where an object was read.
-type Place struct {
+// Source is where an object was read: a tenant of a connection.
+type Source struct {
 	Connection   string
 	TenantID     string
 	TenantName   string

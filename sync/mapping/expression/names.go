@@ -91,7 +91,7 @@ func personNames() *Names {
 	n.add("direct_groups", directory.ListType, "names of the groups that list the person themselves", readDirectGroups)
 	n.add("licences", directory.ListType, "names of the licences the person holds", readLicences)
 	n.add("licence_ids", directory.ListType, "ids of these licences", readLicenceIDs)
-	n.addPlace()
+	n.addSource()
 	n.addOther(Manager, func(in *Input) *directory.Object { return in.Manager })
 	return n
 }
@@ -106,7 +106,7 @@ func objectNames(kind directory.Kind) *Names {
 	for _, f := range directory.FieldsOf(kind) {
 		n.add(f.Name, f.Type, f.Help, readOwn(f.Name, f.Type))
 	}
-	n.addPlace()
+	n.addSource()
 	if kind == directory.Device {
 		n.bases = append(n.bases, Owner)
 		n.addOther(Owner, func(in *Input) *directory.Object { return in.Owner })
@@ -143,18 +143,18 @@ func (n *Names) add(name string, typ directory.ValueType, help string, read func
 	n.ordered = append(n.ordered, described)
 }
 
-func (n *Names) addPlace() {
-	place := func(get func(Place) string) func(*Input) directory.Value {
-		return func(in *Input) directory.Value { return textOrNull(get(in.Place)) }
+func (n *Names) addSource() {
+	source := func(get func(Source) string) func(*Input) directory.Value {
+		return func(in *Input) directory.Value { return textOrNull(get(in.Source)) }
 	}
 	n.add("connection", directory.TextType, "name of the connection",
-		place(func(p Place) string { return p.Connection }))
+		source(func(s Source) string { return s.Connection }))
 	n.add("tenant.id", directory.TextType, "id of the tenant",
-		place(func(p Place) string { return p.TenantID }))
+		source(func(s Source) string { return s.TenantID }))
 	n.add("tenant.name", directory.TextType, "name of the tenant",
-		place(func(p Place) string { return p.TenantName }))
+		source(func(s Source) string { return s.TenantName }))
 	n.add("tenant.domain", directory.TextType, "domain of the tenant",
-		place(func(p Place) string { return p.TenantDomain }))
+		source(func(s Source) string { return s.TenantDomain }))
 }
 
 // lookup returns the binding of a name; attributes exist under every name.
