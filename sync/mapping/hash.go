@@ -11,6 +11,7 @@ import (
 )
 
 // semantics is raised with every change, here or in package expression, that makes other records of the same rules.
+// All customers are then mapped again, as with another expression.Version; a test asks for a line in the changelog.
 const semantics = "2"
 
 // hasher writes texts so that no two sequences of texts have the same bytes.

@@ -3,6 +3,7 @@ package mapping
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/mapping/expression"
 )
 
 const (
@@ -314,6 +316,17 @@ func TestHash(t *testing.T) {
 			t.Errorf("%s has the hash of %s", name, other)
 		}
 		seen[h] = name
+	}
+}
+
+// TestChangelogTellsSemantics: whoever upgrades learns that everybody will be mapped again.
+func TestChangelogTellsSemantics(t *testing.T) {
+	changelog, err := os.ReadFile("../../CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "expr-lang/expr " + expression.Version + ", semantics " + semantics + "."; !strings.Contains(string(changelog), want) {
+		t.Errorf("the changelog does not say %q: add it under Changed, and that everybody is mapped again after the upgrade", want)
 	}
 }
 
