@@ -9,11 +9,11 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/entra"
-	entrasim "dirsyncd/connectors/entra/simulator"
 	"dirsyncd/connectors/google"
-	googlesim "dirsyncd/connectors/google/simulator"
 	"dirsyncd/connectors/okta"
-	oktasim "dirsyncd/connectors/okta/simulator"
+	"dirsyncd/connectors/sim/googlesim"
+	"dirsyncd/connectors/sim/microsoftsim"
+	"dirsyncd/connectors/sim/oktasim"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/settings"
 )
@@ -119,12 +119,12 @@ func hurried(name string) connectors.Env {
 }
 
 func openEntra(dir string) (*service, error) {
-	cloud, err := entrasim.Start(entrasim.Options{})
+	cloud, err := microsoftsim.Start(microsoftsim.Options{})
 	if err != nil {
 		return nil, err
 	}
-	t := cloud.AddTenant(entrasim.TenantOptions{Population: entrasim.Population{People: requestsPeople, Groups: 200, SKUs: 3}})
-	cloud.AddApp(entrasim.App{ID: customersApp, Home: t.ID(), Secrets: map[string]time.Time{noSecret: {}}})
+	t := cloud.AddTenant(microsoftsim.TenantOptions{Population: microsoftsim.Population{People: requestsPeople, Groups: 200, SKUs: 3}})
+	cloud.AddApp(microsoftsim.App{ID: customersApp, Home: t.ID(), Secrets: map[string]time.Time{noSecret: {}}})
 	t.Consent(customersApp, customerPermissions()...)
 	cfg := entra.Defaults()
 	cfg.Tenant, cfg.ClientID, cfg.ClientSecret = t.ID(), customersApp, settings.NewSecret(noSecret)

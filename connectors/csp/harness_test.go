@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/entra/simulator"
 	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/settings"
 )
 
@@ -28,27 +28,27 @@ func customerPermissions() []string {
 // world is a simulated cloud with a partner and customers, and a clock.
 type world struct {
 	tb        testing.TB
-	s         *simulator.Server
-	partner   *simulator.Tenant
-	customers []*simulator.Tenant
+	s         *microsoftsim.Server
+	partner   *microsoftsim.Tenant
+	customers []*microsoftsim.Tenant
 	shift     atomic.Int64 // of the clock
 }
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.shift.Load())) }
 
-func newWorld(tb testing.TB, customers int, p simulator.Population, pages simulator.Pages) *world {
+func newWorld(tb testing.TB, customers int, p microsoftsim.Population, pages microsoftsim.Pages) *world {
 	tb.Helper()
 	w := &world{tb: tb}
-	s, err := simulator.Start(simulator.Options{Now: w.now, Pages: pages})
+	s, err := microsoftsim.Start(microsoftsim.Options{Now: w.now, Pages: pages})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = s.Close() })
 	w.s = s
-	w.partner = s.AddTenant(simulator.TenantOptions{Name: "The Partner"})
+	w.partner = s.AddTenant(microsoftsim.TenantOptions{Name: "The Partner"})
 	s.SetPartner(w.partner.ID())
-	s.AddApp(simulator.App{ID: customerApp, Home: w.partner.ID(), Secrets: map[string]time.Time{appSecret: {}}})
-	s.AddApp(simulator.App{ID: partnerAppID, Home: w.partner.ID(), Secrets: map[string]time.Time{partnerSecret: {}}, PartnerCenter: true})
+	s.AddApp(microsoftsim.App{ID: customerApp, Home: w.partner.ID(), Secrets: map[string]time.Time{appSecret: {}}})
+	s.AddApp(microsoftsim.App{ID: partnerAppID, Home: w.partner.ID(), Secrets: map[string]time.Time{partnerSecret: {}}, PartnerCenter: true})
 	w.partner.Consent(partnerAppID, "DelegatedAdminRelationship.Read.All", "Directory.Read.All")
 	for range customers {
 		w.addCustomer(p)
@@ -57,8 +57,8 @@ func newWorld(tb testing.TB, customers int, p simulator.Population, pages simula
 }
 
 // addCustomer adds a customer that has consented.
-func (w *world) addCustomer(p simulator.Population) *simulator.Tenant {
-	t := w.s.AddTenant(simulator.TenantOptions{Population: p})
+func (w *world) addCustomer(p microsoftsim.Population) *microsoftsim.Tenant {
+	t := w.s.AddTenant(microsoftsim.TenantOptions{Population: p})
 	t.Consent(customerApp, customerPermissions()...)
 	w.s.AddCustomer(t)
 	w.customers = append(w.customers, t)

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/entra/simulator"
 	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/settings"
 )
 
@@ -31,24 +31,24 @@ func allPermissions() []string {
 // world is a simulated cloud with one tenant, and a clock.
 type world struct {
 	tb     testing.TB
-	s      *simulator.Server
-	tenant *simulator.Tenant
+	s      *microsoftsim.Server
+	tenant *microsoftsim.Tenant
 	shift  atomic.Int64 // of the clock
 }
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.shift.Load())) }
 
-func newWorld(tb testing.TB, o simulator.TenantOptions, pages simulator.Pages) *world {
+func newWorld(tb testing.TB, o microsoftsim.TenantOptions, pages microsoftsim.Pages) *world {
 	tb.Helper()
 	w := &world{tb: tb}
-	s, err := simulator.Start(simulator.Options{Now: w.now, Pages: pages})
+	s, err := microsoftsim.Start(microsoftsim.Options{Now: w.now, Pages: pages})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = s.Close() })
 	w.s = s
 	w.tenant = s.AddTenant(o)
-	s.AddApp(simulator.App{ID: testClient, Home: w.tenant.ID(), Secrets: map[string]time.Time{testSecret: {}}})
+	s.AddApp(microsoftsim.App{ID: testClient, Home: w.tenant.ID(), Secrets: map[string]time.Time{testSecret: {}}})
 	w.tenant.Consent(testClient, allPermissions()...)
 	return w
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/google/simulator"
+	"dirsyncd/connectors/sim/googlesim"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/settings"
 )
@@ -42,7 +42,7 @@ func TestTokenErrors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.Misbehave(simulator.Fault{Match: "/token", Status: tc.status, Body: string(body)})
+			r.Misbehave(googlesim.Fault{Match: "/token", Status: tc.status, Body: string(body)})
 			err = failing(t, c, streamUsers, tc.class)
 			if !strings.Contains(fault.Hint(err), tc.hint) {
 				t.Errorf("hint %q, want %q in it", fault.Hint(err), tc.hint)
@@ -61,11 +61,11 @@ func TestTokenErrors(t *testing.T) {
 func TestClockSkew(t *testing.T) {
 	r := start(t, nil)
 	c := r.open(t, nil)
-	r.Misbehave(simulator.Fault{Match: "/token", Status: 200, Body: `{"expires_in":3599}`})
+	r.Misbehave(googlesim.Fault{Match: "/token", Status: 200, Body: `{"expires_in":3599}`})
 	failing(t, c, streamUsers, fault.Transient)
 	r.Behave()
 	for _, body := range []string{`{"access_token":"x","expires_in":"soon"}`, `[]`} {
-		r.Misbehave(simulator.Fault{Match: "/token", Status: 200, Body: body})
+		r.Misbehave(googlesim.Fault{Match: "/token", Status: 200, Body: body})
 		failing(t, c, streamUsers, fault.Transient)
 		r.Behave()
 	}
@@ -80,7 +80,7 @@ func TestRefreshToken(t *testing.T) {
 		"a document": func(c *Config) { c.Credentials, c.Subject = settings.NewSecret(string(r.UserFile())), "" },
 		"three keys": func(c *Config) {
 			c.Credentials, c.Subject, c.TokenURI = settings.Secret{}, "", r.TokenURI()
-			c.OAuth = OAuthConfig{simulator.ClientID, settings.NewSecret(simulator.ClientSecret), settings.NewSecret(simulator.RefreshToken)}
+			c.OAuth = OAuthConfig{googlesim.ClientID, settings.NewSecret(googlesim.ClientSecret), settings.NewSecret(googlesim.RefreshToken)}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestTokenIsReplacedOnce(t *testing.T) {
 	if n := r.Requests("/token") - before; n != 1 {
 		t.Errorf("%d new tokens", n)
 	}
-	r.Misbehave(simulator.Fault{Match: "/users?", Status: 401, Body: `{"error":{"code":401,"errors":[{"reason":"authError"}]}}`})
+	r.Misbehave(googlesim.Fault{Match: "/users?", Status: 401, Body: `{"error":{"code":401,"errors":[{"reason":"authError"}]}}`})
 
 	failing(t, c, streamUsers, fault.Auth)
 }
@@ -121,7 +121,7 @@ func TestEachPartFailsAlone(t *testing.T) {
 	}
 	for denied, scope := range all {
 		t.Run(denied, func(t *testing.T) {
-			r := start(t, func(o *simulator.Options) { o.Modern = true })
+			r := start(t, func(o *googlesim.Options) { o.Modern = true })
 			r.Customer(0).Fill(8)
 			r.Deny(scope)
 			c := r.open(t, func(cfg *Config) { cfg.Licences.Products, cfg.Devices.ChromeOS = []string{"Google-Apps"}, true })

@@ -10,14 +10,14 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/okta/simulator"
+	"dirsyncd/connectors/sim/oktasim"
 	"dirsyncd/sync/settings"
 )
 
 // pageOf returns one page of users as an org sends it.
 func pageOf(b *testing.B) []byte {
 	b.Helper()
-	org, err := simulator.Start(simulator.Options{People: 200})
+	org, err := oktasim.Start(oktasim.Options{People: 200})
 	if err != nil {
 		b.Fatal(err)
 	}
