@@ -171,7 +171,7 @@ func TestProbeSaysAHintOnce(t *testing.T) {
 	}
 }
 
-const cases = `
+const sampleCases = `
 mapping: staff
 cases:
   - name: a technician
@@ -189,7 +189,7 @@ cases:
 
 func TestRulesTest(t *testing.T) {
 	c := withConfig(t, goodConfig)
-	write(t, "cases.yaml", cases)
+	write(t, "cases.yaml", sampleCases)
 	if code := c.run("rules", "test", "cases.yaml"); code != exitFailed {
 		t.Errorf("exit code %d: %s", code, c.stderr.String())
 	}

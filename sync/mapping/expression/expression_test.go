@@ -1,4 +1,4 @@
-package mapping
+package expression
 
 import (
 	"encoding/json"
@@ -13,7 +13,7 @@ import (
 )
 
 // jane is somebody of whom much is known; of her phone, title, creation and whether her manager is enabled nothing.
-func jane() *Person {
+func jane() Input {
 	o := &directory.Object{Kind: directory.Person, ID: "5f1c"}
 	for name, value := range map[string]string{
 		"login": "jroe", "name": "Zoë Roe", "given_name": "Zoë", "family_name": "Roe", "email": "Zoe.Roe@Example.test",
@@ -32,31 +32,29 @@ func jane() *Person {
 	m := &directory.Object{Kind: directory.Person, ID: "77aa"}
 	m.SetText("name", "The Boss")
 	m.SetText("email", "boss@example.test")
-	return &Person{
+	return Input{
 		Object:  o,
 		Manager: m,
 		Groups: []Membership{
 			{Named{"g2", "Staff"}, false}, {Named{"g1", "Service Desk"}, true}, {Named{"g3", ""}, true},
 		},
 		Licences: []Named{{"sku-1", "Microsoft 365 E3"}},
-		Place:    Place{Connection: "hq-ad", TenantID: "t1", TenantName: "Contoso", TenantDomain: "contoso.test"},
+		Source:   Source{Connection: "hq-ad", TenantID: "t1", TenantName: "Contoso", TenantDomain: "contoso.test"},
 	}
 }
 
-func evaluate(t *testing.T, text string, p *Person) (directory.Value, error) {
+func evaluate(t *testing.T, text string, in Input) (directory.Value, error) {
 	t.Helper()
-	x, flaws := newLanguage(personVocabulary()).compile(text, false)
-	if flaws != nil {
-		t.Fatalf("%s does not compile: %+v", text, flaws)
+	x, diagnostics := people().Value(text)
+	if diagnostics != nil {
+		t.Fatalf("%s does not compile: %+v", text, diagnostics)
 	}
-	e := newEvaluation()
-	e.look(personInput(p), x.sources)
-	v, err := e.value(x)
-	if err != nil {
-		err = classify(err, "r", "user.f")
-	}
-	return v, err
+	e := NewEvaluator([]*Expression{x}).Begin(in)
+	defer e.End()
+	return e.Value(x)
 }
+
+func people() *Language { return NewLanguage(directory.Person) }
 
 func TestValues(t *testing.T) {
 	for _, c := range []struct{ expression, want string }{
@@ -207,8 +205,8 @@ func TestWithoutManager(t *testing.T) {
 }
 
 func TestNobody(t *testing.T) {
-	p := &Person{Object: &directory.Object{Kind: directory.Person, ID: "1"}}
-	for _, n := range NamesOf(directory.Person) {
+	p := Input{Object: &directory.Object{Kind: directory.Person, ID: "1"}}
+	for _, n := range NamesOf(directory.Person).List() {
 		if n.Type == directory.BoolType {
 			continue
 		}
@@ -226,7 +224,7 @@ func TestRefusals(t *testing.T) {
 	p.Object.SetText("title", secret)
 	p.Object.SetText("description", strings.Repeat(secret, maxText/len(secret)))
 	for _, c := range []struct{ expression, want string }{
-		{`manager.enabled`, `rule "r": user.f: the source did not tell manager.enabled`},
+		{`manager.enabled`, `the source did not tell manager.enabled`},
 		{`not manager.enabled`, "manager.enabled ?? false"},
 		{`manager.enabled == false`, "did not tell manager.enabled"},
 		{`title == "x" or manager.enabled`, "did not tell manager.enabled"},
@@ -262,20 +260,20 @@ func TestRefusals(t *testing.T) {
 // TestClassifyHidesValues: what the expression library says may quote a value, and is not passed on.
 func TestClassifyHidesValues(t *testing.T) {
 	for message, want := range map[string]string{
-		"invalid operation: int(Confidential)":          `rule "r": when: the expression cannot be computed for this object`,
-		"cannot fetch Confidential from []string":       `rule "r": when: the expression cannot be computed for this object`,
-		"runtime error: integer divide by zero":         `rule "r": when: runtime error: integer divide by zero`,
-		"index out of range: 5 (array length is 2)":     `rule "r": when: index out of range: 5 (array length is 2)`,
-		"runtime error: slice bounds out of range [1:]": `rule "r": when: the expression cannot be computed for this object`,
+		"invalid operation: int(Confidential)":          `the expression cannot be computed for this object`,
+		"cannot fetch Confidential from []string":       `the expression cannot be computed for this object`,
+		"runtime error: integer divide by zero":         `runtime error: integer divide by zero`,
+		"index out of range: 5 (array length is 2)":     `index out of range: 5 (array length is 2)`,
+		"runtime error: slice bounds out of range [1:]": `the expression cannot be computed for this object`,
 	} {
-		err := classify(&file.Error{Message: message}, "r", "when")
+		err := classify(&file.Error{Message: message})
 		if !strings.HasPrefix(err.Error(), want) || fault.ClassOf(err) != fault.Invalid {
 			t.Errorf("%s: got %v, want %s", message, err, want)
 		}
 	}
 }
 
-func TestFlaws(t *testing.T) {
+func TestDiagnostics(t *testing.T) {
 	for _, c := range []struct {
 		expression, want, hint string
 		at                     int
@@ -351,31 +349,31 @@ func TestFlaws(t *testing.T) {
 		{strings.Repeat("1+", 5000) + "1", "exceeds maximum allowed nodes", "", 0},
 		{"\xff", "not UTF-8", "", 0},
 	} {
-		x, flaws := newLanguage(personVocabulary()).compile(c.expression, false)
-		if x != nil || len(flaws) == 0 {
+		x, diagnostics := people().Value(c.expression)
+		if x != nil || len(diagnostics) == 0 {
 			t.Errorf("%.60s compiles", c.expression)
 			continue
 		}
-		f := flaws[0]
-		if !strings.Contains(f.message, c.want) || !strings.Contains(f.hint, c.hint) {
-			t.Errorf("%.60s: got %q (%q), want %q (%q)", c.expression, f.message, f.hint, c.want, c.hint)
+		f := diagnostics[0]
+		if !strings.Contains(f.Message, c.want) || !strings.Contains(f.Hint, c.hint) {
+			t.Errorf("%.60s: got %q (%q), want %q (%q)", c.expression, f.Message, f.Hint, c.want, c.hint)
 		}
-		if f.at != c.at && len(c.expression) < 100 {
-			t.Errorf("%s: flaw at letter %d, want %d", c.expression, f.at, c.at)
+		if f.At != c.at && len(c.expression) < 100 {
+			t.Errorf("%s: diagnostic at letter %d, want %d", c.expression, f.At, c.at)
 		}
 	}
 }
 
 // TestDeepExpressions: the work to check an expression does not multiply with its depth.
 func TestDeepExpressions(t *testing.T) {
-	l := newLanguage(personVocabulary())
+	l := people()
 	for _, around := range [][2]string{
 		{"string(", ")"}, {"join([", "])"}, {"first(", ")"}, {"ou(", ")"}, {"trim(", ")"}, {"(enabled ? ", " : name)"},
 		{"not (", ")"}, {"[", "]"}, {"-", ""}, {"lower(", ")"}, {"(name ?? ", ")"}, {"map(", ", #)"},
 	} {
 		for _, inner := range []string{"name", "nil", "5", "nme", ""} {
-			l.compile(strings.Repeat(around[0], 400)+inner, false)
-			l.compile(strings.Repeat(around[0], 400)+inner+strings.Repeat(around[1], 400), false)
+			l.Value(strings.Repeat(around[0], 400) + inner)
+			l.Value(strings.Repeat(around[0], 400) + inner + strings.Repeat(around[1], 400))
 		}
 	}
 }
@@ -385,75 +383,32 @@ func TestConditionMustBeTruth(t *testing.T) {
 		`department`: "this is a text", `groups`: "this is a list of texts", `5`: "this is a whole number",
 		`created`: "this is a time", `nil`: "this is a nil", `enabled ? "a" : 1`: "same type",
 	} {
-		_, flaws := newLanguage(personVocabulary()).compile(expression, true)
-		if len(flaws) == 0 || !strings.Contains(flaws[0].message, want) {
-			t.Errorf("%s: got %+v, want %q", expression, flaws, want)
+		_, diagnostics := people().Condition(expression)
+		if len(diagnostics) == 0 || !strings.Contains(diagnostics[0].Message, want) {
+			t.Errorf("%s: got %+v, want %q", expression, diagnostics, want)
 		}
 	}
 }
 
-// TestEveryUnknownNameIsReported: one expression can have several flaws.
+// TestEveryUnknownNameIsReported: one expression can have several diagnostics.
 func TestEveryUnknownNameIsReported(t *testing.T) {
-	_, flaws := newLanguage(personVocabulary()).compile(`nam == "x" or manager.nam == titel`, true)
-	if len(flaws) != 3 {
-		t.Errorf("got %d flaws, want 3: %+v", len(flaws), flaws)
+	_, diagnostics := people().Condition(`nam == "x" or manager.nam == titel`)
+	if len(diagnostics) != 3 {
+		t.Errorf("got %d diagnostics, want 3: %+v", len(diagnostics), diagnostics)
 	}
 }
 
 func TestGroupNames(t *testing.T) {
-	l := newLanguage(vocabularyOf(directory.Group))
+	l := NewLanguage(directory.Group)
 	for _, n := range []string{"id", "name", "description", "email", "path", "group_type", "connection", "tenant.id",
 		"attributes.x", "attribute_values.x"} {
-		if _, flaws := l.compile(n, false); flaws != nil {
-			t.Errorf("%s: %+v", n, flaws)
+		if _, diagnostics := l.Value(n); diagnostics != nil {
+			t.Errorf("%s: %+v", n, diagnostics)
 		}
 	}
 	for _, n := range []string{"login", "groups", "manager.name", "enabled"} {
-		if _, flaws := l.compile(n, false); flaws == nil {
+		if _, diagnostics := l.Value(n); diagnostics == nil {
 			t.Errorf("a group has %s", n)
 		}
-	}
-}
-
-func TestFunctionExamples(t *testing.T) {
-	for _, f := range Functions() {
-		if len(f.Examples) == 0 || f.Help == "" || !strings.HasPrefix(f.Signature, f.Name+"(") {
-			t.Errorf("%s: the reference is incomplete: %+v", f.Name, f)
-		}
-		for _, e := range f.Examples {
-			v, err := evaluate(t, e.Expression, jane())
-			if err != nil || v.String() != e.Result {
-				t.Errorf("%s: got %q, %v, want %q", e.Expression, v, err, e.Result)
-			}
-		}
-	}
-}
-
-func TestDN(t *testing.T) {
-	for _, c := range []struct {
-		dn, typ string
-		at      int
-		want    string
-	}{
-		{`cn=a\, b,ou=x`, "cn", 0, "a, b"},
-		{`CN="a, b" , OU = x `, "cn", 0, "a, b"},
-		{`cn=a\2Cb\C3\AB`, "cn", 0, "a,bë"},
-		{`cn=trailing\ ,ou=x`, "cn", 0, "trailing "},
-		{`cn=a\\  ,ou=x`, "cn", 0, `a\`},
-		{`cn=#04024869`, "cn", 0, "Hi"},
-		{`ou=a+uid=b,ou=c`, "uid", 0, "b"},
-		{`ou=a+uid=b,ou=c`, "ou", -1, "c"},
-		{`ou=a`, "ou", 1, ""},
-		{`ou=a`, "ou", -2, ""},
-		{`nonsense`, "ou", 0, ""},
-		{`ou=a\`, "ou", 0, `a\`},
-		{``, "ou", 0, ""},
-	} {
-		if got := dnPart(c.dn, c.typ, c.at); got != c.want {
-			t.Errorf("dnPart(%q, %q, %d) = %q, want %q", c.dn, c.typ, c.at, got, c.want)
-		}
-	}
-	if got := unit("/", 0); got != "" {
-		t.Errorf(`unit("/") = %q`, got)
 	}
 }

@@ -1,4 +1,4 @@
-package mapping
+package expression
 
 import (
 	"fmt"
@@ -14,10 +14,10 @@ const maxNesting = 2
 // resolver finds every name of an expression, replaces names with parts (manager.email) by plain ones, and
 // refuses what the expression language has and rules must not use.
 type resolver struct {
-	known     *vocabulary
-	functions map[string]function
-	used      map[string]source
-	flaws     []flaw
+	names       *Names
+	functions   map[string]function
+	used        map[string]binding
+	diagnostics []Diagnostic
 
 	variables []string
 	nesting   int
@@ -25,8 +25,8 @@ type resolver struct {
 	dashed string
 }
 
-func (r *resolver) flaw(node ast.Node, hint, format string, args ...any) {
-	r.flaws = append(r.flaws, flaw{at: node.Location().From, message: fmt.Sprintf(format, args...), hint: hint})
+func (r *resolver) report(node ast.Node, hint, format string, args ...any) {
+	r.diagnostics = append(r.diagnostics, Diagnostic{At: node.Location().From, Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
 func (r *resolver) resolve(at *ast.Node) {
@@ -47,14 +47,14 @@ func (r *resolver) resolve(at *ast.Node) {
 	case *ast.VariableDeclaratorNode:
 		r.variable(n)
 	case *ast.MapNode:
-		r.flaw(n, "", "a map cannot be used in a rule")
+		r.report(n, "", "a map cannot be used in a rule")
 	case *ast.BytesNode:
-		r.flaw(n, "write a text", "bytes cannot be used in a rule")
+		r.report(n, "write a text", "bytes cannot be used in a rule")
 	case *ast.SequenceNode:
-		r.flaw(n, "", `an expression has one value: ";" may only follow "let"`)
+		r.report(n, "", `an expression has one value: ";" may only follow "let"`)
 	case *ast.PointerNode:
 		if n.Name != "" && n.Name != "index" {
-			r.flaw(n, "write # for the item", "unknown name #%s", n.Name)
+			r.report(n, "write # for the item", "unknown name #%s", n.Name)
 		}
 	default:
 		for _, child := range children(*at) {
@@ -68,16 +68,16 @@ func (r *resolver) identifier(n *ast.IdentifierNode) {
 	if slices.Contains(r.variables, name) {
 		return
 	}
-	if s, ok := r.known.lookup(name); ok && !strings.Contains(name, ".") {
+	if s, ok := r.names.lookup(name); ok && !strings.Contains(name, ".") {
 		r.used[name] = s
 		return
 	}
-	if r.known.hasPart(name) {
-		r.flaw(n, partHint(name), "%s is no value by itself", name)
+	if r.names.HasParts(name) {
+		r.report(n, partHint(name), "%s is no value by itself", name)
 		return
 	}
 	if f, ok := r.functions[name]; ok {
-		r.flaw(n, "write "+f.Signature, "%s is a function", name)
+		r.report(n, "write "+f.Signature, "%s is a function", name)
 		return
 	}
 	hint := `an attribute under the source's own name is written attributes.` + name
@@ -87,16 +87,16 @@ func (r *resolver) identifier(n *ast.IdentifierNode) {
 	if r.dashed != "" {
 		hint = `a name with a dash is written attributes["` + r.dashed + "-" + name + `"]`
 	} else {
-		hint = didYouMean(name, r.candidates(), hint)
+		hint = DidYouMean(name, r.candidates(), hint)
 	}
-	r.flaw(n, hint, "unknown name %s: no %s has it", name, r.known.noun)
+	r.report(n, hint, "unknown name %s: no %s has it", name, r.names.noun)
 }
 
 func partHint(name string) string {
 	switch name {
-	case managerPart:
+	case Manager:
 		return "write manager.name, or manager.id != nil to ask whether there is one"
-	case tenantPart:
+	case Tenant:
 		return "write tenant.name, tenant.id or tenant.domain"
 	default:
 		return "write " + name + ".NAME with the source's own name"
@@ -105,14 +105,7 @@ func partHint(name string) string {
 
 // candidates are the words that may have been meant by an unknown one.
 func (r *resolver) candidates() []string {
-	words := slices.Clone(r.variables)
-	for _, n := range r.known.ordered {
-		if !strings.Contains(n.Name, ".") {
-			words = append(words, n.Name)
-		}
-	}
-	words = append(words, r.known.parts...)
-	return words
+	return append(slices.Clone(r.variables), r.names.Words()...)
 }
 
 // member replaces manager.email, tenant.id, attributes.x and attributes["x"] by one identifier. Every other
@@ -120,9 +113,9 @@ func (r *resolver) candidates() []string {
 func (r *resolver) member(at *ast.Node, n *ast.MemberNode) {
 	property, named := n.Property.(*ast.StringNode)
 	base, ok := n.Node.(*ast.IdentifierNode)
-	if ok && r.known.hasPart(base.Value) && !slices.Contains(r.variables, base.Value) {
+	if ok && r.names.HasParts(base.Value) && !slices.Contains(r.variables, base.Value) {
 		if !named {
-			r.flaw(n, `write it as text: `+base.Value+`["name"]`, "the name of a part of %s must be a literal", base.Value)
+			r.report(n, `write it as text: `+base.Value+`["name"]`, "the name of a part of %s must be a literal", base.Value)
 			return
 		}
 		r.part(at, n, base.Value, property.Value)
@@ -134,10 +127,10 @@ func (r *resolver) member(at *ast.Node, n *ast.MemberNode) {
 			hint = "write # for the item"
 		}
 		if base, ok := n.Node.(*ast.IdentifierNode); ok {
-			hint = didYouMean(base.Value, r.known.parts, hint)
+			hint = DidYouMean(base.Value, r.names.bases, hint)
 		}
 		r.resolve(&n.Node)
-		r.flaw(n, hint, "nothing has a part .%s here", property.Value)
+		r.report(n, hint, "nothing has a part .%s here", property.Value)
 		return
 	}
 	r.resolve(&n.Node)
@@ -146,21 +139,16 @@ func (r *resolver) member(at *ast.Node, n *ast.MemberNode) {
 
 func (r *resolver) part(at *ast.Node, n *ast.MemberNode, base, property string) {
 	name := base + "." + property
-	s, ok := r.known.lookup(name)
+	s, ok := r.names.lookup(name)
 	if !ok {
-		var parts []string
-		for _, k := range r.known.ordered {
-			if rest, ok := strings.CutPrefix(k.Name, base+"."); ok {
-				parts = append(parts, rest)
-			}
-		}
+		parts := r.names.PartsOf(base)
 		hint := "it has " + strings.Join(parts, ", ")
 		if best := suggest(property, parts); best != "" {
 			hint = `did you mean "` + base + "." + best + `"?`
-		} else if base == managerPart {
+		} else if base == Manager {
 			hint = "it has the names of a person that are one text, truth value or time"
 		}
-		r.flaw(n.Property, hint, "unknown name %s", name)
+		r.report(n.Property, hint, "unknown name %s", name)
 		return
 	}
 	r.used[name] = s
@@ -174,7 +162,7 @@ func (r *resolver) call(n *ast.CallNode) {
 	}
 	callee, ok := n.Callee.(*ast.IdentifierNode)
 	if !ok {
-		r.flaw(n.Callee, "", "this is not a function")
+		r.report(n.Callee, "", "this is not a function")
 		return
 	}
 	if _, ok := r.functions[callee.Value]; !ok {
@@ -193,7 +181,7 @@ func (r *resolver) builtin(n *ast.BuiltinNode) {
 		}
 		r.nesting++
 		if r.nesting == maxNesting+1 {
-			r.flaw(n, "compute the inner list once with let", "conditions over lists may stand %d deep", maxNesting)
+			r.report(n, "compute the inner list once with let", "conditions over lists may stand %d deep", maxNesting)
 		}
 		r.resolve(&n.Arguments[i])
 		r.nesting--
@@ -203,11 +191,11 @@ func (r *resolver) builtin(n *ast.BuiltinNode) {
 func (r *resolver) unknownFunction(n ast.Node, name string) {
 	switch {
 	case name == "now":
-		r.flaw(n, "compare with a fixed date: date(\"2026-01-31\")",
+		r.report(n, "compare with a fixed date: date(\"2026-01-31\")",
 			"there is no now(): what a rule makes of an object must depend on the object alone")
 		return
-	case r.known.hasPart(name), r.known.sources[name].read != nil:
-		r.flaw(n, "write it without brackets", "%s is no function", name)
+	case r.names.HasParts(name), r.names.bindings[name].read != nil:
+		r.report(n, "write it without brackets", "%s is no function", name)
 		return
 	}
 	var names []string
@@ -215,17 +203,17 @@ func (r *resolver) unknownFunction(n ast.Node, name string) {
 		names = append(names, f)
 	}
 	slices.Sort(names)
-	r.flaw(n, didYouMean(name, names, "the functions are "+strings.Join(names, ", ")), "unknown function %s", name)
+	r.report(n, DidYouMean(name, names, "the functions are "+strings.Join(names, ", ")), "unknown function %s", name)
 }
 
 func (r *resolver) binary(n *ast.BinaryNode) {
 	r.resolve(&n.Left)
 	switch n.Operator {
 	case "..":
-		r.flaw(n, "", "a range of numbers cannot be used in a rule")
+		r.report(n, "", "a range of numbers cannot be used in a rule")
 	case "matches":
 		if _, ok := n.Right.(*ast.StringNode); !ok {
-			r.flaw(n, "for a fixed part of a text use contains", "the pattern of matches must be a literal text")
+			r.report(n, "for a fixed part of a text use contains", "the pattern of matches must be a literal text")
 		}
 	}
 	outer := r.dashed
@@ -240,7 +228,7 @@ func (r *resolver) binary(n *ast.BinaryNode) {
 func dashedName(node ast.Node) string {
 	switch n := node.(type) {
 	case *ast.IdentifierNode:
-		for _, part := range []string{attributesPart, attributeValuesPart} {
+		for _, part := range []string{Attributes, AttributeValues} {
 			if rest, ok := strings.CutPrefix(n.Value, part+"."); ok {
 				return rest
 			}
@@ -259,10 +247,10 @@ func dashedName(node ast.Node) string {
 
 func (r *resolver) variable(n *ast.VariableDeclaratorNode) {
 	_, isFunction := r.functions[n.Name]
-	_, isName := r.known.lookup(n.Name)
-	if isFunction || isName || r.known.hasPart(n.Name) || strings.HasPrefix(n.Name, "_") ||
+	_, isName := r.names.lookup(n.Name)
+	if isFunction || isName || r.names.HasParts(n.Name) || strings.HasPrefix(n.Name, "_") ||
 		strings.HasPrefix(n.Name, "$") || slices.Contains(r.variables, n.Name) {
-		r.flaw(n, "choose another name", "the variable cannot be called %s", n.Name)
+		r.report(n, "choose another name", "the variable cannot be called %s", n.Name)
 	}
 	r.resolve(&n.Value)
 	r.variables = append(r.variables, n.Name)

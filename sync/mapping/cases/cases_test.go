@@ -1,16 +1,50 @@
-package mapping
+package cases
 
 import (
 	"strings"
 	"testing"
 
-	"dirsyncd/sync/directory"
+	"go.yaml.in/yaml/v4"
+
+	"dirsyncd/sync/mapping"
 )
 
 type m = map[string]any
 
+// desk compiles rules of a service desk.
+func desk(t *testing.T) *mapping.Ruleset {
+	return compile(t, `
+rules:
+  - {name: contractors stay out, when: department == "Contractors", ignore: true}
+  - name: service desk
+    when: '"Service Desk" in groups and enabled'
+    agent: {role: Technician, team: 1st Line}
+    user: {name: = upper(name), vip: true}
+  - {name: everyone else, when: enabled, user: {site: '= office ?? "Head office"'}}
+groups:
+  - {name: sites, when: name startsWith "Site ", group: {title: '= trimPrefix(name, "Site ")'}}
+fields:
+  user: {name: = name, email: = email, phone: "= phone ?? mobile", manager: = manager.name}
+  agent: {name: = name, licences: = licences}
+  group: {email: = email}
+`)
+}
+
+func compile(t *testing.T, text string) *mapping.Ruleset {
+	t.Helper()
+	var doc docRules
+	if err := yaml.NewDecoder(strings.NewReader(text)).Decode(&doc); err != nil {
+		t.Fatal(err)
+	}
+	rs, problems := mapping.Compile(doc.spec(t))
+	if problems != nil {
+		t.Fatalf("the rules do not compile: %+v", problems)
+	}
+	return rs
+}
+
 func TestCases(t *testing.T) {
-	rs := mustCompile(t, deskSpec())
+	rs := desk(t)
 	tech := m{"enabled": true, "name": "Jo", "groups": []any{"Service Desk"}, "manager": m{"name": "Boss"}}
 	for _, c := range []struct {
 		c    Case
@@ -40,7 +74,7 @@ func TestCases(t *testing.T) {
 		{Case{Group: m{"name": "Site Oslo"}, Want: Want{Rule: "sites", Group: m{"title": "Oslo"}, Exact: true}}, ""},
 		{Case{Group: m{"name": "Oslo"}, Want: Want{None: true}}, ""},
 	} {
-		got := RunCase(rs, c.c)
+		got := Run(rs, c.c)
 		if got.Err != nil {
 			t.Errorf("%+v: %v", c.c, got.Err)
 			continue
@@ -56,7 +90,7 @@ func TestCases(t *testing.T) {
 }
 
 func TestUnusableCases(t *testing.T) {
-	rs := mustCompile(t, deskSpec())
+	rs := desk(t)
 	ok := Want{Rule: "everyone else"}
 	for _, c := range []struct {
 		c    Case
@@ -67,6 +101,7 @@ func TestUnusableCases(t *testing.T) {
 		{Case{Person: m{"departmnt": "x"}, Want: ok}, `departmnt: unknown name (did you mean "department"?)`},
 		{Case{Person: m{"manager": m{"emial": "x"}}, Want: ok}, `manager.emial: unknown name (did you mean "email"?)`},
 		{Case{Person: m{"manager": "x"}, Want: ok}, "manager: must be a map"},
+		{Case{Person: m{"manager.email": "x"}, Want: ok}, "manager.email: it is a part of manager (write manager: {email: …})"},
 		{Case{Person: m{"tenant": m{"region": "x"}}, Want: ok}, "tenant.region: unknown name"},
 		{Case{Person: m{"enabled": "yes"}, Want: ok}, "enabled: must be a truth value, this is a text"},
 		{Case{Person: m{"employee_id": 42}, Want: ok}, "employee_id: must be a text, this is a number (put it in quotes)"},
@@ -81,7 +116,7 @@ func TestUnusableCases(t *testing.T) {
 		{Case{Person: m{}, Want: Want{Group: m{}}}, "these rules make no group, only user or agent"},
 		{Case{Person: m{}, Want: Want{User: m{"a": 1.5}}}, "user.a: must be a text"},
 	} {
-		got := RunCase(rs, c.c)
+		got := Run(rs, c.c)
 		if got.Err == nil || !strings.Contains(got.Err.Error(), c.want) || got.Passed() {
 			t.Errorf("%+v: got %v, want %q", c.c, got.Err, c.want)
 		}
@@ -96,14 +131,16 @@ func TestCaseNames(t *testing.T) {
 		"attributes": m{"x": []any{"b", "a"}}, "attribute_values": m{"y": "z"}, "created": "2026-01-31",
 		"enabled": true, "manager": m{"id": "m", "enabled": false, "last_login": "2026-01-31T08:00:00Z"},
 	}
-	fields := set(
-		"id", "= id", "connection", "= connection", "groups", "= groups", "direct", "= direct_groups", "ids", "= group_ids",
-		"licences", "= concat(licences, licence_ids)", "tenant", "= tenant.id + tenant.name + tenant.domain",
-		"x", "= attribute_values.x", "y", "= attributes.y", "created", "= created", "manager", "= manager.id",
-		"off", "= manager.enabled", "seen", "= manager.last_login",
-	)
-	rs := mustCompile(t, Spec{Name: "m", Rules: []RuleSpec{{Name: "r", Records: map[directory.RecordKind][]FieldSpec{user: fields}}}})
-	got := RunCase(rs, Case{Name: "all", Person: given, Want: Want{Exact: true, User: m{
+	rs := compile(t, `
+rules:
+  - name: r
+    user:
+      {id: = id, connection: = connection, groups: = groups, direct: = direct_groups, ids: = group_ids,
+       licences: "= concat(licences, licence_ids)", tenant: = tenant.id + tenant.name + tenant.domain,
+       x: = attribute_values.x, y: = attributes.y, created: = created, manager: = manager.id,
+       "off": = manager.enabled, seen: = manager.last_login}
+`)
+	got := Run(rs, Case{Name: "all", Person: given, Want: Want{Exact: true, User: m{
 		"id": "7", "connection": "hq", "groups": []string{"A", "B"}, "direct": []string{"A"}, "ids": []string{"g1"},
 		"licences": []string{"L", "l1"}, "tenant": "tTt.test", "x": []string{"a", "b"}, "y": "z", "created": "2026-01-31",
 		"manager": "m", "off": false, "seen": "2026-01-31T08:00:00Z",

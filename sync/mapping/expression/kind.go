@@ -1,4 +1,4 @@
-package mapping
+package expression
 
 import (
 	"reflect"
@@ -25,7 +25,8 @@ const (
 	otherList    kind = "list"
 )
 
-func typeWord(t directory.ValueType) string {
+// TypeWord returns a type as problems and the reference spell it.
+func TypeWord(t directory.ValueType) string {
 	switch t {
 	case directory.TextType:
 		return string(textKind)

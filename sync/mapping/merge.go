@@ -7,13 +7,13 @@ import (
 	"dirsyncd/sync/directory"
 )
 
-// Over lays the wanted fields over what the targets were told before, and returns the fields that the record
+// Merge lays the wanted fields over what the targets were told before, and returns the fields that the record
 // shall have, sorted by name. before is nil for a record that does not exist yet.
 //
 // A field that is set on create only keeps its value afterwards. A blank value keeps the last one, or becomes
 // Null where the operator chose to clear; where there was nothing before, a blank field is left out. A field
 // that the rules do not name any more is nobody's business of ours and is left out, too.
-func (d *Desired) Over(before *directory.Record) []directory.Field {
+func (d *Desired) Merge(before *directory.Record) []directory.Field {
 	fields := make([]directory.Field, 0, len(d.Fields))
 	for _, want := range d.Fields {
 		var last directory.Value

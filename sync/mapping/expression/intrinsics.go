@@ -1,13 +1,13 @@
-package mapping
+package expression
 
 import (
 	"slices"
 	"strings"
 )
 
-// internals are the functions that the rewriter puts into expressions; operators cannot call them. Their Go types
-// are among those that the virtual machine calls without reflection. A panic with a refusal is how they fail.
-var internals = map[string]any{
+// intrinsics are the functions that the rewriter puts into expressions; operators cannot call them. Their Go types
+// are among those that the virtual machine calls without reflection. A panic with an error of refuse is how they fail.
+var intrinsics = map[string]any{
 	"__known":   knownValue,
 	"__present": presentValue,
 	"__blank":   isBlank,

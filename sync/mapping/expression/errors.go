@@ -1,4 +1,4 @@
-package mapping
+package expression
 
 import (
 	"errors"
@@ -9,13 +9,11 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// refusal is why an expression has no result for an object. Its text never holds a value of the object: it goes
-// into logs and stays with the parked entry.
-type refusal struct{ what, hint string }
-
-func (r *refusal) Error() string { return r.what }
-
-func refuse(what, hint string) *refusal { return &refusal{what: what, hint: hint} }
+// refuse makes the error of an expression that has no result for an object. Its text never holds a value of the
+// object: it goes into logs and stays with the parked entry.
+func refuse(what, hint string) *fault.Error {
+	return &fault.Error{Class: fault.Invalid, Err: errors.New(what), Hint: hint}
+}
 
 var (
 	errNoNumber = refuse("int(): the value is not a whole number",
@@ -23,10 +21,11 @@ var (
 	errNoDate  = refuse("date(): the text is not a date", "write dates as 2026-01-31 or 2026-01-31T08:15:00Z")
 	errTooLong = refuse("the text grew beyond 64 KiB", "")
 	errTooMany = refuse("the list grew beyond 10000 items", "")
+	errNoField = errors.New("the result is no text, truth value, whole number, time or list of texts")
 )
 
-// notTold is the refusal to compute with a truth value, time or number that the source did not give.
-func notTold(name string) *refusal {
+// notTold refuses to compute with a truth value, time or number that the source did not give.
+func notTold(name string) *fault.Error {
 	if name == "" {
 		return refuse("a value that the expression computes with is blank", "give it a fallback: … ?? …")
 	}
@@ -39,25 +38,22 @@ func notTold(name string) *refusal {
 	return refuse("the source did not tell "+name, hint)
 }
 
-// classify turns an error of the expression's evaluation into one that the engine acts on. What the expression
-// library says is passed on only where it cannot quote a value.
-func classify(err error, rule, where string) error {
-	out := &fault.Error{Class: fault.Invalid, Op: `rule "` + rule + `"`, Where: where}
-	var r *refusal
-	if errors.As(err, &r) {
-		out.Err, out.Hint = r, r.hint
-		return out
+// classify turns an error of the virtual machine into one that the engine acts on. What the expression library
+// says is passed on only where it cannot quote a value.
+func classify(err error) error {
+	var refused *fault.Error
+	if errors.As(err, &refused) {
+		return refused
 	}
-	out.Err = errors.New("the expression cannot be computed for this object")
-	out.Hint = "`dirsyncd why` shows what the expression read"
+	what := "the expression cannot be computed for this object"
 	var e *file.Error
 	if errors.As(err, &e) {
 		for _, safe := range []string{"memory budget exceeded", "runtime error: integer divide by zero",
 			"index out of range"} {
 			if strings.HasPrefix(e.Message, safe) {
-				out.Err = errors.New(e.Message)
+				what = e.Message
 			}
 		}
 	}
-	return out
+	return refuse(what, "`dirsyncd why` shows what the expression read")
 }

@@ -1,4 +1,4 @@
-package mapping
+package expression
 
 import (
 	"reflect"
@@ -26,15 +26,15 @@ const (
 // in what it makes: a missing one is "" or empty. Values of the other types may be nil, and are stopped where
 // something would compute with them.
 type rewriter struct {
-	used      map[string]source
-	functions map[string]function
-	flaws     []flaw
+	used        map[string]binding
+	functions   map[string]function
+	diagnostics []Diagnostic
 	// done remembers what became of a node: a comparison such as a < b < c shares b.
 	done map[ast.Node]ast.Node
 }
 
-func (w *rewriter) flaw(node ast.Node, hint, message string) {
-	w.flaws = append(w.flaws, flaw{at: node.Location().From, message: message, hint: hint})
+func (w *rewriter) report(node ast.Node, hint, message string) {
+	w.diagnostics = append(w.diagnostics, Diagnostic{At: node.Location().From, Message: message, Hint: hint})
 }
 
 func (w *rewriter) rewrite(node ast.Node, t tolerance) ast.Node {
@@ -65,7 +65,7 @@ func (w *rewriter) transform(node ast.Node, t tolerance) ast.Node {
 	case *ast.MemberNode:
 		w.inside(n)
 		if kindOf(n.Node) == listKind {
-			return internal("__item", n, n.Node, n.Property)
+			return intrinsic("__item", n, n.Node, n.Property)
 		}
 		return n
 	case *ast.SliceNode:
@@ -110,14 +110,14 @@ func (w *rewriter) binary(n *ast.BinaryNode, t tolerance) ast.Node {
 	case "in":
 		if kindOf(n.Right) == listKind {
 			w.inside(n)
-			return internal("__in", n, n.Left, n.Right)
+			return intrinsic("__in", n, n.Left, n.Right)
 		}
 	case "+":
 		if kindOf(n.Left) == textKind && kindOf(n.Right) == textKind {
 			if parts := w.appendSummands(nil, n); len(parts) > 2 {
-				return internal("__sum", n, parts...)
+				return intrinsic("__sum", n, parts...)
 			}
-			return internal("__add", n, n.Left, n.Right)
+			return intrinsic("__add", n, n.Left, n.Right)
 		}
 	}
 	w.inside(n)
@@ -138,12 +138,12 @@ func (w *rewriter) appendSummands(parts []ast.Node, n *ast.BinaryNode) []ast.Nod
 func (w *rewriter) coalesce(n *ast.BinaryNode, t tolerance) ast.Node {
 	l, r := kindOf(n.Left), kindOf(n.Right)
 	if l != r && l != nothingKind && r != nothingKind {
-		w.flaw(n, "", "the two sides of ?? must be of the same type, not "+string(l)+" and "+string(r))
+		w.report(n, "", "the two sides of ?? must be of the same type, not "+string(l)+" and "+string(r))
 		return n
 	}
 	n.Left = w.rewrite(n.Left, asked)
 	if !l.nullable() {
-		n.Left = internal("__present", n.Left, n.Left)
+		n.Left = intrinsic("__present", n.Left, n.Left)
 	}
 	n.Right = w.rewrite(n.Right, t)
 	if r == nothingKind && t == strict {
@@ -161,7 +161,7 @@ func (w *rewriter) compareWithNil(n *ast.BinaryNode) ast.Node {
 	if kindOf(subject) == nothingKind {
 		subject = n.Right
 	}
-	test := internal("__blank", n, w.rewrite(subject, asked))
+	test := intrinsic("__blank", n, w.rewrite(subject, asked))
 	if n.Operator == "==" {
 		return test
 	}
@@ -172,7 +172,7 @@ func (w *rewriter) compareWithNil(n *ast.BinaryNode) ast.Node {
 func (w *rewriter) conditional(n *ast.ConditionalNode, t tolerance) ast.Node {
 	a, b := kindOf(n.Exp1), kindOf(n.Exp2)
 	if a != b && a != nothingKind && b != nothingKind {
-		w.flaw(n.Exp2, "", "both results of a condition must be of the same type, not "+string(a)+" and "+string(b))
+		w.report(n.Exp2, "", "both results of a condition must be of the same type, not "+string(a)+" and "+string(b))
 		return n
 	}
 	n.Cond = w.rewrite(n.Cond, strict)
@@ -208,18 +208,18 @@ func (w *rewriter) call(n *ast.CallNode, t tolerance) ast.Node {
 // fits checks what the type of a function leaves open.
 func (w *rewriter) fits(n *ast.CallNode, f function) bool {
 	if f.max > 0 && len(n.Arguments) > f.max {
-		w.flaw(n, "write "+f.Signature, "too many arguments to call "+f.Name)
+		w.report(n, "write "+f.Signature, "too many arguments to call "+f.Name)
 		return false
 	}
 	if len(n.Arguments) == 0 {
-		w.flaw(n, "write "+f.Signature, "not enough arguments to call "+f.Name)
+		w.report(n, "write "+f.Signature, "not enough arguments to call "+f.Name)
 		return false
 	}
 	for i, arg := range n.Arguments {
 		k := kindOf(arg)
 		isOpen := len(f.takes) > 0 && (i == 0 || f.max == 0)
 		if k == unknownKind || k == nothingKind || isOpen && !slices.Contains(f.takes, k) {
-			w.flaw(arg, "write "+f.Signature, f.Name+" cannot take a "+string(k))
+			w.report(arg, "write "+f.Signature, f.Name+" cannot take a "+string(k))
 			return false
 		}
 	}
@@ -229,7 +229,7 @@ func (w *rewriter) fits(n *ast.CallNode, f function) bool {
 func (w *rewriter) literalDate(n *ast.CallNode, text *ast.StringNode) ast.Node {
 	v, err := dateOf(text.Value)
 	if v == nil || err != nil {
-		w.flaw(text, errNoDate.hint, "the text is not a date")
+		w.report(text, errNoDate.Hint, "the text is not a date")
 		return n
 	}
 	return like(&ast.ConstantNode{Value: v}, n)
@@ -237,7 +237,7 @@ func (w *rewriter) literalDate(n *ast.CallNode, text *ast.StringNode) ast.Node {
 
 func (w *rewriter) slice(n *ast.SliceNode) ast.Node {
 	if k := kindOf(n.Node); k != listKind && k != textKind {
-		w.flaw(n, "", "only a text or a list of texts has a part [from:to]")
+		w.report(n, "", "only a text or a list of texts has a part [from:to]")
 		return n
 	}
 	w.inside(n)
@@ -248,13 +248,13 @@ func (w *rewriter) slice(n *ast.SliceNode) ast.Node {
 	if to == nil {
 		to = like(&ast.NilNode{}, n)
 	}
-	return internal("__slice", n, n.Node, from, to)
+	return intrinsic("__slice", n, n.Node, from, to)
 }
 
 func (w *rewriter) array(n *ast.ArrayNode) ast.Node {
 	w.inside(n)
 	if kindOf(n) == otherList && n.Nature().Ref == nil && len(n.Nodes) > 0 {
-		w.flaw(n, "", "the items of a list must be of one type")
+		w.report(n, "", "the items of a list must be of one type")
 	}
 	return n
 }
@@ -286,7 +286,7 @@ func wrapLists(at *ast.Node) bool {
 		return wrapped
 	}
 	list := *at
-	*at = internal("__texts", list, list)
+	*at = intrinsic("__texts", list, list)
 	(*at).SetType(reflect.TypeFor[[]string]())
 	return true
 }
@@ -305,7 +305,7 @@ func literalTexts(n *ast.ArrayNode) ([]string, bool) {
 
 // forgetCalls makes the checker look at calls again.
 func forgetCalls(node ast.Node) {
-	if n, ok := node.(*ast.CallNode); ok && !isInternal(n) {
+	if n, ok := node.(*ast.CallNode); ok && !isIntrinsic(n) {
 		n.SetNature(nature.Nature{})
 	}
 	for _, child := range children(node) {
@@ -313,14 +313,14 @@ func forgetCalls(node ast.Node) {
 	}
 }
 
-func isInternal(n *ast.CallNode) bool {
+func isIntrinsic(n *ast.CallNode) bool {
 	callee, ok := n.Callee.(*ast.IdentifierNode)
 	return ok && strings.HasPrefix(callee.Value, "__")
 }
 
 // known stops a missing value; name is how the operator calls it, or "".
 func known(node ast.Node, name string) ast.Node {
-	return internal("__known", node, node, like(&ast.StringNode{Value: name}, node))
+	return intrinsic("__known", node, node, like(&ast.StringNode{Value: name}, node))
 }
 
 // orBlank turns a missing item into a blank one where something computes with it.
@@ -331,7 +331,7 @@ func orBlank(node ast.Node, t tolerance) ast.Node {
 	case kindOf(node).nullable():
 		return known(node, "")
 	default:
-		return internal("__text", node, node)
+		return intrinsic("__text", node, node)
 	}
 }
 
@@ -359,10 +359,10 @@ func like(node, model ast.Node) ast.Node {
 	return node
 }
 
-// internal calls one of the functions of package-internal use; the call has the type and place of model.
-func internal(name string, model ast.Node, args ...ast.Node) ast.Node {
+// intrinsic calls one of the intrinsics; the call has the type and place of model.
+func intrinsic(name string, model ast.Node, args ...ast.Node) ast.Node {
 	callee := &ast.IdentifierNode{Value: name}
 	callee.SetLocation(model.Location())
-	callee.SetType(reflect.TypeOf(internals[name]))
+	callee.SetType(reflect.TypeOf(intrinsics[name]))
 	return like(&ast.CallNode{Callee: callee, Arguments: args}, model)
 }

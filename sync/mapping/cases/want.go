@@ -1,4 +1,4 @@
-package mapping
+package cases
 
 import (
 	"cmp"
@@ -9,21 +9,10 @@ import (
 	"strings"
 
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/mapping/expression"
+	"dirsyncd/sync/spelling"
 )
-
-// Case is one of the operator's own tests of the rules: an object, and what the rules are to make of it.
-type Case struct {
-	Name string `yaml:"name" json:"name"`
-	// Person is given by the names that rules use: department, groups: [Staff], manager: {email: …},
-	// attributes: {costCentre: …}, tenant: {…}. What is not given was not told by the source.
-	Person map[string]any `yaml:"person,omitempty" json:"person,omitempty"`
-	// The other kinds of object are given in the same way. A case has one object.
-	Group    map[string]any `yaml:"group,omitempty" json:"group,omitempty"`
-	Licence  map[string]any `yaml:"licence,omitempty" json:"licence,omitempty"`
-	Device   map[string]any `yaml:"device,omitempty" json:"device,omitempty"`
-	Customer map[string]any `yaml:"customer,omitempty" json:"customer,omitempty"`
-	Want     Want           `yaml:"want" json:"want"`
-}
 
 // Want is what a Case expects. Only what is mentioned is compared.
 type Want struct {
@@ -46,75 +35,16 @@ type Want struct {
 	Exact bool `yaml:"exact,omitempty" json:"exact,omitempty"`
 }
 
-// CaseResult is how a Case went.
-type CaseResult struct {
-	Name string `json:"name"`
-	// Differences say what is other than expected, one line each; none when the case passed.
-	Differences []string `json:"differences,omitempty"`
-	// Err says that the case itself cannot be used: an unknown name, a value of the wrong type.
-	Err error `json:"-"`
-	// Result is what the rules made.
-	Result Result `json:"-"`
-}
-
-// Passed reports whether everything was as expected.
-func (r CaseResult) Passed() bool { return r.Err == nil && len(r.Differences) == 0 }
-
-// RunCase applies the rules to a case and compares.
-func RunCase(rs *Ruleset, c Case) CaseResult {
-	out := CaseResult{Name: c.Name}
-	kind, given, err := c.object()
-	var in input
-	if err == nil {
-		in, err = readCase(given, kind, vocabularyOf(kind))
-	}
-	if err == nil {
-		err = c.Want.check(rs, kind)
-	}
-	if err != nil {
-		out.Err = fmt.Errorf("case %q: %w", c.Name, err)
-		return out
-	}
-	out.Result, err = rs.stages[kind].apply(in)
-	out.Differences = c.Want.compare(out.Result, err)
-	return out
-}
-
-// object returns the one object that the case is about.
-func (c *Case) object() (kind directory.Kind, given map[string]any, err error) {
-	all := [...]map[string]any{
-		directory.Person: c.Person, directory.Group: c.Group, directory.Licence: c.Licence,
-		directory.Device: c.Device, directory.Customer: c.Customer,
-	}
-	for _, k := range directory.Kinds() {
-		switch {
-		case all[k] == nil:
-		case given != nil:
-			return 0, nil, fmt.Errorf("it has a %s and a %s", kind, k)
-		default:
-			kind, given = k, all[k]
-		}
-	}
-	if given == nil {
-		return 0, nil, errors.New("it has no person and no other object (group, licence, device, customer)")
-	}
-	return kind, given, nil
-}
-
-func (w *Want) check(rs *Ruleset, object directory.Kind) error {
-	s := &rs.stages[object]
+func (w *Want) check(rules *mapping.Ruleset, object directory.Kind) error {
 	var kinds []string
-	for _, kind := range RecordsOf(object) {
+	for _, kind := range mapping.RecordsOf(object) {
 		kinds = append(kinds, kind.String())
 	}
 	var errs []error
 	if w.Rule != "" {
-		var names []string
-		for _, r := range s.rules {
-			names = append(names, r.name)
-		}
+		names := rules.RuleNames(object)
 		if !slices.Contains(names, w.Rule) {
-			hint := didYouMean(w.Rule, names, "the rules are: "+strings.Join(names, ", "))
+			hint := spelling.DidYouMean(w.Rule, names, "the rules are: "+strings.Join(names, ", "))
 			errs = append(errs, fmt.Errorf("want: there is no rule %q (%s)", w.Rule, hint))
 		}
 	}
@@ -124,7 +54,7 @@ func (w *Want) check(rs *Ruleset, object directory.Kind) error {
 			errs = append(errs, fmt.Errorf("want: these rules make no %s, only %s", kind, strings.Join(kinds, " or ")))
 		}
 		for _, name := range slices.Sorted(maps.Keys(records[kind])) {
-			if _, err := caseValue(records[kind][name]); err != nil {
+			if _, err := readValue(records[kind][name]); err != nil {
 				errs = append(errs, fmt.Errorf("want: %s.%s: %w", kind, name, err))
 			}
 		}
@@ -158,7 +88,7 @@ func (w *Want) records() map[string]map[string]any {
 	return all
 }
 
-func (w *Want) compare(res Result, err error) []string {
+func (w *Want) compare(res mapping.Result, err error) []string {
 	var d differences
 	switch {
 	case w.Fails != "" && err == nil:
@@ -179,7 +109,7 @@ func (w *Want) compare(res Result, err error) []string {
 	}
 	records := w.records()
 	for _, kind := range slices.Sorted(maps.Keys(records)) {
-		i := slices.IndexFunc(res.Records, func(r Desired) bool { return r.Kind.String() == kind })
+		i := slices.IndexFunc(res.Records, func(r mapping.Desired) bool { return r.Kind.String() == kind })
 		if i < 0 {
 			d.add("want a record %s, got %s", kind, describe(res))
 			continue
@@ -207,7 +137,7 @@ func (w *Want) describe() string {
 	}
 }
 
-func describe(res Result) string {
+func describe(res mapping.Result) string {
 	switch {
 	case res.Rule == "":
 		return "nothing: no rule holds"
@@ -226,7 +156,7 @@ type differences []string
 
 func (d *differences) add(format string, args ...any) { *d = append(*d, fmt.Sprintf(format, args...)) }
 
-func (d *differences) fields(kind string, want map[string]any, got []DesiredField, exact bool) {
+func (d *differences) fields(kind string, want map[string]any, got []mapping.DesiredField, exact bool) {
 	var names []string
 	for _, f := range got {
 		names = append(names, f.Name)
@@ -235,11 +165,11 @@ func (d *differences) fields(kind string, want map[string]any, got []DesiredFiel
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(want)) {
-		expected, _ := caseValue(want[name])
+		expected, _ := readValue(want[name])
 		i := slices.Index(names, name)
 		if i < 0 {
 			d.add("%s.%s: no rule sets this field (%s)", kind, name,
-				didYouMean(name, names, "it sets "+strings.Join(names, ", ")))
+				expression.DidYouMean(name, names, "it sets "+strings.Join(names, ", ")))
 			continue
 		}
 		if !sameValue(expected, got[i].Value) {
@@ -256,16 +186,8 @@ func sameValue(want, got directory.Value) bool {
 	if got.Type() != directory.TimeType {
 		return false
 	}
-	t, err := dateOf(want.Text())
-	return err == nil && t != nil && valueMust(t).Equal(got)
-}
-
-func valueMust(v any) directory.Value {
-	out, err := valueOf(v)
-	if err != nil {
-		return directory.Null()
-	}
-	return out
+	t, err := expression.ParseDate(want.Text())
+	return err == nil && t.Equal(got)
 }
 
 func show(v directory.Value) string {

@@ -1,4 +1,4 @@
-package mapping
+package expression
 
 import (
 	"errors"
@@ -12,43 +12,43 @@ import (
 	"github.com/expr-lang/expr/file"
 )
 
-// flaw is something wrong with an expression at a place in it, counted in letters from its start.
-type flaw struct {
-	at            int
-	message, hint string
+// Diagnostic is something wrong with an expression at a place in it, counted in letters from its start.
+type Diagnostic struct {
+	At            int
+	Message, Hint string
 }
 
-// syntaxFlaw turns what the parser says into the operator's words.
-func syntaxFlaw(err error, text string) flaw {
-	f := flaw{message: firstLine(err)}
+// syntaxDiagnostic turns what the parser says into the operator's words.
+func syntaxDiagnostic(err error, text string) Diagnostic {
+	f := Diagnostic{Message: firstLine(err)}
 	var e *file.Error
 	if !errors.As(err, &e) {
 		return f
 	}
-	f.at, f.message = e.From, e.Message
+	f.At, f.Message = e.From, e.Message
 	at := min(e.From, utf8.RuneCountInString(text))
 	rest := string([]rune(text)[at:])
 	word, _, _ := strings.Cut(rest, " ")
 	switch {
 	case strings.TrimSpace(text) == "":
-		f.message, f.hint = "the expression is empty", ""
+		f.Message, f.Hint = "the expression is empty", ""
 	case strings.Contains(e.Message, "token EOF"), strings.Contains(e.Message, "unexpected end"):
-		f.message = "the expression ends too early"
+		f.Message = "the expression ends too early"
 		if strings.Count(text, "(") > strings.Count(text, ")") {
-			f.hint = `close the bracket; if there is a " #" in it, YAML took the rest for a comment: ` +
+			f.Hint = `close the bracket; if there is a " #" in it, YAML took the rest for a comment: ` +
 				"put the whole in single quotes"
 		}
 	case strings.Contains(e.Message, "cannot be mixed"):
-		f.message, f.hint = "?? and another operator stand side by side", "put brackets around a ?? b"
+		f.Message, f.Hint = "?? and another operator stand side by side", "put brackets around a ?? b"
 	case strings.HasPrefix(rest, "=") && !strings.HasPrefix(rest, "=="):
-		f.hint = "= does not compare, == does"
+		f.Hint = "= does not compare, == does"
 	case slices.Contains([]string{"and", "or", "not", "in"}, strings.ToLower(word)) && word != strings.ToLower(word):
-		f.hint = "write " + strings.ToLower(word) + " in small letters"
+		f.Hint = "write " + strings.ToLower(word) + " in small letters"
 	case strings.Contains(e.Message, "unexpected token Identifier("):
-		f.message = fmt.Sprintf("unexpected word %q", identifier(rest))
-		f.hint = didYouMean(identifier(rest), wordOperators(), "put a comparison, and, or between two names; a text stands in quotes")
+		f.Message = fmt.Sprintf("unexpected word %q", identifier(rest))
+		f.Hint = DidYouMean(identifier(rest), wordOperators(), "put a comparison, and, or between two names; a text stands in quotes")
 	case strings.HasPrefix(rest, "&") || strings.HasPrefix(rest, "|"):
-		f.hint = "write and, or"
+		f.Hint = "write and, or"
 	}
 	return f
 }
@@ -77,18 +77,18 @@ var calledFunction = regexp.MustCompile(`to call (\w+)$`)
 // twoSides finds the checker's words for operands of different types.
 var twoSides = regexp.MustCompile(`^invalid operation: (\S+) \(mismatched types (.+) and (.+)\)$`)
 
-// typeFlaw turns what the checker says into the operator's words.
-func typeFlaw(err error) flaw {
-	f := flaw{message: firstLine(err)}
+// typeDiagnostic turns what the checker says into the operator's words.
+func typeDiagnostic(err error) Diagnostic {
+	f := Diagnostic{Message: firstLine(err)}
 	var e *file.Error
 	if errors.As(err, &e) {
-		f.at, f.message = e.From, e.Message
+		f.At, f.Message = e.From, e.Message
 	}
 	words := map[string]kind{
 		"[]string": listKind, "[]interface {}": listKind, "string": textKind, "bool": truthKind, "int": numberKind,
 		"float64": fractionKind, "time.Time": timeKind, "time.Duration": spanKind, "unknown": unknownKind,
 	}
-	text := f.message
+	text := f.Message
 	for {
 		next := goWords.ReplaceAllStringFunc(text, func(m string) string {
 			before, word, _ := strings.Cut(m, " ")
@@ -100,18 +100,18 @@ func typeFlaw(err error) flaw {
 		text = next
 	}
 	text = strings.TrimSpace(text)
-	f.message = twoSides.ReplaceAllString(text, "the two sides of $1 do not fit: $2 and $3")
+	f.Message = twoSides.ReplaceAllString(text, "the two sides of $1 do not fit: $2 and $3")
 	switch {
 	case strings.HasPrefix(text, "invalid operation: - "):
-		f.hint = `if the dash belongs to a name, write attributes["name-with-dash"]`
+		f.Hint = `if the dash belongs to a name, write attributes["name-with-dash"]`
 	case strings.Contains(text, "types text and list") || strings.Contains(text, "types list of texts and text"):
-		f.hint = `ask for an item: "…" in …`
+		f.Hint = `ask for an item: "…" in …`
 	case strings.Contains(text, "types text and whole number") || strings.Contains(text, "types whole number and text"):
-		f.hint = "turn the number into a text: string(…)"
+		f.Hint = "turn the number into a text: string(…)"
 	case strings.Contains(text, "text and truth value") || strings.Contains(text, "truth value and text"):
-		f.hint = "a truth value is true or false, without quotes"
+		f.Hint = "a truth value is true or false, without quotes"
 	case strings.Contains(text, "time and text") || strings.Contains(text, "text and time"):
-		f.hint = `write a time as date("2026-01-31")`
+		f.Hint = `write a time as date("2026-01-31")`
 	}
 	return f
 }

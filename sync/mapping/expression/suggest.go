@@ -1,4 +1,4 @@
-package mapping
+package expression
 
 import (
 	"slices"
@@ -20,8 +20,8 @@ var aliases = map[string]string{
 	"ou": "path", "dn": "path", "orgunitpath": "path", "lastlogon": "last_login",
 }
 
-// didYouMean renders the name that was probably meant as a hint, or returns the other hint when there is none.
-func didYouMean(word string, candidates []string, otherwise string) string {
+// DidYouMean renders the name that was probably meant as a hint, or returns the other hint when there is none.
+func DidYouMean(word string, candidates []string, otherwise string) string {
 	if s := suggest(word, candidates); s != "" {
 		return `did you mean "` + s + `"?`
 	}
