@@ -154,7 +154,7 @@ func (w *Worker) read(tx store.Writer, p *partition, pick *picker) (old, fresh [
 			q.Data = append([]byte(nil), q.Data...)
 			damaged = append(damaged, q)
 			return true
-		case q.Seq > mark && len(p.holds) >= maxHolds:
+		case q.Seq > mark && len(p.backoffs) >= maxBackoffs:
 			return false
 		case q.Seq > mark:
 			fresh = append(fresh, e)

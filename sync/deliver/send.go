@@ -24,7 +24,7 @@ type answer struct {
 }
 
 // send delivers a window, several batches at a time where the target can. It returns the verdicts that are
-// not recorded yet. It stops handing out batches when the context ends or the target is in trouble, and
+// not recorded yet. It stops handing out batches when the context ends or the target has an outage, and
 // waits for those under way.
 func (w *Worker) send(ctx context.Context, p *partition, window []*entry) (done []verdict, err error) {
 	answers := make(chan answer)
@@ -121,8 +121,8 @@ func (w *Worker) judge(ctx context.Context, p *partition, a answer) []verdict {
 	case wide != nil:
 		w.fail(wide)
 	case len(done) > 0:
-		w.heal()
-		done = append(done, w.holdBack(p, again)...)
+		w.succeed()
+		done = append(done, w.backOff(p, again)...)
 	case len(again) > 0:
 		done = w.allFailed(p, again)
 	}
@@ -137,20 +137,20 @@ const longestStreak = 10
 // itself. Records that failed before say nothing about a target that works otherwise.
 func (w *Worker) allFailed(p *partition, again []verdict) []verdict {
 	cause := again[len(again)-1].refused
-	if trouble := w.snapshot().trouble; trouble != nil {
+	if w.snapshot().outage != nil {
 		// The target was tried again, and still nothing works. The next attempt begins with other records:
 		// these may have reasons of their own.
 		w.fail(cause)
-		done := w.holdBack(p, again)
+		done := w.backOff(p, again)
 		for _, v := range again {
-			h := p.holds[v.subject]
-			h.next = later(h.next, w.snapshot().trouble.next.Add(time.Second))
+			b := p.backoffs[v.subject]
+			b.next = later(b.next, w.snapshot().outage.next.Add(time.Second))
 		}
 		return done
 	}
 	fresh := 0
 	for _, v := range again {
-		if p.holds[v.subject] == nil {
+		if p.backoffs[v.subject] == nil {
 			fresh++
 		}
 	}
@@ -159,23 +159,23 @@ func (w *Worker) allFailed(p *partition, again []verdict) []verdict {
 		w.fail(cause)
 		return nil
 	}
-	return w.holdBack(p, again)
+	return w.backOff(p, again)
 }
 
-// holdBack makes records wait whose action failed, and gives up those that waited too long.
-func (w *Worker) holdBack(p *partition, again []verdict) (done []verdict) {
+// backOff makes records wait whose action failed, and gives up those that waited too long.
+func (w *Worker) backOff(p *partition, again []verdict) (done []verdict) {
 	now := w.opts.Now()
 	for _, v := range again {
-		h := p.holds[v.subject]
-		if h == nil {
-			h = &hold{first: now}
-			p.holds[v.subject] = h
+		b := p.backoffs[v.subject]
+		if b == nil {
+			b = &recordBackoff{first: now}
+			p.backoffs[v.subject] = b
 		}
-		h.attempts++
-		h.next = now.Add(w.opts.Backoff.wait(h.attempts, v.refused))
+		b.attempts++
+		b.next = now.Add(w.opts.Backoff.wait(b.attempts, v.refused))
 		w.opts.Metrics.Failed(fault.ClassOf(v.refused))
-		if w.hopeless(h, v.entry, now) {
-			v.refused = fmt.Errorf("given up after %d attempts: %w", h.attempts, v.refused)
+		if w.hopeless(b, v.entry, now) {
+			v.refused = fmt.Errorf("given up after %d attempts: %w", b.attempts, v.refused)
 			done = append(done, v)
 		}
 	}
@@ -186,19 +186,19 @@ const fewestAttempts = 5
 
 // hopeless says when to give up: the record failed often and for long while the target took other actions.
 // The time before the target last recovered does not count.
-func (w *Worker) hopeless(h *hold, e *entry, now time.Time) bool {
+func (w *Worker) hopeless(b *recordBackoff, e *entry, now time.Time) bool {
 	from := e.queued
-	if w.healed.After(from) {
-		from = w.healed
+	if w.recovered.After(from) {
+		from = w.recovered
 	}
-	return h.attempts >= fewestAttempts && w.accepted.After(h.first) && now.Sub(from) >= w.opts.GiveUp
+	return b.attempts >= fewestAttempts && w.accepted.After(b.first) && now.Sub(from) >= w.opts.GiveUp
 }
 
 // note ends the waits of those records that are finished with, and tells the log and the metrics.
 func (w *Worker) note(p *partition, done []verdict) {
 	ops := map[directory.Op]int{}
 	for _, v := range done {
-		delete(p.holds, v.subject)
+		delete(p.backoffs, v.subject)
 		if v.refused == nil {
 			ops[v.action.Op]++
 			continue

@@ -26,7 +26,7 @@ type Options struct {
 	// Backoff is how long to wait after failures, of the target and of single records.
 	Backoff Backoff
 	// GiveUp is how long a single record's action is tried again before it is parked, counted from when it
-	// was queued or the target last recovered. Trouble of the whole target never parks. Default 24 h.
+	// was queued or the target last recovered. An outage of the whole target never parks. Default 24 h.
 	GiveUp time.Duration
 	// Timeout ends a Deliver call that takes longer. Default 5 min.
 	Timeout time.Duration
@@ -50,25 +50,25 @@ type Worker struct {
 	turn chan struct{} // held during a pass; a channel, so that waiting for it can be cut
 
 	// The rest of the pass's state; owned by whoever holds turn.
-	parts    map[store.Partition]*partition
-	streak   int       // records in a row that failed by themselves
-	accepted time.Time // when the target last took an action
-	healed   time.Time // when the target last recovered
+	parts     map[store.Partition]*partition
+	streak    int       // records in a row that failed by themselves
+	accepted  time.Time // when the target last took an action
+	recovered time.Time // when the target last recovered
 
-	mu      sync.Mutex // guards the fields below, which Status and Drain read beside a pass
-	trouble *trouble
-	since   time.Time // when the state last changed
-	counts  Counts
+	mu     sync.Mutex // guards the fields below, which Status and Drain read beside a pass
+	outage *outage
+	since  time.Time // when the state last changed
+	counts Counts
 }
 
 // partition is what the worker knows of one partition beside its outbox.
 type partition struct {
 	store.Partition
-	holds map[string]*hold // by subject
+	backoffs map[string]*recordBackoff // by subject
 }
 
-// hold keeps the actions of one record back after one of them failed by itself.
-type hold struct {
+// recordBackoff keeps the actions of one record back after one of them failed by itself.
+type recordBackoff struct {
 	attempts int
 	first    time.Time // of the failures
 	next     time.Time
@@ -79,9 +79,9 @@ const (
 	smallestWindow = 1000
 	largestWindow  = 8000
 	windowBytes    = 16 << 20
-	// maxHolds bounds the records of a partition that wait by themselves: with so many, something is wrong
+	// maxBackoffs bounds the records of a partition that wait by themselves: with so many, something is wrong
 	// with the target, and no further ones are tried.
-	maxHolds = 1000
+	maxBackoffs = 1000
 )
 
 // New makes a worker for the target with this name in the configuration. The store and the target stay the
@@ -134,13 +134,13 @@ func (w *Worker) Retry(ctx context.Context) error {
 		return err
 	}
 	for _, p := range w.parts {
-		for _, h := range p.holds {
-			h.next = time.Time{}
+		for _, b := range p.backoffs {
+			b.next = time.Time{}
 		}
 	}
 	w.mu.Lock()
-	if w.trouble != nil {
-		w.trouble.next = time.Time{}
+	if w.outage != nil {
+		w.outage.next = time.Time{}
 	}
 	w.mu.Unlock()
 	w.giveTurn()
@@ -215,8 +215,8 @@ func (w *Worker) Drain(ctx context.Context) (Summary, error) {
 	}
 	now := w.snapshot()
 	sum := Summary{Counts: now.counts.Minus(start), Waiting: st.Waiting}
-	if now.trouble != nil {
-		sum.Err = now.trouble.err
+	if now.outage != nil {
+		sum.Err = now.outage.err
 	}
 	return sum, nil
 }
@@ -266,7 +266,7 @@ func (w *Worker) round(ctx context.Context) (more bool, err error) {
 		}
 		p := w.parts[key]
 		if p == nil {
-			p = &partition{Partition: key, holds: map[string]*hold{}}
+			p = &partition{Partition: key, backoffs: map[string]*recordBackoff{}}
 			w.parts[key] = p
 		}
 		left, err := w.work(ctx, p)

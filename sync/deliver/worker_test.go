@@ -464,7 +464,7 @@ func TestOneRecordFailsAlone(t *testing.T) {
 	})
 }
 
-// TestLongOutageGivesUpNothing: trouble of the whole target, even when it is answered action by action, parks
+// TestLongOutageGivesUpNothing: an outage of the whole target, even when it is answered action by action, parks
 // nothing, however long it lasts.
 func TestLongOutageGivesUpNothing(t *testing.T) {
 	for _, batch := range []int{1, 5} {

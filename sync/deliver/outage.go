@@ -8,8 +8,8 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// trouble is why the whole target is left alone for a while.
-type trouble struct {
+// outage is why the whole target is left alone for a while.
+type outage struct {
 	attempts int
 	err      error
 	next     time.Time
@@ -19,19 +19,19 @@ type trouble struct {
 func (w *Worker) resting() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.trouble != nil && w.opts.Now().Before(w.trouble.next)
+	return w.outage != nil && w.opts.Now().Before(w.outage.next)
 }
 
 // nextTry returns when the earliest back-off ends.
 func (w *Worker) nextTry() time.Time {
 	if w.resting() {
-		return w.snapshot().trouble.next
+		return w.snapshot().outage.next
 	}
 	var next time.Time
 	for _, p := range w.parts {
-		for _, h := range p.holds {
-			if next.IsZero() || h.next.Before(next) {
-				next = h.next
+		for _, b := range p.backoffs {
+			if next.IsZero() || b.next.Before(next) {
+				next = b.next
 			}
 		}
 	}
@@ -43,18 +43,18 @@ func (w *Worker) fail(err error) {
 	now := w.opts.Now()
 	class := fault.ClassOf(err)
 	w.mu.Lock()
-	old, t := w.trouble, &trouble{attempts: 1, err: err}
+	old, o := w.outage, &outage{attempts: 1, err: err}
 	if old == nil {
 		w.since = now
 	} else {
-		t.attempts = old.attempts + 1
+		o.attempts = old.attempts + 1
 	}
-	t.next = now.Add(w.opts.Backoff.wait(t.attempts, err))
+	o.next = now.Add(w.opts.Backoff.wait(o.attempts, err))
 	if old != nil && now.Before(old.next) {
 		// Another call of the same attempt: it counts once, and the longer wait holds.
-		t.attempts, t.next = old.attempts, later(old.next, now.Add(min(fault.After(err), longestTold)))
+		o.attempts, o.next = old.attempts, later(old.next, now.Add(min(fault.After(err), longestTold)))
 	}
-	w.trouble = t
+	w.outage = o
 	w.mu.Unlock()
 
 	w.streak = 0
@@ -67,7 +67,7 @@ func (w *Worker) fail(err error) {
 		level = slog.LevelError
 	}
 	w.opts.Log.Log(context.Background(), level, "target failing",
-		"class", string(class), "err", err, "attempts", t.attempts, "retry_in", t.next.Sub(now).Round(time.Millisecond))
+		"class", string(class), "err", err, "attempts", o.attempts, "retry_in", o.next.Sub(now).Round(time.Millisecond))
 }
 
 func later(a, b time.Time) time.Time {
@@ -77,14 +77,14 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// heal notes that the target takes actions.
-func (w *Worker) heal() {
+// succeed notes that the target takes actions.
+func (w *Worker) succeed() {
 	now := w.opts.Now()
 	w.streak, w.accepted = 0, now
 	w.mu.Lock()
-	was, since := w.trouble, w.since
+	was, since := w.outage, w.since
 	if was != nil {
-		w.trouble, w.since, w.healed = nil, now, now
+		w.outage, w.since, w.recovered = nil, now, now
 	}
 	w.mu.Unlock()
 	if was != nil {
