@@ -41,6 +41,9 @@ type Store interface {
 	Update(ctx context.Context, p Partition, fn func(Writer) error) error
 	// Partitions lists the partitions that were written to, in order.
 	Partitions(ctx context.Context) ([]Partition, error)
+	// Waiting lists the partitions that have actions waiting for a target, claimed ones included and parked ones not, in
+	// the order of Partitions. Its cost follows the length of the list, not the number of partitions.
+	Waiting(ctx context.Context, target string) ([]Partition, error)
 	// DropPartition forgets everything about a partition, outbox and parked actions included.
 	DropPartition(ctx context.Context, p Partition) error
 	// Scratch returns a throw-away copy that shares nothing with the store. Closing it removes it.

@@ -50,6 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"outbox", outbox},
 		{"claim and replace", claimAndReplace},
 		{"targets", targets},
+		{"waiting", waiting},
 		{"parked", parked},
 		{"parked again", parkedAgain},
 		{"tenant", tenant},
