@@ -289,7 +289,7 @@ func (w *Worker) work(ctx context.Context, p *partition) (more bool, err error) 
 	}
 	var done []verdict
 	for range windowsPerTurn {
-		entries, err := w.exchange(ctx, p, done, true)
+		entries, err := w.commitAndClaim(ctx, p, done, true)
 		if err != nil {
 			return false, err
 		}
@@ -313,6 +313,6 @@ func (w *Worker) record(ctx context.Context, p *partition, done []verdict) error
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	_, err := w.exchange(ctx, p, done, false)
+	_, err := w.commitAndClaim(ctx, p, done, false)
 	return err
 }

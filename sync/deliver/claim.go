@@ -35,7 +35,7 @@ func (w *Worker) ready(ctx context.Context, p *partition) (bool, error) {
 	err := w.store.View(ctx, p.Partition, func(tx store.Reader) error {
 		return tx.Outbox(w.name, 0, func(q store.Queued) bool {
 			e, damaged := parse(q)
-			found = damaged != nil || pick.take(e) // exchange sets damaged ones aside
+			found = damaged != nil || pick.take(e) // commitAndClaim sets damaged ones aside
 			return !found
 		})
 	})
@@ -48,15 +48,15 @@ func (w *Worker) ready(ctx context.Context, p *partition) (bool, error) {
 	return found, nil
 }
 
-// exchange records verdicts and, unless the worker wants none, claims the next window: entries of which no two
+// commitAndClaim records verdicts and, unless the worker wants none, claims the next window: entries of which no two
 // concern the same record, in order. Both happen in one transaction.
-func (w *Worker) exchange(ctx context.Context, p *partition, done []verdict, more bool) ([]*entry, error) {
+func (w *Worker) commitAndClaim(ctx context.Context, p *partition, done []verdict, more bool) ([]*entry, error) {
 	var window []*entry
 	var counts Counts
 	err := w.store.Update(ctx, p.Partition, func(tx store.Writer) error {
 		var err error
 		window, counts = nil, Counts{}
-		if counts, err = w.settle(tx, done); err != nil || !more {
+		if counts, err = w.writeVerdicts(tx, done); err != nil || !more {
 			return err
 		}
 		for folded := -1; folded != 0 && len(window) == 0; {
@@ -74,8 +74,8 @@ func (w *Worker) exchange(ctx context.Context, p *partition, done []verdict, mor
 	return window, nil
 }
 
-// settle writes verdicts: what was taken leaves the outbox, what was refused is parked.
-func (w *Worker) settle(tx store.Writer, done []verdict) (Counts, error) {
+// writeVerdicts writes verdicts: what was taken leaves the outbox, what was refused is parked.
+func (w *Worker) writeVerdicts(tx store.Writer, done []verdict) (Counts, error) {
 	var counts Counts
 	if len(done) == 0 {
 		return counts, nil
@@ -135,7 +135,7 @@ func (w *Worker) claim(tx store.Writer, p *partition) (window []*entry, folded i
 			window = append(window, e)
 		}
 	}
-	window, idle, err := w.makeGood(tx, window)
+	window, idle, err := w.withParked(tx, window)
 	return window, folded + idle, err
 }
 
@@ -255,10 +255,10 @@ func (w *Worker) foldGroup(tx store.Writer, group []*entry) (drop []uint64, err 
 	return drop, nil
 }
 
-// makeGood folds every entry onto what is parked of its record at the target; see onto. The outbox and the
+// withParked folds every entry onto what is parked of its record at the target; see mergeParked. The outbox and the
 // parked action stay as they are until the target has taken the result, so that a restart comes to the same.
 // An entry that comes to nothing leaves together with the parked action.
-func (w *Worker) makeGood(tx store.Writer, window []*entry) ([]*entry, int, error) {
+func (w *Worker) withParked(tx store.Writer, window []*entry) ([]*entry, int, error) {
 	n, err := tx.ParkedCount()
 	if err != nil || n == 0 {
 		return window, 0, err
@@ -280,7 +280,7 @@ func (w *Worker) makeGood(tx store.Writer, window []*entry) ([]*entry, int, erro
 			kept = append(kept, e)
 			continue
 		}
-		if a := onto(&earlier, e.action, wasRefused(old)); a != nil {
+		if a := mergeParked(&earlier, e.action, wasRefused(old)); a != nil {
 			e.action = a
 			kept = append(kept, e)
 			continue
