@@ -15,7 +15,7 @@ import (
 )
 
 // memory is the part of a store that a delivery uses, with transactions that take effect as a whole. It
-// refuses what the contract forbids.
+// refuses what the contract forbids, and runs every closure that writes twice, the first time to no effect.
 type memory struct {
 	store.Store
 	mu    sync.Mutex
@@ -70,6 +70,9 @@ func (m *memory) Update(ctx context.Context, p store.Partition, fn func(store.Wr
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := fn(&memoryTx{b: m.books(p).clone()}); err != nil {
+		return err
+	}
 	b := m.books(p).clone()
 	if err := fn(&memoryTx{b: b}); err != nil {
 		return err
@@ -92,6 +95,14 @@ func (m *memory) Partitions(context.Context) ([]store.Partition, error) {
 	return list, nil
 }
 
+// Waiting goes without a transaction per partition, as the contract promises.
+func (m *memory) Waiting(_ context.Context, target string) ([]store.Partition, error) {
+	parts, err := m.Partitions(context.Background())
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.DeleteFunc(parts, func(p store.Partition) bool { return len(m.parts[p].outbox[target]) == 0 }), err
+}
+
 func (m *memory) setBroken(broken bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -100,10 +111,26 @@ func (m *memory) setBroken(broken bool) {
 
 type memoryTx struct {
 	store.Writer
-	b *books
+	b       *books
+	reading bool // a callback is running
+}
+
+// errNested is what comes of calling a transaction from a callback.
+var errNested = errors.New("a callback calls the transaction")
+
+func (t *memoryTx) free() error {
+	if t.reading {
+		return errNested
+	}
+	return nil
 }
 
 func (t *memoryTx) Outbox(target string, after uint64, fn func(store.Queued) bool) error {
+	if t.reading {
+		return errNested
+	}
+	t.reading = true
+	defer func() { t.reading = false }()
 	for _, q := range t.b.outbox[target] {
 		if q.Seq <= after {
 			continue
@@ -119,17 +146,22 @@ func (t *memoryTx) Outbox(target string, after uint64, fn func(store.Queued) boo
 	return nil
 }
 
-func (t *memoryTx) Claimed(target string) (uint64, error) { return t.b.claimed[target], nil }
+func (t *memoryTx) Claimed(target string) (uint64, error) { return t.b.claimed[target], t.free() }
 
 func (t *memoryTx) OutboxDepth(target string) (int, time.Time, error) {
 	list := t.b.outbox[target]
 	if len(list) == 0 {
-		return 0, time.Time{}, nil
+		return 0, time.Time{}, t.free()
 	}
-	return len(list), list[0].Queued, nil
+	return len(list), list[0].Queued, t.free()
 }
 
 func (t *memoryTx) Parked(fn func(store.Parked) bool) error {
+	if t.reading {
+		return errNested
+	}
+	t.reading = true
+	defer func() { t.reading = false }()
 	for _, p := range t.b.parked {
 		p.Action = slices.Clone(p.Action)
 		more := fn(p)
@@ -144,18 +176,18 @@ func (t *memoryTx) Parked(fn func(store.Parked) bool) error {
 func (t *memoryTx) ParkedAction(target, subject string) (store.Parked, bool, error) {
 	for _, p := range t.b.parked {
 		if p.Target == target && p.Subject == subject {
-			return p, true, nil
+			return p, true, t.free()
 		}
 	}
-	return store.Parked{}, false, nil
+	return store.Parked{}, false, t.free()
 }
 
-func (t *memoryTx) ParkedCount() (int, error) { return len(t.b.parked), nil }
+func (t *memoryTx) ParkedCount() (int, error) { return len(t.b.parked), t.free() }
 
 func (t *memoryTx) Enqueue(target string, a *directory.Action, queued time.Time) error {
 	t.b.seq++
 	t.b.outbox[target] = append(t.b.outbox[target], store.Queued{Seq: t.b.seq, Queued: queued, Data: directory.AppendAction(nil, a)})
-	return nil
+	return t.free()
 }
 
 func (t *memoryTx) Claim(target string, upTo uint64) error {
@@ -163,7 +195,7 @@ func (t *memoryTx) Claim(target string, upTo uint64) error {
 		return errors.New("a claim was taken back")
 	}
 	t.b.claimed[target] = upTo
-	return nil
+	return t.free()
 }
 
 func (t *memoryTx) find(target string, seq uint64) (int, error) {
@@ -187,14 +219,15 @@ func (t *memoryTx) Replace(target string, seq uint64, a *directory.Action) error
 }
 
 func (t *memoryTx) Dequeue(target string, seqs []uint64) error {
-	for _, seq := range seqs {
-		i, err := t.find(target, seq)
-		if err != nil {
-			return err
-		}
-		t.b.outbox[target] = slices.Delete(t.b.outbox[target], i, i+1)
+	before := len(t.b.outbox[target])
+	t.b.outbox[target] = slices.DeleteFunc(t.b.outbox[target], func(q store.Queued) bool {
+		_, found := slices.BinarySearch(seqs, q.Seq)
+		return found
+	})
+	if n := before - len(t.b.outbox[target]); n != len(seqs) {
+		return fmt.Errorf("%d of %d actions waited", n, len(seqs))
 	}
-	return nil
+	return t.free()
 }
 
 func (t *memoryTx) Park(p store.Parked) (uint64, error) {
@@ -204,11 +237,11 @@ func (t *memoryTx) Park(p store.Parked) (uint64, error) {
 	t.b.id++
 	p.ID = t.b.id
 	t.b.parked = append(t.b.parked, p)
-	return p.ID, nil
+	return p.ID, t.free()
 }
 
 func (t *memoryTx) Unpark(id uint64) (bool, error) {
 	n := len(t.b.parked)
 	t.b.parked = slices.DeleteFunc(t.b.parked, func(p store.Parked) bool { return p.ID == id })
-	return len(t.b.parked) < n, nil
+	return len(t.b.parked) < n, t.free()
 }

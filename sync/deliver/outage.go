@@ -8,7 +8,7 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// outage is why the whole target is left alone for a while.
+// outage is why a target, or one partition at it, is left alone for a while.
 type outage struct {
 	attempts int
 	err      error
@@ -22,31 +22,34 @@ func (w *Worker) resting() bool {
 	return w.outage != nil && w.opts.Now().Before(w.outage.next)
 }
 
-// nextTry returns when the earliest back-off ends.
+// nextTry returns when the earliest back-off ends, after a sweep.
 func (w *Worker) nextTry() time.Time {
-	if w.resting() {
-		return w.snapshot().outage.next
+	if now := w.snapshot(); now.outage != nil && (w.resting() || len(w.turns) > 0) {
+		return now.outage.next
 	}
 	var next time.Time
+	earlier := func(t time.Time) {
+		if next.IsZero() || t.Before(next) {
+			next = t
+		}
+	}
 	for _, p := range w.parts {
+		if p.outage != nil {
+			earlier(p.outage.next)
+			continue
+		}
 		for _, b := range p.backoffs {
-			if next.IsZero() || b.next.Before(next) {
-				next = b.next
-			}
+			earlier(b.next)
 		}
 	}
 	return next
 }
 
-// fail leaves the target alone for a while. The first failure is logged, and one of another class.
-func (w *Worker) fail(err error) {
+// after returns the outage after one more failure; old is nil for the first one.
+func (w *Worker) after(old *outage, err error) *outage {
 	now := w.opts.Now()
-	class := fault.ClassOf(err)
-	w.mu.Lock()
-	old, o := w.outage, &outage{attempts: 1, err: err}
-	if old == nil {
-		w.since = now
-	} else {
+	o := &outage{attempts: 1, err: err}
+	if old != nil {
 		o.attempts = old.attempts + 1
 	}
 	o.next = now.Add(w.opts.Backoff.wait(o.attempts, err))
@@ -54,10 +57,52 @@ func (w *Worker) fail(err error) {
 		// Another call of the same attempt: it counts once, and the longer wait holds.
 		o.attempts, o.next = old.attempts, later(old.next, now.Add(min(fault.After(err), longestTold)))
 	}
-	w.outage = o
-	w.mu.Unlock()
+	return o
+}
 
+// callFailed leaves the target alone for a while, or the one partition that is at fault.
+func (w *Worker) callFailed(a answer) {
+	p := a.partitions[0]
+	if len(a.partitions) == 1 && w.ownFault(p) {
+		old := p.outage
+		p.outage = w.after(old, a.err)
+		w.tell("target failing for a partition", old, p.outage, "partition", p.String())
+	} else {
+		w.fail(a.err)
+	}
+	w.suspect(a.partitions)
+}
+
+// suspect remembers that a call with actions of these partitions failed as a whole.
+func (w *Worker) suspect(parts []*partition) {
+	for _, p := range parts {
+		if p.failedAt == 0 {
+			p.failedAt = w.begun
+		}
+	}
+}
+
+// ownFault reports whether a partition goes on failing while the target takes what was sent after it failed first,
+// so that its failures say nothing about the target.
+func (w *Worker) ownFault(p *partition) bool { return p.failedAt > 0 && w.taken > p.failedAt }
+
+// fail leaves the target alone for a while.
+func (w *Worker) fail(err error) {
+	w.mu.Lock()
+	old := w.outage
+	w.outage = w.after(old, err)
+	now := *w.outage
+	if old == nil {
+		w.since = w.opts.Now()
+	}
+	w.mu.Unlock()
 	w.streak = 0
+	w.tell("target failing", old, &now)
+}
+
+// tell logs the first failure, and one of another class.
+func (w *Worker) tell(what string, old, o *outage, attrs ...any) {
+	class := fault.ClassOf(o.err)
 	w.opts.Metrics.Failed(class)
 	level := slog.LevelWarn
 	switch {
@@ -66,8 +111,9 @@ func (w *Worker) fail(err error) {
 	case !class.Retryable():
 		level = slog.LevelError
 	}
-	w.opts.Log.Log(context.Background(), level, "target failing",
-		"class", string(class), "err", err, "attempts", o.attempts, "retry_in", o.next.Sub(now).Round(time.Millisecond))
+	wait := o.next.Sub(w.opts.Now()).Round(time.Millisecond)
+	w.opts.Log.Log(context.Background(), level, what, append(attrs,
+		"class", string(class), "err", o.err, "attempts", o.attempts, "retry_in", wait)...)
 }
 
 func later(a, b time.Time) time.Time {
@@ -78,9 +124,12 @@ func later(a, b time.Time) time.Time {
 }
 
 // succeed notes that the target takes actions.
-func (w *Worker) succeed() {
+func (w *Worker) succeed(call int, done []verdict) {
 	now := w.opts.Now()
-	w.streak, w.accepted = 0, now
+	w.streak, w.accepted, w.taken = 0, now, max(w.taken, call)
+	for _, v := range done {
+		v.from.failedAt, v.from.outage = 0, nil
+	}
 	w.mu.Lock()
 	was, since := w.outage, w.since
 	if was != nil {

@@ -69,7 +69,7 @@ type Status struct {
 // Status reads how many actions wait, and says how the target does.
 func (w *Worker) Status(ctx context.Context) (Status, error) {
 	var st Status
-	parts, err := w.store.Partitions(ctx)
+	parts, err := w.store.Waiting(ctx, w.name)
 	if err != nil {
 		return st, err
 	}
