@@ -31,6 +31,7 @@ type claim struct {
 	window  []*entry // of which no two concern the same record, in order
 	bytes   int
 	counts  Counts
+	more    bool     // can be sent afterwards
 	damaged []uint64 // set aside
 	pick    *picker
 }
@@ -121,6 +122,7 @@ func (w *Worker) claimWindow(tx store.Writer, p *partition, room room, c *claim)
 			c.window = append(c.window, e)
 		}
 	}
+	c.more = c.more || c.pick.busy
 	return w.withParked(tx, c)
 }
 
@@ -132,7 +134,7 @@ func (w *Worker) read(tx store.Writer, p *partition, room room, c *claim) (fresh
 		return nil, err
 	}
 	var damaged []store.Queued
-	c.window, c.bytes = nil, 0
+	c.window, c.bytes, c.more = nil, 0, false
 	err = tx.Outbox(w.name, 0, func(q store.Queued) bool {
 		e, bad := p.parse(q)
 		switch {
@@ -150,7 +152,8 @@ func (w *Worker) read(tx store.Writer, p *partition, room room, c *claim) (fresh
 			return true
 		}
 		c.bytes += len(q.Data)
-		return len(c.window)+len(fresh) < room.actions && c.bytes < room.bytes
+		c.more = len(c.window)+len(fresh) >= room.actions || c.bytes >= room.bytes
+		return !c.more
 	})
 	if err == nil {
 		err = w.setAside(tx, damaged, c)

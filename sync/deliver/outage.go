@@ -22,10 +22,15 @@ func (w *Worker) resting() bool {
 	return w.outage != nil && w.opts.Now().Before(w.outage.next)
 }
 
-// nextTry returns when the earliest back-off ends, after a sweep.
+// nextTry returns, after a sweep, when the next one is due: when the earliest back-off ends. It is the zero time when
+// there is none.
 func (w *Worker) nextTry() time.Time {
-	if now := w.snapshot(); now.outage != nil && (w.resting() || len(w.turns) > 0) {
-		return now.outage.next
+	outage := w.snapshot().outage
+	switch {
+	case outage != nil && (w.resting() || len(w.turns) > 0):
+		return outage.next
+	case len(w.turns) > 0:
+		return w.opts.Now()
 	}
 	var next time.Time
 	earlier := func(t time.Time) {
@@ -45,8 +50,8 @@ func (w *Worker) nextTry() time.Time {
 	return next
 }
 
-// after returns the outage after one more failure; old is nil for the first one.
-func (w *Worker) after(old *outage, err error) *outage {
+// prolong returns the outage after one more failure; old is nil for the first one.
+func (w *Worker) prolong(old *outage, err error) *outage {
 	now := w.opts.Now()
 	o := &outage{attempts: 1, err: err}
 	if old != nil {
@@ -61,21 +66,21 @@ func (w *Worker) after(old *outage, err error) *outage {
 }
 
 // callFailed leaves the target alone for a while, or the one partition that is at fault.
-func (w *Worker) callFailed(a answer) {
-	p := a.partitions[0]
-	if len(a.partitions) == 1 && w.ownFault(p) {
+func (w *Worker) callFailed(parts []*partition, err error) {
+	if p := parts[0]; len(parts) == 1 && w.ownFault(p) {
 		old := p.outage
-		p.outage = w.after(old, a.err)
-		w.tell("target failing for a partition", old, p.outage, "partition", p.String())
+		p.outage = w.prolong(old, err)
+		w.tell(w.opts.Log.With("partition", p.String()), old, p.outage)
 	} else {
-		w.fail(a.err)
+		w.fail(err)
 	}
-	w.suspect(a.partitions)
+	w.suspect(parts)
 }
 
 // suspect remembers that a call with actions of these partitions failed as a whole.
 func (w *Worker) suspect(parts []*partition) {
 	for _, p := range parts {
+		p.more = true
 		if p.failedAt == 0 {
 			p.failedAt = w.begun
 		}
@@ -90,18 +95,18 @@ func (w *Worker) ownFault(p *partition) bool { return p.failedAt > 0 && w.taken 
 func (w *Worker) fail(err error) {
 	w.mu.Lock()
 	old := w.outage
-	w.outage = w.after(old, err)
+	w.outage = w.prolong(old, err)
 	now := *w.outage
 	if old == nil {
 		w.since = w.opts.Now()
 	}
 	w.mu.Unlock()
 	w.streak = 0
-	w.tell("target failing", old, &now)
+	w.tell(w.opts.Log, old, &now)
 }
 
 // tell logs the first failure, and one of another class.
-func (w *Worker) tell(what string, old, o *outage, attrs ...any) {
+func (w *Worker) tell(log *slog.Logger, old, o *outage) {
 	class := fault.ClassOf(o.err)
 	w.opts.Metrics.Failed(class)
 	level := slog.LevelWarn
@@ -111,9 +116,8 @@ func (w *Worker) tell(what string, old, o *outage, attrs ...any) {
 	case !class.Retryable():
 		level = slog.LevelError
 	}
-	wait := o.next.Sub(w.opts.Now()).Round(time.Millisecond)
-	w.opts.Log.Log(context.Background(), level, what, append(attrs,
-		"class", string(class), "err", o.err, "attempts", o.attempts, "retry_in", wait)...)
+	log.Log(context.Background(), level, "target failing",
+		"class", string(class), "err", o.err, "attempts", o.attempts, "retry_in", o.next.Sub(w.opts.Now()).Round(time.Millisecond))
 }
 
 func later(a, b time.Time) time.Time {
@@ -128,6 +132,9 @@ func (w *Worker) succeed(call int, done []verdict) {
 	now := w.opts.Now()
 	w.streak, w.accepted, w.taken = 0, now, max(w.taken, call)
 	for _, v := range done {
+		if p := v.from; p.outage != nil {
+			w.opts.Log.Info("target recovered", "partition", p.String(), "attempts", p.outage.attempts)
+		}
 		v.from.failedAt, v.from.outage = 0, nil
 	}
 	w.mu.Lock()

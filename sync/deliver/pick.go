@@ -9,6 +9,7 @@ type picker struct {
 	backoffs map[string]*recordBackoff
 	now      time.Time
 	taken    map[string]struct{}
+	busy     bool // one waits for an earlier one of its record
 }
 
 func (w *Worker) picker(p *partition) *picker {
@@ -25,6 +26,7 @@ func (k *picker) take(e *entry) bool {
 		busy = busy || too
 	}
 	if busy {
+		k.busy = true
 		return false
 	}
 	b := k.backoffs[e.subject]

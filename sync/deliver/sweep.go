@@ -20,8 +20,10 @@ import (
 // one is answered, so the order per record is kept.
 type sweep struct {
 	*Worker
-	calls   int // under way
-	answers chan answer
+	// A standing sweep goes on with what comes meanwhile, and makes room for somebody else's.
+	standing bool
+	calls    int // under way
+	answers  chan answer
 	// What is claimed and in memory: partitions, actions, bytes.
 	places, claimed, bytes int
 }
@@ -37,6 +39,7 @@ type partition struct {
 	lined    bool // takes part in the sweep
 	hasPlace bool
 	windows  int      // claimed since it has its place
+	more     bool     // can be sent after the window
 	window   []*entry // claimed, not handed out yet
 	claimed  int      // actions and bytes of the window when it was claimed
 	bytes    int
@@ -56,14 +59,17 @@ const (
 	windowsPerPlace = 16
 )
 
-// tick is how often a sweep records answers while it awaits others, which bounds what a kill repeats. It also looks
-// for further partitions then: a call may take minutes, and who sleeps beside the sweep may have been woken instead.
-const tick = time.Second
+// recordEvery is how often a sweep records answers while it awaits others: it bounds what a kill repeats.
+const recordEvery = time.Second
 
 // run sweeps. What the target has answered is recorded when it returns. The error is a failure of the store.
 func (s *sweep) run(ctx context.Context) error {
-	ticker := time.NewTicker(tick)
+	ticker := time.NewTicker(recordEvery)
 	defer ticker.Stop()
+	var wake <-chan struct{}
+	if s.standing {
+		wake = s.wake
+	}
 	err := s.look(ctx)
 	for {
 		for err == nil && s.calls < s.parallel && !s.over(ctx) {
@@ -82,16 +88,18 @@ func (s *sweep) run(ctx context.Context) error {
 		select {
 		case a := <-s.answers:
 			s.answered(ctx, a)
-		case <-s.wake:
+		case <-wake:
 			err = cmp.Or(err, s.look(ctx))
 		case <-ticker.C:
-			err = cmp.Or(err, s.recordAll(ctx), s.look(ctx))
+			err = cmp.Or(err, s.recordAll(ctx))
 		}
 	}
 }
 
 // over reports whether nothing more is to be sent.
-func (s *sweep) over(ctx context.Context) bool { return ctx.Err() != nil || s.resting() }
+func (s *sweep) over(ctx context.Context) bool {
+	return ctx.Err() != nil || s.resting() || s.standing && s.queue.Load() > 0
+}
 
 // look lines up the partitions that have something waiting, behind those that are in line: the order outlives the
 // sweep, so that an outage does not hit the same ones each time. It forgets those that have nothing.
@@ -167,9 +175,9 @@ func (s *sweep) prepare(ctx context.Context, p *partition) error {
 	if len(p.window) > 0 || p.calls > 0 {
 		return nil
 	}
-	windows := p.windows
+	windows, more := p.windows, p.more || s.standing || !p.hasPlace
 	s.leave(p)
-	if rests {
+	if rests || !more {
 		p.lined = false
 		return s.record(ctx, p)
 	}
@@ -209,7 +217,7 @@ func (s *sweep) claimFor(ctx context.Context, p *partition) error {
 	if err != nil || len(c.window) == 0 {
 		return err
 	}
-	p.hasPlace, p.window, p.claimed, p.bytes = true, c.window, len(c.window), c.bytes
+	p.hasPlace, p.more, p.window, p.claimed, p.bytes = true, c.more, c.window, len(c.window), c.bytes
 	s.places++
 	s.claimed += p.claimed
 	s.bytes += p.bytes

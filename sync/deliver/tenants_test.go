@@ -372,7 +372,7 @@ func TestFailuresOfAllAreTheTargets(t *testing.T) {
 }
 
 // TestAnswersAreRecordedBesideAHangingCall: a kill repeats what was answered in the last second, not in the last
-// five minutes; and who comes meanwhile is served, also when somebody else took the wake.
+// five minutes; and who comes meanwhile is served.
 func TestAnswersAreRecordedBesideAHangingCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st, target := newMemory(), &scripted{desc: targets.Description{Batch: 1, Parallel: 3}}
@@ -392,11 +392,48 @@ func TestAnswersAreRecordedBesideAHangingCall(t *testing.T) {
 			t.Errorf("%d wait", status.Waiting)
 		}
 		fillTenant(t, st, tenant(1), 0, 1)
-		time.Sleep(1500 * time.Millisecond)
+		w.Wake()
+		synctest.Wait()
 		if !slices.ContainsFunc(target.calls, func(keys []string) bool { return keys[0] == "create t001-0" }) {
 			t.Errorf("calls %q", target.said())
 		}
 		cancel()
 		<-ended
+	})
+}
+
+// TestDrainBesideABusyRun: who drains or ends back-offs gets a turn while the worker is never idle.
+func TestDrainBesideABusyRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, d := newMemory(), newDesk(targets.Description{Batch: 5, Parallel: 4}, 100*time.Millisecond)
+		w := New(st, journal, d, Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		all.Go(func() { _ = w.Run(ctx) })
+		all.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ { // something is always under way
+				fillTenant(t, st, tenant(i%3), i, 3)
+				w.Wake()
+				time.Sleep(30 * time.Millisecond)
+			}
+		})
+		time.Sleep(time.Second)
+		began := time.Now()
+		if err := w.Retry(ctx); err != nil {
+			t.Error(err)
+		}
+		if _, err := w.Drain(ctx); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		before := w.Counts().Delivered
+		time.Sleep(5 * time.Second)
+		if n := w.Counts().Delivered - before; n < 450 { // a hundred come in a second
+			t.Errorf("%d delivered in five seconds", n)
+		}
+		cancel()
+		all.Wait()
 	})
 }

@@ -24,7 +24,7 @@ func (w *Worker) judge(ctx context.Context, a answer) {
 		"actions", len(a.batch), "took", a.took, "err", a.err)
 	if a.err != nil {
 		if ctx.Err() == nil {
-			w.callFailed(a)
+			w.callFailed(a.partitions, a.err)
 		}
 		return
 	}
@@ -48,7 +48,7 @@ func (w *Worker) judge(ctx context.Context, a answer) {
 	}
 	switch {
 	case wide != nil:
-		w.fail(wide)
+		w.callFailed(a.partitions, wide)
 	case len(done) > 0:
 		w.succeed(a.call, done)
 		done = append(done, w.backOff(again)...)

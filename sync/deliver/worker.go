@@ -11,6 +11,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dirsyncd/store"
@@ -51,6 +52,7 @@ type Worker struct {
 
 	wake  chan struct{}
 	mutex chan struct{} // held during a sweep; a channel, so that waiting for it can be cut
+	queue atomic.Int32  // how many wait for mutex
 
 	// What one sweep leaves to the next; owned by whoever holds mutex.
 	parts     map[store.Partition]*partition
@@ -150,7 +152,7 @@ func (w *Worker) Retry(ctx context.Context) error {
 // before Run returns.
 func (w *Worker) Run(ctx context.Context) error {
 	for {
-		next, err := w.drainOnce(ctx)
+		next, err := w.drainOnce(ctx, true)
 		if err != nil {
 			return nil //nolint:nilerr // the only error is the end of the context, which is how Run ends
 		}
@@ -190,14 +192,14 @@ type Summary struct {
 // Counts returns what the worker has done since it was made.
 func (w *Worker) Counts() Counts { return w.snapshot().counts }
 
-// Drain delivers until nothing waits, or until what waits has to wait beyond Options.Patience from now on. The error
-// is the end of the context or a failure to read the store; that the target fails is in the Summary. Drain may
-// run beside Run; the two take turns, and the summary counts what both did meanwhile.
+// Drain delivers what waits, or what does not have to wait beyond Options.Patience from now on. The error is the end
+// of the context or a failure to read the store; that the target fails is in the Summary. Drain may run beside Run;
+// the two take turns, and the summary counts what both did meanwhile.
 func (w *Worker) Drain(ctx context.Context) (Summary, error) {
-	defer w.Wake() // Run may have slept over what came meanwhile
+	defer w.Wake() // for Run: what came meanwhile, and back-offs that it does not know of
 	start, until := w.snapshot().counts, w.opts.Now().Add(w.opts.Patience)
 	for {
-		next, err := w.drainOnce(ctx)
+		next, err := w.drainOnce(ctx, false)
 		if err != nil {
 			return Summary{}, err
 		}
@@ -221,6 +223,8 @@ func (w *Worker) Drain(ctx context.Context) (Summary, error) {
 }
 
 func (w *Worker) lock(ctx context.Context) error {
+	w.queue.Add(1)
+	defer w.queue.Add(-1)
 	select {
 	case w.mutex <- struct{}{}:
 		return nil
@@ -231,14 +235,15 @@ func (w *Worker) lock(ctx context.Context) error {
 
 func (w *Worker) unlock() { <-w.mutex }
 
-// drainOnce delivers all that can be delivered now. It returns when the next attempt at the rest is due, or the
-// zero time when nothing waits for a time. The error is the end of the context.
-func (w *Worker) drainOnce(ctx context.Context) (time.Time, error) {
+// drainOnce delivers all that can be delivered now, which for a standing sweep includes what comes meanwhile. It
+// returns when the next sweep is due, or the zero time when nothing waits for a time. The error is the end of the
+// context.
+func (w *Worker) drainOnce(ctx context.Context, standing bool) (time.Time, error) {
 	if err := w.lock(ctx); err != nil {
 		return time.Time{}, err
 	}
 	defer w.unlock()
-	s := sweep{Worker: w, answers: make(chan answer)}
+	s := sweep{Worker: w, standing: standing, answers: make(chan answer)}
 	err := s.run(ctx)
 	if ctx.Err() != nil {
 		return time.Time{}, ctx.Err()
