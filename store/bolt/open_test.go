@@ -429,7 +429,7 @@ func TestScratchLeavesNothing(t *testing.T) {
 	}
 	defer s.Close()
 	before := read(t, path)
-	copied, err := s.Scratch(t.Context())
+	copied, err := s.Scratch(t.Context(), hq)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,10 +13,9 @@ import (
 // maxProblems is how many problems Verify names before it gives up.
 const maxProblems = 20
 
-// Verify reads the whole file and checks that it is what this package writes: every value decodes, the
+// Verify implements store.Verifier. It reads the whole file and checks that it is what this package writes: every value decodes, the
 // counters are right, everything that is stored twice in different orders agrees, and bbolt's own pages are
-// in order. It returns nil or a fault.Internal error that names up to 20 problems, one per line, by bucket
-// and number and without personal data. No Update runs meanwhile.
+// in order. The error names up to 20 problems, one per line, by bucket and number.
 func (s *Store) Verify(ctx context.Context) error {
 	select {
 	case s.writer <- struct{}{}:
