@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dirsyncd/store"
+	"dirsyncd/store/storetest"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/targets"
@@ -167,19 +168,15 @@ func TestRandomHistoriesWithCrashes(t *testing.T) {
 	}
 }
 
-type killable interface {
-	store.Store
-	setBroken(bool)
-}
-
-func crashes(t *testing.T, st killable, seed uint64) {
+func crashes(t *testing.T, on store.Store, seed uint64) {
+	st := &mortal{Store: storetest.Strict(t, on)}
 	random := rand.New(rand.NewPCG(seed, 2))
 	s := &service{
 		t: t, random: rand.New(rand.NewPCG(seed, 3)), records: map[string]*image{}, effects: map[string]string{},
 		busy: map[string]bool{}, order: map[string]int{}, refused: map[string]bool{},
 		desc: targets.Description{Batch: 1 + random.IntN(5), Parallel: 1 + random.IntN(3), AcrossPartitions: random.IntN(2) > 0},
 	}
-	s.crash = func() { st.setBroken(true) }
+	s.crash = func() { st.broken.Store(true) }
 	histories := map[string]*history{}
 	parts := []store.Partition{hq, {Connection: "hq", Tenant: "a"}, {Connection: "hq", Tenant: "b"}}[:1+random.IntN(3)]
 	records := map[store.Partition][]directory.Origin{}
@@ -218,7 +215,7 @@ func crashes(t *testing.T, st killable, seed uint64) {
 		}
 		kill()
 		<-ended
-		st.setBroken(false)
+		st.broken.Store(false)
 		if err := enqueueAt(st, p, plan); err != nil { // what the process could not store, the next one plans again
 			t.Fatal(err)
 		}

@@ -11,17 +11,14 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
-	"dirsyncd/sync/fault"
 )
 
 // memory is the part of a store that a delivery uses, with transactions that take effect as a whole. It
-// refuses what the contract forbids, and runs every closure that writes twice, the first time to no effect.
+// refuses what the contract forbids.
 type memory struct {
 	store.Store
-	mu    sync.Mutex
-	parts map[store.Partition]*books
-	// broken makes every transaction fail: what a process that is gone can no longer write.
-	broken bool
+	mu     sync.Mutex
+	parts  map[store.Partition]*books
 	writes int
 }
 
@@ -50,27 +47,16 @@ func (m *memory) books(p store.Partition) *books {
 	return &books{outbox: map[string][]store.Queued{}, claimed: map[string]uint64{}}
 }
 
-var errBroken = &fault.Error{Class: fault.Internal, Op: "store", Err: errors.New("broken")}
-
 func (m *memory) View(ctx context.Context, p store.Partition, fn func(store.Reader) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.broken {
-		return errBroken
-	}
 	return fn(&memoryTx{b: m.books(p)})
 }
 
 func (m *memory) Update(ctx context.Context, p store.Partition, fn func(store.Writer) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.broken {
-		return errBroken
-	}
 	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := fn(&memoryTx{b: m.books(p).clone()}); err != nil {
 		return err
 	}
 	b := m.books(p).clone()
@@ -85,9 +71,6 @@ func (m *memory) Update(ctx context.Context, p store.Partition, fn func(store.Wr
 func (m *memory) Partitions(context.Context) ([]store.Partition, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.broken {
-		return nil, errBroken
-	}
 	list := slices.Collect(maps.Keys(m.parts))
 	slices.SortFunc(list, func(a, b store.Partition) int {
 		return slices.Compare([]string{a.Connection, a.Tenant}, []string{b.Connection, b.Tenant})
@@ -103,34 +86,12 @@ func (m *memory) Waiting(_ context.Context, target string) ([]store.Partition, e
 	return slices.DeleteFunc(parts, func(p store.Partition) bool { return len(m.parts[p].outbox[target]) == 0 }), err
 }
 
-func (m *memory) setBroken(broken bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.broken = broken
-}
-
 type memoryTx struct {
 	store.Writer
-	b       *books
-	reading bool // a callback is running
-}
-
-// errNested is what comes of calling a transaction from a callback.
-var errNested = errors.New("a callback calls the transaction")
-
-func (t *memoryTx) free() error {
-	if t.reading {
-		return errNested
-	}
-	return nil
+	b *books
 }
 
 func (t *memoryTx) Outbox(target string, after uint64, fn func(store.Queued) bool) error {
-	if t.reading {
-		return errNested
-	}
-	t.reading = true
-	defer func() { t.reading = false }()
 	for _, q := range t.b.outbox[target] {
 		if q.Seq <= after {
 			continue
@@ -146,22 +107,17 @@ func (t *memoryTx) Outbox(target string, after uint64, fn func(store.Queued) boo
 	return nil
 }
 
-func (t *memoryTx) Claimed(target string) (uint64, error) { return t.b.claimed[target], t.free() }
+func (t *memoryTx) Claimed(target string) (uint64, error) { return t.b.claimed[target], nil }
 
 func (t *memoryTx) OutboxDepth(target string) (int, time.Time, error) {
 	list := t.b.outbox[target]
 	if len(list) == 0 {
-		return 0, time.Time{}, t.free()
+		return 0, time.Time{}, nil
 	}
-	return len(list), list[0].Queued, t.free()
+	return len(list), list[0].Queued, nil
 }
 
 func (t *memoryTx) Parked(fn func(store.Parked) bool) error {
-	if t.reading {
-		return errNested
-	}
-	t.reading = true
-	defer func() { t.reading = false }()
 	for _, p := range t.b.parked {
 		p.Action = slices.Clone(p.Action)
 		more := fn(p)
@@ -176,18 +132,18 @@ func (t *memoryTx) Parked(fn func(store.Parked) bool) error {
 func (t *memoryTx) ParkedAction(target, subject string) (store.Parked, bool, error) {
 	for _, p := range t.b.parked {
 		if p.Target == target && p.Subject == subject {
-			return p, true, t.free()
+			return p, true, nil
 		}
 	}
-	return store.Parked{}, false, t.free()
+	return store.Parked{}, false, nil
 }
 
-func (t *memoryTx) ParkedCount() (int, error) { return len(t.b.parked), t.free() }
+func (t *memoryTx) ParkedCount() (int, error) { return len(t.b.parked), nil }
 
 func (t *memoryTx) Enqueue(target string, a *directory.Action, queued time.Time) error {
 	t.b.seq++
 	t.b.outbox[target] = append(t.b.outbox[target], store.Queued{Seq: t.b.seq, Queued: queued, Data: directory.AppendAction(nil, a)})
-	return t.free()
+	return nil
 }
 
 func (t *memoryTx) Claim(target string, upTo uint64) error {
@@ -195,7 +151,7 @@ func (t *memoryTx) Claim(target string, upTo uint64) error {
 		return errors.New("a claim was taken back")
 	}
 	t.b.claimed[target] = upTo
-	return t.free()
+	return nil
 }
 
 func (t *memoryTx) find(target string, seq uint64) (int, error) {
@@ -227,7 +183,7 @@ func (t *memoryTx) Dequeue(target string, seqs []uint64) error {
 	if n := before - len(t.b.outbox[target]); n != len(seqs) {
 		return fmt.Errorf("%d of %d actions waited", n, len(seqs))
 	}
-	return t.free()
+	return nil
 }
 
 func (t *memoryTx) Park(p store.Parked) (uint64, error) {
@@ -237,11 +193,11 @@ func (t *memoryTx) Park(p store.Parked) (uint64, error) {
 	t.b.id++
 	p.ID = t.b.id
 	t.b.parked = append(t.b.parked, p)
-	return p.ID, t.free()
+	return p.ID, nil
 }
 
 func (t *memoryTx) Unpark(id uint64) (bool, error) {
 	n := len(t.b.parked)
 	t.b.parked = slices.DeleteFunc(t.b.parked, func(p store.Parked) bool { return p.ID == id })
-	return len(t.b.parked) < n, t.free()
+	return len(t.b.parked) < n, nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dirsyncd/store"
+	"dirsyncd/store/storetest"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/targets"
@@ -598,7 +599,7 @@ func TestDamagedEntryIsSetAside(t *testing.T) {
 	st.parts[hq].outbox[journal][0].Data = []byte{1, 2, 3}
 	var log bytes.Buffer
 	m := &recorder{}
-	sum := drain(t, New(st, journal, target, Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Metrics: m}))
+	sum := drain(t, New(storetest.Strict(t, st), journal, target, Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Metrics: m}))
 	if sum.Waiting != 0 || target.said() != "create b" || len(st.parts[hq].parked) != 1 {
 		t.Errorf("summary %+v, calls %q, parked %v", sum, target.said(), st.parts[hq].parked)
 	}
@@ -621,7 +622,7 @@ func TestIdleWorkerWritesNothing(t *testing.T) {
 }
 
 func TestReplayAndDrop(t *testing.T) {
-	st := newMemory()
+	st := storetest.Strict(t, newMemory())
 	target := &scripted{desc: targets.Description{Batch: 10}, answer: refuse(failWith(fault.Invalid, "no"), "1", "2", "3")}
 	w := New(st, journal, target, Options{})
 	enqueue(t, st, user("1", directory.Create, "a"), user("2", directory.Create, "b"), user("3", directory.Create, "c"))
