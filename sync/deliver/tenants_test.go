@@ -399,6 +399,56 @@ func TestAnswersAreRecordedBesideAHangingCall(t *testing.T) {
 		}
 		cancel()
 		<-ended
+
+		fillTenant(t, st, tenant(0), 3, 2)
+		ctx, cancel = context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		_ = New(st, journal, target, Options{}).Run(ctx)
+		if status, _ := w.Status(t.Context()); status.Waiting != 1 {
+			t.Errorf("%d wait after the end", status.Waiting)
+		}
+	})
+}
+
+// TestDrainTriesAgain: what failed while something else was taken is part of what waited.
+func TestDrainTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, target := newMemory(), &scripted{desc: targets.Description{Batch: 1, Parallel: 2}}
+		first := true
+		target.answer = func(_ context.Context, actions []directory.Action) ([]targets.Outcome, error) {
+			if actions[0].Origin.Tenant == "t000" && first {
+				first = false
+				return nil, failWith(fault.Transient, "reset")
+			}
+			time.Sleep(time.Millisecond)
+			return make([]targets.Outcome, 1), nil
+		}
+		fillTenant(t, st, tenant(0), 0, 1)
+		fillTenant(t, st, tenant(1), 0, 1)
+		if sum := drain(t, New(st, journal, target, Options{})); sum.Delivered != 2 || sum.Waiting != 0 {
+			t.Errorf("%+v", sum)
+		}
+	})
+}
+
+// TestRunKnowsOfBackoffsOfADrain: what a drain leaves to be tried again later, the sleeping worker tries.
+func TestRunKnowsOfBackoffsOfADrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, target := newMemory(), &scripted{desc: targets.Description{Batch: 1}, answer: refuse(failWith(fault.Conflict, "locked"), "1")}
+		w := New(st, journal, target, Options{Backoff: steady})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- w.Run(ctx) }()
+		synctest.Wait()
+		enqueue(t, st, user("1", directory.Create, "a"))
+		drain(t, w)
+		target.change(nil)
+		time.Sleep(time.Minute)
+		if status, _ := w.Status(ctx); status.Waiting != 0 {
+			t.Errorf("%+v", status)
+		}
+		cancel()
+		<-ended
 	})
 }
 
