@@ -28,13 +28,13 @@ type sweep struct {
 	places, claimed, bytes int
 }
 
-// partition is what the worker knows of one partition beside its outbox. In a sweep it is in line (Worker.turns)
-// while it has actions to hand out or none on their way, and has a place while actions of it are claimed.
+// partition is what the worker knows of one partition beside its outbox. In a sweep it has a place while claimed
+// actions of it are in memory. It is in line (Worker.turns) while it has something to hand out, or nothing on its way.
 type partition struct {
 	store.Partition
 	backoffs map[string]*recordBackoff // by subject
 	outage   *outage                   // why it is left alone while the target works otherwise
-	failedAt int                       // the latest call when one with actions of it failed, none of which was taken since; or zero
+	failedAt int                       // the latest call when one of it failed, if nothing was taken since
 
 	lined    bool // takes part in the sweep
 	hasPlace bool

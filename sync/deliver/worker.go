@@ -5,6 +5,10 @@
 // Waiting actions of one record are folded into one. The transaction that folds them also claims them; from
 // then on they are final, so that after a kill exactly the same is sent again. An action leaves the outbox
 // in the transaction that records the target's answer, and in no other.
+//
+// A worker sleeps and sweeps (worker.go). A sweep goes over the partitions that have something waiting (sweep.go),
+// claims a window of actions in a transaction (claim.go), sends it in calls (call.go) and judges the answers
+// (verdict.go); what failed waits (outage.go, backoff.go).
 package deliver
 
 import (
