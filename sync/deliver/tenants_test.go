@@ -336,10 +336,10 @@ func TestFailuresOfAllAreTheTargets(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				st, d := newMemory(), newDesk(targets.Description{Batch: 5, Parallel: 2, AcrossPartitions: across}, time.Millisecond)
 				var down atomic.Bool
-				calls := 0
+				var tries atomic.Int64
 				d.whole = whole
 				d.fails = func(*directory.Action) error {
-					if calls++; down.Load() {
+					if tries.Add(1); down.Load() {
 						return failWith(fault.Transient, "503")
 					}
 					return nil
@@ -356,8 +356,8 @@ func TestFailuresOfAllAreTheTargets(t *testing.T) {
 				if status, err := w.Status(ctx); err != nil || status.State != Failing || status.Waiting != 100 {
 					t.Errorf("%+v, %v", status, err)
 				}
-				if calls > 24*12*2*5+100 {
-					t.Errorf("%d tries in 24 hours", calls)
+				if n := tries.Load(); n > 24*12*2*5+100 {
+					t.Errorf("%d tries in 24 hours", n)
 				}
 				down.Store(false)
 				time.Sleep(10 * time.Minute)
