@@ -13,6 +13,7 @@ import (
 
 // entry is a claimed action on its way to the target.
 type entry struct {
+	from    *partition
 	seq     uint64
 	queued  time.Time
 	subject string
@@ -22,20 +23,32 @@ type entry struct {
 	parked uint64
 }
 
-// verdict is what became of an entry, to be recorded.
-type verdict struct {
-	*entry
-	refused error // nil: the target took it
+// room is how much a window may hold; the zero value means that none is wanted.
+type room struct{ actions, bytes int }
+
+// claim is what one transaction did. Nothing of it counts before the transaction has succeeded.
+type claim struct {
+	window  []*entry // of which no two concern the same record, in order
+	bytes   int
+	counts  Counts
+	more    bool     // can be sent afterwards
+	damaged []uint64 // set aside
+	pick    *picker
 }
 
-// ready reports whether a partition has anything that may be sent now.
+// ready reports whether a partition has anything that may be sent now. When none of its records has to wait by
+// itself, whatever waits may be.
 func (w *Worker) ready(ctx context.Context, p *partition) (bool, error) {
-	found := false
-	pick := w.picker(p)
+	if len(p.backoffs) == 0 {
+		return true, nil
+	}
+	var pick *picker
+	var found bool
 	err := w.store.View(ctx, p.Partition, func(tx store.Reader) error {
+		pick, found = w.picker(p), false
 		return tx.Outbox(w.name, 0, func(q store.Queued) bool {
-			e, damaged := parse(q)
-			found = damaged != nil || pick.take(e) // exchange sets damaged ones aside
+			e, damaged := p.parse(q)
+			found = damaged != nil || pick.take(e) // damaged ones are set aside by whoever claims
 			return !found
 		})
 	})
@@ -48,158 +61,133 @@ func (w *Worker) ready(ctx context.Context, p *partition) (bool, error) {
 	return found, nil
 }
 
-// exchange records verdicts and, unless the worker wants none, claims the next window: entries of which no two
-// concern the same record, in order. Both happen in one transaction.
-func (w *Worker) exchange(ctx context.Context, p *partition, done []verdict, more bool) ([]*entry, error) {
-	var window []*entry
-	var counts Counts
+// commitAndClaim records a partition's verdicts and claims its next window, in one transaction. Verdicts are
+// recorded even when the context has ended: the target has answered.
+func (w *Worker) commitAndClaim(ctx context.Context, p *partition, room room) (*claim, error) {
+	if len(p.done) > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+	}
+	var c *claim
 	err := w.store.Update(ctx, p.Partition, func(tx store.Writer) error {
-		var err error
-		window, counts = nil, Counts{}
-		if counts, err = w.settle(tx, done); err != nil || !more {
+		c = &claim{pick: w.picker(p)}
+		if err := w.writeVerdicts(tx, p.done, &c.counts); err != nil || room.actions == 0 {
 			return err
 		}
-		for folded := -1; folded != 0 && len(window) == 0; {
-			if window, folded, err = w.claim(tx, p); err != nil {
+		for folded := -1; folded != 0 && len(c.window) == 0; {
+			before := c.counts.Folded
+			if err := w.claimWindow(tx, p, room, c); err != nil {
 				return err
 			}
-			counts.Folded += folded
+			folded = c.counts.Folded - before
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("record deliveries: %w", err)
 	}
-	w.count(counts)
-	return window, nil
-}
-
-// settle writes verdicts: what was taken leaves the outbox, what was refused is parked.
-func (w *Worker) settle(tx store.Writer, done []verdict) (Counts, error) {
-	var counts Counts
-	if len(done) == 0 {
-		return counts, nil
+	p.done = nil
+	if room.actions > 0 && len(c.window) == 0 {
+		p.forget(c.pick)
 	}
-	seqs := make([]uint64, len(done))
-	for i, v := range done {
-		seqs[i] = v.seq
-		if v.refused != nil {
-			counts.Parked++
-			if err := w.park(tx, v); err != nil {
-				return counts, err
-			}
-			continue
-		}
-		counts.Delivered++
-		if v.parked != 0 {
-			if _, err := tx.Unpark(v.parked); err != nil {
-				return counts, err
-			}
-		}
+	w.count(c.counts)
+	for _, seq := range c.damaged {
+		w.opts.Log.Error("action parked", "subject", damagedSubject(seq), "class", string(fault.Internal))
+		w.opts.Metrics.Parked(fault.Internal)
 	}
-	slices.Sort(seqs)
-	return counts, tx.Dequeue(w.name, seqs)
+	return c, nil
 }
 
-func (w *Worker) park(tx store.Writer, v verdict) error {
-	_, err := tx.Park(store.Parked{
-		Since: w.opts.Now(), Reason: v.refused.Error(), Class: string(fault.ClassOf(v.refused)), Stage: Stage,
-		Target: w.name, Subject: v.subject, Action: directory.AppendAction(nil, v.action),
-	})
-	return err
-}
-
-// Stage is the stage of every entry that a worker parks (store.Parked).
-const Stage = "deliver"
-
-// claim picks the next window. Claimed entries come first, as they are: they may have been sent before. What
+// claimWindow picks the next window. Claimed entries come first, as they are: they may have been sent before. What
 // was not claimed yet is folded and claimed.
-func (w *Worker) claim(tx store.Writer, p *partition) (window []*entry, folded int, err error) {
-	pick := w.picker(p)
-	window, fresh, err := w.read(tx, p, pick)
+func (w *Worker) claimWindow(tx store.Writer, p *partition, room room, c *claim) error {
+	c.pick = w.picker(p)
+	fresh, err := w.read(tx, p, room, c)
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
 	if n := len(fresh); n > 0 {
 		upTo := fresh[n-1].seq
 		if fresh, err = w.compact(tx, fresh); err != nil {
-			return nil, 0, err
+			return err
 		}
 		if err := tx.Claim(w.name, upTo); err != nil {
-			return nil, 0, err
+			return err
 		}
-		folded = n - len(fresh)
+		c.counts.Folded += n - len(fresh)
 	}
 	for _, e := range fresh {
-		if pick.take(e) {
-			window = append(window, e)
+		if c.pick.take(e) {
+			c.window = append(c.window, e)
 		}
 	}
-	window, idle, err := w.makeGood(tx, window)
-	return window, folded + idle, err
+	c.more = c.more || c.pick.busy
+	return w.withParked(tx, c)
 }
 
-// read returns the claimed entries that can be sent now, and as many of the others as fit beside them.
-func (w *Worker) read(tx store.Writer, p *partition, pick *picker) (old, fresh []*entry, err error) {
+// read puts the claimed entries that can be sent now into the window, and returns as many of the others as fit
+// beside them.
+func (w *Worker) read(tx store.Writer, p *partition, room room, c *claim) (fresh []*entry, err error) {
 	mark, err := tx.Claimed(w.name)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	var damaged []store.Queued
-	room, size := w.window, 0
+	c.window, c.bytes, c.more = nil, 0, false
 	err = tx.Outbox(w.name, 0, func(q store.Queued) bool {
-		e, bad := parse(q)
+		e, bad := p.parse(q)
 		switch {
 		case bad != nil:
 			q.Data = append([]byte(nil), q.Data...)
 			damaged = append(damaged, q)
 			return true
-		case q.Seq > mark && len(p.holds) >= maxHolds:
+		case q.Seq > mark && len(p.backoffs) >= maxBackoffs:
 			return false
 		case q.Seq > mark:
 			fresh = append(fresh, e)
-		case pick.take(e):
-			old = append(old, e)
+		case c.pick.take(e):
+			c.window = append(c.window, e)
 		default:
 			return true
 		}
-		room--
-		size += len(q.Data)
-		return room > 0 && size < windowBytes
+		c.bytes += len(q.Data)
+		c.more = len(c.window)+len(fresh) >= room.actions || c.bytes >= room.bytes
+		return !c.more
 	})
 	if err == nil {
-		err = w.setAside(tx, damaged)
+		err = w.setAside(tx, damaged, c)
 	}
-	return old, fresh, err
+	return fresh, err
 }
 
-func parse(q store.Queued) (*entry, error) {
+func (p *partition) parse(q store.Queued) (*entry, error) {
 	a, err := directory.ParseAction(q.Data)
 	if err != nil {
 		return nil, err
 	}
-	return &entry{seq: q.Seq, queued: q.Queued, subject: directory.Subject(a.Kind, a.Record), action: &a}, nil
+	return &entry{from: p, seq: q.Seq, queued: q.Queued, subject: directory.Subject(a.Kind, a.Record), action: &a}, nil
 }
 
 // setAside parks entries that cannot be read, so that they do not block the outbox for ever.
-func (w *Worker) setAside(tx store.Writer, damaged []store.Queued) error {
+func (w *Worker) setAside(tx store.Writer, damaged []store.Queued, c *claim) error {
 	for _, q := range damaged {
-		subject := fmt.Sprintf("damaged/%d", q.Seq)
 		_, err := tx.Park(store.Parked{
 			Since: w.opts.Now(), Reason: "the stored action cannot be read", Class: string(fault.Internal), Stage: Stage,
-			Target: w.name, Subject: subject, Action: q.Data,
+			Target: w.name, Subject: damagedSubject(q.Seq), Action: q.Data,
 		})
 		if err != nil {
 			return err
 		}
-		w.opts.Log.Error("action parked", "subject", subject, "class", string(fault.Internal))
-		w.opts.Metrics.Parked(fault.Internal)
 		if err := tx.Dequeue(w.name, []uint64{q.Seq}); err != nil {
 			return err
 		}
+		c.damaged = append(c.damaged, q.Seq)
 	}
 	return nil
 }
+
+func damagedSubject(seq uint64) string { return fmt.Sprintf("damaged/%d", seq) }
 
 // compact folds entries of the same record, in the store and in the list.
 func (w *Worker) compact(tx store.Writer, fresh []*entry) ([]*entry, error) {
@@ -255,20 +243,20 @@ func (w *Worker) foldGroup(tx store.Writer, group []*entry) (drop []uint64, err 
 	return drop, nil
 }
 
-// makeGood folds every entry onto what is parked of its record at the target; see onto. The outbox and the
-// parked action stay as they are until the target has taken the result, so that a restart comes to the same.
-// An entry that comes to nothing leaves together with the parked action.
-func (w *Worker) makeGood(tx store.Writer, window []*entry) ([]*entry, int, error) {
+// withParked folds every entry of a window onto what is parked of its record at the target; see mergeParked. The
+// outbox and the parked action stay as they are until the target has taken the result, so that a restart comes to
+// the same. An entry that comes to nothing leaves together with the parked action.
+func (w *Worker) withParked(tx store.Writer, c *claim) error {
 	n, err := tx.ParkedCount()
 	if err != nil || n == 0 {
-		return window, 0, err
+		return err
 	}
-	kept := window[:0]
+	kept := c.window[:0]
 	var needless []uint64
-	for _, e := range window {
+	for _, e := range c.window {
 		old, found, err := tx.ParkedAction(w.name, e.subject)
 		if err != nil {
-			return nil, 0, err
+			return err
 		}
 		if !found {
 			kept = append(kept, e)
@@ -280,20 +268,22 @@ func (w *Worker) makeGood(tx store.Writer, window []*entry) ([]*entry, int, erro
 			kept = append(kept, e)
 			continue
 		}
-		if a := onto(&earlier, e.action, wasRefused(old)); a != nil {
+		if a := mergeParked(&earlier, e.action, wasRefused(old)); a != nil {
 			e.action = a
 			kept = append(kept, e)
 			continue
 		}
 		needless = append(needless, e.seq)
 		if _, err := tx.Unpark(old.ID); err != nil {
-			return nil, 0, err
+			return err
 		}
 	}
+	c.window = kept
 	if len(needless) == 0 {
-		return kept, 0, nil
+		return nil
 	}
-	return kept, len(needless), tx.Dequeue(w.name, needless)
+	c.counts.Folded += len(needless)
+	return tx.Dequeue(w.name, needless)
 }
 
 // wasRefused reports whether the target is known not to have carried out a parked action. An action that was
