@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"dirsyncd/sync/patience"
 )
 
 // gate limits how many requests are under way at the same time, over all tenants. A request counts from when it is
@@ -16,26 +18,19 @@ import (
 // not keep the others waiting. How many those are is limited by how many tenants are read at once. It may be used by
 // many goroutines.
 type gate struct {
-	below http.RoundTripper
-	slots chan struct{}
-
-	mu    sync.Mutex
-	usual time.Duration // until an answer begins, on the average of the last ones; 0 before the first
+	below    http.RoundTripper
+	slots    chan struct{}
+	patience patience.Patience // until an answer begins
 }
 
-const (
-	// muchLonger is how many times longer than usual a request counts at most, within shortest and longest; firstWait
-	// is for those before the first answer.
-	muchLonger   = 4
-	shortestWait = 50 * time.Millisecond
-	firstWait    = 250 * time.Millisecond
-	longestWait  = 5 * time.Second
-	// remembered is over how many answers the average goes, about.
-	remembered = 32
-)
+// firstWait is how long a request counts before there was an answer to any.
+const firstWait = 250 * time.Millisecond
 
 func newGate(below http.RoundTripper, parallel int) *gate {
-	return &gate{below: below, slots: make(chan struct{}, parallel)}
+	return &gate{
+		below: below, slots: make(chan struct{}, parallel),
+		patience: patience.Patience{First: firstWait, Least: 50 * time.Millisecond, Most: 5 * time.Second, Over: 32},
+	}
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -45,32 +40,13 @@ func (g *gate) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	began := time.Now()
-	hangs := time.AfterFunc(g.patience(), release)
+	hangs := time.AfterFunc(g.patience.Limit(), release)
 	resp, err := holdingOn(release, g.below, req)
 	hangs.Stop()
 	if err == nil {
-		g.learn(time.Since(began))
+		g.patience.Learn(time.Since(began))
 	}
 	return resp, err
-}
-
-// patience is how long a request that is not answered counts.
-func (g *gate) patience() time.Duration {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.usual == 0 {
-		return firstWait
-	}
-	return min(max(muchLonger*g.usual, shortestWait), longestWait)
-}
-
-func (g *gate) learn(took time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.usual == 0 {
-		g.usual = took
-	}
-	g.usual = max(g.usual+(took-g.usual)/remembered, 1)
 }
 
 // take waits for a slot and returns what gives it back, which may be called more than once.

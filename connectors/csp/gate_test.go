@@ -159,30 +159,6 @@ func TestHangingCostsNobody(t *testing.T) {
 	})
 }
 
-// TestPatience: what counts as hanging is measured by what is usual.
-func TestPatience(t *testing.T) {
-	g := newGate(nil, 1)
-	if g.patience() != firstWait {
-		t.Error(g.patience())
-	}
-	g.learn(time.Millisecond)
-	if g.patience() != shortestWait {
-		t.Error(g.patience())
-	}
-	for range 1000 {
-		g.learn(300 * time.Millisecond)
-	}
-	if p := g.patience(); p < time.Second || p > muchLonger*300*time.Millisecond {
-		t.Error(p)
-	}
-	for range 1000 {
-		g.learn(time.Minute)
-	}
-	if g.patience() != longestWait {
-		t.Error(g.patience())
-	}
-}
-
 func TestPartnerPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPartnerPace(50, time.Now, nil)

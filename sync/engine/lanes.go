@@ -2,8 +2,9 @@ package engine
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"dirsyncd/sync/patience"
 )
 
 const (
@@ -11,8 +12,8 @@ const (
 	tenantsAtOnce = 8
 	// slowTenants is how many more may be under way that do not get on.
 	slowTenants = 32
-	// slowAfter is the longest that a tenant keeps others waiting for its place. Where tenants usually need less, it is
-	// four times the usual, but not less than quickest: short times vary too much to tell anything.
+	// slowAfter is the longest that a tenant keeps others waiting for its place, quickest the shortest; in between it is
+	// measured by what tenants usually need.
 	slowAfter, quickest = 250 * time.Millisecond, 25 * time.Millisecond
 )
 
@@ -20,30 +21,14 @@ const (
 // failed last time, or that takes long, goes on in a lane of its own.
 type lanes struct {
 	fast, slow chan struct{}
-	// usual is what tenants have needed in the fast lane, in nanoseconds: a moving average, 0 before the first.
-	usual atomic.Int64
+	patience   patience.Patience // with a tenant in the fast lane
 }
 
 func newLanes() *lanes {
-	return &lanes{fast: make(chan struct{}, tenantsAtOnce), slow: make(chan struct{}, slowTenants)}
-}
-
-// patience is how long a tenant may keep its place in the fast lane.
-func (l *lanes) patience() time.Duration {
-	usual := time.Duration(l.usual.Load())
-	if usual == 0 {
-		return slowAfter
+	return &lanes{
+		fast: make(chan struct{}, tenantsAtOnce), slow: make(chan struct{}, slowTenants),
+		patience: patience.Patience{First: slowAfter, Least: quickest, Most: slowAfter, Over: 8},
 	}
-	return min(max(4*usual, quickest), slowAfter)
-}
-
-// learn takes the time that a tenant needed into account. Of two that come at once, one may not count.
-func (l *lanes) learn(took time.Duration) {
-	usual := l.usual.Load()
-	if usual == 0 {
-		usual = int64(took)
-	}
-	l.usual.Store(max(usual+(int64(took)-usual)/8, 1))
 }
 
 // enter waits for a place and returns the function that gives it back.
@@ -53,13 +38,13 @@ func (l *lanes) enter(slow bool) (leave func()) {
 		return func() { <-l.slow }
 	}
 	l.fast <- struct{}{}
-	began, patience := time.Now(), l.patience()
+	began, limit := time.Now(), l.patience.Limit()
 	var mu sync.Mutex
 	place := l.fast // nil once it was given back
 	mu.Lock()
 	defer mu.Unlock()
 	var moving *time.Timer
-	moving = time.AfterFunc(patience, func() {
+	moving = time.AfterFunc(limit, func() {
 		mu.Lock()
 		defer mu.Unlock()
 		if place == nil {
@@ -70,7 +55,7 @@ func (l *lanes) enter(slow bool) (leave func()) {
 			<-place
 			place = l.slow
 		default: // that lane is full, too: stay for now
-			moving.Reset(patience)
+			moving.Reset(limit)
 		}
 	})
 	return func() {
@@ -78,7 +63,7 @@ func (l *lanes) enter(slow bool) (leave func()) {
 		defer mu.Unlock()
 		moving.Stop()
 		if place == l.fast {
-			l.learn(time.Since(began))
+			l.patience.Learn(time.Since(began))
 		}
 		<-place
 		place = nil
