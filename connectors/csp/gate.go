@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/patience"
 )
 
@@ -112,7 +113,7 @@ func (l *lane) RoundTrip(req *http.Request) (*http.Response, error) {
 	shut, hung := l.now().Before(l.closed), l.hung
 	l.mu.Unlock()
 	if shut {
-		return nil, fmt.Errorf("the service has left this tenant's last request without an answer; it is asked again after %s", closedFor)
+		return nil, fmt.Errorf("the service has left this tenant's last request without an answer; it is asked again after %s: %w", closedFor, rest.ErrNotSent)
 	}
 	release, err := take(l.slots, req)
 	if err != nil {

@@ -10,6 +10,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/sync/fault"
 )
 
 type roundTrip func(*http.Request) (*http.Response, error)
@@ -94,6 +98,33 @@ func TestLaneCloses(t *testing.T) {
 			t.Fatal(err)
 		}
 		done()
+	})
+}
+
+// TestClosedLaneIsNotRetried: nobody knocks again at a door that is known to be closed, and what was not sent is not
+// counted as a request.
+func TestClosedLaneIsNotRetried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		way := rest.NewTransport(rest.Options{
+			Base:  newLane(newGate(roundTrip(hanging), 8), time.Now),
+			Hosts: []string{"graph.test"},
+			Env:   connectors.Env{Observe: func(string, time.Duration, error) { requests++ }},
+		})
+		req := httptest.NewRequest(http.MethodGet, "https://graph.test/", http.NoBody)
+		req.Header.Set("Hang", "yes")
+		began := time.Now()
+		_, err := way.RoundTrip(req) //nolint:bodyclose // it fails
+		if took := time.Since(began); fault.ClassOf(err) != fault.Transient || took > time.Minute+time.Second {
+			t.Errorf("%v after %s", err, took)
+		}
+		began = time.Now()
+		if _, err := way.RoundTrip(req); fault.ClassOf(err) != fault.Transient || time.Since(began) > 0 { //nolint:bodyclose // it fails
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+		if requests != 1 {
+			t.Errorf("%d requests were counted", requests)
+		}
 	})
 }
 

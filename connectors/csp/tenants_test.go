@@ -275,7 +275,9 @@ func TestParallel(t *testing.T) {
 	for began := time.Now(); time.Since(began) < 10*time.Second && w.s.MostInFlight("") < 3; {
 		runtime.Gosched()
 	}
-	time.Sleep(firstWait / 2) // for more than there should be
+	for began := time.Now(); time.Since(began) < firstWait/2 && w.s.MostInFlight("") <= 4; {
+		runtime.Gosched()
+	}
 	w.s.Behave()
 	wg.Wait()
 	// An answer counts at the server until after it was read.

@@ -145,7 +145,9 @@ func (t *Transport) attempt(req *http.Request, op string, body []byte) (*http.Re
 	}
 	began := time.Now()
 	resp, err := t.exchange(once, op)
-	t.o.Env.Requested(ctx, op, began, err)
+	if !errors.Is(err, ErrNotSent) {
+		t.o.Env.Requested(ctx, op, began, err)
+	}
 	return resp, err
 }
 

@@ -26,6 +26,10 @@ type Retries struct {
 	waited time.Duration
 }
 
+// ErrNotSent is in the errors of a Base that did not send a request because the other side has just left one without
+// an answer. Until the Base lets requests pass, to try again is of no use.
+var ErrNotSent = errors.New("nothing was sent")
+
 // Wait takes the error of an attempt. It returns nil when it is time for another one, and otherwise what the work
 // ends with: the same error, because repeating cannot mend it or was tried often enough, or that of the context. It
 // waits as long as the other side asked for, or else half of a doubling step and up to the other half by chance: many
@@ -36,7 +40,7 @@ func (r *Retries) Wait(ctx context.Context, err error) error {
 	}
 	r.failed++
 	var f *fault.Error
-	if !errors.As(err, &f) || !f.Class.Retryable() || r.failed >= cmp.Or(r.Attempts, 5) {
+	if !errors.As(err, &f) || !f.Class.Retryable() || errors.Is(err, ErrNotSent) || r.failed >= cmp.Or(r.Attempts, 5) {
 		return err
 	}
 	wait := f.After
