@@ -32,7 +32,8 @@ func (e *Engine) RunConnection(ctx context.Context, c *Connection, job Job) []Re
 		job := job
 		job.unlisted = i >= len(tenants)
 		wg.Go(func() {
-			defer lanes.enter(e.isFailing(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}))()
+			ctx, leave := lanes.enter(ctx, e.isFailing(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}))
+			defer leave()
 			results[i] = e.Run(ctx, c, t, job)
 		})
 	}

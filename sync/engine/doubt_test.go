@@ -110,7 +110,7 @@ func TestLanesGiveBackTheirOwnPlaces(t *testing.T) {
 			l := newLanes()
 			for range 4 {
 				go func() {
-					leave := l.enter(false)
+					_, leave := l.enter(t.Context(), false)
 					time.Sleep(slowAfter)
 					leave()
 				}()

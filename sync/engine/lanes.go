@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"context"
 	"sync"
 	"time"
 
+	"dirsyncd/connectors"
 	"dirsyncd/sync/patience"
 )
 
@@ -18,7 +20,7 @@ const (
 )
 
 // lanes let many tenants take turns so that those which hang or fail do not delay the others: a tenant that
-// failed last time, or that takes long, goes on in a lane of its own.
+// failed last time, that takes long, or that waits by itself, goes on in the slow lane.
 type lanes struct {
 	fast, slow chan struct{}
 	patience   patience.Patience // with a tenant in the fast lane
@@ -31,41 +33,72 @@ func newLanes() *lanes {
 	}
 }
 
-// enter waits for a place and returns the function that gives it back.
-func (l *lanes) enter(slow bool) (leave func()) {
+// enter waits for a place. A tenant that is slow from the start takes one in the slow lane. What it does it must do under
+// the context that comes back; leave gives the place back.
+func (l *lanes) enter(ctx context.Context, slow bool) (_ context.Context, leave func()) {
 	if slow {
 		l.slow <- struct{}{}
-		return func() { <-l.slow }
+		return ctx, func() { <-l.slow }
 	}
 	l.fast <- struct{}{}
-	began, limit := time.Now(), l.patience.Limit()
-	var mu sync.Mutex
-	place := l.fast // nil once it was given back
-	mu.Lock()
-	defer mu.Unlock()
-	var moving *time.Timer
-	moving = time.AfterFunc(limit, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if place == nil {
-			return
-		}
-		select {
-		case l.slow <- struct{}{}:
-			<-place
-			place = l.slow
-		default: // that lane is full, too: stay for now
-			moving.Reset(limit)
-		}
-	})
-	return func() {
-		mu.Lock()
-		defer mu.Unlock()
-		moving.Stop()
-		if place == l.fast {
-			l.patience.Learn(time.Since(began))
-		}
-		<-place
-		place = nil
+	t := &turn{lanes: l, place: l.fast, began: time.Now(), limit: l.patience.Limit()}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.moving = time.AfterFunc(t.limit, t.tooLong)
+	return connectors.WithWaits(ctx, t.waits), t.leave
+}
+
+// turn is one tenant's, from the fast lane on.
+type turn struct {
+	lanes  *lanes
+	began  time.Time
+	limit  time.Duration
+	moving *time.Timer
+
+	mu    sync.Mutex
+	place chan struct{} // the lane that it is in; nil when it has left
+	// waited: it waited for a pace, or to try again. That is nobody's slowness.
+	waited bool
+}
+
+// tooLong moves the tenant to the slow lane, or tries to after a while when that is full.
+func (t *turn) tooLong() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.place == t.lanes.fast && !t.move() {
+		t.moving.Reset(t.limit)
 	}
+}
+
+// waits takes note that the tenant is about to wait by itself. It needs no place in the fast lane for that.
+func (t *turn) waits() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.waited = true
+	if t.place == t.lanes.fast {
+		t.move()
+	}
+}
+
+// move changes to the slow lane if there is room. The caller holds the lock.
+func (t *turn) move() bool {
+	select {
+	case t.lanes.slow <- struct{}{}:
+		<-t.place
+		t.place = t.lanes.slow
+		return true
+	default:
+		return false
+	}
+}
+
+func (t *turn) leave() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.moving.Stop()
+	if t.place == t.lanes.fast && !t.waited {
+		t.lanes.patience.Learn(time.Since(t.began))
+	}
+	<-t.place
+	t.place = nil
 }

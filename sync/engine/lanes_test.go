@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"dirsyncd/connectors"
 )
 
 // TestLanesMoveOn: tenants that take long leave their places to others as soon as the slow lane has room, and
@@ -11,16 +13,20 @@ import (
 func TestLanesMoveOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLanes()
+		enter := func(slow bool) func() {
+			_, leave := l.enter(t.Context(), slow)
+			return leave
+		}
 		var slow []func()
 		for range slowTenants {
-			slow = append(slow, l.enter(true))
+			slow = append(slow, enter(true))
 		}
 		var fast []func()
 		for range tenantsAtOnce {
-			fast = append(fast, l.enter(false))
+			fast = append(fast, enter(false))
 		}
 		entered := make(chan func(), 1)
-		go func() { entered <- l.enter(false) }()
+		go func() { entered <- enter(false) }()
 		time.Sleep(10 * slowAfter)
 		if len(entered) > 0 {
 			t.Fatal("there was no place, and somebody entered")
@@ -50,11 +56,11 @@ func TestLanesLearn(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLanes()
 			for range 20 {
-				leave := l.enter(false)
+				_, leave := l.enter(t.Context(), false)
 				time.Sleep(c.usual)
 				leave()
 			}
-			leave := l.enter(false)
+			_, leave := l.enter(t.Context(), false)
 			time.Sleep(c.patience - time.Millisecond)
 			synctest.Wait()
 			early := len(l.slow)
@@ -69,4 +75,41 @@ func TestLanesLearn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLanesWaits: a tenant that waits for a pace keeps nobody waiting, and teaches nothing about how long tenants take.
+func TestLanesWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLanes()
+		for range 20 {
+			_, leave := l.enter(t.Context(), false)
+			time.Sleep(2 * quickest)
+			leave()
+		}
+		usual := l.patience.Limit()
+		began := time.Now()
+		var leave []func()
+		for range slowTenants + tenantsAtOnce {
+			ctx, done := l.enter(t.Context(), false)
+			connectors.Waits(ctx)
+			leave = append(leave, done)
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("tenants that wait kept others waiting for %s", took)
+		}
+		time.Sleep(time.Minute) // the last of them found no room in the slow lane
+		for _, done := range leave {
+			done()
+		}
+		if got := l.patience.Limit(); got != usual {
+			t.Errorf("a wait was taken for slowness: %s, and %s before", got, usual)
+		}
+		if len(l.fast)+len(l.slow) != 0 {
+			t.Error("a place was not given back")
+		}
+		ctx, done := l.enter(t.Context(), true)
+		connectors.Waits(ctx)
+		done()
+		connectors.Waits(ctx)
+	})
 }

@@ -7,6 +7,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/sync/fault"
 )
 
 // perSecond takes so many units, one at a time, and returns how many there were in a second.
@@ -87,6 +90,27 @@ func TestBucketGivesBack(t *testing.T) {
 		perSecond(t, b, 1)
 		if took := time.Since(began); took != time.Second {
 			t.Errorf("waited %s for units that nobody used", took)
+		}
+	})
+}
+
+// TestWaitsAreTold: who shares places out learns of every wait for a pace and before a retry, and of no others.
+func TestWaitsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := 0
+		ctx := connectors.WithWaits(t.Context(), func() { told++ })
+		b := NewBucket(BucketOptions{Rate: 1, Burst: 1, Slowest: 1})
+		for want := range 3 {
+			if err := b.Take(ctx, 1); err != nil || told != want {
+				t.Errorf("%d waits were told, want %d; %v", told, want, err)
+			}
+		}
+		var r Retries
+		if err := r.Wait(ctx, &fault.Error{Class: fault.Transient}); err != nil || told != 3 {
+			t.Errorf("a retry was not told: %v", err)
+		}
+		if err := r.Wait(ctx, &fault.Error{Class: fault.Invalid}); err == nil || told != 3 {
+			t.Errorf("what is not tried again was told: %v", err)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"dirsyncd/connectors"
 	"dirsyncd/sync/fault"
 )
 
@@ -57,8 +58,9 @@ func (r *Retries) Wait(ctx context.Context, err error) error {
 	return r.Sleep(ctx, wait)
 }
 
-// Sleep waits, or returns the cause of the context's end.
+// Sleep waits, or returns the cause of the context's end. All waits for a pace and before retries are made with it.
 func Sleep(ctx context.Context, d time.Duration) error {
+	connectors.Waits(ctx)
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
