@@ -389,6 +389,42 @@ func TestTenantsComeAndGo(t *testing.T) {
 	}
 }
 
+// TestReadElsewhere: one process lists the tenants and another reads them, from the first one's cursors on.
+func TestReadElsewhere(t *testing.T) {
+	w := newWorld(t, 3, microsoftsim.Population{People: 10, Groups: 2, SKUs: 1}, microsoftsim.Pages{})
+	path := w.delegated()
+	w.customers[1].Revoke(partnerAppID)
+	open := func() *Connector { return w.open(func(c *Config) { delegate(c, path) }) }
+	lists, reads := open(), open()
+	tenants := w.tenants(lists)
+	at := func(t *microsoftsim.Tenant) connectors.Tenant {
+		return tenants[slices.IndexFunc(tenants, func(o connectors.Tenant) bool { return o.ID == t.ID() })]
+	}
+	for _, tenant := range []connectors.Tenant{at(w.customers[0]), at(w.partner)} {
+		for _, stream := range tenant.Streams {
+			here, err := read(t.Context(), lists, tenant, stream)
+			if err != nil {
+				t.Fatal(err)
+			}
+			there, err := read(t.Context(), reads, tenant, stream)
+			if err != nil || len(there.Objects) != len(here.Objects) || there.Proof == nil || *there.Proof != *here.Proof {
+				t.Errorf("%s: %d objects and %d elsewhere, %v", stream, len(here.Objects), len(there.Objects), err)
+			}
+		}
+	}
+	first, err := read(t.Context(), lists, at(w.customers[2]), streamUsers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	added := w.customers[2].AddUser(nil)
+	if page, err := readFrom(t.Context(), reads, at(w.customers[2]), streamUsers, first.Cursor); err != nil || len(page.Objects) != 1 || page.Objects[0].ID != added {
+		t.Errorf("changes, elsewhere: %+v, %v", page.Objects, err)
+	}
+	if _, err := read(t.Context(), reads, at(w.customers[1]), streamUsers); fault.ClassOf(err) != fault.Auth || !strings.Contains(fault.Hint(err), "applicationconsents") {
+		t.Errorf("without consent, elsewhere: %v", err)
+	}
+}
+
 // TestOneCustomerHangsInPartnerCenter: the partner's own road stays open.
 func TestOneCustomerHangsInPartnerCenter(t *testing.T) {
 	w := newWorld(t, 2, microsoftsim.Population{People: 10, SKUs: 1}, microsoftsim.Pages{})
