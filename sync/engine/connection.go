@@ -26,14 +26,14 @@ func (e *Engine) RunConnection(ctx context.Context, c *Connection, job Job) []Re
 		return []Result{e.failed(ctx, c, job, err)}
 	}
 	results := make([]Result, len(tenants)+len(unlisted))
-	lanes := newLanes()
+	queue := newTenantQueue()
 	var wg sync.WaitGroup
 	for i, t := range slices.Concat(tenants, unlisted) {
 		job := job
 		job.unlisted = i >= len(tenants)
 		wg.Go(func() {
-			ctx, leave := lanes.enter(ctx, e.isFailing(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}))
-			defer leave()
+			ctx, release := queue.acquire(ctx, e.isFailing(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}))
+			defer release()
 			results[i] = e.Run(ctx, c, t, job)
 		})
 	}

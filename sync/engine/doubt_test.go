@@ -104,20 +104,20 @@ func (b *brokenOnce) Read(ctx context.Context, req connectors.Request, emit func
 }
 
 // A tenant that is done just as it would be moved to the slow lane gives back its own place, and no other.
-func TestLanesGiveBackTheirOwnPlaces(t *testing.T) {
+func TestTenantQueueGetsItsOwnPlacesBack(t *testing.T) {
 	for round := range 200 {
 		synctest.Test(t, func(t *testing.T) {
-			l := newLanes()
+			q := newTenantQueue()
 			for range 4 {
 				go func() {
-					_, leave := l.enter(t.Context(), false)
+					_, release := q.acquire(t.Context(), false)
 					time.Sleep(slowAfter)
-					leave()
+					release()
 				}()
 			}
 			time.Sleep(time.Minute)
-			if len(l.fast)+len(l.slow) != 0 {
-				t.Fatalf("round %d: after all have left, %d and %d places are taken", round, len(l.fast), len(l.slow))
+			if len(q.fast)+len(q.slow) != 0 {
+				t.Fatalf("round %d: after all have left, %d and %d places are taken", round, len(q.fast), len(q.slow))
 			}
 		})
 	}

@@ -19,38 +19,38 @@ const (
 	slowAfter, quickest = 250 * time.Millisecond, 25 * time.Millisecond
 )
 
-// lanes let many tenants take turns so that those which hang or fail do not delay the others: a tenant that
+// tenantQueue lets many tenants take turns so that those which hang or fail do not delay the others: a tenant that
 // failed last time, that takes long, or that waits by itself, goes on in the slow lane.
-type lanes struct {
+type tenantQueue struct {
 	fast, slow chan struct{}
 	patience   patience.Patience // with a tenant in the fast lane
 }
 
-func newLanes() *lanes {
-	return &lanes{
+func newTenantQueue() *tenantQueue {
+	return &tenantQueue{
 		fast: make(chan struct{}, tenantsAtOnce), slow: make(chan struct{}, slowTenants),
 		patience: patience.Patience{First: slowAfter, Least: quickest, Most: slowAfter, Over: 8},
 	}
 }
 
-// enter waits for a place. A tenant that is slow from the start takes one in the slow lane. What it does it must do under
-// the context that comes back; leave gives the place back.
-func (l *lanes) enter(ctx context.Context, slow bool) (_ context.Context, leave func()) {
+// acquire waits for a place. A tenant that is slow from the start takes one in the slow lane. What it does it must do under
+// the context that comes back; release gives the place back.
+func (q *tenantQueue) acquire(ctx context.Context, slow bool) (_ context.Context, release func()) {
 	if slow {
-		l.slow <- struct{}{}
-		return ctx, func() { <-l.slow }
+		q.slow <- struct{}{}
+		return ctx, func() { <-q.slow }
 	}
-	l.fast <- struct{}{}
-	t := &turn{lanes: l, place: l.fast, began: time.Now(), limit: l.patience.Limit()}
+	q.fast <- struct{}{}
+	t := &turn{queue: q, place: q.fast, began: time.Now(), limit: q.patience.Limit()}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.moving = time.AfterFunc(t.limit, t.tooLong)
-	return connectors.WithWaits(ctx, t.waits), t.leave
+	return connectors.WithWaits(ctx, t.waits), t.release
 }
 
 // turn is one tenant's, from the fast lane on.
 type turn struct {
-	lanes  *lanes
+	queue  *tenantQueue
 	began  time.Time
 	limit  time.Duration
 	moving *time.Timer
@@ -65,7 +65,7 @@ type turn struct {
 func (t *turn) tooLong() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.place == t.lanes.fast && !t.move() {
+	if t.place == t.queue.fast && !t.move() {
 		t.moving.Reset(t.limit)
 	}
 }
@@ -75,7 +75,7 @@ func (t *turn) waits() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.waited = true
-	if t.place == t.lanes.fast {
+	if t.place == t.queue.fast {
 		t.move()
 	}
 }
@@ -83,21 +83,21 @@ func (t *turn) waits() {
 // move changes to the slow lane if there is room. The caller holds the lock.
 func (t *turn) move() bool {
 	select {
-	case t.lanes.slow <- struct{}{}:
+	case t.queue.slow <- struct{}{}:
 		<-t.place
-		t.place = t.lanes.slow
+		t.place = t.queue.slow
 		return true
 	default:
 		return false
 	}
 }
 
-func (t *turn) leave() {
+func (t *turn) release() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.moving.Stop()
-	if t.place == t.lanes.fast && !t.waited {
-		t.lanes.patience.Learn(time.Since(t.began))
+	if t.place == t.queue.fast && !t.waited {
+		t.queue.patience.Learn(time.Since(t.began))
 	}
 	<-t.place
 	t.place = nil

@@ -8,14 +8,14 @@ import (
 	"dirsyncd/connectors"
 )
 
-// TestLanesMoveOn: tenants that take long leave their places to others as soon as the slow lane has room, and
+// TestTenantQueueMovesOn: tenants that take long release their places to others as soon as the slow lane has room, and
 // everybody's place comes back.
-func TestLanesMoveOn(t *testing.T) {
+func TestTenantQueueMovesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLanes()
+		q := newTenantQueue()
 		enter := func(slow bool) func() {
-			_, leave := l.enter(t.Context(), slow)
-			return leave
+			_, release := q.acquire(t.Context(), slow)
+			return release
 		}
 		var slow []func()
 		for range slowTenants {
@@ -37,77 +37,77 @@ func TestLanesMoveOn(t *testing.T) {
 		if len(entered) == 0 {
 			t.Fatal("nobody moved when there was room")
 		}
-		for _, leave := range append(append(slow[1:], fast...), <-entered) {
-			leave()
+		for _, release := range append(append(slow[1:], fast...), <-entered) {
+			release()
 		}
 		time.Sleep(10 * slowAfter)
 		synctest.Wait()
-		if len(l.fast)+len(l.slow) != 0 {
-			t.Errorf("%d and %d places were not given back", len(l.fast), len(l.slow))
+		if len(q.fast)+len(q.slow) != 0 {
+			t.Errorf("%d and %d places were not given back", len(q.fast), len(q.slow))
 		}
 	})
 }
 
-// TestLanesLearn: where tenants are quick, one that hangs is told from them soon.
-func TestLanesLearn(t *testing.T) {
+// TestTenantQueueLearns: where tenants are quick, one that hangs is told from them soon.
+func TestTenantQueueLearns(t *testing.T) {
 	for _, c := range []struct{ usual, patience time.Duration }{
 		{time.Millisecond, quickest}, {20 * time.Millisecond, 80 * time.Millisecond}, {200 * time.Millisecond, slowAfter},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			l := newLanes()
+			q := newTenantQueue()
 			for range 20 {
-				_, leave := l.enter(t.Context(), false)
+				_, release := q.acquire(t.Context(), false)
 				time.Sleep(c.usual)
-				leave()
+				release()
 			}
-			_, leave := l.enter(t.Context(), false)
+			_, release := q.acquire(t.Context(), false)
 			time.Sleep(c.patience - time.Millisecond)
 			synctest.Wait()
-			early := len(l.slow)
+			early := len(q.slow)
 			time.Sleep(2 * time.Millisecond)
 			synctest.Wait()
-			if early != 0 || len(l.slow) != 1 {
-				t.Errorf("usual %s: %d moved before %s, %d after", c.usual, early, c.patience, len(l.slow))
+			if early != 0 || len(q.slow) != 1 {
+				t.Errorf("usual %s: %d moved before %s, %d after", c.usual, early, c.patience, len(q.slow))
 			}
-			leave()
-			if len(l.slow)+len(l.fast) != 0 {
+			release()
+			if len(q.slow)+len(q.fast) != 0 {
 				t.Error("the place was not given back")
 			}
 		})
 	}
 }
 
-// TestLanesWaits: a tenant that waits for a pace keeps nobody waiting, and teaches nothing about how long tenants take.
-func TestLanesWaits(t *testing.T) {
+// TestTenantQueueAndWaits: a tenant that waits for a pace keeps nobody waiting, and teaches nothing about how long tenants take.
+func TestTenantQueueAndWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLanes()
+		q := newTenantQueue()
 		for range 20 {
-			_, leave := l.enter(t.Context(), false)
+			_, release := q.acquire(t.Context(), false)
 			time.Sleep(2 * quickest)
-			leave()
+			release()
 		}
-		usual := l.patience.Limit()
+		usual := q.patience.Limit()
 		began := time.Now()
-		var leave []func()
+		var release []func()
 		for range slowTenants + tenantsAtOnce {
-			ctx, done := l.enter(t.Context(), false)
+			ctx, done := q.acquire(t.Context(), false)
 			connectors.Waits(ctx)
-			leave = append(leave, done)
+			release = append(release, done)
 		}
 		if took := time.Since(began); took != 0 {
 			t.Errorf("tenants that wait kept others waiting for %s", took)
 		}
 		time.Sleep(time.Minute) // the last of them found no room in the slow lane
-		for _, done := range leave {
+		for _, done := range release {
 			done()
 		}
-		if got := l.patience.Limit(); got != usual {
+		if got := q.patience.Limit(); got != usual {
 			t.Errorf("a wait was taken for slowness: %s, and %s before", got, usual)
 		}
-		if len(l.fast)+len(l.slow) != 0 {
+		if len(q.fast)+len(q.slow) != 0 {
 			t.Error("a place was not given back")
 		}
-		ctx, done := l.enter(t.Context(), true)
+		ctx, done := q.acquire(t.Context(), true)
 		connectors.Waits(ctx)
 		done()
 		connectors.Waits(ctx)
