@@ -46,7 +46,7 @@ func (c *Connector) checkCustomers(ctx context.Context, list []*customer) []conn
 			}
 			healthy = false
 			f.Detail, f.Hint = common(f.Detail, list[i].id), common(f.Hint, list[i].id)
-			troubles[f] = append(troubles[f], c.choice.nameOf(list[i])+" ("+list[i].id+")")
+			troubles[f] = append(troubles[f], c.filter.nameOf(list[i])+" ("+list[i].id+")")
 		}
 		if healthy {
 			good++
@@ -82,8 +82,8 @@ func common(text, id string) string {
 
 // tryCustomer makes the small requests by which a reader finds out what it may read.
 func (c *Connector) tryCustomer(ctx context.Context, one *customer) []connectors.Finding {
-	tenant := c.choice.tenant(one, nil)
-	r, err := c.room(one.id)
+	tenant := c.filter.tenant(one, nil)
+	r, err := c.client(one.id)
 	if err != nil {
 		return []connectors.Finding{failure("customer", err)}
 	}

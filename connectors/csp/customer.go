@@ -140,14 +140,14 @@ func rank(word string) int {
 	}
 }
 
-// choice says which customers belong to the connection. Names are compared whole, never in part.
-type choice struct {
+// customerFilter says which customers belong to the connection. Names are compared whole, never in part.
+type customerFilter struct {
 	include, exclude map[string]bool
 	named            map[string]string // lower-case tenant id to name
 	newTenants       bool
 }
 
-func newChoice(c *Config) choice {
+func newCustomerFilter(c *Config) customerFilter {
 	set := func(list []string) map[string]bool {
 		m := make(map[string]bool, len(list))
 		for _, name := range list {
@@ -159,7 +159,7 @@ func newChoice(c *Config) choice {
 	for id, name := range c.Customers {
 		named[strings.ToLower(id)] = strings.TrimSpace(name)
 	}
-	return choice{set(c.Include), set(c.Exclude), named, c.NewTenants}
+	return customerFilter{set(c.Include), set(c.Exclude), named, c.NewTenants}
 }
 
 // in reports whether a list names a customer by its id or one of its domains.
@@ -168,38 +168,38 @@ func (c *customer) in(list map[string]bool) bool {
 }
 
 // belongs reports whether a customer belongs to the connection.
-func (h *choice) belongs(c *customer) bool {
-	_, named := h.named[c.id]
+func (f *customerFilter) belongs(c *customer) bool {
+	_, named := f.named[c.id]
 	switch {
-	case c.in(h.exclude):
+	case c.in(f.exclude):
 		return false
-	case named || c.in(h.include):
+	case named || c.in(f.include):
 		return true
 	default:
-		return h.newTenants && len(h.include) == 0
+		return f.newTenants && len(f.include) == 0
 	}
 }
 
 // pick returns the customers that belong to the connection, by name.
-func (h *choice) pick(all map[string]*customer) []*customer {
+func (f *customerFilter) pick(all map[string]*customer) []*customer {
 	var list []*customer
 	for _, c := range all {
-		if h.belongs(c) {
+		if f.belongs(c) {
 			list = append(list, c)
 		}
 	}
 	slices.SortFunc(list, func(a, b *customer) int {
-		return cmp.Or(strings.Compare(strings.ToLower(h.nameOf(a)), strings.ToLower(h.nameOf(b))), strings.Compare(a.id, b.id))
+		return cmp.Or(strings.Compare(strings.ToLower(f.nameOf(a)), strings.ToLower(f.nameOf(b))), strings.Compare(a.id, b.id))
 	})
 	return list
 }
 
 // nameOf is the operator's name for a customer, or the sources'.
-func (h *choice) nameOf(c *customer) string { return cmp.Or(h.named[c.id], c.name) }
+func (f *customerFilter) nameOf(c *customer) string { return cmp.Or(f.named[c.id], c.name) }
 
 // tenant describes the customer's directory.
-func (h *choice) tenant(c *customer, streams []string) connectors.Tenant {
-	return connectors.Tenant{ID: c.id, Name: h.nameOf(c), Domain: c.domain, Streams: streams}
+func (f *customerFilter) tenant(c *customer, streams []string) connectors.Tenant {
+	return connectors.Tenant{ID: c.id, Name: f.nameOf(c), Domain: c.domain, Streams: streams}
 }
 
 // Attributes of customers.
@@ -212,9 +212,9 @@ const (
 )
 
 // object describes the customer itself.
-func (h *choice) object(c *customer) directory.Object {
+func (f *customerFilter) object(c *customer) directory.Object {
 	o := directory.Object{Kind: directory.Customer, ID: c.id}
-	o.SetText(directory.FieldName, h.nameOf(c))
+	o.SetText(directory.FieldName, f.nameOf(c))
 	o.SetText(directory.FieldDomain, c.domain)
 	if len(c.domains) > 0 {
 		o.Set(directory.FieldDomains, directory.List(c.domains...))

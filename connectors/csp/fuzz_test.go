@@ -17,7 +17,7 @@ func FuzzLists(f *testing.F) {
 	f.Add(`{"items":[{"id":"s","quantity":3,"commitmentEndDate":"9999-12-31T00:00:00Z"}]}`)
 	f.Add(`{"items":{},"links":{"next":{"uri":7}}}`)
 	now := time.Now()
-	h := newChoice(Defaults())
+	h := newCustomerFilter(Defaults())
 	f.Fuzz(func(t *testing.T, body string) {
 		var c collection
 		var o odata

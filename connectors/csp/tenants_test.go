@@ -132,7 +132,7 @@ func TestOneBadOfMany(t *testing.T) {
 	if _, err := read(t.Context(), c, hung, streamUsers); fault.ClassOf(err) != fault.Transient || time.Since(began) > 200*time.Millisecond {
 		t.Errorf("asked again: %v after %s", err, time.Since(began))
 	}
-	w.shift.Store(int64(closedFor))
+	w.shift.Store(int64(openFor))
 	release()
 	release = func() {}
 	if _, err := read(t.Context(), c, hung, streamUsers); err != nil {
@@ -263,7 +263,7 @@ func TestParallel(t *testing.T) {
 	w := newWorld(t, 12, microsoftsim.Population{People: 5, Groups: 2, SKUs: 1}, microsoftsim.Pages{})
 	c := w.open(func(c *Config) { c.Parallel = 3 })
 	list := w.tenants(c)
-	c.gate.patience.First, c.gate.patience.Least, c.gate.patience.Most = time.Hour, time.Hour, time.Hour // however busy the machine is, nothing hangs
+	c.limiter.patience.First, c.limiter.patience.Least, c.limiter.patience.Most = time.Hour, time.Hour, time.Hour // however busy the machine is, nothing hangs
 	w.s.ResetCounts()
 	w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Hang, Path: "/v1.0/"}) // so that requests pile up
 	var wg sync.WaitGroup
@@ -375,8 +375,8 @@ func TestTenantsComeAndGo(t *testing.T) {
 	}
 	w.s.SetCustomers(microsoftsim.Customer{Tenant: w.customers[0].ID(), Name: "One", Domain: "one.test", Relationship: "reseller"})
 	w.s.SetRelationships()
-	if n := len(w.tenants(c)); n != 2 || len(c.rooms.open) != 1 {
-		t.Errorf("%d tenants, %d rooms", n, len(c.rooms.open))
+	if n := len(w.tenants(c)); n != 2 || len(c.clients.open) != 1 {
+		t.Errorf("%d tenants, %d clients", n, len(c.clients.open))
 	}
 	added := w.addCustomer(microsoftsim.Population{People: 4})
 	list := w.tenants(c)
