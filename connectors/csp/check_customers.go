@@ -82,7 +82,6 @@ func common(text, id string) string {
 
 // tryCustomer makes the small requests by which a reader finds out what it may read.
 func (c *Connector) tryCustomer(ctx context.Context, one *customer) []connectors.Finding {
-	tenant := c.filter.tenant(one, nil)
 	r, err := c.client(one.id)
 	if err != nil {
 		return []connectors.Finding{failure("customer", err)}
@@ -106,7 +105,7 @@ func (c *Connector) tryCustomer(ctx context.Context, one *customer) []connectors
 		if strings.HasPrefix(found[i].Subject, "permission") {
 			f.Class = fault.Forbidden
 		}
-		if hint, ok := c.hint(tenant.ID, f); ok {
+		if hint, ok := c.hint(one.id, f); ok {
 			found[i].Hint = hint
 		}
 	}

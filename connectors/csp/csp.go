@@ -3,7 +3,7 @@
 // credentials, its own pace and its own troubles.
 //
 // What is read of one customer is read by package entra. What is here is the partner's side: who the customers are
-// (sources.go, customer.go, listing.go), how to get in (refresh.go, tenantclients.go), what they have bought (licences.go), and in
+// (sources.go, customer.go, customerfilter.go, listing.go), how to get in (refresh.go, tenantclients.go), what they have bought (licences.go), and in
 // whose court the ball is when a customer cannot be read (explain.go).
 package csp
 
@@ -192,7 +192,7 @@ func (c *Connector) Tenants(ctx context.Context) ([]connectors.Tenant, error) {
 	all := c.reconciled(got)
 	for _, one := range c.filter.pick(all) {
 		if one.id != c.partnerID() {
-			list = append(list, c.filter.tenant(one, streams))
+			list = append(list, connectors.Tenant{ID: one.id, Name: c.filter.nameOf(one), Domain: one.domain, Streams: streams})
 		}
 	}
 	c.clients.keep(list, all)

@@ -25,7 +25,7 @@ func FuzzLists(f *testing.F) {
 			var a answers
 			_ = eachOf(*c.Items, func(p *partnerCustomer) error { a.center = append(a.center, p); return nil })
 			for _, one := range reconcile(a, now) {
-				_ = h.object(one)
+				_ = one.object(h.nameOf(one))
 			}
 			ts := &terms{}
 			_ = eachOf(*c.Items, func(p *partnerSubscription) error {
@@ -43,7 +43,7 @@ func FuzzLists(f *testing.F) {
 				return nil
 			})
 			for _, one := range reconcile(a, now) {
-				_ = h.object(one)
+				_ = one.object(h.nameOf(one))
 			}
 		}
 	})

@@ -35,7 +35,7 @@ func (c *Connector) readCustomers(ctx context.Context, req connectors.Request, e
 			if err := c.addDetail(ctx, one); err != nil {
 				return err
 			}
-			page.Objects = append(page.Objects, c.filter.object(one))
+			page.Objects = append(page.Objects, one.object(c.filter.nameOf(one)))
 		}
 		if len(list) == 0 {
 			page.Invalid = got.unreadable(op)
