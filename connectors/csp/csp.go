@@ -3,8 +3,9 @@
 // credentials, its own pace and its own troubles.
 //
 // What is read of one customer is read by package entra. What is here is the partner's side: who the customers are
-// (sources.go, customer.go, customerfilter.go, listing.go), how to get in (refresh.go, tenantclients.go), what they have bought (licences.go), and in
-// whose court the ball is when a customer cannot be read (explain.go).
+// (source, customer), how to get in (refresh, token, tenantclients), how not to be a burden to the service or to each
+// other (transport), what customers have bought (stream_licences), and in whose court the ball is when one cannot be
+// read (explain).
 package csp
 
 import (
