@@ -52,8 +52,8 @@ func NewPace(o PaceOptions) *Pace {
 	return &Pace{share: share, directory: bucket(smallQuota), intune: bucket(intuneQuota)}
 }
 
-// Sized tells how many users the tenant has: the quota grows with it.
-func (p *Pace) Sized(users int) {
+// SetTenantSize tells how many users the tenant has: the quota grows with it.
+func (p *Pace) SetTenantSize(users int) {
 	quota := smallQuota
 	switch {
 	case users > 500:
@@ -76,11 +76,13 @@ func (p *Pace) Learn(req *http.Request, status int, header http.Header) {
 	if units, err := strconv.ParseFloat(header.Get("X-Ms-Resource-Unit"), 64); err == nil && units >= 0 && units < 1000 {
 		b.Charge(units - cost)
 	}
-	b.Heed(status, nearLimit(header))
+	b.OnResponse(status, nearLimit(header))
 }
 
-// heed looks at the answer to a part of a batch, which comes to Learn as a whole that went well.
-func (p *Pace) heed(status int, header http.Header) { p.directory.Heed(status, nearLimit(header)) }
+// onResponse looks at the answer to a part of a batch, which comes to Learn as a whole that went well.
+func (p *Pace) onResponse(status int, header http.Header) {
+	p.directory.OnResponse(status, nearLimit(header))
+}
 
 // nearLimit reports whether an answer says that the limit is near: 0.8 to 1.8 times the limit are told.
 func nearLimit(header http.Header) bool {

@@ -345,7 +345,7 @@ func TestBatchCosts(t *testing.T) {
 	p := NewPace(PaceOptions{Now: c.now, Sleep: c.sleep})
 	c.run(t, p, req, 100) // the burst
 	before := c.run(t, p, req, 100)
-	p.heed(http.StatusTooManyRequests, http.Header{})
+	p.onResponse(http.StatusTooManyRequests, http.Header{})
 	if after := c.run(t, p, req, 100); after < 0.49*before || after > 0.51*before {
 		t.Errorf("%.1f a second, and %.1f after a refusal", before, after)
 	}

@@ -83,8 +83,8 @@ func (b *Bucket) Charge(units float64) {
 	b.level -= units
 }
 
-// Heed makes the bucket fill more slowly or faster after an answer. near: the service says that its limit is near.
-func (b *Bucket) Heed(status int, near bool) {
+// OnResponse makes the bucket fill more slowly or faster after an answer. near: the service says that its limit is near.
+func (b *Bucket) OnResponse(status int, near bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -101,4 +101,4 @@ func (b *Bucket) Heed(status int, near bool) {
 func (b *Bucket) Wait(ctx context.Context, _ *http.Request) error { return b.Take(ctx, 1) }
 
 // Learn implements Pace.
-func (b *Bucket) Learn(_ *http.Request, status int, _ http.Header) { b.Heed(status, false) }
+func (b *Bucket) Learn(_ *http.Request, status int, _ http.Header) { b.OnResponse(status, false) }

@@ -39,14 +39,14 @@ func TestBucket(t *testing.T) {
 			t.Errorf("what was saved up took %s", took)
 		}
 		near("the rate", 10)
-		b.Heed(http.StatusTooManyRequests, false)
+		b.OnResponse(http.StatusTooManyRequests, false)
 		near("told that it is too much", 5)
-		b.Heed(http.StatusOK, true)
+		b.OnResponse(http.StatusOK, true)
 		near("told that the limit is near", 4.5)
-		b.Heed(http.StatusInternalServerError, false)
+		b.OnResponse(http.StatusInternalServerError, false)
 		near("another error", 4.5)
 		for range 20 {
-			b.Heed(http.StatusTooManyRequests, false)
+			b.OnResponse(http.StatusTooManyRequests, false)
 		}
 		near("the slowest", 10.0/8)
 		for range 100 {
