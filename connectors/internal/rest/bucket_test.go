@@ -3,7 +3,9 @@ package rest
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,6 +113,35 @@ func TestWaitsAreTold(t *testing.T) {
 		}
 		if err := r.Wait(ctx, &fault.Error{Class: fault.Invalid}); err == nil || told != 3 {
 			t.Errorf("what is not tried again was told: %v", err)
+		}
+	})
+}
+
+// TestThrottledOnce: a refusal slows the pace down once, the repetition takes from the pace again, and the wait that the
+// service asked for is the only one.
+func TestThrottledOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		b := NewBucket(BucketOptions{Rate: 1, Burst: 1, Slowest: 1.0 / 64})
+		transport := NewTransport(Options{
+			Hosts: []string{"graph.test"}, Pace: b,
+			Base: roundTrip(func(*http.Request) (*http.Response, error) {
+				resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader("{}"))}
+				if sent++; sent == 1 {
+					resp.StatusCode, resp.Header["Retry-After"] = http.StatusTooManyRequests, []string{"10"}
+				}
+				return resp, nil
+			}),
+		})
+		began := time.Now()
+		if _, err := get(t, transport, "https://graph.test/"); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took != 10*time.Second || sent != 2 {
+			t.Errorf("%d requests in %s", sent, took)
+		}
+		if rate := perSecond(t, b, 100); rate < 0.5 || rate > 0.52 {
+			t.Errorf("%.2f a second after one refusal", rate)
 		}
 	})
 }
