@@ -14,65 +14,65 @@ import (
 	"dirsyncd/connectors/entra"
 )
 
-// room is what is kept for one customer's tenant: its reader, with its credential and its pace.
-type room struct {
+// tenantClient is what is kept for one customer's tenant: its reader, with its credential and its pace.
+type tenantClient struct {
 	reader *entra.Reader
 	graph  *api
 	center partnerCenter
 }
 
-// rooms are the tenants that have been read. It may be used by many goroutines.
-type rooms struct {
+// tenantClients are those of the tenants that have been read. It may be used by many goroutines.
+type tenantClients struct {
 	mu    sync.Mutex
-	open  map[string]*room
+	open  map[string]*tenantClient
 	known map[string]*customer
 }
 
 // keep lets go of the tenants that are listed no more, and remembers what is known of the others.
-func (r *rooms) keep(list []connectors.Tenant, known map[string]*customer) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (t *tenantClients) keep(list []connectors.Tenant, known map[string]*customer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	listed := make(map[string]bool, len(list))
-	for _, t := range list {
-		listed[t.ID] = true
+	for _, one := range list {
+		listed[one.ID] = true
 	}
-	for id := range r.open {
+	for id := range t.open {
 		if !listed[id] {
-			delete(r.open, id)
+			delete(t.open, id)
 		}
 	}
-	r.known = known
+	t.known = known
 }
 
 // learn remembers what is known of customers.
-func (r *rooms) learn(known map[string]*customer) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.known = known
+func (t *tenantClients) learn(known map[string]*customer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.known = known
 }
 
 // about returns what the sources last said of a customer, or nil.
-func (r *rooms) about(id string) *customer {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.known[id]
+func (t *tenantClients) about(id string) *customer {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.known[id]
 }
 
-// enter returns a tenant's room, and makes it when make is given and there is none.
-func (r *rooms) enter(id string, furnish func() (*room, error)) (*room, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if one := r.open[id]; one != nil {
+// getOrCreate returns a tenant's client, and makes it when there is none.
+func (t *tenantClients) getOrCreate(id string, create func() (*tenantClient, error)) (*tenantClient, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if one := t.open[id]; one != nil {
 		return one, nil
 	}
-	one, err := furnish()
+	one, err := create()
 	if err != nil {
 		return nil, err
 	}
-	if r.open == nil {
-		r.open = map[string]*room{}
+	if t.open == nil {
+		t.open = map[string]*tenantClient{}
 	}
-	r.open[id] = one
+	t.open[id] = one
 	return one, nil
 }
 
@@ -97,10 +97,10 @@ func (c *Connector) customerApp() App {
 // blueprint is a reader of no tenant, which knows what every reader can do.
 func (c *Connector) blueprint() *entra.Reader { return entra.NewReader(nil, c.selection("")) }
 
-// room returns the room of a customer's tenant. Making one costs no request.
-func (c *Connector) room(id string) (*room, error) {
-	return c.rooms.enter(strings.ToLower(id), func() (*room, error) {
-		way := newLane(c.gate, c.env.Now)
+// client returns the client of a customer's tenant. Making one costs no request.
+func (c *Connector) client(id string) (*tenantClient, error) {
+	return c.clients.getOrCreate(strings.ToLower(id), func() (*tenantClient, error) {
+		way := newTenantTransport(c.limiter, c.env.Now)
 		open, err := c.credential(c.customerApp(), id, c.cfg.CustomerAccess == accessDelegated, way)
 		if err != nil {
 			return nil, err
@@ -115,7 +115,7 @@ func (c *Connector) room(id string) (*room, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &room{
+		return &tenantClient{
 			center: c.openCenter(way, c.sources.center.root, c.sources.center.tokens),
 			reader: entra.NewReader(client, c.selection(id)),
 			graph: newAPI(apiOptions{
@@ -137,7 +137,7 @@ func (c *Connector) delegated(app App, tenant string, client *http.Client) entra
 
 // readCustomer reads a stream of a customer's tenant.
 func (c *Connector) readCustomer(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
-	one, err := c.room(req.Tenant.ID)
+	one, err := c.client(req.Tenant.ID)
 	if err != nil {
 		return err
 	}

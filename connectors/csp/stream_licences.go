@@ -16,7 +16,7 @@ import (
 // Partner Center knows the terms. The two are joined by the number of the subscription, which both have. What is
 // sold through Partner Center and is no product with seats (Azure plans, software, reservations) comes as a licence
 // of its own, so that nothing that is sold is missing.
-func (c *Connector) readLicences(ctx context.Context, one *room, req connectors.Request, emit func(*connectors.Page) error) error {
+func (c *Connector) readLicences(ctx context.Context, one *tenantClient, req connectors.Request, emit func(*connectors.Page) error) error {
 	if req.Mode == connectors.Delta || len(req.Cursor) > 0 {
 		return one.reader.Read(ctx, req, emit) // which refuses it
 	}
@@ -60,7 +60,7 @@ type term struct {
 }
 
 // terms reads the subscriptions of a customer from both places.
-func (c *Connector) terms(ctx context.Context, one *room, tenant string) (*terms, error) {
+func (c *Connector) terms(ctx context.Context, one *tenantClient, tenant string) (*terms, error) {
 	own, invalid, err := companySubscriptions(ctx, one.graph)
 	if err != nil {
 		return nil, err

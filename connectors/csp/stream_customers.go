@@ -26,7 +26,7 @@ func (c *Connector) readCustomers(ctx context.Context, req connectors.Request, e
 	if err != nil {
 		return err
 	}
-	list := c.choice.pick(c.reconciled(got))
+	list := c.filter.pick(c.reconciled(got))
 	for begin := true; begin || len(list) > 0; begin = false {
 		part := list[:min(len(list), c.tune.customersPage)]
 		list = list[len(part):]
@@ -35,7 +35,7 @@ func (c *Connector) readCustomers(ctx context.Context, req connectors.Request, e
 			if err := c.addDetail(ctx, one); err != nil {
 				return err
 			}
-			page.Objects = append(page.Objects, c.choice.object(one))
+			page.Objects = append(page.Objects, one.object(c.filter.nameOf(one)))
 		}
 		if len(list) == 0 {
 			page.Invalid = got.unreadable(op)
@@ -70,11 +70,11 @@ func (c *Connector) addDetail(ctx context.Context, one *customer) error {
 	if !c.cfg.CustomerDetails || !slices.Contains(one.sources, sourcePartnerCenter) {
 		return nil
 	}
-	room, err := c.room(one.id)
+	client, err := c.client(one.id)
 	if err != nil {
 		return err
 	}
-	d, err := room.center.customer(ctx, one.id)
+	d, err := client.center.customer(ctx, one.id)
 	if noCommerce(err) || fault.ClassOf(err) == fault.Gone {
 		return nil // gone since the list was made
 	}

@@ -10,6 +10,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/sync/fault"
 )
 
 type roundTrip func(*http.Request) (*http.Response, error)
@@ -33,10 +37,10 @@ func good(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("{}"))}, nil
 }
 
-// TestGateHoldsUntilRead: a request counts until its answer was read, and an error gives the slot back.
-func TestGateHoldsUntilRead(t *testing.T) {
+// TestLimiterHoldsUntilRead: a request counts until its answer was read, and an error gives the slot back.
+func TestLimiterHoldsUntilRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(roundTrip(good), 1)
+		g := newConcurrencyLimiter(roundTrip(good), 1)
 		first, err := ask(t.Context(), g)
 		if err != nil {
 			t.Fatal(err)
@@ -68,8 +72,8 @@ func (slowError) Error() string   { return "timeout awaiting response headers" }
 func (slowError) Timeout() bool   { return true }
 func (slowError) Temporary() bool { return true }
 
-// TestLaneCloses: after one request without an answer the others fail at once, until it is tried again.
-func TestLaneCloses(t *testing.T) {
+// TestBreakerOpens: after one request without an answer the others fail at once, until it is tried again.
+func TestBreakerOpens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent := 0
 		below := roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -79,7 +83,7 @@ func TestLaneCloses(t *testing.T) {
 			}
 			return good(r)
 		})
-		l := newLane(newGate(below, 8), time.Now)
+		l := newTenantTransport(newConcurrencyLimiter(below, 8), time.Now)
 		for range 3 {
 			if _, err := ask(t.Context(), l); err == nil {
 				t.Error("no error")
@@ -88,12 +92,39 @@ func TestLaneCloses(t *testing.T) {
 		if sent != 1 {
 			t.Errorf("%d requests were sent", sent)
 		}
-		time.Sleep(closedFor)
+		time.Sleep(openFor)
 		done, err := ask(t.Context(), l)
 		if err != nil {
 			t.Fatal(err)
 		}
 		done()
+	})
+}
+
+// TestOpenBreakerIsNotRetried: a request that the breaker refuses is not tried again, and what was not sent is not
+// counted as a request.
+func TestOpenBreakerIsNotRetried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		way := rest.NewTransport(rest.Options{
+			Base:  newTenantTransport(newConcurrencyLimiter(roundTrip(hanging), 8), time.Now),
+			Hosts: []string{"graph.test"},
+			Env:   connectors.Env{Observe: func(string, time.Duration, error) { requests++ }},
+		})
+		req := httptest.NewRequest(http.MethodGet, "https://graph.test/", http.NoBody)
+		req.Header.Set("Hang", "yes")
+		began := time.Now()
+		_, err := way.RoundTrip(req) //nolint:bodyclose // it fails
+		if took := time.Since(began); fault.ClassOf(err) != fault.Transient || took > time.Minute+time.Second {
+			t.Errorf("%v after %s", err, took)
+		}
+		began = time.Now()
+		if _, err := way.RoundTrip(req); fault.ClassOf(err) != fault.Transient || time.Since(began) > 0 { //nolint:bodyclose // it fails
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+		if requests != 1 {
+			t.Errorf("%d requests were counted", requests)
+		}
 	})
 }
 
@@ -111,7 +142,7 @@ func hanging(r *http.Request) (*http.Response, error) {
 // hung before take none.
 func TestHangingCostsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(roundTrip(hanging), 2)
+		g := newConcurrencyLimiter(roundTrip(hanging), 2)
 		send := func(way http.RoundTripper, hang string) {
 			req := httptest.NewRequest(http.MethodGet, "https://graph.test/", http.NoBody)
 			if req.Header = (http.Header{}); hang != "" {
@@ -121,33 +152,33 @@ func TestHangingCostsNobody(t *testing.T) {
 				_ = resp.Body.Close()
 			}
 		}
-		var lanes []*lane
+		var transports []*tenantTransport
 		for range 10 {
-			lanes = append(lanes, newLane(g, time.Now))
-			go send(lanes[len(lanes)-1], "yes")
+			transports = append(transports, newTenantTransport(g, time.Now))
+			go send(transports[len(transports)-1], "yes")
 		}
 		synctest.Wait()
 		began := time.Now()
-		send(newLane(g, time.Now), "")
+		send(newTenantTransport(g, time.Now), "")
 		if took := time.Since(began); took > 5*firstWait+100*time.Millisecond {
 			t.Errorf("waited %s for those that hang", took)
 		}
 		if n := len(g.slots); n != 0 {
 			t.Errorf("%d slots are still taken", n)
 		}
-		time.Sleep(closedFor + 2*time.Minute)
-		for _, l := range lanes {
+		time.Sleep(openFor + 2*time.Minute)
+		for _, l := range transports {
 			go send(l, "yes")
 		}
 		synctest.Wait()
 		began = time.Now()
-		send(newLane(g, time.Now), "")
+		send(newTenantTransport(g, time.Now), "")
 		if took := time.Since(began); took > 100*time.Millisecond {
 			t.Errorf("waited %s for those that hung before", took)
 		}
-		time.Sleep(closedFor + 2*time.Minute)
-		send(lanes[0], "") // it answers again, and goes through the gate from now on
-		go send(lanes[0], "yes")
+		time.Sleep(openFor + 2*time.Minute)
+		send(transports[0], "") // it answers again, and goes through the limiter from now on
+		go send(transports[0], "yes")
 		synctest.Wait()
 		if n := len(g.slots); n != 1 {
 			t.Errorf("%d slots are taken by one that answers again", n)
@@ -157,30 +188,6 @@ func TestHangingCostsNobody(t *testing.T) {
 			t.Errorf("%d slots were not given back", n)
 		}
 	})
-}
-
-// TestPatience: what counts as hanging is measured by what is usual.
-func TestPatience(t *testing.T) {
-	g := newGate(nil, 1)
-	if g.patience() != firstWait {
-		t.Error(g.patience())
-	}
-	g.learn(time.Millisecond)
-	if g.patience() != shortestWait {
-		t.Error(g.patience())
-	}
-	for range 1000 {
-		g.learn(300 * time.Millisecond)
-	}
-	if p := g.patience(); p < time.Second || p > muchLonger*300*time.Millisecond {
-		t.Error(p)
-	}
-	for range 1000 {
-		g.learn(time.Minute)
-	}
-	if g.patience() != longestWait {
-		t.Error(g.patience())
-	}
 }
 
 func TestPartnerPace(t *testing.T) {

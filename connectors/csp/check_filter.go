@@ -9,8 +9,8 @@ import (
 	"dirsyncd/connectors"
 )
 
-// checkChoice compares the customers that the configuration names with those that there are.
-func (c *Connector) checkChoice(all map[string]*customer, list []*customer) []connectors.Finding {
+// checkFilter compares the customers that the configuration names with those that there are.
+func (c *Connector) checkFilter(all map[string]*customer, list []*customer) []connectors.Finding {
 	count := connectors.Finding{Subject: "customers", OK: len(list) > 0, Detail: fmt.Sprintf("%d of %d are read", len(list), len(all))}
 	if !count.OK {
 		count.Hint = "look at sources, include, exclude and new_tenants"
@@ -54,9 +54,9 @@ func (c *Connector) checkChoice(all map[string]*customer, list []*customer) []co
 func (c *Connector) sameName(list []*customer) []string {
 	times, spelling := map[string]int{}, map[string]string{}
 	for _, one := range list {
-		key := strings.ToLower(c.choice.nameOf(one))
+		key := strings.ToLower(c.filter.nameOf(one))
 		times[key]++
-		spelling[key] = c.choice.nameOf(one)
+		spelling[key] = c.filter.nameOf(one)
 	}
 	var double []string
 	for _, key := range slices.Sorted(maps.Keys(times)) {
@@ -69,12 +69,12 @@ func (c *Connector) sameName(list []*customer) []string {
 
 // unmapped lists the customers without a name of the operator's, when the operator has begun to name them.
 func (c *Connector) unmapped(list []*customer) []string {
-	if len(c.choice.named) == 0 {
+	if len(c.filter.named) == 0 {
 		return nil
 	}
 	var names []string
 	for _, one := range list {
-		if _, ok := c.choice.named[one.id]; !ok {
+		if _, ok := c.filter.named[one.id]; !ok {
 			names = append(names, one.name+" ("+one.id+")")
 		}
 	}
