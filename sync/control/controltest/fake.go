@@ -29,6 +29,28 @@ type Fake struct {
 
 var _ control.Operations = (*Fake)(nil)
 
+// EveryField returns operations that answer with values of which every field is set.
+func EveryField() *Fake {
+	return &Fake{
+		StatusFunc: func(context.Context) (control.Status, error) { return Filled[control.Status](), nil },
+		SyncFunc: func(_ context.Context, _ control.SyncRequest, show func(control.Progress)) (control.SyncResult, error) {
+			show(Filled[control.Progress]())
+			return Filled[control.SyncResult](), nil
+		},
+		PlanFunc: func(_ context.Context, _ control.PlanRequest, visit func(control.PlannedAction)) ([]control.Run, error) {
+			visit(Filled[control.PlannedAction]())
+			return Filled[[]control.Run](), nil
+		},
+		ApproveFunc: func(context.Context, string) (control.SyncResult, error) { return Filled[control.SyncResult](), nil },
+		DiscardFunc: func(context.Context, string) error { return nil },
+		RunsFunc:    func(context.Context, control.RunsRequest) ([]control.Run, error) { return Filled[[]control.Run](), nil },
+		WhyFunc:     func(context.Context, string, string) ([]engine.Reason, error) { return Filled[[]engine.Reason](), nil },
+		ParkedFunc:  func(context.Context) ([]control.ParkedItem, error) { return Filled[[]control.ParkedItem](), nil },
+		ReplayFunc:  func(context.Context, []string) (int, error) { return 5, nil },
+		DropFunc:    func(context.Context, []string) (int, error) { return 6, nil },
+	}
+}
+
 func unexpected(op string) error {
 	return &fault.Error{Class: fault.Internal, Op: op, Err: errors.New("the test did not expect this")}
 }
