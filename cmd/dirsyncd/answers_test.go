@@ -6,20 +6,20 @@ import (
 	"testing"
 
 	"dirsyncd/store"
-	"dirsyncd/sync/control"
-	"dirsyncd/sync/control/controltest"
+	"dirsyncd/sync/api/apitest"
 	"dirsyncd/sync/engine"
 )
 
 // TestAnswers pins what operators see of what is stored, and of what the engine says.
 func TestAnswers(t *testing.T) {
-	failure, held := controltest.Filled[store.Failure](), controltest.Filled[store.HeldPlan]()
-	reasons := controltest.Filled[[]engine.Reason]()
+	p := store.Partition{Connection: "hq", Tenant: "t"}
+	run, failure, held := apitest.Filled[store.Run](), apitest.Filled[store.Failure](), apitest.Filled[store.HeldPlan]()
+	reasons := apitest.Filled[[]engine.Reason]()
 	var got strings.Builder
 	for _, answer := range []any{
-		control.Run{Connection: "hq", Tenant: "t", TenantName: "T", Run: controltest.Filled[store.Run]()},
-		failure, held, reasons[0], reasons,
-		control.Run{}, store.Failure{}, store.HeldPlan{}, engine.Reason{Record: &engine.RecordReason{}},
+		runAnswer(p, "T", &run), failureAnswer(&failure), heldAnswer(&held), reasonAnswer(&reasons[0]), each(reasons, reasonAnswer),
+		runAnswer(store.Partition{}, "", &store.Run{}), failureAnswer(&store.Failure{}), heldAnswer(&store.HeldPlan{}),
+		reasonAnswer(&engine.Reason{Record: &engine.RecordReason{}}),
 	} {
 		line, err := json.MarshalIndent(answer, "", "  ")
 		if err != nil {

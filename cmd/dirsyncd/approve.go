@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/api"
 )
 
 func newApproveCommand(sh *shell) *cobra.Command {
@@ -23,7 +23,7 @@ meanwhile, nothing is done and the command fails.
 		Args:              takes(1, 1, "the hash of a held plan"),
 		ValidArgsFunction: sh.completeHashes,
 	}
-	cmd.RunE = sh.with(toChange, func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = sh.with(toChange, func(ctx context.Context, ops api.Operations, args []string) error {
 		line := sh.progressLine()
 		line.show("applying the plan")
 		result, err := ops.Approve(ctx, args[0])
@@ -48,7 +48,7 @@ Exit codes: 0 discarded, 1 failed, 2 wrong usage or no such plan.`,
 		Args:              takes(1, 1, "the hash of a held plan"),
 		ValidArgsFunction: sh.completeHashes,
 	}
-	cmd.RunE = sh.with(toChange, func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = sh.with(toChange, func(ctx context.Context, ops api.Operations, args []string) error {
 		if err := ops.Discard(ctx, args[0]); err != nil {
 			return err
 		}

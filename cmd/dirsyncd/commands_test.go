@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"dirsyncd/sync/control/controltest"
+	"dirsyncd/sync/api/apitest"
 )
 
 func TestOutput(t *testing.T) {
@@ -80,7 +80,7 @@ func TestEveryField(t *testing.T) {
 	for _, args := range []string{
 		"status", "sync", "plan", "approve h", "discard h", "runs", "why user ada", "parked list", "parked replay --all", "parked drop --all --yes",
 	} {
-		c := newCommandLine(t, controltest.EveryField())
+		c := newCommandLine(t, apitest.EveryField())
 		c.run(strings.Fields(args + " --json")...)
 		got.WriteString("$ dirsyncd " + args + " --json\n" + c.stdout.String())
 	}

@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/control"
-	"dirsyncd/sync/directory"
 )
 
 // completeTimeout keeps a slow daemon from freezing the operator's shell.
@@ -23,17 +23,17 @@ type (
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
 // daemonOnly asks the running daemon, if there is one: completion never opens the state by itself.
-func (sh *shell) daemonOnly(ask func(context.Context, control.Operations)) {
+func (sh *shell) daemonOnly(ask func(context.Context, api.Operations)) {
 	ctx, cancel := context.WithTimeout(context.Background(), completeTimeout)
 	defer cancel()
-	socket := sh.opts.control
-	if file, err := config.Find(sh.opts.config); socket == "" && err == nil {
-		socket, _ = config.ControlSocket(file)
+	path := sh.opts.control
+	if file, err := config.Find(sh.opts.config); path == "" && err == nil {
+		path, _ = config.ControlSocket(file)
 	}
-	if socket == "" {
+	if path == "" {
 		return
 	}
-	client, err := control.Dial(ctx, socket)
+	client, err := socket.Dial(ctx, path)
 	if err != nil {
 		return
 	}
@@ -49,7 +49,7 @@ func (sh *shell) completeConnections(_ *cobra.Command, args []string, _ string) 
 			names = append(names, cobra.CompletionWithDesc(c.Name, c.Connector))
 		}
 	} else {
-		sh.daemonOnly(func(ctx context.Context, ops control.Operations) {
+		sh.daemonOnly(func(ctx context.Context, ops api.Operations) {
 			st, _ := ops.Status(ctx)
 			for _, c := range st.Connections {
 				names = append(names, cobra.CompletionWithDesc(c.Name, c.Connector))
@@ -73,7 +73,7 @@ func (sh *shell) completeHashes(_ *cobra.Command, args []string, _ string) (comp
 	if len(args) > 0 {
 		return nil, noFiles
 	}
-	sh.daemonOnly(func(ctx context.Context, ops control.Operations) {
+	sh.daemonOnly(func(ctx context.Context, ops api.Operations) {
 		st, _ := ops.Status(ctx)
 		for _, c := range st.Connections {
 			for _, t := range c.Tenants {
@@ -90,7 +90,7 @@ func (sh *shell) completeHashes(_ *cobra.Command, args []string, _ string) (comp
 // completeParked completes ids of parked items.
 func (sh *shell) completeParked(_ *cobra.Command, args []string, _ string) (completions, directive) {
 	var ids completions
-	sh.daemonOnly(func(ctx context.Context, ops control.Operations) {
+	sh.daemonOnly(func(ctx context.Context, ops api.Operations) {
 		items, _ := ops.Parked(ctx)
 		for _, item := range items {
 			ids = append(ids, cobra.CompletionWithDesc(item.ID, cutShort(clean(item.Subject), 40)))
@@ -104,14 +104,7 @@ func completeKinds(_ *cobra.Command, args []string, _ string) (completions, dire
 	if len(args) > 0 {
 		return nil, noFiles
 	}
-	return words(explainedKinds()), noFiles
-}
-
-// explainedKinds are the kinds of record that rules make.
-func explainedKinds() []directory.RecordKind {
-	return []directory.RecordKind{
-		directory.UserRecord, directory.AgentRecord, directory.GroupRecord, directory.LicenceRecord, directory.AssetRecord, directory.CustomerRecord,
-	}
+	return api.ExplainedKinds(), noFiles
 }
 
 // without leaves out what the line has already. A completion may have a description after a tab.

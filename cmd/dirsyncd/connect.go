@@ -11,31 +11,32 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/config/strict"
-	"dirsyncd/sync/control"
 )
 
 // connect returns the operations: those of the running daemon, or of this process when none runs. done must
 // be called at the end.
 //
 // With a daemon, nothing of the configuration is needed but the path of its socket.
-func (sh *shell) connect(ctx context.Context, need access) (ops control.Operations, done func(), err error) {
-	socket := sh.opts.control
-	if socket == "" {
+func (sh *shell) connect(ctx context.Context, need access) (ops api.Operations, done func(), err error) {
+	path := sh.opts.control
+	if path == "" {
 		file, err := config.Find(sh.opts.config)
 		if err != nil {
 			return nil, nil, err
 		}
-		if socket, err = config.ControlSocket(file); err != nil {
+		if path, err = config.ControlSocket(file); err != nil {
 			return nil, nil, err
 		}
 	}
-	client, err := control.Dial(ctx, socket)
+	client, err := socket.Dial(ctx, path)
 	switch {
 	case err == nil:
 		return client, client.Close, nil
-	case !errors.Is(err, control.ErrNoDaemon) || sh.opts.control != "":
+	case !errors.Is(err, socket.ErrNoDaemon) || sh.opts.control != "":
 		return nil, nil, err
 	}
 	cfg, err := sh.loadConfig()
@@ -46,7 +47,7 @@ func (sh *shell) connect(ctx context.Context, need access) (ops control.Operatio
 }
 
 // action is what a command does with the operations.
-type action func(ctx context.Context, ops control.Operations, args []string) error
+type action func(ctx context.Context, ops api.Operations, args []string) error
 
 // with makes a command's RunE: it connects, calls do, and lets an interrupt end it. A second interrupt cuts.
 func (sh *shell) with(need access, do action) func(*cobra.Command, []string) error {
@@ -72,7 +73,7 @@ func interruptible(ctx context.Context) (context.Context, func()) {
 }
 
 // knownConnections complains about names that are no connections.
-func knownConnections(ctx context.Context, ops control.Operations, names []string) error {
+func knownConnections(ctx context.Context, ops api.Operations, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dirsyncd/store"
+	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/control"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/schedule"
 )
@@ -84,7 +84,7 @@ func runDaemon(ctx context.Context, start launch) error {
 	s.loop = schedule.New(cfg.Entries(), s.scheduled, schedule.Options{})
 	a.next = s.loop.Next
 
-	server := control.NewServer(&operations{app: a, base: ctx}, log)
+	server := socket.NewServer(&operations{app: a, base: ctx}, log)
 	if err := server.Listen(string(cfg.Control)); err != nil {
 		_ = a.close()
 		return err

@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/deliver"
 )
 
@@ -22,9 +22,9 @@ func (a *app) deliveredSoFar() soFar {
 
 // drain delivers what waits for the targets of connections, as far as they take it now, and says what was delivered since
 // before. Targets that are left alone after a failure are asked at once: whoever wants a delivery may have mended them.
-func (a *app) drain(ctx context.Context, names []string, before soFar) ([]control.Delivery, error) {
+func (a *app) drain(ctx context.Context, names []string, before soFar) ([]api.Delivery, error) {
 	setup := a.current()
-	var list []control.Delivery
+	var list []api.Delivery
 	for _, t := range setup.cfg.Targets {
 		used := slices.ContainsFunc(names, func(n string) bool {
 			c := setup.connections[n]
@@ -42,7 +42,7 @@ func (a *app) drain(ctx context.Context, names []string, before soFar) ([]contro
 			return nil, err
 		}
 		done := worker.Counts().Minus(before[worker])
-		d := control.Delivery{Target: t.Name, Delivered: done.Delivered, Parked: done.Parked, Waiting: sum.Waiting}
+		d := api.Delivery{Target: t.Name, Delivered: done.Delivered, Parked: done.Parked, Waiting: sum.Waiting}
 		if sum.Err != nil {
 			d.Error = sum.Err.Error()
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dirsyncd/connectors/ldap/simulator"
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/fault"
 )
 
@@ -55,7 +55,7 @@ type demo struct {
 	dir    string
 	server *simulator.Server
 	cloud  cloud
-	ops    control.Operations
+	ops    api.Operations
 	done   func()
 	step   int
 	read   int64  // bytes of the journal that were shown
@@ -186,13 +186,13 @@ func (d *demo) title(title, format string, args ...any) {
 }
 
 // sync runs the connection and shows what came of it.
-func (d *demo) sync(ctx context.Context, full bool) (control.Run, error) {
-	result, err := d.ops.Sync(ctx, control.SyncRequest{Full: full}, nil)
+func (d *demo) sync(ctx context.Context, full bool) (api.Run, error) {
+	result, err := d.ops.Sync(ctx, api.SyncRequest{Full: full}, nil)
 	if err != nil {
-		return control.Run{}, err
+		return api.Run{}, err
 	}
 	if len(result.Runs) != 1 {
-		return control.Run{}, fmt.Errorf("the demonstration had %d runs at once", len(result.Runs))
+		return api.Run{}, fmt.Errorf("the demonstration had %d runs at once", len(result.Runs))
 	}
 	run := result.Runs[0]
 	d.out.line("   $ dirsyncd sync")
@@ -209,9 +209,9 @@ func (d *demo) sync(ctx context.Context, full bool) (control.Run, error) {
 	return run, d.showEvents()
 }
 
-func (d *demo) outcome(run control.Run) painted { return d.out.paint(outcomeStyle(run), run.Outcome) }
+func (d *demo) outcome(run api.Run) painted { return d.out.paint(outcomeStyle(run), run.Outcome) }
 
-func outcomeStyle(run control.Run) style {
+func outcomeStyle(run api.Run) style {
 	switch run.Outcome {
 	case "failed":
 		return red
@@ -222,7 +222,7 @@ func outcomeStyle(run control.Run) style {
 	}
 }
 
-func (d *demo) summary(run control.Run) string {
+func (d *demo) summary(run api.Run) string {
 	parts := []string{fmt.Sprintf("%s read, %s new or changed, %s gone", many(run.Read, "object"), number(run.Changed), number(run.Removed))}
 	for _, kind := range []string{"user", "agent", "group"} {
 		for _, op := range []string{"create", "update", "deactivate", "reactivate"} {

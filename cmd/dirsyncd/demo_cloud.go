@@ -12,7 +12,7 @@ import (
 	microsoft "dirsyncd/connectors/entra/simulator"
 	google "dirsyncd/connectors/google/simulator"
 	okta "dirsyncd/connectors/okta/simulator"
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/api"
 )
 
 // Identities of the made-up cloud. They open nothing but the simulators of this process.
@@ -174,7 +174,7 @@ func (d *demo) fiveDirectories(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	clean := !slices.ContainsFunc(runs, func(r control.Run) bool { return r.Outcome != "clean" })
+	clean := !slices.ContainsFunc(runs, func(r api.Run) bool { return r.Outcome != "clean" })
 	return expect("all of five directories are read", clean && len(runs) == 8)
 }
 
@@ -199,8 +199,8 @@ func (d *demo) oneCustomer(ctx context.Context) error {
 }
 
 // syncAll syncs every connection and shows a line per tenant.
-func (d *demo) syncAll(ctx context.Context) ([]control.Run, error) {
-	result, err := d.ops.Sync(ctx, control.SyncRequest{}, nil)
+func (d *demo) syncAll(ctx context.Context) ([]api.Run, error) {
+	result, err := d.ops.Sync(ctx, api.SyncRequest{}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (d *demo) syncAll(ctx context.Context) ([]control.Run, error) {
 	return result.Runs, nil
 }
 
-func created(run control.Run) string {
+func created(run api.Run) string {
 	var parts []string
 	for _, kind := range []string{"customer", "user", "agent", "group", "licence", "asset"} {
 		if n := run.Counts[kind]["create"]; n > 0 {

@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/control"
-	"dirsyncd/sync/engine"
 	"dirsyncd/sync/fault"
 )
 
@@ -86,12 +85,12 @@ func problemText(p config.Problem) string {
 }
 
 // codeOf is the exit code for what came of runs and deliveries.
-func codeOf(runs []control.Run, delivered []control.Delivery) int {
+func codeOf(runs []api.Run, delivered []api.Delivery) int {
 	failed, held, parked := false, false, false
 	for _, r := range runs {
-		failed = failed || r.Outcome == engine.Failed
-		held = held || r.Outcome == engine.Held || r.Held != ""
-		parked = parked || r.Outcome == engine.Parked || r.Parked > 0
+		failed = failed || r.Outcome == api.Failed
+		held = held || r.Outcome == api.Held || r.Held != ""
+		parked = parked || r.Outcome == api.Parked || r.Parked > 0
 	}
 	for _, d := range delivered {
 		failed = failed || d.Error != ""

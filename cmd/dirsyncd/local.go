@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 
 	"dirsyncd/store/bolt"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/control"
 )
 
 // access is what a command needs of the state where no daemon runs. Only what reads the sources for good may begin a
@@ -34,7 +34,7 @@ const (
 )
 
 // local opens the program for one command, when no daemon runs.
-func (sh *shell) local(ctx context.Context, cfg *config.Config, need access) (control.Operations, func(), error) {
+func (sh *shell) local(ctx context.Context, cfg *config.Config, need access) (api.Operations, func(), error) {
 	log, file := sh.commandLogger(), string(cfg.State)
 	switch need {
 	case toBegin:
@@ -64,7 +64,7 @@ func missing(file string) bool {
 }
 
 // openLocal opens the state for work, and begins it when there is none.
-func openLocal(_ context.Context, cfg *config.Config, log *slog.Logger) (control.Operations, func(), error) {
+func openLocal(_ context.Context, cfg *config.Config, log *slog.Logger) (api.Operations, func(), error) {
 	a, err := openApp(cfg, log, false)
 	if err != nil {
 		return nil, nil, err
@@ -75,7 +75,7 @@ func openLocal(_ context.Context, cfg *config.Config, log *slog.Logger) (control
 // readLocal opens a state that is there and leaves it as it is, so that one on a disk that takes no more writes can be
 // looked at and copied. Only one of a former version is brought up to date, for it cannot be read otherwise. The error
 // is bolt.ErrNone when there is none.
-func readLocal(ctx context.Context, cfg *config.Config, log *slog.Logger) (control.Operations, func(), error) {
+func readLocal(ctx context.Context, cfg *config.Config, log *slog.Logger) (api.Operations, func(), error) {
 	st, err := bolt.Open(string(cfg.State), bolt.Options{ReadOnly: true})
 	switch {
 	case errors.Is(err, bolt.ErrOutdated):
@@ -91,7 +91,7 @@ func readLocal(ctx context.Context, cfg *config.Config, log *slog.Logger) (contr
 }
 
 // emptyLocal works on a state without anything in it that goes away with the process.
-func emptyLocal(cfg *config.Config, log *slog.Logger) (control.Operations, func(), error) {
+func emptyLocal(cfg *config.Config, log *slog.Logger) (api.Operations, func(), error) {
 	folder, err := os.MkdirTemp("", "dirsyncd-")
 	if err != nil {
 		return nil, nil, err
@@ -109,6 +109,6 @@ func emptyLocal(cfg *config.Config, log *slog.Logger) (control.Operations, func(
 }
 
 // alone is the program as one command uses it.
-func (a *app) alone() (control.Operations, func(), error) {
+func (a *app) alone() (api.Operations, func(), error) {
 	return &operations{app: a, base: context.Background()}, func() { _ = a.close() }, nil
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/deliver"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/engine"
@@ -157,7 +157,7 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func (c *stateCollector) tenant(gauge func(string, float64, ...string), now time.Time, connection string, t *control.TenantStatus) {
+func (c *stateCollector) tenant(gauge func(string, float64, ...string), now time.Time, connection string, t *api.TenantStatus) {
 	truth := func(b bool) float64 {
 		if b {
 			return 1

@@ -14,7 +14,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/store"
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/deliver"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/engine"
@@ -28,19 +28,19 @@ type operations struct {
 	base context.Context
 }
 
-var _ control.Operations = (*operations)(nil)
+var _ api.Operations = (*operations)(nil)
 
 // operator is the trigger of runs that an operator asked for.
 const operator = "operator"
 
-// Sync implements control.Operations.
-func (o *operations) Sync(ctx context.Context, req control.SyncRequest, show func(control.Progress)) (control.SyncResult, error) {
+// Sync implements api.Operations.
+func (o *operations) Sync(ctx context.Context, req api.SyncRequest, show func(api.Progress)) (api.SyncResult, error) {
 	names, err := o.choose(req.Connections)
 	if err != nil {
-		return control.SyncResult{}, err
+		return api.SyncResult{}, err
 	}
 	if show != nil {
-		defer o.watch(func(p engine.Progress) { show(progressOf(p)) })()
+		defer o.watch(func(p engine.Progress) { show(progressAnswer(p)) })()
 	}
 	return o.runAndDeliver(ctx, names, func(name string) ([]engine.Result, error) {
 		return o.run(o.runContext(ctx), name, engine.Job{Full: req.Full, Trigger: operator})
@@ -70,9 +70,9 @@ func (o *operations) choose(names []string) ([]string, error) {
 }
 
 // runAndDeliver runs connections side by side and delivers what came of it.
-func (o *operations) runAndDeliver(ctx context.Context, names []string, run func(string) ([]engine.Result, error)) (control.SyncResult, error) {
+func (o *operations) runAndDeliver(ctx context.Context, names []string, run func(string) ([]engine.Result, error)) (api.SyncResult, error) {
 	before := o.deliveredSoFar()
-	runs := make([][]control.Run, len(names))
+	runs := make([][]api.Run, len(names))
 	errs := make([]error, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {
@@ -89,24 +89,18 @@ func (o *operations) runAndDeliver(ctx context.Context, names []string, run func
 	select {
 	case <-done:
 	case <-ctx.Done():
-		return control.SyncResult{}, ctx.Err()
+		return api.SyncResult{}, ctx.Err()
 	}
 	if err := errors.Join(errs...); err != nil {
-		return control.SyncResult{}, err
+		return api.SyncResult{}, err
 	}
 	delivered, err := o.drain(ctx, names, before)
-	return control.SyncResult{Runs: slices.Concat(runs...), Delivered: delivered}, err
-}
-
-func progressOf(p engine.Progress) control.Progress {
-	return control.Progress{
-		Connection: p.Partition.Connection, Tenant: p.Partition.Tenant, Stage: p.Stage, Stream: p.Stream, Done: p.Done, Total: p.Total,
-	}
+	return api.SyncResult{Runs: slices.Concat(runs...), Delivered: delivered}, err
 }
 
 // runOf turns a result into what operators see, with the reasons of a held plan.
-func runOf(ctx context.Context, st store.Store, r engine.Result) control.Run {
-	run := control.Run{Connection: r.Partition.Connection, Tenant: r.Partition.Tenant, Run: r.Run}
+func runOf(ctx context.Context, st store.Store, r engine.Result) api.Run {
+	run := runAnswer(r.Partition, "", &r.Run)
 	_ = st.View(ctx, r.Partition, func(tx store.Reader) error { // the run is worth showing without these, too
 		state, err := tx.Tenant()
 		run.TenantName = state.Name
@@ -118,8 +112,8 @@ func runOf(ctx context.Context, st store.Store, r engine.Result) control.Run {
 	return run
 }
 
-// Plan implements control.Operations: the same road on a throw-away copy of the store, whose outbox nobody empties.
-func (o *operations) Plan(ctx context.Context, req control.PlanRequest, visit func(control.PlannedAction)) ([]control.Run, error) {
+// Plan implements api.Operations: the same road on a throw-away copy of the store, whose outbox nobody empties.
+func (o *operations) Plan(ctx context.Context, req api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
 	names, err := o.choose(req.Connections)
 	if err != nil {
 		return nil, err
@@ -130,13 +124,13 @@ func (o *operations) Plan(ctx context.Context, req control.PlanRequest, visit fu
 	}
 	defer func() { _ = scratch.Close() }()
 	dry := engine.New(scratch, engine.Options{Log: quiet(), Now: o.now})
-	var runs []control.Run
+	var runs []api.Run
 	for _, name := range names {
 		conn, done, err := o.use(name)
 		if err != nil {
 			return nil, err
 		}
-		job := engine.Job{Full: req.Full, Offline: req.Offline, Trigger: "plan", Visit: func(a *directory.Action) { visit(plannedAction(a)) }}
+		job := engine.Job{Full: req.Full, Offline: req.Offline, Trigger: "plan", Visit: func(a *directory.Action) { visit(plannedAnswer(a)) }}
 		results := dry.RunConnection(ctx, &conn.Connection, job)
 		done()
 		for _, r := range results {
@@ -144,29 +138,6 @@ func (o *operations) Plan(ctx context.Context, req control.PlanRequest, visit fu
 		}
 	}
 	return runs, nil
-}
-
-func plannedAction(a *directory.Action) control.PlannedAction {
-	p := control.PlannedAction{
-		Connection: a.Origin.Connection, Tenant: a.Origin.Tenant, Op: a.Op.String(), Kind: a.Kind.String(),
-		Key: a.Record, Rule: a.Rule, Reason: a.Reason,
-	}
-	for _, f := range a.Fields {
-		if f.Name == directory.FieldName {
-			p.Name = f.Value.Text()
-		}
-		if a.Op == directory.Create {
-			p.Changes = append(p.Changes, control.PlannedChange{Field: f.Name, To: f.Value.Any()})
-		}
-	}
-	for _, c := range a.Changes {
-		p.Changes = append(p.Changes, control.PlannedChange{Field: c.Name, From: c.From.Any(), To: c.To.Any()})
-	}
-	for _, s := range a.Sets {
-		p.Added += len(s.Added)
-		p.Removed += len(s.Removed)
-	}
-	return p
 }
 
 // heldPartition finds the partition whose held plan has a hash.
@@ -189,11 +160,11 @@ func (o *operations) heldPartition(ctx context.Context, hash string) (store.Part
 		Err: errors.New("no plan with this hash is held"), Hint: "`dirsyncd status` shows what is held"}
 }
 
-// Approve implements control.Operations.
-func (o *operations) Approve(ctx context.Context, hash string) (control.SyncResult, error) {
+// Approve implements api.Operations.
+func (o *operations) Approve(ctx context.Context, hash string) (api.SyncResult, error) {
 	p, state, err := o.heldPartition(ctx, hash)
 	if err != nil {
-		return control.SyncResult{}, err
+		return api.SyncResult{}, err
 	}
 	return o.runAndDeliver(ctx, []string{p.Connection}, func(name string) ([]engine.Result, error) {
 		conn, done, err := o.use(name)
@@ -208,7 +179,7 @@ func (o *operations) Approve(ctx context.Context, hash string) (control.SyncResu
 	})
 }
 
-// Discard implements control.Operations.
+// Discard implements api.Operations.
 func (o *operations) Discard(ctx context.Context, hash string) error {
 	p, _, err := o.heldPartition(ctx, hash)
 	if err != nil {
@@ -217,8 +188,8 @@ func (o *operations) Discard(ctx context.Context, hash string) error {
 	return o.engine.Discard(ctx, p, hash)
 }
 
-// Runs implements control.Operations.
-func (o *operations) Runs(ctx context.Context, req control.RunsRequest) ([]control.Run, error) {
+// Runs implements api.Operations.
+func (o *operations) Runs(ctx context.Context, req api.RunsRequest) ([]api.Run, error) {
 	var names []string
 	if req.Connection != "" {
 		names = []string{req.Connection}
@@ -230,7 +201,7 @@ func (o *operations) Runs(ctx context.Context, req control.RunsRequest) ([]contr
 	if req.Limit <= 0 {
 		req.Limit = 20
 	}
-	var runs []control.Run
+	var runs []api.Run
 	for _, p := range parts {
 		err := o.store.View(ctx, p, func(tx store.Reader) error {
 			state, err := tx.Tenant()
@@ -240,7 +211,7 @@ func (o *operations) Runs(ctx context.Context, req control.RunsRequest) ([]contr
 			n := 0
 			return tx.Runs(func(r store.Run) bool {
 				n++
-				runs = append(runs, control.Run{Connection: p.Connection, Tenant: p.Tenant, TenantName: state.Name, Run: r})
+				runs = append(runs, runAnswer(p, state.Name, &r))
 				return n < req.Limit
 			})
 		})
@@ -248,18 +219,18 @@ func (o *operations) Runs(ctx context.Context, req control.RunsRequest) ([]contr
 			return nil, err
 		}
 	}
-	slices.SortStableFunc(runs, func(a, b control.Run) int { return b.Started.Compare(a.Started) })
+	slices.SortStableFunc(runs, func(a, b api.Run) int { return b.Started.Compare(a.Started) })
 	return runs[:min(len(runs), req.Limit)], nil
 }
 
-// Why implements control.Operations.
-func (o *operations) Why(ctx context.Context, kind, who string) ([]engine.Reason, error) {
+// Why implements api.Operations.
+func (o *operations) Why(ctx context.Context, kind, who string) ([]api.Reason, error) {
 	k, ok := directory.ParseRecordKind(kind)
-	if !ok || !slices.Contains(explainedKinds(), k) {
+	if !ok || !slices.Contains(api.ExplainedKinds(), k.String()) {
 		return nil, &fault.Error{Class: fault.Configuration, Op: "why", Err: fmt.Errorf("there is no record kind %q", kind),
-			Hint: strings.Join(words(explainedKinds()), ", ")}
+			Hint: strings.Join(api.ExplainedKinds(), ", ")}
 	}
-	var reasons []engine.Reason
+	var reasons []api.Reason
 	var missing error
 	for _, name := range o.current().names() {
 		conn, done, err := o.use(name)
@@ -286,7 +257,7 @@ func (o *operations) Why(ctx context.Context, kind, who string) ([]engine.Reason
 }
 
 // whyIn asks one connection. A record key names its connection, so that others need not be asked.
-func (o *operations) whyIn(ctx context.Context, conn *connection, kind directory.RecordKind, who string) ([]engine.Reason, error) {
+func (o *operations) whyIn(ctx context.Context, conn *connection, kind directory.RecordKind, who string) ([]api.Reason, error) {
 	if head, _, ok := strings.Cut(who, "/"); ok && head != conn.Name && o.current().connections[head] != nil {
 		return nil, nil
 	}
@@ -294,7 +265,7 @@ func (o *operations) whyIn(ctx context.Context, conn *connection, kind directory
 	if err != nil {
 		return nil, err
 	}
-	var reasons []engine.Reason
+	var reasons []api.Reason
 	var missing error
 	for _, t := range tenants {
 		found, err := o.engine.Why(ctx, &conn.Connection, t, kind, who)
@@ -304,7 +275,7 @@ func (o *operations) whyIn(ctx context.Context, conn *connection, kind directory
 		case err != nil:
 			return nil, err
 		default:
-			reasons = append(reasons, found...)
+			reasons = append(reasons, each(found, reasonAnswer)...)
 		}
 	}
 	if len(reasons) > 0 {
@@ -313,11 +284,11 @@ func (o *operations) whyIn(ctx context.Context, conn *connection, kind directory
 	return reasons, missing
 }
 
-// Parked implements control.Operations.
-func (o *operations) Parked(ctx context.Context) ([]control.ParkedItem, error) {
-	var items []control.ParkedItem
+// Parked implements api.Operations.
+func (o *operations) Parked(ctx context.Context) ([]api.ParkedItem, error) {
+	var items []api.ParkedItem
 	err := o.eachParked(ctx, func(p store.Partition, item store.Parked) {
-		items = append(items, parkedItem(p, item))
+		items = append(items, parkedAnswer(p, &item))
 	})
 	return items, err
 }
@@ -342,20 +313,7 @@ func parkedID(p store.Partition, id uint64) string {
 	return p.String() + ":" + strconv.FormatUint(id, 10)
 }
 
-func parkedItem(p store.Partition, item store.Parked) control.ParkedItem {
-	view := control.ParkedItem{
-		ID: parkedID(p, item.ID), Connection: p.Connection, Tenant: p.Tenant, Since: item.Since, Stage: item.Stage,
-		Target: item.Target, Subject: item.Subject, Class: item.Class, Reason: item.Reason,
-	}
-	if item.Target == "" {
-		view.Subject = item.Kind.String() + " " + item.Object
-	} else if a, err := directory.ParseAction(item.Action); err == nil {
-		view.Op = a.Op.String()
-	}
-	return view
-}
-
-// Replay implements control.Operations: actions go back to the outbox, objects are looked at again.
+// Replay implements api.Operations: actions go back to the outbox, objects are looked at again.
 func (o *operations) Replay(ctx context.Context, ids []string) (int, error) {
 	chosen, err := o.chooseParked(ctx, ids)
 	if err != nil {
@@ -389,7 +347,7 @@ func (o *operations) Replay(ctx context.Context, ids []string) (int, error) {
 	return n, err
 }
 
-// Drop implements control.Operations.
+// Drop implements api.Operations.
 func (o *operations) Drop(ctx context.Context, ids []string) (int, error) {
 	chosen, err := o.chooseParked(ctx, ids)
 	if err != nil {
@@ -436,7 +394,7 @@ func (o *operations) chooseParked(ctx context.Context, ids []string) (map[store.
 	return chosen, nil
 }
 
-// Backup implements control.Operations. The copy is made first and sent then: who reads slowly holds up nobody.
+// Backup implements api.Operations. The copy is made first and sent then: who reads slowly holds up nobody.
 func (o *operations) Backup(ctx context.Context, to io.Writer) error {
 	snapshot, err := o.store.Snapshot(ctx)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/api"
 )
 
 func checkWidth(t *testing.T, text string) {
@@ -219,10 +219,10 @@ func TestProgressLine(t *testing.T) {
 	c.now = func() time.Time { return now }
 	c.err.width, c.err.terminal = 30, true
 	line := c.progressLine()
-	line.step(control.Progress{Connection: "hq-ad", Stage: "read", Stream: "users", Done: 1500, Total: 12300})
-	line.step(control.Progress{Connection: "hq-ad", Stage: "read", Stream: "users", Done: 1600}) // too soon
+	line.step(api.Progress{Connection: "hq-ad", Stage: "read", Stream: "users", Done: 1500, Total: 12300})
+	line.step(api.Progress{Connection: "hq-ad", Stage: "read", Stream: "users", Done: 1600}) // too soon
 	now = now.Add(redraw)
-	line.step(control.Progress{Connection: "hq-ad", Stage: "settle", Done: 1})
+	line.step(api.Progress{Connection: "hq-ad", Stage: "settle", Done: 1})
 	line.clear()
 	line.clear()
 	want := "\r\x1b[Khq-ad: reading users, 1,500…\r\x1b[Khq-ad: applying rules, 1\r\x1b[K"

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/api"
 )
 
 func newParkedCommand(sh *shell) *cobra.Command {
@@ -36,13 +36,13 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
   dirsyncd parked list --json | jq -r '.[] | select(.target == "desk") | .id'`,
 		Args: takes(0, 0, ""),
 	}
-	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops control.Operations, _ []string) error {
+	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops api.Operations, _ []string) error {
 		items, err := ops.Parked(ctx)
 		if err != nil {
 			return err
 		}
 		if sh.opts.json {
-			return sh.out.json(append([]control.ParkedItem{}, items...))
+			return sh.out.json(append([]api.ParkedItem{}, items...))
 		}
 		sh.showParked(items)
 		return nil
@@ -51,7 +51,7 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 }
 
 // showParked gives every item its own paragraph: reasons are sentences, and keys are long.
-func (sh *shell) showParked(items []control.ParkedItem) {
+func (sh *shell) showParked(items []api.ParkedItem) {
 	if len(items) == 0 {
 		sh.out.line("nothing is parked")
 		return
@@ -72,7 +72,7 @@ func (sh *shell) showParked(items []control.ParkedItem) {
 	sh.out.line("    dirsyncd parked drop ID…     to forget them")
 }
 
-func parkedWhere(item *control.ParkedItem) string {
+func parkedWhere(item *api.ParkedItem) string {
 	switch item.Stage {
 	case "read":
 		return "when it was read"
@@ -99,7 +99,7 @@ parked again.`,
 		Args:              idsOrAll(&all),
 		ValidArgsFunction: sh.completeParked,
 	}
-	cmd.RunE = sh.with(toChange, func(ctx context.Context, ops control.Operations, ids []string) error {
+	cmd.RunE = sh.with(toChange, func(ctx context.Context, ops api.Operations, ids []string) error {
 		before, err := ops.Parked(ctx)
 		if err != nil {
 			return err
@@ -116,9 +116,9 @@ parked again.`,
 
 // parkedAgain says which of the replayed items are parked once more, as far as that is known by now: a daemon may still
 // be trying. They have other ids, but the same subjects.
-func (sh *shell) parkedAgain(ctx context.Context, ops control.Operations, before []control.ParkedItem, ids []string) error {
+func (sh *shell) parkedAgain(ctx context.Context, ops api.Operations, before []api.ParkedItem, ids []string) error {
 	type place struct{ connection, tenant, target, subject string }
-	of := func(i *control.ParkedItem) place { return place{i.Connection, i.Tenant, i.Target, i.Subject} }
+	of := func(i *api.ParkedItem) place { return place{i.Connection, i.Tenant, i.Target, i.Subject} }
 	tried := map[place]bool{}
 	for i := range before {
 		if len(ids) == 0 || slices.Contains(ids, before[i].ID) {
@@ -129,7 +129,7 @@ func (sh *shell) parkedAgain(ctx context.Context, ops control.Operations, before
 	if err != nil {
 		return err
 	}
-	after = slices.DeleteFunc(after, func(i control.ParkedItem) bool { return !tried[of(&i)] })
+	after = slices.DeleteFunc(after, func(i api.ParkedItem) bool { return !tried[of(&i)] })
 	if len(after) == 0 {
 		return nil
 	}
@@ -159,7 +159,7 @@ Exit codes: 0 dropped, 1 failed, 2 wrong usage or no such item.`,
 		}
 		return nil
 	}
-	cmd.RunE = sh.with(toChange, func(ctx context.Context, ops control.Operations, ids []string) error {
+	cmd.RunE = sh.with(toChange, func(ctx context.Context, ops api.Operations, ids []string) error {
 		n, err := ops.Drop(ctx, ids)
 		return sh.showFound("dropped", n, err)
 	})

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -18,7 +18,7 @@ import (
 const defaultPlanLimit = 100
 
 func newPlanCommand(sh *shell) *cobra.Command {
-	var req control.PlanRequest
+	var req api.PlanRequest
 	limit := defaultPlanLimit
 	cmd := &cobra.Command{
 		Use:   "plan [CONNECTION…]",
@@ -54,7 +54,7 @@ configuration, 3 a sync would hold the plan.`,
 		}
 		return nil
 	}
-	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops api.Operations, args []string) error {
 		if err := knownConnections(ctx, ops, args); err != nil {
 			return err
 		}
@@ -71,18 +71,18 @@ configuration, 3 a sync would hold the plan.`,
 }
 
 // planCode is the exit code of a plan. What is parked does not count: a plan delivers nothing.
-func planCode(runs []control.Run) int {
+func planCode(runs []api.Run) int {
 	if code := codeOf(runs, nil); code != exitParked {
 		return code
 	}
 	return exitClean
 }
 
-func (sh *shell) planText(ctx context.Context, ops control.Operations, req control.PlanRequest, limit int) error {
+func (sh *shell) planText(ctx context.Context, ops api.Operations, req api.PlanRequest, limit int) error {
 	line := sh.progressLine()
 	line.show("planning")
 	v := &planView{sh: sh, limit: limit}
-	runs, err := ops.Plan(ctx, req, func(a control.PlannedAction) {
+	runs, err := ops.Plan(ctx, req, func(a api.PlannedAction) {
 		line.clear()
 		v.add(&a)
 	})
@@ -109,7 +109,7 @@ type planView struct {
 // planPart is how many rows a part of a table has.
 const planPart = 500
 
-func (v *planView) add(a *control.PlannedAction) {
+func (v *planView) add(a *api.PlannedAction) {
 	v.total++
 	if v.limit > 0 && v.shown >= v.limit {
 		return
@@ -164,7 +164,7 @@ func opCell(op string) cell {
 }
 
 // planned says what an action changes.
-func planned(a *control.PlannedAction) string {
+func planned(a *api.PlannedAction) string {
 	var parts []string
 	if a.Reason != "" {
 		parts = append(parts, a.Reason)
@@ -183,7 +183,7 @@ func planned(a *control.PlannedAction) string {
 }
 
 // summary says per tenant how many actions there are, and what the guard would say.
-func (v *planView) summary(runs []control.Run) {
+func (v *planView) summary(runs []api.Run) {
 	out := v.sh.out
 	if v.total > v.shown {
 		out.para("  ", fmt.Sprintf("… and %s more; `--limit 0` shows all", number(v.total-v.shown)))
@@ -211,7 +211,7 @@ func (v *planView) summary(runs []control.Run) {
 	}
 }
 
-func (v *planView) remarks(r *control.Run) {
+func (v *planView) remarks(r *api.Run) {
 	out := v.sh.out
 	for _, note := range r.Notes {
 		out.line("")
@@ -233,7 +233,7 @@ func (v *planView) remarks(r *control.Run) {
 }
 
 // planJSON writes actions as they come, so that a plan of any size needs no memory, in one object all the same.
-func (sh *shell) planJSON(ctx context.Context, ops control.Operations, req control.PlanRequest, limit int) error {
+func (sh *shell) planJSON(ctx context.Context, ops api.Operations, req api.PlanRequest, limit int) error {
 	w := &planWriter{out: sh.out, limit: limit}
 	w.out.write(`{"actions":[`)
 	runs, err := ops.Plan(ctx, req, w.add)
@@ -249,7 +249,7 @@ type planWriter struct {
 	limit, n int
 }
 
-func (w *planWriter) add(a control.PlannedAction) {
+func (w *planWriter) add(a api.PlannedAction) {
 	if w.limit > 0 && w.n >= w.limit {
 		return
 	}
@@ -261,12 +261,12 @@ func (w *planWriter) add(a control.PlannedAction) {
 	w.out.write(lead + w.text(a))
 }
 
-func (w *planWriter) end(runs []control.Run, err error) {
+func (w *planWriter) end(runs []api.Run, err error) {
 	tail := struct {
-		Runs  []control.Run `json:"runs"`
-		Held  bool          `json:"held"`
-		Error *jsonError    `json:"error,omitempty"`
-	}{Runs: append([]control.Run{}, runs...)}
+		Runs  []api.Run  `json:"runs"`
+		Held  bool       `json:"held"`
+		Error *jsonError `json:"error,omitempty"`
+	}{Runs: append([]api.Run{}, runs...)}
 	for _, r := range runs {
 		tail.Held = tail.Held || r.Held != ""
 	}

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/api"
 )
 
 // progressLine is one line on a terminal that is written over again and again. Where nobody watches it is
@@ -37,7 +37,7 @@ func (l *progressLine) show(text string) {
 }
 
 // step shows how far an operation is.
-func (l *progressLine) step(s control.Progress) {
+func (l *progressLine) step(s api.Progress) {
 	text := place(s.Connection, s.Tenant, "") + ": " + stageWord(s.Stage)
 	if s.Stream != "" {
 		text += " " + s.Stream

@@ -12,9 +12,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/config/strict"
-	"dirsyncd/sync/control"
 )
 
 // options are the flags that every command takes.
@@ -34,8 +34,8 @@ type shell struct {
 
 	load func(file string) (*config.Config, error)
 	// openLocal opens the state for work, and begins it when there is none; readLocal only reads one that is there.
-	openLocal func(context.Context, *config.Config, *slog.Logger) (control.Operations, func(), error)
-	readLocal func(context.Context, *config.Config, *slog.Logger) (control.Operations, func(), error)
+	openLocal func(context.Context, *config.Config, *slog.Logger) (api.Operations, func(), error)
+	readLocal func(context.Context, *config.Config, *slog.Logger) (api.Operations, func(), error)
 	probe     func(context.Context, *config.Config) ([]probeResult, error)
 	daemon    func(context.Context, launch) error
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/schedule"
 )
 
@@ -31,11 +31,11 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		}
 		return nil
 	}
-	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops api.Operations, args []string) error {
 		if err := knownConnections(ctx, ops, args); err != nil {
 			return err
 		}
-		req := control.RunsRequest{Limit: limit}
+		req := api.RunsRequest{Limit: limit}
 		if len(args) > 0 {
 			req.Connection = args[0]
 		}
@@ -44,7 +44,7 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 			return err
 		}
 		if sh.opts.json {
-			return sh.out.json(append([]control.Run{}, runs...))
+			return sh.out.json(append([]api.Run{}, runs...))
 		}
 		sh.showHistory(runs)
 		return nil
@@ -53,7 +53,7 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 	return cmd
 }
 
-func (sh *shell) showHistory(runs []control.Run) {
+func (sh *shell) showHistory(runs []api.Run) {
 	if len(runs) == 0 {
 		sh.out.line("no run is kept")
 		sh.out.hint("`dirsyncd sync` runs all connections now")
@@ -76,7 +76,7 @@ func (sh *shell) showHistory(runs []control.Run) {
 }
 
 // history says what a run changed, and who asked for it when it was not the schedule.
-func history(r *control.Run) string {
+func history(r *api.Run) string {
 	switch r.Trigger {
 	case "", schedule.CauseSchedule, schedule.CauseFull:
 		return changes(r)

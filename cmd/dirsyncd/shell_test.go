@@ -11,9 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/api/apitest"
+	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/control"
-	"dirsyncd/sync/control/controltest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -30,14 +31,14 @@ type commandLine struct {
 	socket         string
 }
 
-func newCommandLine(t *testing.T, ops control.Operations) *commandLine {
+func newCommandLine(t *testing.T, ops api.Operations) *commandLine {
 	t.Helper()
 	c := &commandLine{}
 	c.shell = newShell(&c.stdout, &c.stderr)
 	c.now = func() time.Time { return testNow }
 	c.zone = time.UTC
 	c.out.width, c.err.width = defaultWidth, defaultWidth
-	c.openLocal = func(context.Context, *config.Config, *slog.Logger) (control.Operations, func(), error) {
+	c.openLocal = func(context.Context, *config.Config, *slog.Logger) (api.Operations, func(), error) {
 		t.Error("the state was opened although a daemon runs")
 		return ops, func() {}, nil
 	}
@@ -49,13 +50,13 @@ func newCommandLine(t *testing.T, ops control.Operations) *commandLine {
 }
 
 // serve answers operations on a socket until the test ends. The path is short: sockets have a limit.
-func serve(t *testing.T, ops control.Operations) string {
+func serve(t *testing.T, ops api.Operations) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "dirsyncd") //nolint:usetesting // the path of t.TempDir can be too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := control.NewServer(ops, slog.New(slog.DiscardHandler))
+	server := socket.NewServer(ops, slog.New(slog.DiscardHandler))
 	socket := filepath.Join(dir, "c.sock")
 	if err := server.Listen(socket); err != nil {
 		t.Fatal(err)
@@ -112,9 +113,9 @@ func golden(t *testing.T, name, got string) {
 }
 
 // reloaded is the sample with its configuration in force.
-func reloaded() *controltest.Fake {
+func reloaded() *apitest.Fake {
 	fake := sample()
-	fake.StatusFunc = func(context.Context) (control.Status, error) {
+	fake.StatusFunc = func(context.Context) (api.Status, error) {
 		st := sampleStatus()
 		st.Problem = ""
 		return st, nil
@@ -123,16 +124,16 @@ func reloaded() *controltest.Fake {
 }
 
 // sample is a system with everything in it that can be seen.
-func sample() *controltest.Fake {
-	return &controltest.Fake{
-		StatusFunc:  func(context.Context) (control.Status, error) { return sampleStatus(), nil },
+func sample() *apitest.Fake {
+	return &apitest.Fake{
+		StatusFunc:  func(context.Context) (api.Status, error) { return sampleStatus(), nil },
 		SyncFunc:    sampleSync,
 		PlanFunc:    samplePlan,
-		ApproveFunc: func(context.Context, string) (control.SyncResult, error) { return cleanResult(), nil },
+		ApproveFunc: func(context.Context, string) (api.SyncResult, error) { return cleanResult(), nil },
 		DiscardFunc: func(context.Context, string) error { return nil },
 		RunsFunc:    sampleRuns,
 		WhyFunc:     sampleWhy,
-		ParkedFunc:  func(context.Context) ([]control.ParkedItem, error) { return sampleParked(), nil },
+		ParkedFunc:  func(context.Context) ([]api.ParkedItem, error) { return sampleParked(), nil },
 		ReplayFunc:  func(_ context.Context, ids []string) (int, error) { return max(len(ids), 1), nil },
 		DropFunc:    func(_ context.Context, ids []string) (int, error) { return max(len(ids), 3), nil },
 	}

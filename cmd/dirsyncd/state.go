@@ -4,15 +4,15 @@ import (
 	"context"
 
 	"dirsyncd/store"
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/deliver"
 	"dirsyncd/sync/directory"
 )
 
-// Status implements control.Operations.
-func (o *operations) Status(ctx context.Context) (control.Status, error) {
+// Status implements api.Operations.
+func (o *operations) Status(ctx context.Context) (api.Status, error) {
 	setup := o.current()
-	st := control.Status{
+	st := api.Status{
 		Version: version, Daemon: o.daemon, PID: pid(o.daemon), Config: setup.cfg.File, State: string(setup.cfg.State),
 	}
 	if o.daemon {
@@ -43,8 +43,8 @@ func (o *operations) Status(ctx context.Context) (control.Status, error) {
 	return st, nil
 }
 
-func (o *operations) connectionStatus(ctx context.Context, c *connection) (control.ConnectionStatus, error) {
-	st := control.ConnectionStatus{Name: c.Name, Connector: c.Connector, Mapping: c.settings.Mapping, Targets: c.Targets}
+func (o *operations) connectionStatus(ctx context.Context, c *connection) (api.ConnectionStatus, error) {
+	st := api.ConnectionStatus{Name: c.Name, Connector: c.Connector, Mapping: c.settings.Mapping, Targets: c.Targets}
 	o.mu.Lock()
 	st.Running = o.running[c.Name] > 0
 	o.mu.Unlock()
@@ -69,19 +69,20 @@ func (o *operations) connectionStatus(ctx context.Context, c *connection) (contr
 		st.Tenants = append(st.Tenants, ts)
 	}
 	if len(tenants) == 0 {
-		st.Tenants = []control.TenantStatus{{State: "new"}}
+		st.Tenants = []api.TenantStatus{{State: "new"}}
 	}
 	return st, nil
 }
 
-func (o *operations) tenantStatus(ctx context.Context, p store.Partition) (control.TenantStatus, error) {
-	ts := control.TenantStatus{Tenant: p.Tenant, State: "ok", Objects: map[string]int{}, Records: map[string]int{}}
+func (o *operations) tenantStatus(ctx context.Context, p store.Partition) (api.TenantStatus, error) {
+	ts := api.TenantStatus{Tenant: p.Tenant, State: "ok", Objects: map[string]int{}, Records: map[string]int{}}
 	err := o.store.View(ctx, p, func(tx store.Reader) error {
 		state, err := tx.Tenant()
 		if err != nil {
 			return err
 		}
-		ts.Name, ts.Proven, ts.Failing, ts.Held = state.Name, o.engine.Proven(p, state.Proven), state.Failing, state.Held
+		ts.Name, ts.Proven = state.Name, o.engine.Proven(p, state.Proven)
+		ts.Failing, ts.Held = failureAnswer(state.Failing), heldAnswer(state.Held)
 		if state.WantFull {
 			ts.FullNext = state.Why
 		}
@@ -119,9 +120,9 @@ func countInto(counts map[string]int, word string, count func() (int, error)) er
 	return err
 }
 
-func targetStatus(ctx context.Context, t *target, daemon bool) (control.TargetStatus, error) {
+func targetStatus(ctx context.Context, t *target, daemon bool) (api.TargetStatus, error) {
 	s, err := t.worker.Status(ctx)
-	st := control.TargetStatus{
+	st := api.TargetStatus{
 		Name: t.settings.Name, Target: t.settings.Target, State: string(s.State), Error: s.Error,
 		NextTry: s.NextTry, Waiting: s.Waiting, Oldest: s.Oldest,
 	}

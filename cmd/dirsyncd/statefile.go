@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dirsyncd/store/bolt"
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/fault"
 )
 
@@ -55,7 +55,7 @@ folder, or FILE is there already) or configuration.`,
 		Example: `  dirsyncd state backup /backup/dirsyncd.db`,
 		Args:    takes(1, 1, "the file to make"),
 	}
-	cmd.RunE = sh.with(toCopy, func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = sh.with(toCopy, func(ctx context.Context, ops api.Operations, args []string) error {
 		size, err := backup(ctx, ops, args[0])
 		if err != nil {
 			return err
@@ -66,7 +66,7 @@ folder, or FILE is there already) or configuration.`,
 }
 
 // backup makes a verified copy of the state. The file gets its name only when it is whole and on the disk.
-func backup(ctx context.Context, ops control.Operations, file string) (size int64, err error) {
+func backup(ctx context.Context, ops api.Operations, file string) (size int64, err error) {
 	wrong := func(err error, hint string) error {
 		return &fault.Error{Class: fault.Configuration, Op: "backup", Where: file, Err: err, Hint: hint}
 	}

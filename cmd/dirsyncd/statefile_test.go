@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"testing"
 
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/control"
 )
 
 // A backup gets its name on every file system, and never another file's.
@@ -40,7 +40,7 @@ func TestGiveName(t *testing.T) {
 
 func TestStateFileMistakes(t *testing.T) {
 	c := withConfig(t, goodConfig)
-	c.openLocal = func(context.Context, *config.Config, *slog.Logger) (control.Operations, func(), error) {
+	c.openLocal = func(context.Context, *config.Config, *slog.Logger) (api.Operations, func(), error) {
 		return sample(), func() {}, nil
 	}
 	c.readLocal = c.openLocal

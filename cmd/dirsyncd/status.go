@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/directory"
 )
 
@@ -30,7 +30,7 @@ or configuration.`,
   dirsyncd status --json | jq '.connections[].tenants[].state'`,
 		Args: takes(0, 0, ""),
 	}
-	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops control.Operations, _ []string) error {
+	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops api.Operations, _ []string) error {
 		st, err := ops.Status(ctx)
 		if err != nil {
 			return err
@@ -44,7 +44,7 @@ or configuration.`,
 	return cmd
 }
 
-func (sh *shell) showStatus(st *control.Status) {
+func (sh *shell) showStatus(st *api.Status) {
 	out := sh.out
 	if st.Daemon {
 		running, since := out.paint(green, "running"), span(sh.now().Sub(st.Started))
@@ -66,7 +66,7 @@ func (sh *shell) showStatus(st *control.Status) {
 	sh.troubles(st)
 }
 
-func (sh *shell) connectionTable(st *control.Status) {
+func (sh *shell) connectionTable(st *api.Status) {
 	t := &table{columns: []column{shrink("CONNECTION"), left("STATE"), left("AGREED"), left("NEXT"), left("HOLDS")}}
 	for i := range st.Connections {
 		c := &st.Connections[i]
@@ -83,7 +83,7 @@ func (sh *shell) connectionTable(st *control.Status) {
 }
 
 // nextRun says when a tenant is read next: by its connection's schedule, or later where schedules leave it alone.
-func (sh *shell) nextRun(c *control.ConnectionStatus, t *control.TenantStatus) string {
+func (sh *shell) nextRun(c *api.ConnectionStatus, t *api.TenantStatus) string {
 	next := c.Next
 	if next.IsZero() || (!c.NextFull.IsZero() && c.NextFull.Before(next)) {
 		next = c.NextFull
@@ -101,7 +101,7 @@ func (sh *shell) nextRun(c *control.ConnectionStatus, t *control.TenantStatus) s
 }
 
 // leftAlone reports whether schedules leave a tenant alone for now, because its credentials were refused.
-func (sh *shell) leftAlone(t *control.TenantStatus) bool {
+func (sh *shell) leftAlone(t *api.TenantStatus) bool {
 	return t != nil && t.Failing != nil && t.Failing.Retry.After(sh.now())
 }
 
@@ -118,7 +118,7 @@ func state(word string) cell {
 	}
 }
 
-func holds(t *control.TenantStatus) string {
+func holds(t *api.TenantStatus) string {
 	objects := amounts(t.Objects, words(directory.Kinds()))
 	records := amounts(t.Records, words(directory.RecordKinds()))
 	switch {
@@ -131,7 +131,7 @@ func holds(t *control.TenantStatus) string {
 	}
 }
 
-func (sh *shell) targetTable(st *control.Status) {
+func (sh *shell) targetTable(st *api.Status) {
 	t := &table{columns: []column{
 		shrink("TARGET"), left("KIND"), left("STATE"), right("WAITING"), left("OLDEST"), right("PARKED"),
 	}}
@@ -151,7 +151,7 @@ func targetState(word string, daemon bool) cell {
 }
 
 // troubles says of everything that is not well what it is and what to do.
-func (sh *shell) troubles(st *control.Status) {
+func (sh *shell) troubles(st *api.Status) {
 	parked := 0
 	for i := range st.Connections {
 		c := &st.Connections[i]
@@ -177,7 +177,7 @@ func (sh *shell) troubles(st *control.Status) {
 	}
 }
 
-func (sh *shell) tenantTrouble(connection string, t *control.TenantStatus) {
+func (sh *shell) tenantTrouble(connection string, t *api.TenantStatus) {
 	where := place(connection, t.Tenant, t.Name)
 	if f := t.Failing; f != nil {
 		sh.out.line("")

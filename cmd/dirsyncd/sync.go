@@ -6,8 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dirsyncd/sync/control"
-	"dirsyncd/sync/engine"
+	"dirsyncd/sync/api"
 )
 
 func newSyncCommand(sh *shell) *cobra.Command {
@@ -29,14 +28,14 @@ at the next page; nothing that was stored is lost.
 		Args:              takes(0, -1, "names of connections"),
 		ValidArgsFunction: sh.completeConnections,
 	}
-	cmd.RunE = sh.with(toBegin, func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = sh.with(toBegin, func(ctx context.Context, ops api.Operations, args []string) error {
 		if err := knownConnections(ctx, ops, args); err != nil {
 			return err
 		}
 		sh.remindOfReload(ctx, ops)
 		line := sh.progressLine()
 		line.show("starting")
-		result, err := ops.Sync(ctx, control.SyncRequest{Connections: args, Full: full}, line.step)
+		result, err := ops.Sync(ctx, api.SyncRequest{Connections: args, Full: full}, line.step)
 		line.clear()
 		if err != nil {
 			return err
@@ -48,18 +47,18 @@ at the next page; nothing that was stored is lost.
 }
 
 // remindOfReload says when what follows is not by the configuration on the disk.
-func (sh *shell) remindOfReload(ctx context.Context, ops control.Operations) {
+func (sh *shell) remindOfReload(ctx context.Context, ops api.Operations) {
 	if st, err := ops.Status(ctx); err == nil && st.Problem != "" {
 		sh.err.line("the last reload was refused, the configuration before it is in force; `dirsyncd status` says why")
 	}
 }
 
 // showResult shows what came of runs and deliveries, and returns the exit status for it.
-func (sh *shell) showResult(result control.SyncResult) error {
+func (sh *shell) showResult(result api.SyncResult) error {
 	code := codeOf(result.Runs, result.Delivered)
 	if sh.opts.json {
-		result.Runs = append([]control.Run{}, result.Runs...)
-		result.Delivered = append([]control.Delivery{}, result.Delivered...)
+		result.Runs = append([]api.Run{}, result.Runs...)
+		result.Delivered = append([]api.Delivery{}, result.Delivered...)
 		if err := sh.out.json(result); err != nil {
 			return err
 		}
@@ -75,7 +74,7 @@ func (sh *shell) showResult(result control.SyncResult) error {
 	return finished(code)
 }
 
-func hasParked(result control.SyncResult) bool {
+func hasParked(result api.SyncResult) bool {
 	for _, r := range result.Runs {
 		if r.Parked > 0 {
 			return true
@@ -89,7 +88,7 @@ func hasParked(result control.SyncResult) bool {
 	return false
 }
 
-func (sh *shell) showRuns(runs []control.Run) {
+func (sh *shell) showRuns(runs []api.Run) {
 	t := &table{columns: []column{
 		shrink("CONNECTION"), left("OUTCOME"), left("MODE"), right("READ"),
 		right("TOOK"), left("CHANGES"),
@@ -104,17 +103,17 @@ func (sh *shell) showRuns(runs []control.Run) {
 	}
 }
 
-func runPlace(r *control.Run) string { return place(r.Connection, r.Tenant, r.TenantName) }
+func runPlace(r *api.Run) string { return place(r.Connection, r.Tenant, r.TenantName) }
 
-func took(r *control.Run) string { return span(r.Ended.Sub(r.Started)) }
+func took(r *api.Run) string { return span(r.Ended.Sub(r.Started)) }
 
 func outcome(word string) cell {
 	switch word {
-	case engine.Clean:
+	case api.Clean:
 		return cell{word, green}
-	case engine.Held, engine.Parked:
+	case api.Held, api.Parked:
 		return cell{word, yellow}
-	case engine.Failed:
+	case api.Failed:
 		return cell{word, red}
 	default:
 		return cell{text: word}
@@ -122,12 +121,12 @@ func outcome(word string) cell {
 }
 
 // changes says in words what a run did to records, or would do if its plan were not held.
-func changes(r *control.Run) string {
+func changes(r *api.Run) string {
 	text := counts(r.Counts, happened)
 	switch {
 	case r.Held != "":
 		return strings.TrimPrefix(counts(r.Counts, wouldHappen)+" (held)", " ")
-	case text == "" && r.Outcome == engine.Failed:
+	case text == "" && r.Outcome == api.Failed:
 		return "–"
 	case text == "":
 		return "nothing to do"
@@ -137,7 +136,7 @@ func changes(r *control.Run) string {
 }
 
 // showRemarks shows a run's notes, its error and its held plan.
-func (sh *shell) showRemarks(r *control.Run) {
+func (sh *shell) showRemarks(r *api.Run) {
 	for _, note := range r.Notes {
 		sh.out.line("")
 		sh.out.para(runPlace(r)+": ", note)
@@ -163,7 +162,7 @@ func (sh *shell) heldChoices(connection, hash string, reasons []string) {
 	sh.out.line("    dirsyncd discard %s", hash)
 }
 
-func (sh *shell) showDelivered(list []control.Delivery) {
+func (sh *shell) showDelivered(list []api.Delivery) {
 	t := &table{columns: []column{
 		shrink("TARGET"), right("DELIVERED"), right("WAITING"), right("PARKED"),
 	}}

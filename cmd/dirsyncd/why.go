@@ -9,10 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/config/strict"
-	"dirsyncd/sync/control"
-	"dirsyncd/sync/engine"
-	"dirsyncd/sync/mapping"
 )
 
 func newWhyCommand(sh *shell) *cobra.Command {
@@ -40,19 +38,19 @@ configuration.`,
 		if err := takes(2, 2, "a kind of record and who")(cmd, args); err != nil {
 			return err
 		}
-		if kinds := words(explainedKinds()); !slices.Contains(kinds, args[0]) {
+		if kinds := api.ExplainedKinds(); !slices.Contains(kinds, args[0]) {
 			text := fmt.Sprintf("there is no kind of record %q", args[0])
 			return &usageError{text, strict.Suggest(args[0], kinds)}
 		}
 		return nil
 	}
-	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops api.Operations, args []string) error {
 		reasons, err := ops.Why(ctx, args[0], args[1])
 		if err != nil {
 			return err
 		}
 		if sh.opts.json {
-			return sh.out.json(append([]engine.Reason{}, reasons...))
+			return sh.out.json(append([]api.Reason{}, reasons...))
 		}
 		for i := range reasons {
 			if i > 0 {
@@ -65,7 +63,7 @@ configuration.`,
 	return cmd
 }
 
-func (sh *shell) showReason(r *engine.Reason) {
+func (sh *shell) showReason(r *api.Reason) {
 	out := sh.out
 	out.line("%s", out.paint(bold, r.Kind+" "+r.Key))
 	if name, ok := r.Object["name"].(string); ok {
@@ -79,7 +77,7 @@ func (sh *shell) showReason(r *engine.Reason) {
 }
 
 // showRecord says what the targets know.
-func (sh *shell) showRecord(r *engine.Reason) {
+func (sh *shell) showRecord(r *api.Reason) {
 	rec := r.Record
 	if rec == nil {
 		sh.out.para("  ", "the targets were never told of such a "+r.Kind)
@@ -102,7 +100,7 @@ func (sh *shell) showRecord(r *engine.Reason) {
 }
 
 // showOthers names the records of other kinds that the same object has.
-func (sh *shell) showOthers(r *engine.Reason) {
+func (sh *shell) showOthers(r *api.Reason) {
 	for _, o := range r.Others {
 		text := fmt.Sprintf("the same object has a record of kind %s, %s", o.Kind, o.State)
 		if o.Reason != "" {
@@ -114,7 +112,7 @@ func (sh *shell) showOthers(r *engine.Reason) {
 }
 
 // showPending says what stands between the object and the record.
-func (sh *shell) showPending(r *engine.Reason) {
+func (sh *shell) showPending(r *api.Reason) {
 	say := func(s style, format string, args ...any) {
 		sh.out.paraStyled(s, "  ", fmt.Sprintf(format, args...))
 	}
@@ -135,9 +133,9 @@ func (sh *shell) showPending(r *engine.Reason) {
 }
 
 // showFields shows every field that the record has or that the present rules would give it.
-func (sh *shell) showFields(r *engine.Reason) {
-	told := map[string]engine.FieldReason{}
-	traced := map[string]mapping.FieldTrace{}
+func (sh *shell) showFields(r *api.Reason) {
+	told := map[string]api.RecordField{}
+	traced := map[string]api.FieldReason{}
 	if r.Record != nil {
 		for _, f := range r.Record.Fields {
 			told[f.Field] = f
@@ -183,7 +181,7 @@ func (sh *shell) showFields(r *engine.Reason) {
 }
 
 // fieldStory tells a field in lines: its value, the expression with what it reads, and what would differ now.
-func fieldStory(f engine.FieldReason, told bool, trace mapping.FieldTrace, traced bool) string {
+func fieldStory(f api.RecordField, told bool, trace api.FieldReason, traced bool) string {
 	var lines []string
 	if told {
 		lines = append(lines, value(f.Value))
@@ -195,7 +193,7 @@ func fieldStory(f engine.FieldReason, told bool, trace mapping.FieldTrace, trace
 	case !told:
 		lines = append(lines, "would be "+value(trace.Value))
 	case value(f.Value) == value(trace.Value):
-	case trace.On == mapping.OnCreate:
+	case trace.On == api.OnCreate:
 		lines = append(lines, "set on create only; would be "+value(trace.Value)+" now")
 	case trace.Value == nil || trace.Value == "":
 		lines = append(lines, "blank now; the last value is kept")
@@ -213,7 +211,7 @@ func fieldStory(f engine.FieldReason, told bool, trace mapping.FieldTrace, trace
 	return strings.Join(lines, "\n")
 }
 
-func (sh *shell) showRules(r *engine.Reason) {
+func (sh *shell) showRules(r *api.Reason) {
 	if len(r.Rules) == 0 {
 		return
 	}
@@ -236,7 +234,7 @@ func (sh *shell) showRules(r *engine.Reason) {
 	sh.out.table(t)
 }
 
-func (sh *shell) showObject(r *engine.Reason) {
+func (sh *shell) showObject(r *api.Reason) {
 	if len(r.Object) == 0 && len(r.Groups) == 0 {
 		return
 	}

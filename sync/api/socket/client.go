@@ -1,4 +1,4 @@
-package control
+package socket
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"syscall"
 
-	"dirsyncd/sync/engine"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/fault"
 )
 
@@ -30,7 +30,7 @@ type Client struct {
 	path string
 }
 
-var _ Operations = (*Client)(nil)
+var _ api.Operations = (*Client)(nil)
 
 // Dial returns a client for the daemon that listens on the socket. The error wraps ErrNoDaemon when there is
 // none; every other error means that there may well be one.
@@ -63,52 +63,52 @@ func dialError(path string, err error) error {
 // Close gives up idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Status implements Operations.
-func (c *Client) Status(ctx context.Context) (Status, error) {
-	return get[Status](ctx, c, pathStatus, nil)
+// Status implements api.Operations.
+func (c *Client) Status(ctx context.Context) (api.Status, error) {
+	return get[api.Status](ctx, c, pathStatus, nil)
 }
 
-// Runs implements Operations.
-func (c *Client) Runs(ctx context.Context, req RunsRequest) ([]Run, error) {
+// Runs implements api.Operations.
+func (c *Client) Runs(ctx context.Context, req api.RunsRequest) ([]api.Run, error) {
 	query := url.Values{"connection": {req.Connection}, "limit": {strconv.Itoa(req.Limit)}}
-	return get[[]Run](ctx, c, pathRuns, query)
+	return get[[]api.Run](ctx, c, pathRuns, query)
 }
 
-// Why implements Operations.
-func (c *Client) Why(ctx context.Context, kind, who string) ([]engine.Reason, error) {
-	return get[[]engine.Reason](ctx, c, pathWhy, url.Values{"kind": {kind}, "who": {who}})
+// Why implements api.Operations.
+func (c *Client) Why(ctx context.Context, kind, who string) ([]api.Reason, error) {
+	return get[[]api.Reason](ctx, c, pathWhy, url.Values{"kind": {kind}, "who": {who}})
 }
 
-// Parked implements Operations.
-func (c *Client) Parked(ctx context.Context) ([]ParkedItem, error) {
-	return get[[]ParkedItem](ctx, c, pathParked, nil)
+// Parked implements api.Operations.
+func (c *Client) Parked(ctx context.Context) ([]api.ParkedItem, error) {
+	return get[[]api.ParkedItem](ctx, c, pathParked, nil)
 }
 
-// Approve implements Operations.
-func (c *Client) Approve(ctx context.Context, hash string) (SyncResult, error) {
-	result, err := post[SyncResult](ctx, c, pathApprove, hashRequest{hash})
+// Approve implements api.Operations.
+func (c *Client) Approve(ctx context.Context, hash string) (api.SyncResult, error) {
+	result, err := post[api.SyncResult](ctx, c, pathApprove, hashRequest{hash})
 	return result, leftBehind(ctx, err)
 }
 
-// Discard implements Operations.
+// Discard implements api.Operations.
 func (c *Client) Discard(ctx context.Context, hash string) error {
 	_, err := post[struct{}](ctx, c, pathDiscard, hashRequest{hash})
 	return err
 }
 
-// Replay implements Operations.
+// Replay implements api.Operations.
 func (c *Client) Replay(ctx context.Context, ids []string) (int, error) {
 	n, err := post[found](ctx, c, pathReplay, idsRequest{IDs: ids, All: len(ids) == 0})
 	return n.Found, err
 }
 
-// Drop implements Operations.
+// Drop implements api.Operations.
 func (c *Client) Drop(ctx context.Context, ids []string) (int, error) {
 	n, err := post[found](ctx, c, pathDrop, idsRequest{IDs: ids, All: len(ids) == 0})
 	return n.Found, err
 }
 
-// Backup implements Operations.
+// Backup implements api.Operations.
 func (c *Client) Backup(ctx context.Context, to io.Writer) error {
 	body, err := c.open(ctx, http.MethodGet, pathBackup, nil)
 	if err != nil {
@@ -139,9 +139,9 @@ func (r *reading) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Sync implements Operations.
-func (c *Client) Sync(ctx context.Context, req SyncRequest, progress func(Progress)) (SyncResult, error) {
-	var result SyncResult
+// Sync implements api.Operations.
+func (c *Client) Sync(ctx context.Context, req api.SyncRequest, progress func(api.Progress)) (api.SyncResult, error) {
+	var result api.SyncResult
 	err := c.follow(ctx, pathSync, req, func(l *line) (done bool) {
 		if l.Progress != nil && progress != nil {
 			progress(*l.Progress)
@@ -154,9 +154,9 @@ func (c *Client) Sync(ctx context.Context, req SyncRequest, progress func(Progre
 	return result, leftBehind(ctx, err)
 }
 
-// Plan implements Operations.
-func (c *Client) Plan(ctx context.Context, req PlanRequest, visit func(PlannedAction)) ([]Run, error) {
-	var runs []Run
+// Plan implements api.Operations.
+func (c *Client) Plan(ctx context.Context, req api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+	var runs []api.Run
 	err := c.follow(ctx, pathPlan, req, func(l *line) (done bool) {
 		if l.Action != nil && visit != nil {
 			visit(*l.Action)

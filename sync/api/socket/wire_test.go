@@ -1,4 +1,4 @@
-package control
+package socket
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"dirsyncd/sync/engine"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/fault"
 )
 
@@ -29,7 +29,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		req, err := decode[SyncRequest](bytes.NewReader(data))
+		req, err := decode[api.SyncRequest](bytes.NewReader(data))
 		if err != nil {
 			if fault.ClassOf(err) != fault.Invalid {
 				t.Errorf("class %s: %v", fault.ClassOf(err), err)
@@ -40,7 +40,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := decode[SyncRequest](bytes.NewReader(again)); err != nil {
+		if _, err := decode[api.SyncRequest](bytes.NewReader(again)); err != nil {
 			t.Errorf("%s is refused when it comes back as %s: %v", data, again, err)
 		}
 	})
@@ -172,38 +172,38 @@ func TestDialError(t *testing.T) {
 // progress than any buffer holds; then they close it.
 type nothing struct{ planEnded, syncEnded chan struct{} }
 
-func (nothing) Status(context.Context) (Status, error) { return Status{}, nil }
+func (nothing) Status(context.Context) (api.Status, error) { return api.Status{}, nil }
 
-func (n nothing) Sync(_ context.Context, _ SyncRequest, progress func(Progress)) (SyncResult, error) {
+func (n nothing) Sync(_ context.Context, _ api.SyncRequest, progress func(api.Progress)) (api.SyncResult, error) {
 	if n.syncEnded != nil {
 		defer close(n.syncEnded)
 		for i := range 100_000 {
-			progress(Progress{Connection: "hq", Stage: "read", Stream: "users", Done: i})
+			progress(api.Progress{Connection: "hq", Stage: "read", Stream: "users", Done: i})
 		}
 	}
-	return SyncResult{}, nil
+	return api.SyncResult{}, nil
 }
 
-func (n nothing) Plan(ctx context.Context, _ PlanRequest, visit func(PlannedAction)) ([]Run, error) {
+func (n nothing) Plan(ctx context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
 	if n.planEnded != nil {
 		defer close(n.planEnded)
 		for ctx.Err() == nil {
-			visit(PlannedAction{Op: "create", Kind: "user", Key: "hq/1"})
+			visit(api.PlannedAction{Op: "create", Kind: "user", Key: "hq/1"})
 		}
 	}
 	return nil, ctx.Err()
 }
 
-func (nothing) Approve(context.Context, string) (SyncResult, error)          { return SyncResult{}, nil }
-func (nothing) Discard(context.Context, string) error                        { return nil }
-func (nothing) Runs(context.Context, RunsRequest) ([]Run, error)             { return nil, nil }
-func (nothing) Parked(context.Context) ([]ParkedItem, error)                 { return nil, nil }
-func (nothing) Replay(context.Context, []string) (int, error)                { return 0, nil }
-func (nothing) Backup(context.Context, io.Writer) error                      { return nil }
-func (nothing) Drop(context.Context, []string) (int, error)                  { return 0, nil }
-func (nothing) Why(context.Context, string, string) ([]engine.Reason, error) { return nil, nil }
+func (nothing) Approve(context.Context, string) (api.SyncResult, error)   { return api.SyncResult{}, nil }
+func (nothing) Discard(context.Context, string) error                     { return nil }
+func (nothing) Runs(context.Context, api.RunsRequest) ([]api.Run, error)  { return nil, nil }
+func (nothing) Parked(context.Context) ([]api.ParkedItem, error)          { return nil, nil }
+func (nothing) Replay(context.Context, []string) (int, error)             { return 0, nil }
+func (nothing) Backup(context.Context, io.Writer) error                   { return nil }
+func (nothing) Drop(context.Context, []string) (int, error)               { return 0, nil }
+func (nothing) Why(context.Context, string, string) ([]api.Reason, error) { return nil, nil }
 
-func serveNothing(t *testing.T, ops Operations, set func(*Server)) string {
+func serveNothing(t *testing.T, ops api.Operations, set func(*Server)) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "dirsyncd") //nolint:usetesting // the path of t.TempDir can be too long for a socket
 	if err != nil {

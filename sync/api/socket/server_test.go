@@ -1,4 +1,4 @@
-package control_test
+package socket_test
 
 import (
 	"bufio"
@@ -20,10 +20,9 @@ import (
 	"testing"
 	"time"
 
-	"dirsyncd/store"
-	"dirsyncd/sync/control"
-	"dirsyncd/sync/control/controltest"
-	"dirsyncd/sync/engine"
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/api/apitest"
+	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/fault"
 )
 
@@ -39,16 +38,16 @@ func socketPath(t *testing.T) string {
 }
 
 // start serves operations until the test ends, and returns the socket's path.
-func start(t *testing.T, ops control.Operations) string {
+func start(t *testing.T, ops api.Operations) string {
 	t.Helper()
 	path := socketPath(t)
 	startAt(t, ops, path)
 	return path
 }
 
-func startAt(t *testing.T, ops control.Operations, path string) *control.Server {
+func startAt(t *testing.T, ops api.Operations, path string) *socket.Server {
 	t.Helper()
-	s := control.NewServer(ops, slog.New(slog.DiscardHandler))
+	s := socket.NewServer(ops, slog.New(slog.DiscardHandler))
 	if err := s.Listen(path); err != nil {
 		t.Fatal(err)
 	}
@@ -65,9 +64,9 @@ func startAt(t *testing.T, ops control.Operations, path string) *control.Server 
 	return s
 }
 
-func client(t *testing.T, path string) *control.Client {
+func client(t *testing.T, path string) *socket.Client {
 	t.Helper()
-	c, err := control.Dial(t.Context(), path)
+	c, err := socket.Dial(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,46 +78,46 @@ var moment = time.Date(2026, 1, 31, 12, 0, 0, 123, time.UTC)
 
 // TestRoundTrip sends every operation there and back.
 func TestRoundTrip(t *testing.T) {
-	status := control.Status{Version: "1", Daemon: true, PID: 7, Started: moment, Connections: []control.ConnectionStatus{{
-		Name: "hq", Tenants: []control.TenantStatus{{State: "held", Held: &store.HeldPlan{Hash: "h", Counts: map[string]map[string]int{"user": {"delete": 3}}}}},
+	status := api.Status{Version: "1", Daemon: true, PID: 7, Started: moment, Connections: []api.ConnectionStatus{{
+		Name: "hq", Tenants: []api.TenantStatus{{State: "held", Held: &api.HeldPlan{Hash: "h", Counts: map[string]map[string]int{"user": {"delete": 3}}}}},
 	}}}
-	runs := []control.Run{{Connection: "hq", Run: store.Run{ID: "r", Started: moment, Outcome: "held", Notes: []string{"n"}}, HeldReasons: []string{"too many"}}}
-	result := control.SyncResult{Runs: runs, Delivered: []control.Delivery{{Target: "journal", Delivered: 3}}}
-	reasons := []engine.Reason{{Kind: "user", Key: "hq/1", Object: map[string]any{"number": json.Number("9007199254740993")}}}
-	parked := []control.ParkedItem{{ID: "hq:1", Since: moment, Reason: "no <address> & no name"}}
-	actions := []control.PlannedAction{
-		{Op: "create", Key: "hq/1", Changes: []control.PlannedChange{{Field: "n", To: json.Number("9007199254740993")}}},
-		{Op: "update", Key: "hq/2", Changes: []control.PlannedChange{{Field: "s", From: "a", To: nil}}, Added: 2},
+	runs := []api.Run{{Connection: "hq", ID: "r", Started: moment, Outcome: "held", Notes: []string{"n"}, HeldReasons: []string{"too many"}}}
+	result := api.SyncResult{Runs: runs, Delivered: []api.Delivery{{Target: "journal", Delivered: 3}}}
+	reasons := []api.Reason{{Kind: "user", Key: "hq/1", Object: map[string]any{"number": json.Number("9007199254740993")}}}
+	parked := []api.ParkedItem{{ID: "hq:1", Since: moment, Reason: "no <address> & no name"}}
+	actions := []api.PlannedAction{
+		{Op: "create", Key: "hq/1", Changes: []api.PlannedChange{{Field: "n", To: json.Number("9007199254740993")}}},
+		{Op: "update", Key: "hq/2", Changes: []api.PlannedChange{{Field: "s", From: "a", To: nil}}, Added: 2},
 	}
 	var asked []any
-	fake := &controltest.Fake{
-		StatusFunc: func(context.Context) (control.Status, error) { return status, nil },
-		SyncFunc: func(_ context.Context, r control.SyncRequest, p func(control.Progress)) (control.SyncResult, error) {
+	fake := &apitest.Fake{
+		StatusFunc: func(context.Context) (api.Status, error) { return status, nil },
+		SyncFunc: func(_ context.Context, r api.SyncRequest, p func(api.Progress)) (api.SyncResult, error) {
 			asked = append(asked, r)
-			p(control.Progress{Connection: "hq", Stage: "read", Done: 1})
+			p(api.Progress{Connection: "hq", Stage: "read", Done: 1})
 			return result, nil
 		},
-		PlanFunc: func(_ context.Context, r control.PlanRequest, visit func(control.PlannedAction)) ([]control.Run, error) {
+		PlanFunc: func(_ context.Context, r api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
 			asked = append(asked, r)
 			for _, a := range actions {
 				visit(a)
 			}
 			return runs, nil
 		},
-		ApproveFunc: func(_ context.Context, hash string) (control.SyncResult, error) {
+		ApproveFunc: func(_ context.Context, hash string) (api.SyncResult, error) {
 			asked = append(asked, hash)
 			return result, nil
 		},
 		DiscardFunc: func(_ context.Context, hash string) error { asked = append(asked, hash); return nil },
-		RunsFunc: func(_ context.Context, r control.RunsRequest) ([]control.Run, error) {
+		RunsFunc: func(_ context.Context, r api.RunsRequest) ([]api.Run, error) {
 			asked = append(asked, r)
 			return runs, nil
 		},
-		WhyFunc: func(_ context.Context, kind, who string) ([]engine.Reason, error) {
+		WhyFunc: func(_ context.Context, kind, who string) ([]api.Reason, error) {
 			asked = append(asked, kind+" "+who)
 			return reasons, nil
 		},
-		ParkedFunc: func(context.Context) ([]control.ParkedItem, error) { return parked, nil },
+		ParkedFunc: func(context.Context) ([]api.ParkedItem, error) { return parked, nil },
 		ReplayFunc: func(_ context.Context, ids []string) (int, error) { asked = append(asked, ids); return 5, nil },
 		DropFunc:   func(_ context.Context, ids []string) (int, error) { asked = append(asked, ids); return 6, nil },
 	}
@@ -133,20 +132,20 @@ func TestRoundTrip(t *testing.T) {
 
 	st, err := c.Status(ctx)
 	same("status", st, status, err)
-	var steps []control.Progress
-	syncReq := control.SyncRequest{Connections: []string{"hq"}, Full: true}
-	res, err := c.Sync(ctx, syncReq, func(p control.Progress) { steps = append(steps, p) })
+	var steps []api.Progress
+	syncReq := api.SyncRequest{Connections: []string{"hq"}, Full: true}
+	res, err := c.Sync(ctx, syncReq, func(p api.Progress) { steps = append(steps, p) })
 	same("sync", res, result, err)
-	same("progress", steps, []control.Progress{{Connection: "hq", Stage: "read", Done: 1}}, nil)
-	var visited []control.PlannedAction
-	planReq := control.PlanRequest{Offline: true}
-	planned, err := c.Plan(ctx, planReq, func(a control.PlannedAction) { visited = append(visited, a) })
+	same("progress", steps, []api.Progress{{Connection: "hq", Stage: "read", Done: 1}}, nil)
+	var visited []api.PlannedAction
+	planReq := api.PlanRequest{Offline: true}
+	planned, err := c.Plan(ctx, planReq, func(a api.PlannedAction) { visited = append(visited, a) })
 	same("plan", planned, runs, err)
 	same("actions", visited, actions, nil)
 	res, err = c.Approve(ctx, "abc")
 	same("approve", res, result, err)
 	same("discard", nil, nil, c.Discard(ctx, "def"))
-	runsReq := control.RunsRequest{Connection: "hq & co", Limit: 3}
+	runsReq := api.RunsRequest{Connection: "hq & co", Limit: 3}
 	listed, err := c.Runs(ctx, runsReq)
 	same("runs", listed, runs, err)
 	why, err := c.Why(ctx, "user", "ada lovelace@x?y=z&ü")
@@ -166,7 +165,7 @@ func TestRoundTrip(t *testing.T) {
 func TestBackup(t *testing.T) {
 	whole := bytes.Repeat([]byte("state"), 100_000)
 	var failure error
-	fake := &controltest.Fake{BackupFunc: func(_ context.Context, to io.Writer) error {
+	fake := &apitest.Fake{BackupFunc: func(_ context.Context, to io.Writer) error {
 		if _, err := to.Write(whole); err != nil {
 			return err
 		}
@@ -191,24 +190,24 @@ func TestBackup(t *testing.T) {
 
 func TestErrorsKeepClassAndHint(t *testing.T) {
 	cause := &fault.Error{Class: fault.Conflict, Op: "discard", Where: "hq", Err: errors.New("no such plan"), Hint: "look at `status`"}
-	fake := &controltest.Fake{
-		StatusFunc:  func(context.Context) (control.Status, error) { return control.Status{}, fmt.Errorf("outer: %w", cause) },
+	fake := &apitest.Fake{
+		StatusFunc:  func(context.Context) (api.Status, error) { return api.Status{}, fmt.Errorf("outer: %w", cause) },
 		DiscardFunc: func(context.Context, string) error { return cause },
-		SyncFunc: func(context.Context, control.SyncRequest, func(control.Progress)) (control.SyncResult, error) {
-			return control.SyncResult{}, cause
+		SyncFunc: func(context.Context, api.SyncRequest, func(api.Progress)) (api.SyncResult, error) {
+			return api.SyncResult{}, cause
 		},
-		PlanFunc: func(_ context.Context, _ control.PlanRequest, visit func(control.PlannedAction)) ([]control.Run, error) {
-			visit(control.PlannedAction{Op: "create"})
+		PlanFunc: func(_ context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+			visit(api.PlannedAction{Op: "create"})
 			return nil, cause
 		},
-		RunsFunc: func(context.Context, control.RunsRequest) ([]control.Run, error) { return nil, errors.New("plain") },
+		RunsFunc: func(context.Context, api.RunsRequest) ([]api.Run, error) { return nil, errors.New("plain") },
 	}
 	c := client(t, start(t, fake))
 	calls := map[string]func(context.Context) error{
 		"status":  func(ctx context.Context) error { _, err := c.Status(ctx); return err },
 		"discard": func(ctx context.Context) error { return c.Discard(ctx, "h") },
-		"sync":    func(ctx context.Context) error { _, err := c.Sync(ctx, control.SyncRequest{}, nil); return err },
-		"plan":    func(ctx context.Context) error { _, err := c.Plan(ctx, control.PlanRequest{}, nil); return err },
+		"sync":    func(ctx context.Context) error { _, err := c.Sync(ctx, api.SyncRequest{}, nil); return err },
+		"plan":    func(ctx context.Context) error { _, err := c.Plan(ctx, api.PlanRequest{}, nil); return err },
 	}
 	for name, call := range calls {
 		err := call(t.Context())
@@ -220,7 +219,7 @@ func TestErrorsKeepClassAndHint(t *testing.T) {
 			t.Errorf("%s: got %s %q", name, fault.ClassOf(err), err)
 		}
 	}
-	if _, err := c.Runs(t.Context(), control.RunsRequest{}); fault.ClassOf(err) != fault.Internal || err.Error() != "plain" {
+	if _, err := c.Runs(t.Context(), api.RunsRequest{}); fault.ClassOf(err) != fault.Internal || err.Error() != "plain" {
 		t.Errorf("runs: got %s %q", fault.ClassOf(err), err)
 	}
 }
@@ -253,7 +252,7 @@ func request(method, path, body string) string {
 
 // TestRefused sends what no client of ours would. The fake fails on every call: none may get through.
 func TestRefused(t *testing.T) {
-	path := start(t, &controltest.Fake{})
+	path := start(t, &apitest.Fake{})
 	for _, tc := range []struct {
 		name, method, path, body string
 		status                   int
@@ -300,13 +299,13 @@ func TestRefused(t *testing.T) {
 
 func TestPanicIsContained(t *testing.T) {
 	var log bytes.Buffer
-	s := control.NewServer(&controltest.Fake{
-		StatusFunc: func(context.Context) (control.Status, error) { panic("oh") },
-		SyncFunc: func(_ context.Context, _ control.SyncRequest, p func(control.Progress)) (control.SyncResult, error) {
-			p(control.Progress{Stage: "read"})
+	s := socket.NewServer(&apitest.Fake{
+		StatusFunc: func(context.Context) (api.Status, error) { panic("oh") },
+		SyncFunc: func(_ context.Context, _ api.SyncRequest, p func(api.Progress)) (api.SyncResult, error) {
+			p(api.Progress{Stage: "read"})
 			panic("oh")
 		},
-		ParkedFunc: func(context.Context) ([]control.ParkedItem, error) { return nil, nil },
+		ParkedFunc: func(context.Context) ([]api.ParkedItem, error) { return nil, nil },
 	}, slog.New(slog.NewTextHandler(&log, nil)))
 	path := socketPath(t)
 	if err := s.Listen(path); err != nil {
@@ -317,7 +316,7 @@ func TestPanicIsContained(t *testing.T) {
 	if _, err := c.Status(t.Context()); fault.ClassOf(err) != fault.Internal {
 		t.Errorf("status: %v", err)
 	}
-	if _, err := c.Sync(t.Context(), control.SyncRequest{}, nil); fault.ClassOf(err) != fault.Internal || fault.Hint(err) == "" {
+	if _, err := c.Sync(t.Context(), api.SyncRequest{}, nil); fault.ClassOf(err) != fault.Internal || fault.Hint(err) == "" {
 		t.Errorf("sync: %v", err)
 	}
 	if items, err := c.Parked(t.Context()); err != nil || items == nil {
@@ -333,15 +332,15 @@ func TestPanicIsContained(t *testing.T) {
 
 func TestLeavingASyncDoesNotStopIt(t *testing.T) {
 	begun, leave, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	fake := &controltest.Fake{
-		SyncFunc: func(ctx context.Context, _ control.SyncRequest, p func(control.Progress)) (control.SyncResult, error) {
+	fake := &apitest.Fake{
+		SyncFunc: func(ctx context.Context, _ api.SyncRequest, p func(api.Progress)) (api.SyncResult, error) {
 			close(begun)
 			<-leave
 			for i := range 1000 {
-				p(control.Progress{Done: i}) // nobody is there to read it
+				p(api.Progress{Done: i}) // nobody is there to read it
 			}
 			ended <- ctx.Err()
-			return control.SyncResult{}, nil
+			return api.SyncResult{}, nil
 		},
 	}
 	c := client(t, start(t, fake))
@@ -350,7 +349,7 @@ func TestLeavingASyncDoesNotStopIt(t *testing.T) {
 		<-begun
 		cancel()
 	}()
-	_, err := c.Sync(ctx, control.SyncRequest{}, nil)
+	_, err := c.Sync(ctx, api.SyncRequest{}, nil)
 	if fault.ClassOf(err) != fault.Canceled || fault.Hint(err) == "" {
 		t.Errorf("got %v", err)
 	}
@@ -362,9 +361,9 @@ func TestLeavingASyncDoesNotStopIt(t *testing.T) {
 
 func TestLeavingAPlanStopsIt(t *testing.T) {
 	stopped := make(chan struct{})
-	fake := &controltest.Fake{
-		PlanFunc: func(ctx context.Context, _ control.PlanRequest, visit func(control.PlannedAction)) ([]control.Run, error) {
-			visit(control.PlannedAction{Op: "create"})
+	fake := &apitest.Fake{
+		PlanFunc: func(ctx context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+			visit(api.PlannedAction{Op: "create"})
 			<-ctx.Done()
 			close(stopped)
 			return nil, ctx.Err()
@@ -373,7 +372,7 @@ func TestLeavingAPlanStopsIt(t *testing.T) {
 	c := client(t, start(t, fake))
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
-	if _, err := c.Plan(ctx, control.PlanRequest{}, nil); fault.ClassOf(err) != fault.Canceled {
+	if _, err := c.Plan(ctx, api.PlanRequest{}, nil); fault.ClassOf(err) != fault.Canceled {
 		t.Errorf("got %v", err)
 	}
 	<-stopped
@@ -381,11 +380,11 @@ func TestLeavingAPlanStopsIt(t *testing.T) {
 
 func TestShutdownStopsOperations(t *testing.T) {
 	begun := make(chan struct{})
-	fake := &controltest.Fake{
-		SyncFunc: func(ctx context.Context, _ control.SyncRequest, _ func(control.Progress)) (control.SyncResult, error) {
+	fake := &apitest.Fake{
+		SyncFunc: func(ctx context.Context, _ api.SyncRequest, _ func(api.Progress)) (api.SyncResult, error) {
 			close(begun)
 			<-ctx.Done()
-			return control.SyncResult{}, &fault.Error{Class: fault.Canceled, Err: ctx.Err()}
+			return api.SyncResult{}, &fault.Error{Class: fault.Canceled, Err: ctx.Err()}
 		},
 	}
 	path := socketPath(t)
@@ -393,7 +392,7 @@ func TestShutdownStopsOperations(t *testing.T) {
 	c := client(t, path)
 	answer := make(chan error, 1)
 	go func() {
-		_, err := c.Sync(context.Background(), control.SyncRequest{}, nil)
+		_, err := c.Sync(context.Background(), api.SyncRequest{}, nil)
 		answer <- err
 	}()
 	<-begun
@@ -406,7 +405,7 @@ func TestShutdownStopsOperations(t *testing.T) {
 	if _, err := os.Lstat(path); !os.IsNotExist(err) {
 		t.Errorf("the socket is still there: %v", err)
 	}
-	if _, err := c.Status(t.Context()); !errors.Is(err, control.ErrNoDaemon) || fault.ClassOf(err) != fault.Transient {
+	if _, err := c.Status(t.Context()); !errors.Is(err, socket.ErrNoDaemon) || fault.ClassOf(err) != fault.Transient {
 		t.Errorf("after the end: %v", err)
 	}
 }
@@ -415,16 +414,16 @@ func TestManyAtATime(t *testing.T) {
 	var inside, most atomic.Int32
 	all := make(chan struct{})
 	const clients = 16
-	fake := &controltest.Fake{
-		StatusFunc: func(context.Context) (control.Status, error) { return control.Status{Version: "1"}, nil },
-		SyncFunc: func(_ context.Context, r control.SyncRequest, p func(control.Progress)) (control.SyncResult, error) {
+	fake := &apitest.Fake{
+		StatusFunc: func(context.Context) (api.Status, error) { return api.Status{Version: "1"}, nil },
+		SyncFunc: func(_ context.Context, r api.SyncRequest, p func(api.Progress)) (api.SyncResult, error) {
 			if inside.Add(1) == clients {
 				close(all)
 			}
 			<-all // every client is inside at the same time
-			p(control.Progress{Done: 1})
+			p(api.Progress{Done: 1})
 			most.Store(clients)
-			return control.SyncResult{Runs: []control.Run{{Connection: r.Connections[0]}}}, nil
+			return api.SyncResult{Runs: []api.Run{{Connection: r.Connections[0]}}}, nil
 		},
 	}
 	c := client(t, start(t, fake))
@@ -432,7 +431,7 @@ func TestManyAtATime(t *testing.T) {
 	for i := range clients {
 		wg.Go(func() {
 			name := fmt.Sprintf("c%d", i)
-			res, err := c.Sync(t.Context(), control.SyncRequest{Connections: []string{name}}, func(control.Progress) {})
+			res, err := c.Sync(t.Context(), api.SyncRequest{Connections: []string{name}}, func(api.Progress) {})
 			if err != nil || res.Runs[0].Connection != name {
 				t.Errorf("%s: got %+v, %v", name, res, err)
 			}
@@ -446,17 +445,17 @@ func TestManyAtATime(t *testing.T) {
 
 func TestLongPlan(t *testing.T) {
 	const actions = 20_000
-	fake := &controltest.Fake{
-		PlanFunc: func(_ context.Context, _ control.PlanRequest, visit func(control.PlannedAction)) ([]control.Run, error) {
+	fake := &apitest.Fake{
+		PlanFunc: func(_ context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
 			for i := range actions {
-				visit(control.PlannedAction{Op: "update", Kind: "user", Added: i, Name: strings.Repeat("x", 100)})
+				visit(api.PlannedAction{Op: "update", Kind: "user", Added: i, Name: strings.Repeat("x", 100)})
 			}
 			return nil, nil
 		},
 	}
 	c := client(t, start(t, fake))
 	n := 0
-	_, err := c.Plan(t.Context(), control.PlanRequest{}, func(a control.PlannedAction) {
+	_, err := c.Plan(t.Context(), api.PlanRequest{}, func(a api.PlannedAction) {
 		if a.Added != n {
 			t.Fatalf("action %d came as number %d", a.Added, n)
 		}
@@ -493,7 +492,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 		}()
 		_, err = client(t, path).Status(t.Context())
 		var classified *fault.Error
-		if !errors.As(err, &classified) || classified.Hint == "" || errors.Is(err, control.ErrNoDaemon) {
+		if !errors.As(err, &classified) || classified.Hint == "" || errors.Is(err, socket.ErrNoDaemon) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		_ = l.Close()
@@ -502,7 +501,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 
 // A server that stops does not wait for a client that reads nothing.
 func TestShutdownWaitsForNoReader(t *testing.T) {
-	fake := &controltest.Fake{
+	fake := &apitest.Fake{
 		BackupFunc: func(_ context.Context, to io.Writer) error {
 			for range 64 {
 				if _, err := to.Write(make([]byte, 1<<20)); err != nil {
@@ -511,16 +510,16 @@ func TestShutdownWaitsForNoReader(t *testing.T) {
 			}
 			return nil
 		},
-		PlanFunc: func(ctx context.Context, _ control.PlanRequest, visit func(control.PlannedAction)) ([]control.Run, error) {
+		PlanFunc: func(ctx context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
 			for ctx.Err() == nil {
-				visit(control.PlannedAction{Name: strings.Repeat("x", 10_000)})
+				visit(api.PlannedAction{Name: strings.Repeat("x", 10_000)})
 			}
 			return nil, ctx.Err()
 		},
 	}
 	for _, request := range []string{"GET /v1/backup HTTP/1.1\r\nHost: x\r\n\r\n",
 		"POST /v1/plan HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"} {
-		server := control.NewServer(fake, slog.New(slog.DiscardHandler))
+		server := socket.NewServer(fake, slog.New(slog.DiscardHandler))
 		path := socketPath(t)
 		if err := server.Listen(path); err != nil {
 			t.Fatal(err)

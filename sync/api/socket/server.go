@@ -1,4 +1,5 @@
-package control
+// Package socket is how a command reaches a running daemon: the operations of package api over HTTP on a unix socket.
+package socket
 
 import (
 	"context"
@@ -14,7 +15,7 @@ import (
 	"strconv"
 	"time"
 
-	"dirsyncd/sync/engine"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/fault"
 )
 
@@ -32,7 +33,7 @@ const (
 // An operation that changes something goes on when the client that asked for it leaves: a run that was begun
 // is not cut because somebody closed a terminal. What only reads, a plan included, ends with its client.
 type Server struct {
-	ops  Operations
+	ops  api.Operations
 	log  *slog.Logger
 	http http.Server
 	sock net.Listener
@@ -43,7 +44,7 @@ type Server struct {
 }
 
 // NewServer makes a server for operations. log gets one line per request that changes something.
-func NewServer(ops Operations, log *slog.Logger) *Server {
+func NewServer(ops api.Operations, log *slog.Logger) *Server {
 	s := &Server{ops: ops, log: log, bodyTimeout: bodyTimeout, unreadTimeout: unreadTimeout}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.http = http.Server{
@@ -156,11 +157,11 @@ func (s *Server) status(ctx context.Context, _ url.Values) (any, error) { return
 
 func (s *Server) parked(ctx context.Context, _ url.Values) (any, error) {
 	items, err := s.ops.Parked(ctx)
-	return append([]ParkedItem{}, items...), err
+	return append([]api.ParkedItem{}, items...), err
 }
 
 func (s *Server) runs(ctx context.Context, q url.Values) (any, error) {
-	req := RunsRequest{Connection: q.Get("connection")}
+	req := api.RunsRequest{Connection: q.Get("connection")}
 	if text := q.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {
@@ -169,12 +170,12 @@ func (s *Server) runs(ctx context.Context, q url.Values) (any, error) {
 		req.Limit = n
 	}
 	runs, err := s.ops.Runs(ctx, req)
-	return append([]Run{}, runs...), err
+	return append([]api.Run{}, runs...), err
 }
 
 func (s *Server) why(ctx context.Context, q url.Values) (any, error) {
 	reasons, err := s.ops.Why(ctx, q.Get("kind"), q.Get("who"))
-	return append([]engine.Reason{}, reasons...), err
+	return append([]api.Reason{}, reasons...), err
 }
 
 // change answers an operation that goes on when the client leaves.
@@ -228,14 +229,14 @@ func orAll(names []string) any {
 // sync streams progress and then the result. Progress is left out rather than waited for: a client that does
 // not read must not hold up a run.
 func (s *Server) sync(w http.ResponseWriter, r *http.Request) {
-	req, err := take[SyncRequest](s, w, r)
+	req, err := take[api.SyncRequest](s, w, r)
 	if err != nil {
 		fail(w, err)
 		return
 	}
 	s.log.Info("operator asks for a sync", "connections", orAll(req.Connections), "full", req.Full)
 	st := newStream(s.ctx, w, s.unreadTimeout)
-	steps, written := make(chan Progress, 1), make(chan struct{})
+	steps, written := make(chan api.Progress, 1), make(chan struct{})
 	go func() {
 		defer close(written)
 		for p := range steps {
@@ -253,12 +254,12 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) {
 
 // runSync sees to it that the writer of the steps has ended when it returns, or panics: nobody else may write
 // to the answer before.
-func (s *Server) runSync(req SyncRequest, steps chan<- Progress, written <-chan struct{}) (SyncResult, error) {
+func (s *Server) runSync(req api.SyncRequest, steps chan<- api.Progress, written <-chan struct{}) (api.SyncResult, error) {
 	defer func() {
 		close(steps)
 		<-written
 	}()
-	return s.ops.Sync(s.ctx, req, func(p Progress) {
+	return s.ops.Sync(s.ctx, req, func(p api.Progress) {
 		select {
 		case steps <- p:
 		default:
@@ -269,13 +270,13 @@ func (s *Server) runSync(req SyncRequest, steps chan<- Progress, written <-chan 
 // plan streams the actions and then the runs. A client that left, or that reads nothing for too long, ends it:
 // net/http ends the context when the connection breaks or a write fails.
 func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
-	req, err := take[PlanRequest](s, w, r)
+	req, err := take[api.PlanRequest](s, w, r)
 	if err != nil {
 		fail(w, err)
 		return
 	}
 	st := newStream(s.ctx, w, s.unreadTimeout)
-	runs, err := s.ops.Plan(r.Context(), req, func(a PlannedAction) { st.send(line{Action: &a}) })
+	runs, err := s.ops.Plan(r.Context(), req, func(a api.PlannedAction) { st.send(line{Action: &a}) })
 	if err != nil {
 		st.finish(line{Error: toWire(err)})
 		return

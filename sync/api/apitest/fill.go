@@ -1,4 +1,4 @@
-package controltest
+package apitest
 
 import (
 	"fmt"
@@ -50,6 +50,6 @@ func fill(v reflect.Value, name string, n *int) {
 			fill(v.Field(i), v.Type().Field(i).Name, n)
 		}
 	default:
-		panic("controltest: no value for " + v.Type().String())
+		panic("apitest: no value for " + v.Type().String())
 	}
 }

@@ -1,4 +1,4 @@
-package control
+package socket
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/fault"
 )
 
@@ -54,15 +55,15 @@ type found struct {
 
 // line is one line of a streamed answer. Exactly one part is set; Plan, Result and Error end the stream.
 type line struct {
-	Progress *Progress      `json:"progress,omitempty"`
-	Action   *PlannedAction `json:"action,omitempty"`
-	Result   *SyncResult    `json:"result,omitempty"`
-	Plan     *planResult    `json:"plan,omitempty"`
-	Error    *wireError     `json:"error,omitempty"`
+	Progress *api.Progress      `json:"progress,omitempty"`
+	Action   *api.PlannedAction `json:"action,omitempty"`
+	Result   *api.SyncResult    `json:"result,omitempty"`
+	Plan     *planResult        `json:"plan,omitempty"`
+	Error    *wireError         `json:"error,omitempty"`
 }
 
 type planResult struct {
-	Runs []Run `json:"runs"`
+	Runs []api.Run `json:"runs"`
 }
 
 // wireError is how an error travels.

@@ -1,4 +1,4 @@
-package control_test
+package socket_test
 
 import (
 	"bytes"
@@ -12,9 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"dirsyncd/sync/control"
-	"dirsyncd/sync/control/controltest"
-	"dirsyncd/sync/engine"
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/api/apitest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -22,7 +21,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // TestJSON pins what goes over the socket, byte for byte: scripts and commands of other versions read it.
 func TestJSON(t *testing.T) {
 	var got bytes.Buffer
-	exchange(t, &got, "every field", controltest.EveryField())
+	exchange(t, &got, "every field", apitest.EveryField())
 	exchange(t, &got, "nothing", nothingAtAll())
 	const golden = "testdata/socket.txt"
 	if *update {
@@ -40,7 +39,7 @@ func TestJSON(t *testing.T) {
 }
 
 // exchange sends a request for every operation and writes down the answers.
-func exchange(t *testing.T, log io.Writer, title string, ops control.Operations) {
+func exchange(t *testing.T, log io.Writer, title string, ops api.Operations) {
 	t.Helper()
 	path := start(t, ops)
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -80,25 +79,25 @@ func exchange(t *testing.T, log io.Writer, title string, ops control.Operations)
 }
 
 // nothingAtAll answers with values of which no field is set.
-func nothingAtAll() *controltest.Fake {
-	return &controltest.Fake{
-		StatusFunc: func(context.Context) (control.Status, error) {
-			return control.Status{
-				Connections: []control.ConnectionStatus{{Tenants: make([]control.TenantStatus, 1)}}, Targets: make([]control.TargetStatus, 1),
+func nothingAtAll() *apitest.Fake {
+	return &apitest.Fake{
+		StatusFunc: func(context.Context) (api.Status, error) {
+			return api.Status{
+				Connections: []api.ConnectionStatus{{Tenants: make([]api.TenantStatus, 1)}}, Targets: make([]api.TargetStatus, 1),
 			}, nil
 		},
-		SyncFunc: func(context.Context, control.SyncRequest, func(control.Progress)) (control.SyncResult, error) {
-			return control.SyncResult{Runs: make([]control.Run, 1), Delivered: make([]control.Delivery, 1)}, nil
+		SyncFunc: func(context.Context, api.SyncRequest, func(api.Progress)) (api.SyncResult, error) {
+			return api.SyncResult{Runs: make([]api.Run, 1), Delivered: make([]api.Delivery, 1)}, nil
 		},
-		PlanFunc: func(_ context.Context, _ control.PlanRequest, visit func(control.PlannedAction)) ([]control.Run, error) {
-			visit(control.PlannedAction{})
+		PlanFunc: func(_ context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+			visit(api.PlannedAction{})
 			return nil, nil
 		},
-		ApproveFunc: func(context.Context, string) (control.SyncResult, error) { return control.SyncResult{}, nil },
+		ApproveFunc: func(context.Context, string) (api.SyncResult, error) { return api.SyncResult{}, nil },
 		DiscardFunc: func(context.Context, string) error { return nil },
-		RunsFunc:    func(context.Context, control.RunsRequest) ([]control.Run, error) { return nil, nil },
-		WhyFunc:     func(context.Context, string, string) ([]engine.Reason, error) { return make([]engine.Reason, 1), nil },
-		ParkedFunc:  func(context.Context) ([]control.ParkedItem, error) { return nil, nil },
+		RunsFunc:    func(context.Context, api.RunsRequest) ([]api.Run, error) { return nil, nil },
+		WhyFunc:     func(context.Context, string, string) ([]api.Reason, error) { return make([]api.Reason, 1), nil },
+		ParkedFunc:  func(context.Context) ([]api.ParkedItem, error) { return nil, nil },
 		ReplayFunc:  func(context.Context, []string) (int, error) { return 0, nil },
 		DropFunc:    func(context.Context, []string) (int, error) { return 0, nil },
 	}

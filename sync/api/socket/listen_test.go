@@ -1,4 +1,4 @@
-package control_test
+package socket_test
 
 import (
 	"errors"
@@ -9,14 +9,14 @@ import (
 	"strings"
 	"testing"
 
-	"dirsyncd/sync/control"
-	"dirsyncd/sync/control/controltest"
+	"dirsyncd/sync/api/apitest"
+	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/fault"
 )
 
 func listenAt(t *testing.T, path string) error {
 	t.Helper()
-	s := control.NewServer(&controltest.Fake{}, slog.New(slog.DiscardHandler))
+	s := socket.NewServer(&apitest.Fake{}, slog.New(slog.DiscardHandler))
 	err := s.Listen(path)
 	t.Cleanup(func() { _ = s.Shutdown(t.Context()) })
 	return err
@@ -52,7 +52,7 @@ func TestListenReplacesAStaleSocket(t *testing.T) {
 	if err := listenAt(t, path); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := control.Dial(t.Context(), path); err != nil {
+	if c, err := socket.Dial(t.Context(), path); err != nil {
 		t.Error(err)
 	} else {
 		c.Close()
@@ -89,12 +89,12 @@ func TestListenLeavesOthersAlone(t *testing.T) {
 }
 
 func TestListenBesideAnotherDaemon(t *testing.T) {
-	path := start(t, &controltest.Fake{})
+	path := start(t, &apitest.Fake{})
 	err := listenAt(t, path)
 	if fault.ClassOf(err) != fault.Conflict || !strings.Contains(err.Error(), "another dirsyncd is running") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := control.Dial(t.Context(), path); err != nil {
+	if _, err := socket.Dial(t.Context(), path); err != nil {
 		t.Errorf("the other one is not reachable any more: %v", err)
 	}
 }
@@ -124,8 +124,8 @@ func TestDialWithoutDaemon(t *testing.T) {
 	stale := path + "2"
 	leaveBehind(t, stale)
 	for name, path := range map[string]string{"no socket": path, "no folder": path + "/x/y", "stale": stale} {
-		_, err := control.Dial(t.Context(), path)
-		if !errors.Is(err, control.ErrNoDaemon) || fault.Hint(err) == "" {
+		_, err := socket.Dial(t.Context(), path)
+		if !errors.Is(err, socket.ErrNoDaemon) || fault.Hint(err) == "" {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -135,12 +135,12 @@ func TestDialWithoutPermission(t *testing.T) {
 	if os.Getuid() == 0 {
 		t.Skip("root may do everything")
 	}
-	path := start(t, &controltest.Fake{})
+	path := start(t, &apitest.Fake{})
 	if err := os.Chmod(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	_, err := control.Dial(t.Context(), path)
-	if fault.ClassOf(err) != fault.Forbidden || errors.Is(err, control.ErrNoDaemon) {
+	_, err := socket.Dial(t.Context(), path)
+	if fault.ClassOf(err) != fault.Forbidden || errors.Is(err, socket.ErrNoDaemon) {
 		t.Errorf("got %v", err)
 	}
 }
