@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/memory"
+	"dirsyncd/connectors/connectortest/memory"
 	"dirsyncd/sync/directory"
 )
 

@@ -11,9 +11,9 @@ import (
 	"dirsyncd/connectors/ldap"
 	"dirsyncd/connectors/ldap/slapdtest"
 	"dirsyncd/store/bolt"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/plan"
+	"dirsyncd/sync/settings"
 )
 
 // BenchmarkLDAP syncs a real directory of 100,000 people through the whole program, side by side with what
@@ -23,7 +23,7 @@ func BenchmarkLDAP(b *testing.B) {
 	s := slapdtest.Start(b, slapdtest.Options{Load: slapdtest.Population{People: people, Groups: 2_000}.WriteLDIF})
 	cfg := ldap.Defaults()
 	cfg.Servers = []string{s.URL}
-	cfg.Bind = ldap.BindConfig{User: s.ReplicatorDN, Password: config.NewSecret(slapdtest.ReplicatorPassword)}
+	cfg.Bind = ldap.BindConfig{User: s.ReplicatorDN, Password: settings.NewSecret(slapdtest.ReplicatorPassword)}
 	cfg.Base = ldap.Names{s.Suffix}
 	source, err := ldap.Open(cfg, connectors.Env{Connection: "hq", Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {

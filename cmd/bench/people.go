@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/memory"
+	"dirsyncd/connectors/connectortest/memory"
 	"dirsyncd/store"
 	"dirsyncd/store/bolt"
 	"dirsyncd/sync/deliver"

@@ -9,13 +9,13 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/entra"
-	entrasim "dirsyncd/connectors/entra/simulator"
 	"dirsyncd/connectors/google"
-	googlesim "dirsyncd/connectors/google/simulator"
 	"dirsyncd/connectors/okta"
-	oktasim "dirsyncd/connectors/okta/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/connectors/sim/googlesim"
+	"dirsyncd/connectors/sim/microsoftsim"
+	"dirsyncd/connectors/sim/oktasim"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/settings"
 )
 
 // requestsPeople is how many people the simulated services hold: enough for paging to show.
@@ -119,18 +119,18 @@ func hurried(name string) connectors.Env {
 }
 
 func openEntra(dir string) (*service, error) {
-	cloud, err := entrasim.Start(entrasim.Options{})
+	cloud, err := microsoftsim.Start(microsoftsim.Options{})
 	if err != nil {
 		return nil, err
 	}
-	t := cloud.AddTenant(entrasim.TenantOptions{Population: entrasim.Population{People: requestsPeople, Groups: 200, SKUs: 3}})
-	cloud.AddApp(entrasim.App{ID: customersApp, Home: t.ID(), Secrets: map[string]time.Time{noSecret: {}}})
+	t := cloud.AddTenant(microsoftsim.TenantOptions{Population: microsoftsim.Population{People: requestsPeople, Groups: 200, SKUs: 3}})
+	cloud.AddApp(microsoftsim.App{ID: customersApp, Home: t.ID(), Secrets: map[string]time.Time{noSecret: {}}})
 	t.Consent(customersApp, customerPermissions()...)
 	cfg := entra.Defaults()
-	cfg.Tenant, cfg.ClientID, cfg.ClientSecret = t.ID(), customersApp, config.NewSecret(noSecret)
+	cfg.Tenant, cfg.ClientID, cfg.ClientSecret = t.ID(), customersApp, settings.NewSecret(noSecret)
 	cfg.Authority, cfg.Graph = cloud.URL(), cloud.URL()
 	ca, err := cloud.WriteCA(dir)
-	cfg.CAFile = config.Path(ca)
+	cfg.CAFile = settings.Path(ca)
 	return opened(&service{name: "entra", close: func() { _ = cloud.Close() }, peoplePage: 200, groupPage: 100, memberPage: 1000, inline: true},
 		err, entra.Factory(), cfg)
 }
@@ -142,7 +142,7 @@ func openGoogle(string) (*service, error) {
 	}
 	workspace.Customer(0).Fill(requestsPeople)
 	cfg := google.Defaults()
-	cfg.Endpoint, cfg.Credentials, cfg.Subject = workspace.Endpoint(), config.NewSecret(string(workspace.KeyFile())), workspace.Customer(0).Admin()
+	cfg.Endpoint, cfg.Credentials, cfg.Subject = workspace.Endpoint(), settings.NewSecret(string(workspace.KeyFile())), workspace.Customer(0).Admin()
 	cfg.Quota = 100_000_000
 	return opened(&service{name: "google", close: func() { _ = workspace.Close() }, peoplePage: 500, groupPage: 200, memberPage: 200},
 		nil, google.Factory(), cfg)
@@ -157,7 +157,7 @@ func openOkta(string) (*service, error) {
 		return nil, err
 	}
 	cfg := okta.Defaults()
-	cfg.URL, cfg.Token = org.URL, config.NewSecret(org.Token())
+	cfg.URL, cfg.Token = org.URL, settings.NewSecret(org.Token())
 	return opened(&service{name: "okta", close: org.Close, peoplePage: 200, groupPage: 200, memberPage: 200}, nil, okta.Factory(), cfg)
 }
 

@@ -12,11 +12,11 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/csp"
-	"dirsyncd/connectors/entra/simulator"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/store/bolt"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/plan"
+	"dirsyncd/sync/settings"
 )
 
 // Identities of the simulated cloud. They open nothing else.
@@ -38,8 +38,8 @@ func customerPermissions() []string {
 
 // partner is a partner with its customers, and the program that reads them.
 type partner struct {
-	cloud     *simulator.Server
-	customers []*simulator.Tenant
+	cloud     *microsoftsim.Server
+	customers []*microsoftsim.Tenant
 	store     *countingStore
 	engine    *engine.Engine
 	conn      *engine.Connection
@@ -70,17 +70,17 @@ func tenants(ctx context.Context, out io.Writer, o options) error {
 
 // start starts the cloud and opens the connector.
 func (p *partner) start(o options) (err error) {
-	if p.cloud, err = simulator.Start(simulator.Options{Pristine: o.tenants + 1, Delay: o.delay}); err != nil {
+	if p.cloud, err = microsoftsim.Start(microsoftsim.Options{Pristine: o.tenants + 1, Delay: o.delay}); err != nil {
 		return err
 	}
-	home := p.cloud.AddTenant(simulator.TenantOptions{Name: "The Partner"})
+	home := p.cloud.AddTenant(microsoftsim.TenantOptions{Name: "The Partner"})
 	p.cloud.SetPartner(home.ID())
 	secrets := map[string]time.Time{noSecret: {}}
-	p.cloud.AddApp(simulator.App{ID: customersApp, Home: home.ID(), Secrets: secrets})
-	p.cloud.AddApp(simulator.App{ID: partnerApp, Home: home.ID(), Secrets: secrets, PartnerCenter: true})
+	p.cloud.AddApp(microsoftsim.App{ID: customersApp, Home: home.ID(), Secrets: secrets})
+	p.cloud.AddApp(microsoftsim.App{ID: partnerApp, Home: home.ID(), Secrets: secrets, PartnerCenter: true})
 	home.Consent(partnerApp, "DelegatedAdminRelationship.Read.All", "Directory.Read.All")
 	for range o.tenants {
-		t := p.cloud.AddTenant(simulator.TenantOptions{Population: simulator.Population{People: tenantPeople, Groups: 10, SKUs: 3}})
+		t := p.cloud.AddTenant(microsoftsim.TenantOptions{Population: microsoftsim.Population{People: tenantPeople, Groups: 10, SKUs: 3}})
 		t.Consent(customersApp, customerPermissions()...)
 		p.cloud.AddCustomer(t)
 		t.UserIDs() // made up beforehand
@@ -92,14 +92,14 @@ func (p *partner) start(o options) (err error) {
 	}
 	cfg := csp.Defaults()
 	cfg.Tenant = home.ID()
-	cfg.App = csp.App{ClientID: customersApp, ClientSecret: config.NewSecret(noSecret)}
-	cfg.PartnerApp = csp.App{ClientID: partnerApp, ClientSecret: config.NewSecret(noSecret)}
+	cfg.App = csp.App{ClientID: customersApp, ClientSecret: settings.NewSecret(noSecret)}
+	cfg.PartnerApp = csp.App{ClientID: partnerApp, ClientSecret: settings.NewSecret(noSecret)}
 	cfg.Authority, cfg.Graph, cfg.PartnerCenter = p.cloud.URL(), p.cloud.URL(), p.cloud.URL()
 	cfg.PartnerCenterScope = "https://api.partnercenter.microsoft.com/.default"
 	// Terms of subscriptions take a request per tenant from Partner Center, whose quota (500 a minute) would be all
 	// that is measured.
 	cfg.Subscriptions = false
-	cfg.CAFile, cfg.Timeout = config.Path(ca), config.Duration(tenantTimeout)
+	cfg.CAFile, cfg.Timeout = settings.Path(ca), settings.Duration(tenantTimeout)
 	now := func() time.Time { return time.Now().Add(time.Duration(p.clock.Load())) }
 	source, err := csp.Open(cfg, connectors.Env{Connection: "customers", Log: slog.New(slog.DiscardHandler), Now: now})
 	if err != nil {
@@ -126,8 +126,8 @@ type cycle struct {
 }
 
 // broken picks the tenants that are broken, spread over all.
-func (p *partner) broken(o options) []*simulator.Tenant {
-	var list []*simulator.Tenant
+func (p *partner) broken(o options) []*microsoftsim.Tenant {
+	var list []*microsoftsim.Tenant
 	for i := range o.broken {
 		list = append(list, p.customers[(2*i+1)*len(p.customers)/(2*o.broken)])
 	}
@@ -135,7 +135,7 @@ func (p *partner) broken(o options) []*simulator.Tenant {
 }
 
 // once runs over all tenants. The broken ones must fail or not, as the caller says; the others must not.
-func (p *partner) once(ctx context.Context, broken []*simulator.Tenant, fail bool) (cycle, error) {
+func (p *partner) once(ctx context.Context, broken []*microsoftsim.Tenant, fail bool) (cycle, error) {
 	p.store.writes.Store(0)
 	began := time.Now()
 	results := p.engine.RunConnection(ctx, p.conn, engine.Job{})
@@ -145,7 +145,7 @@ func (p *partner) once(ctx context.Context, broken []*simulator.Tenant, fail boo
 	}
 	for _, r := range results {
 		c.requests += r.Run.Requests
-		is := slices.ContainsFunc(broken, func(t *simulator.Tenant) bool { return t.ID() == r.Partition.Tenant })
+		is := slices.ContainsFunc(broken, func(t *microsoftsim.Tenant) bool { return t.ID() == r.Partition.Tenant })
 		if r.Err != nil {
 			c.failed++
 		}

@@ -14,7 +14,7 @@ import (
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings/strict"
 )
 
 // connect returns the operations: those of the running daemon, or of this process when none runs. done must

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dirsyncd/connectors/ldap/simulator"
+	"dirsyncd/connectors/sim/ldapsim"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/fault"
 )
@@ -53,7 +53,7 @@ type demo struct {
 	sh     *shell
 	out    *printer
 	dir    string
-	server *simulator.Server
+	server *ldapsim.Server
 	cloud  cloud
 	ops    api.Operations
 	done   func()
@@ -135,7 +135,7 @@ func (d *demo) open(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if d.server, err = simulator.Start(simulator.Options{Population: simulator.Company(company)}); err != nil {
+	if d.server, err = ldapsim.Start(ldapsim.Options{Population: ldapsim.Company(company)}); err != nil {
 		return err
 	}
 	text := fmt.Sprintf(demoConfig, d.server.URL(), d.server.User(), d.server.Password(), d.server.Base())

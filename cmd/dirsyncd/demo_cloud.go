@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	microsoft "dirsyncd/connectors/entra/simulator"
-	google "dirsyncd/connectors/google/simulator"
-	okta "dirsyncd/connectors/okta/simulator"
+	"dirsyncd/connectors/sim/googlesim"
+	"dirsyncd/connectors/sim/microsoftsim"
+	"dirsyncd/connectors/sim/oktasim"
 	"dirsyncd/sync/api"
 )
 
@@ -24,12 +24,12 @@ const (
 
 // cloud is what the last part of the demonstration reads: simulators of three vendors, for four connections.
 type cloud struct {
-	microsoft *microsoft.Server
-	google    *google.Server
-	okta      *okta.Server
-	own       *microsoft.Tenant // the company's tenant
-	partner   *microsoft.Tenant
-	customers []*microsoft.Tenant
+	microsoft *microsoftsim.Server
+	google    *googlesim.Server
+	okta      *oktasim.Server
+	own       *microsoftsim.Tenant // the company's tenant
+	partner   *microsoftsim.Tenant
+	customers []*microsoftsim.Tenant
 }
 
 func (c *cloud) close() {
@@ -108,20 +108,20 @@ mappings:
 // openCloud starts the simulators.
 func (d *demo) openCloud() (err error) {
 	c := &d.cloud
-	if c.microsoft, err = microsoft.Start(microsoft.Options{}); err != nil {
+	if c.microsoft, err = microsoftsim.Start(microsoftsim.Options{}); err != nil {
 		return err
 	}
-	people := func(seed uint64, n int) microsoft.TenantOptions {
-		return microsoft.TenantOptions{Population: microsoft.Population{Seed: seed, People: n, Guests: 2, Groups: 5, SKUs: 3, Managed: 6}}
+	people := func(seed uint64, n int) microsoftsim.TenantOptions {
+		return microsoftsim.TenantOptions{Population: microsoftsim.Population{Seed: seed, People: n, Guests: 2, Groups: 5, SKUs: 3, Managed: 6}}
 	}
 	permissions := []string{
 		"User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All", "DeviceManagementManagedDevices.Read.All",
 	}
 	secret := map[string]time.Time{demoSecret: {}}
-	c.partner = c.microsoft.AddTenant(microsoft.TenantOptions{Name: "Northwind IT Services"})
+	c.partner = c.microsoft.AddTenant(microsoftsim.TenantOptions{Name: "Northwind IT Services"})
 	c.microsoft.SetPartner(c.partner.ID())
-	c.microsoft.AddApp(microsoft.App{ID: demoApp, Home: c.partner.ID(), Secrets: secret})
-	c.microsoft.AddApp(microsoft.App{ID: demoPartner, Home: c.partner.ID(), Secrets: secret, PartnerCenter: true})
+	c.microsoft.AddApp(microsoftsim.App{ID: demoApp, Home: c.partner.ID(), Secrets: secret})
+	c.microsoft.AddApp(microsoftsim.App{ID: demoPartner, Home: c.partner.ID(), Secrets: secret, PartnerCenter: true})
 	c.partner.Consent(demoPartner, "DelegatedAdminRelationship.Read.All", "Directory.Read.All")
 	c.own = c.microsoft.AddTenant(people(7, 40))
 	c.own.Consent(demoApp, permissions...)
@@ -131,11 +131,11 @@ func (d *demo) openCloud() (err error) {
 		c.microsoft.AddCustomer(customer)
 		c.customers = append(c.customers, customer)
 	}
-	if c.google, err = google.Start(google.Options{}); err != nil {
+	if c.google, err = googlesim.Start(googlesim.Options{}); err != nil {
 		return err
 	}
 	c.google.Customer(0).Fill(40)
-	c.okta, err = okta.Start(okta.Options{People: 40, Groups: 6, Seed: 3})
+	c.okta, err = oktasim.Start(oktasim.Options{People: 40, Groups: 6, Seed: 3})
 	return err
 }
 
@@ -183,7 +183,7 @@ func (d *demo) oneCustomer(ctx context.Context) error {
 	bad := d.cloud.customers[1]
 	d.title("One customer of many", "%s withdraws its consent, and somebody joins another customer. That\n   is one line for the operator, and delays nobody.", bad.Name())
 	bad.Revoke(demoApp)
-	d.cloud.customers[0].AddUser(microsoft.Props{"displayName": "Ines Moreau", "mail": "ines.moreau@" + d.cloud.customers[0].Domain()})
+	d.cloud.customers[0].AddUser(microsoftsim.Props{"displayName": "Ines Moreau", "mail": "ines.moreau@" + d.cloud.customers[0].Domain()})
 	runs, err := d.syncAll(ctx)
 	if err != nil {
 		return err

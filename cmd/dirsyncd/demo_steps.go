@@ -8,7 +8,7 @@ import (
 	"os"
 	"strings"
 
-	"dirsyncd/connectors/ldap/simulator"
+	"dirsyncd/connectors/sim/ldapsim"
 )
 
 // expect ends the demonstration with an error when it does not go as it tells: it is a test of the program, too.
@@ -40,7 +40,7 @@ func (d *demo) idle(ctx context.Context) error {
 
 func (d *demo) joiner(ctx context.Context) error {
 	d.title("A joiner", "Grace Moss joins Sales.")
-	err := d.server.AddPerson(simulator.Person{UID: "gmoss", GivenName: "Grace", FamilyName: "Moss", Mail: "grace.moss@example.test",
+	err := d.server.AddPerson(ldapsim.Person{UID: "gmoss", GivenName: "Grace", FamilyName: "Moss", Mail: "grace.moss@example.test",
 		Title: "Account Manager", Department: "Sales", Office: "Leeds", Phone: "+44 113 555 0199", EmployeeNumber: "2001", EmployeeType: "Employee"})
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func (d *demo) leaver(ctx context.Context) error {
 func (d *demo) brokenAnswer(ctx context.Context) error {
 	d.title("A broken answer", "The server answers with its size limit after a dozen of its entries. Other tools\n"+
 		"   take the rest for leavers.")
-	d.server.Misbehave(simulator.Fault{On: simulator.Listing, Kind: simulator.Answer, After: 12, Code: 4, Text: "size limit exceeded"})
+	d.server.Misbehave(ldapsim.Fault{On: ldapsim.Listing, Kind: ldapsim.Answer, After: 12, Code: 4, Text: "size limit exceeded"})
 	run, err := d.sync(ctx, false)
 	d.server.Behave()
 	if err != nil {
@@ -91,7 +91,7 @@ func (d *demo) brokenAnswer(ctx context.Context) error {
 
 func (d *demo) emptyAnswer(ctx context.Context) error {
 	d.title("An empty answer", "Now it answers “success”, with no entries at all.")
-	d.server.Misbehave(simulator.Fault{On: simulator.Listing, Kind: simulator.Empty})
+	d.server.Misbehave(ldapsim.Fault{On: ldapsim.Listing, Kind: ldapsim.Empty})
 	run, err := d.sync(ctx, false)
 	d.server.Behave()
 	if err != nil {

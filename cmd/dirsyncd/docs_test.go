@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 // TestEveryKeyIsDocumented looks for every key of the blocks of connectors and targets in docs/configuration.md or in
@@ -70,7 +70,7 @@ func keysOf(t reflect.Type) []string {
 	for slices.Contains([]reflect.Kind{reflect.Pointer, reflect.Slice, reflect.Map}, t.Kind()) {
 		t = t.Elem()
 	}
-	if t.Kind() != reflect.Struct || t == reflect.TypeFor[config.Secret]() {
+	if t.Kind() != reflect.Struct || t == reflect.TypeFor[settings.Secret]() {
 		return nil
 	}
 	var keys []string

@@ -8,14 +8,14 @@ import (
 	"strings"
 	"testing"
 
-	"dirsyncd/connectors/ldap/simulator"
+	"dirsyncd/connectors/sim/ldapsim"
 	"dirsyncd/store/bolt"
 )
 
 // alone is a command line with the real parts, a directory, and no daemon.
 func alone(t *testing.T) *commandLine {
 	t.Helper()
-	server, err := simulator.Start(simulator.Options{Population: simulator.Company(20)})
+	server, err := ldapsim.Start(ldapsim.Options{Population: ldapsim.Company(20)})
 	if err != nil {
 		t.Fatal(err)
 	}

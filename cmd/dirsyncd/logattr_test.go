@@ -13,6 +13,7 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/settings"
 )
 
 func TestLogValues(t *testing.T) {
@@ -27,7 +28,7 @@ func TestLogValues(t *testing.T) {
 		{"operation", directory.Create, "create"},
 		{"partition", store.Partition{Connection: "hq"}, "hq"},
 		{"error", errors.New("refused"), "refused"},
-		{"secret", config.NewSecret("s3cret"), "***"},
+		{"secret", settings.NewSecret("s3cret"), "***"},
 		{"nil pointer with a String method", (*url.URL)(nil), "<nil>"},
 		{"text", "as it is", "as it is"},
 	}

@@ -14,7 +14,7 @@ import (
 
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings/strict"
 )
 
 // options are the flags that every command takes.

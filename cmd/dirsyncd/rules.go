@@ -11,9 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/config/strict"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/settings/strict"
 )
 
 func newRulesCommand(sh *shell) *cobra.Command {

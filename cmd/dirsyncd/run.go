@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 func newRunCommand(sh *shell) *cobra.Command {
@@ -33,7 +33,7 @@ Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
 			}
 			start := launch{cfg: cfg, fixed: fixedOf(cfg)}
 			if sh.opts.control != "" {
-				cfg.Control = config.Path(sh.opts.control)
+				cfg.Control = settings.Path(sh.opts.control)
 			}
 			if sh.opts.verbose {
 				cfg.Log.Level = "debug"

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/memory"
+	"dirsyncd/connectors/connectortest/memory"
 )
 
 // Changes that come close together are one run, and many of them are not too many.

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dirsyncd/sync/api"
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings/strict"
 )
 
 func newWhyCommand(sh *shell) *cobra.Command {

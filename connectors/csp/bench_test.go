@@ -4,14 +4,14 @@ import (
 	"sync"
 	"testing"
 
-	"dirsyncd/connectors/entra/simulator"
+	"dirsyncd/connectors/sim/microsoftsim"
 )
 
 // BenchmarkTenants reads the people of a hundred customers over loopback, eight tenants at a time, sign-in included.
 // Half of the machine is the simulator's.
 func BenchmarkTenants(b *testing.B) {
 	const tenants, people = 100, 200
-	w := newWorld(b, tenants, simulator.Population{People: people, Groups: 5, SKUs: 2}, simulator.Pages{})
+	w := newWorld(b, tenants, microsoftsim.Population{People: people, Groups: 5, SKUs: 2}, microsoftsim.Pages{})
 	for _, t := range w.customers {
 		t.UserIDs() // made up beforehand
 	}

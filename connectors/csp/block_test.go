@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/entra/simulator"
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/connectors/sim/microsoftsim"
+	"dirsyncd/sync/settings/strict"
 )
 
 // TestBlock decodes what an operator writes.
@@ -66,8 +66,8 @@ func TestDocumented(t *testing.T) {
 // TestOneApplication: one application can be both, and the addresses of the services are all that tells a simulator
 // from the real ones.
 func TestOneApplication(t *testing.T) {
-	w := newWorld(t, 2, simulator.Population{People: 3}, simulator.Pages{})
-	w.s.AddApp(simulator.App{ID: customerApp, Home: w.partner.ID(), Secrets: map[string]time.Time{appSecret: {}}, PartnerCenter: true})
+	w := newWorld(t, 2, microsoftsim.Population{People: 3}, microsoftsim.Pages{})
+	w.s.AddApp(microsoftsim.App{ID: customerApp, Home: w.partner.ID(), Secrets: map[string]time.Time{appSecret: {}}, PartnerCenter: true})
 	w.partner.Consent(customerApp, "Directory.Read.All")
 	c := w.open(func(c *Config) {
 		c.PartnerApp, c.PartnerCenterScope, c.Sources = App{}, "", []string{sourceContracts, sourcePartnerCenter}

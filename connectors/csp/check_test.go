@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/entra/simulator"
+	"dirsyncd/connectors/sim/microsoftsim"
 )
 
 func find(t *testing.T, findings []connectors.Finding, subject, detail string) connectors.Finding {
@@ -20,7 +20,7 @@ func find(t *testing.T, findings []connectors.Finding, subject, detail string) c
 }
 
 func TestCheckPutsTogether(t *testing.T) {
-	w := newWorld(t, 12, simulator.Population{People: 2, SKUs: 1}, simulator.Pages{})
+	w := newWorld(t, 12, microsoftsim.Population{People: 2, SKUs: 1}, microsoftsim.Pages{})
 	for _, i := range []int{1, 2, 3, 4, 5, 6, 7} {
 		w.customers[i].Revoke(customerApp)
 	}

@@ -11,17 +11,17 @@ import (
 
 	"dirsyncd/connectors/entra"
 	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 // App is an application registration and what proves that it is the one that asks: exactly one of ClientSecret,
 // Certificate and FederatedTokenFile.
 type App struct {
-	ClientID            string        `yaml:"client_id"`
-	ClientSecret        config.Secret `yaml:"client_secret"`
-	Certificate         config.Path   `yaml:"certificate"` // PEM or PKCS #12 with the private key
-	CertificatePassword config.Secret `yaml:"certificate_password"`
-	FederatedTokenFile  config.Path   `yaml:"federated_token_file"`
+	ClientID            string          `yaml:"client_id"`
+	ClientSecret        settings.Secret `yaml:"client_secret"`
+	Certificate         settings.Path   `yaml:"certificate"` // PEM or PKCS #12 with the private key
+	CertificatePassword settings.Secret `yaml:"certificate_password"`
+	FederatedTokenFile  settings.Path   `yaml:"federated_token_file"`
 }
 
 // Config is the block `csp:` of a connection.
@@ -38,7 +38,7 @@ type Config struct {
 	PartnerApp App `yaml:"partner_app"`
 	// RefreshTokenFile holds the refresh token of a partner's user who has signed in to the partner application (the
 	// secure application model). The file is rewritten whenever the service renews the token.
-	RefreshTokenFile config.Path `yaml:"refresh_token_file"`
+	RefreshTokenFile settings.Path `yaml:"refresh_token_file"`
 	// CustomerAccess is application (every customer consents to the application) or delegated (with the refresh
 	// token, by consent through Partner Center and GDAP).
 	CustomerAccess string `yaml:"customer_access"`
@@ -67,15 +67,15 @@ type Config struct {
 	// Subscriptions adds terms and ends of subscriptions to licences, two requests per customer.
 	Subscriptions bool `yaml:"subscriptions"`
 
-	Groups         bool        `yaml:"groups"`
-	Licences       bool        `yaml:"licences"`
-	Devices        bool        `yaml:"devices"`
-	DeviceLastSeen bool        `yaml:"device_last_seen"`
-	Manager        bool        `yaml:"manager"`
-	SignInActivity bool        `yaml:"sign_in_activity"`
-	Photos         bool        `yaml:"photos"`
-	Attributes     []string    `yaml:"attributes"`
-	LicenceNames   config.Path `yaml:"licence_names"`
+	Groups         bool          `yaml:"groups"`
+	Licences       bool          `yaml:"licences"`
+	Devices        bool          `yaml:"devices"`
+	DeviceLastSeen bool          `yaml:"device_last_seen"`
+	Manager        bool          `yaml:"manager"`
+	SignInActivity bool          `yaml:"sign_in_activity"`
+	Photos         bool          `yaml:"photos"`
+	Attributes     []string      `yaml:"attributes"`
+	LicenceNames   settings.Path `yaml:"licence_names"`
 
 	// Parallel is how many requests are under way at the same time at most, over all tenants.
 	Parallel int `yaml:"parallel"`
@@ -105,7 +105,7 @@ func Defaults() *Config {
 	return &Config{
 		Name: "Partner", Cloud: "global", CustomerAccess: accessApplication, Sources: []string{sourcePartnerCenter, sourceGDAP},
 		Incomplete: incompleteRefuse, NewTenants: true, Subscriptions: true, Groups: true, Licences: true, Manager: true,
-		Parallel: 8, Share: 50, Network: rest.Network{Timeout: config.Duration(time.Minute)},
+		Parallel: 8, Share: 50, Network: rest.Network{Timeout: settings.Duration(time.Minute)},
 	}
 }
 
@@ -148,10 +148,10 @@ var (
 type report = func(path, hint, format string, args ...any)
 
 // Validate reports everything that is wrong with the block, without network I/O.
-func (c *Config) Validate() []config.Issue {
-	var issues []config.Issue
+func (c *Config) Validate() []settings.Issue {
+	var issues []settings.Issue
 	report := func(path, hint, format string, args ...any) {
-		issues = append(issues, config.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
+		issues = append(issues, settings.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	c.validateIdentity(report)
 	c.validateServices(report)

@@ -5,13 +5,13 @@ import (
 	"strings"
 	"testing"
 
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 func valid() *Config {
 	c := Defaults()
 	c.Tenant = guid(1)
-	c.App = App{ClientID: guid(2), ClientSecret: config.NewSecret("p4ss")}
+	c.App = App{ClientID: guid(2), ClientSecret: settings.NewSecret("p4ss")}
 	return c
 }
 
@@ -29,10 +29,10 @@ func TestValidate(t *testing.T) {
 		"no app":                    {func(c *Config) { c.App = App{} }, "client_id"},
 		"app by name":               {func(c *Config) { c.ClientID = "sync" }, "client_id"},
 		"app is the tenant":         {func(c *Config) { c.ClientID = strings.ToUpper(c.Tenant) }, "client_id"},
-		"no secret":                 {func(c *Config) { c.ClientSecret = config.Secret{} }, "client_secret"},
+		"no secret":                 {func(c *Config) { c.ClientSecret = settings.Secret{} }, "client_secret"},
 		"two proofs":                {func(c *Config) { c.Certificate = "/x" }, "certificate"},
-		"password alone":            {func(c *Config) { c.CertificatePassword = config.NewSecret("p4ss") }, "certificate_password"},
-		"half a partner app":        {func(c *Config) { c.PartnerApp.ClientSecret = config.NewSecret("p4ss") }, "partner_app.client_id"},
+		"password alone":            {func(c *Config) { c.CertificatePassword = settings.NewSecret("p4ss") }, "certificate_password"},
+		"half a partner app":        {func(c *Config) { c.PartnerApp.ClientSecret = settings.NewSecret("p4ss") }, "partner_app.client_id"},
 		"partner app without proof": {func(c *Config) { c.PartnerApp.ClientID = guid(3) }, "partner_app.client_secret"},
 		"access":                    {func(c *Config) { c.CustomerAccess = "both" }, "customer_access"},
 		"delegated without a token": {func(c *Config) { c.CustomerAccess = accessDelegated }, "refresh_token_file"},

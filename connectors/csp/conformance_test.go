@@ -8,7 +8,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/connectortest"
-	"dirsyncd/connectors/entra/simulator"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/directory"
 )
 
@@ -28,7 +28,7 @@ func (p partOf) Describe() connectors.Description {
 func TestConformance(t *testing.T) {
 	connectortest.Run(t, connectortest.Harness{
 		Start: func(tb testing.TB) *connectortest.Fixture {
-			w := newWorld(tb, 2, simulator.Population{People: 80, Guests: 5, Groups: 50, Managed: 85, SKUs: 85}, smallPages())
+			w := newWorld(tb, 2, microsoftsim.Population{People: 80, Guests: 5, Groups: 50, Managed: 85, SKUs: 85}, smallPages())
 			f := w.fixture(w.customers[1])
 			f.Connector = partOf{w.open(nil), func(s string) bool { return s != streamCustomers }}
 			return f
@@ -41,7 +41,7 @@ func TestConformance(t *testing.T) {
 func TestConformanceOfCustomers(t *testing.T) {
 	connectortest.Run(t, connectortest.Harness{
 		Start: func(tb testing.TB) *connectortest.Fixture {
-			w := newWorld(tb, 40, simulator.Population{People: 1, SKUs: 1}, smallPages())
+			w := newWorld(tb, 40, microsoftsim.Population{People: 1, SKUs: 1}, smallPages())
 			c := w.openTuned(func(c *Config) { c.Devices = false }, tuning{customersPage: 4})
 			f := w.customersFixture()
 			f.Connector = partOf{c, func(s string) bool { return s == streamCustomers }}
@@ -63,7 +63,7 @@ func TestConformanceDelegated(t *testing.T) {
 	}
 	connectortest.Run(t, connectortest.Harness{
 		Start: func(tb testing.TB) *connectortest.Fixture {
-			w := newWorld(tb, 1, simulator.Population{People: 80, Guests: 5, Groups: 50, Managed: 85, SKUs: 85}, smallPages())
+			w := newWorld(tb, 1, microsoftsim.Population{People: 80, Guests: 5, Groups: 50, Managed: 85, SKUs: 85}, smallPages())
 			path := w.delegated()
 			f := w.fixture(w.customers[0])
 			f.Connector = partOf{w.open(func(c *Config) { delegate(c, path) }), func(s string) bool { return s != streamCustomers }}
@@ -73,12 +73,12 @@ func TestConformanceDelegated(t *testing.T) {
 	})
 }
 
-func smallPages() simulator.Pages {
-	return simulator.Pages{Users: 10, Groups: 6, Members: 40, List: 10, Most: 10, Customers: 10}
+func smallPages() microsoftsim.Pages {
+	return microsoftsim.Pages{Users: 10, Groups: 6, Members: 40, List: 10, Most: 10, Customers: 10}
 }
 
 // fixture changes and breaks one customer.
-func (w *world) fixture(t *simulator.Tenant) *connectortest.Fixture {
+func (w *world) fixture(t *microsoftsim.Tenant) *connectortest.Fixture {
 	ref := func(kind directory.Kind, id string) directory.Ref { return directory.Ref{Kind: kind, ID: id} }
 	item := func(stream string, i int) directory.Ref {
 		switch stream {
@@ -92,11 +92,11 @@ func (w *world) fixture(t *simulator.Tenant) *connectortest.Fixture {
 			return ref(directory.Licence, t.SKUs()[i].ID)
 		}
 	}
-	set := func(r directory.Ref, p simulator.Props, sku func(*simulator.SKU)) directory.Ref {
+	set := func(r directory.Ref, p microsoftsim.Props, sku func(*microsoftsim.SKU)) directory.Ref {
 		switch r.Kind {
 		case directory.Licence:
 			list := t.SKUs()
-			sku(&list[slices.IndexFunc(list, func(s simulator.SKU) bool { return s.ID == r.ID })])
+			sku(&list[slices.IndexFunc(list, func(s microsoftsim.SKU) bool { return s.ID == r.ID })])
 			t.SetSKUs(list...)
 		case directory.Device:
 			t.SetManaged(r.ID, p)
@@ -116,23 +116,23 @@ func (w *world) fixture(t *simulator.Tenant) *connectortest.Fixture {
 			case streamDevices:
 				return ref(directory.Device, t.AddManaged(nil))
 			}
-			added := simulator.SKU{ID: "99999999-0000-4000-8000-000000000001", PartNumber: "ADDED", Status: "Enabled", Enabled: 3}
+			added := microsoftsim.SKU{ID: "99999999-0000-4000-8000-000000000001", PartNumber: "ADDED", Status: "Enabled", Enabled: 3}
 			t.SetSKUs(append(t.SKUs(), added)...)
 			return ref(directory.Licence, added.ID)
 		},
 		Change: func(_ testing.TB, stream string) directory.Ref {
-			p := map[string]simulator.Props{
+			p := map[string]microsoftsim.Props{
 				streamUsers: {"jobTitle": "changed"}, streamGroups: {"description": "changed"}, streamDevices: {"osVersion": "changed"},
 			}[stream]
-			return set(item(stream, 3), p, func(s *simulator.SKU) { s.Terms[0].Length = "P3Y" })
+			return set(item(stream, 3), p, func(s *microsoftsim.SKU) { s.Terms[0].Length = "P3Y" })
 		},
 		Rename: func(_ testing.TB, stream string) directory.Ref {
-			p := map[string]simulator.Props{
+			p := map[string]microsoftsim.Props{
 				streamUsers:   {"userPrincipalName": "renamed@x.test", "displayName": "Renamed", "mail": "renamed@x.test"},
 				streamGroups:  {"displayName": "Renamed", "mail": "renamed@x.test"},
 				streamDevices: {"deviceName": "renamed"},
 			}[stream]
-			return set(item(stream, 4), p, func(s *simulator.SKU) { s.PartNumber = "RENAMED" })
+			return set(item(stream, 4), p, func(s *microsoftsim.SKU) { s.PartNumber = "RENAMED" })
 		},
 		Delete: func(_ testing.TB, stream string) directory.Ref {
 			r := item(stream, 5)
@@ -144,7 +144,7 @@ func (w *world) fixture(t *simulator.Tenant) *connectortest.Fixture {
 			case streamDevices:
 				t.DeleteManaged(r.ID)
 			default:
-				t.SetSKUs(slices.DeleteFunc(t.SKUs(), func(s simulator.SKU) bool { return s.ID == r.ID })...)
+				t.SetSKUs(slices.DeleteFunc(t.SKUs(), func(s microsoftsim.SKU) bool { return s.ID == r.ID })...)
 			}
 			return r
 		},
@@ -152,10 +152,10 @@ func (w *world) fixture(t *simulator.Tenant) *connectortest.Fixture {
 			tb.Helper()
 			if how == connectortest.BadEntry {
 				for _, stream := range []string{streamUsers, streamGroups} {
-					t.Set(item(stream, 7).ID, simulator.Props{"displayName": 7})
+					t.Set(item(stream, 7).ID, microsoftsim.Props{"displayName": 7})
 				}
-				t.SetManaged(t.ManagedID(7), simulator.Props{"deviceName": 7})
-				w.s.Misbehave(simulator.Fault{Kind: simulator.NullElement, Path: "/subscribedSkus"})
+				t.SetManaged(t.ManagedID(7), microsoftsim.Props{"deviceName": 7})
+				w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.NullElement, Path: "/subscribedSkus"})
 				return
 			}
 			w.breakAll(tb, t, how)
@@ -164,21 +164,21 @@ func (w *world) fixture(t *simulator.Tenant) *connectortest.Fixture {
 }
 
 // breakAll breaks what every part of the cloud shares.
-func (w *world) breakAll(tb testing.TB, t *simulator.Tenant, how connectortest.Breakage) {
+func (w *world) breakAll(tb testing.TB, t *microsoftsim.Tenant, how connectortest.Breakage) {
 	tb.Helper()
 	switch how {
 	case connectortest.BadCredentials:
-		w.s.AddApp(simulator.App{ID: customerApp, Home: w.partner.ID(), Secrets: map[string]time.Time{"another": {}}})
-		w.s.AddApp(simulator.App{ID: partnerAppID, Home: w.partner.ID(), Secrets: map[string]time.Time{"another": {}}, PartnerCenter: true})
+		w.s.AddApp(microsoftsim.App{ID: customerApp, Home: w.partner.ID(), Secrets: map[string]time.Time{"another": {}}})
+		w.s.AddApp(microsoftsim.App{ID: partnerAppID, Home: w.partner.ID(), Secrets: map[string]time.Time{"another": {}}, PartnerCenter: true})
 	case connectortest.MissingPermission:
 		t.Revoke(customerApp, "GroupMember.Read.All", "DelegatedAdminRelationship.Read.All")
 		t.Revoke(partnerAppID, "GroupMember.Read.All", "DelegatedAdminRelationship.Read.All")
 	case connectortest.MidListing:
-		w.s.Misbehave(simulator.ErrorAnswer("/v1.0/", 0, http.StatusInternalServerError, "InternalServerError", "x"))
+		w.s.Misbehave(microsoftsim.ErrorAnswer("/v1.0/", 0, http.StatusInternalServerError, "InternalServerError", "x"))
 	case connectortest.Silence:
-		w.s.Misbehave(simulator.Fault{Kind: simulator.Hang})
+		w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Hang})
 	case connectortest.Unreachable:
-		w.s.Misbehave(simulator.Fault{Kind: simulator.Reset})
+		w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Reset})
 	case connectortest.LostCursors:
 		w.s.ExpireTokens(true)
 	default:
@@ -188,9 +188,9 @@ func (w *world) breakAll(tb testing.TB, t *simulator.Tenant, how connectortest.B
 
 // customersFixture changes and breaks the list of customers.
 func (w *world) customersFixture() *connectortest.Fixture {
-	var list []simulator.Customer
+	var list []microsoftsim.Customer
 	for _, t := range w.customers {
-		list = append(list, simulator.Customer{Tenant: t.ID(), Name: t.Name(), Domain: t.Domain(), Relationship: "reseller"})
+		list = append(list, microsoftsim.Customer{Tenant: t.ID(), Name: t.Name(), Domain: t.Domain(), Relationship: "reseller"})
 	}
 	w.s.SetCustomers(list...)
 	// The relationships would keep whom Partner Center no longer lists.
@@ -198,8 +198,8 @@ func (w *world) customersFixture() *connectortest.Fixture {
 	at := func(i int) directory.Ref { return directory.Ref{Kind: directory.Customer, ID: list[i].Tenant} }
 	return &connectortest.Fixture{
 		Add: func(testing.TB, string) directory.Ref {
-			t := w.s.AddTenant(simulator.TenantOptions{})
-			list = append(list, simulator.Customer{Tenant: t.ID(), Name: t.Name(), Domain: t.Domain(), Relationship: "reseller"})
+			t := w.s.AddTenant(microsoftsim.TenantOptions{})
+			list = append(list, microsoftsim.Customer{Tenant: t.ID(), Name: t.Name(), Domain: t.Domain(), Relationship: "reseller"})
 			w.s.SetCustomers(list...)
 			return at(len(list) - 1)
 		},

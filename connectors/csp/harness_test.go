@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/entra/simulator"
 	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/sync/config"
+	"dirsyncd/connectors/sim/microsoftsim"
+	"dirsyncd/sync/settings"
 )
 
 const (
@@ -28,27 +28,27 @@ func customerPermissions() []string {
 // world is a simulated cloud with a partner and customers, and a clock.
 type world struct {
 	tb        testing.TB
-	s         *simulator.Server
-	partner   *simulator.Tenant
-	customers []*simulator.Tenant
+	s         *microsoftsim.Server
+	partner   *microsoftsim.Tenant
+	customers []*microsoftsim.Tenant
 	shift     atomic.Int64 // of the clock
 }
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.shift.Load())) }
 
-func newWorld(tb testing.TB, customers int, p simulator.Population, pages simulator.Pages) *world {
+func newWorld(tb testing.TB, customers int, p microsoftsim.Population, pages microsoftsim.Pages) *world {
 	tb.Helper()
 	w := &world{tb: tb}
-	s, err := simulator.Start(simulator.Options{Now: w.now, Pages: pages})
+	s, err := microsoftsim.Start(microsoftsim.Options{Now: w.now, Pages: pages})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = s.Close() })
 	w.s = s
-	w.partner = s.AddTenant(simulator.TenantOptions{Name: "The Partner"})
+	w.partner = s.AddTenant(microsoftsim.TenantOptions{Name: "The Partner"})
 	s.SetPartner(w.partner.ID())
-	s.AddApp(simulator.App{ID: customerApp, Home: w.partner.ID(), Secrets: map[string]time.Time{appSecret: {}}})
-	s.AddApp(simulator.App{ID: partnerAppID, Home: w.partner.ID(), Secrets: map[string]time.Time{partnerSecret: {}}, PartnerCenter: true})
+	s.AddApp(microsoftsim.App{ID: customerApp, Home: w.partner.ID(), Secrets: map[string]time.Time{appSecret: {}}})
+	s.AddApp(microsoftsim.App{ID: partnerAppID, Home: w.partner.ID(), Secrets: map[string]time.Time{partnerSecret: {}}, PartnerCenter: true})
 	w.partner.Consent(partnerAppID, "DelegatedAdminRelationship.Read.All", "Directory.Read.All")
 	for range customers {
 		w.addCustomer(p)
@@ -57,8 +57,8 @@ func newWorld(tb testing.TB, customers int, p simulator.Population, pages simula
 }
 
 // addCustomer adds a customer that has consented.
-func (w *world) addCustomer(p simulator.Population) *simulator.Tenant {
-	t := w.s.AddTenant(simulator.TenantOptions{Population: p})
+func (w *world) addCustomer(p microsoftsim.Population) *microsoftsim.Tenant {
+	t := w.s.AddTenant(microsoftsim.TenantOptions{Population: p})
 	t.Consent(customerApp, customerPermissions()...)
 	w.s.AddCustomer(t)
 	w.customers = append(w.customers, t)
@@ -74,12 +74,12 @@ func (w *world) config(edit func(*Config)) *Config {
 	}
 	cfg := Defaults()
 	cfg.Tenant, cfg.Name = w.partner.ID(), w.partner.Name()
-	cfg.App = App{ClientID: customerApp, ClientSecret: config.NewSecret(appSecret)}
-	cfg.PartnerApp = App{ClientID: partnerAppID, ClientSecret: config.NewSecret(partnerSecret)}
+	cfg.App = App{ClientID: customerApp, ClientSecret: settings.NewSecret(appSecret)}
+	cfg.PartnerApp = App{ClientID: partnerAppID, ClientSecret: settings.NewSecret(partnerSecret)}
 	cfg.Authority, cfg.Graph, cfg.PartnerCenter = w.s.URL(), w.s.URL(), w.s.URL()
 	cfg.PartnerCenterScope = "https://api.partnercenter.microsoft.com/.default"
 	cfg.Devices = true
-	cfg.Network = rest.Network{CAFile: config.Path(ca), Timeout: config.Duration(20 * time.Second)}
+	cfg.Network = rest.Network{CAFile: settings.Path(ca), Timeout: settings.Duration(20 * time.Second)}
 	if edit != nil {
 		edit(cfg)
 	}
@@ -156,4 +156,4 @@ func readFrom(ctx context.Context, c connectors.Connector, t connectors.Tenant, 
 	return all, err
 }
 
-func pathOf(path string) config.Path { return config.Path(path) }
+func pathOf(path string) settings.Path { return settings.Path(path) }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 // killed names the token file of the process that TestKill kills.
@@ -18,7 +18,7 @@ const killed = "DIRSYNCD_TEST_TOKEN_FILE"
 func TestKill(t *testing.T) {
 	tail := strings.Repeat("y", 2000)
 	if path := os.Getenv(killed); path != "" {
-		f, err := openTokenFile(config.Path(path))
+		f, err := openTokenFile(settings.Path(path))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +50,7 @@ func TestKill(t *testing.T) {
 		if !strings.HasPrefix(text, "token-") || !strings.HasSuffix(text, tail+"\n") {
 			t.Fatalf("round %d: the file holds %d bytes of a token", round, len(text))
 		}
-		if token, err := openTokenFile(config.Path(path)); err != nil || token.token+"\n" != text {
+		if token, err := openTokenFile(settings.Path(path)); err != nil || token.token+"\n" != text {
 			t.Errorf("the next process: %v", err)
 		}
 	}

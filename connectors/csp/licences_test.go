@@ -6,22 +6,22 @@ import (
 	"testing"
 	"time"
 
-	"dirsyncd/connectors/entra/simulator"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
 
 func TestLicences(t *testing.T) {
-	w := newWorld(t, 1, simulator.Population{People: 10, SKUs: 3}, simulator.Pages{})
+	w := newWorld(t, 1, microsoftsim.Population{People: 10, SKUs: 3}, microsoftsim.Pages{})
 	customer := w.customers[0]
 	skus := customer.SKUs()
 	early, late := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC), time.Date(2027, 8, 1, 0, 0, 0, 0, time.UTC)
-	skus[0].Terms = []simulator.Term{
+	skus[0].Terms = []microsoftsim.Term{
 		{ID: "s1", Commerce: guid(101), Quantity: 5, Status: "Enabled", Ends: late, Length: "P1Y", Billing: "monthly"},
 		{ID: "s2", Commerce: guid(102), Quantity: 5, Status: "Enabled", Ends: early, Length: "P3Y", Billing: "annual"},
 		{ID: "s3", Commerce: guid(103), Quantity: 5, Status: "Suspended", Ends: early.AddDate(-1, 0, 0), Length: "P1M", Billing: "monthly"},
 	}
-	skus = append(skus, simulator.SKU{ID: guid(200), Name: "Azure plan", Elsewhere: true, Terms: []simulator.Term{
+	skus = append(skus, microsoftsim.SKU{ID: guid(200), Name: "Azure plan", Elsewhere: true, Terms: []microsoftsim.Term{
 		{Commerce: guid(201), Quantity: 1, Status: "Enabled", Length: "P1M", Billing: "monthly", Ends: late},
 	}})
 	customer.SetSKUs(skus...)
@@ -52,12 +52,12 @@ func TestLicences(t *testing.T) {
 	if err != nil || len(page.Objects) != 3 || get(page.Objects[0], directory.FieldTerm) != "" || get(page.Objects[0], directory.FieldExpires) != "2026-05-01T00:00:00Z" {
 		t.Errorf("without a commerce relationship: %v %+v", err, page.Objects)
 	}
-	w.s.Misbehave(simulator.Fault{Path: "/subscriptions", Status: http.StatusBadGateway, Body: "{}"})
+	w.s.Misbehave(microsoftsim.Fault{Path: "/subscriptions", Status: http.StatusBadGateway, Body: "{}"})
 	if _, err := read(t.Context(), c, tenant, streamLicences); fault.ClassOf(err) != fault.Transient {
 		t.Errorf("Partner Center is down: %v", err)
 	}
 	w.s.Behave()
-	w.s.Misbehave(simulator.Fault{Path: "/v1/customers/", Status: http.StatusForbidden, Body: `{"code":"2032","description":"Access denied"}`})
+	w.s.Misbehave(microsoftsim.Fault{Path: "/v1/customers/", Status: http.StatusForbidden, Body: `{"code":"2032","description":"Access denied"}`})
 	_, err = read(t.Context(), c, tenant, streamLicences)
 	if fault.ClassOf(err) != fault.Forbidden || !strings.Contains(fault.Hint(err), "App management") || strings.Contains(fault.Hint(err), "adminconsent") {
 		t.Errorf("Partner Center refuses the partner: %v", err)

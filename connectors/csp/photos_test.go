@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"dirsyncd/connectors/entra/simulator"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -12,7 +12,7 @@ import (
 // TestPhotos: photos of customers' people come where they are asked for, and a customer that has not consented to
 // them fails alone.
 func TestPhotos(t *testing.T) {
-	w := newWorld(t, 2, simulator.Population{People: 30, Photos: true}, simulator.Pages{})
+	w := newWorld(t, 2, microsoftsim.Population{People: 30, Photos: true}, microsoftsim.Pages{})
 	for _, photos := range []bool{false, true} {
 		c := w.open(func(c *Config) { c.Photos = photos })
 		for _, tenant := range w.tenants(c)[1:] {

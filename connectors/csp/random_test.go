@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/entra/simulator"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -136,8 +136,8 @@ func (p *partition) conclude(s connectors.Stream, seen map[directory.Ref]bool, l
 func TestRandom(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			w := newWorld(t, 4, simulator.Population{People: 25, Groups: 5, Managed: 3, SKUs: 2}, simulator.Pages{Users: 6, Groups: 2, Members: 9, List: 5, Customers: 2})
-			w.s.SetQuirks(simulator.Quirks{Interleave: seed == 1, Replays: seed == 1, Duplicates: seed == 2, EmptyPages: seed == 2})
+			w := newWorld(t, 4, microsoftsim.Population{People: 25, Groups: 5, Managed: 3, SKUs: 2}, microsoftsim.Pages{Users: 6, Groups: 2, Members: 9, List: 5, Customers: 2})
+			w.s.SetQuirks(microsoftsim.Quirks{Interleave: seed == 1, Replays: seed == 1, Duplicates: seed == 2, EmptyPages: seed == 2})
 			e := &engine{t, w.open(nil), map[string]*partition{}}
 			rnd := rand.New(rand.NewPCG(seed, 7))
 			for range 25 {
@@ -162,7 +162,7 @@ func (w *world) randomChange(rnd *rand.Rand) {
 	pick := func(list []string) string { return list[rnd.IntN(len(list))] }
 	switch n := rnd.IntN(14); {
 	case n < 4:
-		t.Set(pick(people), simulator.Props{"jobTitle": fmt.Sprint("Title ", rnd.IntN(100))})
+		t.Set(pick(people), microsoftsim.Props{"jobTitle": fmt.Sprint("Title ", rnd.IntN(100))})
 	case n < 6:
 		t.AddMember(pick(teams), pick(people))
 	case n < 8:
@@ -178,7 +178,7 @@ func (w *world) randomChange(rnd *rand.Rand) {
 	case n == 11 && len(teams) > 3:
 		t.Purge(pick(teams))
 	case n == 12 && len(w.customers) < 8:
-		w.addCustomer(simulator.Population{People: 8, Groups: 2, Managed: 1, SKUs: 1})
+		w.addCustomer(microsoftsim.Population{People: 8, Groups: 2, Managed: 1, SKUs: 1})
 	case n == 13:
 		t.AddManaged(nil)
 	}
@@ -191,18 +191,18 @@ func (w *world) randomTrouble(rnd *rand.Rand) (mend func()) {
 	case 0:
 		w.s.ExpireTokens(rnd.IntN(2) == 0)
 	case 1:
-		return w.s.Misbehave(simulator.Fault{Tenant: t.ID(), Skip: rnd.IntN(6), Status: http.StatusInternalServerError, Body: "{}"})
+		return w.s.Misbehave(microsoftsim.Fault{Tenant: t.ID(), Skip: rnd.IntN(6), Status: http.StatusInternalServerError, Body: "{}"})
 	case 2:
-		return w.s.Misbehave(simulator.Fault{Kind: simulator.Cut, Path: "/v1.0/", Skip: rnd.IntN(20), Times: 3})
+		return w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Cut, Path: "/v1.0/", Skip: rnd.IntN(20), Times: 3})
 	case 3:
-		return w.s.Misbehave(simulator.Fault{Kind: simulator.Empty, Path: "/v1", Skip: rnd.IntN(20), Times: 3})
+		return w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Empty, Path: "/v1", Skip: rnd.IntN(20), Times: 3})
 	case 4:
-		return w.s.Misbehave(simulator.Fault{Kind: simulator.NoLink, Path: "/delta", Skip: rnd.IntN(5), Times: 2})
+		return w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.NoLink, Path: "/delta", Skip: rnd.IntN(5), Times: 2})
 	case 5:
 		t.Revoke(customerApp, "User.Read.All")
 		return func() { t.Consent(customerApp, "User.Read.All") }
 	case 6:
-		return w.s.Misbehave(simulator.Fault{Kind: simulator.NullElement, Path: "/v1.0/", Skip: rnd.IntN(9), Times: 2})
+		return w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.NullElement, Path: "/v1.0/", Skip: rnd.IntN(9), Times: 2})
 	case 7:
 		w.shift.Add(int64(2 * 24 * time.Hour))
 	}

@@ -10,14 +10,14 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/entra/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 func TestTenants(t *testing.T) {
-	w := newWorld(t, 3, simulator.Population{People: 3, SKUs: 1}, simulator.Pages{})
+	w := newWorld(t, 3, microsoftsim.Population{People: 3, SKUs: 1}, microsoftsim.Pages{})
 	c := w.open(func(c *Config) {
 		c.Customers = map[string]string{w.customers[1].ID(): "A name of ours"}
 	})
@@ -48,7 +48,7 @@ func TestTenants(t *testing.T) {
 }
 
 func TestThousandTenants(t *testing.T) {
-	w := newWorld(t, 1000, simulator.Population{People: 200, Groups: 5, SKUs: 2}, simulator.Pages{})
+	w := newWorld(t, 1000, microsoftsim.Population{People: 200, Groups: 5, SKUs: 2}, microsoftsim.Pages{})
 	c := w.open(nil)
 	w.s.ResetCounts()
 	began := time.Now()
@@ -76,10 +76,10 @@ func TestThousandTenants(t *testing.T) {
 
 // TestOneBadOfMany: one fault of one customer is that customer's alone, and says who must do what.
 func TestOneBadOfMany(t *testing.T) {
-	w := newWorld(t, 9, simulator.Population{People: 20, SKUs: 1}, simulator.Pages{})
-	c := w.open(func(c *Config) { c.Timeout = config.Duration(300 * time.Millisecond) })
+	w := newWorld(t, 9, microsoftsim.Population{People: 20, SKUs: 1}, microsoftsim.Pages{})
+	c := w.open(func(c *Config) { c.Timeout = settings.Duration(300 * time.Millisecond) })
 	list := w.tenants(c)
-	at := func(i int) *simulator.Tenant { return w.customers[i] }
+	at := func(i int) *microsoftsim.Tenant { return w.customers[i] }
 	var release func()
 	cases := []struct {
 		name  string
@@ -92,7 +92,7 @@ func TestOneBadOfMany(t *testing.T) {
 		{"gone", func() { at(2).SetGone(true) }, fault.Auth, "exclude"},
 		{"hangs", func() { release = w.s.BlackHole(at(3).ID()) }, fault.Transient, ""},
 		{"throttled", func() {
-			w.s.Misbehave(simulator.Fault{Tenant: at(4).ID(), Path: "/users", Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "240"}, Body: "{}"})
+			w.s.Misbehave(microsoftsim.Fault{Tenant: at(4).ID(), Path: "/users", Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "240"}, Body: "{}"})
 		}, fault.Throttled, ""},
 		{"another cloud", func() { w.s.RefuseTokens(at(5).ID(), "", 90038) }, fault.Auth, "another of Microsoft's clouds"},
 		{"a policy", func() { w.s.RefuseTokens(at(6).ID(), "", 53003) }, fault.Auth, "Conditional Access"},
@@ -142,7 +142,7 @@ func TestOneBadOfMany(t *testing.T) {
 
 // TestConsentArrives: what a customer consents to shows without a restart, whatever tokens were kept.
 func TestConsentArrives(t *testing.T) {
-	w := newWorld(t, 1, simulator.Population{People: 5}, simulator.Pages{})
+	w := newWorld(t, 1, microsoftsim.Population{People: 5}, microsoftsim.Pages{})
 	c := w.open(nil)
 	tenant := w.tenants(c)[1]
 	w.customers[0].Revoke(customerApp, "User.Read.All")
@@ -164,14 +164,14 @@ func TestConsentArrives(t *testing.T) {
 }
 
 func TestDelegatedFaults(t *testing.T) {
-	w := newWorld(t, 4, simulator.Population{People: 5}, simulator.Pages{})
+	w := newWorld(t, 4, microsoftsim.Population{People: 5}, microsoftsim.Pages{})
 	path := w.delegated()
 	w.customers[1].Revoke(partnerAppID)
 	w.customers[2].Revoke(partnerAppID, "User.Read.All")
 	w.s.SetRelationships(
-		simulator.Relationship{ID: "a", Tenant: w.customers[0].ID(), Status: "expired", Ends: w.now().Add(-48 * time.Hour)},
-		simulator.Relationship{ID: "b", Tenant: w.customers[1].ID(), Status: "active", Ends: w.now().Add(48 * time.Hour)},
-		simulator.Relationship{ID: "c", Tenant: w.customers[2].ID(), Status: "active", Ends: w.now().Add(48 * time.Hour)},
+		microsoftsim.Relationship{ID: "a", Tenant: w.customers[0].ID(), Status: "expired", Ends: w.now().Add(-48 * time.Hour)},
+		microsoftsim.Relationship{ID: "b", Tenant: w.customers[1].ID(), Status: "active", Ends: w.now().Add(48 * time.Hour)},
+		microsoftsim.Relationship{ID: "c", Tenant: w.customers[2].ID(), Status: "active", Ends: w.now().Add(48 * time.Hour)},
 	)
 	c := w.open(func(c *Config) { delegate(c, path) })
 	list := w.tenants(c)
@@ -186,9 +186,9 @@ func TestDelegatedFaults(t *testing.T) {
 
 // TestSourcesThatFail: a list of customers that cannot be read makes nobody vanish.
 func TestSourcesThatFail(t *testing.T) {
-	w := newWorld(t, 3, simulator.Population{People: 1}, simulator.Pages{})
-	only := w.s.AddTenant(simulator.TenantOptions{Name: "Only in Partner Center"})
-	list := []simulator.Customer{{Tenant: only.ID(), Name: only.Name(), Domain: only.Domain(), Relationship: "reseller"}}
+	w := newWorld(t, 3, microsoftsim.Population{People: 1}, microsoftsim.Pages{})
+	only := w.s.AddTenant(microsoftsim.TenantOptions{Name: "Only in Partner Center"})
+	list := []microsoftsim.Customer{{Tenant: only.ID(), Name: only.Name(), Domain: only.Domain(), Relationship: "reseller"}}
 	w.s.SetCustomers(list...)
 	refuse := w.open(nil)
 	keep := w.open(func(c *Config) { c.Incomplete = incompleteKeep })
@@ -197,11 +197,11 @@ func TestSourcesThatFail(t *testing.T) {
 	}
 	cold := func() *Connector { return w.open(func(c *Config) { c.Incomplete = incompleteKeep }) }
 	w.tenants(keep)
-	for name, f := range map[string]simulator.Fault{
+	for name, f := range map[string]microsoftsim.Fault{
 		"down":         {Path: "/v1/customers", Status: http.StatusServiceUnavailable, Body: "{}"},
-		"empty answer": {Path: "/v1/customers", Kind: simulator.Empty},
-		"portal":       {Path: "/v1/customers", Kind: simulator.HTML},
-		"cut":          {Path: "/v1/customers", Kind: simulator.Cut},
+		"empty answer": {Path: "/v1/customers", Kind: microsoftsim.Empty},
+		"portal":       {Path: "/v1/customers", Kind: microsoftsim.HTML},
+		"cut":          {Path: "/v1/customers", Kind: microsoftsim.Cut},
 		"no list":      {Path: "/v1/customers", Status: http.StatusOK, Body: `{"totalCount":0,"links":{}}`},
 		"null":         {Path: "/v1/customers", Status: http.StatusOK, Body: `null`},
 		"loop":         {Path: "/v1/customers", Status: http.StatusOK, Body: `{"items":[],"links":{"next":{"uri":"/customers?size=500"}}}`},
@@ -224,11 +224,11 @@ func TestSourcesThatFail(t *testing.T) {
 			}
 		})
 	}
-	w.s.Misbehave(simulator.Fault{Path: "/tenantRelationships", Status: http.StatusForbidden, Body: `{"error":{"code":"Authorization_RequestDenied"}}`})
+	w.s.Misbehave(microsoftsim.Fault{Path: "/tenantRelationships", Status: http.StatusForbidden, Body: `{"error":{"code":"Authorization_RequestDenied"}}`})
 	if _, err := refuse.Tenants(t.Context()); fault.ClassOf(err) != fault.Forbidden || !strings.Contains(fault.Hint(err), "DelegatedAdminRelationship.Read.All") {
 		t.Errorf("forbidden: %v", err)
 	}
-	w.s.Misbehave(simulator.Fault{Path: "/v1/customers", Status: http.StatusServiceUnavailable, Body: "{}"})
+	w.s.Misbehave(microsoftsim.Fault{Path: "/v1/customers", Status: http.StatusServiceUnavailable, Body: "{}"})
 	if _, err := keep.Tenants(t.Context()); err == nil {
 		t.Error("all sources fail, and there is a list")
 	}
@@ -237,12 +237,12 @@ func TestSourcesThatFail(t *testing.T) {
 // TestUnreadableCustomer: an entry that cannot be read makes nobody vanish, whoever it was, until the list is readable
 // again.
 func TestUnreadableCustomer(t *testing.T) {
-	w := newWorld(t, 1, simulator.Population{People: 1}, simulator.Pages{})
-	only := w.s.AddTenant(simulator.TenantOptions{Name: "Only in Partner Center"})
-	w.s.SetCustomers(simulator.Customer{Tenant: only.ID(), Name: only.Name(), Domain: only.Domain(), Relationship: "reseller"})
+	w := newWorld(t, 1, microsoftsim.Population{People: 1}, microsoftsim.Pages{})
+	only := w.s.AddTenant(microsoftsim.TenantOptions{Name: "Only in Partner Center"})
+	w.s.SetCustomers(microsoftsim.Customer{Tenant: only.ID(), Name: only.Name(), Domain: only.Domain(), Relationship: "reseller"})
 	c := w.open(nil)
 	want := w.tenants(c)
-	mend := w.s.Misbehave(simulator.Fault{Path: "/v1/customers", Status: http.StatusOK, Body: `{"totalCount":1,"items":[{"id":7,"companyProfile":null}],"links":{}}`})
+	mend := w.s.Misbehave(microsoftsim.Fault{Path: "/v1/customers", Status: http.StatusOK, Body: `{"totalCount":1,"items":[{"id":7,"companyProfile":null}],"links":{}}`})
 	for range 2 {
 		if page, err := read(t.Context(), c, want[0], streamCustomers); err != nil || len(page.Invalid) != 1 {
 			t.Fatalf("%+v, %v", page.Invalid, err)
@@ -260,12 +260,12 @@ func TestUnreadableCustomer(t *testing.T) {
 
 // TestParallel: the limit holds over all tenants, and no tenant takes it all.
 func TestParallel(t *testing.T) {
-	w := newWorld(t, 12, simulator.Population{People: 5, Groups: 2, SKUs: 1}, simulator.Pages{})
+	w := newWorld(t, 12, microsoftsim.Population{People: 5, Groups: 2, SKUs: 1}, microsoftsim.Pages{})
 	c := w.open(func(c *Config) { c.Parallel = 3 })
 	list := w.tenants(c)
 	c.gate.usual = longestWait // however busy the machine is, nothing counts as hanging
 	w.s.ResetCounts()
-	w.s.Misbehave(simulator.Fault{Kind: simulator.Hang, Path: "/v1.0/"}) // so that requests pile up
+	w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Hang, Path: "/v1.0/"}) // so that requests pile up
 	var wg sync.WaitGroup
 	for _, tenant := range list[1:] {
 		for _, stream := range tenant.Streams {
@@ -290,7 +290,7 @@ func TestParallel(t *testing.T) {
 
 // TestPermissionArrives is TestConsentArrives for the partner's own application.
 func TestPermissionArrives(t *testing.T) {
-	w := newWorld(t, 1, simulator.Population{People: 5}, simulator.Pages{})
+	w := newWorld(t, 1, microsoftsim.Population{People: 5}, microsoftsim.Pages{})
 	w.partner.Revoke(partnerAppID, "DelegatedAdminRelationship.Read.All")
 	c := w.open(nil)
 	if _, err := c.Tenants(t.Context()); fault.ClassOf(err) != fault.Forbidden {
@@ -308,7 +308,7 @@ func TestPermissionArrives(t *testing.T) {
 
 // TestScope: what changes who is listed changes the scope, and nothing else does.
 func TestScope(t *testing.T) {
-	w := newWorld(t, 0, simulator.Population{}, simulator.Pages{})
+	w := newWorld(t, 0, microsoftsim.Population{}, microsoftsim.Pages{})
 	scope := func(edit func(*Config)) string { return w.open(edit).scopeOfCustomers() }
 	same := scope(nil)
 	seen := map[string]string{same: "the defaults"}
@@ -343,10 +343,10 @@ func TestScope(t *testing.T) {
 
 // TestThrottledTenant: a quota is that of one application in one tenant. Who waits delays nobody else.
 func TestThrottledTenant(t *testing.T) {
-	w := newWorld(t, 2, simulator.Population{People: 10}, simulator.Pages{})
+	w := newWorld(t, 2, microsoftsim.Population{People: 10}, microsoftsim.Pages{})
 	c := w.open(nil)
 	list := w.tenants(c)
-	w.s.Misbehave(simulator.Throttle("/users/delta", "7", 0))
+	w.s.Misbehave(microsoftsim.Throttle("/users/delta", "7", 0))
 	_, err := read(t.Context(), c, list[1], streamUsers)
 	if fault.ClassOf(err) != fault.Throttled || fault.After(err) != 7*time.Second {
 		t.Errorf("%v", err)
@@ -355,7 +355,7 @@ func TestThrottledTenant(t *testing.T) {
 	if _, err := read(t.Context(), c, list[2], streamUsers); err != nil {
 		t.Error(err)
 	}
-	w.s.Misbehave(simulator.PartnerThrottle("/v1/customers", 57, 0))
+	w.s.Misbehave(microsoftsim.PartnerThrottle("/v1/customers", 57, 0))
 	if _, err := c.Tenants(t.Context()); fault.ClassOf(err) != fault.Throttled || fault.After(err) != 57*time.Second {
 		t.Errorf("Partner Center: %v", err)
 	}
@@ -363,19 +363,19 @@ func TestThrottledTenant(t *testing.T) {
 
 // TestTenantsComeAndGo: what is kept for a tenant goes with it.
 func TestTenantsComeAndGo(t *testing.T) {
-	w := newWorld(t, 2, simulator.Population{People: 10}, simulator.Pages{})
+	w := newWorld(t, 2, microsoftsim.Population{People: 10}, microsoftsim.Pages{})
 	c := w.open(nil)
 	for _, tenant := range w.tenants(c)[1:] {
 		if _, err := read(t.Context(), c, tenant, streamUsers); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.s.SetCustomers(simulator.Customer{Tenant: w.customers[0].ID(), Name: "One", Domain: "one.test", Relationship: "reseller"})
+	w.s.SetCustomers(microsoftsim.Customer{Tenant: w.customers[0].ID(), Name: "One", Domain: "one.test", Relationship: "reseller"})
 	w.s.SetRelationships()
 	if n := len(w.tenants(c)); n != 2 || len(c.rooms.open) != 1 {
 		t.Errorf("%d tenants, %d rooms", n, len(c.rooms.open))
 	}
-	added := w.addCustomer(simulator.Population{People: 4})
+	added := w.addCustomer(microsoftsim.Population{People: 4})
 	list := w.tenants(c)
 	i := slices.IndexFunc(list, func(t connectors.Tenant) bool { return t.ID == added.ID() })
 	if i < 0 {
@@ -388,15 +388,15 @@ func TestTenantsComeAndGo(t *testing.T) {
 
 // TestOneCustomerHangsInPartnerCenter: the partner's own road stays open.
 func TestOneCustomerHangsInPartnerCenter(t *testing.T) {
-	w := newWorld(t, 2, simulator.Population{People: 10, SKUs: 1}, simulator.Pages{})
-	c := w.open(func(c *Config) { c.Timeout, c.CustomerDetails = config.Duration(200*time.Millisecond), true })
+	w := newWorld(t, 2, microsoftsim.Population{People: 10, SKUs: 1}, microsoftsim.Pages{})
+	c := w.open(func(c *Config) { c.Timeout, c.CustomerDetails = settings.Duration(200*time.Millisecond), true })
 	list := w.tenants(c)
 	if page, err := read(t.Context(), c, list[0], streamCustomers); err != nil || len(page.Objects) != 2 {
 		t.Fatal(err)
 	} else if v, _ := page.Objects[0].Get(directory.FieldCity); v.Text() != "London" {
 		t.Errorf("no address: %+v", page.Objects[0])
 	}
-	defer w.s.Misbehave(simulator.Fault{Kind: simulator.Hang, Path: "/v1/customers/" + list[1].ID})()
+	defer w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Hang, Path: "/v1/customers/" + list[1].ID})()
 	if _, err := read(t.Context(), c, list[1], streamLicences); fault.ClassOf(err) != fault.Transient {
 		t.Errorf("%v", err)
 	}

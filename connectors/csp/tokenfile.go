@@ -10,9 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/ownership"
+	"dirsyncd/sync/settings"
 )
 
 // tokenFile keeps a refresh token in a file. The service hands out a new one with every use, and each is good for
@@ -31,7 +31,7 @@ type tokenFile struct {
 // maxTokenFile is more than any token needs.
 const maxTokenFile = 64 << 10
 
-func openTokenFile(path config.Path) (*tokenFile, error) {
+func openTokenFile(path settings.Path) (*tokenFile, error) {
 	t := &tokenFile{path: string(path)}
 	t.tidy()
 	_, err := t.current()

@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"dirsyncd/connectors/entra/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 func writeToken(t *testing.T, text string) string {
@@ -42,7 +42,7 @@ func contentOf(t *testing.T, path string) string {
 func TestTokenFileIsNeverHalf(t *testing.T) {
 	long := strings.Repeat("x", 3000)
 	path := writeToken(t, "token-0-"+long+"\n")
-	f, err := openTokenFile(config.Path(path))
+	f, err := openTokenFile(settings.Path(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestTokenFileAfterACrash(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f, err := openTokenFile(config.Path(path))
+	f, err := openTokenFile(settings.Path(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestTokenFileAfterACrash(t *testing.T) {
 
 func TestTokenFileOfANewSignIn(t *testing.T) {
 	path := writeToken(t, "first\n")
-	f, err := openTokenFile(config.Path(path))
+	f, err := openTokenFile(settings.Path(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestTokenFileOfANewSignIn(t *testing.T) {
 
 func TestTokenFileThatCannotBeWritten(t *testing.T) {
 	path := writeToken(t, "old\n")
-	f, err := openTokenFile(config.Path(path))
+	f, err := openTokenFile(settings.Path(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestTokenFileThatCannotBeWritten(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	for name, text := range map[string]string{"empty": " \n", "two": "a b", "large": strings.Repeat("a", maxTokenFile+1)} {
-		if _, err := openTokenFile(config.Path(writeToken(t, text))); fault.ClassOf(err) != fault.Configuration {
+		if _, err := openTokenFile(settings.Path(writeToken(t, text))); fault.ClassOf(err) != fault.Configuration {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -152,10 +152,10 @@ func TestTokenFileThatCannotBeWritten(t *testing.T) {
 
 // TestRotation reads with a refresh token that the service renews with every use, and takes only the newest.
 func TestRotation(t *testing.T) {
-	w := newWorld(t, 3, simulator.Population{People: 5, SKUs: 1}, simulator.Pages{})
+	w := newWorld(t, 3, microsoftsim.Population{People: 5, SKUs: 1}, microsoftsim.Pages{})
 	path := w.delegated()
 	before := strings.TrimSpace(contentOf(t, path))
-	w.s.SetQuirks(simulator.Quirks{RevokeOldRefresh: true})
+	w.s.SetQuirks(microsoftsim.Quirks{RevokeOldRefresh: true})
 	c := w.open(func(c *Config) { delegate(c, path); c.Sources = []string{sourcePartnerCenter} })
 	for _, tenant := range w.tenants(c)[1:] {
 		if page, err := read(t.Context(), c, tenant, streamUsers); err != nil || len(page.Objects) != 5 {
@@ -174,9 +174,9 @@ func TestRotation(t *testing.T) {
 }
 
 func TestAgeOfTheToken(t *testing.T) {
-	w := newWorld(t, 1, simulator.Population{People: 5, SKUs: 1}, simulator.Pages{})
+	w := newWorld(t, 1, microsoftsim.Population{People: 5, SKUs: 1}, microsoftsim.Pages{})
 	path := w.delegated()
-	w.s.SetQuirks(simulator.Quirks{KeepRefresh: true})
+	w.s.SetQuirks(microsoftsim.Quirks{KeepRefresh: true})
 	c := w.open(func(c *Config) { delegate(c, path) })
 	state := func() (ok bool, detail string) {
 		f := c.checkToken()
@@ -207,7 +207,7 @@ func TestAgeOfTheToken(t *testing.T) {
 
 // TestProofs signs in with a certificate and with a federated token.
 func TestProofs(t *testing.T) {
-	w := newWorld(t, 1, simulator.Population{People: 5}, simulator.Pages{})
+	w := newWorld(t, 1, microsoftsim.Population{People: 5}, microsoftsim.Pages{})
 	path := w.delegated()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -225,21 +225,21 @@ func TestProofs(t *testing.T) {
 	if err := os.WriteFile(both, pemBytes, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.s.AddApp(simulator.App{ID: partnerAppID, Home: w.partner.ID(), Certificates: []*x509.Certificate{certificate}, PartnerCenter: true})
+	w.s.AddApp(microsoftsim.App{ID: partnerAppID, Home: w.partner.ID(), Certificates: []*x509.Certificate{certificate}, PartnerCenter: true})
 	signed := func(c *Config) {
 		delegate(c, path)
-		c.PartnerApp.ClientSecret, c.PartnerApp.Certificate = config.Secret{}, config.Path(both)
+		c.PartnerApp.ClientSecret, c.PartnerApp.Certificate = settings.Secret{}, settings.Path(both)
 	}
 	c := w.open(signed)
 	if page, err := read(t.Context(), c, w.tenants(c)[1], streamUsers); err != nil || len(page.Objects) != 5 {
 		t.Errorf("certificate: %d people, %v", len(page.Objects), err)
 	}
-	w.s.AddApp(simulator.App{ID: partnerAppID, Home: w.partner.ID(), PartnerCenter: true, Federated: []simulator.Federation{{Issuer: "https://issuer.test", Subject: "dirsyncd"}}})
+	w.s.AddApp(microsoftsim.App{ID: partnerAppID, Home: w.partner.ID(), PartnerCenter: true, Federated: []microsoftsim.Federation{{Issuer: "https://issuer.test", Subject: "dirsyncd"}}})
 	// {"iss":"https://issuer.test","sub":"dirsyncd","exp":9999999999}
 	federated := writeToken(t, "e30.eyJpc3MiOiJodHRwczovL2lzc3Vlci50ZXN0Iiwic3ViIjoiZGlyc3luY2QiLCJleHAiOjk5OTk5OTk5OTl9.e30\n")
 	c = w.open(func(c *Config) {
 		delegate(c, path)
-		c.PartnerApp.ClientSecret, c.PartnerApp.FederatedTokenFile = config.Secret{}, config.Path(federated)
+		c.PartnerApp.ClientSecret, c.PartnerApp.FederatedTokenFile = settings.Secret{}, settings.Path(federated)
 	})
 	if page, err := read(t.Context(), c, w.tenants(c)[1], streamUsers); err != nil || len(page.Objects) != 5 {
 		t.Errorf("federated token: %d people, %v", len(page.Objects), err)

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/entra/simulator"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/directory"
 )
 
@@ -82,7 +82,7 @@ func BenchmarkDecodeStandard(b *testing.B) {
 
 // BenchmarkRead is a whole first read of 2000 people from the simulator, over TLS.
 func BenchmarkRead(b *testing.B) {
-	w := newWorld(b, simulator.TenantOptions{Population: simulator.Population{People: 2000, SKUs: 3}}, simulator.Pages{})
+	w := newWorld(b, microsoftsim.TenantOptions{Population: microsoftsim.Population{People: 2000, SKUs: 3}}, microsoftsim.Pages{})
 	c := w.open(nil)
 	for b.Loop() {
 		n := 0

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 // Config is the block `entra:` of a connection.
@@ -19,11 +19,11 @@ type Config struct {
 	// ClientID is the application's id in its registration.
 	ClientID string `yaml:"client_id"`
 	// One of the following proves that it is the application that asks.
-	ClientSecret        config.Secret `yaml:"client_secret"`
-	Certificate         config.Path   `yaml:"certificate"` // PEM or PKCS #12 with the private key
-	CertificatePassword config.Secret `yaml:"certificate_password"`
-	FederatedTokenFile  config.Path   `yaml:"federated_token_file"` // workload identity federation
-	ManagedIdentity     bool          `yaml:"managed_identity"`     // that of the Azure machine; client_id chooses among several
+	ClientSecret        settings.Secret `yaml:"client_secret"`
+	Certificate         settings.Path   `yaml:"certificate"` // PEM or PKCS #12 with the private key
+	CertificatePassword settings.Secret `yaml:"certificate_password"`
+	FederatedTokenFile  settings.Path   `yaml:"federated_token_file"` // workload identity federation
+	ManagedIdentity     bool            `yaml:"managed_identity"`     // that of the Azure machine; client_id chooses among several
 
 	// Cloud is the national cloud: global, usgov, usgovdod or china. Authority and Graph name the two services
 	// of another one.
@@ -42,7 +42,7 @@ type Config struct {
 	Photos         bool     `yaml:"photos"`
 	Attributes     []string `yaml:"attributes"`
 	// LicenceNames is a CSV file with product names, in the form in which Microsoft publishes it.
-	LicenceNames config.Path `yaml:"licence_names"`
+	LicenceNames settings.Path `yaml:"licence_names"`
 
 	// Notifications are how Graph tells of changes at once.
 	Notifications Notifications `yaml:"notifications"`
@@ -57,7 +57,7 @@ type Config struct {
 func Defaults() *Config {
 	return &Config{
 		Cloud: "global", TenantType: Workforce, Groups: true, Licences: true, Manager: true, Share: 50,
-		Network: rest.Network{Timeout: config.Duration(time.Minute)},
+		Network: rest.Network{Timeout: settings.Duration(time.Minute)},
 	}
 }
 
@@ -67,10 +67,10 @@ var (
 )
 
 // Validate reports everything that is wrong with the block, without network I/O.
-func (c *Config) Validate() []config.Issue {
-	var issues []config.Issue
+func (c *Config) Validate() []settings.Issue {
+	var issues []settings.Issue
 	report := func(path, hint, format string, args ...any) {
-		issues = append(issues, config.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
+		issues = append(issues, settings.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	c.validateTenant(report)
 	c.validateCredential(report)

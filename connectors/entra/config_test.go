@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/sync/config"
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings"
+	"dirsyncd/sync/settings/strict"
 )
 
 // TestWholeBlock decodes a block with every key, as the program does, and opens it.
@@ -64,7 +64,7 @@ timeout: 90s
 func TestValidate(t *testing.T) {
 	good := func() *Config {
 		c := Defaults()
-		c.Tenant, c.ClientID, c.ClientSecret = "contoso.onmicrosoft.com", testClient, config.NewSecret("x")
+		c.Tenant, c.ClientID, c.ClientSecret = "contoso.onmicrosoft.com", testClient, settings.NewSecret("x")
 		return c
 	}
 	for name, test := range map[string]struct {
@@ -95,13 +95,13 @@ func TestValidate(t *testing.T) {
 		"notifications of b2c": {func(c *Config) {
 			c.TenantType, c.Notifications = "b2c", Notifications{URL: "https://x.example", Listen: "a:1"}
 		}, []string{"notifications"}},
-		"no credential":           {func(c *Config) { c.ClientSecret = config.Secret{} }, []string{""}},
+		"no credential":           {func(c *Config) { c.ClientSecret = settings.Secret{} }, []string{""}},
 		"two credentials":         {func(c *Config) { c.Certificate = "/x" }, []string{"certificate"}},
 		"no client":               {func(c *Config) { c.ClientID = "" }, []string{"client_id"}},
 		"client is a name":        {func(c *Config) { c.ClientID = "dirsyncd" }, []string{"client_id"}},
 		"client is the tenant":    {func(c *Config) { c.Tenant = c.ClientID }, []string{"client_id"}},
-		"managed identity":        {func(c *Config) { c.ClientSecret, c.ClientID, c.ManagedIdentity = config.Secret{}, "", true }, nil},
-		"password alone":          {func(c *Config) { c.CertificatePassword = config.NewSecret("x") }, []string{"certificate_password"}},
+		"managed identity":        {func(c *Config) { c.ClientSecret, c.ClientID, c.ManagedIdentity = settings.Secret{}, "", true }, nil},
+		"password alone":          {func(c *Config) { c.CertificatePassword = settings.NewSecret("x") }, []string{"certificate_password"}},
 		"cloud":                   {func(c *Config) { c.Cloud = "germany" }, []string{"cloud"}},
 		"services":                {func(c *Config) { c.Authority, c.Graph = "https://a.test", "https://b.test:8443/" }, nil},
 		"authority alone":         {func(c *Config) { c.Authority = "https://a.test" }, []string{"authority"}},

@@ -6,31 +6,31 @@ import (
 	"time"
 
 	"dirsyncd/connectors/connectortest"
-	"dirsyncd/connectors/entra/simulator"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/directory"
 )
 
 // TestConformance runs the suite with a tenant that tracks changes.
 func TestConformance(t *testing.T) {
-	conformance(t, simulator.Workforce, func(c *Config) { c.Devices = true })
+	conformance(t, microsoftsim.Workforce, func(c *Config) { c.Devices = true })
 }
 
 // TestConformanceUntracked runs it with a tenant for customers.
 func TestConformanceUntracked(t *testing.T) {
-	conformance(t, simulator.B2C, func(c *Config) { c.TenantType = B2C })
+	conformance(t, microsoftsim.B2C, func(c *Config) { c.TenantType = B2C })
 }
 
 // TestConformancePhotos runs it with everybody's photo.
 func TestConformancePhotos(t *testing.T) {
-	conformance(t, simulator.Workforce, withPhotos)
+	conformance(t, microsoftsim.Workforce, withPhotos)
 }
 
-func conformance(t *testing.T, kind simulator.Kind, edit func(*Config)) {
+func conformance(t *testing.T, kind microsoftsim.Kind, edit func(*Config)) {
 	connectortest.Run(t, connectortest.Harness{
 		Start: func(tb testing.TB) *connectortest.Fixture {
-			w := newWorld(tb, simulator.TenantOptions{Kind: kind, Population: simulator.Population{
+			w := newWorld(tb, microsoftsim.TenantOptions{Kind: kind, Population: microsoftsim.Population{
 				People: 90, Guests: 5, Groups: 60, Managed: 90, SKUs: 90, Extension: true, Photos: true,
-			}}, simulator.Pages{Users: 10, Groups: 6, Members: 40, List: 10, Most: 10})
+			}}, microsoftsim.Pages{Users: 10, Groups: 6, Members: 40, List: 10, Most: 10})
 			return w.fixture(w.open(edit))
 		},
 		Secrets: []string{testSecret},
@@ -39,7 +39,7 @@ func conformance(t *testing.T, kind simulator.Kind, edit func(*Config)) {
 
 func (w *world) fixture(c *Connector) *connectortest.Fixture {
 	t := w.tenant
-	sku := func(i int, edit func(*simulator.SKU)) directory.Ref {
+	sku := func(i int, edit func(*microsoftsim.SKU)) directory.Ref {
 		list := t.SKUs()
 		edit(&list[i])
 		t.SetSKUs(list...)
@@ -48,7 +48,7 @@ func (w *world) fixture(c *Connector) *connectortest.Fixture {
 	person := func(i int) directory.Ref { return directory.Ref{Kind: directory.Person, ID: t.PersonID(i)} }
 	group := func(i int) directory.Ref { return directory.Ref{Kind: directory.Group, ID: t.GroupID(i)} }
 	device := func(i int) directory.Ref { return directory.Ref{Kind: directory.Device, ID: t.ManagedID(i)} }
-	set := func(ref directory.Ref, p simulator.Props) directory.Ref {
+	set := func(ref directory.Ref, p microsoftsim.Props) directory.Ref {
 		if ref.Kind == directory.Device {
 			t.SetManaged(ref.ID, p)
 		} else {
@@ -67,31 +67,31 @@ func (w *world) fixture(c *Connector) *connectortest.Fixture {
 			case streamDevices:
 				return directory.Ref{Kind: directory.Device, ID: t.AddManaged(nil)}
 			}
-			list := append(t.SKUs(), simulator.SKU{ID: "99999999-0000-4000-8000-000000000001", PartNumber: "ADDED", Status: "Enabled", Enabled: 3})
+			list := append(t.SKUs(), microsoftsim.SKU{ID: "99999999-0000-4000-8000-000000000001", PartNumber: "ADDED", Status: "Enabled", Enabled: 3})
 			t.SetSKUs(list...)
 			return directory.Ref{Kind: directory.Licence, ID: list[len(list)-1].ID}
 		},
 		Change: func(_ testing.TB, stream string) directory.Ref {
 			switch stream {
 			case streamUsers:
-				return set(person(3), simulator.Props{"jobTitle": "changed"})
+				return set(person(3), microsoftsim.Props{"jobTitle": "changed"})
 			case streamGroups:
-				return set(group(3), simulator.Props{"description": "changed"})
+				return set(group(3), microsoftsim.Props{"description": "changed"})
 			case streamDevices:
-				return set(device(3), simulator.Props{"osVersion": "changed"})
+				return set(device(3), microsoftsim.Props{"osVersion": "changed"})
 			}
-			return sku(3, func(s *simulator.SKU) { s.Enabled = 4711 })
+			return sku(3, func(s *microsoftsim.SKU) { s.Enabled = 4711 })
 		},
 		Rename: func(_ testing.TB, stream string) directory.Ref {
 			switch stream {
 			case streamUsers:
-				return set(person(4), simulator.Props{"userPrincipalName": "renamed@x.test", "displayName": "Renamed", "mail": "renamed@x.test"})
+				return set(person(4), microsoftsim.Props{"userPrincipalName": "renamed@x.test", "displayName": "Renamed", "mail": "renamed@x.test"})
 			case streamGroups:
-				return set(group(4), simulator.Props{"displayName": "Renamed", "mail": "renamed@x.test"})
+				return set(group(4), microsoftsim.Props{"displayName": "Renamed", "mail": "renamed@x.test"})
 			case streamDevices:
-				return set(device(4), simulator.Props{"deviceName": "renamed"})
+				return set(device(4), microsoftsim.Props{"deviceName": "renamed"})
 			}
-			return sku(4, func(s *simulator.SKU) { s.PartNumber = "RENAMED" })
+			return sku(4, func(s *microsoftsim.SKU) { s.PartNumber = "RENAMED" })
 		},
 		Delete: func(_ testing.TB, stream string) directory.Ref {
 			switch stream {
@@ -118,22 +118,22 @@ func (w *world) suffer(tb testing.TB, how connectortest.Breakage) {
 	tb.Helper()
 	switch how {
 	case connectortest.BadCredentials:
-		w.s.AddApp(simulator.App{ID: testClient, Home: w.tenant.ID(), Secrets: map[string]time.Time{"another": {}}})
+		w.s.AddApp(microsoftsim.App{ID: testClient, Home: w.tenant.ID(), Secrets: map[string]time.Time{"another": {}}})
 	case connectortest.MissingPermission:
 		w.tenant.Revoke(testClient, "GroupMember.Read.All")
 	case connectortest.MidListing:
-		w.s.Misbehave(simulator.ErrorAnswer("/v1.0/", 0, http.StatusInternalServerError, "InternalServerError", "x"))
+		w.s.Misbehave(microsoftsim.ErrorAnswer("/v1.0/", 0, http.StatusInternalServerError, "InternalServerError", "x"))
 	case connectortest.Silence:
-		w.s.Misbehave(simulator.Fault{Kind: simulator.Hang})
+		w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Hang})
 	case connectortest.Unreachable:
-		w.s.Misbehave(simulator.Fault{Kind: simulator.Reset})
+		w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Reset})
 	case connectortest.LostCursors:
 		w.s.ExpireTokens(true)
 	case connectortest.BadEntry:
-		w.tenant.Set(w.tenant.PersonID(7), simulator.Props{"displayName": 7})
-		w.tenant.Set(w.tenant.GroupID(7), simulator.Props{"displayName": 7})
-		w.tenant.SetManaged(w.tenant.ManagedID(7), simulator.Props{"deviceName": 7})
-		w.s.Misbehave(simulator.Fault{Kind: simulator.NullElement, Path: "/subscribedSkus"})
+		w.tenant.Set(w.tenant.PersonID(7), microsoftsim.Props{"displayName": 7})
+		w.tenant.Set(w.tenant.GroupID(7), microsoftsim.Props{"displayName": 7})
+		w.tenant.SetManaged(w.tenant.ManagedID(7), microsoftsim.Props{"deviceName": 7})
+		w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.NullElement, Path: "/subscribedSkus"})
 	default:
 		tb.Fatalf("unknown breakage %q", how)
 	}

@@ -17,8 +17,8 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // Application says as what application to sign in, and how it proves who it is: with exactly one of Secret,
@@ -29,12 +29,12 @@ type Application struct {
 	Tenant    string // GUID or domain of the tenant that is signed in to
 	ClientID  string
 
-	Secret config.Secret
+	Secret settings.Secret
 	// Certificate is a PEM or PKCS #12 file with a certificate and its private key.
-	Certificate         config.Path
-	CertificatePassword config.Secret
+	Certificate         settings.Path
+	CertificatePassword settings.Secret
 	// FederatedToken is a file with a token of another authority that Entra ID trusts, read anew every time.
-	FederatedToken config.Path
+	FederatedToken settings.Path
 	// ManagedIdentity is the identity of the Azure machine this runs on; ClientID then names one of several,
 	// or is empty.
 	ManagedIdentity bool
@@ -108,7 +108,7 @@ func (a *Application) openCertificate(options azcore.ClientOptions) (azcore.Toke
 // maxToken is more than any token needs.
 const maxToken = 64 << 10
 
-func readToken(path config.Path) (string, error) {
+func readToken(path settings.Path) (string, error) {
 	bad := func(cause error) error {
 		return &fault.Error{
 			Class: fault.Configuration, Op: "read federated_token_file", Where: string(path), Err: cause,

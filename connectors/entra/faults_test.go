@@ -12,14 +12,14 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/entra/simulator"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
 
 func small(tb testing.TB) *world {
-	return newWorld(tb, simulator.TenantOptions{Population: simulator.Population{People: 40, Groups: 8, SKUs: 3, Managed: 5}},
-		simulator.Pages{Users: 10, Groups: 3, Members: 15, Most: 10})
+	return newWorld(tb, microsoftsim.TenantOptions{Population: microsoftsim.Population{People: 40, Groups: 8, SKUs: 3, Managed: 5}},
+		microsoftsim.Pages{Users: 10, Groups: 3, Members: 15, Most: 10})
 }
 
 // readAll reads a stream and returns its pages' objects and last cursor.
@@ -39,29 +39,29 @@ func readAll(tb testing.TB, c *Connector, stream string, mode connectors.Mode, c
 func TestOddAnswers(t *testing.T) {
 	for _, test := range []struct {
 		name  string
-		fault simulator.Fault
+		fault microsoftsim.Fault
 		class fault.Class
 		says  string
 	}{
-		{"empty 200", simulator.Fault{Kind: simulator.Empty}, fault.Transient, "empty"},
-		{"portal", simulator.Fault{Kind: simulator.HTML}, fault.Transient, "text/html"},
-		{"cut", simulator.Fault{Kind: simulator.Cut}, fault.Transient, "cut short"},
-		{"reset", simulator.Fault{Kind: simulator.Reset}, fault.Transient, ""},
-		{"same link again", simulator.Fault{Kind: simulator.Loop}, fault.Transient, "followed before"},
-		{"endless", simulator.Fault{Kind: simulator.Endless}, fault.Transient, "brought nothing new"},
-		{"foreign host", simulator.Fault{Kind: simulator.Foreign}, fault.Invalid, "evil.test"},
-		{"no list", simulator.Fault{Kind: simulator.NoValue}, fault.Transient, "no list"},
-		{"no link", simulator.Fault{Kind: simulator.NoLink}, fault.Transient, "neither"},
-		{"502 HTML", simulator.BadGateway("", 0), fault.Transient, "502"},
-		{"429 for ever", simulator.Throttle("", "3", 0), fault.Throttled, "TooManyRequests"},
-		{"410", simulator.Fault{Kind: simulator.Gone}, fault.CursorExpired, "expired"},
-		{"501", simulator.ErrorAnswer("", 0, http.StatusNotImplemented, "NotImplemented", "x"), fault.Configuration, "cannot be read"},
-		{"no such property", simulator.ErrorAnswer("", 0, http.StatusBadRequest, "BadRequest", "Could not find a property named 'shoe' on type 'microsoft.graph.user'."), fault.Configuration, "no property shoe"},
-		{"own link refused", simulator.ErrorAnswer("", 0, http.StatusBadRequest, "Request_BadRequest", "x"), fault.Transient, "refuses its own link"},
-		{"no premium licence", simulator.ErrorAnswer("", 0, http.StatusForbidden, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", "x"), fault.Configuration, "premium"},
-		{"404", simulator.ErrorAnswer("", 0, http.StatusNotFound, "ResourceNotFound", "x"), fault.Configuration, "no such list"},
-		{"403", simulator.ErrorAnswer("", 0, http.StatusForbidden, "Authorization_RequestDenied", "x"), fault.Forbidden, "permission"},
-		{"identity", simulator.ErrorAnswer("", 0, http.StatusUnauthorized, "Authorization_IdentityNotFound", "x"), fault.Auth, "not known in this tenant"},
+		{"empty 200", microsoftsim.Fault{Kind: microsoftsim.Empty}, fault.Transient, "empty"},
+		{"portal", microsoftsim.Fault{Kind: microsoftsim.HTML}, fault.Transient, "text/html"},
+		{"cut", microsoftsim.Fault{Kind: microsoftsim.Cut}, fault.Transient, "cut short"},
+		{"reset", microsoftsim.Fault{Kind: microsoftsim.Reset}, fault.Transient, ""},
+		{"same link again", microsoftsim.Fault{Kind: microsoftsim.Loop}, fault.Transient, "followed before"},
+		{"endless", microsoftsim.Fault{Kind: microsoftsim.Endless}, fault.Transient, "brought nothing new"},
+		{"foreign host", microsoftsim.Fault{Kind: microsoftsim.Foreign}, fault.Invalid, "evil.test"},
+		{"no list", microsoftsim.Fault{Kind: microsoftsim.NoValue}, fault.Transient, "no list"},
+		{"no link", microsoftsim.Fault{Kind: microsoftsim.NoLink}, fault.Transient, "neither"},
+		{"502 HTML", microsoftsim.BadGateway("", 0), fault.Transient, "502"},
+		{"429 for ever", microsoftsim.Throttle("", "3", 0), fault.Throttled, "TooManyRequests"},
+		{"410", microsoftsim.Fault{Kind: microsoftsim.Gone}, fault.CursorExpired, "expired"},
+		{"501", microsoftsim.ErrorAnswer("", 0, http.StatusNotImplemented, "NotImplemented", "x"), fault.Configuration, "cannot be read"},
+		{"no such property", microsoftsim.ErrorAnswer("", 0, http.StatusBadRequest, "BadRequest", "Could not find a property named 'shoe' on type 'microsoft.graph.user'."), fault.Configuration, "no property shoe"},
+		{"own link refused", microsoftsim.ErrorAnswer("", 0, http.StatusBadRequest, "Request_BadRequest", "x"), fault.Transient, "refuses its own link"},
+		{"no premium licence", microsoftsim.ErrorAnswer("", 0, http.StatusForbidden, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", "x"), fault.Configuration, "premium"},
+		{"404", microsoftsim.ErrorAnswer("", 0, http.StatusNotFound, "ResourceNotFound", "x"), fault.Configuration, "no such list"},
+		{"403", microsoftsim.ErrorAnswer("", 0, http.StatusForbidden, "Authorization_RequestDenied", "x"), fault.Forbidden, "permission"},
+		{"identity", microsoftsim.ErrorAnswer("", 0, http.StatusUnauthorized, "Authorization_IdentityNotFound", "x"), fault.Auth, "not known in this tenant"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := small(t)
@@ -89,7 +89,7 @@ func TestOddAnswers(t *testing.T) {
 // TestGoneAtOnce: without a cursor there is nothing to give up, so the read is worth repeating as it is.
 func TestGoneAtOnce(t *testing.T) {
 	w := small(t)
-	w.s.Misbehave(simulator.Fault{Kind: simulator.Gone, Path: "/delta"})
+	w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Gone, Path: "/delta"})
 	if _, _, err := readAll(t, w.open(nil), streamUsers, connectors.Full, nil); fault.ClassOf(err) != fault.Transient {
 		t.Errorf("%v", err)
 	}
@@ -222,13 +222,13 @@ func TestCursorOfOtherKind(t *testing.T) {
 func TestWaits(t *testing.T) {
 	for _, after := range []string{"", "1", "0.5", "7", "Wed, 21 Oct 2015 07:28:00 GMT", "garbage"} {
 		w := small(t)
-		w.s.Misbehave(simulator.Throttle("/users/delta", after, 2))
+		w.s.Misbehave(microsoftsim.Throttle("/users/delta", after, 2))
 		if objects, _, err := readAll(t, w.open(nil), streamUsers, connectors.Full, nil); err != nil || len(objects) != 40 {
 			t.Errorf("Retry-After %q: %d, %v", after, len(objects), err)
 		}
 	}
 	w := small(t)
-	w.s.Misbehave(simulator.Throttle("/users/delta", "900", 0))
+	w.s.Misbehave(microsoftsim.Throttle("/users/delta", "900", 0))
 	_, _, err := readAll(t, w.open(nil), streamUsers, connectors.Full, nil)
 	if fault.ClassOf(err) != fault.Throttled || fault.After(err) != 15*time.Minute {
 		t.Errorf("Retry-After 900: %v, after %v", err, fault.After(err))
@@ -238,8 +238,8 @@ func TestWaits(t *testing.T) {
 // TestSplitGroups: a group whose members come in parts on many pages, among other groups, is whole in the end.
 func TestSplitGroups(t *testing.T) {
 	for _, interleave := range []bool{false, true} {
-		w := newWorld(t, simulator.TenantOptions{Population: simulator.Population{People: 100, Groups: 9}}, simulator.Pages{Groups: 3, Members: 20})
-		w.s.SetQuirks(simulator.Quirks{Interleave: interleave, EmptyPages: true})
+		w := newWorld(t, microsoftsim.TenantOptions{Population: microsoftsim.Population{People: 100, Groups: 9}}, microsoftsim.Pages{Groups: 3, Members: 20})
+		w.s.SetQuirks(microsoftsim.Quirks{Interleave: interleave, EmptyPages: true})
 		m := newModel(t, w.open(nil))
 		if err := m.sync(false); err != nil {
 			t.Fatal(err)
@@ -256,7 +256,7 @@ func TestSplitGroups(t *testing.T) {
 // TestEmptyGroup: a group without members comes without the property, and is a group all the same.
 func TestEmptyGroup(t *testing.T) {
 	w := small(t)
-	id := w.tenant.AddGroup(simulator.Props{"displayName": "Empty"})
+	id := w.tenant.AddGroup(microsoftsim.Props{"displayName": "Empty"})
 	objects, _, err := readAll(t, w.open(nil), streamGroups, connectors.Full, nil)
 	if _, ok := objects[id]; err != nil || !ok {
 		t.Errorf("listed %t, %v", ok, err)
@@ -307,7 +307,7 @@ func links(o directory.Object, kind directory.LinkType) (n int) {
 // TestLeftDuringTheFirstRound: who was listed and then named as removed in one and the same round is removed by
 // the next delta, and a group that lost a member in the round is looked at again.
 func TestLeftDuringTheFirstRound(t *testing.T) {
-	w := newWorld(t, simulator.TenantOptions{Population: simulator.Population{People: 10, Groups: 3}}, simulator.Pages{Users: 3, Groups: 1})
+	w := newWorld(t, microsoftsim.TenantOptions{Population: microsoftsim.Population{People: 10, Groups: 3}}, microsoftsim.Pages{Users: 3, Groups: 1})
 	gone, back, group := w.tenant.PersonID(0), w.tenant.PersonID(1), w.tenant.GroupID(0)
 	member := w.tenant.Members(group)[0]
 	calls := map[string]int{}
@@ -467,7 +467,7 @@ func TestBadEntries(t *testing.T) {
 func TestHalfAnEntry(t *testing.T) {
 	w := small(t)
 	user, group := w.tenant.PersonID(30), w.tenant.GroupID(0)
-	lone := w.tenant.AddGroup(simulator.Props{"displayName": "Lone"})
+	lone := w.tenant.AddGroup(microsoftsim.Props{"displayName": "Lone"})
 	nobody := "ffffffff-0000-4000-8000-000000000000"
 	m := newModel(t, w.reader(Selection{Groups: true, Licences: true, Manager: true}, editing(func(req *http.Request, body []byte) []byte {
 		switch {
@@ -514,7 +514,7 @@ func TestHalfAnEntry(t *testing.T) {
 func TestUntrackedTenant(t *testing.T) {
 	for _, skip := range []int{0, 2} {
 		w := small(t)
-		refusal := simulator.ErrorAnswer("/delta", 0, http.StatusBadRequest, "Request_UnsupportedQuery", "Change enumeration is not supported for requested tenant.")
+		refusal := microsoftsim.ErrorAnswer("/delta", 0, http.StatusBadRequest, "Request_UnsupportedQuery", "Change enumeration is not supported for requested tenant.")
 		refusal.Skip = skip
 		w.s.Misbehave(refusal)
 		c := w.open(nil)
@@ -531,7 +531,7 @@ func TestUntrackedTenant(t *testing.T) {
 			t.Errorf("%d expired, %v full reads", m.expired, m.fulls)
 		}
 	}
-	w := newWorld(t, simulator.TenantOptions{Kind: simulator.External, Population: simulator.Population{People: 5}}, simulator.Pages{})
+	w := newWorld(t, microsoftsim.TenantOptions{Kind: microsoftsim.External, Population: microsoftsim.Population{People: 5}}, microsoftsim.Pages{})
 	found, err := w.open(nil).Check(t.Context())
 	if err != nil || !has(found, "change tracking", "tenant_type") {
 		t.Errorf("%v %+v", err, found)
@@ -550,7 +550,7 @@ func has(found []connectors.Finding, subject, hint string) bool {
 
 // TestNoIntune: a tenant without Intune is an error with a way out, unless the caller asked for what there may be.
 func TestNoIntune(t *testing.T) {
-	w := newWorld(t, simulator.TenantOptions{Population: simulator.Population{People: 3}}, simulator.Pages{})
+	w := newWorld(t, microsoftsim.TenantOptions{Population: microsoftsim.Population{People: 3}}, microsoftsim.Pages{})
 	c := w.open(func(c *Config) { c.Devices = true })
 	_, _, err := readAll(t, c, streamDevices, connectors.Full, nil)
 	if fault.ClassOf(err) != fault.Configuration || !FeatureAbsent(err) || !strings.Contains(fault.Hint(err), "devices: false") {

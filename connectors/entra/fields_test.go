@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/entra/simulator"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/directory"
 )
 
@@ -153,7 +153,7 @@ func TestFold(t *testing.T) {
 
 // TestLicences: quantity, used and free, the name, the handle that people's licences name.
 func TestLicences(t *testing.T) {
-	w := newWorld(t, simulator.TenantOptions{Population: simulator.Population{People: 10, SKUs: 2}}, simulator.Pages{})
+	w := newWorld(t, microsoftsim.TenantOptions{Population: microsoftsim.Population{People: 10, SKUs: 2}}, microsoftsim.Pages{})
 	list := w.tenant.SKUs()
 	list[0].Enabled, list[0].Warning, list[0].Suspended = 4, 3, 100
 	list[1].ID, list[1].PartNumber = "ABCDEF00-0000-4000-8000-000000000001", "UNHEARD_OF"
@@ -181,7 +181,7 @@ func TestLicences(t *testing.T) {
 
 // TestDevices: the device's user is a link, and what changes by itself is not there unless asked for.
 func TestDevices(t *testing.T) {
-	w := newWorld(t, simulator.TenantOptions{Population: simulator.Population{People: 3, Managed: 6}}, simulator.Pages{})
+	w := newWorld(t, microsoftsim.TenantOptions{Population: microsoftsim.Population{People: 3, Managed: 6}}, microsoftsim.Pages{})
 	objects, _, err := readAll(t, w.open(func(c *Config) { c.Devices = true }), streamDevices, connectors.Full, nil)
 	one, five := objects[w.tenant.ManagedID(0)], objects[w.tenant.ManagedID(5)]
 	if err != nil || len(objects) != 6 || links(one, directory.Owner) != 1 || one.Links[0].To != "id:"+w.tenant.PersonID(0) || len(five.Links) != 0 {
@@ -200,7 +200,7 @@ func TestDevices(t *testing.T) {
 // TestSignInActivity: people are listed in full every time, and no delta is promised.
 func TestSignInActivity(t *testing.T) {
 	w := small(t)
-	w.tenant.Set(w.tenant.PersonID(1), simulator.Props{"signInActivity": map[string]any{"lastSignInDateTime": "2026-01-05T10:00:00Z"}})
+	w.tenant.Set(w.tenant.PersonID(1), microsoftsim.Props{"signInActivity": map[string]any{"lastSignInDateTime": "2026-01-05T10:00:00Z"}})
 	c := w.open(func(c *Config) { c.SignInActivity = true })
 	if s := c.Describe().Streams[0]; s.Delta || s.Tombstones || s.Resumable {
 		t.Errorf("%+v", s)

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/entra/simulator"
 	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/sync/config"
+	"dirsyncd/connectors/sim/microsoftsim"
+	"dirsyncd/sync/settings"
 )
 
 const (
@@ -31,24 +31,24 @@ func allPermissions() []string {
 // world is a simulated cloud with one tenant, and a clock.
 type world struct {
 	tb     testing.TB
-	s      *simulator.Server
-	tenant *simulator.Tenant
+	s      *microsoftsim.Server
+	tenant *microsoftsim.Tenant
 	shift  atomic.Int64 // of the clock
 }
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.shift.Load())) }
 
-func newWorld(tb testing.TB, o simulator.TenantOptions, pages simulator.Pages) *world {
+func newWorld(tb testing.TB, o microsoftsim.TenantOptions, pages microsoftsim.Pages) *world {
 	tb.Helper()
 	w := &world{tb: tb}
-	s, err := simulator.Start(simulator.Options{Now: w.now, Pages: pages})
+	s, err := microsoftsim.Start(microsoftsim.Options{Now: w.now, Pages: pages})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = s.Close() })
 	w.s = s
 	w.tenant = s.AddTenant(o)
-	s.AddApp(simulator.App{ID: testClient, Home: w.tenant.ID(), Secrets: map[string]time.Time{testSecret: {}}})
+	s.AddApp(microsoftsim.App{ID: testClient, Home: w.tenant.ID(), Secrets: map[string]time.Time{testSecret: {}}})
 	w.tenant.Consent(testClient, allPermissions()...)
 	return w
 }
@@ -61,9 +61,9 @@ func (w *world) config(edit func(*Config)) *Config {
 		w.tb.Fatal(err)
 	}
 	cfg := Defaults()
-	cfg.Tenant, cfg.ClientID, cfg.ClientSecret = w.tenant.ID(), testClient, config.NewSecret(testSecret)
+	cfg.Tenant, cfg.ClientID, cfg.ClientSecret = w.tenant.ID(), testClient, settings.NewSecret(testSecret)
 	cfg.Authority, cfg.Graph = w.s.URL(), w.s.URL()
-	cfg.Network = rest.Network{CAFile: config.Path(ca), Timeout: config.Duration(20 * time.Second)}
+	cfg.Network = rest.Network{CAFile: settings.Path(ca), Timeout: settings.Duration(20 * time.Second)}
 	if edit != nil {
 		edit(cfg)
 	}
@@ -102,7 +102,7 @@ func (w *world) reader(sel Selection, wrap func(http.RoundTripper) http.RoundTri
 	over := wrap(base)
 	env := connectors.Env{Connection: "test", Now: w.now, Sleep: noWait}
 	credential, err := NewCredential(
-		Application{Authority: w.s.URL(), Tenant: w.tenant.ID(), ClientID: testClient, Secret: config.NewSecret(testSecret)},
+		Application{Authority: w.s.URL(), Tenant: w.tenant.ID(), ClientID: testClient, Secret: settings.NewSecret(testSecret)},
 		NewTokenClient(TokenClientOptions{Authority: w.s.URL(), Base: over, Env: env}))
 	if err != nil {
 		w.tb.Fatal(err)

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // licenceNamesCSV is a small table of the products that most tenants have, in our own words: id of the product,
@@ -43,7 +43,7 @@ func BuiltInLicenceNames() *LicenceNames {
 }
 
 // ReadLicenceNames reads the operator's file and adds the built-in names for what it does not list.
-func ReadLicenceNames(path config.Path) (*LicenceNames, error) {
+func ReadLicenceNames(path settings.Path) (*LicenceNames, error) {
 	bad := func(err error, hint string) error {
 		return &fault.Error{Class: fault.Configuration, Op: "read licence_names", Where: string(path), Err: err, Hint: hint}
 	}

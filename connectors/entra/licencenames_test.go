@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 func TestBuiltInLicenceNames(t *testing.T) {
@@ -75,7 +75,7 @@ func TestReadLicenceNames(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		n, err := ReadLicenceNames(config.Path(path))
+		n, err := ReadLicenceNames(settings.Path(path))
 		if ok != (err == nil) || err != nil && (fault.ClassOf(err) != fault.Configuration || fault.Hint(err) == "") {
 			t.Errorf("%.20q: %v", text, err)
 		}

@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"strconv"
 
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 // Notifications say how Graph tells of changes: it calls an address of this program (change notifications). Without
@@ -16,8 +16,8 @@ type Notifications struct {
 	// Listen is the address, host:port, at which the calls arrive here.
 	Listen string `yaml:"listen"`
 	// CertFile and KeyFile make it a TLS listener: PEM files, read anew for every connection.
-	CertFile config.Path `yaml:"cert_file"`
-	KeyFile  config.Path `yaml:"key_file"`
+	CertFile settings.Path `yaml:"cert_file"`
+	KeyFile  settings.Path `yaml:"key_file"`
 }
 
 func (n *Notifications) wanted() bool { return *n != Notifications{} }

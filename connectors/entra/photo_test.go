@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/entra/simulator"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -18,7 +18,7 @@ func withPhotos(c *Config) { c.Photos = true }
 
 // pictured is a tenant of 45 people, of whom two of three have photos, on pages of 25.
 func pictured(tb testing.TB) *world {
-	return newWorld(tb, simulator.TenantOptions{Population: simulator.Population{People: 45, Photos: true}}, simulator.Pages{Users: 25})
+	return newWorld(tb, microsoftsim.TenantOptions{Population: microsoftsim.Population{People: 45, Photos: true}}, microsoftsim.Pages{Users: 25})
 }
 
 // photoOf is how the photo of a person is to be shown, "" for none.
@@ -43,7 +43,7 @@ func TestPhotos(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := pictured(t)
-			w.s.SetQuirks(simulator.Quirks{Shuffle: true})
+			w.s.SetQuirks(microsoftsim.Quirks{Shuffle: true})
 			objects, _, err := readAll(t, w.open(edit), streamUsers, connectors.Full, nil)
 			if err != nil || len(objects) != 45 {
 				t.Fatal(len(objects), err)
@@ -94,7 +94,7 @@ func TestPhotosInDeltas(t *testing.T) {
 	before := see(1)
 	w.tenant.SetPhoto(id(1), 648, "another")
 	w.tenant.RemovePhoto(id(2))
-	w.tenant.Set(id(2), simulator.Props{"jobTitle": "Changed"})
+	w.tenant.Set(id(2), microsoftsim.Props{"jobTitle": "Changed"})
 	if b, p := sync(false); b != 1 || p != 1 || see(1) != before || see(2) != "" {
 		t.Errorf("%d batches, %d photos, %q, %q", b, p, see(1), see(2))
 	}
@@ -125,50 +125,50 @@ func TestPhotosSwitched(t *testing.T) {
 // TestPhotoAnswers: what the service may say about one photo, and about all of them.
 func TestPhotoAnswers(t *testing.T) {
 	const about = "/photo"
-	omit, double := simulator.Fault{Kind: simulator.Omit, Path: about, Times: 1}, simulator.Fault{Kind: simulator.Double, Path: about, Times: 1}
-	answer := func(status, times int, body string) simulator.Fault {
-		return simulator.Fault{Path: about, Times: times, Status: status, Body: body}
+	omit, double := microsoftsim.Fault{Kind: microsoftsim.Omit, Path: about, Times: 1}, microsoftsim.Fault{Kind: microsoftsim.Double, Path: about, Times: 1}
+	answer := func(status, times int, body string) microsoftsim.Fault {
+		return microsoftsim.Fault{Path: about, Times: times, Status: status, Body: body}
 	}
-	batch := func(body string) simulator.Fault {
-		return simulator.Fault{Path: "$batch", Status: 200, Body: body}
+	batch := func(body string) microsoftsim.Fault {
+		return microsoftsim.Fault{Path: "$batch", Status: 200, Body: body}
 	}
 	for _, test := range []struct {
 		name  string
-		fault simulator.Fault
+		fault microsoftsim.Fault
 		want  string // as it is, none, invalid, or what the error says
 		class fault.Class
 	}{
-		{"no image", simulator.ErrorAnswer(about, 1, 404, "ImageNotFound", "x"), "none", ""},
-		{"no item", simulator.ErrorAnswer(about, 1, 404, "ErrorItemNotFound", "x"), "none", ""},
-		{"no entity", simulator.ErrorAnswer(about, 1, 404, "ErrorEntityNotFound", "x"), "none", ""},
-		{"no mailbox", simulator.ErrorAnswer(about, 1, 404, "MailboxNotEnabledForRESTAPI", "x"), "none", ""},
-		{"no user", simulator.ErrorAnswer(about, 1, 404, "Request_ResourceNotFound", "x"), "none", ""},
+		{"no image", microsoftsim.ErrorAnswer(about, 1, 404, "ImageNotFound", "x"), "none", ""},
+		{"no item", microsoftsim.ErrorAnswer(about, 1, 404, "ErrorItemNotFound", "x"), "none", ""},
+		{"no entity", microsoftsim.ErrorAnswer(about, 1, 404, "ErrorEntityNotFound", "x"), "none", ""},
+		{"no mailbox", microsoftsim.ErrorAnswer(about, 1, 404, "MailboxNotEnabledForRESTAPI", "x"), "none", ""},
+		{"no user", microsoftsim.ErrorAnswer(about, 1, 404, "Request_ResourceNotFound", "x"), "none", ""},
 		{"no document", answer(404, 1, ""), "none", ""},
 		{"no tag, one pixel", answer(200, 1, `{"@odata.mediaEtag":"","id":"1x1","width":1,"height":1}`), "none", ""},
 		{"no mailbox, said in another way", answer(400, 1, `{"error":{"code":"MailboxNotSupportedForRESTAPI","message":"x"}}`), "none", ""},
 		{"odd request", answer(400, 1, `{"error":{"code":"AuthenticationError","innerError":{"request-id":"r-1"}}}`), "invalid", ""},
-		{"gone for good", simulator.ErrorAnswer(about, 1, 410, "x", "x"), "invalid", ""},
+		{"gone for good", microsoftsim.ErrorAnswer(about, 1, 410, "x", "x"), "invalid", ""},
 		{"a list", answer(200, 1, `{"value":[]}`), "invalid", ""},
 		{"no object", answer(200, 1, `x`), "invalid", ""},
 		{"odd size", answer(200, 1, `{"width":"wide"}`), "invalid", ""},
-		{"throttled", simulator.Throttle(about, "7", 2), "as it is", ""},
-		{"unavailable", simulator.ErrorAnswer(about, 4, 503, "x", "x"), "as it is", ""},
-		{"portal", simulator.BadGateway(about, 2), "as it is", ""},
-		{"token withdrawn", simulator.ErrorAnswer(about, 1, 401, "InvalidAuthenticationToken", "x"), "as it is", ""},
-		{"token challenged", simulator.Challenge(about, 1), "as it is", ""},
-		{"throttled for ever", simulator.Throttle(about, "7", 0), "TooManyRequests", fault.Throttled},
-		{"told to wait for long", simulator.Throttle(about, "3600", 1), "TooManyRequests", fault.Throttled},
-		{"unavailable for ever", simulator.ErrorAnswer(about, 0, 503, "serviceNotAvailable", "x"), "serviceNotAvailable", fault.Transient},
-		{"token refused", simulator.ErrorAnswer(about, 0, 401, "InvalidAuthenticationToken", "x"), "InvalidAuthenticationToken", fault.Auth},
-		{"one forbidden", simulator.ErrorAnswer(about, 1, 403, "ErrorAccessDenied", "x"), "ProfilePhoto.Read.All or User.Read.All to the application, with admin consent, or set photos: false", fault.Forbidden},
-		{"not here", simulator.ErrorAnswer(about, 1, 501, "NotImplemented", "x"), "photos: false", fault.Configuration},
+		{"throttled", microsoftsim.Throttle(about, "7", 2), "as it is", ""},
+		{"unavailable", microsoftsim.ErrorAnswer(about, 4, 503, "x", "x"), "as it is", ""},
+		{"portal", microsoftsim.BadGateway(about, 2), "as it is", ""},
+		{"token withdrawn", microsoftsim.ErrorAnswer(about, 1, 401, "InvalidAuthenticationToken", "x"), "as it is", ""},
+		{"token challenged", microsoftsim.Challenge(about, 1), "as it is", ""},
+		{"throttled for ever", microsoftsim.Throttle(about, "7", 0), "TooManyRequests", fault.Throttled},
+		{"told to wait for long", microsoftsim.Throttle(about, "3600", 1), "TooManyRequests", fault.Throttled},
+		{"unavailable for ever", microsoftsim.ErrorAnswer(about, 0, 503, "serviceNotAvailable", "x"), "serviceNotAvailable", fault.Transient},
+		{"token refused", microsoftsim.ErrorAnswer(about, 0, 401, "InvalidAuthenticationToken", "x"), "InvalidAuthenticationToken", fault.Auth},
+		{"one forbidden", microsoftsim.ErrorAnswer(about, 1, 403, "ErrorAccessDenied", "x"), "ProfilePhoto.Read.All or User.Read.All to the application, with admin consent, or set photos: false", fault.Forbidden},
+		{"not here", microsoftsim.ErrorAnswer(about, 1, 501, "NotImplemented", "x"), "photos: false", fault.Configuration},
 		{"one answer missing", omit, "missing", fault.Transient},
 		{"one answer twice", double, "two for the same", fault.Transient},
-		{"batch throttled", simulator.Throttle("$batch", "7", 2), "as it is", ""},
-		{"batch throttled for ever", simulator.Throttle("$batch", "7", 0), "TooManyRequests", fault.Throttled},
-		{"batch refused", simulator.ErrorAnswer("$batch", 0, 400, "BadRequest", "x"), "400", fault.Invalid},
+		{"batch throttled", microsoftsim.Throttle("$batch", "7", 2), "as it is", ""},
+		{"batch throttled for ever", microsoftsim.Throttle("$batch", "7", 0), "TooManyRequests", fault.Throttled},
+		{"batch refused", microsoftsim.ErrorAnswer("$batch", 0, 400, "BadRequest", "x"), "400", fault.Invalid},
 		{"batch without answers", batch(`{"responses":[]}`), "missing", fault.Transient},
-		{"batch cut", simulator.Fault{Kind: simulator.Cut, Path: "$batch"}, "cut short", fault.Transient},
+		{"batch cut", microsoftsim.Fault{Kind: microsoftsim.Cut, Path: "$batch"}, "cut short", fault.Transient},
 		{"batch of something else", batch(`[]`), "not JSON of its form", fault.Transient},
 		{"batch with more", batch(`{"responses":[{"id":"47","status":200}]}`), "nobody asked for", fault.Transient},
 	} {
@@ -187,8 +187,8 @@ func TestPhotoAnswers(t *testing.T) {
 			if shown(before) == "" {
 				t.Fatal("no photo to begin with")
 			}
-			w.tenant.Set(one, simulator.Props{"jobTitle": "Changed"})
-			w.tenant.Set(w.tenant.PersonID(2), simulator.Props{"jobTitle": "Changed"})
+			w.tenant.Set(one, microsoftsim.Props{"jobTitle": "Changed"})
+			w.tenant.Set(w.tenant.PersonID(2), microsoftsim.Props{"jobTitle": "Changed"})
 			w.s.Misbehave(test.fault)
 			var invalid []connectors.Invalid
 			err := m.read(m.c.Describe().Streams[0], connectors.Delta, func(p *connectors.Page) error {
@@ -235,14 +235,14 @@ func TestPhotoAnswers(t *testing.T) {
 // TestThrottledPhotosAreAskedAgain: of twenty parts only those that were throttled are sent again, after the longest
 // wait that one of them was told.
 func TestThrottledPhotosAreAskedAgain(t *testing.T) {
-	w := newWorld(t, simulator.TenantOptions{Population: simulator.Population{People: 20, Photos: true}}, simulator.Pages{})
+	w := newWorld(t, microsoftsim.TenantOptions{Population: microsoftsim.Population{People: 20, Photos: true}}, microsoftsim.Pages{})
 	var waits []time.Duration
 	c := w.openWaiting(withPhotos, func(ctx context.Context, d time.Duration) error {
 		waits = append(waits, d)
 		return ctx.Err()
 	})
-	w.s.Misbehave(simulator.Throttle("/users/"+w.tenant.PersonID(4)+"/photo", "3", 1))
-	w.s.Misbehave(simulator.Throttle("/users/"+w.tenant.PersonID(5)+"/photo", "9", 1))
+	w.s.Misbehave(microsoftsim.Throttle("/users/"+w.tenant.PersonID(4)+"/photo", "3", 1))
+	w.s.Misbehave(microsoftsim.Throttle("/users/"+w.tenant.PersonID(5)+"/photo", "9", 1))
 	objects, _, err := readAll(t, c, streamUsers, connectors.Full, nil)
 	if err != nil || !slices.Equal(waits, []time.Duration{9 * time.Second}) || w.s.Requests("$batch") != 2 || w.s.Requests("/photo") != 22 {
 		t.Errorf("%v, waits %v\n%s", err, waits, w.s.Requested())
@@ -257,7 +257,7 @@ func TestThrottledPhotosAreAskedAgain(t *testing.T) {
 // TestPhotosWithinABudget: the service refuses the parts for which the application has no units left, again and again.
 // The read takes its time, and no photo is missing.
 func TestPhotosWithinABudget(t *testing.T) {
-	w := newWorld(t, simulator.TenantOptions{Population: simulator.Population{People: 100, Photos: true}}, simulator.Pages{Users: 100})
+	w := newWorld(t, microsoftsim.TenantOptions{Population: microsoftsim.Population{People: 100, Photos: true}}, microsoftsim.Pages{Users: 100})
 	w.s.SetBudget(13, 10*time.Second)
 	c := w.openWaiting(withPhotos, func(ctx context.Context, d time.Duration) error {
 		w.shift.Add(int64(d))
@@ -301,7 +301,7 @@ func TestPhotosWithoutPermission(t *testing.T) {
 
 // TestCheckPhotosOfNobody: a tenant without people has nobody whose photo could be tried.
 func TestCheckPhotosOfNobody(t *testing.T) {
-	w := newWorld(t, simulator.TenantOptions{}, simulator.Pages{})
+	w := newWorld(t, microsoftsim.TenantOptions{}, microsoftsim.Pages{})
 	if found := must(w.open(withPhotos).Check(t.Context())); has(found, "photo", "") || w.s.Requests("$batch") != 0 {
 		t.Errorf("%+v", found)
 	}

@@ -10,14 +10,14 @@ import (
 	"testing"
 	"time"
 
-	"dirsyncd/connectors/entra/simulator"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/fault"
 )
 
 // TestRandomHistory makes thousands of changes under every oddity and fault of the simulated service and compares
 // what deltas have made of them with the service's own state, again and again.
 func TestRandomHistory(t *testing.T) {
-	for seed, quirks := range []simulator.Quirks{
+	for seed, quirks := range []microsoftsim.Quirks{
 		{},
 		{FirstRoundRemoved: true, EmptyPages: true, Duplicates: true},
 		{Replays: true, Interleave: true, ExtensionEcho: true, PurgeInGroups: true},
@@ -30,12 +30,12 @@ func TestRandomHistory(t *testing.T) {
 	}
 }
 
-func randomHistory(t *testing.T, seed uint64, quirks simulator.Quirks, terse bool) {
-	w := newWorld(t, simulator.TenantOptions{Population: simulator.Population{
+func randomHistory(t *testing.T, seed uint64, quirks microsoftsim.Quirks, terse bool) {
+	w := newWorld(t, microsoftsim.TenantOptions{Population: microsoftsim.Population{
 		Seed: seed + 1, People: 120, Guests: 10, Groups: 25, SKUs: 4, Extension: true, Photos: seed > 1,
-	}}, simulator.Pages{Users: 17, Groups: 6, Members: 40, Most: 40})
+	}}, microsoftsim.Pages{Users: 17, Groups: 6, Members: 40, Most: 40})
 	w.s.SetQuirks(quirks)
-	c := w.open(func(c *Config) { c.Attributes, c.Photos = []string{simulator.ExtensionName}, seed > 1 })
+	c := w.open(func(c *Config) { c.Attributes, c.Photos = []string{microsoftsim.ExtensionName}, seed > 1 })
 	if terse {
 		c = w.reader(c.sel, editing(withoutManagers))
 	}
@@ -124,7 +124,7 @@ func (h *history) change() {
 	user, group := h.pick(users), h.pick(groups)
 	switch h.rng.IntN(22) {
 	case 0:
-		t.AddUser(simulator.Props{"mail": "new@x.test", "department": "New"})
+		t.AddUser(microsoftsim.Props{"mail": "new@x.test", "department": "New"})
 	case 1:
 		if len(users) > 60 {
 			t.SoftDelete(user)
@@ -150,7 +150,7 @@ func (h *history) change() {
 			h.deleted = append(h.deleted, deletion{group, h.m.fulls[streamGroups]})
 		}
 	case 5:
-		t.AddGroup(simulator.Props{"displayName": fmt.Sprint("Group ", h.rng.IntN(1000))})
+		t.AddGroup(microsoftsim.Props{"displayName": fmt.Sprint("Group ", h.rng.IntN(1000))})
 	case 6, 7, 8, 9:
 		t.AddMember(group, user)
 	case 10, 11, 12:
@@ -167,15 +167,15 @@ func (h *history) change() {
 		list := t.SKUs()
 		t.Assign(user, list[h.rng.IntN(len(list))].ID, list[0].ID)
 	case 17:
-		t.Set(user, simulator.Props{"jobTitle": nil, "mobilePhone": nil})
+		t.Set(user, microsoftsim.Props{"jobTitle": nil, "mobilePhone": nil})
 	case 18:
-		t.Set(user, simulator.Props{"jobTitle": fmt.Sprint("Title ", h.rng.IntN(9)), simulator.ExtensionName: fmt.Sprint(h.rng.IntN(9))})
+		t.Set(user, microsoftsim.Props{"jobTitle": fmt.Sprint("Title ", h.rng.IntN(9)), microsoftsim.ExtensionName: fmt.Sprint(h.rng.IntN(9))})
 	case 19:
-		t.Set(user, simulator.Props{"accountEnabled": h.rng.IntN(2) == 0, "otherMails": []string{fmt.Sprintf("o%d@x.test", h.rng.IntN(9))}})
+		t.Set(user, microsoftsim.Props{"accountEnabled": h.rng.IntN(2) == 0, "otherMails": []string{fmt.Sprintf("o%d@x.test", h.rng.IntN(9))}})
 	case 20:
-		t.Set(group, simulator.Props{"description": []any{nil, "a", "b"}[h.rng.IntN(3)]})
+		t.Set(group, microsoftsim.Props{"description": []any{nil, "a", "b"}[h.rng.IntN(3)]})
 	default:
-		t.Set(group, []simulator.Props{{"mailEnabled": h.rng.IntN(2) == 0}, {"groupTypes": []string{"Unified"}}, {"securityEnabled": h.rng.IntN(2) == 0}}[h.rng.IntN(3)])
+		t.Set(group, []microsoftsim.Props{{"mailEnabled": h.rng.IntN(2) == 0}, {"groupTypes": []string{"Unified"}}, {"securityEnabled": h.rng.IntN(2) == 0}}[h.rng.IntN(3)])
 	}
 }
 
@@ -186,60 +186,60 @@ func (h *history) picture(user string) {
 	if h.rng.IntN(3) == 0 {
 		h.tenant.RemovePhoto(user)
 	}
-	h.tenant.Set(user, simulator.Props{"jobTitle": fmt.Sprint("Pictured ", h.photos)})
+	h.tenant.Set(user, microsoftsim.Props{"jobTitle": fmt.Sprint("Pictured ", h.photos)})
 }
 
 // trouble arms a fault, often.
 func (h *history) trouble() {
 	if h.pictured && h.rng.IntN(4) == 0 {
-		f := simulator.Fault{Path: "/photo", Skip: h.rng.IntN(4), Times: 1 + h.rng.IntN(9), Kind: simulator.Omit}
+		f := microsoftsim.Fault{Path: "/photo", Skip: h.rng.IntN(4), Times: 1 + h.rng.IntN(9), Kind: microsoftsim.Omit}
 		if h.rng.IntN(2) == 0 {
-			f.Kind, f.Status, f.Body = simulator.Answer, http.StatusTooManyRequests, `{"error":{"code":"TooManyRequests"}}`
+			f.Kind, f.Status, f.Body = microsoftsim.Answer, http.StatusTooManyRequests, `{"error":{"code":"TooManyRequests"}}`
 		}
 		h.s.Misbehave(f)
 		return
 	}
 	path := []string{"/users/delta", "/groups/delta", "/v1.0/", "/members", "/token"}[h.rng.IntN(5)]
-	f := simulator.Fault{Path: path, Skip: h.rng.IntN(4), Times: 1 + h.rng.IntN(2)}
+	f := microsoftsim.Fault{Path: path, Skip: h.rng.IntN(4), Times: 1 + h.rng.IntN(2)}
 	switch h.rng.IntN(24) {
 	case 0:
-		f.Kind = simulator.Cut
+		f.Kind = microsoftsim.Cut
 	case 1:
-		f.Kind = simulator.Reset
+		f.Kind = microsoftsim.Reset
 	case 2:
-		f.Kind = simulator.Empty
+		f.Kind = microsoftsim.Empty
 	case 3:
-		f.Kind = simulator.HTML
+		f.Kind = microsoftsim.HTML
 	case 4:
-		f.Kind = simulator.Loop
+		f.Kind = microsoftsim.Loop
 	case 5:
-		f.Kind = simulator.Foreign
+		f.Kind = microsoftsim.Foreign
 	case 6:
-		f.Kind = simulator.NoValue
+		f.Kind = microsoftsim.NoValue
 	case 7:
-		f.Kind = simulator.Repeat
+		f.Kind = microsoftsim.Repeat
 	case 8:
-		f.Kind = simulator.NoLink
+		f.Kind = microsoftsim.NoLink
 	case 9:
-		f.Kind, f.Path = simulator.Gone, "/delta"
+		f.Kind, f.Path = microsoftsim.Gone, "/delta"
 	case 10:
-		f.Kind, f.Path, f.Times = simulator.Endless, "/delta", 0
+		f.Kind, f.Path, f.Times = microsoftsim.Endless, "/delta", 0
 	case 11:
 		h.s.ExpireTokens(h.rng.IntN(2) == 0)
 		return
 	case 12:
-		f = simulator.Throttle(path, []string{"", "2", "0.5", "Wed, 21 Oct 2065 07:28:00 GMT", "100000", "nonsense"}[h.rng.IntN(6)], 2)
+		f = microsoftsim.Throttle(path, []string{"", "2", "0.5", "Wed, 21 Oct 2065 07:28:00 GMT", "100000", "nonsense"}[h.rng.IntN(6)], 2)
 	case 13:
-		f = simulator.BadGateway(path, 3)
+		f = microsoftsim.BadGateway(path, 3)
 	case 14:
-		f = simulator.Challenge("/v1.0/", 1)
+		f = microsoftsim.Challenge("/v1.0/", 1)
 	case 15:
-		f = simulator.ErrorAnswer("/v1.0/", 1, http.StatusServiceUnavailable, "serviceNotAvailable", "x")
+		f = microsoftsim.ErrorAnswer("/v1.0/", 1, http.StatusServiceUnavailable, "serviceNotAvailable", "x")
 	case 16:
 		h.shift.Add(int64(200 * time.Hour))
 		return
 	case 17:
-		f = simulator.ErrorAnswer("/v1.0/", 1, http.StatusUnauthorized, "InvalidAuthenticationToken", "x")
+		f = microsoftsim.ErrorAnswer("/v1.0/", 1, http.StatusUnauthorized, "InvalidAuthenticationToken", "x")
 	default:
 		return
 	}

@@ -20,8 +20,8 @@ import (
 	"testing"
 	"time"
 
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 const (
@@ -155,7 +155,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 // TestListener: over TLS, with a certificate that is read anew, or without.
 func TestListener(t *testing.T) {
 	dir := t.TempDir()
-	n := Notifications{Listen: "127.0.0.1:0", CertFile: config.Path(filepath.Join(dir, "cert.pem")), KeyFile: config.Path(filepath.Join(dir, "key.pem"))}
+	n := Notifications{Listen: "127.0.0.1:0", CertFile: settings.Path(filepath.Join(dir, "cert.pem")), KeyFile: settings.Path(filepath.Join(dir, "key.pem"))}
 	if _, err := n.open(); fault.ClassOf(err) != fault.Configuration || fault.Hint(err) == "" || strings.Contains(err.Error(), "key.pem") {
 		t.Errorf("without files: %v", err)
 	}

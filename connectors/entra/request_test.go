@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"dirsyncd/connectors/entra/simulator"
 	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/connectors/sim/microsoftsim"
 )
 
 // TestRequests: every request carries what the service shall know, and short answers are asked for on every page.
@@ -34,7 +34,7 @@ func TestRequests(t *testing.T) {
 		t.Fatal(minimal, err)
 	}
 	for _, id := range w.tenant.GroupIDs() {
-		w.tenant.Set(id, simulator.Props{"description": "changed"})
+		w.tenant.Set(id, microsoftsim.Props{"description": "changed"})
 	}
 	pages = 0
 	users := len(w.tenant.UserIDs())

@@ -25,10 +25,10 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/entra/simulator"
 	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/sync/config"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // TestRefusals: every refusal of the token endpoint that operators meet says what is wrong and who must do what.
@@ -49,7 +49,7 @@ func TestRefusals(t *testing.T) {
 		{4242424, fault.Auth, ""},
 	} {
 		w.s.Behave()
-		w.s.Misbehave(simulator.Fault{Path: "/token", Status: http.StatusBadRequest, Body: fmt.Sprintf(
+		w.s.Misbehave(microsoftsim.Fault{Path: "/token", Status: http.StatusBadRequest, Body: fmt.Sprintf(
 			`{"error":"invalid_client","error_description":"AADSTS%d: user someone@private.test %s","error_codes":[%d],"correlation_id":"c0ffee00-0000-4000-8000-000000000000"}`,
 			test.code, testSecret, test.code)})
 		_, _, err := readAll(t, w.open(nil), streamUsers, connectors.Full, nil)
@@ -101,10 +101,10 @@ func TestSimulatedRefusals(t *testing.T) {
 		code  int
 	}{
 		"expired secret": {func(w *world) {
-			w.s.AddApp(simulator.App{ID: testClient, Home: w.tenant.ID(), Secrets: map[string]time.Time{testSecret: time.Unix(1, 0)}})
+			w.s.AddApp(microsoftsim.App{ID: testClient, Home: w.tenant.ID(), Secrets: map[string]time.Time{testSecret: time.Unix(1, 0)}})
 		}, fault.Auth, 7000222},
 		"wrong secret": {func(w *world) {
-			w.s.AddApp(simulator.App{ID: testClient, Home: w.tenant.ID(), Secrets: map[string]time.Time{"x": {}}})
+			w.s.AddApp(microsoftsim.App{ID: testClient, Home: w.tenant.ID(), Secrets: map[string]time.Time{"x": {}}})
 		}, fault.Auth, 7000215},
 		"not installed": {func(w *world) { w.tenant.Revoke(testClient) }, fault.Auth, 700016},
 		"tenant gone":   {func(w *world) { w.tenant.SetGone(true) }, fault.Configuration, 90002},
@@ -123,14 +123,14 @@ func TestSimulatedRefusals(t *testing.T) {
 func TestChallenge(t *testing.T) {
 	w := small(t)
 	c := w.open(nil)
-	w.s.Misbehave(simulator.Challenge("/users/delta", 1))
+	w.s.Misbehave(microsoftsim.Challenge("/users/delta", 1))
 	if _, _, err := readAll(t, c, streamUsers, connectors.Full, nil); err != nil {
 		t.Error(err)
 	}
 	if n := w.s.Requests("POST /{tenant}/oauth2/v2.0/token"); n != 2 {
 		t.Errorf("%d tokens", n)
 	}
-	w.s.Misbehave(simulator.Challenge("/users/delta", 0))
+	w.s.Misbehave(microsoftsim.Challenge("/users/delta", 0))
 	before := w.s.Requests("/users/delta")
 	_, _, err := readAll(t, c, streamUsers, connectors.Full, nil)
 	if fault.ClassOf(err) != fault.Auth || w.s.Requests("/users/delta")-before != 2 {
@@ -147,9 +147,9 @@ func TestTokensSwitchedOff(t *testing.T) {
 		pages := 0
 		err := c.Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
 			if pages++; pages == 2 {
-				w.s.Misbehave(simulator.ErrorAnswer("/users/delta", 1, http.StatusUnauthorized, "InvalidAuthenticationToken", "x"))
+				w.s.Misbehave(microsoftsim.ErrorAnswer("/users/delta", 1, http.StatusUnauthorized, "InvalidAuthenticationToken", "x"))
 				if refused {
-					w.s.AddApp(simulator.App{ID: testClient, Home: w.tenant.ID(), Secrets: map[string]time.Time{"x": {}}})
+					w.s.AddApp(microsoftsim.App{ID: testClient, Home: w.tenant.ID(), Secrets: map[string]time.Time{"x": {}}})
 				}
 			}
 			return nil
@@ -220,13 +220,13 @@ func writeCertificate(t *testing.T) (path string, c *x509.Certificate) {
 func TestCertificate(t *testing.T) {
 	w := small(t)
 	path, certificate := writeCertificate(t)
-	w.s.AddApp(simulator.App{ID: testClient, Home: w.tenant.ID(), Certificates: []*x509.Certificate{certificate}})
-	edit := func(c *Config) { c.ClientSecret, c.Certificate = config.Secret{}, config.Path(path) }
+	w.s.AddApp(microsoftsim.App{ID: testClient, Home: w.tenant.ID(), Certificates: []*x509.Certificate{certificate}})
+	edit := func(c *Config) { c.ClientSecret, c.Certificate = settings.Secret{}, settings.Path(path) }
 	if _, _, err := readAll(t, w.open(edit), streamUsers, connectors.Full, nil); err != nil {
 		t.Error(err)
 	}
 	other, _ := writeCertificate(t)
-	_, _, err := readAll(t, w.open(func(c *Config) { edit(c); c.Certificate = config.Path(other) }), streamUsers, connectors.Full, nil)
+	_, _, err := readAll(t, w.open(func(c *Config) { edit(c); c.Certificate = settings.Path(other) }), streamUsers, connectors.Full, nil)
 	if fault.ClassOf(err) != fault.Auth || !strings.Contains(fault.Hint(err), "certificate") {
 		t.Error(err)
 	}
@@ -243,12 +243,12 @@ func TestCertificateFiles(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		cfg := w.config(func(c *Config) { c.ClientSecret, c.Certificate = config.Secret{}, config.Path(path) })
+		cfg := w.config(func(c *Config) { c.ClientSecret, c.Certificate = settings.Secret{}, settings.Path(path) })
 		if _, err := Open(cfg, connectors.Env{}); fault.ClassOf(err) != fault.Configuration || fault.Hint(err) == "" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	cfg := w.config(func(c *Config) { c.ClientSecret, c.Certificate = config.Secret{}, "/does/not/exist.pem" })
+	cfg := w.config(func(c *Config) { c.ClientSecret, c.Certificate = settings.Secret{}, "/does/not/exist.pem" })
 	if _, err := Open(cfg, connectors.Env{}); fault.ClassOf(err) != fault.Configuration {
 		t.Error(err)
 	}
@@ -256,7 +256,7 @@ func TestCertificateFiles(t *testing.T) {
 
 func TestFederatedToken(t *testing.T) {
 	w := small(t)
-	w.s.AddApp(simulator.App{ID: testClient, Home: w.tenant.ID(), Federated: []simulator.Federation{{Issuer: "https://issuer.test", Subject: "dirsyncd"}}})
+	w.s.AddApp(microsoftsim.App{ID: testClient, Home: w.tenant.ID(), Federated: []microsoftsim.Federation{{Issuer: "https://issuer.test", Subject: "dirsyncd"}}})
 	path := filepath.Join(t.TempDir(), "token")
 	claims, _ := json.Marshal(map[string]any{
 		"iss": "https://issuer.test", "sub": "dirsyncd", "aud": "api://AzureADTokenExchange", "exp": time.Now().Add(time.Hour).Unix(), "nbf": 1, "iat": 1,
@@ -266,7 +266,7 @@ func TestFederatedToken(t *testing.T) {
 	if err := os.WriteFile(path, []byte(token+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := w.open(func(c *Config) { c.ClientSecret, c.FederatedTokenFile = config.Secret{}, config.Path(path) })
+	c := w.open(func(c *Config) { c.ClientSecret, c.FederatedTokenFile = settings.Secret{}, settings.Path(path) })
 	if _, _, err := readAll(t, c, streamUsers, connectors.Full, nil); err != nil {
 		t.Error(err)
 	}
@@ -349,7 +349,7 @@ func TestOddTokenAnswer(t *testing.T) {
 	w := small(t)
 	for _, body := range []string{`{}`, `{"token_type":"Bearer","expires_in":3600}`, `[]`} {
 		w.s.Behave()
-		w.s.Misbehave(simulator.Fault{Path: "/token", Status: http.StatusOK, Body: body})
+		w.s.Misbehave(microsoftsim.Fault{Path: "/token", Status: http.StatusOK, Body: body})
 		if _, _, err := readAll(t, w.open(nil), streamUsers, connectors.Full, nil); fault.ClassOf(err) != fault.Transient {
 			t.Errorf("%s: class %s: %v", body, fault.ClassOf(err), err)
 		}
@@ -425,7 +425,7 @@ func TestTokenTransportGoesNowhereElse(t *testing.T) {
 		}
 		return body
 	}}})
-	open := must(NewCredential(Application{Authority: w.s.URL(), Tenant: w.tenant.ID(), ClientID: testClient, Secret: config.NewSecret(testSecret)}, client))
+	open := must(NewCredential(Application{Authority: w.s.URL(), Tenant: w.tenant.ID(), ClientID: testClient, Secret: settings.NewSecret(testSecret)}, client))
 	in := newSignIn(open, w.s.URL()+"/.default", time.Now)
 	_, err := in.get(t.Context(), "")
 	if err == nil || len(hosts) != 1 {

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"dirsyncd/connectors/entra/simulator"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/directory"
 )
 
@@ -45,7 +45,7 @@ func (w *world) truth() []string {
 	return lines
 }
 
-func fieldsOfUser(p simulator.Props, photo string) string {
+func fieldsOfUser(p microsoftsim.Props, photo string) string {
 	out := map[string]string{}
 	if photo != "" {
 		out[photoField] = photo
@@ -55,7 +55,7 @@ func fieldsOfUser(p simulator.Props, photo string) string {
 		"department": "department", "company": "companyName", "office": "officeLocation", "mobile": "mobilePhone", "street": "streetAddress",
 		"city": "city", "state": "state", "postal_code": "postalCode", "country": "country", "language": "preferredLanguage",
 		"employee_id": "employeeId", "employee_type": "employeeType", "email": "mail",
-		"attributes." + simulator.ExtensionName: simulator.ExtensionName,
+		"attributes." + microsoftsim.ExtensionName: microsoftsim.ExtensionName,
 	} {
 		if s, ok := p[name].(string); ok && s != "" {
 			out[field] = s
@@ -99,7 +99,7 @@ func fieldsOfUser(p simulator.Props, photo string) string {
 	return joined(out)
 }
 
-func fieldsOfGroup(p simulator.Props) string {
+func fieldsOfGroup(p microsoftsim.Props) string {
 	out := map[string]string{}
 	for field, name := range map[string]string{"name": "displayName", "email": "mail", "description": "description"} {
 		if s, ok := p[name].(string); ok && s != "" {

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/entra/simulator"
+	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/fault"
 )
 
@@ -57,7 +57,7 @@ const patience = 30 * time.Second
 func prepare(t *testing.T, edit func(*Config)) *watching {
 	t.Helper()
 	w := &watching{
-		world: newWorld(t, simulator.TenantOptions{Population: simulator.Population{People: 10, Groups: 2}}, simulator.Pages{}), t: t, waits: &pauses{},
+		world: newWorld(t, microsoftsim.TenantOptions{Population: microsoftsim.Population{People: 10, Groups: 2}}, microsoftsim.Pages{}), t: t, waits: &pauses{},
 		taken: &atomic.Int64{},
 	}
 	w.listener = listenLocally(t, "127.0.0.1:0")
@@ -178,9 +178,9 @@ func TestWatch(t *testing.T) {
 		t.Fatalf("%d subscriptions", n)
 	}
 	for what, change := range map[string]func(){
-		"change": func() { w.tenant.Set(w.tenant.PersonID(1), simulator.Props{"jobTitle": "Wizard"}) },
+		"change": func() { w.tenant.Set(w.tenant.PersonID(1), microsoftsim.Props{"jobTitle": "Wizard"}) },
 		"delete": func() { w.tenant.SoftDelete(w.tenant.PersonID(2)) },
-		"group":  func() { w.tenant.AddGroup(simulator.Props{"displayName": "New"}) },
+		"group":  func() { w.tenant.AddGroup(microsoftsim.Props{"displayName": "New"}) },
 	} {
 		change()
 		w.told()
@@ -208,7 +208,7 @@ func TestWatch(t *testing.T) {
 }
 
 func TestWatchOff(t *testing.T) {
-	w := newWorld(t, simulator.TenantOptions{}, simulator.Pages{})
+	w := newWorld(t, microsoftsim.TenantOptions{}, microsoftsim.Pages{})
 	if err := w.open(nil).Watch(t.Context(), connectors.Tenant{}, func() { t.Error("called") }); err != nil {
 		t.Errorf("a watch that nobody asked for: %v", err)
 	}
@@ -253,7 +253,7 @@ func TestRenewal(t *testing.T) {
 	if n := len(w.subscriptions()); n != 2 {
 		t.Errorf("%d subscriptions", n)
 	}
-	w.s.Misbehave(simulator.Fault{Method: http.MethodPatch, Status: http.StatusServiceUnavailable})
+	w.s.Misbehave(microsoftsim.Fault{Method: http.MethodPatch, Status: http.StatusServiceUnavailable})
 	w.tick(lifetime/2 + time.Minute)
 	if err := w.over(); fault.ClassOf(err) != fault.Transient {
 		t.Errorf("a renewal that fails: %v", err)
@@ -298,25 +298,25 @@ func TestLifecycle(t *testing.T) {
 			<-w.calls
 		}
 	}
-	w.tenant.Set(w.tenant.PersonID(1), simulator.Props{"jobTitle": "Wizard"})
+	w.tenant.Set(w.tenant.PersonID(1), microsoftsim.Props{"jobTitle": "Wizard"})
 	w.told()
 	w.called("a change after all that")
 }
 
 // TestWatchRefused: what was begun is taken back when not all of it can be had.
 func TestWatchRefused(t *testing.T) {
-	forbidden := simulator.Fault{Method: http.MethodPost, Path: "/subscriptions", Skip: 1, Status: http.StatusForbidden, Body: `{"error":{"code":"ExtensionError"}}`}
+	forbidden := microsoftsim.Fault{Method: http.MethodPost, Path: "/subscriptions", Skip: 1, Status: http.StatusForbidden, Body: `{"error":{"code":"ExtensionError"}}`}
 	for name, tc := range map[string]struct {
 		edit  func(*Config)
-		fault *simulator.Fault
+		fault *microsoftsim.Fault
 		class fault.Class
 		hint  string
 	}{
 		"nobody at the address": {func(c *Config) { c.Notifications.URL = "http://127.0.0.1:1/" }, nil, fault.Transient, "from the internet"},
 		"no permission":         {nil, &forbidden, fault.Forbidden, "Group.Read.All"},
-		"a busy service":        {nil, &simulator.Fault{Method: http.MethodPost, Path: "/subscriptions", Status: http.StatusServiceUnavailable}, fault.Transient, ""},
-		"an answer of no use":   {nil, &simulator.Fault{Method: http.MethodPost, Path: "/subscriptions", Status: http.StatusCreated, Body: `{"id":"../users"}`}, fault.Transient, ""},
-		"no sign-in":            {nil, &simulator.Fault{Path: "/token", Status: http.StatusBadRequest, Body: `{"error":"invalid_client","error_codes":[7000215]}`}, fault.Auth, ""},
+		"a busy service":        {nil, &microsoftsim.Fault{Method: http.MethodPost, Path: "/subscriptions", Status: http.StatusServiceUnavailable}, fault.Transient, ""},
+		"an answer of no use":   {nil, &microsoftsim.Fault{Method: http.MethodPost, Path: "/subscriptions", Status: http.StatusCreated, Body: `{"id":"../users"}`}, fault.Transient, ""},
+		"no sign-in":            {nil, &microsoftsim.Fault{Path: "/token", Status: http.StatusBadRequest, Body: `{"error":"invalid_client","error_codes":[7000215]}`}, fault.Auth, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := prepare(t, tc.edit)
@@ -374,7 +374,7 @@ func TestWatchListenerEnds(t *testing.T) {
 func TestWatchSweeps(t *testing.T) {
 	w := prepare(t, nil).begin()
 	w.called("in place")
-	disarm := w.s.Misbehave(simulator.Fault{Method: http.MethodDelete, Status: http.StatusServiceUnavailable})
+	disarm := w.s.Misbehave(microsoftsim.Fault{Method: http.MethodDelete, Status: http.StatusServiceUnavailable})
 	w.stop()
 	_ = w.over()
 	left := w.subscriptions()
@@ -403,7 +403,7 @@ func TestWatchByDomain(t *testing.T) {
 	w := prepare(t, nil)
 	w.openWatching(func(c *Config) { c.Tenant = w.tenant.Domain() })
 	w.begin().called("in place")
-	w.tenant.Set(w.tenant.PersonID(1), simulator.Props{"jobTitle": "Wizard"})
+	w.tenant.Set(w.tenant.PersonID(1), microsoftsim.Props{"jobTitle": "Wizard"})
 	w.told()
 	w.called("change")
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/settings"
 )
 
 // wireUser writes one user as Google does, with the fields of the mask.
@@ -126,7 +126,7 @@ func BenchmarkHalfAMillion(b *testing.B) {
 			server := bigDirectory(b, people)
 			cfg := valid()
 			cfg.Endpoint, cfg.TokenURI, cfg.Quota = server.URL+"/", server.URL+"/token", 100_000_000
-			cfg.Credentials = config.NewSecret(`{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}`)
+			cfg.Credentials = settings.NewSecret(`{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}`)
 			cfg.Subject = ""
 			if licences {
 				cfg.Licences.Products = []string{"Google-Apps"}

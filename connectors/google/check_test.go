@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/google/simulator"
+	"dirsyncd/connectors/sim/googlesim"
 )
 
 func TestCheckFindings(t *testing.T) {
@@ -34,16 +34,16 @@ func TestCheckFindings(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		change func(*Config)
-		fault  *simulator.Fault
+		fault  *googlesim.Fault
 		want   string
 	}{
 		"an org unit that is not there": {func(c *Config) { c.Users.OrgUnits = []string{"/Nowhere"} }, nil, "no account matches"},
 		"a bad query":                   {func(c *Config) { c.Users.Query = "nonsense" }, nil, "400"},
 		"an unknown product":            {func(c *Config) { c.Licences.Products = []string{"Google-App"} }, nil, "licences.products"},
 		"another customer":              {func(c *Config) { c.Customer = "C0other" }, nil, "no such customer"},
-		"a switched off API": {nil, &simulator.Fault{Match: "/groups?", Status: 403,
+		"a switched off API": {nil, &googlesim.Fault{Match: "/groups?", Status: 403,
 			Body: `{"error":{"code":403,"errors":[{"domain":"usageLimits","reason":"accessNotConfigured"}]}}`}, "Google Cloud project"},
-		"a subject who may not see": {nil, &simulator.Fault{Match: "/users?", Kind: simulator.Change,
+		"a subject who may not see": {nil, &googlesim.Fault{Match: "/users?", Kind: googlesim.Change,
 			Rewrite: func(doc map[string]any) { delete(doc, "users") }}, "Users > Read"},
 	} {
 		t.Run(name, func(t *testing.T) {

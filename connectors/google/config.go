@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 // Config is the block `google:` of a connection.
@@ -28,7 +28,7 @@ type Config struct {
 	Reseller bool `yaml:"reseller"`
 	// Credentials is the text of a JSON key: of a service account with domain-wide delegation, or an
 	// authorized_user document with a refresh token.
-	Credentials config.Secret `yaml:"credentials"`
+	Credentials settings.Secret `yaml:"credentials"`
 	// Subject is the administrator that the service account acts as.
 	Subject string `yaml:"subject"`
 	// OAuth is the other way of signing in: a client of one's own with a refresh token.
@@ -48,7 +48,7 @@ type Config struct {
 	// log may be read and reads everything when it may not, on fails when it may not, off reads everything.
 	Events string `yaml:"events"`
 	// Overlap is how far before the last read the log is read again: events may come late.
-	Overlap config.Duration `yaml:"overlap"`
+	Overlap settings.Duration `yaml:"overlap"`
 	// Quota is how many requests Google allows a subject in a minute, Share the percentage of it that is used.
 	Quota int `yaml:"quota"`
 	Share int `yaml:"share"`
@@ -58,19 +58,19 @@ type Config struct {
 
 // CustomerConfig is one account of several. What is empty comes from the block above.
 type CustomerConfig struct {
-	Customer    string        `yaml:"customer" strict:"required"`
-	Name        string        `yaml:"name"`
-	Domain      string        `yaml:"domain"`
-	Credentials config.Secret `yaml:"credentials"`
-	Subject     string        `yaml:"subject"`
-	OAuth       OAuthConfig   `yaml:"oauth"`
+	Customer    string          `yaml:"customer" strict:"required"`
+	Name        string          `yaml:"name"`
+	Domain      string          `yaml:"domain"`
+	Credentials settings.Secret `yaml:"credentials"`
+	Subject     string          `yaml:"subject"`
+	OAuth       OAuthConfig     `yaml:"oauth"`
 }
 
 // OAuthConfig is an OAuth client and the consent of an administrator.
 type OAuthConfig struct {
-	ClientID     string        `yaml:"client_id"`
-	ClientSecret config.Secret `yaml:"client_secret"`
-	RefreshToken config.Secret `yaml:"refresh_token"`
+	ClientID     string          `yaml:"client_id"`
+	ClientSecret settings.Secret `yaml:"client_secret"`
+	RefreshToken settings.Secret `yaml:"refresh_token"`
 }
 
 func (o OAuthConfig) empty() bool {
@@ -123,8 +123,8 @@ const myCustomer = "my_customer"
 // Defaults returns a configuration with the defaults set.
 func Defaults() *Config {
 	return &Config{
-		Network:  rest.Network{Timeout: config.Duration(time.Minute)},
-		Customer: myCustomer, Events: eventsAuto, Overlap: config.Duration(30 * time.Minute),
+		Network:  rest.Network{Timeout: settings.Duration(time.Minute)},
+		Customer: myCustomer, Events: eventsAuto, Overlap: settings.Duration(30 * time.Minute),
 		Users:  UsersConfig{IncludeSuspended: true, IncludeArchived: true},
 		Groups: GroupsConfig{Read: true, Organisation: true},
 		Quota:  2400, Share: 50, Parallel: 8,
@@ -134,7 +134,7 @@ func Defaults() *Config {
 var customerID = regexp.MustCompile(`^C[0-9a-zA-Z_-]+$`)
 
 // Validate reports everything that is wrong with the block, without network I/O.
-func (c *Config) Validate() []config.Issue {
+func (c *Config) Validate() []settings.Issue {
 	v := &validation{}
 	c.validateCustomers(v)
 	c.validateAddresses(v)
@@ -142,10 +142,10 @@ func (c *Config) Validate() []config.Issue {
 	return v.issues
 }
 
-type validation struct{ issues []config.Issue }
+type validation struct{ issues []settings.Issue }
 
 func (v *validation) report(path, hint, format string, args ...any) {
-	v.issues = append(v.issues, config.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
+	v.issues = append(v.issues, settings.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
 const customerHint = "write my_customer, or the customer id that the Admin console shows under Account, such as C01abc234"
@@ -182,7 +182,7 @@ func (c *Config) validateCustomers(v *validation) {
 	}
 }
 
-func validateSignIn(v *validation, path string, credentials config.Secret, subject string, oauth OAuthConfig) {
+func validateSignIn(v *validation, path string, credentials settings.Secret, subject string, oauth OAuthConfig) {
 	const adminHint = "write the address of an administrator of the account, such as sync@example.com"
 	switch {
 	case credentials.IsZero() && oauth.empty():
@@ -293,7 +293,7 @@ func (c *Config) validateReading(v *validation) {
 // party is who signs in for which account.
 type party struct {
 	customer, name, domain string
-	credentials            config.Secret
+	credentials            settings.Secret
 	subject                string
 	oauth                  OAuthConfig
 }
@@ -342,7 +342,7 @@ type key struct {
 }
 
 // parseKey reads a key. No error quotes it.
-func parseKey(s config.Secret) (*key, error) {
+func parseKey(s settings.Secret) (*key, error) {
 	var k key
 	if err := json.Unmarshal([]byte(s.Reveal()), &k); err != nil {
 		return nil, fmt.Errorf("the key is not JSON")

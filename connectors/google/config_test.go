@@ -8,15 +8,15 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 const goodKey = `{"type":"service_account","client_email":"x@y","private_key":"-----BEGIN PRIVATE KEY-----","token_uri":"https://oauth2.googleapis.com/token"}`
 
 func valid() *Config {
 	c := Defaults()
-	c.Credentials, c.Subject = config.NewSecret(goodKey), "admin@example.test"
+	c.Credentials, c.Subject = settings.NewSecret(goodKey), "admin@example.test"
 	return c
 }
 
@@ -24,30 +24,30 @@ func TestValidate(t *testing.T) {
 	if issues := valid().Validate(); len(issues) > 0 {
 		t.Errorf("a valid configuration has issues: %v", issues)
 	}
-	oauth := OAuthConfig{"c", config.NewSecret("s3cret"), config.NewSecret("r")}
+	oauth := OAuthConfig{"c", settings.NewSecret("s3cret"), settings.NewSecret("r")}
 	for name, tc := range map[string]struct {
 		change func(*Config)
 		path   string
 	}{
-		"no credentials":      {func(c *Config) { c.Credentials = config.Secret{} }, "credentials"},
-		"no JSON":             {func(c *Config) { c.Credentials = config.NewSecret("s3cret") }, "credentials"},
-		"another kind of key": {func(c *Config) { c.Credentials = config.NewSecret(`{"type":"external_account"}`) }, "credentials"},
+		"no credentials":      {func(c *Config) { c.Credentials = settings.Secret{} }, "credentials"},
+		"no JSON":             {func(c *Config) { c.Credentials = settings.NewSecret("s3cret") }, "credentials"},
+		"another kind of key": {func(c *Config) { c.Credentials = settings.NewSecret(`{"type":"external_account"}`) }, "credentials"},
 		"half a key": {func(c *Config) {
-			c.Credentials = config.NewSecret(`{"type":"service_account","client_email":"s3cret"}`)
+			c.Credentials = settings.NewSecret(`{"type":"service_account","client_email":"s3cret"}`)
 		}, "credentials"},
-		"a key that leaks":       {func(c *Config) { c.Credentials = config.NewSecret(strings.Replace(goodKey, "https", "http", 1)) }, "credentials"},
+		"a key that leaks":       {func(c *Config) { c.Credentials = settings.NewSecret(strings.Replace(goodKey, "https", "http", 1)) }, "credentials"},
 		"no subject":             {func(c *Config) { c.Subject = "" }, "subject"},
 		"both ways":              {func(c *Config) { c.OAuth = oauth }, "oauth"},
-		"half a client":          {func(c *Config) { c.Credentials, c.Subject, c.OAuth = config.Secret{}, "", OAuthConfig{ClientID: "c"} }, "oauth"},
-		"a subject of a client":  {func(c *Config) { c.Credentials, c.OAuth = config.Secret{}, oauth }, "subject"},
-		"a client":               {func(c *Config) { c.Credentials, c.Subject, c.OAuth = config.Secret{}, "", oauth }, ""},
+		"half a client":          {func(c *Config) { c.Credentials, c.Subject, c.OAuth = settings.Secret{}, "", OAuthConfig{ClientID: "c"} }, "oauth"},
+		"a subject of a client":  {func(c *Config) { c.Credentials, c.OAuth = settings.Secret{}, oauth }, "subject"},
+		"a client":               {func(c *Config) { c.Credentials, c.Subject, c.OAuth = settings.Secret{}, "", oauth }, ""},
 		"a domain":               {func(c *Config) { c.Customer = "example.com" }, "customer"},
 		"a customer":             {func(c *Config) { c.Customer = "C01abc234" }, ""},
 		"customers":              {func(c *Config) { c.Customers = []CustomerConfig{{Customer: "C01"}, {Customer: "C02", Subject: "b@x"}} }, ""},
 		"customers twice":        {func(c *Config) { c.Customers = []CustomerConfig{{Customer: "C01"}, {Customer: "C01"}} }, "customers[1].customer"},
 		"my_customer among them": {func(c *Config) { c.Customers = []CustomerConfig{{Customer: myCustomer}} }, "customers[0].customer"},
 		"one and several":        {func(c *Config) { c.Customer, c.Customers = "C01", []CustomerConfig{{Customer: "C01"}} }, "customer"},
-		"a customer without key": {func(c *Config) { c.Credentials, c.Customers = config.Secret{}, []CustomerConfig{{Customer: "C01"}} }, "customers[0].credentials"},
+		"a customer without key": {func(c *Config) { c.Credentials, c.Customers = settings.Secret{}, []CustomerConfig{{Customer: "C01"}} }, "customers[0].credentials"},
 		"plain http":             {func(c *Config) { c.Endpoint = "http://proxy.test/" }, "endpoint"},
 		"plain http here":        {func(c *Config) { c.Endpoint = "http://127.0.0.1:80/" }, ""},
 		"no address":             {func(c *Config) { c.TokenURI = "token" }, "token_uri"},
@@ -62,7 +62,7 @@ func TestValidate(t *testing.T) {
 		"product":                {func(c *Config) { c.Licences.Products = []string{"a/b"} }, "licences.products[0]"},
 		"product twice":          {func(c *Config) { c.Licences.Products = []string{"a", "a"} }, "licences.products[1]"},
 		"events":                 {func(c *Config) { c.Events = "maybe" }, "events"},
-		"overlap":                {func(c *Config) { c.Overlap = config.Duration(time.Minute) }, "overlap"},
+		"overlap":                {func(c *Config) { c.Overlap = settings.Duration(time.Minute) }, "overlap"},
 		"share":                  {func(c *Config) { c.Share = 0 }, "share"},
 		"quota":                  {func(c *Config) { c.Quota = -1 }, "quota"},
 		"a reseller":             {reselling, ""},

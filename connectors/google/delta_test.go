@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/google/simulator"
+	"dirsyncd/connectors/sim/googlesim"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -34,13 +34,13 @@ func TestIdle(t *testing.T) {
 
 // TestOverlap: what was acted upon once is not acted upon again, and what comes late is.
 func TestOverlap(t *testing.T) {
-	r := start(t, func(o *simulator.Options) { o.Lag = 20 * time.Minute })
+	r := start(t, func(o *googlesim.Options) { o.Lag = 20 * time.Minute })
 	cust := r.Customer(0)
-	id := cust.AddUser(simulator.User{Email: "late@example.test"})
+	id := cust.AddUser(googlesim.User{Email: "late@example.test"})
 	r.advance(time.Hour)
 	c := r.open(t, nil)
 	w := r.full(t, c, streamUsers)
-	cust.EditUser(id, "CHANGE_USER_ORGANIZATION", func(u *simulator.User) { u.Title = "Late" })
+	cust.EditUser(id, "CHANGE_USER_ORGANIZATION", func(u *googlesim.User) { u.Title = "Late" })
 	for range 4 {
 		w.delta(t, c, streamUsers)
 		r.advance(6 * time.Minute)
@@ -66,15 +66,15 @@ func TestDeletion(t *testing.T) {
 	r := start(t, nil)
 	cust := r.Customer(0)
 	cust.Fill(20)
-	leaver := cust.AddUser(simulator.User{Email: "leaver@example.test"})
+	leaver := cust.AddUser(googlesim.User{Email: "leaver@example.test"})
 	r.advance(time.Hour)
 	c := r.open(t, nil)
 	w := r.full(t, c, streamUsers)
 
 	cust.DeleteUser(leaver)
-	heir := cust.AddUser(simulator.User{Email: "leaver@example.test", GivenName: "Heir"})
+	heir := cust.AddUser(googlesim.User{Email: "leaver@example.test", GivenName: "Heir"})
 	// The list of the deleted lags.
-	r.Misbehave(simulator.Fault{Match: "showDeleted=true", Kind: simulator.Change, Rewrite: func(doc map[string]any) { delete(doc, "users") }})
+	r.Misbehave(googlesim.Fault{Match: "showDeleted=true", Kind: googlesim.Change, Rewrite: func(doc map[string]any) { delete(doc, "users") }})
 	w.delta(t, c, streamUsers)
 	if !w.has(directory.Person, leaver) || !w.has(directory.Person, heir) {
 		t.Error("without proof nobody may be removed, and whoever has the address now is there")
@@ -89,7 +89,7 @@ func TestDeletion(t *testing.T) {
 	// A proof that never comes leads to a full read, once.
 	gone := cust.Users()[3].ID
 	cust.DeleteUser(gone)
-	r.Misbehave(simulator.Fault{Match: "showDeleted=true", Kind: simulator.Change, Rewrite: func(doc map[string]any) { delete(doc, "users") }})
+	r.Misbehave(googlesim.Fault{Match: "showDeleted=true", Kind: googlesim.Change, Rewrite: func(doc map[string]any) { delete(doc, "users") }})
 	w.delta(t, c, streamUsers)
 	r.advance(3 * time.Hour)
 	err := w.read(t.Context(), c, "", streamUsers, connectors.Delta)
@@ -108,7 +108,7 @@ func TestUndeleted(t *testing.T) {
 	for _, address := range []string{"back@example.test", "again@example.test"} {
 		r := start(t, nil)
 		cust := r.Customer(0)
-		id := cust.AddUser(simulator.User{Email: "back@example.test"})
+		id := cust.AddUser(googlesim.User{Email: "back@example.test"})
 		r.advance(time.Hour)
 		c := r.open(t, nil)
 		w := r.full(t, c, streamUsers)
@@ -116,9 +116,9 @@ func TestUndeleted(t *testing.T) {
 		grave := cust.Deleted()[0]
 		cust.Quietly(func() {
 			cust.UndeleteUser(id)
-			cust.EditUser(id, "", func(u *simulator.User) { u.Email = address })
+			cust.EditUser(id, "", func(u *googlesim.User) { u.Email = address })
 		})
-		r.Misbehave(simulator.Fault{Match: "showDeleted=true", Kind: simulator.Change, Rewrite: func(doc map[string]any) {
+		r.Misbehave(googlesim.Fault{Match: "showDeleted=true", Kind: googlesim.Change, Rewrite: func(doc map[string]any) {
 			doc["users"] = []any{map[string]any{"id": id, "primaryEmail": grave.Email, "deletionTime": grave.Deleted.UTC().Format(time.RFC3339)}}
 		}})
 		w.delta(t, c, streamUsers)
@@ -132,7 +132,7 @@ func TestUndeleted(t *testing.T) {
 func TestUndeletedGroups(t *testing.T) {
 	r := start(t, nil)
 	cust := r.Customer(0)
-	id := cust.AddUser(simulator.User{Email: "back@example.test"})
+	id := cust.AddUser(googlesim.User{Email: "back@example.test"})
 	c := r.open(t, nil)
 	g := r.full(t, c, streamGroups)
 	cust.DeleteUser(id)
@@ -144,7 +144,7 @@ func TestUndeletedGroups(t *testing.T) {
 }
 
 func TestWhatNeedsAFullRead(t *testing.T) {
-	many := func(c *simulator.Customer) {
+	many := func(c *googlesim.Customer) {
 		for range mostLookups + 1 {
 			c.Note("USER_SETTINGS", "CHANGE_FIRST_NAME", "USER_EMAIL", "x"+time.Now().String()+"@example.test")
 		}
@@ -162,27 +162,27 @@ func TestWhatNeedsAFullRead(t *testing.T) {
 		"the clock was set back":  {func(r *rig) { r.advance(-2 * time.Hour) }, fault.CursorExpired},
 		"the log may not be read": {func(r *rig) { r.Deny("admin.reports.audit.readonly") }, fault.CursorExpired},
 		"the log is refused": {func(r *rig) {
-			r.Misbehave(simulator.Fault{Match: "/activity/", Status: 403, Body: `{"error":{"errors":[{"reason":"forbidden"}]}}`})
+			r.Misbehave(googlesim.Fault{Match: "/activity/", Status: 403, Body: `{"error":{"errors":[{"reason":"forbidden"}]}}`})
 		}, fault.CursorExpired},
 		"an event that is no event": {func(r *rig) {
-			r.Misbehave(simulator.Fault{Match: "/activity/", Status: 200, Body: `{"kind":"x","items":[7]}`})
+			r.Misbehave(googlesim.Fault{Match: "/activity/", Status: 200, Body: `{"kind":"x","items":[7]}`})
 		}, fault.CursorExpired},
 		"an event without a time": {func(r *rig) {
-			r.Misbehave(simulator.Fault{Match: "/activity/", Status: 200, Body: `{"kind":"x","items":[{"id":{}}]}`})
+			r.Misbehave(googlesim.Fault{Match: "/activity/", Status: 200, Body: `{"kind":"x","items":[{"id":{}}]}`})
 		}, fault.CursorExpired},
 		"a foreign address": {func(r *rig) {
 			r.Customer(0).Note("USER_SETTINGS", "X", "USER_EMAIL", "a@x")
-			r.Misbehave(simulator.Fault{Match: "/users/", Status: 403, Body: `{"error":{"errors":[{"reason":"forbidden"}]}}`})
+			r.Misbehave(googlesim.Fault{Match: "/users/", Status: 403, Body: `{"error":{"errors":[{"reason":"forbidden"}]}}`})
 		}, fault.CursorExpired},
-		"the log fails":          {func(r *rig) { r.Misbehave(simulator.Fault{Match: "/activity/", Status: 503, Body: "{}"}) }, fault.Transient},
-		"the log is no document": {func(r *rig) { r.Misbehave(simulator.Fault{Match: "/activity/", Status: 200, Body: "{}"}) }, fault.Transient},
+		"the log fails":          {func(r *rig) { r.Misbehave(googlesim.Fault{Match: "/activity/", Status: 503, Body: "{}"}) }, fault.Transient},
+		"the log is no document": {func(r *rig) { r.Misbehave(googlesim.Fault{Match: "/activity/", Status: 200, Body: "{}"}) }, fault.Transient},
 		"a look-up fails": {func(r *rig) {
 			r.Customer(0).Note("USER_SETTINGS", "X", "USER_EMAIL", "a@x")
-			r.Misbehave(simulator.Fault{Match: "/users/", Status: 503, Body: "{}"})
+			r.Misbehave(googlesim.Fault{Match: "/users/", Status: 503, Body: "{}"})
 		}, fault.Transient},
 		"the list of deleted fails": {func(r *rig) {
 			r.Customer(0).Note("USER_SETTINGS", "X", "USER_EMAIL", "a@x")
-			r.Misbehave(simulator.Fault{Match: "showDeleted", Status: 200, Body: "{}"})
+			r.Misbehave(googlesim.Fault{Match: "showDeleted", Status: 200, Body: "{}"})
 		}, fault.Transient},
 		"a word about somebody long gone": {func(r *rig) {
 			r.Customer(0).Note("USER_SETTINGS", "CREATE_DATA_TRANSFER_REQUEST", "USER_EMAIL", "gone@example.test")
@@ -198,11 +198,11 @@ func TestWhatNeedsAFullRead(t *testing.T) {
 		"nothing at all":            {func(*rig) {}, ""},
 		"what is nobody's business": {func(r *rig) { r.Customer(0).Note("APPLICATION_SETTINGS", "CHANGE_GMAIL_SETTING", "SETTING_NAME", "x") }, ""},
 		"another customer's mistake": {func(r *rig) {
-			r.Misbehave(simulator.Fault{Match: "/activity/", Status: 200, Body: `{"kind":"x","items":[{"id":{"time":"2026-01-01T00:00:00Z","customerId":"C9"},"events":[{"name":"MOVE_ORG_UNIT"}]}]}`})
+			r.Misbehave(googlesim.Fault{Match: "/activity/", Status: 200, Body: `{"kind":"x","items":[{"id":{"time":"2026-01-01T00:00:00Z","customerId":"C9"},"events":[{"name":"MOVE_ORG_UNIT"}]}]}`})
 		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := start(t, func(o *simulator.Options) { o.PageCap = 0 })
+			r := start(t, func(o *googlesim.Options) { o.PageCap = 0 })
 			r.Customer(0).Fill(10)
 			c := r.open(t, func(cfg *Config) { cfg.Licences.Products = []string{"Google-Apps"} })
 			w := r.full(t, c, streamUsers)
@@ -242,7 +242,7 @@ func TestEventsOn(t *testing.T) {
 
 // TestSettingsVoidCursors: what was read under other settings cannot be followed.
 func TestSettingsVoidCursors(t *testing.T) {
-	r := start(t, func(o *simulator.Options) { o.Customers = []string{"C01one"} })
+	r := start(t, func(o *googlesim.Options) { o.Customers = []string{"C01one"} })
 	r.Customer(0).Fill(10)
 	w := r.full(t, r.open(t, nil), streamUsers)
 	for name, change := range map[string]func(*Config){

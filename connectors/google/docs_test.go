@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings/strict"
 )
 
 // TestDocumented: every key has a place in the operator's guide.

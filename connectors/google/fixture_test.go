@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/google/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/connectors/sim/googlesim"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/settings"
 )
 
 // signingKey is made once: it takes longer than most tests.
@@ -53,24 +53,24 @@ func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
 
 // rig is a simulator, and what is needed to open connectors of it.
 type rig struct {
-	*simulator.Server
+	*googlesim.Server
 	*clock
 	slept atomic.Int64
 }
 
 // start starts a simulator that refuses what the discovery documents do not allow.
-func start(tb testing.TB, change func(*simulator.Options)) *rig {
+func start(tb testing.TB, change func(*googlesim.Options)) *rig {
 	tb.Helper()
 	docs, err := discovery()
 	if err != nil {
 		tb.Fatalf("discovery documents: %v", err)
 	}
 	r := &rig{clock: &clock{}}
-	o := simulator.Options{Key: signingKey(), Discovery: docs, Now: r.now, PageCap: 10}
+	o := googlesim.Options{Key: signingKey(), Discovery: docs, Now: r.now, PageCap: 10}
 	if change != nil {
 		change(&o)
 	}
-	if r.Server, err = simulator.Start(o); err != nil {
+	if r.Server, err = googlesim.Start(o); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
@@ -85,7 +85,7 @@ func start(tb testing.TB, change func(*simulator.Options)) *rig {
 // configured is a configuration that reads the simulator.
 func (r *rig) configured(change func(*Config)) *Config {
 	cfg := Defaults()
-	cfg.Endpoint, cfg.Credentials, cfg.Subject = r.Endpoint(), config.NewSecret(string(r.KeyFile())), r.Customer(0).Admin()
+	cfg.Endpoint, cfg.Credentials, cfg.Subject = r.Endpoint(), settings.NewSecret(string(r.KeyFile())), r.Customer(0).Admin()
 	cfg.Quota, cfg.Share = 100_000_000, 100
 	if change != nil {
 		change(cfg)

@@ -10,14 +10,14 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/connectortest"
-	"dirsyncd/connectors/google/simulator"
+	"dirsyncd/connectors/sim/googlesim"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
 
 // mischief changes a customer at random, as administrators do.
 type mischief struct {
-	c    *simulator.Customer
+	c    *googlesim.Customer
 	r    *rand.Rand
 	next int
 	done int
@@ -50,7 +50,7 @@ func (m *mischief) address() string {
 	return fmt.Sprintf("N%d@example.test", m.next)
 }
 
-func (m *mischief) user() simulator.User {
+func (m *mischief) user() googlesim.User {
 	for {
 		if u := pick(m, m.c.Users()); !u.Admin {
 			return u
@@ -62,19 +62,19 @@ func (m *mischief) step() {
 	m.done++
 	m.next++
 	word := fmt.Sprintf("w%d", m.next)
-	edit := func(event string, change func(*simulator.User)) { m.c.EditUser(m.user().ID, event, change) }
+	edit := func(event string, change func(*googlesim.User)) { m.c.EditUser(m.user().ID, event, change) }
 	switch n := m.r.IntN(100); {
 	case n < 12:
-		m.c.AddUser(simulator.User{Email: m.address(), GivenName: word, FamilyName: "New", Path: pick(m, units())})
+		m.c.AddUser(googlesim.User{Email: m.address(), GivenName: word, FamilyName: "New", Path: pick(m, units())})
 	case n < 26:
-		edit("CHANGE_USER_ORGANIZATION", func(u *simulator.User) { u.Title = word })
+		edit("CHANGE_USER_ORGANIZATION", func(u *googlesim.User) { u.Title = word })
 	case n < 31:
-		edit("SUSPEND_USER", func(u *simulator.User) { u.Suspended = !u.Suspended })
+		edit("SUSPEND_USER", func(u *googlesim.User) { u.Suspended = !u.Suspended })
 	case n < 34:
-		edit("ARCHIVE_USER", func(u *simulator.User) { u.Archived = !u.Archived })
+		edit("ARCHIVE_USER", func(u *googlesim.User) { u.Archived = !u.Archived })
 	case n < 39:
 		manager := m.user().Email
-		edit("CHANGE_USER_RELATION", func(u *simulator.User) {
+		edit("CHANGE_USER_RELATION", func(u *googlesim.User) {
 			u.Manager = pick(m, []string{strings.ToUpper(manager), "nobody in particular", ""})
 		})
 	case n < 44:
@@ -92,10 +92,10 @@ func (m *mischief) step() {
 	case n < 66:
 		u := m.user()
 		product := pick(m, []string{"Google-Apps", "101031"})
-		m.c.Assign(simulator.Licence{Product: product, SKU: "S" + fmt.Sprint(m.r.IntN(3)), SKUName: "Some", Email: u.Email})
+		m.c.Assign(googlesim.Licence{Product: product, SKU: "S" + fmt.Sprint(m.r.IntN(3)), SKUName: "Some", Email: u.Email})
 	case n < 69:
 		u := m.user()
-		m.c.Revoke(func(l *simulator.Licence) bool { return l.Email == u.Email })
+		m.c.Revoke(func(l *googlesim.Licence) bool { return l.Email == u.Email })
 	default:
 		m.groups(n, word)
 	}
@@ -107,32 +107,32 @@ func (m *mischief) groups(n int, word string) {
 	switch {
 	case n < 84:
 		u := m.user()
-		m.c.Join(g.ID, simulator.Member{ID: u.ID, Email: u.Email, Type: "USER"})
+		m.c.Join(g.ID, googlesim.Member{ID: u.ID, Email: u.Email, Type: "USER"})
 	case n < 87:
 		o := pick(m, groups)
-		m.c.Join(g.ID, simulator.Member{ID: o.ID, Email: o.Email, Type: "GROUP"})
+		m.c.Join(g.ID, googlesim.Member{ID: o.ID, Email: o.Email, Type: "GROUP"})
 	case n < 88:
-		m.c.Join(g.ID, simulator.Member{ID: m.c.ID, Type: "CUSTOMER"})
+		m.c.Join(g.ID, googlesim.Member{ID: m.c.ID, Type: "CUSTOMER"})
 	case n < 89:
-		m.c.Join(g.ID, simulator.Member{Email: word + "@Elsewhere.example", Type: "EXTERNAL"})
+		m.c.Join(g.ID, googlesim.Member{Email: word + "@Elsewhere.example", Type: "EXTERNAL"})
 	case n < 94:
 		if len(g.Members) > 0 {
 			m.c.Leave(g.ID, m.r.IntN(len(g.Members)))
 		}
 	case n < 96:
-		m.c.AddGroup(simulator.Group{Email: m.address(), Name: word})
+		m.c.AddGroup(googlesim.Group{Email: m.address(), Name: word})
 	case n < 97 && len(groups) > 8:
 		m.c.DeleteGroup(g.ID)
 	case n < 98:
-		m.c.EditGroup(g.ID, "", func(g *simulator.Group) { g.Email = word + "@example.test" })
+		m.c.EditGroup(g.ID, "", func(g *googlesim.Group) { g.Email = word + "@example.test" })
 	default:
-		m.c.EditGroup(g.ID, "CHANGE_GROUP_NAME", func(g *simulator.Group) { g.Name = word })
+		m.c.EditGroup(g.ID, "CHANGE_GROUP_NAME", func(g *googlesim.Group) { g.Name = word })
 	}
 }
 
 // harass arms a fault that repeating mends, most of the time.
 func (m *mischief) harass(r *rig, voidTokens bool) {
-	f := simulator.Fault{Match: pick(m, []string{"/users?", "/users/", "/groups?", "/members", "/activity/", "/apps/licensing", "/token"}), Times: 1 + m.r.IntN(3)}
+	f := googlesim.Fault{Match: pick(m, []string{"/users?", "/users/", "/groups?", "/members", "/activity/", "/apps/licensing", "/token"}), Times: 1 + m.r.IntN(3)}
 	f.Skip = m.r.IntN(4)
 	kind := m.r.IntN(8)
 	if voidTokens && m.r.IntN(4) == 0 {
@@ -151,19 +151,19 @@ func (m *mischief) harass(r *rig, voidTokens bool) {
 		f.Status, f.Body = 429, `{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"reason":"RATE_LIMIT_EXCEEDED"}]}}`
 		f.Header = map[string]string{"Retry-After": "2"}
 	case 3:
-		f.Kind = simulator.Cut
+		f.Kind = googlesim.Cut
 	case 4:
-		f.Kind = simulator.Reset
+		f.Kind = googlesim.Reset
 	case 5:
 		f.Status, f.Body = 200, "<html>portal</html>"
 		f.Header = map[string]string{"Content-Type": "text/html"}
 	case 6:
 		f.Status = 200 // and nothing in it
 	case 7:
-		f.Kind, f.Rewrite = simulator.Watch, func(map[string]any) { r.ExpirePages() }
+		f.Kind, f.Rewrite = googlesim.Watch, func(map[string]any) { r.ExpirePages() }
 		f.Match = "pageToken"
 	case 8:
-		f.Kind, f.Rewrite, f.Times = simulator.Watch, func(map[string]any) { r.ExpireTokens() }, 1
+		f.Kind, f.Rewrite, f.Times = googlesim.Watch, func(map[string]any) { r.ExpireTokens() }, 1
 	}
 	r.Misbehave(f)
 }
@@ -209,7 +209,7 @@ func (f *follower) read(t *testing.T, stream string, mode connectors.Mode) {
 }
 
 // truth is what a follower must know by the simulator's own word.
-func (f *follower) truth(c *simulator.Customer) (people, groups map[string]string) {
+func (f *follower) truth(c *googlesim.Customer) (people, groups map[string]string) {
 	people, groups = map[string]string{}, map[string]string{}
 	cfg := f.c.cfg
 	alive := map[string]bool{c.ID: true}
@@ -266,7 +266,7 @@ func (f *follower) truth(c *simulator.Customer) (people, groups map[string]strin
 	return people, groups
 }
 
-func (f *follower) same(t *testing.T, c *simulator.Customer, when string) {
+func (f *follower) same(t *testing.T, c *googlesim.Customer, when string) {
 	t.Helper()
 	people, groups := f.truth(c)
 	known := map[string]string{}
@@ -316,7 +316,7 @@ func TestRandom(t *testing.T) {
 		changes = 1500
 	}
 	seed := connectortest.Seed(t)
-	r := start(t, func(o *simulator.Options) { o.Lag, o.PageCap = 3*time.Minute, 25 })
+	r := start(t, func(o *googlesim.Options) { o.Lag, o.PageCap = 3*time.Minute, 25 })
 	c := r.Customer(0)
 	m := &mischief{c: c, r: rand.New(rand.NewPCG(seed, 1))}
 	c.Fill(45)

@@ -9,7 +9,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/connectortest"
-	"dirsyncd/connectors/google/simulator"
+	"dirsyncd/connectors/sim/googlesim"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -20,7 +20,7 @@ func reselling(c *Config) { c.Reseller = true }
 func TestResellerConformance(t *testing.T) {
 	connectortest.Run(t, connectortest.Harness{
 		Start:       resellerFixture,
-		Secrets:     []string{"PRIVATE KEY", "ya29.", simulator.ClientSecret, simulator.RefreshToken},
+		Secrets:     []string{"PRIVATE KEY", "ya29.", googlesim.ClientSecret, googlesim.RefreshToken},
 		Unsupported: map[connectortest.Breakage]string{connectortest.LostCursors: "nothing has a cursor"},
 	})
 }
@@ -29,8 +29,8 @@ func resellerFixture(tb testing.TB) *connectortest.Fixture {
 	r := start(tb, nil)
 	sold := r.Reseller()
 	for i := range 85 {
-		sold.Sell(simulator.Resold{ID: soldID(i), Domain: fmt.Sprintf("d%03d.test", i), Company: fmt.Sprint("Company ", i)},
-			simulator.Subscription{SKU: "S1", SKUName: "Standard", Plan: "ANNUAL", Status: "ACTIVE", Bought: 5, InUse: 3, Created: r.now()})
+		sold.Sell(googlesim.Resold{ID: soldID(i), Domain: fmt.Sprintf("d%03d.test", i), Company: fmt.Sprint("Company ", i)},
+			googlesim.Subscription{SKU: "S1", SKUName: "Standard", Plan: "ANNUAL", Status: "ACTIVE", Bought: 5, InUse: 3, Created: r.now()})
 	}
 	c := r.open(tb, reselling)
 	c.batch = 10
@@ -49,7 +49,7 @@ func soldID(i int) string { return fmt.Sprintf("C0s%03d", i) }
 
 type resellerConforming struct {
 	*rig
-	sold *simulator.Reseller
+	sold *googlesim.Reseller
 }
 
 func refOf(stream, id string) directory.Ref {
@@ -60,24 +60,24 @@ func refOf(stream, id string) directory.Ref {
 }
 
 func (f *resellerConforming) add(stream string) directory.Ref {
-	f.sold.Sell(simulator.Resold{ID: "C0new"}, simulator.Subscription{SKU: "S1"})
+	f.sold.Sell(googlesim.Resold{ID: "C0new"}, googlesim.Subscription{SKU: "S1"})
 	return refOf(stream, "C0new")
 }
 
 func (f *resellerConforming) change(stream string) directory.Ref {
-	f.sold.EditCustomer(soldID(3), func(c *simulator.Resold) { c.Phone = "+44 1" })
-	f.sold.Edit(soldID(3), func(s *simulator.Subscription) { s.Status = "SUSPENDED" })
+	f.sold.EditCustomer(soldID(3), func(c *googlesim.Resold) { c.Phone = "+44 1" })
+	f.sold.Edit(soldID(3), func(s *googlesim.Subscription) { s.Status = "SUSPENDED" })
 	return refOf(stream, soldID(3))
 }
 
 func (f *resellerConforming) rename(stream string) directory.Ref {
-	f.sold.EditCustomer(soldID(4), func(c *simulator.Resold) { c.Company, c.Domain, c.City = "Renamed", "renamed.test", "Elsewhere" })
-	f.sold.Edit(soldID(4), func(s *simulator.Subscription) { s.SKUName = "Renamed" })
+	f.sold.EditCustomer(soldID(4), func(c *googlesim.Resold) { c.Company, c.Domain, c.City = "Renamed", "renamed.test", "Elsewhere" })
+	f.sold.Edit(soldID(4), func(s *googlesim.Subscription) { s.SKUName = "Renamed" })
 	return refOf(stream, soldID(4))
 }
 
 func (f *resellerConforming) remove(stream string) directory.Ref {
-	f.sold.Cancel(func(s *simulator.Subscription) bool { return s.Customer == soldID(5) })
+	f.sold.Cancel(func(s *googlesim.Subscription) bool { return s.Customer == soldID(5) })
 	return refOf(stream, soldID(5))
 }
 
@@ -89,14 +89,14 @@ func (f *resellerConforming) breaks(tb testing.TB, how connectortest.Breakage) {
 	case connectortest.MissingPermission:
 		f.Deny(resellerScopes()...)
 	case connectortest.MidListing:
-		f.Misbehave(simulator.Fault{Status: 503, Body: "<html>", Header: map[string]string{"Content-Type": "text/html"}})
+		f.Misbehave(googlesim.Fault{Status: 503, Body: "<html>", Header: map[string]string{"Content-Type": "text/html"}})
 	case connectortest.Silence:
-		f.Misbehave(simulator.Fault{Kind: simulator.Hang})
+		f.Misbehave(googlesim.Fault{Kind: googlesim.Hang})
 	case connectortest.Unreachable:
 		_ = f.Close()
 	case connectortest.BadEntry:
-		f.sold.EditCustomer(soldID(7), func(c *simulator.Resold) { c.Odd = map[string]any{"postalAddress": "no object"} })
-		f.sold.Edit(soldID(7), func(s *simulator.Subscription) { s.Odd = map[string]any{"seats": "none"} })
+		f.sold.EditCustomer(soldID(7), func(c *googlesim.Resold) { c.Odd = map[string]any{"postalAddress": "no object"} })
+		f.sold.Edit(soldID(7), func(s *googlesim.Subscription) { s.Odd = map[string]any{"seats": "none"} })
 	default:
 		tb.Fatalf("unknown breakage %q", how)
 	}
@@ -113,14 +113,14 @@ func TestSubscriptions(t *testing.T) {
 	r := start(t, nil)
 	day := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	sold := r.Reseller()
-	sold.Sell(simulator.Resold{ID: "C0a", Domain: "a.test", Company: "Acme", Street: "1 Quay", City: "Bath", Postal: "BA1", Nation: "GB", Email: "x@post.test", Phone: "+44"},
-		simulator.Subscription{SKU: "yearly", SKUName: "Business", Plan: "ANNUAL", Status: "ACTIVE", Bought: 10, Most: 99, InUse: 12, Created: day, Ends: day.AddDate(1, 0, 0), Renewal: "CANCEL"},
-		simulator.Subscription{SKU: "monthly", SKUName: "Voice", Plan: "FLEXIBLE", Status: "SUSPENDED", Bought: 1, Most: 50, Reasons: []string{"TRIAL_ENDED", "OTHER"}},
-		simulator.Subscription{SKU: "trial", Plan: "ANNUAL_YEARLY_PAY", Status: "ACTIVE", Bought: 3, Most: 10, Ends: day.AddDate(1, 0, 0), TrialEnds: day.AddDate(0, 1, 0)},
-		simulator.Subscription{SKU: "free", Plan: "FREE", Status: "ACTIVE", Odd: map[string]any{"seats": map[string]any{"maximumNumberOfSeats": "5"}}},
-		simulator.Subscription{SKU: "odd", Plan: "FREE", Status: "ACTIVE", Odd: map[string]any{"seats": nil, "plan": nil, "creationTime": 1772366400000, "trialSettings": nil}},
+	sold.Sell(googlesim.Resold{ID: "C0a", Domain: "a.test", Company: "Acme", Street: "1 Quay", City: "Bath", Postal: "BA1", Nation: "GB", Email: "x@post.test", Phone: "+44"},
+		googlesim.Subscription{SKU: "yearly", SKUName: "Business", Plan: "ANNUAL", Status: "ACTIVE", Bought: 10, Most: 99, InUse: 12, Created: day, Ends: day.AddDate(1, 0, 0), Renewal: "CANCEL"},
+		googlesim.Subscription{SKU: "monthly", SKUName: "Voice", Plan: "FLEXIBLE", Status: "SUSPENDED", Bought: 1, Most: 50, Reasons: []string{"TRIAL_ENDED", "OTHER"}},
+		googlesim.Subscription{SKU: "trial", Plan: "ANNUAL_YEARLY_PAY", Status: "ACTIVE", Bought: 3, Most: 10, Ends: day.AddDate(1, 0, 0), TrialEnds: day.AddDate(0, 1, 0)},
+		googlesim.Subscription{SKU: "free", Plan: "FREE", Status: "ACTIVE", Odd: map[string]any{"seats": map[string]any{"maximumNumberOfSeats": "5"}}},
+		googlesim.Subscription{SKU: "odd", Plan: "FREE", Status: "ACTIVE", Odd: map[string]any{"seats": nil, "plan": nil, "creationTime": 1772366400000, "trialSettings": nil}},
 	)
-	sold.Sell(simulator.Resold{ID: "C0b", Team: true}, simulator.Subscription{SKU: "s", Status: "CANCELLED"})
+	sold.Sell(googlesim.Resold{ID: "C0b", Team: true}, googlesim.Subscription{SKU: "s", Status: "CANCELLED"})
 	c := r.open(t, reselling)
 	w, err := readSold(t, c, streamLicences)
 	if err != nil {
@@ -166,13 +166,13 @@ func TestSubscriptions(t *testing.T) {
 // TestSubscriptionKeys: the subscription's own id changes with every edit, what was bought stays the same. Of an old and
 // a new subscription of the same SKU the one that counts is taken, whatever page it is on.
 func TestSubscriptionKeys(t *testing.T) {
-	r := start(t, func(o *simulator.Options) { o.PageCap = 2 })
+	r := start(t, func(o *googlesim.Options) { o.PageCap = 2 })
 	day := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	one := func(status string, seats, age int) simulator.Subscription {
-		return simulator.Subscription{SKU: "s", Plan: "ANNUAL", Status: status, Bought: seats, Created: day.AddDate(0, 0, -age)}
+	one := func(status string, seats, age int) googlesim.Subscription {
+		return googlesim.Subscription{SKU: "s", Plan: "ANNUAL", Status: status, Bought: seats, Created: day.AddDate(0, 0, -age)}
 	}
-	r.Reseller().Sell(simulator.Resold{ID: "C0a"}, one("CANCELLED", 1, 9), one("ACTIVE", 2, 5), one("CANCELLED", 3, 1), one("CANCELLED", 4, 0), one("CANCELLED", 5, 2))
-	r.Reseller().Sell(simulator.Resold{ID: "C0b"}, one("CANCELLED", 6, 9), one("CANCELLED", 7, 1), one("CANCELLED", 8, 3))
+	r.Reseller().Sell(googlesim.Resold{ID: "C0a"}, one("CANCELLED", 1, 9), one("ACTIVE", 2, 5), one("CANCELLED", 3, 1), one("CANCELLED", 4, 0), one("CANCELLED", 5, 2))
+	r.Reseller().Sell(googlesim.Resold{ID: "C0b"}, one("CANCELLED", 6, 9), one("CANCELLED", 7, 1), one("CANCELLED", 8, 3))
 	c := r.open(t, reselling)
 	for range 3 {
 		w, err := readSold(t, c, streamLicences)
@@ -184,7 +184,7 @@ func TestSubscriptionKeys(t *testing.T) {
 				t.Errorf("%s: %s seats, want %s", id, got, want)
 			}
 		}
-		r.Reseller().Edit("C0a", func(*simulator.Subscription) {})
+		r.Reseller().Edit("C0a", func(*googlesim.Subscription) {})
 	}
 }
 
@@ -193,31 +193,31 @@ func TestResellerTraps(t *testing.T) {
 	drop := func(key string) func(map[string]any) { return func(doc map[string]any) { delete(doc, key) } }
 	for name, tc := range map[string]struct {
 		stream string
-		fault  simulator.Fault
+		fault  googlesim.Fault
 		class  fault.Class // empty: the read goes on
 		hint   string
 		parked int
 	}{
-		"no reseller": {streamLicences, simulator.Fault{Match: "/subscriptions", Status: 403, Body: `{"error":{"code":403,"errors":[{"reason":"forbidden"}]}}`}, fault.Forbidden, "administrator of a Google reseller", 0},
-		"API off": {streamLicences, simulator.Fault{Match: "/subscriptions", Status: 403,
+		"no reseller": {streamLicences, googlesim.Fault{Match: "/subscriptions", Status: 403, Body: `{"error":{"code":403,"errors":[{"reason":"forbidden"}]}}`}, fault.Forbidden, "administrator of a Google reseller", 0},
+		"API off": {streamLicences, googlesim.Fault{Match: "/subscriptions", Status: 403,
 			Body: `{"error":{"code":403,"errors":[{"reason":"accessNotConfigured"}]}}`}, fault.Forbidden, "Reseller API", 0},
-		"empty document":       {streamLicences, simulator.Fault{Match: "/subscriptions", Status: 200, Body: `{}`}, fault.Transient, "proxy", 0},
-		"no kind":              {streamCustomers, simulator.Fault{Match: "/subscriptions", Kind: simulator.Change, Rewrite: drop("kind")}, fault.Transient, "proxy", 0},
-		"no list":              {streamLicences, simulator.Fault{Match: "/subscriptions", Kind: simulator.Change, Rewrite: func(d map[string]any) { d["subscriptions"] = "x" }}, fault.Transient, "proxy", 0},
-		"HTML":                 {streamCustomers, simulator.Fault{Match: "/reseller/v1/customers/", Status: 200, Body: "<html>"}, fault.Transient, "", 0},
-		"an empty customer":    {streamCustomers, simulator.Fault{Match: "/reseller/v1/customers/", Status: 200, Body: "{}"}, fault.Transient, "proxy", 0},
-		"another customer":     {streamCustomers, simulator.Fault{Match: "customers/C0s001", Kind: simulator.Change, Rewrite: func(d map[string]any) { d["customerId"] = "C0s002" }}, fault.Transient, "", 0},
-		"one that is kept":     {streamCustomers, simulator.Fault{Match: "customers/C0s001", Status: 403, Body: `{"error":{"code":403,"errors":[{"reason":"forbidden"}]}}`}, "", "", 1},
-		"one that has left":    {streamCustomers, simulator.Fault{Match: "customers/C0s001", Status: 404, Body: `{"error":{"code":404}}`}, "", "", 1},
-		"a bad time":           {streamLicences, simulator.Fault{Match: "/subscriptions", Times: 1, Kind: simulator.Change, Rewrite: firstEntry("creationTime", "soon")}, "", "", 1},
-		"no SKU":               {streamLicences, simulator.Fault{Match: "/subscriptions", Times: 1, Kind: simulator.Change, Rewrite: firstEntry("skuId", "")}, "", "", 1},
-		"no customer":          {streamCustomers, simulator.Fault{Match: "/subscriptions", Times: 1, Kind: simulator.Change, Rewrite: firstEntry("customerId", nil)}, "", "", 1},
-		"a token that circles": {streamLicences, simulator.Fault{Match: "/subscriptions", Kind: simulator.Change, Rewrite: func(d map[string]any) { d["nextPageToken"] = "same" }}, fault.Transient, "", 0},
+		"empty document":       {streamLicences, googlesim.Fault{Match: "/subscriptions", Status: 200, Body: `{}`}, fault.Transient, "proxy", 0},
+		"no kind":              {streamCustomers, googlesim.Fault{Match: "/subscriptions", Kind: googlesim.Change, Rewrite: drop("kind")}, fault.Transient, "proxy", 0},
+		"no list":              {streamLicences, googlesim.Fault{Match: "/subscriptions", Kind: googlesim.Change, Rewrite: func(d map[string]any) { d["subscriptions"] = "x" }}, fault.Transient, "proxy", 0},
+		"HTML":                 {streamCustomers, googlesim.Fault{Match: "/reseller/v1/customers/", Status: 200, Body: "<html>"}, fault.Transient, "", 0},
+		"an empty customer":    {streamCustomers, googlesim.Fault{Match: "/reseller/v1/customers/", Status: 200, Body: "{}"}, fault.Transient, "proxy", 0},
+		"another customer":     {streamCustomers, googlesim.Fault{Match: "customers/C0s001", Kind: googlesim.Change, Rewrite: func(d map[string]any) { d["customerId"] = "C0s002" }}, fault.Transient, "", 0},
+		"one that is kept":     {streamCustomers, googlesim.Fault{Match: "customers/C0s001", Status: 403, Body: `{"error":{"code":403,"errors":[{"reason":"forbidden"}]}}`}, "", "", 1},
+		"one that has left":    {streamCustomers, googlesim.Fault{Match: "customers/C0s001", Status: 404, Body: `{"error":{"code":404}}`}, "", "", 1},
+		"a bad time":           {streamLicences, googlesim.Fault{Match: "/subscriptions", Times: 1, Kind: googlesim.Change, Rewrite: firstEntry("creationTime", "soon")}, "", "", 1},
+		"no SKU":               {streamLicences, googlesim.Fault{Match: "/subscriptions", Times: 1, Kind: googlesim.Change, Rewrite: firstEntry("skuId", "")}, "", "", 1},
+		"no customer":          {streamCustomers, googlesim.Fault{Match: "/subscriptions", Times: 1, Kind: googlesim.Change, Rewrite: firstEntry("customerId", nil)}, "", "", 1},
+		"a token that circles": {streamLicences, googlesim.Fault{Match: "/subscriptions", Kind: googlesim.Change, Rewrite: func(d map[string]any) { d["nextPageToken"] = "same" }}, fault.Transient, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, nil)
 			for i := range 25 {
-				r.Reseller().Sell(simulator.Resold{ID: soldID(i), Domain: "d.test"}, simulator.Subscription{SKU: "S", Status: "ACTIVE", Created: r.now()})
+				r.Reseller().Sell(googlesim.Resold{ID: soldID(i), Domain: "d.test"}, googlesim.Subscription{SKU: "S", Status: "ACTIVE", Created: r.now()})
 			}
 			r.Misbehave(tc.fault)
 			w, err := readSold(t, r.open(t, reselling), tc.stream)
@@ -239,15 +239,15 @@ func firstEntry(key string, v any) func(map[string]any) {
 
 // TestResellerPages: a page token that died in the middle begins the listing anew.
 func TestResellerPages(t *testing.T) {
-	r := start(t, func(o *simulator.Options) { o.PageCap = 4 })
+	r := start(t, func(o *googlesim.Options) { o.PageCap = 4 })
 	r.Reseller().Fill(30)
-	r.Misbehave(simulator.Fault{Match: "pageToken=", Skip: 2, Times: 1, Status: 400, Body: `{"error":{"code":400}}`})
+	r.Misbehave(googlesim.Fault{Match: "pageToken=", Skip: 2, Times: 1, Status: 400, Body: `{"error":{"code":400}}`})
 	c := r.open(t, reselling)
 	w, err := readSold(t, c, streamLicences)
 	if want := len(r.Reseller().Subscriptions()); err != nil || len(w.objects) != want {
 		t.Errorf("%d objects, want %d, error %v", len(w.objects), want, err)
 	}
-	r.Misbehave(simulator.Fault{Match: "pageToken=", Skip: 2, Times: 1, Status: 400, Body: `{"error":{"code":400}}`})
+	r.Misbehave(googlesim.Fault{Match: "pageToken=", Skip: 2, Times: 1, Status: 400, Body: `{"error":{"code":400}}`})
 	if w, err = readSold(t, c, streamCustomers); err != nil || len(w.objects) != 30 {
 		t.Errorf("%d customers, error %v", len(w.objects), err)
 	}
@@ -258,17 +258,17 @@ func TestResellerPages(t *testing.T) {
 
 // TestResellerRestart: what a listing said before it began anew does not outlive the new beginning.
 func TestResellerRestart(t *testing.T) {
-	r := start(t, func(o *simulator.Options) { o.PageCap = 2 })
+	r := start(t, func(o *googlesim.Options) { o.PageCap = 2 })
 	for i := range 6 {
-		r.Reseller().Sell(simulator.Resold{ID: soldID(i)}, simulator.Subscription{SKU: "s", Plan: "FLEXIBLE", Status: "ACTIVE", Most: 1, Created: r.now()})
+		r.Reseller().Sell(googlesim.Resold{ID: soldID(i)}, googlesim.Subscription{SKU: "s", Plan: "FLEXIBLE", Status: "ACTIVE", Most: 1, Created: r.now()})
 	}
-	r.Misbehave(simulator.Fault{Match: "pageToken=", Times: 1, Status: 400, Body: `{"error":{"code":400}}`})
+	r.Misbehave(googlesim.Fault{Match: "pageToken=", Times: 1, Status: 400, Body: `{"error":{"code":400}}`})
 	status, pages := "", 0
 	err := r.open(t, reselling).Read(t.Context(), connectors.Request{
 		Tenant: connectors.Tenant{ID: resellerTenant}, Stream: streamLicences, Mode: connectors.Full,
 	}, func(p *connectors.Page) error {
 		if pages++; pages == 1 {
-			r.Reseller().Edit(soldID(0), func(s *simulator.Subscription) { s.Status = "CANCELLED" })
+			r.Reseller().Edit(soldID(0), func(s *googlesim.Subscription) { s.Status = "CANCELLED" })
 		}
 		for i := range p.Objects {
 			if p.Objects[i].ID == soldID(0)+"/s" {
@@ -285,10 +285,10 @@ func TestResellerRestart(t *testing.T) {
 // TestResellerTenants: beside the reseller's tenant are those of the listed customers, into whose directories the
 // reseller's administrator may look.
 func TestResellerTenants(t *testing.T) {
-	r := start(t, func(o *simulator.Options) { o.Customers = []string{"C0own", "C0acme", "C0shut"} })
+	r := start(t, func(o *googlesim.Options) { o.Customers = []string{"C0own", "C0acme", "C0shut"} })
 	r.Customer(1).Fill(12)
-	r.Reseller().Sell(simulator.Resold{ID: "C0acme"}, simulator.Subscription{SKU: "S", Status: "ACTIVE"})
-	r.Reseller().Sell(simulator.Resold{ID: "C0shut", Closed: true}, simulator.Subscription{SKU: "S", Status: "ACTIVE"})
+	r.Reseller().Sell(googlesim.Resold{ID: "C0acme"}, googlesim.Subscription{SKU: "S", Status: "ACTIVE"})
+	r.Reseller().Sell(googlesim.Resold{ID: "C0shut", Closed: true}, googlesim.Subscription{SKU: "S", Status: "ACTIVE"})
 	alone := r.open(t, reselling)
 	tenants, err := alone.Tenants(t.Context())
 	if err != nil || len(tenants) != 1 || tenants[0].ID != resellerTenant || len(alone.Describe().Streams) != 2 {
@@ -393,7 +393,7 @@ func FuzzSubscription(f *testing.F) {
 // TestResellerRandom follows a reseller through random sales with one world, page tokens dying on the way.
 func TestResellerRandom(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(connectortest.Seed(t), 7))
-	r := start(t, func(o *simulator.Options) { o.PageCap = 3 })
+	r := start(t, func(o *googlesim.Options) { o.PageCap = 3 })
 	sold := r.Reseller()
 	sold.Fill(5)
 	c := r.open(t, reselling)
@@ -403,14 +403,14 @@ func TestResellerRandom(t *testing.T) {
 		switch rnd.IntN(5) {
 		case 0, 1:
 			sku := fmt.Sprint("S", rnd.IntN(3))
-			sold.Cancel(func(s *simulator.Subscription) bool { return s.Customer == id && s.SKU == sku })
-			sold.Sell(simulator.Resold{ID: id, Company: fmt.Sprint(rnd.IntN(9))}, simulator.Subscription{SKU: sku, Plan: "FLEXIBLE", Status: "ACTIVE", Most: 1 + rnd.IntN(9)})
+			sold.Cancel(func(s *googlesim.Subscription) bool { return s.Customer == id && s.SKU == sku })
+			sold.Sell(googlesim.Resold{ID: id, Company: fmt.Sprint(rnd.IntN(9))}, googlesim.Subscription{SKU: sku, Plan: "FLEXIBLE", Status: "ACTIVE", Most: 1 + rnd.IntN(9)})
 		case 2:
-			sold.Edit(id, func(s *simulator.Subscription) { s.Most = 1 + rnd.IntN(9) })
+			sold.Edit(id, func(s *googlesim.Subscription) { s.Most = 1 + rnd.IntN(9) })
 		case 3:
-			sold.Cancel(func(s *simulator.Subscription) bool { return s.Customer == id })
+			sold.Cancel(func(s *googlesim.Subscription) bool { return s.Customer == id })
 		default:
-			r.Misbehave(simulator.Fault{Match: "pageToken=", Times: 1, Status: 400, Body: `{"error":{"code":400}}`})
+			r.Misbehave(googlesim.Fault{Match: "pageToken=", Times: 1, Status: 400, Body: `{"error":{"code":400}}`})
 		}
 		for stream, w := range map[string]*world{streamLicences: licences, streamCustomers: customers} {
 			if err := w.read(t.Context(), c, resellerTenant, stream, connectors.Full); err != nil {

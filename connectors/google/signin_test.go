@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/google/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/connectors/sim/googlesim"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // TestTokenErrors: every way in which a token is refused has a class and says who must do what.
@@ -42,7 +42,7 @@ func TestTokenErrors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.Misbehave(simulator.Fault{Match: "/token", Status: tc.status, Body: string(body)})
+			r.Misbehave(googlesim.Fault{Match: "/token", Status: tc.status, Body: string(body)})
 			err = failing(t, c, streamUsers, tc.class)
 			if !strings.Contains(fault.Hint(err), tc.hint) {
 				t.Errorf("hint %q, want %q in it", fault.Hint(err), tc.hint)
@@ -61,11 +61,11 @@ func TestTokenErrors(t *testing.T) {
 func TestClockSkew(t *testing.T) {
 	r := start(t, nil)
 	c := r.open(t, nil)
-	r.Misbehave(simulator.Fault{Match: "/token", Status: 200, Body: `{"expires_in":3599}`})
+	r.Misbehave(googlesim.Fault{Match: "/token", Status: 200, Body: `{"expires_in":3599}`})
 	failing(t, c, streamUsers, fault.Transient)
 	r.Behave()
 	for _, body := range []string{`{"access_token":"x","expires_in":"soon"}`, `[]`} {
-		r.Misbehave(simulator.Fault{Match: "/token", Status: 200, Body: body})
+		r.Misbehave(googlesim.Fault{Match: "/token", Status: 200, Body: body})
 		failing(t, c, streamUsers, fault.Transient)
 		r.Behave()
 	}
@@ -77,10 +77,10 @@ func TestRefreshToken(t *testing.T) {
 	r := start(t, nil)
 	r.Customer(0).Fill(5)
 	for name, change := range map[string]func(*Config){
-		"a document": func(c *Config) { c.Credentials, c.Subject = config.NewSecret(string(r.UserFile())), "" },
+		"a document": func(c *Config) { c.Credentials, c.Subject = settings.NewSecret(string(r.UserFile())), "" },
 		"three keys": func(c *Config) {
-			c.Credentials, c.Subject, c.TokenURI = config.Secret{}, "", r.TokenURI()
-			c.OAuth = OAuthConfig{simulator.ClientID, config.NewSecret(simulator.ClientSecret), config.NewSecret(simulator.RefreshToken)}
+			c.Credentials, c.Subject, c.TokenURI = settings.Secret{}, "", r.TokenURI()
+			c.OAuth = OAuthConfig{googlesim.ClientID, settings.NewSecret(googlesim.ClientSecret), settings.NewSecret(googlesim.RefreshToken)}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -89,7 +89,7 @@ func TestRefreshToken(t *testing.T) {
 			}
 		})
 	}
-	c := r.open(t, func(c *Config) { c.Credentials, c.Subject = config.NewSecret(string(r.UserFile())), "" })
+	c := r.open(t, func(c *Config) { c.Credentials, c.Subject = settings.NewSecret(string(r.UserFile())), "" })
 	r.DeleteKey()
 	if err := failing(t, c, streamUsers, fault.Auth); !strings.Contains(fault.Hint(err), "consent again") {
 		t.Errorf("a revoked refresh token: %v", err)
@@ -108,7 +108,7 @@ func TestTokenIsReplacedOnce(t *testing.T) {
 	if n := r.Requests("/token") - before; n != 1 {
 		t.Errorf("%d new tokens", n)
 	}
-	r.Misbehave(simulator.Fault{Match: "/users?", Status: 401, Body: `{"error":{"code":401,"errors":[{"reason":"authError"}]}}`})
+	r.Misbehave(googlesim.Fault{Match: "/users?", Status: 401, Body: `{"error":{"code":401,"errors":[{"reason":"authError"}]}}`})
 
 	failing(t, c, streamUsers, fault.Auth)
 }
@@ -121,7 +121,7 @@ func TestEachPartFailsAlone(t *testing.T) {
 	}
 	for denied, scope := range all {
 		t.Run(denied, func(t *testing.T) {
-			r := start(t, func(o *simulator.Options) { o.Modern = true })
+			r := start(t, func(o *googlesim.Options) { o.Modern = true })
 			r.Customer(0).Fill(8)
 			r.Deny(scope)
 			c := r.open(t, func(cfg *Config) { cfg.Licences.Products, cfg.Devices.ChromeOS = []string{"Google-Apps"}, true })
@@ -163,7 +163,7 @@ func TestExactScopes(t *testing.T) {
 func TestBadKeyInConfiguration(t *testing.T) {
 	r := start(t, nil)
 	broken := strings.Replace(string(r.KeyFile()), "MII", "MIX", 1)
-	c := r.open(t, func(cfg *Config) { cfg.Credentials = config.NewSecret(broken) })
+	c := r.open(t, func(cfg *Config) { cfg.Credentials = settings.NewSecret(broken) })
 	if err := failing(t, c, streamUsers, fault.Auth); !strings.Contains(err.Error(), "private key") {
 		t.Errorf("%v", err)
 	}

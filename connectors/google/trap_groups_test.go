@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/google/simulator"
+	"dirsyncd/connectors/sim/googlesim"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -13,13 +13,13 @@ import (
 func TestKindsOfMember(t *testing.T) {
 	r := start(t, nil)
 	cust := r.Customer(0)
-	person := cust.AddUser(simulator.User{Email: "a@example.test"})
-	inner := cust.AddGroup(simulator.Group{Email: "inner@example.test"})
-	outer := cust.AddGroup(simulator.Group{Email: "outer@example.test", Members: []simulator.Member{
+	person := cust.AddUser(googlesim.User{Email: "a@example.test"})
+	inner := cust.AddGroup(googlesim.Group{Email: "inner@example.test"})
+	outer := cust.AddGroup(googlesim.Group{Email: "outer@example.test", Members: []googlesim.Member{
 		{ID: person, Email: "a@example.test", Type: "USER"}, {ID: inner, Email: "inner@example.test", Type: "GROUP"},
 		{ID: cust.ID, Type: "CUSTOMER"}, {ID: "77", Email: "Someone@Partner.example", Type: "EXTERNAL"}, {Email: "nobody@partner.example", Type: "EXTERNAL"},
 	}})
-	cust.Join(inner, simulator.Member{ID: outer, Email: "outer@example.test", Type: "GROUP"}) // a circle
+	cust.Join(inner, googlesim.Member{ID: outer, Email: "outer@example.test", Type: "GROUP"}) // a circle
 	c := r.open(t, nil)
 	w := r.full(t, c, streamGroups)
 	want := []string{"id:" + cust.ID, "id:" + inner, "id:" + person, "mail:nobody@partner.example", "mail:someone@partner.example"}
@@ -36,7 +36,7 @@ func TestKindsOfMember(t *testing.T) {
 	}
 	// Without such a member the group stays: no event would tell of its end. With the option off there is neither
 	// group nor link.
-	cust.EditGroup(outer, "REMOVE_GROUP_MEMBER", func(g *simulator.Group) { g.Members = g.Members[:2] })
+	cust.EditGroup(outer, "REMOVE_GROUP_MEMBER", func(g *googlesim.Group) { g.Members = g.Members[:2] })
 	if w := r.full(t, c, streamGroups); !w.has(directory.Group, cust.ID) {
 		t.Error("the group of the whole customer is gone")
 	}
@@ -58,29 +58,29 @@ func TestGroupsThatVanish(t *testing.T) {
 	c := r.open(t, nil)
 	calm := r.full(t, c, streamGroups)
 	// Deleted between the list and its members.
-	r.Misbehave(simulator.Fault{Match: "/groups/" + victim.ID + "/members", Kind: simulator.Watch, Times: 1, Rewrite: func(map[string]any) { cust.DeleteGroup(victim.ID) }})
+	r.Misbehave(googlesim.Fault{Match: "/groups/" + victim.ID + "/members", Kind: googlesim.Watch, Times: 1, Rewrite: func(map[string]any) { cust.DeleteGroup(victim.ID) }})
 	w := r.full(t, c, streamGroups)
 	if w.has(directory.Group, victim.ID) || len(w.objects) != len(calm.objects)-1 {
 		t.Errorf("%d groups, one is gone, were %d", len(w.objects), len(calm.objects))
 	}
 	// There, while its members are not: neither the group nor its members may seem gone.
 	other := groups[0]
-	r.Misbehave(simulator.Fault{Match: "/groups/" + other.ID + "/members", Status: 404, Body: `{"error":{"code":404,"errors":[{"reason":"notFound"}]}}`})
+	r.Misbehave(googlesim.Fault{Match: "/groups/" + other.ID + "/members", Status: 404, Body: `{"error":{"code":404,"errors":[{"reason":"notFound"}]}}`})
 	failing(t, c, streamGroups, fault.Transient)
 	// Not to be read at all.
 	r.Behave()
-	r.Misbehave(simulator.Fault{Match: "/groups/" + other.ID + "/members", Status: 403, Body: `{"error":{"code":403,"errors":[{"reason":"forbidden"}]}}`})
+	r.Misbehave(googlesim.Fault{Match: "/groups/" + other.ID + "/members", Status: 403, Body: `{"error":{"code":403,"errors":[{"reason":"forbidden"}]}}`})
 	failing(t, c, streamGroups, fault.Forbidden)
 }
 
 func TestGroupAddressUsedAgain(t *testing.T) {
 	r := start(t, nil)
 	cust := r.Customer(0)
-	first := cust.AddGroup(simulator.Group{Email: "team@example.test", Name: "First"})
+	first := cust.AddGroup(googlesim.Group{Email: "team@example.test", Name: "First"})
 	c := r.open(t, nil)
 	w := r.full(t, c, streamGroups)
 	cust.DeleteGroup(first)
-	second := cust.AddGroup(simulator.Group{Email: "team@example.test", Name: "Second"})
+	second := cust.AddGroup(googlesim.Group{Email: "team@example.test", Name: "Second"})
 	w.delta(t, c, streamGroups)
 	if w.has(directory.Group, first) || !w.has(directory.Group, second) {
 		t.Errorf("the first is known: %t, the second: %t", w.has(directory.Group, first), w.has(directory.Group, second))

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/google/simulator"
+	"dirsyncd/connectors/sim/googlesim"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -37,16 +37,16 @@ func TestPageTokensThatDie(t *testing.T) {
 			c := r.open(t, func(cfg *Config) { cfg.Licences.Products, cfg.Devices.ChromeOS = []string{"Google-Apps"}, true })
 			if stream == streamGroups || stream == streamDevices {
 				_ = r.Close()
-				r = start(t, func(o *simulator.Options) { o.PageCap = 3 })
+				r = start(t, func(o *googlesim.Options) { o.PageCap = 3 })
 				r.Customer(0).Fill(60)
 				c = r.open(t, func(cfg *Config) { cfg.Devices.ChromeOS = true })
 			}
 			calm := r.full(t, c, stream)
-			r.Misbehave(simulator.Fault{Match: "pageToken", Kind: simulator.Watch, Skip: 1, Times: 1, Rewrite: func(map[string]any) { r.ExpirePages() }})
+			r.Misbehave(googlesim.Fault{Match: "pageToken", Kind: googlesim.Watch, Skip: 1, Times: 1, Rewrite: func(map[string]any) { r.ExpirePages() }})
 			if w := r.full(t, c, stream); len(w.objects) != len(calm.objects) || len(w.objects) == 0 {
 				t.Errorf("%d objects after a token died, want %d", len(w.objects), len(calm.objects))
 			}
-			r.Misbehave(simulator.Fault{Match: "pageToken", Status: 400, Body: `{"error":{"code":400,"errors":[{"reason":"invalid"}],"message":"Invalid Input: pageToken"}}`})
+			r.Misbehave(googlesim.Fault{Match: "pageToken", Status: 400, Body: `{"error":{"code":400,"errors":[{"reason":"invalid"}],"message":"Invalid Input: pageToken"}}`})
 			before := r.Requests("")
 			failing(t, c, stream, fault.Transient)
 			if n := r.Requests("") - before; n > 100 {
@@ -68,34 +68,34 @@ func TestOddPages(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		stream string
-		fault  simulator.Fault
+		fault  googlesim.Fault
 		want   fault.Class // empty: the read is complete
 	}{
-		"a token that leads back":        {streamUsers, simulator.Fault{Match: "/users?", Rewrite: set("nextPageToken", "again")}, fault.Transient},
-		"the same page for ever":         {streamUsers, simulator.Fault{Match: "sortOrder=ASCENDING", Status: 200, Body: `{"kind":"x","users":[{"id":"1"}],"nextPageToken":"%d"}`}, fault.Transient},
-		"empty pages for ever":           {streamUsers, simulator.Fault{Match: "sortOrder=ASCENDING", Status: 200, Body: `{"kind":"x","nextPageToken":"%d"}`}, fault.Transient},
-		"empty pages in a circle":        {streamUsers, simulator.Fault{Match: "sortOrder=ASCENDING", Status: 200, Body: `{"kind":"x","nextPageToken":"same"}`}, fault.Transient},
-		"an empty document":              {streamUsers, simulator.Fault{Match: "pageToken", Times: 1, Rewrite: drop("kind", "etag", "users", "nextPageToken")}, fault.Transient},
-		"a list that ends early":         {streamUsers, simulator.Fault{Match: "pageToken", Times: 1, Rewrite: drop("users", "nextPageToken")}, fault.Transient},
-		"a page without its token":       {streamUsers, simulator.Fault{Match: "pageToken", Times: 1, Rewrite: drop("nextPageToken")}, fault.Transient},
-		"nobody at all":                  {streamUsers, simulator.Fault{Match: "/users?", Rewrite: drop("users", "nextPageToken")}, fault.Transient},
-		"a list that is an object":       {streamUsers, simulator.Fault{Match: "/users?", Times: 1, Rewrite: set("users", map[string]any{})}, fault.Transient},
-		"groups that end early":          {streamGroups, simulator.Fault{Match: "/groups?", Times: 1, Rewrite: drop("nextPageToken")}, fault.Transient},
-		"no groups in an empty document": {streamGroups, simulator.Fault{Match: "/groups?", Times: 1, Rewrite: drop("kind", "etag", "groups")}, fault.Transient},
-		"members in an empty document":   {streamGroups, simulator.Fault{Match: "/members", Times: 1, Rewrite: drop("kind", "etag", "members")}, fault.Transient},
-		"members that were lost once":    {streamGroups, simulator.Fault{Match: "/members", Times: 1, Rewrite: drop("members", "nextPageToken")}, ""},
-		"a member that is nobody":        {streamGroups, simulator.Fault{Match: "/members", Times: 1, Rewrite: set("members", []any{nil})}, fault.Invalid},
-		"a user of another customer":     {streamUsers, simulator.Fault{Match: "/users?", Times: 1, Rewrite: set("users", []any{map[string]any{"id": "1", "customerId": "C99"}})}, fault.Invalid},
-		"a user that is null":            {streamUsers, simulator.Fault{Match: "pageToken", Times: 1, Rewrite: func(doc map[string]any) { doc["users"] = append(doc["users"].([]any), nil) }}, ""},
+		"a token that leads back":        {streamUsers, googlesim.Fault{Match: "/users?", Rewrite: set("nextPageToken", "again")}, fault.Transient},
+		"the same page for ever":         {streamUsers, googlesim.Fault{Match: "sortOrder=ASCENDING", Status: 200, Body: `{"kind":"x","users":[{"id":"1"}],"nextPageToken":"%d"}`}, fault.Transient},
+		"empty pages for ever":           {streamUsers, googlesim.Fault{Match: "sortOrder=ASCENDING", Status: 200, Body: `{"kind":"x","nextPageToken":"%d"}`}, fault.Transient},
+		"empty pages in a circle":        {streamUsers, googlesim.Fault{Match: "sortOrder=ASCENDING", Status: 200, Body: `{"kind":"x","nextPageToken":"same"}`}, fault.Transient},
+		"an empty document":              {streamUsers, googlesim.Fault{Match: "pageToken", Times: 1, Rewrite: drop("kind", "etag", "users", "nextPageToken")}, fault.Transient},
+		"a list that ends early":         {streamUsers, googlesim.Fault{Match: "pageToken", Times: 1, Rewrite: drop("users", "nextPageToken")}, fault.Transient},
+		"a page without its token":       {streamUsers, googlesim.Fault{Match: "pageToken", Times: 1, Rewrite: drop("nextPageToken")}, fault.Transient},
+		"nobody at all":                  {streamUsers, googlesim.Fault{Match: "/users?", Rewrite: drop("users", "nextPageToken")}, fault.Transient},
+		"a list that is an object":       {streamUsers, googlesim.Fault{Match: "/users?", Times: 1, Rewrite: set("users", map[string]any{})}, fault.Transient},
+		"groups that end early":          {streamGroups, googlesim.Fault{Match: "/groups?", Times: 1, Rewrite: drop("nextPageToken")}, fault.Transient},
+		"no groups in an empty document": {streamGroups, googlesim.Fault{Match: "/groups?", Times: 1, Rewrite: drop("kind", "etag", "groups")}, fault.Transient},
+		"members in an empty document":   {streamGroups, googlesim.Fault{Match: "/members", Times: 1, Rewrite: drop("kind", "etag", "members")}, fault.Transient},
+		"members that were lost once":    {streamGroups, googlesim.Fault{Match: "/members", Times: 1, Rewrite: drop("members", "nextPageToken")}, ""},
+		"a member that is nobody":        {streamGroups, googlesim.Fault{Match: "/members", Times: 1, Rewrite: set("members", []any{nil})}, fault.Invalid},
+		"a user of another customer":     {streamUsers, googlesim.Fault{Match: "/users?", Times: 1, Rewrite: set("users", []any{map[string]any{"id": "1", "customerId": "C99"}})}, fault.Invalid},
+		"a user that is null":            {streamUsers, googlesim.Fault{Match: "pageToken", Times: 1, Rewrite: func(doc map[string]any) { doc["users"] = append(doc["users"].([]any), nil) }}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := start(t, func(o *simulator.Options) { o.PageCap = 5 })
+			r := start(t, func(o *googlesim.Options) { o.PageCap = 5 })
 			r.Customer(0).Fill(32)
 			c := r.open(t, nil)
 			calm := r.full(t, c, tc.stream)
 			f := tc.fault
 			if f.Rewrite != nil {
-				f.Kind = simulator.Change
+				f.Kind = googlesim.Change
 			}
 			if f.Status != 0 {
 				// Every answer has another token.
@@ -140,8 +140,8 @@ func TestEmptyPageWithToken(t *testing.T) {
 	r.Customer(0).Fill(30)
 	c := r.open(t, nil)
 	first := `{"kind":"admin#directory#users","etag":"\"x\"","nextPageToken":"first"}`
-	r.Misbehave(simulator.Fault{Match: "sortOrder=ASCENDING", Times: 1, Status: 200, Body: first})
-	r.Misbehave(simulator.Fault{Match: "pageToken=first", Times: 1, Status: 200, Body: strings.Replace(first, "first", "second", 1)})
+	r.Misbehave(googlesim.Fault{Match: "sortOrder=ASCENDING", Times: 1, Status: 200, Body: first})
+	r.Misbehave(googlesim.Fault{Match: "pageToken=first", Times: 1, Status: 200, Body: strings.Replace(first, "first", "second", 1)})
 	// The second empty page leads to a token that the simulator does not know: the listing begins anew.
 	if w := r.full(t, c, streamUsers); len(w.objects) != 31 {
 		t.Errorf("%d people, want 31", len(w.objects))
@@ -163,7 +163,7 @@ func TestThrottling(t *testing.T) {
 	} {
 		r := start(t, nil)
 		c := r.open(t, nil)
-		r.Misbehave(simulator.Fault{Match: "/users?", Status: 403, Body: body})
+		r.Misbehave(googlesim.Fault{Match: "/users?", Status: 403, Body: body})
 		before := r.Requests("/users")
 		err := failing(t, c, streamUsers, class)
 		sent := r.Requests("/users") - before
@@ -190,10 +190,10 @@ func TestNextDay(t *testing.T) {
 func TestRedirectsAreRefused(t *testing.T) {
 	r, elsewhere := start(t, nil), start(t, nil)
 	c := r.open(t, nil)
-	r.Misbehave(simulator.Fault{Match: "/users?", Status: http.StatusFound, Header: map[string]string{"Location": elsewhere.URL + "/admin/directory/v1/users"}})
+	r.Misbehave(googlesim.Fault{Match: "/users?", Status: http.StatusFound, Header: map[string]string{"Location": elsewhere.URL + "/admin/directory/v1/users"}})
 	failing(t, c, streamUsers, fault.Configuration)
 	r.Behave()
-	r.Misbehave(simulator.Fault{Match: "/token", Status: http.StatusTemporaryRedirect, Header: map[string]string{"Location": elsewhere.TokenURI()}})
+	r.Misbehave(googlesim.Fault{Match: "/token", Status: http.StatusTemporaryRedirect, Header: map[string]string{"Location": elsewhere.TokenURI()}})
 	r.ExpireTokens()
 	failing(t, r.open(t, nil), streamUsers, fault.Configuration)
 	if n := elsewhere.Requests(""); n > 0 {
@@ -202,7 +202,7 @@ func TestRedirectsAreRefused(t *testing.T) {
 }
 
 func TestPace(t *testing.T) {
-	r := start(t, func(o *simulator.Options) { o.PageCap = 3 })
+	r := start(t, func(o *googlesim.Options) { o.PageCap = 3 })
 	r.Customer(0).Fill(90)
 	c := r.open(t, func(cfg *Config) { cfg.Quota, cfg.Share, cfg.Parallel = 60, 50, 2 })
 	began := r.slept.Load()

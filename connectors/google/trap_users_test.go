@@ -5,16 +5,16 @@ import (
 	"testing"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/google/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/connectors/sim/googlesim"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 func TestPersonFields(t *testing.T) {
 	r := start(t, nil)
 	cust := r.Customer(0)
-	id := cust.AddUser(simulator.User{
+	id := cust.AddUser(googlesim.User{
 		Email: "Ada.Byron@example.test", GivenName: "Ada", FamilyName: "Byron", Title: "Analyst", Department: "Engines", Company: "Simulated",
 		CostCenter: "CC-1", Office: "LON-1", EmploymentType: "Employee", Phone: "+44 1", Mobile: "+44 7", EmployeeID: "4711", Street: "1 High Street",
 		City: "London", Country: "United Kingdom", Path: "/Staff", Aliases: []string{"ada@example.test"}, Manager: "Charles@Example.test",
@@ -48,7 +48,7 @@ func TestPersonFields(t *testing.T) {
 // TestOddShapes: lists that are a single object or null, a manager that is free text, and a log-in that never was.
 func TestOddShapes(t *testing.T) {
 	r := start(t, nil)
-	id := r.Customer(0).AddUser(simulator.User{Email: "old@example.test", Odd: map[string]any{
+	id := r.Customer(0).AddUser(googlesim.User{Email: "old@example.test", Odd: map[string]any{
 		"phones": map[string]any{"type": "work", "value": "1"}, "organizations": map[string]any{"title": "Keeper"}, "addresses": nil,
 		"relations": []any{map[string]any{"type": "manager", "value": "the boss"}}, "externalIds": []any{nil}, "aliases": []any{}, "emails": nil,
 		"locations": []any{map[string]any{"buildingId": "B"}}, "languages": []any{map[string]any{"languageCode": "cy"}},
@@ -72,9 +72,9 @@ func TestOddShapes(t *testing.T) {
 func TestSelection(t *testing.T) {
 	r := start(t, nil)
 	cust := r.Customer(0)
-	in := cust.AddUser(simulator.User{Email: "in@example.test", Path: "/O'Hara/Deep"})
-	near := cust.AddUser(simulator.User{Email: "near@example.test", Path: "/O'Hara Deep"})
-	asleep := cust.AddUser(simulator.User{Email: "asleep@example.test", Path: "/O'Hara", Suspended: true})
+	in := cust.AddUser(googlesim.User{Email: "in@example.test", Path: "/O'Hara/Deep"})
+	near := cust.AddUser(googlesim.User{Email: "near@example.test", Path: "/O'Hara Deep"})
+	asleep := cust.AddUser(googlesim.User{Email: "asleep@example.test", Path: "/O'Hara", Suspended: true})
 	c := r.open(t, func(cfg *Config) {
 		cfg.Users.OrgUnits, cfg.Users.IncludeSuspended = []string{"/o'hara", "/O'Hara/Deep"}, false
 	})
@@ -85,7 +85,7 @@ func TestSelection(t *testing.T) {
 	// Who moves or is suspended leaves by Google's own word, who comes is there.
 	cust.MoveUser(in, "/Elsewhere")
 	cust.MoveUser(near, "/O'Hara")
-	cust.EditUser(asleep, "UNSUSPEND_USER", func(u *simulator.User) { u.Suspended = false })
+	cust.EditUser(asleep, "UNSUSPEND_USER", func(u *googlesim.User) { u.Suspended = false })
 	w.delta(t, c, streamUsers)
 	if w.has(directory.Person, in) || !w.has(directory.Person, near) || !w.has(directory.Person, asleep) {
 		t.Errorf("after the delta: %d people, removed %v", len(w.objects), w.removed)
@@ -101,8 +101,8 @@ func TestSelection(t *testing.T) {
 func TestLicenceHolders(t *testing.T) {
 	r := start(t, nil)
 	cust := r.Customer(0)
-	id := cust.AddUser(simulator.User{Email: "Holder@example.test"})
-	cust.Assign(simulator.Licence{Product: "Google-Apps", SKU: "1010020028", SKUName: "Business Standard", Email: "holder@EXAMPLE.test"})
+	id := cust.AddUser(googlesim.User{Email: "Holder@example.test"})
+	cust.Assign(googlesim.Licence{Product: "Google-Apps", SKU: "1010020028", SKUName: "Business Standard", Email: "holder@EXAMPLE.test"})
 	cust.OwnProduct("101031")
 	set := func(cfg *Config) { cfg.Licences.Products = []string{"Google-Apps", "101031"} }
 	c := r.open(t, set)
@@ -115,13 +115,13 @@ func TestLicenceHolders(t *testing.T) {
 	if o := lic.objects[directory.Ref{Kind: directory.Licence, ID: "Google-Apps/1010020028"}]; text(o, "used") != "1" || text(o, "name") != "Business Standard" {
 		t.Errorf("licence %+v", o)
 	}
-	cust.Revoke(func(*simulator.Licence) bool { return true })
+	cust.Revoke(func(*googlesim.Licence) bool { return true })
 	w.delta(t, c, streamUsers)
 	if slices.Contains(w.person(t, id).Links, holds) {
 		t.Error("a revoked licence is still held")
 	}
 	// One licence that cannot be read costs its holder, who stays as it was.
-	r.Misbehave(simulator.Fault{Match: "/product/101031", Status: 200, Body: `{"kind":"x","items":[{"productId":"101031","userId":"HOLDER@example.test"}]}`})
+	r.Misbehave(googlesim.Fault{Match: "/product/101031", Status: 200, Body: `{"kind":"x","items":[{"productId":"101031","userId":"HOLDER@example.test"}]}`})
 	if w := r.full(t, c, streamUsers); len(w.invalid) != 1 || w.invalid[0].ID != id {
 		t.Errorf("invalid %+v", w.invalid)
 	}
@@ -131,7 +131,7 @@ func TestLicenceHolders(t *testing.T) {
 		`{"error":{"code":403,"errors":[{"reason":"forbidden"}]}}`: fault.Forbidden, `{}`: fault.Transient,
 		`{"kind":"x","items":[{"productId":"101031"}]}`: fault.Invalid,
 	} {
-		f := simulator.Fault{Match: "/product/101031", Status: 200, Body: body}
+		f := googlesim.Fault{Match: "/product/101031", Status: 200, Body: body}
 		if want == fault.Forbidden {
 			f.Status = 403
 		}
@@ -144,8 +144,8 @@ func TestLicenceHolders(t *testing.T) {
 
 func TestDevices(t *testing.T) {
 	r := start(t, nil)
-	r.Customer(0).AddChrome(simulator.Device{ID: "c1", Serial: "S1", Status: "DISABLED", User: "Pat (spare)", LastSync: r.now()})
-	r.Customer(0).AddMobile(simulator.Device{ID: "m1", Status: "APPROVED", User: "Pat@example.test", LastSync: r.now()})
+	r.Customer(0).AddChrome(googlesim.Device{ID: "c1", Serial: "S1", Status: "DISABLED", User: "Pat (spare)", LastSync: r.now()})
+	r.Customer(0).AddMobile(googlesim.Device{ID: "m1", Status: "APPROVED", User: "Pat@example.test", LastSync: r.now()})
 	c := r.open(t, func(cfg *Config) { cfg.Devices.ChromeOS, cfg.Devices.Mobile = true, true })
 	w := r.full(t, c, streamDevices)
 	chrome, mobile := w.objects[directory.Ref{Kind: directory.Device, ID: "c1"}], w.objects[directory.Ref{Kind: directory.Device, ID: "m1"}]
@@ -162,7 +162,7 @@ func TestDevices(t *testing.T) {
 }
 
 func TestSeveralCustomers(t *testing.T) {
-	r := start(t, func(o *simulator.Options) { o.Customers = []string{"C01one", "C02two", "C03three"} })
+	r := start(t, func(o *googlesim.Options) { o.Customers = []string{"C01one", "C02two", "C03three"} })
 	for i := range 3 {
 		r.Customer(i).Fill(5 + i)
 	}
@@ -170,7 +170,7 @@ func TestSeveralCustomers(t *testing.T) {
 		cfg.Subject = ""
 		cfg.Customers = []CustomerConfig{
 			{Customer: "C01one", Subject: r.Customer(0).Admin(), Name: "One"}, {Customer: "C02two", Subject: r.Customer(1).Admin()},
-			{Customer: "C03three", Subject: "gone@c03three.test", Credentials: config.NewSecret(string(r.KeyFile()))},
+			{Customer: "C03three", Subject: "gone@c03three.test", Credentials: settings.NewSecret(string(r.KeyFile()))},
 		}
 	})
 	tenants, err := c.Tenants(t.Context())
@@ -207,7 +207,7 @@ func TestSeveralCustomers(t *testing.T) {
 }
 
 func TestCustomerIsPinned(t *testing.T) {
-	r := start(t, func(o *simulator.Options) { o.Customers = []string{"C01one", "C02two"} })
+	r := start(t, func(o *googlesim.Options) { o.Customers = []string{"C01one", "C02two"} })
 	failing(t, r.open(t, func(cfg *Config) { cfg.Customer = "C02two" }), streamUsers, fault.Forbidden)
 	failing(t, r.open(t, func(cfg *Config) { cfg.Customer = "C09none" }), streamUsers, fault.Configuration)
 	c := r.open(t, func(cfg *Config) { cfg.Customer = "C01one" })
@@ -215,9 +215,9 @@ func TestCustomerIsPinned(t *testing.T) {
 	if w.scope == "" || !slices.Contains([]string{"C01one"}, c.accounts[""].id) {
 		t.Errorf("scope %q", w.scope)
 	}
-	r.Misbehave(simulator.Fault{Match: "/customers/", Status: 200, Body: `{"id":"C02two"}`})
+	r.Misbehave(googlesim.Fault{Match: "/customers/", Status: 200, Body: `{"id":"C02two"}`})
 	failing(t, r.open(t, func(cfg *Config) { cfg.Customer = "C01one" }), streamUsers, fault.Configuration)
 	r.Behave()
-	r.Misbehave(simulator.Fault{Match: "/customers/", Status: 200, Body: `{}`})
+	r.Misbehave(googlesim.Fault{Match: "/customers/", Status: 200, Body: `{}`})
 	failing(t, r.open(t, nil), streamUsers, fault.Transient)
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings/strict"
 )
 
 // TestYAML: the block as an operator writes it.

@@ -12,9 +12,9 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"dirsyncd/connectors/ldap/slapdtest"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // user returns the attributes of a user of a fake domain, to change.
@@ -352,7 +352,7 @@ func TestSilentServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d, release := fakeAD(), make(chan struct{})
 			silence(d, release)
-			c := newFakeServer(t, d).open(t, func(c *Config) { c.Timeout = config.Duration(300 * time.Millisecond) })
+			c := newFakeServer(t, d).open(t, func(c *Config) { c.Timeout = settings.Duration(300 * time.Millisecond) })
 			got := readAll(t.Context(), c, streamUsers, nil)
 			close(release)
 			expect(t, got, fault.Transient, "connection")

@@ -6,15 +6,15 @@ import (
 	"net/url"
 	"strings"
 
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 // Advise warns of a password that everybody on the way to a server can read. On this machine nobody is on the way.
-func (c *Config) Advise() []config.Issue {
+func (c *Config) Advise() []settings.Issue {
 	if c.Bind.anonymous() || c.Bind.method() != bindSimple || c.StartTLS {
 		return nil
 	}
-	var issues []config.Issue
+	var issues []settings.Issue
 	look := func(path string, servers []string) {
 		for i, server := range servers {
 			u, err := url.Parse(server)
@@ -22,7 +22,7 @@ func (c *Config) Advise() []config.Issue {
 				continue
 			}
 			secure := strings.Replace(server, "ldap", "ldaps", 1)
-			issues = append(issues, config.Issue{
+			issues = append(issues, settings.Issue{
 				Path: fmt.Sprintf("%s[%d]", path, i), Message: "the bind password goes to " + u.Hostname() + " in clear text, and so does what is read",
 				Hint: "set start_tls: true, or write " + secure + " (with the port of LDAP over TLS); ca_file names the authority of the server's certificate",
 			})

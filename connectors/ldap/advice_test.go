@@ -3,7 +3,7 @@ package ldap
 import (
 	"testing"
 
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 func TestAdvise(t *testing.T) {
@@ -29,7 +29,7 @@ func TestAdvise(t *testing.T) {
 		c := valid()
 		test.change(c)
 		var paths []string
-		for _, issue := range config.Adviser(c).Advise() {
+		for _, issue := range settings.Adviser(c).Advise() {
 			paths = append(paths, issue.Path)
 			if issue.Hint == "" || issue.Message == "" {
 				t.Errorf("%s: %+v", test.name, issue)

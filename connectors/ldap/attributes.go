@@ -3,8 +3,8 @@ package ldap
 import (
 	"encoding/base64"
 
-	"dirsyncd/sync/config/strict"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/settings/strict"
 )
 
 // Attribute is an attribute that the operator asks for, to appear as attributes.NAME. In the configuration it is a

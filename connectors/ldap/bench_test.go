@@ -13,8 +13,8 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/ldap/slapdtest"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/settings"
 )
 
 // BenchmarkFullRead reads a whole directory through the connector, and with go-ldap's own paged search for
@@ -110,7 +110,7 @@ func openFor(tb testing.TB, s *slapdtest.Server, change func(*Config)) *Connecto
 	tb.Helper()
 	cfg := Defaults()
 	cfg.Servers = []string{s.URL}
-	cfg.Bind = BindConfig{User: s.ReplicatorDN, Password: config.NewSecret(slapdtest.ReplicatorPassword)}
+	cfg.Bind = BindConfig{User: s.ReplicatorDN, Password: settings.NewSecret(slapdtest.ReplicatorPassword)}
 	cfg.Base = Names{s.Suffix}
 	if change != nil {
 		change(cfg)

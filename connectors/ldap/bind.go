@@ -12,8 +12,8 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // The values of BindConfig.Method.
@@ -31,16 +31,16 @@ type BindConfig struct {
 	// Method is simple (a password, the default), external (the client certificate of tls), ntlm or gssapi (Kerberos).
 	Method string `yaml:"method"`
 	// User is a DN; Active Directory also takes user@domain and DOMAIN\user. For Kerberos it is user or user@REALM.
-	User     string        `yaml:"user"`
-	Password config.Secret `yaml:"password"`
+	User     string          `yaml:"user"`
+	Password settings.Secret `yaml:"password"`
 	// Keytab holds the user's Kerberos keys, in place of a password.
-	Keytab config.Path `yaml:"keytab"`
+	Keytab settings.Path `yaml:"keytab"`
 	// Realm is the Kerberos realm, when the user does not name it.
 	Realm string `yaml:"realm"`
 	// KDC are key distribution centres, host or host:port, in place of those that DNS names for the realm.
 	KDC Names `yaml:"kdc"`
 	// Krb5Conf is a krb5.conf, which then says everything about realms.
-	Krb5Conf config.Path `yaml:"krb5_conf"`
+	Krb5Conf settings.Path `yaml:"krb5_conf"`
 	// Service is the server's Kerberos name when it is not ldap/ and the host in its address.
 	Service string `yaml:"service"`
 }

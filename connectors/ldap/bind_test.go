@@ -17,16 +17,16 @@ import (
 
 	"dirsyncd/connectors/ldap/sambatest"
 	"dirsyncd/connectors/ldap/slapdtest"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // byCertificate makes a connector bind with the client certificate of an OpenLDAP server's test authority.
 func byCertificate(s *slapdtest.Server) func(*Config) {
 	return func(c *Config) {
-		c.Servers, c.CAFile = []string{s.URLS}, config.Path(s.CAFile)
+		c.Servers, c.CAFile = []string{s.URLS}, settings.Path(s.CAFile)
 		c.Bind = BindConfig{Method: bindExternal}
-		c.TLS = TLSConfig{CertFile: config.Path(s.ClientCert), KeyFile: config.Path(s.ClientKey)}
+		c.TLS = TLSConfig{CertFile: settings.Path(s.ClientCert), KeyFile: settings.Path(s.ClientKey)}
 	}
 }
 
@@ -58,14 +58,14 @@ func TestBindExternal(t *testing.T) {
 	}
 	foreign := openFor(t, s, func(c *Config) {
 		byCertificate(s)(c)
-		c.TLS = TLSConfig{CertFile: config.Path(filepath.Join(other, "client.pem")), KeyFile: config.Path(filepath.Join(other, "client.key"))}
+		c.TLS = TLSConfig{CertFile: settings.Path(filepath.Join(other, "client.pem")), KeyFile: settings.Path(filepath.Join(other, "client.key"))}
 	})
 	if got := readAll(t.Context(), foreign, streamUsers, nil); got.err == nil || got.proof != nil || fault.Hint(got.err) == "" {
 		t.Errorf("with a foreign certificate: %v", got.err)
 	}
 	for name, tls := range map[string]TLSConfig{
-		"no file":   {CertFile: "/does/not/exist", KeyFile: config.Path(s.ClientKey)},
-		"wrong key": {CertFile: config.Path(s.ClientCert), KeyFile: config.Path(filepath.Join(other, "client.key"))},
+		"no file":   {CertFile: "/does/not/exist", KeyFile: settings.Path(s.ClientKey)},
+		"wrong key": {CertFile: settings.Path(s.ClientCert), KeyFile: settings.Path(filepath.Join(other, "client.key"))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			expect(t, readAll(t.Context(), openFor(t, s, func(c *Config) { byCertificate(s)(c); c.TLS = tls }), streamUsers, nil),
@@ -94,8 +94,8 @@ func TestBindExternalActiveDirectory(t *testing.T) {
 	f := &fakeServer{url: "ldaps://" + l.Addr().String(), directory: d}
 	f.listen(t, l)
 	c := f.open(t, func(c *Config) {
-		c.Bind, c.CAFile = BindConfig{Method: bindExternal}, config.Path(filepath.Join(dir, "ca.pem"))
-		c.TLS = TLSConfig{CertFile: config.Path(filepath.Join(dir, "client.pem")), KeyFile: config.Path(filepath.Join(dir, "client.key"))}
+		c.Bind, c.CAFile = BindConfig{Method: bindExternal}, settings.Path(filepath.Join(dir, "ca.pem"))
+		c.TLS = TLSConfig{CertFile: settings.Path(filepath.Join(dir, "client.pem")), KeyFile: settings.Path(filepath.Join(dir, "client.key"))}
 	})
 	readAll(t.Context(), c, streamUsers, nil).must(t)
 	d.whoami = ""
@@ -158,7 +158,7 @@ func TestBindNTLM(t *testing.T) {
 	f := newFakeServer(t, d)
 	as := func(user, password string) *Connector {
 		return f.open(t, func(c *Config) {
-			c.Bind = BindConfig{Method: bindNTLM, User: user, Password: config.NewSecret(password)}
+			c.Bind = BindConfig{Method: bindNTLM, User: user, Password: settings.NewSecret(password)}
 		})
 	}
 	d.ntlm = ntlmServer{"sync", "EXAMPLE", "pässword"}.answer
@@ -189,7 +189,7 @@ func domainKerberos(t *testing.T, d *domain) {
 	ou := d.AddOU("Kerberos", sambatest.Suffix)
 	d.AddUser("kerberos-user", ou, nil)
 	door := d.Proxy(t)
-	keytab := config.Path(d.Keytab("krb"))
+	keytab := settings.Path(d.Keytab("krb"))
 	open := func(change func(*Config)) *seen {
 		t.Helper()
 		c := d.open(t, func(c *Config) {
@@ -204,7 +204,7 @@ func domainKerberos(t *testing.T, d *domain) {
 	if got := open(nil).must(t); len(got.objects) != 1 || !strings.HasSuffix(got.proof.Scope, "as krb@EXAMPLE.TEST") {
 		t.Errorf("%d people, scope %q", len(got.objects), got.proof.Scope)
 	}
-	open(func(c *Config) { c.Bind.Keytab, c.Bind.Password = "", config.NewSecret(sambatest.ReaderPassword) }).must(t)
+	open(func(c *Config) { c.Bind.Keytab, c.Bind.Password = "", settings.NewSecret(sambatest.ReaderPassword) }).must(t)
 	dns := newFakeDNS(t)
 	dns.set("_kerberos._tcp.example.test", srvAt(t, "dc1.example.test", door.KDC))
 	dns.set(srvControllers, srvAt(t, "localhost", strings.TrimPrefix(door.URLS, "ldaps://")))
@@ -214,7 +214,7 @@ func domainKerberos(t *testing.T, d *domain) {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	open(func(c *Config) { c.Bind.KDC, c.Bind.Krb5Conf = nil, config.Path(conf) }).must(t)
+	open(func(c *Config) { c.Bind.KDC, c.Bind.Krb5Conf = nil, settings.Path(conf) }).must(t)
 
 	for name, tc := range map[string]struct {
 		change func(*Config)
@@ -222,7 +222,7 @@ func domainKerberos(t *testing.T, d *domain) {
 		words  string
 	}{
 		"not encrypted":   {func(c *Config) { c.Servers = []string{door.URL} }, fault.Configuration, "allow_sasl_over_tls"},
-		"wrong password":  {func(c *Config) { c.Bind.Keytab, c.Bind.Password = "", config.NewSecret("wr0ng") }, fault.Auth, "wrong Kerberos key"},
+		"wrong password":  {func(c *Config) { c.Bind.Keytab, c.Bind.Password = "", settings.NewSecret("wr0ng") }, fault.Auth, "wrong Kerberos key"},
 		"unknown user":    {func(c *Config) { c.Bind.User = "nobody@" + sambatest.Domain }, fault.Auth, "bind.user"},
 		"unknown service": {func(c *Config) { c.Bind.Service = "" }, fault.Auth, "bind.service"},
 		"no keytab":       {func(c *Config) { c.Bind.Keytab = "/does/not/exist" }, fault.Configuration, "keytab"},
@@ -230,7 +230,7 @@ func domainKerberos(t *testing.T, d *domain) {
 		"unknown realm":   {func(c *Config) { c.Bind.KDC, c.DNS, c.Bind.Realm = nil, dns.address, "ELSEWHERE.TEST" }, fault.Configuration, "bind.kdc"},
 		"bad krb5_conf":   {func(c *Config) { c.Bind.KDC, c.Bind.Krb5Conf = nil, "/does/not/exist" }, fault.Configuration, "krb5_conf"},
 		"ntlm": {func(c *Config) {
-			c.Bind = BindConfig{Method: bindNTLM, User: "krb@" + sambatest.Domain, Password: config.NewSecret(sambatest.ReaderPassword)}
+			c.Bind = BindConfig{Method: bindNTLM, User: "krb@" + sambatest.Domain, Password: settings.NewSecret(sambatest.ReaderPassword)}
 		}, fault.Transient, "NTLM binds"},
 	} {
 		t.Run(name, func(t *testing.T) {

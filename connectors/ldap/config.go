@@ -11,8 +11,8 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/settings"
 )
 
 // Config is the block `ldap:` of a connection.
@@ -28,7 +28,7 @@ type Config struct {
 	// StartTLS encrypts an ldap:// connection before anything else is sent.
 	StartTLS bool `yaml:"start_tls"`
 	// CAFile is a PEM file with the authorities that may sign the server's certificate, in place of the system's.
-	CAFile config.Path `yaml:"ca_file"`
+	CAFile settings.Path `yaml:"ca_file"`
 	// TLS holds the client's own certificate.
 	TLS TLSConfig `yaml:"tls"`
 	// ServerName is the name that the certificate must carry when it is not the one in the address.
@@ -52,7 +52,7 @@ type Config struct {
 	// PageSize is how many entries are asked for at once.
 	PageSize int `yaml:"page_size"`
 	// Timeout ends the wait for a server that sends nothing: connecting, binding, each packet of an answer.
-	Timeout config.Duration `yaml:"timeout"`
+	Timeout settings.Duration `yaml:"timeout"`
 	// Anchor names the attribute that identifies an entry for good, in place of the preset's.
 	Anchor string `yaml:"anchor"`
 	// Incremental is how changes are found between two full reads: auto takes the best method of the server
@@ -81,11 +81,11 @@ type SearchLine struct {
 }
 
 // Names is one text or a list of texts.
-type Names = config.Names
+type Names = settings.Names
 
 // Defaults returns a configuration with the defaults set.
 func Defaults() *Config {
-	return &Config{PageSize: 1000, Timeout: config.Duration(60 * time.Second), Incremental: incrementalAuto}
+	return &Config{PageSize: 1000, Timeout: settings.Duration(60 * time.Second), Incremental: incrementalAuto}
 }
 
 // managerField is the key of Config.Fields that names a link rather than a common field.
@@ -96,10 +96,10 @@ var scopes = map[string]int{
 }
 
 // Validate reports everything that is wrong with the block, without network I/O.
-func (c *Config) Validate() []config.Issue {
-	var issues []config.Issue
+func (c *Config) Validate() []settings.Issue {
+	var issues []settings.Issue
 	report := func(path, hint, format string, args ...any) {
-		issues = append(issues, config.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
+		issues = append(issues, settings.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	c.validateServers(report)
 	c.validateDomains(report)

@@ -4,13 +4,13 @@ import (
 	"strings"
 	"testing"
 
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 func valid() *Config {
 	c := Defaults()
 	c.Servers, c.Base = []string{"ldap://one.example.test", "ldaps://two.example.test:1636"}, Names{"dc=example,dc=test"}
-	c.Bind = BindConfig{User: "cn=sync", Password: config.NewSecret("s")}
+	c.Bind = BindConfig{User: "cn=sync", Password: settings.NewSecret("s")}
 	return c
 }
 
@@ -56,7 +56,7 @@ func TestValidate(t *testing.T) {
 		"lines of users only":  {func(c *Config) { c.Base, c.Users.Search = nil, []SearchLine{{Base: "ou=a"}} }, "base"},
 		"bad base of a line":   {func(c *Config) { c.Users.Search = []SearchLine{{Base: "ou=a"}, {Base: "a"}} }, "users.search[1].base"},
 		"bad filter of a line": {func(c *Config) { c.Groups.Search = []SearchLine{{Base: "ou=a", Filter: "x("}} }, "groups.search[0].filter"},
-		"user alone":           {func(c *Config) { c.Bind.Password = config.Secret{} }, "bind"},
+		"user alone":           {func(c *Config) { c.Bind.Password = settings.Secret{} }, "bind"},
 		"password alone":       {func(c *Config) { c.Bind.User = "" }, "bind"},
 		"method":               {func(c *Config) { c.Bind.Method = "kerberos" }, "bind.method"},
 		"keys of another way":  {func(c *Config) { c.Bind.Realm = "X" }, "bind.realm"},
@@ -68,8 +68,8 @@ func TestValidate(t *testing.T) {
 		"external, no file":    {func(c *Config) { external(c); c.TLS = TLSConfig{} }, "tls.cert_file"},
 		"certificate, no key":  {func(c *Config) { c.TLS.CertFile = "x" }, "tls"},
 		"gssapi":               {kerberos, ""},
-		"gssapi by password":   {func(c *Config) { kerberos(c); c.Bind.Keytab, c.Bind.Password = "", config.NewSecret("p4ss") }, ""},
-		"gssapi with both":     {func(c *Config) { kerberos(c); c.Bind.Password = config.NewSecret("p4ss") }, "bind"},
+		"gssapi by password":   {func(c *Config) { kerberos(c); c.Bind.Keytab, c.Bind.Password = "", settings.NewSecret("p4ss") }, ""},
+		"gssapi with both":     {func(c *Config) { kerberos(c); c.Bind.Password = settings.NewSecret("p4ss") }, "bind"},
 		"gssapi, no realm":     {func(c *Config) { kerberos(c); c.Bind.User = "sync" }, "bind.realm"},
 		"gssapi, krb5_conf":    {func(c *Config) { kerberos(c); c.Bind.User, c.Bind.Krb5Conf = "sync", "/etc/krb5.conf" }, ""},
 		"krb5_conf and kdc":    {func(c *Config) { kerberos(c); c.Bind.Krb5Conf, c.Bind.KDC = "/x", Names{"kdc"} }, "bind.kdc"},

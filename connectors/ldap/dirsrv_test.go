@@ -16,7 +16,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"dirsyncd/connectors"
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 // dirsrv is a real 389 Directory Server, in namespaces for files and processes of its own: its tools write to fixed places.
@@ -191,7 +191,7 @@ func TestDirectoryServer389(t *testing.T) {
 		t.Helper()
 		cfg := Defaults()
 		cfg.Servers, cfg.Base, cfg.PageSize = []string{s.url}, Names{dirsrvSuffix}, 7
-		cfg.Bind = BindConfig{User: dirsrvAdmin, Password: config.NewSecret(dirsrvPassword)}
+		cfg.Bind = BindConfig{User: dirsrvAdmin, Password: settings.NewSecret(dirsrvPassword)}
 		if change != nil {
 			change(cfg)
 		}

@@ -12,8 +12,8 @@ import (
 
 	"dirsyncd/connectors/ldap/sambatest"
 	"dirsyncd/connectors/ldap/slapdtest"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 const (
@@ -90,7 +90,7 @@ func TestDiscoveredServers(t *testing.T) {
 		dns.set(srvControllers, net.SRV{Target: "localhost", Port: portOf(t, s.URLS)})
 		over := func(change func(*Config)) *Connector {
 			return openFor(t, s, func(c *Config) {
-				c.Servers, c.DNS, c.CAFile = []string{"ldaps+srv://example.test"}, dns.address, config.Path(s.CAFile)
+				c.Servers, c.DNS, c.CAFile = []string{"ldaps+srv://example.test"}, dns.address, settings.Path(s.CAFile)
 				if change != nil {
 					change(c)
 				}

@@ -12,8 +12,8 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"dirsyncd/connectors"
-	"dirsyncd/sync/config/strict"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings/strict"
 )
 
 // Domains are naming contexts that are read apart, each a tenant with servers of its own. In the configuration they are

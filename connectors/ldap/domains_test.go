@@ -9,8 +9,8 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/ldap/sambatest"
 	"dirsyncd/connectors/ldap/slapdtest"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // usersOf reads the people of a tenant.
@@ -219,7 +219,7 @@ func domainForest(t *testing.T, d *domain) {
 	c := d.open(t, func(c *Config) {
 		c.Domains, c.Base = Domains{Auto: true}, nil
 		c.Users.Search = []SearchLine{{Base: ou}}
-		c.Bind.Password = config.NewSecret(sambatest.ReaderPassword)
+		c.Bind.Password = settings.NewSecret(sambatest.ReaderPassword)
 	})
 	tenants, err := c.Tenants(t.Context())
 	if got := fmt.Sprint(tenants); err != nil || got != "[{example.test EXAMPLE example.test []}]" {

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"dirsyncd/connectors/ldap/slapdtest"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // TestSyncreplWithoutChanges: one request besides bind and root DSE, and the same cursor.
@@ -129,7 +129,7 @@ func TestCursorSettings(t *testing.T) {
 		"other method":  {polling, fault.CursorExpired},
 		"off":           {func(c *Config) { c.Incremental = incrementalOff }, fault.CursorExpired},
 		"method named":  {func(c *Config) { c.Incremental = methodSyncrepl }, ""},
-		"other servers": {func(c *Config) { c.Servers = []string{s.URLS}; c.CAFile = config.Path(s.CAFile) }, ""},
+		"other servers": {func(c *Config) { c.Servers = []string{s.URLS}; c.CAFile = settings.Path(s.CAFile) }, ""},
 	} {
 		f := &follower{c: openFor(t, s, tc.change), stream: streamUsers, cursor: made}
 		if err := f.delta(t.Context()); fault.ClassOf(err) != tc.class {

@@ -15,7 +15,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"dirsyncd/connectors/ldap/internal/wire"
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 // fakeServer speaks enough LDAP for what no OpenLDAP server does: Active Directory's attributes and ranges, and
@@ -108,7 +108,7 @@ func (f *fakeServer) open(t *testing.T, change func(*Config)) *Connector {
 	t.Helper()
 	cfg := Defaults()
 	cfg.Servers, cfg.Base, cfg.PageSize = []string{f.url}, Names{"DC=example,DC=test"}, 10
-	cfg.Bind = BindConfig{User: "sync@example.test", Password: config.NewSecret("fake-secret")}
+	cfg.Bind = BindConfig{User: "sync@example.test", Password: settings.NewSecret("fake-secret")}
 	if change != nil {
 		change(cfg)
 	}

@@ -10,9 +10,9 @@ import (
 
 	"dirsyncd/connectors/connectortest"
 	"dirsyncd/connectors/ldap/sambatest"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // TestDomainController runs everything that needs a domain controller of Active Directory on one, since it takes ten
@@ -51,8 +51,8 @@ func (d *domain) open(tb testing.TB, change func(*Config), base ...string) *Conn
 	tb.Helper()
 	cfg := Defaults()
 	door := d.Proxy(tb)
-	cfg.Servers, cfg.CAFile, cfg.Base = []string{door.URLS}, config.Path(d.CAFile), base
-	cfg.Bind = BindConfig{User: "reader@" + sambatest.Domain, Password: config.NewSecret(sambatest.ReaderPassword)}
+	cfg.Servers, cfg.CAFile, cfg.Base = []string{door.URLS}, settings.Path(d.CAFile), base
+	cfg.Bind = BindConfig{User: "reader@" + sambatest.Domain, Password: settings.NewSecret(sambatest.ReaderPassword)}
 	if change != nil {
 		change(cfg)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"dirsyncd/connectors"
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings/strict"
 )
 
 // checkSchema finds attributes of the configuration that the server does not know: it would answer as if nobody had any.

@@ -12,8 +12,8 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/ldap/sambatest"
 	"dirsyncd/connectors/ldap/slapdtest"
-	"dirsyncd/sync/config/strict"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings/strict"
 )
 
 // found lists the logins of the people that a connector reads, each as often as it comes.

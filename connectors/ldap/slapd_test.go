@@ -8,14 +8,14 @@ import (
 	"testing"
 
 	"dirsyncd/connectors/ldap/slapdtest"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // bindAs makes a connector read as another identity of the server.
 func bindAs(user, password string) func(*Config) {
-	return func(c *Config) { c.Bind = BindConfig{User: user, Password: config.NewSecret(password)} }
+	return func(c *Config) { c.Bind = BindConfig{User: user, Password: settings.NewSecret(password)} }
 }
 
 // expect fails the test unless a read was refused with this class and words, and proved nothing.
@@ -312,7 +312,7 @@ func TestNoFailoverAfterRefusal(t *testing.T) {
 
 func TestCheckHealthy(t *testing.T) {
 	s := slapdtest.Start(t, slapdtest.Options{Load: slapdtest.Population{People: 1100, Groups: 2}.WriteLDIF})
-	findings, err := openFor(t, s, func(c *Config) { c.Servers, c.CAFile = []string{s.URLS}, config.Path(s.CAFile) }).Check(t.Context())
+	findings, err := openFor(t, s, func(c *Config) { c.Servers, c.CAFile = []string{s.URLS}, settings.Path(s.CAFile) }).Check(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

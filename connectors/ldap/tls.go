@@ -6,14 +6,14 @@ import (
 	"errors"
 	"os"
 
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // TLSConfig is the client's own certificate, for servers that ask for one and for bind.method external.
 type TLSConfig struct {
-	CertFile config.Path `yaml:"cert_file"` // PEM, with what the server needs of the chain
-	KeyFile  config.Path `yaml:"key_file"`  // PEM, not encrypted
+	CertFile settings.Path `yaml:"cert_file"` // PEM, with what the server needs of the chain
+	KeyFile  settings.Path `yaml:"key_file"`  // PEM, not encrypted
 }
 
 // tlsConfig reads the files anew for every connection: renewed certificates need no restart.

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"dirsyncd/connectors/ldap/slapdtest"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 func TestTLS(t *testing.T) {
@@ -27,18 +27,20 @@ func TestTLS(t *testing.T) {
 		class  fault.Class // empty: the read works
 		words  string
 	}{
-		"ldaps":                {func(c *Config) { c.Servers, c.CAFile = []string{s.URLS}, config.Path(s.CAFile) }, "", ""},
-		"ldaps by name":        {func(c *Config) { c.Servers, c.CAFile = []string{localhost}, config.Path(s.CAFile) }, "", ""},
-		"start_tls":            {func(c *Config) { c.StartTLS, c.CAFile = true, config.Path(s.CAFile) }, "", ""},
-		"server_name":          {func(c *Config) { c.StartTLS, c.CAFile, c.ServerName = true, config.Path(s.CAFile), "localhost" }, "", ""},
+		"ldaps":                {func(c *Config) { c.Servers, c.CAFile = []string{s.URLS}, settings.Path(s.CAFile) }, "", ""},
+		"ldaps by name":        {func(c *Config) { c.Servers, c.CAFile = []string{localhost}, settings.Path(s.CAFile) }, "", ""},
+		"start_tls":            {func(c *Config) { c.StartTLS, c.CAFile = true, settings.Path(s.CAFile) }, "", ""},
+		"server_name":          {func(c *Config) { c.StartTLS, c.CAFile, c.ServerName = true, settings.Path(s.CAFile), "localhost" }, "", ""},
 		"insecure_skip_verify": {func(c *Config) { c.StartTLS, c.InsecureSkipVerify = true, true }, "", ""},
 		"not encrypted":        {func(*Config) {}, fault.Configuration, "start_tls"},
 		"unknown authority":    {func(c *Config) { c.Servers = []string{s.URLS} }, fault.Configuration, "set ca_file"},
 		"unknown by start_tls": {func(c *Config) { c.StartTLS = true }, fault.Configuration, "set ca_file"},
-		"wrong name":           {func(c *Config) { c.StartTLS, c.CAFile, c.ServerName = true, config.Path(s.CAFile), "ldap.example.test" }, fault.Configuration, "server_name"},
-		"TLS to a plain port":  {func(c *Config) { c.Servers = []string{strings.Replace(s.URL, "ldap:", "ldaps:", 1)} }, "any", ""},
-		"missing ca_file":      {func(c *Config) { c.StartTLS, c.CAFile = true, config.Path(s.CAFile+"x") }, fault.Configuration, "ca_file"},
-		"empty ca_file":        {func(c *Config) { c.StartTLS, c.CAFile = true, config.Path(empty) }, fault.Configuration, "no certificate"},
+		"wrong name": {func(c *Config) {
+			c.StartTLS, c.CAFile, c.ServerName = true, settings.Path(s.CAFile), "ldap.example.test"
+		}, fault.Configuration, "server_name"},
+		"TLS to a plain port": {func(c *Config) { c.Servers = []string{strings.Replace(s.URL, "ldap:", "ldaps:", 1)} }, "any", ""},
+		"missing ca_file":     {func(c *Config) { c.StartTLS, c.CAFile = true, settings.Path(s.CAFile+"x") }, fault.Configuration, "ca_file"},
+		"empty ca_file":       {func(c *Config) { c.StartTLS, c.CAFile = true, settings.Path(empty) }, fault.Configuration, "no certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := readAll(t.Context(), openFor(t, s, tc.change), streamUsers, nil)

@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/okta/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/connectors/sim/oktasim"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 func write(tb testing.TB, path string, data []byte) {
@@ -27,7 +27,7 @@ func write(tb testing.TB, path string, data []byte) {
 	}
 }
 
-func startApp(tb testing.TB, o simulator.Options) *bench {
+func startApp(tb testing.TB, o oktasim.Options) *bench {
 	tb.Helper()
 	edit := asApp(&o)
 	return start(tb, o, edit)
@@ -35,7 +35,7 @@ func startApp(tb testing.TB, o simulator.Options) *bench {
 
 // TestAccessToken: one token serves until it ends; one that was revoked is replaced once.
 func TestAccessToken(t *testing.T) {
-	b := startApp(t, simulator.Options{People: 30})
+	b := startApp(t, oktasim.Options{People: 30})
 	cursor := b.full(streamUsers).cursor
 	b.delta(streamUsers, cursor)
 	if n := b.org.Minted(); n != 1 {
@@ -51,7 +51,7 @@ func TestAccessToken(t *testing.T) {
 	if n := b.org.Minted(); n != 3 {
 		t.Errorf("%d tokens after a revocation", n)
 	}
-	b.org.Break(simulator.Fault{Path: "/api", Status: http.StatusUnauthorized, Header: map[string]string{"WWW-Authenticate": `Bearer error="invalid_token"`}})
+	b.org.Break(oktasim.Fault{Path: "/api", Status: http.StatusUnauthorized, Header: map[string]string{"WWW-Authenticate": `Bearer error="invalid_token"`}})
 	before := b.org.Total()
 	g := b.read(streamUsers, connectors.Full, nil)
 	if fault.ClassOf(g.err) != fault.Auth || b.org.Total()-before > 8 {
@@ -62,7 +62,7 @@ func TestAccessToken(t *testing.T) {
 // TestSkewedAssertion: the assertion is dated by the org's clock, not by a local one that is wrong.
 func TestSkewedAssertion(t *testing.T) {
 	for _, skew := range []time.Duration{-2 * time.Hour, 2 * time.Hour} {
-		b := startApp(t, simulator.Options{People: 10})
+		b := startApp(t, oktasim.Options{People: 10})
 		b.org.SetSkew(skew)
 		b.full(streamUsers)
 	}
@@ -71,23 +71,23 @@ func TestSkewedAssertion(t *testing.T) {
 // TestTokenErrors: each has its class and a hint, and none shows what was signed.
 func TestTokenErrors(t *testing.T) {
 	for name, tc := range map[string]struct {
-		fault simulator.Fault
+		fault oktasim.Fault
 		class fault.Class
 		hint  string
 	}{
-		"a refused client":     {simulator.Fault{Status: 401, Body: `{"error":"invalid_client","error_description":"The client is disabled."}`}, fault.Auth, "service app"},
-		"proof of possession":  {simulator.Fault{Status: 400, Body: `{"error":"invalid_dpop_proof","error_description":"The DPoP proof JWT header is missing."}`}, fault.Configuration, "DPoP"},
-		"a nonce":              {simulator.Fault{Status: 400, Body: `{"error":"use_dpop_nonce"}`}, fault.Configuration, "DPoP"},
-		"a token of that kind": {simulator.Fault{Status: 200, Body: `{"token_type":"DPoP","access_token":"x","expires_in":3600}`}, fault.Configuration, "DPoP"},
-		"a scope":              {simulator.Fault{Status: 400, Body: `{"error":"invalid_scope"}`}, fault.Forbidden, "Okta API Scopes"},
-		"nothing":              {simulator.Fault{Kind: simulator.Empty}, fault.Transient, ""},
-		"no token":             {simulator.Fault{Status: 200, Body: `{}`}, fault.Transient, ""},
-		"a closed connection":  {simulator.Fault{Kind: simulator.Reset}, fault.Transient, ""},
-		"a portal":             {simulator.Fault{Kind: simulator.Portal}, fault.Transient, ""},
-		"throttled":            {simulator.Fault{Status: 429, Body: `{"errorCode":"E0000047"}`}, fault.Throttled, "share"},
+		"a refused client":     {oktasim.Fault{Status: 401, Body: `{"error":"invalid_client","error_description":"The client is disabled."}`}, fault.Auth, "service app"},
+		"proof of possession":  {oktasim.Fault{Status: 400, Body: `{"error":"invalid_dpop_proof","error_description":"The DPoP proof JWT header is missing."}`}, fault.Configuration, "DPoP"},
+		"a nonce":              {oktasim.Fault{Status: 400, Body: `{"error":"use_dpop_nonce"}`}, fault.Configuration, "DPoP"},
+		"a token of that kind": {oktasim.Fault{Status: 200, Body: `{"token_type":"DPoP","access_token":"x","expires_in":3600}`}, fault.Configuration, "DPoP"},
+		"a scope":              {oktasim.Fault{Status: 400, Body: `{"error":"invalid_scope"}`}, fault.Forbidden, "Okta API Scopes"},
+		"nothing":              {oktasim.Fault{Kind: oktasim.Empty}, fault.Transient, ""},
+		"no token":             {oktasim.Fault{Status: 200, Body: `{}`}, fault.Transient, ""},
+		"a closed connection":  {oktasim.Fault{Kind: oktasim.Reset}, fault.Transient, ""},
+		"a portal":             {oktasim.Fault{Kind: oktasim.Portal}, fault.Transient, ""},
+		"throttled":            {oktasim.Fault{Status: 429, Body: `{"errorCode":"E0000047"}`}, fault.Throttled, "share"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := startApp(t, simulator.Options{People: 10})
+			b := startApp(t, oktasim.Options{People: 10})
 			var sent atomic.Value
 			sent.Store("")
 			tc.fault.Path = tokenPath
@@ -116,13 +116,13 @@ func TestTokenErrors(t *testing.T) {
 
 // TestTokenWithoutEnd: a token that does not say how long it is good is not kept for ever.
 func TestTokenWithoutEnd(t *testing.T) {
-	b := startApp(t, simulator.Options{People: 10})
-	b.org.Break(simulator.Fault{Path: tokenPath, Times: 1, Status: 200, Body: `{"token_type":"Bearer","access_token":"x"}`})
+	b := startApp(t, oktasim.Options{People: 10})
+	b.org.Break(oktasim.Fault{Path: tokenPath, Times: 1, Status: 200, Body: `{"token_type":"Bearer","access_token":"x"}`})
 	g := b.read(streamUsers, connectors.Full, nil) // the org does not know this token, and the next one is good
 	if g.err != nil {
 		t.Error(g.err)
 	}
-	b.org.Break(simulator.Fault{Path: tokenPath, Status: 200, Body: `{"token_type":"Bearer","access_token":"y","expires_in":-5}`})
+	b.org.Break(oktasim.Fault{Path: tokenPath, Status: 200, Body: `{"token_type":"Bearer","access_token":"y","expires_in":-5}`})
 	b.clock.advance(2 * time.Hour)
 	before := b.org.Requests()[tokenPath]
 	for range 2 {
@@ -135,7 +135,7 @@ func TestTokenWithoutEnd(t *testing.T) {
 }
 
 func TestScopes(t *testing.T) {
-	b := startApp(t, simulator.Options{People: 10})
+	b := startApp(t, oktasim.Options{People: 10})
 	b.org.Grant("okta.logs.read", false)
 	g := b.read(streamUsers, connectors.Full, nil)
 	if fault.ClassOf(g.err) != fault.Forbidden || !strings.Contains(g.err.Error(), "okta.logs.read") {
@@ -176,11 +176,11 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%s: key %t, problem %q", name, got != nil, problem)
 		}
 	}
-	o := simulator.Options{People: 10}
+	o := oktasim.Options{People: 10}
 	edit := asApp(&o)
 	b := start(t, o, func(c *Config) {
 		edit(c)
-		c.PrivateKey, c.KeyID = config.NewSecret(pkcs1(key)), "kid-1"
+		c.PrivateKey, c.KeyID = settings.NewSecret(pkcs1(key)), "kid-1"
 	})
 	b.full(streamUsers)
 }

@@ -10,14 +10,14 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/okta/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/connectors/sim/oktasim"
+	"dirsyncd/sync/settings"
 )
 
 // pageOf returns one page of users as an org sends it.
 func pageOf(b *testing.B) []byte {
 	b.Helper()
-	org, err := simulator.Start(simulator.Options{People: 200})
+	org, err := oktasim.Start(oktasim.Options{People: 200})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func BenchmarkHalfAMillion(b *testing.B) {
 	}
 	for b.Loop() {
 		cfg := Defaults()
-		cfg.URL, cfg.Token = "https://example.okta.com", config.NewSecret("x")
+		cfg.URL, cfg.Token = "https://example.okta.com", settings.NewSecret("x")
 		network := &canned{body: body, pages: (500_000 + len(list) - 1) / len(list)}
 		conn, err := open(cfg, connectors.Env{Now: time.Now}, network)
 		if err != nil {

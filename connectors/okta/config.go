@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/settings"
 )
 
 // Config is the block `okta:` of a connection.
@@ -18,13 +18,13 @@ type Config struct {
 	// URL is the org's own address, such as https://example.okta.com.
 	URL string `yaml:"url"`
 	// Token is an API token (SSWS). Either it or an OAuth service app is given.
-	Token config.Secret `yaml:"token"`
+	Token settings.Secret `yaml:"token"`
 	// ClientID and PrivateKey are those of an OAuth service app: the key is RSA, in PEM. KeyID names it among
 	// several. Scopes are asked for in place of those that the configuration needs.
-	ClientID   string        `yaml:"client_id"`
-	PrivateKey config.Secret `yaml:"private_key"`
-	KeyID      string        `yaml:"key_id"`
-	Scopes     []string      `yaml:"scopes"`
+	ClientID   string          `yaml:"client_id"`
+	PrivateKey settings.Secret `yaml:"private_key"`
+	KeyID      string          `yaml:"key_id"`
+	Scopes     []string        `yaml:"scopes"`
 
 	rest.Network `yaml:",inline"`
 
@@ -71,12 +71,12 @@ type GroupsConfig struct {
 }
 
 // Names is one text or a list of texts.
-type Names = config.Names
+type Names = settings.Names
 
 // Defaults returns a configuration with the defaults set.
 func Defaults() *Config {
 	return &Config{
-		Network: rest.Network{Timeout: config.Duration(time.Minute)},
+		Network: rest.Network{Timeout: settings.Duration(time.Minute)},
 		Share:   50, Parallel: 4, Log: true,
 		Statuses: StatusConfig{Active: []string{"ACTIVE", "RECOVERY", "PASSWORD_EXPIRED", "LOCKED_OUT"}},
 	}
@@ -102,10 +102,10 @@ const managerField = "manager"
 type reporter func(path, hint, format string, args ...any)
 
 // Validate reports everything that is wrong with the block, without network I/O.
-func (c *Config) Validate() []config.Issue {
-	var issues []config.Issue
+func (c *Config) Validate() []settings.Issue {
+	var issues []settings.Issue
 	report := func(path, hint, format string, args ...any) {
-		issues = append(issues, config.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
+		issues = append(issues, settings.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	if _, problem, hint := orgAddress(c.URL); problem != "" {
 		report("url", hint, "%s", problem)

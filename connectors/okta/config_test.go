@@ -9,14 +9,14 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/sync/config"
-	"dirsyncd/sync/config/strict"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/settings"
+	"dirsyncd/sync/settings/strict"
 )
 
 func valid() *Config {
 	c := Defaults()
-	c.URL, c.Token = "https://example.okta.com", config.NewSecret("p4ss")
+	c.URL, c.Token = "https://example.okta.com", settings.NewSecret("p4ss")
 	return c
 }
 
@@ -25,7 +25,7 @@ func TestValidate(t *testing.T) {
 		t.Errorf("a valid configuration has issues: %v", issues)
 	}
 	app := func(c *Config) {
-		c.Token, c.ClientID, c.PrivateKey = config.Secret{}, "0oa", config.NewSecret(pkcs8(newKey()))
+		c.Token, c.ClientID, c.PrivateKey = settings.Secret{}, "0oa", settings.NewSecret(pkcs8(newKey()))
 	}
 	for name, tc := range map[string]struct {
 		change func(*Config)
@@ -44,14 +44,14 @@ func TestValidate(t *testing.T) {
 		"the admin console":    {func(c *Config) { c.URL = "https://example-admin.okta.com" }, "url"},
 		"its preview":          {func(c *Config) { c.URL = "https://example-admin.oktapreview.com" }, "url"},
 		"com twice":            {func(c *Config) { c.URL = "https://example.okta.com.com" }, "url"},
-		"no credentials":       {func(c *Config) { c.Token = config.Secret{} }, "token"},
-		"SSWS in the token":    {func(c *Config) { c.Token = config.NewSecret("SSWS p4ss") }, "token"},
-		"a line break":         {func(c *Config) { c.Token = config.NewSecret("p4ss\n") }, "token"},
+		"no credentials":       {func(c *Config) { c.Token = settings.Secret{} }, "token"},
+		"SSWS in the token":    {func(c *Config) { c.Token = settings.NewSecret("SSWS p4ss") }, "token"},
+		"a line break":         {func(c *Config) { c.Token = settings.NewSecret("p4ss\n") }, "token"},
 		"an app":               {app, ""},
-		"both":                 {func(c *Config) { app(c); c.Token = config.NewSecret("p4ss") }, "token"},
+		"both":                 {func(c *Config) { app(c); c.Token = settings.NewSecret("p4ss") }, "token"},
 		"no client":            {func(c *Config) { app(c); c.ClientID = "" }, "client_id"},
-		"no key":               {func(c *Config) { app(c); c.PrivateKey = config.Secret{} }, "private_key"},
-		"a bad key":            {func(c *Config) { app(c); c.PrivateKey = config.NewSecret("p4ss") }, "private_key"},
+		"no key":               {func(c *Config) { app(c); c.PrivateKey = settings.Secret{} }, "private_key"},
+		"a bad key":            {func(c *Config) { app(c); c.PrivateKey = settings.NewSecret("p4ss") }, "private_key"},
 		"share":                {func(c *Config) { c.Share = 0 }, "share"},
 		"parallel":             {func(c *Config) { c.Parallel = 100 }, "parallel"},
 		"timeout":              {func(c *Config) { c.Timeout = 0 }, "timeout"},
@@ -89,48 +89,35 @@ func TestValidate(t *testing.T) {
 // TestDecode reads the block as the program does, every key of it.
 func TestDecode(t *testing.T) {
 	t.Setenv("OKTA_KEY", pkcs8(newKey()))
-	text := `
-state: s.db
-connections:
-  org:
-    connector: okta
-    schedule: "*/15 * * * *"
-    mapping: m
-    targets: [t]
-    okta:
-      url: https://example.okta.com
-      client_id: 0oa1
-      private_key: {env: OKTA_KEY}
-      key_id: k1
-      scopes: [okta.users.read, okta.groups.read]
-      ca_file: ca.pem
-      proxy: http://proxy.example.com:3128
-      timeout: 90s
-      share: 40
-      parallel: 2
-      attributes: [costCenter]
-      fields: {office: site, phone: [primaryPhone, mobilePhone]}
-      statuses: {active: [ACTIVE, STAGED]}
-      users: {search: 'profile.department eq "Sales"'}
-      groups: {types: [OKTA_GROUP], filter: 'id eq "00g1"'}
-      apps: true
-      log: false
-      last_login: true
-mappings: {m: {rules: [{name: all, when: "true", ignore: true}]}}
-targets: {t: {target: file, file: {}}}
+	const block = `
+url: https://example.okta.com
+client_id: 0oa1
+private_key: {env: OKTA_KEY}
+key_id: k1
+scopes: [okta.users.read, okta.groups.read]
+ca_file: ca.pem
+proxy: http://proxy.example.com:3128
+timeout: 90s
+share: 40
+parallel: 2
+attributes: [costCenter]
+fields: {office: site, phone: [primaryPhone, mobilePhone]}
+statuses: {active: [ACTIVE, STAGED]}
+users: {search: 'profile.department eq "Sales"'}
+groups: {types: [OKTA_GROUP], filter: 'id eq "00g1"'}
+apps: true
+log: false
+last_login: true
 `
-	type file struct {
-		Path string `yaml:"path"`
+	doc := strict.Parse([]byte(block), strict.Options{Dir: "/etc/dirsyncd", LookupEnv: os.LookupEnv})
+	c := Factory().NewConfig().(*Config)
+	doc.Root().Into(c)
+	if problems := doc.Problems(); len(problems) > 0 {
+		t.Fatalf("%+v", problems)
 	}
-	parsed, err := config.Parse([]byte(text), "/etc/dirsyncd/config.yaml", config.Parts{
-		Connector:      func(name string) (func() any, bool) { return Factory().NewConfig, name == "okta" },
-		Target:         func(string) (func() any, bool) { return func() any { return &file{} }, true },
-		ConnectorNames: []string{"okta"}, TargetNames: []string{"file"},
-	})
-	if err != nil {
-		t.Fatal(err)
+	if issues := c.Validate(); len(issues) > 0 {
+		t.Errorf("%+v", issues)
 	}
-	c := parsed.Connections[0].Block.(*Config)
 	if c.CAFile != "/etc/dirsyncd/ca.pem" || c.Timeout.Std() != 90*time.Second || c.Share != 40 || len(c.Fields["office"]) != 1 || c.Log || !c.Apps {
 		t.Errorf("read %+v", c)
 	}
@@ -167,7 +154,7 @@ func TestFactory(t *testing.T) {
 		t.Errorf("describes itself as %+v", d)
 	}
 	cfg := valid()
-	cfg.CAFile = config.Path(filepath.Join(t.TempDir(), "none.pem"))
+	cfg.CAFile = settings.Path(filepath.Join(t.TempDir(), "none.pem"))
 	if c, err := f.Open(cfg, env); err == nil {
 		t.Errorf("opened without its ca_file: %v", c)
 	}

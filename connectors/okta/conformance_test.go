@@ -6,14 +6,14 @@ import (
 	"time"
 
 	"dirsyncd/connectors/connectortest"
-	"dirsyncd/connectors/okta/simulator"
+	"dirsyncd/connectors/sim/oktasim"
 	"dirsyncd/sync/directory"
 )
 
 func TestConformance(t *testing.T) {
 	connectortest.Run(t, connectortest.Harness{
 		Start: func(tb testing.TB) *connectortest.Fixture {
-			b := start(tb, simulator.Options{People: 170, Groups: 160, Apps: 3}, func(c *Config) { c.Apps, c.Attributes = true, []string{"badge"} })
+			b := start(tb, oktasim.Options{People: 170, Groups: 160, Apps: 3}, func(c *Config) { c.Apps, c.Attributes = true, []string{"badge"} })
 			b.conn.pageSize = 20
 			return fixture(b)
 		},
@@ -29,7 +29,7 @@ func TestConformanceApp(t *testing.T) {
 	key := pkcs8(newKey())
 	connectortest.Run(t, connectortest.Harness{
 		Start: func(tb testing.TB) *connectortest.Fixture {
-			o := simulator.Options{People: 170, Groups: 160}
+			o := oktasim.Options{People: 170, Groups: 160}
 			edit := asApp(&o)
 			b := start(tb, o, edit)
 			b.conn.pageSize = 20
@@ -98,7 +98,7 @@ func breakOrg(tb testing.TB, b *bench, how connectortest.Breakage) {
 			return
 		}
 		s.RevokeBearers()
-		s.Break(simulator.Fault{
+		s.Break(oktasim.Fault{
 			Path: tokenPath, Status: http.StatusUnauthorized,
 			Body: `{"error":"invalid_client","error_description":"The client is disabled."}`,
 		})
@@ -106,9 +106,9 @@ func breakOrg(tb testing.TB, b *bench, how connectortest.Breakage) {
 		s.Grant("okta.groups.read", false)
 		s.RevokeBearers()
 	case connectortest.MidListing:
-		s.Break(simulator.Fault{Path: "/api", Status: http.StatusInternalServerError, Body: `{"errorCode":"E0000009"}`})
+		s.Break(oktasim.Fault{Path: "/api", Status: http.StatusInternalServerError, Body: `{"errorCode":"E0000009"}`})
 	case connectortest.Silence:
-		s.Break(simulator.Fault{Kind: simulator.Hang})
+		s.Break(oktasim.Fault{Kind: oktasim.Hang})
 	case connectortest.Unreachable:
 		s.Close()
 	case connectortest.LostCursors:

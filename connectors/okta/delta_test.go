@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/okta/simulator"
+	"dirsyncd/connectors/sim/oktasim"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -25,7 +25,7 @@ func TestIdle(t *testing.T) {
 		"without the log": {func(c *Config) { c.Log = false }, map[string]int{"/api/v1/users": 1, "/api/v1/groups": 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := start(t, simulator.Options{People: 300, Groups: 50, Apps: 5}, tc.edit)
+			b := start(t, oktasim.Options{People: 300, Groups: 50, Apps: 5}, tc.edit)
 			cursors := map[string][]byte{}
 			for _, s := range []string{streamUsers, streamGroups} {
 				cursors[s] = b.full(s).cursor
@@ -60,7 +60,7 @@ func TestIdle(t *testing.T) {
 // TestMembersAreReadTwice: a group whose members changed is read at once, and once more when it has settled,
 // although lists with an overlap name it for longer.
 func TestMembersAreReadTwice(t *testing.T) {
-	b := start(t, simulator.Options{People: 60, Groups: 6}, nil)
+	b := start(t, oktasim.Options{People: 60, Groups: 6}, nil)
 	cursor := b.full(streamGroups).cursor
 	b.clock.advance(time.Hour)
 	cursor = b.delta(streamGroups, cursor).cursor
@@ -83,7 +83,7 @@ func TestMembersAreReadTwice(t *testing.T) {
 
 // TestEveryone: nobody is asked for the members of Everyone; people say themselves that they are in it.
 func TestEveryone(t *testing.T) {
-	b := start(t, simulator.Options{People: 60, Groups: 6}, nil)
+	b := start(t, oktasim.Options{People: 60, Groups: 6}, nil)
 	groups := b.full(streamGroups)
 	everyone := b.org.Groups()[0]
 	if _, read := groups.members[everyone.ID]; read || !slices.Contains(groups.objects[everyone.ID].Handles, everyoneHandle) {
@@ -100,7 +100,7 @@ func TestEveryone(t *testing.T) {
 // TestMovesBetweenLists: people who are deactivated or reactivated while the two lists are read are in neither,
 // and are not lost, even when the list of changes is behind.
 func TestMovesBetweenLists(t *testing.T) {
-	for name, o := range map[string]simulator.Options{"prompt": {}, "without the log": {}, "a lagging index": {IndexLag: 10 * time.Minute, LagFilter: true}} {
+	for name, o := range map[string]oktasim.Options{"prompt": {}, "without the log": {}, "a lagging index": {IndexLag: 10 * time.Minute, LagFilter: true}} {
 		t.Run(name, func(t *testing.T) {
 			o.People = 200
 			b := start(t, o, func(c *Config) { c.Log = name != "without the log" })
@@ -115,7 +115,7 @@ func TestMovesBetweenLists(t *testing.T) {
 				}
 			}
 			last := active[len(active)-1]
-			b.org.Break(simulator.Fault{Path: "/api/v1/users", Exact: true, Kind: simulator.NoRates, Match: func(r *http.Request) bool {
+			b.org.Break(oktasim.Fault{Path: "/api/v1/users", Exact: true, Kind: oktasim.NoRates, Match: func(r *http.Request) bool {
 				if r.URL.Query().Get("filter") == "" && r.URL.Query().Get("after") == "" {
 					go b.org.SetStatus(last, statusDeprovisioned) // before its page comes
 				}
@@ -146,7 +146,7 @@ func TestMovesBetweenLists(t *testing.T) {
 
 // TestStaleListBringsNobodyBack: a list that is behind still names somebody who was deleted.
 func TestStaleListBringsNobodyBack(t *testing.T) {
-	b := start(t, simulator.Options{People: 60, IndexLag: 5 * time.Minute, LagFilter: true}, nil)
+	b := start(t, oktasim.Options{People: 60, IndexLag: 5 * time.Minute, LagFilter: true}, nil)
 	cursor := b.full(streamUsers).cursor
 	b.clock.advance(time.Hour)
 	id := b.org.Users()[2].ID
@@ -178,7 +178,7 @@ func TestStaleListBringsNobodyBack(t *testing.T) {
 
 // TestLog looks at what the System Log can do wrong.
 func TestLog(t *testing.T) {
-	b := start(t, simulator.Options{People: 60, Groups: 8}, nil)
+	b := start(t, oktasim.Options{People: 60, Groups: 8}, nil)
 	cursor := b.full(streamUsers).cursor
 	b.clock.advance(time.Hour)
 	cursor = b.delta(streamUsers, cursor).cursor
@@ -215,8 +215,8 @@ func TestLog(t *testing.T) {
 	}
 
 	// An answer without the eternal link, or one that follows itself, is no end.
-	for _, kind := range []simulator.Kind{simulator.NoLinks, simulator.BadLink, simulator.ForeignNext} {
-		b.org.Break(simulator.Fault{Path: "/api/v1/logs", Kind: kind})
+	for _, kind := range []oktasim.Kind{oktasim.NoLinks, oktasim.BadLink, oktasim.ForeignNext} {
+		b.org.Break(oktasim.Fault{Path: "/api/v1/logs", Kind: kind})
 		if bad := b.read(streamUsers, connectors.Delta, g.cursor); fault.ClassOf(bad.err) != fault.Invalid || bad.proof != nil {
 			t.Errorf("kind %d: %v", kind, bad.err)
 		}
@@ -224,7 +224,7 @@ func TestLog(t *testing.T) {
 	}
 	b.org.DeleteUser(users[9].ID)
 	b.clock.advance(time.Minute)
-	b.org.Break(simulator.Fault{Path: "/api/v1/logs", Kind: simulator.SelfNext})
+	b.org.Break(oktasim.Fault{Path: "/api/v1/logs", Kind: oktasim.SelfNext})
 	before := b.org.Total()
 	if bad := b.read(streamUsers, connectors.Delta, g.cursor); fault.ClassOf(bad.err) != fault.Invalid || b.org.Total()-before > 6 {
 		t.Errorf("a log that goes round in circles: %v after %d requests", bad.err, b.org.Total()-before)
@@ -240,20 +240,20 @@ func TestLog(t *testing.T) {
 
 // TestMembershipsOfTheLog: the log names members of groups whose own times do not move.
 func TestMembershipsOfTheLog(t *testing.T) {
-	b := start(t, simulator.Options{People: 60, Groups: 30}, func(c *Config) { c.Groups.Types = []string{"OKTA_GROUP"} })
+	b := start(t, oktasim.Options{People: 60, Groups: 30}, func(c *Config) { c.Groups.Types = []string{"OKTA_GROUP"} })
 	cursor := b.full(streamGroups).cursor
 	b.clock.advance(time.Hour)
 	cursor = b.delta(streamGroups, cursor).cursor
 	groups, u := b.org.Groups(), b.org.Users()[0]
 	// Groups of another type stay out, whatever the log says of them.
-	outside := groups[slices.IndexFunc(groups, func(g simulator.Group) bool { return g.Type == "APP_GROUP" })]
+	outside := groups[slices.IndexFunc(groups, func(g oktasim.Group) bool { return g.Type == "APP_GROUP" })]
 	b.org.AddMember(outside.ID, u.ID)
 	b.org.RemoveMember(outside.ID, u.ID)
-	inside := groups[slices.IndexFunc(groups, func(g simulator.Group) bool { return g.Type == "OKTA_GROUP" && !slices.Contains(g.Members, u.ID) })]
+	inside := groups[slices.IndexFunc(groups, func(g oktasim.Group) bool { return g.Type == "OKTA_GROUP" && !slices.Contains(g.Members, u.ID) })]
 	b.org.AddMember(inside.ID, u.ID)
 	b.clock.advance(time.Minute)
 	// The list of changed groups is empty, as it is when it lags behind the log.
-	b.org.Break(simulator.Fault{Path: "/api/v1/groups", Exact: true, Times: 1, Status: 200, Body: `[]`,
+	b.org.Break(oktasim.Fault{Path: "/api/v1/groups", Exact: true, Times: 1, Status: 200, Body: `[]`,
 		Header: map[string]string{"Link": `<https://simulated.okta.test/api/v1/groups?limit=200>; rel="self"`}})
 	g := b.delta(streamGroups, cursor)
 	if !slices.Contains(g.members[inside.ID], directory.IDHandle(u.ID)) {
@@ -269,7 +269,7 @@ func TestMembershipsOfTheLog(t *testing.T) {
 
 // TestWithoutLog: removals are left to full reads, and said to be.
 func TestWithoutLog(t *testing.T) {
-	b := start(t, simulator.Options{People: 60, Groups: 8}, func(c *Config) { c.Log = false })
+	b := start(t, oktasim.Options{People: 60, Groups: 8}, func(c *Config) { c.Log = false })
 	for _, s := range b.conn.Describe().Streams {
 		if !s.Delta || s.Tombstones {
 			t.Errorf("stream %+v", s)
@@ -298,7 +298,7 @@ func TestNarrowedUsers(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := start(t, simulator.Options{People: 60}, edit)
+			b := start(t, oktasim.Options{People: 60}, edit)
 			g := b.full(streamUsers)
 			if len(g.objects) != 2 || !strings.Contains(g.proof.Scope, " or ") {
 				t.Errorf("%d people, scope %q", len(g.objects), g.proof.Scope)
@@ -316,9 +316,9 @@ func TestNarrowedUsers(t *testing.T) {
 
 // TestGroupVanishes: a group that is deleted while its members are read concerns nobody else.
 func TestGroupVanishes(t *testing.T) {
-	b := start(t, simulator.Options{People: 60, Groups: 8}, nil)
+	b := start(t, oktasim.Options{People: 60, Groups: 8}, nil)
 	id := b.org.Groups()[3].ID
-	b.org.Break(simulator.Fault{Path: "/api/v1/groups/" + id, Status: 404, Body: `{"errorCode":"E0000007"}`})
+	b.org.Break(oktasim.Fault{Path: "/api/v1/groups/" + id, Status: 404, Body: `{"errorCode":"E0000007"}`})
 	g := b.full(streamGroups)
 	if _, ok := g.members[id]; ok || len(g.members) != 7 {
 		t.Errorf("%d lists of members", len(g.members))
@@ -345,11 +345,11 @@ func TestMembersThatAreNotThere(t *testing.T) {
 		"later page": func(r *http.Request) bool { return r.URL.Query().Get("after") != "" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := start(t, simulator.Options{People: 60, Groups: 4, GroupsPerPerson: 3}, nil)
+			b := start(t, oktasim.Options{People: 60, Groups: 4, GroupsPerPerson: 3}, nil)
 			b.conn.pageSize = 10
 			whole := b.full(streamGroups)
 			g := b.org.Groups()[2]
-			missing := simulator.Fault{Path: "/api/v1/groups/" + g.ID + "/users", Match: match, Status: 404, Body: `{"errorCode":"E0000007"}`}
+			missing := oktasim.Fault{Path: "/api/v1/groups/" + g.ID + "/users", Match: match, Status: 404, Body: `{"errorCode":"E0000007"}`}
 			b.org.Break(missing)
 			if got := b.read(streamGroups, connectors.Full, nil); fault.ClassOf(got.err) != fault.Transient || got.proof != nil {
 				t.Errorf("full: proof %v, %d members of %d: %v", got.proof, len(got.members[g.ID]), len(g.Members), got.err)
@@ -367,7 +367,7 @@ func TestMembersThatAreNotThere(t *testing.T) {
 
 // TestPagesOfMembers: a full read hands the lists on in the order of the groups, however many are read at once.
 func TestPagesOfMembers(t *testing.T) {
-	b := start(t, simulator.Options{People: 400, Groups: 20, GroupsPerPerson: 6}, func(c *Config) { c.Parallel = 8 })
+	b := start(t, oktasim.Options{People: 400, Groups: 20, GroupsPerPerson: 6}, func(c *Config) { c.Parallel = 8 })
 	b.conn.pageSize = 10
 	var order []string
 	err := b.conn.Read(t.Context(), connectors.Request{Stream: streamGroups, Mode: connectors.Full}, func(p *connectors.Page) error {

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/okta/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/connectors/sim/oktasim"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/settings"
 )
 
 // clock is a clock that moves when somebody waits, or is told to.
@@ -49,7 +49,7 @@ func (c *clock) sleep(ctx context.Context, d time.Duration) error {
 type bench struct {
 	tb    testing.TB
 	clock *clock
-	org   *simulator.Server
+	org   *oktasim.Server
 	conn  *Connector
 	cfg   *Config
 	env   connectors.Env
@@ -64,7 +64,7 @@ func generous() map[string]int {
 	return limits
 }
 
-func start(tb testing.TB, o simulator.Options, edit func(*Config)) *bench {
+func start(tb testing.TB, o oktasim.Options, edit func(*Config)) *bench {
 	tb.Helper()
 	b := &bench{tb: tb, clock: newClock()}
 	o.Now = b.clock.now
@@ -72,12 +72,12 @@ func start(tb testing.TB, o simulator.Options, edit func(*Config)) *bench {
 		o.Limits = generous()
 	}
 	var err error
-	if b.org, err = simulator.Start(o); err != nil {
+	if b.org, err = oktasim.Start(o); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(b.org.Close)
 	b.cfg = Defaults()
-	b.cfg.URL, b.cfg.Token = b.org.URL, config.NewSecret(b.org.Token())
+	b.cfg.URL, b.cfg.Token = b.org.URL, settings.NewSecret(b.org.Token())
 	if edit != nil {
 		edit(b.cfg)
 	}
@@ -184,9 +184,9 @@ func pkcs1(key *rsa.PrivateKey) string {
 }
 
 // asApp configures a service app in place of the API token.
-func asApp(o *simulator.Options) func(*Config) {
+func asApp(o *oktasim.Options) func(*Config) {
 	o.ClientID, o.Key = "0oaserviceapp0000000", &newKey().PublicKey
 	return func(c *Config) {
-		c.Token, c.ClientID, c.PrivateKey = config.Secret{}, o.ClientID, config.NewSecret(pkcs8(newKey()))
+		c.Token, c.ClientID, c.PrivateKey = settings.Secret{}, o.ClientID, settings.NewSecret(pkcs8(newKey()))
 	}
 }

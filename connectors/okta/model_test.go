@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/okta/simulator"
+	"dirsyncd/connectors/sim/oktasim"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -200,7 +200,7 @@ func renderUser(o *directory.Object) string {
 }
 
 // expectedUser says the same of the org's own user, written down a second time.
-func expectedUser(u simulator.User) string {
+func expectedUser(u oktasim.User) string {
 	get := func(name string) string {
 		if u.Profile[name] == nil {
 			return ""

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/okta/simulator"
+	"dirsyncd/connectors/sim/oktasim"
 	"dirsyncd/sync/fault"
 )
 
@@ -31,7 +31,7 @@ func TestRival(t *testing.T) {
 		"80 percent at once, at the beginning":     {50, 80, "early"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := start(t, simulator.Options{People: 3000, Limits: map[string]int{"/api/v1/users": limit}}, func(c *Config) { c.Share = tc.share })
+			b := start(t, oktasim.Options{People: 3000, Limits: map[string]int{"/api/v1/users": limit}}, func(c *Config) { c.Share = tc.share })
 			b.conn.pageSize = 10 // some 300 requests: six windows at least
 			r := &rival{bench: b, per: tc.rival, when: tc.when}
 			b.conn = reopenWith(t, b, r)
@@ -53,7 +53,7 @@ func TestRival(t *testing.T) {
 
 // TestGreedyRival: one that uses everything up is not refused more because of us; the run ends and comes back later.
 func TestGreedyRival(t *testing.T) {
-	b := start(t, simulator.Options{People: 100, Limits: map[string]int{"/api/v1/users": 100}}, nil)
+	b := start(t, oktasim.Options{People: 100, Limits: map[string]int{"/api/v1/users": 100}}, nil)
 	r := &rival{bench: b, per: 100, when: "early"}
 	b.conn = reopenWith(t, b, r)
 	r.act()

@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"dirsyncd/connectors/connectortest"
-	"dirsyncd/connectors/okta/simulator"
+	"dirsyncd/connectors/sim/oktasim"
 	"dirsyncd/sync/fault"
 )
 
 // mischief changes an org at random, as administrators do.
 type mischief struct {
 	r    *rand.Rand
-	org  *simulator.Server
+	org  *oktasim.Server
 	next int
 }
 
@@ -64,10 +64,10 @@ func (m *mischief) step() {
 
 // trouble makes the org misbehave for one or two requests.
 func (m *mischief) trouble() {
-	kinds := []simulator.Fault{
-		{Kind: simulator.Reset}, {Kind: simulator.Cut}, {Kind: simulator.Empty}, {Kind: simulator.Portal}, {Kind: simulator.JoinedLinks},
-		{Kind: simulator.BadLink}, {Kind: simulator.NoLinks}, {Kind: simulator.SelfNext}, {Kind: simulator.ForeignNext}, {Kind: simulator.Null},
-		{Kind: simulator.NullEntry}, {Kind: simulator.Trailing}, {Kind: simulator.Shuffle}, {Kind: simulator.NoRates},
+	kinds := []oktasim.Fault{
+		{Kind: oktasim.Reset}, {Kind: oktasim.Cut}, {Kind: oktasim.Empty}, {Kind: oktasim.Portal}, {Kind: oktasim.JoinedLinks},
+		{Kind: oktasim.BadLink}, {Kind: oktasim.NoLinks}, {Kind: oktasim.SelfNext}, {Kind: oktasim.ForeignNext}, {Kind: oktasim.Null},
+		{Kind: oktasim.NullEntry}, {Kind: oktasim.Trailing}, {Kind: oktasim.Shuffle}, {Kind: oktasim.NoRates},
 		{Status: http.StatusInternalServerError, Body: `{"errorCode":"E0000009"}`}, {Status: http.StatusBadGateway, Body: "<html>"},
 		{Status: http.StatusServiceUnavailable, Body: `{"errorCode":"E0000010"}`}, {Status: http.StatusTooManyRequests, Body: `{"errorCode":"E0000047"}`},
 		{Status: http.StatusTooManyRequests, Header: map[string]string{"X-Rate-Limit-Limit": "0", "X-Rate-Limit-Remaining": "0", "X-Rate-Limit-Reset": "1"}},
@@ -80,7 +80,7 @@ func (m *mischief) trouble() {
 // TestRandom changes an org at random, with trouble on the way, and compares what incremental and full reads made
 // of it with the org itself, whenever it has come to rest.
 func TestRandom(t *testing.T) {
-	for name, o := range map[string]simulator.Options{
+	for name, o := range map[string]oktasim.Options{
 		"prompt":          {},
 		"lagging index":   {IndexLag: 3 * time.Minute, LagFilter: true},
 		"summary events":  {SummaryEvents: true},

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/okta/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/connectors/sim/oktasim"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // TestStrayConfiguration sets everything that the SDK reads from its surroundings, to values that would break it.
@@ -22,7 +22,7 @@ func TestStrayConfiguration(t *testing.T) {
 	} {
 		t.Setenv("OKTA_CLIENT_"+name, value)
 	}
-	b := start(t, simulator.Options{People: 30}, nil)
+	b := start(t, oktasim.Options{People: 30}, nil)
 	before := b.full(streamUsers)
 	id := before.order[0]
 	b.org.SetProfile(id, "title", "Changed")
@@ -37,41 +37,41 @@ func TestStrayConfiguration(t *testing.T) {
 // class that says what happens next, after few requests, and proves nothing.
 func TestOddAnswers(t *testing.T) {
 	for name, tc := range map[string]struct {
-		fault simulator.Fault
+		fault oktasim.Fault
 		class fault.Class // empty: it does not matter
 		most  int         // requests in all
 	}{
-		"a closed connection":          {simulator.Fault{Kind: simulator.Reset}, fault.Transient, 6},
-		"a closed connection, twice":   {simulator.Fault{Kind: simulator.Reset, Times: 2}, "", 0},
-		"a cut answer":                 {simulator.Fault{Kind: simulator.Cut, Times: 2}, "", 0},
-		"an answer that is always cut": {simulator.Fault{Kind: simulator.Cut}, fault.Transient, 6},
-		"an empty 200":                 {simulator.Fault{Kind: simulator.Empty}, fault.Transient, 6},
-		"a portal":                     {simulator.Fault{Kind: simulator.Portal}, fault.Transient, 6},
-		"null":                         {simulator.Fault{Kind: simulator.Null}, fault.Invalid, 2},
-		"text behind the document":     {simulator.Fault{Kind: simulator.Trailing}, fault.Invalid, 2},
-		"an object":                    {simulator.Fault{Status: 200, Body: `{"users":[]}`}, fault.Invalid, 2},
-		"joined Link headers":          {simulator.Fault{Kind: simulator.JoinedLinks}, "", 0},
-		"a Link that is no URL":        {simulator.Fault{Kind: simulator.BadLink}, fault.Invalid, 2},
-		"no Link header":               {simulator.Fault{Kind: simulator.NoLinks}, fault.Invalid, 2},
-		"no Link header, later":        {simulator.Fault{Kind: simulator.NoLinks, Skip: 1}, fault.Invalid, 3},
-		"an empty list without Link":   {simulator.Fault{Status: 200, Body: `[]`}, fault.Invalid, 2},
-		"a page that follows itself":   {simulator.Fault{Kind: simulator.SelfNext}, fault.Invalid, 2},
-		"a link to something else":     {simulator.Fault{Kind: simulator.ForeignNext}, fault.Invalid, 2},
-		"entries in disorder":          {simulator.Fault{Kind: simulator.Shuffle}, "", 0},
-		"no rate headers":              {simulator.Fault{Kind: simulator.NoRates}, "", 0},
-		"a redirect": {simulator.Fault{Status: http.StatusFound, Header: map[string]string{"Location": "https://evil.test/"}},
+		"a closed connection":          {oktasim.Fault{Kind: oktasim.Reset}, fault.Transient, 6},
+		"a closed connection, twice":   {oktasim.Fault{Kind: oktasim.Reset, Times: 2}, "", 0},
+		"a cut answer":                 {oktasim.Fault{Kind: oktasim.Cut, Times: 2}, "", 0},
+		"an answer that is always cut": {oktasim.Fault{Kind: oktasim.Cut}, fault.Transient, 6},
+		"an empty 200":                 {oktasim.Fault{Kind: oktasim.Empty}, fault.Transient, 6},
+		"a portal":                     {oktasim.Fault{Kind: oktasim.Portal}, fault.Transient, 6},
+		"null":                         {oktasim.Fault{Kind: oktasim.Null}, fault.Invalid, 2},
+		"text behind the document":     {oktasim.Fault{Kind: oktasim.Trailing}, fault.Invalid, 2},
+		"an object":                    {oktasim.Fault{Status: 200, Body: `{"users":[]}`}, fault.Invalid, 2},
+		"joined Link headers":          {oktasim.Fault{Kind: oktasim.JoinedLinks}, "", 0},
+		"a Link that is no URL":        {oktasim.Fault{Kind: oktasim.BadLink}, fault.Invalid, 2},
+		"no Link header":               {oktasim.Fault{Kind: oktasim.NoLinks}, fault.Invalid, 2},
+		"no Link header, later":        {oktasim.Fault{Kind: oktasim.NoLinks, Skip: 1}, fault.Invalid, 3},
+		"an empty list without Link":   {oktasim.Fault{Status: 200, Body: `[]`}, fault.Invalid, 2},
+		"a page that follows itself":   {oktasim.Fault{Kind: oktasim.SelfNext}, fault.Invalid, 2},
+		"a link to something else":     {oktasim.Fault{Kind: oktasim.ForeignNext}, fault.Invalid, 2},
+		"entries in disorder":          {oktasim.Fault{Kind: oktasim.Shuffle}, "", 0},
+		"no rate headers":              {oktasim.Fault{Kind: oktasim.NoRates}, "", 0},
+		"a redirect": {oktasim.Fault{Status: http.StatusFound, Header: map[string]string{"Location": "https://evil.test/"}},
 			fault.Configuration, 2},
-		"an error page":      {simulator.Fault{Status: http.StatusBadGateway, Body: "<html>", Header: map[string]string{"Content-Type": "text/html"}}, fault.Transient, 6},
-		"read only":          {simulator.Fault{Status: http.StatusServiceUnavailable, Body: `{"errorCode":"E0000010"}`, Times: 3}, "", 0},
-		"no such list":       {simulator.Fault{Status: http.StatusNotFound, Body: `{"errorCode":"E0000007"}`}, fault.Configuration, 2},
-		"a refused filter":   {simulator.Fault{Status: http.StatusBadRequest, Body: `{"errorCode":"E0000031","errorSummary":"Invalid search criteria."}`}, fault.Invalid, 2},
-		"no licence":         {simulator.Fault{Status: http.StatusUnauthorized, Body: `{"errorCode":"E0000015"}`}, fault.Forbidden, 2},
-		"a password expired": {simulator.Fault{Status: http.StatusUnauthorized, Body: `{"errorCode":"E0000064"}`}, fault.Auth, 2},
-		"another content type": {simulator.Fault{Status: 200, Body: `[]`, Header: map[string]string{"Content-Type": "application/problem+json"}},
+		"an error page":      {oktasim.Fault{Status: http.StatusBadGateway, Body: "<html>", Header: map[string]string{"Content-Type": "text/html"}}, fault.Transient, 6},
+		"read only":          {oktasim.Fault{Status: http.StatusServiceUnavailable, Body: `{"errorCode":"E0000010"}`, Times: 3}, "", 0},
+		"no such list":       {oktasim.Fault{Status: http.StatusNotFound, Body: `{"errorCode":"E0000007"}`}, fault.Configuration, 2},
+		"a refused filter":   {oktasim.Fault{Status: http.StatusBadRequest, Body: `{"errorCode":"E0000031","errorSummary":"Invalid search criteria."}`}, fault.Invalid, 2},
+		"no licence":         {oktasim.Fault{Status: http.StatusUnauthorized, Body: `{"errorCode":"E0000015"}`}, fault.Forbidden, 2},
+		"a password expired": {oktasim.Fault{Status: http.StatusUnauthorized, Body: `{"errorCode":"E0000064"}`}, fault.Auth, 2},
+		"another content type": {oktasim.Fault{Status: 200, Body: `[]`, Header: map[string]string{"Content-Type": "application/problem+json"}},
 			fault.Transient, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := start(t, simulator.Options{People: 70}, nil)
+			b := start(t, oktasim.Options{People: 70}, nil)
 			b.conn.pageSize = 25
 			want := len(b.full(streamUsers).objects)
 			tc.fault.Path, tc.fault.Exact = "/api/v1/users", true
@@ -94,14 +94,14 @@ func TestOddAnswers(t *testing.T) {
 
 // TestNullEntry: an entry that is null is named, without an id, so that the read proves nobody's absence.
 func TestNullEntry(t *testing.T) {
-	b := start(t, simulator.Options{People: 30, Groups: 4}, nil)
-	b.org.Break(simulator.Fault{Kind: simulator.NullEntry, Path: "/api/v1/users", Exact: true, Times: 1})
+	b := start(t, oktasim.Options{People: 30, Groups: 4}, nil)
+	b.org.Break(oktasim.Fault{Kind: oktasim.NullEntry, Path: "/api/v1/users", Exact: true, Times: 1})
 	g := b.full(streamUsers)
 	if len(g.invalid) != 1 || g.invalid[0].ID != "" || fault.ClassOf(g.invalid[0].Err) != fault.Invalid {
 		t.Errorf("invalid %+v", g.invalid)
 	}
 	b.org.Mend()
-	b.org.Break(simulator.Fault{Kind: simulator.NullEntry, Path: "/api/v1/groups/"})
+	b.org.Break(oktasim.Fault{Kind: oktasim.NullEntry, Path: "/api/v1/groups/"})
 	if g := b.read(streamGroups, connectors.Full, nil); fault.ClassOf(g.err) != fault.Invalid || g.proof != nil {
 		t.Errorf("a member without id: %v", g.err)
 	}
@@ -109,7 +109,7 @@ func TestNullEntry(t *testing.T) {
 
 // TestPagesExpire: a link to a page that is no longer taken begins the listing again.
 func TestPagesExpire(t *testing.T) {
-	b := start(t, simulator.Options{People: 70}, nil)
+	b := start(t, oktasim.Options{People: 70}, nil)
 	b.conn.pageSize = 25
 	err := b.conn.Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
 		b.org.ExpirePages()
@@ -146,17 +146,17 @@ func TestThrottled(t *testing.T) {
 		}, time.Millisecond, 3 * time.Second, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := start(t, simulator.Options{People: 30}, nil)
+			b := start(t, oktasim.Options{People: 30}, nil)
 			b.org.SetSkew(tc.different)
-			b.org.Break(simulator.Fault{Path: "/api/v1/users", Exact: true, Times: 1, Status: http.StatusTooManyRequests, Body: body, Header: tc.header(b)})
+			b.org.Break(oktasim.Fault{Path: "/api/v1/users", Exact: true, Times: 1, Status: http.StatusTooManyRequests, Body: body, Header: tc.header(b)})
 			b.full(streamUsers)
 			if w := b.clock.waited; w < tc.from || w > tc.to {
 				t.Errorf("waited %s, want from %s to %s", w, tc.from, tc.to)
 			}
 		})
 	}
-	b := start(t, simulator.Options{People: 30}, nil)
-	b.org.Break(simulator.Fault{Path: "/api/v1/users", Exact: true, Status: http.StatusTooManyRequests, Body: body})
+	b := start(t, oktasim.Options{People: 30}, nil)
+	b.org.Break(oktasim.Fault{Path: "/api/v1/users", Exact: true, Status: http.StatusTooManyRequests, Body: body})
 	if g := b.read(streamUsers, connectors.Full, nil); fault.ClassOf(g.err) != fault.Throttled || fault.Hint(g.err) == "" {
 		t.Errorf("throttled for good: %v", g.err)
 	}
@@ -164,16 +164,16 @@ func TestThrottled(t *testing.T) {
 
 // TestFewRights: credentials that show nothing, or a part, are not an empty org.
 func TestFewRights(t *testing.T) {
-	b := start(t, simulator.Options{People: 50, Groups: 5}, nil)
+	b := start(t, oktasim.Options{People: 50, Groups: 5}, nil)
 	whole := b.full(streamUsers)
-	b.org.SetRole(simulator.Nothing)
+	b.org.SetRole(oktasim.Nothing)
 	for _, stream := range []string{streamUsers, streamGroups} {
 		g := b.read(stream, connectors.Full, nil)
 		if fault.ClassOf(g.err) != fault.Forbidden || !strings.Contains(fault.Hint(g.err), "Read-only Administrator") || g.pages > 0 {
 			t.Errorf("%s without a role: %d pages, %v", stream, g.pages, g.err)
 		}
 	}
-	b.org.SetRole(simulator.FirstGroups)
+	b.org.SetRole(oktasim.FirstGroups)
 	part := b.full(streamUsers)
 	if len(part.objects) == 0 || len(part.objects) >= len(whole.objects) || part.proof.Scope == whole.proof.Scope {
 		t.Errorf("a part: %d of %d people, scope %q", len(part.objects), len(whole.objects), part.proof.Scope)
@@ -197,7 +197,7 @@ func TestFewRights(t *testing.T) {
 
 // TestAnotherOrg: an address that answers for another org makes cursors and scopes of the former one void.
 func TestAnotherOrg(t *testing.T) {
-	b := start(t, simulator.Options{People: 30}, nil)
+	b := start(t, oktasim.Options{People: 30}, nil)
 	one := b.full(streamUsers)
 	if !strings.Contains(one.proof.Scope, b.org.Org()) || strings.Contains(one.proof.Scope, b.org.Token()) {
 		t.Errorf("scope %q", one.proof.Scope)
@@ -210,7 +210,7 @@ func TestAnotherOrg(t *testing.T) {
 	if other := b.full(streamUsers); other.proof.Scope == one.proof.Scope {
 		t.Error("two orgs have one scope")
 	}
-	b.org.Break(simulator.Fault{Path: "/.well-known", Status: http.StatusNotFound, Body: "<html>", Header: map[string]string{"Content-Type": "text/html"}})
+	b.org.Break(oktasim.Fault{Path: "/.well-known", Status: http.StatusNotFound, Body: "<html>", Header: map[string]string{"Content-Type": "text/html"}})
 	if g := b.read(streamUsers, connectors.Full, nil); fault.ClassOf(g.err) != fault.Configuration || !strings.Contains(fault.Hint(g.err), "url") {
 		t.Errorf("no org at the address: %v", g.err)
 	}
@@ -218,7 +218,7 @@ func TestAnotherOrg(t *testing.T) {
 
 // TestSettingsBindCursors: a cursor is good for the settings that it was made under.
 func TestSettingsBindCursors(t *testing.T) {
-	b := start(t, simulator.Options{People: 30}, nil)
+	b := start(t, oktasim.Options{People: 30}, nil)
 	cursor := b.full(streamUsers).cursor
 	for name, edit := range map[string]func(*Config){
 		"attributes": func(c *Config) { c.Attributes = []string{"badge"} },
@@ -245,14 +245,14 @@ func TestSettingsBindCursors(t *testing.T) {
 // TestTLS reaches an org by its own authority, as configuration alone says.
 func TestTLS(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ca.pem")
-	org, err := simulator.Start(simulator.Options{People: 10, TLS: true})
+	org, err := oktasim.Start(oktasim.Options{People: 10, TLS: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer org.Close()
 	write(t, path, org.CA())
 	cfg := Defaults()
-	cfg.URL, cfg.Token, cfg.CAFile = org.URL+"/", config.NewSecret(org.Token()), config.Path(path)
+	cfg.URL, cfg.Token, cfg.CAFile = org.URL+"/", settings.NewSecret(org.Token()), settings.Path(path)
 	if issues := cfg.Validate(); len(issues) > 0 {
 		t.Fatal(issues)
 	}

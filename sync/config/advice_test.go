@@ -3,14 +3,16 @@ package config
 import (
 	"strings"
 	"testing"
+
+	"dirsyncd/sync/settings"
 )
 
 // Advise warns when People is 13, at its key where it stands there.
-func (b *memoryBlock) Advise() []Issue {
+func (b *memoryBlock) Advise() []settings.Issue {
 	if b.People != 13 {
 		return nil
 	}
-	return []Issue{{"people", "is an unlucky number", "write 12"}, {"", "may be too small", ""}}
+	return []settings.Issue{{Path: "people", Message: "is an unlucky number", Hint: "write 12"}, {Message: "may be too small"}}
 }
 
 func TestAdviceBecomesWarnings(t *testing.T) {

@@ -3,7 +3,7 @@ package config
 import (
 	"slices"
 
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings/strict"
 )
 
 // blocks reads parts of the file that name a kind and hold a block of that name.

@@ -14,6 +14,7 @@ import (
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/schedule"
+	"dirsyncd/sync/settings"
 )
 
 // Config is a configuration that is complete and consistent. It is not changed after loading.
@@ -21,8 +22,8 @@ type Config struct {
 	File string // as it was named
 	Dir  string // absolute; relative paths in the file start here
 
-	State   Path
-	Control Path
+	State   settings.Path
+	Control settings.Path
 	Listen  string // host:port, or empty: no listener
 	Log     Log
 
@@ -49,7 +50,7 @@ type Connection struct {
 	// Incremental and Complete are the same, parsed; nil when empty.
 	Incremental, Complete cron.Schedule
 	Timezone              *time.Location
-	Jitter                Duration
+	Jitter                settings.Duration
 	Mapping               string
 	Targets               []string
 	// Block is the connector's own configuration, as its NewConfig made it.

@@ -9,19 +9,20 @@ import (
 
 	"github.com/robfig/cron/v3"
 
-	"dirsyncd/sync/config/strict"
 	"dirsyncd/sync/schedule"
+	"dirsyncd/sync/settings"
+	"dirsyncd/sync/settings/strict"
 )
 
 // connectionKeys are the keys of a connection besides the connector's own block.
 type connectionKeys struct {
-	Connector string   `yaml:"connector" strict:"required"`
-	Schedule  string   `yaml:"schedule"`
-	Full      string   `yaml:"full"`
-	Timezone  string   `yaml:"timezone"`
-	Jitter    Duration `yaml:"jitter"`
-	Mapping   string   `yaml:"mapping" strict:"required"`
-	Targets   []string `yaml:"targets" strict:"required"`
+	Connector string            `yaml:"connector" strict:"required"`
+	Schedule  string            `yaml:"schedule"`
+	Full      string            `yaml:"full"`
+	Timezone  string            `yaml:"timezone"`
+	Jitter    settings.Duration `yaml:"jitter"`
+	Mapping   string            `yaml:"mapping" strict:"required"`
+	Targets   []string          `yaml:"targets" strict:"required"`
 }
 
 func (l *loader) readConnections(v strict.Value) {
@@ -91,7 +92,7 @@ func checkJitter(c *Connection, v strict.Value) {
 	limit, between := maxJitter, "a day"
 	for _, s := range []cron.Schedule{c.Incremental, c.Complete} {
 		if gap := shortestGap(s); gap > 0 && gap < limit {
-			limit, between = gap, "the "+Duration(gap).String()+" between two runs"
+			limit, between = gap, "the "+settings.Duration(gap).String()+" between two runs"
 		}
 	}
 	if c.Jitter.Std() >= limit {

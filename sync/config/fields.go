@@ -1,8 +1,8 @@
 package config
 
 import (
-	"dirsyncd/sync/config/strict"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/settings/strict"
 )
 
 // fieldList are the fields of a record in the order of the file. `true` stands for none of its own.

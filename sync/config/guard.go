@@ -1,8 +1,8 @@
 package config
 
 import (
-	"dirsyncd/sync/config/strict"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/settings/strict"
 )
 
 // DecodeStrict reads the limits by operation.

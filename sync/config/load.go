@@ -11,7 +11,8 @@ import (
 	"slices"
 	"strings"
 
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings"
+	"dirsyncd/sync/settings/strict"
 )
 
 // Parts are the connectors and targets that the program has.
@@ -128,12 +129,12 @@ type named struct {
 	used  bool
 }
 
-// settings are the keys at the top of the file that are plain values.
-type settings struct {
-	State   Path   `yaml:"state"`
-	Control Path   `yaml:"control"`
-	Listen  string `yaml:"listen"`
-	Log     Log    `yaml:"log"`
+// topKeys are the keys at the top of the file that are plain values.
+type topKeys struct {
+	State   settings.Path `yaml:"state"`
+	Control settings.Path `yaml:"control"`
+	Listen  string        `yaml:"listen"`
+	Log     Log           `yaml:"log"`
 }
 
 // section names the keys at the top of the file that hold named parts.
@@ -144,7 +145,7 @@ const (
 )
 
 func (l *loader) top(root strict.Value) {
-	s := settings{State: DefaultState, Log: Log{Level: "info", Format: "auto"}}
+	s := topKeys{State: DefaultState, Log: Log{Level: "info", Format: "auto"}}
 	sections := make(map[string]strict.Value)
 	keys := []string{connectionsKey, mappingsKey, targetsKey}
 	root.IntoWith(&s, func(e strict.Entry) bool {
@@ -158,7 +159,7 @@ func (l *loader) top(root strict.Value) {
 		return
 	}
 	l.cfg.State, l.cfg.Control, l.cfg.Listen, l.cfg.Log = s.State, s.Control, s.Listen, s.Log
-	l.checkSettings(root)
+	l.checkAddresses(root)
 	l.targets = l.readTargets(sections[targetsKey])
 	l.mappings = l.readMappings(sections[mappingsKey])
 	if connections := sections[connectionsKey]; connections.Kind() != strict.None {
@@ -201,12 +202,12 @@ func ownBlock(parent, block strict.Value, name string, fresh func() any) any {
 		return target
 	}
 	block.Into(target)
-	if validator, ok := target.(Validator); ok && block.Kind() == strict.Block {
+	if validator, ok := target.(settings.Validator); ok && block.Kind() == strict.Block {
 		for _, issue := range validator.Validate() {
 			report(block, name, issue)
 		}
 	}
-	if adviser, ok := target.(Adviser); ok && block.Kind() == strict.Block && !block.HasProblem() {
+	if adviser, ok := target.(settings.Adviser); ok && block.Kind() == strict.Block && !block.HasProblem() {
 		for _, issue := range adviser.Advise() {
 			advise(block, name, issue)
 		}
@@ -215,7 +216,7 @@ func ownBlock(parent, block strict.Value, name string, fresh func() any) any {
 }
 
 // advise shows a warning at its path.
-func advise(block strict.Value, name string, issue Issue) {
+func advise(block strict.Value, name string, issue settings.Issue) {
 	at, whole := block.At(issue.Path)
 	warn, label := at.Warn, name
 	if !whole {
@@ -229,12 +230,12 @@ func advise(block strict.Value, name string, issue Issue) {
 
 // lacksNothing reports whether a configuration is usable as its defaults are.
 func lacksNothing(target any) bool {
-	validator, ok := target.(Validator)
+	validator, ok := target.(settings.Validator)
 	return !strict.HasRequired(target) && (!ok || len(validator.Validate()) == 0)
 }
 
 // report shows an issue at its path. A key that has a problem already is left at that.
-func report(block strict.Value, name string, issue Issue) {
+func report(block strict.Value, name string, issue settings.Issue) {
 	at, whole := block.At(issue.Path)
 	label := name
 	if issue.Path != "" {

@@ -25,7 +25,7 @@ func everything(t *testing.T) *Config {
 	write(t, file, string(data), 0o600)
 	write(t, filepath.Join(dir, "signing.key"), "file-hunter\r\n", 0o600)
 	write(t, filepath.Join(dir, "desk-token"), "credential-hunter\n", 0o400)
-	cfg, err := Load(file, testParts(map[string]string{"LDAP_PASSWORD": "env-hunter", credentialsVar: dir}))
+	cfg, err := Load(file, testParts(map[string]string{"LDAP_PASSWORD": "env-hunter", "CREDENTIALS_DIRECTORY": dir}))
 	if err != nil {
 		t.Fatal(err)
 	}

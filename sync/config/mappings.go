@@ -1,9 +1,9 @@
 package config
 
 import (
-	"dirsyncd/sync/config/strict"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/settings/strict"
 )
 
 // mappingKeys are the keys of a mapping.

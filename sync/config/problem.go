@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings/strict"
 )
 
 // Problem is something wrong, or for a warning something odd, at a place of the configuration file.
@@ -45,21 +45,6 @@ func (e *Error) Error() string {
 	}
 	return strings.Join(lines, "\n")
 }
-
-// Issue is what the configuration of a connector or target finds wrong with itself (see Validator).
-type Issue struct {
-	Path    string // the key within the block: "bind.user", "servers[1]"; empty for the block
-	Message string // without the key: "must not be empty together with a password"
-	Hint    string // what to write instead; may be empty
-}
-
-// Validator may be implemented by the configuration type of a connector or target. Validate is called after
-// decoding and does no network I/O; its issues are shown with the line and column of their paths.
-type Validator interface{ Validate() []Issue }
-
-// Adviser may be implemented besides. What Advise returns is allowed but dangerous or probably not meant: it becomes a
-// warning. It is called for a block without issues and does no network I/O.
-type Adviser interface{ Advise() []Issue }
 
 func problemsOf(file string, found []strict.Problem) []Problem {
 	list := make([]Problem, len(found))

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings/strict"
 )
 
 const rootFile = "../../config.yaml"
@@ -60,7 +60,7 @@ func uncommented(t *testing.T) string {
 func TestRootFileOptions(t *testing.T) {
 	text := uncommented(t)
 	cfg, err := Parse([]byte(text), "config.yaml", testParts(map[string]string{
-		"LDAP_PASSWORD": "secret", "DESK_TOKEN": "token", credentialsVar: credentialFolder(t),
+		"LDAP_PASSWORD": "secret", "DESK_TOKEN": "token", "CREDENTIALS_DIRECTORY": credentialFolder(t),
 	}))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
@@ -85,7 +85,7 @@ func credentialFolder(t *testing.T) string {
 func TestDocumentation(t *testing.T) {
 	var keys []string
 	for _, v := range []any{
-		settings{}, connectionKeys{}, targetKeys{}, mappingKeys{}, fieldsKeys{}, personRuleKeys{}, groupRuleKeys{},
+		topKeys{}, connectionKeys{}, targetKeys{}, mappingKeys{}, fieldsKeys{}, personRuleKeys{}, groupRuleKeys{},
 		longField{}, Limit{}, ldapBlock{}, fileBlock{}, webhookBlock{},
 	} {
 		for _, key := range strict.Keys(v) {

@@ -4,9 +4,9 @@ import (
 	"strconv"
 	"strings"
 
-	"dirsyncd/sync/config/strict"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/settings/strict"
 )
 
 // ruleKeys are the keys that all rules have.

@@ -13,7 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings"
 )
 
 // renderings prints a value in every way that comes to mind.
@@ -40,18 +40,18 @@ func renderings(t *testing.T, v any) map[string]string {
 }
 
 func TestSecretHides(t *testing.T) {
-	secret := NewSecret("hunter2")
+	secret := settings.NewSecret("hunter2")
 	type wrap struct {
-		Open   Secret `json:"open"`
-		closed Secret
-		list   []Secret
-		Map    map[string]Secret `xml:"-"`
+		Open   settings.Secret `json:"open"`
+		closed settings.Secret
+		list   []settings.Secret
+		Map    map[string]settings.Secret `xml:"-"`
 		Any    any
 	}
-	w := wrap{secret, secret, []Secret{secret}, map[string]Secret{"k": secret}, secret}
+	w := wrap{secret, secret, []settings.Secret{secret}, map[string]settings.Secret{"k": secret}, secret}
 	for name, v := range map[string]any{
-		"secret": secret, "pointer": &secret, "struct": w, "struct pointer": &w, "list": []Secret{secret},
-		"map": map[string]Secret{"k": secret}, "nested": []any{[]any{w}},
+		"secret": secret, "pointer": &secret, "struct": w, "struct pointer": &w, "list": []settings.Secret{secret},
+		"map": map[string]settings.Secret{"k": secret}, "nested": []any{[]any{w}},
 	} {
 		for how, text := range renderings(t, v) {
 			if strings.Contains(text, "hunter") || strings.Contains(text, fmt.Sprintf("%x", "hunter2")) {
@@ -62,10 +62,10 @@ func TestSecretHides(t *testing.T) {
 	if got := fmt.Sprintf("%v %s %q %d", secret, secret, secret, secret); got != "*** *** *** ***" {
 		t.Errorf("rendered %q", got)
 	}
-	if secret.Reveal() != "hunter2" || !secret.Equal(NewSecret("hunter2")) || secret.Equal(NewSecret("hunter3")) || secret.IsZero() {
+	if secret.Reveal() != "hunter2" || !secret.Equal(settings.NewSecret("hunter2")) || secret.Equal(settings.NewSecret("hunter3")) || secret.IsZero() {
 		t.Error("the secret does not hold its value")
 	}
-	if zero := (Secret{}); zero.Reveal() != "" || !zero.IsZero() || zero.String() != hidden {
+	if zero := (settings.Secret{}); zero.Reveal() != "" || !zero.IsZero() || zero.String() != "***" {
 		t.Error("the zero secret is not empty")
 	}
 	_ = w.closed
@@ -118,74 +118,6 @@ func TestPrintedConfigLoads(t *testing.T) {
 	second, err := again.Print()
 	if err != nil || !bytes.Equal(first, second) {
 		t.Errorf("%v\nfirst:\n%s\nsecond:\n%s", err, first, second)
-	}
-}
-
-func TestSecretFiles(t *testing.T) {
-	dir := t.TempDir()
-	write(t, filepath.Join(dir, "lines"), "one\n\n", 0o600)
-	write(t, filepath.Join(dir, "shared"), "x", 0o620)
-	write(t, filepath.Join(dir, "empty"), "\n", 0o600)
-	write(t, filepath.Join(dir, "huge"), strings.Repeat("x", maxSecret+1), 0o600)
-	tests := []struct{ source, value, problem string }{
-		{"{file: lines}", "one\n", ""},
-		{"{file: " + dir + "/lines}", "one\n", ""},
-		{"{credential: lines}", "one\n", ""},
-		{"{env: E}", "from env\n", ""},
-		{"literal", "literal", ""},
-		{"{env: EMPTY}", "", "the secret is empty"},
-		{"{env: }", "", "a value is missing"},
-		{"{env: [E]}", "", "expected text, found a list"},
-		{"{file: ''}", "", "the path is empty"},
-		{"{file: none}", "", "none does not exist"},
-		{"{file: shared}", "", "others may write"},
-		{"{file: empty}", "", "the secret is empty"},
-		{"{file: huge}", "", "is larger than 64 KiB"},
-		{"{file: .}", "", "is not a regular file"},
-		{"{file: /dev/zero}", "", "is not a regular file"},
-		{"{credential: none}", "", "credential none: "},
-		{"{credential: ../x}", "", "is not a file name"},
-		{"{credential: .}", "", "is not a file name"},
-		{"{}", "", "a secret has one source, found 0"},
-	}
-	env := map[string]string{"E": "from env\n", "EMPTY": "", credentialsVar: dir}
-	for _, test := range tests {
-		doc := strict.Parse([]byte("s: "+test.source), strict.Options{Dir: dir,
-			LookupEnv: func(n string) (string, bool) { v, ok := env[n]; return v, ok }})
-		var got struct {
-			S Secret `yaml:"s"`
-		}
-		ok := doc.Root().Into(&got)
-		problems := fmt.Sprint(doc.Problems())
-		if ok != (test.problem == "") || got.S.Reveal() != test.value || !strings.Contains(problems, test.problem) {
-			t.Errorf("%s: %q, %s", test.source, got.S.Reveal(), problems)
-		}
-	}
-	if os.Getuid() != 0 {
-		write(t, filepath.Join(dir, "locked"), "x", 0o000)
-		if _, _, err := readSecret(filepath.Join(dir, "locked")); err == nil || !strings.Contains(err.Error(), "may not be read") {
-			t.Errorf("%v", err)
-		}
-	}
-}
-
-func TestDuration(t *testing.T) {
-	for text, want := range map[string]string{
-		"30s": "30s", "90s": "1m30s", "1h": "1h", "24h": "1d", "30d": "30d", "1w": "7d", "1d12h": "1d12h", "1500ms": "1.5s", "0s": "0s",
-	} {
-		d, err := strict.ParseDuration(text)
-		if err != nil || Duration(d).String() != want {
-			t.Errorf("%s: %v, %v, want %s", text, Duration(d), err, want)
-		}
-		again, err := strict.ParseDuration(Duration(d).String())
-		if err != nil || again != d {
-			t.Errorf("%s: %v does not come back", text, Duration(d))
-		}
-	}
-	for _, text := range []string{"", "d", "1", "-5m", "1d-5m", "5x", "1.5d", "99999999999d", "300000w", "1h1d"} {
-		if d, err := strict.ParseDuration(text); err == nil {
-			t.Errorf("%q is taken as %v", text, d)
-		}
 	}
 }
 

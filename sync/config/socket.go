@@ -3,7 +3,8 @@ package config
 import (
 	"path/filepath"
 
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings"
+	"dirsyncd/sync/settings/strict"
 )
 
 // ControlSocket returns the control socket that a configuration file names. It looks at nothing else in the
@@ -19,8 +20,8 @@ func ControlSocket(file string) (string, error) {
 		return "", &Error{[]Problem{missingFile(file, err)}}
 	}
 	s := struct {
-		State   Path `yaml:"state"`
-		Control Path `yaml:"control"`
+		State   settings.Path `yaml:"state"`
+		Control settings.Path `yaml:"control"`
 	}{State: DefaultState}
 	doc := strict.Parse(data, strict.Options{Dir: dir})
 	if root := doc.Root(); root.Kind() == strict.Block {

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings/strict"
 )
 
 // targetKeys are the keys of a target besides its own block.

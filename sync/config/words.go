@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"slices"
 
-	"dirsyncd/sync/config/strict"
+	"dirsyncd/sync/settings/strict"
 )
 
 // Level is the least severe level that is logged: debug, info, warn or error.

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	microsoft "dirsyncd/connectors/entra/simulator"
-	google "dirsyncd/connectors/google/simulator"
-	okta "dirsyncd/connectors/okta/simulator"
+	"dirsyncd/connectors/sim/googlesim"
+	"dirsyncd/connectors/sim/microsoftsim"
+	"dirsyncd/connectors/sim/oktasim"
 )
 
 const (
@@ -73,28 +73,28 @@ targets:
 func TestFiveDirectories(t *testing.T) {
 	t.Parallel()
 	s := small().open(t)
-	cloud, err := microsoft.Start(microsoft.Options{})
+	cloud, err := microsoftsim.Start(microsoftsim.Options{})
 	fatal(t, err)
 	t.Cleanup(func() { _ = cloud.Close() })
-	tenant := func(seed uint64) *microsoft.Tenant {
-		made := cloud.AddTenant(microsoft.TenantOptions{Population: microsoft.Population{Seed: seed, People: 20, Groups: 3, SKUs: 2, Managed: 3}})
+	tenant := func(seed uint64) *microsoftsim.Tenant {
+		made := cloud.AddTenant(microsoftsim.TenantOptions{Population: microsoftsim.Population{Seed: seed, People: 20, Groups: 3, SKUs: 2, Managed: 3}})
 		made.Consent(cloudApp, "User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All", "DeviceManagementManagedDevices.Read.All")
 		return made
 	}
-	partner := cloud.AddTenant(microsoft.TenantOptions{Name: "The Partner"})
+	partner := cloud.AddTenant(microsoftsim.TenantOptions{Name: "The Partner"})
 	cloud.SetPartner(partner.ID())
 	secret := map[string]time.Time{appSecret: {}}
-	cloud.AddApp(microsoft.App{ID: cloudApp, Home: partner.ID(), Secrets: secret})
-	cloud.AddApp(microsoft.App{ID: partnerApp, Home: partner.ID(), Secrets: secret, PartnerCenter: true})
+	cloud.AddApp(microsoftsim.App{ID: cloudApp, Home: partner.ID(), Secrets: secret})
+	cloud.AddApp(microsoftsim.App{ID: partnerApp, Home: partner.ID(), Secrets: secret, PartnerCenter: true})
 	partner.Consent(partnerApp, "DelegatedAdminRelationship.Read.All", "Directory.Read.All")
 	own, good, bad := tenant(1), tenant(2), tenant(3)
 	cloud.AddCustomer(good)
 	cloud.AddCustomer(bad)
-	workspace, err := google.Start(google.Options{})
+	workspace, err := googlesim.Start(googlesim.Options{})
 	fatal(t, err)
 	t.Cleanup(func() { _ = workspace.Close() })
 	workspace.Customer(0).Fill(30)
-	org, err := okta.Start(okta.Options{People: 25, Groups: 3, Token: oktaToken})
+	org, err := oktasim.Start(oktasim.Options{People: 25, Groups: 3, Token: oktaToken})
 	fatal(t, err)
 	t.Cleanup(org.Close)
 
@@ -130,9 +130,9 @@ func TestFiveDirectories(t *testing.T) {
 	// One customer withdraws its consent. Somebody joins everywhere.
 	bad.Revoke(cloudApp)
 	s.AddPerson("newcomer", map[string][]string{"cn": {"New Comer"}})
-	own.AddUser(microsoft.Props{"displayName": "New Comer"})
-	good.AddUser(microsoft.Props{"displayName": "New Comer"})
-	workspace.Customer(0).AddUser(google.User{Email: "new@example.test", GivenName: "New", FamilyName: "Comer"})
+	own.AddUser(microsoftsim.Props{"displayName": "New Comer"})
+	good.AddUser(microsoftsim.Props{"displayName": "New Comer"})
+	workspace.Customer(0).AddUser(googlesim.User{Email: "new@example.test", GivenName: "New", FamilyName: "Comer"})
 	org.AddUser(map[string]any{"firstName": "New", "lastName": "Comer", "displayName": "New Comer", "login": "new@example.com"})
 	newcomers := func() (names []string) {
 		for _, e := range in.journal() {

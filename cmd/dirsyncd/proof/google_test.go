@@ -12,8 +12,8 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/google"
-	"dirsyncd/connectors/google/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/connectors/sim/googlesim"
+	"dirsyncd/sync/settings"
 )
 
 // signingKey is made once: it takes longer than most tests.
@@ -22,7 +22,7 @@ var signingKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.Ge
 func googleWorld(t *testing.T) *world {
 	key, err := signingKey()
 	check(t, err)
-	s, err := simulator.Start(simulator.Options{Key: key, PageCap: 8})
+	s, err := googlesim.Start(googlesim.Options{Key: key, PageCap: 8})
 	check(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	company := s.Customer(0)
@@ -32,8 +32,8 @@ func googleWorld(t *testing.T) *world {
 		name: "google", timeout: patience,
 		open: func(t *testing.T, env connectors.Env) connectors.Connector {
 			cfg := google.Defaults()
-			cfg.Endpoint, cfg.Credentials, cfg.Subject = s.Endpoint(), config.NewSecret(string(s.KeyFile())), company.Admin()
-			cfg.Quota, cfg.Share, cfg.Timeout = 100_000_000, 100, config.Duration(w.timeout)
+			cfg.Endpoint, cfg.Credentials, cfg.Subject = s.Endpoint(), settings.NewSecret(string(s.KeyFile())), company.Admin()
+			cfg.Quota, cfg.Share, cfg.Timeout = 100_000_000, 100, settings.Duration(w.timeout)
 			c, err := google.Open(cfg, env)
 			check(t, err)
 			return c
@@ -41,7 +41,7 @@ func googleWorld(t *testing.T) *world {
 	}
 	names := 0
 	next := func() string { names++; return fmt.Sprint("new", names) }
-	employees := func() (list []simulator.User) {
+	employees := func() (list []googlesim.User) {
 		for _, u := range company.Users() {
 			if u.Email != company.Admin() {
 				list = append(list, u)
@@ -50,7 +50,7 @@ func googleWorld(t *testing.T) *world {
 		return list
 	}
 	w.join = func(*testing.T) {
-		company.AddUser(simulator.User{Email: next() + "@example.test", GivenName: "New", FamilyName: "Comer"})
+		company.AddUser(googlesim.User{Email: next() + "@example.test", GivenName: "New", FamilyName: "Comer"})
 	}
 	w.leave = func(*testing.T) { company.DeleteUser(employees()[3].ID) }
 	w.change = func(_ *testing.T, rnd *mrand.Rand) bool {
@@ -65,9 +65,9 @@ func googleWorld(t *testing.T) *world {
 			}
 			company.DeleteUser(person.ID)
 		case 2, 3:
-			company.EditUser(person.ID, "CHANGE_USER_ORGANIZATION", func(u *simulator.User) { u.Title = next() })
+			company.EditUser(person.ID, "CHANGE_USER_ORGANIZATION", func(u *googlesim.User) { u.Title = next() })
 		case 4:
-			company.EditUser(person.ID, "CHANGE_USER_RELATION", func(u *simulator.User) { u.Manager = pick(rnd, people).Email })
+			company.EditUser(person.ID, "CHANGE_USER_RELATION", func(u *googlesim.User) { u.Manager = pick(rnd, people).Email })
 		case 5:
 			company.RenameUser(person.ID, next()+"@example.test")
 		case 6:
@@ -76,14 +76,14 @@ func googleWorld(t *testing.T) *world {
 					return false
 				}
 			}
-			company.Join(group.ID, simulator.Member{ID: person.ID, Email: person.Email, Type: "USER", Role: "MEMBER"})
+			company.Join(group.ID, googlesim.Member{ID: person.ID, Email: person.Email, Type: "USER", Role: "MEMBER"})
 		case 7:
 			if len(group.Members) == 0 {
 				return false
 			}
 			company.Leave(group.ID, rnd.IntN(len(group.Members)))
 		default:
-			company.EditGroup(group.ID, "CHANGE_GROUP_NAME", func(g *simulator.Group) { g.Name = next() })
+			company.EditGroup(group.ID, "CHANGE_GROUP_NAME", func(g *googlesim.Group) { g.Name = next() })
 		}
 		return true
 	}
@@ -92,12 +92,12 @@ func googleWorld(t *testing.T) *world {
 }
 
 // googleTrouble is what can go wrong with the services of Google.
-func googleTrouble(s *simulator.Server) (func(*testing.T, *wrong), func()) {
+func googleTrouble(s *googlesim.Server) (func(*testing.T, *wrong), func()) {
 	matches := map[string]string{
 		"users": "/directory/v1/users", "groups": "/directory/v1/groups?", "members": "/members", "licences": "/licensing/", "events": "/reports/",
 		"customer": "/directory/v1/customers/", "token": "/token", "any": "",
 	}
-	kinds := map[string]simulator.FaultKind{"cut": simulator.Cut, "reset": simulator.Reset, "hang": simulator.Hang, "answer": simulator.Answer}
+	kinds := map[string]googlesim.FaultKind{"cut": googlesim.Cut, "reset": googlesim.Reset, "hang": googlesim.Hang, "answer": googlesim.Answer}
 	list := func(doc map[string]any) string {
 		for _, key := range slices.Sorted(maps.Keys(doc)) {
 			if _, ok := doc[key].([]any); ok {
@@ -124,15 +124,15 @@ func googleTrouble(s *simulator.Server) (func(*testing.T, *wrong), func()) {
 		if !ok {
 			t.Fatalf("line %d: there is no place %q", w.line, w.where)
 		}
-		f := simulator.Fault{Match: match, Skip: w.after, Times: w.times}
+		f := googlesim.Fault{Match: match, Skip: w.after, Times: w.times}
 		switch w.kind {
 		case "answer":
-			f.Kind, f.Status = simulator.Answer, w.code
+			f.Kind, f.Status = googlesim.Answer, w.code
 			f.Body = fmt.Sprintf(`{"error":{"code":%d,"message":"as ordered","errors":[{"domain":"global","reason":%q,"message":"as ordered"}]}}`, w.code, w.text)
 		case "empty":
-			f.Kind, f.Status = simulator.Answer, 200
+			f.Kind, f.Status = googlesim.Answer, 200
 		case "html":
-			f.Kind, f.Status, f.Body, f.Header = simulator.Answer, max(w.code, 200), "<html>sign in</html>", map[string]string{"Content-Type": "text/html"}
+			f.Kind, f.Status, f.Body, f.Header = googlesim.Answer, max(w.code, 200), "<html>sign in</html>", map[string]string{"Content-Type": "text/html"}
 		case "expire-pages":
 			s.ExpirePages()
 			return
@@ -145,7 +145,7 @@ func googleTrouble(s *simulator.Server) (func(*testing.T, *wrong), func()) {
 			return
 		default:
 			if rewrite, ok := rewrites[w.kind]; ok {
-				f.Kind = simulator.Change
+				f.Kind = googlesim.Change
 				f.Rewrite = func(doc map[string]any) {
 					if list(doc) != "" {
 						rewrite(doc)

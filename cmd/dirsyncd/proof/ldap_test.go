@@ -16,7 +16,7 @@ import (
 	"dirsyncd/connectors/ldap"
 	"dirsyncd/connectors/ldap/sambatest"
 	"dirsyncd/connectors/ldap/slapdtest"
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 // sources lists what is changed at random. A source that cannot be had here is nil, after it said why.
@@ -69,7 +69,7 @@ func openLDAP(t *testing.T) *source {
 			return openFactory(t, ldap.Factory(), func(cfg any) {
 				c := cfg.(*ldap.Config)
 				c.Servers, c.Base, c.PageSize = []string{s.URL}, ldap.Names{s.Suffix}, 30
-				c.Bind = ldap.BindConfig{User: s.ReplicatorDN, Password: config.NewSecret(slapdtest.ReplicatorPassword)}
+				c.Bind = ldap.BindConfig{User: s.ReplicatorDN, Password: settings.NewSecret(slapdtest.ReplicatorPassword)}
 			})
 		},
 	}
@@ -115,8 +115,8 @@ func activeDirectory(t *testing.T) *source {
 		open: func(t *testing.T) connectors.Connector {
 			return openFactory(t, ldap.Factory(), func(cfg any) {
 				c := cfg.(*ldap.Config)
-				c.Servers, c.Base, c.CAFile = []string{s.Proxy(t).URLS}, ldap.Names{top}, config.Path(s.CAFile)
-				c.Bind = ldap.BindConfig{User: "reader@" + sambatest.Domain, Password: config.NewSecret(sambatest.ReaderPassword)}
+				c.Servers, c.Base, c.CAFile = []string{s.Proxy(t).URLS}, ldap.Names{top}, settings.Path(s.CAFile)
+				c.Bind = ldap.BindConfig{User: "reader@" + sambatest.Domain, Password: settings.NewSecret(sambatest.ReaderPassword)}
 			})
 		},
 	}

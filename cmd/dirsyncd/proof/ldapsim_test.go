@@ -7,8 +7,8 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/ldap"
-	"dirsyncd/connectors/ldap/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/connectors/sim/ldapsim"
+	"dirsyncd/sync/settings"
 )
 
 func check(t *testing.T, errs ...error) {
@@ -22,7 +22,7 @@ func check(t *testing.T, errs ...error) {
 
 // ldapWorld is a scripted LDAP server: unlike the real ones it can answer wrongly.
 func ldapWorld(t *testing.T) *world {
-	s, err := simulator.Start(simulator.Options{Population: simulator.Company(40)})
+	s, err := ldapsim.Start(ldapsim.Options{Population: ldapsim.Company(40)})
 	check(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	base, filter := s.Base(), ""
@@ -34,8 +34,8 @@ func ldapWorld(t *testing.T) *world {
 		open: func(t *testing.T, env connectors.Env) connectors.Connector {
 			cfg := ldap.Defaults()
 			cfg.Servers, cfg.Base, cfg.PageSize = []string{s.URL()}, ldap.Names{base}, 10
-			cfg.Bind = ldap.BindConfig{User: s.User(), Password: config.NewSecret(s.Password())}
-			cfg.Timeout, cfg.Users.Filter = config.Duration(w.timeout), filter
+			cfg.Bind = ldap.BindConfig{User: s.User(), Password: settings.NewSecret(s.Password())}
+			cfg.Timeout, cfg.Users.Filter = settings.Duration(w.timeout), filter
 			c, err := ldap.Open(cfg, env)
 			check(t, err)
 			return c
@@ -44,7 +44,7 @@ func ldapWorld(t *testing.T) *world {
 	w.join = func(t *testing.T) {
 		names++
 		uid := fmt.Sprint("new", names)
-		check(t, s.AddPerson(simulator.Person{UID: uid, GivenName: "New", FamilyName: fmt.Sprint("Comer ", names), Department: "Sales"}))
+		check(t, s.AddPerson(ldapsim.Person{UID: uid, GivenName: "New", FamilyName: fmt.Sprint("Comer ", names), Department: "Sales"}))
 		joined = append(joined, uid)
 	}
 	w.leave = func(t *testing.T) {
@@ -76,14 +76,14 @@ func ldapWorld(t *testing.T) *world {
 		}
 		return true
 	}
-	kinds := map[string]simulator.FaultKind{
-		"cut": simulator.Cut, "answer": simulator.Answer, "hang": simulator.Hang, "garble": simulator.Garble, "empty": simulator.Empty,
-		"ignore-paging": simulator.IgnorePaging, "repeat": simulator.Repeat,
+	kinds := map[string]ldapsim.FaultKind{
+		"cut": ldapsim.Cut, "answer": ldapsim.Answer, "hang": ldapsim.Hang, "garble": ldapsim.Garble, "empty": ldapsim.Empty,
+		"ignore-paging": ldapsim.IgnorePaging, "repeat": ldapsim.Repeat,
 	}
 	only := map[string]string{"users": "objectClass=person", "groups": "objectClass=groupOfNames"}
-	moments := map[string]simulator.Moment{
-		"binding": simulator.Binding, "connecting": simulator.Connecting, "lookup": simulator.Lookup,
-		"listing": simulator.Listing, "users": simulator.Listing, "groups": simulator.Listing,
+	moments := map[string]ldapsim.Moment{
+		"binding": ldapsim.Binding, "connecting": ldapsim.Connecting, "lookup": ldapsim.Lookup,
+		"listing": ldapsim.Listing, "users": ldapsim.Listing, "groups": ldapsim.Listing,
 	}
 	w.hurt = func(t *testing.T, c *wrong) {
 		switch c.kind {
@@ -99,7 +99,7 @@ func ldapWorld(t *testing.T) *world {
 		if !ok || !known {
 			t.Fatalf("line %d: ldap does not know %q at %q", c.line, c.kind, c.where)
 		}
-		s.Misbehave(simulator.Fault{
+		s.Misbehave(ldapsim.Fault{
 			On: on, Only: only[c.where], Kind: kind, After: c.after, Times: c.times, Code: uint16(c.code), Text: "as ordered",
 		})
 	}

@@ -9,8 +9,8 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/csp"
 	"dirsyncd/connectors/entra"
-	"dirsyncd/connectors/entra/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/connectors/sim/microsoftsim"
+	"dirsyncd/sync/settings"
 )
 
 const (
@@ -22,47 +22,47 @@ func readerPermissions() []string {
 	return []string{"User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All", "DeviceManagementManagedDevices.Read.All"}
 }
 
-func microsoft(t *testing.T) (s *simulator.Server, ca config.Path) {
+func microsoft(t *testing.T) (s *microsoftsim.Server, ca settings.Path) {
 	t.Helper()
-	s, err := simulator.Start(simulator.Options{Pages: simulator.Pages{Users: 8, Groups: 3, Members: 12, List: 8, Most: 8, Customers: 2}})
+	s, err := microsoftsim.Start(microsoftsim.Options{Pages: microsoftsim.Pages{Users: 8, Groups: 3, Members: 12, List: 8, Most: 8, Customers: 2}})
 	check(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	file, err := s.WriteCA(t.TempDir())
 	check(t, err)
-	return s, config.Path(file)
+	return s, settings.Path(file)
 }
 
 func entraWorld(t *testing.T) *world {
 	s, ca := microsoft(t)
-	tenant := s.AddTenant(simulator.TenantOptions{Population: simulator.Population{
+	tenant := s.AddTenant(microsoftsim.TenantOptions{Population: microsoftsim.Population{
 		Seed: 5, People: 26, Guests: 2, Groups: 5, Managed: 4, SKUs: 3, Photos: true,
 	}})
-	s.AddApp(simulator.App{ID: readerApp, Home: tenant.ID(), Secrets: map[string]time.Time{"s3cret-of-the-app": {}}})
+	s.AddApp(microsoftsim.App{ID: readerApp, Home: tenant.ID(), Secrets: map[string]time.Time{"s3cret-of-the-app": {}}})
 	tenant.Consent(readerApp, readerPermissions()...)
 	var w *world
 	w = &world{
 		name: "entra", timeout: patience,
 		open: func(t *testing.T, env connectors.Env) connectors.Connector {
 			cfg := entra.Defaults()
-			cfg.Tenant, cfg.ClientID, cfg.ClientSecret = tenant.ID(), readerApp, config.NewSecret("s3cret-of-the-app")
+			cfg.Tenant, cfg.ClientID, cfg.ClientSecret = tenant.ID(), readerApp, settings.NewSecret("s3cret-of-the-app")
 			cfg.Authority, cfg.Graph, cfg.CAFile = s.URL(), s.URL(), ca
-			cfg.Timeout, cfg.Devices, cfg.Photos = config.Duration(w.timeout), true, true
+			cfg.Timeout, cfg.Devices, cfg.Photos = settings.Duration(w.timeout), true, true
 			c, err := entra.Open(cfg, env)
 			check(t, err)
 			return c
 		},
 	}
-	directoryOf(w, func(*rand.Rand) *simulator.Tenant { return tenant })
+	directoryOf(w, func(*rand.Rand) *microsoftsim.Tenant { return tenant })
 	w.hurt, w.mend = graphTrouble(s, tenant, readerApp, readerPermissions())
 	return w
 }
 
 // directoryOf makes the changes of a world in the tenant that a function picks.
-func directoryOf(w *world, of func(*rand.Rand) *simulator.Tenant) {
+func directoryOf(w *world, of func(*rand.Rand) *microsoftsim.Tenant) {
 	names := 0
 	next := func() string { names++; return fmt.Sprintf("Newcomer %d", names) }
-	first := func() *simulator.Tenant { return of(rand.New(rand.NewPCG(1, 1))) }
-	w.join = func(*testing.T) { first().AddUser(simulator.Props{"displayName": next(), "jobTitle": "New"}) }
+	first := func() *microsoftsim.Tenant { return of(rand.New(rand.NewPCG(1, 1))) }
+	w.join = func(*testing.T) { first().AddUser(microsoftsim.Props{"displayName": next(), "jobTitle": "New"}) }
 	w.leave = func(*testing.T) { tenant := first(); tenant.SoftDelete(tenant.UserIDs()[3]) }
 	w.change = func(_ *testing.T, rnd *rand.Rand) bool {
 		tenant := of(rnd)
@@ -70,7 +70,7 @@ func directoryOf(w *world, of func(*rand.Rand) *simulator.Tenant) {
 		user, group := pick(rnd, users), pick(rnd, groups)
 		switch rnd.IntN(12) {
 		case 0:
-			tenant.AddUser(simulator.Props{"displayName": next(), "mail": fmt.Sprintf("new%d@example.test", names)})
+			tenant.AddUser(microsoftsim.Props{"displayName": next(), "mail": fmt.Sprintf("new%d@example.test", names)})
 		case 1:
 			if len(users) < 10 {
 				return false
@@ -83,7 +83,7 @@ func directoryOf(w *world, of func(*rand.Rand) *simulator.Tenant) {
 			}
 			tenant.Restore(pick(rnd, gone))
 		case 3, 4:
-			tenant.Set(user, simulator.Props{"jobTitle": next(), "accountEnabled": rnd.IntN(4) > 0})
+			tenant.Set(user, microsoftsim.Props{"jobTitle": next(), "accountEnabled": rnd.IntN(4) > 0})
 		case 5:
 			tenant.SetManager(user, pick(rnd, users))
 		case 6, 7:
@@ -95,26 +95,26 @@ func directoryOf(w *world, of func(*rand.Rand) *simulator.Tenant) {
 			}
 			tenant.RemoveMember(group, pick(rnd, members))
 		case 9:
-			tenant.AddMember(tenant.AddGroup(simulator.Props{"displayName": next()}), user)
+			tenant.AddMember(tenant.AddGroup(microsoftsim.Props{"displayName": next()}), user)
 		case 10:
 			tenant.Assign(user, pick(rnd, tenant.SKUs()).ID)
 		default:
-			tenant.Set(group, simulator.Props{"displayName": next()})
+			tenant.Set(group, microsoftsim.Props{"displayName": next()})
 		}
 		return true
 	}
 }
 
 // graphTrouble is what can go wrong with the services of Microsoft, for one tenant of a connection.
-func graphTrouble(s *simulator.Server, tenant *simulator.Tenant, app string, permissions []string) (func(*testing.T, *wrong), func()) {
+func graphTrouble(s *microsoftsim.Server, tenant *microsoftsim.Tenant, app string, permissions []string) (func(*testing.T, *wrong), func()) {
 	paths := map[string]string{
 		"users": "/users/delta", "groups": "/groups/delta", "licences": "/subscribedSkus", "devices": "/managedDevices", "token": "/token",
 		"customers": "/v1/customers", "gdap": "/delegatedAdminRelationships", "contracts": "/contracts", "any": "", "photos": "/photo", "batch": "$batch",
 	}
-	kinds := map[string]simulator.FaultKind{
-		"empty": simulator.Empty, "html": simulator.HTML, "cut": simulator.Cut, "reset": simulator.Reset, "hang": simulator.Hang, "loop": simulator.Loop,
-		"endless": simulator.Endless, "foreign": simulator.Foreign, "null-element": simulator.NullElement, "no-list": simulator.NoValue,
-		"repeat": simulator.Repeat, "reset-410": simulator.Gone, "no-link": simulator.NoLink, "omit": simulator.Omit, "double": simulator.Double,
+	kinds := map[string]microsoftsim.FaultKind{
+		"empty": microsoftsim.Empty, "html": microsoftsim.HTML, "cut": microsoftsim.Cut, "reset": microsoftsim.Reset, "hang": microsoftsim.Hang, "loop": microsoftsim.Loop,
+		"endless": microsoftsim.Endless, "foreign": microsoftsim.Foreign, "null-element": microsoftsim.NullElement, "no-list": microsoftsim.NoValue,
+		"repeat": microsoftsim.Repeat, "reset-410": microsoftsim.Gone, "no-link": microsoftsim.NoLink, "omit": microsoftsim.Omit, "double": microsoftsim.Double,
 	}
 	undo := []func(){}
 	hurt := func(t *testing.T, w *wrong) {
@@ -125,19 +125,19 @@ func graphTrouble(s *simulator.Server, tenant *simulator.Tenant, app string, per
 		}
 		switch w.kind {
 		case "answer":
-			f := simulator.ErrorAnswer(path, w.times, w.code, w.text, "as ordered")
+			f := microsoftsim.ErrorAnswer(path, w.times, w.code, w.text, "as ordered")
 			f.Skip = w.after
 			s.Misbehave(f)
 		case "throttle":
-			f := simulator.Throttle(path, w.text, w.times)
+			f := microsoftsim.Throttle(path, w.text, w.times)
 			f.Skip = w.after
 			s.Misbehave(f)
 		case "bad-gateway":
-			f := simulator.BadGateway(path, w.times)
+			f := microsoftsim.BadGateway(path, w.times)
 			f.Skip = w.after
 			s.Misbehave(f)
 		case "challenge":
-			s.Misbehave(simulator.Challenge(path, w.times))
+			s.Misbehave(microsoftsim.Challenge(path, w.times))
 		case "expire":
 			s.ExpireTokens(w.text == "pages")
 		case "expire-access":
@@ -173,7 +173,7 @@ func graphTrouble(s *simulator.Server, tenant *simulator.Tenant, app string, per
 			if !ok {
 				t.Fatalf("line %d: Microsoft does not know %q", w.line, w.kind)
 			}
-			s.Misbehave(simulator.Fault{Kind: kind, Path: path, Skip: w.after, Times: w.times})
+			s.Misbehave(microsoftsim.Fault{Kind: kind, Path: path, Skip: w.after, Times: w.times})
 		}
 	}
 	mend := func() {
@@ -188,14 +188,14 @@ func graphTrouble(s *simulator.Server, tenant *simulator.Tenant, app string, per
 
 func cspWorld(t *testing.T) *world {
 	s, ca := microsoft(t)
-	partner := s.AddTenant(simulator.TenantOptions{Name: "The Partner"})
+	partner := s.AddTenant(microsoftsim.TenantOptions{Name: "The Partner"})
 	s.SetPartner(partner.ID())
-	s.AddApp(simulator.App{ID: readerApp, Home: partner.ID(), Secrets: map[string]time.Time{"s3cret-of-the-app": {}}})
-	s.AddApp(simulator.App{ID: partnerApp, Home: partner.ID(), Secrets: map[string]time.Time{"s3cret-of-the-partner": {}}, PartnerCenter: true})
+	s.AddApp(microsoftsim.App{ID: readerApp, Home: partner.ID(), Secrets: map[string]time.Time{"s3cret-of-the-app": {}}})
+	s.AddApp(microsoftsim.App{ID: partnerApp, Home: partner.ID(), Secrets: map[string]time.Time{"s3cret-of-the-partner": {}}, PartnerCenter: true})
 	partner.Consent(partnerApp, "DelegatedAdminRelationship.Read.All", "Directory.Read.All")
-	var customers []*simulator.Tenant
+	var customers []*microsoftsim.Tenant
 	for i := range 3 {
-		customer := s.AddTenant(simulator.TenantOptions{Population: simulator.Population{Seed: uint64(i + 1), People: 12, Groups: 3, SKUs: 2, Managed: 2}})
+		customer := s.AddTenant(microsoftsim.TenantOptions{Population: microsoftsim.Population{Seed: uint64(i + 1), People: 12, Groups: 3, SKUs: 2, Managed: 2}})
 		customer.Consent(readerApp, readerPermissions()...)
 		s.AddCustomer(customer)
 		customers = append(customers, customer)
@@ -206,17 +206,17 @@ func cspWorld(t *testing.T) *world {
 		open: func(t *testing.T, env connectors.Env) connectors.Connector {
 			cfg := csp.Defaults()
 			cfg.Tenant, cfg.Name = partner.ID(), partner.Name()
-			cfg.App = csp.App{ClientID: readerApp, ClientSecret: config.NewSecret("s3cret-of-the-app")}
-			cfg.PartnerApp = csp.App{ClientID: partnerApp, ClientSecret: config.NewSecret("s3cret-of-the-partner")}
+			cfg.App = csp.App{ClientID: readerApp, ClientSecret: settings.NewSecret("s3cret-of-the-app")}
+			cfg.PartnerApp = csp.App{ClientID: partnerApp, ClientSecret: settings.NewSecret("s3cret-of-the-partner")}
 			cfg.Authority, cfg.Graph, cfg.PartnerCenter, cfg.CAFile = s.URL(), s.URL(), s.URL(), ca
 			cfg.PartnerCenterScope = "https://api.partnercenter.microsoft.com/.default"
-			cfg.Timeout, cfg.Devices = config.Duration(w.timeout), true
+			cfg.Timeout, cfg.Devices = settings.Duration(w.timeout), true
 			c, err := csp.Open(cfg, env)
 			check(t, err)
 			return c
 		},
 	}
-	directoryOf(w, func(rnd *rand.Rand) *simulator.Tenant { return pick(rnd, customers) })
+	directoryOf(w, func(rnd *rand.Rand) *microsoftsim.Tenant { return pick(rnd, customers) })
 	w.hurt, w.mend = graphTrouble(s, customers[0], readerApp, readerPermissions())
 	return w
 }

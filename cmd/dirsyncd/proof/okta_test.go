@@ -8,8 +8,8 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/okta"
-	"dirsyncd/connectors/okta/simulator"
-	"dirsyncd/sync/config"
+	"dirsyncd/connectors/sim/oktasim"
+	"dirsyncd/sync/settings"
 )
 
 func oktaWorld(t *testing.T) *world {
@@ -17,7 +17,7 @@ func oktaWorld(t *testing.T) *world {
 	for _, name := range []string{"users", "users/{id}", "groups", "groups/{id}", "apps", "apps/{id}", "logs"} {
 		limits["/api/v1/"+name] = 10_000_000
 	}
-	s, err := simulator.Start(simulator.Options{People: 28, Groups: 4, Apps: 2, PageCap: 8, Limits: limits})
+	s, err := oktasim.Start(oktasim.Options{People: 28, Groups: 4, Apps: 2, PageCap: 8, Limits: limits})
 	check(t, err)
 	t.Cleanup(s.Close)
 	var w *world
@@ -25,8 +25,8 @@ func oktaWorld(t *testing.T) *world {
 		name: "okta", timeout: patience,
 		open: func(t *testing.T, env connectors.Env) connectors.Connector {
 			cfg := okta.Defaults()
-			cfg.URL, cfg.Token, cfg.Share, cfg.Apps = s.URL, config.NewSecret(s.Token()), 100, true
-			cfg.Timeout = config.Duration(w.timeout)
+			cfg.URL, cfg.Token, cfg.Share, cfg.Apps = s.URL, settings.NewSecret(s.Token()), 100, true
+			cfg.Timeout = settings.Duration(w.timeout)
 			c, err := okta.Open(cfg, env)
 			check(t, err)
 			return c
@@ -47,7 +47,7 @@ func oktaWorld(t *testing.T) *world {
 	w.change = func(_ *testing.T, rnd *rand.Rand) bool {
 		ids := people()
 		user := pick(rnd, ids)
-		group := pick(rnd, slices.DeleteFunc(s.Groups(), func(g simulator.Group) bool { return g.Type == "BUILT_IN" }))
+		group := pick(rnd, slices.DeleteFunc(s.Groups(), func(g oktasim.Group) bool { return g.Type == "BUILT_IN" }))
 		switch rnd.IntN(8) {
 		case 0:
 			w.join(nil)
@@ -80,15 +80,15 @@ func oktaWorld(t *testing.T) *world {
 }
 
 // oktaTrouble is what can go wrong with an Okta org.
-func oktaTrouble(s *simulator.Server) (func(*testing.T, *wrong), func()) {
+func oktaTrouble(s *oktasim.Server) (func(*testing.T, *wrong), func()) {
 	paths := map[string]string{
 		"users": "/api/v1/users", "groups": "/api/v1/groups", "apps": "/api/v1/apps", "log": "/api/v1/logs", "org": "/.well-known/", "any": "",
 	}
-	kinds := map[string]simulator.Kind{
-		"reset": simulator.Reset, "cut": simulator.Cut, "hang": simulator.Hang, "empty": simulator.Empty, "html": simulator.Portal,
-		"joined-links": simulator.JoinedLinks, "bad-link": simulator.BadLink, "no-links": simulator.NoLinks, "self-next": simulator.SelfNext,
-		"foreign-next": simulator.ForeignNext, "null": simulator.Null, "null-element": simulator.NullEntry, "trailing": simulator.Trailing,
-		"shuffle": simulator.Shuffle, "no-rates": simulator.NoRates,
+	kinds := map[string]oktasim.Kind{
+		"reset": oktasim.Reset, "cut": oktasim.Cut, "hang": oktasim.Hang, "empty": oktasim.Empty, "html": oktasim.Portal,
+		"joined-links": oktasim.JoinedLinks, "bad-link": oktasim.BadLink, "no-links": oktasim.NoLinks, "self-next": oktasim.SelfNext,
+		"foreign-next": oktasim.ForeignNext, "null": oktasim.Null, "null-element": oktasim.NullEntry, "trailing": oktasim.Trailing,
+		"shuffle": oktasim.Shuffle, "no-rates": oktasim.NoRates,
 	}
 	var undo []func()
 	hurt := func(t *testing.T, w *wrong) {
@@ -97,21 +97,21 @@ func oktaTrouble(s *simulator.Server) (func(*testing.T, *wrong), func()) {
 		if !ok {
 			t.Fatalf("line %d: there is no place %q", w.line, w.where)
 		}
-		f := simulator.Fault{Path: path, Skip: w.after, Times: w.times}
+		f := oktasim.Fault{Path: path, Skip: w.after, Times: w.times}
 		switch w.kind {
 		case "answer":
-			f.Kind, f.Status = simulator.Answer, w.code
+			f.Kind, f.Status = oktasim.Answer, w.code
 			f.Body = fmt.Sprintf(`{"errorCode":%q,"errorSummary":"as ordered","errorLink":"","errorId":"oae1","errorCauses":[]}`, w.text)
 			f.Header = map[string]string{"Content-Type": "application/json"}
 		case "empty-list":
-			f.Kind, f.Status, f.Body, f.Header = simulator.Answer, 200, "[]", map[string]string{"Content-Type": "application/json"}
+			f.Kind, f.Status, f.Body, f.Header = oktasim.Answer, 200, "[]", map[string]string{"Content-Type": "application/json"}
 		case "no-role":
-			s.SetRole(simulator.Nothing)
-			undo = append(undo, func() { s.SetRole(simulator.Everything) })
+			s.SetRole(oktasim.Nothing)
+			undo = append(undo, func() { s.SetRole(oktasim.Everything) })
 			return
 		case "group-role":
-			s.SetRole(simulator.FirstGroups)
-			undo = append(undo, func() { s.SetRole(simulator.Everything) })
+			s.SetRole(oktasim.FirstGroups)
+			undo = append(undo, func() { s.SetRole(oktasim.Everything) })
 			return
 		case "other-org":
 			org := s.Org()

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors/connectortest"
-	"dirsyncd/connectors/memory"
+	"dirsyncd/connectors/connectortest/memory"
 	"dirsyncd/store"
 	"dirsyncd/store/bolt"
 	"dirsyncd/sync/deliver"

@@ -12,18 +12,18 @@ import (
 	"os"
 	"time"
 
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // Network is the part of a connector's configuration that says how its service is reached.
 type Network struct {
 	// CAFile is a PEM file with the authorities that may sign the service's certificate, in place of the system's.
-	CAFile config.Path `yaml:"ca_file"`
+	CAFile settings.Path `yaml:"ca_file"`
 	// Proxy is an http:// or https:// address that requests go through; empty: the environment's HTTPS_PROXY.
 	Proxy string `yaml:"proxy"`
 	// Timeout ends the wait for a service that has taken a request and sends nothing.
-	Timeout config.Duration `yaml:"timeout"`
+	Timeout settings.Duration `yaml:"timeout"`
 }
 
 // NewBase makes the transport that talks to the network. It reads the CA file and makes no connection. Redirects

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // forgotten is a connection whose other end hears nothing any more, and says nothing.
@@ -39,7 +39,7 @@ func TestForgottenConnection(t *testing.T) {
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	defer server.Close()
-	base, err := NewBase(Network{Timeout: config.Duration(10 * time.Second)})
+	base, err := NewBase(Network{Timeout: settings.Duration(10 * time.Second)})
 	if err != nil {
 		t.Fatal(err)
 	}

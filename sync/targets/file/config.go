@@ -4,7 +4,7 @@ import (
 	"io/fs"
 	"strconv"
 
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 // Config is the target's own block.
@@ -22,13 +22,13 @@ type Config struct {
 func defaults() *Config { return &Config{Fsync: true, Mode: "0600"} }
 
 // Validate reports what is wrong with the block.
-func (c *Config) Validate() []config.Issue {
-	var issues []config.Issue
+func (c *Config) Validate() []settings.Issue {
+	var issues []settings.Issue
 	if c.Path == "" {
-		issues = append(issues, config.Issue{Path: "path", Message: "must not be empty", Hint: "write the name of a file: changes.jsonl"})
+		issues = append(issues, settings.Issue{Path: "path", Message: "must not be empty", Hint: "write the name of a file: changes.jsonl"})
 	}
 	if _, err := parseMode(c.Mode); err != nil {
-		issues = append(issues, config.Issue{Path: "mode", Message: "is not a file mode", Hint: `write octal digits in quotes: "0640"`})
+		issues = append(issues, settings.Issue{Path: "mode", Message: "is not a file mode", Hint: `write octal digits in quotes: "0640"`})
 	}
 	return issues
 }

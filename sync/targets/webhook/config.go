@@ -7,25 +7,25 @@ import (
 	"strings"
 	"time"
 
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 // Config is the target's own block.
 type Config struct {
 	// URL receives the events by POST: https, or http. It may be given like a secret, since many receivers
 	// put a token into it; only its host is ever shown.
-	URL config.Secret `yaml:"url" strict:"required"`
+	URL settings.Secret `yaml:"url" strict:"required"`
 	// Secret signs the requests: "whsec_" and the base64 of 24 to 64 bytes, or the base64 alone, after
 	// https://www.standardwebhooks.com. Without it they are not signed.
-	Secret config.Secret `yaml:"secret"`
+	Secret settings.Secret `yaml:"secret"`
 	// Headers are sent with every request.
-	Headers map[string]config.Secret `yaml:"headers"`
+	Headers map[string]settings.Secret `yaml:"headers"`
 	// Batch is how many events one request holds. 1, the default, sends one event; more send JSON arrays.
 	Batch int `yaml:"batch"`
 	// Parallel is how many requests run at the same time. Default 4.
 	Parallel int `yaml:"parallel"`
 	// Timeout ends a request that takes longer, with everything that belongs to it. Default 30 s.
-	Timeout config.Duration `yaml:"timeout"`
+	Timeout settings.Duration `yaml:"timeout"`
 	// CAFile holds the authorities, as PEM, that may have signed the receiver's certificate, in the place of
 	// the system's.
 	CAFile string `yaml:"ca_file"`
@@ -33,7 +33,7 @@ type Config struct {
 	ClientCert string `yaml:"client_cert"`
 	ClientKey  string `yaml:"client_key"`
 	// Proxy is the URL of a proxy, "none" for none, or empty for what the environment says (HTTPS_PROXY).
-	Proxy config.Secret `yaml:"proxy"`
+	Proxy settings.Secret `yaml:"proxy"`
 }
 
 const (
@@ -42,7 +42,7 @@ const (
 )
 
 func defaults() *Config {
-	return &Config{Batch: 1, Parallel: 4, Timeout: config.Duration(30 * time.Second)}
+	return &Config{Batch: 1, Parallel: 4, Timeout: settings.Duration(30 * time.Second)}
 }
 
 // ours are the headers that the target sets itself.
@@ -52,10 +52,10 @@ var ours = []string{
 }
 
 // Validate reports what is wrong with the block. No message quotes a value: it may be a secret.
-func (c *Config) Validate() []config.Issue {
-	var issues []config.Issue
+func (c *Config) Validate() []settings.Issue {
+	var issues []settings.Issue
 	add := func(path, message, hint string) {
-		issues = append(issues, config.Issue{Path: path, Message: message, Hint: hint})
+		issues = append(issues, settings.Issue{Path: path, Message: message, Hint: hint})
 	}
 	if u, err := url.Parse(c.URL.Reveal()); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		add("url", "is not an http or https URL", "write https://host/path")
@@ -90,7 +90,7 @@ func (c *Config) Validate() []config.Issue {
 	if _, err := proxyOf(c.Proxy.Reveal()); err != nil {
 		add("proxy", "is neither a URL nor none", "write http://proxy.example:3128")
 	}
-	slices.SortFunc(issues, func(a, b config.Issue) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(issues, func(a, b settings.Issue) int { return strings.Compare(a.Path, b.Path) })
 	return issues
 }
 

@@ -20,9 +20,9 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 	"dirsyncd/sync/targets"
 	"dirsyncd/sync/targets/event"
 	"dirsyncd/sync/targets/targettest"
@@ -114,9 +114,9 @@ func (r *receiver) say(answer http.HandlerFunc) {
 
 func (r *receiver) config() *Config {
 	c := defaults()
-	c.URL = config.NewSecret(r.URL + "/hook/p4th-t0ken?key=qu3ry-t0ken")
-	c.Secret = config.NewSecret(secret)
-	c.Headers = map[string]config.Secret{"Authorization": config.NewSecret(token)}
+	c.URL = settings.NewSecret(r.URL + "/hook/p4th-t0ken?key=qu3ry-t0ken")
+	c.Secret = settings.NewSecret(secret)
+	c.Headers = map[string]settings.Secret{"Authorization": settings.NewSecret(token)}
 	return c
 }
 
@@ -356,7 +356,7 @@ func TestConnectionTrouble(t *testing.T) {
 	})
 	t.Run("no such host", func(t *testing.T) {
 		c := newReceiver(t).config()
-		c.URL, c.Proxy = config.NewSecret("http://no-such-host.invalid/p4th-t0ken?key=qu3ry-t0ken"), config.NewSecret("none")
+		c.URL, c.Proxy = settings.NewSecret("http://no-such-host.invalid/p4th-t0ken?key=qu3ry-t0ken"), settings.NewSecret("none")
 		_, err := openConfig(t, c).Deliver(t.Context(), targettest.Actions(1))
 		wantTrouble(t, err, fault.Transient, "")
 	})
@@ -364,7 +364,7 @@ func TestConnectionTrouble(t *testing.T) {
 		r, free := newReceiver(t), make(chan struct{})
 		r.say(func(http.ResponseWriter, *http.Request) { <-free })
 		c := r.config()
-		c.Timeout = config.Duration(20 * time.Millisecond)
+		c.Timeout = settings.Duration(20 * time.Millisecond)
 		_, err := openConfig(t, c).Deliver(t.Context(), targettest.Actions(1))
 		close(free)
 		wantTrouble(t, err, fault.Transient, "no answer within 20ms")
@@ -441,7 +441,7 @@ func TestTLS(t *testing.T) {
 
 	plain := newReceiver(t)
 	c = plain.config()
-	c.URL = config.NewSecret("https" + strings.TrimPrefix(plain.URL, "http"))
+	c.URL = settings.NewSecret("https" + strings.TrimPrefix(plain.URL, "http"))
 	_, err = openConfig(t, c).Deliver(t.Context(), targettest.Actions(1))
 	if err == nil {
 		t.Error("no TLS is taken")
@@ -462,22 +462,22 @@ func TestValidate(t *testing.T) {
 		want string // paths
 	}{
 		{"defaults", func(*Config) {}, ""},
-		{"no URL", func(c *Config) { c.URL = config.Secret{} }, "url"},
-		{"ftp", func(c *Config) { c.URL = config.NewSecret("ftp://x/y") }, "url"},
-		{"user in URL", func(c *Config) { c.URL = config.NewSecret("https://u:p4ss@x/y") }, "url"},
-		{"unreadable URL", func(c *Config) { c.URL = config.NewSecret("https://x/%zz p4ss") }, "url"},
-		{"secret is no base64", func(c *Config) { c.Secret = config.NewSecret("p4ssword!") }, "secret"},
-		{"secret is short", func(c *Config) { c.Secret = config.NewSecret("whsec_cDRzcw==") }, "secret"},
+		{"no URL", func(c *Config) { c.URL = settings.Secret{} }, "url"},
+		{"ftp", func(c *Config) { c.URL = settings.NewSecret("ftp://x/y") }, "url"},
+		{"user in URL", func(c *Config) { c.URL = settings.NewSecret("https://u:p4ss@x/y") }, "url"},
+		{"unreadable URL", func(c *Config) { c.URL = settings.NewSecret("https://x/%zz p4ss") }, "url"},
+		{"secret is no base64", func(c *Config) { c.Secret = settings.NewSecret("p4ssword!") }, "secret"},
+		{"secret is short", func(c *Config) { c.Secret = settings.NewSecret("whsec_cDRzcw==") }, "secret"},
 		{"headers", func(c *Config) {
-			c.Headers = map[string]config.Secret{"Webhook-Id": config.NewSecret("x"), "a b": config.NewSecret("x"), "X": config.NewSecret("p4ss\nword")}
+			c.Headers = map[string]settings.Secret{"Webhook-Id": settings.NewSecret("x"), "a b": settings.NewSecret("x"), "X": settings.NewSecret("p4ss\nword")}
 		}, "headers.Webhook-Id headers.X headers.a b"},
 		{"numbers", func(c *Config) { c.Batch, c.Parallel, c.Timeout = 0, 1000, 0 }, "batch parallel timeout"},
 		{"half a certificate", func(c *Config) { c.ClientCert = "x" }, "client_cert"},
-		{"proxy", func(c *Config) { c.Proxy = config.NewSecret("p4ss") }, "proxy"},
+		{"proxy", func(c *Config) { c.Proxy = settings.NewSecret("p4ss") }, "proxy"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := defaults()
-			c.URL = config.NewSecret("https://desk.example.test/hook")
+			c.URL = settings.NewSecret("https://desk.example.test/hook")
 			test.edit(c)
 			var paths []string
 			for _, issue := range c.Validate() {
@@ -498,7 +498,7 @@ func TestProxy(t *testing.T) {
 	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) { asked = req.URL.String() }))
 	defer proxy.Close()
 	c := newReceiver(t).config()
-	c.URL, c.Proxy = config.NewSecret("http://desk.invalid/hook"), config.NewSecret(proxy.URL)
+	c.URL, c.Proxy = settings.NewSecret("http://desk.invalid/hook"), settings.NewSecret(proxy.URL)
 	target := openConfig(t, c)
 	if err := target.Check(t.Context()); err != nil {
 		t.Error(err)

@@ -1,0 +1,42 @@
+package config
+
+import (
+	"net"
+	"path/filepath"
+	"strconv"
+
+	"dirsyncd/sync/settings"
+	"dirsyncd/sync/settings/strict"
+)
+
+// maxSocketPath is the longest path of a Unix socket on Linux, see unix(7).
+const maxSocketPath = 107
+
+func (l *loader) checkAddresses(root strict.Value) {
+	if v := root.Get("listen"); v.Kind() == strict.Text && l.cfg.Listen != "" {
+		if message := badAddress(l.cfg.Listen); message != "" {
+			v.Problem(`write host:port such as 127.0.0.1:9440, or "" for none`, "listen: %s", message)
+		}
+	}
+	at := root.Get("control")
+	if l.cfg.Control == "" {
+		l.cfg.Control = settings.Path(filepath.Join(filepath.Dir(string(l.cfg.State)), controlSocket))
+		at = root.Get("state")
+	}
+	if n := len(l.cfg.Control); n > maxSocketPath && at.Kind() == strict.Text {
+		at.Problem("set control to a shorter path",
+			"control: the path of the socket has %d bytes, Linux takes %d", n, maxSocketPath)
+	}
+}
+
+// badAddress says what is wrong with a listen address; names are not looked up.
+func badAddress(address string) string {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return strconv.Quote(short(address)) + " is not an address"
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 && port != "0" {
+		return strconv.Quote(short(port)) + " is not a port"
+	}
+	return ""
+}
