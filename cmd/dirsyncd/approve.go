@@ -25,9 +25,9 @@ meanwhile, nothing is done and the command fails.
 	}
 	cmd.RunE = sh.with(toChange, func(ctx context.Context, ops api.Operations, args []string) error {
 		line := sh.progressLine()
-		line.show("applying the plan")
+		line.Show("applying the plan")
 		result, err := ops.Approve(ctx, args[0])
-		line.clear()
+		line.Clear()
 		if err != nil {
 			return err
 		}
@@ -53,11 +53,11 @@ Exit codes: 0 discarded, 1 failed, 2 wrong usage or no such plan.`,
 			return err
 		}
 		if sh.opts.json {
-			return sh.out.json(struct {
+			return sh.out.JSON(struct {
 				Discarded string `json:"discarded"`
 			}{args[0]})
 		}
-		sh.out.line("discarded %s; the next run reads the source in full", args[0])
+		sh.out.Line("discarded %s; the next run reads the source in full", args[0])
 		return nil
 	})
 	return cmd

@@ -10,6 +10,7 @@ import (
 	"github.com/robfig/cron/v3"
 	"github.com/spf13/cobra"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/config"
 )
 
@@ -55,7 +56,7 @@ Exit codes: 0 good, 1 a probe failed, 2 the configuration has problems.`,
 			report.OK = probeOK(report.Probe)
 		}
 		if sh.opts.json {
-			if err := sh.out.json(report); err != nil {
+			if err := sh.out.JSON(report); err != nil {
 				return err
 			}
 		}
@@ -108,7 +109,7 @@ func (sh *shell) reportProblems(err error) error {
 	if len(bad.Problems) > 0 {
 		report.File = bad.Problems[0].File
 	}
-	if err := sh.out.json(report); err != nil {
+	if err := sh.out.JSON(report); err != nil {
 		return err
 	}
 	return exitStatus(exitUsage)
@@ -116,13 +117,13 @@ func (sh *shell) reportProblems(err error) error {
 
 func (sh *shell) printConfig(cfg *config.Config) error {
 	if sh.opts.json {
-		return sh.out.json(json.Marshaler(cfg))
+		return sh.out.JSON(json.Marshaler(cfg))
 	}
 	text, err := cfg.Print()
 	if err != nil {
 		return err
 	}
-	sh.out.write(string(text))
+	sh.out.Raw(string(text))
 	return nil
 }
 
@@ -156,43 +157,43 @@ func (sh *shell) next(s cron.Schedule, zone *time.Location) time.Time {
 
 func (sh *shell) showReport(r *checkReport) {
 	out := sh.out
-	out.line("%s is good: %s, %s", r.File, many(len(r.Connections), "connection"), many(len(r.Targets), "target"))
-	out.line("")
-	parts := &table{columns: []column{shrink("CONNECTION"), left("CONNECTOR"), shrink("MAPPING"), left("TARGETS")}}
-	times := &table{columns: []column{shrink("CONNECTION"), left("READS"), shrink("WHEN"), left("NEXT")}}
+	out.Line("%s is good: %s, %s", r.File, term.Many(len(r.Connections), "connection"), term.Many(len(r.Targets), "target"))
+	out.Line("")
+	parts := &term.Table{Columns: []term.Column{term.Shrink("CONNECTION"), term.Left("CONNECTOR"), term.Shrink("MAPPING"), term.Left("TARGETS")}}
+	times := &term.Table{Columns: []term.Column{term.Shrink("CONNECTION"), term.Left("READS"), term.Shrink("WHEN"), term.Left("NEXT")}}
 	for i := range r.Connections {
 		c := &r.Connections[i]
-		parts.add(c.Name, c.Connector, c.Mapping, strings.Join(c.Targets, ", "))
+		parts.Add(c.Name, c.Connector, c.Mapping, strings.Join(c.Targets, ", "))
 		sh.addTimes(times, c)
 	}
-	out.table(parts)
-	out.line("")
-	out.table(times)
+	out.Table(parts)
+	out.Line("")
+	out.Table(times)
 	if len(r.Warnings) > 0 {
-		out.line("")
+		out.Line("")
 		for _, w := range r.Warnings {
-			out.paraStyled(yellow, "warning: ", problemText(w))
-			out.hint(w.Hint)
+			out.ParaStyled(term.Yellow, "warning: ", problemText(w))
+			out.Hint(w.Hint)
 		}
 	}
 }
 
 // addTimes adds a row for each of a connection's schedules.
-func (sh *shell) addTimes(t *table, c *checkConnection) {
+func (sh *shell) addTimes(t *term.Table, c *checkConnection) {
 	if c.Schedule == "" && c.Full == "" {
-		t.add(c.Name, "changes", scheduleWords(""), "`dirsyncd sync` or a signal")
+		t.Add(c.Name, "changes", term.Schedule(""), "`dirsyncd sync` or a signal")
 		return
 	}
 	name := c.Name
 	if c.Schedule != "" {
-		t.add(name, "changes", scheduleWords(c.Schedule), sh.moment(c.Next))
+		t.Add(name, "changes", term.Schedule(c.Schedule), sh.moment(c.Next))
 		name = ""
 	}
 	if c.Full != "" {
-		t.add(name, "all", scheduleWords(c.Full), sh.moment(c.NextFull))
+		t.Add(name, "all", term.Schedule(c.Full), sh.moment(c.NextFull))
 	}
 	if c.Jitter != "" {
-		t.remark(dim, "each starts up to "+c.Jitter+" later, at random")
+		t.Remark(term.Dim, "each starts up to "+c.Jitter+" later, at random")
 	}
 }
 
@@ -211,15 +212,15 @@ func (sh *shell) moment(t time.Time) string {
 // runProbe asks sources and targets and shows what they said.
 func (sh *shell) runProbe(ctx context.Context, cfg *config.Config) ([]probeResult, error) {
 	line := sh.progressLine()
-	line.show("asking sources and targets")
+	line.Show("asking sources and targets")
 	results, err := sh.probe(ctx, cfg)
-	line.clear()
+	line.Clear()
 	if err != nil || sh.opts.json {
 		return results, err
 	}
 	for _, r := range results {
-		sh.out.line("")
-		sh.out.line("%s", sh.out.paint(bold, r.Kind+" "+r.Name))
+		sh.out.Line("")
+		sh.out.Line("%s", sh.out.Paint(term.Bold, r.Kind+" "+r.Name))
 		for _, f := range r.Findings {
 			text := f.Subject
 			if f.Detail != "" {
@@ -239,12 +240,12 @@ func (sh *shell) runProbe(ctx context.Context, cfg *config.Config) ([]probeResul
 
 func (sh *shell) finding(ok bool, text, hint string) {
 	if ok {
-		sh.out.mark(green, "  OK    ", text)
+		sh.out.Mark(term.Green, "  OK    ", text)
 		return
 	}
-	sh.out.mark(red, "  FAIL  ", text)
+	sh.out.Mark(term.Red, "  FAIL  ", text)
 	if hint != "" {
-		sh.out.para("        → ", hint)
+		sh.out.Para("        → ", hint)
 	}
 }
 

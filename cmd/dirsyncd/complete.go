@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/config"
@@ -93,7 +94,7 @@ func (sh *shell) completeParked(_ *cobra.Command, args []string, _ string) (comp
 	sh.daemonOnly(func(ctx context.Context, ops api.Operations) {
 		items, _ := ops.Parked(ctx)
 		for _, item := range items {
-			ids = append(ids, cobra.CompletionWithDesc(item.ID, cutShort(clean(item.Subject), 40)))
+			ids = append(ids, cobra.CompletionWithDesc(item.ID, term.CutShort(term.Clean(item.Subject), 40)))
 		}
 	})
 	return without(ids, args), noFiles

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/connectors/sim/ldapsim"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/fault"
@@ -51,7 +52,7 @@ Exit codes: 0 all went as told, 1 it did not.`,
 // demo is a running demonstration.
 type demo struct {
 	sh     *shell
-	out    *printer
+	out    *term.Printer
 	dir    string
 	server *ldapsim.Server
 	cloud  cloud
@@ -180,9 +181,9 @@ func (d *demo) path(name string) string { return filepath.Join(d.dir, name) }
 // title begins a step.
 func (d *demo) title(title, format string, args ...any) {
 	d.step++
-	d.out.line("")
-	d.out.line("%s", d.out.paint(bold, fmt.Sprintf("%d  %s", d.step, title)))
-	d.out.line("   "+format, args...)
+	d.out.Line("")
+	d.out.Line("%s", d.out.Paint(term.Bold, fmt.Sprintf("%d  %s", d.step, title)))
+	d.out.Line("   "+format, args...)
 }
 
 // sync runs the connection and shows what came of it.
@@ -195,39 +196,30 @@ func (d *demo) sync(ctx context.Context, full bool) (api.Run, error) {
 		return api.Run{}, fmt.Errorf("the demonstration had %d runs at once", len(result.Runs))
 	}
 	run := result.Runs[0]
-	d.out.line("   $ dirsyncd sync")
-	d.out.line("     %s: %s", d.outcome(run), d.summary(run))
+	d.out.Line("   $ dirsyncd sync")
+	d.out.Line("     %s: %s", d.outcome(run), d.summary(run))
 	for _, note := range run.Notes {
-		d.out.line("     note: %s", note)
+		d.out.Line("     note: %s", note)
 	}
 	if run.Error != "" {
-		d.out.line("     error: %s", run.Error)
+		d.out.Line("     error: %s", run.Error)
 	}
 	for _, reason := range run.HeldReasons {
-		d.out.line("     held: %s", reason)
+		d.out.Line("     held: %s", reason)
 	}
 	return run, d.showEvents()
 }
 
-func (d *demo) outcome(run api.Run) painted { return d.out.paint(outcomeStyle(run), run.Outcome) }
-
-func outcomeStyle(run api.Run) style {
-	switch run.Outcome {
-	case "failed":
-		return red
-	case "held", "parked":
-		return yellow
-	default:
-		return green
-	}
+func (d *demo) outcome(run api.Run) term.Painted {
+	return d.out.Paint(term.State(run.Outcome).Style, run.Outcome)
 }
 
 func (d *demo) summary(run api.Run) string {
-	parts := []string{fmt.Sprintf("%s read, %s new or changed, %s gone", many(run.Read, "object"), number(run.Changed), number(run.Removed))}
+	parts := []string{fmt.Sprintf("%s read, %s new or changed, %s gone", term.Many(run.Read, "object"), term.Number(run.Changed), term.Number(run.Removed))}
 	for _, kind := range []string{"user", "agent", "group"} {
 		for _, op := range []string{"create", "update", "deactivate", "reactivate"} {
 			if n := run.Counts[kind][op]; n > 0 {
-				parts = append(parts, op+" "+many(n, kind))
+				parts = append(parts, op+" "+term.Many(n, kind))
 			}
 		}
 	}
@@ -256,16 +248,16 @@ func (d *demo) showEvents() error {
 		lines = append(lines, sc.Text())
 	}
 	if len(lines) == 0 {
-		d.out.line("     journal: no event")
+		d.out.Line("     journal: no event")
 		return nil
 	}
-	d.out.line("     journal: %s", many(len(lines), "event"))
+	d.out.Line("     journal: %s", term.Many(len(lines), "event"))
 	for i, line := range lines {
 		if i == fewEvents {
-			d.out.line("       … and %s more", number(len(lines)-fewEvents))
+			d.out.Line("       … and %s more", term.Number(len(lines)-fewEvents))
 			break
 		}
-		d.out.line("       %s", inWords(line))
+		d.out.Line("       %s", inWords(line))
 	}
 	return nil
 }

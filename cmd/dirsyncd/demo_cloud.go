@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/connectors/sim/googlesim"
 	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/connectors/sim/oktasim"
@@ -204,19 +205,19 @@ func (d *demo) syncAll(ctx context.Context) ([]api.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.out.line("   $ dirsyncd sync")
-	t := &table{indent: "     ", columns: []column{left("CONNECTION"), shrink("TENANT"), left("OUTCOME"), right("REQUESTS"), right("READ"), left("RECORDS CREATED")}}
+	d.out.Line("   $ dirsyncd sync")
+	t := &term.Table{Indent: "     ", Columns: []term.Column{term.Left("CONNECTION"), term.Shrink("TENANT"), term.Left("OUTCOME"), term.Right("REQUESTS"), term.Right("READ"), term.Left("RECORDS CREATED")}}
 	for _, run := range result.Runs {
 		name := run.TenantName
 		if name == "" {
 			name = run.Tenant
 		}
-		t.add(run.Connection, name, cell{run.Outcome, outcomeStyle(run)}, number(run.Requests), number(run.Read), created(run))
+		t.Add(run.Connection, name, term.State(run.Outcome), term.Number(run.Requests), term.Number(run.Read), created(run))
 	}
-	d.out.table(t)
+	d.out.Table(t)
 	for _, run := range result.Runs {
 		if run.Error != "" {
-			d.out.para("     ", run.Error)
+			d.out.Para("     ", run.Error)
 		}
 	}
 	if info, err := os.Stat(d.path("changes.jsonl")); err == nil {
@@ -229,7 +230,7 @@ func created(run api.Run) string {
 	var parts []string
 	for _, kind := range []string{"customer", "user", "agent", "group", "licence", "asset"} {
 		if n := run.Counts[kind]["create"]; n > 0 {
-			parts = append(parts, many(n, kind))
+			parts = append(parts, term.Many(n, kind))
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/connectors/sim/ldapsim"
 )
 
@@ -85,7 +86,7 @@ func (d *demo) brokenAnswer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.out.line("     Nobody was removed. Stale is better than wrong.")
+	d.out.Line("     Nobody was removed. Stale is better than wrong.")
 	return expect("half an answer removes nobody", run.Outcome == "failed")
 }
 
@@ -100,7 +101,7 @@ func (d *demo) emptyAnswer(ctx context.Context) error {
 	if err := expect("an empty answer removes nobody", run.Outcome == "held"); err != nil {
 		return err
 	}
-	d.out.line("   The server is well again:")
+	d.out.Line("   The server is well again:")
 	run, err = d.sync(ctx, false)
 	if err != nil {
 		return err
@@ -120,8 +121,8 @@ func (d *demo) massRemoval(ctx context.Context) error {
 	if err := expect("a mass removal is held", run.Outcome == "held" && run.Held != ""); err != nil {
 		return err
 	}
-	d.out.line("   The plan waits. Once somebody looked at it and says that it is meant so:")
-	d.out.line("   $ dirsyncd approve %s", run.Held)
+	d.out.Line("   The plan waits. Once somebody looked at it and says that it is meant so:")
+	d.out.Line("   $ dirsyncd approve %s", run.Held)
 	result, err := d.ops.Approve(ctx, run.Held)
 	if err != nil {
 		return err
@@ -129,7 +130,7 @@ func (d *demo) massRemoval(ctx context.Context) error {
 	if len(result.Runs) != 1 || result.Runs[0].Outcome != "clean" {
 		return errors.New("the demonstration did not go as planned: an approved plan goes ahead")
 	}
-	d.out.line("     %s: %s", d.outcome(result.Runs[0]), d.summary(result.Runs[0]))
+	d.out.Line("     %s: %s", d.outcome(result.Runs[0]), d.summary(result.Runs[0]))
 	return d.showEvents()
 }
 
@@ -149,12 +150,12 @@ func (d *demo) explain(ctx context.Context) error {
 	r := reasons[0]
 	d.agent, _ = r.Object["email"].(string)
 	for _, f := range r.Fields {
-		d.out.line("     %-6s %-28v %s", f.Field, f.Value, f.Expression)
+		d.out.Line("     %-6s %-28v %s", f.Field, f.Value, f.Expression)
 	}
 	for _, rule := range r.Rules {
-		d.out.line("     rule %q: %s", rule.Rule, rule.Outcome)
+		d.out.Line("     rule %q: %s", rule.Rule, rule.Outcome)
 	}
-	d.out.line("     groups: %s", strings.Join(r.Groups, ", "))
+	d.out.Line("     groups: %s", strings.Join(r.Groups, ", "))
 	return nil
 }
 
@@ -180,15 +181,15 @@ func (d *demo) agentKey() (string, error) {
 
 func (d *demo) goodbye(serve bool) {
 	cfg, self := "--config "+d.path("config.yaml"), invocation(os.Args[0], executable())
-	d.out.line("")
-	d.out.line("%s", d.out.paint(bold, "Everything is in "+d.dir))
-	d.out.line("   configuration, state and journal (changes.jsonl). Try on it:")
+	d.out.Line("")
+	d.out.Line("%s", d.out.Paint(term.Bold, "Everything is in "+d.dir))
+	d.out.Line("   configuration, state and journal (changes.jsonl). Try on it:")
 	for _, command := range []string{"status", "runs", "check", "why agent " + d.agent, "parked list", "plan --offline"} {
-		d.out.line("   %s %s %s", self, command, cfg)
+		d.out.Line("   %s %s %s", self, command, cfg)
 	}
 	if serve {
-		d.out.line("   The servers answer until you interrupt; `sync` and `plan` work, too.")
+		d.out.Line("   The servers answer until you interrupt; `sync` and `plan` work, too.")
 		return
 	}
-	d.out.line("   The servers have ended; `%s demo --serve` keeps them for `sync` and `run`.", self)
+	d.out.Line("   The servers have ended; `%s demo --serve` keeps them for `sync` and `run`.", self)
 }

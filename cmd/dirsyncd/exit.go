@@ -67,14 +67,14 @@ func (sh *shell) complain(err error) {
 	case err == nil, errors.As(err, &status):
 	case errors.As(err, &problems):
 		for _, p := range problems.Problems {
-			sh.err.remark(problemText(p), p.Hint)
+			sh.err.Remark(problemText(p), p.Hint)
 		}
 	case errors.As(err, &usage):
-		sh.err.remark("dirsyncd: "+usage.text, usage.hint)
+		sh.err.Remark("dirsyncd: "+usage.text, usage.hint)
 	case errors.Is(err, context.Canceled):
-		sh.err.remark("dirsyncd: stopped", fault.Hint(err))
+		sh.err.Remark("dirsyncd: stopped", fault.Hint(err))
 	default:
-		sh.err.remark("dirsyncd: "+fault.Text(err), fault.Hint(err))
+		sh.err.Remark("dirsyncd: "+fault.Text(err), fault.Hint(err))
 	}
 }
 

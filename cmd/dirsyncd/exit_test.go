@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
@@ -166,7 +167,7 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on 
 func TestOutputThatCannotBeWritten(t *testing.T) {
 	for _, args := range []string{"status", "status --json", "plan", "plan --json", "rules list"} {
 		c := newCommandLine(t, sample())
-		c.out = newPrinter(full{})
+		c.out = term.New(full{})
 		if code := c.run(strings.Fields(args)...); code == exitClean {
 			t.Errorf("%s: passed for success", args)
 		}

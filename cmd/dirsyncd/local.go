@@ -41,7 +41,7 @@ func (sh *shell) local(ctx context.Context, cfg *config.Config, need access) (ap
 		none := missing(file)
 		ops, done, err := sh.openLocal(ctx, cfg, log)
 		if err == nil && none && !sh.opts.verbose { // else the log says it
-			sh.err.remark("dirsyncd: "+file+": "+newState, hintNewState)
+			sh.err.Remark("dirsyncd: "+file+": "+newState, hintNewState)
 		}
 		return ops, done, err
 	case toChange:
@@ -54,7 +54,7 @@ func (sh *shell) local(ctx context.Context, cfg *config.Config, need access) (ap
 			return ops, done, err
 		}
 	}
-	sh.err.remark("dirsyncd: "+noState+file, hintNoState)
+	sh.err.Remark("dirsyncd: "+noState+file, hintNoState)
 	return emptyLocal(cfg, log)
 }
 

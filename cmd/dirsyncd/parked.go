@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
 )
 
@@ -42,7 +43,7 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 			return err
 		}
 		if sh.opts.json {
-			return sh.out.json(append([]api.ParkedItem{}, items...))
+			return sh.out.JSON(append([]api.ParkedItem{}, items...))
 		}
 		sh.showParked(items)
 		return nil
@@ -53,7 +54,7 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 // showParked gives every item its own paragraph: reasons are sentences, and keys are long.
 func (sh *shell) showParked(items []api.ParkedItem) {
 	if len(items) == 0 {
-		sh.out.line("nothing is parked")
+		sh.out.Line("nothing is parked")
 		return
 	}
 	for i := range items {
@@ -62,14 +63,14 @@ func (sh *shell) showParked(items []api.ParkedItem) {
 		if item.Op != "" {
 			what = item.Op + " " + what
 		}
-		sh.out.line("%s  %s  %s", sh.out.paint(bold, item.ID), sh.ago(item.Since), parkedWhere(item))
-		sh.out.para("  ", what)
-		sh.out.paraStyled(yellow, "  ", item.Class+": "+item.Reason)
+		sh.out.Line("%s  %s  %s", sh.out.Paint(term.Bold, item.ID), sh.ago(item.Since), parkedWhere(item))
+		sh.out.Para("  ", what)
+		sh.out.ParaStyled(term.Yellow, "  ", item.Class+": "+item.Reason)
 	}
-	sh.out.line("")
-	sh.out.line("%s", many(len(items), "item")+" parked")
-	sh.out.line("  → dirsyncd parked replay ID…   when the cause is gone")
-	sh.out.line("    dirsyncd parked drop ID…     to forget them")
+	sh.out.Line("")
+	sh.out.Line("%s", term.Many(len(items), "item")+" parked")
+	sh.out.Line("  → dirsyncd parked replay ID…   when the cause is gone")
+	sh.out.Line("    dirsyncd parked drop ID…     to forget them")
 }
 
 func parkedWhere(item *api.ParkedItem) string {
@@ -134,7 +135,7 @@ func (sh *shell) parkedAgain(ctx context.Context, ops api.Operations, before []a
 		return nil
 	}
 	if !sh.opts.json {
-		sh.out.line("%s parked again:", many(len(after), "item"))
+		sh.out.Line("%s parked again:", term.Many(len(after), "item"))
 		sh.showParked(after)
 	}
 	return exitStatus(exitParked)
@@ -186,8 +187,8 @@ func (sh *shell) showFound(verb string, n int, err error) error {
 		return err
 	}
 	if sh.opts.json {
-		return sh.out.json(map[string]int{verb: n})
+		return sh.out.JSON(map[string]int{verb: n})
 	}
-	sh.out.line("%s %s", verb, many(n, "item"))
+	sh.out.Line("%s %s", verb, term.Many(n, "item"))
 	return nil
 }

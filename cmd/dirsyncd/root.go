@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/settings/strict"
@@ -28,7 +29,7 @@ type options struct {
 // shell is what all commands share: where they write, and the doors to the rest of the program.
 type shell struct {
 	opts     options
-	out, err *printer
+	out, err *term.Printer
 	now      func() time.Time
 	zone     *time.Location // in which times are shown
 
@@ -42,7 +43,7 @@ type shell struct {
 
 func newShell(out, err io.Writer) *shell {
 	return &shell{
-		out: newPrinter(out), err: newPrinter(err), now: time.Now, zone: time.Local,
+		out: term.New(out), err: term.New(err), now: time.Now, zone: time.Local,
 		load:      func(file string) (*config.Config, error) { return config.Load(file, configParts()) },
 		openLocal: openLocal, readLocal: readLocal, probe: probe, daemon: runDaemon,
 	}
@@ -52,15 +53,15 @@ func newShell(out, err io.Writer) *shell {
 func execute(ctx context.Context, sh *shell, args []string) int {
 	root := newRoot(sh)
 	root.SetArgs(args)
-	root.SetOut(sh.out.w)
-	root.SetErr(sh.err.w)
+	root.SetOut(sh.out.W)
+	root.SetErr(sh.err.W)
 	root.InitDefaultCompletionCmd()
 	if cmd, _, err := root.Find([]string{"completion"}); err == nil {
 		asGroup(cmd)
 	}
 	err := root.ExecuteContext(ctx)
 	if err == nil {
-		err = sh.out.err // a full disk or a closed pipe must not pass for success
+		err = sh.out.Err() // a full disk or a closed pipe must not pass for success
 	}
 	sh.complain(err)
 	return exitCode(err)
@@ -108,7 +109,7 @@ Every command works alone and, when the daemon runs, through the daemon.`,
 // usageTemplate keeps help within the usual width, and does not offer groups of commands as commands.
 func usageTemplate(usual string) string {
 	return strings.NewReplacer(
-		".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", defaultWidth),
+		".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", term.DefaultWidth),
 		"{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}",
 	).Replace(usual)
 }
@@ -173,14 +174,14 @@ func (sh *shell) loadConfig() (*config.Config, error) {
 
 // newLogger makes the logger of a configuration, whose level can be changed: text where somebody watches, JSON where a
 // machine does.
-func newLogger(cfg config.Log, w *printer) (*slog.Logger, *slog.LevelVar) {
+func newLogger(cfg config.Log, w *term.Printer) (*slog.Logger, *slog.LevelVar) {
 	level := new(slog.LevelVar)
 	level.Set(cfg.Level.Slog())
 	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: logAttr}
-	if cfg.Format == "json" || cfg.Format == "auto" && !w.terminal {
-		return slog.New(slog.NewJSONHandler(w.w, opts)), level
+	if cfg.Format == "json" || cfg.Format == "auto" && !w.Terminal {
+		return slog.New(slog.NewJSONHandler(w.W, opts)), level
 	}
-	return slog.New(slog.NewTextHandler(w.w, opts)), level
+	return slog.New(slog.NewTextHandler(w.W, opts)), level
 }
 
 // commandLogger is the log of a command that works alone. Its output says what matters.
@@ -188,5 +189,5 @@ func (sh *shell) commandLogger() *slog.Logger {
 	if !sh.opts.verbose {
 		return quiet()
 	}
-	return slog.New(slog.NewTextHandler(sh.err.w, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: logAttr}))
+	return slog.New(slog.NewTextHandler(sh.err.W, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: logAttr}))
 }

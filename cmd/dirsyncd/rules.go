@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
@@ -185,33 +186,33 @@ func (sh *shell) showCases(results []fileResult) error {
 		code = exitFailed
 	}
 	if sh.opts.json {
-		if err := sh.out.json(results); err != nil {
+		if err := sh.out.JSON(results); err != nil {
 			return err
 		}
 		return finished(code)
 	}
 	for _, r := range results {
-		sh.out.line("%s, mapping %s", sh.out.paint(bold, r.File), r.Mapping)
+		sh.out.Line("%s, mapping %s", sh.out.Paint(term.Bold, r.File), r.Mapping)
 		for i := range r.Cases {
 			sh.showCase(&r.Cases[i])
 		}
 	}
-	sh.out.line("")
-	sh.out.line("%s passed, %s failed", number(passed), number(failed))
+	sh.out.Line("")
+	sh.out.Line("%s passed, %s failed", term.Number(passed), term.Number(failed))
 	return finished(code)
 }
 
 func (sh *shell) showCase(c *caseLine) {
 	if c.Passed {
-		sh.out.mark(green, "  PASS  ", c.Name)
+		sh.out.Mark(term.Green, "  PASS  ", c.Name)
 		return
 	}
-	sh.out.mark(red, "  FAIL  ", c.Name)
+	sh.out.Mark(term.Red, "  FAIL  ", c.Name)
 	if c.Error != "" {
-		sh.out.para("        ", c.Error)
+		sh.out.Para("        ", c.Error)
 	}
 	for _, d := range c.Differences {
-		sh.out.para("        ", d)
+		sh.out.Para("        ", d)
 	}
 }
 
@@ -228,7 +229,7 @@ Exit codes: 0, or 2 for wrong usage.`,
 		Args: takes(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error {
 			if sh.opts.json {
-				return sh.out.json(struct {
+				return sh.out.JSON(struct {
 					Person    []typedName        `json:"person"`
 					Group     []typedName        `json:"group"`
 					Licence   []typedName        `json:"licence"`
@@ -264,22 +265,22 @@ func namesOf(kind directory.Kind) []typedName {
 }
 
 func (sh *shell) showNames(of string, names []mapping.Name) {
-	sh.out.line("%s", sh.out.paint(bold, "Names "+of))
-	t := &table{indent: "  ", columns: []column{left(""), left(""), left("")}}
+	sh.out.Line("%s", sh.out.Paint(term.Bold, "Names "+of))
+	t := &term.Table{Indent: "  ", Columns: []term.Column{term.Left(""), term.Left(""), term.Left("")}}
 	for _, n := range names {
-		t.add(n.Name, cell{n.TypeWord(), dim}, n.Help)
+		t.Add(n.Name, term.Dim.Cell(n.TypeWord()), n.Help)
 	}
-	sh.out.table(t)
-	sh.out.line("")
+	sh.out.Table(t)
+	sh.out.Line("")
 }
 
 func (sh *shell) showFunctions() {
-	sh.out.line("%s", sh.out.paint(bold, "Functions"))
+	sh.out.Line("%s", sh.out.Paint(term.Bold, "Functions"))
 	for _, f := range mapping.Functions() {
-		sh.out.para("  ", f.Signature)
-		sh.out.para("      ", f.Help)
+		sh.out.Para("  ", f.Signature)
+		sh.out.Para("      ", f.Help)
 		for _, e := range f.Examples {
-			sh.out.paraStyled(dim, "      ", e.Expression+"  →  "+e.Result)
+			sh.out.ParaStyled(term.Dim, "      ", e.Expression+"  →  "+e.Result)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/schedule"
 )
@@ -44,7 +45,7 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 			return err
 		}
 		if sh.opts.json {
-			return sh.out.json(append([]api.Run{}, runs...))
+			return sh.out.JSON(append([]api.Run{}, runs...))
 		}
 		sh.showHistory(runs)
 		return nil
@@ -55,24 +56,24 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 
 func (sh *shell) showHistory(runs []api.Run) {
 	if len(runs) == 0 {
-		sh.out.line("no run is kept")
-		sh.out.hint("`dirsyncd sync` runs all connections now")
+		sh.out.Line("no run is kept")
+		sh.out.Hint("`dirsyncd sync` runs all connections now")
 		return
 	}
-	t := &table{columns: []column{
-		left("STARTED"), shrink("CONNECTION"), left("MODE"), left("OUTCOME"), right("TOOK"), left("CHANGES"),
+	t := &term.Table{Columns: []term.Column{
+		term.Left("STARTED"), term.Shrink("CONNECTION"), term.Left("MODE"), term.Left("OUTCOME"), term.Right("TOOK"), term.Left("CHANGES"),
 	}}
 	for i := range runs {
 		r := &runs[i]
-		t.add(sh.clock(r.Started), runPlace(r), r.Mode, outcome(r.Outcome), took(r), history(r))
+		t.Add(sh.clock(r.Started), runPlace(r), r.Mode, term.State(r.Outcome), took(r), history(r))
 		if r.Error != "" {
-			t.remark(red, r.Error)
+			t.Remark(term.Red, r.Error)
 		}
 		for _, note := range r.Notes {
-			t.remark(dim, note)
+			t.Remark(term.Dim, note)
 		}
 	}
-	sh.out.table(t)
+	sh.out.Table(t)
 }
 
 // history says what a run changed, and who asked for it when it was not the schedule.

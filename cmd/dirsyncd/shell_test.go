@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/api/apitest"
 	"dirsyncd/sync/api/socket"
@@ -37,7 +38,7 @@ func newCommandLine(t *testing.T, ops api.Operations) *commandLine {
 	c.shell = newShell(&c.stdout, &c.stderr)
 	c.now = func() time.Time { return testNow }
 	c.zone = time.UTC
-	c.out.width, c.err.width = defaultWidth, defaultWidth
+	c.out.Width, c.err.Width = term.DefaultWidth, term.DefaultWidth
 	c.openLocal = func(context.Context, *config.Config, *slog.Logger) (api.Operations, func(), error) {
 		t.Error("the state was opened although a daemon runs")
 		return ops, func() {}, nil
@@ -90,7 +91,7 @@ func (c *commandLine) run(args ...string) int {
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	for i, line := range strings.Split(got, "\n") {
-		if n := length(line); n > defaultWidth && strings.HasSuffix(name, ".txt") {
+		if n := term.Length(line); n > term.DefaultWidth && strings.HasSuffix(name, ".txt") {
 			t.Errorf("line %d has %d columns: %s", i+1, n, line)
 		}
 	}

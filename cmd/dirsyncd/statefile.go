@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/store/bolt"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/fault"
@@ -207,8 +208,8 @@ func notAState(err error) error {
 
 func (sh *shell) showState(r stateReport, word string) error {
 	if sh.opts.json {
-		return sh.out.json(r)
+		return sh.out.JSON(r)
 	}
-	sh.out.line("%s: %s, %s", r.File, sh.out.paint(green, word), fmt.Sprintf("%.1f MiB", float64(r.Bytes)/(1<<20)))
+	sh.out.Line("%s: %s, %s", r.File, sh.out.Paint(term.Green, word), fmt.Sprintf("%.1f MiB", float64(r.Bytes)/(1<<20)))
 	return nil
 }

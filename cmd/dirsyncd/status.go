@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/directory"
 )
@@ -36,7 +37,7 @@ or configuration.`,
 			return err
 		}
 		if sh.opts.json {
-			return sh.out.json(st)
+			return sh.out.JSON(st)
 		}
 		sh.showStatus(&st)
 		return nil
@@ -47,39 +48,39 @@ or configuration.`,
 func (sh *shell) showStatus(st *api.Status) {
 	out := sh.out
 	if st.Daemon {
-		running, since := out.paint(green, "running"), span(sh.now().Sub(st.Started))
-		out.line("dirsyncd %s is %s, pid %d, for %s", st.Version, running, st.PID, since)
+		running, since := out.Paint(term.Green, "running"), term.Span(sh.now().Sub(st.Started))
+		out.Line("dirsyncd %s is %s, pid %d, for %s", st.Version, running, st.PID, since)
 	} else {
-		out.line("%s; this is the stored state", out.paint(yellow, "no daemon is running"))
+		out.Line("%s; this is the stored state", out.Paint(term.Yellow, "no daemon is running"))
 	}
-	out.line("configuration  %s", st.Config)
-	out.line("state          %s", st.State)
+	out.Line("configuration  %s", st.Config)
+	out.Line("state          %s", st.State)
 	if st.Problem != "" {
-		out.line("")
-		out.paraStyled(red, "", "the last reload was refused, the configuration before it is in force:")
-		out.para("    ", st.Problem)
+		out.Line("")
+		out.ParaStyled(term.Red, "", "the last reload was refused, the configuration before it is in force:")
+		out.Para("    ", st.Problem)
 	}
-	out.line("")
+	out.Line("")
 	sh.connectionTable(st)
-	out.line("")
+	out.Line("")
 	sh.targetTable(st)
 	sh.troubles(st)
 }
 
 func (sh *shell) connectionTable(st *api.Status) {
-	t := &table{columns: []column{shrink("CONNECTION"), left("STATE"), left("AGREED"), left("NEXT"), left("HOLDS")}}
+	t := &term.Table{Columns: []term.Column{term.Shrink("CONNECTION"), term.Left("STATE"), term.Left("AGREED"), term.Left("NEXT"), term.Left("HOLDS")}}
 	for i := range st.Connections {
 		c := &st.Connections[i]
 		for j := range c.Tenants {
 			ten := &c.Tenants[j]
 			where := place(c.Name, ten.Tenant, ten.Name)
-			t.add(where, state(ten.State), sh.ago(ten.Proven), sh.nextRun(c, ten), holds(ten))
+			t.Add(where, term.State(ten.State), sh.ago(ten.Proven), sh.nextRun(c, ten), holds(ten))
 		}
 		if len(c.Tenants) == 0 {
-			t.add(c.Name, state("new"), "–", sh.nextRun(c, nil), "")
+			t.Add(c.Name, term.State("new"), "–", sh.nextRun(c, nil), "")
 		}
 	}
-	sh.out.table(t)
+	sh.out.Table(t)
 }
 
 // nextRun says when a tenant is read next: by its connection's schedule, or later where schedules leave it alone.
@@ -105,19 +106,6 @@ func (sh *shell) leftAlone(t *api.TenantStatus) bool {
 	return t != nil && t.Failing != nil && t.Failing.Retry.After(sh.now())
 }
 
-func state(word string) cell {
-	switch word {
-	case "ok":
-		return cell{word, green}
-	case "due", "held", "parked", "unknown":
-		return cell{word, yellow}
-	case "failing":
-		return cell{word, red}
-	default:
-		return cell{text: word}
-	}
-}
-
 func holds(t *api.TenantStatus) string {
 	objects := amounts(t.Objects, words(directory.Kinds()))
 	records := amounts(t.Records, words(directory.RecordKinds()))
@@ -132,22 +120,22 @@ func holds(t *api.TenantStatus) string {
 }
 
 func (sh *shell) targetTable(st *api.Status) {
-	t := &table{columns: []column{
-		shrink("TARGET"), left("KIND"), left("STATE"), right("WAITING"), left("OLDEST"), right("PARKED"),
+	t := &term.Table{Columns: []term.Column{
+		term.Shrink("TARGET"), term.Left("KIND"), term.Left("STATE"), term.Right("WAITING"), term.Left("OLDEST"), term.Right("PARKED"),
 	}}
 	for _, ts := range st.Targets {
 		look := targetState(ts.State, st.Daemon)
-		t.add(ts.Name, ts.Target, look, warnAbove0(ts.Waiting), sh.ago(ts.Oldest), warnAbove0(ts.Parked))
+		t.Add(ts.Name, ts.Target, look, warnAbove0(ts.Waiting), sh.ago(ts.Oldest), warnAbove0(ts.Parked))
 	}
-	sh.out.table(t)
+	sh.out.Table(t)
 }
 
 // targetState: without a daemon nobody talks to targets, and not to know is no trouble.
-func targetState(word string, daemon bool) cell {
+func targetState(word string, daemon bool) term.Cell {
 	if word == "unknown" && !daemon {
-		return cell{text: "–"}
+		return term.Plain.Cell("–")
 	}
-	return state(word)
+	return term.State(word)
 }
 
 // troubles says of everything that is not well what it is and what to do.
@@ -163,44 +151,44 @@ func (sh *shell) troubles(st *api.Status) {
 	}
 	for _, t := range st.Targets {
 		if t.Error != "" {
-			sh.out.line("")
-			sh.out.paraStyled(red, t.Name+" is failing ", "for "+rough(sh.now().Sub(t.Since))+": "+t.Error)
+			sh.out.Line("")
+			sh.out.ParaStyled(term.Red, t.Name+" is failing ", "for "+term.Rough(sh.now().Sub(t.Since))+": "+t.Error)
 			if !t.NextTry.IsZero() {
-				sh.out.hint("nothing is lost; the next try is " + sh.ago(t.NextTry))
+				sh.out.Hint("nothing is lost; the next try is " + sh.ago(t.NextTry))
 			}
 		}
 	}
 	if parked > 0 {
-		sh.out.line("")
-		sh.out.line("%s", many(parked, "item")+" parked")
-		sh.out.hint("`dirsyncd parked list` shows them and why")
+		sh.out.Line("")
+		sh.out.Line("%s", term.Many(parked, "item")+" parked")
+		sh.out.Hint("`dirsyncd parked list` shows them and why")
 	}
 }
 
 func (sh *shell) tenantTrouble(connection string, t *api.TenantStatus) {
 	where := place(connection, t.Tenant, t.Name)
 	if f := t.Failing; f != nil {
-		sh.out.line("")
-		text := fmt.Sprintf("for %s, %s in a row: %s", rough(sh.now().Sub(f.Since)), many(f.Runs, "run"), f.Text)
-		sh.out.paraStyled(red, where+" is failing ", text)
+		sh.out.Line("")
+		text := fmt.Sprintf("for %s, %s in a row: %s", term.Rough(sh.now().Sub(f.Since)), term.Many(f.Runs, "run"), f.Text)
+		sh.out.ParaStyled(term.Red, where+" is failing ", text)
 		if sh.leftAlone(t) {
-			sh.out.hint("schedules leave it alone until " + sh.clock(f.Retry) + " (" + sh.ago(f.Retry) + "), so that no account is locked; once the credentials are " +
+			sh.out.Hint("schedules leave it alone until " + sh.clock(f.Retry) + " (" + sh.ago(f.Retry) + "), so that no account is locked; once the credentials are " +
 				"right, reload the daemon or run `dirsyncd sync " + connection + "`")
 		}
 	}
 	if t.State == "due" {
-		sh.out.line("")
-		sh.out.para(where+": ", "the next run reads everything: "+t.FullNext)
-		sh.out.hint("until then, what is stored and what the source says may differ; `dirsyncd sync` runs it now")
+		sh.out.Line("")
+		sh.out.Para(where+": ", "the next run reads everything: "+t.FullNext)
+		sh.out.Hint("until then, what is stored and what the source says may differ; `dirsyncd sync` runs it now")
 	}
 	if h := t.Held; h != nil {
-		sh.out.line("")
-		since := rough(sh.now().Sub(h.Since))
+		sh.out.Line("")
+		since := term.Rough(sh.now().Sub(h.Since))
 		text := fmt.Sprintf("a plan has been held for %s: %s", since, counts(h.Counts, wouldHappen))
 		if h.RemovalsOnly {
 			text = fmt.Sprintf("removals have been held for %s; the rest of the plan was applied", since)
 		}
-		sh.out.para(where+": ", text)
+		sh.out.Para(where+": ", text)
 		sh.heldChoices(connection, h.Hash, h.Reasons)
 	}
 }

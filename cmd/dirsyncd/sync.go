@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
 )
 
@@ -34,9 +35,9 @@ at the next page; nothing that was stored is lost.
 		}
 		sh.remindOfReload(ctx, ops)
 		line := sh.progressLine()
-		line.show("starting")
+		line.Show("starting")
 		result, err := ops.Sync(ctx, api.SyncRequest{Connections: args, Full: full}, line.step)
-		line.clear()
+		line.Clear()
 		if err != nil {
 			return err
 		}
@@ -49,7 +50,7 @@ at the next page; nothing that was stored is lost.
 // remindOfReload says when what follows is not by the configuration on the disk.
 func (sh *shell) remindOfReload(ctx context.Context, ops api.Operations) {
 	if st, err := ops.Status(ctx); err == nil && st.Problem != "" {
-		sh.err.line("the last reload was refused, the configuration before it is in force; `dirsyncd status` says why")
+		sh.err.Line("the last reload was refused, the configuration before it is in force; `dirsyncd status` says why")
 	}
 }
 
@@ -59,7 +60,7 @@ func (sh *shell) showResult(result api.SyncResult) error {
 	if sh.opts.json {
 		result.Runs = append([]api.Run{}, result.Runs...)
 		result.Delivered = append([]api.Delivery{}, result.Delivered...)
-		if err := sh.out.json(result); err != nil {
+		if err := sh.out.JSON(result); err != nil {
 			return err
 		}
 		return finished(code)
@@ -67,9 +68,9 @@ func (sh *shell) showResult(result api.SyncResult) error {
 	sh.showRuns(result.Runs)
 	sh.showDelivered(result.Delivered)
 	if hasParked(result) {
-		sh.out.line("")
-		sh.out.line("something is parked")
-		sh.out.hint("`dirsyncd parked list` shows what and why")
+		sh.out.Line("")
+		sh.out.Line("something is parked")
+		sh.out.Hint("`dirsyncd parked list` shows what and why")
 	}
 	return finished(code)
 }
@@ -89,15 +90,15 @@ func hasParked(result api.SyncResult) bool {
 }
 
 func (sh *shell) showRuns(runs []api.Run) {
-	t := &table{columns: []column{
-		shrink("CONNECTION"), left("OUTCOME"), left("MODE"), right("READ"),
-		right("TOOK"), left("CHANGES"),
+	t := &term.Table{Columns: []term.Column{
+		term.Shrink("CONNECTION"), term.Left("OUTCOME"), term.Left("MODE"), term.Right("READ"),
+		term.Right("TOOK"), term.Left("CHANGES"),
 	}}
 	for i := range runs {
 		r := &runs[i]
-		t.add(runPlace(r), outcome(r.Outcome), r.Mode, number(r.Read), took(r), changes(r))
+		t.Add(runPlace(r), term.State(r.Outcome), r.Mode, term.Number(r.Read), took(r), changes(r))
 	}
-	sh.out.table(t)
+	sh.out.Table(t)
 	for i := range runs {
 		sh.showRemarks(&runs[i])
 	}
@@ -105,20 +106,7 @@ func (sh *shell) showRuns(runs []api.Run) {
 
 func runPlace(r *api.Run) string { return place(r.Connection, r.Tenant, r.TenantName) }
 
-func took(r *api.Run) string { return span(r.Ended.Sub(r.Started)) }
-
-func outcome(word string) cell {
-	switch word {
-	case api.Clean:
-		return cell{word, green}
-	case api.Held, api.Parked:
-		return cell{word, yellow}
-	case api.Failed:
-		return cell{word, red}
-	default:
-		return cell{text: word}
-	}
-}
+func took(r *api.Run) string { return term.Span(r.Ended.Sub(r.Started)) }
 
 // changes says in words what a run did to records, or would do if its plan were not held.
 func changes(r *api.Run) string {
@@ -138,16 +126,16 @@ func changes(r *api.Run) string {
 // showRemarks shows a run's notes, its error and its held plan.
 func (sh *shell) showRemarks(r *api.Run) {
 	for _, note := range r.Notes {
-		sh.out.line("")
-		sh.out.para(runPlace(r)+": ", note)
+		sh.out.Line("")
+		sh.out.Para(runPlace(r)+": ", note)
 	}
 	if r.Error != "" {
-		sh.out.line("")
-		sh.out.paraStyled(red, runPlace(r)+" failed: ", r.Error)
+		sh.out.Line("")
+		sh.out.ParaStyled(term.Red, runPlace(r)+" failed: ", r.Error)
 	}
 	if r.Held != "" {
-		sh.out.line("")
-		sh.out.para(runPlace(r)+": ", "the plan is held; nothing of what is held was delivered")
+		sh.out.Line("")
+		sh.out.Para(runPlace(r)+": ", "the plan is held; nothing of what is held was delivered")
 		sh.heldChoices(r.Connection, r.Held, r.HeldReasons)
 	}
 }
@@ -155,36 +143,36 @@ func (sh *shell) showRemarks(r *api.Run) {
 // heldChoices says why a plan is held and what can be done with it.
 func (sh *shell) heldChoices(connection, hash string, reasons []string) {
 	for _, reason := range reasons {
-		sh.out.paraStyled(yellow, "    it would ", reason)
+		sh.out.ParaStyled(term.Yellow, "    it would ", reason)
 	}
-	sh.out.line("  → dirsyncd plan --offline %s   to look at it", connection)
-	sh.out.line("    dirsyncd approve %s", hash)
-	sh.out.line("    dirsyncd discard %s", hash)
+	sh.out.Line("  → dirsyncd plan --offline %s   to look at it", connection)
+	sh.out.Line("    dirsyncd approve %s", hash)
+	sh.out.Line("    dirsyncd discard %s", hash)
 }
 
 func (sh *shell) showDelivered(list []api.Delivery) {
-	t := &table{columns: []column{
-		shrink("TARGET"), right("DELIVERED"), right("WAITING"), right("PARKED"),
+	t := &term.Table{Columns: []term.Column{
+		term.Shrink("TARGET"), term.Right("DELIVERED"), term.Right("WAITING"), term.Right("PARKED"),
 	}}
 	for _, d := range list {
-		t.add(d.Target, number(d.Delivered), warnAbove0(d.Waiting), warnAbove0(d.Parked))
+		t.Add(d.Target, term.Number(d.Delivered), warnAbove0(d.Waiting), warnAbove0(d.Parked))
 	}
 	if len(list) > 0 {
-		sh.out.line("")
+		sh.out.Line("")
 	}
-	sh.out.table(t)
+	sh.out.Table(t)
 	for _, d := range list {
 		if d.Error != "" {
-			sh.out.line("")
-			sh.out.paraStyled(red, d.Target+": ", d.Error)
-			sh.out.hint("what waits is tried again by the daemon and by the next sync")
+			sh.out.Line("")
+			sh.out.ParaStyled(term.Red, d.Target+": ", d.Error)
+			sh.out.Hint("what waits is tried again by the daemon and by the next sync")
 		}
 	}
 }
 
-func warnAbove0(n int) cell {
+func warnAbove0(n int) term.Cell {
 	if n > 0 {
-		return cell{number(n), yellow}
+		return term.Yellow.Cell(term.Number(n))
 	}
-	return cell{text: number(n)}
+	return term.Plain.Cell(term.Number(n))
 }

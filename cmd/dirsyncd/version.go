@@ -60,9 +60,9 @@ Exit codes: 0, or 2 for wrong usage.`,
 		RunE: func(*cobra.Command, []string) error {
 			b := buildOf(version)
 			if sh.opts.json {
-				return sh.out.json(b)
+				return sh.out.JSON(b)
 			}
-			sh.out.line("dirsyncd %s", b.Version)
+			sh.out.Line("dirsyncd %s", b.Version)
 			if b.Commit != "" {
 				text := "commit " + b.Commit
 				if b.Time != "" {
@@ -71,9 +71,9 @@ Exit codes: 0, or 2 for wrong usage.`,
 				if b.Modified {
 					text += ", modified"
 				}
-				sh.out.line("%s", text)
+				sh.out.Line("%s", text)
 			}
-			sh.out.line("built with %s for %s", b.Go, b.Platform)
+			sh.out.Line("built with %s for %s", b.Go, b.Platform)
 			return nil
 		},
 	}

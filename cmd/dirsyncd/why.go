@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/settings/strict"
 )
@@ -50,11 +51,11 @@ configuration.`,
 			return err
 		}
 		if sh.opts.json {
-			return sh.out.json(append([]api.Reason{}, reasons...))
+			return sh.out.JSON(append([]api.Reason{}, reasons...))
 		}
 		for i := range reasons {
 			if i > 0 {
-				sh.out.line("")
+				sh.out.Line("")
 			}
 			sh.showReason(&reasons[i])
 		}
@@ -65,9 +66,9 @@ configuration.`,
 
 func (sh *shell) showReason(r *api.Reason) {
 	out := sh.out
-	out.line("%s", out.paint(bold, r.Kind+" "+r.Key))
+	out.Line("%s", out.Paint(term.Bold, r.Kind+" "+r.Key))
 	if name, ok := r.Object["name"].(string); ok {
-		out.para("  ", name)
+		out.Para("  ", name)
 	}
 	sh.showRecord(r)
 	sh.showPending(r)
@@ -80,7 +81,7 @@ func (sh *shell) showReason(r *api.Reason) {
 func (sh *shell) showRecord(r *api.Reason) {
 	rec := r.Record
 	if rec == nil {
-		sh.out.para("  ", "the targets were never told of such a "+r.Kind)
+		sh.out.Para("  ", "the targets were never told of such a "+r.Kind)
 		sh.showOthers(r)
 		return
 	}
@@ -93,9 +94,9 @@ func (sh *shell) showRecord(r *api.Reason) {
 		text += fmt.Sprintf(", made by rule %q", rec.Rule)
 	}
 	if rec.Members > 0 {
-		text += ", " + many(rec.Members, "member")
+		text += ", " + term.Many(rec.Members, "member")
 	}
-	sh.out.para("  ", text)
+	sh.out.Para("  ", text)
 	sh.showOthers(r)
 }
 
@@ -106,29 +107,29 @@ func (sh *shell) showOthers(r *api.Reason) {
 		if o.Reason != "" {
 			text += " (" + o.Reason + ")"
 		}
-		sh.out.para("  ", text)
-		sh.out.hint("`dirsyncd why " + o.Kind + " " + o.Key + "` explains it")
+		sh.out.Para("  ", text)
+		sh.out.Hint("`dirsyncd why " + o.Kind + " " + o.Key + "` explains it")
 	}
 }
 
 // showPending says what stands between the object and the record.
 func (sh *shell) showPending(r *api.Reason) {
-	say := func(s style, format string, args ...any) {
-		sh.out.paraStyled(s, "  ", fmt.Sprintf(format, args...))
+	say := func(s term.Style, format string, args ...any) {
+		sh.out.ParaStyled(s, "  ", fmt.Sprintf(format, args...))
 	}
 	if r.Gone != "" && (r.Record == nil || r.Gone != r.Record.Reason) {
-		say(yellow, "gone: %s", r.Gone)
+		say(term.Yellow, "gone: %s", r.Gone)
 	}
 	if r.Held != "" {
-		say(yellow, "a change is held in plan %s; `dirsyncd status` says why", r.Held)
+		say(term.Yellow, "a change is held in plan %s; `dirsyncd status` says why", r.Held)
 	} else if r.Waiting {
-		say(yellow, "something changed that the next run settles")
+		say(term.Yellow, "something changed that the next run settles")
 	}
 	if r.Parked != "" {
-		say(red, "parked: %s", r.Parked)
+		say(term.Red, "parked: %s", r.Parked)
 	}
 	if r.Error != "" && r.Error != r.Parked {
-		say(red, "the rules fail: %s", r.Error)
+		say(term.Red, "the rules fail: %s", r.Error)
 	}
 }
 
@@ -158,16 +159,16 @@ func (sh *shell) showFields(r *api.Reason) {
 		return
 	}
 	slices.Sort(names)
-	sh.out.line("")
+	sh.out.Line("")
 	head := "VALUE AND WHERE IT CAME FROM"
 	if last {
 		head = "LAST VALUE"
 	}
-	t := &table{indent: "  ", columns: []column{shrink("FIELD"), left("SINCE"), left(head)}}
+	t := &term.Table{Indent: "  ", Columns: []term.Column{term.Shrink("FIELD"), term.Left("SINCE"), term.Left(head)}}
 	for _, name := range names {
 		f, isTold := told[name]
 		if last {
-			t.add(name, sh.ago(f.Since), value(f.Value))
+			t.Add(name, sh.ago(f.Since), term.Value(f.Value))
 			continue
 		}
 		trace, isTraced := traced[name]
@@ -175,38 +176,38 @@ func (sh *shell) showFields(r *api.Reason) {
 		if isTold {
 			since = sh.ago(f.Since)
 		}
-		t.add(name, since, fieldStory(f, isTold, trace, isTraced))
+		t.Add(name, since, fieldStory(f, isTold, trace, isTraced))
 	}
-	sh.out.table(t)
+	sh.out.Table(t)
 }
 
 // fieldStory tells a field in lines: its value, the expression with what it reads, and what would differ now.
 func fieldStory(f api.RecordField, told bool, trace api.FieldReason, traced bool) string {
 	var lines []string
 	if told {
-		lines = append(lines, value(f.Value))
+		lines = append(lines, term.Value(f.Value))
 	}
 	if !traced {
 		return strings.Join(append(lines, "no rule sets it any more"), "\n")
 	}
 	switch {
 	case !told:
-		lines = append(lines, "would be "+value(trace.Value))
-	case value(f.Value) == value(trace.Value):
+		lines = append(lines, "would be "+term.Value(trace.Value))
+	case term.Value(f.Value) == term.Value(trace.Value):
 	case trace.On == api.OnCreate:
-		lines = append(lines, "set on create only; would be "+value(trace.Value)+" now")
+		lines = append(lines, "set on create only; would be "+term.Value(trace.Value)+" now")
 	case trace.Value == nil || trace.Value == "":
 		lines = append(lines, "blank now; the last value is kept")
 	default:
-		lines = append(lines, "would be "+value(trace.Value)+" now")
+		lines = append(lines, "would be "+term.Value(trace.Value)+" now")
 	}
-	origin := value(trace.Expression)
+	origin := term.Value(trace.Expression)
 	if trace.From != "" {
 		origin += "   (" + trace.From + ")"
 	}
 	lines = append(lines, origin)
 	for _, name := range slices.Sorted(maps.Keys(trace.Sources)) {
-		lines = append(lines, "  "+name+": "+value(trace.Sources[name]))
+		lines = append(lines, "  "+name+": "+term.Value(trace.Sources[name]))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -215,37 +216,37 @@ func (sh *shell) showRules(r *api.Reason) {
 	if len(r.Rules) == 0 {
 		return
 	}
-	sh.out.line("")
-	t := &table{indent: "  ", columns: []column{shrink("RULE"), left("OUTCOME")}}
+	sh.out.Line("")
+	t := &term.Table{Indent: "  ", Columns: []term.Column{term.Shrink("RULE"), term.Left("OUTCOME")}}
 	for _, rule := range r.Rules {
-		look := dim
+		look := term.Dim
 		switch {
 		case rule.Outcome == "decided":
-			look = green
+			look = term.Green
 		case strings.HasPrefix(rule.Outcome, "failed"):
-			look = red
+			look = term.Red
 		}
 		text := rule.Outcome
 		if rule.When != "" {
 			text += ": " + rule.When
 		}
-		t.add(rule.Rule, cell{text, look})
+		t.Add(rule.Rule, look.Cell(text))
 	}
-	sh.out.table(t)
+	sh.out.Table(t)
 }
 
 func (sh *shell) showObject(r *api.Reason) {
 	if len(r.Object) == 0 && len(r.Groups) == 0 {
 		return
 	}
-	sh.out.line("")
-	t := &table{indent: "  ", columns: []column{shrink("SOURCE"), left("AS LAST SEEN AT " + place(r.Connection, r.Tenant, ""))}}
-	t.add("id", r.ID)
+	sh.out.Line("")
+	t := &term.Table{Indent: "  ", Columns: []term.Column{term.Shrink("SOURCE"), term.Left("AS LAST SEEN AT " + place(r.Connection, r.Tenant, ""))}}
+	t.Add("id", r.ID)
 	for _, name := range slices.Sorted(maps.Keys(r.Object)) {
-		t.add(name, value(r.Object[name]))
+		t.Add(name, term.Value(r.Object[name]))
 	}
 	if len(r.Groups) > 0 {
-		t.add("groups", strings.Join(r.Groups, ", "))
+		t.Add("groups", strings.Join(r.Groups, ", "))
 	}
-	sh.out.table(t)
+	sh.out.Table(t)
 }

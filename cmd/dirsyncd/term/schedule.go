@@ -1,4 +1,4 @@
-package main
+package term
 
 import (
 	"fmt"
@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// scheduleWords says in words when a schedule runs. What it has no words for stands as the operator wrote it.
-func scheduleWords(spec string) string {
+// Schedule says in words when a schedule runs. What it has no words for stands as the operator wrote it.
+func Schedule(spec string) string {
 	spec = strings.TrimSpace(spec)
 	if interval, ok := strings.CutPrefix(spec, "@every"); ok {
 		return "every " + strings.TrimSpace(interval)
