@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dirsyncd/cmd/dirsyncd/term"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 )
 
@@ -78,7 +79,7 @@ type checkReport struct {
 	Warnings    []config.Problem  `json:"warnings"`
 	Connections []checkConnection `json:"connections,omitempty"`
 	Targets     []checkTarget     `json:"targets,omitempty"`
-	Probe       []probeResult     `json:"probe,omitempty"`
+	Probe       []api.ProbeResult `json:"probe,omitempty"`
 }
 
 type checkConnection struct {
@@ -210,7 +211,7 @@ func (sh *shell) moment(t time.Time) string {
 }
 
 // runProbe asks sources and targets and shows what they said.
-func (sh *shell) runProbe(ctx context.Context, cfg *config.Config) ([]probeResult, error) {
+func (sh *shell) runProbe(ctx context.Context, cfg *config.Config) ([]api.ProbeResult, error) {
 	line := sh.progressLine()
 	line.Show("asking sources and targets")
 	results, err := sh.probe(ctx, cfg)
@@ -249,7 +250,7 @@ func (sh *shell) finding(ok bool, text, hint string) {
 	}
 }
 
-func probeOK(results []probeResult) bool {
+func probeOK(results []api.ProbeResult) bool {
 	for _, r := range results {
 		if r.Error != "" {
 			return false

@@ -3,15 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"dirsyncd/connectors"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/fault"
 )
 
 const goodConfig = `
@@ -136,8 +134,8 @@ func TestCheckProblems(t *testing.T) {
 }
 
 func TestCheckProbe(t *testing.T) {
-	answers := []probeResult{
-		{Name: "hq-ad", Kind: "connection", Findings: []connectors.Finding{
+	answers := []api.ProbeResult{
+		{Name: "hq-ad", Kind: "connection", Findings: []api.Finding{
 			{Subject: "server ldap://hq", OK: true, Detail: "answers"},
 			{Subject: "permission User.Read.All", Hint: "grant it in Entra and consent as an administrator of the tenant"},
 		}},
@@ -145,7 +143,7 @@ func TestCheckProbe(t *testing.T) {
 		{Name: "desk", Kind: "target", Error: "connect: desk.example.test: connection refused", Hint: "is it running?"},
 	}
 	c := withConfig(t, goodConfig)
-	c.probe = func(context.Context, *config.Config) ([]probeResult, error) { return answers, nil }
+	c.probe = func(context.Context, *config.Config) ([]api.ProbeResult, error) { return answers, nil }
 	if code := c.run("check", "--probe"); code != exitFailed {
 		t.Errorf("exit code %d", code)
 	}
@@ -162,13 +160,6 @@ func TestCheckProbe(t *testing.T) {
 		t.Errorf("exit code %d where all is well", code)
 	}
 	goldenFrom(t, "check-probe.txt", shown)
-}
-
-func TestProbeSaysAHintOnce(t *testing.T) {
-	r := probeResult{}.with(&fault.Error{Op: "check folder", Where: "/nonexist", Err: errors.New("no such folder"), Hint: "create the folder"})
-	if r.Error != "check folder: /nonexist: no such folder" || r.Hint != "create the folder" {
-		t.Errorf("%+v", r)
-	}
 }
 
 const cases = `

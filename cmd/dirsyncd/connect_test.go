@@ -11,6 +11,7 @@ import (
 
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
+	"dirsyncd/sync/service"
 )
 
 func TestWithoutDaemonTheStateIsOpened(t *testing.T) {
@@ -82,9 +83,9 @@ func TestInterruptedSync(t *testing.T) {
 
 func TestRunHandsOverConfiguration(t *testing.T) {
 	c := withConfig(t, "log: {format: json}\n"+goodConfig)
-	c.daemon = func(_ context.Context, start launch) error {
-		cfg, log := start.cfg, start.log
-		if start.level != nil {
+	c.daemon = func(_ context.Context, start service.Launch) error {
+		cfg, log := start.Config, start.Log
+		if start.Level != nil {
 			t.Error("a reload would change the level that -v asks for")
 		}
 		if cfg.Control != "elsewhere.sock" || cfg.Log.Level != "debug" {

@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"dirsyncd/store"
 	"dirsyncd/store/bolt"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
+	"dirsyncd/sync/service"
 )
 
 // access is what a command needs of the state where no daemon runs. Only what reads the sources for good may begin a
@@ -65,11 +67,23 @@ func missing(file string) bool {
 
 // openLocal opens the state for work, and begins it when there is none.
 func openLocal(_ context.Context, cfg *config.Config, log *slog.Logger) (api.Operations, func(), error) {
-	a, err := openApp(cfg, log, false)
+	st, err := openState(cfg, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.alone()
+	return inProcess(cfg, log, st)
+}
+
+// openState opens the state for work, and begins it when there is none.
+func openState(cfg *config.Config, log *slog.Logger) (store.Store, error) {
+	st, err := bolt.Open(string(cfg.State), bolt.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if st.Begun() {
+		log.Warn(newState, "state", string(cfg.State), "hint", hintNewState)
+	}
+	return st, nil
 }
 
 // readLocal opens a state that is there and leaves it as it is, so that one on a disk that takes no more writes can be
@@ -83,11 +97,7 @@ func readLocal(ctx context.Context, cfg *config.Config, log *slog.Logger) (api.O
 	case err != nil:
 		return nil, nil, err
 	}
-	a, err := newApp(cfg, log, st, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	return a.alone()
+	return inProcess(cfg, log, st)
 }
 
 // emptyLocal works on a state without anything in it that goes away with the process.
@@ -101,14 +111,14 @@ func emptyLocal(cfg *config.Config, log *slog.Logger) (api.Operations, func(), e
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := newApp(cfg, log, st, false)
+	return inProcess(cfg, log, st)
+}
+
+// inProcess is the service as one command uses it.
+func inProcess(cfg *config.Config, log *slog.Logger, st store.Store) (api.Operations, func(), error) {
+	s, err := service.New(cfg, service.Options{Parts: parts(), Store: st, Log: log, Version: version})
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.alone()
-}
-
-// alone is the program as one command uses it.
-func (a *app) alone() (api.Operations, func(), error) {
-	return &operations{app: a, base: context.Background()}, func() { _ = a.close() }, nil
+	return s, func() { _ = s.Close() }, nil
 }

@@ -15,6 +15,7 @@ import (
 	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
+	"dirsyncd/sync/service"
 	"dirsyncd/sync/settings/strict"
 )
 
@@ -37,15 +38,18 @@ type shell struct {
 	// openLocal opens the state for work, and begins it when there is none; readLocal only reads one that is there.
 	openLocal func(context.Context, *config.Config, *slog.Logger) (api.Operations, func(), error)
 	readLocal func(context.Context, *config.Config, *slog.Logger) (api.Operations, func(), error)
-	probe     func(context.Context, *config.Config) ([]probeResult, error)
-	daemon    func(context.Context, launch) error
+	probe     func(context.Context, *config.Config) ([]api.ProbeResult, error)
+	daemon    func(context.Context, service.Launch) error
 }
 
 func newShell(out, err io.Writer) *shell {
 	return &shell{
 		out: term.New(out), err: term.New(err), now: time.Now, zone: time.Local,
-		load:      func(file string) (*config.Config, error) { return config.Load(file, configParts()) },
-		openLocal: openLocal, readLocal: readLocal, probe: probe, daemon: runDaemon,
+		load:      func(file string) (*config.Config, error) { return config.Load(file, parts().Config()) },
+		openLocal: openLocal, readLocal: readLocal, daemon: runDaemon,
+		probe: func(ctx context.Context, cfg *config.Config) ([]api.ProbeResult, error) {
+			return service.Probe(ctx, cfg, parts())
+		},
 	}
 }
 
@@ -187,7 +191,7 @@ func newLogger(cfg config.Log, w *term.Printer) (*slog.Logger, *slog.LevelVar) {
 // commandLogger is the log of a command that works alone. Its output says what matters.
 func (sh *shell) commandLogger() *slog.Logger {
 	if !sh.opts.verbose {
-		return quiet()
+		return slog.New(slog.DiscardHandler)
 	}
 	return slog.New(slog.NewTextHandler(sh.err.W, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: logAttr}))
 }

@@ -1,8 +1,14 @@
 package main
 
 import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
 	"github.com/spf13/cobra"
 
+	"dirsyncd/sync/service"
 	"dirsyncd/sync/settings"
 )
 
@@ -31,7 +37,9 @@ Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
 			if err != nil {
 				return err
 			}
-			start := launch{cfg: cfg, fixed: fixedOf(cfg)}
+			launch := service.Launch{
+				Options: service.Options{Parts: parts(), Version: version}, Config: cfg, Written: service.FixedOf(cfg),
+			}
 			if sh.opts.control != "" {
 				cfg.Control = settings.Path(sh.opts.control)
 			}
@@ -39,11 +47,23 @@ Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
 				cfg.Log.Level = "debug"
 			}
 			log, level := newLogger(cfg.Log, sh.err)
-			start.log = log
+			launch.Log = log
 			if !sh.opts.verbose {
-				start.level = level
+				launch.Level = level
 			}
-			return sh.daemon(cmd.Context(), start)
+			return sh.daemon(cmd.Context(), launch)
 		},
 	}
+}
+
+// runDaemon runs a daemon on the state of its configuration until a signal ends it or ctx does.
+func runDaemon(ctx context.Context, l service.Launch) (err error) {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
+	l.Signals, l.Cut = signals, func() { os.Exit(exitFailed) }
+	if l.Store, err = openState(l.Config, l.Log); err != nil {
+		return err
+	}
+	return service.Run(ctx, l)
 }

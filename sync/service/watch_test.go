@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"context"
@@ -57,11 +57,11 @@ func TestFold(t *testing.T) {
 func TestWatchFollowsTheTenants(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := &watched{ids: []string{"a", "quiet"}}
-		s := &service{app: &app{log: slog.New(slog.DiscardHandler)}}
+		w := newWatchers(slog.New(slog.DiscardHandler), nil)
 		ctx, stop := context.WithCancel(t.Context())
 		over := make(chan struct{})
 		go func() {
-			s.watch(ctx, "forest", source)
+			w.watch(ctx, "forest", source)
 			close(over)
 		}()
 		for _, step := range [][]string{{"a", "quiet"}, {"a", "b", "quiet"}, {"b"}, {"b", "a"}} {
@@ -79,7 +79,7 @@ func TestWatchFollowsTheTenants(t *testing.T) {
 			t.Errorf("after the end: %v", got)
 		}
 		source.set([]string{"quiet"})
-		s.watch(t.Context(), "forest", source) // ends by itself
+		w.watch(t.Context(), "forest", source) // ends by itself
 	})
 }
 

@@ -1,7 +1,8 @@
-package main
+package service
 
 import (
 	"context"
+	"os"
 
 	"dirsyncd/store"
 	"dirsyncd/sync/api"
@@ -10,30 +11,28 @@ import (
 )
 
 // Status implements api.Operations.
-func (o *operations) Status(ctx context.Context) (api.Status, error) {
-	setup := o.current()
-	st := api.Status{
-		Version: version, Daemon: o.daemon, PID: pid(o.daemon), Config: setup.cfg.File, State: string(setup.cfg.State),
+func (s *Service) Status(ctx context.Context) (api.Status, error) {
+	setup := s.current()
+	st := api.Status{Version: s.version, Config: setup.cfg.File, State: string(setup.cfg.State)}
+	if s.host != nil {
+		st.Daemon, st.PID, st.Started = true, os.Getpid(), s.host.started
 	}
-	if o.daemon {
-		st.Started = o.started
-	}
-	o.mu.Lock()
-	st.Problem = o.problem
-	o.mu.Unlock()
+	s.mu.Lock()
+	st.Problem = s.problem
+	s.mu.Unlock()
 	for _, name := range setup.names() {
-		c, err := o.connectionStatus(ctx, setup.connections[name])
+		c, err := s.connectionStatus(ctx, setup.connections[name])
 		if err != nil {
 			return st, err
 		}
 		st.Connections = append(st.Connections, c)
 	}
-	parked, err := o.parkedByTarget(ctx)
+	parked, err := s.parkedByTarget(ctx)
 	if err != nil {
 		return st, err
 	}
 	for _, t := range setup.cfg.Targets {
-		ts, err := targetStatus(ctx, setup.targets[t.Name], o.daemon)
+		ts, err := targetStatus(ctx, setup.targets[t.Name], s.host != nil)
 		if err != nil {
 			return st, err
 		}
@@ -43,23 +42,23 @@ func (o *operations) Status(ctx context.Context) (api.Status, error) {
 	return st, nil
 }
 
-func (o *operations) connectionStatus(ctx context.Context, c *connection) (api.ConnectionStatus, error) {
+func (s *Service) connectionStatus(ctx context.Context, c *connection) (api.ConnectionStatus, error) {
 	st := api.ConnectionStatus{Name: c.Name, Connector: c.Connector, Mapping: c.settings.Mapping, Targets: c.Targets}
-	o.mu.Lock()
-	st.Running = o.running[c.Name] > 0
-	o.mu.Unlock()
-	if o.daemon {
-		st.Next = o.nextRun(c.Name)
+	s.mu.Lock()
+	st.Running = s.running[c.Name] > 0
+	s.mu.Unlock()
+	if s.host != nil {
+		st.Next = s.nextRun(c.Name)
 		if c.settings.Complete != nil {
-			st.NextFull = c.settings.Complete.Next(o.now())
+			st.NextFull = c.settings.Complete.Next(s.now())
 		}
 	}
-	tenants, err := o.engine.StoredTenants(ctx, c.Name)
+	tenants, err := s.engine.StoredTenants(ctx, c.Name)
 	if err != nil {
 		return st, err
 	}
 	for _, t := range tenants {
-		ts, err := o.tenantStatus(ctx, store.Partition{Connection: c.Name, Tenant: t.ID})
+		ts, err := s.tenantStatus(ctx, store.Partition{Connection: c.Name, Tenant: t.ID})
 		if err != nil {
 			return st, err
 		}
@@ -74,14 +73,14 @@ func (o *operations) connectionStatus(ctx context.Context, c *connection) (api.C
 	return st, nil
 }
 
-func (o *operations) tenantStatus(ctx context.Context, p store.Partition) (api.TenantStatus, error) {
+func (s *Service) tenantStatus(ctx context.Context, p store.Partition) (api.TenantStatus, error) {
 	ts := api.TenantStatus{Tenant: p.Tenant, State: "ok", Objects: map[string]int{}, Records: map[string]int{}}
-	err := o.store.View(ctx, p, func(tx store.Reader) error {
+	err := s.store.View(ctx, p, func(tx store.Reader) error {
 		state, err := tx.Tenant()
 		if err != nil {
 			return err
 		}
-		ts.Name, ts.Proven = state.Name, o.engine.Proven(p, state.Proven)
+		ts.Name, ts.Proven = state.Name, s.engine.Proven(p, state.Proven)
 		ts.Failing, ts.Held = failureAnswer(state.Failing), heldAnswer(state.Held)
 		if state.WantFull {
 			ts.FullNext = state.Why
@@ -137,8 +136,8 @@ func targetStatus(ctx context.Context, t *target, daemon bool) (api.TargetStatus
 	return st, err
 }
 
-func (o *operations) parkedByTarget(ctx context.Context) (map[string]int, error) {
+func (s *Service) parkedByTarget(ctx context.Context) (map[string]int, error) {
 	counts := map[string]int{}
-	err := o.eachParked(ctx, func(_ store.Partition, item store.Parked) { counts[item.Target]++ })
+	err := s.eachParked(ctx, func(_ store.Partition, item store.Parked) { counts[item.Target]++ })
 	return counts, err
 }

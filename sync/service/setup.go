@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"context"
@@ -46,6 +46,7 @@ type target struct {
 
 // surroundings are what parts need besides their configuration.
 type surroundings struct {
+	parts   Parts
 	log     *slog.Logger
 	now     func() time.Time
 	metrics *metrics
@@ -91,7 +92,7 @@ func openConnection(cfg *config.Config, c config.Connection, old *setup, s surro
 			return conn, nil
 		}
 	}
-	factory, ok := connectorRegistry().Lookup(c.Connector)
+	factory, ok := s.parts.Connectors.Lookup(c.Connector)
 	if !ok {
 		return nil, fmt.Errorf("there is no connector %q", c.Connector)
 	}
@@ -113,7 +114,7 @@ func openTarget(cfg *config.Config, t config.Target, old *setup, s surroundings)
 			return was, nil
 		}
 	}
-	factory, ok := targetRegistry().Lookup(t.Target)
+	factory, ok := s.parts.Targets.Lookup(t.Target)
 	if !ok {
 		return nil, fmt.Errorf("there is no target %q", t.Target)
 	}

@@ -1,9 +1,10 @@
-package main
+package service
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -11,7 +12,6 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/fault"
-	"dirsyncd/sync/schedule"
 )
 
 const (
@@ -27,44 +27,55 @@ const (
 	relistAfter = time.Hour
 )
 
+// watchers watch the sources that can tell of changes. The schedule goes on as without them.
+type watchers struct {
+	log *slog.Logger
+	// trigger asks for a run of a connection.
+	trigger func(connection string)
+	watched map[string]*watching
+}
+
 // watching is a connection whose source is being watched.
 type watching struct {
 	source connectors.Connector
 	stop   context.CancelFunc
 }
 
-// watchAll watches the sources of the present configuration that can be watched, and stops watching those that are
-// no longer part of it. The schedule goes on as without it. It is called by one goroutine.
-func (s *service) watchAll(ctx context.Context) {
-	setup := s.current()
-	for name, w := range s.watched {
-		if conn := setup.connections[name]; conn == nil || conn.Source != w.source {
-			w.stop()
-			delete(s.watched, name)
+func newWatchers(log *slog.Logger, trigger func(connection string)) *watchers {
+	return &watchers{log: log, trigger: trigger, watched: map[string]*watching{}}
+}
+
+// follow watches the sources of the present configuration that can be watched, and stops watching those that are no longer
+// part of it. It is called by one goroutine.
+func (w *watchers) follow(ctx context.Context, setup *setup) {
+	for name, at := range w.watched {
+		if conn := setup.connections[name]; conn == nil || conn.Source != at.source {
+			at.stop()
+			delete(w.watched, name)
 		}
 	}
 	for name, conn := range setup.connections {
 		source, can := conn.Source.(connectors.Watcher)
-		if !can || s.watched[name] != nil {
+		if !can || w.watched[name] != nil {
 			continue
 		}
 		ctx, stop := context.WithCancel(ctx)
-		s.watched[name] = &watching{source: conn.Source, stop: stop}
+		w.watched[name] = &watching{source: conn.Source, stop: stop}
 		conn.users.Add(1) // the source stays open until the watch has ended
 		go func() {
 			defer conn.users.Done()
-			s.watch(ctx, name, source)
+			w.watch(ctx, name, source)
 		}()
 	}
 }
 
 // watch watches one source until the context ends, or the source says of all its tenants that they are not to be
 // watched.
-func (s *service) watch(ctx context.Context, name string, source connectors.Watcher) {
+func (w *watchers) watch(ctx context.Context, name string, source connectors.Watcher) {
 	changed := make(chan struct{}, 1)
 	folding, done := context.WithCancel(ctx)
 	defer done()
-	go fold(folding, changed, func() { s.loop.Trigger(name, schedule.Trigger{Cause: causeChange}) })
+	go fold(folding, changed, func() { w.trigger(name) })
 	notify := func() {
 		select {
 		case changed <- struct{}{}:
@@ -74,12 +85,12 @@ func (s *service) watch(ctx context.Context, name string, source connectors.Watc
 	begun := watches{stops: map[string]context.CancelFunc{}, ended: make(chan struct{})}
 	for again := true; again; again = begun.wait(relistAfter) {
 		var tenants []connectors.Tenant
-		s.keep(ctx, name, func(ctx context.Context) (err error) {
+		w.keep(ctx, name, func(ctx context.Context) (err error) {
 			tenants, err = source.Tenants(ctx)
 			return err
 		})
 		begun.follow(ctx, tenants, func(ctx context.Context, t connectors.Tenant) {
-			s.keep(ctx, name, func(ctx context.Context) error { return source.Watch(ctx, t, notify) })
+			w.keep(ctx, name, func(ctx context.Context) error { return source.Watch(ctx, t, notify) })
 		})
 	}
 }
@@ -130,7 +141,7 @@ func (w *watches) wait(d time.Duration) bool {
 
 // keep calls fn until it returns nil or the context ends, with growing pauses. It logs when trouble begins, not
 // every time that it goes on: runs by the schedule say more.
-func (s *service) keep(ctx context.Context, name string, fn func(context.Context) error) {
+func (w *watchers) keep(ctx context.Context, name string, fn func(context.Context) error) {
 	pause, troubled, refused := watchPause, false, 0
 	for {
 		began := time.Now()
@@ -143,7 +154,7 @@ func (s *service) keep(ctx context.Context, name string, fn func(context.Context
 		}
 		if !troubled {
 			troubled = true
-			s.log.Warn("the source cannot be watched for changes at the moment; the schedule goes on", "connection", name,
+			w.log.Warn("the source cannot be watched for changes at the moment; the schedule goes on", "connection", name,
 				"class", fault.ClassOf(err), "err", err)
 		}
 		wait := pause

@@ -1,21 +1,28 @@
-package main
+package service
 
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"dirsyncd/sync/fault"
 )
 
-// serveHealth answers /metrics, /healthz and /readyz at the configured address until the context ends.
-// It returns when listening has begun; an empty address listens nowhere.
-func (a *app) serveHealth(ctx context.Context, address string, ready func() bool) (stop func(), err error) {
+// health is how others see that the daemon works.
+type health struct {
+	log     *slog.Logger
+	metrics http.Handler
+	healthy func(context.Context) error
+	ready   func() bool
+}
+
+// listen answers /metrics, /healthz and /readyz at an address until stop is called. It returns when listening has begun;
+// an empty address listens nowhere.
+func (h health) listen(ctx context.Context, address string) (stop func(), err error) {
 	if address == "" {
 		return func() {}, nil
 	}
@@ -31,11 +38,11 @@ func (a *app) serveHealth(ctx context.Context, address string, ready func() bool
 		return nil, e
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { answer(w, a.healthy(r.Context())) })
+	mux.Handle("GET /metrics", h.metrics)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { answer(w, h.healthy(r.Context())) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		err := a.healthy(r.Context())
-		if err == nil && !ready() {
+		err := h.healthy(r.Context())
+		if err == nil && !h.ready() {
 			err = errors.New("starting or stopping")
 		}
 		answer(w, err)
@@ -44,7 +51,7 @@ func (a *app) serveHealth(ctx context.Context, address string, ready func() bool
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			a.log.Error("the health and metrics listener ended", "address", address, "err", err)
+			h.log.Error("the health and metrics listener ended", "address", address, "err", err)
 		}
 	}()
 	return func() { _ = server.Close() }, nil
@@ -61,9 +68,9 @@ func answer(w http.ResponseWriter, err error) {
 }
 
 // healthy reports whether the state can be read, in good time.
-func (a *app) healthy(ctx context.Context) error {
+func (s *Service) healthy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	_, err := a.store.Partitions(ctx)
+	_, err := s.store.Partitions(ctx)
 	return err
 }

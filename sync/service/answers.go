@@ -1,6 +1,7 @@
-package main
+package service
 
 import (
+	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/directory"
@@ -113,6 +114,10 @@ func fieldAnswer(f *mapping.FieldTrace) api.FieldReason {
 		Record: f.Record, Field: f.Field, Expression: f.Expression, From: f.From, Sources: f.Sources,
 		Value: f.Value, On: string(f.On), Blank: string(f.Blank), Error: f.Error,
 	}
+}
+
+func findingAnswer(f *connectors.Finding) api.Finding {
+	return api.Finding{Subject: f.Subject, OK: f.OK, Detail: f.Detail, Hint: f.Hint}
 }
 
 // each returns what fn makes of every item of a list; nil stays nil.

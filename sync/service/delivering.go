@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 type soFar map[*deliver.Worker]deliver.Counts
 
 // deliveredSoFar returns what the workers have done until now: a daemon's deliver while a run is still under way.
-func (a *app) deliveredSoFar() soFar {
+func (s *Service) deliveredSoFar() soFar {
 	counts := soFar{}
-	for _, t := range a.current().targets {
+	for _, t := range s.current().targets {
 		counts[t.worker] = t.worker.Counts()
 	}
 	return counts
@@ -22,8 +22,8 @@ func (a *app) deliveredSoFar() soFar {
 
 // drain delivers what waits for the targets of connections, as far as they take it now, and says what was delivered since
 // before. Targets that are left alone after a failure are asked at once: whoever wants a delivery may have mended them.
-func (a *app) drain(ctx context.Context, names []string, before soFar) ([]api.Delivery, error) {
-	setup := a.current()
+func (s *Service) drain(ctx context.Context, names []string, before soFar) ([]api.Delivery, error) {
+	setup := s.current()
 	var list []api.Delivery
 	for _, t := range setup.cfg.Targets {
 		used := slices.ContainsFunc(names, func(n string) bool {
@@ -52,11 +52,11 @@ func (a *app) drain(ctx context.Context, names []string, before soFar) ([]api.De
 }
 
 // retryTargets wakes every target that is left alone after a failure, without waiting for what comes of it.
-func (a *app) retryTargets(ctx context.Context) {
-	for name, t := range a.current().targets {
-		a.background.Go(func() {
+func (s *Service) retryTargets(ctx context.Context) {
+	for name, t := range s.current().targets {
+		s.background.Go(func() {
 			if err := t.worker.Retry(ctx); err != nil && ctx.Err() == nil {
-				a.log.Error("target could not be woken", "target", name, "err", err)
+				s.log.Error("target could not be woken", "target", name, "err", err)
 			}
 		})
 	}
