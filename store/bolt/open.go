@@ -40,8 +40,7 @@ const (
 	mappedAtLeast = 1 << 30
 )
 
-// Store is a state file. It implements store.Store; its methods may be called concurrently. A transaction
-// must not be begun inside another one: the two could wait for each other for ever.
+// Store is a state file. It implements store.Store; its methods may be called concurrently.
 type Store struct {
 	path     string
 	db       *bbolt.DB

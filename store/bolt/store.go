@@ -121,8 +121,7 @@ func (s *Store) Partitions(ctx context.Context) ([]store.Partition, error) {
 	var list []store.Partition
 	err := s.transact(ctx, false, "list partitions", func(btx *bbolt.Tx) (bool, error) {
 		for name := range partitionNames(btx) {
-			connection, tenant, _ := strings.Cut(string(name), "\x00")
-			list = append(list, store.Partition{Connection: connection, Tenant: tenant})
+			list = append(list, partitionOf(name))
 		}
 		return false, nil
 	})
@@ -154,6 +153,9 @@ func (s *Store) DropPartition(ctx context.Context, p store.Partition) error {
 		if err := btx.DeleteBucket(key); err != nil {
 			return false, classify("drop partition", s.path, err)
 		}
+		if err := forgetWaiting(btx, key); err != nil {
+			return false, classify("drop partition", s.path, err)
+		}
 		return true, nil
 	})
 }
@@ -165,4 +167,10 @@ func partitionKey(p store.Partition) ([]byte, error) {
 		return nil, misuse("partition %q cannot be named", p)
 	}
 	return []byte(p.Connection + "\x00" + p.Tenant), nil
+}
+
+// partitionOf reads a name of a partition's bucket back.
+func partitionOf(key []byte) store.Partition {
+	connection, tenant, _ := strings.Cut(string(key), "\x00")
+	return store.Partition{Connection: connection, Tenant: tenant}
 }

@@ -89,13 +89,13 @@ func (s *Service) Drop(ctx context.Context, ids []string) (int, error) {
 				if _, err := tx.Unpark(item.ID); err != nil {
 					return err
 				}
-				n++
 			}
 			return nil
 		})
 		if err != nil {
 			return n, err
 		}
+		n += len(items)
 	}
 	return n, nil
 }

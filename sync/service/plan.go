@@ -15,7 +15,11 @@ func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.
 	if err != nil {
 		return nil, err
 	}
-	scratch, err := s.store.Scratch(ctx)
+	parts, err := s.partitionsOf(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	scratch, err := s.store.Scratch(ctx, parts...)
 	if err != nil {
 		return nil, err
 	}
