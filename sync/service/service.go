@@ -19,13 +19,13 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// Options are what a service is put together from. All but Now must be set.
+// Options are what a service is put together from. Parts, Store and Log must be set.
 type Options struct {
 	Parts   Parts
 	Store   store.Store // belongs to the service from here on, also when it cannot be made
 	Log     *slog.Logger
 	Now     func() time.Time // nil: the clock
-	Version string           // for the status
+	Version string           // of the program, for the status
 }
 
 // Service does what operators ask for, in this process. Its methods may be called concurrently, but for Close.
@@ -39,14 +39,13 @@ type Service struct {
 	metrics *metrics
 	host    *host // nil when it serves one command
 
+	audience   audience       // of runs
 	background sync.WaitGroup // what a reload left to be done
 
-	mu       sync.Mutex
-	setup    *setup
-	problem  string         // of the last reload
-	running  map[string]int // runs under way, by connection
-	watching map[int]func(engine.Progress)
-	watcher  int
+	mu      sync.Mutex
+	setup   *setup
+	problem string         // of the last reload
+	running map[string]int // runs under way, by connection
 }
 
 // host is what a service knows of the daemon that it works for.
@@ -68,9 +67,9 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 	}
 	s := &Service{
 		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, metrics: newMetrics(), host: h,
-		running: map[string]int{}, watching: map[int]func(engine.Progress){},
+		running: map[string]int{},
 	}
-	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.show, Next: s.nextRun})
+	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun})
 	var err error
 	s.setup, err = newSetup(cfg, nil, s.surroundings())
 	if err != nil {
@@ -150,30 +149,7 @@ func (s *Service) nextRun(connection string) time.Time {
 	return s.host.next(connection)
 }
 
-// show hands a run's progress to everybody who watches.
-func (s *Service) show(p engine.Progress) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, fn := range s.watching {
-		fn(p)
-	}
-}
-
-// watch shows progress to fn until done is called. fn must be quick.
-func (s *Service) watch(fn func(engine.Progress)) (done func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.watcher++
-	id := s.watcher
-	s.watching[id] = fn
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.watching, id)
-	}
-}
-
-// partitionsOf lists the partitions of the named connections, or of all configured ones.
+// partitionsOf lists the stored partitions of the named connections, or all when none is named.
 func (s *Service) partitionsOf(ctx context.Context, names []string) ([]store.Partition, error) {
 	parts, err := s.store.Partitions(ctx)
 	if err != nil {

@@ -21,7 +21,7 @@ func (s *Service) Sync(ctx context.Context, req api.SyncRequest, show func(api.P
 		return api.SyncResult{}, err
 	}
 	if show != nil {
-		defer s.watch(func(p engine.Progress) { show(progressAnswer(p)) })()
+		defer s.audience.watch(func(p engine.Progress) { show(progressAnswer(p)) })()
 	}
 	return s.runAndDeliver(ctx, names, func(name string) ([]engine.Result, error) {
 		return s.run(s.runContext(ctx), name, engine.Job{Full: req.Full, Trigger: operator})
