@@ -1,9 +1,8 @@
-package main
+package tour
 
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -107,8 +106,8 @@ mappings:
 `
 
 // openCloud starts the simulators.
-func (d *demo) openCloud() (err error) {
-	c := &d.cloud
+func (t *tour) openCloud() (err error) {
+	c := &t.cloud
 	if c.microsoft, err = microsoftsim.Start(microsoftsim.Options{}); err != nil {
 		return err
 	}
@@ -141,14 +140,14 @@ func (d *demo) openCloud() (err error) {
 }
 
 // fiveDirectories adds four connections to the configuration and syncs all of them.
-func (d *demo) fiveDirectories(ctx context.Context) error {
-	d.title("Five directories, side by side", "Entra ID, a Microsoft partner with three customers, Google Workspace and Okta join\n"+
+func (t *tour) fiveDirectories(ctx context.Context) error {
+	t.title("Five directories, side by side", "Entra ID, a Microsoft partner with three customers, Google Workspace and Okta join\n"+
 		"   the LDAP directory: made up, too, but read through the vendors' own protocols.")
-	if err := d.openCloud(); err != nil {
+	if err := t.openCloud(); err != nil {
 		return err
 	}
-	c := &d.cloud
-	text, err := os.ReadFile(d.path("config.yaml"))
+	c := &t.cloud
+	text, err := os.ReadFile(t.path("config.yaml"))
 	if err != nil {
 		return err
 	}
@@ -158,20 +157,20 @@ func (d *demo) fiveDirectories(ctx context.Context) error {
 	for name, data := range map[string][]byte{
 		"config.yaml": []byte(all), "microsoft-ca.pem": c.microsoft.CA(), "google-key.json": c.google.KeyFile(),
 	} {
-		if err := os.WriteFile(d.path(name), data, 0o600); err != nil {
+		if err := os.WriteFile(t.path(name), data, 0o600); err != nil {
 			return err
 		}
 	}
-	d.done()
-	d.done = nil
-	cfg, err := d.sh.load(d.path("config.yaml"))
+	t.done()
+	t.done = nil
+	cfg, err := t.Load(t.path("config.yaml"))
 	if err != nil {
 		return err
 	}
-	if d.ops, d.done, err = d.sh.openLocal(ctx, cfg, slog.New(slog.DiscardHandler)); err != nil {
+	if t.ops, t.done, err = t.Open(ctx, cfg); err != nil {
 		return err
 	}
-	runs, err := d.syncAll(ctx)
+	runs, err := t.syncAll(ctx)
 	if err != nil {
 		return err
 	}
@@ -180,12 +179,12 @@ func (d *demo) fiveDirectories(ctx context.Context) error {
 }
 
 // oneCustomer breaks one of the partner's customers.
-func (d *demo) oneCustomer(ctx context.Context) error {
-	bad := d.cloud.customers[1]
-	d.title("One customer of many", "%s withdraws its consent, and somebody joins another customer. That\n   is one line for the operator, and delays nobody.", bad.Name())
+func (t *tour) oneCustomer(ctx context.Context) error {
+	bad := t.cloud.customers[1]
+	t.title("One customer of many", "%s withdraws its consent, and somebody joins another customer. That\n   is one line for the operator, and delays nobody.", bad.Name())
 	bad.Revoke(demoApp)
-	d.cloud.customers[0].AddUser(microsoftsim.Props{"displayName": "Ines Moreau", "mail": "ines.moreau@" + d.cloud.customers[0].Domain()})
-	runs, err := d.syncAll(ctx)
+	t.cloud.customers[0].AddUser(microsoftsim.Props{"displayName": "Ines Moreau", "mail": "ines.moreau@" + t.cloud.customers[0].Domain()})
+	runs, err := t.syncAll(ctx)
 	if err != nil {
 		return err
 	}
@@ -200,28 +199,28 @@ func (d *demo) oneCustomer(ctx context.Context) error {
 }
 
 // syncAll syncs every connection and shows a line per tenant.
-func (d *demo) syncAll(ctx context.Context) ([]api.Run, error) {
-	result, err := d.ops.Sync(ctx, api.SyncRequest{}, nil)
+func (t *tour) syncAll(ctx context.Context) ([]api.Run, error) {
+	result, err := t.ops.Sync(ctx, api.SyncRequest{}, nil)
 	if err != nil {
 		return nil, err
 	}
-	d.out.Line("   $ dirsyncd sync")
-	t := &term.Table{Indent: "     ", Columns: []term.Column{term.Left("CONNECTION"), term.Shrink("TENANT"), term.Left("OUTCOME"), term.Right("REQUESTS"), term.Right("READ"), term.Left("RECORDS CREATED")}}
+	t.Out.Line("   $ dirsyncd sync")
+	rows := &term.Table{Indent: "     ", Columns: []term.Column{term.Left("CONNECTION"), term.Shrink("TENANT"), term.Left("OUTCOME"), term.Right("REQUESTS"), term.Right("READ"), term.Left("RECORDS CREATED")}}
 	for _, run := range result.Runs {
 		name := run.TenantName
 		if name == "" {
 			name = run.Tenant
 		}
-		t.Add(run.Connection, name, term.State(run.Outcome), term.Number(run.Requests), term.Number(run.Read), created(run))
+		rows.Add(run.Connection, name, term.State(run.Outcome), term.Number(run.Requests), term.Number(run.Read), created(run))
 	}
-	d.out.Table(t)
+	t.Out.Table(rows)
 	for _, run := range result.Runs {
 		if run.Error != "" {
-			d.out.Para("     ", run.Error)
+			t.Out.Para("     ", run.Error)
 		}
 	}
-	if info, err := os.Stat(d.path("changes.jsonl")); err == nil {
-		d.read = info.Size()
+	if info, err := os.Stat(t.path("changes.jsonl")); err == nil {
+		t.read = info.Size()
 	}
 	return result.Runs, nil
 }
