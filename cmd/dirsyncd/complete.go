@@ -24,11 +24,11 @@ type (
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
 // daemonOnly asks the running daemon, if there is one: completion never opens the state by itself.
-func (sh *shell) daemonOnly(ask func(context.Context, api.Operations)) {
+func (cli *cli) daemonOnly(ask func(context.Context, api.Operations)) {
 	ctx, cancel := context.WithTimeout(context.Background(), completeTimeout)
 	defer cancel()
-	path := sh.opts.control
-	if file, err := config.Find(sh.opts.config); path == "" && err == nil {
+	path := cli.opts.control
+	if file, err := config.Find(cli.opts.config); path == "" && err == nil {
 		path, _ = config.ControlSocket(file)
 	}
 	if path == "" {
@@ -43,14 +43,14 @@ func (sh *shell) daemonOnly(ask func(context.Context, api.Operations)) {
 }
 
 // completeConnections completes names of connections that the line does not have yet.
-func (sh *shell) completeConnections(_ *cobra.Command, args []string, _ string) (completions, directive) {
+func (cli *cli) completeConnections(_ *cobra.Command, args []string, _ string) (completions, directive) {
 	var names completions
-	if cfg, err := sh.loadConfig(); err == nil {
+	if cfg, err := cli.loadConfig(); err == nil {
 		for _, c := range cfg.Connections {
 			names = append(names, cobra.CompletionWithDesc(c.Name, c.Connector))
 		}
 	} else {
-		sh.daemonOnly(func(ctx context.Context, ops api.Operations) {
+		cli.daemonOnly(func(ctx context.Context, ops api.Operations) {
 			st, _ := ops.Status(ctx)
 			for _, c := range st.Connections {
 				names = append(names, cobra.CompletionWithDesc(c.Name, c.Connector))
@@ -61,20 +61,20 @@ func (sh *shell) completeConnections(_ *cobra.Command, args []string, _ string) 
 }
 
 // completeConnection completes one name.
-func (sh *shell) completeConnection(cmd *cobra.Command, args []string, word string) (completions, directive) {
+func (cli *cli) completeConnection(cmd *cobra.Command, args []string, word string) (completions, directive) {
 	if len(args) > 0 {
 		return nil, noFiles
 	}
-	return sh.completeConnections(cmd, args, word)
+	return cli.completeConnections(cmd, args, word)
 }
 
 // completeHashes completes hashes of held plans.
-func (sh *shell) completeHashes(_ *cobra.Command, args []string, _ string) (completions, directive) {
+func (cli *cli) completeHashes(_ *cobra.Command, args []string, _ string) (completions, directive) {
 	var hashes completions
 	if len(args) > 0 {
 		return nil, noFiles
 	}
-	sh.daemonOnly(func(ctx context.Context, ops api.Operations) {
+	cli.daemonOnly(func(ctx context.Context, ops api.Operations) {
 		st, _ := ops.Status(ctx)
 		for _, c := range st.Connections {
 			for _, t := range c.Tenants {
@@ -89,9 +89,9 @@ func (sh *shell) completeHashes(_ *cobra.Command, args []string, _ string) (comp
 }
 
 // completeParked completes ids of parked items.
-func (sh *shell) completeParked(_ *cobra.Command, args []string, _ string) (completions, directive) {
+func (cli *cli) completeParked(_ *cobra.Command, args []string, _ string) (completions, directive) {
 	var ids completions
-	sh.daemonOnly(func(ctx context.Context, ops api.Operations) {
+	cli.daemonOnly(func(ctx context.Context, ops api.Operations) {
 		items, _ := ops.Parked(ctx)
 		for _, item := range items {
 			ids = append(ids, cobra.CompletionWithDesc(item.ID, term.CutShort(term.Clean(item.Subject), 40)))

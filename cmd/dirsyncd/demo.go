@@ -12,7 +12,7 @@ import (
 	"dirsyncd/sync/config"
 )
 
-func newDemoCommand(sh *shell) *cobra.Command {
+func newDemoCommand(cli *cli) *cobra.Command {
 	var dir string
 	var serve bool
 	cmd := &cobra.Command{
@@ -33,9 +33,9 @@ Exit codes: 0 all went as told, 1 it did not.`,
 			ctx, stop := interruptible(cmd.Context())
 			defer stop()
 			return tour.Run(ctx, tour.Options{
-				Out: sh.out, Dir: dir, Serve: serve, Self: invocation(os.Args[0], executable()), Load: sh.load,
+				Out: cli.out, Dir: dir, Serve: serve, Self: invocation(os.Args[0], executable()), Load: cli.load,
 				Open: func(ctx context.Context, cfg *config.Config) (api.Operations, func(), error) {
-					return sh.openLocal(ctx, cfg, slog.New(slog.DiscardHandler))
+					return cli.openLocal(ctx, cfg, slog.New(slog.DiscardHandler))
 				},
 			})
 		},

@@ -59,7 +59,7 @@ func exitCode(err error) int {
 
 // complain prints an error as "dirsyncd: what: why" and what to do on a line of its own. Lines are not broken:
 // others than people read them, too.
-func (sh *shell) complain(err error) {
+func (cli *cli) complain(err error) {
 	var status exitStatus
 	var usage *usageError
 	var problems *config.Error
@@ -67,14 +67,14 @@ func (sh *shell) complain(err error) {
 	case err == nil, errors.As(err, &status):
 	case errors.As(err, &problems):
 		for _, p := range problems.Problems {
-			sh.err.Remark(problemText(p), p.Hint)
+			cli.err.Remark(problemText(p), p.Hint)
 		}
 	case errors.As(err, &usage):
-		sh.err.Remark("dirsyncd: "+usage.text, usage.hint)
+		cli.err.Remark("dirsyncd: "+usage.text, usage.hint)
 	case errors.Is(err, context.Canceled):
-		sh.err.Remark("dirsyncd: stopped", fault.Hint(err))
+		cli.err.Remark("dirsyncd: stopped", fault.Hint(err))
 	default:
-		sh.err.Remark("dirsyncd: "+fault.Text(err), fault.Hint(err))
+		cli.err.Remark("dirsyncd: "+fault.Text(err), fault.Hint(err))
 	}
 }
 

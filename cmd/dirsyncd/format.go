@@ -13,13 +13,13 @@ import (
 const longAgo = 60 * 24 * time.Hour
 
 // ago writes how long ago or in how long something is; "–" for never.
-func (sh *shell) ago(t time.Time) string {
-	d := sh.now().Sub(t)
+func (cli *cli) ago(t time.Time) string {
+	d := cli.now().Sub(t)
 	switch {
 	case t.IsZero():
 		return "–"
 	case d.Abs() > longAgo:
-		return t.In(sh.zone).Format(time.DateOnly)
+		return t.In(cli.zone).Format(time.DateOnly)
 	case d.Abs() < time.Second:
 		return "now"
 	case d < 0:
@@ -30,12 +30,12 @@ func (sh *shell) ago(t time.Time) string {
 }
 
 // clock writes a moment for a table: of other years the day will do.
-func (sh *shell) clock(t time.Time) string {
+func (cli *cli) clock(t time.Time) string {
 	if t.IsZero() {
 		return "–"
 	}
-	t = t.In(sh.zone)
-	if t.Year() != sh.now().In(sh.zone).Year() {
+	t = t.In(cli.zone)
+	if t.Year() != cli.now().In(cli.zone).Year() {
 		return t.Format("_2 Jan 2006")
 	}
 	return t.Format("_2 Jan 15:04")

@@ -6,12 +6,12 @@ import (
 )
 
 func TestWords(t *testing.T) {
-	sh := newCommandLine(t, nil).shell
+	cli := newCommandLine(t, nil).cli
 	for d, want := range map[time.Duration]string{
 		0: "now", 12 * time.Second: "12s ago", 3 * time.Minute: "3m ago", 47 * time.Hour: "47h ago", 49 * time.Hour: "2d ago",
 		100 * 24 * time.Hour: "2025-10-23", -5 * time.Minute: "in 5m",
 	} {
-		if got := sh.ago(at(d)); got != want {
+		if got := cli.ago(at(d)); got != want {
 			t.Errorf("ago(%v): got %q, want %q", d, got, want)
 		}
 	}

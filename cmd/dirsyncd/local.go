@@ -36,27 +36,27 @@ const (
 )
 
 // local opens the program for one command, when no daemon runs.
-func (sh *shell) local(ctx context.Context, cfg *config.Config, need access) (api.Operations, func(), error) {
-	log, file := sh.commandLogger(), string(cfg.State)
+func (cli *cli) local(ctx context.Context, cfg *config.Config, need access) (api.Operations, func(), error) {
+	log, file := cli.commandLogger(), string(cfg.State)
 	switch need {
 	case toBegin:
 		none := missing(file)
-		ops, done, err := sh.openLocal(ctx, cfg, log)
-		if err == nil && none && !sh.opts.verbose { // else the log says it
-			sh.err.Remark("dirsyncd: "+file+": "+newState, hintNewState)
+		ops, done, err := cli.openLocal(ctx, cfg, log)
+		if err == nil && none && !cli.opts.verbose { // else the log says it
+			cli.err.Remark("dirsyncd: "+file+": "+newState, hintNewState)
 		}
 		return ops, done, err
 	case toChange:
 		if !missing(file) {
-			return sh.openLocal(ctx, cfg, log)
+			return cli.openLocal(ctx, cfg, log)
 		}
 	default:
-		ops, done, err := sh.readLocal(ctx, cfg, log)
+		ops, done, err := cli.readLocal(ctx, cfg, log)
 		if need == toCopy || !errors.Is(err, bolt.ErrNone) {
 			return ops, done, err
 		}
 	}
-	sh.err.Remark("dirsyncd: "+noState+file, hintNoState)
+	cli.err.Remark("dirsyncd: "+noState+file, hintNoState)
 	return emptyLocal(cfg, log)
 }
 

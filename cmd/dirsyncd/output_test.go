@@ -41,7 +41,7 @@ func TestHelp(t *testing.T) {
 			visit(sub, append(slices.Clone(path), sub.Name()))
 		}
 	}
-	visit(newRoot(newCommandLine(t, nil).shell), nil)
+	visit(newRoot(newCommandLine(t, nil).cli), nil)
 }
 
 func TestProgressLine(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"dirsyncd/sync/api"
 )
 
-func newParkedCommand(sh *shell) *cobra.Command {
+func newParkedCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "parked",
 		Short: "look after what failed for good: list, replay, drop",
@@ -22,11 +22,11 @@ it. Parked items wait for you: replay them when the cause is gone, or drop them.
   dirsyncd parked drop --all --yes`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(newParkedListCommand(sh), newReplayCommand(sh), newDropCommand(sh))
+	cmd.AddCommand(newParkedListCommand(cli), newReplayCommand(cli), newDropCommand(cli))
 	return cmd
 }
 
-func newParkedListCommand(sh *shell) *cobra.Command {
+func newParkedListCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "list what is parked and why",
@@ -37,24 +37,24 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
   dirsyncd parked list --json | jq -r '.[] | select(.target == "desk") | .id'`,
 		Args: takes(0, 0, ""),
 	}
-	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops api.Operations, _ []string) error {
+	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, _ []string) error {
 		items, err := ops.Parked(ctx)
 		if err != nil {
 			return err
 		}
-		if sh.opts.json {
-			return sh.out.JSON(append([]api.ParkedItem{}, items...))
+		if cli.opts.json {
+			return cli.out.JSON(append([]api.ParkedItem{}, items...))
 		}
-		sh.showParked(items)
+		cli.showParked(items)
 		return nil
 	})
 	return cmd
 }
 
 // showParked gives every item its own paragraph: reasons are sentences, and keys are long.
-func (sh *shell) showParked(items []api.ParkedItem) {
+func (cli *cli) showParked(items []api.ParkedItem) {
 	if len(items) == 0 {
-		sh.out.Line("nothing is parked")
+		cli.out.Line("nothing is parked")
 		return
 	}
 	for i := range items {
@@ -63,14 +63,14 @@ func (sh *shell) showParked(items []api.ParkedItem) {
 		if item.Op != "" {
 			what = item.Op + " " + what
 		}
-		sh.out.Line("%s  %s  %s", sh.out.Paint(term.Bold, item.ID), sh.ago(item.Since), parkedWhere(item))
-		sh.out.Para("  ", what)
-		sh.out.ParaStyled(term.Yellow, "  ", item.Class+": "+item.Reason)
+		cli.out.Line("%s  %s  %s", cli.out.Paint(term.Bold, item.ID), cli.ago(item.Since), parkedWhere(item))
+		cli.out.Para("  ", what)
+		cli.out.ParaStyled(term.Yellow, "  ", item.Class+": "+item.Reason)
 	}
-	sh.out.Line("")
-	sh.out.Line("%s", term.Many(len(items), "item")+" parked")
-	sh.out.Line("  → dirsyncd parked replay ID…   when the cause is gone")
-	sh.out.Line("    dirsyncd parked drop ID…     to forget them")
+	cli.out.Line("")
+	cli.out.Line("%s", term.Many(len(items), "item")+" parked")
+	cli.out.Line("  → dirsyncd parked replay ID…   when the cause is gone")
+	cli.out.Line("    dirsyncd parked drop ID…     to forget them")
 }
 
 func parkedWhere(item *api.ParkedItem) string {
@@ -86,7 +86,7 @@ func parkedWhere(item *api.ParkedItem) string {
 	}
 }
 
-func newReplayCommand(sh *shell) *cobra.Command {
+func newReplayCommand(cli *cli) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "replay ID… | --all",
@@ -98,18 +98,18 @@ Exit codes: 0 replayed, 1 failed, 2 wrong usage or no such item, 4 tried, and
 parked again.`,
 		Example:           "  dirsyncd parked replay hq-ad:12 hq-ad:13\n  dirsyncd parked replay --all",
 		Args:              idsOrAll(&all),
-		ValidArgsFunction: sh.completeParked,
+		ValidArgsFunction: cli.completeParked,
 	}
-	cmd.RunE = sh.with(toChange, func(ctx context.Context, ops api.Operations, ids []string) error {
+	cmd.RunE = cli.with(toChange, func(ctx context.Context, ops api.Operations, ids []string) error {
 		before, err := ops.Parked(ctx)
 		if err != nil {
 			return err
 		}
 		n, err := ops.Replay(ctx, ids)
-		if err := sh.showFound("replayed", n, err); err != nil {
+		if err := cli.showFound("replayed", n, err); err != nil {
 			return err
 		}
-		return sh.parkedAgain(ctx, ops, before, ids)
+		return cli.parkedAgain(ctx, ops, before, ids)
 	})
 	cmd.Flags().BoolVar(&all, "all", false, "everything that is parked")
 	return cmd
@@ -117,7 +117,7 @@ parked again.`,
 
 // parkedAgain says which of the replayed items are parked once more, as far as that is known by now: a daemon may still
 // be trying. They have other ids, but the same subjects.
-func (sh *shell) parkedAgain(ctx context.Context, ops api.Operations, before []api.ParkedItem, ids []string) error {
+func (cli *cli) parkedAgain(ctx context.Context, ops api.Operations, before []api.ParkedItem, ids []string) error {
 	type place struct{ connection, tenant, target, subject string }
 	of := func(i *api.ParkedItem) place { return place{i.Connection, i.Tenant, i.Target, i.Subject} }
 	tried := map[place]bool{}
@@ -134,14 +134,14 @@ func (sh *shell) parkedAgain(ctx context.Context, ops api.Operations, before []a
 	if len(after) == 0 {
 		return nil
 	}
-	if !sh.opts.json {
-		sh.out.Line("%s parked again:", term.Many(len(after), "item"))
-		sh.showParked(after)
+	if !cli.opts.json {
+		cli.out.Line("%s parked again:", term.Many(len(after), "item"))
+		cli.showParked(after)
 	}
 	return exitStatus(exitParked)
 }
 
-func newDropCommand(sh *shell) *cobra.Command {
+func newDropCommand(cli *cli) *cobra.Command {
 	var all, yes bool
 	cmd := &cobra.Command{
 		Use:   "drop (ID… | --all) --yes",
@@ -152,7 +152,7 @@ stays as it is for these records until they change again. Needs --yes.
 Exit codes: 0 dropped, 1 failed, 2 wrong usage or no such item.`,
 		Example:           "  dirsyncd parked drop hq-ad:12 --yes\n  dirsyncd parked drop --all --yes",
 		Args:              idsOrAll(&all),
-		ValidArgsFunction: sh.completeParked,
+		ValidArgsFunction: cli.completeParked,
 	}
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if !yes {
@@ -160,9 +160,9 @@ Exit codes: 0 dropped, 1 failed, 2 wrong usage or no such item.`,
 		}
 		return nil
 	}
-	cmd.RunE = sh.with(toChange, func(ctx context.Context, ops api.Operations, ids []string) error {
+	cmd.RunE = cli.with(toChange, func(ctx context.Context, ops api.Operations, ids []string) error {
 		n, err := ops.Drop(ctx, ids)
-		return sh.showFound("dropped", n, err)
+		return cli.showFound("dropped", n, err)
 	})
 	cmd.Flags().BoolVar(&all, "all", false, "everything that is parked")
 	cmd.Flags().BoolVar(&yes, "yes", false, "really drop them")
@@ -182,13 +182,13 @@ func idsOrAll(all *bool) cobra.PositionalArgs {
 	}
 }
 
-func (sh *shell) showFound(verb string, n int, err error) error {
+func (cli *cli) showFound(verb string, n int, err error) error {
 	if err != nil {
 		return err
 	}
-	if sh.opts.json {
-		return sh.out.JSON(map[string]int{verb: n})
+	if cli.opts.json {
+		return cli.out.JSON(map[string]int{verb: n})
 	}
-	sh.out.Line("%s %s", verb, term.Many(n, "item"))
+	cli.out.Line("%s %s", verb, term.Many(n, "item"))
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 // defaultPlanLimit is how many actions a plan shows where nobody said how many.
 const defaultPlanLimit = 100
 
-func newPlanCommand(sh *shell) *cobra.Command {
+func newPlanCommand(cli *cli) *cobra.Command {
 	var req api.PlanRequest
 	limit := defaultPlanLimit
 	cmd := &cobra.Command{
@@ -39,11 +39,11 @@ configuration, 3 a sync would hold the plan.`,
   dirsyncd plan --offline hq-ad
   dirsyncd plan --json | jq '.actions[] | select(.op == "deactivate")'`,
 		Args:              takes(0, -1, "names of connections"),
-		ValidArgsFunction: sh.completeConnections,
+		ValidArgsFunction: cli.completeConnections,
 	}
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
 		req.Connections = args
-		if sh.opts.json && !cmd.Flags().Changed("limit") {
+		if cli.opts.json && !cmd.Flags().Changed("limit") {
 			limit = 0
 		}
 		if req.Offline && req.Full {
@@ -54,15 +54,15 @@ configuration, 3 a sync would hold the plan.`,
 		}
 		return nil
 	}
-	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops api.Operations, args []string) error {
+	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, args []string) error {
 		if err := knownConnections(ctx, ops, args); err != nil {
 			return err
 		}
-		sh.remindOfReload(ctx, ops)
-		if sh.opts.json {
-			return sh.planJSON(ctx, ops, req, limit)
+		cli.remindOfReload(ctx, ops)
+		if cli.opts.json {
+			return cli.planJSON(ctx, ops, req, limit)
 		}
-		return sh.planText(ctx, ops, req, limit)
+		return cli.planText(ctx, ops, req, limit)
 	})
 	cmd.Flags().BoolVar(&req.Offline, "offline", false, "use the stored objects only; ask no source")
 	cmd.Flags().BoolVar(&req.Full, "full", false, "read everything, not only what changed")
@@ -78,10 +78,10 @@ func planCode(runs []api.Run) int {
 	return exitClean
 }
 
-func (sh *shell) planText(ctx context.Context, ops api.Operations, req api.PlanRequest, limit int) error {
-	line := sh.progressLine()
+func (cli *cli) planText(ctx context.Context, ops api.Operations, req api.PlanRequest, limit int) error {
+	line := cli.progressLine()
 	line.Show("planning")
-	v := &planView{sh: sh, limit: limit}
+	v := &planView{cli: cli, limit: limit}
 	runs, err := ops.Plan(ctx, req, func(a api.PlannedAction) {
 		line.Clear()
 		v.add(&a)
@@ -98,7 +98,7 @@ func (sh *shell) planText(ctx context.Context, ops api.Operations, req api.PlanR
 // planView shows actions in tables, one per tenant. Long ones come in parts: memory does not grow with the
 // plan.
 type planView struct {
-	sh    *shell
+	cli   *cli
 	limit int
 
 	where        string // the tenant that is being shown
@@ -118,10 +118,10 @@ func (v *planView) add(a *api.PlannedAction) {
 	if where := place(a.Connection, a.Tenant, ""); where != v.where {
 		v.flush()
 		if v.where != "" {
-			v.sh.out.Line("")
+			v.cli.out.Line("")
 		}
 		v.where = where
-		v.sh.out.Line("%s", v.sh.out.Paint(term.Bold, where))
+		v.cli.out.Line("%s", v.cli.out.Paint(term.Bold, where))
 	}
 	if v.rows == nil {
 		columns := []term.Column{term.Left("ACTION"), term.Left("KIND"), term.Shrink("WHO"), term.Left("CHANGES")}
@@ -132,7 +132,7 @@ func (v *planView) add(a *api.PlannedAction) {
 		who = a.Key
 	}
 	what := term.Clean(planned(a))
-	if v.sh.out.Width < term.Unlimited {
+	if v.cli.out.Width < term.Unlimited {
 		what = term.CutShort(what, longestChange)
 	}
 	v.rows.Add(opCell(a.Op), a.Kind, who, what)
@@ -146,7 +146,7 @@ const longestChange = 150
 
 func (v *planView) flush() {
 	if v.rows != nil {
-		v.sh.out.Table(v.rows)
+		v.cli.out.Table(v.rows)
 		v.rows = nil
 	}
 }
@@ -184,7 +184,7 @@ func planned(a *api.PlannedAction) string {
 
 // summary says per tenant how many actions there are, and what the guard would say.
 func (v *planView) summary(runs []api.Run) {
-	out := v.sh.out
+	out := v.cli.out
 	if v.total > v.shown {
 		out.Para("  ", fmt.Sprintf("… and %s more; `--limit 0` shows all", term.Number(v.total-v.shown)))
 	}
@@ -212,7 +212,7 @@ func (v *planView) summary(runs []api.Run) {
 }
 
 func (v *planView) remarks(r *api.Run) {
-	out := v.sh.out
+	out := v.cli.out
 	for _, note := range r.Notes {
 		out.Line("")
 		out.Para(runPlace(r)+": ", note)
@@ -233,8 +233,8 @@ func (v *planView) remarks(r *api.Run) {
 }
 
 // planJSON writes actions as they come, so that a plan of any size needs no memory, in one object all the same.
-func (sh *shell) planJSON(ctx context.Context, ops api.Operations, req api.PlanRequest, limit int) error {
-	w := &planWriter{out: sh.out, limit: limit}
+func (cli *cli) planJSON(ctx context.Context, ops api.Operations, req api.PlanRequest, limit int) error {
+	w := &planWriter{out: cli.out, limit: limit}
 	w.out.Raw(`{"actions":[`)
 	runs, err := ops.Plan(ctx, req, w.add)
 	w.end(runs, err)

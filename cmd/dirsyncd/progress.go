@@ -8,7 +8,7 @@ import (
 // progressLine shows on a terminal how far an operation is.
 type progressLine struct{ *term.Progress }
 
-func (sh *shell) progressLine() progressLine { return progressLine{term.NewProgress(sh.err, sh.now)} }
+func (cli *cli) progressLine() progressLine { return progressLine{term.NewProgress(cli.err, cli.now)} }
 
 // step shows how far an operation is.
 func (l progressLine) step(s api.Progress) {

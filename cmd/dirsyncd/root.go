@@ -27,8 +27,8 @@ type options struct {
 	verbose bool
 }
 
-// shell is what all commands share: where they write, and the doors to the rest of the program.
-type shell struct {
+// cli is what all commands share: where they write, and the doors to the rest of the program.
+type cli struct {
 	opts     options
 	out, err *term.Printer
 	now      func() time.Time
@@ -42,8 +42,8 @@ type shell struct {
 	daemon    func(context.Context, service.Launch) error
 }
 
-func newShell(out, err io.Writer) *shell {
-	return &shell{
+func newCLI(out, err io.Writer) *cli {
+	return &cli{
 		out: term.New(out), err: term.New(err), now: time.Now, zone: time.Local,
 		load:      func(file string) (*config.Config, error) { return config.Load(file, parts().Config()) },
 		openLocal: openLocal, readLocal: readLocal, daemon: runDaemon,
@@ -54,24 +54,24 @@ func newShell(out, err io.Writer) *shell {
 }
 
 // execute runs a command line and returns the exit code.
-func execute(ctx context.Context, sh *shell, args []string) int {
-	root := newRoot(sh)
+func execute(ctx context.Context, cli *cli, args []string) int {
+	root := newRoot(cli)
 	root.SetArgs(args)
-	root.SetOut(sh.out.W)
-	root.SetErr(sh.err.W)
+	root.SetOut(cli.out.W)
+	root.SetErr(cli.err.W)
 	root.InitDefaultCompletionCmd()
 	if cmd, _, err := root.Find([]string{"completion"}); err == nil {
 		asGroup(cmd)
 	}
 	err := root.ExecuteContext(ctx)
 	if err == nil {
-		err = sh.out.Err() // a full disk or a closed pipe must not pass for success
+		err = cli.out.Err() // a full disk or a closed pipe must not pass for success
 	}
-	sh.complain(err)
+	cli.complain(err)
 	return exitCode(err)
 }
 
-func newRoot(sh *shell) *cobra.Command {
+func newRoot(cli *cli) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "dirsyncd",
 		Short: "keep directories and service desks in step",
@@ -89,12 +89,12 @@ Every command works alone and, when the daemon runs, through the daemon.`,
 		SilenceUsage:  true,
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&sh.opts.config, "config", "",
+	flags.StringVar(&cli.opts.config, "config", "",
 		"configuration `file` (default: config.yaml, else /etc/dirsyncd/config.yaml)")
-	flags.StringVar(&sh.opts.control, "control", "",
+	flags.StringVar(&cli.opts.control, "control", "",
 		"`socket` of the daemon (default: as the configuration says)")
-	flags.BoolVar(&sh.opts.json, "json", false, "write JSON")
-	flags.BoolVarP(&sh.opts.verbose, "verbose", "v", false, "log to stderr what is done")
+	flags.BoolVar(&cli.opts.json, "json", false, "write JSON")
+	flags.BoolVarP(&cli.opts.verbose, "verbose", "v", false, "log to stderr what is done")
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
@@ -103,9 +103,9 @@ Every command works alone and, when the daemon runs, through the daemon.`,
 	root.SetVersionTemplate("dirsyncd {{.Version}}\n")
 	asGroup(root)
 	root.AddCommand(
-		newRunCommand(sh), newSyncCommand(sh), newPlanCommand(sh), newApproveCommand(sh), newDiscardCommand(sh),
-		newCheckCommand(sh), newStatusCommand(sh), newRunsCommand(sh), newWhyCommand(sh), newParkedCommand(sh), newStateCommand(sh),
-		newRulesCommand(sh), newDemoCommand(sh), newVersionCommand(sh),
+		newRunCommand(cli), newSyncCommand(cli), newPlanCommand(cli), newApproveCommand(cli), newDiscardCommand(cli),
+		newCheckCommand(cli), newStatusCommand(cli), newRunsCommand(cli), newWhyCommand(cli), newParkedCommand(cli), newStateCommand(cli),
+		newRulesCommand(cli), newDemoCommand(cli), newVersionCommand(cli),
 	)
 	return root
 }
@@ -168,12 +168,12 @@ func misused(cmd *cobra.Command, text string) error {
 }
 
 // loadConfig finds and loads the configuration.
-func (sh *shell) loadConfig() (*config.Config, error) {
-	file, err := config.Find(sh.opts.config)
+func (cli *cli) loadConfig() (*config.Config, error) {
+	file, err := config.Find(cli.opts.config)
 	if err != nil {
 		return nil, err
 	}
-	return sh.load(file)
+	return cli.load(file)
 }
 
 // newLogger makes the logger of a configuration, whose level can be changed: text where somebody watches, JSON where a
@@ -189,9 +189,9 @@ func newLogger(cfg config.Log, w *term.Printer) (*slog.Logger, *slog.LevelVar) {
 }
 
 // commandLogger is the log of a command that works alone. Its output says what matters.
-func (sh *shell) commandLogger() *slog.Logger {
-	if !sh.opts.verbose {
+func (cli *cli) commandLogger() *slog.Logger {
+	if !cli.opts.verbose {
 		return slog.New(slog.DiscardHandler)
 	}
-	return slog.New(slog.NewTextHandler(sh.err.W, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: logAttr}))
+	return slog.New(slog.NewTextHandler(cli.err.W, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: logAttr}))
 }

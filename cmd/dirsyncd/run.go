@@ -12,7 +12,7 @@ import (
 	"dirsyncd/sync/settings"
 )
 
-func newRunCommand(sh *shell) *cobra.Command {
+func newRunCommand(cli *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
 		Short: "run the daemon",
@@ -33,25 +33,25 @@ Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
   journalctl -fu dirsyncd`,
 		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := sh.loadConfig()
+			cfg, err := cli.loadConfig()
 			if err != nil {
 				return err
 			}
 			launch := service.Launch{
 				Options: service.Options{Parts: parts(), Version: version}, Config: cfg, Written: service.FixedOf(cfg),
 			}
-			if sh.opts.control != "" {
-				cfg.Control = settings.Path(sh.opts.control)
+			if cli.opts.control != "" {
+				cfg.Control = settings.Path(cli.opts.control)
 			}
-			if sh.opts.verbose {
+			if cli.opts.verbose {
 				cfg.Log.Level = "debug"
 			}
-			log, level := newLogger(cfg.Log, sh.err)
+			log, level := newLogger(cfg.Log, cli.err)
 			launch.Log = log
-			if !sh.opts.verbose {
+			if !cli.opts.verbose {
 				launch.Level = level
 			}
-			return sh.daemon(cmd.Context(), launch)
+			return cli.daemon(cmd.Context(), launch)
 		},
 	}
 }

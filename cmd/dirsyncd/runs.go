@@ -11,7 +11,7 @@ import (
 	"dirsyncd/sync/schedule"
 )
 
-func newRunsCommand(sh *shell) *cobra.Command {
+func newRunsCommand(cli *cli) *cobra.Command {
 	limit := 20
 	cmd := &cobra.Command{
 		Use:   "runs [CONNECTION]",
@@ -24,7 +24,7 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
   dirsyncd runs hq-ad -n 5
   dirsyncd runs --json | jq '.[] | select(.outcome == "failed")'`,
 		Args:              takes(0, 1, "the name of one connection"),
-		ValidArgsFunction: sh.completeConnection,
+		ValidArgsFunction: cli.completeConnection,
 	}
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		if limit < 1 {
@@ -32,7 +32,7 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		}
 		return nil
 	}
-	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops api.Operations, args []string) error {
+	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, args []string) error {
 		if err := knownConnections(ctx, ops, args); err != nil {
 			return err
 		}
@@ -44,20 +44,20 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		if err != nil {
 			return err
 		}
-		if sh.opts.json {
-			return sh.out.JSON(append([]api.Run{}, runs...))
+		if cli.opts.json {
+			return cli.out.JSON(append([]api.Run{}, runs...))
 		}
-		sh.showHistory(runs)
+		cli.showHistory(runs)
 		return nil
 	})
 	cmd.Flags().IntVarP(&limit, "limit", "n", limit, "list at most `N` runs")
 	return cmd
 }
 
-func (sh *shell) showHistory(runs []api.Run) {
+func (cli *cli) showHistory(runs []api.Run) {
 	if len(runs) == 0 {
-		sh.out.Line("no run is kept")
-		sh.out.Hint("`dirsyncd sync` runs all connections now")
+		cli.out.Line("no run is kept")
+		cli.out.Hint("`dirsyncd sync` runs all connections now")
 		return
 	}
 	t := &term.Table{Columns: []term.Column{
@@ -65,7 +65,7 @@ func (sh *shell) showHistory(runs []api.Run) {
 	}}
 	for i := range runs {
 		r := &runs[i]
-		t.Add(sh.clock(r.Started), runPlace(r), r.Mode, term.State(r.Outcome), took(r), history(r))
+		t.Add(cli.clock(r.Started), runPlace(r), r.Mode, term.State(r.Outcome), took(r), history(r))
 		if r.Error != "" {
 			t.Remark(term.Red, r.Error)
 		}
@@ -73,7 +73,7 @@ func (sh *shell) showHistory(runs []api.Run) {
 			t.Remark(term.Dim, note)
 		}
 	}
-	sh.out.Table(t)
+	cli.out.Table(t)
 }
 
 // history says what a run changed, and who asked for it when it was not the schedule.

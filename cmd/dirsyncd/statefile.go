@@ -17,7 +17,7 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-func newStateCommand(sh *shell) *cobra.Command {
+func newStateCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "state",
 		Short: "look after the state file: backup, verify",
@@ -32,7 +32,7 @@ sources, and sent again as far as the targets were told already.`,
   dirsyncd state verify /backup/dirsyncd-2026-01-31.db`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(newBackupCommand(sh), newVerifyCommand(sh))
+	cmd.AddCommand(newBackupCommand(cli), newVerifyCommand(cli))
 	return cmd
 }
 
@@ -43,7 +43,7 @@ type stateReport struct {
 	OK    bool   `json:"ok"`
 }
 
-func newBackupCommand(sh *shell) *cobra.Command {
+func newBackupCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
 		Short: "copy the state into a new file, also while the daemon runs",
@@ -56,12 +56,12 @@ folder, or FILE is there already) or configuration.`,
 		Example: `  dirsyncd state backup /backup/dirsyncd.db`,
 		Args:    takes(1, 1, "the file to make"),
 	}
-	cmd.RunE = sh.with(toCopy, func(ctx context.Context, ops api.Operations, args []string) error {
+	cmd.RunE = cli.with(toCopy, func(ctx context.Context, ops api.Operations, args []string) error {
 		size, err := backup(ctx, ops, args[0])
 		if err != nil {
 			return err
 		}
-		return sh.showState(stateReport{File: args[0], Bytes: size, OK: true}, "copied and verified")
+		return cli.showState(stateReport{File: args[0], Bytes: size, OK: true}, "copied and verified")
 	})
 	return cmd
 }
@@ -130,7 +130,7 @@ func giveName(whole, name string, link func(whole, name string) error) error {
 	return nil
 }
 
-func newVerifyCommand(sh *shell) *cobra.Command {
+func newVerifyCommand(cli *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify [FILE]",
 		Short: "check that a state file, or a backup, is sound",
@@ -151,19 +151,19 @@ Exit codes: 0 sound, 1 damaged or failed, 2 wrong usage or configuration.`,
 				report.File = args[0]
 				report.Bytes, err = verify(ctx, args[0])
 			} else {
-				report.File, report.Bytes, err = sh.verifyPresent(ctx)
+				report.File, report.Bytes, err = cli.verifyPresent(ctx)
 			}
 			if err != nil {
 				return err
 			}
-			return sh.showState(report, "sound")
+			return cli.showState(report, "sound")
 		},
 	}
 }
 
 // verifyPresent verifies the state of the configuration, or of the daemon that has it.
-func (sh *shell) verifyPresent(ctx context.Context) (file string, size int64, err error) {
-	ops, done, err := sh.connect(ctx, toCopy)
+func (cli *cli) verifyPresent(ctx context.Context) (file string, size int64, err error) {
+	ops, done, err := cli.connect(ctx, toCopy)
 	if err != nil {
 		return "", 0, err
 	}
@@ -206,10 +206,10 @@ func notAState(err error) error {
 	return &named
 }
 
-func (sh *shell) showState(r stateReport, word string) error {
-	if sh.opts.json {
-		return sh.out.JSON(r)
+func (cli *cli) showState(r stateReport, word string) error {
+	if cli.opts.json {
+		return cli.out.JSON(r)
 	}
-	sh.out.Line("%s: %s, %s", r.File, sh.out.Paint(term.Green, word), fmt.Sprintf("%.1f MiB", float64(r.Bytes)/(1<<20)))
+	cli.out.Line("%s: %s, %s", r.File, cli.out.Paint(term.Green, word), fmt.Sprintf("%.1f MiB", float64(r.Bytes)/(1<<20)))
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"dirsyncd/sync/directory"
 )
 
-func newStatusCommand(sh *shell) *cobra.Command {
+func newStatusCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "say how everything is",
@@ -31,24 +31,24 @@ or configuration.`,
   dirsyncd status --json | jq '.connections[].tenants[].state'`,
 		Args: takes(0, 0, ""),
 	}
-	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops api.Operations, _ []string) error {
+	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, _ []string) error {
 		st, err := ops.Status(ctx)
 		if err != nil {
 			return err
 		}
-		if sh.opts.json {
-			return sh.out.JSON(st)
+		if cli.opts.json {
+			return cli.out.JSON(st)
 		}
-		sh.showStatus(&st)
+		cli.showStatus(&st)
 		return nil
 	})
 	return cmd
 }
 
-func (sh *shell) showStatus(st *api.Status) {
-	out := sh.out
+func (cli *cli) showStatus(st *api.Status) {
+	out := cli.out
 	if st.Daemon {
-		running, since := out.Paint(term.Green, "running"), term.Span(sh.now().Sub(st.Started))
+		running, since := out.Paint(term.Green, "running"), term.Span(cli.now().Sub(st.Started))
 		out.Line("dirsyncd %s is %s, pid %d, for %s", st.Version, running, st.PID, since)
 	} else {
 		out.Line("%s; this is the stored state", out.Paint(term.Yellow, "no daemon is running"))
@@ -61,30 +61,30 @@ func (sh *shell) showStatus(st *api.Status) {
 		out.Para("    ", st.Problem)
 	}
 	out.Line("")
-	sh.connectionTable(st)
+	cli.connectionTable(st)
 	out.Line("")
-	sh.targetTable(st)
-	sh.troubles(st)
+	cli.targetTable(st)
+	cli.troubles(st)
 }
 
-func (sh *shell) connectionTable(st *api.Status) {
+func (cli *cli) connectionTable(st *api.Status) {
 	t := &term.Table{Columns: []term.Column{term.Shrink("CONNECTION"), term.Left("STATE"), term.Left("AGREED"), term.Left("NEXT"), term.Left("HOLDS")}}
 	for i := range st.Connections {
 		c := &st.Connections[i]
 		for j := range c.Tenants {
 			ten := &c.Tenants[j]
 			where := place(c.Name, ten.Tenant, ten.Name)
-			t.Add(where, term.State(ten.State), sh.ago(ten.Proven), sh.nextRun(c, ten), holds(ten))
+			t.Add(where, term.State(ten.State), cli.ago(ten.Proven), cli.nextRun(c, ten), holds(ten))
 		}
 		if len(c.Tenants) == 0 {
-			t.Add(c.Name, term.State("new"), "–", sh.nextRun(c, nil), "")
+			t.Add(c.Name, term.State("new"), "–", cli.nextRun(c, nil), "")
 		}
 	}
-	sh.out.Table(t)
+	cli.out.Table(t)
 }
 
 // nextRun says when a tenant is read next: by its connection's schedule, or later where schedules leave it alone.
-func (sh *shell) nextRun(c *api.ConnectionStatus, t *api.TenantStatus) string {
+func (cli *cli) nextRun(c *api.ConnectionStatus, t *api.TenantStatus) string {
 	next := c.Next
 	if next.IsZero() || (!c.NextFull.IsZero() && c.NextFull.Before(next)) {
 		next = c.NextFull
@@ -94,16 +94,16 @@ func (sh *shell) nextRun(c *api.ConnectionStatus, t *api.TenantStatus) string {
 		return "running"
 	case next.IsZero():
 		return "–"
-	case sh.leftAlone(t) && t.Failing.Retry.After(next):
-		return sh.ago(t.Failing.Retry)
+	case cli.leftAlone(t) && t.Failing.Retry.After(next):
+		return cli.ago(t.Failing.Retry)
 	default:
-		return sh.ago(next)
+		return cli.ago(next)
 	}
 }
 
 // leftAlone reports whether schedules leave a tenant alone for now, because its credentials were refused.
-func (sh *shell) leftAlone(t *api.TenantStatus) bool {
-	return t != nil && t.Failing != nil && t.Failing.Retry.After(sh.now())
+func (cli *cli) leftAlone(t *api.TenantStatus) bool {
+	return t != nil && t.Failing != nil && t.Failing.Retry.After(cli.now())
 }
 
 func holds(t *api.TenantStatus) string {
@@ -119,15 +119,15 @@ func holds(t *api.TenantStatus) string {
 	}
 }
 
-func (sh *shell) targetTable(st *api.Status) {
+func (cli *cli) targetTable(st *api.Status) {
 	t := &term.Table{Columns: []term.Column{
 		term.Shrink("TARGET"), term.Left("KIND"), term.Left("STATE"), term.Right("WAITING"), term.Left("OLDEST"), term.Right("PARKED"),
 	}}
 	for _, ts := range st.Targets {
 		look := targetState(ts.State, st.Daemon)
-		t.Add(ts.Name, ts.Target, look, warnAbove0(ts.Waiting), sh.ago(ts.Oldest), warnAbove0(ts.Parked))
+		t.Add(ts.Name, ts.Target, look, warnAbove0(ts.Waiting), cli.ago(ts.Oldest), warnAbove0(ts.Parked))
 	}
-	sh.out.Table(t)
+	cli.out.Table(t)
 }
 
 // targetState: without a daemon nobody talks to targets, and not to know is no trouble.
@@ -139,56 +139,56 @@ func targetState(word string, daemon bool) term.Cell {
 }
 
 // troubles says of everything that is not well what it is and what to do.
-func (sh *shell) troubles(st *api.Status) {
+func (cli *cli) troubles(st *api.Status) {
 	parked := 0
 	for i := range st.Connections {
 		c := &st.Connections[i]
 		for j := range c.Tenants {
 			t := &c.Tenants[j]
 			parked += t.Parked
-			sh.tenantTrouble(c.Name, t)
+			cli.tenantTrouble(c.Name, t)
 		}
 	}
 	for _, t := range st.Targets {
 		if t.Error != "" {
-			sh.out.Line("")
-			sh.out.ParaStyled(term.Red, t.Name+" is failing ", "for "+term.Rough(sh.now().Sub(t.Since))+": "+t.Error)
+			cli.out.Line("")
+			cli.out.ParaStyled(term.Red, t.Name+" is failing ", "for "+term.Rough(cli.now().Sub(t.Since))+": "+t.Error)
 			if !t.NextTry.IsZero() {
-				sh.out.Hint("nothing is lost; the next try is " + sh.ago(t.NextTry))
+				cli.out.Hint("nothing is lost; the next try is " + cli.ago(t.NextTry))
 			}
 		}
 	}
 	if parked > 0 {
-		sh.out.Line("")
-		sh.out.Line("%s", term.Many(parked, "item")+" parked")
-		sh.out.Hint("`dirsyncd parked list` shows them and why")
+		cli.out.Line("")
+		cli.out.Line("%s", term.Many(parked, "item")+" parked")
+		cli.out.Hint("`dirsyncd parked list` shows them and why")
 	}
 }
 
-func (sh *shell) tenantTrouble(connection string, t *api.TenantStatus) {
+func (cli *cli) tenantTrouble(connection string, t *api.TenantStatus) {
 	where := place(connection, t.Tenant, t.Name)
 	if f := t.Failing; f != nil {
-		sh.out.Line("")
-		text := fmt.Sprintf("for %s, %s in a row: %s", term.Rough(sh.now().Sub(f.Since)), term.Many(f.Runs, "run"), f.Text)
-		sh.out.ParaStyled(term.Red, where+" is failing ", text)
-		if sh.leftAlone(t) {
-			sh.out.Hint("schedules leave it alone until " + sh.clock(f.Retry) + " (" + sh.ago(f.Retry) + "), so that no account is locked; once the credentials are " +
+		cli.out.Line("")
+		text := fmt.Sprintf("for %s, %s in a row: %s", term.Rough(cli.now().Sub(f.Since)), term.Many(f.Runs, "run"), f.Text)
+		cli.out.ParaStyled(term.Red, where+" is failing ", text)
+		if cli.leftAlone(t) {
+			cli.out.Hint("schedules leave it alone until " + cli.clock(f.Retry) + " (" + cli.ago(f.Retry) + "), so that no account is locked; once the credentials are " +
 				"right, reload the daemon or run `dirsyncd sync " + connection + "`")
 		}
 	}
 	if t.State == "due" {
-		sh.out.Line("")
-		sh.out.Para(where+": ", "the next run reads everything: "+t.FullNext)
-		sh.out.Hint("until then, what is stored and what the source says may differ; `dirsyncd sync` runs it now")
+		cli.out.Line("")
+		cli.out.Para(where+": ", "the next run reads everything: "+t.FullNext)
+		cli.out.Hint("until then, what is stored and what the source says may differ; `dirsyncd sync` runs it now")
 	}
 	if h := t.Held; h != nil {
-		sh.out.Line("")
-		since := term.Rough(sh.now().Sub(h.Since))
+		cli.out.Line("")
+		since := term.Rough(cli.now().Sub(h.Since))
 		text := fmt.Sprintf("a plan has been held for %s: %s", since, counts(h.Counts, wouldHappen))
 		if h.RemovalsOnly {
 			text = fmt.Sprintf("removals have been held for %s; the rest of the plan was applied", since)
 		}
-		sh.out.Para(where+": ", text)
-		sh.heldChoices(connection, h.Hash, h.Reasons)
+		cli.out.Para(where+": ", text)
+		cli.heldChoices(connection, h.Hash, h.Reasons)
 	}
 }

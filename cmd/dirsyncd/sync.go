@@ -10,7 +10,7 @@ import (
 	"dirsyncd/sync/api"
 )
 
-func newSyncCommand(sh *shell) *cobra.Command {
+func newSyncCommand(cli *cli) *cobra.Command {
 	var full bool
 	cmd := &cobra.Command{
 		Use:   "sync [CONNECTION…]",
@@ -27,50 +27,50 @@ at the next page; nothing that was stored is lost.
   dirsyncd sync hq-ad --full
   dirsyncd sync --json | jq '.runs[] | {connection, outcome, counts}'`,
 		Args:              takes(0, -1, "names of connections"),
-		ValidArgsFunction: sh.completeConnections,
+		ValidArgsFunction: cli.completeConnections,
 	}
-	cmd.RunE = sh.with(toBegin, func(ctx context.Context, ops api.Operations, args []string) error {
+	cmd.RunE = cli.with(toBegin, func(ctx context.Context, ops api.Operations, args []string) error {
 		if err := knownConnections(ctx, ops, args); err != nil {
 			return err
 		}
-		sh.remindOfReload(ctx, ops)
-		line := sh.progressLine()
+		cli.remindOfReload(ctx, ops)
+		line := cli.progressLine()
 		line.Show("starting")
 		result, err := ops.Sync(ctx, api.SyncRequest{Connections: args, Full: full}, line.step)
 		line.Clear()
 		if err != nil {
 			return err
 		}
-		return sh.showResult(result)
+		return cli.showResult(result)
 	})
 	cmd.Flags().BoolVar(&full, "full", false, "read everything, not only what changed")
 	return cmd
 }
 
 // remindOfReload says when what follows is not by the configuration on the disk.
-func (sh *shell) remindOfReload(ctx context.Context, ops api.Operations) {
+func (cli *cli) remindOfReload(ctx context.Context, ops api.Operations) {
 	if st, err := ops.Status(ctx); err == nil && st.Problem != "" {
-		sh.err.Line("the last reload was refused, the configuration before it is in force; `dirsyncd status` says why")
+		cli.err.Line("the last reload was refused, the configuration before it is in force; `dirsyncd status` says why")
 	}
 }
 
 // showResult shows what came of runs and deliveries, and returns the exit status for it.
-func (sh *shell) showResult(result api.SyncResult) error {
+func (cli *cli) showResult(result api.SyncResult) error {
 	code := codeOf(result.Runs, result.Delivered)
-	if sh.opts.json {
+	if cli.opts.json {
 		result.Runs = append([]api.Run{}, result.Runs...)
 		result.Delivered = append([]api.Delivery{}, result.Delivered...)
-		if err := sh.out.JSON(result); err != nil {
+		if err := cli.out.JSON(result); err != nil {
 			return err
 		}
 		return finished(code)
 	}
-	sh.showRuns(result.Runs)
-	sh.showDelivered(result.Delivered)
+	cli.showRuns(result.Runs)
+	cli.showDelivered(result.Delivered)
 	if hasParked(result) {
-		sh.out.Line("")
-		sh.out.Line("something is parked")
-		sh.out.Hint("`dirsyncd parked list` shows what and why")
+		cli.out.Line("")
+		cli.out.Line("something is parked")
+		cli.out.Hint("`dirsyncd parked list` shows what and why")
 	}
 	return finished(code)
 }
@@ -89,7 +89,7 @@ func hasParked(result api.SyncResult) bool {
 	return false
 }
 
-func (sh *shell) showRuns(runs []api.Run) {
+func (cli *cli) showRuns(runs []api.Run) {
 	t := &term.Table{Columns: []term.Column{
 		term.Shrink("CONNECTION"), term.Left("OUTCOME"), term.Left("MODE"), term.Right("READ"),
 		term.Right("TOOK"), term.Left("CHANGES"),
@@ -98,9 +98,9 @@ func (sh *shell) showRuns(runs []api.Run) {
 		r := &runs[i]
 		t.Add(runPlace(r), term.State(r.Outcome), r.Mode, term.Number(r.Read), took(r), changes(r))
 	}
-	sh.out.Table(t)
+	cli.out.Table(t)
 	for i := range runs {
-		sh.showRemarks(&runs[i])
+		cli.showRemarks(&runs[i])
 	}
 }
 
@@ -124,33 +124,33 @@ func changes(r *api.Run) string {
 }
 
 // showRemarks shows a run's notes, its error and its held plan.
-func (sh *shell) showRemarks(r *api.Run) {
+func (cli *cli) showRemarks(r *api.Run) {
 	for _, note := range r.Notes {
-		sh.out.Line("")
-		sh.out.Para(runPlace(r)+": ", note)
+		cli.out.Line("")
+		cli.out.Para(runPlace(r)+": ", note)
 	}
 	if r.Error != "" {
-		sh.out.Line("")
-		sh.out.ParaStyled(term.Red, runPlace(r)+" failed: ", r.Error)
+		cli.out.Line("")
+		cli.out.ParaStyled(term.Red, runPlace(r)+" failed: ", r.Error)
 	}
 	if r.Held != "" {
-		sh.out.Line("")
-		sh.out.Para(runPlace(r)+": ", "the plan is held; nothing of what is held was delivered")
-		sh.heldChoices(r.Connection, r.Held, r.HeldReasons)
+		cli.out.Line("")
+		cli.out.Para(runPlace(r)+": ", "the plan is held; nothing of what is held was delivered")
+		cli.heldChoices(r.Connection, r.Held, r.HeldReasons)
 	}
 }
 
 // heldChoices says why a plan is held and what can be done with it.
-func (sh *shell) heldChoices(connection, hash string, reasons []string) {
+func (cli *cli) heldChoices(connection, hash string, reasons []string) {
 	for _, reason := range reasons {
-		sh.out.ParaStyled(term.Yellow, "    it would ", reason)
+		cli.out.ParaStyled(term.Yellow, "    it would ", reason)
 	}
-	sh.out.Line("  → dirsyncd plan --offline %s   to look at it", connection)
-	sh.out.Line("    dirsyncd approve %s", hash)
-	sh.out.Line("    dirsyncd discard %s", hash)
+	cli.out.Line("  → dirsyncd plan --offline %s   to look at it", connection)
+	cli.out.Line("    dirsyncd approve %s", hash)
+	cli.out.Line("    dirsyncd discard %s", hash)
 }
 
-func (sh *shell) showDelivered(list []api.Delivery) {
+func (cli *cli) showDelivered(list []api.Delivery) {
 	t := &term.Table{Columns: []term.Column{
 		term.Shrink("TARGET"), term.Right("DELIVERED"), term.Right("WAITING"), term.Right("PARKED"),
 	}}
@@ -158,14 +158,14 @@ func (sh *shell) showDelivered(list []api.Delivery) {
 		t.Add(d.Target, term.Number(d.Delivered), warnAbove0(d.Waiting), warnAbove0(d.Parked))
 	}
 	if len(list) > 0 {
-		sh.out.Line("")
+		cli.out.Line("")
 	}
-	sh.out.Table(t)
+	cli.out.Table(t)
 	for _, d := range list {
 		if d.Error != "" {
-			sh.out.Line("")
-			sh.out.ParaStyled(term.Red, d.Target+": ", d.Error)
-			sh.out.Hint("what waits is tried again by the daemon and by the next sync")
+			cli.out.Line("")
+			cli.out.ParaStyled(term.Red, d.Target+": ", d.Error)
+			cli.out.Hint("what waits is tried again by the daemon and by the next sync")
 		}
 	}
 }

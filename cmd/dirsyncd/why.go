@@ -14,7 +14,7 @@ import (
 	"dirsyncd/sync/settings/strict"
 )
 
-func newWhyCommand(sh *shell) *cobra.Command {
+func newWhyCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "why KIND WHO",
 		Short: "explain a record: where each field came from, which rules matched",
@@ -45,77 +45,77 @@ configuration.`,
 		}
 		return nil
 	}
-	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops api.Operations, args []string) error {
+	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, args []string) error {
 		reasons, err := ops.Why(ctx, args[0], args[1])
 		if err != nil {
 			return err
 		}
-		if sh.opts.json {
-			return sh.out.JSON(append([]api.Reason{}, reasons...))
+		if cli.opts.json {
+			return cli.out.JSON(append([]api.Reason{}, reasons...))
 		}
 		for i := range reasons {
 			if i > 0 {
-				sh.out.Line("")
+				cli.out.Line("")
 			}
-			sh.showReason(&reasons[i])
+			cli.showReason(&reasons[i])
 		}
 		return nil
 	})
 	return cmd
 }
 
-func (sh *shell) showReason(r *api.Reason) {
-	out := sh.out
+func (cli *cli) showReason(r *api.Reason) {
+	out := cli.out
 	out.Line("%s", out.Paint(term.Bold, r.Kind+" "+r.Key))
 	if name, ok := r.Object["name"].(string); ok {
 		out.Para("  ", name)
 	}
-	sh.showRecord(r)
-	sh.showPending(r)
-	sh.showFields(r)
-	sh.showRules(r)
-	sh.showObject(r)
+	cli.showRecord(r)
+	cli.showPending(r)
+	cli.showFields(r)
+	cli.showRules(r)
+	cli.showObject(r)
 }
 
 // showRecord says what the targets know.
-func (sh *shell) showRecord(r *api.Reason) {
+func (cli *cli) showRecord(r *api.Reason) {
 	rec := r.Record
 	if rec == nil {
-		sh.out.Para("  ", "the targets were never told of such a "+r.Kind)
-		sh.showOthers(r)
+		cli.out.Para("  ", "the targets were never told of such a "+r.Kind)
+		cli.showOthers(r)
 		return
 	}
 	text := rec.State
 	if rec.Reason != "" {
 		text += " (" + rec.Reason + ")"
 	}
-	text += fmt.Sprintf(", last changed %s in run %s", sh.ago(rec.Changed), rec.Run)
+	text += fmt.Sprintf(", last changed %s in run %s", cli.ago(rec.Changed), rec.Run)
 	if rec.Rule != "" {
 		text += fmt.Sprintf(", made by rule %q", rec.Rule)
 	}
 	if rec.Members > 0 {
 		text += ", " + term.Many(rec.Members, "member")
 	}
-	sh.out.Para("  ", text)
-	sh.showOthers(r)
+	cli.out.Para("  ", text)
+	cli.showOthers(r)
 }
 
 // showOthers names the records of other kinds that the same object has.
-func (sh *shell) showOthers(r *api.Reason) {
+func (cli *cli) showOthers(r *api.Reason) {
 	for _, o := range r.Others {
 		text := fmt.Sprintf("the same object has a record of kind %s, %s", o.Kind, o.State)
 		if o.Reason != "" {
 			text += " (" + o.Reason + ")"
 		}
-		sh.out.Para("  ", text)
-		sh.out.Hint("`dirsyncd why " + o.Kind + " " + o.Key + "` explains it")
+		cli.out.Para("  ", text)
+		cli.out.Hint("`dirsyncd why " + o.Kind + " " + o.Key + "` explains it")
 	}
 }
 
 // showPending says what stands between the object and the record.
-func (sh *shell) showPending(r *api.Reason) {
+func (cli *cli) showPending(r *api.Reason) {
 	say := func(s term.Style, format string, args ...any) {
-		sh.out.ParaStyled(s, "  ", fmt.Sprintf(format, args...))
+		cli.out.ParaStyled(s, "  ", fmt.Sprintf(format, args...))
 	}
 	if r.Gone != "" && (r.Record == nil || r.Gone != r.Record.Reason) {
 		say(term.Yellow, "gone: %s", r.Gone)
@@ -134,7 +134,7 @@ func (sh *shell) showPending(r *api.Reason) {
 }
 
 // showFields shows every field that the record has or that the present rules would give it.
-func (sh *shell) showFields(r *api.Reason) {
+func (cli *cli) showFields(r *api.Reason) {
 	told := map[string]api.RecordField{}
 	traced := map[string]api.FieldReason{}
 	if r.Record != nil {
@@ -159,7 +159,7 @@ func (sh *shell) showFields(r *api.Reason) {
 		return
 	}
 	slices.Sort(names)
-	sh.out.Line("")
+	cli.out.Line("")
 	head := "VALUE AND WHERE IT CAME FROM"
 	if last {
 		head = "LAST VALUE"
@@ -168,17 +168,17 @@ func (sh *shell) showFields(r *api.Reason) {
 	for _, name := range names {
 		f, isTold := told[name]
 		if last {
-			t.Add(name, sh.ago(f.Since), term.Value(f.Value))
+			t.Add(name, cli.ago(f.Since), term.Value(f.Value))
 			continue
 		}
 		trace, isTraced := traced[name]
 		since := "not sent"
 		if isTold {
-			since = sh.ago(f.Since)
+			since = cli.ago(f.Since)
 		}
 		t.Add(name, since, fieldStory(f, isTold, trace, isTraced))
 	}
-	sh.out.Table(t)
+	cli.out.Table(t)
 }
 
 // fieldStory tells a field in lines: its value, the expression with what it reads, and what would differ now.
@@ -212,11 +212,11 @@ func fieldStory(f api.RecordField, told bool, trace api.FieldReason, traced bool
 	return strings.Join(lines, "\n")
 }
 
-func (sh *shell) showRules(r *api.Reason) {
+func (cli *cli) showRules(r *api.Reason) {
 	if len(r.Rules) == 0 {
 		return
 	}
-	sh.out.Line("")
+	cli.out.Line("")
 	t := &term.Table{Indent: "  ", Columns: []term.Column{term.Shrink("RULE"), term.Left("OUTCOME")}}
 	for _, rule := range r.Rules {
 		look := term.Dim
@@ -232,14 +232,14 @@ func (sh *shell) showRules(r *api.Reason) {
 		}
 		t.Add(rule.Rule, look.Cell(text))
 	}
-	sh.out.Table(t)
+	cli.out.Table(t)
 }
 
-func (sh *shell) showObject(r *api.Reason) {
+func (cli *cli) showObject(r *api.Reason) {
 	if len(r.Object) == 0 && len(r.Groups) == 0 {
 		return
 	}
-	sh.out.Line("")
+	cli.out.Line("")
 	t := &term.Table{Indent: "  ", Columns: []term.Column{term.Shrink("SOURCE"), term.Left("AS LAST SEEN AT " + place(r.Connection, r.Tenant, ""))}}
 	t.Add("id", r.ID)
 	for _, name := range slices.Sorted(maps.Keys(r.Object)) {
@@ -248,5 +248,5 @@ func (sh *shell) showObject(r *api.Reason) {
 	if len(r.Groups) > 0 {
 		t.Add("groups", strings.Join(r.Groups, ", "))
 	}
-	sh.out.Table(t)
+	cli.out.Table(t)
 }

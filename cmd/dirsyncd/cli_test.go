@@ -27,7 +27,7 @@ func at(ago time.Duration) time.Time { return testNow.Add(-ago) }
 
 // commandLine runs commands in this process against operations behind a real control socket.
 type commandLine struct {
-	*shell
+	*cli
 	stdout, stderr bytes.Buffer
 	socket         string
 }
@@ -35,7 +35,7 @@ type commandLine struct {
 func newCommandLine(t *testing.T, ops api.Operations) *commandLine {
 	t.Helper()
 	c := &commandLine{}
-	c.shell = newShell(&c.stdout, &c.stderr)
+	c.cli = newCLI(&c.stdout, &c.stderr)
 	c.now = func() time.Time { return testNow }
 	c.zone = time.UTC
 	c.out.Width, c.err.Width = term.DefaultWidth, term.DefaultWidth
@@ -84,7 +84,7 @@ func (c *commandLine) run(args ...string) int {
 	if c.socket != "" {
 		args = append([]string{"--control", c.socket}, args...)
 	}
-	return execute(context.Background(), c.shell, args)
+	return execute(context.Background(), c.cli, args)
 }
 
 // golden compares with a file in testdata, and checks that nothing is wider than a terminal.
