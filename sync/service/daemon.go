@@ -241,7 +241,7 @@ func (d *daemon) newcomer(ctx context.Context, name string) bool {
 }
 
 // triggerEdited runs connections at once whose source was edited: the credentials may be the mended ones.
-func (d *daemon) triggerEdited(old *setup) {
+func (d *daemon) triggerEdited(old *generation) {
 	for name, conn := range d.service.current().connections {
 		if was := old.connections[name]; was != nil && was.Source != conn.Source {
 			d.loop.Trigger(name, schedule.Trigger{Cause: causeReload})

@@ -23,17 +23,17 @@ func (s *Service) deliveredSoFar() soFar {
 // drain delivers what waits for the targets of connections, as far as they take it now, and says what was delivered since
 // before. Targets that are left alone after a failure are asked at once: whoever wants a delivery may have mended them.
 func (s *Service) drain(ctx context.Context, names []string, before soFar) ([]api.Delivery, error) {
-	setup := s.current()
+	gen := s.current()
 	var list []api.Delivery
-	for _, t := range setup.cfg.Targets {
+	for _, t := range gen.cfg.Targets {
 		used := slices.ContainsFunc(names, func(n string) bool {
-			c := setup.connections[n]
+			c := gen.connections[n]
 			return c != nil && slices.Contains(c.Targets, t.Name)
 		})
 		if !used {
 			continue
 		}
-		worker := setup.targets[t.Name].worker
+		worker := gen.targets[t.Name].worker
 		if err := worker.Retry(ctx); err != nil {
 			return nil, err
 		}

@@ -17,9 +17,9 @@ func (s *Service) reload(ctx context.Context, file string) error {
 		err = &fault.Error{Class: fault.Configuration, Op: "reload", Where: file,
 			Err: errors.New("`state` cannot change while running"), Hint: "restart the daemon"}
 	}
-	var next *setup
+	var next *generation
 	if err == nil {
-		next, err = newSetup(cfg, old, s.surroundings())
+		next, err = newGeneration(cfg, old, s.deps())
 	}
 	s.mu.Lock()
 	if err != nil {
@@ -27,7 +27,7 @@ func (s *Service) reload(ctx context.Context, file string) error {
 		s.mu.Unlock()
 		return err
 	}
-	s.setup, s.problem = next, ""
+	s.generation, s.problem = next, ""
 	s.mu.Unlock()
 	// A file that the new target writes, too, is locked until the old one is closed.
 	old.closeTargets(next)
@@ -44,7 +44,7 @@ func (s *Service) reload(ctx context.Context, file string) error {
 }
 
 // settleEditedRules applies edited rules at once to what is stored; no source is asked.
-func (s *Service) settleEditedRules(ctx context.Context, old, next *setup) {
+func (s *Service) settleEditedRules(ctx context.Context, old, next *generation) {
 	for _, name := range next.names() {
 		was := old.connections[name]
 		if ctx.Err() != nil {

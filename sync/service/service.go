@@ -42,10 +42,10 @@ type Service struct {
 	audience   audience       // of runs
 	background sync.WaitGroup // what a reload left to be done
 
-	mu      sync.Mutex
-	setup   *setup
-	problem string         // of the last reload
-	running map[string]int // runs under way, by connection
+	mu         sync.Mutex
+	generation *generation
+	problem    string         // of the last reload
+	running    map[string]int // runs under way, by connection
 }
 
 // host is what a service knows of the daemon that it works for.
@@ -71,15 +71,15 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 	}
 	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun})
 	var err error
-	s.setup, err = newSetup(cfg, nil, s.surroundings())
+	s.generation, err = newGeneration(cfg, nil, s.deps())
 	if err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
 	return s, nil
 }
 
-func (s *Service) surroundings() surroundings {
-	return surroundings{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store}
+func (s *Service) deps() deps {
+	return deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store}
 }
 
 // Close ends everything, in the order of the flow. Operations must have returned.
@@ -89,10 +89,10 @@ func (s *Service) Close() error {
 	return s.store.Close()
 }
 
-func (s *Service) current() *setup {
+func (s *Service) current() *generation {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.setup
+	return s.generation
 }
 
 // queued wakes the worker of a target that was given something to do.
@@ -122,9 +122,9 @@ func (s *Service) run(ctx context.Context, name string, job engine.Job) ([]engin
 func (s *Service) use(name string) (conn *connection, done func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	conn = s.setup.connections[name]
+	conn = s.generation.connections[name]
 	if conn == nil {
-		return nil, nil, unknownConnection(name, s.setup.names())
+		return nil, nil, unknownConnection(name, s.generation.names())
 	}
 	conn.users.Add(1)
 	s.running[name]++

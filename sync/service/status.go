@@ -12,16 +12,16 @@ import (
 
 // Status implements api.Operations.
 func (s *Service) Status(ctx context.Context) (api.Status, error) {
-	setup := s.current()
-	st := api.Status{Version: s.version, Config: setup.cfg.File, State: string(setup.cfg.State)}
+	gen := s.current()
+	st := api.Status{Version: s.version, Config: gen.cfg.File, State: string(gen.cfg.State)}
 	if s.host != nil {
 		st.Daemon, st.PID, st.Started = true, os.Getpid(), s.host.started
 	}
 	s.mu.Lock()
 	st.Problem = s.problem
 	s.mu.Unlock()
-	for _, name := range setup.names() {
-		c, err := s.connectionStatus(ctx, setup.connections[name])
+	for _, name := range gen.names() {
+		c, err := s.connectionStatus(ctx, gen.connections[name])
 		if err != nil {
 			return st, err
 		}
@@ -31,8 +31,8 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 	if err != nil {
 		return st, err
 	}
-	for _, t := range setup.cfg.Targets {
-		ts, err := targetStatus(ctx, setup.targets[t.Name], s.host != nil)
+	for _, t := range gen.cfg.Targets {
+		ts, err := targetStatus(ctx, gen.targets[t.Name], s.host != nil)
 		if err != nil {
 			return st, err
 		}

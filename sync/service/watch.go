@@ -47,14 +47,14 @@ func newWatchers(log *slog.Logger, trigger func(connection string)) *watchers {
 
 // follow watches the sources of the present configuration that can be watched, and stops watching those that are no longer
 // part of it. It is called by one goroutine.
-func (w *watchers) follow(ctx context.Context, setup *setup) {
+func (w *watchers) follow(ctx context.Context, gen *generation) {
 	for name, at := range w.watched {
-		if conn := setup.connections[name]; conn == nil || conn.Source != at.source {
+		if conn := gen.connections[name]; conn == nil || conn.Source != at.source {
 			at.stop()
 			delete(w.watched, name)
 		}
 	}
-	for name, conn := range setup.connections {
+	for name, conn := range gen.connections {
 		source, can := conn.Source.(connectors.Watcher)
 		if !can || w.watched[name] != nil {
 			continue

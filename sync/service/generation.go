@@ -20,9 +20,9 @@ import (
 	"dirsyncd/sync/targets"
 )
 
-// setup is everything that a configuration file leads to. A reload makes a new one that takes over what did
+// generation is everything that a configuration file leads to. A reload makes a new one that takes over what did
 // not change.
-type setup struct {
+type generation struct {
 	cfg         *config.Config
 	connections map[string]*connection
 	targets     map[string]*target
@@ -32,7 +32,7 @@ type setup struct {
 type connection struct {
 	engine.Connection
 	settings config.Connection
-	users    *sync.WaitGroup // of the source, which may outlive this connection in the next setup
+	users    *sync.WaitGroup // of the source, which may outlive this connection in the next generation
 }
 
 // target is an open target and the worker that delivers to it.
@@ -44,8 +44,8 @@ type target struct {
 	stopped  chan struct{}
 }
 
-// surroundings are what parts need besides their configuration.
-type surroundings struct {
+// deps are what parts need besides their configuration.
+type deps struct {
 	parts   Parts
 	log     *slog.Logger
 	now     func() time.Time
@@ -53,13 +53,13 @@ type surroundings struct {
 	store   store.Store
 }
 
-// newSetup opens everything that a configuration names, without network I/O. What old has and did not change is
+// newGeneration opens everything that a configuration names, without network I/O. What old has and did not change is
 // taken over. On an error nothing new stays open.
-func newSetup(cfg *config.Config, old *setup, s surroundings) (*setup, error) {
-	next := &setup{cfg: cfg, connections: map[string]*connection{}, targets: map[string]*target{}}
+func newGeneration(cfg *config.Config, old *generation, d deps) (*generation, error) {
+	next := &generation{cfg: cfg, connections: map[string]*connection{}, targets: map[string]*target{}}
 	var errs []error
 	for _, c := range cfg.Connections {
-		conn, err := openConnection(cfg, c, old, s)
+		conn, err := openConnection(cfg, c, old, d)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("connection %q: %w", c.Name, err))
 			continue
@@ -67,7 +67,7 @@ func newSetup(cfg *config.Config, old *setup, s surroundings) (*setup, error) {
 		next.connections[c.Name] = conn
 	}
 	for _, t := range cfg.Targets {
-		tgt, err := openTarget(cfg, t, old, s)
+		tgt, err := openTarget(cfg, t, old, d)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("target %q: %w", t.Name, err))
 			continue
@@ -81,7 +81,7 @@ func newSetup(cfg *config.Config, old *setup, s surroundings) (*setup, error) {
 	return next, nil
 }
 
-func openConnection(cfg *config.Config, c config.Connection, old *setup, s surroundings) (*connection, error) {
+func openConnection(cfg *config.Config, c config.Connection, old *generation, d deps) (*connection, error) {
 	conn := &connection{settings: c, users: &sync.WaitGroup{}, Connection: engine.Connection{
 		Name: c.Name, Connector: c.Connector, Rules: cfg.Mappings[c.Mapping].Rules,
 		Guard: guardOf(cfg.Mappings[c.Mapping].Guard), Targets: c.Targets,
@@ -92,12 +92,12 @@ func openConnection(cfg *config.Config, c config.Connection, old *setup, s surro
 			return conn, nil
 		}
 	}
-	factory, ok := s.parts.Connectors.Lookup(c.Connector)
+	factory, ok := d.parts.Connectors.Lookup(c.Connector)
 	if !ok {
 		return nil, fmt.Errorf("there is no connector %q", c.Connector)
 	}
 	source, err := factory.Open(c.Block, connectors.Env{
-		Connection: c.Name, Log: s.log.With("connection", c.Name), Now: s.now, Observe: s.metrics.request(c.Name),
+		Connection: c.Name, Log: d.log.With("connection", c.Name), Now: d.now, Observe: d.metrics.request(c.Name),
 	})
 	conn.Source = source
 	return conn, err
@@ -108,21 +108,21 @@ func sameSource(a, b *config.Connection) bool {
 	return a.Connector == b.Connector && reflect.DeepEqual(a.Block, b.Block)
 }
 
-func openTarget(cfg *config.Config, t config.Target, old *setup, s surroundings) (*target, error) {
+func openTarget(cfg *config.Config, t config.Target, old *generation, d deps) (*target, error) {
 	if old != nil {
 		if was, ok := old.targets[t.Name]; ok && was.settings.Target == t.Target && reflect.DeepEqual(was.settings.Block, t.Block) {
 			return was, nil
 		}
 	}
-	factory, ok := s.parts.Targets.Lookup(t.Target)
+	factory, ok := d.parts.Targets.Lookup(t.Target)
 	if !ok {
 		return nil, fmt.Errorf("there is no target %q", t.Target)
 	}
-	place, err := factory.Open(t.Block, targets.Env{Target: t.Name, Dir: cfg.Dir, Log: s.log.With("target", t.Name), Now: s.now})
+	place, err := factory.Open(t.Block, targets.Env{Target: t.Name, Dir: cfg.Dir, Log: d.log.With("target", t.Name), Now: d.now})
 	if err != nil {
 		return nil, err
 	}
-	worker := deliver.New(s.store, t.Name, place, deliver.Options{Log: s.log, Now: s.now, Metrics: s.metrics.delivery(t.Name)})
+	worker := deliver.New(d.store, t.Name, place, deliver.Options{Log: d.log, Now: d.now, Metrics: d.metrics.delivery(t.Name)})
 	return &target{Target: place, settings: t, worker: worker}, nil
 }
 
@@ -141,8 +141,8 @@ func guardOf(limits config.Guard) plan.Guard {
 }
 
 // start runs the workers of targets that have none running.
-func (s *setup) start(ctx context.Context) {
-	for _, t := range s.targets {
+func (g *generation) start(ctx context.Context) {
+	for _, t := range g.targets {
 		if t.stop != nil {
 			continue
 		}
@@ -155,16 +155,16 @@ func (s *setup) start(ctx context.Context) {
 	}
 }
 
-// closeUnshared closes what this setup has and the other one, which may be nil, does not. It waits for runs and
+// closeUnshared closes what this generation has and the other one, which may be nil, does not. It waits for runs and
 // workers to end.
-func (s *setup) closeUnshared(other *setup) {
-	s.closeTargets(other)
-	s.closeSources(other)
+func (g *generation) closeUnshared(other *generation) {
+	g.closeTargets(other)
+	g.closeSources(other)
 }
 
 // closeSources closes sources when their last run is over.
-func (s *setup) closeSources(other *setup) {
-	for name, c := range s.connections {
+func (g *generation) closeSources(other *generation) {
+	for name, c := range g.connections {
 		if other != nil && other.connections[name] != nil && other.connections[name].Source == c.Source {
 			continue
 		}
@@ -174,8 +174,8 @@ func (s *setup) closeSources(other *setup) {
 }
 
 // closeTargets closes targets when their worker has stopped.
-func (s *setup) closeTargets(other *setup) {
-	for name, t := range s.targets {
+func (g *generation) closeTargets(other *generation) {
+	for name, t := range g.targets {
 		if other != nil && other.targets[name] == t {
 			continue
 		}
@@ -188,9 +188,9 @@ func (s *setup) closeTargets(other *setup) {
 }
 
 // names lists the connections in order.
-func (s *setup) names() []string {
-	names := make([]string, 0, len(s.cfg.Connections))
-	for _, c := range s.cfg.Connections {
+func (g *generation) names() []string {
+	names := make([]string, 0, len(g.cfg.Connections))
+	for _, c := range g.cfg.Connections {
 		names = append(names, c.Name)
 	}
 	slices.Sort(names)
