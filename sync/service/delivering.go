@@ -8,12 +8,12 @@ import (
 	"dirsyncd/sync/deliver"
 )
 
-// soFar is what workers had done at some time.
-type soFar map[*deliver.Worker]deliver.Counts
+// baseline is what workers had done at some time.
+type baseline map[*deliver.Worker]deliver.Counts
 
-// deliveredSoFar returns what the workers have done until now: a daemon's deliver while a run is still under way.
-func (s *Service) deliveredSoFar() soFar {
-	counts := soFar{}
+// baseline returns what the workers have done until now: a daemon's deliver while a run is still under way.
+func (s *Service) baseline() baseline {
+	counts := baseline{}
 	for _, t := range s.current().targets {
 		counts[t.worker] = t.worker.Counts()
 	}
@@ -22,7 +22,7 @@ func (s *Service) deliveredSoFar() soFar {
 
 // drain delivers what waits for the targets of connections, as far as they take it now, and says what was delivered since
 // before. Targets that are left alone after a failure are asked at once: whoever wants a delivery may have mended them.
-func (s *Service) drain(ctx context.Context, names []string, before soFar) ([]api.Delivery, error) {
+func (s *Service) drain(ctx context.Context, names []string, before baseline) ([]api.Delivery, error) {
 	gen := s.current()
 	var list []api.Delivery
 	for _, t := range gen.cfg.Targets {

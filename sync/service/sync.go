@@ -52,7 +52,7 @@ func (s *Service) choose(names []string) ([]string, error) {
 
 // runAndDeliver runs connections side by side and delivers what came of it.
 func (s *Service) runAndDeliver(ctx context.Context, names []string, run func(string) ([]engine.Result, error)) (api.SyncResult, error) {
-	before := s.deliveredSoFar()
+	before := s.baseline()
 	runs := make([][]api.Run, len(names))
 	errs := make([]error, len(names))
 	var wg sync.WaitGroup

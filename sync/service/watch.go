@@ -17,8 +17,8 @@ import (
 const (
 	// causeChange is the trigger of runs that a source asked for by telling of a change.
 	causeChange = "change"
-	// foldFor is how long further changes are waited for after the first: they rarely come alone.
-	foldFor = 2 * time.Second
+	// debounceFor is how long further changes are waited for after the first: they rarely come alone.
+	debounceFor = 2 * time.Second
 	// changePause is the shortest time between two runs that a source asks for.
 	changePause = 10 * time.Second
 	// watchPause is the first wait before a watch that ended is begun anew; it doubles up to longestWatchPause.
@@ -73,9 +73,9 @@ func (w *watchers) follow(ctx context.Context, gen *generation) {
 // watched.
 func (w *watchers) watch(ctx context.Context, name string, source connectors.Watcher) {
 	changed := make(chan struct{}, 1)
-	folding, done := context.WithCancel(ctx)
+	debouncing, done := context.WithCancel(ctx)
 	defer done()
-	go fold(folding, changed, func() { w.trigger(name) })
+	go debounce(debouncing, changed, func() { w.trigger(name) })
 	notify := func() {
 		select {
 		case changed <- struct{}{}:
@@ -85,12 +85,12 @@ func (w *watchers) watch(ctx context.Context, name string, source connectors.Wat
 	begun := watches{stops: map[string]context.CancelFunc{}, ended: make(chan struct{})}
 	for again := true; again; again = begun.wait(relistAfter) {
 		var tenants []connectors.Tenant
-		w.keep(ctx, name, func(ctx context.Context) (err error) {
+		w.retryForever(ctx, name, func(ctx context.Context) (err error) {
 			tenants, err = source.Tenants(ctx)
 			return err
 		})
 		begun.follow(ctx, tenants, func(ctx context.Context, t connectors.Tenant) {
-			w.keep(ctx, name, func(ctx context.Context) error { return source.Watch(ctx, t, notify) })
+			w.retryForever(ctx, name, func(ctx context.Context) error { return source.Watch(ctx, t, notify) })
 		})
 	}
 }
@@ -139,9 +139,9 @@ func (w *watches) wait(d time.Duration) bool {
 	return false
 }
 
-// keep calls fn until it returns nil or the context ends, with growing pauses. It logs when trouble begins, not
+// retryForever calls fn until it returns nil or the context ends, with growing pauses. It logs when trouble begins, not
 // every time that it goes on: runs by the schedule say more.
-func (w *watchers) keep(ctx context.Context, name string, fn func(context.Context) error) {
+func (w *watchers) retryForever(ctx context.Context, name string, fn func(context.Context) error) {
 	pause, troubled, refused := watchPause, false, 0
 	for {
 		began := time.Now()
@@ -179,15 +179,15 @@ func safely(ctx context.Context, fn func(context.Context) error) (err error) {
 	return fn(ctx)
 }
 
-// fold calls trigger once for all that comes close together, and not too often, until the context ends.
-func fold(ctx context.Context, changed <-chan struct{}, trigger func()) {
+// debounce calls trigger once for all that comes close together, and not too often, until the context ends.
+func debounce(ctx context.Context, changed <-chan struct{}, trigger func()) {
 	for {
 		select {
 		case <-changed:
 		case <-ctx.Done():
 			return
 		}
-		if sleepFor(ctx, foldFor) != nil {
+		if sleepFor(ctx, debounceFor) != nil {
 			return
 		}
 		select {
@@ -195,7 +195,7 @@ func fold(ctx context.Context, changed <-chan struct{}, trigger func()) {
 		default:
 		}
 		trigger()
-		if sleepFor(ctx, changePause-foldFor) != nil {
+		if sleepFor(ctx, changePause-debounceFor) != nil {
 			return
 		}
 	}

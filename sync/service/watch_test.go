@@ -15,13 +15,13 @@ import (
 )
 
 // Changes that come close together are one run, and many of them are not too many.
-func TestFold(t *testing.T) {
+func TestDebounce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		changed := make(chan struct{}, 1)
 		var runs []time.Duration
 		began := time.Now()
-		go fold(ctx, changed, func() { runs = append(runs, time.Since(began)) })
+		go debounce(ctx, changed, func() { runs = append(runs, time.Since(began)) })
 		tell := func() {
 			select {
 			case changed <- struct{}{}:
@@ -41,7 +41,7 @@ func TestFold(t *testing.T) {
 		time.Sleep(time.Minute)
 		stop()
 		synctest.Wait()
-		if len(runs) < 4 || len(runs) > 5 || runs[0] != foldFor {
+		if len(runs) < 4 || len(runs) > 5 || runs[0] != debounceFor {
 			t.Errorf("runs at %v", runs)
 		}
 		for i := 1; i < len(runs); i++ {
