@@ -8,6 +8,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"dirsyncd/sync/directory"
@@ -46,6 +47,21 @@ type Store interface {
 	// Waiting lists the partitions that have actions waiting for a target, claimed ones included and parked ones not, in
 	// the order of Partitions. Its cost follows the length of the list, not the number of partitions.
 	Waiting(ctx context.Context, target string) ([]Partition, error)
+	// Lease gives the sole right to work on something, such as a partition's runs, among all who share the store. It waits
+	// for it until ctx ends; in which order those who wait get it is open. A context that has a lease cannot wait for the
+	// same one. release gives it back, to those who wait at once. It must be called; further calls do nothing.
+	//
+	// The lease is renewed in the background until it is released. Somebody else may take over ttl after the last renewal:
+	// when its holder's process is gone, stood still or cannot reach the database. A store may ask for more time than that,
+	// one for all leases of a process.
+	//
+	// The returned context ends with ctx, with release, and with the cause ErrLeaseLost as soon as the holder can know that
+	// somebody else may have taken over. Every Update and DropPartition under it, or under a context made from it, even one
+	// that does not end (context.WithoutCancel), fails with fault.Conflict and stores nothing once the lease was released
+	// or taken over. That is looked at in the transaction, by a fencing number that each holder has anew, and nobody takes
+	// over between that and the commit. What goes on outside of the store nobody can fence: calls to others end with the
+	// context.
+	Lease(ctx context.Context, name string, ttl time.Duration) (held context.Context, release func(), err error)
 	// DropPartition forgets everything about a partition, outbox and parked actions included.
 	DropPartition(ctx context.Context, p Partition) error
 	// Scratch returns a throw-away copy of partitions, as they were at one moment, that shares nothing with the store.
@@ -54,6 +70,10 @@ type Store interface {
 	Scratch(ctx context.Context, parts ...Partition) (Store, error)
 	Close() error
 }
+
+// ErrLeaseLost is the cause of the end of a lease's context when somebody else may have taken over, and in the chain of
+// the error of a transaction under a lease that is not held any longer.
+var ErrLeaseLost = errors.New("the lease is no longer held")
 
 // Row is an object as stored.
 type Row struct {

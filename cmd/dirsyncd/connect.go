@@ -14,7 +14,7 @@ import (
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/settings/strict"
+	"dirsyncd/sync/spelling"
 )
 
 // connect returns the operations: those of the running daemon, or of this process when none runs. done must
@@ -87,7 +87,7 @@ func knownConnections(ctx context.Context, ops api.Operations, names []string) e
 	}
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			return &usageError{fmt.Sprintf("there is no connection %q", name), strict.Suggest(name, known)}
+			return &usageError{fmt.Sprintf("there is no connection %q", name), spelling.Suggest(name, known)}
 		}
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 
 	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
-	"dirsyncd/sync/settings/strict"
+	"dirsyncd/sync/spelling"
 )
 
 func newWhyCommand(cli *cli) *cobra.Command {
@@ -41,7 +41,7 @@ configuration.`,
 		}
 		if kinds := api.ExplainedKinds(); !slices.Contains(kinds, args[0]) {
 			text := fmt.Sprintf("there is no kind of record %q", args[0])
-			return &usageError{text, strict.Suggest(args[0], kinds)}
+			return &usageError{text, spelling.Suggest(args[0], kinds)}
 		}
 		return nil
 	}

@@ -49,6 +49,7 @@ type Store struct {
 	broken   atomic.Pointer[error]
 	closing  sync.Once
 	closed   error
+	leases   leases
 	readOnly bool
 	begun    bool
 }
@@ -84,7 +85,7 @@ func open(path string, opts Options) (s *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s = &Store{path: path, writer: make(chan struct{}, 1), readOnly: opts.ReadOnly}
+	s = &Store{path: path, writer: make(chan struct{}, 1), leases: leases{now: time.Now}, readOnly: opts.ReadOnly}
 	opened := false
 	defer s.guard("open state", &opened, &err, func() { _ = s.letGo() })()
 	s.db, err = bbolt.Open(path, 0o600, s.bboltOptions(opts))

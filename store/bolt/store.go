@@ -47,7 +47,7 @@ func (s *Store) Update(ctx context.Context, p store.Partition, fn func(store.Wri
 // transact runs body in a transaction, which is committed when body says so. An error of body comes back
 // unchanged.
 func (s *Store) transact(ctx context.Context, writable bool, op string, body func(*bbolt.Tx) (bool, error)) (err error) {
-	if err := ctx.Err(); err != nil {
+	if err := ended(ctx, op); err != nil {
 		return err
 	}
 	if writable {
@@ -55,8 +55,13 @@ func (s *Store) transact(ctx context.Context, writable bool, op string, body fun
 		case s.writer <- struct{}{}:
 			defer func() { <-s.writer }()
 		case <-ctx.Done():
-			return ctx.Err()
+			return ended(ctx, op)
 		}
+		end, err := s.fence(ctx, op)
+		if err != nil {
+			return err
+		}
+		defer end()
 	}
 	if broken := s.broken.Load(); broken != nil {
 		return *broken
@@ -68,7 +73,6 @@ func (s *Store) transact(ctx context.Context, writable bool, op string, body fun
 		done = true
 		return classify(op, s.path, err)
 	}
-	defer s.trim()()
 	commit, err := body(btx)
 	if err == nil && commit {
 		err = s.commit(op, btx)
@@ -76,7 +80,6 @@ func (s *Store) transact(ctx context.Context, writable bool, op string, body fun
 		_ = btx.Rollback() // cannot fail: the transaction is open
 	}
 	done = true
-	s.releasePages()
 	return err
 }
 
