@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
@@ -19,7 +20,7 @@ import (
 	"dirsyncd/sync/spelling"
 )
 
-func newRulesCommand(sh *shell) *cobra.Command {
+func newRulesCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rules",
 		Short: "test your rules, list what they can say: test, list",
@@ -29,11 +30,11 @@ rules can use.`,
   dirsyncd rules list`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(newRulesTestCommand(sh), newRulesListCommand(sh))
+	cmd.AddCommand(newRulesTestCommand(cli), newRulesListCommand(cli))
 	return cmd
 }
 
-func newRulesTestCommand(sh *shell) *cobra.Command {
+func newRulesTestCommand(cli *cli) *cobra.Command {
 	var only string
 	cmd := &cobra.Command{
 		Use:   "test FILE…",
@@ -69,7 +70,7 @@ wrong.`,
 		},
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		cfg, err := sh.loadConfig()
+		cfg, err := cli.loadConfig()
 		if err != nil {
 			return err
 		}
@@ -81,7 +82,7 @@ wrong.`,
 			}
 			results = append(results, r)
 		}
-		return sh.showCases(results)
+		return cli.showCases(results)
 	}
 	cmd.Flags().StringVar(&only, "mapping", "", "the `name` of the mapping, for files that do not say")
 	return cmd
@@ -172,7 +173,7 @@ func chooseMapping(cfg *config.Config, file, name string) (string, *mapping.Rule
 	return name, m.Rules, nil
 }
 
-func (sh *shell) showCases(results []fileResult) error {
+func (cli *cli) showCases(results []fileResult) error {
 	passed, failed := 0, 0
 	for _, r := range results {
 		for _, c := range r.Cases {
@@ -187,38 +188,38 @@ func (sh *shell) showCases(results []fileResult) error {
 	if failed > 0 {
 		code = exitFailed
 	}
-	if sh.opts.json {
-		if err := sh.out.json(results); err != nil {
+	if cli.opts.json {
+		if err := cli.out.JSON(results); err != nil {
 			return err
 		}
 		return finished(code)
 	}
 	for _, r := range results {
-		sh.out.line("%s, mapping %s", sh.out.paint(bold, r.File), r.Mapping)
+		cli.out.Line("%s, mapping %s", cli.out.Paint(term.Bold, r.File), r.Mapping)
 		for i := range r.Cases {
-			sh.showCase(&r.Cases[i])
+			cli.showCase(&r.Cases[i])
 		}
 	}
-	sh.out.line("")
-	sh.out.line("%s passed, %s failed", number(passed), number(failed))
+	cli.out.Line("")
+	cli.out.Line("%s passed, %s failed", term.Number(passed), term.Number(failed))
 	return finished(code)
 }
 
-func (sh *shell) showCase(c *caseLine) {
+func (cli *cli) showCase(c *caseLine) {
 	if c.Passed {
-		sh.out.mark(green, "  PASS  ", c.Name)
+		cli.out.Mark(term.Green, "  PASS  ", c.Name)
 		return
 	}
-	sh.out.mark(red, "  FAIL  ", c.Name)
+	cli.out.Mark(term.Red, "  FAIL  ", c.Name)
 	if c.Error != "" {
-		sh.out.para("        ", c.Error)
+		cli.out.Para("        ", c.Error)
 	}
 	for _, d := range c.Differences {
-		sh.out.para("        ", d)
+		cli.out.Para("        ", d)
 	}
 }
 
-func newRulesListCommand(sh *shell) *cobra.Command {
+func newRulesListCommand(cli *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "list the names and functions that rules can use",
@@ -230,8 +231,8 @@ Exit codes: 0, or 2 for wrong usage.`,
   dirsyncd rules list --json | jq -r '.functions[].signature'`,
 		Args: takes(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error {
-			if sh.opts.json {
-				return sh.out.json(struct {
+			if cli.opts.json {
+				return cli.out.JSON(struct {
 					Person    []typedName           `json:"person"`
 					Group     []typedName           `json:"group"`
 					Licence   []typedName           `json:"licence"`
@@ -244,9 +245,9 @@ Exit codes: 0, or 2 for wrong usage.`,
 				})
 			}
 			for _, kind := range directory.Kinds() {
-				sh.showNames("of a "+kind.String(), expression.NamesOf(kind).List())
+				cli.showNames("of a "+kind.String(), expression.NamesOf(kind).List())
 			}
-			sh.showFunctions()
+			cli.showFunctions()
 			return nil
 		},
 	}
@@ -266,23 +267,23 @@ func namesOf(kind directory.Kind) []typedName {
 	return list
 }
 
-func (sh *shell) showNames(of string, names []expression.Name) {
-	sh.out.line("%s", sh.out.paint(bold, "Names "+of))
-	t := &table{indent: "  ", columns: []column{left(""), left(""), left("")}}
+func (cli *cli) showNames(of string, names []expression.Name) {
+	cli.out.Line("%s", cli.out.Paint(term.Bold, "Names "+of))
+	t := &term.Table{Indent: "  ", Columns: []term.Column{term.Left(""), term.Left(""), term.Left("")}}
 	for _, n := range names {
-		t.add(n.Name, cell{expression.TypeWord(n.Type), dim}, n.Help)
+		t.Add(n.Name, term.Dim.Cell(expression.TypeWord(n.Type)), n.Help)
 	}
-	sh.out.table(t)
-	sh.out.line("")
+	cli.out.Table(t)
+	cli.out.Line("")
 }
 
-func (sh *shell) showFunctions() {
-	sh.out.line("%s", sh.out.paint(bold, "Functions"))
+func (cli *cli) showFunctions() {
+	cli.out.Line("%s", cli.out.Paint(term.Bold, "Functions"))
 	for _, f := range expression.Functions() {
-		sh.out.para("  ", f.Signature)
-		sh.out.para("      ", f.Help)
+		cli.out.Para("  ", f.Signature)
+		cli.out.Para("      ", f.Help)
 		for _, e := range f.Examples {
-			sh.out.paraStyled(dim, "      ", e.Expression+"  →  "+e.Result)
+			cli.out.ParaStyled(term.Dim, "      ", e.Expression+"  →  "+e.Result)
 		}
 	}
 }
