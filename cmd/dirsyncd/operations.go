@@ -141,8 +141,8 @@ func (o *operations) Plan(ctx context.Context, req control.PlanRequest, visit fu
 		if err != nil {
 			return nil, err
 		}
-		job := engine.Job{Full: req.Full, Offline: req.Offline, Trigger: "plan", Visit: func(a *directory.Action) { visit(plannedAction(a)) }}
-		results := dry.RunConnection(ctx, &conn.Connection, job)
+		job := engine.Job{Full: req.Full, Offline: req.Offline, Trigger: "plan"}
+		results := dry.Preview(ctx, &conn.Connection, job, func(a *directory.Action) { visit(plannedAction(a)) })
 		done()
 		for _, r := range results {
 			runs = append(runs, runOf(ctx, scratch, r))

@@ -19,8 +19,8 @@ type Example struct {
 	Result     string `json:"result"`
 }
 
-// Limits of what one expression may build. They are far above anything that a record can use; they keep a rule
-// that doubles a text again and again from taking the memory of the machine.
+// Limits of what one expression may build. They are far above anything that a record can use; they keep rules
+// from taking the memory of the machine.
 const (
 	maxText  = 64 << 10 // bytes
 	maxItems = 10_000
