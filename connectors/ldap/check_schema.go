@@ -9,7 +9,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"dirsyncd/connectors"
-	"dirsyncd/sync/settings/strict"
+	"dirsyncd/sync/spelling"
 )
 
 // checkSchema finds attributes of the configuration that the server does not know: it would answer as if nobody had any.
@@ -39,10 +39,7 @@ func (c *Connector) checkSchema(s *session) []connectors.Finding {
 		if strings.Trim(base, "0123456789.") == "" || slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, base) }) {
 			continue
 		}
-		hint := strict.Suggest(base, known)
-		if !strings.HasPrefix(hint, "did you mean") { // the list of all is too long to be of use
-			hint = "check the spelling, or whether the server has the schema that it is from"
-		}
+		hint := spelling.DidYouMean(base, known, "check the spelling, or whether the server has the schema that it is from")
 		findings = append(findings, connectors.Finding{Subject: "attribute " + name, Detail: "the server's schema does not have it", Hint: hint})
 	}
 	if len(findings) == 0 {

@@ -3,6 +3,7 @@ package ldap
 import (
 	"dirsyncd/connectors"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/directory/dn"
 )
 
 // Limits of a batch. They bound memory for entries of any size, whatever page size the server takes.
@@ -52,12 +53,12 @@ func (n *names) add(prefix, s string) {
 }
 
 func (n *names) addFolded(prefix, s string) {
-	n.buf = appendFolded(append(n.buf, prefix...), s)
+	n.buf = dn.AppendFolded(append(n.buf, prefix...), s)
 	n.end()
 }
 
-func (n *names) addDN(form dnForm, dn string) {
-	n.buf = form.append(append(n.buf, "dn:"...), dn)
+func (n *names) addDN(form dn.Form, dn string) {
+	n.buf = form.Append(append(n.buf, "dn:"...), dn)
 	n.end()
 }
 

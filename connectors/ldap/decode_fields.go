@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/directory/dn"
 )
 
 // fieldRule fills one field from the row of an entry. It reports false when the entry has nothing for it.
@@ -162,7 +163,7 @@ func emails(slots []int) func(*row) (directory.Value, bool) {
 
 func pathRule() fieldRule {
 	return fieldRule{directory.FieldPath, func(r *row) (directory.Value, bool) {
-		parent := parentDN(r.dn)
+		parent := dn.Parent(r.dn)
 		return directory.Text(parent), parent != ""
 	}}
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/directory/dn"
 )
 
 // The names of the presets.
@@ -18,7 +19,7 @@ func presetNames() []string { return []string{presetOpenLDAP, presetActiveDirect
 type preset struct {
 	name   string
 	anchor string
-	form   dnForm
+	form   dn.Form
 	// userFilter and groupFilter find people and groups. Disabled accounts are among the people: a filter on
 	// a state would turn a change of state into a disappearance.
 	userFilter, groupFilter string
@@ -58,7 +59,7 @@ func openLDAP() preset {
 	return preset{
 		name:        presetOpenLDAP,
 		anchor:      "entryUUID",
-		form:        dnForm{squash: true},
+		form:        dn.Form{SquashSpaces: true},
 		userFilter:  "(|(objectClass=person)(objectClass=posixAccount))",
 		groupFilter: "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))",
 		person: map[string]Names{

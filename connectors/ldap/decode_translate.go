@@ -9,6 +9,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/directory/dn"
 	"dirsyncd/sync/fault"
 )
 
@@ -211,7 +212,7 @@ func (t *translator) memberNames(b *batch) []string {
 			if t.preset.members[i].login {
 				b.names.addFolded("uid:", v)
 			} else {
-				t.addTarget(b, slot, j, stripUID(v))
+				t.addTarget(b, slot, j, dn.StripUID(v))
 			}
 		}
 	}

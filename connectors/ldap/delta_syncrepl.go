@@ -285,9 +285,9 @@ func (d *delta) findAny(ctx context.Context, ids []string) (found map[string]boo
 func (d *delta) changedContainers(ctx context.Context, a *area, base, cookie string) (list []string, next string, err error) {
 	var normal []string
 	search := wire.Search{Base: base, Scope: ldap.ScopeWholeSubtree, Filter: "(hasSubordinates=TRUE)", Attributes: []string{"1.1"}}
-	top := string(a.form.append(nil, a.suffix))
+	top := string(a.form.Append(nil, a.suffix))
 	err = d.sync(ctx, search, cookie, &next, func(s wire.SyncState) error {
-		dn := string(a.form.append(nil, d.entry.DN))
+		dn := string(a.form.Append(nil, d.entry.DN))
 		// A naming context is not renamed.
 		if s.State != wire.Deleted && dn != top {
 			list, normal = append(list, d.entry.DN), append(normal, dn)

@@ -10,6 +10,7 @@ import (
 
 	"dirsyncd/connectors/connectortest"
 	"dirsyncd/connectors/ldap/slapdtest"
+	"dirsyncd/sync/directory/dn"
 	"dirsyncd/sync/fault"
 )
 
@@ -148,7 +149,7 @@ func (m *mischief) changeGroups(n int, name string) error {
 	}
 }
 
-func firstRDN(dn string) string { return dn[:len(dn)-len(parentDN(dn))-1] }
+func firstRDN(entry string) string { return entry[:len(entry)-len(dn.Parent(entry))-1] }
 
 // crossedLines are searches with different filters and depths of which several find the same entries.
 func crossedLines(suffix string) func(*Config) {

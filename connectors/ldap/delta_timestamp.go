@@ -198,7 +198,7 @@ func (d *delta) relistNewer(ctx context.Context, set *searchSet, newer string) e
 		Base: set.base, Scope: ldap.ScopeWholeSubtree, Filter: "(&(hasSubordinates=TRUE)" + newer + ")", Attributes: []string{"1.1"},
 	}, func() error {
 		containers = append(containers, d.entry.DN)
-		normal = append(normal, string(set.form.append(nil, d.entry.DN)))
+		normal = append(normal, string(set.form.Append(nil, d.entry.DN)))
 		return nil
 	})
 	if err != nil {

@@ -311,9 +311,9 @@ func (s *usnScan) objects(ctx context.Context) error {
 
 // below reports whether an entry is at or below one of the bases.
 func (s *usnScan) below(dn string) bool {
-	normal := string(s.preset.form.append(nil, dn))
+	normal := string(s.preset.form.Append(nil, dn))
 	return slices.ContainsFunc(s.query.lines, func(l searchLine) bool {
-		top := string(s.preset.form.append(nil, l.base))
+		top := string(s.preset.form.Append(nil, l.base))
 		return normal == top || under(normal, top)
 	})
 }
@@ -327,10 +327,10 @@ func (s *usnScan) list(ctx context.Context, l searchLine) error {
 // outermost lists the moved containers below a base, without those below another one of them.
 func (s *usnScan) outermost(base string) []string {
 	form := s.preset.form
-	top := string(form.append(nil, base))
+	top := string(form.Append(nil, base))
 	normal := make([]string, len(s.moved))
 	for i, dn := range s.moved {
-		normal[i] = string(form.append(nil, dn))
+		normal[i] = string(form.Append(nil, dn))
 	}
 	var list []string
 	for i, dn := range normal {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"dirsyncd/sync/directory/dn"
+
 	"github.com/go-ldap/ldap/v3"
 )
 
@@ -15,7 +17,7 @@ type area struct {
 	// base is where one search finds everything in the area: the only base, or what all bases have in common.
 	base string
 	sets []searchSet
-	form dnForm
+	form dn.Form
 }
 
 // searchSet holds lines of an area that have the same filter.
@@ -23,7 +25,7 @@ type searchSet struct {
 	base   string // as that of the area
 	filter string
 	bases  []searchBase
-	form   dnForm
+	form   dn.Form
 }
 
 // searchBase is where a line searches.
@@ -40,15 +42,15 @@ func (s *searchSet) searchScope() int {
 	return ldap.ScopeWholeSubtree
 }
 
-// holds reports whether an entry lies in the set.
-func (s *searchSet) holds(dn string) bool {
-	normal := string(s.form.append(nil, dn))
+// holds reports whether the entry of a DN lies in the set.
+func (s *searchSet) holds(entry string) bool {
+	normal := string(s.form.Append(nil, entry))
 	return slices.ContainsFunc(s.bases, func(b searchBase) bool {
 		switch b.scope {
 		case ldap.ScopeBaseObject:
 			return normal == b.base
 		case ldap.ScopeSingleLevel:
-			return under(normal, b.base) && parentDN(normal) == b.base
+			return under(normal, b.base) && dn.Parent(normal) == b.base
 		default:
 			return normal == b.base || under(normal, b.base)
 		}
@@ -56,22 +58,22 @@ func (s *searchSet) holds(dn string) bool {
 }
 
 // newSearchSet makes a set of lines with the same filter.
-func newSearchSet(form dnForm, lines []searchLine) searchSet {
+func newSearchSet(form dn.Form, lines []searchLine) searchSet {
 	s := searchSet{base: commonBase(form, lines), filter: lines[0].filter, form: form}
 	for _, l := range lines {
-		s.bases = append(s.bases, searchBase{base: string(form.append(nil, l.base)), scope: l.scope})
+		s.bases = append(s.bases, searchBase{base: string(form.Append(nil, l.base)), scope: l.scope})
 	}
 	return s
 }
 
 // commonBase is the lowest entry that has all bases below it, or is one of them.
-func commonBase(form dnForm, lines []searchLine) string {
+func commonBase(form dn.Form, lines []searchLine) string {
 	base := lines[0].base
 	for _, l := range lines[1:] {
-		normal := string(form.append(nil, l.base))
-		for top := string(form.append(nil, base)); normal != top && !under(normal, top); {
-			base = parentDN(base)
-			top = string(form.append(nil, base))
+		normal := string(form.Append(nil, l.base))
+		for top := string(form.Append(nil, base)); normal != top && !under(normal, top); {
+			base = dn.Parent(base)
+			top = string(form.Append(nil, base))
 		}
 	}
 	return base
@@ -116,9 +118,9 @@ func (r *reading) areas() ([]area, bool) {
 
 // namingContext finds the naming context that holds a DN: the longest of those above it.
 func (r *reading) namingContext(dn string) (suffix string, ok bool) {
-	normal := string(r.preset.form.append(nil, dn))
+	normal := string(r.preset.form.Append(nil, dn))
 	for _, name := range r.session.root.namingContexts {
-		top := string(r.preset.form.append(nil, name))
+		top := string(r.preset.form.Append(nil, name))
 		if (normal == top || under(normal, top)) && (!ok || len(name) > len(suffix)) {
 			suffix, ok = name, true
 		}

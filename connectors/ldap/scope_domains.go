@@ -12,6 +12,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"dirsyncd/connectors"
+	"dirsyncd/sync/directory/dn"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/settings/strict"
 )
@@ -122,13 +123,13 @@ func knownDomains(list []Domain) []forestDomain {
 }
 
 // holderOf finds the domain that holds a DN: the deepest one at or above it.
-func holderOf(domains []forestDomain, dn string) (d *forestDomain, ok bool) {
-	var form dnForm
-	normal := string(form.append(nil, dn))
+func holderOf(domains []forestDomain, entry string) (d *forestDomain, ok bool) {
+	var form dn.Form
+	normal := string(form.Append(nil, entry))
 	for i := range domains {
 		for _, own := range append([]string{domains[i].dn}, domains[i].Base...) {
-			top := string(form.append(nil, own))
-			if (normal == top || under(normal, top)) && (!ok || under(string(form.append(nil, domains[i].dn)), string(form.append(nil, d.dn)))) {
+			top := string(form.Append(nil, own))
+			if (normal == top || under(normal, top)) && (!ok || under(string(form.Append(nil, domains[i].dn)), string(form.Append(nil, d.dn)))) {
 				d, ok = &domains[i], true
 			}
 		}
@@ -382,7 +383,7 @@ func (c *Connector) checkDomains(ctx context.Context) ([]connectors.Finding, err
 
 // validateBase reports what is not a DN.
 func validateBase(path, base string, report func(path, hint, format string, args ...any)) {
-	if _, err := ldap.ParseDN(base); err != nil || strings.TrimSpace(base) == "" {
+	if _, err := dn.Parse(base); err != nil || strings.TrimSpace(base) == "" {
 		report(path, "write a DN, such as ou=people,dc=example,dc=com", "%q is not a DN", base)
 	}
 }

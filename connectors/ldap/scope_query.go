@@ -8,6 +8,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/directory/dn"
 )
 
 // query is what a stream reads: everything that one of its lines finds.
@@ -92,14 +93,14 @@ func grouped[K comparable](lines []searchLine, key func(searchLine) K) [][]searc
 }
 
 // overlapping reports whether an entry can be found by more than one of the lines.
-func (q query) overlapping(form dnForm) bool {
+func (q query) overlapping(form dn.Form) bool {
 	for i, a := range q.lines {
-		top := string(form.append(nil, a.base))
+		top := string(form.Append(nil, a.base))
 		for j, b := range q.lines {
 			if i == j {
 				continue
 			}
-			if other := string(form.append(nil, b.base)); other == top || under(other, top) {
+			if other := string(form.Append(nil, b.base)); other == top || under(other, top) {
 				return true
 			}
 		}

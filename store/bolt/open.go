@@ -40,8 +40,7 @@ const (
 	mappedAtLeast = 1 << 30
 )
 
-// Store is a state file. It implements store.Store; its methods may be called concurrently. A transaction
-// must not be begun inside another one: the two could wait for each other for ever.
+// Store is a state file. It implements store.Store; its methods may be called concurrently.
 type Store struct {
 	path     string
 	db       *bbolt.DB
@@ -50,11 +49,16 @@ type Store struct {
 	broken   atomic.Pointer[error]
 	closing  sync.Once
 	closed   error
+	leases   leases
 	readOnly bool
 	begun    bool
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store       = (*Store)(nil)
+	_ store.Snapshotter = (*Store)(nil)
+	_ store.Verifier    = (*Store)(nil)
+)
 
 // Open opens the state file at path and creates it, readable by the owner only, when there is none; what root creates
 // belongs to the owner of the folder. Errors are classified and say what to do; a file that cannot be used is left as it is, byte for byte. The error is
@@ -85,7 +89,7 @@ func open(path string, opts Options) (s *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s = &Store{path: path, writer: make(chan struct{}, 1), readOnly: opts.ReadOnly}
+	s = &Store{path: path, writer: make(chan struct{}, 1), leases: leases{now: time.Now}, readOnly: opts.ReadOnly}
 	opened := false
 	defer s.guard("open state", &opened, &err, func() { _ = s.letGo() })()
 	s.db, err = bbolt.Open(path, 0o600, s.bboltOptions(opts))

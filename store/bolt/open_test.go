@@ -129,7 +129,7 @@ func TestOpenRefuses(t *testing.T) {
 			makeBolt(t, path, func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("users")); return err })
 		}, fault.Configuration, "not a state file"},
 		{"another format", func(t *testing.T, path string) { setMeta(t, path, "format", "dirsyncd2") }, fault.Configuration, "not a state file"},
-		{"newer version", func(t *testing.T, path string) { setMeta(t, path, "version", "7") }, fault.Configuration, "version 7, this program knows versions up to 1"},
+		{"newer version", func(t *testing.T, path string) { setMeta(t, path, "version", "7") }, fault.Configuration, "version 7, this program knows versions up to 2"},
 		{"no version", func(t *testing.T, path string) { setMeta(t, path, "version", "x") }, fault.Internal, "damaged"},
 		{"one byte", func(t *testing.T, path string) { write(t, path, []byte{0}) }, fault.Configuration, "not a state file"},
 		{"cut in the header", func(t *testing.T, path string) { write(t, path, read(t, path)[:5000]) }, fault.Internal, "shorter than its header says"},
@@ -393,6 +393,34 @@ func TestNoChangeNoWrite(t *testing.T) {
 	}
 }
 
+// A file that was written before there was an index of what waits gets one when it is opened.
+func TestIndexOfWaiting(t *testing.T) {
+	path := stateFile(t)
+	changeBolt(t, path, func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte("\x00waiting")) })
+	s, err := bolt.Open(path, bolt.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Verify(t.Context()); err == nil {
+		t.Error("Verify does not notice that the index is missing")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	setMeta(t, path, "version", "1")
+	if s, err = bolt.Open(path, bolt.Options{NoSync: true}); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	list, err := s.Waiting(t.Context(), "journal")
+	if err != nil || !slices.Equal(list, []store.Partition{hq}) {
+		t.Errorf("waiting: %v, %v", list, err)
+	}
+	if err := s.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestScratchLeavesNothing(t *testing.T) {
 	path := stateFile(t)
 	s, err := bolt.Open(path, bolt.Options{})
@@ -401,7 +429,7 @@ func TestScratchLeavesNothing(t *testing.T) {
 	}
 	defer s.Close()
 	before := read(t, path)
-	copied, err := s.Scratch(t.Context())
+	copied, err := s.Scratch(t.Context(), hq)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -419,6 +447,66 @@ func TestScratchLeavesNothing(t *testing.T) {
 	names, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
 	if err != nil || len(names) != 1 {
 		t.Errorf("left in the folder: %v", names)
+	}
+}
+
+// What a copy takes on the disk follows the partitions that are in it, small ones and such that bbolt keeps in another
+// page's value among them, and it works like any other file.
+func TestScratchIsAsLargeAsItsPartitions(t *testing.T) {
+	s := openStore(t, bolt.Options{NoSync: true})
+	tiny, small := store.Partition{Connection: "hq", Tenant: "tiny"}, store.Partition{Connection: "small"}
+	tenant := store.TenantState{Name: "Contoso"}
+	for i := range 5 {
+		for _, p := range []store.Partition{small, hq, tiny} {
+			err := s.Update(t.Context(), p, func(w store.Writer) error {
+				switch p {
+				case tiny:
+					return w.PutTenant(tenant)
+				case small:
+					if i > 0 {
+						return nil
+					}
+				}
+				return writeBatch(w, i)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	whole := s.DiskUse(t)
+	for _, test := range []struct {
+		parts []store.Partition
+		most  int64 // of the whole, in per cent
+	}{
+		{nil, 10},
+		{[]store.Partition{tiny}, 10},
+		{[]store.Partition{small, tiny}, 40},
+		{[]store.Partition{small, tiny, hq}, 110},
+	} {
+		opened, err := s.Scratch(t.Context(), test.parts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied := opened.(*bolt.Store)
+		if size := copied.DiskUse(t); size*100 > whole*test.most {
+			t.Errorf("%v: %d bytes of %d", test.parts, size, whole)
+		}
+		for _, p := range test.parts {
+			err := copied.Update(t.Context(), p, func(w store.Writer) error {
+				state, err := w.Tenant()
+				if p == tiny && state.Name != tenant.Name {
+					t.Errorf("tenant %+v, %v", state, err)
+				}
+				return errors.Join(err, writeBatch(w, 7))
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if err := errors.Join(copied.Verify(t.Context()), copied.Close()); err != nil {
+			t.Errorf("%v: %v", test.parts, err)
+		}
 	}
 }
 

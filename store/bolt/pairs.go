@@ -42,7 +42,7 @@ func (c *pairChange) sameValue(d *pairChange) bool {
 const maxPending = 1 << 18
 
 // changePair notes that a pair enters or leaves a set.
-func (t *tx) changePair(p place, tag uint8, a, b store.Num, remove bool) error {
+func (t *tx) changePair(p bucketID, tag uint8, a, b store.Num, remove bool) error {
 	t.pending[p] = append(t.pending[p], pairChange{tag: tag, remove: remove, pair: uint64(a)<<32 | uint64(b)})
 	if len(t.pending[p]) < maxPending {
 		return nil
@@ -55,7 +55,7 @@ func pairKey(buf []byte, tag uint8, a store.Num) []byte {
 }
 
 // pairsOf calls fn with the b of an a.
-func (t *tx) pairsOf(p place, tag uint8, a store.Num, fn func(b store.Num) bool) error {
+func (t *tx) pairsOf(p bucketID, tag uint8, a store.Num, fn func(b store.Num) bool) error {
 	if err := t.flushPairs(p); err != nil {
 		return err
 	}
@@ -63,9 +63,7 @@ func (t *tx) pairsOf(p place, tag uint8, a store.Num, fn func(b store.Num) bool)
 	if len(entries)%pairSize != 0 {
 		return t.corrupt(p)
 	}
-	low := byte(a % pairSpan)
-	first := sort.Search(len(entries)/pairSize, func(i int) bool { return entries[i*pairSize] >= low })
-	for entries = entries[first*pairSize:]; len(entries) > 0 && entries[0] == low; entries = entries[pairSize:] {
+	for entries = pairsFrom(entries, a); startsWith(entries, a); entries = entries[pairSize:] {
 		if !fn(store.Num(binary.BigEndian.Uint32(entries[1:]))) {
 			return nil
 		}
@@ -73,8 +71,44 @@ func (t *tx) pairsOf(p place, tag uint8, a store.Num, fn func(b store.Num) bool)
 	return nil
 }
 
+// pairsFrom returns the entries of a value from those of an a on.
+func pairsFrom(entries []byte, a store.Num) []byte {
+	low := byte(a % pairSpan)
+	first := sort.Search(len(entries)/pairSize, func(i int) bool { return entries[i*pairSize] >= low })
+	return entries[first*pairSize:]
+}
+
+// startsWith reports whether the first entry is one of an a.
+func startsWith(entries []byte, a store.Num) bool {
+	return len(entries) > 0 && entries[0] == byte(a%pairSpan)
+}
+
+// pairsOfMany calls fn with the pairs of many a, in order.
+func (t *tx) pairsOfMany(p bucketID, tag uint8, list []store.Num, fn func(a, b store.Num) bool) error {
+	if err := t.flushPairs(p); err != nil {
+		return err
+	}
+	walk := t.walk(p)
+	var entries []byte // what is left of the value that the walk stands at
+	at := ^store.Num(0)
+	for _, a := range ascending(list) {
+		if a>>pairBits != at {
+			at = a >> pairBits
+			if entries, _ = walk.get(pairKey(t.key16[:0], tag, a)); len(entries)%pairSize != 0 {
+				return t.corrupt(p)
+			}
+		}
+		for entries = pairsFrom(entries, a); startsWith(entries, a); entries = entries[pairSize:] {
+			if !fn(a, store.Num(binary.BigEndian.Uint32(entries[1:]))) {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
 // flushPairs writes what was collected.
-func (t *tx) flushPairs(p place) error {
+func (t *tx) flushPairs(p bucketID) error {
 	log := t.pending[p]
 	if len(log) == 0 {
 		return nil
@@ -108,7 +142,7 @@ func lastOfEach(log pairLog) pairLog {
 }
 
 // mergeValue applies sorted changes that concern one value.
-func (t *tx) mergeValue(p place, log pairLog) error {
+func (t *tx) mergeValue(p bucketID, log pairLog) error {
 	key := pairKey(t.key16[:0], log[0].tag, log[0].a())
 	old, _ := t.get(p, key)
 	if len(old)%pairSize != 0 {

@@ -2,10 +2,13 @@ package bolt
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.etcd.io/bbolt"
@@ -14,10 +17,19 @@ import (
 )
 
 // Scratch implements store.Store. The copy is beside the state file, on a disk that is known to hold a file of
-// this size, or among the temporary files when that folder takes none. Its name is removed at once, so that
-// it goes away however the process ends.
-func (s *Store) Scratch(ctx context.Context) (store.Store, error) {
-	name, err := s.copy(ctx)
+// this size, or among the temporary files when that folder takes none; it has holes where the partitions are that are
+// not in it. Its name is removed at once, so that it goes away however the process ends.
+func (s *Store) Scratch(ctx context.Context, parts ...store.Partition) (store.Store, error) {
+	keys := make([][]byte, len(parts))
+	for i, p := range parts {
+		var err error
+		if keys[i], err = partitionKey(p); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(keys, bytes.Compare)
+	keys = slices.CompactFunc(keys, bytes.Equal)
+	name, err := s.copy(ctx, func(f *os.File, btx *bbolt.Tx) error { return extract(f, s.file, btx, keys) })
 	if err != nil {
 		return nil, err
 	}
@@ -26,14 +38,18 @@ func (s *Store) Scratch(ctx context.Context) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	err = copied.transact(ctx, true, "copy state", func(btx *bbolt.Tx) (bool, error) { return true, indexWaiting(btx) })
+	if err != nil {
+		_ = copied.Close()
+		return nil, err
+	}
 	return copied, nil
 }
 
-// Snapshot returns the state as it is now, as a file to read from its beginning; it is in the form that Open
-// takes. The file has no name and goes away when it is closed. Unlike a read transaction it may be kept open for
-// long: it holds up nobody.
-func (s *Store) Snapshot(ctx context.Context) (*os.File, error) {
-	name, err := s.copy(ctx)
+// Snapshot implements store.Snapshotter. What it returns is a file, in the form that Open takes. It has no name and goes
+// away when it is closed.
+func (s *Store) Snapshot(ctx context.Context) (io.ReadCloser, error) {
+	name, err := s.copy(ctx, writeAll)
 	if err != nil {
 		return nil, err
 	}
@@ -45,18 +61,14 @@ func (s *Store) Snapshot(ctx context.Context) (*os.File, error) {
 	return f, nil
 }
 
-// copy writes the state into a new file and returns its name.
-func (s *Store) copy(ctx context.Context) (name string, err error) {
+// copy makes a new file, writes into it what a read transaction sees, and returns its name.
+func (s *Store) copy(ctx context.Context, write func(*os.File, *bbolt.Tx) error) (name string, err error) {
 	f, err := createScratch(s.path)
 	if err != nil {
 		return "", classify("copy state", s.path, err)
 	}
 	err = s.transact(ctx, false, "copy state", func(btx *bbolt.Tx) (bool, error) {
-		w := bufio.NewWriterSize(f, 1<<20)
-		if _, err := btx.WriteTo(w); err != nil {
-			return false, classify("copy state", f.Name(), err)
-		}
-		if err := w.Flush(); err != nil {
+		if err := write(f, btx); err != nil {
 			return false, classify("copy state", f.Name(), err)
 		}
 		return false, nil
@@ -66,6 +78,15 @@ func (s *Store) copy(ctx context.Context) (name string, err error) {
 		return "", err
 	}
 	return f.Name(), nil
+}
+
+// writeAll writes the whole file.
+func writeAll(f *os.File, btx *bbolt.Tx) error {
+	w := bufio.NewWriterSize(f, 1<<20)
+	if _, err := btx.WriteTo(w); err != nil {
+		return err
+	}
+	return w.Flush()
 }
 
 // scratchMark is in the names of copies, between the state file's name and a number.

@@ -183,7 +183,8 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func TestAliasBombIsCheap(t *testing.T) {
+// TestAliasesAreCounted: how much aliases stand for is known without following them.
+func TestAliasesAreCounted(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("a0: &a0 x\n")
 	for i := 1; i <= 60; i++ {
@@ -192,23 +193,6 @@ func TestAliasBombIsCheap(t *testing.T) {
 	doc := Parse([]byte(text.String()), Options{})
 	if p := doc.Problems(); len(p) != 1 || !strings.Contains(p[0].Message, "aliases repeat more than") {
 		t.Errorf("%v", p)
-	}
-}
-
-func TestSuggest(t *testing.T) {
-	known := []string{"schedule", "full", "page_size", "on"}
-	for word, want := range map[string]string{
-		"scheduel": `did you mean "schedule"?`, "Schedule": `did you mean "schedule"?`, "page-size": `did you mean "page_size"?`,
-		"pagesize": `did you mean "page_size"?`, "fulll": `did you mean "full"?`, "no": `did you mean "on"?`,
-		"colour": "known: schedule, full, page_size, on", "": "known: schedule, full, page_size, on",
-		strings.Repeat("x", 1<<20): "known: schedule, full, page_size, on",
-	} {
-		if got := Suggest(word, known); got != want {
-			t.Errorf("%.20q: %s, want %s", word, got, want)
-		}
-	}
-	if got := Suggest("x", nil); got != "" {
-		t.Errorf("nothing is known, but the hint is %q", got)
 	}
 }
 
