@@ -77,7 +77,8 @@ func TestThousandTenants(t *testing.T) {
 // TestOneBadOfMany: one fault of one customer is that customer's alone, and says who must do what.
 func TestOneBadOfMany(t *testing.T) {
 	w := newWorld(t, 9, microsoftsim.Population{People: 20, SKUs: 1}, microsoftsim.Pages{})
-	c := w.open(func(c *Config) { c.Timeout = settings.Duration(300 * time.Millisecond) })
+	// Long enough for those that answer, however busy the machine is.
+	c := w.open(func(c *Config) { c.Timeout = settings.Duration(5 * time.Second) })
 	list := w.tenants(c)
 	at := func(i int) *microsoftsim.Tenant { return w.customers[i] }
 	var release func()
@@ -103,14 +104,11 @@ func TestOneBadOfMany(t *testing.T) {
 	}
 	defer release()
 	errs := make([]error, len(w.customers))
-	took := make([]time.Duration, len(w.customers))
 	var wg sync.WaitGroup
 	for i, tenant := range w.customers {
 		j := slices.IndexFunc(list, func(t connectors.Tenant) bool { return t.ID == tenant.ID() })
 		wg.Go(func() {
-			began := time.Now()
 			_, errs[i] = read(t.Context(), c, list[j], streamUsers)
-			took[i] = time.Since(began)
 		})
 	}
 	wg.Wait()
@@ -121,16 +119,16 @@ func TestOneBadOfMany(t *testing.T) {
 		}
 	}
 	if last := len(errs) - 1; errs[last] != nil {
-		t.Errorf("the good one: %v after %s", errs[last], took[last])
+		t.Errorf("the good one: %v", errs[last])
 	}
 	if after := fault.After(errs[4]); after != 240*time.Second {
 		t.Errorf("throttled: told to wait %s", after)
 	}
 	// The one that hangs is not asked again for a while.
-	began := time.Now()
+	asked := w.s.RequestsAbout(at(3).ID())
 	hung := list[slices.IndexFunc(list, func(t connectors.Tenant) bool { return t.ID == at(3).ID() })]
-	if _, err := read(t.Context(), c, hung, streamUsers); fault.ClassOf(err) != fault.Transient || time.Since(began) > 200*time.Millisecond {
-		t.Errorf("asked again: %v after %s", err, time.Since(began))
+	if _, err := read(t.Context(), c, hung, streamUsers); fault.ClassOf(err) != fault.Transient || w.s.RequestsAbout(at(3).ID()) != asked {
+		t.Errorf("asked again, %d times: %v", w.s.RequestsAbout(at(3).ID())-asked, err)
 	}
 	w.shift.Store(int64(openFor))
 	release()
@@ -428,7 +426,7 @@ func TestReadElsewhere(t *testing.T) {
 // TestOneCustomerHangsInPartnerCenter: the partner's own road stays open.
 func TestOneCustomerHangsInPartnerCenter(t *testing.T) {
 	w := newWorld(t, 2, microsoftsim.Population{People: 10, SKUs: 1}, microsoftsim.Pages{})
-	c := w.open(func(c *Config) { c.Timeout, c.CustomerDetails = settings.Duration(200*time.Millisecond), true })
+	c := w.open(func(c *Config) { c.Timeout, c.CustomerDetails = settings.Duration(5*time.Second), true })
 	list := w.tenants(c)
 	if page, err := read(t.Context(), c, list[0], streamCustomers); err != nil || len(page.Objects) != 2 {
 		t.Fatal(err)

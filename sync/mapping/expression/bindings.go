@@ -19,52 +19,39 @@ func readOwn(field string, typ directory.ValueType) func(*Input) directory.Value
 }
 
 func readGroups(in *Input) directory.Value {
-	names := make([]string, 0, len(in.Groups))
-	for i := range in.Groups {
-		names = appendText(names, in.Groups[i].Name)
-	}
-	return directory.List(names...)
+	return listOf(in.Groups, func(m *Membership) string { return m.Name })
 }
 
 func readGroupIDs(in *Input) directory.Value {
-	ids := make([]string, 0, len(in.Groups))
-	for i := range in.Groups {
-		ids = appendText(ids, in.Groups[i].ID)
-	}
-	return directory.List(ids...)
+	return listOf(in.Groups, func(m *Membership) string { return m.ID })
 }
 
 func readDirectGroups(in *Input) directory.Value {
-	var names []string
-	for i := range in.Groups {
-		if in.Groups[i].Direct {
-			names = appendText(names, in.Groups[i].Name)
+	return listOf(in.Groups, func(m *Membership) string {
+		if !m.Direct {
+			return ""
 		}
-	}
-	return directory.List(names...)
+		return m.Name
+	})
 }
 
 func readLicences(in *Input) directory.Value {
-	var names []string
-	for i := range in.Licences {
-		names = appendText(names, in.Licences[i].Name)
-	}
-	return directory.List(names...)
+	return listOf(in.Licences, func(l *Named) string { return l.Name })
 }
 
 func readLicenceIDs(in *Input) directory.Value {
-	var ids []string
-	for i := range in.Licences {
-		ids = appendText(ids, in.Licences[i].ID)
-	}
-	return directory.List(ids...)
+	return listOf(in.Licences, func(l *Named) string { return l.ID })
 }
 
-func appendText(list []string, text string) []string {
-	if text == "" {
-		return list
+// listOf makes a list of one text of each item, leaving out what has none.
+func listOf[T any](items []T, text func(*T) string) directory.Value {
+	list := make([]string, 0, len(items))
+	for i := range items {
+		if s := text(&items[i]); s != "" {
+			list = append(list, s)
+		}
 	}
-	return append(list, text)
+	return directory.List(list...)
 }
 
 func textOrNull(s string) directory.Value {

@@ -1,7 +1,6 @@
 package expression
 
 import (
-	"strconv"
 	"strings"
 	"time"
 )
@@ -261,62 +260,6 @@ func fn(name, signature, help string, examples ...string) Function {
 		f.Examples = append(f.Examples, Example{Expression: examples[i], Result: examples[i+1]})
 	}
 	return f
-}
-
-func showScalar(v any) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case int:
-		return strconv.Itoa(v)
-	case bool:
-		return strconv.FormatBool(v)
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	case time.Time:
-		return v.UTC().Format(time.RFC3339)
-	default:
-		return ""
-	}
-}
-
-// wholeNumber returns nil for a blank text.
-func wholeNumber(v any) (any, error) {
-	switch v := v.(type) {
-	case int:
-		return v, nil
-	case float64:
-		if v != v || v < -1<<53 || v > 1<<53 {
-			return nil, errNoNumber
-		}
-		return int(v), nil
-	case string:
-		v = strings.TrimSpace(v)
-		if v == "" {
-			return nil, nil
-		}
-		n, err := strconv.Atoi(v)
-		if err != nil {
-			return nil, errNoNumber
-		}
-		return n, nil
-	default:
-		return nil, errNoNumber
-	}
-}
-
-// dateOf returns nil for a blank text.
-func dateOf(text string) (any, error) {
-	text = strings.TrimSpace(text)
-	if text == "" {
-		return nil, nil
-	}
-	for _, layout := range []string{time.DateOnly, time.RFC3339, "2006-01-02T15:04:05", time.DateTime} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC(), nil
-		}
-	}
-	return nil, errNoDate
 }
 
 func indexOf(args []any, at int) int {
