@@ -105,9 +105,9 @@ func (s *Settlement) applyRules(c *candidate) {
 	var res mapping.Result
 	switch kind := c.object.Kind; {
 	case kind == directory.Person:
-		res, c.err = s.Rules.Person(PersonView(s.Place, c.object, c.related))
+		res, c.err = s.Rules.Person(PersonView(s.Source, c.object, c.related))
 	case s.uses.Records[kind]:
-		res, c.err = s.Rules.Object(ObjectView(s.Place, c.object, c.related))
+		res, c.err = s.Rules.Object(ObjectView(s.Source, c.object, c.related))
 	}
 	if c.err == nil {
 		c.wants = wants(&c.subject, res, c.before)
@@ -158,7 +158,7 @@ func wants(subject *plan.Subject, res mapping.Result, before []*directory.Record
 	list := make([]plan.Want, len(res.Records))
 	for i := range res.Records {
 		d := &res.Records[i]
-		list[i] = plan.Want{Kind: d.Kind, Fields: d.Over(recordOf(before, d.Kind))}
+		list[i] = plan.Want{Kind: d.Kind, Fields: d.Merge(recordOf(before, d.Kind))}
 	}
 	return list
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // PersonView is what the rules see of a person.
-func PersonView(place mapping.Place, o *relations.Object, r *relations.Related) *mapping.Person {
-	p := &mapping.Person{Object: &o.Object, Place: place}
+func PersonView(source mapping.Source, o *relations.Object, r *relations.Related) *mapping.Person {
+	p := &mapping.Person{Object: &o.Object, Source: source}
 	if r.Groups != nil {
 		p.Groups = make([]mapping.Membership, len(r.Groups))
 		for i, g := range r.Groups {
@@ -26,8 +26,8 @@ func PersonView(place mapping.Place, o *relations.Object, r *relations.Related) 
 }
 
 // ObjectView is what the rules see of an object that is no person.
-func ObjectView(place mapping.Place, o *relations.Object, r *relations.Related) *mapping.View {
-	v := &mapping.View{Object: &o.Object, Place: place}
+func ObjectView(source mapping.Source, o *relations.Object, r *relations.Related) *mapping.View {
+	v := &mapping.View{Object: &o.Object, Source: source}
 	if r.Owner != nil {
 		v.Owner = &r.Owner.Object
 	}
