@@ -38,6 +38,9 @@ type Connector interface {
 	// In Full mode the pages list everything there is. In Delta mode they list what changed since the
 	// cursor was made. A cursor that the source no longer takes, or that was made under other settings, is
 	// a fault.CursorExpired error, before the first page.
+	//
+	// Read may be called for a tenant that this process never listed: who lists tenants and who reads one need not be
+	// the same. All that is known of the tenant is in the request.
 	Read(ctx context.Context, req Request, emit func(*Page) error) error
 
 	// Close releases what the connector holds. No other method may be running or follow.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,8 +17,8 @@ import (
 )
 
 // Scratch implements store.Store. The copy is beside the state file, on a disk that is known to hold a file of
-// this size, or among the temporary files when that folder takes none. Its name is removed at once, so that
-// it goes away however the process ends.
+// this size, or among the temporary files when that folder takes none; it has holes where the partitions are that are
+// not in it. Its name is removed at once, so that it goes away however the process ends.
 func (s *Store) Scratch(ctx context.Context, parts ...store.Partition) (store.Store, error) {
 	keys := make([][]byte, len(parts))
 	for i, p := range parts {
@@ -28,8 +29,7 @@ func (s *Store) Scratch(ctx context.Context, parts ...store.Partition) (store.St
 	}
 	slices.SortFunc(keys, bytes.Compare)
 	keys = slices.CompactFunc(keys, bytes.Equal)
-	// Page by page is several times as fast as key by key: that is worth it where everything is wanted.
-	name, whole, err := s.copy(ctx, func(btx *bbolt.Tx) bool { return holdsOnly(btx, keys) })
+	name, err := s.copy(ctx, func(f *os.File, btx *bbolt.Tx) error { return extract(f, s.file, btx, keys) })
 	if err != nil {
 		return nil, err
 	}
@@ -38,15 +38,7 @@ func (s *Store) Scratch(ctx context.Context, parts ...store.Partition) (store.St
 	if err != nil {
 		return nil, err
 	}
-	if whole {
-		return copied, nil
-	}
-	err = s.transact(ctx, false, "copy state", func(from *bbolt.Tx) (bool, error) {
-		if err := copyPartitions(ctx, copied.db, from, keys); err != nil {
-			return false, classify("copy state", s.path, err)
-		}
-		return false, nil
-	})
+	err = copied.transact(ctx, true, "copy state", func(btx *bbolt.Tx) (bool, error) { return true, indexWaiting(btx) })
 	if err != nil {
 		_ = copied.Close()
 		return nil, err
@@ -54,11 +46,10 @@ func (s *Store) Scratch(ctx context.Context, parts ...store.Partition) (store.St
 	return copied, nil
 }
 
-// Snapshot returns the state as it is now, as a file to read from its beginning; it is in the form that Open
-// takes. The file has no name and goes away when it is closed. Unlike a read transaction it may be kept open for
-// long: it holds up nobody.
-func (s *Store) Snapshot(ctx context.Context) (*os.File, error) {
-	name, _, err := s.copy(ctx, func(*bbolt.Tx) bool { return true })
+// Snapshot implements store.Snapshotter. What it returns is a file, in the form that Open takes. It has no name and goes
+// away when it is closed.
+func (s *Store) Snapshot(ctx context.Context) (io.ReadCloser, error) {
+	name, err := s.copy(ctx, writeAll)
 	if err != nil {
 		return nil, err
 	}
@@ -70,40 +61,32 @@ func (s *Store) Snapshot(ctx context.Context) (*os.File, error) {
 	return f, nil
 }
 
-// holdsOnly reports whether a file has no other partitions than those of sorted names.
-func holdsOnly(btx *bbolt.Tx, keys [][]byte) bool {
-	for name := range partitionNames(btx) {
-		if _, named := slices.BinarySearchFunc(keys, name, bytes.Compare); !named {
-			return false
-		}
-	}
-	return true
-}
-
-// copy makes a new file, writes the state into it if it is to, and returns its name.
-func (s *Store) copy(ctx context.Context, whole func(*bbolt.Tx) bool) (name string, done bool, err error) {
+// copy makes a new file, writes into it what a read transaction sees, and returns its name.
+func (s *Store) copy(ctx context.Context, write func(*os.File, *bbolt.Tx) error) (name string, err error) {
 	f, err := createScratch(s.path)
 	if err != nil {
-		return "", false, classify("copy state", s.path, err)
+		return "", classify("copy state", s.path, err)
 	}
 	err = s.transact(ctx, false, "copy state", func(btx *bbolt.Tx) (bool, error) {
-		if done = whole(btx); !done {
-			return false, nil
-		}
-		w := bufio.NewWriterSize(f, 1<<20)
-		if _, err := btx.WriteTo(w); err != nil {
-			return false, classify("copy state", f.Name(), err)
-		}
-		if err := w.Flush(); err != nil {
+		if err := write(f, btx); err != nil {
 			return false, classify("copy state", f.Name(), err)
 		}
 		return false, nil
 	})
 	if err := errors.Join(err, f.Close()); err != nil {
 		_ = os.Remove(f.Name())
-		return "", false, err
+		return "", err
 	}
-	return f.Name(), done, nil
+	return f.Name(), nil
+}
+
+// writeAll writes the whole file.
+func writeAll(f *os.File, btx *bbolt.Tx) error {
+	w := bufio.NewWriterSize(f, 1<<20)
+	if _, err := btx.WriteTo(w); err != nil {
+		return err
+	}
+	return w.Flush()
 }
 
 // scratchMark is in the names of copies, between the state file's name and a number.

@@ -4,19 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 
+	"dirsyncd/store"
 	"dirsyncd/sync/fault"
 )
 
-// snapshotter is a store that can be copied as a file, as it is at one moment.
-type snapshotter interface {
-	Snapshot(ctx context.Context) (*os.File, error)
-}
-
 // Backup implements api.Operations. The copy is made first and sent then: who reads slowly holds up nobody.
 func (s *Service) Backup(ctx context.Context, to io.Writer) error {
-	from, ok := s.store.(snapshotter)
+	from, ok := s.store.(store.Snapshotter)
 	if !ok {
 		return &fault.Error{Class: fault.Configuration, Op: "backup", Err: errors.New("this state cannot be copied into a file")}
 	}

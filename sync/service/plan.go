@@ -31,8 +31,8 @@ func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.
 		if err != nil {
 			return nil, err
 		}
-		job := engine.Job{Full: req.Full, Offline: req.Offline, Trigger: "plan", Visit: func(a *directory.Action) { visit(plannedAnswer(a)) }}
-		results := dry.RunConnection(ctx, &conn.Connection, job)
+		job := engine.Job{Full: req.Full, Offline: req.Offline, Trigger: "plan"}
+		results := dry.Preview(ctx, &conn.Connection, job, func(a *directory.Action) { visit(plannedAnswer(a)) })
 		done()
 		for _, r := range results {
 			runs = append(runs, runOf(ctx, scratch, r))

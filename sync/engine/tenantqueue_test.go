@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// TestLanesMoveOn: tenants that take long leave their places to others as soon as the slow lane has room, and
+// TestTenantQueueMovesOn: tenants that take long release their places to others as soon as the slow lane has room, and
 // everybody's place comes back.
-func TestLanesMoveOn(t *testing.T) {
+func TestTenantQueueMovesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLanes()
+		q := newTenantQueue()
 		var slow []func()
 		for range slowTenants {
-			slow = append(slow, l.enter(true))
+			slow = append(slow, q.acquire(true))
 		}
 		var fast []func()
 		for range tenantsAtOnce {
-			fast = append(fast, l.enter(false))
+			fast = append(fast, q.acquire(false))
 		}
 		entered := make(chan func(), 1)
-		go func() { entered <- l.enter(false) }()
+		go func() { entered <- q.acquire(false) }()
 		time.Sleep(10 * slowAfter)
 		if len(entered) > 0 {
 			t.Fatal("there was no place, and somebody entered")
@@ -31,40 +31,40 @@ func TestLanesMoveOn(t *testing.T) {
 		if len(entered) == 0 {
 			t.Fatal("nobody moved when there was room")
 		}
-		for _, leave := range append(append(slow[1:], fast...), <-entered) {
-			leave()
+		for _, release := range append(append(slow[1:], fast...), <-entered) {
+			release()
 		}
 		time.Sleep(10 * slowAfter)
 		synctest.Wait()
-		if len(l.fast)+len(l.slow) != 0 {
-			t.Errorf("%d and %d places were not given back", len(l.fast), len(l.slow))
+		if len(q.fast)+len(q.slow) != 0 {
+			t.Errorf("%d and %d places were not given back", len(q.fast), len(q.slow))
 		}
 	})
 }
 
-// TestLanesLearn: where tenants are quick, one that hangs is told from them soon.
-func TestLanesLearn(t *testing.T) {
+// TestTenantQueueLearns: where tenants are quick, one that hangs is told from them soon.
+func TestTenantQueueLearns(t *testing.T) {
 	for _, c := range []struct{ usual, patience time.Duration }{
 		{time.Millisecond, quickest}, {20 * time.Millisecond, 80 * time.Millisecond}, {200 * time.Millisecond, slowAfter},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			l := newLanes()
+			q := newTenantQueue()
 			for range 20 {
-				leave := l.enter(false)
+				release := q.acquire(false)
 				time.Sleep(c.usual)
-				leave()
+				release()
 			}
-			leave := l.enter(false)
+			release := q.acquire(false)
 			time.Sleep(c.patience - time.Millisecond)
 			synctest.Wait()
-			early := len(l.slow)
+			early := len(q.slow)
 			time.Sleep(2 * time.Millisecond)
 			synctest.Wait()
-			if early != 0 || len(l.slow) != 1 {
-				t.Errorf("usual %s: %d moved before %s, %d after", c.usual, early, c.patience, len(l.slow))
+			if early != 0 || len(q.slow) != 1 {
+				t.Errorf("usual %s: %d moved before %s, %d after", c.usual, early, c.patience, len(q.slow))
 			}
-			leave()
-			if len(l.slow)+len(l.fast) != 0 {
+			release()
+			if len(q.slow)+len(q.fast) != 0 {
 				t.Error("the place was not given back")
 			}
 		})

@@ -16,21 +16,21 @@ const (
 	slowAfter, quickest = 250 * time.Millisecond, 25 * time.Millisecond
 )
 
-// lanes let many tenants take turns so that those which hang or fail do not delay the others: a tenant that
+// tenantQueue lets many tenants take turns so that those which hang or fail do not delay the others: a tenant that
 // failed last time, or that takes long, goes on in a lane of its own.
-type lanes struct {
+type tenantQueue struct {
 	fast, slow chan struct{}
 	// usual is what tenants have needed in the fast lane, in nanoseconds: a moving average, 0 before the first.
 	usual atomic.Int64
 }
 
-func newLanes() *lanes {
-	return &lanes{fast: make(chan struct{}, tenantsAtOnce), slow: make(chan struct{}, slowTenants)}
+func newTenantQueue() *tenantQueue {
+	return &tenantQueue{fast: make(chan struct{}, tenantsAtOnce), slow: make(chan struct{}, slowTenants)}
 }
 
 // patience is how long a tenant may keep its place in the fast lane.
-func (l *lanes) patience() time.Duration {
-	usual := time.Duration(l.usual.Load())
+func (q *tenantQueue) patience() time.Duration {
+	usual := time.Duration(q.usual.Load())
 	if usual == 0 {
 		return slowAfter
 	}
@@ -38,24 +38,24 @@ func (l *lanes) patience() time.Duration {
 }
 
 // learn takes the time that a tenant needed into account. Of two that come at once, one may not count.
-func (l *lanes) learn(took time.Duration) {
-	usual := l.usual.Load()
+func (q *tenantQueue) learn(took time.Duration) {
+	usual := q.usual.Load()
 	if usual == 0 {
 		usual = int64(took)
 	}
-	l.usual.Store(max(usual+(int64(took)-usual)/8, 1))
+	q.usual.Store(max(usual+(int64(took)-usual)/8, 1))
 }
 
-// enter waits for a place and returns the function that gives it back.
-func (l *lanes) enter(slow bool) (leave func()) {
+// acquire waits for a place and returns the function that gives it back.
+func (q *tenantQueue) acquire(slow bool) (release func()) {
 	if slow {
-		l.slow <- struct{}{}
-		return func() { <-l.slow }
+		q.slow <- struct{}{}
+		return func() { <-q.slow }
 	}
-	l.fast <- struct{}{}
-	began, patience := time.Now(), l.patience()
+	q.fast <- struct{}{}
+	began, patience := time.Now(), q.patience()
 	var mu sync.Mutex
-	place := l.fast // nil once it was given back
+	place := q.fast // nil once it was given back
 	mu.Lock()
 	defer mu.Unlock()
 	var moving *time.Timer
@@ -66,9 +66,9 @@ func (l *lanes) enter(slow bool) (leave func()) {
 			return
 		}
 		select {
-		case l.slow <- struct{}{}:
+		case q.slow <- struct{}{}:
 			<-place
-			place = l.slow
+			place = q.slow
 		default: // that lane is full, too: stay for now
 			moving.Reset(patience)
 		}
@@ -77,8 +77,8 @@ func (l *lanes) enter(slow bool) (leave func()) {
 		mu.Lock()
 		defer mu.Unlock()
 		moving.Stop()
-		if place == l.fast {
-			l.learn(time.Since(began))
+		if place == q.fast {
+			q.learn(time.Since(began))
 		}
 		<-place
 		place = nil

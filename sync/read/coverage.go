@@ -1,4 +1,4 @@
-package engine
+package read
 
 import (
 	"encoding/binary"
@@ -11,38 +11,38 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// seen remembers what a full read has come across, so that its end can tell what it has not. It takes about a
+// coverage remembers what a full read has come across, so that its end can tell what it has not. It takes about a
 // bit per object, and is stored in chunks beside the cursor of a read that can be resumed.
-type seen struct {
+type coverage struct {
 	objects *roaring.Bitmap
 	// whole are the groups whose complete list of members came.
 	whole *roaring.Bitmap
 	// members are the handles that came for a group, of groups whose list came in parts.
 	members map[store.Num]*roaring.Bitmap
-	// strays are stored members that a complete list did not name. They are taken away when the read is
+	// unlisted are stored members that a complete list did not name. They are taken away when the read is
 	// proven complete, not before.
-	strays map[store.Num]*roaring.Bitmap
+	unlisted map[store.Num]*roaring.Bitmap
 	// named counts the memberships that came.
 	named int
 }
 
-func newSeen() *seen {
-	return &seen{
+func newCoverage() *coverage {
+	return &coverage{
 		objects: roaring.New(), whole: roaring.New(),
-		members: map[store.Num]*roaring.Bitmap{}, strays: map[store.Num]*roaring.Bitmap{},
+		members: map[store.Num]*roaring.Bitmap{}, unlisted: map[store.Num]*roaring.Bitmap{},
 	}
 }
 
 // merge adds what another one has seen.
-func (s *seen) merge(o *seen) {
-	s.objects.Or(o.objects)
-	s.whole.Or(o.whole)
-	mergeSets(s.members, o.members)
-	mergeSets(s.strays, o.strays)
-	s.named += o.named
+func (c *coverage) merge(o *coverage) {
+	c.objects.Or(o.objects)
+	c.whole.Or(o.whole)
+	unionInto(c.members, o.members)
+	unionInto(c.unlisted, o.unlisted)
+	c.named += o.named
 }
 
-func mergeSets(into, from map[store.Num]*roaring.Bitmap) {
+func unionInto(into, from map[store.Num]*roaring.Bitmap) {
 	for n, b := range from {
 		if into[n] == nil {
 			into[n] = roaring.New()
@@ -53,15 +53,15 @@ func mergeSets(into, from map[store.Num]*roaring.Bitmap) {
 
 // A chunk is a number of sets, each with its name: a letter, and the group's number where there is one.
 const (
-	setObjects = 'o'
-	setWhole   = 'w'
-	setMembers = 'm'
-	setStrays  = 's'
+	setObjects  = 'o'
+	setWhole    = 'w'
+	setMembers  = 'm'
+	setUnlisted = 's'
 )
 
 // encode renders a chunk for the store.
-func (s *seen) encode() ([]byte, error) {
-	buf := binary.AppendUvarint(nil, uint64(s.named))
+func (c *coverage) encode() ([]byte, error) {
+	buf := binary.AppendUvarint(nil, uint64(c.named))
 	add := func(set byte, group store.Num, b *roaring.Bitmap) error {
 		data, err := b.ToBytes()
 		if err != nil {
@@ -73,19 +73,19 @@ func (s *seen) encode() ([]byte, error) {
 		buf = append(buf, data...)
 		return nil
 	}
-	if err := add(setObjects, 0, s.objects); err != nil {
+	if err := add(setObjects, 0, c.objects); err != nil {
 		return nil, err
 	}
-	if err := add(setWhole, 0, s.whole); err != nil {
+	if err := add(setWhole, 0, c.whole); err != nil {
 		return nil, err
 	}
-	for n, b := range s.members {
+	for n, b := range c.members {
 		if err := add(setMembers, n, b); err != nil {
 			return nil, err
 		}
 	}
-	for n, b := range s.strays {
-		if err := add(setStrays, n, b); err != nil {
+	for n, b := range c.unlisted {
+		if err := add(setUnlisted, n, b); err != nil {
 			return nil, err
 		}
 	}
@@ -93,10 +93,10 @@ func (s *seen) encode() ([]byte, error) {
 }
 
 // load merges the stored chunks of a stream.
-func (s *seen) load(tx store.Reader, stream string) error {
+func (c *coverage) load(tx store.Reader, stream string) error {
 	var bad error
 	err := tx.Seen(stream, func(chunk []byte) bool {
-		bad = s.decode(chunk)
+		bad = c.decode(chunk)
 		return bad == nil
 	})
 	if err == nil && bad != nil {
@@ -107,7 +107,7 @@ func (s *seen) load(tx store.Reader, stream string) error {
 }
 
 // decode merges one chunk.
-func (s *seen) decode(chunk []byte) error {
+func (c *coverage) decode(chunk []byte) error {
 	number := func() uint64 {
 		n, size := binary.Uvarint(chunk)
 		if size <= 0 {
@@ -117,7 +117,7 @@ func (s *seen) decode(chunk []byte) error {
 		chunk = chunk[size:]
 		return n
 	}
-	s.named += int(number())
+	c.named += int(number())
 	for len(chunk) > 0 {
 		set := chunk[0]
 		chunk = chunk[1:]
@@ -132,13 +132,13 @@ func (s *seen) decode(chunk []byte) error {
 		chunk = chunk[size:]
 		switch set {
 		case setObjects:
-			s.objects.Or(b)
+			c.objects.Or(b)
 		case setWhole:
-			s.whole.Or(b)
+			c.whole.Or(b)
 		case setMembers:
-			mergeSets(s.members, map[store.Num]*roaring.Bitmap{group: b})
-		case setStrays:
-			mergeSets(s.strays, map[store.Num]*roaring.Bitmap{group: b})
+			unionInto(c.members, map[store.Num]*roaring.Bitmap{group: b})
+		case setUnlisted:
+			unionInto(c.unlisted, map[store.Num]*roaring.Bitmap{group: b})
 		default:
 			return fmt.Errorf("chunk: %w", directory.ErrCorrupt)
 		}

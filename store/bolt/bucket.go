@@ -6,11 +6,11 @@ import (
 	"dirsyncd/sync/directory"
 )
 
-// place is a bucket within a partition. Those that exist once per kind have the kind's number added.
-type place int
+// bucketID names a bucket within a partition. Those that exist once per kind have the kind's number added.
+type bucketID int
 
 const (
-	names place = iota
+	names bucketID = iota
 	newNames
 	owner
 	contested
@@ -28,15 +28,15 @@ const (
 	runs
 	runIDs
 	objects
-	dirty   = objects + maxKinds
-	records = dirty + maxKinds
-	places  = records + maxKinds
+	dirty       = objects + maxKinds
+	records     = dirty + maxKinds
+	bucketCount = records + maxKinds
 )
 
 // maxKinds is more than there are kinds of object or of record.
 const maxKinds = 16
 
-var placeNames = [...]string{
+var bucketNames = [...]string{
 	names: "names", newNames: "names.new", owner: "owner", contested: "contested", members: "members", memberOf: "memberof",
 	referrers: "referrers", digests: "digests", streams: "streams", seen: "seen", outbox: "outbox",
 	queues: "queues", parked: "parked", parkedObjects: "parked.object", parkedActions: "parked.action",
@@ -44,10 +44,10 @@ var placeNames = [...]string{
 }
 
 // String returns the name of the bucket.
-func (p place) String() string {
+func (p bucketID) String() string {
 	switch {
 	case p < objects:
-		return placeNames[p]
+		return bucketNames[p]
 	case p < dirty:
 		return "objects." + strconv.Itoa(int(p-objects))
 	case p < records:
@@ -59,7 +59,7 @@ func (p place) String() string {
 
 // fill is how full bbolt leaves a page that it splits. Where keys arrive in ascending order nothing will come
 // between them later; elsewhere room for that is left.
-func (p place) fill() float64 {
+func (p bucketID) fill() float64 {
 	switch {
 	case p >= objects, p == owner, p == seen, p == outbox, p == runs:
 		return 0.95
@@ -71,19 +71,19 @@ func (p place) fill() float64 {
 }
 
 // objectsOf returns the bucket of a kind's objects; dirtyOf and recordsOf likewise.
-func objectsOf(kind directory.Kind) (place, error) { return ofKind(objects, kind) }
-func dirtyOf(kind directory.Kind) (place, error)   { return ofKind(dirty, kind) }
+func objectsOf(kind directory.Kind) (bucketID, error) { return ofKind(objects, kind) }
+func dirtyOf(kind directory.Kind) (bucketID, error)   { return ofKind(dirty, kind) }
 
-func recordsOf(kind directory.RecordKind) (place, error) {
+func recordsOf(kind directory.RecordKind) (bucketID, error) {
 	if kind == 0 || kind >= maxKinds {
 		return 0, misuse("record kind %d is unknown", kind)
 	}
-	return records + place(kind), nil
+	return records + bucketID(kind), nil
 }
 
-func ofKind(first place, kind directory.Kind) (place, error) {
+func ofKind(first bucketID, kind directory.Kind) (bucketID, error) {
 	if kind == 0 || kind >= maxKinds {
 		return 0, misuse("object kind %d is unknown", kind)
 	}
-	return first + place(kind), nil
+	return first + bucketID(kind), nil
 }

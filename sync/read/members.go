@@ -1,4 +1,4 @@
-package engine
+package read
 
 import (
 	"crypto/sha256"
@@ -9,6 +9,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/relations"
 )
 
 // memberDiff is what a page changes in one group's members.
@@ -18,28 +19,31 @@ type memberDiff struct {
 	add []string
 	// remove are stored members that left.
 	remove []store.Num
-	// digest is set when the list is known to be complete and without strays.
+	// digest is set when the list is known to be complete and to have no unlisted member.
 	digest *store.MemberDigest
-	found  *seen
 	whole  bool
 }
 
 // compareMembers finds the groups whose members differ. A complete list that is the same as last time is
 // recognised by its digest, without a look at the members.
 func (l *listing) compareMembers(tx store.Reader, p *connectors.Page, d *pageDiff) error {
+	handles := make([]string, len(p.Members))
 	for i := range p.Members {
+		handles[i] = directory.IDHandle(p.Members[i].Group)
+	}
+	groups, err := tx.Lookup(handles, nil)
+	if err != nil {
+		return err
+	}
+	for i, group := range groups {
 		m := &p.Members[i]
-		nums, err := tx.Lookup([]string{directory.IDHandle(m.Group)}, nil)
-		if err != nil {
-			return err
-		}
 		if l.mode == connectors.Full {
 			d.found.named += len(m.Add)
 		}
 		if !m.Whole {
-			err = l.comparePart(tx, nums[0], m, d)
+			err = l.comparePart(tx, group, m, d)
 		} else {
-			err = l.compareWhole(tx, nums[0], m, d)
+			err = l.compareWhole(tx, group, m, d)
 		}
 		if err != nil {
 			return err
@@ -48,7 +52,7 @@ func (l *listing) compareMembers(tx store.Reader, p *connectors.Page, d *pageDif
 	return nil
 }
 
-// compareWhole handles a complete list. In a full read, members that it does not name become strays, which
+// compareWhole handles a complete list. In a full read, members that it does not name count as unlisted and
 // leave when the read is proven complete; in a delta they leave at once.
 func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.Members, d *pageDiff) error {
 	if group != 0 && l.mode == connectors.Full {
@@ -67,7 +71,7 @@ func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.M
 			return err
 		}
 	}
-	diff := memberDiff{group: m.Group, found: d.found, whole: true}
+	diff := memberDiff{group: m.Group, whole: true}
 	handles, err := tx.Lookup(m.Add, nil)
 	if err != nil {
 		return err
@@ -82,9 +86,9 @@ func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.M
 	case have.IsEmpty():
 		diff.digest = &digest
 	case l.mode == connectors.Full:
-		mergeSets(d.found.strays, map[store.Num]*roaring.Bitmap{group: have})
+		unionInto(d.found.unlisted, map[store.Num]*roaring.Bitmap{group: have})
 	default:
-		diff.remove = nums(have)
+		diff.remove = relations.Nums(have)
 		diff.digest = &digest
 	}
 	if len(diff.add)+len(diff.remove) > 0 || (diff.digest != nil && digest.Count > 0) {
@@ -95,7 +99,7 @@ func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.M
 
 // comparePart handles a part of a list (full read) or changes to it (delta).
 func (l *listing) comparePart(tx store.Reader, group store.Num, m *connectors.Members, d *pageDiff) error {
-	diff := memberDiff{group: m.Group, found: d.found}
+	diff := memberDiff{group: m.Group}
 	if err := l.partAdds(tx, group, m, d, &diff); err != nil {
 		return err
 	}
@@ -136,13 +140,14 @@ func (l *listing) partAdds(tx store.Reader, group store.Num, m *connectors.Membe
 		}
 	}
 	if l.mode == connectors.Full && !known.IsEmpty() {
-		mergeSets(d.found.members, map[store.Num]*roaring.Bitmap{group: known})
+		unionInto(d.found.members, map[store.Num]*roaring.Bitmap{group: known})
 	}
 	return nil
 }
 
-// commit writes the difference and marks whom it concerns: the group, and everybody who entered or left.
-func (m *memberDiff) commit(tx store.Writer) error {
+// commit writes the difference and marks whom it concerns: the group, and everybody who entered or left. What had no
+// number before is found from now on.
+func (m *memberDiff) commit(tx store.Writer, marks relations.Marker, found *coverage) error {
 	ids, err := tx.Intern([]string{directory.IDHandle(m.group)}, nil)
 	if err != nil {
 		return err
@@ -153,18 +158,18 @@ func (m *memberDiff) commit(tx store.Writer) error {
 		return err
 	}
 	if m.whole {
-		m.found.whole.Add(uint32(group))
+		found.whole.Add(uint32(group))
 	} else if len(handles) > 0 {
-		mergeSets(m.found.members, map[store.Num]*roaring.Bitmap{group: bitmap(handles)})
+		unionInto(found.members, map[store.Num]*roaring.Bitmap{group: relations.Set(handles)})
 	}
 	moved, err := tx.AddMembers(group, handles, nil)
 	if err != nil {
 		return err
 	}
-	if err := takeMembers(tx, group, m.remove); err != nil {
+	if err := takeMembers(tx, marks, group, m.remove); err != nil {
 		return err
 	}
-	if err := markMembers(tx, group, moved); err != nil {
+	if err := marks.Moved(tx, group, moved); err != nil {
 		return err
 	}
 	if m.digest != nil {
@@ -174,7 +179,7 @@ func (m *memberDiff) commit(tx store.Writer) error {
 }
 
 // takeMembers removes members from a group and marks whom that concerns.
-func takeMembers(tx store.Writer, group store.Num, handles []store.Num) error {
+func takeMembers(tx store.Writer, marks relations.Marker, group store.Num, handles []store.Num) error {
 	if len(handles) == 0 {
 		return nil
 	}
@@ -182,37 +187,7 @@ func takeMembers(tx store.Writer, group store.Num, handles []store.Num) error {
 	if err != nil {
 		return err
 	}
-	return markMembers(tx, group, moved)
-}
-
-// markMembers marks a group and those who entered or left it: a person must be mapped again, a group means
-// that everybody below it must be.
-func markMembers(tx store.Writer, group store.Num, handles []store.Num) error {
-	if _, ok := tx.(neverSettled); ok || len(handles) == 0 {
-		return nil
-	}
-	for _, h := range handles {
-		owner, err := tx.Owner(h)
-		if err != nil {
-			return err
-		}
-		kind, why := directory.Person, store.Changed
-		_, ok, err := tx.Row(kind, owner)
-		if err == nil && !ok {
-			kind, why = directory.Group, store.Regrouped
-			_, ok, err = tx.Row(kind, owner)
-		}
-		if err != nil {
-			return err
-		}
-		// An owner that is not there yet will be marked when it comes.
-		if ok {
-			if err := tx.MarkDirty(kind, owner, why); err != nil {
-				return err
-			}
-		}
-	}
-	return tx.MarkDirty(directory.Group, group, store.MembersChanged)
+	return marks.Moved(tx, group, moved)
 }
 
 // digestOf sums up the hashes of all handles, so that their order does not matter.
@@ -224,20 +199,4 @@ func digestOf(handles []string) store.MemberDigest {
 		d.Sum[1] += binary.LittleEndian.Uint64(sum[8:16])
 	}
 	return d
-}
-
-func bitmap(list []store.Num) *roaring.Bitmap {
-	b := roaring.New()
-	for _, n := range list {
-		b.Add(uint32(n))
-	}
-	return b
-}
-
-func nums(b *roaring.Bitmap) []store.Num {
-	list := make([]store.Num, 0, b.GetCardinality())
-	for it := b.Iterator(); it.HasNext(); {
-		list = append(list, store.Num(it.Next()))
-	}
-	return list
 }
