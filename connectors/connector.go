@@ -29,7 +29,8 @@ type Connector interface {
 	// returns one Tenant with an empty ID, without I/O.
 	Tenants(ctx context.Context) ([]Tenant, error)
 
-	// Read streams one stream of one tenant. emit is called once per page, in order, on the caller's
+	// Read streams one stream of one tenant. It needs no earlier call: another process may have listed the tenant and
+	// made the cursor. emit is called once per page, in order, on the caller's
 	// goroutine; the page and all it holds belong to emit until it returns, and may be reused after.
 	// An error from emit ends Read, which returns it unchanged. After an error of the source no page
 	// follows. The last page, and only that one, carries a Proof; a Read that returns nil without having

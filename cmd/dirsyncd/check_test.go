@@ -162,7 +162,7 @@ func TestCheckProbe(t *testing.T) {
 	goldenFrom(t, "check-probe.txt", shown)
 }
 
-const cases = `
+const sampleCases = `
 mapping: staff
 cases:
   - name: a technician
@@ -180,7 +180,7 @@ cases:
 
 func TestRulesTest(t *testing.T) {
 	c := withConfig(t, goodConfig)
-	write(t, "cases.yaml", cases)
+	write(t, "cases.yaml", sampleCases)
 	if code := c.run("rules", "test", "cases.yaml"); code != exitFailed {
 		t.Errorf("exit code %d: %s", code, c.stderr.String())
 	}

@@ -14,6 +14,8 @@ import (
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/mapping/cases"
+	"dirsyncd/sync/mapping/expression"
 	"dirsyncd/sync/settings/strict"
 	"dirsyncd/sync/spelling"
 )
@@ -88,8 +90,8 @@ wrong.`,
 
 // caseFile is what stands in a file of cases.
 type caseFile struct {
-	Mapping string         `yaml:"mapping"`
-	Cases   []mapping.Case `yaml:"cases" strict:"required"`
+	Mapping string       `yaml:"mapping"`
+	Cases   []cases.Case `yaml:"cases" strict:"required"`
 }
 
 type fileResult struct {
@@ -99,30 +101,30 @@ type fileResult struct {
 }
 
 type caseLine struct {
-	mapping.CaseResult
+	cases.Result
 	Passed bool   `json:"passed"`
 	Error  string `json:"error,omitempty"`
 }
 
 func runCases(cfg *config.Config, file, otherwise string) (fileResult, error) {
-	cases, err := readCases(file)
+	given, err := readCases(file)
 	if err != nil {
 		return fileResult{}, err
 	}
-	if cases.Mapping == "" {
-		cases.Mapping = otherwise
+	if given.Mapping == "" {
+		given.Mapping = otherwise
 	}
-	name, rules, err := chooseMapping(cfg, file, cases.Mapping)
+	name, rules, err := chooseMapping(cfg, file, given.Mapping)
 	if err != nil {
 		return fileResult{}, err
 	}
 	result := fileResult{File: file, Mapping: name, Cases: []caseLine{}}
-	for i, c := range cases.Cases {
+	for i, c := range given.Cases {
 		if c.Name == "" {
 			c.Name = fmt.Sprintf("case %d", i+1)
 		}
-		line := caseLine{CaseResult: mapping.RunCase(rules, c)}
-		line.Passed = line.CaseResult.Passed()
+		line := caseLine{Result: cases.Run(rules, c)}
+		line.Passed = line.Result.Passed()
 		if line.Err != nil {
 			line.Error = line.Err.Error()
 		}
@@ -134,24 +136,24 @@ func runCases(cfg *config.Config, file, otherwise string) (fileResult, error) {
 // readCases decodes a file as strictly as the configuration: a misspelt expectation must not pass for one that
 // was met.
 func readCases(file string) (caseFile, error) {
-	var cases caseFile
+	var given caseFile
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return cases, &usageError{err.Error(), ""}
+		return given, &usageError{err.Error(), ""}
 	}
 	doc := strict.Parse(data, strict.Options{Dir: filepath.Dir(file)})
 	if root := doc.Root(); root.Kind() != strict.None {
-		root.Into(&cases)
+		root.Into(&given)
 	}
 	if len(doc.Problems()) == 0 {
-		return cases, nil
+		return given, nil
 	}
 	bad := &config.Error{}
 	for _, p := range doc.Problems() {
 		bad.Problems = append(bad.Problems,
 			config.Problem{File: file, Line: p.Line, Column: p.Column, Message: p.Message, Hint: p.Hint})
 	}
-	return cases, bad
+	return given, bad
 }
 
 func chooseMapping(cfg *config.Config, file, name string) (string, *mapping.Ruleset, error) {
@@ -231,19 +233,19 @@ Exit codes: 0, or 2 for wrong usage.`,
 		RunE: func(*cobra.Command, []string) error {
 			if cli.opts.json {
 				return cli.out.JSON(struct {
-					Person    []typedName        `json:"person"`
-					Group     []typedName        `json:"group"`
-					Licence   []typedName        `json:"licence"`
-					Device    []typedName        `json:"device"`
-					Customer  []typedName        `json:"customer"`
-					Functions []mapping.Function `json:"functions"`
+					Person    []typedName           `json:"person"`
+					Group     []typedName           `json:"group"`
+					Licence   []typedName           `json:"licence"`
+					Device    []typedName           `json:"device"`
+					Customer  []typedName           `json:"customer"`
+					Functions []expression.Function `json:"functions"`
 				}{
 					namesOf(directory.Person), namesOf(directory.Group), namesOf(directory.Licence),
-					namesOf(directory.Device), namesOf(directory.Customer), mapping.Functions(),
+					namesOf(directory.Device), namesOf(directory.Customer), expression.Functions(),
 				})
 			}
 			for _, kind := range directory.Kinds() {
-				cli.showNames("of a "+kind.String(), mapping.NamesOf(kind))
+				cli.showNames("of a "+kind.String(), expression.NamesOf(kind).List())
 			}
 			cli.showFunctions()
 			return nil
@@ -252,24 +254,24 @@ Exit codes: 0, or 2 for wrong usage.`,
 }
 
 type typedName struct {
-	mapping.Name
+	expression.Name
 	Type string `json:"type"`
 }
 
 func namesOf(kind directory.Kind) []typedName {
-	names := mapping.NamesOf(kind)
+	names := expression.NamesOf(kind).List()
 	list := make([]typedName, len(names))
 	for i, n := range names {
-		list[i] = typedName{n, n.TypeWord()}
+		list[i] = typedName{n, expression.TypeWord(n.Type)}
 	}
 	return list
 }
 
-func (cli *cli) showNames(of string, names []mapping.Name) {
+func (cli *cli) showNames(of string, names []expression.Name) {
 	cli.out.Line("%s", cli.out.Paint(term.Bold, "Names "+of))
 	t := &term.Table{Indent: "  ", Columns: []term.Column{term.Left(""), term.Left(""), term.Left("")}}
 	for _, n := range names {
-		t.Add(n.Name, term.Dim.Cell(n.TypeWord()), n.Help)
+		t.Add(n.Name, term.Dim.Cell(expression.TypeWord(n.Type)), n.Help)
 	}
 	cli.out.Table(t)
 	cli.out.Line("")
@@ -277,7 +279,7 @@ func (cli *cli) showNames(of string, names []mapping.Name) {
 
 func (cli *cli) showFunctions() {
 	cli.out.Line("%s", cli.out.Paint(term.Bold, "Functions"))
-	for _, f := range mapping.Functions() {
+	for _, f := range expression.Functions() {
 		cli.out.Para("  ", f.Signature)
 		cli.out.Para("      ", f.Help)
 		for _, e := range f.Examples {

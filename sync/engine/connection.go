@@ -42,7 +42,8 @@ func (e *Engine) runConnection(ctx context.Context, c *Connection, job tenantJob
 		job := job
 		job.unlisted = i >= len(tenants)
 		wg.Go(func() {
-			defer queue.acquire(e.isFailing(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}))()
+			ctx, release := queue.acquire(ctx, e.isFailing(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}))
+			defer release()
 			results[i] = e.run(ctx, c, t, job)
 		})
 	}

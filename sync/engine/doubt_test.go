@@ -110,7 +110,7 @@ func TestTenantQueueGivesBackPlaces(t *testing.T) {
 			q := newTenantQueue()
 			for range 4 {
 				go func() {
-					release := q.acquire(false)
+					_, release := q.acquire(t.Context(), false)
 					time.Sleep(slowAfter)
 					release()
 				}()

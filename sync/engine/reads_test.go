@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,7 +16,19 @@ import (
 // counted counts what the engine asks a store.
 type counted struct {
 	store.Store
-	asked map[string]int
+	asked *asked
+}
+
+// asked is how often every method was called.
+type asked struct {
+	mu    sync.Mutex
+	times map[string]int
+}
+
+func (a *asked) note(method string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.times[method]++
 }
 
 func (c *counted) View(ctx context.Context, p store.Partition, fn func(store.Reader) error) error {
@@ -28,9 +41,8 @@ func (c *counted) Update(ctx context.Context, p store.Partition, fn func(store.W
 	})
 }
 
-// total is how often it was asked.
-func (c *counted) total() (n int) {
-	for _, times := range c.asked {
+func (a *asked) total() (n int) {
+	for _, times := range a.times {
 		n += times
 	}
 	return n
@@ -38,7 +50,7 @@ func (c *counted) total() (n int) {
 
 type countedReader struct {
 	store.Reader
-	asked map[string]int
+	asked *asked
 }
 
 type countedWriter struct {
@@ -72,87 +84,87 @@ type writer interface {
 }
 
 func (c countedReader) Lookup(handles []string, nums []store.Num) ([]store.Num, error) {
-	c.asked["Lookup"]++
+	c.asked.note("Lookup")
 	return c.Reader.Lookup(handles, nums)
 }
 
 func (c countedReader) Owner(h store.Num) (store.Num, error) {
-	c.asked["Owner"]++
+	c.asked.note("Owner")
 	return c.Reader.Owner(h)
 }
 
 func (c countedReader) Row(kind directory.Kind, n store.Num) (store.Row, bool, error) {
-	c.asked["Row"]++
+	c.asked.note("Row")
 	return c.Reader.Row(kind, n)
 }
 
 func (c countedReader) Rows(kind directory.Kind, after store.Num, fn func(store.Row) bool) error {
-	c.asked["Rows"]++
+	c.asked.note("Rows")
 	return c.Reader.Rows(kind, after, fn)
 }
 
 func (c countedReader) Members(group store.Num, fn func(store.Num) bool) error {
-	c.asked["Members"]++
+	c.asked.note("Members")
 	return c.Reader.Members(group, fn)
 }
 
 func (c countedReader) MemberDigest(group store.Num) (store.MemberDigest, error) {
-	c.asked["MemberDigest"]++
+	c.asked.note("MemberDigest")
 	return c.Reader.MemberDigest(group)
 }
 
 func (c countedReader) GroupsOf(handle store.Num, fn func(store.Num) bool) error {
-	c.asked["GroupsOf"]++
+	c.asked.note("GroupsOf")
 	return c.Reader.GroupsOf(handle, fn)
 }
 
 func (c countedReader) Referrers(link directory.LinkType, handle store.Num, fn func(store.Num) bool) error {
-	c.asked["Referrers"]++
+	c.asked.note("Referrers")
 	return c.Reader.Referrers(link, handle, fn)
 }
 
 func (c countedReader) Dirty(kind directory.Kind, after store.Num, fn func(store.Num, store.DirtyReason) bool) error {
-	c.asked["Dirty"]++
+	c.asked.note("Dirty")
 	return c.Reader.Dirty(kind, after, fn)
 }
 
 func (c countedReader) Record(kind directory.RecordKind, n store.Num) (directory.Record, bool, error) {
-	c.asked["Record"]++
+	c.asked.note("Record")
 	return c.Reader.Record(kind, n)
 }
 
 func (c countedReader) ParkedObject(kind directory.Kind, id string) (store.Parked, bool, error) {
-	c.asked["ParkedObject"]++
+	c.asked.note("ParkedObject")
 	return c.Reader.ParkedObject(kind, id)
 }
 
 func (c countedReader) Owners(handles, owners []store.Num) ([]store.Num, error) {
-	c.asked["Owners"]++
+	c.asked.note("Owners")
 	return c.Reader.Owners(handles, owners)
 }
 
 func (c countedReader) RowsOf(kind directory.Kind, nums []store.Num, rows []store.Row) ([]store.Row, error) {
-	c.asked["RowsOf"]++
+	c.asked.note("RowsOf")
 	return c.Reader.RowsOf(kind, nums, rows)
 }
 
 func (c countedReader) MembersOf(groups []store.Num, fn func(group, handle store.Num) bool) error {
-	c.asked["MembersOf"]++
+	c.asked.note("MembersOf")
 	return c.Reader.MembersOf(groups, fn)
 }
 
 func (c countedReader) GroupsWith(handles []store.Num, fn func(handle, group store.Num) bool) error {
-	c.asked["GroupsWith"]++
+	c.asked.note("GroupsWith")
 	return c.Reader.GroupsWith(handles, fn)
 }
 
 func (c countedReader) ReferrersOf(link directory.LinkType, handles []store.Num, fn func(handle, object store.Num) bool) error {
-	c.asked["ReferrersOf"]++
+	c.asked.note("ReferrersOf")
 	return c.Reader.ReferrersOf(link, handles, fn)
 }
 
 func (c countedReader) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(store.Num, directory.Record) bool) error {
-	c.asked["RecordsOf"]++
+	c.asked.note("RecordsOf")
 	return c.Reader.RecordsOf(kinds, nums, fn)
 }
 
@@ -252,14 +264,14 @@ func TestReadsComeInBatches(t *testing.T) {
 		}, 250},
 	} {
 		step.change()
-		st := &counted{Store: r.store, asked: map[string]int{}}
+		st := &counted{Store: r.store, asked: &asked{times: map[string]int{}}}
 		r.engine.store = st
 		if _, res := r.sync(); res.Err != nil {
 			t.Fatal(res.Err)
 		}
-		t.Logf("%s: %d %v", step.name, st.total(), st.asked)
-		if st.total() > step.most {
-			t.Errorf("%s: the store was asked %d times, more than %d", step.name, st.total(), step.most)
+		t.Logf("%s: %d %v", step.name, st.asked.total(), st.asked.times)
+		if st.asked.total() > step.most {
+			t.Errorf("%s: the store was asked %d times, more than %d", step.name, st.asked.total(), step.most)
 		}
 	}
 }

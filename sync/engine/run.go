@@ -236,7 +236,7 @@ func (r *run) mustBeWhole() error {
 func (r *run) settleTask() *settle.Task {
 	t := &settle.Task{
 		Partition: r.part, State: stage{r.state, nil}, Rules: r.conn.Rules, SameRules: r.conn.Rules.Hash() == r.state.RulesHash,
-		Guard: r.conn.Guard, Targets: r.conn.Targets, Place: placeOf(r.conn, &r.tenant), Origin: originOf(r.conn, &r.tenant),
+		Guard: r.conn.Guard, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant), Origin: originOf(r.conn, &r.tenant),
 		Run: r.stamp, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: r.state.Held,
 		Queued: r.queued, Parked: r.parked(settle.Stage), Progress: func(done, total int) { r.progress("settle", "", done, total) },
 	}
@@ -260,8 +260,8 @@ func (r *run) introduceTargets(ctx context.Context, s *settle.Settlement) error 
 	return nil
 }
 
-func placeOf(c *Connection, t *connectors.Tenant) mapping.Place {
-	return mapping.Place{Connection: c.Name, TenantID: t.ID, TenantName: t.Name, TenantDomain: t.Domain}
+func sourceOf(c *Connection, t *connectors.Tenant) mapping.Source {
+	return mapping.Source{Connection: c.Name, TenantID: t.ID, TenantName: t.Name, TenantDomain: t.Domain}
 }
 
 // originOf is the origin of a tenant's objects, without an id.

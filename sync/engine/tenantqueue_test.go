@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"dirsyncd/connectors"
 )
 
 // TestTenantQueueMovesOn: tenants that take long release their places to others as soon as the slow lane has room, and
@@ -11,16 +13,20 @@ import (
 func TestTenantQueueMovesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newTenantQueue()
+		enter := func(slow bool) func() {
+			_, release := q.acquire(t.Context(), slow)
+			return release
+		}
 		var slow []func()
 		for range slowTenants {
-			slow = append(slow, q.acquire(true))
+			slow = append(slow, enter(true))
 		}
 		var fast []func()
 		for range tenantsAtOnce {
-			fast = append(fast, q.acquire(false))
+			fast = append(fast, enter(false))
 		}
 		entered := make(chan func(), 1)
-		go func() { entered <- q.acquire(false) }()
+		go func() { entered <- enter(false) }()
 		time.Sleep(10 * slowAfter)
 		if len(entered) > 0 {
 			t.Fatal("there was no place, and somebody entered")
@@ -50,11 +56,11 @@ func TestTenantQueueLearns(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			q := newTenantQueue()
 			for range 20 {
-				release := q.acquire(false)
+				_, release := q.acquire(t.Context(), false)
 				time.Sleep(c.usual)
 				release()
 			}
-			release := q.acquire(false)
+			_, release := q.acquire(t.Context(), false)
 			time.Sleep(c.patience - time.Millisecond)
 			synctest.Wait()
 			early := len(q.slow)
@@ -69,4 +75,41 @@ func TestTenantQueueLearns(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTenantQueueAndWaits: a tenant that waits for a pace keeps nobody waiting, and teaches nothing about how long tenants take.
+func TestTenantQueueAndWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newTenantQueue()
+		for range 20 {
+			_, release := q.acquire(t.Context(), false)
+			time.Sleep(2 * quickest)
+			release()
+		}
+		usual := q.patience.Limit()
+		began := time.Now()
+		var release []func()
+		for range slowTenants + tenantsAtOnce {
+			ctx, done := q.acquire(t.Context(), false)
+			connectors.Waits(ctx)
+			release = append(release, done)
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("tenants that wait kept others waiting for %s", took)
+		}
+		time.Sleep(time.Minute) // the last of them found no room in the slow lane
+		for _, done := range release {
+			done()
+		}
+		if got := q.patience.Limit(); got != usual {
+			t.Errorf("a wait was taken for slowness: %s, and %s before", got, usual)
+		}
+		if len(q.fast)+len(q.slow) != 0 {
+			t.Error("a place was not given back")
+		}
+		ctx, done := q.acquire(t.Context(), true)
+		connectors.Waits(ctx)
+		done()
+		connectors.Waits(ctx)
+	})
 }

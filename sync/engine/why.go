@@ -67,7 +67,7 @@ type FieldReason struct {
 // key ("hq-ad/5f1c…"), an object's id, login, mail address or name. Those who are there come first. The error is
 // fault.Gone when there is no such object.
 func (e *Engine) Why(ctx context.Context, c *Connection, t connectors.Tenant, kind directory.RecordKind, who string) ([]Reason, error) {
-	q := &question{conn: c, place: placeOf(c, &t), origin: originOf(c, &t)}
+	q := &question{conn: c, source: sourceOf(c, &t), origin: originOf(c, &t)}
 	var reasons []Reason
 	err := e.store.View(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}, func(tx store.Reader) error {
 		objectKind := mapping.ObjectOf(kind)
@@ -91,7 +91,7 @@ func (e *Engine) Why(ctx context.Context, c *Connection, t connectors.Tenant, ki
 // question is what a tenant is asked.
 type question struct {
 	conn   *Connection
-	place  mapping.Place
+	source mapping.Source
 	origin directory.Origin // of the tenant's objects, without an id
 }
 
@@ -212,12 +212,12 @@ func (q *question) explain(tx store.Reader, reason *Reason, kind directory.Recor
 	}
 	var x mapping.Explanation
 	if o.Kind != directory.Person {
-		_, x = q.conn.Rules.ExplainObject(settle.ObjectView(q.place, o, &related[0]))
+		_, x = q.conn.Rules.ExplainObject(settle.ObjectView(q.source, o, &related[0]))
 	} else {
 		for _, g := range related[0].Groups {
 			reason.Groups = append(reason.Groups, g.Name)
 		}
-		_, x = q.conn.Rules.ExplainPerson(settle.PersonView(q.place, o, &related[0]))
+		_, x = q.conn.Rules.ExplainPerson(settle.PersonView(q.source, o, &related[0]))
 	}
 	reason.Rules = x.Rules
 	for _, f := range x.Fields {

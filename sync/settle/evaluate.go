@@ -105,9 +105,9 @@ func (s *Settlement) applyRules(c *candidate) {
 	var res mapping.Result
 	switch kind := c.object.Kind; {
 	case kind == directory.Person:
-		res, c.err = s.Rules.Person(PersonView(s.Place, c.object, c.related))
+		res, c.err = s.Rules.Person(PersonView(s.Source, c.object, c.related))
 	case s.uses.Records[kind]:
-		res, c.err = s.Rules.Object(ObjectView(s.Place, c.object, c.related))
+		res, c.err = s.Rules.Object(ObjectView(s.Source, c.object, c.related))
 	}
 	if c.err == nil {
 		c.wants = wants(&c.subject, res, c.before)
@@ -129,8 +129,8 @@ func (s *Settlement) decide(tx store.Reader, c *candidate) error {
 }
 
 // PersonView is what the rules see of a person.
-func PersonView(place mapping.Place, o *relations.Object, r *relations.Related) *mapping.Person {
-	p := &mapping.Person{Object: &o.Object, Place: place}
+func PersonView(source mapping.Source, o *relations.Object, r *relations.Related) *mapping.Person {
+	p := &mapping.Person{Object: &o.Object, Source: source}
 	if r.Groups != nil {
 		p.Groups = make([]mapping.Membership, len(r.Groups))
 		for i, g := range r.Groups {
@@ -148,8 +148,8 @@ func PersonView(place mapping.Place, o *relations.Object, r *relations.Related) 
 }
 
 // ObjectView is what the rules see of an object that is no person.
-func ObjectView(place mapping.Place, o *relations.Object, r *relations.Related) *mapping.View {
-	v := &mapping.View{Object: &o.Object, Place: place}
+func ObjectView(source mapping.Source, o *relations.Object, r *relations.Related) *mapping.View {
+	v := &mapping.View{Object: &o.Object, Source: source}
 	if r.Owner != nil {
 		v.Owner = &r.Owner.Object
 	}
@@ -186,7 +186,7 @@ func wants(subject *plan.Subject, res mapping.Result, before []*directory.Record
 	list := make([]plan.Want, len(res.Records))
 	for i := range res.Records {
 		d := &res.Records[i]
-		list[i] = plan.Want{Kind: d.Kind, Fields: d.Over(recordOf(before, d.Kind))}
+		list[i] = plan.Want{Kind: d.Kind, Fields: d.Merge(recordOf(before, d.Kind))}
 	}
 	return list
 }

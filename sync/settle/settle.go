@@ -48,7 +48,7 @@ type Task struct {
 	SameRules bool
 	Guard     plan.Guard
 	Targets   []string
-	Place     mapping.Place
+	Source    mapping.Source
 	Origin    directory.Origin // of the tenant's objects; the id is empty
 	Run       directory.Stamp
 	Chunk     int // how many objects are settled in one transaction
