@@ -12,6 +12,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/patience"
 	"dirsyncd/sync/plan"
 	"dirsyncd/sync/settle"
 )
@@ -63,7 +64,7 @@ type Engine struct {
 // New makes an engine on a store.
 func New(s store.Store, opts Options) *Engine {
 	if opts.Sleep == nil {
-		opts.Sleep = sleep
+		opts.Sleep = patience.Sleep
 	}
 	return &Engine{store: s, opts: opts, chunk: settle.Chunk, proven: map[store.Partition]time.Time{}}
 }
@@ -102,14 +103,3 @@ const (
 
 // ErrPlanChanged is wrapped by the error of a run that was to approve a plan which is not the present one.
 var ErrPlanChanged = settle.ErrPlanChanged
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}
