@@ -50,10 +50,11 @@ func (r *run) countParked(ctx context.Context) error {
 	})
 }
 
-// noteState logs when a partition starts to fail and when it recovers; the runs in between have their own line.
+// noteState logs when a partition starts to fail and when it recovers; the runs in between have their own line. A run
+// that was overtaken stores nothing, so nobody would see a recovery.
 func (r *run) noteState(err error) {
 	switch {
-	case errors.Is(err, context.Canceled) || r.job.Offline:
+	case errors.Is(err, context.Canceled) || errors.Is(err, store.ErrLeaseLost) || r.job.Offline:
 	case err != nil && r.state.Failing == nil:
 		r.log.Error("connection is failing", "class", r.rec.Class, "err", err)
 	case err == nil && r.state.Failing != nil:
