@@ -64,7 +64,7 @@ func (r *run) noteState(err error) {
 
 // remember stores the run, unless it was one that found nothing to do: an idle cycle costs no write.
 func (r *run) remember(ctx context.Context, err error) error {
-	if !r.state.wrote && err == nil && r.state.Failing == nil && r.job.Trigger != "operator" {
+	if !r.state.wrote && err == nil && r.state.Failing == nil && r.job.Trigger != Operator {
 		return nil
 	}
 	var steps []transition
