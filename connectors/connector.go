@@ -15,7 +15,8 @@ import (
 
 // Connector reads one configured source (a connection). Its methods may be called concurrently for different
 // tenants, never for the same stream of the same tenant. Every error is a *fault.Error, except that an error
-// from emit and the end of the context come back unchanged; no error holds a secret.
+// from emit and the end of the context (ctx.Err()) come back unchanged; no error holds a secret. What of this is the
+// same for every source is seen to by Guard, which New puts around each: an implementation need not.
 type Connector interface {
 	// Describe says what the connector can read. It does no I/O and always returns the same.
 	Describe() Description

@@ -59,12 +59,18 @@ func WithMeter(ctx context.Context, m *Meter) context.Context {
 // Requests returns how many there were.
 func (m *Meter) Requests() int { return int(m.requests.Load()) }
 
-// New makes a factory whose functions know the connector's configuration type C.
+// New makes a factory whose functions know the connector's configuration type C. What it opens is guarded.
 func New[C any](name, summary string, defaults func() *C, open func(*C, Env) (Connector, error)) Factory {
 	return Factory{
 		Name: name, Summary: summary,
 		NewConfig: func() any { return defaults() },
-		Open:      func(cfg any, env Env) (Connector, error) { return open(cfg.(*C), env) },
+		Open: func(cfg any, env Env) (Connector, error) {
+			c, err := open(cfg.(*C), env)
+			if err != nil {
+				return nil, err
+			}
+			return Guard(c), nil
+		},
 	}
 }
 

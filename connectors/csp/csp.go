@@ -37,7 +37,11 @@ func Factory() connectors.Factory {
 	return connectors.New("csp", "the customers of a Microsoft partner, and people, groups, licences and devices of each", Defaults, open)
 }
 
-func open(cfg *Config, env connectors.Env) (connectors.Connector, error) { return Open(cfg, env) }
+// open makes a connector from a configuration that Validate finds nothing wrong with. It reads files and makes no
+// connection.
+func open(cfg *Config, env connectors.Env) (connectors.Connector, error) {
+	return openWith(cfg, env, tuning{})
+}
 
 // Connector reads the customers of one partner.
 type Connector struct {
@@ -64,10 +68,6 @@ type tuning struct {
 	stale         int
 	customersPage int // how many customers are emitted at once; 0 is 100
 }
-
-// Open makes a connector from a configuration that Validate finds nothing wrong with. It reads files and makes no
-// connection.
-func Open(cfg *Config, env connectors.Env) (*Connector, error) { return openWith(cfg, env, tuning{}) }
 
 func openWith(cfg *Config, env connectors.Env, t tuning) (*Connector, error) {
 	if t.customersPage == 0 {
@@ -208,38 +208,17 @@ func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(
 	op := "read " + req.Stream
 	own := strings.EqualFold(req.Tenant.ID, c.cfg.Tenant)
 	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
 	case own != (req.Stream == streamCustomers):
 		return &fault.Error{Class: fault.Internal, Op: op, Err: fmt.Errorf("this tenant has no stream %q", req.Stream)}
+	case own:
+		return c.readCustomers(ctx, op, emit)
 	}
-	var stopped error
-	guarded := func(p *connectors.Page) error {
-		stopped = emit(p)
-		return stopped
-	}
-	var err error
-	if own {
-		err = c.readCustomers(ctx, req, guarded)
-	} else {
-		err = c.readCustomer(ctx, req, guarded)
-	}
-	switch {
-	case err == nil:
-		return nil
-	case stopped != nil:
-		return stopped
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	}
+	err := c.readCustomer(ctx, req, emit)
 	var f *fault.Error
-	if !errors.As(err, &f) {
-		return &fault.Error{Class: fault.Internal, Op: op, Err: err}
+	if errors.As(err, &f) {
+		return c.explain(req.Tenant, op, f)
 	}
-	if own {
-		return f
-	}
-	return c.explain(req.Tenant, op, f)
+	return err
 }
 
 // Close implements connectors.Connector.

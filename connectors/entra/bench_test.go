@@ -86,7 +86,7 @@ func BenchmarkRead(b *testing.B) {
 	c := w.open(nil)
 	for b.Loop() {
 		n := 0
-		err := c.Read(b.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
+		err := connectors.Guard(c).Read(b.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
 			n += len(p.Objects)
 			return nil
 		})

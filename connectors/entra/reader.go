@@ -2,8 +2,8 @@ package entra
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"dirsyncd/connectors"
@@ -44,16 +44,6 @@ func (r *Reader) Streams() []connectors.Stream {
 	return list
 }
 
-// stream finds a stream by its name.
-func (r *Reader) stream(name string) (connectors.Stream, bool) {
-	for _, s := range r.Streams() {
-		if s.Name == name {
-			return s, true
-		}
-	}
-	return connectors.Stream{}, false
-}
-
 // Permissions lists the permissions that the selection needs, the least that do. They are permissions of the
 // application type, unless somebody signs in for the application.
 func (r *Reader) Permissions() []string {
@@ -82,44 +72,11 @@ func (r *Reader) scope(stream string) string {
 	return text
 }
 
-// Read is the contract of connectors.Connector for one tenant; the request's tenant is not looked at.
+// Read reads a stream of the tenant, for a connector that connectors.Guard is put around. The request's tenant is not
+// looked at.
 func (r *Reader) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
-	op := "read " + req.Stream
-	s, ok := r.stream(req.Stream)
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case !ok:
-		return &fault.Error{Class: fault.Internal, Op: op, Err: fmt.Errorf("no stream %q", req.Stream)}
-	case !s.Delta && req.Mode == connectors.Delta:
-		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: errors.New("changes of this are not tracked")}
-	case !s.Delta && len(req.Cursor) > 0:
-		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: errors.New("a list cannot be resumed")}
-	}
-	var stopped error
-	resumable := len(req.Cursor) > 0
-	err := r.read(ctx, op, &s, req, func(p *connectors.Page) error {
-		resumable = resumable || p.Resumable
-		stopped = emit(p)
-		return stopped
-	})
-	switch {
-	case err == nil:
-		return nil
-	case stopped != nil:
-		return stopped
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case req.Mode == connectors.Full && !resumable && fault.ClassOf(err) == fault.CursorExpired:
-		// There is no cursor that could be given up: the same read from its beginning is what helps.
-		return &fault.Error{Class: fault.Transient, Op: op, Where: r.client.graph.Host, Err: errors.Unwrap(err)}
-	default:
-		return named(op, err)
-	}
-}
-
-// read chooses how a stream is read.
-func (r *Reader) read(ctx context.Context, op string, s *connectors.Stream, req connectors.Request, emit func(*connectors.Page) error) error {
+	op, streams := "read "+req.Stream, r.Streams()
+	s := &streams[slices.IndexFunc(streams, func(s connectors.Stream) bool { return s.Name == req.Stream })]
 	var err error
 	switch {
 	case s.Delta && s.Name == streamUsers:
@@ -158,13 +115,4 @@ func (r *Reader) list(ctx context.Context, op string, s *connectors.Stream, req 
 	// The service itself says that there can be none. The scope is another one than that of a list, so that
 	// devices of a tenant that gives up Intune are not taken for lost ones on the strength of an error.
 	return emit(&connectors.Page{Proof: &connectors.Proof{Scope: r.scope(s.Name) + ", which has no Intune", Count: -1}})
-}
-
-// named makes sure that an error says what was being read.
-func named(op string, err error) error {
-	var f *fault.Error
-	if !errors.As(err, &f) {
-		return &fault.Error{Class: fault.Internal, Op: op, Err: err}
-	}
-	return f
 }

@@ -145,7 +145,7 @@ func TestTokensSwitchedOff(t *testing.T) {
 		w := small(t)
 		c := w.open(nil)
 		pages := 0
-		err := c.Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
+		err := connectors.Guard(c).Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
 			if pages++; pages == 2 {
 				w.s.Misbehave(microsoftsim.ErrorAnswer("/users/delta", 1, http.StatusUnauthorized, "InvalidAuthenticationToken", "x"))
 				if refused {
@@ -244,12 +244,12 @@ func TestCertificateFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		cfg := w.config(func(c *Config) { c.ClientSecret, c.Certificate = settings.Secret{}, settings.Path(path) })
-		if _, err := Open(cfg, connectors.Env{}); fault.ClassOf(err) != fault.Configuration || fault.Hint(err) == "" {
+		if _, err := open(cfg, connectors.Env{}); fault.ClassOf(err) != fault.Configuration || fault.Hint(err) == "" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	cfg := w.config(func(c *Config) { c.ClientSecret, c.Certificate = settings.Secret{}, "/does/not/exist.pem" })
-	if _, err := Open(cfg, connectors.Env{}); fault.ClassOf(err) != fault.Configuration {
+	if _, err := open(cfg, connectors.Env{}); fault.ClassOf(err) != fault.Configuration {
 		t.Error(err)
 	}
 }

@@ -36,13 +36,10 @@ func (c *Connector) Watch(ctx context.Context, _ connectors.Tenant, notify func(
 		return nil
 	}
 	w, err := c.newWatch(ctx, notify)
-	if err == nil {
-		err = w.run(ctx)
+	if err != nil {
+		return err
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
+	return w.run(ctx)
 }
 
 // watch is one watch of a tenant.

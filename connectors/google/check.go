@@ -18,9 +18,6 @@ import (
 func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 	var findings []connectors.Finding
 	for _, p := range c.cfg.parties() {
-		if ctx.Err() != nil {
-			return findings, ctx.Err()
-		}
 		tenant := p.tenant(len(c.cfg.Customers) > 0)
 		a, err := c.account(tenant.ID)
 		if err != nil {
@@ -28,9 +25,6 @@ func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 			continue
 		}
 		found := a.check(ctx)
-		if ctx.Err() != nil {
-			return findings, ctx.Err()
-		}
 		if tenant.ID != "" {
 			for i := range found {
 				found[i].Subject = tenant.ID + ": " + found[i].Subject
@@ -40,15 +34,12 @@ func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 	}
 	if c.cfg.Reseller {
 		found, err := c.checkReseller(ctx)
-		if ctx.Err() != nil {
-			return findings, ctx.Err()
-		}
 		if err != nil {
 			found = append(found, failure(resellerTenant, err))
 		}
 		findings = append(findings, found...)
 	}
-	return findings, ctx.Err()
+	return findings, nil
 }
 
 func (c *Connector) checkReseller(ctx context.Context) ([]connectors.Finding, error) {
@@ -86,9 +77,6 @@ func (a *account) check(ctx context.Context) []connectors.Finding {
 func (a *account) tryOut(ctx context.Context, trials []trialOf) []connectors.Finding {
 	var findings []connectors.Finding
 	for _, t := range trials {
-		if ctx.Err() != nil {
-			return findings
-		}
 		n, err := t.try(ctx)
 		switch {
 		case err != nil:

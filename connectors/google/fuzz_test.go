@@ -19,7 +19,7 @@ func bare(tb testing.TB, change func(*Config)) *reading {
 	if change != nil {
 		change(cfg)
 	}
-	c, err := Open(cfg, connectors.Env{Now: time.Now})
+	c, err := open(cfg, connectors.Env{Now: time.Now})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -134,7 +134,7 @@ func (c *Connector) look(s *session) []connectors.Finding {
 func (c *Connector) checkIncremental(s *session) []connectors.Finding {
 	var findings []connectors.Finding
 	for _, stream := range []string{streamUsers, streamGroups} {
-		kind, _ := kindOf(stream)
+		kind := kindOf(stream)
 		f := c.newReading(s, "check", kind).checkMethod()
 		if len(findings) > 0 && findings[0] == f {
 			continue

@@ -125,7 +125,7 @@ func TestMovesBetweenLists(t *testing.T) {
 				return false
 			}})
 			seen := map[string]string{}
-			err := b.conn.Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
+			err := connectors.Guard(b.conn).Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
 				b.clock.advance(time.Second)
 				for _, o := range p.Objects {
 					seen[o.ID] = textOf(&o, "status")
@@ -370,7 +370,7 @@ func TestPagesOfMembers(t *testing.T) {
 	b := start(t, oktasim.Options{People: 400, Groups: 20, GroupsPerPerson: 6}, func(c *Config) { c.Parallel = 8 })
 	b.conn.pageSize = 10
 	var order []string
-	err := b.conn.Read(t.Context(), connectors.Request{Stream: streamGroups, Mode: connectors.Full}, func(p *connectors.Page) error {
+	err := connectors.Guard(b.conn).Read(t.Context(), connectors.Request{Stream: streamGroups, Mode: connectors.Full}, func(p *connectors.Page) error {
 		for _, m := range p.Members {
 			order = append(order, m.Group)
 		}

@@ -111,7 +111,7 @@ func TestNullEntry(t *testing.T) {
 func TestPagesExpire(t *testing.T) {
 	b := start(t, oktasim.Options{People: 70}, nil)
 	b.conn.pageSize = 25
-	err := b.conn.Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
+	err := connectors.Guard(b.conn).Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
 		b.org.ExpirePages()
 		if p.Proof != nil {
 			t.Error("a proof")

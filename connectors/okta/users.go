@@ -30,10 +30,6 @@ func (r *reading) full(ctx context.Context, resume []byte) (err error) {
 		return err
 	}
 	if r.stream == streamGroups {
-		if len(resume) > 0 {
-			_, err := expiredCursor(r.op, "a full read of groups cannot be resumed")
-			return err
-		}
 		return r.fullGroups(ctx)
 	}
 	from := &cursor{Connector: r.stream, Settings: r.fingerprint(r.footing, r.stream), Resume: &resumePoint{}}
