@@ -19,6 +19,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/entra"
 	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -112,24 +113,23 @@ func (c *Connector) openSources() error {
 		return err
 	}
 	way := newLane(c.gate, c.env.Now)
-	open, err := c.credential(c.cfg.partnerApp(), c.cfg.Tenant, c.token != nil, way)
+	credential, err := c.credential(c.cfg.partnerApp(), c.cfg.Tenant, c.token != nil, way)
 	if err != nil {
 		return err
 	}
-	credential := &shared{open: open}
 	c.sources = &sources{cfg: &c.cfg, pace: newPartnerPace(c.cfg.Share, c.env.Now, c.tune.sleep)}
-	c.sources.center = c.openCenter(way, centerRoot, newTokens(credential, scope, c.env.Now))
+	c.sources.center = c.openCenter(way, centerRoot, credential.Tokens(scope, c.env.Now))
 	c.sources.graph = partnerGraph{newAPI(apiOptions{
 		root: graphRoot, base: way, env: c.env, tune: c.tune, name: nameOf, explain: explainOwnGraph,
 		pace:   entra.NewPace(entra.PaceOptions{Share: c.cfg.Share, Now: c.env.Now, Sleep: c.tune.sleep}),
-		tokens: newTokens(credential, graphScope(graphRoot.String()), c.env.Now),
+		tokens: credential.Tokens(graphScope(graphRoot.String()), c.env.Now),
 	})}
 	return nil
 }
 
 // openCenter makes a client of Partner Center that goes one tenant's way. All of them share the partner's token and
 // pace.
-func (c *Connector) openCenter(way http.RoundTripper, root *url.URL, t *tokens) partnerCenter {
+func (c *Connector) openCenter(way http.RoundTripper, root *url.URL, t *tokens.Cache) partnerCenter {
 	return partnerCenter{newAPI(apiOptions{
 		root: root, base: way, env: c.env, tune: c.tune, name: nameOf, explain: explainPartner, pace: c.sources.pace, tokens: t,
 	})}
@@ -137,9 +137,8 @@ func (c *Connector) openCenter(way http.RoundTripper, root *url.URL, t *tokens) 
 
 func graphScope(graph string) string { return strings.TrimRight(graph, "/") + "/.default" }
 
-// credential returns what makes credentials of an application for a tenant: for the application itself, or for the
-// user whose refresh token it holds.
-func (c *Connector) credential(app App, tenant string, delegated bool, way http.RoundTripper) (entra.Credential, error) {
+// credential signs an application in to a tenant: as itself, or as the user whose refresh token it holds.
+func (c *Connector) credential(app App, tenant string, delegated bool, way http.RoundTripper) (*entra.Credential, error) {
 	client := entra.NewTokenClient(entra.TokenClientOptions{
 		Authority: c.authority, Base: way, Env: c.env, Patience: c.tune.patience,
 	})

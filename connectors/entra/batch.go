@@ -40,7 +40,7 @@ func (c *Client) batch(ctx context.Context, list []*url.URL) ([]part, error) {
 	}
 	retries, renewed := c.retries, false
 	for {
-		token, err := c.signIn.get(ctx, "")
+		token, err := c.tokens.Get(ctx, "")
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +61,7 @@ func (c *Client) batch(ctx context.Context, list []*url.URL) ([]part, error) {
 			return parts, nil
 		case fault.Auth:
 			if renewed {
-				c.signIn.forget(token)
+				c.tokens.Drop(token)
 				return nil, worst
 			}
 			renewed = true
@@ -70,7 +70,7 @@ func (c *Client) batch(ctx context.Context, list []*url.URL) ([]part, error) {
 			}
 			continue
 		case fault.Forbidden:
-			c.signIn.forget(token) // a permission that is granted meanwhile is in a new one only
+			c.tokens.Drop(token) // a permission that is granted meanwhile is in a new one only
 		}
 		if err := retries.Wait(ctx, worst); err != nil {
 			return nil, err
@@ -97,10 +97,10 @@ func worse(a, b error) error {
 // renew replaces a token that a part did not take: by one that satisfies what the service asks for, or by a fresh one.
 func (c *Client) renew(ctx context.Context, token string, refused error) error {
 	if g, ok := asGraph(refused); ok && g.challenge != "" {
-		_, err := c.signIn.get(ctx, g.challenge)
+		_, err := c.tokens.Get(ctx, g.challenge)
 		return err
 	}
-	c.signIn.forget(token)
+	c.tokens.Drop(token)
 	return nil
 }
 

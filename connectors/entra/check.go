@@ -15,7 +15,7 @@ import (
 
 // Check signs in and asks for one entry of every list, so that each missing permission is a finding of its own.
 func (r *Reader) Check(ctx context.Context) ([]connectors.Finding, error) {
-	token, err := r.client.signIn.get(ctx, "")
+	token, err := r.client.tokens.Get(ctx, "")
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

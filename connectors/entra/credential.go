@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -17,6 +18,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/settings"
 )
@@ -40,10 +42,48 @@ type Application struct {
 	ManagedIdentity bool
 }
 
-// NewCredential returns what makes credentials of an application. client carries the requests; see
-// NewTokenClient. Files are looked at once, so that a missing one is told at the start, and read anew whenever a
-// credential is made, so that a renewed certificate needs no restart.
-func NewCredential(a Application, client *http.Client) (Credential, error) {
+// Credential is how somebody signs in to one tenant. Several clients may share one, and with it the tokens that the
+// vendor's library keeps for their whole life, which is up to a day. The library offers no way to drop one: after a
+// refusal that a new token may mend (a permission was granted since) the only way is to begin with an empty cache. It
+// may be used by many goroutines.
+type Credential struct {
+	// Open makes one with an empty cache, without network I/O.
+	Open func() (azcore.TokenCredential, error)
+
+	mu      sync.Mutex
+	current azcore.TokenCredential
+}
+
+// Tokens gets tokens for one service. When one is dropped, so is all that the credential keeps.
+func (c *Credential) Tokens(scope string, now func() time.Time) *tokens.Cache {
+	return tokens.New(tokens.Options{Now: now, Dropped: c.renew, Fetch: func(ctx context.Context, claims string) (tokens.Token, error) {
+		cred, err := c.open()
+		if err != nil {
+			return tokens.Token{}, rest.Fault(opSignIn, fault.Configuration, err)
+		}
+		return getToken(ctx, cred, policy.TokenRequestOptions{Scopes: []string{scope}, EnableCAE: true, Claims: claims})
+	}})
+}
+
+func (c *Credential) open() (cred azcore.TokenCredential, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current == nil {
+		c.current, err = c.Open()
+	}
+	return c.current, err
+}
+
+func (c *Credential) renew() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current = nil
+}
+
+// NewCredential makes the credential of an application. client carries the requests; see NewTokenClient. Files are
+// looked at once, so that a missing one is told at the start, and read anew whenever the credential begins with an
+// empty cache, so that a renewed certificate needs no restart.
+func NewCredential(a Application, client *http.Client) (*Credential, error) {
 	if a.ManagedIdentity {
 		client = newMachineClient()
 	}
@@ -51,7 +91,7 @@ func NewCredential(a Application, client *http.Client) (Credential, error) {
 	if _, err := open(); err != nil {
 		return nil, rest.Fault(opSignIn, fault.Configuration, err)
 	}
-	return open, nil
+	return &Credential{Open: open}, nil
 }
 
 // options are those of every credential: no retry of its own, because the transport below has one, and no

@@ -8,89 +8,30 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/fault"
 )
 
 // opSignIn is the operation of every error in getting a token.
 const opSignIn = "sign in"
 
-// Credential makes a credential with an empty cache, without network I/O. A credential keeps its tokens for their
-// whole life, which is up to a day, and offers no way to drop one: after a refusal that a new token may mend (a
-// permission was granted since) the only way is a new credential.
-type Credential func() (azcore.TokenCredential, error)
-
-// signIn gets tokens for one tenant. It may be used by many goroutines.
-type signIn struct {
-	open  Credential
-	scope string
-	now   func() time.Time
-
-	// turn is held by one at a time. It is not a mutex, because whoever waits for another's sign-in must be able
-	// to give up.
-	turn  chan struct{}
-	cred  azcore.TokenCredential
-	token azcore.AccessToken
-}
-
-func newSignIn(open Credential, scope string, now func() time.Time) *signIn {
-	return &signIn{open: open, scope: scope, now: now, turn: make(chan struct{}, 1)}
-}
-
-// early is how long before its end a token is replaced.
-const early = 5 * time.Minute
-
-// get returns a token; claims, when there are any, are what the service wants a new one to satisfy (continuous
-// access evaluation).
-func (s *signIn) get(ctx context.Context, claims string) (string, error) {
-	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
-	case <-ctx.Done():
-		return "", context.Cause(ctx)
-	}
-	if claims == "" && s.token.Token != "" && s.now().Add(early).Before(s.token.ExpiresOn) {
-		return s.token.Token, nil
-	}
-	if s.cred == nil {
-		cred, err := s.open()
-		if err != nil {
-			return "", rest.Fault(opSignIn, fault.Configuration, err)
-		}
-		s.cred = cred
-	}
-	token, err := GetToken(ctx, s.cred, policy.TokenRequestOptions{Scopes: []string{s.scope}, EnableCAE: true, Claims: claims})
-	s.token = token
-	return token.Token, err
-}
-
-// forget drops the token and the credential, when the token is still the one that was refused.
-func (s *signIn) forget(token string) {
-	s.turn <- struct{}{}
-	defer func() { <-s.turn }()
-	if s.token.Token == token {
-		s.token, s.cred = azcore.AccessToken{}, nil
-	}
-}
-
-// GetToken has a credential get a token, and classifies what goes wrong. The credential's requests go through a client
+// getToken has a credential get a token, and classifies what goes wrong. The credential's requests go through a client
 // of NewTokenClient.
-func GetToken(ctx context.Context, cred azcore.TokenCredential, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+func getToken(ctx context.Context, cred azcore.TokenCredential, o policy.TokenRequestOptions) (tokens.Token, error) {
 	// The libraries below wrap errors in texts and answers; what the transport has classified is kept here.
 	var kept keeper
 	token, err := cred.GetToken(context.WithValue(ctx, keeperKey{}, &kept), o)
 	switch {
 	case err != nil:
-		return azcore.AccessToken{}, kept.explain(ctx, err)
+		return tokens.Token{}, kept.explain(ctx, err)
 	case token.Token == "":
-		return azcore.AccessToken{}, &fault.Error{Class: fault.Transient, Op: opSignIn, Err: errNoToken}
+		return tokens.Token{}, &fault.Error{Class: fault.Transient, Op: opSignIn, Err: errNoToken}
 	}
-	return token, nil
+	return tokens.Token{Value: token.Token, Expires: token.ExpiresOn}, nil
 }
 
 var errNoToken = errors.New("the answer holds no token")

@@ -1,7 +1,6 @@
 package entra
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -274,7 +273,7 @@ func TestFederatedToken(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.client.signIn.forget(c.client.signIn.token.Token)
+	c.client.tokens.Drop(must(c.client.tokens.Get(t.Context(), "")))
 	if _, _, err := readAll(t, c, streamUsers, connectors.Full, nil); fault.ClassOf(err) != fault.Configuration || !strings.Contains(err.Error(), path) {
 		t.Error(err)
 	}
@@ -295,12 +294,12 @@ func TestManagedIdentity(t *testing.T) {
 	defer s.Close()
 	t.Setenv("IDENTITY_ENDPOINT", s.URL)
 	t.Setenv("IDENTITY_HEADER", "key")
-	open, err := NewCredential(Application{ManagedIdentity: true}, nil)
+	credential, err := NewCredential(Application{ManagedIdentity: true}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := newSignIn(open, "https://graph.example/.default", time.Now)
-	if token, err := in.get(t.Context(), ""); err != nil || token != "a.b.c" {
+	in := credential.Tokens("https://graph.example/.default", time.Now)
+	if token, err := in.Get(t.Context(), ""); err != nil || token != "a.b.c" {
 		t.Errorf("%q, %v", token, err)
 	}
 	// For other services: the library keeps tokens for the whole process.
@@ -308,8 +307,8 @@ func TestManagedIdentity(t *testing.T) {
 		http.StatusBadRequest: fault.Auth, http.StatusServiceUnavailable: fault.Transient, http.StatusTooManyRequests: fault.Throttled,
 	} {
 		answer = status
-		in = newSignIn(open, fmt.Sprintf("https://graph.example.test%d/.default", status), time.Now)
-		if _, err := in.get(t.Context(), ""); fault.ClassOf(err) != class || fault.Hint(err) == "" {
+		in = credential.Tokens(fmt.Sprintf("https://graph.example.test%d/.default", status), time.Now)
+		if _, err := in.Get(t.Context(), ""); fault.ClassOf(err) != class || fault.Hint(err) == "" {
 			t.Errorf("%d: class %s: %v", status, fault.ClassOf(err), err)
 		}
 	}
@@ -331,10 +330,10 @@ func TestMachineConnections(t *testing.T) {
 	defer s.Close()
 	t.Setenv("IDENTITY_ENDPOINT", s.URL)
 	t.Setenv("IDENTITY_HEADER", "key")
-	open := must(NewCredential(Application{ManagedIdentity: true}, nil))
+	credential := must(NewCredential(Application{ManagedIdentity: true}, nil))
 	for i := range 3 {
-		in := newSignIn(open, fmt.Sprintf("https://graph.example.connections%d/.default", i), time.Now)
-		if _, err := in.get(t.Context(), ""); err != nil {
+		in := credential.Tokens(fmt.Sprintf("https://graph.example.connections%d/.default", i), time.Now)
+		if _, err := in.Get(t.Context(), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -401,17 +400,6 @@ func TestCheckNamesPermissions(t *testing.T) {
 	}
 }
 
-// TestWaitingForASignIn: who waits for another's sign-in can give up.
-func TestWaitingForASignIn(t *testing.T) {
-	in := newSignIn(nil, "x", time.Now)
-	in.turn <- struct{}{}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := in.get(ctx, ""); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-}
-
 // TestTokenTransportGoesNowhereElse: metadata that names a token endpoint elsewhere gets no secret.
 func TestTokenTransportGoesNowhereElse(t *testing.T) {
 	w := small(t)
@@ -425,9 +413,9 @@ func TestTokenTransportGoesNowhereElse(t *testing.T) {
 		}
 		return body
 	}}})
-	open := must(NewCredential(Application{Authority: w.s.URL(), Tenant: w.tenant.ID(), ClientID: testClient, Secret: settings.NewSecret(testSecret)}, client))
-	in := newSignIn(open, w.s.URL()+"/.default", time.Now)
-	_, err := in.get(t.Context(), "")
+	credential := must(NewCredential(Application{Authority: w.s.URL(), Tenant: w.tenant.ID(), ClientID: testClient, Secret: settings.NewSecret(testSecret)}, client))
+	in := credential.Tokens(w.s.URL()+"/.default", time.Now)
+	_, err := in.Get(t.Context(), "")
 	if err == nil || len(hosts) != 1 {
 		t.Errorf("%v, hosts %v", err, hosts)
 	}

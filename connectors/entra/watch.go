@@ -54,7 +54,7 @@ type watch struct {
 }
 
 func (c *Connector) newWatch(ctx context.Context, notify func()) (*watch, error) {
-	token, err := c.client.signIn.get(ctx, "")
+	token, err := c.client.tokens.Get(ctx, "")
 	if err != nil {
 		return nil, err
 	}

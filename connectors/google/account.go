@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	directoryapi "google.golang.org/api/admin/directory/v1"
 	reportsapi "google.golang.org/api/admin/reports/v1"
@@ -16,6 +17,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/fault"
 )
 
@@ -125,11 +127,12 @@ func service[S any](a *account, open func(context.Context, ...option.ClientOptio
 
 // client is an HTTP client that signs in for scopes. Redirects never reach it: the transport refuses them.
 func (a *account) client(scopes ...string) (*http.Client, error) {
-	t, err := newTokens(a.party, a.tokenURI, a.base, scopes...)
+	g, err := newGrant(a.party, a.tokenURI, a.base, scopes...)
 	if err != nil {
 		return nil, err
 	}
-	return &http.Client{Transport: &capture{&authorised{t, a.base}}}, nil
+	kept := tokens.New(tokens.Options{Fetch: g.fetch, Now: time.Now})
+	return &http.Client{Transport: &capture{&authorised{kept, a.base}}}, nil
 }
 
 // slashed ends an address with a slash: without one the SDK drops the last part of the path.

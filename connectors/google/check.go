@@ -210,9 +210,9 @@ func (a *account) deviceTrials(r *reading) []trialOf {
 func (a *account) scopes(ctx context.Context, scopes ...string) []connectors.Finding {
 	var findings []connectors.Finding
 	for _, s := range scopes {
-		t, err := newTokens(a.party, a.tokenURI, a.base, s)
+		g, err := newGrant(a.party, a.tokenURI, a.base, s)
 		if err == nil {
-			_, err = t.get(ctx)
+			_, err = g.fetch(ctx, "")
 		}
 		if scopeMissing(err) {
 			findings = append(findings, failure("scope "+scopePrefix+s, err))

@@ -17,6 +17,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -40,7 +41,7 @@ type Connector struct {
 	host   string
 	base   *http.Transport
 	sdk    *sdk.Client
-	tokens *tokens // nil with an API token
+	tokens *tokens.Cache // nil with an API token
 	clock  *serverClock
 	users  *translator
 	ground ground
@@ -90,11 +91,10 @@ func open(cfg *Config, env connectors.Env, network http.RoundTripper) (*Connecto
 		if problem != "" {
 			return nil, &fault.Error{Class: fault.Configuration, Op: "open okta", Err: errors.New("private_key " + problem)}
 		}
-		c.tokens = &tokens{
-			client: client, address: address, clientID: cfg.ClientID, keyID: cfg.KeyID, key: key, scopes: cfg.scopes(),
-			clock: c.clock, turn: make(chan struct{}, 1),
+		g := &grant{
+			client: client, address: address, clientID: cfg.ClientID, keyID: cfg.KeyID, key: key, scopes: cfg.scopes(), clock: c.clock,
 		}
-		c.tokens.turn <- struct{}{}
+		c.tokens = tokens.New(tokens.Options{Fetch: g.fetch, Now: env.Now})
 		mode, token = "Bearer", "set for each request"
 	}
 	if c.sdk, err = newSDK(address, token, mode, client); err != nil {
