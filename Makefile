@@ -8,7 +8,7 @@ TESTFLAGS ?=
 
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags timetzdata -ldflags "-s -w -X main.version=$(VERSION)"
 
-.PHONY: help build test fast lint fmt bench bench-million bench-tenants fuzz demo licences release clean
+.PHONY: help build test fast lint fmt bench bench-million bench-against bench-tenants fuzz demo licences release clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: ## the benchmark of docs/benchmarks.md
 
 bench-million: ## the same with a million people, in three minutes
 	$(GO) run ./cmd/bench -people 1000000 -changed 1000
+
+bench-against: ## people, with this build and with that of another commit in turn: make bench-against REV=v1.0.0
+	./.ci/bench-against $(REV)
 
 bench-tenants: ## a thousand tenants, some of which hang, in ten minutes
 	$(GO) run ./cmd/bench -parts tenants

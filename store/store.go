@@ -8,6 +8,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"dirsyncd/sync/directory"
@@ -31,22 +32,48 @@ func (p Partition) String() string {
 // object's own number is that of its id's handle. Numbers are given in ascending order and never reused.
 type Num uint32
 
-// Store is the durable state. All methods may be called concurrently; Update calls may wait for each other.
-// Errors are classified by package fault.
+// Store is the durable state. All methods may be called concurrently; Update calls may wait for each other. Within a
+// transaction no other one is begun: the two could wait for each other for ever. Errors are classified by package fault.
 type Store interface {
 	// View runs fn with a consistent view of a partition. A partition that was never written to is empty.
 	View(ctx context.Context, p Partition, fn func(Reader) error) error
 	// Update runs fn in a transaction that becomes durable as a whole when Update returns nil, and leaves no
-	// trace otherwise. An error of fn comes back unchanged.
+	// trace otherwise. An error of fn comes back unchanged. What an attempt wrote is lost when a database gives it up, for
+	// a conflict or a lost connection, and fn is called again: it has no effect outside its Writer that a second call
+	// would double or that stays from a first. Results that it leaves in variables it begins anew each time.
 	Update(ctx context.Context, p Partition, fn func(Writer) error) error
 	// Partitions lists the partitions that were written to, in order.
 	Partitions(ctx context.Context) ([]Partition, error)
+	// Waiting lists the partitions that have actions waiting for a target, claimed ones included and parked ones not, in
+	// the order of Partitions. Its cost follows the length of the list, not the number of partitions.
+	Waiting(ctx context.Context, target string) ([]Partition, error)
+	// Lease gives the sole right to work on something, such as a partition's runs, among all who share the store. It waits
+	// for it until ctx ends; in which order those who wait get it is open. A context that has a lease cannot wait for the
+	// same one. release gives it back, to those who wait at once. It must be called; further calls do nothing.
+	//
+	// The lease is renewed in the background until it is released. Somebody else may take over ttl after the last renewal:
+	// when its holder's process is gone, stood still or cannot reach the database. A store may ask for more time than that,
+	// one for all leases of a process.
+	//
+	// The returned context ends with ctx, with release, and with the cause ErrLeaseLost as soon as the holder can know that
+	// somebody else may have taken over. Every Update and DropPartition under it, or under a context made from it, even one
+	// that does not end (context.WithoutCancel), fails with fault.Conflict and stores nothing once the lease was released
+	// or taken over. That is looked at in the transaction, by a fencing number that each holder has anew, and nobody takes
+	// over between that and the commit. What goes on outside of the store nobody can fence: calls to others end with the
+	// context.
+	Lease(ctx context.Context, name string, ttl time.Duration) (held context.Context, release func(), err error)
 	// DropPartition forgets everything about a partition, outbox and parked actions included.
 	DropPartition(ctx context.Context, p Partition) error
-	// Scratch returns a throw-away copy that shares nothing with the store. Closing it removes it.
-	Scratch(ctx context.Context) (Store, error)
+	// Scratch returns a throw-away copy of partitions, as they were at one moment, that shares nothing with the store.
+	// Closing it removes it. It holds the partitions named and no others: without any, or with some that were never
+	// written to, it is or has what a new store has, nothing. Its cost follows the size of what it holds.
+	Scratch(ctx context.Context, parts ...Partition) (Store, error)
 	Close() error
 }
+
+// ErrLeaseLost is the cause of the end of a lease's context when somebody else may have taken over, and in the chain of
+// the error of a transaction under a lease that is not held any longer.
+var ErrLeaseLost = errors.New("the lease is no longer held")
 
 // Row is an object as stored.
 type Row struct {
@@ -93,17 +120,30 @@ func (g GoneCause) String() string {
 func (g GoneCause) Proven() bool { return g == Told || g == Absent }
 
 // Reader reads one partition. What its methods return belongs to the caller and outlives the transaction,
-// except the bytes that are handed to a callback, which are valid during the call only. Callbacks stop the
-// iteration by returning false; they do not change what is iterated over.
+// except where a method says otherwise, and the bytes that are handed to a callback, which are valid during the
+// call only.
+//
+// A callback stops the iteration by returning false. It does not call the Reader or Writer that it is called by, in
+// any way: on a database the connection is busy with the iteration. It notes what it wants to know, and asks for all of
+// it when the iteration is over. storetest.Strict finds callbacks that do not keep to that.
+//
+// Whoever wants to know something of many numbers asks once for all of them. A list of numbers may be in any order and
+// name one more than once; zero, which Lookup gives for a handle that was never seen, has nothing. Lists in ascending
+// order are the fastest.
 type Reader interface {
 	// Lookup appends the numbers of handles to nums, zero for a handle that was never seen.
 	Lookup(handles []string, nums []Num) ([]Num, error)
 	// Owner returns the number of the object that has the handle: itself when it is an object's own number
 	// and no object claims it. Whether that object exists is another question.
 	Owner(handle Num) (Num, error)
+	// Owners appends the owners of handles to owners (see Owner), in the order of the handles.
+	Owners(handles, owners []Num) ([]Num, error)
 
 	// Row returns an object as stored. Row.Data and Row.Handles are valid until the transaction ends.
 	Row(kind directory.Kind, n Num) (Row, bool, error)
+	// RowsOf appends to rows one row for each number, in the order of nums. Where no object of the kind is stored it is
+	// the zero Row. Data and Handles are valid until the transaction ends.
+	RowsOf(kind directory.Kind, nums []Num, rows []Row) ([]Row, error)
 	// Rows iterates over the objects of a kind in ascending order of their numbers, those gone included,
 	// beginning after a number. Rows are valid during the call.
 	Rows(kind directory.Kind, after Num, fn func(Row) bool) error
@@ -112,13 +152,22 @@ type Reader interface {
 
 	// Members iterates over the handles of a group's direct members in ascending order.
 	Members(group Num, fn func(handle Num) bool) error
+	// MembersOf iterates over the handles of the direct members of groups, in ascending order of the groups and then of
+	// the handles, each pair once.
+	MembersOf(groups []Num, fn func(group, handle Num) bool) error
 	// MemberDigest returns what SetMemberDigest stored, or the zero value when a member was added or removed
 	// since.
 	MemberDigest(group Num) (MemberDigest, error)
 	// GroupsOf iterates over the groups that have a handle among their direct members, in ascending order.
 	GroupsOf(handle Num, fn func(group Num) bool) error
+	// GroupsWith iterates over the groups that have any of some handles among their direct members, in ascending order of
+	// the handles and then of the groups, each pair once.
+	GroupsWith(handles []Num, fn func(handle, group Num) bool) error
 	// Referrers iterates over the objects that state a link of a type to a handle, in ascending order.
 	Referrers(link directory.LinkType, handle Num, fn func(object Num) bool) error
+	// ReferrersOf iterates over the objects that state a link of a type to any of some handles, in ascending order of the
+	// handles and then of the objects, each pair once.
+	ReferrersOf(link directory.LinkType, handles []Num, fn func(handle, object Num) bool) error
 	// Memberships returns how many memberships the partition has.
 	Memberships() (int, error)
 
@@ -132,6 +181,9 @@ type Reader interface {
 
 	// Record returns a record.
 	Record(kind directory.RecordKind, n Num) (directory.Record, bool, error)
+	// RecordsOf iterates over the records of some kinds with the given numbers, in ascending order of the numbers and, of
+	// one number, in the order of kinds; each once.
+	RecordsOf(kinds []directory.RecordKind, nums []Num, fn func(Num, directory.Record) bool) error
 	// Records iterates over the records of a kind in ascending order, beginning after a number.
 	Records(kind directory.RecordKind, after Num, fn func(Num, directory.Record) bool) error
 	// ActiveRecords returns how many active records of a kind there are.

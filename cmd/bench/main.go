@@ -33,9 +33,10 @@ func main() {
 	flag.IntVar(&o.tenants, "tenants", 1000, "tenants of a partner, of 200 people each")
 	flag.IntVar(&o.broken, "broken", 25, "tenants that hang or withdraw their consent")
 	flag.DurationVar(&o.delay, "delay", 100*time.Millisecond, "how long the tenants' cloud takes for every answer, besides the work")
-	flag.IntVar(&o.rounds, "rounds", 1, "how often every cycle of the tenants is measured; the table has the median")
+	flag.IntVar(&o.rounds, "rounds", 1, "how often every cycle of the tenants, and everything with -against, is measured; the table has the median")
 	flag.StringVar(&o.dir, "dir", "", "folder for state and journal (default: a new one in the temporary folder)")
 	parts := flag.String("parts", "people", "what to measure, separated by commas: people, tenants, requests")
+	against := flag.String("against", "", "another build of this command: measure people with both in turn, -rounds times")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of everything to this file")
 	flag.Parse()
 	if o.groups == 0 {
@@ -44,7 +45,13 @@ func main() {
 	if o.joiners == 0 {
 		o.joiners = o.people / 5
 	}
-	if err := profiled(*profile, func() error { return run(context.Background(), os.Stdout, o, strings.Split(*parts, ",")) }); err != nil {
+	err := profiled(*profile, func() error {
+		if *against != "" {
+			return compare(context.Background(), os.Stdout, o, *against)
+		}
+		return run(context.Background(), os.Stdout, o, strings.Split(*parts, ","))
+	})
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

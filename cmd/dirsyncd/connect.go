@@ -13,7 +13,7 @@ import (
 
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/control"
-	"dirsyncd/sync/settings/strict"
+	"dirsyncd/sync/spelling"
 )
 
 // connect returns the operations: those of the running daemon, or of this process when none runs. done must
@@ -86,7 +86,7 @@ func knownConnections(ctx context.Context, ops control.Operations, names []strin
 	}
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			return &usageError{fmt.Sprintf("there is no connection %q", name), strict.Suggest(name, known)}
+			return &usageError{fmt.Sprintf("there is no connection %q", name), spelling.Suggest(name, known)}
 		}
 	}
 	return nil

@@ -124,7 +124,12 @@ func (o *operations) Plan(ctx context.Context, req control.PlanRequest, visit fu
 	if err != nil {
 		return nil, err
 	}
-	scratch, err := o.store.Scratch(ctx)
+	parts, err := o.store.Partitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	parts = slices.DeleteFunc(parts, func(p store.Partition) bool { return !slices.Contains(names, p.Connection) })
+	scratch, err := o.store.Scratch(ctx, parts...)
 	if err != nil {
 		return nil, err
 	}

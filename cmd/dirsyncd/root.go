@@ -14,7 +14,7 @@ import (
 
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/control"
-	"dirsyncd/sync/settings/strict"
+	"dirsyncd/sync/spelling"
 )
 
 // options are the flags that every command takes.
@@ -136,7 +136,7 @@ func wrongFlag(cmd *cobra.Command, err error) error {
 	if errors.As(err, &unknown) && len(unknown.GetSpecifiedName()) > 1 {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
-		if hint := strict.Suggest("--"+unknown.GetSpecifiedName(), names); strings.HasPrefix(hint, "did you mean") {
+		if hint := spelling.DidYouMean("--"+unknown.GetSpecifiedName(), names, ""); hint != "" {
 			return &usageError{err.Error(), hint}
 		}
 	}

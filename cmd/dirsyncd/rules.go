@@ -14,6 +14,7 @@ import (
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/settings/strict"
+	"dirsyncd/sync/spelling"
 )
 
 func newRulesCommand(sh *shell) *cobra.Command {
@@ -164,7 +165,7 @@ func chooseMapping(cfg *config.Config, file, name string) (string, *mapping.Rule
 	m, ok := cfg.Mappings[name]
 	if !ok {
 		text := fmt.Sprintf("%s: there is no mapping %q", file, name)
-		return "", nil, &usageError{text, strict.Suggest(name, names)}
+		return "", nil, &usageError{text, spelling.Suggest(name, names)}
 	}
 	return name, m.Rules, nil
 }

@@ -12,7 +12,7 @@ import (
 	"dirsyncd/sync/control"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/mapping"
-	"dirsyncd/sync/settings/strict"
+	"dirsyncd/sync/spelling"
 )
 
 func newWhyCommand(sh *shell) *cobra.Command {
@@ -42,7 +42,7 @@ configuration.`,
 		}
 		if kinds := words(explainedKinds()); !slices.Contains(kinds, args[0]) {
 			text := fmt.Sprintf("there is no kind of record %q", args[0])
-			return &usageError{text, strict.Suggest(args[0], kinds)}
+			return &usageError{text, spelling.Suggest(args[0], kinds)}
 		}
 		return nil
 	}

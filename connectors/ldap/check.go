@@ -181,7 +181,7 @@ const (
 )
 
 // sample reads the first pages of what a line finds and reports how many entries it sees.
-func (c *Connector) sample(s *session, p preset, l line, word string) connectors.Finding {
+func (c *Connector) sample(s *session, p preset, l searchLine, word string) connectors.Finding {
 	subject := fmt.Sprintf("%s below %s", word, l.base)
 	if l.scope == ldap.ScopeSingleLevel {
 		subject = fmt.Sprintf("%s directly below %s", word, l.base)

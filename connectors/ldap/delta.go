@@ -173,11 +173,11 @@ func (d *delta) page(take func() error) (entries int, res wire.Result, err error
 // relist reads the objects below a container that was changed. When it was renamed or moved, everything below it
 // has another DN without having been changed. What lies outside the stream's scope has left it, or was never in
 // it. A container that is no longer there was changed again: the next delta names it, or what it held.
-func (d *delta) relist(ctx context.Context, p *part, container string) error {
+func (d *delta) relist(ctx context.Context, set *searchSet, container string) error {
 	err := d.pages(ctx, wire.Search{
-		Base: container, Scope: ldap.ScopeWholeSubtree, Filter: p.filter, Attributes: d.tr.row.names,
+		Base: container, Scope: ldap.ScopeWholeSubtree, Filter: set.filter, Attributes: d.tr.row.names,
 	}, func() error {
-		if p.holds(d.entry.DN) {
+		if set.holds(d.entry.DN) {
 			return d.take(ctx, "")
 		}
 		d.tr.row.load(&d.entry)

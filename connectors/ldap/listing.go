@@ -88,7 +88,7 @@ func (l *listing) readAll(ctx context.Context) error {
 }
 
 // readLine reads what one line finds to its end. The proof goes out with the end of the last one.
-func (l *listing) readLine(ctx context.Context, line line, last bool) error {
+func (l *listing) readLine(ctx context.Context, line searchLine, last bool) error {
 	pages := pager{
 		promised: l.session.root.paging(),
 		search: wire.Search{

@@ -31,7 +31,7 @@ func TestDomainController(t *testing.T) {
 		run  func(*testing.T, *domain)
 	}{
 		{"Read", domainRead}, {"Refusals", domainRefusals}, {"Kerberos", domainKerberos}, {"State", domainState}, {"ManyMembers", domainManyMembers},
-		{"USN", func(t *testing.T, d *domain) { domainChanges(t, d, methodUSN, nil) }}, {"USNRights", domainRights}, {"USNMarks", domainMarks}, {"Idle", domainIdle},
+		{"USN", func(t *testing.T, d *domain) { domainChanges(t, d, methodUSN, nil) }}, {"USNRights", domainRights}, {"USNPositions", domainPositions}, {"Idle", domainIdle},
 		{"LeavesBase", domainLeavesBase}, {"SearchLines", domainSearchLines}, {"Forest", domainForest}, {"Watch", domainWatch}, {"Schema", domainSchema}, {"SameController", domainSameController},
 		{"Random", func(t *testing.T, d *domain) { domainRandom(t, d, "Random", 1200, nil) }},
 		{"Conformance", domainConformance},
@@ -311,31 +311,31 @@ func domainRights(t *testing.T, d *domain) {
 	}
 }
 
-// domainMarks: a mark of another domain controller, of another database or of a later state is not taken.
-func domainMarks(t *testing.T, d *domain) {
-	ou := d.AddOU("Marks", sambatest.Suffix)
+// domainPositions: a position of another domain controller, of another database or of a later state is not taken.
+func domainPositions(t *testing.T, d *domain) {
+	ou := d.AddOU("Positions", sambatest.Suffix)
 	ada := d.AddUser("marks-ada", ou, nil)
 	c := d.open(t, nil, ou)
 	f := follow(t, c, streamUsers)
 	good := f.cursor
-	for name, change := range map[string]func(*usnMark){
-		"another domain controller": func(m *usnMark) { m.Host = "dc2.example.test" },
-		"another database":          func(m *usnMark) { m.Invocation = strings.Repeat("0", 32) },
-		"a later state":             func(m *usnMark) { m.USN += 1_000_000 },
-		"a witness that is gone":    func(m *usnMark) { m.Witness = strings.Repeat("0", 32) },
-		"a damaged witness":         func(m *usnMark) { m.Witness = "*" },
+	for name, change := range map[string]func(*usnPosition){
+		"another domain controller": func(m *usnPosition) { m.Host = "dc2.example.test" },
+		"another database":          func(m *usnPosition) { m.Invocation = strings.Repeat("0", 32) },
+		"a later state":             func(m *usnPosition) { m.USN += 1_000_000 },
+		"a probe that is gone":      func(m *usnPosition) { m.TombstoneProbe = strings.Repeat("0", 32) },
+		"a damaged probe":           func(m *usnPosition) { m.TombstoneProbe = "*" },
 	} {
 		d.Replace(ada, "title", name)
 		cur, err := decodeCursor(good)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var m usnMark
-		if err := json.Unmarshal(cur.Mark, &m); err != nil {
+		var m usnPosition
+		if err := json.Unmarshal(cur.Position, &m); err != nil {
 			t.Fatal(err)
 		}
 		change(&m)
-		cur.Mark = m.encode()
+		cur.Position = m.encode()
 		f.cursor = cur.encode()
 		if err := f.delta(t.Context()); fault.ClassOf(err) != fault.CursorExpired || f.touched > 0 {
 			t.Errorf("%s: %d objects, error %v", name, f.touched, err)

@@ -68,22 +68,22 @@ func (c *Connector) watch(ctx context.Context, op string, notify func()) error {
 	if err != nil {
 		return err
 	}
-	scenes, err := c.scenes(s, op)
-	if err != nil || len(scenes) == 0 {
+	scopes, err := c.watchScopes(s, op)
+	if err != nil || len(scopes) == 0 {
 		s.close()
 		return err
 	}
-	all := watches{missing: len(scenes), notify: notify}
-	ended := make(chan error, len(scenes))
+	all := watches{missing: len(scopes), notify: notify}
+	ended := make(chan error, len(scopes))
 	var running sync.WaitGroup
-	for i, scene := range scenes {
+	for i, scope := range scopes {
 		if i > 0 {
 			if s, err = c.connect(inner, op, s.server); err != nil {
 				ended <- err
 				break
 			}
 		}
-		own := watch{op: op, session: s, scene: scene, all: &all}
+		own := watch{op: op, session: s, scope: scope, all: &all}
 		running.Go(func() {
 			defer own.session.close()
 			ended <- own.run()
@@ -93,13 +93,13 @@ func (c *Connector) watch(ctx context.Context, op string, notify func()) error {
 	cancel()
 	running.Wait()
 	if fault.ClassOf(err) == fault.Transient {
-		c.servers.failed(scenes[0].server)
+		c.servers.failed(scopes[0].server)
 	}
 	return err
 }
 
-// scene is where something is watched.
-type scene struct {
+// watchScope is where something is watched.
+type watchScope struct {
 	base   string
 	suffix string // the naming context, where the server names one
 	csn    []string
@@ -107,8 +107,8 @@ type scene struct {
 	server string
 }
 
-// scenes are the naming contexts that hold what both streams read, each at the lowest point that has all of it below.
-func (c *Connector) scenes(s *session, op string) ([]scene, error) {
+// watchScopes are the naming contexts that hold what both streams read, each at the lowest point that has all of it below.
+func (c *Connector) watchScopes(s *session, op string) ([]watchScope, error) {
 	method := watchMethod(&s.root)
 	if method == "" {
 		return nil, &fault.Error{
@@ -126,9 +126,9 @@ func (c *Connector) scenes(s *session, op string) ([]scene, error) {
 			Hint: "check base, users and groups",
 		}
 	}
-	list := make([]scene, 0, len(areas))
+	list := make([]watchScope, 0, len(areas))
 	for _, a := range areas {
-		p := scene{base: a.base, suffix: a.suffix, method: method, server: s.server}
+		p := watchScope{base: a.base, suffix: a.suffix, method: method, server: s.server}
 		switch method {
 		case watchNotification:
 			p.base = a.suffix // nowhere else can a whole subtree be watched
@@ -139,7 +139,7 @@ func (c *Connector) scenes(s *session, op string) ([]scene, error) {
 				return nil, err
 			}
 			if why != "" && s.root.offers(controlPersistentSearch) {
-				// 389 Directory Server has content synchronization as a plug-in, with marks of another kind.
+				// 389 Directory Server has content synchronization as a plug-in, with positions of another kind.
 				p.method = watchPersistent
 				break
 			}
@@ -182,16 +182,16 @@ func (w *watches) changed() {
 type watch struct {
 	op      string
 	session *session
-	scene   scene
+	scope   watchScope
 	all     *watches
 }
 
 // search is the request. Everything below the base is watched: what a read would see of it, the read knows.
 func (w *watch) search() wire.Search {
-	search := wire.Search{Base: w.scene.base, Scope: ldap.ScopeWholeSubtree, Filter: "(objectClass=*)", Attributes: []string{"1.1"}}
-	switch w.scene.method {
+	search := wire.Search{Base: w.scope.base, Scope: ldap.ScopeWholeSubtree, Filter: "(objectClass=*)", Attributes: []string{"1.1"}}
+	switch w.scope.method {
 	case watchSyncrepl:
-		search.Controls = []wire.Control{wire.SyncRequest(wire.RefreshAndPersist, "rid=000,csn="+strings.Join(w.scene.csn, ";"))}
+		search.Controls = []wire.Control{wire.SyncRequest(wire.RefreshAndPersist, "rid=000,csn="+strings.Join(w.scope.csn, ";"))}
 		search.Intermediate = true
 	case watchNotification:
 		search.Controls = []wire.Control{{OID: controlNotification, Critical: true}}
@@ -227,7 +227,7 @@ func (w *watch) run() error {
 	if err != nil {
 		return transportError(w.op, w.session.server, err)
 	}
-	settled := w.scene.method != watchSyncrepl // the other servers do not say when the watch is in place
+	settled := w.scope.method != watchSyncrepl // the other servers do not say when the watch is in place
 	if settled {
 		w.all.inPlace()
 	}
@@ -273,13 +273,13 @@ func (w *watch) end(res *wire.Result) error {
 
 // checkWatch says how the server will be watched.
 func (c *Connector) checkWatch(s *session) connectors.Finding {
-	scenes, err := c.scenes(s, "check")
+	scopes, err := c.watchScopes(s, "check")
 	if err != nil {
 		return failure("watch", err)
 	}
 	f := connectors.Finding{Subject: "watch", OK: true, Detail: "nothing to watch"}
-	if len(scenes) > 0 {
-		f.Detail = scenes[0].method
+	if len(scopes) > 0 {
+		f.Detail = scopes[0].method
 	}
 	return f
 }

@@ -266,6 +266,102 @@ func BenchmarkGroupsOf(b *testing.B) {
 	w.report(b, b.N*population)
 }
 
+// BenchmarkBatches is what a chunk of people costs that are read at once.
+func BenchmarkBatches(b *testing.B) {
+	s := openStore(b, bolt.Options{NoSync: true})
+	people := benchPeople()
+	putAll(b, s, people, 10000)
+	settleAll(b, s)
+	var nums, handles []store.Num
+	benchView(b, s, func(r store.Reader) (err error) {
+		for _, o := range people {
+			nums, err = r.Lookup([]string{directory.IDHandle(o.ID)}, nums)
+			if err == nil {
+				handles, err = r.Lookup(o.Handles, handles)
+			}
+		}
+		return err
+	})
+	var rows []store.Row
+	var owners []store.Num
+	kinds := []directory.RecordKind{directory.UserRecord, directory.AgentRecord}
+	for name, read := range map[string]func(r store.Reader, i, j int) error{
+		"rows": func(r store.Reader, i, j int) (err error) {
+			rows, err = r.RowsOf(directory.Person, nums[i:j], rows[:0])
+			return err
+		},
+		"owners": func(r store.Reader, i, j int) (err error) {
+			owners, err = r.Owners(handles[i:j], owners[:0])
+			return err
+		},
+		"records": func(r store.Reader, i, j int) error {
+			return r.RecordsOf(kinds, nums[i:j], func(store.Num, directory.Record) bool { return true })
+		},
+		"row by row": func(r store.Reader, i, j int) (err error) {
+			for ; i < j && err == nil; i++ {
+				_, _, err = r.Row(directory.Person, nums[i])
+			}
+			return err
+		},
+		"owner by owner": func(r store.Reader, i, j int) (err error) {
+			for ; i < j && err == nil; i++ {
+				_, err = r.Owner(handles[i])
+			}
+			return err
+		},
+		"record by record": func(r store.Reader, i, j int) (err error) {
+			for ; i < j && err == nil; i++ {
+				for _, kind := range kinds {
+					_, _, err = r.Record(kind, nums[i])
+				}
+			}
+			return err
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			const chunk = 2000
+			var w stopwatch
+			w.time(func() {
+				for b.Loop() {
+					for i := 0; i < population; i += chunk {
+						benchView(b, s, func(r store.Reader) error { return read(r, i, i+chunk) })
+					}
+				}
+			})
+			w.report(b, b.N*population)
+		})
+	}
+}
+
+// BenchmarkScratch is what copies of a large state cost, per object in it.
+func BenchmarkScratch(b *testing.B) {
+	s := openStore(b, bolt.Options{NoSync: true})
+	putAll(b, s, benchPeople(), 10000)
+	settleAll(b, s)
+	small := store.Partition{Connection: "small"}
+	err := s.Update(b.Context(), small, func(w store.Writer) error { _, err := w.PutRow(benchPerson(0), store.Here); return err })
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, parts := range map[string][]store.Partition{"all": {hq, small}, "large": {hq}, "small": {small}} {
+		b.Run(name, func(b *testing.B) {
+			var w stopwatch
+			for b.Loop() {
+				w.time(func() {
+					copied, err := s.Scratch(b.Context(), parts...)
+					if err == nil {
+						err = copied.Close()
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+				})
+			}
+			w.report(b, b.N*population)
+		})
+	}
+}
+
 // BenchmarkSettle is what the end of a first sync asks of the store: a record and an action per person, and
 // its dirty mark cleared.
 func BenchmarkSettle(b *testing.B) {

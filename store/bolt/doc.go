@@ -2,8 +2,9 @@
 //
 // # Layout
 //
-// The top level of the file has the bucket "\x00dirsyncd" (keys "format" and "version", see schema.go) and one
-// bucket per partition, named connection, NUL, tenant. In a partition, numbers are big-endian so that bbolt's
+// The top level of the file has the bucket "\x00dirsyncd" (keys "format" and "version", see schema.go), the bucket
+// "\x00waiting" (which partitions have actions for which target, see waiting.go) and one bucket per partition, named
+// connection, NUL, tenant. In a partition, numbers are big-endian so that bbolt's
 // order is theirs, "k" is a kind's number in decimal, and a "pair set" is described in pairs.go:
 //
 //	counters         value: what the partition counts, and the numbers given last (counters.go)

@@ -51,6 +51,8 @@ func classify(op, where string, err error) error {
 		e.Class, e.Hint = fault.Configuration, "check the path that `state` gives"
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum):
 		e.Hint = hintDamage
+	case errors.Is(err, directory.ErrCorrupt):
+		return damage(op, where, err)
 	case errors.Is(err, berrors.ErrVersionMismatch):
 		return notOurs(where, err)
 	case errors.Is(err, berrors.ErrDatabaseReadOnly):

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 
@@ -36,6 +37,35 @@ func (t *tx) Members(group store.Num, fn func(handle store.Num) bool) error {
 		}
 	}
 	return nil
+}
+
+// MembersOf implements store.Reader.
+func (t *tx) MembersOf(groups []store.Num, fn func(group, handle store.Num) bool) error {
+	b := t.bucket(members)
+	if b == nil {
+		return nil
+	}
+	c := b.Cursor()
+	for _, want := range ascending(groups) {
+		prefix := t.numKey(want)
+		for k, lows := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, lows = c.Next() {
+			if len(k) != memberKeySize {
+				return t.corrupt(members)
+			}
+			group, first := firstOf(k)
+			for _, low := range lows {
+				if !fn(group, first|store.Num(low)) {
+					return nil
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// GroupsWith implements store.Reader.
+func (t *tx) GroupsWith(handles []store.Num, fn func(handle, group store.Num) bool) error {
+	return t.pairsOfMany(memberOf, 0, handles, fn)
 }
 
 // GroupsOf implements store.Reader.

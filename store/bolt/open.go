@@ -40,8 +40,7 @@ const (
 	mappedAtLeast = 1 << 30
 )
 
-// Store is a state file. It implements store.Store; its methods may be called concurrently. A transaction
-// must not be begun inside another one: the two could wait for each other for ever.
+// Store is a state file. It implements store.Store; its methods may be called concurrently.
 type Store struct {
 	path     string
 	db       *bbolt.DB
@@ -50,6 +49,7 @@ type Store struct {
 	broken   atomic.Pointer[error]
 	closing  sync.Once
 	closed   error
+	leases   leases
 	readOnly bool
 	begun    bool
 }
@@ -85,7 +85,7 @@ func open(path string, opts Options) (s *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s = &Store{path: path, writer: make(chan struct{}, 1), readOnly: opts.ReadOnly}
+	s = &Store{path: path, writer: make(chan struct{}, 1), leases: leases{now: time.Now}, readOnly: opts.ReadOnly}
 	opened := false
 	defer s.guard("open state", &opened, &err, func() { _ = s.letGo() })()
 	s.db, err = bbolt.Open(path, 0o600, s.bboltOptions(opts))

@@ -129,7 +129,7 @@ func TestOpenRefuses(t *testing.T) {
 			makeBolt(t, path, func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("users")); return err })
 		}, fault.Configuration, "not a state file"},
 		{"another format", func(t *testing.T, path string) { setMeta(t, path, "format", "dirsyncd2") }, fault.Configuration, "not a state file"},
-		{"newer version", func(t *testing.T, path string) { setMeta(t, path, "version", "7") }, fault.Configuration, "version 7, this program knows versions up to 1"},
+		{"newer version", func(t *testing.T, path string) { setMeta(t, path, "version", "7") }, fault.Configuration, "version 7, this program knows versions up to 2"},
 		{"no version", func(t *testing.T, path string) { setMeta(t, path, "version", "x") }, fault.Internal, "damaged"},
 		{"one byte", func(t *testing.T, path string) { write(t, path, []byte{0}) }, fault.Configuration, "not a state file"},
 		{"cut in the header", func(t *testing.T, path string) { write(t, path, read(t, path)[:5000]) }, fault.Internal, "shorter than its header says"},
@@ -393,6 +393,34 @@ func TestNoChangeNoWrite(t *testing.T) {
 	}
 }
 
+// A file that was written before there was an index of what waits gets one when it is opened.
+func TestIndexOfWaiting(t *testing.T) {
+	path := stateFile(t)
+	changeBolt(t, path, func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte("\x00waiting")) })
+	s, err := bolt.Open(path, bolt.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Verify(t.Context()); err == nil {
+		t.Error("Verify does not notice that the index is missing")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	setMeta(t, path, "version", "1")
+	if s, err = bolt.Open(path, bolt.Options{NoSync: true}); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	list, err := s.Waiting(t.Context(), "journal")
+	if err != nil || !slices.Equal(list, []store.Partition{hq}) {
+		t.Errorf("waiting: %v, %v", list, err)
+	}
+	if err := s.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestScratchLeavesNothing(t *testing.T) {
 	path := stateFile(t)
 	s, err := bolt.Open(path, bolt.Options{})
@@ -401,7 +429,7 @@ func TestScratchLeavesNothing(t *testing.T) {
 	}
 	defer s.Close()
 	before := read(t, path)
-	copied, err := s.Scratch(t.Context())
+	copied, err := s.Scratch(t.Context(), hq)
 	if err != nil {
 		t.Fatal(err)
 	}

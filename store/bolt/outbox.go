@@ -3,6 +3,7 @@ package bolt
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -18,6 +19,7 @@ type queue struct {
 	depth   uint64
 	bucket  *bbolt.Bucket
 	changed bool
+	waits   bool // what the index says (waiting.go)
 }
 
 func (q *queue) append(buf []byte) []byte {
@@ -51,6 +53,7 @@ func (t *tx) queue(target string) (*queue, error) {
 		if err := q.parse(value); err != nil {
 			return nil, t.corrupt(queues)
 		}
+		q.waits = q.depth > 0
 	}
 	if parent := t.bucket(outbox); parent != nil {
 		if q.bucket = parent.Bucket([]byte(target)); q.bucket != nil {
@@ -74,9 +77,18 @@ func (t *tx) flushQueues() error {
 		if err := t.put(queues, []byte(target), q.append(nil)); err != nil {
 			return err
 		}
+		if waits := q.depth > 0; waits != q.waits {
+			q.waits = waits
+			if err := t.noteWaiting(target, waits); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
+
+// canBeTarget reports whether a name can be that of a target: NUL separates it from what follows in keys.
+func canBeTarget(name string) bool { return name != "" && !strings.Contains(name, "\x00") }
 
 // A queued action is stored as: time in nanoseconds (varint, zero for none), canonical action.
 
@@ -148,8 +160,8 @@ func (t *tx) OutboxDepth(target string) (depth int, oldest time.Time, err error)
 
 // Enqueue implements store.Writer.
 func (t *tx) Enqueue(target string, a *directory.Action, queued time.Time) error {
-	if target == "" {
-		return misuse("an action has no target")
+	if !canBeTarget(target) {
+		return misuse("target %q cannot be named", target)
 	}
 	q, err := t.queue(target)
 	if err != nil {

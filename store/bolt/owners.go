@@ -32,6 +32,26 @@ func (t *tx) claimant(handle store.Num) (store.Num, error) {
 	return n, nil
 }
 
+// Owners implements store.Reader.
+func (t *tx) Owners(handles, owners []store.Num) ([]store.Num, error) {
+	first := len(owners)
+	owners = append(owners, handles...)
+	walk, order := t.walk(owner), order(handles)
+	for i := range handles {
+		at := position(order, i)
+		value, ok := walk.get(t.numKey(handles[at]))
+		if !ok {
+			continue
+		}
+		n, ok := keyNum(value)
+		if !ok {
+			return owners[:first], t.corrupt(owner)
+		}
+		owners[first+at] = n
+	}
+	return owners, nil
+}
+
 func (t *tx) setOwner(handle, n store.Num) error {
 	return t.put(owner, t.numKey(handle), binary.BigEndian.AppendUint32(t.alloc(4)[:0], uint32(n)))
 }

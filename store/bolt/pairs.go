@@ -63,11 +63,45 @@ func (t *tx) pairsOf(p place, tag uint8, a store.Num, fn func(b store.Num) bool)
 	if len(entries)%pairSize != 0 {
 		return t.corrupt(p)
 	}
-	low := byte(a % pairSpan)
-	first := sort.Search(len(entries)/pairSize, func(i int) bool { return entries[i*pairSize] >= low })
-	for entries = entries[first*pairSize:]; len(entries) > 0 && entries[0] == low; entries = entries[pairSize:] {
+	for entries = pairsFrom(entries, a); startsWith(entries, a); entries = entries[pairSize:] {
 		if !fn(store.Num(binary.BigEndian.Uint32(entries[1:]))) {
 			return nil
+		}
+	}
+	return nil
+}
+
+// pairsFrom returns the entries of a value from those of an a on.
+func pairsFrom(entries []byte, a store.Num) []byte {
+	low := byte(a % pairSpan)
+	first := sort.Search(len(entries)/pairSize, func(i int) bool { return entries[i*pairSize] >= low })
+	return entries[first*pairSize:]
+}
+
+// startsWith reports whether the first entry is one of an a.
+func startsWith(entries []byte, a store.Num) bool {
+	return len(entries) > 0 && entries[0] == byte(a%pairSpan)
+}
+
+// pairsOfMany calls fn with the pairs of many a, in order.
+func (t *tx) pairsOfMany(p place, tag uint8, list []store.Num, fn func(a, b store.Num) bool) error {
+	if err := t.flushPairs(p); err != nil {
+		return err
+	}
+	walk := t.walk(p)
+	var entries []byte // what is left of the value that the walk stands at
+	at := ^store.Num(0)
+	for _, a := range ascending(list) {
+		if a>>pairBits != at {
+			at = a >> pairBits
+			if entries, _ = walk.get(pairKey(t.key16[:0], tag, a)); len(entries)%pairSize != 0 {
+				return t.corrupt(p)
+			}
+		}
+		for entries = pairsFrom(entries, a); startsWith(entries, a); entries = entries[pairSize:] {
+			if !fn(a, store.Num(binary.BigEndian.Uint32(entries[1:]))) {
+				return nil
+			}
 		}
 	}
 	return nil

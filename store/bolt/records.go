@@ -22,6 +22,34 @@ func (t *tx) Record(kind directory.RecordKind, n store.Num) (directory.Record, b
 	return rec, true, nil
 }
 
+// RecordsOf implements store.Reader.
+func (t *tx) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(store.Num, directory.Record) bool) error {
+	places, walks := make([]place, len(kinds)), make([]walk, len(kinds))
+	for i, kind := range kinds {
+		p, err := recordsOf(kind)
+		if err != nil {
+			return err
+		}
+		places[i], walks[i] = p, t.walk(p)
+	}
+	for _, n := range ascending(nums) {
+		for i := range walks {
+			value, ok := walks[i].get(t.numKey(n))
+			if !ok {
+				continue
+			}
+			rec, err := directory.ParseRecord(value)
+			if err != nil {
+				return t.corrupt(places[i])
+			}
+			if !fn(n, rec) {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
 // Records implements store.Reader.
 func (t *tx) Records(kind directory.RecordKind, after store.Num, fn func(store.Num, directory.Record) bool) error {
 	p, err := recordsOf(kind)

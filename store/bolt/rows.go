@@ -57,16 +57,45 @@ func (t *tx) Row(kind directory.Kind, n store.Num) (store.Row, bool, error) {
 	if !ok {
 		return store.Row{}, false, nil
 	}
+	row, err := t.row(p, n, value)
+	return row, err == nil, err
+}
+
+// row takes a stored row apart; it is valid until the transaction ends.
+func (t *tx) row(p place, n store.Num, value []byte) (store.Row, error) {
 	// Handles of many rows share one piece of memory, which is left behind when it is full.
 	if cap(t.nums)-len(t.nums) < 16 {
 		t.nums = make([]store.Num, 0, 1024)
 	}
 	row, nums, err := parseRow(value, t.nums)
 	if err != nil {
-		return store.Row{}, false, t.corrupt(p)
+		return store.Row{}, t.corrupt(p)
 	}
 	row.Num, t.nums = n, nums
-	return row, true, nil
+	return row, nil
+}
+
+// RowsOf implements store.Reader.
+func (t *tx) RowsOf(kind directory.Kind, nums []store.Num, rows []store.Row) ([]store.Row, error) {
+	p, err := objectsOf(kind)
+	if err != nil {
+		return rows, err
+	}
+	first := len(rows)
+	rows = slices.Grow(rows, len(nums))[:first+len(nums)]
+	walk, order := t.walk(p), order(nums)
+	for i := range nums {
+		at := position(order, i)
+		value, ok := walk.get(t.numKey(nums[at]))
+		if !ok {
+			rows[first+at] = store.Row{}
+			continue
+		}
+		if rows[first+at], err = t.row(p, nums[at], value); err != nil {
+			return rows[:first], err
+		}
+	}
+	return rows, nil
 }
 
 // Rows implements store.Reader.
@@ -249,4 +278,9 @@ func (t *tx) sharedState(kind directory.Kind, n store.Num) (state, error) {
 // Referrers implements store.Reader.
 func (t *tx) Referrers(l directory.LinkType, handle store.Num, fn func(object store.Num) bool) error {
 	return t.pairsOf(referrers, uint8(l), handle, fn)
+}
+
+// ReferrersOf implements store.Reader.
+func (t *tx) ReferrersOf(l directory.LinkType, handles []store.Num, fn func(handle, object store.Num) bool) error {
+	return t.pairsOfMany(referrers, uint8(l), handles, fn)
 }

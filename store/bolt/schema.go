@@ -29,7 +29,11 @@ type migration struct {
 
 // migrations lists the steps in order: the first leads from version 1 to 2. The list is appended to, never
 // changed: the version that a program writes is one more than its length.
-func migrations() []migration { return nil }
+func migrations() []migration {
+	return []migration{
+		{about: "given an index of what waits for each target", run: indexWaiting},
+	}
+}
 
 // migrate brings the file to the version that the steps lead to, and initialises a new one.
 func (s *Store) migrate(steps []migration) error {

@@ -47,7 +47,7 @@ func (s *Store) Update(ctx context.Context, p store.Partition, fn func(store.Wri
 // transact runs body in a transaction, which is committed when body says so. An error of body comes back
 // unchanged.
 func (s *Store) transact(ctx context.Context, writable bool, op string, body func(*bbolt.Tx) (bool, error)) (err error) {
-	if err := ctx.Err(); err != nil {
+	if err := ended(ctx, op); err != nil {
 		return err
 	}
 	if writable {
@@ -55,8 +55,13 @@ func (s *Store) transact(ctx context.Context, writable bool, op string, body fun
 		case s.writer <- struct{}{}:
 			defer func() { <-s.writer }()
 		case <-ctx.Done():
-			return ctx.Err()
+			return ended(ctx, op)
 		}
+		end, err := s.fence(ctx, op)
+		if err != nil {
+			return err
+		}
+		defer end()
 	}
 	if broken := s.broken.Load(); broken != nil {
 		return *broken
@@ -68,7 +73,6 @@ func (s *Store) transact(ctx context.Context, writable bool, op string, body fun
 		done = true
 		return classify(op, s.path, err)
 	}
-	defer s.trim()()
 	commit, err := body(btx)
 	if err == nil && commit {
 		err = s.commit(op, btx)
@@ -76,7 +80,6 @@ func (s *Store) transact(ctx context.Context, writable bool, op string, body fun
 		_ = btx.Rollback() // cannot fail: the transaction is open
 	}
 	done = true
-	s.releasePages()
 	return err
 }
 
@@ -121,8 +124,7 @@ func (s *Store) Partitions(ctx context.Context) ([]store.Partition, error) {
 	var list []store.Partition
 	err := s.transact(ctx, false, "list partitions", func(btx *bbolt.Tx) (bool, error) {
 		for name := range partitionNames(btx) {
-			connection, tenant, _ := strings.Cut(string(name), "\x00")
-			list = append(list, store.Partition{Connection: connection, Tenant: tenant})
+			list = append(list, partitionOf(name))
 		}
 		return false, nil
 	})
@@ -154,6 +156,9 @@ func (s *Store) DropPartition(ctx context.Context, p store.Partition) error {
 		if err := btx.DeleteBucket(key); err != nil {
 			return false, classify("drop partition", s.path, err)
 		}
+		if err := forgetWaiting(btx, key); err != nil {
+			return false, classify("drop partition", s.path, err)
+		}
 		return true, nil
 	})
 }
@@ -165,4 +170,10 @@ func partitionKey(p store.Partition) ([]byte, error) {
 		return nil, misuse("partition %q cannot be named", p)
 	}
 	return []byte(p.Connection + "\x00" + p.Tenant), nil
+}
+
+// partitionOf reads a name of a partition's bucket back.
+func partitionOf(key []byte) store.Partition {
+	connection, tenant, _ := strings.Cut(string(key), "\x00")
+	return store.Partition{Connection: connection, Tenant: tenant}
 }

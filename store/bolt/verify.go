@@ -64,7 +64,8 @@ func (s *Store) verifyPartitions(ctx context.Context) (problems []error, err err
 			return nil, err
 		}
 	}
-	return problems, nil
+	wrong, err := s.verifyWaiting(ctx)
+	return append(problems, wrong...), err
 }
 
 // verifier checks one partition.

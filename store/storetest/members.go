@@ -63,6 +63,7 @@ func manyMembers(e *env) {
 	const people, groups = 3000, 20
 	var handles, nums []store.Num
 	e.update(func(w store.Writer) error {
+		handles, nums = nil, nil
 		for i := range people {
 			handles = append(handles, intern(w, fmt.Sprint("p", i))[0])
 		}

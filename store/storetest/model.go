@@ -27,20 +27,22 @@ func (m *model) clone() *model {
 // randomChanges makes random changes to a store and to a model, in transactions of which some fail, and
 // compares the two within and after each.
 func randomChanges(e *env) {
-	const seed = 1
-	rnd := rand.New(rand.NewPCG(seed, seed))
+	rnd := rand.New(rand.NewPCG(1, 1))
 	m := (&model{}).clone()
 	m.objects, m.gone = map[store.Num]*directory.Object{}, map[store.Num]store.GoneCause{}
 	m.owners, m.members = map[store.Num]store.Num{}, map[[2]store.Num]bool{}
 	m.dirty = map[store.Num]store.DirtyReason{}
 	for range 60 {
-		next := m.clone()
-		fails := rnd.IntN(5) == 0
+		var next *model
+		fails, seed := rnd.IntN(5) == 0, rnd.Uint64()
 		err := e.store.Update(e.Context(), e.p, func(w store.Writer) error {
+			next = m.clone()
+			rnd := rand.New(rand.NewPCG(seed, seed)) // every attempt makes the same changes
 			for range rnd.IntN(30) {
 				next.change(w, rnd)
 			}
 			next.compare(e, w)
+			next.compareBatches(e, w, rnd)
 			if fails {
 				return errStop
 			}
@@ -50,7 +52,7 @@ func randomChanges(e *env) {
 			must(0, err)
 			m = next
 		}
-		e.view(func(r store.Reader) error { m.compare(e, r); return nil })
+		e.view(func(r store.Reader) error { m.compare(e, r); m.compareBatches(e, r, rnd); return nil })
 		if e.Failed() {
 			return
 		}
@@ -183,6 +185,38 @@ func (m *model) compare(e *env, r store.Reader) {
 		marks = append(marks, fmt.Sprint(n, ":", uint8(m.dirty[n])))
 	}
 	e.equal("dirty", dirtyOf(r, directory.Group, 0), marks)
+}
+
+// compareBatches asks for many things at once.
+func (m *model) compareBatches(e *env, r store.Reader, rnd *rand.Rand) {
+	e.Helper()
+	var handles, texts = []store.Num{}, []string{}
+	for i := range 60 {
+		texts = append(texts, fmt.Sprint("uid:", i))
+	}
+	for i := range 40 {
+		texts = append(texts, directory.IDHandle(fmt.Sprint(i)))
+	}
+	for i := range 5 {
+		texts = append(texts, directory.IDHandle(fmt.Sprint("g", i)))
+	}
+	handles = must(r.Lookup(texts, handles))
+	c := &crowd{objects: m.objects, owners: m.owners, members: map[store.Num][]store.Num{}, in: map[store.Num][]store.Num{},
+		reports: map[store.Num][]store.Num{}}
+	for pair, in := range m.members {
+		if in {
+			c.members[pair[0]] = append(c.members[pair[0]], pair[1])
+			c.in[pair[1]] = append(c.in[pair[1]], pair[0])
+		}
+	}
+	for n, o := range m.objects {
+		for _, l := range o.Links {
+			if to := number(r, l.To); !slices.Contains(c.reports[to], n) {
+				c.reports[to] = append(c.reports[to], n)
+			}
+		}
+	}
+	c.compare(e, r, sample(rnd, handles))
 }
 
 func (m *model) compareHandle(e *env, r store.Reader, h store.Num) {

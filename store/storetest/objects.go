@@ -34,16 +34,20 @@ func numbers(e *env) {
 	// Enough to pass through every form that a table of names takes on while it grows.
 	all := make(map[store.Num]bool)
 	for i := range 6 {
+		var nums []store.Num
 		e.update(func(w store.Writer) error {
+			nums = nums[:0]
 			for j := range 10000 {
-				n := intern(w, fmt.Sprint("h", i*10000+j))[0]
-				if all[n] {
-					e.Fatalf("number %d was given twice", n)
-				}
-				all[n] = true
+				nums = append(nums, intern(w, fmt.Sprint("h", i*10000+j))...)
 			}
 			return nil
 		})
+		for _, n := range nums {
+			if all[n] {
+				e.Fatalf("number %d was given twice", n)
+			}
+			all[n] = true
+		}
 	}
 	e.view(func(r store.Reader) error {
 		for i := range 60000 {
@@ -86,6 +90,7 @@ func rowOrder(e *env) {
 	objects := make(map[store.Num]*directory.Object)
 	var nums []store.Num
 	e.update(func(w store.Writer) error {
+		nums = nil
 		for i := range count {
 			o := person(fmt.Sprint(i), []string{fmt.Sprint("uid:", i)}, fmt.Sprint("uid:", i/10))
 			n := must(w.PutRow(o, store.Here))

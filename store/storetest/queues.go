@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -131,6 +132,62 @@ func targets(e *env) {
 	}, func(r store.Reader) {
 		e.equal("targets", must(r.Targets()), []string{"both", "claimed", "parke"})
 	})
+}
+
+func waiting(e *env) {
+	a, b, c := store.Partition{Connection: "hq"}, store.Partition{Connection: "hq", Tenant: "b"}, store.Partition{Connection: "hq2", Tenant: "c"}
+	check := func(target string, want ...store.Partition) {
+		e.Helper()
+		e.equal("waiting for "+target, must(e.store.Waiting(e.Context(), target)), want)
+	}
+	check("journal")
+	enqueue := func(target string, parts ...store.Partition) {
+		for _, e.p = range parts {
+			e.update(func(w store.Writer) error { return w.Enqueue(target, action("1"), now) })
+		}
+	}
+	dequeueAll := func(target string) {
+		e.update(func(w store.Writer) error { return w.Dequeue(target, queuedSeqs(w, target, 0)) })
+	}
+	enqueue("journal", c, a, b, a)
+	enqueue("journal2", b)
+	check("journal", a, b, c)
+	check("journal2", b)
+	check("nobody")
+	// A transaction that leaves things as they are, in the end or because it fails.
+	e.p = b
+	err := e.store.Update(e.Context(), e.p, func(w store.Writer) error {
+		return errors.Join(w.Dequeue("journal", queuedSeqs(w, "journal", 0)), w.Enqueue("hook", action("1"), now), errStop)
+	})
+	if !errors.Is(err, errStop) {
+		e.Fatal(err)
+	}
+	e.update(func(w store.Writer) error {
+		must(0, w.Dequeue("journal", queuedSeqs(w, "journal", 0)))
+		must(w.Targets())
+		must(0, w.Enqueue("hook", action("1"), now))
+		must(0, w.Dequeue("hook", queuedSeqs(w, "hook", 0)))
+		return w.Enqueue("journal", action("2"), now)
+	})
+	check("journal", a, b, c)
+	check("hook")
+	e.p = a
+	e.update(func(w store.Writer) error { return w.Dequeue("journal", queuedSeqs(w, "journal", 0)[:1]) })
+	check("journal", a, b, c)
+	e.update(func(w store.Writer) error { return w.Claim("journal", 1<<62) })
+	check("journal", a, b, c)
+	dequeueAll("journal")
+	check("journal", b, c)
+	e.update(func(w store.Writer) error {
+		must(w.Park(store.Parked{Stage: "deliver", Target: "journal", Subject: "user/1"}))
+		return nil
+	})
+	check("journal", b, c)
+	must(0, e.store.DropPartition(e.Context(), b))
+	check("journal", c)
+	check("journal2")
+	enqueue("journal", b)
+	check("journal", b, c)
 }
 
 func parked(e *env) {

@@ -14,7 +14,8 @@ import (
 )
 
 // Run runs the suite. open returns a new, empty store and closes it when its test ends. A store that has a
-// method Verify(context.Context) error is asked after each test whether it is still consistent.
+// method Verify(context.Context) error is asked after each test whether it is still consistent. One that has a method
+// Suspend(time.Duration), which does to it what happens when the process stands still, has leases to lose.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	tests := []struct {
 		name string
@@ -43,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"many members", manyMembers},
 		{"member digest", memberDigest},
 		{"delete group", deleteGroup},
+		{"batches", batches},
 		{"dirty", dirty},
 		{"streams", streams},
 		{"seen", seen},
@@ -50,12 +52,19 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"outbox", outbox},
 		{"claim and replace", claimAndReplace},
 		{"targets", targets},
+		{"waiting", waiting},
 		{"parked", parked},
 		{"parked again", parkedAgain},
 		{"tenant", tenant},
 		{"runs", runs},
 		{"results outlive transactions", resultsOutlive},
 		{"random changes", randomChanges},
+		{"lease excludes", leases(leaseExcludes)},
+		{"lease ends", leases(leaseEnds)},
+		{"lease nested", leases(leaseNested)},
+		{"lease lost", leases(leaseLost)},
+		{"lease holds while writing", leases(leaseHoldsWhileWriting)},
+		{"lease race", leaseRace},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -78,9 +87,18 @@ var errStop = errors.New("stop")
 // now is a time below whose precision nothing may be lost, in UTC as everything stored is.
 var now = time.Date(2026, 1, 31, 8, 15, 0, 123456789, time.UTC)
 
+// as returns a store as something that it can be beside a store, whether or not it is wrapped.
+func as[T any](s store.Store) (T, bool) {
+	if w, ok := s.(*strict); ok {
+		s = w.Store
+	}
+	v, ok := s.(T)
+	return v, ok
+}
+
 func (e *env) verify(s store.Store) {
 	e.Helper()
-	v, ok := s.(interface{ Verify(context.Context) error })
+	v, ok := as[interface{ Verify(context.Context) error }](s)
 	if !ok {
 		return
 	}

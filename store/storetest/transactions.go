@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 
 	"dirsyncd/store"
@@ -147,7 +148,7 @@ func canceledContext(e *env) {
 	cancel()
 	called := func() error { e.Error("a transaction was begun"); return nil }
 	_, listErr := e.store.Partitions(ctx)
-	_, scratchErr := e.store.Scratch(ctx)
+	_, scratchErr := e.store.Scratch(ctx, e.p)
 	for what, err := range map[string]error{
 		"view":       e.store.View(ctx, e.p, func(store.Reader) error { return called() }),
 		"update":     e.store.Update(ctx, e.p, func(store.Writer) error { return called() }),
@@ -281,13 +282,36 @@ func dropPartition(e *env) {
 }
 
 func scratch(e *env) {
-	e.update(fill)
-	copied := must(e.store.Scratch(e.Context()))
-	other := &env{T: e.T, store: copied, p: e.p}
-	other.update(func(w store.Writer) error {
+	hq := e.p
+	other, third := store.Partition{Connection: "hq", Tenant: "other"}, store.Partition{Connection: "hq2"}
+	for _, e.p = range []store.Partition{hq, other, third} {
+		e.update(fill)
+	}
+	for range 3 { // what is numbered goes on in the copy where it was
+		e.update(func(w store.Writer) error {
+			must(0, w.PutRun(store.Run{ID: fmt.Sprint("run ", must(w.ParkedCount()))}))
+			must(w.Park(store.Parked{Stage: "read"}))
+			return w.AppendSeen("users", []byte("more"))
+		})
+	}
+	e.p = hq
+	copied := must(e.store.Scratch(e.Context(), third, hq, store.Partition{Connection: "nobody"}, hq))
+	c := &env{T: e.T, store: copied, p: e.p}
+	e.equal("partitions of the copy", must(copied.Partitions(e.Context())), []store.Partition{hq, third})
+	e.equal("waiting in the copy", must(copied.Waiting(e.Context(), "journal")), []store.Partition{hq, third})
+	for _, p := range []store.Partition{hq, third, other} {
+		var want, got string
+		read := func(to *string) func(store.Reader) error {
+			return func(r store.Reader) error { *to = everything(r); return nil }
+		}
+		must(0, errors.Join(e.store.View(e.Context(), p, read(&want)), copied.View(e.Context(), p, read(&got))))
+		e.equal("the copy of "+p.String()+" says the same", got == want, p != other)
+	}
+	c.update(func(w store.Writer) error {
 		e.equal("count in the copy", must(w.Count(directory.Person)), 1)
 		must(w.PutRow(person("2", nil), store.Here))
-		return nil
+		must(0, w.AppendSeen("users", []byte("copied")))
+		return w.PutRun(store.Run{ID: "of the copy"})
 	})
 	e.update(func(w store.Writer) error {
 		e.equal("count in the original", must(w.Count(directory.Person)), 1)
@@ -295,12 +319,37 @@ func scratch(e *env) {
 		must(w.PutRow(person("4", nil), store.Here))
 		return nil
 	})
-	second := must(copied.Scratch(e.Context()))
-	other.view(func(r store.Reader) error {
+	second := must(copied.Scratch(e.Context(), hq))
+	empty := must(copied.Scratch(e.Context()))
+	c.view(func(r store.Reader) error {
 		e.equal("count in the copy", must(r.Count(directory.Person)), 2)
+		e.equal("seen in the copy", seenOf(r, "users"), []string{"chunk", "copied"})
+		e.equal("newest run in the copy", collect(r.Runs)[0].ID, "of the copy")
 		return nil
 	})
-	other.verify(copied)
-	other.verify(second)
-	must(0, errors.Join(copied.Close(), second.Close()))
+	e.equal("partitions of the second copy", must(second.Partitions(e.Context())), []store.Partition{hq})
+	e.equal("partitions of the empty copy", must(empty.Partitions(e.Context())), []store.Partition{})
+	c.verify(copied)
+	c.verify(second)
+	c.verify(empty)
+	must(0, errors.Join(copied.Close(), second.Close(), empty.Close()))
+	if _, err := e.store.Scratch(e.Context(), store.Partition{}); err == nil {
+		e.Error("a partition without a connection was copied")
+	}
+}
+
+// everything renders what fill changed.
+func everything(r store.Reader) string {
+	var b strings.Builder
+	for _, kind := range directory.Kinds() {
+		must(0, r.Rows(kind, 0, func(row store.Row) bool { fmt.Fprintln(&b, row); return true }))
+		fmt.Fprintln(&b, must(r.Count(kind)), dirtyOf(r, kind, 0))
+	}
+	for _, kind := range directory.RecordKinds() {
+		must(0, r.Records(kind, 0, func(n store.Num, rec directory.Record) bool { fmt.Fprintln(&b, n, rec); return true }))
+	}
+	must(0, r.Outbox("journal", 0, func(q store.Queued) bool { fmt.Fprintln(&b, q); return true }))
+	fmt.Fprintln(&b, must(r.Lookup([]string{"uid:a", "id:1", "id:g"}, nil)), must(r.Memberships()), must(r.Targets()), must(r.ParkedCount()),
+		collect(r.Parked), collect(r.Runs), must(r.Tenant()), must(r.Stream("users")), seenOf(r, "users"))
+	return b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"dirsyncd/sync/settings/strict"
+	"dirsyncd/sync/spelling"
 )
 
 // blocks reads parts of the file that name a kind and hold a block of that name.
@@ -48,6 +49,6 @@ func (b blocks) read(v strict.Value, keys any, kind func() string) any {
 
 func (b blocks) unknown(v strict.Value, name string) {
 	if v.Kind() == strict.Text {
-		v.Problem(strict.Suggest(name, b.names), "unknown %s %q", b.what, short(name))
+		v.Problem(spelling.Suggest(name, b.names), "unknown %s %q", b.what, short(name))
 	}
 }

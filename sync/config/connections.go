@@ -12,6 +12,7 @@ import (
 	"dirsyncd/sync/schedule"
 	"dirsyncd/sync/settings"
 	"dirsyncd/sync/settings/strict"
+	"dirsyncd/sync/spelling"
 )
 
 // connectionKeys are the keys of a connection besides the connector's own block.
@@ -149,6 +150,6 @@ func (l *loader) refer(v strict.Value, what string, all map[string]*named) {
 		n.used = true
 		return
 	}
-	hint := strict.Suggest(v.Literal(), slices.Sorted(maps.Keys(all)))
+	hint := spelling.Suggest(v.Literal(), slices.Sorted(maps.Keys(all)))
 	v.Problem(hint, "%s: there is no %s %q", v.Label(), what, short(v.Literal()))
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"dirsyncd/sync/settings/strict"
+	"dirsyncd/sync/spelling"
 )
 
 // Level is the least severe level that is logged: debug, info, warn or error.
@@ -43,7 +44,7 @@ func choose[T ~string](v strict.Value, target *T, words ...T) {
 	for i, w := range words {
 		known[i] = string(w)
 	}
-	v.Problem(strict.Suggest(text, known), "%s: unknown word %q", v.Label(), short(text))
+	v.Problem(spelling.Suggest(text, known), "%s: unknown word %q", v.Label(), short(text))
 }
 
 // namePattern keeps names fit for record keys, metric labels, log lines and file names.

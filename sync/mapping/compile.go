@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/spelling"
 )
 
 // Compile checks a Spec and compiles its expressions. It reports every problem, in the order of the file; the
@@ -66,7 +67,7 @@ func (c *compilation) leavers(l Leavers) Leavers {
 		return DeactivateLeavers
 	}
 	if !slices.Contains(allowed, string(l)) {
-		c.problem(Pos{}, didYouMean(string(l), allowed, "write "+strings.Join(allowed, ", ")),
+		c.problem(Pos{}, spelling.DidYouMean(string(l), allowed, "write "+strings.Join(allowed, ", ")),
 			"leavers: %q is unknown", string(l))
 	}
 	return l
@@ -208,7 +209,7 @@ func (c *compilation) policy(f *field, spec *FieldSpec, label string) {
 		{"blank", string(f.blank), []string{string(KeepBlank), string(ClearBlank)}},
 	} {
 		if !slices.Contains(p.allowed, p.word) {
-			hint := didYouMean(p.word, p.allowed, "write "+strings.Join(p.allowed, " or "))
+			hint := spelling.DidYouMean(p.word, p.allowed, "write "+strings.Join(p.allowed, " or "))
 			c.problem(spec.Pos, hint, "%s: %s: %q is unknown", label, p.key, p.word)
 		}
 	}

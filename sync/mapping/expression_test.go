@@ -439,6 +439,8 @@ func TestDN(t *testing.T) {
 		{`CN="a, b" , OU = x `, "cn", 0, "a, b"},
 		{`cn=a\2Cb\C3\AB`, "cn", 0, "a,bë"},
 		{`cn=trailing\ ,ou=x`, "cn", 0, "trailing "},
+		{`cn=a\\  ,ou=x`, "cn", 0, `a\`},
+		{`cn=#04024869`, "cn", 0, "Hi"},
 		{`ou=a+uid=b,ou=c`, "uid", 0, "b"},
 		{`ou=a+uid=b,ou=c`, "ou", -1, "c"},
 		{`ou=a`, "ou", 1, ""},

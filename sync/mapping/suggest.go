@@ -2,7 +2,8 @@ package mapping
 
 import (
 	"slices"
-	"strings"
+
+	"dirsyncd/sync/spelling"
 )
 
 // aliases are words that operators know from their directory, and the names under which rules know them.
@@ -19,25 +20,7 @@ var aliases = map[string]string{
 	"ou": "path", "dn": "path", "orgunitpath": "path", "lastlogon": "last_login",
 }
 
-// suggest returns the candidate that was probably meant by a word, or "".
-func suggest(word string, candidates []string) string {
-	flat := flatten(word)
-	best, distance := "", max(1, min(3, (len(flat)+1)/3))+1
-	for _, c := range candidates {
-		if flatten(c) == flat {
-			return c
-		}
-		if d := editDistance(flat, flatten(c)); d < distance {
-			best, distance = c, d
-		}
-	}
-	if alias := aliases[flat]; alias != "" && slices.Contains(candidates, alias) {
-		return alias
-	}
-	return best
-}
-
-// didYouMean renders a suggestion as a hint, or returns the other hint when there is none.
+// didYouMean renders the name that was probably meant as a hint, or returns the other hint when there is none.
 func didYouMean(word string, candidates []string, otherwise string) string {
 	if s := suggest(word, candidates); s != "" {
 		return `did you mean "` + s + `"?`
@@ -45,28 +28,12 @@ func didYouMean(word string, candidates []string, otherwise string) string {
 	return otherwise
 }
 
-// flatten takes the spelling out of a word: givenName, given_name and given-name are the same.
-func flatten(word string) string {
-	return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(word))
-}
-
-// editDistance is the number of letters to insert, remove or replace (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+// suggest returns the candidate that was probably meant by a word, or "".
+func suggest(word string, candidates []string) string {
+	near, plain := spelling.Nearest(word, candidates), spelling.Plain(word)
+	alias := aliases[plain]
+	if slices.Contains(candidates, alias) && (near == "" || spelling.Plain(near) != plain) {
+		return alias
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return near
 }

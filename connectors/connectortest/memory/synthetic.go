@@ -112,21 +112,21 @@ func (s *Synthetic) Read(ctx context.Context, req connectors.Request, emit func(
 	} else if req.Stream != "users" {
 		return &fault.Error{Class: fault.Internal, Op: "read " + req.Stream, Err: errors.New("no such stream")}
 	}
-	w := &weaver{
+	p := &pageGenerator{
 		synthetic: s, cfg: &s.cfg, generation: int(s.generation.Load()), emit: emit, total: total, stream: req.Stream,
 		attributes: attributeNames(s.cfg.Attributes),
 	}
 	from, next, ok := s.parse(req)
-	if !ok || from > w.generation || next > total {
+	if !ok || from > p.generation || next > total {
 		return &fault.Error{Class: fault.CursorExpired, Op: "read " + req.Stream, Err: errors.New("not a cursor of this source")}
 	}
 	if req.Mode == connectors.Delta {
-		return w.delta(ctx, from)
+		return p.delta(ctx, from)
 	}
 	if len(req.Cursor) > 0 {
-		w.generation = from
+		p.generation = from
 	}
-	return w.full(ctx, next)
+	return p.full(ctx, next)
 }
 
 // fingerprint tells cursors of different populations and modes apart.

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strconv"
 	"time"
+
+	"dirsyncd/sync/spelling"
 )
 
 // Decoder is a type that reads itself from a value. It is called for every value but an absent or empty one,
@@ -121,7 +123,7 @@ func (v Value) structure(rv reflect.Value, extra func(Entry) bool, more []string
 
 // UnknownKey reports a key of the block that means nothing there.
 func (v Value) UnknownKey(e Entry, known []string) {
-	e.Value.KeyProblem(Suggest(e.Key, known), "unknown key %q%s", cut(e.Key), v.Where())
+	e.Value.KeyProblem(spelling.Suggest(e.Key, known), "unknown key %q%s", cut(e.Key), v.Where())
 }
 
 // MissingKey reports a key that the block must have.

@@ -195,23 +195,6 @@ func TestAliasBombIsCheap(t *testing.T) {
 	}
 }
 
-func TestSuggest(t *testing.T) {
-	known := []string{"schedule", "full", "page_size", "on"}
-	for word, want := range map[string]string{
-		"scheduel": `did you mean "schedule"?`, "Schedule": `did you mean "schedule"?`, "page-size": `did you mean "page_size"?`,
-		"pagesize": `did you mean "page_size"?`, "fulll": `did you mean "full"?`, "no": `did you mean "on"?`,
-		"colour": "known: schedule, full, page_size, on", "": "known: schedule, full, page_size, on",
-		strings.Repeat("x", 1<<20): "known: schedule, full, page_size, on",
-	} {
-		if got := Suggest(word, known); got != want {
-			t.Errorf("%.20q: %s, want %s", word, got, want)
-		}
-	}
-	if got := Suggest("x", nil); got != "" {
-		t.Errorf("nothing is known, but the hint is %q", got)
-	}
-}
-
 func TestAt(t *testing.T) {
 	doc := Parse([]byte("bind:\n  user: x\nservers: [a, {url: b}]\nattributes: {x.y: z}\n"), Options{})
 	tests := []struct {

@@ -288,3 +288,12 @@ func resolve(n *yaml.Node) *yaml.Node {
 	}
 	return n
 }
+
+// cut shortens a word of the document for a message.
+func cut(word string) string {
+	runes := []rune(word)
+	if len(runes) > 60 {
+		return string(runes[:60]) + "…"
+	}
+	return word
+}

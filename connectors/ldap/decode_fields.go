@@ -1,0 +1,189 @@
+package ldap
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/directory/dn"
+)
+
+// fieldRule fills one field from the row of an entry. It reports false when the entry has nothing for it.
+type fieldRule struct {
+	name string
+	read func(*row) (directory.Value, bool)
+}
+
+// personRules makes the rules for people: the preset's, with the operator's own attributes in place of them
+// where there are any, the state of the account, and the attributes that were asked for.
+func personRules(r *row, p preset, cfg *Config) []fieldRule {
+	var rules []fieldRule
+	for name, attributes := range p.person {
+		if own, ok := cfg.Fields[name]; ok {
+			attributes = own
+		}
+		rules = appendCommon(rules, r, name, attributes)
+	}
+	for name, attributes := range cfg.Fields {
+		if _, ok := p.person[name]; !ok {
+			rules = appendCommon(rules, r, name, attributes)
+		}
+	}
+	state := openLDAPState(r)
+	if p.name == presetActiveDirectory {
+		state = activeDirectoryState(r)
+	}
+	for _, rule := range append(state, pathRule()) {
+		if _, own := cfg.Fields[rule.name]; !own {
+			rules = append(rules, rule)
+		}
+	}
+	return sorted(append(rules, requested(r, cfg.Attributes)...))
+}
+
+// groupRules makes the rules for groups.
+func groupRules(r *row, p preset, cfg *Config) []fieldRule {
+	rules := []fieldRule{
+		{directory.FieldName, text(r.slots([]string{"cn"}))},
+		{directory.FieldDescription, text(r.slots([]string{"description"}))},
+		{directory.FieldEmail, text(r.slots([]string{"mail"}))},
+		{directory.FieldCreated, moment(r.slots(p.person[directory.FieldCreated]))},
+		pathRule(),
+	}
+	if p.name == presetActiveDirectory {
+		rules = append(rules, fieldRule{directory.FieldGroupType, activeDirectoryGroupType(r.slot("groupType"))})
+	} else {
+		rules = append(rules, fieldRule{directory.FieldGroupType, posixGroupType(r.slot("gidNumber"))})
+	}
+	return sorted(append(rules, requested(r, cfg.Attributes)...))
+}
+
+func sorted(rules []fieldRule) []fieldRule {
+	slices.SortFunc(rules, func(a, b fieldRule) int { return strings.Compare(a.name, b.name) })
+	return slices.CompactFunc(rules, func(a, b fieldRule) bool { return a.name == b.name })
+}
+
+// appendCommon adds the rule of a common field, by the field's type.
+func appendCommon(rules []fieldRule, r *row, name string, attributes Names) []fieldRule {
+	field, ok := directory.LookupCommonField(name)
+	if !ok {
+		return rules
+	}
+	slots := r.slots(attributes)
+	rule := fieldRule{name: name}
+	switch {
+	case name == directory.FieldEmail:
+		rule.read = email(slots)
+	case name == directory.FieldEmails:
+		rule.read = emails(slots)
+	case field.Type == directory.ListType:
+		rule.read = list(slots)
+	case field.Type == directory.TimeType:
+		rule.read = moment(slots)
+	case field.Type == directory.BoolType:
+		rule.read = truth(slots)
+	default:
+		rule.read = text(slots)
+	}
+	return append(rules, rule)
+}
+
+func text(slots []int) func(*row) (directory.Value, bool) {
+	return func(r *row) (directory.Value, bool) {
+		s := r.first(slots...)
+		return directory.Text(s), s != ""
+	}
+}
+
+func list(slots []int) func(*row) (directory.Value, bool) {
+	return func(r *row) (directory.Value, bool) {
+		var items []string
+		for _, slot := range slots {
+			items = append(items, r.values[slot]...)
+		}
+		return directory.List(items...), len(items) > 0
+	}
+}
+
+func moment(slots []int) func(*row) (directory.Value, bool) {
+	return func(r *row) (directory.Value, bool) {
+		t, ok := parseTime(r.first(slots...))
+		return directory.Time(t), ok
+	}
+}
+
+func truth(slots []int) func(*row) (directory.Value, bool) {
+	return func(r *row) (directory.Value, bool) {
+		switch strings.ToLower(r.first(slots...)) {
+		case "true", "yes", "1":
+			return directory.Bool(true), true
+		case "false", "no", "0":
+			return directory.Bool(false), true
+		default:
+			return directory.Value{}, false
+		}
+	}
+}
+
+// email takes the first address. Among values of proxyAddresses, which name their kind first, the primary
+// address is the one with SMTP: in capitals.
+func email(slots []int) func(*row) (directory.Value, bool) {
+	return func(r *row) (directory.Value, bool) {
+		for _, slot := range slots {
+			for _, v := range r.values[slot] {
+				address, primary := strings.CutPrefix(v, "SMTP:")
+				if address != "" && (primary || !strings.Contains(v, ":")) {
+					return directory.Text(address), true
+				}
+			}
+		}
+		return directory.Value{}, false
+	}
+}
+
+// emails collects mail addresses. Values of proxyAddresses name their kind first; only smtp: is mail.
+func emails(slots []int) func(*row) (directory.Value, bool) {
+	return func(r *row) (directory.Value, bool) {
+		var items []string
+		for _, slot := range slots {
+			for _, v := range r.values[slot] {
+				kind, address, found := strings.Cut(v, ":")
+				switch {
+				case !found && v != "":
+					items = append(items, v)
+				case strings.EqualFold(kind, "smtp") && address != "":
+					items = append(items, address)
+				}
+			}
+		}
+		return directory.List(items...), len(items) > 0
+	}
+}
+
+func pathRule() fieldRule {
+	return fieldRule{directory.FieldPath, func(r *row) (directory.Value, bool) {
+		parent := dn.Parent(r.dn)
+		return directory.Text(parent), parent != ""
+	}}
+}
+
+func activeDirectoryGroupType(slot int) func(*row) (directory.Value, bool) {
+	return func(r *row) (directory.Value, bool) {
+		n, err := strconv.ParseInt(r.first(slot), 10, 64)
+		if err != nil {
+			return directory.Value{}, false
+		}
+		// GROUP_TYPE_SECURITY_ENABLED (MS-ADTS 2.2.12) is the sign bit.
+		if uint32(n)&0x80000000 != 0 {
+			return directory.Text("security"), true
+		}
+		return directory.Text("distribution"), true
+	}
+}
+
+func posixGroupType(gid int) func(*row) (directory.Value, bool) {
+	return func(r *row) (directory.Value, bool) {
+		return directory.Text("posix"), r.first(gid) != ""
+	}
+}

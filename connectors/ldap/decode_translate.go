@@ -1,0 +1,237 @@
+package ldap
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"dirsyncd/connectors"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/directory/dn"
+	"dirsyncd/sync/fault"
+)
+
+// translator makes objects of entries. It is made once per read, for one kind of object.
+type translator struct {
+	row    *row
+	kind   directory.Kind
+	preset preset
+	rules  []fieldRule
+	anchor int
+	// anchorName decides the spelling of ids.
+	anchorName string
+
+	// People: the attributes behind links and handles; -1 where the preset has none.
+	manager, login, uidNumber, gidNumber, primaryGroup, sid int
+	// Groups: the attributes that list members, in the order of preset.members.
+	members []int
+
+	// stamp, when watched, is the attribute that says when an entry was changed; newest is the latest time seen.
+	stamp  int
+	newest time.Time
+}
+
+func newTranslator(kind directory.Kind, p preset, cfg *Config) *translator {
+	t := &translator{
+		row: newRow(), kind: kind, preset: p, anchorName: p.anchor,
+		manager: -1, login: -1, uidNumber: -1, gidNumber: -1, primaryGroup: -1, sid: -1, stamp: -1,
+	}
+	if cfg.Anchor != "" {
+		t.anchorName = cfg.Anchor
+	}
+	t.anchor = t.row.slot(t.anchorName)
+	t.row.extended = p.extendedDN && strings.EqualFold(t.anchorName, "objectGUID")
+	directoryServer := p.name == presetActiveDirectory
+	if directoryServer {
+		t.sid = t.row.slot("objectSid")
+	} else {
+		t.gidNumber = t.row.slot("gidNumber")
+	}
+	if kind == directory.Group {
+		t.rules = groupRules(t.row, p, cfg)
+		for _, m := range p.members {
+			t.members = append(t.members, t.row.slot(m.name))
+		}
+		return t
+	}
+	t.rules = personRules(t.row, p, cfg)
+	manager := p.person[managerField]
+	if own, ok := cfg.Fields[managerField]; ok {
+		manager = own
+	}
+	if len(manager) > 0 {
+		t.manager = t.row.slot(manager[0])
+	}
+	if directoryServer {
+		t.primaryGroup = t.row.slot("primaryGroupID")
+	} else {
+		t.login, t.uidNumber = t.row.slot("uid"), t.row.slot("uidNumber")
+	}
+	return t
+}
+
+// watch makes the translator remember the latest time in an attribute.
+func (t *translator) watch(attribute string) { t.stamp = t.row.slot(attribute) }
+
+// translate adds the object of the loaded row, and a group's members, to a batch.
+func (t *translator) translate(b *batch) {
+	if t.stamp >= 0 {
+		if at, ok := parseTime(t.row.first(t.stamp)); ok && at.After(t.newest) {
+			t.newest = at
+		}
+	}
+	id, ok := t.id()
+	if !ok {
+		b.page.Invalid = append(b.page.Invalid, connectors.Invalid{
+			Kind: t.kind, Where: t.row.dn,
+			Err: &fault.Error{
+				Class: fault.Invalid, Op: "translate entry", Err: errors.New("no usable " + t.anchorName),
+				Hint: "let the bind user read " + t.anchorName + ", or set anchor to an attribute that every entry has and keeps",
+			},
+		})
+		return
+	}
+	o := directory.Object{Kind: t.kind, ID: id, Fields: t.fields(b)}
+	b.names.reset()
+	if t.kind == directory.Person {
+		t.personHandles(b)
+	} else {
+		t.groupHandles(b)
+	}
+	handles := b.names.count()
+	linkTypes := t.links(b)
+	names := b.names.take(b)
+	o.Handles = names[:handles:handles]
+	first := len(b.links)
+	for i, typ := range linkTypes {
+		b.links = append(b.links, directory.Link{Type: typ, To: names[handles+i]})
+	}
+	o.Links = b.links[first:len(b.links):len(b.links)]
+	b.page.Objects = append(b.page.Objects, o)
+	if t.kind == directory.Group {
+		b.page.Members = append(b.page.Members, connectors.Members{Group: id, Add: t.memberNames(b), Whole: true})
+	}
+}
+
+// id spells the value of the anchor. The values of objectGUID and of other binary anchors become text.
+func (t *translator) id() (string, bool) {
+	v := t.row.first(t.anchor)
+	switch {
+	case v == "":
+		return "", false
+	case strings.EqualFold(t.anchorName, "objectGUID"):
+		return guidText(v)
+	case strings.EqualFold(t.anchorName, "objectSid"):
+		return sidText(v)
+	case strings.EqualFold(t.anchorName, "entryUUID"):
+		return strings.ToLower(v), true
+	}
+	if utf8.ValidString(v) {
+		return v, true
+	}
+	if text, ok := uuidText(v); ok {
+		return text, true
+	}
+	return reference(v), true
+}
+
+func (t *translator) fields(b *batch) []directory.Field {
+	first := len(b.fields)
+	for i := range t.rules {
+		if v, ok := t.rules[i].read(t.row); ok {
+			b.fields = append(b.fields, directory.Field{Name: t.rules[i].name, Value: v})
+		}
+	}
+	return b.fields[first:len(b.fields):len(b.fields)]
+}
+
+// posix reports whether the entry is an account of RFC 2307.
+func (t *translator) posix() bool { return t.uidNumber >= 0 && t.row.first(t.uidNumber) != "" }
+
+func (t *translator) personHandles(b *batch) {
+	b.names.addDN(t.preset.form, t.row.dn)
+	if t.posix() {
+		for _, v := range t.row.values[t.login] {
+			b.names.addFolded("uid:", v)
+		}
+	}
+}
+
+// groupHandles: besides the DN, a group is known by what people's primary groups name: its SID in Active
+// Directory, its gidNumber elsewhere (RFC 2307 and 2307bis alike).
+func (t *translator) groupHandles(b *batch) {
+	b.names.addDN(t.preset.form, t.row.dn)
+	if t.sid >= 0 {
+		if sid, ok := sidText(t.row.first(t.sid)); ok {
+			b.names.add("sid:", sid)
+		}
+	} else if gid := t.row.first(t.gidNumber); gid != "" {
+		b.names.add("gid:", gid)
+	}
+}
+
+// links adds the targets of a person's links to the names and returns their types. The members of a primary
+// group are not in its list: the person states the membership.
+func (t *translator) links(b *batch) []directory.LinkType {
+	if t.kind != directory.Person {
+		return nil
+	}
+	types := b.types[:0]
+	if t.manager >= 0 {
+		if dn := t.row.first(t.manager); dn != "" {
+			t.addTarget(b, t.manager, slices.Index(t.row.values[t.manager], dn), dn)
+			types = append(types, directory.Manager)
+		}
+	}
+	if t.primaryGroup >= 0 {
+		rid := t.row.first(t.primaryGroup)
+		if sid, ok := sidText(t.row.first(t.sid)); ok && rid != "" {
+			b.names.add("sid:", domainSID(sid)+"-"+rid)
+			types = append(types, directory.MemberOf)
+		}
+	} else if gid := t.row.first(t.gidNumber); gid != "" && t.posix() {
+		b.names.add("gid:", gid)
+		types = append(types, directory.MemberOf)
+	}
+	b.types = types
+	return types
+}
+
+// memberNames spells the members of a group as handles.
+func (t *translator) memberNames(b *batch) []string {
+	b.names.reset()
+	sources := 0
+	for i, slot := range t.members {
+		if len(t.row.values[slot]) == 0 {
+			continue
+		}
+		sources++
+		for j, v := range t.row.values[slot] {
+			if t.preset.members[i].login {
+				b.names.addFolded("uid:", v)
+			} else {
+				t.addTarget(b, slot, j, dn.StripUID(v))
+			}
+		}
+	}
+	names := b.names.take(b)
+	if sources > 1 {
+		names = distinct(names)
+	}
+	return names
+}
+
+// distinct removes later duplicates in place: the same person can be listed by member and uniqueMember.
+func distinct(names []string) []string {
+	seen := make(map[string]bool, len(names))
+	kept := names[:0]
+	for _, name := range names {
+		if !seen[name] {
+			seen[name] = true
+			kept = append(kept, name)
+		}
+	}
+	return kept
+}

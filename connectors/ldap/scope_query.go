@@ -1,0 +1,109 @@
+package ldap
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/directory/dn"
+)
+
+// query is what a stream reads: everything that one of its lines finds.
+type query struct {
+	lines    []searchLine
+	pageSize int
+	identity string // who reads
+}
+
+// searchLine is one search.
+type searchLine struct {
+	base   string
+	scope  int
+	filter string
+}
+
+func newQuery(kind directory.Kind, p preset, cfg *Config, identity string) query {
+	search, filter := cfg.Users, p.userFilter
+	if kind == directory.Group {
+		search, filter = cfg.Groups, p.groupFilter
+	}
+	if search.Filter != "" {
+		filter = search.Filter
+	}
+	bases := cfg.Base
+	if len(search.Base) > 0 {
+		bases = search.Base
+	}
+	q := query{pageSize: cfg.PageSize, identity: identity}
+	for _, base := range bases {
+		q.lines = append(q.lines, searchLine{base: base, scope: scopes[search.Scope], filter: filter})
+	}
+	for _, own := range search.Search {
+		l := searchLine{base: own.Base, scope: ldap.ScopeWholeSubtree, filter: filter}
+		if own.Recursive != nil && !*own.Recursive {
+			l.scope = ldap.ScopeSingleLevel
+		}
+		if own.Filter != "" {
+			l.filter = own.Filter
+		}
+		q.lines = append(q.lines, l)
+	}
+	return q
+}
+
+// String is the scope of the stream's proofs. The servers are replicas of each other, so their names are not
+// part of it; who asks is, since rights decide what is seen.
+func (q query) String() string {
+	var parts []string
+	for _, group := range grouped(q.lines, func(l searchLine) searchLine { return searchLine{scope: l.scope, filter: l.filter} }) {
+		bases := make([]string, len(group))
+		for i, l := range group {
+			bases[i] = l.base
+		}
+		parts = append(parts, fmt.Sprintf("bases %q, scope %s, filter %s", strings.Join(bases, "; "), scopeWord(group[0].scope), group[0].filter))
+	}
+	return strings.Join(parts, "; and ") + ", as " + q.identity
+}
+
+func scopeWord(scope int) string {
+	switch scope {
+	case ldap.ScopeBaseObject:
+		return "base"
+	case ldap.ScopeSingleLevel:
+		return "one"
+	default:
+		return "sub"
+	}
+}
+
+// grouped puts lines with the same key together, groups and lines in the order in which they come.
+func grouped[K comparable](lines []searchLine, key func(searchLine) K) [][]searchLine {
+	var groups [][]searchLine
+	for _, l := range lines {
+		i := slices.IndexFunc(groups, func(group []searchLine) bool { return key(group[0]) == key(l) })
+		if i < 0 {
+			groups, i = append(groups, nil), len(groups)
+		}
+		groups[i] = append(groups[i], l)
+	}
+	return groups
+}
+
+// overlapping reports whether an entry can be found by more than one of the lines.
+func (q query) overlapping(form dn.Form) bool {
+	for i, a := range q.lines {
+		top := string(form.Append(nil, a.base))
+		for j, b := range q.lines {
+			if i == j {
+				continue
+			}
+			if other := string(form.Append(nil, b.base)); other == top || under(other, top) {
+				return true
+			}
+		}
+	}
+	return false
+}
