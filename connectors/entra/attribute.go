@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
 )
 
@@ -72,7 +73,7 @@ func attributeColumn(l *layout, name string) column {
 	get := func(e *entry) (directory.Value, error) {
 		v := e.values[slot]
 		if part != "" {
-			v = memberOf(v, part)
+			v = v.Member(part)
 		}
 		return anyValue(v), nil
 	}
@@ -82,38 +83,24 @@ func attributeColumn(l *layout, name string) column {
 	return column{field: directory.AttributePrefix + name, get: get}
 }
 
-// memberOf returns a member of an object, absent when there is none.
-func memberOf(v raw, name string) raw {
-	if v == "" || v[0] != '{' {
-		return ""
-	}
-	for w := enter(v); w.more(); {
-		n := w.name()
-		if value := w.value(); n == name {
-			return value
-		}
-	}
-	return ""
-}
-
 // anyValue is the value of a property of any type. What has no place among the types is kept as its JSON.
-func anyValue(v raw) directory.Value {
-	if v.null() {
+func anyValue(v jsonscan.Value) directory.Value {
+	if v.Null() {
 		return directory.Null()
 	}
 	switch v[0] {
 	case '"':
-		s, _ := v.text()
+		s, _ := v.Text()
 		return textOrNull(s)
 	case 't', 'f':
 		return directory.Bool(v[0] == 't')
 	case '[':
 		var items []string
-		for w := enter(v); w.more(); {
-			item := w.value()
-			if s, ok := item.text(); ok {
+		for w := jsonscan.Enter(v); w.More(); {
+			item := w.Value()
+			if s, ok := item.Text(); ok {
 				items = append(items, s)
-			} else if !item.null() {
+			} else if !item.Null() {
 				items = append(items, compact(item))
 			}
 		}
@@ -140,27 +127,27 @@ func textOrNull(s string) directory.Value {
 
 // assignmentStates says how each licence is held: "<sku> direct" or "<sku> group <group's id>", followed by the
 // state where it is another one than Active, and the reason of an error.
-func assignmentStates(v raw) (directory.Value, error) {
-	if v.null() {
+func assignmentStates(v jsonscan.Value) (directory.Value, error) {
+	if v.Null() {
 		return directory.Null(), nil
 	}
-	if v[0] != '[' {
+	if !v.IsList() {
 		return directory.Value{}, mismatch("licenseAssignmentStates", "a list", v)
 	}
 	var items []string
-	for w := enter(v); w.more(); {
-		one := w.value()
-		sku, ok := memberOf(one, "skuId").text()
+	for w := jsonscan.Enter(v); w.More(); {
+		one := w.Value()
+		sku, ok := one.Member("skuId").Text()
 		if !ok {
-			return directory.Value{}, mismatch("skuId", "a text", memberOf(one, "skuId"))
+			return directory.Value{}, mismatch("skuId", "a text", one.Member("skuId"))
 		}
 		text := strings.ToLower(sku) + " direct"
-		if group, ok := memberOf(one, "assignedByGroup").text(); ok && group != "" {
+		if group, ok := one.Member("assignedByGroup").Text(); ok && group != "" {
 			text = strings.ToLower(sku) + " group " + canonicalID(group)
 		}
-		if state, ok := memberOf(one, "state").text(); ok && state != "" && state != "Active" {
+		if state, ok := one.Member("state").Text(); ok && state != "" && state != "Active" {
 			text += " " + state
-			if reason, ok := memberOf(one, "error").text(); ok && reason != "" && reason != "None" {
+			if reason, ok := one.Member("error").Text(); ok && reason != "" && reason != "None" {
 				text += " " + reason
 			}
 		}

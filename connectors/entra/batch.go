@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/fault"
 )
@@ -21,7 +22,7 @@ const perBatch = 20
 // part is the answer to one request of a batch: the document that was asked for, or a classified error about that
 // request alone.
 type part struct {
-	body raw
+	body jsonscan.Value
 	err  error
 }
 
@@ -153,7 +154,7 @@ func (c *Client) exchange(ctx context.Context, list []*url.URL, open []int, part
 	slow := &rest.Answer{}
 	for _, i := range open {
 		a := answers[i]
-		parts[i] = part{body: raw(a.Body)}
+		parts[i] = part{body: jsonscan.Value(a.Body)}
 		if a.Status/100 != 2 {
 			a.Op, a.Host = opOf(&http.Request{Method: http.MethodGet, URL: list[i]}), c.graph.Host
 			parts[i] = part{err: explainGraph(a)}

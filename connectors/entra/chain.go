@@ -9,6 +9,7 @@ import (
 
 	"dirsyncd/sync/fault"
 
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/connectors/internal/rest"
 )
 
@@ -38,7 +39,7 @@ func (c *Client) chain(op string, first *url.URL, round bool, prefer string) *ch
 }
 
 // next fetches the next page and returns its list.
-func (n *chain) next(ctx context.Context) (raw, error) {
+func (n *chain) next(ctx context.Context) (jsonscan.Value, error) {
 	if err := context.Cause(ctx); err != nil {
 		return "", err
 	}
@@ -84,7 +85,7 @@ func (n *chain) own(err error) error {
 }
 
 // progress watches that pages bring something new. Empty ones and repeated ones are lawful, but not for ever.
-func (n *chain) progress(value raw) error {
+func (n *chain) progress(value jsonscan.Value) error {
 	if len(value) > 2 && n.note(n.pages, string(value)) {
 		n.stale = 0
 		return nil

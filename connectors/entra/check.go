@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -104,8 +105,8 @@ func (r *Reader) firstOf(ctx context.Context, stream string, address func() (*ur
 	if err != nil {
 		return "", err
 	}
-	if w := enter(page.value); w.more() {
-		id, _ = memberOf(w.value(), "id").text()
+	if w := jsonscan.Enter(page.value); w.More() {
+		id, _ = w.Value().Member("id").Text()
 	}
 	return id, nil
 }

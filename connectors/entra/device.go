@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
 )
 
@@ -28,7 +29,7 @@ func (r *Reader) listDevices(ctx context.Context, p *plain) error {
 		return err
 	}
 	form := newDeviceForm(r.sel.DeviceLastSeen)
-	return p.list(ctx, first, func(v raw) error {
+	return p.list(ctx, first, func(v jsonscan.Value) error {
 		if err := form.entry.load(v); err != nil {
 			p.refuse(form.entry.id, err)
 			return nil
@@ -91,8 +92,8 @@ func (f *deviceForm) translate() (directory.Object, error) {
 		}
 	}
 	user := f.entry.values[f.user]
-	id, ok := user.text()
-	if !ok && !user.null() {
+	id, ok := user.Text()
+	if !ok && !user.Null() {
 		return o, mismatch("userId", "a text", user)
 	}
 	if id != "" && id != nobody {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -35,34 +36,36 @@ func (l *layout) slot(name string) int {
 type entry struct {
 	layout  *layout
 	id      string
-	removed bool  // @removed
-	values  []raw // by slot; empty where a property is absent
+	removed bool             // @removed
+	values  []jsonscan.Value // by slot; empty where a property is absent
 }
 
-func newEntry(l *layout) *entry { return &entry{layout: l, values: make([]raw, len(l.slots))} }
+func newEntry(l *layout) *entry {
+	return &entry{layout: l, values: make([]jsonscan.Value, len(l.slots))}
+}
 
 // load reads an element. An error means that it cannot be translated; the id is set when that much could be read.
-func (e *entry) load(v raw) error {
+func (e *entry) load(v jsonscan.Value) error {
 	e.id, e.removed = "", false
 	clear(e.values)
-	if v.null() || v[0] != '{' {
-		return fmt.Errorf("an entry is %s, not an object", v.kind())
+	if !v.IsObject() {
+		return fmt.Errorf("an entry is %s, not an object", v.Kind())
 	}
-	var id raw
-	for w := enter(v); w.more(); {
-		name := w.name()
-		value := w.value()
+	var id jsonscan.Value
+	for w := jsonscan.Enter(v); w.More(); {
+		name := w.Name()
+		value := w.Value()
 		switch name {
 		case "id":
 			id = value
 		case "@removed":
-			e.removed = !value.null()
+			e.removed = !value.Null()
 		}
 		if i, ok := e.layout.slots[name]; ok {
 			e.values[i] = value
 		}
 	}
-	text, ok := id.text()
+	text, ok := id.Text()
 	if !ok || text == "" {
 		return errors.New("an entry has no id")
 	}
@@ -88,18 +91,18 @@ type column struct {
 	slots []int
 }
 
-func mismatch(name, want string, v raw) error {
-	return fmt.Errorf("property %s is %s, not %s", name, v.kind(), want)
+func mismatch(name, want string, v jsonscan.Value) error {
+	return fmt.Errorf("property %s is %s, not %s", name, v.Kind(), want)
 }
 
 func (l *layout) text(field, name string) column {
 	slot := l.slot(name)
 	return column{field: field, slots: []int{slot}, get: func(e *entry) (directory.Value, error) {
 		v := e.values[slot]
-		if v.null() {
+		if v.Null() {
 			return directory.Null(), nil
 		}
-		s, ok := v.text()
+		s, ok := v.Text()
 		if !ok {
 			return directory.Value{}, mismatch(name, "a text", v)
 		}
@@ -126,7 +129,7 @@ func (l *layout) truth(field, name string) column {
 	return column{field: field, slots: []int{slot}, get: func(e *entry) (directory.Value, error) {
 		v := e.values[slot]
 		switch {
-		case v.null():
+		case v.Null():
 			return directory.Null(), nil
 		case v == "true", v == "false":
 			return directory.Bool(v == "true"), nil
@@ -144,11 +147,11 @@ func (l *layout) time(field, name string) column {
 }
 
 // timeOf reads a time. The first and the last day of the calendar are how the service spells "never".
-func timeOf(name string, v raw) (directory.Value, error) {
-	if v.null() {
+func timeOf(name string, v jsonscan.Value) (directory.Value, error) {
+	if v.Null() {
 		return directory.Null(), nil
 	}
-	s, ok := v.text()
+	s, ok := v.Text()
 	if !ok {
 		return directory.Value{}, mismatch(name, "a time", v)
 	}
@@ -166,17 +169,17 @@ func timeOf(name string, v raw) (directory.Value, error) {
 }
 
 // texts reads a list of texts, leaving out empty and null ones.
-func texts(name string, v raw, each func(string)) error {
-	if v.null() {
+func texts(name string, v jsonscan.Value, each func(string)) error {
+	if v.Null() {
 		return nil
 	}
-	if v[0] != '[' {
+	if !v.IsList() {
 		return mismatch(name, "a list", v)
 	}
-	for w := enter(v); w.more(); {
-		item := w.value()
-		s, ok := item.text()
-		if !ok && !item.null() {
+	for w := jsonscan.Enter(v); w.More(); {
+		item := w.Value()
+		s, ok := item.Text()
+		if !ok && !item.Null() {
 			return mismatch(name, "a list of texts", item)
 		}
 		if s != "" {
@@ -187,7 +190,7 @@ func texts(name string, v raw, each func(string)) error {
 }
 
 // compact is a value's JSON without white space.
-func compact(v raw) string {
+func compact(v jsonscan.Value) string {
 	var b bytes.Buffer
 	if json.Compact(&b, []byte(v)) != nil {
 		return string(v)

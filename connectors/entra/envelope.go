@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/fault"
 )
 
 // envelope is an answer of Graph that lists something: a page of a collection.
 type envelope struct {
 	// value is the list, never empty text: at least "[]".
-	value raw
+	value jsonscan.Value
 	next  string // @odata.nextLink
 	delta string // @odata.deltaLink
 }
@@ -31,13 +32,13 @@ func openEnvelope(op string, body []byte) (envelope, error) {
 	}
 	text := string(bytes.TrimSpace(body))
 	if text[0] != '{' {
-		return odd("the answer is %s, not an object", raw(text).kind())
+		return odd("the answer is %s, not an object", jsonscan.Value(text).Kind())
 	}
 	var e envelope
-	w := enter(raw(text))
-	for w.more() {
-		name := w.name()
-		v := w.value()
+	w := jsonscan.Enter(jsonscan.Value(text))
+	for w.More() {
+		name := w.Name()
+		v := w.Value()
 		var link *string
 		switch name {
 		case "value":
@@ -53,12 +54,12 @@ func openEnvelope(op string, body []byte) (envelope, error) {
 		default:
 			continue
 		}
-		if v.null() {
+		if v.Null() {
 			continue
 		}
-		s, ok := v.text()
+		s, ok := v.Text()
 		if !ok {
-			return odd("%s is %s, not a text", name, v.kind())
+			return odd("%s is %s, not a text", name, v.Kind())
 		}
 		*link = s
 	}
@@ -66,7 +67,7 @@ func openEnvelope(op string, body []byte) (envelope, error) {
 	case e.value == "":
 		return odd("the answer has no list in it")
 	case e.value[0] != '[':
-		return odd("the list of the answer is %s", e.value.kind())
+		return odd("the list of the answer is %s", e.value.Kind())
 	case e.next != "" && e.delta != "":
 		return odd("the answer says both that more follows and that it is the last one")
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/directory"
 )
@@ -13,7 +14,7 @@ import (
 func form(t *testing.T, sel Selection, text string) (directory.Object, error) {
 	t.Helper()
 	f := newUserForm(&sel)
-	if err := f.entry.load(raw(text)); err != nil {
+	if err := f.entry.load(jsonscan.Value(text)); err != nil {
 		t.Fatal(err)
 	}
 	return f.translate()
@@ -97,7 +98,7 @@ func TestManagerDelta(t *testing.T) {
 		`{"id":"x","manager@delta":[{"id":"m","@odata.type":"#microsoft.graph.user"}]}`: "m",
 	} {
 		f := newUserForm(&Selection{Manager: true})
-		if err := f.entry.load(raw(text)); err != nil {
+		if err := f.entry.load(jsonscan.Value(text)); err != nil {
 			t.Fatal(err)
 		}
 		got, stated, err := f.managerOf()

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
 )
 
@@ -45,7 +46,7 @@ func (f *groupForm) groupType(e *entry) (directory.Value, error) {
 	var is [2]bool
 	for i, name := range []string{"mailEnabled", "securityEnabled"} {
 		v := e.values[f.kind[i+1]]
-		if !v.null() && v != "true" && v != "false" {
+		if !v.Null() && v != "true" && v != "false" {
 			return directory.Value{}, mismatch(name, "a truth value", v)
 		}
 		is[i] = v == "true"
@@ -86,7 +87,7 @@ func (f *groupForm) translate(partial bool) (directory.Object, error) {
 func (f *groupForm) absent(slot int) bool { return f.entry.values[slot] == "" }
 
 // nameless reports whether an entry lacks what every group has, so that it cannot be the whole group.
-func (f *groupForm) nameless() bool { return f.entry.values[f.name].null() }
+func (f *groupForm) nameless() bool { return f.entry.values[f.name].Null() }
 
 // halfKnown reports whether an entry mentions a part of what the group's type is made of, but not all.
 func (f *groupForm) halfKnown() bool {
@@ -112,32 +113,32 @@ func (f *groupForm) mentionsProperties() bool {
 // eachMember calls f for the entries of members@delta in their order.
 func (f *groupForm) eachMember(each func(handle string, removed bool)) error {
 	v := f.entry.values[f.members]
-	if v.null() {
+	if v.Null() {
 		return nil
 	}
-	if v[0] != '[' {
+	if !v.IsList() {
 		return mismatch("members@delta", "a list", v)
 	}
-	for w := enter(v); w.more(); {
-		var id, removed raw
-		one := w.value()
-		if one[0] != '{' {
+	for w := jsonscan.Enter(v); w.More(); {
+		var id, removed jsonscan.Value
+		one := w.Value()
+		if !one.IsObject() {
 			return mismatch("members@delta", "a list of objects", one)
 		}
-		for m := enter(one); m.more(); {
-			name := m.name()
-			switch value := m.value(); name {
+		for m := jsonscan.Enter(one); m.More(); {
+			name := m.Name()
+			switch value := m.Value(); name {
 			case "id":
 				id = value
 			case "@removed":
 				removed = value
 			}
 		}
-		text, ok := id.text()
+		text, ok := id.Text()
 		if !ok || text == "" {
 			return mismatch("members@delta.id", "a text", id)
 		}
-		each(directory.IDHandle(canonicalID(text)), !removed.null())
+		each(directory.IDHandle(canonicalID(text)), !removed.Null())
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -45,7 +46,7 @@ func (r *Reader) readGroups(ctx context.Context, op string, req connectors.Reque
 	return g.round(ctx, begin, prefer, g.take, g.complete)
 }
 
-func (g *groupsReading) take(v raw) error {
+func (g *groupsReading) take(v jsonscan.Value) error {
 	e := g.form.entry
 	if err := e.load(v); err != nil {
 		g.refuse(e.id, err)
@@ -217,11 +218,11 @@ func (r *Reader) eachID(ctx context.Context, op string, first *url.URL, each fun
 		if err != nil {
 			return err
 		}
-		for w := enter(page); w.more(); {
-			if err := e.load(w.value()); err != nil {
+		for w := jsonscan.Enter(page); w.More(); {
+			if err := e.load(w.Value()); err != nil {
 				return n.odd(err)
 			}
-			name, _ := e.values[kind].text()
+			name, _ := e.values[kind].Text()
 			each(e.id, name)
 		}
 		if n.last() {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
 )
 
@@ -20,7 +21,7 @@ func (r *Reader) listLicences(ctx context.Context, p *plain) error {
 	if names == nil {
 		names = BuiltInLicenceNames()
 	}
-	return p.list(ctx, first, func(v raw) error {
+	return p.list(ctx, first, func(v jsonscan.Value) error {
 		o, err := licenceObject(v, names)
 		if err != nil {
 			p.refuse(o.ID, err)
@@ -32,17 +33,17 @@ func (r *Reader) listLicences(ctx context.Context, p *plain) error {
 }
 
 // licenceObject translates a subscribedSku. The id is that of the product, which is what people's licences name.
-func licenceObject(v raw, names *LicenceNames) (directory.Object, error) {
+func licenceObject(v jsonscan.Value, names *LicenceNames) (directory.Object, error) {
 	o := directory.Object{Kind: directory.Licence}
-	sku, ok := memberOf(v, "skuId").text()
+	sku, ok := v.Member("skuId").Text()
 	if !ok || sku == "" {
 		return o, errors.New("a licence has no skuId")
 	}
 	o.ID = strings.ToLower(sku)
 	o.Handles = []string{skuHandle(sku)}
-	part, ok := memberOf(v, "skuPartNumber").text()
-	if !ok && !memberOf(v, "skuPartNumber").null() {
-		return o, mismatch("skuPartNumber", "a text", memberOf(v, "skuPartNumber"))
+	part, ok := v.Member("skuPartNumber").Text()
+	if !ok && !v.Member("skuPartNumber").Null() {
+		return o, mismatch("skuPartNumber", "a text", v.Member("skuPartNumber"))
 	}
 	name, known := names.Name(sku)
 	if !known {
@@ -50,19 +51,19 @@ func licenceObject(v raw, names *LicenceNames) (directory.Object, error) {
 	}
 	o.SetText(directory.FieldName, name)
 	o.SetText(directory.FieldSKU, part)
-	status, _ := memberOf(v, "capabilityStatus").text()
+	status, _ := v.Member("capabilityStatus").Text()
 	o.SetText(directory.FieldStatus, status)
-	used, usedKnown, err := whole("consumedUnits", memberOf(v, "consumedUnits"))
+	used, usedKnown, err := whole("consumedUnits", v.Member("consumedUnits"))
 	if err != nil {
 		return o, err
 	}
-	units := memberOf(v, "prepaidUnits")
-	enabled, quantityKnown, err := whole("prepaidUnits.enabled", memberOf(units, "enabled"))
+	units := v.Member("prepaidUnits")
+	enabled, quantityKnown, err := whole("prepaidUnits.enabled", units.Member("enabled"))
 	if err != nil {
 		return o, err
 	}
 	// Those with a warning have lapsed and can be used until the grace is over; suspended ones cannot.
-	warning, _, err := whole("prepaidUnits.warning", memberOf(units, "warning"))
+	warning, _, err := whole("prepaidUnits.warning", units.Member("warning"))
 	if err != nil {
 		return o, err
 	}
@@ -79,8 +80,8 @@ func licenceObject(v raw, names *LicenceNames) (directory.Object, error) {
 }
 
 // whole reads a whole number, and reports whether there is one.
-func whole(name string, v raw) (int64, bool, error) {
-	if v.null() {
+func whole(name string, v jsonscan.Value) (int64, bool, error) {
+	if v.Null() {
 		return 0, false, nil
 	}
 	n, err := strconv.ParseInt(string(v), 10, 64)
@@ -91,10 +92,10 @@ func whole(name string, v raw) (int64, bool, error) {
 }
 
 // oneObject reads an answer that is a single object.
-func oneObject(op string, body []byte) (raw, error) {
+func oneObject(op string, body []byte) (jsonscan.Value, error) {
 	text := strings.TrimSpace(strings.TrimPrefix(string(body), "\uFEFF"))
 	if !json.Valid([]byte(text)) || text[0] != '{' {
 		return "", errors.New(op + ": the answer is not an object, or was cut short")
 	}
-	return raw(text), nil
+	return jsonscan.Value(text), nil
 }

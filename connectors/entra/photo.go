@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -101,25 +102,25 @@ var photoSize = regexp.MustCompile(`^[0-9]{1,5}[xX][0-9]{1,5}$`)
 
 // photoValue shows a photo by reference, so that rules and targets see that it changed without carrying it: "etag:…
 // 648x648", the tag of its content as the service gives it and its size in pixels. Null is no photo.
-func photoValue(v raw) (directory.Value, error) {
-	if v.null() || v[0] != '{' {
+func photoValue(v jsonscan.Value) (directory.Value, error) {
+	if !v.IsObject() {
 		return directory.Value{}, mismatch("photo", "an object", v)
 	}
-	tag := memberOf(v, "@odata.mediaEtag")
-	etag, ok := tag.text()
-	if !ok && !tag.null() {
+	tag := v.Member("@odata.mediaEtag")
+	etag, ok := tag.Text()
+	if !ok && !tag.Null() {
 		return directory.Value{}, mismatch("photo.@odata.mediaEtag", "a text", tag)
 	}
 	etag = strings.Trim(strings.TrimPrefix(etag, "W/"), `"`)
-	size, _ := memberOf(v, "id").text()
+	size, _ := v.Member("id").Text()
 	if !photoSize.MatchString(size) {
 		size = ""
 	}
-	width, known, err := whole("photo.width", memberOf(v, "width"))
+	width, known, err := whole("photo.width", v.Member("width"))
 	if err != nil {
 		return directory.Value{}, err
 	}
-	height, both, err := whole("photo.height", memberOf(v, "height"))
+	height, both, err := whole("photo.height", v.Member("height"))
 	if err != nil {
 		return directory.Value{}, err
 	}

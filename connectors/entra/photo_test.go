@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
@@ -324,7 +325,7 @@ func TestPhotoValue(t *testing.T) {
 		`{"@odata.mediaEtag":7}`:   "an error",
 		`{"width":1.5,"height":2}`: "an error",
 	} {
-		v, err := photoValue(raw(text))
+		v, err := photoValue(jsonscan.Value(text))
 		got := v.Text()
 		if err != nil {
 			got = "an error"
@@ -366,7 +367,7 @@ func FuzzBatch(f *testing.F) {
 			if a == nil {
 				continue
 			}
-			one := part{body: raw(a.Body)}
+			one := part{body: jsonscan.Value(a.Body)}
 			if a.Status/100 != 2 {
 				one = part{err: explainGraph(a)}
 			}

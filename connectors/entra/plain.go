@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
 )
 
@@ -23,7 +24,7 @@ func (r *Reader) newPlain(op string, kind directory.Kind, req connectors.Request
 
 // list reads the list from its first page. take puts an element into the fold; after, when there is one, is
 // called at the end of each page.
-func (p *plain) list(ctx context.Context, first *url.URL, take func(raw) error, after func(context.Context) error) error {
+func (p *plain) list(ctx context.Context, first *url.URL, take func(jsonscan.Value) error, after func(context.Context) error) error {
 	p.chain = p.r.client.chain(p.op, first, false, "")
 	for {
 		list, err := p.chain.next(ctx)
@@ -66,7 +67,7 @@ func (r *Reader) listUsers(ctx context.Context, p *plain) error {
 		return err
 	}
 	form := newUserForm(&r.sel)
-	err = p.list(ctx, first, func(v raw) error {
+	err = p.list(ctx, first, func(v jsonscan.Value) error {
 		if err := form.entry.load(v); err != nil {
 			p.refuse(form.entry.id, err)
 			return nil
@@ -104,7 +105,7 @@ func (r *Reader) listGroups(ctx context.Context, p *plain) error {
 	}
 	form := newGroupForm()
 	var ids []string
-	return p.list(ctx, first, func(v raw) error {
+	return p.list(ctx, first, func(v jsonscan.Value) error {
 		if err := form.entry.load(v); err != nil {
 			p.refuse(form.entry.id, err)
 			return nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
@@ -85,7 +86,7 @@ func (g *reading) begin(first func() (*url.URL, error)) (*url.URL, error) {
 
 // round reads from begin to the end of the round. take puts one element of a page into the fold; complete fetches
 // what the page's objects lack.
-func (g *reading) round(ctx context.Context, begin *url.URL, prefer string, take func(raw) error, complete func(context.Context) error) error {
+func (g *reading) round(ctx context.Context, begin *url.URL, prefer string, take func(jsonscan.Value) error, complete func(context.Context) error) error {
 	stored := len(g.req.Cursor) > 0
 	if !g.full() {
 		for id := range g.gone {
@@ -140,10 +141,10 @@ func (g *reading) goneList() []string {
 }
 
 // page puts the elements of a list into the fold.
-func (g *reading) page(list raw, take func(raw) error) error {
-	for w := enter(list); w.more(); {
+func (g *reading) page(list jsonscan.Value, take func(jsonscan.Value) error) error {
+	for w := jsonscan.Enter(list); w.More(); {
 		g.count++
-		if err := take(w.value()); err != nil {
+		if err := take(w.Value()); err != nil {
 			return err
 		}
 	}

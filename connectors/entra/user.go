@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
 )
 
@@ -95,23 +96,23 @@ func (f *userForm) translate() (directory.Object, error) {
 
 // incomplete reports whether the loaded entry lacks what every user has. It is then not the whole user, whatever was
 // promised, and what it does not mention must not count as cleared.
-func (f *userForm) incomplete() bool { return f.entry.values[f.login].null() }
+func (f *userForm) incomplete() bool { return f.entry.values[f.login].Null() }
 
 // skuHandle is the handle of a licence by its product's id.
 func skuHandle(id string) string { return "sku:" + strings.ToLower(id) }
 
 // holds are the links to the licences that a user has.
-func holds(v raw) ([]directory.Link, error) {
-	if v.null() || v == "[]" {
+func holds(v jsonscan.Value) ([]directory.Link, error) {
+	if v.Null() || v == "[]" {
 		return nil, nil
 	}
-	if v[0] != '[' {
+	if !v.IsList() {
 		return nil, mismatch("assignedLicenses", "a list", v)
 	}
 	var links []directory.Link
-	for w := enter(v); w.more(); {
-		sku := memberOf(w.value(), "skuId")
-		id, ok := sku.text()
+	for w := jsonscan.Enter(v); w.More(); {
+		sku := w.Value().Member("skuId")
+		id, ok := sku.Text()
 		if !ok || id == "" {
 			return nil, mismatch("assignedLicenses.skuId", "a text", sku)
 		}
@@ -125,29 +126,29 @@ func holds(v raw) ([]directory.Link, error) {
 // A delta states the manager only where it changed: added ones plainly, former ones as removed.
 func (f *userForm) managerOf() (id string, stated bool, err error) {
 	if v := f.entry.values[f.managerWhole]; v != "" {
-		if v.null() {
+		if v.Null() {
 			return "", true, nil
 		}
-		id, ok := memberOf(v, "id").text()
+		id, ok := v.Member("id").Text()
 		if !ok || id == "" {
 			return "", false, mismatch("manager", "an object with an id", v)
 		}
 		return canonicalID(id), true, nil
 	}
 	v := f.entry.values[f.managerDelta]
-	if v.null() {
+	if v.Null() {
 		return "", v != "", nil
 	}
-	if v[0] != '[' {
+	if !v.IsList() {
 		return "", false, mismatch("manager@delta", "a list", v)
 	}
-	for w := enter(v); w.more(); {
-		one := w.value()
-		now, ok := memberOf(one, "id").text()
+	for w := jsonscan.Enter(v); w.More(); {
+		one := w.Value()
+		now, ok := one.Member("id").Text()
 		if !ok || now == "" {
 			return "", false, mismatch("manager@delta", "a list of objects with ids", one)
 		}
-		switch removed := !memberOf(one, "@removed").null(); {
+		switch removed := !one.Member("@removed").Null(); {
 		case !removed:
 			id = canonicalID(now)
 		case id == canonicalID(now):
@@ -184,11 +185,11 @@ func (l *layout) mail(customers bool) column {
 	mail, identities, others := l.slot("mail"), l.slot("identities"), l.slot("otherMails")
 	return column{field: directory.FieldEmail, get: func(e *entry) (directory.Value, error) {
 		v := e.values[mail]
-		if s, ok := v.text(); ok && s != "" {
+		if s, ok := v.Text(); ok && s != "" {
 			return directory.Text(s), nil
 		}
-		switch _, ok := v.text(); {
-		case !v.null() && !ok:
+		switch _, ok := v.Text(); {
+		case !v.Null() && !ok:
 			return directory.Value{}, mismatch("mail", "a text", v)
 		case !customers:
 			return directory.Null(), nil
@@ -208,17 +209,17 @@ func (l *layout) mail(customers bool) column {
 }
 
 // signInMails lists the mail addresses among the names by which a user of a tenant for customers signs in.
-func signInMails(v raw, each func(string)) error {
-	if v.null() {
+func signInMails(v jsonscan.Value, each func(string)) error {
+	if v.Null() {
 		return nil
 	}
-	if v[0] != '[' {
+	if !v.IsList() {
 		return mismatch("identities", "a list", v)
 	}
-	for w := enter(v); w.more(); {
-		one := w.value()
-		kind, _ := memberOf(one, "signInType").text()
-		name, _ := memberOf(one, "issuerAssignedId").text()
+	for w := jsonscan.Enter(v); w.More(); {
+		one := w.Value()
+		kind, _ := one.Member("signInType").Text()
+		name, _ := one.Member("issuerAssignedId").Text()
 		if name != "" && strings.HasPrefix(strings.ToLower(kind), "emailaddress") {
 			each(name)
 		}
@@ -236,7 +237,7 @@ func (l *layout) mails(customers bool) column {
 				list = append(list, s)
 			}
 		}
-		s, _ := e.values[mail].text()
+		s, _ := e.values[mail].Text()
 		add(s)
 		err := texts("proxyAddresses", e.values[proxies], func(s string) {
 			if len(s) > 5 && strings.EqualFold(s[:5], "smtp:") {
@@ -261,19 +262,19 @@ func (l *layout) lastLogin() column {
 	slot := l.slot("signInActivity")
 	return column{field: directory.FieldLastLogin, get: func(e *entry) (directory.Value, error) {
 		v := e.values[slot]
-		if v.null() {
+		if v.Null() {
 			return directory.Null(), nil
 		}
-		if v[0] != '{' {
+		if !v.IsObject() {
 			return directory.Value{}, mismatch("signInActivity", "an object", v)
 		}
-		good, err := timeOf("lastSuccessfulSignInDateTime", memberOf(v, "lastSuccessfulSignInDateTime"))
+		good, err := timeOf("lastSuccessfulSignInDateTime", v.Member("lastSuccessfulSignInDateTime"))
 		if err != nil || good.Type() == directory.TimeType {
 			return good, err
 		}
 		latest := directory.Null()
 		for _, name := range []string{"lastSignInDateTime", "lastNonInteractiveSignInDateTime"} {
-			at, err := timeOf(name, memberOf(v, name))
+			at, err := timeOf(name, v.Member(name))
 			if err != nil {
 				return directory.Value{}, err
 			}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
 )
 
@@ -53,7 +54,7 @@ func (r *Reader) readUsers(ctx context.Context, op string, req connectors.Reques
 	return nil
 }
 
-func (u *usersReading) take(v raw) error {
+func (u *usersReading) take(v jsonscan.Value) error {
 	e := u.form.entry
 	if err := e.load(v); err != nil {
 		u.refuse(e.id, err)
@@ -191,8 +192,8 @@ func (r *Reader) eachUserOf(ctx context.Context, op string, ids map[string]struc
 			if err != nil {
 				return err
 			}
-			for w := enter(list); w.more(); {
-				err := form.entry.load(w.value())
+			for w := jsonscan.Enter(list); w.More(); {
+				err := form.entry.load(w.Value())
 				if err == nil {
 					err = each(form)
 				}

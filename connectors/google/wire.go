@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/fault"
 )
 
@@ -80,7 +81,7 @@ func shapeOnly(err error) error {
 	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		return errBroken
+		return jsonscan.ErrBroken
 	}
 	return err
 }

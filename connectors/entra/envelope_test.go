@@ -1,88 +1,12 @@
 package entra
 
 import (
-	"encoding/json"
-	"maps"
-	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
 )
-
-// tree makes of a value what encoding/json would.
-func tree(v raw) any {
-	switch v[0] {
-	case '{':
-		m := map[string]any{}
-		for w := enter(v); w.more(); {
-			name := w.name()
-			m[name] = tree(w.value())
-		}
-		return m
-	case '[':
-		list := []any{}
-		for w := enter(v); w.more(); {
-			list = append(list, tree(w.value()))
-		}
-		return list
-	case '"':
-		s, _ := v.text()
-		return s
-	case 'n':
-		return nil
-	case 't', 'f':
-		return v == "true"
-	default:
-		return json.Number(v)
-	}
-}
-
-// FuzzWalker compares the walker with encoding/json on everything that is valid.
-func FuzzWalker(f *testing.F) {
-	for _, text := range []string{
-		`{}`, `[]`, ` { "a" : [ 1 , -2.5e3 , "x\"\\\u00e9\n" , null , true , false , {} , [ [ ] ] ] , "b\u0041":"" } `, `"\\\\\""`, `{"a":{"b":{"c":"}]"}}}`,
-		`12`, `[{"id":"a","@removed":{"reason":"changed"}}]`, `"\ud800"`, "\"\xff\"",
-	} {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		if !json.Valid([]byte(text)) {
-			return
-		}
-		text = strings.TrimSpace(text)
-		d := json.NewDecoder(strings.NewReader(text))
-		d.UseNumber()
-		var want any
-		if d.Decode(&want) != nil {
-			return
-		}
-		got := tree(raw(text))
-		if !reflect.DeepEqual(clean(got), clean(want)) {
-			t.Errorf("%q\n got %#v\nwant %#v", text, got, want)
-		}
-	})
-}
-
-// clean replaces what is not UTF-8, which the two leave in different states, as every value of ours does.
-func clean(v any) any {
-	switch v := v.(type) {
-	case string:
-		return strings.ToValidUTF8(strings.ReplaceAll(v, "\uFFFD", ""), "")
-	case []any:
-		for i := range v {
-			v[i] = clean(v[i])
-		}
-	case map[string]any:
-		c := map[string]any{}
-		for _, name := range slices.Sorted(maps.Keys(v)) {
-			c[clean(name).(string)] = clean(v[name])
-		}
-		return c
-	}
-	return v
-}
 
 // FuzzPage feeds whole pages to what reads them: never a panic, never an object without an id, never an empty text.
 func FuzzPage(f *testing.F) {
@@ -97,8 +21,8 @@ func FuzzPage(f *testing.F) {
 			return
 		}
 		users, groups, devices := newUserForm(&sel), newGroupForm(), newDeviceForm(true)
-		for w := enter(page.value); w.more(); {
-			v := w.value()
+		for w := jsonscan.Enter(page.value); w.More(); {
+			v := w.Value()
 			if users.entry.load(v) == nil {
 				o, err := users.translate()
 				checkObject(t, o, err)
