@@ -8,9 +8,11 @@ package connectors
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
 )
 
 // Connector reads one configured source (a connection). Its methods may be called concurrently for different
@@ -190,4 +192,14 @@ type Finding struct {
 	OK      bool   `json:"ok"`
 	Detail  string `json:"detail,omitempty"` // what was found
 	Hint    string `json:"hint,omitempty"`   // what to do when it is not OK
+}
+
+// Failed is the finding that an error is.
+func Failed(subject string, err error) Finding {
+	detail := err.Error()
+	var f *fault.Error
+	if errors.As(err, &f) && f.Err != nil {
+		detail = f.Err.Error()
+	}
+	return Finding{Subject: subject, Detail: detail, Hint: fault.Hint(err)}
 }

@@ -2,7 +2,6 @@ package entra
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -21,7 +20,7 @@ func (r *Reader) Check(ctx context.Context) ([]connectors.Finding, error) {
 		return nil, context.Cause(ctx)
 	}
 	if err != nil {
-		return []connectors.Finding{failed("sign-in", err)}, nil
+		return []connectors.Finding{connectors.Failed("sign-in", err)}, nil
 	}
 	findings := []connectors.Finding{{Subject: "sign-in", OK: true, Detail: "tenant " + r.sel.Tenant}}
 	claims, readable := readClaims(token)
@@ -118,16 +117,16 @@ func (r *Reader) probe(ctx context.Context, p probe, granted []string, readable 
 	case FeatureAbsent(err) && r.sel.DevicesIfAny:
 		return connectors.Finding{Subject: p.stream, OK: true, Detail: "the tenant has no Intune"}
 	case err != nil && fault.ClassOf(err) == fault.Forbidden && readable:
-		f := failed(subject, err)
+		f := connectors.Failed(subject, err)
 		f.Detail += fmt.Sprintf("; granted: %s", orNothing(granted))
 		if slices.ContainsFunc(p.permissions, func(name string) bool { return slices.Contains(granted, name) }) {
 			f.Hint = "the token holds the permission and the service refuses it: it was taken away, or a policy of the tenant stands against it"
 		}
 		return f
 	case err != nil && fault.ClassOf(err) == fault.Forbidden:
-		return failed(subject, err)
+		return connectors.Failed(subject, err)
 	case err != nil:
-		return failed(p.stream, err)
+		return connectors.Failed(p.stream, err)
 	}
 	detail := "may read " + p.stream
 	if i := slices.IndexFunc(granted, func(name string) bool { return strings.Contains(name, "ReadWrite") }); i >= 0 {
@@ -152,19 +151,9 @@ func (r *Reader) checkTracking(ctx context.Context) connectors.Finding {
 			Hint: "set tenant_type: b2c, or external for an External ID tenant",
 		}
 	case err != nil:
-		return failed(subject, err)
+		return connectors.Failed(subject, err)
 	}
 	return connectors.Finding{Subject: subject, OK: true, Detail: "incremental reads work"}
-}
-
-// failed makes a finding of an error.
-func failed(subject string, err error) connectors.Finding {
-	detail := err.Error()
-	var f *fault.Error
-	if errors.As(err, &f) && f.Err != nil {
-		detail = f.Err.Error()
-	}
-	return connectors.Finding{Subject: subject, Detail: detail, Hint: fault.Hint(err)}
 }
 
 func orNothing(list []string) string {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -191,7 +190,7 @@ type TokenClientOptions struct {
 // NewTokenClient makes the HTTP client for a token endpoint: it retries, and explains refusals in the words of
 // this package.
 func NewTokenClient(o TokenClientOptions) *http.Client {
-	hosts := []string{hostOf(o.Authority)}
+	hosts := []string{rest.Host(o.Authority)}
 	if hosts[0] == "login.chinacloudapi.cn" {
 		// Its documents name the token endpoint under the other of its two names.
 		hosts = append(hosts, "login.partner.microsoftonline.cn")
@@ -218,13 +217,4 @@ func (k keeping) RoundTrip(req *http.Request) (*http.Response, error) {
 	errors.As(err, &f)
 	keep(req.Context(), err == nil && req.Method == http.MethodPost, f) // a GET is for metadata
 	return resp, err
-}
-
-// hostOf returns an address's host, with the port when it has one.
-func hostOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
-	}
-	return u.Host
 }

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/settings"
 )
 
@@ -22,7 +23,7 @@ type Notifications struct {
 
 func (n *Notifications) wanted() bool { return *n != Notifications{} }
 
-func (n *Notifications) validate(tenantType string, report func(path, hint, format string, args ...any)) {
+func (n *Notifications) validate(tenantType string, report settings.Reporter) {
 	if !n.wanted() {
 		return
 	}
@@ -34,7 +35,7 @@ func (n *Notifications) validate(tenantType string, report func(path, hint, form
 	switch {
 	case n.URL == "":
 		report("notifications.url", hint, "must not be empty")
-	case err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+	case err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !rest.Loopback(u.Hostname())):
 		report("notifications.url", hint, "must be an https:// address")
 	case u.User != nil || u.Fragment != "" || len(n.URL) > 1024:
 		report("notifications.url", hint, "must be an address without user and fragment")
@@ -47,9 +48,4 @@ func (n *Notifications) validate(tenantType string, report func(path, hint, form
 	if (n.CertFile == "") != (n.KeyFile == "") {
 		report("notifications.cert_file", "set cert_file and key_file, or neither behind a reverse proxy", "certificate and key belong together")
 	}
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

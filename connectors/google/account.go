@@ -71,9 +71,9 @@ func (c *Connector) newAccount(p party) (*account, error) {
 	if a.tokenURI != "" {
 		uri = a.tokenURI
 	}
-	hosts := []string{hostOf(uri), "admin.googleapis.com", "licensing.googleapis.com", hostReseller}
+	hosts := []string{rest.Host(uri), "admin.googleapis.com", "licensing.googleapis.com", hostReseller}
 	if c.cfg.Endpoint != "" {
-		hosts = []string{hostOf(uri), hostOf(c.cfg.Endpoint)}
+		hosts = []string{rest.Host(uri), rest.Host(c.cfg.Endpoint)}
 	}
 	a.base = rest.NewTransport(rest.Options{
 		Base: c.wire, Env: c.env, Hosts: hosts, Name: word, Explain: explainer{c.env.Now}.explain,

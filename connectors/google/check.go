@@ -4,12 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/sync/fault"
 )
 
 // Check implements connectors.Connector. For every customer it signs in, looks at the customer, and tries every list
@@ -21,7 +18,7 @@ func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 		tenant := p.tenant(len(c.cfg.Customers) > 0)
 		a, err := c.account(tenant.ID)
 		if err != nil {
-			findings = append(findings, failure("customer "+p.customer, err))
+			findings = append(findings, connectors.Failed("customer "+p.customer, err))
 			continue
 		}
 		found := a.check(ctx)
@@ -35,7 +32,7 @@ func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 	if c.cfg.Reseller {
 		found, err := c.checkReseller(ctx)
 		if err != nil {
-			found = append(found, failure(resellerTenant, err))
+			found = append(found, connectors.Failed(resellerTenant, err))
 		}
 		findings = append(findings, found...)
 	}
@@ -62,7 +59,7 @@ func (a *account) check(ctx context.Context) []connectors.Finding {
 		if scopeMissing(err) {
 			findings = a.scopes(ctx, userScopes()...)
 		}
-		return append(findings, failure("customer "+a.customer, err))
+		return append(findings, connectors.Failed("customer "+a.customer, err))
 	}
 	detail := who.ID
 	if who.Domain != "" {
@@ -83,7 +80,7 @@ func (a *account) tryOut(ctx context.Context, trials []trialOf) []connectors.Fin
 			if scopeMissing(err) && !t.optional {
 				findings = append(findings, a.scopes(ctx, t.scopes...)...)
 			}
-			f := failure(t.subject, err)
+			f := connectors.Failed(t.subject, err)
 			f.OK = t.optional && scopeMissing(err)
 			if f.OK {
 				f.Detail = "every read is a full one: " + f.Detail
@@ -215,18 +212,8 @@ func (a *account) scopes(ctx context.Context, scopes ...string) []connectors.Fin
 			_, err = g.fetch(ctx, "")
 		}
 		if scopeMissing(err) {
-			findings = append(findings, failure("scope "+scopePrefix+s, err))
+			findings = append(findings, connectors.Failed("scope "+scopePrefix+s, err))
 		}
 	}
 	return findings
-}
-
-// failure makes a finding of an error.
-func failure(subject string, err error) connectors.Finding {
-	detail := err.Error()
-	var e *fault.Error
-	if errors.As(err, &e) && e.Err != nil {
-		detail = strings.TrimPrefix(fmt.Sprintf("%s: %v", e.Op, e.Err), ": ")
-	}
-	return connectors.Finding{Subject: subject, Detail: detail, Hint: fault.Hint(err)}
 }

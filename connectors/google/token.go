@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/jwt"
 
+	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/fault"
 )
@@ -93,7 +93,7 @@ func (g *grant) fetch(ctx context.Context, _ string) (tokens.Token, error) {
 		return tokens.Token{}, g.refused(ctx, w.err, err)
 	}
 	if got.AccessToken == "" {
-		return tokens.Token{}, &fault.Error{Class: fault.Transient, Op: opToken, Where: hostOf(g.uri), Err: errors.New("the answer holds no token")}
+		return tokens.Token{}, &fault.Error{Class: fault.Transient, Op: opToken, Where: rest.Host(g.uri), Err: errors.New("the answer holds no token")}
 	}
 	return tokens.Token{Value: got.AccessToken, Expires: got.Expiry}, nil
 }
@@ -113,7 +113,7 @@ func (g *grant) refused(ctx context.Context, seen, err error) error {
 			Hint: "download the key again and give the file unchanged",
 		}
 	case !errors.As(seen, &f):
-		return &fault.Error{Class: fault.Transient, Op: opToken, Where: hostOf(g.uri), Err: errors.New("the answer holds no token")}
+		return &fault.Error{Class: fault.Transient, Op: opToken, Where: rest.Host(g.uri), Err: errors.New("the answer holds no token")}
 	case errors.As(seen, &token) && f.Class == fault.Forbidden:
 		named := *f
 		named.Hint = "grant " + g.grantee() + strings.Join(g.scopes, ", ") + " (each after " + scopePrefix +
@@ -141,12 +141,4 @@ func (w *witness) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := w.base.RoundTrip(req.WithContext(w.ctx))
 	w.err = err
 	return resp, err
-}
-
-func hostOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
-	}
-	return u.Host
 }

@@ -16,7 +16,7 @@ func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 	var findings []connectors.Finding
 	add := func(subject, detail string, err error) bool {
 		if err != nil {
-			findings = append(findings, failure(subject, err))
+			findings = append(findings, connectors.Failed(subject, err))
 			return false
 		}
 		findings = append(findings, connectors.Finding{Subject: subject, OK: true, Detail: detail})
@@ -78,14 +78,4 @@ func (c *Connector) emptyList(what string) error {
 		Class: fault.Forbidden, Where: c.host, Err: fmt.Errorf("the org lists no %s at all", what),
 		Hint: "the credentials work and show nothing: assign the role Read-only Administrator",
 	}
-}
-
-// failure makes a finding of an error.
-func failure(subject string, err error) connectors.Finding {
-	detail := err.Error()
-	var e *fault.Error
-	if errors.As(err, &e) && e.Err != nil {
-		detail = e.Err.Error()
-	}
-	return connectors.Finding{Subject: subject, Detail: detail, Hint: fault.Hint(err)}
 }
