@@ -58,10 +58,10 @@ func BenchmarkDecode(b *testing.B) {
 		if err := u.complete(b.Context()); err != nil {
 			b.Fatal(err)
 		}
-		if p := u.fold.page(true); len(p.Objects) != users || len(p.Objects[0].Links) != 3 {
+		if p := u.built.page(true); len(p.Objects) != users || len(p.Objects[0].Links) != 3 {
 			b.Fatal("not decoded")
 		}
-		u.fold.reset()
+		u.built.reset()
 	}
 	b.ReportMetric(float64(users)*float64(b.N)/b.Elapsed().Seconds(), "users/s")
 }

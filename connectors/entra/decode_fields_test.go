@@ -125,7 +125,7 @@ func TestGroupPartial(t *testing.T) {
 
 // TestFold: on one page the last word holds.
 func TestFold(t *testing.T) {
-	f := newFold(directory.Group)
+	f := newPageBuilder(directory.Group)
 	name := func(v directory.Value) []directory.Field { return []directory.Field{{Name: "name", Value: v}} }
 	f.object(directory.Object{Kind: directory.Group, ID: "a", Fields: name(directory.Text("1"))})
 	f.object(directory.Object{Kind: directory.Group, ID: "a", Fields: name(directory.Text("2"))})

@@ -90,7 +90,7 @@ func (g *groupsReading) take(v jsonscan.Value) error {
 
 // listed reports whether this first round has listed the group for certain.
 func (g *groupsReading) listed(id string) bool {
-	if _, here := g.fold.at[id]; here {
+	if _, here := g.built.at[id]; here {
 		return true
 	}
 	return !g.resumed && g.seenBefore(id)
@@ -102,7 +102,7 @@ func (g *groupsReading) members(id string) error {
 	_, filled := g.filled[id]
 	filled = filled || g.resumed
 	return g.form.eachMember(func(handle string, removed bool) {
-		g.fold.member(id, handle, !removed)
+		g.built.member(id, handle, !removed)
 		if removed && g.full() && filled {
 			g.again[strings.Clone(id)] = struct{}{}
 		}
@@ -112,30 +112,30 @@ func (g *groupsReading) members(id string) error {
 // complete fetches what the page's groups lack, and closes the page for what follows.
 func (g *groupsReading) complete(ctx context.Context) error {
 	for id := range g.halves {
-		if _, still := g.fold.at[id]; !still {
+		if _, still := g.built.at[id]; !still {
 			continue
 		}
 		o, err := g.r.groupByID(ctx, g.op, id)
 		if fault.ClassOf(err) == fault.Gone {
 			if g.full() {
-				g.fold.drop(id)
+				g.built.drop(id)
 			}
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		g.fold.object(o)
+		g.built.object(o)
 	}
 	for id := range g.restored {
-		if _, still := g.fold.at[id]; !still {
+		if _, still := g.built.at[id]; !still {
 			continue
 		}
 		if err := g.rejoin(ctx, id); err != nil && fault.ClassOf(err) != fault.Gone {
 			return err
 		}
 	}
-	for id := range g.fold.groups {
+	for id := range g.built.groups {
 		g.filled[strings.Clone(id)] = struct{}{} // an id is a part of its page, and would keep all of it
 	}
 	clear(g.halves)
@@ -152,7 +152,7 @@ func (g *groupsReading) rejoin(ctx context.Context, id string) error {
 		return err
 	}
 	for _, handle := range members {
-		g.fold.member(id, handle, true)
+		g.built.member(id, handle, true)
 	}
 	first, err := g.r.client.requests.parents(id, most)
 	if err != nil {
@@ -160,7 +160,7 @@ func (g *groupsReading) rejoin(ctx context.Context, id string) error {
 	}
 	return g.r.eachID(ctx, g.op, first, func(parent, kind string) {
 		if kind == "#microsoft.graph.group" {
-			g.fold.member(parent, directory.IDHandle(id), true)
+			g.built.member(parent, directory.IDHandle(id), true)
 		}
 	})
 }

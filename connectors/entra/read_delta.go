@@ -24,12 +24,12 @@ import (
 // pass that on, so the reading remembers it: removed objects for the next delta, groups that lost a member for a
 // second look at the end.
 type reading struct {
-	r    *Reader
-	op   string
-	kind directory.Kind
-	req  connectors.Request
-	emit func(*connectors.Page) error
-	fold *fold
+	r     *Reader
+	op    string
+	kind  directory.Kind
+	req   connectors.Request
+	emit  func(*connectors.Page) error
+	built *pageBuilder
 	// resumed: the beginning of the round was read in another life, so nothing is known of it.
 	resumed bool
 	at      cursor
@@ -43,7 +43,7 @@ type reading struct {
 
 func (r *Reader) newReading(op string, kind directory.Kind, req connectors.Request, emit func(*connectors.Page) error) *reading {
 	return &reading{
-		r: r, op: op, kind: kind, req: req, emit: emit, fold: newFold(kind),
+		r: r, op: op, kind: kind, req: req, emit: emit, built: newPageBuilder(kind),
 		seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}, gone: map[string]struct{}{}, again: map[string]struct{}{},
 	}
 }
@@ -84,13 +84,13 @@ func (g *reading) begin(first func() (*url.URL, error)) (*url.URL, error) {
 	return link, nil
 }
 
-// round reads from begin to the end of the round. take puts one element of a page into the fold; complete fetches
+// round reads from begin to the end of the round. take puts one element of a page into the page; complete fetches
 // what the page's objects lack.
 func (g *reading) round(ctx context.Context, begin *url.URL, prefer string, take func(jsonscan.Value) error, complete func(context.Context) error) error {
 	stored := len(g.req.Cursor) > 0
 	if !g.full() {
 		for id := range g.gone {
-			g.fold.remove(id) // what the first round could not say; a page that knows better replaces it
+			g.built.remove(id) // what the first round could not say; a page that knows better replaces it
 		}
 	}
 	n := g.r.client.chain(g.op, begin, true, prefer)
@@ -140,7 +140,7 @@ func (g *reading) goneList() []string {
 	return slices.Sorted(maps.Keys(g.gone))
 }
 
-// page puts the elements of a list into the fold.
+// page puts the elements of a list into the page.
 func (g *reading) page(list jsonscan.Value, take func(jsonscan.Value) error) error {
 	for w := jsonscan.Enter(list); w.More(); {
 		g.count++
@@ -157,16 +157,16 @@ func (g *reading) refuse(id string, err error) {
 	if id != "" {
 		where = g.req.Stream + "/" + id
 	}
-	g.fold.invalid = append(g.fold.invalid, invalid(g.kind, g.op, where, id, err))
+	g.built.invalid = append(g.built.invalid, invalid(g.kind, g.op, where, id, err))
 }
 
 // remove takes the word that an object is gone.
 func (g *reading) remove(id string) {
 	if !g.full() {
-		g.fold.remove(id)
+		g.built.remove(id)
 		return
 	}
-	g.fold.drop(id)
+	g.built.drop(id)
 	delete(g.again, id)
 	if g.seenBefore(id) {
 		g.gone[strings.Clone(id)] = struct{}{} // an id is a part of its page, and would keep all of it
@@ -175,18 +175,18 @@ func (g *reading) remove(id string) {
 
 // object takes an object that is there.
 func (g *reading) object(o directory.Object) {
-	g.fold.object(o)
+	g.built.object(o)
 	if g.full() {
 		delete(g.gone, o.ID)
 	}
 }
 
-// send emits what the fold holds.
+// send emits what was built.
 func (g *reading) send(ctx context.Context, c *cursor, resumable, last bool) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	p := g.fold.page(g.full())
+	p := g.built.page(g.full())
 	if c != nil {
 		p.Cursor, p.Resumable = c.bytes(), resumable
 	}
@@ -201,7 +201,7 @@ func (g *reading) send(ctx context.Context, c *cursor, resumable, last bool) err
 			g.seen[maphash.String(g.seed, p.Objects[i].ID)] = struct{}{}
 		}
 	}
-	g.fold.reset()
+	g.built.reset()
 	return nil
 }
 
@@ -220,7 +220,7 @@ func (g *reading) lookAgain(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		g.fold.whole(id, members)
+		g.built.whole(id, members)
 	}
 	clear(g.again)
 	return nil

@@ -22,7 +22,7 @@ func (r *Reader) newPlain(op string, kind directory.Kind, req connectors.Request
 	return &plain{reading: r.newReading(op, kind, req, emit)}
 }
 
-// list reads the list from its first page. take puts an element into the fold; after, when there is one, is
+// list reads the list from its first page. take puts an element into the page; after, when there is one, is
 // called at the end of each page.
 func (p *plain) list(ctx context.Context, first *url.URL, take func(jsonscan.Value) error, after func(context.Context) error) error {
 	p.chain = p.r.client.chain(p.op, first, false, "")
@@ -126,7 +126,7 @@ func (r *Reader) listGroups(ctx context.Context, p *plain) error {
 				// not list it.
 				return p.chain.odd(fmt.Errorf("members of a listed group: %w", err))
 			}
-			p.fold.whole(id, members)
+			p.built.whole(id, members)
 		}
 		ids = ids[:0]
 		return nil

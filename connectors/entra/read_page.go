@@ -8,9 +8,9 @@ import (
 	"dirsyncd/sync/directory"
 )
 
-// fold collects a page. A delta may mention an object or a membership more than once on one page; the last word
+// pageBuilder collects a page. A delta may mention an object or a membership more than once on one page; the last word
 // is the one that holds, and only that one is passed on. It is used for one page after the other.
-type fold struct {
+type pageBuilder struct {
 	kind    directory.Kind
 	objects []directory.Object
 	dropped []bool
@@ -19,21 +19,21 @@ type fold struct {
 	invalid []connectors.Invalid
 
 	order  []string // groups whose members are mentioned
-	groups map[string]*memberFold
+	groups map[string]*memberChanges
 }
 
-// memberFold are the mentioned members of one group: true for those that came, false for those that went.
-type memberFold struct {
+// memberChanges are the mentioned members of one group: true for those that came, false for those that went.
+type memberChanges struct {
 	order []string
 	is    map[string]bool
 	whole bool
 }
 
-func newFold(kind directory.Kind) *fold {
-	return &fold{kind: kind, at: map[string]int{}, removed: map[string]struct{}{}, groups: map[string]*memberFold{}}
+func newPageBuilder(kind directory.Kind) *pageBuilder {
+	return &pageBuilder{kind: kind, at: map[string]int{}, removed: map[string]struct{}{}, groups: map[string]*memberChanges{}}
 }
 
-func (f *fold) reset() {
+func (f *pageBuilder) reset() {
 	clear(f.objects)
 	f.objects, f.dropped, f.invalid, f.order = f.objects[:0], f.dropped[:0], f.invalid[:0], f.order[:0]
 	clear(f.at)
@@ -42,7 +42,7 @@ func (f *fold) reset() {
 }
 
 // object takes an object. A partial one adds to what the page said of it before; a complete one replaces that.
-func (f *fold) object(o directory.Object) {
+func (f *pageBuilder) object(o directory.Object) {
 	delete(f.removed, o.ID)
 	i, known := f.at[o.ID]
 	switch {
@@ -64,7 +64,7 @@ func (f *fold) object(o directory.Object) {
 }
 
 // drop forgets what the page said of an object.
-func (f *fold) drop(id string) {
+func (f *pageBuilder) drop(id string) {
 	if i, ok := f.at[id]; ok {
 		f.dropped[i] = true
 		delete(f.at, id)
@@ -76,15 +76,15 @@ func (f *fold) drop(id string) {
 }
 
 // remove takes the removal of an object.
-func (f *fold) remove(id string) {
+func (f *pageBuilder) remove(id string) {
 	f.drop(id)
 	f.removed[id] = struct{}{}
 }
 
-func (f *fold) group(id string) *memberFold {
+func (f *pageBuilder) group(id string) *memberChanges {
 	m := f.groups[id]
 	if m == nil {
-		m = &memberFold{is: map[string]bool{}}
+		m = &memberChanges{is: map[string]bool{}}
 		f.groups[id] = m
 		f.order = append(f.order, id)
 	}
@@ -92,7 +92,7 @@ func (f *fold) group(id string) *memberFold {
 }
 
 // member takes a membership that came or went.
-func (f *fold) member(group, handle string, came bool) {
+func (f *pageBuilder) member(group, handle string, came bool) {
 	m := f.group(group)
 	if _, ok := m.is[handle]; !ok {
 		m.order = append(m.order, handle)
@@ -101,7 +101,7 @@ func (f *fold) member(group, handle string, came bool) {
 }
 
 // whole takes the complete list of a group's members, in place of all that was said before.
-func (f *fold) whole(group string, handles []string) {
+func (f *pageBuilder) whole(group string, handles []string) {
 	m := f.group(group)
 	m.order, m.whole = handles, true
 	clear(m.is)
@@ -110,8 +110,8 @@ func (f *fold) whole(group string, handles []string) {
 	}
 }
 
-// page makes the page. It shares memory with the fold until reset.
-func (f *fold) page(full bool) *connectors.Page {
+// page makes the page. It shares memory with the builder until reset.
+func (f *pageBuilder) page(full bool) *connectors.Page {
 	p := &connectors.Page{Invalid: f.invalid}
 	p.Objects = f.objects
 	if slices.Contains(f.dropped, true) {

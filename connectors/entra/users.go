@@ -110,8 +110,8 @@ func (u *usersReading) complete(ctx context.Context) error {
 	if err := u.r.managersOf(ctx, u.op, u.unknown, u.stated); err != nil {
 		return err
 	}
-	for i := range u.fold.objects {
-		o := &u.fold.objects[i]
+	for i := range u.built.objects {
+		o := &u.built.objects[i]
 		o.Links = withManager(o.Links, u.stated[o.ID])
 	}
 	clear(u.unknown)
@@ -126,7 +126,7 @@ var errNoLogin = errors.New("an entry without userPrincipalName")
 func (u *usersReading) fill(ctx context.Context) error {
 	defer clear(u.halves)
 	for id := range u.halves {
-		if _, still := u.fold.at[id]; !still {
+		if _, still := u.built.at[id]; !still {
 			delete(u.halves, id)
 		}
 	}
@@ -144,7 +144,7 @@ func (u *usersReading) fill(ctx context.Context) error {
 		}
 		delete(u.halves, o.ID)
 		if err != nil {
-			u.fold.drop(o.ID)
+			u.built.drop(o.ID)
 			u.refuse(o.ID, err)
 			return nil
 		}
@@ -155,7 +155,7 @@ func (u *usersReading) fill(ctx context.Context) error {
 		return err
 	}
 	for id := range u.halves {
-		u.fold.drop(id)
+		u.built.drop(id)
 		u.refuse(id, errNoLogin)
 	}
 	return nil

@@ -29,18 +29,18 @@ func (g *reading) photos(ctx context.Context) error {
 		return nil
 	}
 	var ids []string
-	for i := range g.fold.objects {
-		if !g.fold.dropped[i] {
-			ids = append(ids, g.fold.objects[i].ID)
+	for i := range g.built.objects {
+		if !g.built.dropped[i] {
+			ids = append(ids, g.built.objects[i].ID)
 		}
 	}
 	return g.r.photosOf(ctx, ids, func(id string, v directory.Value, err error) {
 		switch {
 		case err != nil:
-			g.fold.drop(id)
+			g.built.drop(id)
 			g.refuse(id, err)
 		case v.Type() != directory.NullType:
-			g.fold.objects[g.fold.at[id]].Set(photoField, v)
+			g.built.objects[g.built.at[id]].Set(photoField, v)
 		}
 	})
 }
