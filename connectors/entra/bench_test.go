@@ -34,7 +34,7 @@ func userPage(users int) []byte {
 	return b.Bytes()
 }
 
-// BenchmarkDecode is from the bytes of a page to objects in normal form.
+// BenchmarkDecode is from the bytes of a page to objects in normal decoder.
 func BenchmarkDecode(b *testing.B) {
 	const users = 200
 	body := userPage(users)
@@ -42,7 +42,7 @@ func BenchmarkDecode(b *testing.B) {
 	client := &Client{graph: &url.URL{Scheme: "https", Host: "graph.microsoft.com"}}
 	r := NewReader(client, sel)
 	u := &usersReading{
-		reading: r.newReading("read users", directory.Person, connectors.Request{Mode: connectors.Full}, nil), form: newUserForm(&sel),
+		reading: r.newReading("read users", directory.Person, connectors.Request{Mode: connectors.Full}, nil), decoder: newUserDecoder(&sel),
 		stated: map[string]string{}, unknown: map[string]struct{}{}, halves: map[string]struct{}{},
 	}
 	b.SetBytes(int64(len(body)))

@@ -66,8 +66,8 @@ func relationships() []string {
 	return []string{"manager", "directreports", "memberof", "transitivememberof", "owneddevices", "registereddevices", "manageddevices"}
 }
 
-// attributeColumn makes the column of an extra attribute.
-func attributeColumn(l *layout, name string) column {
+// attributeDecoder reads an extra attribute.
+func attributeDecoder(l *schema, name string) fieldDecoder {
 	top, part, _ := strings.Cut(name, ".")
 	slot := l.slot(top)
 	get := func(e *entry) (directory.Value, error) {
@@ -80,7 +80,7 @@ func attributeColumn(l *layout, name string) column {
 	if name == "licenseAssignmentStates" {
 		get = func(e *entry) (directory.Value, error) { return assignmentStates(e.values[slot]) }
 	}
-	return column{field: directory.AttributePrefix + name, get: get}
+	return fieldDecoder{field: directory.AttributePrefix + name, get: get}
 }
 
 // anyValue is the value of a property of any type. What has no place among the types is kept as its JSON.

@@ -14,13 +14,13 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// layout says where the properties of an entry are put, so that a page of them is read without a map per entry.
-type layout struct {
+// schema says where the properties of an entry are put, so that a page of them is read without a map per entry.
+type schema struct {
 	slots map[string]int
 }
 
 // slot returns the place of a property, and makes one when there is none.
-func (l *layout) slot(name string) int {
+func (l *schema) slot(name string) int {
 	if l.slots == nil {
 		l.slots = map[string]int{}
 	}
@@ -34,14 +34,14 @@ func (l *layout) slot(name string) int {
 
 // entry is one element of a list. It is used for one element after the other.
 type entry struct {
-	layout  *layout
+	schema  *schema
 	id      string
 	removed bool             // @removed
 	values  []jsonscan.Value // by slot; empty where a property is absent
 }
 
-func newEntry(l *layout) *entry {
-	return &entry{layout: l, values: make([]jsonscan.Value, len(l.slots))}
+func newEntry(l *schema) *entry {
+	return &entry{schema: l, values: make([]jsonscan.Value, len(l.slots))}
 }
 
 // load reads an element. An error means that it cannot be translated; the id is set when that much could be read.
@@ -61,7 +61,7 @@ func (e *entry) load(v jsonscan.Value) error {
 		case "@removed":
 			e.removed = !value.Null()
 		}
-		if i, ok := e.layout.slots[name]; ok {
+		if i, ok := e.schema.slots[name]; ok {
 			e.values[i] = value
 		}
 	}
@@ -82,12 +82,12 @@ func canonicalID(id string) string {
 	return strings.ToLower(id)
 }
 
-// column fills one field of an object.
-type column struct {
+// fieldDecoder fills one field of an object.
+type fieldDecoder struct {
 	field string
 	get   func(e *entry) (directory.Value, error) // Null: nothing known
 	// slots are those that the value is made of. In a delta that mentions only what changed, the field is
-	// mentioned when all of them are; columns of complete objects have none.
+	// mentioned when all of them are; those of complete objects have none.
 	slots []int
 }
 
@@ -95,9 +95,9 @@ func mismatch(name, want string, v jsonscan.Value) error {
 	return fmt.Errorf("property %s is %s, not %s", name, v.Kind(), want)
 }
 
-func (l *layout) text(field, name string) column {
+func (l *schema) text(field, name string) fieldDecoder {
 	slot := l.slot(name)
-	return column{field: field, slots: []int{slot}, get: func(e *entry) (directory.Value, error) {
+	return fieldDecoder{field: field, slots: []int{slot}, get: func(e *entry) (directory.Value, error) {
 		v := e.values[slot]
 		if v.Null() {
 			return directory.Null(), nil
@@ -111,7 +111,7 @@ func (l *layout) text(field, name string) column {
 }
 
 // word is a text in lower case: one of few that the service knows.
-func (l *layout) word(field, name string) column {
+func (l *schema) word(field, name string) fieldDecoder {
 	c := l.text(field, name)
 	get := c.get
 	c.get = func(e *entry) (directory.Value, error) {
@@ -124,9 +124,9 @@ func (l *layout) word(field, name string) column {
 	return c
 }
 
-func (l *layout) truth(field, name string) column {
+func (l *schema) truth(field, name string) fieldDecoder {
 	slot := l.slot(name)
-	return column{field: field, slots: []int{slot}, get: func(e *entry) (directory.Value, error) {
+	return fieldDecoder{field: field, slots: []int{slot}, get: func(e *entry) (directory.Value, error) {
 		v := e.values[slot]
 		switch {
 		case v.Null():
@@ -139,9 +139,9 @@ func (l *layout) truth(field, name string) column {
 	}}
 }
 
-func (l *layout) time(field, name string) column {
+func (l *schema) time(field, name string) fieldDecoder {
 	slot := l.slot(name)
-	return column{field: field, slots: []int{slot}, get: func(e *entry) (directory.Value, error) {
+	return fieldDecoder{field: field, slots: []int{slot}, get: func(e *entry) (directory.Value, error) {
 		return timeOf(name, e.values[slot])
 	}}
 }

@@ -20,7 +20,7 @@ func FuzzPage(f *testing.F) {
 		if err != nil {
 			return
 		}
-		users, groups, devices := newUserForm(&sel), newGroupForm(), newDeviceForm(true)
+		users, groups, devices := newUserDecoder(&sel), newGroupDecoder(), newDeviceDecoder(true)
 		for w := jsonscan.Enter(page.value); w.More(); {
 			v := w.Value()
 			if users.entry.load(v) == nil {

@@ -13,7 +13,7 @@ import (
 // form translates one user.
 func form(t *testing.T, sel Selection, text string) (directory.Object, error) {
 	t.Helper()
-	f := newUserForm(&sel)
+	f := newUserDecoder(&sel)
 	if err := f.entry.load(jsonscan.Value(text)); err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestManagerDelta(t *testing.T) {
 		`{"id":"x","manager@delta":[{"id":"m","@removed":{}},{"id":"m"}]}`:              "m",
 		`{"id":"x","manager@delta":[{"id":"m","@odata.type":"#microsoft.graph.user"}]}`: "m",
 	} {
-		f := newUserForm(&Selection{Manager: true})
+		f := newUserDecoder(&Selection{Manager: true})
 		if err := f.entry.load(jsonscan.Value(text)); err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func TestManagerDelta(t *testing.T) {
 
 // TestGroupPartial: a short answer states what it mentions, clears what is null, and leaves the rest alone.
 func TestGroupPartial(t *testing.T) {
-	f := newGroupForm()
+	f := newGroupDecoder()
 	if err := f.entry.load(`{"id":"g","mail":null,"description":"d","securityEnabled":true}`); err != nil {
 		t.Fatal(err)
 	}

@@ -8,11 +8,11 @@ import (
 	"dirsyncd/sync/directory"
 )
 
-// groupForm translates groups and the members that come with them.
-type groupForm struct {
-	layout  layout
-	columns []column // sorted by field
-	entry   *entry
+// groupDecoder translates groups and the members that come with them.
+type groupDecoder struct {
+	schema schema
+	fields []fieldDecoder // sorted by field
+	entry  *entry
 
 	name    int // slot of displayName
 	members int // slot of members@delta
@@ -20,13 +20,13 @@ type groupForm struct {
 	kind    []int
 }
 
-func newGroupForm() *groupForm {
-	f := &groupForm{}
-	l := &f.layout
+func newGroupDecoder() *groupDecoder {
+	f := &groupDecoder{}
+	l := &f.schema
 	f.name = l.slot("displayName")
 	f.members, f.created = l.slot("members@delta"), l.slot("createdDateTime")
 	f.kind = []int{l.slot("groupTypes"), l.slot("mailEnabled"), l.slot("securityEnabled")}
-	f.columns = []column{
+	f.fields = []fieldDecoder{
 		l.text(directory.FieldDescription, "description"),
 		l.text(directory.FieldEmail, "mail"),
 		{field: directory.FieldGroupType, slots: f.kind, get: f.groupType},
@@ -37,7 +37,7 @@ func newGroupForm() *groupForm {
 }
 
 // groupType says what kind of group it is, in a word.
-func (f *groupForm) groupType(e *entry) (directory.Value, error) {
+func (f *groupDecoder) groupType(e *entry) (directory.Value, error) {
 	unified := false
 	err := texts("groupTypes", e.values[f.kind[0]], func(s string) { unified = unified || strings.EqualFold(s, "Unified") })
 	if err != nil {
@@ -67,9 +67,9 @@ func (f *groupForm) groupType(e *entry) (directory.Value, error) {
 
 // translate makes an object of the loaded entry. A partial one states only what the entry mentions, and what was
 // cleared as Null.
-func (f *groupForm) translate(partial bool) (directory.Object, error) {
+func (f *groupDecoder) translate(partial bool) (directory.Object, error) {
 	o := directory.Object{Kind: directory.Group, ID: f.entry.id, Partial: partial}
-	for _, c := range f.columns {
+	for _, c := range f.fields {
 		if partial && slices.ContainsFunc(c.slots, f.absent) {
 			continue
 		}
@@ -84,13 +84,13 @@ func (f *groupForm) translate(partial bool) (directory.Object, error) {
 	return o, nil
 }
 
-func (f *groupForm) absent(slot int) bool { return f.entry.values[slot] == "" }
+func (f *groupDecoder) absent(slot int) bool { return f.entry.values[slot] == "" }
 
 // nameless reports whether an entry lacks what every group has, so that it cannot be the whole group.
-func (f *groupForm) nameless() bool { return f.entry.values[f.name].Null() }
+func (f *groupDecoder) nameless() bool { return f.entry.values[f.name].Null() }
 
 // halfKnown reports whether an entry mentions a part of what the group's type is made of, but not all.
-func (f *groupForm) halfKnown() bool {
+func (f *groupDecoder) halfKnown() bool {
 	n := 0
 	for _, slot := range f.kind {
 		if !f.absent(slot) {
@@ -101,8 +101,8 @@ func (f *groupForm) halfKnown() bool {
 }
 
 // mentionsProperties reports whether an entry says anything but who came and went.
-func (f *groupForm) mentionsProperties() bool {
-	for name, slot := range f.layout.slots {
+func (f *groupDecoder) mentionsProperties() bool {
+	for name, slot := range f.schema.slots {
 		if name != "members@delta" && !f.absent(slot) {
 			return true
 		}
@@ -111,7 +111,7 @@ func (f *groupForm) mentionsProperties() bool {
 }
 
 // eachMember calls f for the entries of members@delta in their order.
-func (f *groupForm) eachMember(each func(handle string, removed bool)) error {
+func (f *groupDecoder) eachMember(each func(handle string, removed bool)) error {
 	v := f.entry.values[f.members]
 	if v.Null() {
 		return nil

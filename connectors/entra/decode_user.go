@@ -8,11 +8,11 @@ import (
 	"dirsyncd/sync/directory"
 )
 
-// userForm translates users. It belongs to one read.
-type userForm struct {
-	layout  layout
-	columns []column // sorted by field
-	entry   *entry
+// userDecoder translates users. It belongs to one read.
+type userDecoder struct {
+	schema schema
+	fields []fieldDecoder // sorted by field
+	entry  *entry
 
 	licences, manager bool
 	login             int // slot of userPrincipalName
@@ -22,13 +22,13 @@ type userForm struct {
 	slab              []directory.Field
 }
 
-// newUserForm makes the form for a selection.
-func newUserForm(s *Selection) *userForm {
-	f := &userForm{licences: s.Licences, manager: s.Manager}
-	l := &f.layout
+// newUserDecoder makes the decoder for a selection.
+func newUserDecoder(s *Selection) *userDecoder {
+	f := &userDecoder{licences: s.Licences, manager: s.Manager}
+	l := &f.schema
 	f.login, f.assigned = l.slot("userPrincipalName"), l.slot("assignedLicenses")
 	f.managerDelta, f.managerWhole = l.slot("manager@delta"), l.slot("manager")
-	f.columns = []column{
+	f.fields = []fieldDecoder{
 		l.text(directory.FieldLogin, "userPrincipalName"),
 		l.text(directory.FieldName, "displayName"),
 		l.text(directory.FieldGivenName, "givenName"),
@@ -54,28 +54,28 @@ func newUserForm(s *Selection) *userForm {
 		l.mails(!s.tracks()),
 	}
 	if s.SignInActivity {
-		f.columns = append(f.columns, l.lastLogin())
+		f.fields = append(f.fields, l.lastLogin())
 	}
 	for _, name := range s.Attributes {
-		f.columns = append(f.columns, attributeColumn(l, name))
+		f.fields = append(f.fields, attributeDecoder(l, name))
 	}
-	slices.SortStableFunc(f.columns, func(a, b column) int { return strings.Compare(a.field, b.field) })
-	f.columns = slices.CompactFunc(f.columns, func(a, b column) bool { return a.field == b.field })
+	slices.SortStableFunc(f.fields, func(a, b fieldDecoder) int { return strings.Compare(a.field, b.field) })
+	f.fields = slices.CompactFunc(f.fields, func(a, b fieldDecoder) bool { return a.field == b.field })
 	f.entry = newEntry(l)
 	return f
 }
 
 // reset lets the memory of the fields of the page before be used again.
-func (f *userForm) reset() { f.slab = f.slab[:0] }
+func (f *userDecoder) reset() { f.slab = f.slab[:0] }
 
 // translate makes a complete object of the loaded entry: what a user was never given is absent from it, and in the
 // service's default answers nothing else is ("Microsoft Graph, user: delta"). The manager is not part of that; see
 // managerOf.
-func (f *userForm) translate() (directory.Object, error) {
+func (f *userDecoder) translate() (directory.Object, error) {
 	o := directory.Object{Kind: directory.Person, ID: f.entry.id}
 	begin := len(f.slab)
-	for i := range f.columns {
-		c := &f.columns[i]
+	for i := range f.fields {
+		c := &f.fields[i]
 		v, err := c.get(f.entry)
 		if err != nil {
 			f.slab = f.slab[:begin]
@@ -96,7 +96,7 @@ func (f *userForm) translate() (directory.Object, error) {
 
 // incomplete reports whether the loaded entry lacks what every user has. It is then not the whole user, whatever was
 // promised, and what it does not mention must not count as cleared.
-func (f *userForm) incomplete() bool { return f.entry.values[f.login].Null() }
+func (f *userDecoder) incomplete() bool { return f.entry.values[f.login].Null() }
 
 // skuHandle is the handle of a licence by its product's id.
 func skuHandle(id string) string { return "sku:" + strings.ToLower(id) }
@@ -124,7 +124,7 @@ func holds(v jsonscan.Value) ([]directory.Link, error) {
 
 // managerOf returns the manager's id that the loaded entry states, empty for none, and whether it states anything.
 // A delta states the manager only where it changed: added ones plainly, former ones as removed.
-func (f *userForm) managerOf() (id string, stated bool, err error) {
+func (f *userDecoder) managerOf() (id string, stated bool, err error) {
 	if v := f.entry.values[f.managerWhole]; v != "" {
 		if v.Null() {
 			return "", true, nil
@@ -166,9 +166,9 @@ func withManager(links []directory.Link, manager string) []directory.Link {
 	return slices.Insert(links, 0, directory.Link{Type: directory.Manager, To: directory.IDHandle(manager)})
 }
 
-func (l *layout) firstPhone() column {
+func (l *schema) firstPhone() fieldDecoder {
 	slot := l.slot("businessPhones")
-	return column{field: directory.FieldPhone, get: func(e *entry) (directory.Value, error) {
+	return fieldDecoder{field: directory.FieldPhone, get: func(e *entry) (directory.Value, error) {
 		first := ""
 		err := texts("businessPhones", e.values[slot], func(s string) {
 			if first == "" {
@@ -181,9 +181,9 @@ func (l *layout) firstPhone() column {
 
 // mail is the primary address. In tenants for customers the property is empty, and the address that a user signs
 // in with, or else the first of the other ones, takes its place.
-func (l *layout) mail(customers bool) column {
+func (l *schema) mail(customers bool) fieldDecoder {
 	mail, identities, others := l.slot("mail"), l.slot("identities"), l.slot("otherMails")
-	return column{field: directory.FieldEmail, get: func(e *entry) (directory.Value, error) {
+	return fieldDecoder{field: directory.FieldEmail, get: func(e *entry) (directory.Value, error) {
 		v := e.values[mail]
 		if s, ok := v.Text(); ok && s != "" {
 			return directory.Text(s), nil
@@ -228,9 +228,9 @@ func signInMails(v jsonscan.Value, each func(string)) error {
 }
 
 // mails lists all addresses once, however each property spells them.
-func (l *layout) mails(customers bool) column {
+func (l *schema) mails(customers bool) fieldDecoder {
 	mail, proxies, others, identities := l.slot("mail"), l.slot("proxyAddresses"), l.slot("otherMails"), l.slot("identities")
-	return column{field: directory.FieldEmails, get: func(e *entry) (directory.Value, error) {
+	return fieldDecoder{field: directory.FieldEmails, get: func(e *entry) (directory.Value, error) {
 		var list []string
 		add := func(s string) {
 			if s != "" && !slices.ContainsFunc(list, func(t string) bool { return strings.EqualFold(s, t) }) {
@@ -258,9 +258,9 @@ func (l *layout) mails(customers bool) column {
 }
 
 // lastLogin is the last sign-in that went well, where the service tells them apart, else the last one of any kind.
-func (l *layout) lastLogin() column {
+func (l *schema) lastLogin() fieldDecoder {
 	slot := l.slot("signInActivity")
-	return column{field: directory.FieldLastLogin, get: func(e *entry) (directory.Value, error) {
+	return fieldDecoder{field: directory.FieldLastLogin, get: func(e *entry) (directory.Value, error) {
 		v := e.values[slot]
 		if v.Null() {
 			return directory.Null(), nil

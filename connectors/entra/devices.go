@@ -28,15 +28,15 @@ func (r *Reader) listDevices(ctx context.Context, p *plain) error {
 	if err != nil {
 		return err
 	}
-	form := newDeviceForm(r.sel.DeviceLastSeen)
+	decoder := newDeviceDecoder(r.sel.DeviceLastSeen)
 	return p.list(ctx, first, func(v jsonscan.Value) error {
-		if err := form.entry.load(v); err != nil {
-			p.refuse(form.entry.id, err)
+		if err := decoder.entry.load(v); err != nil {
+			p.refuse(decoder.entry.id, err)
 			return nil
 		}
-		o, err := form.translate()
+		o, err := decoder.translate()
 		if err != nil {
-			p.refuse(form.entry.id, err)
+			p.refuse(decoder.entry.id, err)
 			return nil
 		}
 		p.object(o)
@@ -44,19 +44,19 @@ func (r *Reader) listDevices(ctx context.Context, p *plain) error {
 	}, nil)
 }
 
-// deviceForm translates managed devices.
-type deviceForm struct {
-	layout  layout
-	columns []column
-	entry   *entry
-	user    int // slot of userId
+// deviceDecoder translates managed devices.
+type deviceDecoder struct {
+	schema schema
+	fields []fieldDecoder
+	entry  *entry
+	user   int // slot of userId
 }
 
-func newDeviceForm(lastSeen bool) *deviceForm {
-	f := &deviceForm{}
-	l := &f.layout
+func newDeviceDecoder(lastSeen bool) *deviceDecoder {
+	f := &deviceDecoder{}
+	l := &f.schema
 	f.user = l.slot("userId")
-	f.columns = []column{
+	f.fields = []fieldDecoder{
 		l.text(directory.FieldName, "deviceName"),
 		l.text(directory.FieldSerialNumber, "serialNumber"),
 		l.text(directory.FieldManufacturer, "manufacturer"),
@@ -70,9 +70,9 @@ func newDeviceForm(lastSeen bool) *deviceForm {
 		l.time(directory.FieldCreated, "enrolledDateTime"),
 	}
 	if lastSeen {
-		f.columns = append(f.columns, l.time(directory.FieldLastSeen, "lastSyncDateTime"))
+		f.fields = append(f.fields, l.time(directory.FieldLastSeen, "lastSyncDateTime"))
 	}
-	slices.SortFunc(f.columns, func(a, b column) int { return strings.Compare(a.field, b.field) })
+	slices.SortFunc(f.fields, func(a, b fieldDecoder) int { return strings.Compare(a.field, b.field) })
 	f.entry = newEntry(l)
 	return f
 }
@@ -80,9 +80,9 @@ func newDeviceForm(lastSeen bool) *deviceForm {
 // nobody is how some services spell that a device has no user.
 const nobody = "00000000-0000-0000-0000-000000000000"
 
-func (f *deviceForm) translate() (directory.Object, error) {
+func (f *deviceDecoder) translate() (directory.Object, error) {
 	o := directory.Object{Kind: directory.Device, ID: f.entry.id}
-	for _, c := range f.columns {
+	for _, c := range f.fields {
 		v, err := c.get(f.entry)
 		if err != nil {
 			return o, err

@@ -66,26 +66,26 @@ func (r *Reader) listUsers(ctx context.Context, p *plain) error {
 	if err != nil {
 		return err
 	}
-	form := newUserForm(&r.sel)
+	decoder := newUserDecoder(&r.sel)
 	err = p.list(ctx, first, func(v jsonscan.Value) error {
-		if err := form.entry.load(v); err != nil {
-			p.refuse(form.entry.id, err)
+		if err := decoder.entry.load(v); err != nil {
+			p.refuse(decoder.entry.id, err)
 			return nil
 		}
-		o, err := form.translate()
-		if err == nil && form.manager {
+		o, err := decoder.translate()
+		if err == nil && decoder.manager {
 			var manager string
-			manager, _, err = form.managerOf()
+			manager, _, err = decoder.managerOf()
 			o.Links = withManager(o.Links, manager)
 		}
 		if err != nil {
-			p.refuse(form.entry.id, err)
+			p.refuse(decoder.entry.id, err)
 			return nil
 		}
 		p.object(o)
 		return nil
 	}, func(ctx context.Context) error {
-		defer form.reset()
+		defer decoder.reset()
 		return p.photos(ctx)
 	})
 	if err == nil && r.client.pace != nil {
@@ -103,17 +103,17 @@ func (r *Reader) listGroups(ctx context.Context, p *plain) error {
 	if err != nil {
 		return err
 	}
-	form := newGroupForm()
+	decoder := newGroupDecoder()
 	var ids []string
 	return p.list(ctx, first, func(v jsonscan.Value) error {
-		if err := form.entry.load(v); err != nil {
-			p.refuse(form.entry.id, err)
+		if err := decoder.entry.load(v); err != nil {
+			p.refuse(decoder.entry.id, err)
 			return nil
 		}
-		ids = append(ids, form.entry.id)
-		o, err := form.translate(false)
+		ids = append(ids, decoder.entry.id)
+		o, err := decoder.translate(false)
 		if err != nil {
-			p.refuse(form.entry.id, err)
+			p.refuse(decoder.entry.id, err)
 			return nil
 		}
 		p.object(o)
