@@ -13,13 +13,13 @@ import (
 	"dirsyncd/connectors/internal/rest"
 )
 
-// chain follows the links of one listing from page to page and notices when they go wrong: a link that was
+// pager follows the links of one listing from page to page and notices when they go wrong: a link that was
 // followed before, pages that bring nothing new without end, an answer that is neither the last nor names a next.
-type chain struct {
+type pager struct {
 	client *Client
 	op     string
 	prefer string
-	// round: the chain ends with a delta link; otherwise it ends where no link follows.
+	// round: the listing ends with a delta link; otherwise it ends where no link follows.
 	round bool
 
 	at    *url.URL // the next page; nil after the last
@@ -31,15 +31,15 @@ type chain struct {
 	stale int
 }
 
-func (c *Client) chain(op string, first *url.URL, round bool, prefer string) *chain {
-	return &chain{
+func (c *Client) pager(op string, first *url.URL, round bool, prefer string) *pager {
+	return &pager{
 		client: c, op: op, prefer: prefer, round: round, at: first,
 		seed: maphash.MakeSeed(), links: map[uint64]struct{}{}, pages: map[uint64]struct{}{},
 	}
 }
 
 // next fetches the next page and returns its list.
-func (n *chain) next(ctx context.Context) (jsonscan.Value, error) {
+func (n *pager) next(ctx context.Context) (jsonscan.Value, error) {
 	if err := context.Cause(ctx); err != nil {
 		return "", err
 	}
@@ -76,7 +76,7 @@ func (n *chain) next(ctx context.Context) (jsonscan.Value, error) {
 
 // own looks at a refusal of a link that the service gave in this very listing. Nothing that somebody here could
 // change is the reason, so the listing is worth beginning anew.
-func (n *chain) own(err error) error {
+func (n *pager) own(err error) error {
 	g, ok := asGraph(err)
 	if len(n.links) == 1 || !ok || !g.refusesLink() || fault.ClassOf(err) == fault.CursorExpired {
 		return err
@@ -85,7 +85,7 @@ func (n *chain) own(err error) error {
 }
 
 // progress watches that pages bring something new. Empty ones and repeated ones are lawful, but not for ever.
-func (n *chain) progress(value jsonscan.Value) error {
+func (n *pager) progress(value jsonscan.Value) error {
 	if len(value) > 2 && n.note(n.pages, string(value)) {
 		n.stale = 0
 		return nil
@@ -97,7 +97,7 @@ func (n *chain) progress(value jsonscan.Value) error {
 }
 
 // note adds a text to a set and reports whether it is new there.
-func (n *chain) note(set map[uint64]struct{}, text string) bool {
+func (n *pager) note(set map[uint64]struct{}, text string) bool {
 	h := maphash.String(n.seed, text)
 	_, known := set[h]
 	set[h] = struct{}{}
@@ -105,9 +105,9 @@ func (n *chain) note(set map[uint64]struct{}, text string) bool {
 }
 
 // last reports whether the page that next returned was the last one.
-func (n *chain) last() bool { return n.at == nil }
+func (n *pager) last() bool { return n.at == nil }
 
-func (n *chain) odd(err error) error {
+func (n *pager) odd(err error) error {
 	return &fault.Error{
 		Class: fault.Transient, Op: n.op, Where: n.client.graph.Host, Err: err,
 		Hint: "nothing was removed on its account; if it stays so, ask Microsoft's support",

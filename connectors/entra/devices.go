@@ -23,7 +23,7 @@ func deviceProperties(lastSeen bool) []string {
 }
 
 // listDevices lists Intune's devices. There is no change tracking for them.
-func (r *Reader) listDevices(ctx context.Context, p *plain) error {
+func (r *Reader) listDevices(ctx context.Context, p *listReading) error {
 	first, err := r.client.requests.managedDevices(deviceProperties(r.sel.DeviceLastSeen), most)
 	if err != nil {
 		return err

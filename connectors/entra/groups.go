@@ -212,7 +212,7 @@ func (r *Reader) eachID(ctx context.Context, op string, first *url.URL, each fun
 	l := &schema{}
 	kind := l.slot("@odata.type")
 	e := newEntry(l)
-	n := r.client.chain(op, first, false, "")
+	n := r.client.pager(op, first, false, "")
 	for {
 		page, err := n.next(ctx)
 		if err != nil {

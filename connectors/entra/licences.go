@@ -12,7 +12,7 @@ import (
 )
 
 // listLicences lists what the tenant has bought: one object per product.
-func (r *Reader) listLicences(ctx context.Context, p *plain) error {
+func (r *Reader) listLicences(ctx context.Context, p *listReading) error {
 	first, err := r.client.requests.subscribedSKUs()
 	if err != nil {
 		return err

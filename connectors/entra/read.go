@@ -98,7 +98,7 @@ func (r *Reader) Read(ctx context.Context, req connectors.Request, emit func(*co
 }
 
 func (r *Reader) list(ctx context.Context, op string, s *connectors.Stream, req connectors.Request, emit func(*connectors.Page) error) error {
-	p := r.newPlain(op, s.Kinds[0], req, emit)
+	p := r.newListReading(op, s.Kinds[0], req, emit)
 	p.untracked = s.Delta
 	switch s.Name {
 	case streamUsers:

@@ -93,7 +93,7 @@ func (g *reading) round(ctx context.Context, begin *url.URL, prefer string, take
 			g.built.remove(id) // what the first round could not say; a page that knows better replaces it
 		}
 	}
-	n := g.r.client.chain(g.op, begin, true, prefer)
+	n := g.r.client.pager(g.op, begin, true, prefer)
 	for first := true; ; first = false {
 		list, err := n.next(ctx)
 		if err != nil {

@@ -10,24 +10,24 @@ import (
 	"dirsyncd/sync/directory"
 )
 
-// plain is one read of a list that tracks no changes: everything, every time.
-type plain struct {
+// listReading is one read of a list that tracks no changes: everything, every time.
+type listReading struct {
 	*reading
-	chain *chain
+	pager *pager
 	// untracked: the stream promises changes, and the tenant has none. The cursor says so.
 	untracked bool
 }
 
-func (r *Reader) newPlain(op string, kind directory.Kind, req connectors.Request, emit func(*connectors.Page) error) *plain {
-	return &plain{reading: r.newReading(op, kind, req, emit)}
+func (r *Reader) newListReading(op string, kind directory.Kind, req connectors.Request, emit func(*connectors.Page) error) *listReading {
+	return &listReading{reading: r.newReading(op, kind, req, emit)}
 }
 
 // list reads the list from its first page. take puts an element into the page; after, when there is one, is
 // called at the end of each page.
-func (p *plain) list(ctx context.Context, first *url.URL, take func(jsonscan.Value) error, after func(context.Context) error) error {
-	p.chain = p.r.client.chain(p.op, first, false, "")
+func (p *listReading) list(ctx context.Context, first *url.URL, take func(jsonscan.Value) error, after func(context.Context) error) error {
+	p.pager = p.r.client.pager(p.op, first, false, "")
 	for {
-		list, err := p.chain.next(ctx)
+		list, err := p.pager.next(ctx)
 		if err != nil {
 			return err
 		}
@@ -39,7 +39,7 @@ func (p *plain) list(ctx context.Context, first *url.URL, take func(jsonscan.Val
 				return err
 			}
 		}
-		if !p.chain.last() {
+		if !p.pager.last() {
 			if err := p.send(ctx, nil, false, false); err != nil {
 				return err
 			}
@@ -57,7 +57,7 @@ func (p *plain) list(ctx context.Context, first *url.URL, take func(jsonscan.Val
 const pageOfSignIns = 120
 
 // listUsers lists people where changes are not tracked, or with what is no part of change tracking.
-func (r *Reader) listUsers(ctx context.Context, p *plain) error {
+func (r *Reader) listUsers(ctx context.Context, p *listReading) error {
 	top := int32(most)
 	if r.sel.SignInActivity {
 		top = pageOfSignIns
@@ -98,7 +98,7 @@ func (r *Reader) listUsers(ctx context.Context, p *plain) error {
 const groupsPerPage = 50
 
 // listGroups lists groups, and the members of each, where changes are not tracked.
-func (r *Reader) listGroups(ctx context.Context, p *plain) error {
+func (r *Reader) listGroups(ctx context.Context, p *listReading) error {
 	first, err := r.client.requests.groupList(groupProperties(), groupsPerPage)
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func (r *Reader) listGroups(ctx context.Context, p *plain) error {
 			if err != nil {
 				// A group that was deleted since the list was made is an error, too: the next read does
 				// not list it.
-				return p.chain.odd(fmt.Errorf("members of a listed group: %w", err))
+				return p.pager.odd(fmt.Errorf("members of a listed group: %w", err))
 			}
 			p.built.whole(id, members)
 		}

@@ -185,7 +185,7 @@ func (r *Reader) eachUserOf(ctx context.Context, op string, ids map[string]struc
 		if err != nil {
 			return err
 		}
-		n := r.client.chain(op, first, false, "")
+		n := r.client.pager(op, first, false, "")
 		decoder := newUserDecoder(sel)
 		for more := true; more; more = !n.last() {
 			list, err := n.next(ctx)

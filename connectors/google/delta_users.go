@@ -162,7 +162,7 @@ func (l *lookup) foreign(err error) error {
 // living: the list may be older than an undeletion.
 func (l *lookup) deleted(ctx context.Context, from time.Time) error {
 	var graves []string
-	c := &chain{
+	c := &pager{
 		op: l.op, restart: func() { graves = nil }, entries: func(d *document) []json.RawMessage { return d.Users },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return ask(ctx, "list users", func(ctx context.Context) error {

@@ -94,7 +94,7 @@ func (r *reading) devices(ctx context.Context, idKey string, entries func(*docum
 	translate func(json.RawMessage) (directory.Object, error), call func(ctx context.Context, token string) error,
 ) error {
 	pages := 0
-	c := &chain{
+	c := &pager{
 		op: r.op, entries: entries,
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return ask(ctx, "list devices", func(ctx context.Context) error { return call(ctx, token) })

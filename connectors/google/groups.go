@@ -77,7 +77,7 @@ type groupReading struct {
 // list of their own, so that some are read ahead.
 func (r *reading) fullGroups(ctx context.Context) error {
 	g := &groupReading{reading: r, page: &connectors.Page{}, done: map[string]bool{}, last: map[string]bool{}}
-	c := &chain{
+	c := &pager{
 		op: r.op, entries: func(d *document) []json.RawMessage { return d.Groups },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return g.askGroups(ctx, token, groupPage, "ASCENDING")
@@ -252,7 +252,7 @@ func (r *reading) roster(ctx context.Context, x *group) (roster, error) {
 
 // members fills in the complete list of a group's direct members.
 func (r *reading) members(ctx context.Context, one *roster) error {
-	c := &chain{
+	c := &pager{
 		op: r.op, entries: func(d *document) []json.RawMessage { return d.Members },
 		restart: func() { one.handles = nil },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {

@@ -53,7 +53,7 @@ func (r *reading) readReseller(ctx context.Context) error {
 
 // subscriptions lists everything that the reseller has sold. restart is told that everything comes again.
 func (r *reading) subscriptions(ctx context.Context, restart func(), take func(entries []json.RawMessage) error) error {
-	c := &chain{
+	c := &pager{
 		op: r.op, restart: restart, take: take, entries: func(d *document) []json.RawMessage { return d.Subscriptions },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return r.askSubscriptions(ctx, token, subscriptionPage)

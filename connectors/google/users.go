@@ -70,7 +70,7 @@ func (l *userListing) wholeCustomer() bool {
 
 func (l *userListing) list(ctx context.Context, query string) error {
 	l.last, l.lastEmail = map[string]bool{}, ""
-	c := &chain{
+	c := &pager{
 		op: l.op, entries: func(d *document) []json.RawMessage { return d.Users },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return l.askUsers(ctx, query, token, userPage, "ASCENDING")

@@ -16,9 +16,9 @@ const (
 	mostEmpty = 50
 )
 
-// chain follows the pages of one list. It ends when a page without a token for the next one was decoded; every
+// pager follows the pages of one list. It ends when a page without a token for the next one was decoded; every
 // other way out is an error.
-type chain struct {
+type pager struct {
 	op string
 	// fetch asks for one page; the token of the first is empty.
 	fetch func(ctx context.Context, token string) ([]byte, error)
@@ -30,7 +30,7 @@ type chain struct {
 	take func(entries []json.RawMessage) error
 }
 
-func (c *chain) follow(ctx context.Context) error {
+func (c *pager) follow(ctx context.Context) error {
 	tokens, firsts := map[string]bool{}, map[string]int{}
 	restarts, empty, token := 0, 0, ""
 	for {
@@ -80,7 +80,7 @@ func (c *chain) follow(ctx context.Context) error {
 	}
 }
 
-func (c *chain) circle(what string) error {
+func (c *pager) circle(what string) error {
 	return &fault.Error{
 		Class: fault.Transient, Op: c.op, Err: fmt.Errorf("the listing does not end: %s", what),
 		Hint: "nothing was concluded from it; if it stays so, tell Google's support",
