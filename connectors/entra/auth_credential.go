@@ -205,16 +205,16 @@ func NewTokenClient(o TokenClientOptions) *http.Client {
 		},
 		Explain: explainToken,
 	})
-	return &http.Client{Transport: keeping{t}, CheckRedirect: rest.NoRedirects}
+	return &http.Client{Transport: capturing{t}, CheckRedirect: rest.NoRedirects}
 }
 
-// keeping lets whoever asked for a token know what went wrong beneath.
-type keeping struct{ below http.RoundTripper }
+// capturing lets whoever asked for a token know what went wrong beneath.
+type capturing struct{ below http.RoundTripper }
 
-func (k keeping) RoundTrip(req *http.Request) (*http.Response, error) {
+func (k capturing) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := k.below.RoundTrip(req)
 	var f *fault.Error
 	errors.As(err, &f)
-	keep(req.Context(), err == nil && req.Method == http.MethodPost, f) // a GET is for metadata
+	capture(req.Context(), err == nil && req.Method == http.MethodPost, f) // a GET is for metadata
 	return resp, err
 }

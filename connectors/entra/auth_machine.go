@@ -61,6 +61,6 @@ func (machineKeeping) Do(req *policy.Request) (*http.Response, error) {
 	default:
 		f = nil
 	}
-	keep(req.Raw().Context(), err == nil && resp.StatusCode/100 == 2, f)
+	capture(req.Raw().Context(), err == nil && resp.StatusCode/100 == 2, f)
 	return resp, err
 }

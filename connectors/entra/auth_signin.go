@@ -23,8 +23,8 @@ const opSignIn = "sign in"
 // of NewTokenClient.
 func getToken(ctx context.Context, cred azcore.TokenCredential, o policy.TokenRequestOptions) (tokens.Token, error) {
 	// The libraries below wrap errors in texts and answers; what the transport has classified is kept here.
-	var kept keeper
-	token, err := cred.GetToken(context.WithValue(ctx, keeperKey{}, &kept), o)
+	var kept errorCapture
+	token, err := cred.GetToken(context.WithValue(ctx, captureKey{}, &kept), o)
 	switch {
 	case err != nil:
 		return tokens.Token{}, kept.explain(ctx, err)
@@ -36,19 +36,19 @@ func getToken(ctx context.Context, cred azcore.TokenCredential, o policy.TokenRe
 
 var errNoToken = errors.New("the answer holds no token")
 
-// keeper remembers how the last request beneath a credential went.
-type keeper struct {
+// errorCapture remembers how the last request beneath a credential went.
+type errorCapture struct {
 	mu sync.Mutex
 	// answered: it was answered with what should be a token.
 	answered bool
 	f        *fault.Error
 }
 
-type keeperKey struct{}
+type captureKey struct{}
 
-// keep tells whoever asked for the token how a request went.
-func keep(ctx context.Context, answered bool, f *fault.Error) {
-	k, ok := ctx.Value(keeperKey{}).(*keeper)
+// capture tells whoever asked for the token how a request went.
+func capture(ctx context.Context, answered bool, f *fault.Error) {
+	k, ok := ctx.Value(captureKey{}).(*errorCapture)
 	if !ok {
 		return
 	}
@@ -59,7 +59,7 @@ func keep(ctx context.Context, answered bool, f *fault.Error) {
 
 // explain classifies a failure to get a token. Credentials that were refused are left alone for hours, so nothing
 // else counts as a refusal. The texts of the libraries may quote whole answers, so they are not passed on.
-func (k *keeper) explain(ctx context.Context, err error) error {
+func (k *errorCapture) explain(ctx context.Context, err error) error {
 	if ctxErr := context.Cause(ctx); ctxErr != nil {
 		return ctxErr
 	}

@@ -136,7 +136,7 @@ func (l *lookup) byAddress(ctx context.Context, list []string) error {
 		user *user
 		raw  json.RawMessage
 	}
-	return inOrder(ctx, len(list), l.connector.cfg.Parallel, func(ctx context.Context, i int) (found, error) {
+	return orderedParallel(ctx, len(list), l.connector.cfg.Parallel, func(ctx context.Context, i int) (found, error) {
 		u, raw, err := l.getUser(ctx, list[i])
 		return found{u, raw}, l.foreign(err)
 	}, func(i int, f found) error {
@@ -203,7 +203,7 @@ func (l *lookup) deleted(ctx context.Context, from time.Time) error {
 		user *user
 		raw  json.RawMessage
 	}
-	return inOrder(ctx, len(graves), l.connector.cfg.Parallel, func(ctx context.Context, i int) (found, error) {
+	return orderedParallel(ctx, len(graves), l.connector.cfg.Parallel, func(ctx context.Context, i int) (found, error) {
 		if l.user[graves[i]] != nil {
 			return found{}, nil
 		}

@@ -141,7 +141,7 @@ func (g *groupReading) take(ctx context.Context, entries []json.RawMessage) erro
 			list = append(list, x)
 		}
 	}
-	err := inOrder(ctx, len(list), g.connector.cfg.Parallel, func(ctx context.Context, i int) (roster, error) {
+	err := orderedParallel(ctx, len(list), g.connector.cfg.Parallel, func(ctx context.Context, i int) (roster, error) {
 		return g.roster(ctx, list[i])
 	}, func(i int, one roster) error {
 		g.done[list[i].ID] = true

@@ -184,7 +184,7 @@ func (r *reading) fullCustomers(ctx context.Context) error {
 		page = &connectors.Page{}
 		return r.emit(full)
 	}
-	err = inOrder(ctx, len(ids), r.connector.cfg.Parallel, func(ctx context.Context, i int) (answered, error) {
+	err = orderedParallel(ctx, len(ids), r.connector.cfg.Parallel, func(ctx context.Context, i int) (answered, error) {
 		body, err := r.askResold(ctx, ids[i])
 		if unreadable(err) {
 			return answered{refused: err}, nil

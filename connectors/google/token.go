@@ -87,7 +87,7 @@ func (p *party) identity() string {
 
 // fetch gets a token.
 func (g *grant) fetch(ctx context.Context, _ string) (tokens.Token, error) {
-	w := &witness{base: g.base, ctx: ctx}
+	w := &errorCapture{base: g.base, ctx: ctx}
 	got, err := g.source(context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: w})).Token()
 	if err != nil {
 		return tokens.Token{}, g.refused(ctx, w.err, err)
@@ -130,14 +130,14 @@ func (g *grant) grantee() string {
 	return "client " + g.client + " the scopes "
 }
 
-// witness gives requests for tokens the context of the call that needs one, and keeps the error.
-type witness struct {
+// errorCapture gives requests for tokens the context of the call that needs one, and keeps the error.
+type errorCapture struct {
 	base http.RoundTripper
 	ctx  context.Context //nolint:containedctx // the library takes no context with a request
 	err  error
 }
 
-func (w *witness) RoundTrip(req *http.Request) (*http.Response, error) {
+func (w *errorCapture) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := w.base.RoundTrip(req.WithContext(w.ctx))
 	w.err = err
 	return resp, err

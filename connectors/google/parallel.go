@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// inOrder fetches n things with several requests on their way at once, and hands them over one after the other in
+// orderedParallel fetches n things with several requests on their way at once, and hands them over one after the other in
 // their order, on the caller's goroutine. No more than parallel results wait at any time. The first error, of either
 // function, ends it; when it returns, none of its goroutines is left.
-func inOrder[T any](ctx context.Context, n, parallel int, fetch func(ctx context.Context, i int) (T, error), take func(i int, v T) error) error {
+func orderedParallel[T any](ctx context.Context, n, parallel int, fetch func(ctx context.Context, i int) (T, error), take func(i int, v T) error) error {
 	type result struct {
 		value T
 		err   error
