@@ -58,7 +58,7 @@ func BenchmarkDecodeUsers(b *testing.B) {
 	b.ReportAllocs()
 	people := 0
 	for b.Loop() {
-		d, err := parseDocument("read users", body)
+		d, err := parseListPage("read users", body)
 		if err != nil {
 			b.Fatal(err)
 		}

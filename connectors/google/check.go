@@ -108,13 +108,13 @@ type trialOf struct {
 
 func (a *account) trials(r *reading) []trialOf {
 	cfg := &a.connector.cfg
-	count := func(entries func(*document) []json.RawMessage, fetch func(ctx context.Context) ([]byte, error)) func(ctx context.Context) (int, error) {
+	count := func(entries func(*listPage) []json.RawMessage, fetch func(ctx context.Context) ([]byte, error)) func(ctx context.Context) (int, error) {
 		return func(ctx context.Context) (int, error) {
 			body, err := fetch(ctx)
 			if err != nil {
 				return 0, err
 			}
-			d, err := parseDocument("check", body)
+			d, err := parseListPage("check", body)
 			if err != nil {
 				return 0, err
 			}
@@ -129,7 +129,7 @@ func (a *account) trials(r *reading) []trialOf {
 			subject, hint = "users matching "+query, "no account matches: see users.org_units and users.query"
 		}
 		list = append(list, trialOf{subject: subject, scopes: userScopes(), hint: hint, try: count(
-			func(d *document) []json.RawMessage { return d.Users },
+			func(d *listPage) []json.RawMessage { return d.Users },
 			func(ctx context.Context) ([]byte, error) { return l.askUsers(ctx, query, "", 1, "ASCENDING") })})
 	}
 	if cfg.Groups.Read {
@@ -139,7 +139,7 @@ func (a *account) trials(r *reading) []trialOf {
 			if err != nil {
 				return 0, err
 			}
-			d, err := parseDocument("check", body)
+			d, err := parseListPage("check", body)
 			if err != nil || len(d.Groups) == 0 {
 				return 0, err
 			}
@@ -153,7 +153,7 @@ func (a *account) trials(r *reading) []trialOf {
 	}
 	if cfg.Events != eventsOff {
 		list = append(list, trialOf{subject: "audit log", scopes: eventScopes(), optional: cfg.Events != eventsOn, try: count(
-			func(d *document) []json.RawMessage { return d.Items },
+			func(d *listPage) []json.RawMessage { return d.Items },
 			func(ctx context.Context) ([]byte, error) { return r.askLog(ctx, r.began.Add(-24*time.Hour), "", 1) })})
 	}
 	for _, product := range cfg.Licences.Products {
@@ -181,7 +181,7 @@ func (a *account) deviceTrials(r *reading) []trialOf {
 			if err != nil {
 				return 0, err
 			}
-			d, err := parseDocument("check", body)
+			d, err := parseListPage("check", body)
 			if err != nil {
 				return 0, err
 			}

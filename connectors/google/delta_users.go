@@ -163,7 +163,7 @@ func (l *lookup) foreign(err error) error {
 func (l *lookup) deleted(ctx context.Context, from time.Time) error {
 	var graves []string
 	c := &pager{
-		op: l.op, restart: func() { graves = nil }, entries: func(d *document) []json.RawMessage { return d.Users },
+		op: l.op, restart: func() { graves = nil }, entries: func(d *listPage) []json.RawMessage { return d.Users },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return ask(ctx, "list users", func(ctx context.Context) error {
 				call := l.reading.users.Users.List().Context(ctx).Customer(l.customer).ShowDeleted("true").MaxResults(userPage)

@@ -66,7 +66,7 @@ func (r *reading) readLog(ctx context.Context, c cursor) (*log, error) {
 	restart := func() { l.news, l.marks = nil, map[uint64]time.Time{} }
 	restart()
 	list := &pager{
-		op: r.op, restart: restart, entries: func(d *document) []json.RawMessage { return d.Items },
+		op: r.op, restart: restart, entries: func(d *listPage) []json.RawMessage { return d.Items },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return r.askLog(ctx, l.from, token, eventPage)
 		},

@@ -78,7 +78,7 @@ type groupReading struct {
 func (r *reading) fullGroups(ctx context.Context) error {
 	g := &groupReading{reading: r, page: &connectors.Page{}, done: map[string]bool{}, last: map[string]bool{}}
 	c := &pager{
-		op: r.op, entries: func(d *document) []json.RawMessage { return d.Groups },
+		op: r.op, entries: func(d *listPage) []json.RawMessage { return d.Groups },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return g.askGroups(ctx, token, groupPage, "ASCENDING")
 		},
@@ -183,7 +183,7 @@ func (g *groupReading) probe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d, err := parseDocument(g.op, body)
+	d, err := parseListPage(g.op, body)
 	if err != nil {
 		return err
 	}
@@ -253,7 +253,7 @@ func (r *reading) roster(ctx context.Context, x *group) (roster, error) {
 // members fills in the complete list of a group's direct members.
 func (r *reading) members(ctx context.Context, one *roster) error {
 	c := &pager{
-		op: r.op, entries: func(d *document) []json.RawMessage { return d.Members },
+		op: r.op, entries: func(d *listPage) []json.RawMessage { return d.Members },
 		restart: func() { one.handles = nil },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return ask(ctx, "list members", func(ctx context.Context) error {

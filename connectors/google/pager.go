@@ -23,7 +23,7 @@ type pager struct {
 	// fetch asks for one page; the token of the first is empty.
 	fetch func(ctx context.Context, token string) ([]byte, error)
 	// entries picks the list out of a page.
-	entries func(*document) []json.RawMessage
+	entries func(*listPage) []json.RawMessage
 	// restart is told that the listing begins anew: what came so far comes again. Nil: it makes no difference.
 	restart func()
 	// take gets every page.
@@ -51,7 +51,7 @@ func (c *pager) follow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		page, err := parseDocument(c.op, body)
+		page, err := parseListPage(c.op, body)
 		if err != nil {
 			return err
 		}

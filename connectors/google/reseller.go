@@ -54,7 +54,7 @@ func (r *reading) readReseller(ctx context.Context) error {
 // subscriptions lists everything that the reseller has sold. restart is told that everything comes again.
 func (r *reading) subscriptions(ctx context.Context, restart func(), take func(entries []json.RawMessage) error) error {
 	c := &pager{
-		op: r.op, restart: restart, take: take, entries: func(d *document) []json.RawMessage { return d.Subscriptions },
+		op: r.op, restart: restart, take: take, entries: func(d *listPage) []json.RawMessage { return d.Subscriptions },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return r.askSubscriptions(ctx, token, subscriptionPage)
 		},
@@ -237,7 +237,7 @@ func (r *reading) trialOfReseller() trialOf {
 			if err != nil {
 				return 0, err
 			}
-			d, err := parseDocument("check", body)
+			d, err := parseListPage("check", body)
 			if err != nil {
 				return 0, err
 			}

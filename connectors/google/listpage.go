@@ -12,14 +12,14 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// document is a page of any of Google's lists. The list's key is absent when the list is empty.
-type document struct {
+// listPage is a page of any of Google's lists. The list's key is absent when the list is empty.
+type listPage struct {
 	Kind, Etag, NextPageToken                       string
 	Users, Groups, Members, Items, ChromeOS, Mobile []json.RawMessage
 	Subscriptions                                   []json.RawMessage
 }
 
-func (d *document) list(key string) *[]json.RawMessage {
+func (d *listPage) list(key string) *[]json.RawMessage {
 	switch key {
 	case "users":
 		return &d.Users
@@ -39,7 +39,7 @@ func (d *document) list(key string) *[]json.RawMessage {
 	return nil
 }
 
-func (d *document) text(key string) *string {
+func (d *listPage) text(key string) *string {
 	switch key {
 	case "kind":
 		return &d.Kind
@@ -51,17 +51,55 @@ func (d *document) text(key string) *string {
 	return nil
 }
 
-// parseDocument reads a page. Every list of Google's says what it is and carries an etag, also an empty one; a
+// parseListPage reads a page. Every list of Google's says what it is and carries an etag, also an empty one; a
 // document with neither is somebody else's, or a broken one, and is not taken for an empty list.
-func parseDocument(op string, body []byte) (*document, error) {
-	var d document
-	if err := splitDocument(body, d.list, d.text); err != nil {
+func parseListPage(op string, body []byte) (*listPage, error) {
+	var d listPage
+	if err := splitListPage(body, d.list, d.text); err != nil {
 		return nil, odd(op, fmt.Errorf("the answer is not a list as Google describes it: %w", shapeOnly(err)))
 	}
 	if d.Kind == "" && d.Etag == "" {
 		return nil, odd(op, errors.New("the answer 200 is a document, but not one of Google's lists"))
 	}
 	return &d, nil
+}
+
+// splitListPage finds the parts of a page without decoding them: the list under one of the keys as the bytes of its
+// entries, and the texts beside it. What is inside an entry is not looked at; decoding it finds what is wrong there.
+func splitListPage(body []byte, list func(key string) *[]json.RawMessage, text func(key string) *string) error {
+	s := jsonscan.Object(string(body))
+	for s.More() {
+		key := s.Name()
+		entries := list(key)
+		switch {
+		case entries == nil:
+			if err := beside(s.Value(), text(key)); err != nil {
+				return err
+			}
+		case *entries != nil:
+			// Either of the two would hide what the other lists.
+			return errors.New(key + " stands there twice")
+		case s.AtList():
+			*entries = []json.RawMessage{}
+			for e := range s.Elements {
+				*entries = append(*entries, body[s.At()-len(e):s.At()])
+			}
+		case s.Value() != "null":
+			return errors.New(key + " is no list")
+		}
+	}
+	return s.Err()
+}
+
+// beside takes what is no list of entries: a text that is wanted, or anything.
+func beside(v jsonscan.Value, text *string) error {
+	if text != nil {
+		return json.Unmarshal([]byte(v), text)
+	}
+	if !json.Valid([]byte(v)) {
+		return jsonscan.ErrBroken
+	}
+	return nil
 }
 
 // odd is the error for an answer that cannot be right. It is worth another try: such answers come from something
