@@ -328,11 +328,11 @@ func TestGroupVanishes(t *testing.T) {
 // TestBoth: however an expression is written, it stays one term.
 func TestBoth(t *testing.T) {
 	for _, own := range []string{`id eq "1" or id eq "2"`, "id eq \"1\"\nor id eq \"2\"", `(id eq "1")or(id eq "2")`} {
-		if got, want := both(own, `status eq "ACTIVE"`), "("+own+`) and status eq "ACTIVE"`; got != want {
+		if got, want := and(own, `status eq "ACTIVE"`), "("+own+`) and status eq "ACTIVE"`; got != want {
 			t.Errorf("%s", got)
 		}
 	}
-	if both("", "b") != "b" || both("a", "") != "a" || both(`origin eq "x"`, "b") != `origin eq "x" and b` {
+	if and("", "b") != "b" || and("a", "") != "a" || and(`origin eq "x"`, "b") != `origin eq "x" and b` {
 		t.Error("a term alone")
 	}
 }

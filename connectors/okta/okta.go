@@ -36,15 +36,15 @@ func Factory() connectors.Factory {
 
 // Connector reads one org.
 type Connector struct {
-	cfg    Config
-	env    connectors.Env
-	host   string
-	base   *http.Transport
-	sdk    *sdk.Client
-	tokens *tokens.Cache // nil with an API token
-	clock  *serverClock
-	users  *translator
-	ground ground
+	cfg        Config
+	env        connectors.Env
+	host       string
+	base       *http.Transport
+	sdk        *sdk.Client
+	tokens     *tokens.Cache // nil with an API token
+	clock      *serverClock
+	users      *translator
+	lastAccess rememberedAccess
 	// selfLinks: the org sends a Link header with lists that have a single page.
 	selfLinks atomic.Bool
 	// pageSize is how many entries are asked for at once: what Okta recommends for every list here.

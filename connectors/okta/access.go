@@ -11,14 +11,14 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// groundLasts is how long incremental reads rely on what was found out about the org.
-const groundLasts = time.Hour
+// accessLasts is how long incremental reads rely on what was found out about the org.
+const accessLasts = time.Hour
 
 // nameEveryone is the name of the group that Okta keeps by itself and that holds everybody.
 const nameEveryone = "Everyone"
 
-// footing is what a read stands on: which org answers, and how much of it the credentials show.
-type footing struct {
+// orgAccess is what a read stands on: which org answers, and how much of it the credentials show.
+type orgAccess struct {
 	org string
 	// everyone: the group Everyone is visible. Administrators of some groups only do not see it, and see a part
 	// of everything else, with no word from the org that it is a part.
@@ -27,36 +27,36 @@ type footing struct {
 	reader string
 }
 
-// ground remembers the footing for incremental reads.
-type ground struct {
+// rememberedAccess is the last one, for incremental reads.
+type rememberedAccess struct {
 	mu    sync.Mutex
-	known footing
+	known orgAccess
 	at    time.Time
 }
 
-// footing finds out on what a read stands. A full read always asks.
-func (c *Connector) footing(ctx context.Context, fresh bool) (footing, error) {
-	c.ground.mu.Lock()
-	known, at := c.ground.known, c.ground.at
-	c.ground.mu.Unlock()
-	if age := c.clock.local().Sub(at); !fresh && !at.IsZero() && age >= 0 && age < groundLasts {
+// orgAccess finds out on what a read stands. A full read always asks.
+func (c *Connector) orgAccess(ctx context.Context, fresh bool) (orgAccess, error) {
+	c.lastAccess.mu.Lock()
+	known, at := c.lastAccess.known, c.lastAccess.at
+	c.lastAccess.mu.Unlock()
+	if age := c.clock.local().Sub(at); !fresh && !at.IsZero() && age >= 0 && age < accessLasts {
 		return known, nil
 	}
-	var f footing
+	var a orgAccess
 	var err error
-	if f.org, err = c.orgID(ctx); err != nil {
-		return f, err
+	if a.org, err = c.orgID(ctx); err != nil {
+		return a, err
 	}
-	if f.reader, err = c.reader(ctx); err != nil {
-		return f, err
+	if a.reader, err = c.reader(ctx); err != nil {
+		return a, err
 	}
-	if f.everyone, err = c.seesEveryone(ctx); err != nil {
-		return f, err
+	if a.everyone, err = c.seesEveryone(ctx); err != nil {
+		return a, err
 	}
-	c.ground.mu.Lock()
-	defer c.ground.mu.Unlock()
-	c.ground.known, c.ground.at = f, c.clock.local()
-	return f, nil
+	c.lastAccess.mu.Lock()
+	defer c.lastAccess.mu.Unlock()
+	c.lastAccess.known, c.lastAccess.at = a, c.clock.local()
+	return a, nil
 }
 
 // orgID asks for the org's immutable id.
