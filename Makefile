@@ -3,12 +3,16 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LINT    ?= golangci-lint
 # How long each fuzz target runs.
 FUZZTIME ?= 5s
+# Where random changes of `make soak` begin: another one every time, and the one that failed to repeat a failure.
+ifndef SEED
+SEED := $(shell date +%s)
+endif
 # Further arguments of `go test`, such as -v or -json.
 TESTFLAGS ?=
 
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags timetzdata -ldflags "-s -w -X main.version=$(VERSION)"
 
-.PHONY: help build test fast lint fmt bench bench-million bench-against bench-tenants fuzz demo licences release clean
+.PHONY: help build test fast lint fmt bench bench-million bench-against bench-tenants fuzz soak demo licences release clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +51,12 @@ bench-tenants: ## a thousand tenants, some of which hang, in ten minutes
 
 fuzz: ## every fuzz target for FUZZTIME
 	./.ci/fuzz $(FUZZTIME)
+
+soak: ## random changes, faults and kills that nobody tried before; SEED=N repeats those of a failure
+	@echo "seed $(SEED)"
+	DIRSYNCD_SEED=$(SEED) DIRSYNCD_POINTS=10000 $(GO) test -count=1 -shuffle=$(SEED) -timeout 1h $(TESTFLAGS) \
+		-run 'Random|Incremental|KilledAnywhere|KilledAtAnyMoment|ThreeWeeks|DomainController' ./connectors/... ./cmd/dirsyncd/proof ./cmd/dirsyncd/e2e || \
+		{ echo "repeat with: make soak SEED=$(SEED)"; exit 1; }
 
 demo: ## the five-minute tour
 	$(GO) run ./cmd/dirsyncd demo

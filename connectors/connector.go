@@ -32,7 +32,8 @@ type Connector interface {
 	// returns one Tenant with an empty ID, without I/O.
 	Tenants(ctx context.Context) ([]Tenant, error)
 
-	// Read streams one stream of one tenant. emit is called once per page, in order, on the caller's
+	// Read streams one stream of one tenant. It needs no earlier call: another process may have listed the tenant and
+	// made the cursor. emit is called once per page, in order, on the caller's
 	// goroutine; the page and all it holds belong to emit until it returns, and may be reused after.
 	// An error from emit ends Read, which returns it unchanged. After an error of the source no page
 	// follows. The last page, and only that one, carries a Proof; a Read that returns nil without having
@@ -41,6 +42,9 @@ type Connector interface {
 	// In Full mode the pages list everything there is. In Delta mode they list what changed since the
 	// cursor was made. A cursor that the source no longer takes, or that was made under other settings, is
 	// a fault.CursorExpired error, before the first page.
+	//
+	// Read may be called for a tenant that this process never listed: who lists tenants and who reads one need not be
+	// the same. All that is known of the tenant is in the request.
 	Read(ctx context.Context, req Request, emit func(*Page) error) error
 
 	// Close releases what the connector holds. No other method may be running or follow.

@@ -59,6 +59,22 @@ func WithMeter(ctx context.Context, m *Meter) context.Context {
 // Requests returns how many there were.
 func (m *Meter) Requests() int { return int(m.requests.Load()) }
 
+type waitKey struct{}
+
+// WithWaits calls fn whenever something under a context is about to wait by itself: for the pace of a service, or before
+// it tries again. fn must return at once and may be called on any goroutine.
+func WithWaits(ctx context.Context, fn func()) context.Context {
+	return context.WithValue(ctx, waitKey{}, fn)
+}
+
+// Waits tells those who share places out that the caller will need none for a while. A connector calls it before every
+// wait that no answer of the source is expected to end; sources over HTTP do so by waiting with internal/rest.
+func Waits(ctx context.Context) {
+	if fn, ok := ctx.Value(waitKey{}).(func()); ok {
+		fn()
+	}
+}
+
 // New makes a factory whose functions know the connector's configuration type C. What it opens is guarded.
 func New[C any](name, summary string, defaults func() *C, open func(*C, Env) (Connector, error)) Factory {
 	return Factory{

@@ -9,6 +9,7 @@ package store
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"dirsyncd/sync/directory"
@@ -69,6 +70,20 @@ type Store interface {
 	// written to, it is or has what a new store has, nothing. Its cost follows the size of what it holds.
 	Scratch(ctx context.Context, parts ...Partition) (Store, error)
 	Close() error
+}
+
+// Snapshotter is a Store that can hand out all that it holds.
+type Snapshotter interface {
+	// Snapshot returns the state as it is now, in the form in which the store itself keeps it, to be read from its
+	// beginning to its end and closed. That may take long: it holds up nobody.
+	Snapshot(ctx context.Context) (io.ReadCloser, error)
+}
+
+// Verifier is a Store that can check what it holds.
+type Verifier interface {
+	// Verify reads everything and returns nil when it is what the store would have written. Otherwise the error is of class
+	// fault.Internal and names what is wrong, without personal data. No Update runs meanwhile.
+	Verify(ctx context.Context) error
 }
 
 // ErrLeaseLost is the cause of the end of a lease's context when somebody else may have taken over, and in the chain of

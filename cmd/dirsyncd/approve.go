@@ -5,10 +5,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/api"
 )
 
-func newApproveCommand(sh *shell) *cobra.Command {
+func newApproveCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "approve HASH",
 		Short: "let a held plan go ahead",
@@ -21,22 +21,22 @@ meanwhile, nothing is done and the command fails.
   dirsyncd plan --offline hq-ad
   dirsyncd approve 3f2a9c01d4`,
 		Args:              takes(1, 1, "the hash of a held plan"),
-		ValidArgsFunction: sh.completeHashes,
+		ValidArgsFunction: cli.completeHashes,
 	}
-	cmd.RunE = sh.with(toChange, func(ctx context.Context, ops control.Operations, args []string) error {
-		line := sh.progressLine()
-		line.show("applying the plan")
+	cmd.RunE = cli.with(toChange, func(ctx context.Context, ops api.Operations, args []string) error {
+		line := cli.progressLine()
+		line.Show("applying the plan")
 		result, err := ops.Approve(ctx, args[0])
-		line.clear()
+		line.Clear()
 		if err != nil {
 			return err
 		}
-		return sh.showResult(result)
+		return cli.showResult(result)
 	})
 	return cmd
 }
 
-func newDiscardCommand(sh *shell) *cobra.Command {
+func newDiscardCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "discard HASH",
 		Short: "throw a held plan away",
@@ -46,18 +46,18 @@ if the source then still says the same, the same plan is held again.
 Exit codes: 0 discarded, 1 failed, 2 wrong usage or no such plan.`,
 		Example:           `  dirsyncd discard 3f2a9c01d4`,
 		Args:              takes(1, 1, "the hash of a held plan"),
-		ValidArgsFunction: sh.completeHashes,
+		ValidArgsFunction: cli.completeHashes,
 	}
-	cmd.RunE = sh.with(toChange, func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = cli.with(toChange, func(ctx context.Context, ops api.Operations, args []string) error {
 		if err := ops.Discard(ctx, args[0]); err != nil {
 			return err
 		}
-		if sh.opts.json {
-			return sh.out.json(struct {
+		if cli.opts.json {
+			return cli.out.JSON(struct {
 				Discarded string `json:"discarded"`
 			}{args[0]})
 		}
-		sh.out.line("discarded %s; the next run reads the source in full", args[0])
+		cli.out.Line("discarded %s; the next run reads the source in full", args[0])
 		return nil
 	})
 	return cmd

@@ -10,10 +10,12 @@ import (
 	"github.com/robfig/cron/v3"
 	"github.com/spf13/cobra"
 
+	"dirsyncd/cmd/dirsyncd/term"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 )
 
-func newCheckCommand(sh *shell) *cobra.Command {
+func newCheckCommand(cli *cli) *cobra.Command {
 	var probing, printing bool
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -35,27 +37,27 @@ Exit codes: 0 good, 1 a probe failed, 2 the configuration has problems.`,
 		if probing && printing {
 			return misused(cmd, "--probe and --print exclude each other")
 		}
-		cfg, err := sh.loadConfig()
+		cfg, err := cli.loadConfig()
 		if err != nil {
-			return sh.reportProblems(err)
+			return cli.reportProblems(err)
 		}
 		if printing {
-			return sh.printConfig(cfg)
+			return cli.printConfig(cfg)
 		}
-		report := sh.reportOf(cfg)
-		if !sh.opts.json {
-			sh.showReport(report)
+		report := cli.reportOf(cfg)
+		if !cli.opts.json {
+			cli.showReport(report)
 		}
 		if probing {
 			ctx, stop := interruptible(cmd.Context())
 			defer stop()
-			if report.Probe, err = sh.runProbe(ctx, cfg); err != nil {
+			if report.Probe, err = cli.runProbe(ctx, cfg); err != nil {
 				return err
 			}
 			report.OK = probeOK(report.Probe)
 		}
-		if sh.opts.json {
-			if err := sh.out.json(report); err != nil {
+		if cli.opts.json {
+			if err := cli.out.JSON(report); err != nil {
 				return err
 			}
 		}
@@ -77,7 +79,7 @@ type checkReport struct {
 	Warnings    []config.Problem  `json:"warnings"`
 	Connections []checkConnection `json:"connections,omitempty"`
 	Targets     []checkTarget     `json:"targets,omitempty"`
-	Probe       []probeResult     `json:"probe,omitempty"`
+	Probe       []api.ProbeResult `json:"probe,omitempty"`
 }
 
 type checkConnection struct {
@@ -99,34 +101,34 @@ type checkTarget struct {
 }
 
 // reportProblems shows a configuration's problems as the result of the command, which they are.
-func (sh *shell) reportProblems(err error) error {
+func (cli *cli) reportProblems(err error) error {
 	var bad *config.Error
-	if !sh.opts.json || !errors.As(err, &bad) {
+	if !cli.opts.json || !errors.As(err, &bad) {
 		return err
 	}
 	report := checkReport{Problems: bad.Problems, Warnings: []config.Problem{}}
 	if len(bad.Problems) > 0 {
 		report.File = bad.Problems[0].File
 	}
-	if err := sh.out.json(report); err != nil {
+	if err := cli.out.JSON(report); err != nil {
 		return err
 	}
 	return exitStatus(exitUsage)
 }
 
-func (sh *shell) printConfig(cfg *config.Config) error {
-	if sh.opts.json {
-		return sh.out.json(json.Marshaler(cfg))
+func (cli *cli) printConfig(cfg *config.Config) error {
+	if cli.opts.json {
+		return cli.out.JSON(json.Marshaler(cfg))
 	}
 	text, err := cfg.Print()
 	if err != nil {
 		return err
 	}
-	sh.out.write(string(text))
+	cli.out.Raw(string(text))
 	return nil
 }
 
-func (sh *shell) reportOf(cfg *config.Config) *checkReport {
+func (cli *cli) reportOf(cfg *config.Config) *checkReport {
 	report := &checkReport{File: cfg.File, OK: true, Problems: []config.Problem{}}
 	report.Warnings = append([]config.Problem{}, cfg.Warnings...)
 	for i := range cfg.Connections {
@@ -134,7 +136,7 @@ func (sh *shell) reportOf(cfg *config.Config) *checkReport {
 		item := checkConnection{
 			Name: c.Name, Connector: c.Connector, Mapping: c.Mapping, Targets: c.Targets,
 			Schedule: c.Schedule, Full: c.Full, Timezone: c.Timezone.String(),
-			Next: sh.next(c.Incremental, c.Timezone), NextFull: sh.next(c.Complete, c.Timezone),
+			Next: cli.next(c.Incremental, c.Timezone), NextFull: cli.next(c.Complete, c.Timezone),
 		}
 		if c.Jitter > 0 {
 			item.Jitter = c.Jitter.String()
@@ -147,108 +149,108 @@ func (sh *shell) reportOf(cfg *config.Config) *checkReport {
 	return report
 }
 
-func (sh *shell) next(s cron.Schedule, zone *time.Location) time.Time {
+func (cli *cli) next(s cron.Schedule, zone *time.Location) time.Time {
 	if s == nil {
 		return time.Time{}
 	}
-	return s.Next(sh.now()).In(zone)
+	return s.Next(cli.now()).In(zone)
 }
 
-func (sh *shell) showReport(r *checkReport) {
-	out := sh.out
-	out.line("%s is good: %s, %s", r.File, many(len(r.Connections), "connection"), many(len(r.Targets), "target"))
-	out.line("")
-	parts := &table{columns: []column{shrink("CONNECTION"), left("CONNECTOR"), shrink("MAPPING"), left("TARGETS")}}
-	times := &table{columns: []column{shrink("CONNECTION"), left("READS"), shrink("WHEN"), left("NEXT")}}
+func (cli *cli) showReport(r *checkReport) {
+	out := cli.out
+	out.Line("%s is good: %s, %s", r.File, term.Many(len(r.Connections), "connection"), term.Many(len(r.Targets), "target"))
+	out.Line("")
+	parts := &term.Table{Columns: []term.Column{term.Shrink("CONNECTION"), term.Left("CONNECTOR"), term.Shrink("MAPPING"), term.Left("TARGETS")}}
+	times := &term.Table{Columns: []term.Column{term.Shrink("CONNECTION"), term.Left("READS"), term.Shrink("WHEN"), term.Left("NEXT")}}
 	for i := range r.Connections {
 		c := &r.Connections[i]
-		parts.add(c.Name, c.Connector, c.Mapping, strings.Join(c.Targets, ", "))
-		sh.addTimes(times, c)
+		parts.Add(c.Name, c.Connector, c.Mapping, strings.Join(c.Targets, ", "))
+		cli.addTimes(times, c)
 	}
-	out.table(parts)
-	out.line("")
-	out.table(times)
+	out.Table(parts)
+	out.Line("")
+	out.Table(times)
 	if len(r.Warnings) > 0 {
-		out.line("")
+		out.Line("")
 		for _, w := range r.Warnings {
-			out.paraStyled(yellow, "warning: ", problemText(w))
-			out.hint(w.Hint)
+			out.ParaStyled(term.Yellow, "warning: ", problemText(w))
+			out.Hint(w.Hint)
 		}
 	}
 }
 
 // addTimes adds a row for each of a connection's schedules.
-func (sh *shell) addTimes(t *table, c *checkConnection) {
+func (cli *cli) addTimes(t *term.Table, c *checkConnection) {
 	if c.Schedule == "" && c.Full == "" {
-		t.add(c.Name, "changes", scheduleWords(""), "`dirsyncd sync` or a signal")
+		t.Add(c.Name, "changes", term.Schedule(""), "`dirsyncd sync` or a signal")
 		return
 	}
 	name := c.Name
 	if c.Schedule != "" {
-		t.add(name, "changes", scheduleWords(c.Schedule), sh.moment(c.Next))
+		t.Add(name, "changes", term.Schedule(c.Schedule), cli.moment(c.Next))
 		name = ""
 	}
 	if c.Full != "" {
-		t.add(name, "all", scheduleWords(c.Full), sh.moment(c.NextFull))
+		t.Add(name, "all", term.Schedule(c.Full), cli.moment(c.NextFull))
 	}
 	if c.Jitter != "" {
-		t.remark(dim, "each starts up to "+c.Jitter+" later, at random")
+		t.Remark(term.Dim, "each starts up to "+c.Jitter+" later, at random")
 	}
 }
 
 // moment writes a time with its zone and how far away it is.
-func (sh *shell) moment(t time.Time) string {
+func (cli *cli) moment(t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
 	text := t.Format("Mon 2 Jan 15:04 MST")
-	if in := sh.ago(t); strings.HasPrefix(in, "in ") {
+	if in := cli.ago(t); strings.HasPrefix(in, "in ") {
 		text += " (" + in + ")"
 	}
 	return text
 }
 
 // runProbe asks sources and targets and shows what they said.
-func (sh *shell) runProbe(ctx context.Context, cfg *config.Config) ([]probeResult, error) {
-	line := sh.progressLine()
-	line.show("asking sources and targets")
-	results, err := sh.probe(ctx, cfg)
-	line.clear()
-	if err != nil || sh.opts.json {
+func (cli *cli) runProbe(ctx context.Context, cfg *config.Config) ([]api.ProbeResult, error) {
+	line := cli.progressLine()
+	line.Show("asking sources and targets")
+	results, err := cli.probe(ctx, cfg)
+	line.Clear()
+	if err != nil || cli.opts.json {
 		return results, err
 	}
 	for _, r := range results {
-		sh.out.line("")
-		sh.out.line("%s", sh.out.paint(bold, r.Kind+" "+r.Name))
+		cli.out.Line("")
+		cli.out.Line("%s", cli.out.Paint(term.Bold, r.Kind+" "+r.Name))
 		for _, f := range r.Findings {
 			text := f.Subject
 			if f.Detail != "" {
 				text += ": " + f.Detail
 			}
-			sh.finding(f.OK, text, f.Hint)
+			cli.finding(f.OK, text, f.Hint)
 		}
 		if r.Error != "" {
-			sh.finding(false, r.Error, r.Hint)
+			cli.finding(false, r.Error, r.Hint)
 		}
 		if r.Error == "" && len(r.Findings) == 0 {
-			sh.finding(true, "reachable", "")
+			cli.finding(true, "reachable", "")
 		}
 	}
 	return results, nil
 }
 
-func (sh *shell) finding(ok bool, text, hint string) {
+func (cli *cli) finding(ok bool, text, hint string) {
 	if ok {
-		sh.out.mark(green, "  OK    ", text)
+		cli.out.Mark(term.Green, "  OK    ", text)
 		return
 	}
-	sh.out.mark(red, "  FAIL  ", text)
+	cli.out.Mark(term.Red, "  FAIL  ", text)
 	if hint != "" {
-		sh.out.para("        → ", hint)
+		cli.out.Para("        → ", hint)
 	}
 }
 
-func probeOK(results []probeResult) bool {
+func probeOK(results []api.ProbeResult) bool {
 	for _, r := range results {
 		if r.Error != "" {
 			return false

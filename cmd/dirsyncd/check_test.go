@@ -3,15 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"dirsyncd/connectors"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/fault"
 )
 
 const goodConfig = `
@@ -136,8 +134,8 @@ func TestCheckProblems(t *testing.T) {
 }
 
 func TestCheckProbe(t *testing.T) {
-	answers := []probeResult{
-		{Name: "hq-ad", Kind: "connection", Findings: []connectors.Finding{
+	answers := []api.ProbeResult{
+		{Name: "hq-ad", Kind: "connection", Findings: []api.Finding{
 			{Subject: "server ldap://hq", OK: true, Detail: "answers"},
 			{Subject: "permission User.Read.All", Hint: "grant it in Entra and consent as an administrator of the tenant"},
 		}},
@@ -145,7 +143,7 @@ func TestCheckProbe(t *testing.T) {
 		{Name: "desk", Kind: "target", Error: "connect: desk.example.test: connection refused", Hint: "is it running?"},
 	}
 	c := withConfig(t, goodConfig)
-	c.probe = func(context.Context, *config.Config) ([]probeResult, error) { return answers, nil }
+	c.probe = func(context.Context, *config.Config) ([]api.ProbeResult, error) { return answers, nil }
 	if code := c.run("check", "--probe"); code != exitFailed {
 		t.Errorf("exit code %d", code)
 	}
@@ -164,14 +162,7 @@ func TestCheckProbe(t *testing.T) {
 	goldenFrom(t, "check-probe.txt", shown)
 }
 
-func TestProbeSaysAHintOnce(t *testing.T) {
-	r := probeResult{}.with(&fault.Error{Op: "check folder", Where: "/nonexist", Err: errors.New("no such folder"), Hint: "create the folder"})
-	if r.Error != "check folder: /nonexist: no such folder" || r.Hint != "create the folder" {
-		t.Errorf("%+v", r)
-	}
-}
-
-const cases = `
+const sampleCases = `
 mapping: staff
 cases:
   - name: a technician
@@ -189,7 +180,7 @@ cases:
 
 func TestRulesTest(t *testing.T) {
 	c := withConfig(t, goodConfig)
-	write(t, "cases.yaml", cases)
+	write(t, "cases.yaml", sampleCases)
 	if code := c.run("rules", "test", "cases.yaml"); code != exitFailed {
 		t.Errorf("exit code %d: %s", code, c.stderr.String())
 	}
@@ -240,35 +231,5 @@ func TestRulesList(t *testing.T) {
 	checkWidth(t, c.stdout.String())
 	if code := c.run("rules", "list", "--json"); code != exitClean || !json.Valid(c.stdout.Bytes()) {
 		t.Errorf("exit code %d, JSON %v", code, json.Valid(c.stdout.Bytes()))
-	}
-}
-
-func TestScheduleWords(t *testing.T) {
-	for spec, want := range map[string]string{
-		"":                       "only on demand",
-		"@every 5m":              "every 5m",
-		"@hourly":                "every hour",
-		"@daily":                 "every day at 00:00",
-		"* * * * *":              "every minute",
-		"*/15 * * * *":           "every 15 minutes",
-		"*/45 * * * *":           "cron */45 * * * *",
-		"5 * * * *":              "every hour at minute 5",
-		"0 */6 * * *":            "every 6 hours at minute 0",
-		"30 2 * * *":             "every day at 02:30",
-		"0 3 * * sun":            "Sundays at 03:00",
-		"0 3 * * 1,4":            "Mondays, Thursdays at 03:00",
-		"0 8 * * mon-fri":        "Monday to Friday at 08:00",
-		"*/10 8-18 * * mon-fri":  "every 10 minutes from 08:00 to 18:59, Monday to Friday",
-		"0 8-18 * * *":           "every hour at minute 0 from 08:00 to 18:59",
-		"0 4 1 * *":              "on day 1 of every month at 04:00",
-		"0 4 1 * mon":            "cron 0 4 1 * mon",
-		"0 4 * jan *":            "cron 0 4 * jan *",
-		"1,2 3 * * *":            "cron 1,2 3 * * *",
-		"CRON_TZ=UTC 30 2 * * *": "every day at 02:30",
-		"nonsense":               "cron nonsense",
-	} {
-		if got := scheduleWords(spec); got != want {
-			t.Errorf("%q: got %q, want %q", spec, got, want)
-		}
 	}
 }

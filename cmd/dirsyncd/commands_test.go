@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"dirsyncd/sync/api/apitest"
 )
 
 func TestOutput(t *testing.T) {
@@ -70,4 +72,17 @@ func TestRefusedReloadIsSaid(t *testing.T) {
 			t.Errorf("%s: the output is no JSON", args)
 		}
 	}
+}
+
+// TestEveryField pins what --json prints, byte for byte: scripts read it.
+func TestEveryField(t *testing.T) {
+	var got strings.Builder
+	for _, args := range []string{
+		"status", "sync", "plan", "approve h", "discard h", "runs", "why user ada", "parked list", "parked replay --all", "parked drop --all --yes",
+	} {
+		c := newCommandLine(t, apitest.EveryField())
+		c.run(strings.Fields(args + " --json")...)
+		got.WriteString("$ dirsyncd " + args + " --json\n" + c.stdout.String())
+	}
+	golden(t, "every-field.json", got.String())
 }

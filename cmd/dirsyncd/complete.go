@@ -7,9 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dirsyncd/cmd/dirsyncd/term"
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/control"
-	"dirsyncd/sync/directory"
 )
 
 // completeTimeout keeps a slow daemon from freezing the operator's shell.
@@ -23,17 +24,17 @@ type (
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
 // daemonOnly asks the running daemon, if there is one: completion never opens the state by itself.
-func (sh *shell) daemonOnly(ask func(context.Context, control.Operations)) {
+func (cli *cli) daemonOnly(ask func(context.Context, api.Operations)) {
 	ctx, cancel := context.WithTimeout(context.Background(), completeTimeout)
 	defer cancel()
-	socket := sh.opts.control
-	if file, err := config.Find(sh.opts.config); socket == "" && err == nil {
-		socket, _ = config.ControlSocket(file)
+	path := cli.opts.control
+	if file, err := config.Find(cli.opts.config); path == "" && err == nil {
+		path, _ = config.ControlSocket(file)
 	}
-	if socket == "" {
+	if path == "" {
 		return
 	}
-	client, err := control.Dial(ctx, socket)
+	client, err := socket.Dial(ctx, path)
 	if err != nil {
 		return
 	}
@@ -42,14 +43,14 @@ func (sh *shell) daemonOnly(ask func(context.Context, control.Operations)) {
 }
 
 // completeConnections completes names of connections that the line does not have yet.
-func (sh *shell) completeConnections(_ *cobra.Command, args []string, _ string) (completions, directive) {
+func (cli *cli) completeConnections(_ *cobra.Command, args []string, _ string) (completions, directive) {
 	var names completions
-	if cfg, err := sh.loadConfig(); err == nil {
+	if cfg, err := cli.loadConfig(); err == nil {
 		for _, c := range cfg.Connections {
 			names = append(names, cobra.CompletionWithDesc(c.Name, c.Connector))
 		}
 	} else {
-		sh.daemonOnly(func(ctx context.Context, ops control.Operations) {
+		cli.daemonOnly(func(ctx context.Context, ops api.Operations) {
 			st, _ := ops.Status(ctx)
 			for _, c := range st.Connections {
 				names = append(names, cobra.CompletionWithDesc(c.Name, c.Connector))
@@ -60,20 +61,20 @@ func (sh *shell) completeConnections(_ *cobra.Command, args []string, _ string) 
 }
 
 // completeConnection completes one name.
-func (sh *shell) completeConnection(cmd *cobra.Command, args []string, word string) (completions, directive) {
+func (cli *cli) completeConnection(cmd *cobra.Command, args []string, word string) (completions, directive) {
 	if len(args) > 0 {
 		return nil, noFiles
 	}
-	return sh.completeConnections(cmd, args, word)
+	return cli.completeConnections(cmd, args, word)
 }
 
 // completeHashes completes hashes of held plans.
-func (sh *shell) completeHashes(_ *cobra.Command, args []string, _ string) (completions, directive) {
+func (cli *cli) completeHashes(_ *cobra.Command, args []string, _ string) (completions, directive) {
 	var hashes completions
 	if len(args) > 0 {
 		return nil, noFiles
 	}
-	sh.daemonOnly(func(ctx context.Context, ops control.Operations) {
+	cli.daemonOnly(func(ctx context.Context, ops api.Operations) {
 		st, _ := ops.Status(ctx)
 		for _, c := range st.Connections {
 			for _, t := range c.Tenants {
@@ -88,12 +89,12 @@ func (sh *shell) completeHashes(_ *cobra.Command, args []string, _ string) (comp
 }
 
 // completeParked completes ids of parked items.
-func (sh *shell) completeParked(_ *cobra.Command, args []string, _ string) (completions, directive) {
+func (cli *cli) completeParked(_ *cobra.Command, args []string, _ string) (completions, directive) {
 	var ids completions
-	sh.daemonOnly(func(ctx context.Context, ops control.Operations) {
+	cli.daemonOnly(func(ctx context.Context, ops api.Operations) {
 		items, _ := ops.Parked(ctx)
 		for _, item := range items {
-			ids = append(ids, cobra.CompletionWithDesc(item.ID, cutShort(clean(item.Subject), 40)))
+			ids = append(ids, cobra.CompletionWithDesc(item.ID, term.CutShort(term.Clean(item.Subject), 40)))
 		}
 	})
 	return without(ids, args), noFiles
@@ -104,14 +105,7 @@ func completeKinds(_ *cobra.Command, args []string, _ string) (completions, dire
 	if len(args) > 0 {
 		return nil, noFiles
 	}
-	return words(explainedKinds()), noFiles
-}
-
-// explainedKinds are the kinds of record that rules make.
-func explainedKinds() []directory.RecordKind {
-	return []directory.RecordKind{
-		directory.UserRecord, directory.AgentRecord, directory.GroupRecord, directory.LicenceRecord, directory.AssetRecord, directory.CustomerRecord,
-	}
+	return api.ExplainedKinds(), noFiles
 }
 
 // without leaves out what the line has already. A completion may have a description after a tab.

@@ -11,8 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/control"
 	"dirsyncd/sync/spelling"
 )
 
@@ -20,40 +21,40 @@ import (
 // be called at the end.
 //
 // With a daemon, nothing of the configuration is needed but the path of its socket.
-func (sh *shell) connect(ctx context.Context, need access) (ops control.Operations, done func(), err error) {
-	socket := sh.opts.control
-	if socket == "" {
-		file, err := config.Find(sh.opts.config)
+func (cli *cli) connect(ctx context.Context, need access) (ops api.Operations, done func(), err error) {
+	path := cli.opts.control
+	if path == "" {
+		file, err := config.Find(cli.opts.config)
 		if err != nil {
 			return nil, nil, err
 		}
-		if socket, err = config.ControlSocket(file); err != nil {
+		if path, err = config.ControlSocket(file); err != nil {
 			return nil, nil, err
 		}
 	}
-	client, err := control.Dial(ctx, socket)
+	client, err := socket.Dial(ctx, path)
 	switch {
 	case err == nil:
 		return client, client.Close, nil
-	case !errors.Is(err, control.ErrNoDaemon) || sh.opts.control != "":
+	case !errors.Is(err, socket.ErrNoDaemon) || cli.opts.control != "":
 		return nil, nil, err
 	}
-	cfg, err := sh.loadConfig()
+	cfg, err := cli.loadConfig()
 	if err != nil {
 		return nil, nil, err
 	}
-	return sh.local(ctx, cfg, need)
+	return cli.local(ctx, cfg, need)
 }
 
 // action is what a command does with the operations.
-type action func(ctx context.Context, ops control.Operations, args []string) error
+type action func(ctx context.Context, ops api.Operations, args []string) error
 
 // with makes a command's RunE: it connects, calls do, and lets an interrupt end it. A second interrupt cuts.
-func (sh *shell) with(need access, do action) func(*cobra.Command, []string) error {
+func (cli *cli) with(need access, do action) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		ctx, stop := interruptible(cmd.Context())
 		defer stop()
-		ops, done, err := sh.connect(ctx, need)
+		ops, done, err := cli.connect(ctx, need)
 		if err != nil {
 			return err
 		}
@@ -72,7 +73,7 @@ func interruptible(ctx context.Context) (context.Context, func()) {
 }
 
 // knownConnections complains about names that are no connections.
-func knownConnections(ctx context.Context, ops control.Operations, names []string) error {
+func knownConnections(ctx context.Context, ops api.Operations, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}

@@ -9,14 +9,15 @@ import (
 	"syscall"
 	"testing"
 
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/service"
 )
 
 func TestWithoutDaemonTheStateIsOpened(t *testing.T) {
 	c := withConfig(t, "state: state.db\n"+goodConfig)
 	opened, closed := 0, 0
-	c.readLocal = func(_ context.Context, cfg *config.Config, _ *slog.Logger) (control.Operations, func(), error) {
+	c.readLocal = func(_ context.Context, cfg *config.Config, _ *slog.Logger) (api.Operations, func(), error) {
 		opened++
 		if len(cfg.Connections) != 2 {
 			t.Errorf("connections: %v", cfg.Connections)
@@ -60,10 +61,10 @@ func TestNoConfiguration(t *testing.T) {
 
 func TestInterruptedSync(t *testing.T) {
 	fake, begun, end := reloaded(), make(chan struct{}), make(chan struct{})
-	fake.SyncFunc = func(context.Context, control.SyncRequest, func(control.Progress)) (control.SyncResult, error) {
+	fake.SyncFunc = func(context.Context, api.SyncRequest, func(api.Progress)) (api.SyncResult, error) {
 		close(begun)
 		<-end
-		return control.SyncResult{}, nil
+		return api.SyncResult{}, nil
 	}
 	c := newCommandLine(t, fake)
 	t.Cleanup(func() { close(end) }) // before the server is shut down
@@ -82,9 +83,9 @@ func TestInterruptedSync(t *testing.T) {
 
 func TestRunHandsOverConfiguration(t *testing.T) {
 	c := withConfig(t, "log: {format: json}\n"+goodConfig)
-	c.daemon = func(_ context.Context, start launch) error {
-		cfg, log := start.cfg, start.log
-		if start.level != nil {
+	c.daemon = func(_ context.Context, start service.Launch) error {
+		cfg, log := start.Config, start.Log
+		if start.Level != nil {
 			t.Error("a reload would change the level that -v asks for")
 		}
 		if cfg.Control != "elsewhere.sock" || cfg.Log.Level != "debug" {

@@ -9,7 +9,7 @@ import (
 // The example at the root is for the connectors and targets as they are.
 func TestExampleConfiguration(t *testing.T) {
 	t.Setenv("LDAP_PASSWORD", "secret")
-	cfg, err := config.Load("../../config.yaml", configParts())
+	cfg, err := config.Load("../../config.yaml", parts().Config())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/control"
-	"dirsyncd/sync/engine"
 	"dirsyncd/sync/fault"
 )
 
@@ -60,7 +59,7 @@ func exitCode(err error) int {
 
 // complain prints an error as "dirsyncd: what: why" and what to do on a line of its own. Lines are not broken:
 // others than people read them, too.
-func (sh *shell) complain(err error) {
+func (cli *cli) complain(err error) {
 	var status exitStatus
 	var usage *usageError
 	var problems *config.Error
@@ -68,14 +67,14 @@ func (sh *shell) complain(err error) {
 	case err == nil, errors.As(err, &status):
 	case errors.As(err, &problems):
 		for _, p := range problems.Problems {
-			sh.err.remark(problemText(p), p.Hint)
+			cli.err.Remark(problemText(p), p.Hint)
 		}
 	case errors.As(err, &usage):
-		sh.err.remark("dirsyncd: "+usage.text, usage.hint)
+		cli.err.Remark("dirsyncd: "+usage.text, usage.hint)
 	case errors.Is(err, context.Canceled):
-		sh.err.remark("dirsyncd: stopped", fault.Hint(err))
+		cli.err.Remark("dirsyncd: stopped", fault.Hint(err))
 	default:
-		sh.err.remark("dirsyncd: "+fault.Text(err), fault.Hint(err))
+		cli.err.Remark("dirsyncd: "+fault.Text(err), fault.Hint(err))
 	}
 }
 
@@ -86,12 +85,12 @@ func problemText(p config.Problem) string {
 }
 
 // codeOf is the exit code for what came of runs and deliveries.
-func codeOf(runs []control.Run, delivered []control.Delivery) int {
+func codeOf(runs []api.Run, delivered []api.Delivery) int {
 	failed, held, parked := false, false, false
 	for _, r := range runs {
-		failed = failed || r.Outcome == engine.Failed
-		held = held || r.Outcome == engine.Held || r.Held != ""
-		parked = parked || r.Outcome == engine.Parked || r.Parked > 0
+		failed = failed || r.Outcome == api.Failed
+		held = held || r.Outcome == api.Held || r.Held != ""
+		parked = parked || r.Outcome == api.Parked || r.Parked > 0
 	}
 	for _, d := range delivered {
 		failed = failed || d.Error != ""

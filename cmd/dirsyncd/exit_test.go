@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 
-	"dirsyncd/store"
+	"dirsyncd/cmd/dirsyncd/term"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/control"
-	"dirsyncd/sync/engine"
 	"dirsyncd/sync/fault"
 )
 
@@ -30,6 +28,7 @@ func TestExitCode(t *testing.T) {
 		{"gone", &fault.Error{Class: fault.Gone}, 1},
 		{"forbidden", &fault.Error{Class: fault.Forbidden}, 1},
 		{"canceled", context.Canceled, 1},
+		{"transient", &fault.Error{Class: fault.Transient}, 1},
 		{"unclassified", errors.New("x"), 1},
 	} {
 		if got := exitCode(tc.err); got != tc.want {
@@ -39,27 +38,27 @@ func TestExitCode(t *testing.T) {
 }
 
 func TestCodeOf(t *testing.T) {
-	run := func(outcome, held string, parked int) control.Run {
-		return control.Run{Run: store.Run{Outcome: outcome, Held: held, Parked: parked}}
+	run := func(outcome, held string, parked int) api.Run {
+		return api.Run{Outcome: outcome, Held: held, Parked: parked}
 	}
-	clean, failed, held, parked := run(engine.Clean, "", 0), run(engine.Failed, "", 0), run(engine.Held, "h", 0), run(engine.Parked, "", 1)
+	clean, failed, held, parked := run(api.Clean, "", 0), run(api.Failed, "", 0), run(api.Held, "h", 0), run(api.Parked, "", 1)
 	for _, tc := range []struct {
 		name      string
-		runs      []control.Run
-		delivered []control.Delivery
+		runs      []api.Run
+		delivered []api.Delivery
 		want      int
 	}{
 		{"nothing", nil, nil, 0},
-		{"clean", []control.Run{clean, clean}, []control.Delivery{{Delivered: 3}}, 0},
-		{"failed", []control.Run{clean, failed}, nil, 1},
-		{"held", []control.Run{held, clean}, nil, 3},
-		{"parked", []control.Run{clean, parked}, nil, 4},
-		{"parked by a target", []control.Run{clean}, []control.Delivery{{Parked: 1}}, 4},
-		{"target failing", []control.Run{clean}, []control.Delivery{{Waiting: 1, Error: "x"}}, 1},
-		{"waiting only", []control.Run{clean}, []control.Delivery{{Waiting: 1}}, 0},
-		{"failed before held", []control.Run{held, failed, parked}, nil, 1},
-		{"held before parked", []control.Run{parked, held}, nil, 3},
-		{"failed although held", []control.Run{run(engine.Failed, "h", 1)}, nil, 1},
+		{"clean", []api.Run{clean, clean}, []api.Delivery{{Delivered: 3}}, 0},
+		{"failed", []api.Run{clean, failed}, nil, 1},
+		{"held", []api.Run{held, clean}, nil, 3},
+		{"parked", []api.Run{clean, parked}, nil, 4},
+		{"parked by a target", []api.Run{clean}, []api.Delivery{{Parked: 1}}, 4},
+		{"target failing", []api.Run{clean}, []api.Delivery{{Waiting: 1, Error: "x"}}, 1},
+		{"waiting only", []api.Run{clean}, []api.Delivery{{Waiting: 1}}, 0},
+		{"failed before held", []api.Run{held, failed, parked}, nil, 1},
+		{"held before parked", []api.Run{parked, held}, nil, 3},
+		{"failed although held", []api.Run{run(api.Failed, "h", 1)}, nil, 1},
 	} {
 		if got := codeOf(tc.runs, tc.delivered); got != tc.want {
 			t.Errorf("%s: got %d, want %d", tc.name, got, tc.want)
@@ -118,14 +117,14 @@ func TestExitCodes(t *testing.T) {
 		outcome string
 		held    string
 		want    int
-	}{{engine.Clean, "", 0}, {engine.Failed, "", 1}, {engine.Held, sampleHash, 3}, {engine.Parked, "", 4}} {
+	}{{api.Clean, "", 0}, {api.Failed, "", 1}, {api.Held, sampleHash, 3}, {api.Parked, "", 4}} {
 		fake := sample()
-		runs := []control.Run{sampleRun("hq-ad", store.Run{Outcome: tc.outcome, Held: tc.held})}
-		fake.SyncFunc = func(context.Context, control.SyncRequest, func(control.Progress)) (control.SyncResult, error) {
-			return control.SyncResult{Runs: runs}, nil
+		runs := []api.Run{sampleRun("hq-ad", api.Run{Outcome: tc.outcome, Held: tc.held})}
+		fake.SyncFunc = func(context.Context, api.SyncRequest, func(api.Progress)) (api.SyncResult, error) {
+			return api.SyncResult{Runs: runs}, nil
 		}
-		fake.ApproveFunc = func(context.Context, string) (control.SyncResult, error) { return control.SyncResult{Runs: runs}, nil }
-		fake.PlanFunc = func(context.Context, control.PlanRequest, func(control.PlannedAction)) ([]control.Run, error) {
+		fake.ApproveFunc = func(context.Context, string) (api.SyncResult, error) { return api.SyncResult{Runs: runs}, nil }
+		fake.PlanFunc = func(context.Context, api.PlanRequest, func(api.PlannedAction)) ([]api.Run, error) {
 			return runs, nil
 		}
 		c := newCommandLine(t, fake)
@@ -143,8 +142,8 @@ func TestExitCodes(t *testing.T) {
 
 func TestPlanThatFails(t *testing.T) {
 	fake := reloaded()
-	fake.PlanFunc = func(_ context.Context, _ control.PlanRequest, visit func(control.PlannedAction)) ([]control.Run, error) {
-		visit(control.PlannedAction{Connection: "hq-ad", Op: "create", Kind: "user", Key: "hq-ad/1"})
+	fake.PlanFunc = func(_ context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+		visit(api.PlannedAction{Connection: "hq-ad", Op: "create", Kind: "user", Key: "hq-ad/1"})
 		return nil, &fault.Error{Class: fault.Internal, Op: "plan", Err: errors.New("no space left on device"), Hint: "make room"}
 	}
 	c := newCommandLine(t, fake)
@@ -168,24 +167,9 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on 
 func TestOutputThatCannotBeWritten(t *testing.T) {
 	for _, args := range []string{"status", "status --json", "plan", "plan --json", "rules list"} {
 		c := newCommandLine(t, sample())
-		c.out = newPrinter(full{})
+		c.out = term.New(full{})
 		if code := c.run(strings.Fields(args)...); code == exitClean {
 			t.Errorf("%s: passed for success", args)
-		}
-	}
-}
-
-// Another process at the address may go away: systemd tries again. An address that cannot be one is the operator's.
-func TestListenExitCodes(t *testing.T) {
-	busy, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = busy.Close() }()
-	for address, want := range map[string]int{busy.Addr().String(): exitFailed, "192.0.2.1:1": exitUsage, "nonsense": exitUsage} {
-		_, err := (&app{}).serveHealth(t.Context(), address, nil)
-		if got := exitCode(err); got != want || fault.Hint(err) == "" {
-			t.Errorf("%s: exit code %d, want %d: %v", address, got, want, err)
 		}
 	}
 }

@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"dirsyncd/store"
 	"dirsyncd/store/bolt"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/service"
 )
 
 // access is what a command needs of the state where no daemon runs. Only what reads the sources for good may begin a
@@ -34,27 +36,27 @@ const (
 )
 
 // local opens the program for one command, when no daemon runs.
-func (sh *shell) local(ctx context.Context, cfg *config.Config, need access) (control.Operations, func(), error) {
-	log, file := sh.commandLogger(), string(cfg.State)
+func (cli *cli) local(ctx context.Context, cfg *config.Config, need access) (api.Operations, func(), error) {
+	log, file := cli.commandLogger(), string(cfg.State)
 	switch need {
 	case toBegin:
 		none := missing(file)
-		ops, done, err := sh.openLocal(ctx, cfg, log)
-		if err == nil && none && !sh.opts.verbose { // else the log says it
-			sh.err.remark("dirsyncd: "+file+": "+newState, hintNewState)
+		ops, done, err := cli.openLocal(ctx, cfg, log)
+		if err == nil && none && !cli.opts.verbose { // else the log says it
+			cli.err.Remark("dirsyncd: "+file+": "+newState, hintNewState)
 		}
 		return ops, done, err
 	case toChange:
 		if !missing(file) {
-			return sh.openLocal(ctx, cfg, log)
+			return cli.openLocal(ctx, cfg, log)
 		}
 	default:
-		ops, done, err := sh.readLocal(ctx, cfg, log)
+		ops, done, err := cli.readLocal(ctx, cfg, log)
 		if need == toCopy || !errors.Is(err, bolt.ErrNone) {
 			return ops, done, err
 		}
 	}
-	sh.err.remark("dirsyncd: "+noState+file, hintNoState)
+	cli.err.Remark("dirsyncd: "+noState+file, hintNoState)
 	return emptyLocal(cfg, log)
 }
 
@@ -64,18 +66,30 @@ func missing(file string) bool {
 }
 
 // openLocal opens the state for work, and begins it when there is none.
-func openLocal(_ context.Context, cfg *config.Config, log *slog.Logger) (control.Operations, func(), error) {
-	a, err := openApp(cfg, log, false)
+func openLocal(_ context.Context, cfg *config.Config, log *slog.Logger) (api.Operations, func(), error) {
+	st, err := openState(cfg, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.alone()
+	return inProcess(cfg, log, st)
+}
+
+// openState opens the state for work, and begins it when there is none.
+func openState(cfg *config.Config, log *slog.Logger) (store.Store, error) {
+	st, err := bolt.Open(string(cfg.State), bolt.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if st.Begun() {
+		log.Warn(newState, "state", string(cfg.State), "hint", hintNewState)
+	}
+	return st, nil
 }
 
 // readLocal opens a state that is there and leaves it as it is, so that one on a disk that takes no more writes can be
 // looked at and copied. Only one of a former version is brought up to date, for it cannot be read otherwise. The error
 // is bolt.ErrNone when there is none.
-func readLocal(ctx context.Context, cfg *config.Config, log *slog.Logger) (control.Operations, func(), error) {
+func readLocal(ctx context.Context, cfg *config.Config, log *slog.Logger) (api.Operations, func(), error) {
 	st, err := bolt.Open(string(cfg.State), bolt.Options{ReadOnly: true})
 	switch {
 	case errors.Is(err, bolt.ErrOutdated):
@@ -83,15 +97,11 @@ func readLocal(ctx context.Context, cfg *config.Config, log *slog.Logger) (contr
 	case err != nil:
 		return nil, nil, err
 	}
-	a, err := newApp(cfg, log, st, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	return a.alone()
+	return inProcess(cfg, log, st)
 }
 
 // emptyLocal works on a state without anything in it that goes away with the process.
-func emptyLocal(cfg *config.Config, log *slog.Logger) (control.Operations, func(), error) {
+func emptyLocal(cfg *config.Config, log *slog.Logger) (api.Operations, func(), error) {
 	folder, err := os.MkdirTemp("", "dirsyncd-")
 	if err != nil {
 		return nil, nil, err
@@ -101,14 +111,14 @@ func emptyLocal(cfg *config.Config, log *slog.Logger) (control.Operations, func(
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := newApp(cfg, log, st, false)
+	return inProcess(cfg, log, st)
+}
+
+// inProcess is the service as one command uses it.
+func inProcess(cfg *config.Config, log *slog.Logger, st store.Store) (api.Operations, func(), error) {
+	s, err := service.New(cfg, service.Options{Parts: parts(), Store: st, Log: log, Version: version})
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.alone()
-}
-
-// alone is the program as one command uses it.
-func (a *app) alone() (control.Operations, func(), error) {
-	return &operations{app: a, base: context.Background()}, func() { _ = a.close() }, nil
+	return s, func() { _ = s.Close() }, nil
 }

@@ -21,7 +21,7 @@ func alone(t *testing.T) *commandLine {
 	}
 	t.Cleanup(func() { _ = server.Close() })
 	c := &commandLine{}
-	c.shell = newShell(&c.stdout, &c.stderr)
+	c.cli = newCLI(&c.stdout, &c.stderr)
 	t.Chdir(t.TempDir())
 	text := fmt.Sprintf(`state: data/state.db
 connections:

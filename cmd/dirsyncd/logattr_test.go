@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/store"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
@@ -35,7 +36,7 @@ func TestLogValues(t *testing.T) {
 	for _, test := range tests {
 		for _, format := range []string{"json", "text"} {
 			var out bytes.Buffer
-			log, _ := newLogger(config.Log{Level: "info", Format: config.Format(format)}, newPrinter(&out))
+			log, _ := newLogger(config.Log{Level: "info", Format: config.Format(format)}, term.New(&out))
 			log.With("with", test.value).Info("line", "value", test.value, slog.Group("group", "inner", test.value))
 			if format == "text" {
 				if n := strings.Count(out.String(), test.want); n != 3 {

@@ -13,5 +13,5 @@ var version = unreleased
 const unreleased = "development"
 
 func main() {
-	os.Exit(execute(context.Background(), newShell(os.Stdout, os.Stderr), os.Args[1:]))
+	os.Exit(execute(context.Background(), newCLI(os.Stdout, os.Stderr), os.Args[1:]))
 }

@@ -6,10 +6,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dirsyncd/sync/control"
+	"dirsyncd/cmd/dirsyncd/term"
+	"dirsyncd/sync/api"
 )
 
-func newParkedCommand(sh *shell) *cobra.Command {
+func newParkedCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "parked",
 		Short: "look after what failed for good: list, replay, drop",
@@ -21,11 +22,11 @@ it. Parked items wait for you: replay them when the cause is gone, or drop them.
   dirsyncd parked drop --all --yes`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(newParkedListCommand(sh), newReplayCommand(sh), newDropCommand(sh))
+	cmd.AddCommand(newParkedListCommand(cli), newReplayCommand(cli), newDropCommand(cli))
 	return cmd
 }
 
-func newParkedListCommand(sh *shell) *cobra.Command {
+func newParkedListCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "list what is parked and why",
@@ -36,24 +37,24 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
   dirsyncd parked list --json | jq -r '.[] | select(.target == "desk") | .id'`,
 		Args: takes(0, 0, ""),
 	}
-	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops control.Operations, _ []string) error {
+	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, _ []string) error {
 		items, err := ops.Parked(ctx)
 		if err != nil {
 			return err
 		}
-		if sh.opts.json {
-			return sh.out.json(append([]control.ParkedItem{}, items...))
+		if cli.opts.json {
+			return cli.out.JSON(append([]api.ParkedItem{}, items...))
 		}
-		sh.showParked(items)
+		cli.showParked(items)
 		return nil
 	})
 	return cmd
 }
 
 // showParked gives every item its own paragraph: reasons are sentences, and keys are long.
-func (sh *shell) showParked(items []control.ParkedItem) {
+func (cli *cli) showParked(items []api.ParkedItem) {
 	if len(items) == 0 {
-		sh.out.line("nothing is parked")
+		cli.out.Line("nothing is parked")
 		return
 	}
 	for i := range items {
@@ -62,17 +63,17 @@ func (sh *shell) showParked(items []control.ParkedItem) {
 		if item.Op != "" {
 			what = item.Op + " " + what
 		}
-		sh.out.line("%s  %s  %s", sh.out.paint(bold, item.ID), sh.ago(item.Since), parkedWhere(item))
-		sh.out.para("  ", what)
-		sh.out.paraStyled(yellow, "  ", item.Class+": "+item.Reason)
+		cli.out.Line("%s  %s  %s", cli.out.Paint(term.Bold, item.ID), cli.ago(item.Since), parkedWhere(item))
+		cli.out.Para("  ", what)
+		cli.out.ParaStyled(term.Yellow, "  ", item.Class+": "+item.Reason)
 	}
-	sh.out.line("")
-	sh.out.line("%s", many(len(items), "item")+" parked")
-	sh.out.line("  → dirsyncd parked replay ID…   when the cause is gone")
-	sh.out.line("    dirsyncd parked drop ID…     to forget them")
+	cli.out.Line("")
+	cli.out.Line("%s", term.Many(len(items), "item")+" parked")
+	cli.out.Line("  → dirsyncd parked replay ID…   when the cause is gone")
+	cli.out.Line("    dirsyncd parked drop ID…     to forget them")
 }
 
-func parkedWhere(item *control.ParkedItem) string {
+func parkedWhere(item *api.ParkedItem) string {
 	switch item.Stage {
 	case "read":
 		return "when it was read"
@@ -85,7 +86,7 @@ func parkedWhere(item *control.ParkedItem) string {
 	}
 }
 
-func newReplayCommand(sh *shell) *cobra.Command {
+func newReplayCommand(cli *cli) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "replay ID… | --all",
@@ -97,18 +98,18 @@ Exit codes: 0 replayed, 1 failed, 2 wrong usage or no such item, 4 tried, and
 parked again.`,
 		Example:           "  dirsyncd parked replay hq-ad:12 hq-ad:13\n  dirsyncd parked replay --all",
 		Args:              idsOrAll(&all),
-		ValidArgsFunction: sh.completeParked,
+		ValidArgsFunction: cli.completeParked,
 	}
-	cmd.RunE = sh.with(toChange, func(ctx context.Context, ops control.Operations, ids []string) error {
+	cmd.RunE = cli.with(toChange, func(ctx context.Context, ops api.Operations, ids []string) error {
 		before, err := ops.Parked(ctx)
 		if err != nil {
 			return err
 		}
 		n, err := ops.Replay(ctx, ids)
-		if err := sh.showFound("replayed", n, err); err != nil {
+		if err := cli.showFound("replayed", n, err); err != nil {
 			return err
 		}
-		return sh.parkedAgain(ctx, ops, before, ids)
+		return cli.parkedAgain(ctx, ops, before, ids)
 	})
 	cmd.Flags().BoolVar(&all, "all", false, "everything that is parked")
 	return cmd
@@ -116,9 +117,9 @@ parked again.`,
 
 // parkedAgain says which of the replayed items are parked once more, as far as that is known by now: a daemon may still
 // be trying. They have other ids, but the same subjects.
-func (sh *shell) parkedAgain(ctx context.Context, ops control.Operations, before []control.ParkedItem, ids []string) error {
+func (cli *cli) parkedAgain(ctx context.Context, ops api.Operations, before []api.ParkedItem, ids []string) error {
 	type place struct{ connection, tenant, target, subject string }
-	of := func(i *control.ParkedItem) place { return place{i.Connection, i.Tenant, i.Target, i.Subject} }
+	of := func(i *api.ParkedItem) place { return place{i.Connection, i.Tenant, i.Target, i.Subject} }
 	tried := map[place]bool{}
 	for i := range before {
 		if len(ids) == 0 || slices.Contains(ids, before[i].ID) {
@@ -129,18 +130,18 @@ func (sh *shell) parkedAgain(ctx context.Context, ops control.Operations, before
 	if err != nil {
 		return err
 	}
-	after = slices.DeleteFunc(after, func(i control.ParkedItem) bool { return !tried[of(&i)] })
+	after = slices.DeleteFunc(after, func(i api.ParkedItem) bool { return !tried[of(&i)] })
 	if len(after) == 0 {
 		return nil
 	}
-	if !sh.opts.json {
-		sh.out.line("%s parked again:", many(len(after), "item"))
-		sh.showParked(after)
+	if !cli.opts.json {
+		cli.out.Line("%s parked again:", term.Many(len(after), "item"))
+		cli.showParked(after)
 	}
 	return exitStatus(exitParked)
 }
 
-func newDropCommand(sh *shell) *cobra.Command {
+func newDropCommand(cli *cli) *cobra.Command {
 	var all, yes bool
 	cmd := &cobra.Command{
 		Use:   "drop (ID… | --all) --yes",
@@ -151,7 +152,7 @@ stays as it is for these records until they change again. Needs --yes.
 Exit codes: 0 dropped, 1 failed, 2 wrong usage or no such item.`,
 		Example:           "  dirsyncd parked drop hq-ad:12 --yes\n  dirsyncd parked drop --all --yes",
 		Args:              idsOrAll(&all),
-		ValidArgsFunction: sh.completeParked,
+		ValidArgsFunction: cli.completeParked,
 	}
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if !yes {
@@ -159,9 +160,9 @@ Exit codes: 0 dropped, 1 failed, 2 wrong usage or no such item.`,
 		}
 		return nil
 	}
-	cmd.RunE = sh.with(toChange, func(ctx context.Context, ops control.Operations, ids []string) error {
+	cmd.RunE = cli.with(toChange, func(ctx context.Context, ops api.Operations, ids []string) error {
 		n, err := ops.Drop(ctx, ids)
-		return sh.showFound("dropped", n, err)
+		return cli.showFound("dropped", n, err)
 	})
 	cmd.Flags().BoolVar(&all, "all", false, "everything that is parked")
 	cmd.Flags().BoolVar(&yes, "yes", false, "really drop them")
@@ -181,13 +182,13 @@ func idsOrAll(all *bool) cobra.PositionalArgs {
 	}
 }
 
-func (sh *shell) showFound(verb string, n int, err error) error {
+func (cli *cli) showFound(verb string, n int, err error) error {
 	if err != nil {
 		return err
 	}
-	if sh.opts.json {
-		return sh.out.json(map[string]int{verb: n})
+	if cli.opts.json {
+		return cli.out.JSON(map[string]int{verb: n})
 	}
-	sh.out.line("%s %s", verb, many(n, "item"))
+	cli.out.Line("%s %s", verb, term.Many(n, "item"))
 	return nil
 }

@@ -7,11 +7,16 @@ import (
 	"dirsyncd/connectors/google"
 	"dirsyncd/connectors/ldap"
 	"dirsyncd/connectors/okta"
-	"dirsyncd/sync/config"
+	"dirsyncd/sync/service"
 	"dirsyncd/sync/targets"
 	"dirsyncd/sync/targets/file"
 	"dirsyncd/sync/targets/webhook"
 )
+
+// parts are what a configuration can name.
+func parts() service.Parts {
+	return service.Parts{Connectors: connectorRegistry(), Targets: targetRegistry()}
+}
 
 // connectorRegistry lists the connectors of this program; a new one is one line.
 func connectorRegistry() connectors.Registry {
@@ -29,22 +34,5 @@ func targetRegistry() targets.Registry {
 	return targets.Registry{
 		file.Factory(),
 		webhook.Factory(),
-	}
-}
-
-// configParts tells the configuration which blocks there are.
-func configParts() config.Parts {
-	sources, places := connectorRegistry(), targetRegistry()
-	return config.Parts{
-		Connector: func(name string) (func() any, bool) {
-			f, ok := sources.Lookup(name)
-			return f.NewConfig, ok
-		},
-		Target: func(name string) (func() any, bool) {
-			f, ok := places.Lookup(name)
-			return f.NewConfig, ok
-		},
-		ConnectorNames: sources.Names(),
-		TargetNames:    places.Names(),
 	}
 }

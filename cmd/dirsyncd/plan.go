@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"dirsyncd/sync/control"
+	"dirsyncd/cmd/dirsyncd/term"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -17,8 +17,8 @@ import (
 // defaultPlanLimit is how many actions a plan shows where nobody said how many.
 const defaultPlanLimit = 100
 
-func newPlanCommand(sh *shell) *cobra.Command {
-	var req control.PlanRequest
+func newPlanCommand(cli *cli) *cobra.Command {
+	var req api.PlanRequest
 	limit := defaultPlanLimit
 	cmd := &cobra.Command{
 		Use:   "plan [CONNECTION…]",
@@ -39,11 +39,11 @@ configuration, 3 a sync would hold the plan.`,
   dirsyncd plan --offline hq-ad
   dirsyncd plan --json | jq '.actions[] | select(.op == "deactivate")'`,
 		Args:              takes(0, -1, "names of connections"),
-		ValidArgsFunction: sh.completeConnections,
+		ValidArgsFunction: cli.completeConnections,
 	}
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
 		req.Connections = args
-		if sh.opts.json && !cmd.Flags().Changed("limit") {
+		if cli.opts.json && !cmd.Flags().Changed("limit") {
 			limit = 0
 		}
 		if req.Offline && req.Full {
@@ -54,15 +54,15 @@ configuration, 3 a sync would hold the plan.`,
 		}
 		return nil
 	}
-	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, args []string) error {
 		if err := knownConnections(ctx, ops, args); err != nil {
 			return err
 		}
-		sh.remindOfReload(ctx, ops)
-		if sh.opts.json {
-			return sh.planJSON(ctx, ops, req, limit)
+		cli.remindOfReload(ctx, ops)
+		if cli.opts.json {
+			return cli.planJSON(ctx, ops, req, limit)
 		}
-		return sh.planText(ctx, ops, req, limit)
+		return cli.planText(ctx, ops, req, limit)
 	})
 	cmd.Flags().BoolVar(&req.Offline, "offline", false, "use the stored objects only; ask no source")
 	cmd.Flags().BoolVar(&req.Full, "full", false, "read everything, not only what changed")
@@ -71,22 +71,22 @@ configuration, 3 a sync would hold the plan.`,
 }
 
 // planCode is the exit code of a plan. What is parked does not count: a plan delivers nothing.
-func planCode(runs []control.Run) int {
+func planCode(runs []api.Run) int {
 	if code := codeOf(runs, nil); code != exitParked {
 		return code
 	}
 	return exitClean
 }
 
-func (sh *shell) planText(ctx context.Context, ops control.Operations, req control.PlanRequest, limit int) error {
-	line := sh.progressLine()
-	line.show("planning")
-	v := &planView{sh: sh, limit: limit}
-	runs, err := ops.Plan(ctx, req, func(a control.PlannedAction) {
-		line.clear()
+func (cli *cli) planText(ctx context.Context, ops api.Operations, req api.PlanRequest, limit int) error {
+	line := cli.progressLine()
+	line.Show("planning")
+	v := &planView{cli: cli, limit: limit}
+	runs, err := ops.Plan(ctx, req, func(a api.PlannedAction) {
+		line.Clear()
 		v.add(&a)
 	})
-	line.clear()
+	line.Clear()
 	v.flush()
 	if err != nil {
 		return err
@@ -98,18 +98,18 @@ func (sh *shell) planText(ctx context.Context, ops control.Operations, req contr
 // planView shows actions in tables, one per tenant. Long ones come in parts: memory does not grow with the
 // plan.
 type planView struct {
-	sh    *shell
+	cli   *cli
 	limit int
 
 	where        string // the tenant that is being shown
-	rows         *table
+	rows         *term.Table
 	shown, total int
 }
 
 // planPart is how many rows a part of a table has.
 const planPart = 500
 
-func (v *planView) add(a *control.PlannedAction) {
+func (v *planView) add(a *api.PlannedAction) {
 	v.total++
 	if v.limit > 0 && v.shown >= v.limit {
 		return
@@ -118,25 +118,25 @@ func (v *planView) add(a *control.PlannedAction) {
 	if where := place(a.Connection, a.Tenant, ""); where != v.where {
 		v.flush()
 		if v.where != "" {
-			v.sh.out.line("")
+			v.cli.out.Line("")
 		}
 		v.where = where
-		v.sh.out.line("%s", v.sh.out.paint(bold, where))
+		v.cli.out.Line("%s", v.cli.out.Paint(term.Bold, where))
 	}
 	if v.rows == nil {
-		columns := []column{left("ACTION"), left("KIND"), shrink("WHO"), left("CHANGES")}
-		v.rows = &table{indent: "  ", columns: columns}
+		columns := []term.Column{term.Left("ACTION"), term.Left("KIND"), term.Shrink("WHO"), term.Left("CHANGES")}
+		v.rows = &term.Table{Indent: "  ", Columns: columns}
 	}
 	who := a.Name
 	if who == "" {
 		who = a.Key
 	}
-	what := clean(planned(a))
-	if v.sh.out.width < unlimited {
-		what = cutShort(what, longestChange)
+	what := term.Clean(planned(a))
+	if v.cli.out.Width < term.Unlimited {
+		what = term.CutShort(what, longestChange)
 	}
-	v.rows.add(opCell(a.Op), a.Kind, who, what)
-	if len(v.rows.rows) >= planPart {
+	v.rows.Add(opCell(a.Op), a.Kind, who, what)
+	if v.rows.Len() >= planPart {
 		v.flush()
 	}
 }
@@ -146,96 +146,96 @@ const longestChange = 150
 
 func (v *planView) flush() {
 	if v.rows != nil {
-		v.sh.out.table(v.rows)
+		v.cli.out.Table(v.rows)
 		v.rows = nil
 	}
 }
 
-func opCell(op string) cell {
+func opCell(op string) term.Cell {
 	o, _ := directory.ParseOp(op)
 	switch {
 	case o.Removes():
-		return cell{op, red}
+		return term.Red.Cell(op)
 	case o == directory.Update:
-		return cell{op, yellow}
+		return term.Yellow.Cell(op)
 	default:
-		return cell{op, green}
+		return term.Green.Cell(op)
 	}
 }
 
 // planned says what an action changes.
-func planned(a *control.PlannedAction) string {
+func planned(a *api.PlannedAction) string {
 	var parts []string
 	if a.Reason != "" {
 		parts = append(parts, a.Reason)
 	}
 	for _, c := range a.Changes {
 		if a.Op == directory.Create.String() {
-			parts = append(parts, c.Field+": "+value(c.To))
+			parts = append(parts, c.Field+": "+term.Value(c.To))
 		} else {
-			parts = append(parts, c.Field+": "+value(c.From)+" → "+value(c.To))
+			parts = append(parts, c.Field+": "+term.Value(c.From)+" → "+term.Value(c.To))
 		}
 	}
 	if a.Added > 0 || a.Removed > 0 {
-		parts = append(parts, fmt.Sprintf("members: %s in, %s out", number(a.Added), number(a.Removed)))
+		parts = append(parts, fmt.Sprintf("members: %s in, %s out", term.Number(a.Added), term.Number(a.Removed)))
 	}
 	return strings.Join(parts, "; ")
 }
 
 // summary says per tenant how many actions there are, and what the guard would say.
-func (v *planView) summary(runs []control.Run) {
-	out := v.sh.out
+func (v *planView) summary(runs []api.Run) {
+	out := v.cli.out
 	if v.total > v.shown {
-		out.para("  ", fmt.Sprintf("… and %s more; `--limit 0` shows all", number(v.total-v.shown)))
+		out.Para("  ", fmt.Sprintf("… and %s more; `--limit 0` shows all", term.Number(v.total-v.shown)))
 	}
 	if v.total > 0 && len(runs) > 0 {
-		out.line("")
+		out.Line("")
 	}
-	t := &table{columns: []column{shrink("CONNECTION"), left("WOULD BE"), right("READ"), left("ACTIONS")}}
+	t := &term.Table{Columns: []term.Column{term.Shrink("CONNECTION"), term.Left("WOULD BE"), term.Right("READ"), term.Left("ACTIONS")}}
 	for i := range runs {
 		r := &runs[i]
-		what, word := counts(r.Counts, wouldHappen), cell{"applied", green}
+		what, word := counts(r.Counts, wouldHappen), term.Green.Cell("applied")
 		switch {
 		case r.Error != "":
-			word = cell{"failed", red}
+			word = term.Red.Cell("failed")
 		case r.Held != "":
-			word = cell{"held", yellow}
+			word = term.Yellow.Cell("held")
 		case what == "":
 			what = "nothing to do"
 		}
-		t.add(runPlace(r), word, number(r.Read), what)
+		t.Add(runPlace(r), word, term.Number(r.Read), what)
 	}
-	out.table(t)
+	out.Table(t)
 	for i := range runs {
 		v.remarks(&runs[i])
 	}
 }
 
-func (v *planView) remarks(r *control.Run) {
-	out := v.sh.out
+func (v *planView) remarks(r *api.Run) {
+	out := v.cli.out
 	for _, note := range r.Notes {
-		out.line("")
-		out.para(runPlace(r)+": ", note)
+		out.Line("")
+		out.Para(runPlace(r)+": ", note)
 	}
 	if r.Error != "" {
-		out.line("")
-		out.paraStyled(red, runPlace(r)+" failed: ", r.Error)
+		out.Line("")
+		out.ParaStyled(term.Red, runPlace(r)+" failed: ", r.Error)
 	}
 	if r.Held == "" {
 		return
 	}
-	out.line("")
-	out.para(runPlace(r)+": ", "a sync would hold this plan for approval")
+	out.Line("")
+	out.Para(runPlace(r)+": ", "a sync would hold this plan for approval")
 	for _, reason := range r.HeldReasons {
-		out.paraStyled(yellow, "    it would ", reason)
+		out.ParaStyled(term.Yellow, "    it would ", reason)
 	}
-	out.line("  → dirsyncd approve %s   once a sync has held it", r.Held)
+	out.Line("  → dirsyncd approve %s   once a sync has held it", r.Held)
 }
 
 // planJSON writes actions as they come, so that a plan of any size needs no memory, in one object all the same.
-func (sh *shell) planJSON(ctx context.Context, ops control.Operations, req control.PlanRequest, limit int) error {
-	w := &planWriter{out: sh.out, limit: limit}
-	w.out.write(`{"actions":[`)
+func (cli *cli) planJSON(ctx context.Context, ops api.Operations, req api.PlanRequest, limit int) error {
+	w := &planWriter{out: cli.out, limit: limit}
+	w.out.Raw(`{"actions":[`)
 	runs, err := ops.Plan(ctx, req, w.add)
 	w.end(runs, err)
 	if err != nil {
@@ -245,11 +245,11 @@ func (sh *shell) planJSON(ctx context.Context, ops control.Operations, req contr
 }
 
 type planWriter struct {
-	out      *printer
+	out      *term.Printer
 	limit, n int
 }
 
-func (w *planWriter) add(a control.PlannedAction) {
+func (w *planWriter) add(a api.PlannedAction) {
 	if w.limit > 0 && w.n >= w.limit {
 		return
 	}
@@ -258,22 +258,22 @@ func (w *planWriter) add(a control.PlannedAction) {
 		lead = "\n"
 	}
 	w.n++
-	w.out.write(lead + w.text(a))
+	w.out.Raw(lead + w.text(a))
 }
 
-func (w *planWriter) end(runs []control.Run, err error) {
+func (w *planWriter) end(runs []api.Run, err error) {
 	tail := struct {
-		Runs  []control.Run `json:"runs"`
-		Held  bool          `json:"held"`
-		Error *jsonError    `json:"error,omitempty"`
-	}{Runs: append([]control.Run{}, runs...)}
+		Runs  []api.Run  `json:"runs"`
+		Held  bool       `json:"held"`
+		Error *jsonError `json:"error,omitempty"`
+	}{Runs: append([]api.Run{}, runs...)}
 	for _, r := range runs {
 		tail.Held = tail.Held || r.Held != ""
 	}
 	if err != nil {
 		tail.Error = &jsonError{fault.ClassOf(err), fault.Text(err), fault.Hint(err)}
 	}
-	w.out.write("\n],\n" + strings.TrimPrefix(w.text(tail), "{") + "\n")
+	w.out.Raw("\n],\n" + strings.TrimPrefix(w.text(tail), "{") + "\n")
 }
 
 // text encodes a value on one line.
@@ -282,7 +282,7 @@ func (w *planWriter) text(v any) string {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		w.out.err = errors.Join(w.out.err, fmt.Errorf("write JSON: %w", err))
+		w.out.Fail(fmt.Errorf("write JSON: %w", err))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

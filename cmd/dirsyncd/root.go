@@ -12,8 +12,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"dirsyncd/cmd/dirsyncd/term"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/service"
 	"dirsyncd/sync/spelling"
 )
 
@@ -25,48 +27,51 @@ type options struct {
 	verbose bool
 }
 
-// shell is what all commands share: where they write, and the doors to the rest of the program.
-type shell struct {
+// cli is what all commands share: where they write, and the doors to the rest of the program.
+type cli struct {
 	opts     options
-	out, err *printer
+	out, err *term.Printer
 	now      func() time.Time
 	zone     *time.Location // in which times are shown
 
 	load func(file string) (*config.Config, error)
 	// openLocal opens the state for work, and begins it when there is none; readLocal only reads one that is there.
-	openLocal func(context.Context, *config.Config, *slog.Logger) (control.Operations, func(), error)
-	readLocal func(context.Context, *config.Config, *slog.Logger) (control.Operations, func(), error)
-	probe     func(context.Context, *config.Config) ([]probeResult, error)
-	daemon    func(context.Context, launch) error
+	openLocal func(context.Context, *config.Config, *slog.Logger) (api.Operations, func(), error)
+	readLocal func(context.Context, *config.Config, *slog.Logger) (api.Operations, func(), error)
+	probe     func(context.Context, *config.Config) ([]api.ProbeResult, error)
+	daemon    func(context.Context, service.Launch) error
 }
 
-func newShell(out, err io.Writer) *shell {
-	return &shell{
-		out: newPrinter(out), err: newPrinter(err), now: time.Now, zone: time.Local,
-		load:      func(file string) (*config.Config, error) { return config.Load(file, configParts()) },
-		openLocal: openLocal, readLocal: readLocal, probe: probe, daemon: runDaemon,
+func newCLI(out, err io.Writer) *cli {
+	return &cli{
+		out: term.New(out), err: term.New(err), now: time.Now, zone: time.Local,
+		load:      func(file string) (*config.Config, error) { return config.Load(file, parts().Config()) },
+		openLocal: openLocal, readLocal: readLocal, daemon: runDaemon,
+		probe: func(ctx context.Context, cfg *config.Config) ([]api.ProbeResult, error) {
+			return service.Probe(ctx, cfg, parts())
+		},
 	}
 }
 
 // execute runs a command line and returns the exit code.
-func execute(ctx context.Context, sh *shell, args []string) int {
-	root := newRoot(sh)
+func execute(ctx context.Context, cli *cli, args []string) int {
+	root := newRoot(cli)
 	root.SetArgs(args)
-	root.SetOut(sh.out.w)
-	root.SetErr(sh.err.w)
+	root.SetOut(cli.out.W)
+	root.SetErr(cli.err.W)
 	root.InitDefaultCompletionCmd()
 	if cmd, _, err := root.Find([]string{"completion"}); err == nil {
 		asGroup(cmd)
 	}
 	err := root.ExecuteContext(ctx)
 	if err == nil {
-		err = sh.out.err // a full disk or a closed pipe must not pass for success
+		err = cli.out.Err() // a full disk or a closed pipe must not pass for success
 	}
-	sh.complain(err)
+	cli.complain(err)
 	return exitCode(err)
 }
 
-func newRoot(sh *shell) *cobra.Command {
+func newRoot(cli *cli) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "dirsyncd",
 		Short: "keep directories and service desks in step",
@@ -84,12 +89,12 @@ Every command works alone and, when the daemon runs, through the daemon.`,
 		SilenceUsage:  true,
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&sh.opts.config, "config", "",
+	flags.StringVar(&cli.opts.config, "config", "",
 		"configuration `file` (default: config.yaml, else /etc/dirsyncd/config.yaml)")
-	flags.StringVar(&sh.opts.control, "control", "",
+	flags.StringVar(&cli.opts.control, "control", "",
 		"`socket` of the daemon (default: as the configuration says)")
-	flags.BoolVar(&sh.opts.json, "json", false, "write JSON")
-	flags.BoolVarP(&sh.opts.verbose, "verbose", "v", false, "log to stderr what is done")
+	flags.BoolVar(&cli.opts.json, "json", false, "write JSON")
+	flags.BoolVarP(&cli.opts.verbose, "verbose", "v", false, "log to stderr what is done")
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
@@ -98,9 +103,9 @@ Every command works alone and, when the daemon runs, through the daemon.`,
 	root.SetVersionTemplate("dirsyncd {{.Version}}\n")
 	asGroup(root)
 	root.AddCommand(
-		newRunCommand(sh), newSyncCommand(sh), newPlanCommand(sh), newApproveCommand(sh), newDiscardCommand(sh),
-		newCheckCommand(sh), newStatusCommand(sh), newRunsCommand(sh), newWhyCommand(sh), newParkedCommand(sh), newStateCommand(sh),
-		newRulesCommand(sh), newDemoCommand(sh), newVersionCommand(sh),
+		newRunCommand(cli), newSyncCommand(cli), newPlanCommand(cli), newApproveCommand(cli), newDiscardCommand(cli),
+		newCheckCommand(cli), newStatusCommand(cli), newRunsCommand(cli), newWhyCommand(cli), newParkedCommand(cli), newStateCommand(cli),
+		newRulesCommand(cli), newDemoCommand(cli), newVersionCommand(cli),
 	)
 	return root
 }
@@ -108,7 +113,7 @@ Every command works alone and, when the daemon runs, through the daemon.`,
 // usageTemplate keeps help within the usual width, and does not offer groups of commands as commands.
 func usageTemplate(usual string) string {
 	return strings.NewReplacer(
-		".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", defaultWidth),
+		".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", term.DefaultWidth),
 		"{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}",
 	).Replace(usual)
 }
@@ -163,30 +168,30 @@ func misused(cmd *cobra.Command, text string) error {
 }
 
 // loadConfig finds and loads the configuration.
-func (sh *shell) loadConfig() (*config.Config, error) {
-	file, err := config.Find(sh.opts.config)
+func (cli *cli) loadConfig() (*config.Config, error) {
+	file, err := config.Find(cli.opts.config)
 	if err != nil {
 		return nil, err
 	}
-	return sh.load(file)
+	return cli.load(file)
 }
 
 // newLogger makes the logger of a configuration, whose level can be changed: text where somebody watches, JSON where a
 // machine does.
-func newLogger(cfg config.Log, w *printer) (*slog.Logger, *slog.LevelVar) {
+func newLogger(cfg config.Log, w *term.Printer) (*slog.Logger, *slog.LevelVar) {
 	level := new(slog.LevelVar)
 	level.Set(cfg.Level.Slog())
 	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: logAttr}
-	if cfg.Format == "json" || cfg.Format == "auto" && !w.terminal {
-		return slog.New(slog.NewJSONHandler(w.w, opts)), level
+	if cfg.Format == "json" || cfg.Format == "auto" && !w.Terminal {
+		return slog.New(slog.NewJSONHandler(w.W, opts)), level
 	}
-	return slog.New(slog.NewTextHandler(w.w, opts)), level
+	return slog.New(slog.NewTextHandler(w.W, opts)), level
 }
 
 // commandLogger is the log of a command that works alone. Its output says what matters.
-func (sh *shell) commandLogger() *slog.Logger {
-	if !sh.opts.verbose {
-		return quiet()
+func (cli *cli) commandLogger() *slog.Logger {
+	if !cli.opts.verbose {
+		return slog.New(slog.DiscardHandler)
 	}
-	return slog.New(slog.NewTextHandler(sh.err.w, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: logAttr}))
+	return slog.New(slog.NewTextHandler(cli.err.W, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: logAttr}))
 }

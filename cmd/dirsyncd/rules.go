@@ -10,14 +10,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/mapping/cases"
+	"dirsyncd/sync/mapping/expression"
 	"dirsyncd/sync/settings/strict"
 	"dirsyncd/sync/spelling"
 )
 
-func newRulesCommand(sh *shell) *cobra.Command {
+func newRulesCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rules",
 		Short: "test your rules, list what they can say: test, list",
@@ -27,11 +30,11 @@ rules can use.`,
   dirsyncd rules list`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(newRulesTestCommand(sh), newRulesListCommand(sh))
+	cmd.AddCommand(newRulesTestCommand(cli), newRulesListCommand(cli))
 	return cmd
 }
 
-func newRulesTestCommand(sh *shell) *cobra.Command {
+func newRulesTestCommand(cli *cli) *cobra.Command {
 	var only string
 	cmd := &cobra.Command{
 		Use:   "test FILE…",
@@ -67,7 +70,7 @@ wrong.`,
 		},
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		cfg, err := sh.loadConfig()
+		cfg, err := cli.loadConfig()
 		if err != nil {
 			return err
 		}
@@ -79,7 +82,7 @@ wrong.`,
 			}
 			results = append(results, r)
 		}
-		return sh.showCases(results)
+		return cli.showCases(results)
 	}
 	cmd.Flags().StringVar(&only, "mapping", "", "the `name` of the mapping, for files that do not say")
 	return cmd
@@ -87,8 +90,8 @@ wrong.`,
 
 // caseFile is what stands in a file of cases.
 type caseFile struct {
-	Mapping string         `yaml:"mapping"`
-	Cases   []mapping.Case `yaml:"cases" strict:"required"`
+	Mapping string       `yaml:"mapping"`
+	Cases   []cases.Case `yaml:"cases" strict:"required"`
 }
 
 type fileResult struct {
@@ -98,30 +101,30 @@ type fileResult struct {
 }
 
 type caseLine struct {
-	mapping.CaseResult
+	cases.Result
 	Passed bool   `json:"passed"`
 	Error  string `json:"error,omitempty"`
 }
 
 func runCases(cfg *config.Config, file, otherwise string) (fileResult, error) {
-	cases, err := readCases(file)
+	given, err := readCases(file)
 	if err != nil {
 		return fileResult{}, err
 	}
-	if cases.Mapping == "" {
-		cases.Mapping = otherwise
+	if given.Mapping == "" {
+		given.Mapping = otherwise
 	}
-	name, rules, err := chooseMapping(cfg, file, cases.Mapping)
+	name, rules, err := chooseMapping(cfg, file, given.Mapping)
 	if err != nil {
 		return fileResult{}, err
 	}
 	result := fileResult{File: file, Mapping: name, Cases: []caseLine{}}
-	for i, c := range cases.Cases {
+	for i, c := range given.Cases {
 		if c.Name == "" {
 			c.Name = fmt.Sprintf("case %d", i+1)
 		}
-		line := caseLine{CaseResult: mapping.RunCase(rules, c)}
-		line.Passed = line.CaseResult.Passed()
+		line := caseLine{Result: cases.Run(rules, c)}
+		line.Passed = line.Result.Passed()
 		if line.Err != nil {
 			line.Error = line.Err.Error()
 		}
@@ -133,24 +136,24 @@ func runCases(cfg *config.Config, file, otherwise string) (fileResult, error) {
 // readCases decodes a file as strictly as the configuration: a misspelt expectation must not pass for one that
 // was met.
 func readCases(file string) (caseFile, error) {
-	var cases caseFile
+	var given caseFile
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return cases, &usageError{err.Error(), ""}
+		return given, &usageError{err.Error(), ""}
 	}
 	doc := strict.Parse(data, strict.Options{Dir: filepath.Dir(file)})
 	if root := doc.Root(); root.Kind() != strict.None {
-		root.Into(&cases)
+		root.Into(&given)
 	}
 	if len(doc.Problems()) == 0 {
-		return cases, nil
+		return given, nil
 	}
 	bad := &config.Error{}
 	for _, p := range doc.Problems() {
 		bad.Problems = append(bad.Problems,
 			config.Problem{File: file, Line: p.Line, Column: p.Column, Message: p.Message, Hint: p.Hint})
 	}
-	return cases, bad
+	return given, bad
 }
 
 func chooseMapping(cfg *config.Config, file, name string) (string, *mapping.Ruleset, error) {
@@ -170,7 +173,7 @@ func chooseMapping(cfg *config.Config, file, name string) (string, *mapping.Rule
 	return name, m.Rules, nil
 }
 
-func (sh *shell) showCases(results []fileResult) error {
+func (cli *cli) showCases(results []fileResult) error {
 	passed, failed := 0, 0
 	for _, r := range results {
 		for _, c := range r.Cases {
@@ -185,38 +188,38 @@ func (sh *shell) showCases(results []fileResult) error {
 	if failed > 0 {
 		code = exitFailed
 	}
-	if sh.opts.json {
-		if err := sh.out.json(results); err != nil {
+	if cli.opts.json {
+		if err := cli.out.JSON(results); err != nil {
 			return err
 		}
 		return finished(code)
 	}
 	for _, r := range results {
-		sh.out.line("%s, mapping %s", sh.out.paint(bold, r.File), r.Mapping)
+		cli.out.Line("%s, mapping %s", cli.out.Paint(term.Bold, r.File), r.Mapping)
 		for i := range r.Cases {
-			sh.showCase(&r.Cases[i])
+			cli.showCase(&r.Cases[i])
 		}
 	}
-	sh.out.line("")
-	sh.out.line("%s passed, %s failed", number(passed), number(failed))
+	cli.out.Line("")
+	cli.out.Line("%s passed, %s failed", term.Number(passed), term.Number(failed))
 	return finished(code)
 }
 
-func (sh *shell) showCase(c *caseLine) {
+func (cli *cli) showCase(c *caseLine) {
 	if c.Passed {
-		sh.out.mark(green, "  PASS  ", c.Name)
+		cli.out.Mark(term.Green, "  PASS  ", c.Name)
 		return
 	}
-	sh.out.mark(red, "  FAIL  ", c.Name)
+	cli.out.Mark(term.Red, "  FAIL  ", c.Name)
 	if c.Error != "" {
-		sh.out.para("        ", c.Error)
+		cli.out.Para("        ", c.Error)
 	}
 	for _, d := range c.Differences {
-		sh.out.para("        ", d)
+		cli.out.Para("        ", d)
 	}
 }
 
-func newRulesListCommand(sh *shell) *cobra.Command {
+func newRulesListCommand(cli *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "list the names and functions that rules can use",
@@ -228,59 +231,59 @@ Exit codes: 0, or 2 for wrong usage.`,
   dirsyncd rules list --json | jq -r '.functions[].signature'`,
 		Args: takes(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error {
-			if sh.opts.json {
-				return sh.out.json(struct {
-					Person    []typedName        `json:"person"`
-					Group     []typedName        `json:"group"`
-					Licence   []typedName        `json:"licence"`
-					Device    []typedName        `json:"device"`
-					Customer  []typedName        `json:"customer"`
-					Functions []mapping.Function `json:"functions"`
+			if cli.opts.json {
+				return cli.out.JSON(struct {
+					Person    []typedName           `json:"person"`
+					Group     []typedName           `json:"group"`
+					Licence   []typedName           `json:"licence"`
+					Device    []typedName           `json:"device"`
+					Customer  []typedName           `json:"customer"`
+					Functions []expression.Function `json:"functions"`
 				}{
 					namesOf(directory.Person), namesOf(directory.Group), namesOf(directory.Licence),
-					namesOf(directory.Device), namesOf(directory.Customer), mapping.Functions(),
+					namesOf(directory.Device), namesOf(directory.Customer), expression.Functions(),
 				})
 			}
 			for _, kind := range directory.Kinds() {
-				sh.showNames("of a "+kind.String(), mapping.NamesOf(kind))
+				cli.showNames("of a "+kind.String(), expression.NamesOf(kind).List())
 			}
-			sh.showFunctions()
+			cli.showFunctions()
 			return nil
 		},
 	}
 }
 
 type typedName struct {
-	mapping.Name
+	expression.Name
 	Type string `json:"type"`
 }
 
 func namesOf(kind directory.Kind) []typedName {
-	names := mapping.NamesOf(kind)
+	names := expression.NamesOf(kind).List()
 	list := make([]typedName, len(names))
 	for i, n := range names {
-		list[i] = typedName{n, n.TypeWord()}
+		list[i] = typedName{n, expression.TypeWord(n.Type)}
 	}
 	return list
 }
 
-func (sh *shell) showNames(of string, names []mapping.Name) {
-	sh.out.line("%s", sh.out.paint(bold, "Names "+of))
-	t := &table{indent: "  ", columns: []column{left(""), left(""), left("")}}
+func (cli *cli) showNames(of string, names []expression.Name) {
+	cli.out.Line("%s", cli.out.Paint(term.Bold, "Names "+of))
+	t := &term.Table{Indent: "  ", Columns: []term.Column{term.Left(""), term.Left(""), term.Left("")}}
 	for _, n := range names {
-		t.add(n.Name, cell{n.TypeWord(), dim}, n.Help)
+		t.Add(n.Name, term.Dim.Cell(expression.TypeWord(n.Type)), n.Help)
 	}
-	sh.out.table(t)
-	sh.out.line("")
+	cli.out.Table(t)
+	cli.out.Line("")
 }
 
-func (sh *shell) showFunctions() {
-	sh.out.line("%s", sh.out.paint(bold, "Functions"))
-	for _, f := range mapping.Functions() {
-		sh.out.para("  ", f.Signature)
-		sh.out.para("      ", f.Help)
+func (cli *cli) showFunctions() {
+	cli.out.Line("%s", cli.out.Paint(term.Bold, "Functions"))
+	for _, f := range expression.Functions() {
+		cli.out.Para("  ", f.Signature)
+		cli.out.Para("      ", f.Help)
 		for _, e := range f.Examples {
-			sh.out.paraStyled(dim, "      ", e.Expression+"  →  "+e.Result)
+			cli.out.ParaStyled(term.Dim, "      ", e.Expression+"  →  "+e.Result)
 		}
 	}
 }

@@ -1,12 +1,18 @@
 package main
 
 import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
 	"github.com/spf13/cobra"
 
+	"dirsyncd/sync/service"
 	"dirsyncd/sync/settings"
 )
 
-func newRunCommand(sh *shell) *cobra.Command {
+func newRunCommand(cli *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
 		Short: "run the daemon",
@@ -27,23 +33,37 @@ Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
   journalctl -fu dirsyncd`,
 		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := sh.loadConfig()
+			cfg, err := cli.loadConfig()
 			if err != nil {
 				return err
 			}
-			start := launch{cfg: cfg, fixed: fixedOf(cfg)}
-			if sh.opts.control != "" {
-				cfg.Control = settings.Path(sh.opts.control)
+			launch := service.Launch{
+				Options: service.Options{Parts: parts(), Version: version}, Config: cfg, Written: service.FixedOf(cfg),
 			}
-			if sh.opts.verbose {
+			if cli.opts.control != "" {
+				cfg.Control = settings.Path(cli.opts.control)
+			}
+			if cli.opts.verbose {
 				cfg.Log.Level = "debug"
 			}
-			log, level := newLogger(cfg.Log, sh.err)
-			start.log = log
-			if !sh.opts.verbose {
-				start.level = level
+			log, level := newLogger(cfg.Log, cli.err)
+			launch.Log = log
+			if !cli.opts.verbose {
+				launch.Level = level
 			}
-			return sh.daemon(cmd.Context(), start)
+			return cli.daemon(cmd.Context(), launch)
 		},
 	}
+}
+
+// runDaemon runs a daemon on the state of its configuration until a signal ends it or ctx does.
+func runDaemon(ctx context.Context, l service.Launch) (err error) {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
+	l.Signals, l.Cut = signals, func() { os.Exit(exitFailed) }
+	if l.Store, err = openState(l.Config, l.Log); err != nil {
+		return err
+	}
+	return service.Run(ctx, l)
 }

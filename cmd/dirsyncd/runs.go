@@ -6,11 +6,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dirsyncd/sync/control"
+	"dirsyncd/cmd/dirsyncd/term"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/schedule"
 )
 
-func newRunsCommand(sh *shell) *cobra.Command {
+func newRunsCommand(cli *cli) *cobra.Command {
 	limit := 20
 	cmd := &cobra.Command{
 		Use:   "runs [CONNECTION]",
@@ -23,7 +24,7 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
   dirsyncd runs hq-ad -n 5
   dirsyncd runs --json | jq '.[] | select(.outcome == "failed")'`,
 		Args:              takes(0, 1, "the name of one connection"),
-		ValidArgsFunction: sh.completeConnection,
+		ValidArgsFunction: cli.completeConnection,
 	}
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		if limit < 1 {
@@ -31,11 +32,11 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		}
 		return nil
 	}
-	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, args []string) error {
 		if err := knownConnections(ctx, ops, args); err != nil {
 			return err
 		}
-		req := control.RunsRequest{Limit: limit}
+		req := api.RunsRequest{Limit: limit}
 		if len(args) > 0 {
 			req.Connection = args[0]
 		}
@@ -43,40 +44,40 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		if err != nil {
 			return err
 		}
-		if sh.opts.json {
-			return sh.out.json(append([]control.Run{}, runs...))
+		if cli.opts.json {
+			return cli.out.JSON(append([]api.Run{}, runs...))
 		}
-		sh.showHistory(runs)
+		cli.showHistory(runs)
 		return nil
 	})
 	cmd.Flags().IntVarP(&limit, "limit", "n", limit, "list at most `N` runs")
 	return cmd
 }
 
-func (sh *shell) showHistory(runs []control.Run) {
+func (cli *cli) showHistory(runs []api.Run) {
 	if len(runs) == 0 {
-		sh.out.line("no run is kept")
-		sh.out.hint("`dirsyncd sync` runs all connections now")
+		cli.out.Line("no run is kept")
+		cli.out.Hint("`dirsyncd sync` runs all connections now")
 		return
 	}
-	t := &table{columns: []column{
-		left("STARTED"), shrink("CONNECTION"), left("MODE"), left("OUTCOME"), right("TOOK"), left("CHANGES"),
+	t := &term.Table{Columns: []term.Column{
+		term.Left("STARTED"), term.Shrink("CONNECTION"), term.Left("MODE"), term.Left("OUTCOME"), term.Right("TOOK"), term.Left("CHANGES"),
 	}}
 	for i := range runs {
 		r := &runs[i]
-		t.add(sh.clock(r.Started), runPlace(r), r.Mode, outcome(r.Outcome), took(r), history(r))
+		t.Add(cli.clock(r.Started), runPlace(r), r.Mode, term.State(r.Outcome), took(r), history(r))
 		if r.Error != "" {
-			t.remark(red, r.Error)
+			t.Remark(term.Red, r.Error)
 		}
 		for _, note := range r.Notes {
-			t.remark(dim, note)
+			t.Remark(term.Dim, note)
 		}
 	}
-	sh.out.table(t)
+	cli.out.Table(t)
 }
 
 // history says what a run changed, and who asked for it when it was not the schedule.
-func history(r *control.Run) string {
+func history(r *api.Run) string {
 	switch r.Trigger {
 	case "", schedule.CauseSchedule, schedule.CauseFull:
 		return changes(r)

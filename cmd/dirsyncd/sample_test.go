@@ -5,11 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"dirsyncd/store"
-	"dirsyncd/sync/control"
-	"dirsyncd/sync/engine"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/fault"
-	"dirsyncd/sync/mapping"
 )
 
 const sampleHash = "3f2a9c01d47be655"
@@ -26,16 +23,16 @@ func kindCounts(pairs ...any) map[string]map[string]int {
 	return all
 }
 
-func sampleStatus() control.Status {
-	return control.Status{
+func sampleStatus() api.Status {
+	return api.Status{
 		Version: "1.2.3", Daemon: true, PID: 4711, Started: at(76 * time.Hour),
 		Config: "/etc/dirsyncd/config.yaml", State: "/var/lib/dirsyncd/state.db",
 		Problem: "config.yaml:12:5: unknown key \"scheduel\" (did you mean \"schedule\"?)",
-		Connections: []control.ConnectionStatus{
+		Connections: []api.ConnectionStatus{
 			{
 				Name: "hq-ad", Connector: "ldap", Mapping: "staff", Targets: []string{"journal"},
 				Next: testNow.Add(12 * time.Minute), NextFull: testNow.Add(15 * time.Hour),
-				Tenants: []control.TenantStatus{{
+				Tenants: []api.TenantStatus{{
 					State: "ok", Proven: at(3 * time.Minute),
 					Objects: map[string]int{"person": 10204, "group": 388},
 					Records: map[string]int{"user": 9800, "agent": 112, "group": 12},
@@ -43,11 +40,11 @@ func sampleStatus() control.Status {
 			},
 			{
 				Name: "csp", Connector: "csp", Mapping: "customers", Targets: []string{"journal", "desk"}, Running: true,
-				Tenants: []control.TenantStatus{
+				Tenants: []api.TenantStatus{
 					{
 						Tenant: "5f1c0a52-7a11-4d0e-9a60-0b3f6f1f6a10", Name: "Contoso (UK) Ltd.", State: "held", Proven: at(26 * time.Hour),
 						Objects: map[string]int{"person": 800}, Records: map[string]int{"user": 801},
-						Held: &store.HeldPlan{
+						Held: &api.HeldPlan{
 							Hash: sampleHash, Run: "20260131T093000-ab12", Since: at(150 * time.Minute),
 							Reasons: []string{"deactivate 120 of 801 user records, 15.0%; the limit is 10%"},
 							Counts:  kindCounts("user", "deactivate", 120, "user", "update", 3),
@@ -55,16 +52,16 @@ func sampleStatus() control.Status {
 					},
 					{
 						Tenant: "0b3f6f1f-7a11-4d0e-9a60-5f1c0a526a10", Name: "Fabrikam", State: "failing", Proven: at(9 * 24 * time.Hour), Parked: 2,
-						Failing: &store.Failure{
+						Failing: &api.Failure{
 							Class: "forbidden", Since: at(8 * 24 * time.Hour), Runs: 730,
 							Text: "read users: graph.microsoft.com: the permission User.Read.All is missing (grant it to the application in Entra and consent as an administrator)",
 						},
 					},
 				},
 			},
-			{Name: "branch", Connector: "ldap", Mapping: "staff", Targets: []string{"journal"}, Tenants: []control.TenantStatus{{State: "new"}}},
+			{Name: "branch", Connector: "ldap", Mapping: "staff", Targets: []string{"journal"}, Tenants: []api.TenantStatus{{State: "new"}}},
 		},
-		Targets: []control.TargetStatus{
+		Targets: []api.TargetStatus{
 			{Name: "journal", Target: "file", State: "ok"},
 			{
 				Name: "desk", Target: "webhook", State: "failing", Error: "deliver: desk.example.test: 503 Service Unavailable",
@@ -74,62 +71,63 @@ func sampleStatus() control.Status {
 	}
 }
 
-func sampleRun(connection string, r store.Run) control.Run {
+func sampleRun(connection string, r api.Run) api.Run {
 	r.ID, r.Trigger = "20260131T115950-ab12", "operator"
 	if r.Mode == "" {
 		r.Mode = "delta"
 	}
 	r.Started, r.Ended = at(10*time.Second), at(8750*time.Millisecond)
-	return control.Run{Connection: connection, Run: r}
+	r.Connection = connection
+	return r
 }
 
-func cleanResult() control.SyncResult {
-	return control.SyncResult{
-		Runs:      []control.Run{sampleRun("hq-ad", store.Run{Outcome: engine.Clean, Read: 12300, Counts: kindCounts("user", "create", 12, "user", "update", 3, "agent", "create", 1)})},
-		Delivered: []control.Delivery{{Target: "journal", Delivered: 16}},
+func cleanResult() api.SyncResult {
+	return api.SyncResult{
+		Runs:      []api.Run{sampleRun("hq-ad", api.Run{Outcome: api.Clean, Read: 12300, Counts: kindCounts("user", "create", 12, "user", "update", 3, "agent", "create", 1)})},
+		Delivered: []api.Delivery{{Target: "journal", Delivered: 16}},
 	}
 }
 
 // worstResult has everything that can go wrong in it.
-func worstResult() control.SyncResult {
+func worstResult() api.SyncResult {
 	r := cleanResult()
-	held := sampleRun("csp", store.Run{Outcome: engine.Held, Read: 800, Held: sampleHash, Counts: kindCounts("user", "deactivate", 120, "user", "update", 3)})
+	held := sampleRun("csp", api.Run{Outcome: api.Held, Read: 800, Held: sampleHash, Counts: kindCounts("user", "deactivate", 120, "user", "update", 3)})
 	held.Tenant, held.TenantName = "5f1c0a52-7a11-4d0e-9a60-0b3f6f1f6a10", "Contoso (UK) Ltd."
 	held.HeldReasons = []string{"deactivate 120 of 801 user records, 15.0%; the limit is 10%"}
-	failed := sampleRun("branch", store.Run{Outcome: engine.Failed, Class: "auth", Error: "bind: ldap1.branch.example.test: invalid credentials (check `bind.user` and `bind.password` of the connection)"})
-	parked := sampleRun("lab", store.Run{Outcome: engine.Parked, Mode: "full", Read: 40, Parked: 2, Notes: []string{"users: the source no longer takes our cursor; reading in full"}})
+	failed := sampleRun("branch", api.Run{Outcome: api.Failed, Class: "auth", Error: "bind: ldap1.branch.example.test: invalid credentials (check `bind.user` and `bind.password` of the connection)"})
+	parked := sampleRun("lab", api.Run{Outcome: api.Parked, Mode: "full", Read: 40, Parked: 2, Notes: []string{"users: the source no longer takes our cursor; reading in full"}})
 	r.Runs = append(r.Runs, held, failed, parked)
-	r.Delivered = append(r.Delivered, control.Delivery{Target: "desk", Waiting: 16, Parked: 1, Error: "deliver: desk.example.test: 503 Service Unavailable"})
+	r.Delivered = append(r.Delivered, api.Delivery{Target: "desk", Waiting: 16, Parked: 1, Error: "deliver: desk.example.test: 503 Service Unavailable"})
 	return r
 }
 
-func sampleSync(_ context.Context, req control.SyncRequest, progress func(control.Progress)) (control.SyncResult, error) {
-	progress(control.Progress{Connection: "hq-ad", Stage: "read", Stream: "users", Done: 500, Total: 12300})
+func sampleSync(_ context.Context, req api.SyncRequest, progress func(api.Progress)) (api.SyncResult, error) {
+	progress(api.Progress{Connection: "hq-ad", Stage: "read", Stream: "users", Done: 500, Total: 12300})
 	if req.Full {
 		return worstResult(), nil
 	}
 	return cleanResult(), nil
 }
 
-func samplePlan(_ context.Context, req control.PlanRequest, visit func(control.PlannedAction)) ([]control.Run, error) {
-	visit(control.PlannedAction{
+func samplePlan(_ context.Context, req api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+	visit(api.PlannedAction{
 		Connection: "hq-ad", Op: "create", Kind: "user", Key: "hq-ad/1", Name: "Ada Lovelace", Rule: "everyone else",
-		Changes: []control.PlannedChange{
+		Changes: []api.PlannedChange{
 			{Field: "customer", To: "Acme"}, {Field: "email", To: "ada@example.test"}, {Field: "name", To: "Ada Lovelace"},
 			{Field: "phone", To: "+44 20 7946 0991"}, {Field: "site", To: "Head office"}, {Field: "title", To: "Countess, and the first to programme an engine"},
 			{Field: "vip", To: true},
 		},
 	})
-	visit(control.PlannedAction{
-		Connection: "hq-ad", Op: "update", Kind: "user", Key: "hq-ad/2", Name: "Bob\x1b[31m Roe", Changes: []control.PlannedChange{
+	visit(api.PlannedAction{
+		Connection: "hq-ad", Op: "update", Kind: "user", Key: "hq-ad/2", Name: "Bob\x1b[31m Roe", Changes: []api.PlannedChange{
 			{Field: "site", From: "London", To: "Oslo"}, {Field: "phone", To: "+47 22"}, {Field: "tags", From: []string{"a", "b"}, To: []string{}},
 		},
 	})
-	visit(control.PlannedAction{Connection: "hq-ad", Op: "update", Kind: "group", Key: "hq-ad/9", Name: "Service Desk", Added: 3, Removed: 1})
+	visit(api.PlannedAction{Connection: "hq-ad", Op: "update", Kind: "group", Key: "hq-ad/9", Name: "Service Desk", Added: 3, Removed: 1})
 	if !req.Offline {
-		return []control.Run{sampleRun("hq-ad", store.Run{Outcome: engine.Clean, Read: 12300, Counts: kindCounts("user", "create", 1, "user", "update", 1, "group", "update", 1)})}, nil
+		return []api.Run{sampleRun("hq-ad", api.Run{Outcome: api.Clean, Read: 12300, Counts: kindCounts("user", "create", 1, "user", "update", 1, "group", "update", 1)})}, nil
 	}
-	visit(control.PlannedAction{
+	visit(api.PlannedAction{
 		Connection: "csp", Tenant: "5f1c0a52-7a11-4d0e-9a60-0b3f6f1f6a10", Op: "deactivate", Kind: "user",
 		Key:    "csp/5f1c0a52-7a11-4d0e-9a60-0b3f6f1f6a10/77aa0a52-7a11-4d0e-9a60-0b3f6f1f6a10",
 		Reason: "no longer listed by the source",
@@ -137,7 +135,7 @@ func samplePlan(_ context.Context, req control.PlanRequest, visit func(control.P
 	return worstResult().Runs, nil
 }
 
-func sampleRuns(_ context.Context, req control.RunsRequest) ([]control.Run, error) {
+func sampleRuns(_ context.Context, req api.RunsRequest) ([]api.Run, error) {
 	runs := worstResult().Runs
 	runs[1].Trigger = "schedule"
 	runs[2].Started = time.Date(2025, 12, 24, 18, 0, 0, 0, time.UTC)
@@ -145,8 +143,8 @@ func sampleRuns(_ context.Context, req control.RunsRequest) ([]control.Run, erro
 	return runs[:min(len(runs), req.Limit)], nil
 }
 
-func sampleParked() []control.ParkedItem {
-	return []control.ParkedItem{
+func sampleParked() []api.ParkedItem {
+	return []api.ParkedItem{
 		{
 			ID: "hq-ad:12", Connection: "hq-ad", Since: at(2 * time.Hour), Stage: "deliver", Target: "desk", Op: "update",
 			Subject: "user/hq-ad/5f1c0a52-7a11-4d0e-9a60-0b3f6f1f6a10", Class: "invalid",
@@ -160,22 +158,22 @@ func sampleParked() []control.ParkedItem {
 	}
 }
 
-func sampleWhy(_ context.Context, kind, who string) ([]engine.Reason, error) {
+func sampleWhy(_ context.Context, kind, who string) ([]api.Reason, error) {
 	if who == "nobody" {
 		return nil, &fault.Error{Class: fault.Gone, Op: "why", Where: "hq-ad", Err: errors.New(`no person is known as "nobody"`),
 			Hint: "give the record's key, or the id, login, mail address or name as the source has it"}
 	}
 	run := "20260128T081500-ab12"
-	return []engine.Reason{{
+	return []api.Reason{{
 		Kind: kind, Key: "hq-ad/5f1c0a52-7a11-4d0e-9a60-0b3f6f1f6a10", Connection: "hq-ad", ID: "5f1c0a52-7a11-4d0e-9a60-0b3f6f1f6a10",
 		Object: map[string]any{
 			"name": "Ada Lovelace", "email": "ada@example.test", "office": "London", "enabled": true,
 			"path": "ou=Analysts,ou=People,dc=example,dc=test", "emails": []string{"ada@example.test", "countess@example.test"},
 		},
 		Groups: []string{"Staff", "Analysts"},
-		Record: &engine.RecordReason{
+		Record: &api.RecordReason{
 			State: "active", Rule: "everyone else", Run: run, Changed: at(76 * time.Hour),
-			Fields: []engine.FieldReason{
+			Fields: []api.RecordField{
 				{Field: "customer", Value: "Acme", Run: run, Since: at(80 * 24 * time.Hour)},
 				{Field: "email", Value: "ada@example.test", Run: run, Since: at(76 * time.Hour)},
 				{Field: "fax", Value: "1", Run: run, Since: at(76 * time.Hour)},
@@ -183,18 +181,18 @@ func sampleWhy(_ context.Context, kind, who string) ([]engine.Reason, error) {
 				{Field: "site", Value: "Paris", Run: run, Since: at(76 * time.Hour)},
 			},
 		},
-		Rules: []mapping.RuleTrace{
+		Rules: []api.RuleReason{
 			{Rule: "contractors stay out", When: `department == "Contractors" or employee_type in ["external", "agency", "consultant"]`, Outcome: "did not match"},
 			{Rule: "service desk", When: `"Service Desk" in groups`, Outcome: "did not match"},
 			{Rule: "everyone else", When: "enabled", Outcome: "decided"},
 			{Rule: "rest", Outcome: "not reached"},
 		},
-		Fields: []mapping.FieldTrace{
-			{Record: kind, Field: "customer", Expression: "Acme", From: `rule "everyone else"`, Value: "Acme", On: mapping.OnAlways},
-			{Record: kind, Field: "email", Expression: "= email", From: "fields", Sources: map[string]any{"email": "ada@example.test"}, Value: "ada@example.test", On: mapping.OnAlways},
-			{Record: kind, Field: "nickname", Expression: "Ada", From: "fields", Value: "Ada", On: mapping.OnAlways},
-			{Record: kind, Field: "phone", Expression: "= phone ?? mobile", From: "fields", Sources: map[string]any{"phone": nil, "mobile": nil}, On: mapping.OnAlways, Blank: mapping.KeepBlank},
-			{Record: kind, Field: "site", Expression: `= office ?? "Head office"`, From: `rule "everyone else"`, Sources: map[string]any{"office": "London"}, Value: "London", On: mapping.OnAlways},
+		Fields: []api.FieldReason{
+			{Record: kind, Field: "customer", Expression: "Acme", From: `rule "everyone else"`, Value: "Acme", On: "always"},
+			{Record: kind, Field: "email", Expression: "= email", From: "fields", Sources: map[string]any{"email": "ada@example.test"}, Value: "ada@example.test", On: "always"},
+			{Record: kind, Field: "nickname", Expression: "Ada", From: "fields", Value: "Ada", On: "always"},
+			{Record: kind, Field: "phone", Expression: "= phone ?? mobile", From: "fields", Sources: map[string]any{"phone": nil, "mobile": nil}, On: "always", Blank: "keep"},
+			{Record: kind, Field: "site", Expression: `= office ?? "Head office"`, From: `rule "everyone else"`, Sources: map[string]any{"office": "London"}, Value: "London", On: "always"},
 		},
 		Waiting: true,
 	}}, nil

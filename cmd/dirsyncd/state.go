@@ -2,142 +2,214 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
 
-	"dirsyncd/store"
-	"dirsyncd/sync/control"
-	"dirsyncd/sync/deliver"
-	"dirsyncd/sync/directory"
+	"github.com/spf13/cobra"
+
+	"dirsyncd/cmd/dirsyncd/term"
+	"dirsyncd/store/bolt"
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/fault"
 )
 
-// Status implements control.Operations.
-func (o *operations) Status(ctx context.Context) (control.Status, error) {
-	setup := o.current()
-	st := control.Status{
-		Version: version, Daemon: o.daemon, PID: pid(o.daemon), Config: setup.cfg.File, State: string(setup.cfg.State),
+func newStateCommand(cli *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "state",
+		Short: "look after the state file: backup, verify",
+		Long: `The state file holds what was read, what the targets were told, and what waits
+for them. It survives being killed at any moment; a backup is for a lost disk.
+
+To go back to a backup: stop the daemon, put the backup in the place of the
+state file, start the daemon. What happened since then is read again from the
+sources, and sent again as far as the targets were told already.`,
+		Example: `  dirsyncd state backup /backup/dirsyncd-$(date +%F).db
+  dirsyncd state verify
+  dirsyncd state verify /backup/dirsyncd-2026-01-31.db`,
 	}
-	if o.daemon {
-		st.Started = o.started
-	}
-	o.mu.Lock()
-	st.Problem = o.problem
-	o.mu.Unlock()
-	for _, name := range setup.names() {
-		c, err := o.connectionStatus(ctx, setup.connections[name])
-		if err != nil {
-			return st, err
-		}
-		st.Connections = append(st.Connections, c)
-	}
-	parked, err := o.parkedByTarget(ctx)
-	if err != nil {
-		return st, err
-	}
-	for _, t := range setup.cfg.Targets {
-		ts, err := targetStatus(ctx, setup.targets[t.Name], o.daemon)
-		if err != nil {
-			return st, err
-		}
-		ts.Parked = parked[t.Name]
-		st.Targets = append(st.Targets, ts)
-	}
-	return st, nil
+	asGroup(cmd)
+	cmd.AddCommand(newBackupCommand(cli), newVerifyCommand(cli))
+	return cmd
 }
 
-func (o *operations) connectionStatus(ctx context.Context, c *connection) (control.ConnectionStatus, error) {
-	st := control.ConnectionStatus{Name: c.Name, Connector: c.Connector, Mapping: c.settings.Mapping, Targets: c.Targets}
-	o.mu.Lock()
-	st.Running = o.running[c.Name] > 0
-	o.mu.Unlock()
-	if o.daemon {
-		st.Next = o.nextRun(c.Name)
-		if c.settings.Complete != nil {
-			st.NextFull = c.settings.Complete.Next(o.now())
-		}
-	}
-	tenants, err := o.engine.StoredTenants(ctx, c.Name)
-	if err != nil {
-		return st, err
-	}
-	for _, t := range tenants {
-		ts, err := o.tenantStatus(ctx, store.Partition{Connection: c.Name, Tenant: t.ID})
-		if err != nil {
-			return st, err
-		}
-		if t.ID == "" && len(tenants) > 1 && ts.Failing == nil {
-			continue // once held why the tenants could not be listed
-		}
-		st.Tenants = append(st.Tenants, ts)
-	}
-	if len(tenants) == 0 {
-		st.Tenants = []control.TenantStatus{{State: "new"}}
-	}
-	return st, nil
+// stateReport is what the two commands found.
+type stateReport struct {
+	File  string `json:"file"`
+	Bytes int64  `json:"bytes"`
+	OK    bool   `json:"ok"`
 }
 
-func (o *operations) tenantStatus(ctx context.Context, p store.Partition) (control.TenantStatus, error) {
-	ts := control.TenantStatus{Tenant: p.Tenant, State: "ok", Objects: map[string]int{}, Records: map[string]int{}}
-	err := o.store.View(ctx, p, func(tx store.Reader) error {
-		state, err := tx.Tenant()
+func newBackupCommand(cli *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "backup FILE",
+		Short: "copy the state into a new file, also while the daemon runs",
+		Long: `Copies the state, as it is at one moment, into a new file that only you can
+read, and verifies the copy. It works with and without a running daemon and
+stops nothing. Nothing is left at FILE when it fails.
+
+Exit codes: 0 copied and verified, 1 failed, 2 wrong usage (there is no such
+folder, or FILE is there already) or configuration.`,
+		Example: `  dirsyncd state backup /backup/dirsyncd.db`,
+		Args:    takes(1, 1, "the file to make"),
+	}
+	cmd.RunE = cli.with(toCopy, func(ctx context.Context, ops api.Operations, args []string) error {
+		size, err := backup(ctx, ops, args[0])
 		if err != nil {
 			return err
 		}
-		ts.Name, ts.Proven, ts.Failing, ts.Held = state.Name, o.engine.Proven(p, state.Proven), state.Failing, state.Held
-		if state.WantFull {
-			ts.FullNext = state.Why
-		}
-		for _, kind := range directory.Kinds() {
-			if err := countInto(ts.Objects, kind.String(), func() (int, error) { return tx.Count(kind) }); err != nil {
-				return err
-			}
-		}
-		for _, kind := range directory.RecordKinds() {
-			if err := countInto(ts.Records, kind.String(), func() (int, error) { return tx.ActiveRecords(kind) }); err != nil {
-				return err
-			}
-		}
-		ts.Parked, err = tx.ParkedCount()
-		return err
+		return cli.showState(stateReport{File: args[0], Bytes: size, OK: true}, "copied and verified")
 	})
+	return cmd
+}
+
+// backup makes a verified copy of the state. The file gets its name only when it is whole and on the disk.
+func backup(ctx context.Context, ops api.Operations, file string) (size int64, err error) {
+	wrong := func(err error, hint string) error {
+		return &fault.Error{Class: fault.Configuration, Op: "backup", Where: file, Err: err, Hint: hint}
+	}
+	if _, err := os.Lstat(file); err == nil {
+		return 0, wrong(errors.New("there is something already"), "give the name of a new file")
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".part-*")
+	if err != nil {
+		return 0, noPlace(file, err)
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	err = ops.Backup(ctx, f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return 0, err
+	}
+	if size, err = verify(ctx, f.Name()); err != nil {
+		return 0, err
+	}
+	if err := giveName(f.Name(), file, os.Link); err != nil {
+		return 0, wrong(err, "")
+	}
+	return size, nil
+}
+
+// noPlace says why a file cannot be made. The error is about a name that nobody gave; it is left out.
+func noPlace(file string, err error) error {
+	e := &fault.Error{Class: fault.Internal, Op: "backup", Where: file, Err: err}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		e.Err = path.Err
+	}
 	switch {
-	case ts.Failing != nil:
-		ts.State = "failing"
-	case ts.Held != nil:
-		ts.State = "held"
-	case ts.FullNext != "":
-		ts.State = "due"
-	case ts.Parked > 0:
-		ts.State = "parked"
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		e.Class, e.Err = fault.Configuration, fmt.Errorf("there is no folder %s", filepath.Dir(file))
+		e.Hint = "create the folder, or name a file in one that is there"
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		e.Class, e.Hint = fault.Configuration, "name a file in a folder that you may write to"
 	}
-	return ts, err
+	return e
 }
 
-func countInto(counts map[string]int, word string, count func() (int, error)) error {
-	n, err := count()
-	if n > 0 {
-		counts[word] = n
+// giveName gives a whole file its name and takes nobody else's place: a link, unlike a rename, never does. Where the
+// file system has no links (FAT, many network shares), the name is taken by an empty file first.
+func giveName(whole, name string, link func(whole, name string) error) error {
+	err := link(whole, name)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err
 	}
-	return err
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Close(), os.Rename(whole, name)); err != nil {
+		_ = os.Remove(name)
+		return err
+	}
+	return nil
 }
 
-func targetStatus(ctx context.Context, t *target, daemon bool) (control.TargetStatus, error) {
-	s, err := t.worker.Status(ctx)
-	st := control.TargetStatus{
-		Name: t.settings.Name, Target: t.settings.Target, State: string(s.State), Error: s.Error,
-		NextTry: s.NextTry, Waiting: s.Waiting, Oldest: s.Oldest,
+func newVerifyCommand(cli *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify [FILE]",
+		Short: "check that a state file, or a backup, is sound",
+		Long: `Reads a state file from its beginning to its end and checks that everything in
+it agrees. Without FILE it is the state of the configuration; while the daemon
+runs, a copy of it. Nothing is changed.
+
+Exit codes: 0 sound, 1 damaged or failed, 2 wrong usage or configuration.`,
+		Example: `  dirsyncd state verify
+  dirsyncd state verify /backup/dirsyncd.db`,
+		Args: takes(0, 1, "a state file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := interruptible(cmd.Context())
+			defer stop()
+			report := stateReport{OK: true}
+			var err error
+			if len(args) == 1 {
+				report.File = args[0]
+				report.Bytes, err = verify(ctx, args[0])
+			} else {
+				report.File, report.Bytes, err = cli.verifyPresent(ctx)
+			}
+			if err != nil {
+				return err
+			}
+			return cli.showState(report, "sound")
+		},
 	}
-	switch {
-	case !daemon:
-		st.State = "unknown"
-	case s.State == deliver.Failing:
-		st.Since = s.Since
-	default:
-		st.State = string(deliver.OK)
-	}
-	return st, err
 }
 
-func (o *operations) parkedByTarget(ctx context.Context) (map[string]int, error) {
-	counts := map[string]int{}
-	err := o.eachParked(ctx, func(_ store.Partition, item store.Parked) { counts[item.Target]++ })
-	return counts, err
+// verifyPresent verifies the state of the configuration, or of the daemon that has it.
+func (cli *cli) verifyPresent(ctx context.Context) (file string, size int64, err error) {
+	ops, done, err := cli.connect(ctx, toCopy)
+	if err != nil {
+		return "", 0, err
+	}
+	defer done()
+	st, err := ops.Status(ctx)
+	if err != nil {
+		return "", 0, err
+	}
+	dir, err := os.MkdirTemp("", "dirsyncd-verify-")
+	if err != nil {
+		return "", 0, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	size, err = backup(ctx, ops, filepath.Join(dir, "copy.db"))
+	return st.State, size, err
+}
+
+// verify checks a file that nobody writes to and returns its size in bytes.
+func verify(ctx context.Context, file string) (int64, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return 0, &fault.Error{Class: fault.Configuration, Op: "verify", Where: file, Err: err, Hint: "name a state file or a backup"}
+	}
+	st, err := bolt.Open(file, bolt.Options{ReadOnly: true})
+	if err != nil {
+		return 0, notAState(err)
+	}
+	return info.Size(), errors.Join(st.Verify(ctx), st.Close())
+}
+
+// notAState gives an error about a file that was named on the command line a hint for it, instead of the one about the
+// configuration.
+func notAState(err error) error {
+	var e *fault.Error
+	if !errors.As(err, &e) || e.Class != fault.Configuration {
+		return err
+	}
+	named := *e
+	named.Op, named.Hint = "verify", "name a state file or a backup"
+	return &named
+}
+
+func (cli *cli) showState(r stateReport, word string) error {
+	if cli.opts.json {
+		return cli.out.JSON(r)
+	}
+	cli.out.Line("%s: %s, %s", r.File, cli.out.Paint(term.Green, word), fmt.Sprintf("%.1f MiB", float64(r.Bytes)/(1<<20)))
+	return nil
 }

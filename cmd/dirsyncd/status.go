@@ -6,11 +6,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dirsyncd/sync/control"
+	"dirsyncd/cmd/dirsyncd/term"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/directory"
 )
 
-func newStatusCommand(sh *shell) *cobra.Command {
+func newStatusCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "say how everything is",
@@ -30,60 +31,60 @@ or configuration.`,
   dirsyncd status --json | jq '.connections[].tenants[].state'`,
 		Args: takes(0, 0, ""),
 	}
-	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops control.Operations, _ []string) error {
+	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, _ []string) error {
 		st, err := ops.Status(ctx)
 		if err != nil {
 			return err
 		}
-		if sh.opts.json {
-			return sh.out.json(st)
+		if cli.opts.json {
+			return cli.out.JSON(st)
 		}
-		sh.showStatus(&st)
+		cli.showStatus(&st)
 		return nil
 	})
 	return cmd
 }
 
-func (sh *shell) showStatus(st *control.Status) {
-	out := sh.out
+func (cli *cli) showStatus(st *api.Status) {
+	out := cli.out
 	if st.Daemon {
-		running, since := out.paint(green, "running"), span(sh.now().Sub(st.Started))
-		out.line("dirsyncd %s is %s, pid %d, for %s", st.Version, running, st.PID, since)
+		running, since := out.Paint(term.Green, "running"), term.Span(cli.now().Sub(st.Started))
+		out.Line("dirsyncd %s is %s, pid %d, for %s", st.Version, running, st.PID, since)
 	} else {
-		out.line("%s; this is the stored state", out.paint(yellow, "no daemon is running"))
+		out.Line("%s; this is the stored state", out.Paint(term.Yellow, "no daemon is running"))
 	}
-	out.line("configuration  %s", st.Config)
-	out.line("state          %s", st.State)
+	out.Line("configuration  %s", st.Config)
+	out.Line("state          %s", st.State)
 	if st.Problem != "" {
-		out.line("")
-		out.paraStyled(red, "", "the last reload was refused, the configuration before it is in force:")
-		out.para("    ", st.Problem)
+		out.Line("")
+		out.ParaStyled(term.Red, "", "the last reload was refused, the configuration before it is in force:")
+		out.Para("    ", st.Problem)
 	}
-	out.line("")
-	sh.connectionTable(st)
-	out.line("")
-	sh.targetTable(st)
-	sh.troubles(st)
+	out.Line("")
+	cli.connectionTable(st)
+	out.Line("")
+	cli.targetTable(st)
+	cli.troubles(st)
 }
 
-func (sh *shell) connectionTable(st *control.Status) {
-	t := &table{columns: []column{shrink("CONNECTION"), left("STATE"), left("AGREED"), left("NEXT"), left("HOLDS")}}
+func (cli *cli) connectionTable(st *api.Status) {
+	t := &term.Table{Columns: []term.Column{term.Shrink("CONNECTION"), term.Left("STATE"), term.Left("AGREED"), term.Left("NEXT"), term.Left("HOLDS")}}
 	for i := range st.Connections {
 		c := &st.Connections[i]
 		for j := range c.Tenants {
 			ten := &c.Tenants[j]
 			where := place(c.Name, ten.Tenant, ten.Name)
-			t.add(where, state(ten.State), sh.ago(ten.Proven), sh.nextRun(c, ten), holds(ten))
+			t.Add(where, term.State(ten.State), cli.ago(ten.Proven), cli.nextRun(c, ten), holds(ten))
 		}
 		if len(c.Tenants) == 0 {
-			t.add(c.Name, state("new"), "–", sh.nextRun(c, nil), "")
+			t.Add(c.Name, term.State("new"), "–", cli.nextRun(c, nil), "")
 		}
 	}
-	sh.out.table(t)
+	cli.out.Table(t)
 }
 
 // nextRun says when a tenant is read next: by its connection's schedule, or later where schedules leave it alone.
-func (sh *shell) nextRun(c *control.ConnectionStatus, t *control.TenantStatus) string {
+func (cli *cli) nextRun(c *api.ConnectionStatus, t *api.TenantStatus) string {
 	next := c.Next
 	if next.IsZero() || (!c.NextFull.IsZero() && c.NextFull.Before(next)) {
 		next = c.NextFull
@@ -93,32 +94,19 @@ func (sh *shell) nextRun(c *control.ConnectionStatus, t *control.TenantStatus) s
 		return "running"
 	case next.IsZero():
 		return "–"
-	case sh.leftAlone(t) && t.Failing.Retry.After(next):
-		return sh.ago(t.Failing.Retry)
+	case cli.leftAlone(t) && t.Failing.Retry.After(next):
+		return cli.ago(t.Failing.Retry)
 	default:
-		return sh.ago(next)
+		return cli.ago(next)
 	}
 }
 
 // leftAlone reports whether schedules leave a tenant alone for now, because its credentials were refused.
-func (sh *shell) leftAlone(t *control.TenantStatus) bool {
-	return t != nil && t.Failing != nil && t.Failing.Retry.After(sh.now())
+func (cli *cli) leftAlone(t *api.TenantStatus) bool {
+	return t != nil && t.Failing != nil && t.Failing.Retry.After(cli.now())
 }
 
-func state(word string) cell {
-	switch word {
-	case "ok":
-		return cell{word, green}
-	case "due", "held", "parked", "unknown":
-		return cell{word, yellow}
-	case "failing":
-		return cell{word, red}
-	default:
-		return cell{text: word}
-	}
-}
-
-func holds(t *control.TenantStatus) string {
+func holds(t *api.TenantStatus) string {
 	objects := amounts(t.Objects, words(directory.Kinds()))
 	records := amounts(t.Records, words(directory.RecordKinds()))
 	switch {
@@ -131,76 +119,76 @@ func holds(t *control.TenantStatus) string {
 	}
 }
 
-func (sh *shell) targetTable(st *control.Status) {
-	t := &table{columns: []column{
-		shrink("TARGET"), left("KIND"), left("STATE"), right("WAITING"), left("OLDEST"), right("PARKED"),
+func (cli *cli) targetTable(st *api.Status) {
+	t := &term.Table{Columns: []term.Column{
+		term.Shrink("TARGET"), term.Left("KIND"), term.Left("STATE"), term.Right("WAITING"), term.Left("OLDEST"), term.Right("PARKED"),
 	}}
 	for _, ts := range st.Targets {
 		look := targetState(ts.State, st.Daemon)
-		t.add(ts.Name, ts.Target, look, warnAbove0(ts.Waiting), sh.ago(ts.Oldest), warnAbove0(ts.Parked))
+		t.Add(ts.Name, ts.Target, look, warnAbove0(ts.Waiting), cli.ago(ts.Oldest), warnAbove0(ts.Parked))
 	}
-	sh.out.table(t)
+	cli.out.Table(t)
 }
 
 // targetState: without a daemon nobody talks to targets, and not to know is no trouble.
-func targetState(word string, daemon bool) cell {
+func targetState(word string, daemon bool) term.Cell {
 	if word == "unknown" && !daemon {
-		return cell{text: "–"}
+		return term.Plain.Cell("–")
 	}
-	return state(word)
+	return term.State(word)
 }
 
 // troubles says of everything that is not well what it is and what to do.
-func (sh *shell) troubles(st *control.Status) {
+func (cli *cli) troubles(st *api.Status) {
 	parked := 0
 	for i := range st.Connections {
 		c := &st.Connections[i]
 		for j := range c.Tenants {
 			t := &c.Tenants[j]
 			parked += t.Parked
-			sh.tenantTrouble(c.Name, t)
+			cli.tenantTrouble(c.Name, t)
 		}
 	}
 	for _, t := range st.Targets {
 		if t.Error != "" {
-			sh.out.line("")
-			sh.out.paraStyled(red, t.Name+" is failing ", "for "+rough(sh.now().Sub(t.Since))+": "+t.Error)
+			cli.out.Line("")
+			cli.out.ParaStyled(term.Red, t.Name+" is failing ", "for "+term.Rough(cli.now().Sub(t.Since))+": "+t.Error)
 			if !t.NextTry.IsZero() {
-				sh.out.hint("nothing is lost; the next try is " + sh.ago(t.NextTry))
+				cli.out.Hint("nothing is lost; the next try is " + cli.ago(t.NextTry))
 			}
 		}
 	}
 	if parked > 0 {
-		sh.out.line("")
-		sh.out.line("%s", many(parked, "item")+" parked")
-		sh.out.hint("`dirsyncd parked list` shows them and why")
+		cli.out.Line("")
+		cli.out.Line("%s", term.Many(parked, "item")+" parked")
+		cli.out.Hint("`dirsyncd parked list` shows them and why")
 	}
 }
 
-func (sh *shell) tenantTrouble(connection string, t *control.TenantStatus) {
+func (cli *cli) tenantTrouble(connection string, t *api.TenantStatus) {
 	where := place(connection, t.Tenant, t.Name)
 	if f := t.Failing; f != nil {
-		sh.out.line("")
-		text := fmt.Sprintf("for %s, %s in a row: %s", rough(sh.now().Sub(f.Since)), many(f.Runs, "run"), f.Text)
-		sh.out.paraStyled(red, where+" is failing ", text)
-		if sh.leftAlone(t) {
-			sh.out.hint("schedules leave it alone until " + sh.clock(f.Retry) + " (" + sh.ago(f.Retry) + "), so that no account is locked; once the credentials are " +
+		cli.out.Line("")
+		text := fmt.Sprintf("for %s, %s in a row: %s", term.Rough(cli.now().Sub(f.Since)), term.Many(f.Runs, "run"), f.Text)
+		cli.out.ParaStyled(term.Red, where+" is failing ", text)
+		if cli.leftAlone(t) {
+			cli.out.Hint("schedules leave it alone until " + cli.clock(f.Retry) + " (" + cli.ago(f.Retry) + "), so that no account is locked; once the credentials are " +
 				"right, reload the daemon or run `dirsyncd sync " + connection + "`")
 		}
 	}
 	if t.State == "due" {
-		sh.out.line("")
-		sh.out.para(where+": ", "the next run reads everything: "+t.FullNext)
-		sh.out.hint("until then, what is stored and what the source says may differ; `dirsyncd sync` runs it now")
+		cli.out.Line("")
+		cli.out.Para(where+": ", "the next run reads everything: "+t.FullNext)
+		cli.out.Hint("until then, what is stored and what the source says may differ; `dirsyncd sync` runs it now")
 	}
 	if h := t.Held; h != nil {
-		sh.out.line("")
-		since := rough(sh.now().Sub(h.Since))
+		cli.out.Line("")
+		since := term.Rough(cli.now().Sub(h.Since))
 		text := fmt.Sprintf("a plan has been held for %s: %s", since, counts(h.Counts, wouldHappen))
 		if h.RemovalsOnly {
 			text = fmt.Sprintf("removals have been held for %s; the rest of the plan was applied", since)
 		}
-		sh.out.para(where+": ", text)
-		sh.heldChoices(connection, h.Hash, h.Reasons)
+		cli.out.Para(where+": ", text)
+		cli.heldChoices(connection, h.Hash, h.Reasons)
 	}
 }

@@ -6,8 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"dirsyncd/store"
-	"dirsyncd/sync/control"
+	"dirsyncd/sync/api"
 )
 
 // NEXT is when a run will happen: schedules leave refused credentials alone.
@@ -29,10 +28,10 @@ func TestStatusOfRefusedCredentials(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			fake := sample()
-			fake.StatusFunc = func(context.Context) (control.Status, error) {
-				return control.Status{Daemon: true, Started: at(time.Hour), Connections: []control.ConnectionStatus{{
-					Name: "hq", Next: tc.next, NextFull: tc.full, Running: tc.running, Tenants: []control.TenantStatus{{
-						State: "failing", Failing: &store.Failure{Class: "auth", Text: "refused", Since: at(time.Hour), Runs: 2, Retry: tc.retry},
+			fake.StatusFunc = func(context.Context) (api.Status, error) {
+				return api.Status{Daemon: true, Started: at(time.Hour), Connections: []api.ConnectionStatus{{
+					Name: "hq", Next: tc.next, NextFull: tc.full, Running: tc.running, Tenants: []api.TenantStatus{{
+						State: "failing", Failing: &api.Failure{Class: "auth", Text: "refused", Since: at(time.Hour), Runs: 2, Retry: tc.retry},
 					}},
 				}}}, nil
 			}

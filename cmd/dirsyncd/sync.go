@@ -6,11 +6,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dirsyncd/sync/control"
-	"dirsyncd/sync/engine"
+	"dirsyncd/cmd/dirsyncd/term"
+	"dirsyncd/sync/api"
 )
 
-func newSyncCommand(sh *shell) *cobra.Command {
+func newSyncCommand(cli *cli) *cobra.Command {
 	var full bool
 	cmd := &cobra.Command{
 		Use:   "sync [CONNECTION…]",
@@ -27,55 +27,55 @@ at the next page; nothing that was stored is lost.
   dirsyncd sync hq-ad --full
   dirsyncd sync --json | jq '.runs[] | {connection, outcome, counts}'`,
 		Args:              takes(0, -1, "names of connections"),
-		ValidArgsFunction: sh.completeConnections,
+		ValidArgsFunction: cli.completeConnections,
 	}
-	cmd.RunE = sh.with(toBegin, func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = cli.with(toBegin, func(ctx context.Context, ops api.Operations, args []string) error {
 		if err := knownConnections(ctx, ops, args); err != nil {
 			return err
 		}
-		sh.remindOfReload(ctx, ops)
-		line := sh.progressLine()
-		line.show("starting")
-		result, err := ops.Sync(ctx, control.SyncRequest{Connections: args, Full: full}, line.step)
-		line.clear()
+		cli.remindOfReload(ctx, ops)
+		line := cli.progressLine()
+		line.Show("starting")
+		result, err := ops.Sync(ctx, api.SyncRequest{Connections: args, Full: full}, line.step)
+		line.Clear()
 		if err != nil {
 			return err
 		}
-		return sh.showResult(result)
+		return cli.showResult(result)
 	})
 	cmd.Flags().BoolVar(&full, "full", false, "read everything, not only what changed")
 	return cmd
 }
 
 // remindOfReload says when what follows is not by the configuration on the disk.
-func (sh *shell) remindOfReload(ctx context.Context, ops control.Operations) {
+func (cli *cli) remindOfReload(ctx context.Context, ops api.Operations) {
 	if st, err := ops.Status(ctx); err == nil && st.Problem != "" {
-		sh.err.line("the last reload was refused, the configuration before it is in force; `dirsyncd status` says why")
+		cli.err.Line("the last reload was refused, the configuration before it is in force; `dirsyncd status` says why")
 	}
 }
 
 // showResult shows what came of runs and deliveries, and returns the exit status for it.
-func (sh *shell) showResult(result control.SyncResult) error {
+func (cli *cli) showResult(result api.SyncResult) error {
 	code := codeOf(result.Runs, result.Delivered)
-	if sh.opts.json {
-		result.Runs = append([]control.Run{}, result.Runs...)
-		result.Delivered = append([]control.Delivery{}, result.Delivered...)
-		if err := sh.out.json(result); err != nil {
+	if cli.opts.json {
+		result.Runs = append([]api.Run{}, result.Runs...)
+		result.Delivered = append([]api.Delivery{}, result.Delivered...)
+		if err := cli.out.JSON(result); err != nil {
 			return err
 		}
 		return finished(code)
 	}
-	sh.showRuns(result.Runs)
-	sh.showDelivered(result.Delivered)
+	cli.showRuns(result.Runs)
+	cli.showDelivered(result.Delivered)
 	if hasParked(result) {
-		sh.out.line("")
-		sh.out.line("something is parked")
-		sh.out.hint("`dirsyncd parked list` shows what and why")
+		cli.out.Line("")
+		cli.out.Line("something is parked")
+		cli.out.Hint("`dirsyncd parked list` shows what and why")
 	}
 	return finished(code)
 }
 
-func hasParked(result control.SyncResult) bool {
+func hasParked(result api.SyncResult) bool {
 	for _, r := range result.Runs {
 		if r.Parked > 0 {
 			return true
@@ -89,45 +89,32 @@ func hasParked(result control.SyncResult) bool {
 	return false
 }
 
-func (sh *shell) showRuns(runs []control.Run) {
-	t := &table{columns: []column{
-		shrink("CONNECTION"), left("OUTCOME"), left("MODE"), right("READ"),
-		right("TOOK"), left("CHANGES"),
+func (cli *cli) showRuns(runs []api.Run) {
+	t := &term.Table{Columns: []term.Column{
+		term.Shrink("CONNECTION"), term.Left("OUTCOME"), term.Left("MODE"), term.Right("READ"),
+		term.Right("TOOK"), term.Left("CHANGES"),
 	}}
 	for i := range runs {
 		r := &runs[i]
-		t.add(runPlace(r), outcome(r.Outcome), r.Mode, number(r.Read), took(r), changes(r))
+		t.Add(runPlace(r), term.State(r.Outcome), r.Mode, term.Number(r.Read), took(r), changes(r))
 	}
-	sh.out.table(t)
+	cli.out.Table(t)
 	for i := range runs {
-		sh.showRemarks(&runs[i])
+		cli.showRemarks(&runs[i])
 	}
 }
 
-func runPlace(r *control.Run) string { return place(r.Connection, r.Tenant, r.TenantName) }
+func runPlace(r *api.Run) string { return place(r.Connection, r.Tenant, r.TenantName) }
 
-func took(r *control.Run) string { return span(r.Ended.Sub(r.Started)) }
-
-func outcome(word string) cell {
-	switch word {
-	case engine.Clean:
-		return cell{word, green}
-	case engine.Held, engine.Parked:
-		return cell{word, yellow}
-	case engine.Failed:
-		return cell{word, red}
-	default:
-		return cell{text: word}
-	}
-}
+func took(r *api.Run) string { return term.Span(r.Ended.Sub(r.Started)) }
 
 // changes says in words what a run did to records, or would do if its plan were not held.
-func changes(r *control.Run) string {
+func changes(r *api.Run) string {
 	text := counts(r.Counts, happened)
 	switch {
 	case r.Held != "":
 		return strings.TrimPrefix(counts(r.Counts, wouldHappen)+" (held)", " ")
-	case text == "" && r.Outcome == engine.Failed:
+	case text == "" && r.Outcome == api.Failed:
 		return "–"
 	case text == "":
 		return "nothing to do"
@@ -137,55 +124,55 @@ func changes(r *control.Run) string {
 }
 
 // showRemarks shows a run's notes, its error and its held plan.
-func (sh *shell) showRemarks(r *control.Run) {
+func (cli *cli) showRemarks(r *api.Run) {
 	for _, note := range r.Notes {
-		sh.out.line("")
-		sh.out.para(runPlace(r)+": ", note)
+		cli.out.Line("")
+		cli.out.Para(runPlace(r)+": ", note)
 	}
 	if r.Error != "" {
-		sh.out.line("")
-		sh.out.paraStyled(red, runPlace(r)+" failed: ", r.Error)
+		cli.out.Line("")
+		cli.out.ParaStyled(term.Red, runPlace(r)+" failed: ", r.Error)
 	}
 	if r.Held != "" {
-		sh.out.line("")
-		sh.out.para(runPlace(r)+": ", "the plan is held; nothing of what is held was delivered")
-		sh.heldChoices(r.Connection, r.Held, r.HeldReasons)
+		cli.out.Line("")
+		cli.out.Para(runPlace(r)+": ", "the plan is held; nothing of what is held was delivered")
+		cli.heldChoices(r.Connection, r.Held, r.HeldReasons)
 	}
 }
 
 // heldChoices says why a plan is held and what can be done with it.
-func (sh *shell) heldChoices(connection, hash string, reasons []string) {
+func (cli *cli) heldChoices(connection, hash string, reasons []string) {
 	for _, reason := range reasons {
-		sh.out.paraStyled(yellow, "    it would ", reason)
+		cli.out.ParaStyled(term.Yellow, "    it would ", reason)
 	}
-	sh.out.line("  → dirsyncd plan --offline %s   to look at it", connection)
-	sh.out.line("    dirsyncd approve %s", hash)
-	sh.out.line("    dirsyncd discard %s", hash)
+	cli.out.Line("  → dirsyncd plan --offline %s   to look at it", connection)
+	cli.out.Line("    dirsyncd approve %s", hash)
+	cli.out.Line("    dirsyncd discard %s", hash)
 }
 
-func (sh *shell) showDelivered(list []control.Delivery) {
-	t := &table{columns: []column{
-		shrink("TARGET"), right("DELIVERED"), right("WAITING"), right("PARKED"),
+func (cli *cli) showDelivered(list []api.Delivery) {
+	t := &term.Table{Columns: []term.Column{
+		term.Shrink("TARGET"), term.Right("DELIVERED"), term.Right("WAITING"), term.Right("PARKED"),
 	}}
 	for _, d := range list {
-		t.add(d.Target, number(d.Delivered), warnAbove0(d.Waiting), warnAbove0(d.Parked))
+		t.Add(d.Target, term.Number(d.Delivered), warnAbove0(d.Waiting), warnAbove0(d.Parked))
 	}
 	if len(list) > 0 {
-		sh.out.line("")
+		cli.out.Line("")
 	}
-	sh.out.table(t)
+	cli.out.Table(t)
 	for _, d := range list {
 		if d.Error != "" {
-			sh.out.line("")
-			sh.out.paraStyled(red, d.Target+": ", d.Error)
-			sh.out.hint("what waits is tried again by the daemon and by the next sync")
+			cli.out.Line("")
+			cli.out.ParaStyled(term.Red, d.Target+": ", d.Error)
+			cli.out.Hint("what waits is tried again by the daemon and by the next sync")
 		}
 	}
 }
 
-func warnAbove0(n int) cell {
+func warnAbove0(n int) term.Cell {
 	if n > 0 {
-		return cell{number(n), yellow}
+		return term.Yellow.Cell(term.Number(n))
 	}
-	return cell{text: number(n)}
+	return term.Plain.Cell(term.Number(n))
 }

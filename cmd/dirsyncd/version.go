@@ -46,7 +46,7 @@ func described(linked string, info *debug.BuildInfo) build {
 	return b
 }
 
-func newVersionCommand(sh *shell) *cobra.Command {
+func newVersionCommand(cli *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "say which version this is",
@@ -59,10 +59,10 @@ Exit codes: 0, or 2 for wrong usage.`,
 		Args: takes(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error {
 			b := buildOf(version)
-			if sh.opts.json {
-				return sh.out.json(b)
+			if cli.opts.json {
+				return cli.out.JSON(b)
 			}
-			sh.out.line("dirsyncd %s", b.Version)
+			cli.out.Line("dirsyncd %s", b.Version)
 			if b.Commit != "" {
 				text := "commit " + b.Commit
 				if b.Time != "" {
@@ -71,9 +71,9 @@ Exit codes: 0, or 2 for wrong usage.`,
 				if b.Modified {
 					text += ", modified"
 				}
-				sh.out.line("%s", text)
+				cli.out.Line("%s", text)
 			}
-			sh.out.line("built with %s for %s", b.Go, b.Platform)
+			cli.out.Line("built with %s for %s", b.Go, b.Platform)
 			return nil
 		},
 	}

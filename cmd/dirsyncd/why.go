@@ -9,13 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dirsyncd/sync/control"
-	"dirsyncd/sync/engine"
-	"dirsyncd/sync/mapping"
+	"dirsyncd/cmd/dirsyncd/term"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/spelling"
 )
 
-func newWhyCommand(sh *shell) *cobra.Command {
+func newWhyCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "why KIND WHO",
 		Short: "explain a record: where each field came from, which rules matched",
@@ -40,104 +39,104 @@ configuration.`,
 		if err := takes(2, 2, "a kind of record and who")(cmd, args); err != nil {
 			return err
 		}
-		if kinds := words(explainedKinds()); !slices.Contains(kinds, args[0]) {
+		if kinds := api.ExplainedKinds(); !slices.Contains(kinds, args[0]) {
 			text := fmt.Sprintf("there is no kind of record %q", args[0])
 			return &usageError{text, spelling.Suggest(args[0], kinds)}
 		}
 		return nil
 	}
-	cmd.RunE = sh.with(toRead, func(ctx context.Context, ops control.Operations, args []string) error {
+	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, args []string) error {
 		reasons, err := ops.Why(ctx, args[0], args[1])
 		if err != nil {
 			return err
 		}
-		if sh.opts.json {
-			return sh.out.json(append([]engine.Reason{}, reasons...))
+		if cli.opts.json {
+			return cli.out.JSON(append([]api.Reason{}, reasons...))
 		}
 		for i := range reasons {
 			if i > 0 {
-				sh.out.line("")
+				cli.out.Line("")
 			}
-			sh.showReason(&reasons[i])
+			cli.showReason(&reasons[i])
 		}
 		return nil
 	})
 	return cmd
 }
 
-func (sh *shell) showReason(r *engine.Reason) {
-	out := sh.out
-	out.line("%s", out.paint(bold, r.Kind+" "+r.Key))
+func (cli *cli) showReason(r *api.Reason) {
+	out := cli.out
+	out.Line("%s", out.Paint(term.Bold, r.Kind+" "+r.Key))
 	if name, ok := r.Object["name"].(string); ok {
-		out.para("  ", name)
+		out.Para("  ", name)
 	}
-	sh.showRecord(r)
-	sh.showPending(r)
-	sh.showFields(r)
-	sh.showRules(r)
-	sh.showObject(r)
+	cli.showRecord(r)
+	cli.showPending(r)
+	cli.showFields(r)
+	cli.showRules(r)
+	cli.showObject(r)
 }
 
 // showRecord says what the targets know.
-func (sh *shell) showRecord(r *engine.Reason) {
+func (cli *cli) showRecord(r *api.Reason) {
 	rec := r.Record
 	if rec == nil {
-		sh.out.para("  ", "the targets were never told of such a "+r.Kind)
-		sh.showOthers(r)
+		cli.out.Para("  ", "the targets were never told of such a "+r.Kind)
+		cli.showOthers(r)
 		return
 	}
 	text := rec.State
 	if rec.Reason != "" {
 		text += " (" + rec.Reason + ")"
 	}
-	text += fmt.Sprintf(", last changed %s in run %s", sh.ago(rec.Changed), rec.Run)
+	text += fmt.Sprintf(", last changed %s in run %s", cli.ago(rec.Changed), rec.Run)
 	if rec.Rule != "" {
 		text += fmt.Sprintf(", made by rule %q", rec.Rule)
 	}
 	if rec.Members > 0 {
-		text += ", " + many(rec.Members, "member")
+		text += ", " + term.Many(rec.Members, "member")
 	}
-	sh.out.para("  ", text)
-	sh.showOthers(r)
+	cli.out.Para("  ", text)
+	cli.showOthers(r)
 }
 
 // showOthers names the records of other kinds that the same object has.
-func (sh *shell) showOthers(r *engine.Reason) {
+func (cli *cli) showOthers(r *api.Reason) {
 	for _, o := range r.Others {
 		text := fmt.Sprintf("the same object has a record of kind %s, %s", o.Kind, o.State)
 		if o.Reason != "" {
 			text += " (" + o.Reason + ")"
 		}
-		sh.out.para("  ", text)
-		sh.out.hint("`dirsyncd why " + o.Kind + " " + o.Key + "` explains it")
+		cli.out.Para("  ", text)
+		cli.out.Hint("`dirsyncd why " + o.Kind + " " + o.Key + "` explains it")
 	}
 }
 
 // showPending says what stands between the object and the record.
-func (sh *shell) showPending(r *engine.Reason) {
-	say := func(s style, format string, args ...any) {
-		sh.out.paraStyled(s, "  ", fmt.Sprintf(format, args...))
+func (cli *cli) showPending(r *api.Reason) {
+	say := func(s term.Style, format string, args ...any) {
+		cli.out.ParaStyled(s, "  ", fmt.Sprintf(format, args...))
 	}
 	if r.Gone != "" && (r.Record == nil || r.Gone != r.Record.Reason) {
-		say(yellow, "gone: %s", r.Gone)
+		say(term.Yellow, "gone: %s", r.Gone)
 	}
 	if r.Held != "" {
-		say(yellow, "a change is held in plan %s; `dirsyncd status` says why", r.Held)
+		say(term.Yellow, "a change is held in plan %s; `dirsyncd status` says why", r.Held)
 	} else if r.Waiting {
-		say(yellow, "something changed that the next run settles")
+		say(term.Yellow, "something changed that the next run settles")
 	}
 	if r.Parked != "" {
-		say(red, "parked: %s", r.Parked)
+		say(term.Red, "parked: %s", r.Parked)
 	}
 	if r.Error != "" && r.Error != r.Parked {
-		say(red, "the rules fail: %s", r.Error)
+		say(term.Red, "the rules fail: %s", r.Error)
 	}
 }
 
 // showFields shows every field that the record has or that the present rules would give it.
-func (sh *shell) showFields(r *engine.Reason) {
-	told := map[string]engine.FieldReason{}
-	traced := map[string]mapping.FieldTrace{}
+func (cli *cli) showFields(r *api.Reason) {
+	told := map[string]api.RecordField{}
+	traced := map[string]api.FieldReason{}
 	if r.Record != nil {
 		for _, f := range r.Record.Fields {
 			told[f.Field] = f
@@ -160,94 +159,94 @@ func (sh *shell) showFields(r *engine.Reason) {
 		return
 	}
 	slices.Sort(names)
-	sh.out.line("")
+	cli.out.Line("")
 	head := "VALUE AND WHERE IT CAME FROM"
 	if last {
 		head = "LAST VALUE"
 	}
-	t := &table{indent: "  ", columns: []column{shrink("FIELD"), left("SINCE"), left(head)}}
+	t := &term.Table{Indent: "  ", Columns: []term.Column{term.Shrink("FIELD"), term.Left("SINCE"), term.Left(head)}}
 	for _, name := range names {
 		f, isTold := told[name]
 		if last {
-			t.add(name, sh.ago(f.Since), value(f.Value))
+			t.Add(name, cli.ago(f.Since), term.Value(f.Value))
 			continue
 		}
 		trace, isTraced := traced[name]
 		since := "not sent"
 		if isTold {
-			since = sh.ago(f.Since)
+			since = cli.ago(f.Since)
 		}
-		t.add(name, since, fieldStory(f, isTold, trace, isTraced))
+		t.Add(name, since, fieldStory(f, isTold, trace, isTraced))
 	}
-	sh.out.table(t)
+	cli.out.Table(t)
 }
 
 // fieldStory tells a field in lines: its value, the expression with what it reads, and what would differ now.
-func fieldStory(f engine.FieldReason, told bool, trace mapping.FieldTrace, traced bool) string {
+func fieldStory(f api.RecordField, told bool, trace api.FieldReason, traced bool) string {
 	var lines []string
 	if told {
-		lines = append(lines, value(f.Value))
+		lines = append(lines, term.Value(f.Value))
 	}
 	if !traced {
 		return strings.Join(append(lines, "no rule sets it any more"), "\n")
 	}
 	switch {
 	case !told:
-		lines = append(lines, "would be "+value(trace.Value))
-	case value(f.Value) == value(trace.Value):
-	case trace.On == mapping.OnCreate:
-		lines = append(lines, "set on create only; would be "+value(trace.Value)+" now")
+		lines = append(lines, "would be "+term.Value(trace.Value))
+	case term.Value(f.Value) == term.Value(trace.Value):
+	case trace.On == api.OnCreate:
+		lines = append(lines, "set on create only; would be "+term.Value(trace.Value)+" now")
 	case trace.Value == nil || trace.Value == "":
 		lines = append(lines, "blank now; the last value is kept")
 	default:
-		lines = append(lines, "would be "+value(trace.Value)+" now")
+		lines = append(lines, "would be "+term.Value(trace.Value)+" now")
 	}
-	origin := value(trace.Expression)
+	origin := term.Value(trace.Expression)
 	if trace.From != "" {
 		origin += "   (" + trace.From + ")"
 	}
 	lines = append(lines, origin)
 	for _, name := range slices.Sorted(maps.Keys(trace.Sources)) {
-		lines = append(lines, "  "+name+": "+value(trace.Sources[name]))
+		lines = append(lines, "  "+name+": "+term.Value(trace.Sources[name]))
 	}
 	return strings.Join(lines, "\n")
 }
 
-func (sh *shell) showRules(r *engine.Reason) {
+func (cli *cli) showRules(r *api.Reason) {
 	if len(r.Rules) == 0 {
 		return
 	}
-	sh.out.line("")
-	t := &table{indent: "  ", columns: []column{shrink("RULE"), left("OUTCOME")}}
+	cli.out.Line("")
+	t := &term.Table{Indent: "  ", Columns: []term.Column{term.Shrink("RULE"), term.Left("OUTCOME")}}
 	for _, rule := range r.Rules {
-		look := dim
+		look := term.Dim
 		switch {
 		case rule.Outcome == "decided":
-			look = green
+			look = term.Green
 		case strings.HasPrefix(rule.Outcome, "failed"):
-			look = red
+			look = term.Red
 		}
 		text := rule.Outcome
 		if rule.When != "" {
 			text += ": " + rule.When
 		}
-		t.add(rule.Rule, cell{text, look})
+		t.Add(rule.Rule, look.Cell(text))
 	}
-	sh.out.table(t)
+	cli.out.Table(t)
 }
 
-func (sh *shell) showObject(r *engine.Reason) {
+func (cli *cli) showObject(r *api.Reason) {
 	if len(r.Object) == 0 && len(r.Groups) == 0 {
 		return
 	}
-	sh.out.line("")
-	t := &table{indent: "  ", columns: []column{shrink("SOURCE"), left("AS LAST SEEN AT " + place(r.Connection, r.Tenant, ""))}}
-	t.add("id", r.ID)
+	cli.out.Line("")
+	t := &term.Table{Indent: "  ", Columns: []term.Column{term.Shrink("SOURCE"), term.Left("AS LAST SEEN AT " + place(r.Connection, r.Tenant, ""))}}
+	t.Add("id", r.ID)
 	for _, name := range slices.Sorted(maps.Keys(r.Object)) {
-		t.add(name, value(r.Object[name]))
+		t.Add(name, term.Value(r.Object[name]))
 	}
 	if len(r.Groups) > 0 {
-		t.add("groups", strings.Join(r.Groups, ", "))
+		t.Add("groups", strings.Join(r.Groups, ", "))
 	}
-	sh.out.table(t)
+	cli.out.Table(t)
 }

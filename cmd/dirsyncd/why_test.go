@@ -6,39 +6,39 @@ import (
 	"testing"
 	"time"
 
-	"dirsyncd/sync/engine"
+	"dirsyncd/sync/api"
 )
 
 func TestWhyShowsEverythingOnce(t *testing.T) {
-	record := func(state, reason string) *engine.RecordReason {
-		return &engine.RecordReason{State: state, Reason: reason, Rule: "everyone", Run: "run-1", Changed: at(time.Hour),
-			Fields: []engine.FieldReason{{Field: "email", Value: "ada@example.test", Since: at(time.Hour)}}}
+	record := func(state, reason string) *api.RecordReason {
+		return &api.RecordReason{State: state, Reason: reason, Rule: "everyone", Run: "run-1", Changed: at(time.Hour),
+			Fields: []api.RecordField{{Field: "email", Value: "ada@example.test", Since: at(time.Hour)}}}
 	}
 	failure := `rule "everyone": field "hired": not a date`
 	for name, tc := range map[string]struct {
-		reason      engine.Reason
+		reason      api.Reason
 		says, never []string
 	}{
 		"a leaver": {
-			engine.Reason{Gone: "removed at the source", Record: record("deactivated", "removed at the source")},
+			api.Reason{Gone: "removed at the source", Record: record("deactivated", "removed at the source")},
 			[]string{"deactivated (removed at the source)", "LAST VALUE", "ada@example.test"}, []string{"gone:", "no rule sets it"},
 		},
 		"one whose removal waits": {
-			engine.Reason{Gone: "not in the connection's edited scope", Record: record("active", ""), Waiting: true},
+			api.Reason{Gone: "not in the connection's edited scope", Record: record("active", ""), Waiting: true},
 			[]string{"gone: not in the connection's edited scope", "LAST VALUE"}, []string{"no rule sets it"},
 		},
 		"an agent": {
-			engine.Reason{Others: []engine.OtherRecord{{Kind: "agent", Key: "hq/1", State: "active"}}},
+			api.Reason{Others: []api.OtherRecord{{Kind: "agent", Key: "hq/1", State: "active"}}},
 			[]string{"never told of such a user", "record of kind agent, active", "`dirsyncd why agent hq/1`"}, nil,
 		},
-		"parked by the rules": {engine.Reason{Parked: failure, Error: failure}, []string{"parked: " + failure}, []string{"the rules fail"}},
-		"parked before":       {engine.Reason{Parked: "other", Error: failure}, []string{"parked: other", "the rules fail: " + failure}, nil},
+		"parked by the rules": {api.Reason{Parked: failure, Error: failure}, []string{"parked: " + failure}, []string{"the rules fail"}},
+		"parked before":       {api.Reason{Parked: "other", Error: failure}, []string{"parked: other", "the rules fail: " + failure}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fake := sample()
-			fake.WhyFunc = func(context.Context, string, string) ([]engine.Reason, error) {
+			fake.WhyFunc = func(context.Context, string, string) ([]api.Reason, error) {
 				tc.reason.Kind, tc.reason.Key = "user", "hq/1"
-				return []engine.Reason{tc.reason}, nil
+				return []api.Reason{tc.reason}, nil
 			}
 			c := newCommandLine(t, fake)
 			c.run("why", "user", "1")

@@ -25,7 +25,7 @@ func awaitGoroutines(tb testing.TB, before int) {
 	}
 }
 
-const leakPatience = 5 * time.Second
+const leakPatience = 30 * time.Second
 
 // goroutineID returns the first words of the running goroutine's stack, "goroutine 7", which name it.
 func goroutineID() string {

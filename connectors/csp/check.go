@@ -25,10 +25,10 @@ func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 		return findings, nil
 	}
 	all := c.reconciled(got)
-	list := c.choice.pick(all)
+	list := c.filter.pick(all)
 	if len(failed) == 0 {
-		c.rooms.learn(all)
-		findings = append(findings, c.checkChoice(all, list)...)
+		c.clients.learn(all)
+		findings = append(findings, c.checkFilter(all, list)...)
 	}
 	findings = append(findings, c.checkCustomers(ctx, list)...)
 	return findings, nil

@@ -46,7 +46,7 @@ func (c *Connector) checkCustomers(ctx context.Context, list []*customer) []conn
 			}
 			healthy = false
 			f.Detail, f.Hint = common(f.Detail, list[i].id), common(f.Hint, list[i].id)
-			troubles[f] = append(troubles[f], c.choice.nameOf(list[i])+" ("+list[i].id+")")
+			troubles[f] = append(troubles[f], c.filter.nameOf(list[i])+" ("+list[i].id+")")
 		}
 		if healthy {
 			good++
@@ -82,8 +82,7 @@ func common(text, id string) string {
 
 // tryCustomer makes the small requests by which a reader finds out what it may read.
 func (c *Connector) tryCustomer(ctx context.Context, one *customer) []connectors.Finding {
-	tenant := c.choice.tenant(one, nil)
-	r, err := c.room(one.id)
+	r, err := c.client(one.id)
 	if err != nil {
 		return []connectors.Finding{connectors.Failed("customer", err)}
 	}
@@ -106,7 +105,7 @@ func (c *Connector) tryCustomer(ctx context.Context, one *customer) []connectors
 		if strings.HasPrefix(found[i].Subject, "permission") {
 			f.Class = fault.Forbidden
 		}
-		if hint, ok := c.hint(tenant.ID, f); ok {
+		if hint, ok := c.hint(one.id, f); ok {
 			found[i].Hint = hint
 		}
 	}

@@ -3,8 +3,9 @@
 // credentials, its own pace and its own troubles.
 //
 // What is read of one customer is read by package entra. What is here is the partner's side: who the customers are
-// (sources.go, customer.go, listing.go), how to get in (refresh.go, rooms.go), what they have bought (licences.go), and in
-// whose court the ball is when a customer cannot be read (explain.go).
+// (source, customer), how to get in (refresh, token, tenantclients), how not to be a burden to the service or to each
+// other (transport), what customers have bought (stream_licences), and in whose court the ball is when one cannot be
+// read (explain).
 package csp
 
 import (
@@ -46,18 +47,18 @@ func open(cfg *Config, env connectors.Env) (connectors.Connector, error) {
 
 // Connector reads the customers of one partner.
 type Connector struct {
-	cfg    Config
-	env    connectors.Env
-	tune   tuning
-	choice choice
-	names  *entra.LicenceNames
-	token  *tokenFile // nil without one
-	base   *http.Transport
-	gate   *gate
+	cfg     Config
+	env     connectors.Env
+	tune    tuning
+	filter  customerFilter
+	names   *entra.LicenceNames
+	token   *tokenFile // nil without one
+	base    *http.Transport
+	limiter *concurrencyLimiter
 
 	authority string
 	sources   *sources
-	rooms     rooms
+	clients   tenantClients
 }
 
 var _ connectors.Connector = (*Connector)(nil)
@@ -77,7 +78,7 @@ func openWith(cfg *Config, env connectors.Env, t tuning) (*Connector, error) {
 	if env.Now == nil {
 		env.Now = time.Now
 	}
-	c := &Connector{cfg: *cfg, env: env, tune: t, choice: newChoice(cfg), names: entra.BuiltInLicenceNames()}
+	c := &Connector{cfg: *cfg, env: env, tune: t, filter: newCustomerFilter(cfg), names: entra.BuiltInLicenceNames()}
 	var err error
 	if cfg.LicenceNames != "" {
 		if c.names, err = entra.ReadLicenceNames(cfg.LicenceNames); err != nil {
@@ -93,7 +94,7 @@ func openWith(cfg *Config, env connectors.Env, t tuning) (*Connector, error) {
 		return nil, err
 	}
 	c.base.MaxIdleConnsPerHost = max(c.base.MaxIdleConnsPerHost, cfg.Parallel)
-	c.gate = newGate(c.base, cfg.Parallel)
+	c.limiter = newConcurrencyLimiter(c.base, cfg.Parallel)
 	if err := c.openSources(); err != nil {
 		return nil, err
 	}
@@ -112,7 +113,7 @@ func (c *Connector) openSources() error {
 	if err != nil {
 		return err
 	}
-	way := newLane(c.gate, c.env.Now)
+	way := newTenantTransport(c.limiter, c.env.Now)
 	credential, err := c.credential(c.cfg.partnerApp(), c.cfg.Tenant, c.token != nil, way)
 	if err != nil {
 		return err
@@ -189,12 +190,12 @@ func (c *Connector) Tenants(ctx context.Context) ([]connectors.Tenant, error) {
 	list := []connectors.Tenant{{ID: c.partnerID(), Name: c.cfg.Name, Streams: []string{streamCustomers}}}
 	streams := c.customerStreams()
 	all := c.reconciled(got)
-	for _, one := range c.choice.pick(all) {
+	for _, one := range c.filter.pick(all) {
 		if one.id != c.partnerID() {
-			list = append(list, c.choice.tenant(one, streams))
+			list = append(list, connectors.Tenant{ID: one.id, Name: c.filter.nameOf(one), Domain: one.domain, Streams: streams})
 		}
 	}
-	c.rooms.keep(list, all)
+	c.clients.keep(list, all)
 	return list, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"dirsyncd/connectors"
 	"dirsyncd/sync/directory"
 )
 
@@ -140,68 +139,6 @@ func rank(word string) int {
 	}
 }
 
-// choice says which customers belong to the connection. Names are compared whole, never in part.
-type choice struct {
-	include, exclude map[string]bool
-	named            map[string]string // lower-case tenant id to name
-	newTenants       bool
-}
-
-func newChoice(c *Config) choice {
-	set := func(list []string) map[string]bool {
-		m := make(map[string]bool, len(list))
-		for _, name := range list {
-			m[strings.ToLower(name)] = true
-		}
-		return m
-	}
-	named := make(map[string]string, len(c.Customers))
-	for id, name := range c.Customers {
-		named[strings.ToLower(id)] = strings.TrimSpace(name)
-	}
-	return choice{set(c.Include), set(c.Exclude), named, c.NewTenants}
-}
-
-// in reports whether a list names a customer by its id or one of its domains.
-func (c *customer) in(list map[string]bool) bool {
-	return list[c.id] || slices.ContainsFunc(c.domains, func(d string) bool { return list[strings.ToLower(d)] })
-}
-
-// belongs reports whether a customer belongs to the connection.
-func (h *choice) belongs(c *customer) bool {
-	_, named := h.named[c.id]
-	switch {
-	case c.in(h.exclude):
-		return false
-	case named || c.in(h.include):
-		return true
-	default:
-		return h.newTenants && len(h.include) == 0
-	}
-}
-
-// pick returns the customers that belong to the connection, by name.
-func (h *choice) pick(all map[string]*customer) []*customer {
-	var list []*customer
-	for _, c := range all {
-		if h.belongs(c) {
-			list = append(list, c)
-		}
-	}
-	slices.SortFunc(list, func(a, b *customer) int {
-		return cmp.Or(strings.Compare(strings.ToLower(h.nameOf(a)), strings.ToLower(h.nameOf(b))), strings.Compare(a.id, b.id))
-	})
-	return list
-}
-
-// nameOf is the operator's name for a customer, or the sources'.
-func (h *choice) nameOf(c *customer) string { return cmp.Or(h.named[c.id], c.name) }
-
-// tenant describes the customer's directory.
-func (h *choice) tenant(c *customer, streams []string) connectors.Tenant {
-	return connectors.Tenant{ID: c.id, Name: h.nameOf(c), Domain: c.domain, Streams: streams}
-}
-
 // Attributes of customers.
 const (
 	attributeRelationship = directory.AttributePrefix + "relationship"
@@ -211,10 +148,10 @@ const (
 	attributeSources      = directory.AttributePrefix + "sources"
 )
 
-// object describes the customer itself.
-func (h *choice) object(c *customer) directory.Object {
+// object describes the customer itself, under a name.
+func (c *customer) object(name string) directory.Object {
 	o := directory.Object{Kind: directory.Customer, ID: c.id}
-	o.SetText(directory.FieldName, h.nameOf(c))
+	o.SetText(directory.FieldName, name)
 	o.SetText(directory.FieldDomain, c.domain)
 	if len(c.domains) > 0 {
 		o.Set(directory.FieldDomains, directory.List(c.domains...))

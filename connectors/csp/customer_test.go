@@ -120,7 +120,7 @@ func TestChoice(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := Defaults()
 			tc.edit(cfg)
-			h := newChoice(cfg)
+			h := newCustomerFilter(cfg)
 			var got []string
 			for _, c := range h.pick(all) {
 				got = append(got, strings.TrimLeft(c.id[len(c.id)-12:], "0"))

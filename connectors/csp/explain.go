@@ -97,7 +97,7 @@ func (c *Connector) consentHint(id string) string {
 // accessHint says how access by GDAP stands.
 func (c *Connector) accessHint(id string) string {
 	text := "the partner's user has no access: request a GDAP relationship with the customer, and give the user's security group a role in it"
-	known := c.rooms.about(strings.ToLower(id))
+	known := c.clients.about(strings.ToLower(id))
 	if known == nil {
 		return text
 	}

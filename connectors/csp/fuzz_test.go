@@ -17,7 +17,7 @@ func FuzzLists(f *testing.F) {
 	f.Add(`{"items":[{"id":"s","quantity":3,"commitmentEndDate":"9999-12-31T00:00:00Z"}]}`)
 	f.Add(`{"items":{},"links":{"next":{"uri":7}}}`)
 	now := time.Now()
-	h := newChoice(Defaults())
+	h := newCustomerFilter(Defaults())
 	f.Fuzz(func(t *testing.T, body string) {
 		var c collection
 		var o odata
@@ -25,7 +25,7 @@ func FuzzLists(f *testing.F) {
 			var a answers
 			_ = eachOf(*c.Items, func(p *partnerCustomer) error { a.center = append(a.center, p); return nil })
 			for _, one := range reconcile(a, now) {
-				_ = h.object(one)
+				_ = one.object(h.nameOf(one))
 			}
 			ts := &terms{}
 			_ = eachOf(*c.Items, func(p *partnerSubscription) error {
@@ -43,7 +43,7 @@ func FuzzLists(f *testing.F) {
 				return nil
 			})
 			for _, one := range reconcile(a, now) {
-				_ = h.object(one)
+				_ = one.object(h.nameOf(one))
 			}
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/fault"
 )
 
@@ -15,7 +16,7 @@ type sources struct {
 	cfg    *Config
 	center partnerCenter
 	graph  partnerGraph
-	pace   *partnerPace // of Partner Center
+	pace   rest.Pace // of Partner Center
 
 	mu   sync.Mutex
 	last answers // what each source said last

@@ -77,7 +77,8 @@ func TestThousandTenants(t *testing.T) {
 // TestOneBadOfMany: one fault of one customer is that customer's alone, and says who must do what.
 func TestOneBadOfMany(t *testing.T) {
 	w := newWorld(t, 9, microsoftsim.Population{People: 20, SKUs: 1}, microsoftsim.Pages{})
-	c := w.open(func(c *Config) { c.Timeout = settings.Duration(300 * time.Millisecond) })
+	// Long enough for those that answer, however busy the machine is.
+	c := w.open(func(c *Config) { c.Timeout = settings.Duration(5 * time.Second) })
 	list := w.tenants(c)
 	at := func(i int) *microsoftsim.Tenant { return w.customers[i] }
 	var release func()
@@ -103,14 +104,11 @@ func TestOneBadOfMany(t *testing.T) {
 	}
 	defer release()
 	errs := make([]error, len(w.customers))
-	took := make([]time.Duration, len(w.customers))
 	var wg sync.WaitGroup
 	for i, tenant := range w.customers {
 		j := slices.IndexFunc(list, func(t connectors.Tenant) bool { return t.ID == tenant.ID() })
 		wg.Go(func() {
-			began := time.Now()
 			_, errs[i] = read(t.Context(), c, list[j], streamUsers)
-			took[i] = time.Since(began)
 		})
 	}
 	wg.Wait()
@@ -121,18 +119,18 @@ func TestOneBadOfMany(t *testing.T) {
 		}
 	}
 	if last := len(errs) - 1; errs[last] != nil {
-		t.Errorf("the good one: %v after %s", errs[last], took[last])
+		t.Errorf("the good one: %v", errs[last])
 	}
 	if after := fault.After(errs[4]); after != 240*time.Second {
 		t.Errorf("throttled: told to wait %s", after)
 	}
 	// The one that hangs is not asked again for a while.
-	began := time.Now()
+	asked := w.s.RequestsAbout(at(3).ID())
 	hung := list[slices.IndexFunc(list, func(t connectors.Tenant) bool { return t.ID == at(3).ID() })]
-	if _, err := read(t.Context(), c, hung, streamUsers); fault.ClassOf(err) != fault.Transient || time.Since(began) > 200*time.Millisecond {
-		t.Errorf("asked again: %v after %s", err, time.Since(began))
+	if _, err := read(t.Context(), c, hung, streamUsers); fault.ClassOf(err) != fault.Transient || w.s.RequestsAbout(at(3).ID()) != asked {
+		t.Errorf("asked again, %d times: %v", w.s.RequestsAbout(at(3).ID())-asked, err)
 	}
-	w.shift.Store(int64(closedFor))
+	w.shift.Store(int64(openFor))
 	release()
 	release = func() {}
 	if _, err := read(t.Context(), c, hung, streamUsers); err != nil {
@@ -263,7 +261,7 @@ func TestParallel(t *testing.T) {
 	w := newWorld(t, 12, microsoftsim.Population{People: 5, Groups: 2, SKUs: 1}, microsoftsim.Pages{})
 	c := w.open(func(c *Config) { c.Parallel = 3 })
 	list := w.tenants(c)
-	c.gate.usual = longestWait // however busy the machine is, nothing counts as hanging
+	c.limiter.patience.First, c.limiter.patience.Least, c.limiter.patience.Most = time.Hour, time.Hour, time.Hour // however busy the machine is, nothing hangs
 	w.s.ResetCounts()
 	w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Hang, Path: "/v1.0/"}) // so that requests pile up
 	var wg sync.WaitGroup
@@ -271,6 +269,9 @@ func TestParallel(t *testing.T) {
 		for _, stream := range tenant.Streams {
 			wg.Go(func() { _, _ = read(t.Context(), c, tenant, stream) })
 		}
+	}
+	for began := time.Now(); time.Since(began) < 10*time.Second && w.s.MostInFlight("") < 3; {
+		runtime.Gosched()
 	}
 	for began := time.Now(); time.Since(began) < firstWait/2 && w.s.MostInFlight("") <= 4; {
 		runtime.Gosched()
@@ -372,8 +373,8 @@ func TestTenantsComeAndGo(t *testing.T) {
 	}
 	w.s.SetCustomers(microsoftsim.Customer{Tenant: w.customers[0].ID(), Name: "One", Domain: "one.test", Relationship: "reseller"})
 	w.s.SetRelationships()
-	if n := len(w.tenants(c)); n != 2 || len(c.rooms.open) != 1 {
-		t.Errorf("%d tenants, %d rooms", n, len(c.rooms.open))
+	if n := len(w.tenants(c)); n != 2 || len(c.clients.open) != 1 {
+		t.Errorf("%d tenants, %d clients", n, len(c.clients.open))
 	}
 	added := w.addCustomer(microsoftsim.Population{People: 4})
 	list := w.tenants(c)
@@ -386,10 +387,46 @@ func TestTenantsComeAndGo(t *testing.T) {
 	}
 }
 
+// TestReadElsewhere: one process lists the tenants and another reads them, from the first one's cursors on.
+func TestReadElsewhere(t *testing.T) {
+	w := newWorld(t, 3, microsoftsim.Population{People: 10, Groups: 2, SKUs: 1}, microsoftsim.Pages{})
+	path := w.delegated()
+	w.customers[1].Revoke(partnerAppID)
+	open := func() *Connector { return w.open(func(c *Config) { delegate(c, path) }) }
+	lists, reads := open(), open()
+	tenants := w.tenants(lists)
+	at := func(t *microsoftsim.Tenant) connectors.Tenant {
+		return tenants[slices.IndexFunc(tenants, func(o connectors.Tenant) bool { return o.ID == t.ID() })]
+	}
+	for _, tenant := range []connectors.Tenant{at(w.customers[0]), at(w.partner)} {
+		for _, stream := range tenant.Streams {
+			here, err := read(t.Context(), lists, tenant, stream)
+			if err != nil {
+				t.Fatal(err)
+			}
+			there, err := read(t.Context(), reads, tenant, stream)
+			if err != nil || len(there.Objects) != len(here.Objects) || there.Proof == nil || *there.Proof != *here.Proof {
+				t.Errorf("%s: %d objects and %d elsewhere, %v", stream, len(here.Objects), len(there.Objects), err)
+			}
+		}
+	}
+	first, err := read(t.Context(), lists, at(w.customers[2]), streamUsers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	added := w.customers[2].AddUser(nil)
+	if page, err := readFrom(t.Context(), reads, at(w.customers[2]), streamUsers, first.Cursor); err != nil || len(page.Objects) != 1 || page.Objects[0].ID != added {
+		t.Errorf("changes, elsewhere: %+v, %v", page.Objects, err)
+	}
+	if _, err := read(t.Context(), reads, at(w.customers[1]), streamUsers); fault.ClassOf(err) != fault.Auth || !strings.Contains(fault.Hint(err), "applicationconsents") {
+		t.Errorf("without consent, elsewhere: %v", err)
+	}
+}
+
 // TestOneCustomerHangsInPartnerCenter: the partner's own road stays open.
 func TestOneCustomerHangsInPartnerCenter(t *testing.T) {
 	w := newWorld(t, 2, microsoftsim.Population{People: 10, SKUs: 1}, microsoftsim.Pages{})
-	c := w.open(func(c *Config) { c.Timeout, c.CustomerDetails = settings.Duration(200*time.Millisecond), true })
+	c := w.open(func(c *Config) { c.Timeout, c.CustomerDetails = settings.Duration(5*time.Second), true })
 	list := w.tenants(c)
 	if page, err := read(t.Context(), c, list[0], streamCustomers); err != nil || len(page.Objects) != 2 {
 		t.Fatal(err)

@@ -164,7 +164,7 @@ func (c *Client) exchange(ctx context.Context, list []*url.URL, open []int, part
 		}
 	}
 	if c.pace != nil && slow.Status != 0 {
-		c.pace.heed(slow.Status, slow.Header)
+		c.pace.onResponse(slow.Status, slow.Header)
 	}
 	return nil
 }

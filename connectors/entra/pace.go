@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"dirsyncd/connectors/internal/rest"
@@ -27,10 +26,9 @@ type PaceOptions struct {
 // three; and 2000 requests in 20 seconds for Intune). It learns what requests really cost, and slows down when the
 // service says that it is getting close. It may be used by many goroutines.
 type Pace struct {
-	o         PaceOptions
-	mu        sync.Mutex
-	directory bucket
-	intune    bucket
+	share     float64
+	directory *rest.Bucket // of resource units
+	intune    *rest.Bucket // of requests
 }
 
 // Quotas in units per second. A tenant's size is not known at first: the smallest is assumed, which is enough
@@ -40,12 +38,6 @@ const (
 	mediumQuota = 5000.0 / 10
 	largeQuota  = 8000.0 / 10
 	intuneQuota = 2000.0 / 20
-
-	// burst is for how many seconds unused units are kept.
-	burst = 5.0
-	// slowest is the part of the rate below which nothing is slowed down, so that a wrong word of the
-	// service never stops everything.
-	slowest = 1.0 / 64
 )
 
 // NewPace makes a pace.
@@ -53,18 +45,15 @@ func NewPace(o PaceOptions) *Pace {
 	if o.Share == 0 {
 		o.Share = 50
 	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Sleep == nil {
-		o.Sleep = rest.Sleep
-	}
 	share := float64(o.Share) / 100
-	return &Pace{o: o, directory: newBucket(smallQuota * share), intune: newBucket(intuneQuota * share)}
+	bucket := func(quota float64) *rest.Bucket {
+		return rest.NewBucket(rest.BucketOptions{Rate: quota * share, Burst: 5, Slowest: 1.0 / 64, Now: o.Now, Sleep: o.Sleep})
+	}
+	return &Pace{share: share, directory: bucket(smallQuota), intune: bucket(intuneQuota)}
 }
 
-// Sized tells how many users the tenant has: the quota grows with it.
-func (p *Pace) Sized(users int) {
+// SetTenantSize tells how many users the tenant has: the quota grows with it.
+func (p *Pace) SetTenantSize(users int) {
 	quota := smallQuota
 	switch {
 	case users > 500:
@@ -72,39 +61,27 @@ func (p *Pace) Sized(users int) {
 	case users > 50:
 		quota = mediumQuota
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.directory.rate = quota * float64(p.o.Share) / 100
+	p.directory.SetRate(quota * p.share)
 }
 
 // Wait implements rest.Pace.
 func (p *Pace) Wait(ctx context.Context, req *http.Request) error {
-	p.mu.Lock()
 	b, cost := p.bucket(req)
-	d := b.take(p.o.Now(), cost)
-	p.mu.Unlock()
-	if d <= 0 {
-		return nil
-	}
-	return p.o.Sleep(ctx, d)
+	return b.Take(ctx, cost)
 }
 
 // Learn implements rest.Pace.
 func (p *Pace) Learn(req *http.Request, status int, header http.Header) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	b, cost := p.bucket(req)
 	if units, err := strconv.ParseFloat(header.Get("X-Ms-Resource-Unit"), 64); err == nil && units >= 0 && units < 1000 {
-		b.level -= units - cost
+		b.Charge(units - cost)
 	}
-	b.heed(status, header)
+	b.OnResponse(status, nearLimit(header))
 }
 
-// heed looks at the answer to a part of a batch, which comes to Learn as a whole that went well.
-func (p *Pace) heed(status int, header http.Header) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.directory.heed(status, header)
+// onResponse looks at the answer to a part of a batch, which comes to Learn as a whole that went well.
+func (p *Pace) onResponse(status int, header http.Header) {
+	p.directory.OnResponse(status, nearLimit(header))
 }
 
 // nearLimit reports whether an answer says that the limit is near: 0.8 to 1.8 times the limit are told.
@@ -120,12 +97,12 @@ func costing(ctx context.Context, units int) context.Context {
 	return context.WithValue(ctx, unitsKey{}, units)
 }
 
-// bucket returns where a request is counted and what it is thought to cost. The caller holds the lock.
-func (p *Pace) bucket(req *http.Request) (*bucket, float64) {
+// bucket returns where a request is counted and what it is thought to cost.
+func (p *Pace) bucket(req *http.Request) (*rest.Bucket, float64) {
 	if strings.Contains(req.URL.Path, "/deviceManagement/") {
-		return &p.intune, 1
+		return p.intune, 1
 	}
-	return &p.directory, cost(req)
+	return p.directory, cost(req)
 }
 
 // cost estimates the resource units of a request: the base cost, one less for $select, one more for $expand, at
@@ -149,41 +126,4 @@ func cost(req *http.Request) float64 {
 		n++
 	}
 	return max(n, 1)
-}
-
-// bucket is a token bucket that may go below zero: what is taken is never refused, only waited for.
-type bucket struct {
-	rate   float64 // per second
-	factor float64 // of the rate, learned
-	level  float64
-	at     time.Time
-}
-
-func newBucket(rate float64) bucket { return bucket{rate: rate, factor: 1, level: rate * burst} }
-
-// heed makes the bucket fill slower or faster after an answer.
-func (b *bucket) heed(status int, header http.Header) {
-	switch {
-	case status == http.StatusTooManyRequests:
-		b.factor = max(slowest, b.factor/2)
-	case nearLimit(header):
-		b.factor = max(slowest, b.factor*0.9)
-	case status/100 == 2:
-		b.factor = min(1, b.factor+0.01)
-	}
-}
-
-// take takes units out and returns how long to wait until they are there.
-func (b *bucket) take(now time.Time, units float64) time.Duration {
-	rate := b.rate * b.factor
-	if !b.at.IsZero() && now.After(b.at) {
-		b.level += now.Sub(b.at).Seconds() * rate
-	}
-	b.level = min(b.level, b.rate*burst)
-	b.at = now
-	b.level -= units
-	if b.level >= 0 {
-		return 0
-	}
-	return time.Duration(-b.level / rate * float64(time.Second))
 }

@@ -50,9 +50,9 @@ func TestPace(t *testing.T) {
 		}
 	}
 	near("half of the smallest quota", c.run(t, p, one, 5000), 175)
-	p.Sized(60)
+	p.SetTenantSize(60)
 	near("half of the middle quota", c.run(t, p, one, 5000), 250)
-	p.Sized(100_000)
+	p.SetTenantSize(100_000)
 	near("half of the largest quota", c.run(t, p, one, 5000), 400)
 	near("dearer requests", c.run(t, p, request(t, "https://graph.test/v1.0/users?$select=id&$expand=manager"), 5000), 200)
 	intune := request(t, "https://graph.test/v1.0/deviceManagement/managedDevices?$select=id")

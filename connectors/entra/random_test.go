@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"dirsyncd/connectors/connectortest"
 	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/fault"
 )
@@ -40,7 +41,7 @@ func randomHistory(t *testing.T, seed uint64, quirks microsoftsim.Quirks, terse 
 		c = w.reader(c.sel, editing(withoutManagers))
 	}
 	m := newModel(t, c)
-	h := &history{world: w, m: m, pictured: c.sel.Photos, rng: rand.New(rand.NewPCG(seed, 7))}
+	h := &history{world: w, m: m, pictured: c.sel.Photos, rng: rand.New(rand.NewPCG(connectortest.Seed(t)+seed, 7))}
 	changes := 0
 	for round := range 80 {
 		for range h.rng.IntN(20) {

@@ -89,7 +89,7 @@ func (r *Reader) listUsers(ctx context.Context, p *listReading) error {
 		return p.photos(ctx)
 	})
 	if err == nil && r.client.pace != nil {
-		r.client.pace.Sized(p.count)
+		r.client.pace.SetTenantSize(p.count)
 	}
 	return err
 }

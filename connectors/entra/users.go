@@ -49,7 +49,7 @@ func (r *Reader) readUsers(ctx context.Context, op string, req connectors.Reques
 		return err
 	}
 	if u.full() && !u.resumed && r.client.pace != nil {
-		r.client.pace.Sized(u.count)
+		r.client.pace.SetTenantSize(u.count)
 	}
 	return nil
 }

@@ -342,10 +342,13 @@ func TestBatchCosts(t *testing.T) {
 	if got := cost(req); got != 17 {
 		t.Errorf("%v", got)
 	}
-	p := NewPace(PaceOptions{})
-	p.heed(http.StatusTooManyRequests, http.Header{})
-	if p.directory.factor != 0.5 {
-		t.Errorf("%v", p.directory.factor)
+	c := &paceClock{at: time.Unix(1e9, 0)}
+	p := NewPace(PaceOptions{Now: c.now, Sleep: c.sleep})
+	c.run(t, p, req, 100) // the burst
+	before := c.run(t, p, req, 100)
+	p.onResponse(http.StatusTooManyRequests, http.Header{})
+	if after := c.run(t, p, req, 100); after < 0.49*before || after > 0.51*before {
+		t.Errorf("%.1f a second, and %.1f after a refusal", before, after)
 	}
 }
 

@@ -15,12 +15,11 @@ const (
 	headerLinks = "Dirsyncd-Links" // set when there was a Link header at all
 )
 
-// linkReader stands between the SDK and the transport. It reads the Link headers itself and takes them away: the
-// SDK panics on one that is not a URL, and takes the page itself for the next one when a proxy has joined the
-// headers into one line.
+// linkReader stands between the SDK and the transport. It reads the Link headers itself and takes them away: what the
+// SDK makes of them ended the program, or a listing too early, when a proxy had written them anew.
 //
-// It also seals errors: the SDK repeats a request without pause and without end when it finds io.EOF inside of
-// an error, and the transport has done all the repeating that helps.
+// It also seals errors, so that the SDK finds none after which it sends again: the transport has done all the repeating
+// that helps, with pauses and to an end.
 type linkReader struct{ next http.RoundTripper }
 
 func (l *linkReader) RoundTrip(req *http.Request) (*http.Response, error) {

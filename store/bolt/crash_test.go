@@ -164,8 +164,9 @@ func TestKilled(t *testing.T) {
 		rounds = 5
 	}
 	path := filepath.Join(t.TempDir(), "state.db")
+	rnd := rand.New(rand.NewPCG(1, 1))
 	for range rounds {
-		told := writeAndKill(t, path, rand.IntN(12))
+		told := writeAndKill(t, path, rnd.IntN(12))
 		s, err := bolt.Open(path, bolt.Options{LockTimeout: time.Minute})
 		if err != nil {
 			t.Fatal(err)

@@ -23,9 +23,8 @@ type lease struct {
 	ttl     time.Duration
 	expires time.Time
 	renewal *time.Timer
-	// released: the holder gave it back. Nobody has it before the transactions under it have ended.
-	released bool
-	writing  int // those transactions
+	// writing: a transaction under it is not over. Nobody takes it over meanwhile, even when its holder gave it back.
+	writing, released bool
 	// free is closed when those who wait may take it.
 	free chan struct{}
 	end  context.CancelCauseFunc // ends the holder's context
@@ -91,7 +90,7 @@ func (l *leases) take(mine *lease) (free <-chan struct{}, left time.Duration) {
 	defer l.mu.Unlock()
 	if held := l.held[mine.name]; held != nil {
 		left := held.expires.Sub(l.now())
-		if held.writing > 0 {
+		if held.writing {
 			return held.free, held.ttl
 		}
 		if left > 0 {
@@ -123,7 +122,7 @@ func (l *leases) release(mine *lease) {
 	defer l.mu.Unlock()
 	mine.released = true
 	mine.end(nil)
-	if mine.writing == 0 {
+	if !mine.writing {
 		l.drop(mine)
 	}
 }
@@ -137,8 +136,8 @@ func (l *leases) drop(mine *lease) {
 	}
 }
 
-// fence begins a transaction that needs all leases of a context, or says which one is not held any longer. Nobody takes
-// them over before the returned function is called.
+// fence begins a transaction under the leases of a context, or refuses it when one of them is not held any longer.
+// Nobody takes them over before the returned function is called. The caller has the token of the one writer.
 func (s *Store) fence(ctx context.Context, op string) (end func(), err error) {
 	h := s.holding(ctx)
 	if h == nil {
@@ -148,21 +147,18 @@ func (s *Store) fence(ctx context.Context, op string) (end func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for o := h; o != nil; o = o.outer {
-		if o.released || l.held[o.name] != o.lease {
+		if l.held[o.name] != o.lease {
 			return nil, lost(op)
 		}
 	}
 	for o := h; o != nil; o = o.outer {
-		o.writing++
+		o.writing = true
 	}
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		for o := h; o != nil; o = o.outer {
-			if o.writing--; o.writing > 0 {
-				continue
-			}
-			if o.released {
+			if o.writing = false; o.released {
 				l.drop(o.lease)
 			}
 		}

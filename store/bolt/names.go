@@ -244,7 +244,7 @@ func chooseNames(entries []nameEntry, slots uint32) (moving, staying []nameEntry
 func appendSlot(buf []byte, slot uint32) []byte { return binary.BigEndian.AppendUint32(buf, slot) }
 
 // insertNames merges entries into their slots.
-func (t *tx) insertNames(p place, key func([]byte, uint32) []byte, entries []nameEntry) error {
+func (t *tx) insertNames(p bucketID, key func([]byte, uint32) []byte, entries []nameEntry) error {
 	slices.SortFunc(entries, func(a, b nameEntry) int {
 		if a.order != b.order {
 			return cmp.Compare(a.order, b.order)

@@ -54,7 +54,11 @@ type Store struct {
 	begun    bool
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store       = (*Store)(nil)
+	_ store.Snapshotter = (*Store)(nil)
+	_ store.Verifier    = (*Store)(nil)
+)
 
 // Open opens the state file at path and creates it, readable by the owner only, when there is none; what root creates
 // belongs to the owner of the folder. Errors are classified and say what to do; a file that cannot be used is left as it is, byte for byte. The error is

@@ -11,7 +11,11 @@ import (
 // The pages of a bbolt file, version 2 (go.etcd.io/bbolt/internal/common). bbolt has a check of its own, but it
 // runs in a goroutine that nobody can guard and follows what it reads: a damaged page can end the process.
 // This one reads the file, not the mapping, and believes nothing.
+//
+// The pages may be other ones in another version of bbolt: boltVersion is the one whose files were looked at.
 const (
+	boltVersion = "v1.5.0"
+
 	pageHeader  = 16 // id8 flags2 count2 overflow4
 	elementSize = 16 // branch: pos4 ksize4 page8; leaf: flags4 pos4 ksize4 vsize4
 	bucketSize  = 16 // root8 sequence8, and the page itself when root is zero

@@ -42,7 +42,7 @@ func (c *pairChange) sameValue(d *pairChange) bool {
 const maxPending = 1 << 18
 
 // changePair notes that a pair enters or leaves a set.
-func (t *tx) changePair(p place, tag uint8, a, b store.Num, remove bool) error {
+func (t *tx) changePair(p bucketID, tag uint8, a, b store.Num, remove bool) error {
 	t.pending[p] = append(t.pending[p], pairChange{tag: tag, remove: remove, pair: uint64(a)<<32 | uint64(b)})
 	if len(t.pending[p]) < maxPending {
 		return nil
@@ -55,7 +55,7 @@ func pairKey(buf []byte, tag uint8, a store.Num) []byte {
 }
 
 // pairsOf calls fn with the b of an a.
-func (t *tx) pairsOf(p place, tag uint8, a store.Num, fn func(b store.Num) bool) error {
+func (t *tx) pairsOf(p bucketID, tag uint8, a store.Num, fn func(b store.Num) bool) error {
 	if err := t.flushPairs(p); err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func startsWith(entries []byte, a store.Num) bool {
 }
 
 // pairsOfMany calls fn with the pairs of many a, in order.
-func (t *tx) pairsOfMany(p place, tag uint8, list []store.Num, fn func(a, b store.Num) bool) error {
+func (t *tx) pairsOfMany(p bucketID, tag uint8, list []store.Num, fn func(a, b store.Num) bool) error {
 	if err := t.flushPairs(p); err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (t *tx) pairsOfMany(p place, tag uint8, list []store.Num, fn func(a, b stor
 }
 
 // flushPairs writes what was collected.
-func (t *tx) flushPairs(p place) error {
+func (t *tx) flushPairs(p bucketID) error {
 	log := t.pending[p]
 	if len(log) == 0 {
 		return nil
@@ -142,7 +142,7 @@ func lastOfEach(log pairLog) pairLog {
 }
 
 // mergeValue applies sorted changes that concern one value.
-func (t *tx) mergeValue(p place, log pairLog) error {
+func (t *tx) mergeValue(p bucketID, log pairLog) error {
 	key := pairKey(t.key16[:0], log[0].tag, log[0].a())
 	old, _ := t.get(p, key)
 	if len(old)%pairSize != 0 {

@@ -22,7 +22,7 @@ func parkedActionKey(target, subject string) []byte {
 }
 
 // parkedIndex says where an entry is looked up; ok is false for one that is about nothing in particular.
-func parkedIndex(p *store.Parked) (index place, key []byte, ok bool) {
+func parkedIndex(p *store.Parked) (index bucketID, key []byte, ok bool) {
 	switch {
 	case p.Target != "":
 		return parkedActions, parkedActionKey(p.Target, p.Subject), true
@@ -66,7 +66,7 @@ func (t *tx) ParkedAction(target, subject string) (store.Parked, bool, error) {
 	return t.parkedAt(parkedActions, parkedActionKey(target, subject))
 }
 
-func (t *tx) parkedAt(index place, key []byte) (store.Parked, bool, error) {
+func (t *tx) parkedAt(index bucketID, key []byte) (store.Parked, bool, error) {
 	id, ok := t.get(index, key)
 	if !ok {
 		return store.Parked{}, false, nil

@@ -24,13 +24,13 @@ func (t *tx) Record(kind directory.RecordKind, n store.Num) (directory.Record, b
 
 // RecordsOf implements store.Reader.
 func (t *tx) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(store.Num, directory.Record) bool) error {
-	places, walks := make([]place, len(kinds)), make([]walk, len(kinds))
+	buckets, walks := make([]bucketID, len(kinds)), make([]walk, len(kinds))
 	for i, kind := range kinds {
 		p, err := recordsOf(kind)
 		if err != nil {
 			return err
 		}
-		places[i], walks[i] = p, t.walk(p)
+		buckets[i], walks[i] = p, t.walk(p)
 	}
 	for _, n := range ascending(nums) {
 		for i := range walks {
@@ -40,7 +40,7 @@ func (t *tx) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(s
 			}
 			rec, err := directory.ParseRecord(value)
 			if err != nil {
-				return t.corrupt(places[i])
+				return t.corrupt(buckets[i])
 			}
 			if !fn(n, rec) {
 				return nil

@@ -62,7 +62,7 @@ func (t *tx) Row(kind directory.Kind, n store.Num) (store.Row, bool, error) {
 }
 
 // row takes a stored row apart; it is valid until the transaction ends.
-func (t *tx) row(p place, n store.Num, value []byte) (store.Row, error) {
+func (t *tx) row(p bucketID, n store.Num, value []byte) (store.Row, error) {
 	// Handles of many rows share one piece of memory, which is left behind when it is full.
 	if cap(t.nums)-len(t.nums) < 16 {
 		t.nums = make([]store.Num, 0, 1024)
@@ -195,7 +195,7 @@ func (t *tx) stateOf(kind directory.Kind, n store.Num) (state, error) {
 	}
 	o, err := directory.ParseObject(row.Data)
 	if err != nil {
-		return state{}, t.corrupt(objects + place(kind))
+		return state{}, t.corrupt(objects + bucketID(kind))
 	}
 	links, err := t.internLinks(o.Links)
 	return state{exists: true, present: row.Gone == store.Here, handles: row.Handles, links: links}, err

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,10 +55,9 @@ func (s *Store) Scratch(ctx context.Context, parts ...store.Partition) (store.St
 	return copied, nil
 }
 
-// Snapshot returns the state as it is now, as a file to read from its beginning; it is in the form that Open
-// takes. The file has no name and goes away when it is closed. Unlike a read transaction it may be kept open for
-// long: it holds up nobody.
-func (s *Store) Snapshot(ctx context.Context) (*os.File, error) {
+// Snapshot implements store.Snapshotter. What it returns is a file, in the form that Open takes. It has no name and goes
+// away when it is closed.
+func (s *Store) Snapshot(ctx context.Context) (io.ReadCloser, error) {
 	name, _, err := s.copy(ctx, func(*bbolt.Tx) bool { return true })
 	if err != nil {
 		return nil, err

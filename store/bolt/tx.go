@@ -27,16 +27,16 @@ type tx struct {
 	key  []byte        // of the partition
 	root *bbolt.Bucket // of the partition; nil while it does not exist
 
-	opened  [places]*bbolt.Bucket
-	cursors [places]*bbolt.Cursor
-	absent  [places]bool
+	opened  [bucketCount]*bbolt.Bucket
+	cursors [bucketCount]*bbolt.Cursor
+	absent  [bucketCount]bool
 
 	count   counters
 	stored  counters // as in the file
 	changed bool     // there is something to commit
 
 	fresh   map[nameHash]store.Num // names that are in no bucket yet
-	pending [places]pairLog        // changes of pair sets that are in no bucket yet
+	pending [bucketCount]pairLog   // changes of pair sets that are in no bucket yet
 	queues  map[string]*queue      // those that this transaction looked at
 
 	bytes []byte // room for values that live as long as the transaction
@@ -73,7 +73,7 @@ func (t *tx) flush() error {
 }
 
 // corrupt makes the error for a value that does not decode.
-func (t *tx) corrupt(p place) error { return damage("read state", t.s.path, corrupt(p.String())) }
+func (t *tx) corrupt(p bucketID) error { return damage("read state", t.s.path, corrupt(p.String())) }
 
 // failed classifies an error of bbolt; nil stays nil.
 func (t *tx) failed(err error) error {
@@ -84,7 +84,7 @@ func (t *tx) failed(err error) error {
 }
 
 // bucket returns a bucket for reading, nil when it does not exist.
-func (t *tx) bucket(p place) *bbolt.Bucket {
+func (t *tx) bucket(p bucketID) *bbolt.Bucket {
 	if t.opened[p] != nil || t.absent[p] || t.root == nil {
 		return t.opened[p]
 	}
@@ -99,7 +99,7 @@ func (t *tx) bucket(p place) *bbolt.Bucket {
 }
 
 // writable returns a bucket for writing.
-func (t *tx) writable(p place) (*bbolt.Bucket, error) {
+func (t *tx) writable(p bucketID) (*bbolt.Bucket, error) {
 	t.changed = true
 	if b := t.bucket(p); b != nil {
 		return b, nil
@@ -126,7 +126,7 @@ func (t *tx) create() (err error) {
 }
 
 // remove deletes a whole bucket.
-func (t *tx) remove(p place) error {
+func (t *tx) remove(p bucketID) error {
 	if t.bucket(p) == nil {
 		return nil
 	}
@@ -136,7 +136,7 @@ func (t *tx) remove(p place) error {
 }
 
 // get returns the value of a key, valid until the transaction ends.
-func (t *tx) get(p place, key []byte) ([]byte, bool) {
+func (t *tx) get(p bucketID, key []byte) ([]byte, bool) {
 	c := t.cursors[p]
 	if c == nil {
 		b := t.bucket(p)
@@ -154,7 +154,7 @@ func (t *tx) get(p place, key []byte) ([]byte, bool) {
 }
 
 // put stores a value, which must not change until the transaction ends. The key is copied.
-func (t *tx) put(p place, key, value []byte) error {
+func (t *tx) put(p bucketID, key, value []byte) error {
 	b, err := t.writable(p)
 	if err != nil {
 		return err
@@ -163,7 +163,7 @@ func (t *tx) put(p place, key, value []byte) error {
 }
 
 // del removes a key, which need not exist.
-func (t *tx) del(p place, key []byte) error {
+func (t *tx) del(p bucketID, key []byte) error {
 	if _, ok := t.get(p, key); !ok {
 		return nil
 	}
@@ -195,10 +195,10 @@ func scan(b *bbolt.Bucket, from, prefix []byte) iter.Seq2[[]byte, []byte] {
 }
 
 // all iterates over a whole bucket.
-func (t *tx) all(p place) iter.Seq2[[]byte, []byte] { return scan(t.bucket(p), nil, nil) }
+func (t *tx) all(p bucketID) iter.Seq2[[]byte, []byte] { return scan(t.bucket(p), nil, nil) }
 
 // after iterates over the keys of a bucket that are greater than a number.
-func (t *tx) after(p place, n store.Num) iter.Seq2[[]byte, []byte] {
+func (t *tx) after(p bucketID, n store.Num) iter.Seq2[[]byte, []byte] {
 	if n == maxNum {
 		return scan(nil, nil, nil)
 	}

@@ -13,10 +13,9 @@ import (
 // maxProblems is how many problems Verify names before it gives up.
 const maxProblems = 20
 
-// Verify reads the whole file and checks that it is what this package writes: every value decodes, the
+// Verify implements store.Verifier. It reads the whole file and checks that it is what this package writes: every value decodes, the
 // counters are right, everything that is stored twice in different orders agrees, and bbolt's own pages are
-// in order. It returns nil or a fault.Internal error that names up to 20 problems, one per line, by bucket
-// and number and without personal data. No Update runs meanwhile.
+// in order. The error names up to 20 problems, one per line, by bucket and number.
 func (s *Store) Verify(ctx context.Context) error {
 	select {
 	case s.writer <- struct{}{}:
@@ -87,14 +86,14 @@ func (v *verifier) run() {
 }
 
 // bad notes a problem.
-func (v *verifier) bad(p place, format string, args ...any) {
+func (v *verifier) bad(p bucketID, format string, args ...any) {
 	if len(v.problems) < maxProblems {
 		v.problems = append(v.problems, fmt.Errorf("%s: "+format, append([]any{p}, args...)...))
 	}
 }
 
 // check notes an error, if there is one.
-func (v *verifier) check(p place, err error) bool {
+func (v *verifier) check(p bucketID, err error) bool {
 	if err != nil {
 		v.bad(p, "%w", err)
 	}
@@ -102,7 +101,7 @@ func (v *verifier) check(p place, err error) bool {
 }
 
 // equal notes a counter that is wrong.
-func (v *verifier) equal(p place, what string, counted, found uint64) {
+func (v *verifier) equal(p bucketID, what string, counted, found uint64) {
 	if counted != found {
 		v.bad(p, "%d %s are counted, %d are there", counted, what, found)
 	}

@@ -19,7 +19,7 @@ func (v *verifier) names() {
 		newSlotOf)
 }
 
-func (v *verifier) nameTable(p place, keySize int, taken []bool, count uint64, slot func([]byte) uint32, slotOf func(*nameHash) uint32) {
+func (v *verifier) nameTable(p bucketID, keySize int, taken []bool, count uint64, slot func([]byte) uint32, slotOf func(*nameHash) uint32) {
 	var found uint64
 	for k, entries := range v.all(p) {
 		if len(k) != keySize || len(entries)%nameSize != 0 {
@@ -57,7 +57,7 @@ func (v *verifier) number(handle string) store.Num {
 // objects checks every row and what is derived from it.
 func (v *verifier) objects() {
 	for _, kind := range directory.Kinds() {
-		p := objects + place(kind)
+		p := objects + bucketID(kind)
 		var present uint64
 		v.check(p, v.Rows(kind, 0, func(row store.Row) bool {
 			if row.Gone == store.Here {
@@ -71,7 +71,7 @@ func (v *verifier) objects() {
 }
 
 func (v *verifier) object(kind directory.Kind, row store.Row) {
-	p := objects + place(kind)
+	p := objects + bucketID(kind)
 	o, err := directory.ParseObject(row.Data)
 	if err != nil || o.Kind != kind || v.number(directory.IDHandle(o.ID)) != row.Num {
 		v.bad(p, "row %d is damaged or another object's", row.Num)
@@ -99,7 +99,7 @@ func (v *verifier) object(kind directory.Kind, row store.Row) {
 	}
 }
 
-func (v *verifier) hasPair(p place, tag uint8, a, b store.Num) bool {
+func (v *verifier) hasPair(p bucketID, tag uint8, a, b store.Num) bool {
 	found := false
 	v.check(p, v.pairsOf(p, tag, a, func(n store.Num) bool {
 		found = n == b
@@ -137,14 +137,14 @@ func (v *verifier) owners() {
 }
 
 // states checks that an object states a handle.
-func (v *verifier) states(p place, n, h store.Num) {
+func (v *verifier) states(p bucketID, n, h store.Num) {
 	if !v.anyObject(n, func(row store.Row, _ *directory.Object) bool { return slices.Contains(row.Handles, h) }) {
 		v.bad(p, "object %d does not state handle %d", n, h)
 	}
 }
 
 // pairs calls fn with every pair of a set and returns how many there are.
-func (v *verifier) pairs(p place, fn func(tag uint8, a, b store.Num)) (count uint64) {
+func (v *verifier) pairs(p bucketID, fn func(tag uint8, a, b store.Num)) (count uint64) {
 	for k, entries := range v.all(p) {
 		if len(k) != 5 || len(entries) == 0 || len(entries)%pairSize != 0 {
 			v.bad(p, "entry %x is damaged", k)
@@ -216,9 +216,9 @@ func (v *verifier) digests() {
 // marks checks the dirty marks.
 func (v *verifier) marks() {
 	for _, kind := range directory.Kinds() {
-		for k, value := range v.all(dirty + place(kind)) {
+		for k, value := range v.all(dirty + bucketID(kind)) {
 			if n, _, ok := parseDirty(k, value); !ok || v.checkNum(n) != nil {
-				v.bad(dirty+place(kind), "mark %x is damaged", k)
+				v.bad(dirty+bucketID(kind), "mark %x is damaged", k)
 			}
 		}
 	}

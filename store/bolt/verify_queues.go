@@ -26,7 +26,7 @@ func (v *verifier) streams() {
 
 func (v *verifier) records() {
 	for _, kind := range directory.RecordKinds() {
-		p := records + place(kind)
+		p := records + bucketID(kind)
 		var active uint64
 		for k, value := range v.all(p) {
 			n, ok := keyNum(k)
@@ -101,7 +101,7 @@ func (v *verifier) parked() {
 
 // parkedIndexes checks that what the indexes name is there.
 func (v *verifier) parkedIndexes() {
-	for _, index := range []place{parkedObjects, parkedActions} {
+	for _, index := range []bucketID{parkedObjects, parkedActions} {
 		for k, id := range v.all(index) {
 			value, ok := v.get(parked, id)
 			p, err := parseParked(id, value)

@@ -21,7 +21,7 @@ type walk struct {
 // nearby is how many keys a walk passes over before it looks from the root.
 const nearby = 4
 
-func (t *tx) walk(p place) walk {
+func (t *tx) walk(p bucketID) walk {
 	if b := t.bucket(p); b != nil {
 		return walk{c: b.Cursor()}
 	}

@@ -2,7 +2,6 @@
 package storetest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,8 +12,8 @@ import (
 	"dirsyncd/sync/directory"
 )
 
-// Run runs the suite. open returns a new, empty store and closes it when its test ends. A store that has a
-// method Verify(context.Context) error is asked after each test whether it is still consistent. One that has a method
+// Run runs the suite. open returns a new, empty store and closes it when its test ends. A store.Verifier is asked after
+// each test whether it is still consistent. One that has a method
 // Suspend(time.Duration), which does to it what happens when the process stands still, has leases to lose.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	tests := []struct {
@@ -98,7 +97,7 @@ func as[T any](s store.Store) (T, bool) {
 
 func (e *env) verify(s store.Store) {
 	e.Helper()
-	v, ok := as[interface{ Verify(context.Context) error }](s)
+	v, ok := as[store.Verifier](s)
 	if !ok {
 		return
 	}

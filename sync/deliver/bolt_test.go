@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync/atomic"
@@ -11,7 +12,9 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/store/bolt"
+	"dirsyncd/store/storetest"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
 	"dirsyncd/sync/targets"
 	"dirsyncd/sync/targets/file"
 	"dirsyncd/sync/targets/targettest"
@@ -31,13 +34,13 @@ func openBolt(t testing.TB, opts bolt.Options) *bolt.Store {
 	return st
 }
 
-// mortal is a store that a dead process can no longer write to.
+var errBroken = &fault.Error{Class: fault.Internal, Op: "store", Err: errors.New("broken")}
+
+// mortal is a store that a dead process can no longer read or write.
 type mortal struct {
 	store.Store
 	broken atomic.Bool
 }
-
-func (m *mortal) setBroken(broken bool) { m.broken.Store(broken) }
 
 func (m *mortal) View(ctx context.Context, p store.Partition, fn func(store.Reader) error) error {
 	if m.broken.Load() {
@@ -58,7 +61,7 @@ func (m *mortal) Update(ctx context.Context, p store.Partition, fn func(store.Wr
 func TestRandomHistoriesOnBolt(t *testing.T) {
 	for seed := range 15 {
 		st := openBolt(t, bolt.Options{NoSync: true})
-		synctest.Test(t, func(t *testing.T) { crashes(t, &mortal{Store: st}, uint64(1000+seed)) })
+		synctest.Test(t, func(t *testing.T) { crashes(t, st, uint64(1000+seed)) })
 	}
 }
 
@@ -66,7 +69,7 @@ func TestBoltToFile(t *testing.T) {
 	st := openBolt(t, bolt.Options{NoSync: true})
 	fill(t, st, 5000)
 	target := openFile(t, filepath.Join(t.TempDir(), "changes.jsonl"), false)
-	if sum := drain(t, New(st, journal, target, Options{})); sum.Delivered != 5000 || sum.Waiting != 0 || sum.Err != nil {
+	if sum := drain(t, New(storetest.Strict(t, st), journal, target, Options{})); sum.Delivered != 5000 || sum.Waiting != 0 || sum.Err != nil {
 		t.Errorf("summary %+v", sum)
 	}
 }

@@ -3,9 +3,7 @@ package deliver
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +11,7 @@ import (
 	"time"
 
 	"dirsyncd/store"
+	"dirsyncd/store/storetest"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/targets"
@@ -47,6 +46,11 @@ func (s *service) roll(n int) bool {
 }
 
 func (s *service) Deliver(ctx context.Context, actions []directory.Action) ([]targets.Outcome, error) {
+	for i := range actions {
+		if !s.desc.AcrossPartitions && actions[i].Origin.Tenant != actions[0].Origin.Tenant {
+			s.t.Errorf("a call has actions of %q and %q", actions[i].Origin.Tenant, actions[0].Origin.Tenant)
+		}
+	}
 	s.enter(actions)
 	defer s.leave(actions)
 	switch {
@@ -164,39 +168,45 @@ func TestRandomHistoriesWithCrashes(t *testing.T) {
 	}
 }
 
-type killable interface {
-	store.Store
-	setBroken(bool)
-}
-
-func crashes(t *testing.T, st killable, seed uint64) {
+func crashes(t *testing.T, on store.Store, seed uint64) {
+	st := &mortal{Store: storetest.Strict(t, on)}
 	random := rand.New(rand.NewPCG(seed, 2))
 	s := &service{
 		t: t, random: rand.New(rand.NewPCG(seed, 3)), records: map[string]*image{}, effects: map[string]string{},
 		busy: map[string]bool{}, order: map[string]int{}, refused: map[string]bool{},
-		desc: targets.Description{Batch: 1 + random.IntN(5), Parallel: 1 + random.IntN(3)},
+		desc: targets.Description{Batch: 1 + random.IntN(5), Parallel: 1 + random.IntN(3), AcrossPartitions: random.IntN(2) > 0},
 	}
-	s.crash = func() { st.setBroken(true) }
+	s.crash = func() { st.broken.Store(true) }
 	histories := map[string]*history{}
+	parts := []store.Partition{hq, {Connection: "hq", Tenant: "a"}, {Connection: "hq", Tenant: "b"}}[:1+random.IntN(3)]
+	records := map[store.Partition][]directory.Origin{}
 	for i := range 1 + random.IntN(8) {
-		histories[fmt.Sprintf("hq/%d", i)] = &history{random: random}
+		p := parts[random.IntN(len(parts))]
+		o := directory.Origin{Connection: p.Connection, Tenant: p.Tenant, ID: fmt.Sprint(i)}
+		records[p] = append(records[p], o)
+		histories[o.RecordKey()] = &history{random: random}
 	}
-	names := slices.Sorted(maps.Keys(histories))
 
 	for range 12 { // lives of the process
 		ctx, kill := context.WithCancel(context.Background())
 		w := New(st, journal, s, Options{GiveUp: time.Hour})
-		w.window = 3 + random.IntN(10)
+		w.window, w.maxPlaces = 3+random.IntN(10), 1+random.IntN(3)
 		ended := make(chan error)
 		go func() { ended <- w.Run(ctx) }()
 		var plan []*directory.Action
+		var p store.Partition
 		for range random.IntN(6) { // runs of the engine
-			plan = nil
+			p, plan = parts[random.IntN(len(parts))], nil
 			for range random.IntN(10) {
-				record := names[random.IntN(len(names))]
-				plan = append(plan, histories[record].next(record))
+				if len(records[p]) == 0 {
+					break
+				}
+				o := records[p][random.IntN(len(records[p]))]
+				a := histories[o.RecordKey()].next(o.RecordKey())
+				a.Origin = o
+				plan = append(plan, a)
 			}
-			if tryEnqueue(st, plan) != nil {
+			if enqueueAt(st, p, plan) != nil {
 				break
 			}
 			plan = nil
@@ -205,9 +215,13 @@ func crashes(t *testing.T, st killable, seed uint64) {
 		}
 		kill()
 		<-ended
-		st.setBroken(false)
-		enqueue(t, st, plan...) // what the process could not store, the next one plans again
-		replayAll(t, st, random)
+		st.broken.Store(false)
+		if err := enqueueAt(st, p, plan); err != nil { // what the process could not store, the next one plans again
+			t.Fatal(err)
+		}
+		if random.IntN(4) == 0 {
+			replayAll(t, st)
+		}
 	}
 
 	s.mu.Lock()
@@ -217,8 +231,11 @@ func crashes(t *testing.T, st killable, seed uint64) {
 	check(t, s, histories)
 }
 
-func tryEnqueue(st store.Store, plan []*directory.Action) error {
-	return st.Update(context.Background(), hq, func(tx store.Writer) error {
+func enqueueAt(st store.Store, p store.Partition, plan []*directory.Action) error {
+	if len(plan) == 0 {
+		return nil
+	}
+	return st.Update(context.Background(), p, func(tx store.Writer) error {
 		for _, a := range plan {
 			if err := tx.Enqueue(journal, a, time.Now()); err != nil {
 				return err
@@ -228,39 +245,37 @@ func tryEnqueue(st store.Store, plan []*directory.Action) error {
 	})
 }
 
-// replayAll replays what is parked now and then, as an operator would.
-func replayAll(t *testing.T, st store.Store, random *rand.Rand) {
-	if random.IntN(4) > 0 {
-		return
-	}
-	if _, err := Replay(context.Background(), st, hq, parkedIDs(t, st), time.Now()); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func parkedIDs(t *testing.T, st store.Store) (ids []uint64) {
-	err := st.View(context.Background(), hq, func(tx store.Reader) error {
-		return tx.Parked(func(p store.Parked) bool { ids = append(ids, p.ID); return true })
-	})
+// replayAll replays what is parked, as an operator would, and reports how many there were.
+func replayAll(t *testing.T, st store.Store) (n int) {
+	parts, err := st.Partitions(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ids
+	for _, p := range parts {
+		var ids []uint64
+		err := st.View(context.Background(), p, func(tx store.Reader) error {
+			return tx.Parked(func(p store.Parked) bool { ids = append(ids, p.ID); return true })
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Replay(context.Background(), st, p, ids, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		n += len(ids)
+	}
+	return n
 }
 
-// finish empties the outbox and replays what is parked until neither is left.
+// finish empties the outboxes and replays what is parked until neither is left.
 func finish(t *testing.T, st store.Store, s *service) {
 	for range 10 {
 		sum, err := New(st, journal, s, Options{Patience: time.Hour}).Drain(context.Background())
 		if err != nil || sum.Err != nil || sum.Waiting != 0 {
 			t.Fatalf("drained: %+v, %v", sum, err)
 		}
-		ids := parkedIDs(t, st)
-		if len(ids) == 0 {
+		if replayAll(t, st) == 0 {
 			return
-		}
-		if _, err := Replay(context.Background(), st, hq, ids, time.Now()); err != nil {
-			t.Fatal(err)
 		}
 	}
 	t.Error("something stays parked")

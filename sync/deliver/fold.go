@@ -213,7 +213,7 @@ func union(a, b []string) []string {
 	return slices.Compact(out)
 }
 
-// onto says what to send in the place of next, given that an earlier action of the record is parked: the two
+// mergeParked says what to send in the place of next, given that an earlier action of the record is parked: the two
 // folded, so that a creation which was refused for its data is tried again with better data. Nil means that
 // nothing is left to send.
 //
@@ -221,11 +221,11 @@ func union(a, b []string) []string {
 // operation that makes sure of a state is never folded away, since the parked action may itself be a folded
 // one and does not tell for certain from which state it started. A parked deletion makes no difference: what
 // comes after it is a new record.
-func onto(parked, next *directory.Action, refused bool) *directory.Action {
+func mergeParked(parked, next *directory.Action, refused bool) *directory.Action {
 	if next.Op == directory.Create || parked.Op == directory.Delete {
 		return next
 	}
-	// Unlike in fold, the order among records is settled: sets need not be kept apart from a creation.
+	// Unlike in fold, the order among records is decided: sets need not be kept apart from a creation.
 	out := net([]*directory.Action{parked, next})
 	neverThere := refused && parked.Op == directory.Create
 	switch {

@@ -119,7 +119,7 @@ func TestFold(t *testing.T) {
 	}
 }
 
-func TestOnto(t *testing.T) {
+func TestMergeParked(t *testing.T) {
 	create, update := directory.Create, directory.Update
 	deactivate, reactivate := directory.Deactivate, directory.Reactivate
 	for _, test := range []struct {
@@ -137,10 +137,10 @@ func TestOnto(t *testing.T) {
 		{act(reactivate, "1", "a=x>y"), act(deactivate, "2"), "deactivate 2 a=x>y", "deactivate 2 a=x>y"},
 		{act(directory.Delete, "1"), act(create, "2"), "create 2", "create 2"},
 	} {
-		if got := describe(onto(test.parked, test.next, true)); got != test.refused {
+		if got := describe(mergeParked(test.parked, test.next, true)); got != test.refused {
 			t.Errorf("%s onto refused %s: got %s, want %s", describe(test.next), describe(test.parked), got, test.refused)
 		}
-		if got := describe(onto(test.parked, test.next, false)); got != test.unknown {
+		if got := describe(mergeParked(test.parked, test.next, false)); got != test.unknown {
 			t.Errorf("%s onto unknown %s: got %s, want %s", describe(test.next), describe(test.parked), got, test.unknown)
 		}
 	}

@@ -11,17 +11,14 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
-	"dirsyncd/sync/fault"
 )
 
 // memory is the part of a store that a delivery uses, with transactions that take effect as a whole. It
 // refuses what the contract forbids.
 type memory struct {
 	store.Store
-	mu    sync.Mutex
-	parts map[store.Partition]*books
-	// broken makes every transaction fail: what a process that is gone can no longer write.
-	broken bool
+	mu     sync.Mutex
+	parts  map[store.Partition]*books
 	writes int
 }
 
@@ -50,23 +47,15 @@ func (m *memory) books(p store.Partition) *books {
 	return &books{outbox: map[string][]store.Queued{}, claimed: map[string]uint64{}}
 }
 
-var errBroken = &fault.Error{Class: fault.Internal, Op: "store", Err: errors.New("broken")}
-
 func (m *memory) View(ctx context.Context, p store.Partition, fn func(store.Reader) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.broken {
-		return errBroken
-	}
 	return fn(&memoryTx{b: m.books(p)})
 }
 
 func (m *memory) Update(ctx context.Context, p store.Partition, fn func(store.Writer) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.broken {
-		return errBroken
-	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -82,9 +71,6 @@ func (m *memory) Update(ctx context.Context, p store.Partition, fn func(store.Wr
 func (m *memory) Partitions(context.Context) ([]store.Partition, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.broken {
-		return nil, errBroken
-	}
 	list := slices.Collect(maps.Keys(m.parts))
 	slices.SortFunc(list, func(a, b store.Partition) int {
 		return slices.Compare([]string{a.Connection, a.Tenant}, []string{b.Connection, b.Tenant})
@@ -92,10 +78,12 @@ func (m *memory) Partitions(context.Context) ([]store.Partition, error) {
 	return list, nil
 }
 
-func (m *memory) setBroken(broken bool) {
+// Waiting goes without a transaction per partition, as the contract promises.
+func (m *memory) Waiting(_ context.Context, target string) ([]store.Partition, error) {
+	parts, err := m.Partitions(context.Background())
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.broken = broken
+	return slices.DeleteFunc(parts, func(p store.Partition) bool { return len(m.parts[p].outbox[target]) == 0 }), err
 }
 
 type memoryTx struct {
@@ -187,12 +175,13 @@ func (t *memoryTx) Replace(target string, seq uint64, a *directory.Action) error
 }
 
 func (t *memoryTx) Dequeue(target string, seqs []uint64) error {
-	for _, seq := range seqs {
-		i, err := t.find(target, seq)
-		if err != nil {
-			return err
-		}
-		t.b.outbox[target] = slices.Delete(t.b.outbox[target], i, i+1)
+	before := len(t.b.outbox[target])
+	t.b.outbox[target] = slices.DeleteFunc(t.b.outbox[target], func(q store.Queued) bool {
+		_, found := slices.BinarySearch(seqs, q.Seq)
+		return found
+	})
+	if n := before - len(t.b.outbox[target]); n != len(seqs) {
+		return fmt.Errorf("%d of %d actions waited", n, len(seqs))
 	}
 	return nil
 }

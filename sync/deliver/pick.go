@@ -6,13 +6,14 @@ import "time"
 // the same record and is not finished, or when its record is held back. The two halves of a change of kind
 // name each other and count as concerning both records, so that the second never overtakes the first.
 type picker struct {
-	holds map[string]*hold
-	now   time.Time
-	taken map[string]struct{}
+	backoffs map[string]*recordBackoff
+	now      time.Time
+	taken    map[string]struct{}
+	busy     bool // one waits for an earlier one of its record
 }
 
 func (w *Worker) picker(p *partition) *picker {
-	return &picker{holds: p.holds, now: w.opts.Now(), taken: map[string]struct{}{}}
+	return &picker{backoffs: p.backoffs, now: w.opts.Now(), taken: map[string]struct{}{}}
 }
 
 // take reports whether the entry may be sent. Either way the later entries of its records have to wait.
@@ -25,17 +26,18 @@ func (k *picker) take(e *entry) bool {
 		busy = busy || too
 	}
 	if busy {
+		k.busy = true
 		return false
 	}
-	h := k.holds[e.subject]
-	return h == nil || !k.now.Before(h.next)
+	b := k.backoffs[e.subject]
+	return b == nil || !k.now.Before(b.next)
 }
 
 // forget drops the waits of records of which the picker, having seen the whole outbox, saw no action.
 func (p *partition) forget(pick *picker) {
-	for subject := range p.holds {
+	for subject := range p.backoffs {
 		if _, waits := pick.taken[subject]; !waits {
-			delete(p.holds, subject)
+			delete(p.backoffs, subject)
 		}
 	}
 }

@@ -69,7 +69,7 @@ type Status struct {
 // Status reads how many actions wait, and says how the target does.
 func (w *Worker) Status(ctx context.Context) (Status, error) {
 	var st Status
-	parts, err := w.store.Partitions(ctx)
+	parts, err := w.store.Waiting(ctx, w.name)
 	if err != nil {
 		return st, err
 	}
@@ -92,10 +92,10 @@ func (w *Worker) Status(ctx context.Context) (Status, error) {
 	now := w.snapshot()
 	st.Since = now.since
 	switch {
-	case now.trouble != nil:
+	case now.outage != nil:
 		st.State = Failing
-		st.Error, st.Class = now.trouble.err.Error(), string(fault.ClassOf(now.trouble.err))
-		st.Hint, st.Attempts, st.NextTry = fault.Hint(now.trouble.err), now.trouble.attempts, now.trouble.next
+		st.Error, st.Class = now.outage.err.Error(), string(fault.ClassOf(now.outage.err))
+		st.Hint, st.Attempts, st.NextTry = fault.Hint(now.outage.err), now.outage.attempts, now.outage.next
 	case st.Waiting > 0:
 		st.State = OK
 	default:
@@ -106,18 +106,18 @@ func (w *Worker) Status(ctx context.Context) (Status, error) {
 
 // moment is the part of a worker's state that others may look at.
 type moment struct {
-	trouble *trouble
-	since   time.Time
-	counts  Counts
+	outage *outage
+	since  time.Time
+	counts Counts
 }
 
 func (w *Worker) snapshot() moment {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	m := moment{since: w.since, counts: w.counts}
-	if w.trouble != nil {
-		t := *w.trouble
-		m.trouble = &t
+	if w.outage != nil {
+		o := *w.outage
+		m.outage = &o
 	}
 	return m
 }

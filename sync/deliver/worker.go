@@ -5,12 +5,17 @@
 // Waiting actions of one record are folded into one. The transaction that folds them also claims them; from
 // then on they are final, so that after a kill exactly the same is sent again. An action leaves the outbox
 // in the transaction that records the target's answer, and in no other.
+//
+// A worker sleeps and sweeps (worker.go). A sweep goes over the partitions that have something waiting (sweep.go),
+// claims a window of actions in a transaction (claim.go), sends it in calls (call.go) and judges the answers
+// (verdict.go); what failed waits (outage.go, backoff.go).
 package deliver
 
 import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dirsyncd/store"
@@ -26,7 +31,7 @@ type Options struct {
 	// Backoff is how long to wait after failures, of the target and of single records.
 	Backoff Backoff
 	// GiveUp is how long a single record's action is tried again before it is parked, counted from when it
-	// was queued or the target last recovered. Trouble of the whole target never parks. Default 24 h.
+	// was queued or the target last recovered. An outage of the whole target never parks. Default 24 h.
 	GiveUp time.Duration
 	// Timeout ends a Deliver call that takes longer. Default 5 min.
 	Timeout time.Duration
@@ -42,47 +47,42 @@ type Worker struct {
 	name   string
 	target targets.Target
 	opts   Options
-	batch  int
-	lanes  int // Deliver calls at a time
-	window int // actions claimed at a time
+	// What the target says of itself, and what follows from that.
+	batch     int
+	parallel  int
+	across    bool
+	window    int // actions claimed at a time
+	maxPlaces int // partitions at a time that have claimed actions
 
-	wake chan struct{}
-	turn chan struct{} // held during a pass; a channel, so that waiting for it can be cut
+	wake  chan struct{}
+	mutex chan struct{} // held during a sweep; a channel, so that waiting for it can be cut
+	queue atomic.Int32  // how many wait for mutex
 
-	// The rest of the pass's state; owned by whoever holds turn.
-	parts    map[store.Partition]*partition
-	streak   int       // records in a row that failed by themselves
-	accepted time.Time // when the target last took an action
-	healed   time.Time // when the target last recovered
+	// What one sweep leaves to the next; owned by whoever holds mutex.
+	parts     map[store.Partition]*partition
+	turns     []*partition // in line, the next one first
+	streak    int          // records in a row that failed by themselves
+	begun     int          // calls so far
+	taken     int          // the latest call of which the target took something, counted as in begun
+	accepted  time.Time    // when the target last took something
+	recovered time.Time    // when the target last recovered
 
-	mu      sync.Mutex // guards the fields below, which Status and Drain read beside a pass
-	trouble *trouble
-	since   time.Time // when the state last changed
-	counts  Counts
+	mu     sync.Mutex // guards the fields below, which Status and Drain read beside a sweep
+	outage *outage
+	since  time.Time // when the state last changed
+	counts Counts
 }
 
-// partition is what the worker knows of one partition beside its outbox.
-type partition struct {
-	store.Partition
-	holds map[string]*hold // by subject
-}
-
-// hold keeps the actions of one record back after one of them failed by itself.
-type hold struct {
+// recordBackoff keeps the actions of one record back after one of them failed by itself.
+type recordBackoff struct {
 	attempts int
 	first    time.Time // of the failures
 	next     time.Time
 }
 
-// Sizes of what is in memory and in one transaction.
-const (
-	smallestWindow = 1000
-	largestWindow  = 8000
-	windowBytes    = 16 << 20
-	// maxHolds bounds the records of a partition that wait by themselves: with so many, something is wrong
-	// with the target, and no further ones are tried.
-	maxHolds = 1000
-)
+// maxBackoffs bounds the records of a partition that wait by themselves: with so many, something is wrong with the
+// target, and no further ones are tried.
+const maxBackoffs = 1000
 
 // New makes a worker for the target with this name in the configuration. The store and the target stay the
 // caller's.
@@ -105,11 +105,12 @@ func New(st store.Store, name string, target targets.Target, opts Options) *Work
 	d := target.Describe()
 	w := &Worker{
 		store: st, name: name, target: target, opts: opts,
-		batch: max(d.Batch, 1), lanes: max(d.Parallel, 1),
-		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		batch: max(d.Batch, 1), parallel: max(d.Parallel, 1), across: d.AcrossPartitions,
+		wake: make(chan struct{}, 1), mutex: make(chan struct{}, 1),
 		parts: map[store.Partition]*partition{}, since: opts.Now(),
 	}
-	w.window = min(max(4*w.batch*w.lanes, smallestWindow), largestWindow)
+	w.window = min(max(4*w.batch*w.parallel, smallestWindow), largestWindow)
+	w.maxPlaces = max(2*w.parallel, fewestPlaces)
 	return w
 }
 
@@ -130,20 +131,23 @@ func (w *Worker) Wake() {
 
 // Retry ends every back-off: somebody believes that the cause is mended.
 func (w *Worker) Retry(ctx context.Context) error {
-	if err := w.takeTurn(ctx); err != nil {
+	if err := w.lock(ctx); err != nil {
 		return err
 	}
 	for _, p := range w.parts {
-		for _, h := range p.holds {
-			h.next = time.Time{}
+		if p.outage != nil {
+			p.outage.next = time.Time{}
+		}
+		for _, b := range p.backoffs {
+			b.next = time.Time{}
 		}
 	}
 	w.mu.Lock()
-	if w.trouble != nil {
-		w.trouble.next = time.Time{}
+	if w.outage != nil {
+		w.outage.next = time.Time{}
 	}
 	w.mu.Unlock()
-	w.giveTurn()
+	w.unlock()
 	w.Wake()
 	return nil
 }
@@ -152,7 +156,7 @@ func (w *Worker) Retry(ctx context.Context) error {
 // before Run returns.
 func (w *Worker) Run(ctx context.Context) error {
 	for {
-		next, err := w.pass(ctx)
+		next, err := w.drainOnce(ctx, true)
 		if err != nil {
 			return nil //nolint:nilerr // the only error is the end of the context, which is how Run ends
 		}
@@ -192,13 +196,14 @@ type Summary struct {
 // Counts returns what the worker has done since it was made.
 func (w *Worker) Counts() Counts { return w.snapshot().counts }
 
-// Drain delivers until nothing waits, or until what waits has to wait beyond Options.Patience from now on. The error
-// is the end of the context or a failure to read the store; that the target fails is in the Summary. Drain may
-// run beside Run; the two take turns, and the summary counts what both did meanwhile.
+// Drain delivers what waits, or what does not have to wait beyond Options.Patience from now on. The error is the end
+// of the context or a failure to read the store; that the target fails is in the Summary. Drain may run beside Run;
+// the two take turns, and the summary counts what both did meanwhile.
 func (w *Worker) Drain(ctx context.Context) (Summary, error) {
+	defer w.Wake() // for Run: what came meanwhile, and back-offs that it does not know of
 	start, until := w.snapshot().counts, w.opts.Now().Add(w.opts.Patience)
 	for {
-		next, err := w.pass(ctx)
+		next, err := w.drainOnce(ctx, false)
 		if err != nil {
 			return Summary{}, err
 		}
@@ -215,104 +220,40 @@ func (w *Worker) Drain(ctx context.Context) (Summary, error) {
 	}
 	now := w.snapshot()
 	sum := Summary{Counts: now.counts.Minus(start), Waiting: st.Waiting}
-	if now.trouble != nil {
-		sum.Err = now.trouble.err
+	if now.outage != nil {
+		sum.Err = now.outage.err
 	}
 	return sum, nil
 }
 
-func (w *Worker) takeTurn(ctx context.Context) error {
+func (w *Worker) lock(ctx context.Context) error {
+	w.queue.Add(1)
+	defer w.queue.Add(-1)
 	select {
-	case w.turn <- struct{}{}:
+	case w.mutex <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (w *Worker) giveTurn() { <-w.turn }
+func (w *Worker) unlock() { <-w.mutex }
 
-// pass delivers all that can be delivered now. It returns when the next attempt at the rest is due, or the
-// zero time when nothing waits for a time. The error is the end of the context.
-func (w *Worker) pass(ctx context.Context) (time.Time, error) {
-	if err := w.takeTurn(ctx); err != nil {
+// drainOnce delivers all that can be delivered now, which for a standing sweep includes what comes meanwhile. It
+// returns when the next sweep is due, or the zero time when nothing waits for a time. The error is the end of the
+// context.
+func (w *Worker) drainOnce(ctx context.Context, standing bool) (time.Time, error) {
+	if err := w.lock(ctx); err != nil {
 		return time.Time{}, err
 	}
-	defer w.giveTurn()
-	for more := true; more && !w.resting(); {
-		var err error
-		if more, err = w.round(ctx); err != nil {
-			if ctx.Err() != nil {
-				return time.Time{}, ctx.Err()
-			}
-			w.fail(err)
-		}
-	}
+	defer w.unlock()
+	s := sweep{Worker: w, standing: standing, answers: make(chan answer)}
+	err := s.run(ctx)
 	if ctx.Err() != nil {
 		return time.Time{}, ctx.Err()
 	}
-	return w.nextTry(), nil
-}
-
-// round gives every partition a turn and reports whether one of them has more to deliver.
-func (w *Worker) round(ctx context.Context) (more bool, err error) {
-	parts, err := w.store.Partitions(ctx)
 	if err != nil {
-		return false, err
+		w.fail(err)
 	}
-	for _, key := range parts {
-		if ctx.Err() != nil || w.resting() {
-			return false, ctx.Err()
-		}
-		p := w.parts[key]
-		if p == nil {
-			p = &partition{Partition: key, holds: map[string]*hold{}}
-			w.parts[key] = p
-		}
-		left, err := w.work(ctx, p)
-		if err != nil {
-			return false, err
-		}
-		more = more || left
-	}
-	return more, nil
-}
-
-// windowsPerTurn is how much one partition may deliver before the others are looked at.
-const windowsPerTurn = 16
-
-// work delivers from one partition, window by window; what became of one window is recorded in the
-// transaction that claims the next. It reports whether the turn ended before the outbox did.
-func (w *Worker) work(ctx context.Context, p *partition) (more bool, err error) {
-	if ready, err := w.ready(ctx, p); err != nil || !ready {
-		return false, err
-	}
-	var done []verdict
-	for range windowsPerTurn {
-		entries, err := w.exchange(ctx, p, done, true)
-		if err != nil {
-			return false, err
-		}
-		if len(entries) == 0 {
-			return false, nil
-		}
-		if done, err = w.send(ctx, p, entries); err != nil {
-			return false, err
-		}
-		if ctx.Err() != nil || w.resting() {
-			return false, w.record(ctx, p, done)
-		}
-	}
-	return true, w.record(ctx, p, done)
-}
-
-// record stores verdicts even when the context has ended: the target has answered.
-func (w *Worker) record(ctx context.Context, p *partition, done []verdict) error {
-	if len(done) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
-	_, err := w.exchange(ctx, p, done, false)
-	return err
+	return w.nextTry(), nil
 }

@@ -100,6 +100,18 @@ type Origin struct {
 	ID         string `json:"id"`
 }
 
+// Of is the origin of another object of the same tenant.
+func (o Origin) Of(id string) Origin {
+	o.ID = id
+	return o
+}
+
+// OfKey is the origin of the object of the same tenant whose records have a key.
+func (o Origin) OfKey(key string) Origin {
+	prefix := o.Of("").RecordKey()
+	return o.Of(key[min(len(prefix), len(key)):])
+}
+
 // RecordKey is the key of the records that are made of the object with this id: connection, tenant if there
 // is one, id, with slashes between. It never changes while the object lives.
 func (o Origin) RecordKey() string {

@@ -2,38 +2,49 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
-	"time"
 
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
-	"dirsyncd/sync/plan"
+	"dirsyncd/sync/fault"
 )
 
 // RunConnection runs every tenant of a connection and returns their results in the order in which the source
 // lists them, then those that it used to list. One tenant's failure is that tenant's alone. When the tenants
 // cannot be listed, the only result is that of the connection itself.
 func (e *Engine) RunConnection(ctx context.Context, c *Connection, job Job) []Result {
+	return e.runConnection(ctx, c, tenantJob{Job: job})
+}
+
+// Preview is RunConnection where visit sees every action of the plans, each tenant's in order, before the guard decides.
+// visit may be called by several goroutines. All else happens, too: it is for an engine on a throw-away copy of the store.
+func (e *Engine) Preview(ctx context.Context, c *Connection, job Job, visit func(*directory.Action)) []Result {
+	return e.runConnection(ctx, c, tenantJob{Job: job, visit: visit})
+}
+
+func (e *Engine) runConnection(ctx context.Context, c *Connection, job tenantJob) []Result {
 	if whole := e.begin(c, connectors.Tenant{}, job); job.Patient && whole.mustWait(ctx) {
 		// The credentials with which tenants are listed were refused.
 		whole.rec.Outcome, whole.rec.Ended = Waiting, whole.rec.Started
 		return []Result{{Partition: whole.part, Run: whole.rec}}
 	}
-	tenants, unlisted, err := e.tenants(ctx, c, job)
+	tenants, unlisted, err := e.tenants(ctx, c, job.Job)
 	if err != nil {
-		return []Result{e.failed(ctx, c, job, err)}
+		return []Result{e.notListed(ctx, c, job, err)}
 	}
 	results := make([]Result, len(tenants)+len(unlisted))
-	lanes := newLanes()
+	queue := newTenantQueue()
 	var wg sync.WaitGroup
 	for i, t := range slices.Concat(tenants, unlisted) {
 		job := job
 		job.unlisted = i >= len(tenants)
 		wg.Go(func() {
-			defer lanes.enter(e.isFailing(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}))()
-			results[i] = e.Run(ctx, c, t, job)
+			ctx, release := queue.acquire(ctx, e.isFailing(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}))
+			defer release()
+			results[i] = e.run(ctx, c, t, job)
 		})
 	}
 	wg.Wait()
@@ -43,7 +54,7 @@ func (e *Engine) RunConnection(ctx context.Context, c *Connection, job Job) []Re
 // tenants asks the source for its tenants, or the store when the source is not to be asked. unlisted are those
 // that were read before and that the source no longer has.
 func (e *Engine) tenants(ctx context.Context, c *Connection, job Job) (tenants, unlisted []connectors.Tenant, err error) {
-	defer recovered("list the tenants", &err)
+	defer fault.Recover("list the tenants", &err)
 	stored, err := e.StoredTenants(ctx, c.Name)
 	if err != nil {
 		return nil, nil, err
@@ -74,29 +85,18 @@ func (e *Engine) tenants(ctx context.Context, c *Connection, job Job) (tenants, 
 
 // listedAgain ends the failure of a connection whose tenants could not be listed.
 func (e *Engine) listedAgain(ctx context.Context, c *Connection) error {
-	p := store.Partition{Connection: c.Name}
-	if !e.isFailing(ctx, p) {
-		return nil
+	state := e.stateOf(store.Partition{Connection: c.Name})
+	if state.load(ctx) != nil || state.Failing == nil {
+		return nil // when it cannot be read, the run itself will say so
 	}
 	e.opts.Log.Info("connection recovered: its tenants can be listed again", "connection", c.Name)
-	return e.store.Update(ctx, p, func(tx store.Writer) error {
-		state, err := tx.Tenant()
-		if err != nil {
-			return err
-		}
-		state.Failing, state.Proven = nil, e.opts.Now().UTC()
-		return tx.PutTenant(state)
-	})
+	return state.update(ctx, nil, recovered, proven(e.opts.Now().UTC()))
 }
 
 // isFailing reports whether a partition's last run failed. When that cannot be read, the run itself will say so.
-func (e *Engine) isFailing(ctx context.Context, p store.Partition) (failing bool) {
-	_ = e.store.View(ctx, p, func(tx store.Reader) error {
-		state, err := tx.Tenant()
-		failing = state.Failing != nil
-		return err
-	})
-	return failing
+func (e *Engine) isFailing(ctx context.Context, p store.Partition) bool {
+	state := e.stateOf(p)
+	return state.load(ctx) == nil && state.Failing != nil
 }
 
 // StoredTenants lists the tenants of a connection that were ever read, in order.
@@ -124,29 +124,19 @@ func (e *Engine) StoredTenants(ctx context.Context, connection string) ([]connec
 	return tenants, nil
 }
 
-// failed records that a connection could not even list its tenants.
-func (e *Engine) failed(ctx context.Context, c *Connection, job Job, err error) Result {
+// notListed records that a connection could not even list its tenants.
+func (e *Engine) notListed(ctx context.Context, c *Connection, job tenantJob, err error) Result {
 	r := e.begin(c, connectors.Tenant{}, job)
-	defer e.lock(r.part)()
+	// A run that was stopped must still be able to say so, unless somebody else is at it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTime)
+	defer cancel()
+	ctx, release, busy := e.lease(ctx, r.part)
+	if busy != nil {
+		return r.notBegun(errors.Join(err, busy))
+	}
+	defer release()
 	if e := r.load(ctx); e != nil {
 		err = e
 	}
 	return r.finish(ctx, err)
-}
-
-// begin prepares a run.
-func (e *Engine) begin(c *Connection, t connectors.Tenant, job Job) *run {
-	now := e.opts.Now().UTC()
-	started := now.Truncate(time.Second)
-	r := &run{
-		Engine: e, conn: c, tenant: t, part: store.Partition{Connection: c.Name, Tenant: t.ID}, job: job,
-		stamp:  directory.Stamp{Run: newRunID(started), Time: started},
-		counts: plan.Counts{},
-	}
-	r.log = e.opts.Log.With("connection", c.Name, "run", r.stamp.Run)
-	if t.ID != "" {
-		r.log = r.log.With("tenant", t.Name)
-	}
-	r.rec = store.Run{ID: r.stamp.Run, Trigger: job.Trigger, Started: now, Mode: r.mode()}
-	return r
 }

@@ -104,20 +104,20 @@ func (b *brokenOnce) Read(ctx context.Context, req connectors.Request, emit func
 }
 
 // A tenant that is done just as it would be moved to the slow lane gives back its own place, and no other.
-func TestLanesGiveBackTheirOwnPlaces(t *testing.T) {
+func TestTenantQueueGivesBackPlaces(t *testing.T) {
 	for round := range 200 {
 		synctest.Test(t, func(t *testing.T) {
-			l := newLanes()
+			q := newTenantQueue()
 			for range 4 {
 				go func() {
-					leave := l.enter(false)
+					_, release := q.acquire(t.Context(), false)
 					time.Sleep(slowAfter)
-					leave()
+					release()
 				}()
 			}
 			time.Sleep(time.Minute)
-			if len(l.fast)+len(l.slow) != 0 {
-				t.Fatalf("round %d: after all have left, %d and %d places are taken", round, len(l.fast), len(l.slow))
+			if len(q.fast)+len(q.slow) != 0 {
+				t.Fatalf("round %d: after all have left, %d and %d places are taken", round, len(q.fast), len(q.slow))
 			}
 		})
 	}
@@ -253,8 +253,14 @@ func TestKeptLeaversLeaveTheirGroups(t *testing.T) {
 	r.add("9", "N")
 	r.groups["g"] = []string{"p:1", "p:2", "p:9"}
 	var planned []string
-	r.job = Job{Visit: func(a *directory.Action) { planned = append(planned, say(a)) }}
-	r.expect("one leaves, one joins", Clean, "create user 9", "update group g +hq/9 -hq/1")
+	for _, res := range r.engine.Preview(t.Context(), r.conn, Job{}, func(a *directory.Action) { planned = append(planned, say(a)) }) {
+		if res.Run.Outcome != Clean {
+			t.Errorf("outcome %s: %v", res.Run.Outcome, res.Err)
+		}
+	}
+	if done := r.drain(); done != "create user 9; update group g +hq/9 -hq/1" {
+		t.Errorf("done %q", done)
+	}
 	if want := []string{"create user 9", "update group g +hq/9 -hq/1"}; !slices.Equal(planned, want) {
 		t.Errorf("planned %q", planned)
 	}

@@ -1,29 +1,19 @@
-// Package engine reads sources and settles what changed: the story of a run. It sees connectors, rules and the
+// Package engine runs connections: it has their tenants read (package read) and what changed settled (package settle),
+// and keeps the state of each tenant from run to run. The story of a run is in run.go. It sees connectors, rules and the
 // store through their contracts only, and leaves delivering to package deliver.
-//
-// The story: Run reads every stream page by page (read.go, page.go), concludes what is missing from a proven
-// listing (sweep.go), and settles what became dirty: the rules make records (settle.go, person.go, group.go),
-// the guard looks at the plan as a whole (judge.go), and only then is the first action queued (commit.go).
 package engine
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
-	"errors"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
 	"dirsyncd/connectors"
 	"dirsyncd/store"
-	"dirsyncd/sync/directory"
-	"dirsyncd/sync/fault"
 	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/plan"
+	"dirsyncd/sync/settle"
 )
 
 // Connection is a configured source with all that a run needs to know about it.
@@ -67,7 +57,6 @@ type Engine struct {
 	chunk int // how many objects are settled in one transaction; tests take few
 
 	mu     sync.Mutex
-	locks  map[store.Partition]*sync.Mutex
 	proven map[store.Partition]time.Time
 }
 
@@ -76,7 +65,7 @@ func New(s store.Store, opts Options) *Engine {
 	if opts.Sleep == nil {
 		opts.Sleep = sleep
 	}
-	return &Engine{store: s, opts: opts, chunk: settleChunk, locks: map[store.Partition]*sync.Mutex{}, proven: map[store.Partition]time.Time{}}
+	return &Engine{store: s, opts: opts, chunk: settle.Chunk, proven: map[store.Partition]time.Time{}}
 }
 
 // Job says what a run shall do.
@@ -92,10 +81,6 @@ type Job struct {
 	Patient bool
 	// Trigger says who asked: schedule, signal, operator.
 	Trigger string
-	// unlisted: the source no longer lists the tenant, so there is nothing to ask it.
-	unlisted bool
-	// Visit, when set, sees every action of the plan in order before the guard decides.
-	Visit func(*directory.Action)
 }
 
 // Result is what came of a run. Err is what made it fail, or nil; the run's outcome is in Run.
@@ -115,229 +100,16 @@ const (
 	Waiting = "waiting"
 )
 
-// run is one pass over one tenant.
-type run struct {
-	*Engine
-	conn   *Connection
-	tenant connectors.Tenant
-	part   store.Partition
-	job    Job
-	log    *slog.Logger
-	stamp  directory.Stamp
-	rec    store.Run
-	state  store.TenantState
-	counts plan.Counts
-	wrote  bool // something worth a row in the run history happened
-	// reading: what is stored comes from the source, and is no whole until the last stream has ended.
-	reading bool
-	doubt   bool // a listing proved nothing
-	// parkedNow is how many objects this run has parked.
-	parkedNow int
-	// unproven says what is missing without proof; only another full read can tell.
-	unproven string
-}
-
-// Run reads one tenant of a connection and settles what changed. It never panics; it returns when done or when
-// ctx ends, at the next page. Another run of the same tenant is waited for.
-func (e *Engine) Run(ctx context.Context, c *Connection, t connectors.Tenant, job Job) Result {
-	defer e.lock(store.Partition{Connection: c.Name, Tenant: t.ID})()
-	r := e.begin(c, t, job)
-	if job.Patient && r.mustWait(ctx) {
-		r.rec.Outcome, r.rec.Ended = Waiting, r.rec.Started
-		return Result{Partition: r.part, Run: r.rec}
-	}
-	r.log.Info("run started", "mode", r.rec.Mode, "trigger", job.Trigger)
-	var meter connectors.Meter
-	err := r.story(connectors.WithMeter(ctx, &meter))
-	r.rec.Requests = meter.Requests()
-	return r.finish(ctx, err)
-}
-
-// mustWait reports whether the tenant is to be left alone for now. When the state cannot be read, the run itself
-// will say so.
-func (r *run) mustWait(ctx context.Context) bool {
-	if r.load(ctx) != nil || r.state.Failing == nil || !r.rec.Started.Before(r.state.Failing.Retry) {
-		return false
-	}
-	r.log.Debug("left alone: its credentials were refused", "until", r.state.Failing.Retry)
-	return true
-}
-
-// story is a run in four lines: where do we stand, what is new at the source, what follows from it.
-func (r *run) story(ctx context.Context) (err error) {
-	defer recovered("run", &err)
-	if err := r.load(ctx); err != nil {
-		return err
-	}
-	switch {
-	case r.job.unlisted && r.state.RulesHash == "":
-		return nil // nothing was ever made of it
-	case r.job.unlisted:
-		err = r.sweepTenant(ctx)
-	case !r.job.Offline:
-		err = r.read(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	return r.settle(ctx)
-}
-
-// recovered, when deferred, makes an error of a panic: one tenant's defect is that tenant's alone.
-func recovered(op string, err *error) {
-	if p := recover(); p != nil {
-		*err = &fault.Error{Class: fault.Internal, Op: op, Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack()),
-			Hint: "this is a defect of dirsyncd; nothing that was not stored is lost, please report it"}
-	}
-}
-
-func (r *run) mode() string {
-	switch {
-	case r.job.Offline, r.job.unlisted:
-		return "offline"
-	case !r.job.Full && slices.ContainsFunc(r.streams(), func(s connectors.Stream) bool { return s.Delta }):
-		return connectors.Delta.String()
-	default:
-		return connectors.Full.String()
-	}
-}
-
-// streams are those that the tenant has, in the order in which they are read.
-func (r *run) streams() []connectors.Stream {
-	return slices.DeleteFunc(slices.Clone(r.conn.Source.Describe().Streams), func(s connectors.Stream) bool { return !r.tenant.Has(s.Name) })
-}
-
-// load reads the partition's state, and stores the tenant's name when it is new.
-func (r *run) load(ctx context.Context) error {
-	return r.store.View(ctx, r.part, func(tx store.Reader) (err error) {
-		if r.state, err = tx.Tenant(); err != nil {
-			return err
-		}
-		if r.job.Offline || r.job.unlisted {
-			// The source was not asked which streams the tenant has.
-			r.tenant.Streams = r.state.Streams
-		}
-		return nil
-	})
-}
-
-func (r *run) view(ctx context.Context, fn func(store.Reader) error) error {
-	return r.store.View(ctx, r.part, fn)
-}
-
-func (r *run) update(ctx context.Context, fn func(store.Writer) error) error {
-	r.wrote = true
-	half := r.state
-	half.HalfRead = r.reading || half.HalfRead
-	err := r.store.Update(ctx, r.part, func(tx store.Writer) error {
-		if half.HalfRead != r.state.HalfRead {
-			if err := tx.PutTenant(half); err != nil {
-				return err
-			}
-		}
-		if half.RulesHash == "" {
-			tx = neverSettled{tx}
-		}
-		return fn(tx)
-	})
-	if err == nil {
-		r.state.HalfRead = half.HalfRead
-	}
-	return err
-}
-
-// neverSettled is a partition before its first settling, which looks at everybody anyway: marks would only cost
-// time, and finding out whom to mark more of it.
-type neverSettled struct{ store.Writer }
-
-// MarkDirty implements store.Writer.
-func (neverSettled) MarkDirty(directory.Kind, store.Num, store.DirtyReason) error { return nil }
-
-// rowsAtOnce is how many rows are looked at in one view: a view keeps the store from reusing space, and what it
-// touched counts as memory.
-const rowsAtOnce = 20_000
-
-// eachRow calls fn for every stored object of a kind. Only this run changes them meanwhile.
-func (r *run) eachRow(ctx context.Context, kind directory.Kind, fn func(store.Row)) error {
-	after, more := store.Num(0), true
-	for more {
-		more = false
-		err := r.view(ctx, func(tx store.Reader) error {
-			n := 0
-			return tx.Rows(kind, after, func(row store.Row) bool {
-				fn(row)
-				after = row.Num
-				n++
-				more = n == rowsAtOnce
-				return !more
-			})
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// parkedLines is how many objects that a run parks have a line each in the log. One wrong rule can park everybody, for one
-// and the same reason.
-const parkedLines = 10
-
-// logParked names an object that was parked.
-func (r *run) logParked(stage string, kind directory.Kind, id string, class fault.Class, more ...any) {
-	if r.parkedNow++; r.parkedNow <= parkedLines {
-		r.log.Warn("parked", append([]any{"stage", stage, "kind", kind.String(), "id", id, "class", class}, more...)...)
-	}
-}
-
-// note tells the operator something about the run that is not an error.
-func (r *run) note(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	r.rec.Notes = append(r.rec.Notes, text)
-	r.log.Warn("what the run found odd", "text", text)
-}
-
-func (r *run) progress(stage, stream string, done, total int) {
-	if r.opts.Progress != nil {
-		r.opts.Progress(Progress{Partition: r.part, Stage: stage, Stream: stream, Done: done, Total: total})
-	}
-}
-
-// lock waits for the partition's turn and returns the function that ends it.
-func (e *Engine) lock(p store.Partition) (unlock func()) {
-	e.mu.Lock()
-	l := e.locks[p]
-	if l == nil {
-		l = &sync.Mutex{}
-		e.locks[p] = l
-	}
-	e.mu.Unlock()
-	l.Lock()
-	return l.Unlock
-}
-
-// newRunID makes a name that sorts by time and is unique even among processes.
-func newRunID(t time.Time) string {
-	var tail [2]byte
-	_, _ = rand.Read(tail[:]) // never fails
-	return t.Format("20060102T150405") + "-" + hex.EncodeToString(tail[:])
-}
-
-func internal(op, format string, args ...any) error {
-	return &fault.Error{Class: fault.Internal, Op: op, Err: fmt.Errorf(format, args...),
-		Hint: "this is a defect of dirsyncd or of its connector; please report it"}
-}
-
 // ErrPlanChanged is wrapped by the error of a run that was to approve a plan which is not the present one.
-var ErrPlanChanged = errors.New("the plan is not the one that was approved")
+var ErrPlanChanged = settle.ErrPlanChanged
 
-// Proven returns when a partition was last known to agree with its source. Idle runs are proof, too, but are not
-// stored: stored is what the store says, and the engine knows better what it has seen itself.
-func (e *Engine) Proven(p store.Partition, stored time.Time) time.Time {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if t := e.proven[p]; t.After(stored) {
-		return t
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
 	}
-	return stored
 }

@@ -434,7 +434,7 @@ func TestDelta(t *testing.T) {
 	if *writes > 0 {
 		t.Errorf("an idle cycle wrote %d times", *writes)
 	}
-	r.engine.opts.Now = func() time.Time { return time.Now().Add(idleCursor) }
+	r.engine.opts.Now = func() time.Time { return time.Now().Add(time.Hour) }
 	*writes = 0
 	r.expect("an hour later", Clean)
 	if *writes == 0 { // the groups stream has no delta
@@ -698,7 +698,7 @@ func TestStalledSource(t *testing.T) {
 		if fault.ClassOf(res.Err) != fault.Transient || !strings.Contains(res.Err.Error(), "nothing came for") {
 			t.Errorf("got %v", res.Err)
 		}
-		if took := time.Since(began); took > attempts*stalledAfter+time.Hour {
+		if took := time.Since(began); took > 5*time.Hour {
 			t.Errorf("gave up after %s", took)
 		}
 	})

@@ -13,8 +13,8 @@ import (
 
 // find looks for objects: by key or id, which name one; else by what people call them, which may be several. Those
 // that are there come before those of whom only records are left.
-func (r *run) find(tx store.Reader, kind directory.Kind, who string) ([]store.Num, error) {
-	if n, err := r.findKey(tx, kind, who); err != nil || n != 0 {
+func (q *question) find(tx store.Reader, kind directory.Kind, who string) ([]store.Num, error) {
+	if n, err := q.findKey(tx, kind, who); err != nil || n != 0 {
 		return []store.Num{n}, err
 	}
 	here, left, err := findObjects(tx, kind, who)
@@ -30,7 +30,7 @@ func (r *run) find(tx store.Reader, kind directory.Kind, who string) ([]store.Nu
 		found = former
 	}
 	if len(found) == 0 {
-		return nil, r.unknown(kind, who)
+		return nil, q.unknown(kind, who)
 	}
 	return distinct(found), nil
 }
@@ -46,8 +46,8 @@ func distinct(list []store.Num) (out []store.Num) {
 }
 
 // findKey looks for an object, or for what is left of it, by the key of its records or by its id.
-func (r *run) findKey(tx store.Reader, kind directory.Kind, who string) (store.Num, error) {
-	id := strings.TrimPrefix(who, r.origin("").RecordKey())
+func (q *question) findKey(tx store.Reader, kind directory.Kind, who string) (store.Num, error) {
+	id := strings.TrimPrefix(who, q.origin.RecordKey())
 	nums, err := tx.Lookup([]string{directory.IDHandle(id)}, nil)
 	if err != nil || nums[0] == 0 {
 		return 0, err
@@ -73,9 +73,9 @@ func calledBy(field string) bool {
 func findObjects(tx store.Reader, kind directory.Kind, who string) (here, left []store.Num, err error) {
 	var bad error
 	err = tx.Rows(kind, 0, func(row store.Row) bool {
-		o, err := directory.ParseObject(row.Data)
+		o, err := row.Object("why")
 		if err != nil {
-			bad = damaged("why", err)
+			bad = err
 			return false
 		}
 		called := slices.ContainsFunc(o.Fields, func(f directory.Field) bool {
@@ -113,23 +113,20 @@ func findRecords(tx store.Reader, object directory.Kind, who string) (gone, form
 			return nil, nil, err
 		}
 	}
-	for _, n := range found {
-		_, known, err := tx.Row(object, n)
-		switch {
-		case err != nil:
-			return nil, nil, err
-		case known:
-			former = append(former, n)
-		default:
-			gone = append(gone, n)
+	rows, err := tx.RowsOf(object, found, nil)
+	for i := range rows {
+		if rows[i].Num != 0 {
+			former = append(former, found[i])
+		} else {
+			gone = append(gone, found[i])
 		}
 	}
-	return gone, former, nil
+	return gone, former, err
 }
 
 // unknown says that nobody was found, and how to ask for somebody of whom less is known.
-func (r *run) unknown(kind directory.Kind, who string) error {
-	return &fault.Error{Class: fault.Gone, Op: "why", Where: r.part.String(), Err: fmt.Errorf("no %s is known as %q", kind, who),
+func (q *question) unknown(kind directory.Kind, who string) error {
+	return &fault.Error{Class: fault.Gone, Op: "why", Where: store.Partition{Connection: q.origin.Connection, Tenant: q.origin.Tenant}.String(), Err: fmt.Errorf("no %s is known as %q", kind, who),
 		Hint: "give the record's key, or the id, login, mail address or name as the source has it; who is gone is found by " +
 			"the key or id, or by the email, name or login that the record has"}
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"maps"
 	"time"
 
 	"dirsyncd/store"
@@ -15,7 +14,7 @@ import (
 func (r *run) finish(ctx context.Context, err error) Result {
 	// A run that was stopped must still be able to say so.
 	ctx = context.WithoutCancel(ctx)
-	r.rec.Ended = r.opts.Now().UTC()
+	r.rec.Ended = r.engine.opts.Now().UTC()
 	r.rec.Counts = r.counts.Words()
 	r.rec.Outcome = Clean
 	if e := r.countParked(ctx); err == nil {
@@ -33,10 +32,8 @@ func (r *run) finish(ctx context.Context, err error) Result {
 	if more := r.parkedNow - parkedLines; more > 0 {
 		r.log.Warn("parked", "more", more, "hint", "`dirsyncd parked list` has them all")
 	}
-	if err == nil && !r.job.Offline && !r.doubt {
-		r.mu.Lock()
-		r.proven[r.part] = r.rec.Ended
-		r.mu.Unlock()
+	if r.agrees(err) {
+		r.engine.prove(r.part, r.rec.Ended)
 	}
 	if e := r.remember(ctx, err); e != nil {
 		r.log.Error("the run could not be recorded", "err", e)
@@ -47,7 +44,7 @@ func (r *run) finish(ctx context.Context, err error) Result {
 }
 
 func (r *run) countParked(ctx context.Context) error {
-	return r.view(ctx, func(tx store.Reader) (err error) {
+	return r.state.view(ctx, func(tx store.Reader) (err error) {
 		r.rec.Parked, err = tx.ParkedCount()
 		return err
 	})
@@ -66,45 +63,25 @@ func (r *run) noteState(err error) {
 
 // remember stores the run, unless it was one that found nothing to do: an idle cycle costs no write.
 func (r *run) remember(ctx context.Context, err error) error {
-	was := r.state.Failing
-	switch {
-	case errors.Is(err, context.Canceled) || r.job.Offline:
-	case err == nil:
-		r.state.Failing = nil
-	default:
-		r.state.Failing = &store.Failure{Class: r.rec.Class, Text: err.Error(), Since: r.rec.Started, Runs: 1}
-		if was != nil {
-			r.state.Failing.Since, r.state.Failing.Runs = was.Since, was.Runs+1
-		}
-		if fault.ClassOf(err) == fault.Auth {
-			r.state.Failing.Retry = r.rec.Started.Add(AuthPause(r.state.Failing.Runs))
-		}
-	}
-	if !r.wrote && err == nil && was == nil && r.job.Trigger != "operator" {
+	if !r.state.wrote && err == nil && r.state.Failing == nil && r.job.Trigger != "operator" {
 		return nil
 	}
-	if err == nil && !r.job.Offline && !r.doubt {
-		r.state.Proven = r.rec.Ended
+	var steps []transition
+	switch {
+	case errors.Is(err, context.Canceled) || r.job.Offline:
+	case err != nil:
+		steps = append(steps, failed(fault.ClassOf(err), err.Error(), r.rec.Started))
+	default:
+		steps = append(steps, recovered)
 	}
-	return r.store.Update(ctx, r.part, func(tx store.Writer) error {
-		// What the run did not get to store of the state must not be stored now: only these two parts are.
-		state, e := tx.Tenant()
-		if e != nil {
-			return e
-		}
-		state.Failing, state.Proven = r.state.Failing, r.state.Proven
-		if e := tx.PutTenant(state); e != nil {
-			return e
-		}
-		return tx.PutRun(r.rec)
-	})
+	if r.agrees(err) {
+		steps = append(steps, proven(r.rec.Ended))
+	}
+	return r.state.update(ctx, func(tx store.Writer) error { return tx.PutRun(r.rec) }, steps...)
 }
 
-// AuthPause is how long refused credentials are left alone by schedules: directories lock an account after a
-// handful of refusals within minutes. Somebody who mended the cause runs the connection or reloads.
-func AuthPause(runs int) time.Duration {
-	return min(time.Hour<<min(runs-1, 8), 24*time.Hour)
-}
+// agrees reports whether what is stored agrees with the source, as far as the run knows.
+func (r *run) agrees(err error) bool { return err == nil && !r.job.Offline && !r.inconclusive }
 
 // logEnd is the one line that a run ends with.
 func (r *run) logEnd(err error) {
@@ -119,8 +96,8 @@ func (r *run) logEnd(err error) {
 		"parked", r.rec.Parked,
 		"duration", r.rec.Ended.Sub(r.rec.Started).Round(time.Millisecond).String(),
 	}
-	if r.opts.Next != nil {
-		if next := r.opts.Next(r.conn.Name); !next.IsZero() {
+	if r.engine.opts.Next != nil {
+		if next := r.engine.opts.Next(r.conn.Name); !next.IsZero() {
 			if f := r.state.Failing; f != nil && f.Retry.After(next) {
 				next = f.Retry
 			}
@@ -146,25 +123,4 @@ func (r *run) logEnd(err error) {
 	default:
 		r.log.Info("run ended", args...)
 	}
-}
-
-// Flush stores what the engine knows from idle runs, for those who ask after a restart. It is for a clean stop.
-func (e *Engine) Flush(ctx context.Context) error {
-	e.mu.Lock()
-	proven := maps.Clone(e.proven)
-	e.mu.Unlock()
-	for p, at := range proven {
-		err := e.store.Update(ctx, p, func(tx store.Writer) error {
-			state, err := tx.Tenant()
-			if err != nil || !at.After(state.Proven) {
-				return err
-			}
-			state.Proven = at
-			return tx.PutTenant(state)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

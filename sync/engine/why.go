@@ -9,6 +9,8 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/relations"
+	"dirsyncd/sync/settle"
 )
 
 // Reason is the answer to `why`: what a target was told of a record, where each field came from, and what the
@@ -65,16 +67,17 @@ type FieldReason struct {
 // key ("hq-ad/5f1c…"), an object's id, login, mail address or name. Those who are there come first. The error is
 // fault.Gone when there is no such object.
 func (e *Engine) Why(ctx context.Context, c *Connection, t connectors.Tenant, kind directory.RecordKind, who string) ([]Reason, error) {
-	r := &run{Engine: e, conn: c, tenant: t, part: store.Partition{Connection: c.Name, Tenant: t.ID}, log: e.opts.Log}
+	q := &question{conn: c, source: sourceOf(c, &t), origin: originOf(c, &t)}
 	var reasons []Reason
-	err := r.view(ctx, func(tx store.Reader) error {
+	err := e.store.View(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}, func(tx store.Reader) error {
 		objectKind := mapping.ObjectOf(kind)
-		nums, err := r.find(tx, objectKind, who)
+		nums, err := q.find(tx, objectKind, who)
 		if err != nil {
 			return err
 		}
+		reasons = nil
 		for _, n := range nums {
-			reason, err := r.reason(tx, objectKind, kind, n)
+			reason, err := q.reason(tx, objectKind, kind, n)
 			if err != nil {
 				return err
 			}
@@ -85,44 +88,48 @@ func (e *Engine) Why(ctx context.Context, c *Connection, t connectors.Tenant, ki
 	return reasons, err
 }
 
+// question is what a tenant is asked.
+type question struct {
+	conn   *Connection
+	source mapping.Source
+	origin directory.Origin // of the tenant's objects, without an id
+}
+
 // reason gathers everything that is known about one record.
-func (r *run) reason(tx store.Reader, objectKind directory.Kind, kind directory.RecordKind, n store.Num) (*Reason, error) {
-	reason := &Reason{Kind: kind.String(), Connection: r.conn.Name, Tenant: r.tenant.ID}
+func (q *question) reason(tx store.Reader, objectKind directory.Kind, kind directory.RecordKind, n store.Num) (*Reason, error) {
+	reason := &Reason{Kind: kind.String(), Connection: q.conn.Name, Tenant: q.origin.Tenant}
 	rec, told, err := tx.Record(kind, n)
 	if err != nil {
 		return nil, err
 	}
 	if told {
 		reason.Key, reason.Record = rec.Key, recordReason(&rec)
-		reason.ID = r.originOf(&rec).ID
+		reason.ID = q.origin.OfKey(rec.Key).ID
 	}
-	if err := r.others(tx, reason, objectKind, kind, n); err != nil {
+	if err := q.others(tx, reason, objectKind, kind, n); err != nil {
 		return nil, err
 	}
-	row, ok, err := tx.Row(objectKind, n)
+	objects, err := relations.Load(tx, objectKind, []store.Num{n})
 	if err != nil {
 		return nil, err
 	}
-	if !ok {
+	if len(objects) == 0 {
 		reason.Gone = forgotten(reason)
 		return reason, nil
 	}
-	o, err := directory.ParseObject(row.Data)
-	if err != nil {
-		return nil, damaged("why", err)
-	}
-	reason.ID, reason.Key = o.ID, r.origin(o.ID).RecordKey()
+	o := &objects[0]
+	reason.ID, reason.Key = o.ID, q.origin.Of(o.ID).RecordKey()
 	reason.Object = map[string]any{}
 	for _, f := range o.Fields {
 		reason.Object[f.Name] = f.Value.Any()
 	}
-	if row.Gone != store.Here {
-		reason.Gone = row.Gone.String()
+	if !o.Here() {
+		reason.Gone = o.Gone.String()
 	}
-	if err := r.explain(tx, reason, kind, n, &row, &o); err != nil {
+	if err := q.explain(tx, reason, kind, o); err != nil {
 		return nil, err
 	}
-	return reason, r.pending(tx, reason, objectKind, n)
+	return reason, q.pending(tx, reason, objectKind, n)
 }
 
 // forgotten says why an object is gone of which only its records are left. One that had been taken away before tells
@@ -150,7 +157,7 @@ func saysGone(reason string) bool {
 }
 
 // others adds the records of other kinds that the object has: somebody who asks for a user may have to ask for an agent.
-func (r *run) others(tx store.Reader, reason *Reason, object directory.Kind, but directory.RecordKind, n store.Num) error {
+func (q *question) others(tx store.Reader, reason *Reason, object directory.Kind, but directory.RecordKind, n store.Num) error {
 	for _, kind := range mapping.RecordsOf(object) {
 		if kind == but {
 			continue
@@ -163,7 +170,7 @@ func (r *run) others(tx store.Reader, reason *Reason, object directory.Kind, but
 			continue
 		}
 		if reason.Key == "" {
-			reason.Key, reason.ID = rec.Key, r.originOf(&rec).ID
+			reason.Key, reason.ID = rec.Key, q.origin.OfKey(rec.Key).ID
 		}
 		reason.Others = append(reason.Others, OtherRecord{kind.String(), rec.Key, recordState(&rec), rec.Reason})
 	}
@@ -197,25 +204,20 @@ func recordReason(rec *directory.Record) *RecordReason {
 }
 
 // explain applies the present rules and keeps what they say about the record's kind.
-func (r *run) explain(tx store.Reader, reason *Reason, kind directory.RecordKind, n store.Num, row *store.Row, o *directory.Object) error {
+func (q *question) explain(tx store.Reader, reason *Reason, kind directory.RecordKind, o *relations.Object) error {
 	// The operator wants to see everything, whether the rules look at it or not.
-	s := newSurroundings(r, mapping.Uses{Groups: true, Manager: true, Licences: true, Owner: true})
+	related, err := new(relations.Groups).Of(tx, []relations.Object{*o}, relations.Wanted{Groups: true, Manager: true, Licences: true, Owner: true})
+	if err != nil {
+		return err
+	}
 	var x mapping.Explanation
 	if o.Kind != directory.Person {
-		v, err := s.object(tx, o)
-		if err != nil {
-			return err
-		}
-		_, x = r.conn.Rules.ExplainObject(v)
+		_, x = q.conn.Rules.ExplainObject(settle.ObjectView(q.source, o, &related[0]))
 	} else {
-		p, err := s.person(tx, n, row, o)
-		if err != nil {
-			return err
-		}
-		for _, g := range p.Groups {
+		for _, g := range related[0].Groups {
 			reason.Groups = append(reason.Groups, g.Name)
 		}
-		_, x = r.conn.Rules.ExplainPerson(p)
+		_, x = q.conn.Rules.ExplainPerson(settle.PersonView(q.source, o, &related[0]))
 	}
 	reason.Rules = x.Rules
 	for _, f := range x.Fields {
@@ -230,7 +232,7 @@ func (r *run) explain(tx store.Reader, reason *Reason, kind directory.RecordKind
 }
 
 // pending says whether something about the object waits.
-func (r *run) pending(tx store.Reader, reason *Reason, kind directory.Kind, n store.Num) error {
+func (q *question) pending(tx store.Reader, reason *Reason, kind directory.Kind, n store.Num) error {
 	err := tx.Dirty(kind, n-1, func(m store.Num, _ store.DirtyReason) bool {
 		reason.Waiting = m == n
 		return false

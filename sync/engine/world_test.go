@@ -14,6 +14,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/store/bolt"
+	"dirsyncd/store/storetest"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/plan"
@@ -216,8 +217,8 @@ func newRig(t *testing.T, rules ...mapping.RuleSpec) *rig {
 		}
 		_ = st.Close()
 	})
-	r.store = st
-	r.engine = New(st, Options{Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	r.store = storetest.Strict(t, st)
+	r.engine = New(r.store, Options{Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	r.engine.chunk = 2
 	r.conn = &Connection{Name: "hq", Connector: "world", Source: r.world, Guard: plan.DefaultGuard(), Targets: []string{target}}
 	if len(rules) == 0 {
@@ -312,14 +313,16 @@ func (r *rig) marks() (n int) {
 func (r *rig) drain() string {
 	r.Helper()
 	var words []string
+	var actions []directory.Action
 	err := r.store.Update(r.Context(), r.part(), func(tx store.Writer) error {
 		var seqs []uint64
+		words, actions = nil, nil
 		err := tx.Outbox(target, 0, func(q store.Queued) bool {
 			a, err := directory.ParseAction(q.Data)
 			if err != nil {
 				r.Fatal(err)
 			}
-			r.journal = append(r.journal, a)
+			actions = append(actions, a)
 			words = append(words, say(&a))
 			seqs = append(seqs, q.Seq)
 			return true
@@ -332,6 +335,7 @@ func (r *rig) drain() string {
 	if err != nil {
 		r.Fatal(err)
 	}
+	r.journal = append(r.journal, actions...)
 	return strings.Join(words, "; ")
 }
 

@@ -60,7 +60,7 @@ func benchmarkPerson(n, groups int) *Person {
 	o.Set("emails", directory.List("jane@example.test", "j.roe@example.test"))
 	o.Set("enabled", directory.Bool(true))
 	o.Set("created", directory.Time(time.Unix(1700000000, 0)))
-	p := &Person{Object: o, Place: Place{Connection: "hq-ad"}}
+	p := &Person{Object: o, Source: Source{Connection: "hq-ad"}}
 	for i := range groups {
 		p.Groups = append(p.Groups, Membership{Named: Named{ID: fmt.Sprint("g", i), Name: fmt.Sprintf("Group %02d", i)}})
 	}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/mapping/expression"
 	"dirsyncd/sync/spelling"
 )
 
@@ -18,17 +19,17 @@ import (
 func Compile(spec Spec) (*Ruleset, []Problem) {
 	c := &compilation{}
 	r := &Ruleset{name: spec.Name, leavers: c.leavers(spec.Leavers)}
-	parts := make([]*part, 0, len(r.stages))
+	sections := make([]*section, 0, len(r.rules))
 	for _, kind := range directory.Kinds() {
 		if len(spec.Of(kind)) > 0 || kindsAmong(spec.Fields, RecordsOf(kind)) {
-			parts = append(parts, &part{language: newLanguage(vocabularyOf(kind)), what: kind, kinds: RecordsOf(kind)})
+			sections = append(sections, &section{language: expression.NewLanguage(kind), what: kind, kinds: RecordsOf(kind)})
 		}
 	}
-	c.commonFields(spec.Fields, parts)
+	c.commonFields(spec.Fields, sections)
 	rules := 0
-	for _, p := range parts {
-		r.stages[p.what].rules = c.rules(spec.Of(p.what), p)
-		rules += len(spec.Of(p.what))
+	for _, in := range sections {
+		r.rules[in.what].rules = c.rules(spec.Of(in.what), in)
+		rules += len(spec.Of(in.what))
 	}
 	if rules == 0 {
 		c.problem(Pos{}, "", "mapping %s has no rules", spec.Name)
@@ -47,10 +48,10 @@ func kindsAmong(fields map[directory.RecordKind][]FieldSpec, kinds []directory.R
 	return slices.ContainsFunc(kinds, func(k directory.RecordKind) bool { _, ok := fields[k]; return ok })
 }
 
-// part is what the rules for one kind of object have of their own.
-type part struct {
+// section is what the rules for one kind of object have of their own.
+type section struct {
 	what     directory.Kind
-	language *language
+	language *expression.Language
 	kinds    []directory.RecordKind
 	common   map[directory.RecordKind][]*field
 }
@@ -73,10 +74,10 @@ func (c *compilation) leavers(l Leavers) Leavers {
 	return l
 }
 
-func (c *compilation) commonFields(fields map[directory.RecordKind][]FieldSpec, parts []*part) {
+func (c *compilation) commonFields(fields map[directory.RecordKind][]FieldSpec, sections []*section) {
 	for _, kind := range slices.Sorted(maps.Keys(fields)) {
-		var owner *part
-		for _, p := range parts {
+		var owner *section
+		for _, p := range sections {
 			if slices.Contains(p.kinds, kind) {
 				owner = p
 			}
@@ -96,7 +97,7 @@ func (c *compilation) commonFields(fields map[directory.RecordKind][]FieldSpec, 
 	}
 }
 
-func (c *compilation) rules(specs []RuleSpec, h *part) []*rule {
+func (c *compilation) rules(specs []RuleSpec, in *section) []*rule {
 	var rules []*rule
 	seen := map[string]bool{}
 	catchAll := ""
@@ -113,10 +114,10 @@ func (c *compilation) rules(specs []RuleSpec, h *part) []*rule {
 		seen[spec.Name] = true
 		if catchAll != "" {
 			c.problem(spec.Pos, "move it before that rule", "%s is never reached: %s before it holds for every %s",
-				label, catchAll, h.what)
+				label, catchAll, in.what)
 		}
-		r := c.rule(spec, h, label)
-		if catchAll == "" && (r.when == nil || r.when.constant != nil && *r.when.constant) && !r.broken {
+		r := c.rule(spec, in, label)
+		if catchAll == "" && (r.when == nil || r.when.AlwaysTrue()) && !r.broken {
 			catchAll = label
 		}
 		rules = append(rules, r)
@@ -124,10 +125,10 @@ func (c *compilation) rules(specs []RuleSpec, h *part) []*rule {
 	return rules
 }
 
-func (c *compilation) rule(spec *RuleSpec, h *part, label string) *rule {
+func (c *compilation) rule(spec *RuleSpec, in *section, label string) *rule {
 	r := &rule{name: spec.Name, whenText: strings.TrimSpace(spec.When.Text), ignore: spec.Ignore}
 	if r.whenText != "" {
-		r.when = c.expression(h, spec.When.Text, 0, spec.When.Pos, label+": when", true)
+		r.when = c.expression(in.language.Condition, spec.When.Text, 0, spec.When.Pos, label+": when")
 		r.broken = r.when == nil
 	}
 	kinds := slices.Sorted(maps.Keys(spec.Records))
@@ -135,15 +136,15 @@ func (c *compilation) rule(spec *RuleSpec, h *part, label string) *rule {
 	case spec.Ignore && len(kinds) > 0:
 		c.problem(spec.Pos, "remove one of the two", "%s ignores and makes a record at once", label)
 	case !spec.Ignore && len(kinds) == 0:
-		c.problem(spec.Pos, "say ignore: true, or what it makes: "+kindWords(h.kinds), "%s does nothing", label)
+		c.problem(spec.Pos, "say ignore: true, or what it makes: "+kindWords(in.kinds), "%s does nothing", label)
 	}
 	for _, kind := range kinds {
-		if !slices.Contains(h.kinds, kind) {
-			c.problem(spec.Pos, "it can make "+kindWords(h.kinds), "%s: a rule for a %s makes no %s", label, h.what, kind)
+		if !slices.Contains(in.kinds, kind) {
+			c.problem(spec.Pos, "it can make "+kindWords(in.kinds), "%s: a rule for a %s makes no %s", label, in.what, kind)
 			continue
 		}
-		own := c.fields(spec.Records[kind], h, label+": "+kind.String(), `rule "`+spec.Name+`"`)
-		r.records = append(r.records, newRecordRule(kind, h.common[kind], own))
+		own := c.fields(spec.Records[kind], in, label+": "+kind.String(), `rule "`+spec.Name+`"`)
+		r.records = append(r.records, newRecordRule(kind, in.common[kind], own))
 	}
 	return r
 }
@@ -157,7 +158,7 @@ func kindWords(kinds []directory.RecordKind) string {
 }
 
 // fields compiles the fields of one record; from says who sets them, "" for the mapping as a whole.
-func (c *compilation) fields(specs []FieldSpec, h *part, label, from string) []*field {
+func (c *compilation) fields(specs []FieldSpec, in *section, label, from string) []*field {
 	if from == "" {
 		from = "the mapping's fields"
 	}
@@ -175,7 +176,7 @@ func (c *compilation) fields(specs []FieldSpec, h *part, label, from string) []*
 		seen[spec.Name] = true
 		f := &field{name: spec.Name, from: from, on: spec.On, blank: spec.Blank}
 		c.policy(f, spec, label)
-		c.fieldValue(f, spec, h, label)
+		c.fieldValue(f, spec, in, label)
 		fields = append(fields, f)
 	}
 	return fields
@@ -215,7 +216,7 @@ func (c *compilation) policy(f *field, spec *FieldSpec, label string) {
 	}
 }
 
-func (c *compilation) fieldValue(f *field, spec *FieldSpec, h *part, label string) {
+func (c *compilation) fieldValue(f *field, spec *FieldSpec, in *section, label string) {
 	at := spec.Value.Pos
 	if at == (Pos{}) {
 		at = spec.Pos
@@ -227,14 +228,14 @@ func (c *compilation) fieldValue(f *field, spec *FieldSpec, h *part, label strin
 		case strings.HasPrefix(text, "=="):
 			value = text[1:]
 		case strings.HasPrefix(text, "="):
-			f.expr = c.expression(h, text[1:], 1, at, label, false)
+			f.expr = c.expression(in.language.Value, text[1:], 1, at, label)
 			return
 		}
 	}
 	if list, ok := value.([]string); ok {
 		value = c.literalList(list, at, label)
 	}
-	v, err := valueOf(value)
+	v, err := expression.ValueOf(value)
 	switch {
 	case value == nil:
 		c.problem(at, "for a field that is always empty write = nil", "%s has no value", label)
@@ -263,28 +264,28 @@ func (c *compilation) literalList(list []string, at Pos, label string) []string 
 	return items
 }
 
-// expression compiles an expression and reports its flaws. skip is how many letters of the value stand before
+// expression compiles an expression and reports its diagnostics. skip is how many letters of the value stand before
 // it.
 func (c *compilation) expression(
-	h *part, text string, skip int, at Pos, label string, isCondition bool,
-) *expression {
+	compile func(string) (*expression.Expression, []expression.Diagnostic), text string, skip int, at Pos, label string,
+) *expression.Expression {
 	body := strings.TrimLeftFunc(text, unicode.IsSpace)
 	skip += utf8.RuneCountInString(text[:len(text)-len(body)])
 	body = strings.TrimRightFunc(body, unicode.IsSpace)
-	x, flaws := h.language.compile(body, isCondition)
-	for _, f := range flaws {
-		pos, where := place(at, text, body, skip, f.at)
-		c.problem(pos, f.hint, "%s: %s%s", label, f.message, where)
+	x, diagnostics := compile(body)
+	for _, d := range diagnostics {
+		pos, where := position(at, text, body, skip, d.At)
+		c.problem(pos, d.Hint, "%s: %s%s", label, d.Message, where)
 	}
-	if len(flaws) > 0 {
+	if len(diagnostics) > 0 {
 		return nil
 	}
 	return x
 }
 
-// place finds the position of a flaw in the file. The text of a value of several lines is not at a known place of
+// position finds a diagnostic in the file. The text of a value of several lines is not at a known place of
 // the file: where then says the line within the expression.
-func place(at Pos, text, body string, skip, offset int) (pos Pos, where string) {
+func position(at Pos, text, body string, skip, offset int) (pos Pos, where string) {
 	if !strings.Contains(text, "\n") {
 		if at.Line > 0 {
 			at.Column += skip + offset

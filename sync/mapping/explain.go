@@ -1,11 +1,8 @@
 package mapping
 
 import (
-	"errors"
-	"slices"
-
 	"dirsyncd/sync/directory"
-	"dirsyncd/sync/fault"
+	"dirsyncd/sync/mapping/expression"
 )
 
 // Explanation says how a Result came about.
@@ -54,27 +51,27 @@ type FieldTrace struct {
 // ExplainPerson applies the rules as Person does and says how it came to its result. It goes on after an error,
 // so that every field that fails is shown.
 func (r *Ruleset) ExplainPerson(p *Person) (Result, Explanation) {
-	return r.stages[directory.Person].explain(personInput(p))
+	return r.rules[directory.Person].explain(p.input())
 }
 
 // ExplainObject applies the rules as Object does and says how it came to its result.
 func (r *Ruleset) ExplainObject(v *View) (Result, Explanation) {
-	return r.stages[v.Object.Kind].explain(viewInput(v))
+	return r.rules[v.Object.Kind].explain(v.input())
 }
 
-func (s *stage) explain(in input) (Result, Explanation) {
+func (l *ruleList) explain(in expression.Input) (Result, Explanation) {
 	var x Explanation
 	var res Result
-	res, x.Err = s.apply(in)
-	e := s.begin(in)
-	defer s.end(e)
+	res, x.Err = l.apply(in)
+	e := l.evaluator.Begin(in)
+	defer e.End()
 	over := false
-	for _, r := range s.rules {
+	for _, r := range l.rules {
 		trace := RuleTrace{Rule: r.name, When: r.whenText, Outcome: OutcomeNotReached}
 		if !over {
 			trace.Outcome, over = r.outcome(e)
 			if r.when != nil {
-				trace.Sources = sourceValues(r.when, e)
+				trace.Sources = e.SourceValues(r.when)
 			}
 			if trace.Outcome == OutcomeDecided {
 				x.Fields = r.traceFields(e)
@@ -86,36 +83,24 @@ func (s *stage) explain(in input) (Result, Explanation) {
 }
 
 // outcome says what came of the rule's condition, and whether no further rule is looked at.
-func (r *rule) outcome(e *evaluation) (text string, over bool) {
+func (r *rule) outcome(e *expression.Evaluation) (text string, over bool) {
 	if r.when == nil {
 		return OutcomeDecided, true
 	}
-	holds, err := e.truth(r.when)
+	holds, err := e.Truth(r.when)
 	switch {
 	case err != nil:
-		return OutcomeFailed + ": " + reason(classify(err, r.name, "when")), true
+		return OutcomeFailed + ": " + err.Error(), true
 	case holds:
 		return OutcomeDecided, true
 	}
-	for _, t := range r.when.terms {
-		if holds, err := e.truthOf(t.program); err == nil && !holds {
-			return OutcomeNoMatch + ": " + t.text + " is false", false
-		}
+	if term := e.FalseTerm(r.when); term != "" {
+		return OutcomeNoMatch + ": " + term + " is false", false
 	}
 	return OutcomeNoMatch, false
 }
 
-// reason is an error without the rule and field, which stand beside it, and with its hint.
-func reason(err error) string {
-	var f *fault.Error
-	if !errors.As(err, &f) {
-		return err.Error()
-	}
-	bare := fault.Error{Err: f.Err, Hint: f.Hint}
-	return bare.Error()
-}
-
-func (r *rule) traceFields(e *evaluation) []FieldTrace {
+func (r *rule) traceFields(e *expression.Evaluation) []FieldTrace {
 	var traces []FieldTrace
 	for i := range r.records {
 		rec := &r.records[i]
@@ -125,10 +110,10 @@ func (r *rule) traceFields(e *evaluation) []FieldTrace {
 				Value: f.literal.Any(), On: f.on, Blank: f.blank,
 			}
 			if f.expr != nil {
-				t.Sources = sourceValues(f.expr, e)
-				v, err := e.value(f.expr)
+				t.Sources = e.SourceValues(f.expr)
+				v, err := e.Value(f.expr)
 				if err != nil {
-					t.Error = reason(classify(err, r.name, f.name))
+					t.Error = err.Error()
 				}
 				t.Value = v.Any()
 			}
@@ -136,19 +121,4 @@ func (r *rule) traceFields(e *evaluation) []FieldTrace {
 		}
 	}
 	return traces
-}
-
-func sourceValues(x *expression, e *evaluation) map[string]any {
-	if len(x.sources) == 0 {
-		return nil
-	}
-	values := make(map[string]any, len(x.sources))
-	for _, s := range x.sources {
-		v := s.read(&e.in)
-		values[s.Name.Name] = v.Any()
-		if v.Type() == directory.ListType {
-			values[s.Name.Name] = slices.Clone(v.List())
-		}
-	}
-	return values
 }

@@ -7,14 +7,12 @@ import (
 	"hash"
 
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/mapping/expression"
 )
 
-const (
-	// semantics is raised with every change of this package that makes other records of the same rules.
-	semantics = "2"
-	// exprVersion is the version of the expression language; a test holds it against go.mod.
-	exprVersion = "v1.17.8"
-)
+// semantics is raised with every change, here or in package expression, that makes other records of the same rules.
+// All customers are then mapped again, as with another expression.Version; a test asks for a line in the changelog.
+const semantics = "2"
 
 // hasher writes texts so that no two sequences of texts have the same bytes.
 type hasher struct{ sum hash.Hash }
@@ -34,11 +32,11 @@ func (h hasher) count(n int) {
 // Positions, the order of fields and the mapping's name have no part in it.
 func (r *Ruleset) computeHash() string {
 	h := hasher{sha256.New()}
-	h.text(semantics, exprVersion, string(r.leavers))
-	for kind := range r.stages {
-		s := &r.stages[kind]
-		h.count(len(s.rules))
-		for _, rule := range s.rules {
+	h.text(semantics, expression.Version, string(r.leavers))
+	for kind := range r.rules {
+		l := &r.rules[kind]
+		h.count(len(l.rules))
+		for _, rule := range l.rules {
 			h.rule(rule)
 		}
 	}

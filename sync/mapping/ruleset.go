@@ -1,11 +1,13 @@
 package mapping
 
 import (
+	"errors"
 	"slices"
 	"strings"
-	"sync"
 
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/mapping/expression"
 )
 
 // Ruleset is a compiled Spec. It is immutable and may be used by many goroutines; it must not be copied.
@@ -14,7 +16,7 @@ type Ruleset struct {
 	leavers Leavers
 	hash    string
 	uses    Uses
-	stages  [directory.Customer + 1]stage // by kind of object
+	rules   [directory.Customer + 1]ruleList // by kind of object
 }
 
 // Name returns the mapping's name.
@@ -23,59 +25,42 @@ func (r *Ruleset) Name() string { return r.name }
 // Leavers returns what happens to the records of those who are gone.
 func (r *Ruleset) Leavers() Leavers { return r.leavers }
 
-// Uses says what of the surroundings the rules look at.
-func (r *Ruleset) Uses() Uses { return r.uses }
+// RuleNames lists the names of the rules for objects of a kind, in their order.
+func (r *Ruleset) RuleNames(kind directory.Kind) []string {
+	var names []string
+	for _, rule := range r.rules[kind].rules {
+		names = append(names, rule.name)
+	}
+	return names
+}
 
 // Hash identifies what the rules do: two rulesets with the same hash make the same records of the same
 // objects. It changes with any edit that can matter, and with a new version of the expression language.
 func (r *Ruleset) Hash() string { return r.hash }
 
-// Attributes lists the attributes that the rules read under the source's own names, sorted, for the check that
-// the connection fetches them.
-func (r *Ruleset) Attributes() []string {
-	var names []string
-	r.eachSource(func(s source) {
-		for _, part := range []string{attributesPart, attributeValuesPart} {
-			if name, ok := strings.CutPrefix(s.Name.Name, part+"."); ok {
-				names = append(names, name)
-			}
-		}
-	})
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
 // Person applies the rules to a person. An error names the rule and the field, is classified as
 // fault.Invalid, holds no value of the person, and means that nothing may be concluded about the person.
 func (r *Ruleset) Person(p *Person) (Result, error) {
-	return r.stages[directory.Person].apply(personInput(p))
+	return r.rules[directory.Person].apply(p.input())
 }
 
 // Object applies the rules for its kind to an object that is no person. Its error is like that of Person.
 func (r *Ruleset) Object(v *View) (Result, error) {
-	return r.stages[v.Object.Kind].apply(viewInput(v))
+	return r.rules[v.Object.Kind].apply(v.input())
 }
 
-func personInput(p *Person) input {
-	return input{object: p.Object, manager: p.Manager, groups: p.Groups, licences: p.Licences, place: p.Place}
-}
-
-func viewInput(v *View) input { return input{object: v.Object, owner: v.Owner, place: v.Place} }
-
-// stage is the rules for one kind of object.
-type stage struct {
-	rules []*rule
-	// sources are what the programs of the rules read; bare names are read where they stand.
-	sources []source
-	pool    sync.Pool
+// ruleList is the rules for one kind of object, in their order.
+type ruleList struct {
+	rules     []*rule
+	evaluator *expression.Evaluator
 }
 
 // rule is a compiled RuleSpec.
 type rule struct {
 	name     string
 	whenText string
-	when     *expression // nil: always
-	broken   bool        // when did not compile
+	when     *expression.Expression // nil: always
+	broken   bool                   // when did not compile
 	ignore   bool
 	records  []recordRule // in the order of their kinds
 }
@@ -90,7 +75,7 @@ type recordRule struct {
 // field is a compiled FieldSpec.
 type field struct {
 	name, text, from string
-	expr             *expression // nil: a literal
+	expr             *expression.Expression // nil: a literal
 	literal          directory.Value
 	on               On
 	blank            Blank
@@ -115,28 +100,14 @@ func newRecordRule(kind directory.RecordKind, common, own []*field) recordRule {
 	return rec
 }
 
-func (s *stage) begin(in input) *evaluation {
-	e, ok := s.pool.Get().(*evaluation)
-	if !ok {
-		e = newEvaluation()
-	}
-	e.look(in, s.sources)
-	return e
-}
-
-func (s *stage) end(e *evaluation) {
-	e.in = input{}
-	s.pool.Put(e)
-}
-
-func (s *stage) apply(in input) (Result, error) {
-	e := s.begin(in)
-	defer s.end(e)
-	for _, r := range s.rules {
+func (l *ruleList) apply(in expression.Input) (Result, error) {
+	e := l.evaluator.Begin(in)
+	defer e.End()
+	for _, r := range l.rules {
 		if r.when != nil {
-			holds, err := e.truth(r.when)
+			holds, err := e.Truth(r.when)
 			if err != nil {
-				return Result{}, classify(err, r.name, "when")
+				return Result{}, inRule(err, r.name, "when")
 			}
 			if !holds {
 				continue
@@ -148,7 +119,7 @@ func (s *stage) apply(in input) (Result, error) {
 }
 
 // result makes the records of the rule that decided.
-func (r *rule) result(e *evaluation) (Result, error) {
+func (r *rule) result(e *expression.Evaluation) (Result, error) {
 	res := Result{Rule: r.name, Ignored: r.ignore}
 	if len(r.records) > 0 {
 		res.Records = make([]Desired, len(r.records))
@@ -160,9 +131,9 @@ func (r *rule) result(e *evaluation) (Result, error) {
 			if f.expr == nil {
 				continue
 			}
-			v, err := e.value(f.expr)
+			v, err := e.Value(f.expr)
 			if err != nil {
-				return Result{}, classify(err, r.name, rec.kind.String()+"."+f.name)
+				return Result{}, inRule(err, r.name, rec.kind.String()+"."+f.name)
 			}
 			fields[j].Value = v
 		}
@@ -171,60 +142,40 @@ func (r *rule) result(e *evaluation) (Result, error) {
 	return res, nil
 }
 
+// inRule says of an expression's error where it arose.
+func inRule(err error, rule, where string) error {
+	out := fault.Error{Class: fault.Invalid, Err: err}
+	if reason, ok := errors.AsType[*fault.Error](err); ok {
+		out = *reason
+	}
+	out.Op, out.Where = `rule "`+rule+`"`, where
+	return &out
+}
+
 // finish computes what follows from the compiled rules.
 func (r *Ruleset) finish() {
-	for kind := range r.stages {
-		s := &r.stages[kind]
-		for _, rule := range s.rules {
-			r.uses.Records[kind] = r.uses.Records[kind] || len(rule.records) > 0
-		}
-		seen := map[string]bool{}
-		s.eachExpression(func(x *expression) {
-			for _, src := range x.sources {
-				if x.bare == nil && !seen[src.Name.Name] {
-					seen[src.Name.Name] = true
-					s.sources = append(s.sources, src)
-				}
-			}
-		})
+	for kind := range r.rules {
+		l := &r.rules[kind]
+		l.evaluator = expression.NewEvaluator(l.expressions())
 	}
-	r.eachSource(func(s source) {
-		base, _, _ := strings.Cut(s.Name.Name, ".")
-		switch base {
-		case "groups", "group_ids", "direct_groups":
-			r.uses.Groups = true
-		case managerPart:
-			r.uses.Manager = true
-		case "licences", "licence_ids":
-			r.uses.Licences = true
-		case ownerPart:
-			r.uses.Owner = true
-		}
-	})
+	r.uses = r.computeUses()
 	r.hash = r.computeHash()
 }
 
-func (s *stage) eachExpression(do func(*expression)) {
-	for _, r := range s.rules {
+// expressions lists what is evaluated, in the order of the rules.
+func (l *ruleList) expressions() []*expression.Expression {
+	var all []*expression.Expression
+	for _, r := range l.rules {
 		if r.when != nil {
-			do(r.when)
+			all = append(all, r.when)
 		}
 		for _, rec := range r.records {
 			for _, f := range rec.fields {
 				if f.expr != nil {
-					do(f.expr)
+					all = append(all, f.expr)
 				}
 			}
 		}
 	}
-}
-
-func (r *Ruleset) eachSource(do func(source)) {
-	for kind := range r.stages {
-		r.stages[kind].eachExpression(func(x *expression) {
-			for _, src := range x.sources {
-				do(src)
-			}
-		})
-	}
+	return all
 }

@@ -11,6 +11,7 @@ import (
 
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/mapping/expression"
 )
 
 const (
@@ -57,6 +58,25 @@ func deskSpec() Spec {
 			agent: set("name", "= name", "licences", "= licences"),
 			group: set("email", "= email"),
 		},
+	}
+}
+
+// jane is an agent to deskSpec; of her phone and whether her manager is enabled nothing is known.
+func jane() *Person {
+	o := &directory.Object{Kind: directory.Person, ID: "5f1c"}
+	for name, value := range map[string]string{
+		"name": "Zoë Roe", "email": "Zoe.Roe@Example.test", "department": "Sales", "office": "London", "mobile": "+44 7700",
+	} {
+		o.SetText(name, value)
+	}
+	o.Set("enabled", directory.Bool(true))
+	manager := &directory.Object{Kind: directory.Person, ID: "77aa"}
+	manager.SetText("name", "The Boss")
+	return &Person{
+		Object:   o,
+		Manager:  manager,
+		Groups:   []Membership{{Named: Named{ID: "g2", Name: "Staff"}, Direct: false}, {Named: Named{ID: "g1", Name: "Service Desk"}, Direct: true}, {Named: Named{ID: "g3", Name: ""}, Direct: true}},
+		Licences: []Named{{ID: "sku-1", Name: "Microsoft 365 E3"}},
 	}
 }
 
@@ -299,13 +319,14 @@ func TestHash(t *testing.T) {
 	}
 }
 
-func TestExpressionLanguageVersion(t *testing.T) {
-	mod, err := os.ReadFile("../../go.mod")
+// TestChangelogTellsSemantics: whoever upgrades learns that everybody will be mapped again.
+func TestChangelogTellsSemantics(t *testing.T) {
+	changelog, err := os.ReadFile("../../CHANGELOG.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "github.com/expr-lang/expr " + exprVersion + "\n"; !strings.Contains(string(mod), want) {
-		t.Errorf("go.mod has another version of the expression language than exprVersion: %s", exprVersion)
+	if want := "expr-lang/expr " + expression.Version + ", semantics " + semantics + "."; !strings.Contains(string(changelog), want) {
+		t.Errorf("the changelog does not say %q: add it under Changed, and that everybody is mapped again after the upgrade", want)
 	}
 }
 

@@ -44,6 +44,9 @@ type Description struct {
 	// Parallel is how many Deliver calls may run at the same time; 0 and 1 mean one after the other.
 	// Actions of one record are never under way at the same time.
 	Parallel int
+	// AcrossPartitions says that one Deliver may take actions of several connections and tenants: the place does
+	// not mind, because every action names its origin. Otherwise all actions of a call have the same.
+	AcrossPartitions bool
 }
 
 // Outcome is what became of one action.

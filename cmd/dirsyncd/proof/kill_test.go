@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/connectortest"
 	"dirsyncd/store"
 	"dirsyncd/store/bolt"
 	"dirsyncd/sync/deliver"
@@ -52,7 +53,7 @@ func TestKilledAnywhere(t *testing.T) {
 				w := begin(t)
 				s := &sweep{t: t, world: w, place: newDesk(), rules: everything(t)}
 				s.run()
-				rnd := rand.New(rand.NewPCG(11, 12))
+				rnd := rand.New(rand.NewPCG(11+connectortest.Seed(t), 12))
 				for s.points < each && !t.Failed() {
 					for made := 0; made < 4; {
 						if w.change(t, rnd) {

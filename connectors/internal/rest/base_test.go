@@ -47,7 +47,7 @@ func TestForgottenConnection(t *testing.T) {
 	if base.HTTP2 == nil || base.HTTP2.SendPingTimeout <= 0 || base.HTTP2.PingTimeout <= 0 {
 		t.Fatal("nobody asks whether a silent connection lives")
 	}
-	base.HTTP2.SendPingTimeout, base.HTTP2.PingTimeout = 50*time.Millisecond, 50*time.Millisecond
+	base.HTTP2.SendPingTimeout, base.HTTP2.PingTimeout = 500*time.Millisecond, 500*time.Millisecond
 	base.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig
 	var dials atomic.Int32
 	var dead atomic.Bool

@@ -5,6 +5,21 @@
 // What comes out of it is either a whole answer of the service or a *fault.Error. An SDK never sees an answer
 // that was throttled, cut short, empty, or written by something that is not the service (a portal's HTML page);
 // the ways in which the SDKs lose people over those answers are closed here, once.
+//
+// # Brakes
+//
+// Three things hold requests back, each with one owner: fairness between tenants is the engine's (its tenant queue),
+// the pace of a service is a Pace (Bucket where the service has no better word for what is left), and trying again is
+// Retries. A request meets them in this order:
+//
+//	tenant queue > Retries > Pace > the Base: a tenant's transport > the limit of requests at a time > the wire
+//
+// Every attempt takes from the pace, also one that repeats a request, because services count them all. An answer that
+// says "too much" is heard once, by the Pace that its request took from; Retries only wait as long as it asks. What
+// waited for that long finds the pace refilled, so that no wait is taken twice; a wait that is given up gives back what
+// it was for. Waits hold no place on the wire, and Sleep tells the tenant queue of them: a tenant that waits keeps no
+// other waiting, and its wait is not taken for slowness. A Base may refuse to send (ErrNotSent: csp's breaker, for a
+// tenant that hangs); then nothing is tried again and no request is counted.
 package rest
 
 import (
@@ -145,7 +160,9 @@ func (t *Transport) attempt(req *http.Request, op string, body []byte) (*http.Re
 	}
 	began := time.Now()
 	resp, err := t.exchange(once, op)
-	t.o.Env.Requested(ctx, op, began, err)
+	if !errors.Is(err, ErrNotSent) {
+		t.o.Env.Requested(ctx, op, began, err)
+	}
 	return resp, err
 }
 

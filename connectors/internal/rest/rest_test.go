@@ -252,7 +252,7 @@ func TestTooLarge(t *testing.T) {
 	defer base.CloseIdleConnections()
 	tr := NewTransport(Options{Base: base, Hosts: []string{strings.TrimPrefix(server.URL, "http://")}, MaxBody: 1 << 16})
 	if _, err := get(t, tr, server.URL); fault.ClassOf(err) != fault.Invalid {
-		t.Errorf("a megabyte in a few bytes: %v", err)
+		t.Errorf("larger than the limit once it is unpacked: %v", err)
 	}
 }
 

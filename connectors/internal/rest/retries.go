@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"dirsyncd/connectors"
 	"dirsyncd/sync/fault"
 )
 
@@ -26,6 +27,10 @@ type Retries struct {
 	waited time.Duration
 }
 
+// ErrNotSent is in the errors of a Base that did not send a request because the other side has just left one without
+// an answer. Until the Base lets requests pass, to try again is of no use.
+var ErrNotSent = errors.New("nothing was sent")
+
 // Wait takes the error of an attempt. It returns nil when it is time for another one, and otherwise what the work
 // ends with: the same error, because repeating cannot mend it or was tried often enough, or that of the context. It
 // waits as long as the other side asked for, or else half of a doubling step and up to the other half by chance: many
@@ -36,7 +41,7 @@ func (r *Retries) Wait(ctx context.Context, err error) error {
 	}
 	r.failed++
 	var f *fault.Error
-	if !errors.As(err, &f) || !f.Class.Retryable() || r.failed >= cmp.Or(r.Attempts, 5) {
+	if !errors.As(err, &f) || !f.Class.Retryable() || errors.Is(err, ErrNotSent) || r.failed >= cmp.Or(r.Attempts, 5) {
 		return err
 	}
 	wait := f.After
@@ -53,8 +58,9 @@ func (r *Retries) Wait(ctx context.Context, err error) error {
 	return r.Sleep(ctx, wait)
 }
 
-// Sleep waits, or returns the cause of the context's end.
+// Sleep waits, or returns the cause of the context's end. All waits for a pace and before retries are made with it.
 func Sleep(ctx context.Context, d time.Duration) error {
+	connectors.Waits(ctx)
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

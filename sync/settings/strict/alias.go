@@ -2,7 +2,7 @@ package strict
 
 import "go.yaml.in/yaml/v4"
 
-// maxRepeated is how many values aliases may add to a document. Ten levels of ten aliases make 10^10.
+// maxRepeated is how many values aliases may add to a document, so that a small file stays a small configuration.
 const maxRepeated = 50_000
 
 // aliasCheck computes how many values every node stands for, aliases followed.

@@ -183,7 +183,8 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func TestAliasBombIsCheap(t *testing.T) {
+// TestAliasesAreCounted: how much aliases stand for is known without following them.
+func TestAliasesAreCounted(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("a0: &a0 x\n")
 	for i := 1; i <= 60; i++ {

@@ -62,7 +62,9 @@ func open(c *Config, env targets.Env) (targets.Target, error) {
 	return &target{path: path, mode: mode, fsync: c.Fsync}, nil
 }
 
-func (t *target) Describe() targets.Description { return targets.Description{Batch: batch} }
+func (t *target) Describe() targets.Description {
+	return targets.Description{Batch: batch, AcrossPartitions: true}
+}
 
 // Check asks whether the file could be written, or be created, without doing either.
 func (t *target) Check(context.Context) error {

@@ -47,6 +47,7 @@ func Run(t *testing.T, place func(t *testing.T) *Place) {
 		{"check leaves no trace", testCheck},
 		{"every operation in order", testOperations},
 		{"full batches", testFullBatches},
+		{"several tenants in one call", testAcross},
 		{"strange texts", testStrangeTexts},
 		{"repeated delivery", testRepeat},
 		{"repeated after a restart", testRestart},
@@ -196,6 +197,23 @@ func testOperations(t *testing.T, r *run) {
 
 func testFullBatches(t *testing.T, r *run) {
 	actions := Actions(min(2*r.target.Describe().Batch+1, 3000))
+	r.deliver(t, actions)
+	r.wantTaken(t, actions)
+}
+
+// testAcross hands over actions of several connections and tenants in one call. They have the same id at their
+// sources: it is the origin that tells them apart.
+func testAcross(t *testing.T, r *run) {
+	if !r.target.Describe().AcrossPartitions {
+		t.Skip("the target takes one tenant at a time")
+	}
+	var actions []directory.Action
+	for i, from := range []directory.Origin{{Connection: "hq"}, {Connection: "csp", Tenant: "contoso"}, {Connection: "csp", Tenant: "fabrikam"}} {
+		a := Action(directory.Create, 1)
+		from.Connector, from.ID = "memory", a.Origin.ID
+		a.Key, a.Origin, a.Record = fmt.Sprintf("%s-%d", a.Key, i), from, from.RecordKey()
+		actions = append(actions, a)
+	}
 	r.deliver(t, actions)
 	r.wantTaken(t, actions)
 }

@@ -86,7 +86,7 @@ func open(c *Config, env targets.Env) (targets.Target, error) {
 }
 
 func (t *target) Describe() targets.Description {
-	return targets.Description{Batch: t.batch, Parallel: t.parallel}
+	return targets.Description{Batch: t.batch, Parallel: t.parallel, AcrossPartitions: true}
 }
 
 // Check opens a connection and, for https, agrees on TLS; nothing is sent over it.

@@ -1,0 +1,143 @@
+// Package apitest has operations for tests.
+package apitest
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/fault"
+)
+
+// Fake is Operations made of functions. A method whose function is nil fails. The functions must be safe for
+// the concurrent use that the test makes of them.
+type Fake struct {
+	StatusFunc  func(context.Context) (api.Status, error)
+	SyncFunc    func(context.Context, api.SyncRequest, func(api.Progress)) (api.SyncResult, error)
+	PlanFunc    func(context.Context, api.PlanRequest, func(api.PlannedAction)) ([]api.Run, error)
+	ApproveFunc func(context.Context, string) (api.SyncResult, error)
+	DiscardFunc func(context.Context, string) error
+	RunsFunc    func(context.Context, api.RunsRequest) ([]api.Run, error)
+	WhyFunc     func(context.Context, string, string) ([]api.Reason, error)
+	ParkedFunc  func(context.Context) ([]api.ParkedItem, error)
+	ReplayFunc  func(context.Context, []string) (int, error)
+	DropFunc    func(context.Context, []string) (int, error)
+	BackupFunc  func(context.Context, io.Writer) error
+}
+
+var _ api.Operations = (*Fake)(nil)
+
+// EveryField returns operations that answer with values of which every field is set.
+func EveryField() *Fake {
+	return &Fake{
+		StatusFunc: func(context.Context) (api.Status, error) { return Filled[api.Status](), nil },
+		SyncFunc: func(_ context.Context, _ api.SyncRequest, show func(api.Progress)) (api.SyncResult, error) {
+			show(Filled[api.Progress]())
+			return Filled[api.SyncResult](), nil
+		},
+		PlanFunc: func(_ context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+			visit(Filled[api.PlannedAction]())
+			return Filled[[]api.Run](), nil
+		},
+		ApproveFunc: func(context.Context, string) (api.SyncResult, error) { return Filled[api.SyncResult](), nil },
+		DiscardFunc: func(context.Context, string) error { return nil },
+		RunsFunc:    func(context.Context, api.RunsRequest) ([]api.Run, error) { return Filled[[]api.Run](), nil },
+		WhyFunc:     func(context.Context, string, string) ([]api.Reason, error) { return Filled[[]api.Reason](), nil },
+		ParkedFunc:  func(context.Context) ([]api.ParkedItem, error) { return Filled[[]api.ParkedItem](), nil },
+		ReplayFunc:  func(context.Context, []string) (int, error) { return 5, nil },
+		DropFunc:    func(context.Context, []string) (int, error) { return 6, nil },
+	}
+}
+
+func unexpected(op string) error {
+	return &fault.Error{Class: fault.Internal, Op: op, Err: errors.New("the test did not expect this")}
+}
+
+// Status implements api.Operations.
+func (f *Fake) Status(ctx context.Context) (api.Status, error) {
+	if f.StatusFunc == nil {
+		return api.Status{}, unexpected("status")
+	}
+	return f.StatusFunc(ctx)
+}
+
+// Sync implements api.Operations.
+func (f *Fake) Sync(ctx context.Context, r api.SyncRequest, p func(api.Progress)) (api.SyncResult, error) {
+	if f.SyncFunc == nil {
+		return api.SyncResult{}, unexpected("sync")
+	}
+	return f.SyncFunc(ctx, r, p)
+}
+
+// Plan implements api.Operations.
+func (f *Fake) Plan(ctx context.Context, r api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+	if f.PlanFunc == nil {
+		return nil, unexpected("plan")
+	}
+	return f.PlanFunc(ctx, r, visit)
+}
+
+// Approve implements api.Operations.
+func (f *Fake) Approve(ctx context.Context, hash string) (api.SyncResult, error) {
+	if f.ApproveFunc == nil {
+		return api.SyncResult{}, unexpected("approve")
+	}
+	return f.ApproveFunc(ctx, hash)
+}
+
+// Discard implements api.Operations.
+func (f *Fake) Discard(ctx context.Context, hash string) error {
+	if f.DiscardFunc == nil {
+		return unexpected("discard")
+	}
+	return f.DiscardFunc(ctx, hash)
+}
+
+// Runs implements api.Operations.
+func (f *Fake) Runs(ctx context.Context, r api.RunsRequest) ([]api.Run, error) {
+	if f.RunsFunc == nil {
+		return nil, unexpected("runs")
+	}
+	return f.RunsFunc(ctx, r)
+}
+
+// Why implements api.Operations.
+func (f *Fake) Why(ctx context.Context, kind, who string) ([]api.Reason, error) {
+	if f.WhyFunc == nil {
+		return nil, unexpected("why")
+	}
+	return f.WhyFunc(ctx, kind, who)
+}
+
+// Parked implements api.Operations.
+func (f *Fake) Parked(ctx context.Context) ([]api.ParkedItem, error) {
+	if f.ParkedFunc == nil {
+		return nil, unexpected("parked")
+	}
+	return f.ParkedFunc(ctx)
+}
+
+// Replay implements api.Operations.
+func (f *Fake) Replay(ctx context.Context, ids []string) (int, error) {
+	if f.ReplayFunc == nil {
+		return 0, unexpected("replay")
+	}
+	return f.ReplayFunc(ctx, ids)
+}
+
+// Drop implements api.Operations.
+func (f *Fake) Drop(ctx context.Context, ids []string) (int, error) {
+	if f.DropFunc == nil {
+		return 0, unexpected("drop")
+	}
+	return f.DropFunc(ctx, ids)
+}
+
+// Backup implements api.Operations.
+func (f *Fake) Backup(ctx context.Context, to io.Writer) error {
+	if f.BackupFunc == nil {
+		return unexpected("backup")
+	}
+	return f.BackupFunc(ctx, to)
+}

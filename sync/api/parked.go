@@ -1,0 +1,17 @@
+package api
+
+import "time"
+
+// ParkedItem is something that failed for good and waits for the operator.
+type ParkedItem struct {
+	ID         string    `json:"id"` // unique: connection, tenant and number
+	Connection string    `json:"connection"`
+	Tenant     string    `json:"tenant,omitempty"`
+	Since      time.Time `json:"since"`
+	Stage      string    `json:"stage"` // read, map, deliver
+	Target     string    `json:"target,omitempty"`
+	Subject    string    `json:"subject"`      // "user/hq-ad/1", or kind and id of the object
+	Op         string    `json:"op,omitempty"` // of a parked action
+	Class      string    `json:"class"`
+	Reason     string    `json:"reason"`
+}

@@ -1,0 +1,32 @@
+package api
+
+// PlanRequest says what to plan.
+type PlanRequest struct {
+	Connections []string `json:"connections,omitempty"`
+	Full        bool     `json:"full,omitempty"`
+	// Offline uses the stored objects only.
+	Offline bool `json:"offline,omitempty"`
+}
+
+// PlannedAction is one action of a plan.
+type PlannedAction struct {
+	Connection string `json:"connection"`
+	Tenant     string `json:"tenant,omitempty"`
+	Op         string `json:"op"`
+	Kind       string `json:"kind"`
+	Key        string `json:"key"`
+	Name       string `json:"name,omitempty"` // the record's name field, for people
+	Rule       string `json:"rule,omitempty"`
+	Reason     string `json:"reason,omitempty"`
+	// Changes are the fields that differ; all fields for a create.
+	Changes []PlannedChange `json:"changes,omitempty"`
+	Added   int             `json:"added,omitempty"` // members
+	Removed int             `json:"removed,omitempty"`
+}
+
+// PlannedChange is one field before and after.
+type PlannedChange struct {
+	Field string `json:"field"`
+	From  any    `json:"from,omitempty"`
+	To    any    `json:"to,omitempty"`
+}

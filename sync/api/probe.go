@@ -1,0 +1,18 @@
+package api
+
+// ProbeResult is what one connection or target answered when it was asked whether it would work.
+type ProbeResult struct {
+	Name     string    `json:"name"`
+	Kind     string    `json:"kind"` // connection or target
+	Findings []Finding `json:"findings,omitempty"`
+	Error    string    `json:"error,omitempty"`
+	Hint     string    `json:"hint,omitempty"` // what to do about the error
+}
+
+// Finding is one thing that was looked at.
+type Finding struct {
+	Subject string `json:"subject"` // "bind", "permission User.Read.All"
+	OK      bool   `json:"ok"`
+	Detail  string `json:"detail,omitempty"` // what was found
+	Hint    string `json:"hint,omitempty"`   // what to do when it is not OK
+}

@@ -1,0 +1,77 @@
+package api
+
+import "time"
+
+// SyncRequest says what to sync.
+type SyncRequest struct {
+	Connections []string `json:"connections,omitempty"` // empty: all
+	Full        bool     `json:"full,omitempty"`
+}
+
+// SyncResult is what came of it.
+type SyncResult struct {
+	Runs      []Run      `json:"runs"`
+	Delivered []Delivery `json:"delivered"`
+}
+
+// Run is one run of one tenant.
+type Run struct {
+	Connection string    `json:"connection"`
+	Tenant     string    `json:"tenant,omitempty"`
+	TenantName string    `json:"tenant_name,omitempty"`
+	ID         string    `json:"id"`
+	Trigger    string    `json:"trigger"` // who asked: schedule, signal, operator, and the like
+	Mode       string    `json:"mode"`    // full, delta or offline
+	Started    time.Time `json:"started"`
+	Ended      time.Time `json:"ended,omitzero"`
+	Outcome    string    `json:"outcome"` // one of the words below
+	Error      string    `json:"error,omitempty"`
+	Class      string    `json:"class,omitempty"` // of the error, in the words of package fault
+	Notes      []string  `json:"notes,omitempty"` // what the operator should know, one line each
+	Read       int       `json:"read"`            // objects
+	Changed    int       `json:"changed"`         // objects that were new or different
+	Removed    int       `json:"removed"`         // objects that are gone
+	Requests   int       `json:"requests,omitempty"`
+	Counts     Counts    `json:"counts,omitempty"` // actions
+	Parked     int       `json:"parked,omitempty"`
+	Held       string    `json:"held,omitempty"` // hash of the held plan
+	// HeldReasons says why a plan was held.
+	HeldReasons []string `json:"held_reasons,omitempty"`
+}
+
+// Outcomes of a run.
+const (
+	Clean   = "clean"
+	Parked  = "parked"
+	Held    = "held"
+	Failed  = "failed"
+	Waiting = "waiting" // it did not begin: schedules leave refused credentials alone for a while
+)
+
+// Counts are numbers of actions by kind of record and operation: {"user": {"create": 12}}.
+type Counts map[string]map[string]int
+
+// Delivery is how a target fared.
+type Delivery struct {
+	Target    string `json:"target"`
+	Delivered int    `json:"delivered"`
+	Parked    int    `json:"parked"`
+	Waiting   int    `json:"waiting"`
+	Error     string `json:"error,omitempty"` // why the rest waits
+}
+
+// Progress says how far a sync or plan is.
+type Progress struct {
+	Connection string `json:"connection"`
+	Tenant     string `json:"tenant,omitempty"`
+	Stage      string `json:"stage"` // read, settle, deliver
+	Stream     string `json:"stream,omitempty"`
+	Done       int    `json:"done"`
+	Total      int    `json:"total,omitempty"` // 0: unknown
+}
+
+// RunsRequest says which runs.
+type RunsRequest struct {
+	Connection string `json:"connection,omitempty"` // empty: all
+	Limit      int    `json:"limit,omitempty"`      // 0: 20
+}

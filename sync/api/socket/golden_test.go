@@ -1,0 +1,104 @@
+package socket_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/api/apitest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestJSON pins what goes over the socket, byte for byte: scripts and commands of other versions read it.
+func TestJSON(t *testing.T) {
+	var got bytes.Buffer
+	exchange(t, &got, "every field", apitest.EveryField())
+	exchange(t, &got, "nothing", nothingAtAll())
+	const golden = "testdata/socket.txt"
+	if *update {
+		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Errorf("got:\n%s\nwant:\n%s", got.Bytes(), want)
+	}
+}
+
+// exchange sends a request for every operation and writes down the answers.
+func exchange(t *testing.T, log io.Writer, title string, ops api.Operations) {
+	t.Helper()
+	path := start(t, ops)
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}}
+	defer client.CloseIdleConnections()
+	_, _ = fmt.Fprintf(log, "# %s\n", title)
+	for _, request := range []string{
+		"GET /v1/status",
+		"GET /v1/runs?connection=hq&limit=3",
+		"GET /v1/why?kind=user&who=ada",
+		"GET /v1/parked",
+		`POST /v1/sync {"connections":["hq"],"full":true}`,
+		`POST /v1/plan {"connections":["hq"],"full":true,"offline":true}`,
+		`POST /v1/approve {"hash":"h"}`,
+		`POST /v1/discard {"hash":"h"}`,
+		`POST /v1/parked/replay {"ids":["a"]}`,
+		`POST /v1/parked/drop {"all":true}`,
+	} {
+		method, rest, _ := strings.Cut(request, " ")
+		url, body, _ := strings.Cut(rest, " ")
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://dirsyncd"+url, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = fmt.Fprintf(log, "%s\n%s %s\n%s\n", request, resp.Status, resp.Header.Get("Content-Type"), answer)
+	}
+}
+
+// nothingAtAll answers with values of which no field is set.
+func nothingAtAll() *apitest.Fake {
+	return &apitest.Fake{
+		StatusFunc: func(context.Context) (api.Status, error) {
+			return api.Status{
+				Connections: []api.ConnectionStatus{{Tenants: make([]api.TenantStatus, 1)}}, Targets: make([]api.TargetStatus, 1),
+			}, nil
+		},
+		SyncFunc: func(context.Context, api.SyncRequest, func(api.Progress)) (api.SyncResult, error) {
+			return api.SyncResult{Runs: make([]api.Run, 1), Delivered: make([]api.Delivery, 1)}, nil
+		},
+		PlanFunc: func(_ context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+			visit(api.PlannedAction{})
+			return nil, nil
+		},
+		ApproveFunc: func(context.Context, string) (api.SyncResult, error) { return api.SyncResult{}, nil },
+		DiscardFunc: func(context.Context, string) error { return nil },
+		RunsFunc:    func(context.Context, api.RunsRequest) ([]api.Run, error) { return nil, nil },
+		WhyFunc:     func(context.Context, string, string) ([]api.Reason, error) { return make([]api.Reason, 1), nil },
+		ParkedFunc:  func(context.Context) ([]api.ParkedItem, error) { return nil, nil },
+		ReplayFunc:  func(context.Context, []string) (int, error) { return 0, nil },
+		DropFunc:    func(context.Context, []string) (int, error) { return 0, nil },
+	}
+}

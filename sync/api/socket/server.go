@@ -1,0 +1,367 @@
+// Package socket is how a command reaches a running daemon: the operations of package api over HTTP on a unix socket.
+package socket
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/fault"
+)
+
+// Time limits of the other side. Nothing limits how long an operation takes.
+const (
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 10 * time.Second
+	idleTimeout   = time.Minute
+	// unreadTimeout is long because a command whose output is being paged through reads nothing meanwhile.
+	unreadTimeout = 5 * time.Minute
+)
+
+// Server answers operations over HTTP on a unix socket. Who may connect is decided by the socket's mode alone.
+//
+// An operation that changes something goes on when the client that asked for it leaves: a run that was begun
+// is not cut because somebody closed a terminal. What only reads, a plan included, ends with its client.
+type Server struct {
+	ops  api.Operations
+	log  *slog.Logger
+	http http.Server
+	sock net.Listener
+	ctx  context.Context // of all operations
+	stop context.CancelFunc
+
+	bodyTimeout, unreadTimeout time.Duration
+}
+
+// NewServer makes a server for operations. log gets one line per request that changes something.
+func NewServer(ops api.Operations, log *slog.Logger) *Server {
+	s := &Server{ops: ops, log: log, bodyTimeout: bodyTimeout, unreadTimeout: unreadTimeout}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.http = http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    16 << 10,
+		BaseContext:       func(net.Listener) context.Context { return s.ctx },
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// Listen opens the socket at path, readable and writable by its owner only. A missing folder is made, for the
+// owner only. A socket that a killed daemon left behind is replaced; anything else at the path, and a socket
+// that still answers, is an error and stays as it is. From here on clients can connect; Serve answers them.
+func (s *Server) Listen(path string) (err error) {
+	s.sock, err = listen(s.ctx, path)
+	return err
+}
+
+// Serve answers until Shutdown, and then returns nil. It is called once, after Listen.
+func (s *Server) Serve() error {
+	if err := s.http.Serve(s.sock); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the control socket: %w", err)
+	}
+	return nil
+}
+
+// Shutdown ends the context of the operations that are under way, waits for them to return until ctx ends, and
+// then closes what is left. It removes the socket, also when Serve was never called.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stop()
+	err := s.http.Shutdown(ctx)
+	if s.sock != nil {
+		_ = s.sock.Close() // closed already if Serve was called
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("shut down the control socket: %w", err), s.http.Close())
+	}
+	return nil
+}
+
+type route struct {
+	method string
+	handle http.HandlerFunc
+}
+
+func (s *Server) routes() map[string]route {
+	return map[string]route{
+		pathStatus:  {http.MethodGet, s.read(s.status)},
+		pathRuns:    {http.MethodGet, s.read(s.runs)},
+		pathWhy:     {http.MethodGet, s.read(s.why)},
+		pathParked:  {http.MethodGet, s.read(s.parked)},
+		pathPlan:    {http.MethodPost, s.plan},
+		pathSync:    {http.MethodPost, s.sync},
+		pathApprove: {http.MethodPost, change(s, s.approve)},
+		pathDiscard: {http.MethodPost, change(s, s.discard)},
+		pathReplay:  {http.MethodPost, change(s, s.replay)},
+		pathDrop:    {http.MethodPost, change(s, s.drop)},
+		pathBackup:  {http.MethodGet, s.backup},
+	}
+}
+
+func (s *Server) handler() http.Handler {
+	routes := s.routes()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer s.recover(w, r)
+		route, ok := routes[r.URL.Path]
+		if !ok {
+			err := invalid("there is no such operation", otherVersion)
+			answer(w, http.StatusNotFound, errorAnswer{toWire(err)})
+			return
+		}
+		if r.Method != route.method {
+			w.Header().Set("Allow", route.method)
+			err := invalid("this operation wants the method "+route.method, otherVersion)
+			answer(w, http.StatusMethodNotAllowed, errorAnswer{toWire(err)})
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		route.handle(w, r)
+	})
+}
+
+// recover keeps a defect in one operation from taking the daemon with it. The answer is the same for one that
+// streams: the error is then its last line.
+func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(p) // meant: net/http cuts the connection
+	}
+	s.log.Error("control operation panicked",
+		"path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	fail(w, &fault.Error{Class: fault.Internal, Err: errors.New("the daemon met a defect in itself"),
+		Hint: "its log says more; please report it"})
+}
+
+// read answers an operation that changes nothing; it ends when the client leaves.
+func (s *Server) read(fn func(context.Context, url.Values) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		reply(w)(fn(r.Context(), r.URL.Query()))
+	}
+}
+
+func (s *Server) status(ctx context.Context, _ url.Values) (any, error) { return s.ops.Status(ctx) }
+
+func (s *Server) parked(ctx context.Context, _ url.Values) (any, error) {
+	items, err := s.ops.Parked(ctx)
+	return append([]api.ParkedItem{}, items...), err
+}
+
+func (s *Server) runs(ctx context.Context, q url.Values) (any, error) {
+	req := api.RunsRequest{Connection: q.Get("connection")}
+	if text := q.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return nil, invalid("limit is not a number", otherVersion)
+		}
+		req.Limit = n
+	}
+	runs, err := s.ops.Runs(ctx, req)
+	return append([]api.Run{}, runs...), err
+}
+
+func (s *Server) why(ctx context.Context, q url.Values) (any, error) {
+	reasons, err := s.ops.Why(ctx, q.Get("kind"), q.Get("who"))
+	return append([]api.Reason{}, reasons...), err
+}
+
+// change answers an operation that goes on when the client leaves.
+func change[T any](s *Server, fn func(context.Context, T) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		req, err := take[T](s, w, r)
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		reply(w)(fn(s.ctx, req))
+	}
+}
+
+func (s *Server) approve(ctx context.Context, req hashRequest) (any, error) {
+	s.log.Info("operator approves a plan", "hash", req.Hash)
+	return s.ops.Approve(ctx, req.Hash)
+}
+
+func (s *Server) discard(ctx context.Context, req hashRequest) (any, error) {
+	s.log.Info("operator discards a plan", "hash", req.Hash)
+	return struct{}{}, s.ops.Discard(ctx, req.Hash)
+}
+
+func (s *Server) replay(ctx context.Context, req idsRequest) (any, error) {
+	if err := req.check(); err != nil {
+		return nil, err
+	}
+	s.log.Info("operator replays what is parked", "ids", orAll(req.IDs))
+	n, err := s.ops.Replay(ctx, req.IDs)
+	return found{n}, err
+}
+
+func (s *Server) drop(ctx context.Context, req idsRequest) (any, error) {
+	if err := req.check(); err != nil {
+		return nil, err
+	}
+	s.log.Info("operator drops what is parked", "ids", orAll(req.IDs))
+	n, err := s.ops.Drop(ctx, req.IDs)
+	return found{n}, err
+}
+
+// orAll is a list for a log, in which none named means all.
+func orAll(names []string) any {
+	if len(names) == 0 {
+		return "all"
+	}
+	return names
+}
+
+// sync streams progress and then the result. Progress is left out rather than waited for: a client that does
+// not read must not hold up a run.
+func (s *Server) sync(w http.ResponseWriter, r *http.Request) {
+	req, err := take[api.SyncRequest](s, w, r)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	s.log.Info("operator asks for a sync", "connections", orAll(req.Connections), "full", req.Full)
+	st := newStream(s.ctx, w, s.unreadTimeout)
+	steps, written := make(chan api.Progress, 1), make(chan struct{})
+	go func() {
+		defer close(written)
+		for p := range steps {
+			st.send(line{Progress: &p})
+			st.flush()
+		}
+	}()
+	result, err := s.runSync(req, steps, written)
+	if err != nil {
+		st.finish(line{Error: toWire(err)})
+		return
+	}
+	st.finish(line{Result: &result})
+}
+
+// runSync sees to it that the writer of the steps has ended when it returns, or panics: nobody else may write
+// to the answer before.
+func (s *Server) runSync(req api.SyncRequest, steps chan<- api.Progress, written <-chan struct{}) (api.SyncResult, error) {
+	defer func() {
+		close(steps)
+		<-written
+	}()
+	return s.ops.Sync(s.ctx, req, func(p api.Progress) {
+		select {
+		case steps <- p:
+		default:
+		}
+	})
+}
+
+// plan streams the actions and then the runs. A client that left, or that reads nothing for too long, ends it:
+// net/http ends the context when the connection breaks or a write fails.
+func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
+	req, err := take[api.PlanRequest](s, w, r)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	st := newStream(s.ctx, w, s.unreadTimeout)
+	runs, err := s.ops.Plan(r.Context(), req, func(a api.PlannedAction) { st.send(line{Action: &a}) })
+	if err != nil {
+		st.finish(line{Error: toWire(err)})
+		return
+	}
+	st.finish(line{Plan: &planResult{Runs: runs}})
+}
+
+// backup streams the state. An error after the first byte cuts the connection: the client must not take a part
+// for the whole.
+func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
+	s.log.Info("operator makes a backup of the state")
+	begun := &patient{ctx: s.ctx, to: w, rc: http.NewResponseController(w), limit: s.unreadTimeout}
+	// A daemon that stops waits for nobody's slow disk.
+	defer context.AfterFunc(s.ctx, func() { _ = begun.rc.SetWriteDeadline(time.Now()) })()
+	w.Header().Set("Content-Type", "application/octet-stream")
+	err := s.ops.Backup(r.Context(), begun)
+	switch {
+	case err == nil:
+	case begun.any:
+		s.log.Error("the backup was cut short", "err", err)
+		panic(http.ErrAbortHandler)
+	default:
+		fail(w, err)
+	}
+}
+
+// patient writes to a client that must go on reading.
+type patient struct {
+	ctx   context.Context // of the server
+	to    io.Writer
+	rc    *http.ResponseController
+	limit time.Duration
+	any   bool
+}
+
+func (p *patient) Write(data []byte) (int, error) {
+	p.any = true
+	if err := p.rc.SetWriteDeadline(time.Now().Add(p.limit)); err != nil {
+		return 0, err
+	}
+	if err := p.ctx.Err(); err != nil { // after the deadline, which the end of the context shortens
+		return 0, err
+	}
+	return p.to.Write(data)
+}
+
+// take reads the request's body, which must come without delay.
+func take[T any](s *Server, w http.ResponseWriter, r *http.Request) (T, error) {
+	rc := http.NewResponseController(w)
+	if err := rc.SetReadDeadline(time.Now().Add(s.bodyTimeout)); err != nil {
+		var none T
+		return none, fmt.Errorf("read the request: %w", err)
+	}
+	req, err := decode[T](r.Body)
+	if err == nil {
+		// From here on the connection is read only to notice that the client leaves.
+		err = rc.SetReadDeadline(time.Time{})
+	}
+	return req, err
+}
+
+// reply returns a function that takes what an operation returned.
+func reply(w http.ResponseWriter) func(any, error) {
+	return func(result any, err error) {
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		answer(w, http.StatusOK, result)
+	}
+}
+
+func fail(w http.ResponseWriter, err error) {
+	e := toWire(err)
+	answer(w, e.status(), errorAnswer{e})
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = newEncoder(w).Encode(body) // a client that left needs no answer
+}
+
+func newEncoder(w io.Writer) *json.Encoder {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc
+}

@@ -1,0 +1,150 @@
+package socket
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/fault"
+)
+
+// The paths of the operations. The number changes when an old client could misunderstand a new server.
+const (
+	pathStatus  = "/v1/status"
+	pathSync    = "/v1/sync"
+	pathPlan    = "/v1/plan"
+	pathApprove = "/v1/approve"
+	pathDiscard = "/v1/discard"
+	pathRuns    = "/v1/runs"
+	pathWhy     = "/v1/why"
+	pathParked  = "/v1/parked"
+	pathReplay  = "/v1/parked/replay"
+	pathDrop    = "/v1/parked/drop"
+	pathBackup  = "/v1/backup"
+)
+
+// maxBody bounds a request; the longest are lists of parked ids, some tens of thousands of them.
+const maxBody = 1 << 20
+
+type hashRequest struct {
+	Hash string `json:"hash"`
+}
+
+// idsRequest says all in a word of its own, so that a request without ids is a mistake and not a clean sweep.
+type idsRequest struct {
+	IDs []string `json:"ids,omitempty"`
+	All bool     `json:"all,omitempty"`
+}
+
+func (r idsRequest) check() error {
+	if r.All == (len(r.IDs) > 0) {
+		return invalid("name the ids, or all of them", "")
+	}
+	return nil
+}
+
+type found struct {
+	Found int `json:"found"`
+}
+
+// line is one line of a streamed answer. Exactly one part is set; Plan, Result and Error end the stream.
+type line struct {
+	Progress *api.Progress      `json:"progress,omitempty"`
+	Action   *api.PlannedAction `json:"action,omitempty"`
+	Result   *api.SyncResult    `json:"result,omitempty"`
+	Plan     *planResult        `json:"plan,omitempty"`
+	Error    *wireError         `json:"error,omitempty"`
+}
+
+type planResult struct {
+	Runs []api.Run `json:"runs"`
+}
+
+// wireError is how an error travels.
+type wireError struct {
+	Class fault.Class `json:"class"`
+	Text  string      `json:"text"` // without the hint
+	Hint  string      `json:"hint,omitempty"`
+}
+
+type errorAnswer struct {
+	Error *wireError `json:"error"`
+}
+
+func toWire(err error) *wireError {
+	if errors.Is(err, context.Canceled) {
+		// Whoever still reads this has not gone away, so it is the daemon that does.
+		return &wireError{Class: fault.Canceled, Text: "the daemon is stopping", Hint: "what it had begun goes on when it is started again"}
+	}
+	return &wireError{Class: fault.ClassOf(err), Text: fault.Text(err), Hint: fault.Hint(err)}
+}
+
+func (e *wireError) fault() error {
+	return &fault.Error{Class: e.Class, Hint: e.Hint, Err: errors.New(e.Text)}
+}
+
+// status is for those who look at the socket with other tools; the client reads the class.
+func (e *wireError) status() int {
+	switch e.Class {
+	case fault.Invalid, fault.Configuration:
+		return http.StatusBadRequest
+	case fault.Gone:
+		return http.StatusNotFound
+	case fault.Conflict:
+		return http.StatusConflict
+	case fault.Transient, fault.Throttled, fault.Canceled:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// decode reads a request. What it does not know is refused: an option of a newer client must not be ignored
+// in silence.
+func decode[T any](body io.Reader) (T, error) {
+	var req T
+	data, err := io.ReadAll(body)
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		text := fmt.Sprintf("the request is larger than %d bytes", tooLarge.Limit)
+		return req, invalid(text, "ask for less at a time")
+	}
+	if err != nil {
+		return req, invalid("the request broke off: "+plain(err).Error(), "")
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&req); err != nil {
+		return req, invalid("the request is not what was expected: "+jsonProblem(err), otherVersion)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return req, invalid("the request goes on after its end", otherVersion)
+	}
+	return req, nil
+}
+
+// jsonProblem says what is wrong without quoting what was sent.
+func jsonProblem(err error) string {
+	var mismatch *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.EOF):
+		return "it is empty"
+	case errors.As(err, &mismatch):
+		return fmt.Sprintf("field %q has the wrong type", mismatch.Field)
+	case strings.HasPrefix(err.Error(), "json: unknown field"):
+		return strings.TrimPrefix(err.Error(), "json: ")
+	default:
+		return "it is no JSON"
+	}
+}
+
+const otherVersion = "command and daemon may be of different versions: restart the daemon after an update"
+
+func invalid(text, hint string) error {
+	return &fault.Error{Class: fault.Invalid, Hint: hint, Err: errors.New(text)}
+}

@@ -1,0 +1,88 @@
+package api
+
+import "time"
+
+// ExplainedKinds lists the kinds of record that Why explains.
+func ExplainedKinds() []string {
+	return []string{"user", "agent", "group", "licence", "asset", "customer"}
+}
+
+// Reason explains a record: what the targets were told of it, where each field came from, and what the present rules
+// make of the object as it was last seen. It holds personal data.
+type Reason struct {
+	Kind       string `json:"kind"`
+	Key        string `json:"key"`
+	Connection string `json:"connection"`
+	Tenant     string `json:"tenant,omitempty"`
+	// ID, Object and Groups are the source object's id, its fields as last seen, and its groups by name.
+	ID     string         `json:"id"`
+	Object map[string]any `json:"object,omitempty"`
+	Groups []string       `json:"groups,omitempty"`
+	Gone   string         `json:"gone,omitempty"`   // why it counts as removed
+	Record *RecordReason  `json:"record,omitempty"` // nil: the targets were never told of one
+	Others []OtherRecord  `json:"others,omitempty"` // of the same object
+	Rules  []RuleReason   `json:"rules,omitempty"`
+	Fields []FieldReason  `json:"fields,omitempty"`
+	// Waiting: something changed that was not settled yet, or is held.
+	Waiting bool   `json:"waiting,omitempty"`
+	Held    string `json:"held,omitempty"` // hash of the held plan
+	Parked  string `json:"parked,omitempty"`
+	Error   string `json:"error,omitempty"` // what the rules failed with
+}
+
+// RecordReason is the record as the targets were last told.
+type RecordReason struct {
+	State   string        `json:"state"`            // active, deactivated or deleted
+	Reason  string        `json:"reason,omitempty"` // why it was taken away, in the words of the event
+	Rule    string        `json:"rule"`
+	Run     string        `json:"run"`
+	Changed time.Time     `json:"changed"`
+	Fields  []RecordField `json:"fields"`
+	Members int           `json:"members,omitempty"`
+}
+
+// RecordField is one field of the record and the run that set it.
+type RecordField struct {
+	Field string    `json:"field"`
+	Value any       `json:"value"`
+	Run   string    `json:"run"`
+	Since time.Time `json:"since"`
+}
+
+// OtherRecord is a record of another kind that the same object has, or had.
+type OtherRecord struct {
+	Kind   string `json:"kind"`
+	Key    string `json:"key"`
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// RuleReason is one rule and why it did or did not decide.
+type RuleReason struct {
+	Rule string `json:"rule"`
+	When string `json:"when,omitempty"`
+	// Outcome says what came of it, followed by ": " and the reason where there is more to say.
+	Outcome string `json:"outcome"`
+	// Sources are the source values that the condition reads, by name; nil for what the source did not tell.
+	Sources map[string]any `json:"sources,omitempty"`
+}
+
+// FieldReason is one field that the present rules set, and where its value comes from.
+type FieldReason struct {
+	Record string `json:"record"` // kind of the record
+	Field  string `json:"field"`
+	// Expression is the operator's text; a literal stands as it is.
+	Expression string `json:"expression"`
+	// From says which part of the mapping set it: the rule, or the mapping's fields.
+	From string `json:"from"`
+	// Sources are the source values that the expression reads, by name.
+	Sources map[string]any `json:"sources,omitempty"`
+	Value   any            `json:"value"`
+	On      string         `json:"on"`    // when it is set: always, or OnCreate
+	Blank   string         `json:"blank"` // what a blank value does
+	// Error says why the field has no value; empty when it has one, be it blank.
+	Error string `json:"error,omitempty"`
+}
+
+// OnCreate is FieldReason.On of a field that is set when its record is made, and never again.
+const OnCreate = "create"

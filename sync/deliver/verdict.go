@@ -1,0 +1,185 @@
+package deliver
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+)
+
+// verdict is what became of an entry, to be recorded.
+type verdict struct {
+	*entry
+	refused error // nil: the target took it
+}
+
+// judge turns an answer into verdicts, and into waits for what has to be tried again.
+func (w *Worker) judge(ctx context.Context, a answer) {
+	w.opts.Metrics.Took(a.took, len(a.batch))
+	w.opts.Log.Debug("batch delivered", "partition", a.partitions[0].String(), "partitions", len(a.partitions),
+		"actions", len(a.batch), "took", a.took, "err", a.err)
+	if a.err != nil {
+		if ctx.Err() == nil {
+			w.callFailed(a.partitions, a.err)
+		}
+		return
+	}
+	var done []verdict
+	var again []verdict
+	var wide error
+	for i, e := range a.batch {
+		err := a.outcomes[i].Err
+		class := fault.ClassOf(err)
+		switch {
+		case err == nil, class == fault.Gone && e.action.Op.Removes():
+			done = append(done, verdict{entry: e})
+		case class == fault.Canceled && ctx.Err() != nil:
+		case class.Retryable(), class == fault.Canceled:
+			again = append(again, verdict{e, err})
+		case class == fault.Auth, class == fault.Configuration:
+			wide = err
+		default:
+			done = append(done, verdict{e, err})
+		}
+	}
+	switch {
+	case wide != nil:
+		w.callFailed(a.partitions, wide)
+	case len(done) > 0:
+		w.succeed(a.call, done)
+		done = append(done, w.backOff(again)...)
+	case len(again) > 0:
+		done = w.allFailed(a.partitions, again)
+	}
+	w.note(done)
+}
+
+// Failures in a row of different records after which the target is held to be at fault, not the records.
+const longestStreak = 10
+
+// allFailed decides whether the target or the records are at fault when every action of a batch failed by
+// itself. Records that failed before say nothing about a target that works otherwise, nor does a partition that did.
+func (w *Worker) allFailed(parts []*partition, again []verdict) []verdict {
+	cause := again[len(again)-1].refused
+	own, fresh := true, 0
+	for _, v := range again {
+		own = own && w.ownFault(v.from)
+		if v.from.backoffs[v.subject] == nil {
+			fresh++
+		}
+	}
+	w.suspect(parts)
+	if own {
+		return w.backOff(again)
+	}
+	if w.snapshot().outage != nil {
+		// The target was tried again, and still nothing works. The next attempt begins with other records:
+		// these may have reasons of their own.
+		w.fail(cause)
+		done := w.backOff(again)
+		for _, v := range again {
+			b := v.from.backoffs[v.subject]
+			b.next = later(b.next, w.snapshot().outage.next.Add(time.Second))
+		}
+		return done
+	}
+	w.streak += fresh
+	if fresh > 0 && (len(again) > 1 || w.streak >= longestStreak) {
+		w.fail(cause)
+		return nil
+	}
+	return w.backOff(again)
+}
+
+// backOff makes records wait whose action failed, and gives up those that waited too long.
+func (w *Worker) backOff(again []verdict) (done []verdict) {
+	now := w.opts.Now()
+	for _, v := range again {
+		b := v.from.backoffs[v.subject]
+		if b == nil {
+			b = &recordBackoff{first: now}
+			v.from.backoffs[v.subject] = b
+		}
+		b.attempts++
+		b.next = now.Add(w.opts.Backoff.wait(b.attempts, v.refused))
+		w.opts.Metrics.Failed(fault.ClassOf(v.refused))
+		if w.hopeless(b, v.entry, now) {
+			v.refused = fmt.Errorf("given up after %d attempts: %w", b.attempts, v.refused)
+			done = append(done, v)
+		}
+	}
+	return done
+}
+
+const fewestAttempts = 5
+
+// hopeless says when to give up: the record failed often and for long while the target took other actions.
+// The time before the target last recovered does not count.
+func (w *Worker) hopeless(b *recordBackoff, e *entry, now time.Time) bool {
+	from := e.queued
+	if w.recovered.After(from) {
+		from = w.recovered
+	}
+	return b.attempts >= fewestAttempts && w.accepted.After(b.first) && now.Sub(from) >= w.opts.GiveUp
+}
+
+// note keeps verdicts until they are recorded, ends the waits of their records, and tells the log and the metrics.
+func (w *Worker) note(done []verdict) {
+	ops := map[directory.Op]int{}
+	for _, v := range done {
+		v.from.done = append(v.from.done, v)
+		delete(v.from.backoffs, v.subject)
+		if v.refused == nil {
+			ops[v.action.Op]++
+			continue
+		}
+		class := fault.ClassOf(v.refused)
+		w.opts.Metrics.Parked(class)
+		// The reason may quote the target's answer and with it a person's data; it is in the parked entry.
+		w.opts.Log.Warn("action parked", "subject", v.subject, "op", v.action.Op.String(), "class", string(class))
+	}
+	for op, n := range ops {
+		w.opts.Metrics.Delivered(op, n)
+	}
+}
+
+// writeVerdicts records verdicts: what was taken leaves the outbox, what was refused is parked.
+func (w *Worker) writeVerdicts(tx store.Writer, done []verdict, counts *Counts) error {
+	if len(done) == 0 {
+		return nil
+	}
+	seqs := make([]uint64, len(done))
+	for i, v := range done {
+		seqs[i] = v.seq
+		if v.refused != nil {
+			counts.Parked++
+			if err := w.park(tx, v); err != nil {
+				return err
+			}
+			continue
+		}
+		counts.Delivered++
+		if v.parked != 0 {
+			if _, err := tx.Unpark(v.parked); err != nil {
+				return err
+			}
+		}
+	}
+	slices.Sort(seqs)
+	return tx.Dequeue(w.name, seqs)
+}
+
+// Stage is the stage of every entry that a worker parks (store.Parked).
+const Stage = "deliver"
+
+func (w *Worker) park(tx store.Writer, v verdict) error {
+	_, err := tx.Park(store.Parked{
+		Since: w.opts.Now(), Reason: v.refused.Error(), Class: string(fault.ClassOf(v.refused)), Stage: Stage,
+		Target: w.name, Subject: v.subject, Action: directory.AppendAction(nil, v.action),
+	})
+	return err
+}

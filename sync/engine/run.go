@@ -1,0 +1,293 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/plan"
+	"dirsyncd/sync/read"
+	"dirsyncd/sync/relations"
+	"dirsyncd/sync/settle"
+)
+
+// run is one pass over one tenant.
+type run struct {
+	engine       *Engine
+	conn         *Connection
+	tenant       connectors.Tenant
+	part         store.Partition
+	job          tenantJob
+	log          *slog.Logger
+	stamp        directory.Stamp
+	rec          store.Run
+	state        *tenantState
+	counts       plan.Counts
+	inconclusive bool // a listing proved nothing
+	// parkedNow is how many objects this run has parked.
+	parkedNow int
+}
+
+// Run reads one tenant of a connection and settles what changed. It never panics; it returns when done or when
+// ctx ends, at the next page. Another run of the same tenant is waited for.
+func (e *Engine) Run(ctx context.Context, c *Connection, t connectors.Tenant, job Job) Result {
+	return e.run(ctx, c, t, tenantJob{Job: job})
+}
+
+// tenantJob is a job for one tenant.
+type tenantJob struct {
+	Job
+	// unlisted: the source no longer lists the tenant, so there is nothing to ask it.
+	unlisted bool
+	// visit, when set, sees every action of the plan in order before the guard decides.
+	visit func(*directory.Action)
+}
+
+func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, job tenantJob) Result {
+	held, release, err := e.lease(ctx, store.Partition{Connection: c.Name, Tenant: t.ID})
+	r := e.begin(c, t, job)
+	if err != nil {
+		return r.notBegun(err)
+	}
+	defer release()
+	if job.Patient && r.mustWait(held) {
+		r.rec.Outcome, r.rec.Ended = Waiting, r.rec.Started
+		return Result{Partition: r.part, Run: r.rec}
+	}
+	r.log.Info("run started", "mode", r.rec.Mode, "trigger", job.Trigger)
+	var meter connectors.Meter
+	err = r.execute(connectors.WithMeter(held, &meter))
+	r.rec.Requests = meter.Requests()
+	return r.finish(held, overtaken(held, r.part, err))
+}
+
+// notBegun is what came of a run whose turn did not come. It is not stored: somebody else may be running the tenant.
+func (r *run) notBegun(err error) Result {
+	r.rec.Ended = r.engine.opts.Now().UTC()
+	r.rec.Outcome, r.rec.Error, r.rec.Class = Failed, err.Error(), string(fault.ClassOf(err))
+	r.logEnd(err)
+	return Result{Partition: r.part, Run: r.rec, Err: err}
+}
+
+// begin prepares a run.
+func (e *Engine) begin(c *Connection, t connectors.Tenant, job tenantJob) *run {
+	now := e.opts.Now().UTC()
+	started := now.Truncate(time.Second)
+	r := &run{
+		engine: e, conn: c, tenant: t, part: store.Partition{Connection: c.Name, Tenant: t.ID}, job: job,
+		stamp:  directory.Stamp{Run: newRunID(started), Time: started},
+		counts: plan.Counts{},
+	}
+	r.state = e.stateOf(r.part)
+	r.log = e.opts.Log.With("connection", c.Name, "run", r.stamp.Run)
+	if t.ID != "" {
+		r.log = r.log.With("tenant", t.Name)
+	}
+	r.rec = store.Run{ID: r.stamp.Run, Trigger: job.Trigger, Started: now, Mode: r.mode()}
+	return r
+}
+
+// mustWait reports whether the tenant is to be left alone for now. When the state cannot be read, the run itself
+// will say so.
+func (r *run) mustWait(ctx context.Context) bool {
+	if r.load(ctx) != nil || r.state.Failing == nil || !r.rec.Started.Before(r.state.Failing.Retry) {
+		return false
+	}
+	r.log.Debug("left alone: its credentials were refused", "until", r.state.Failing.Retry)
+	return true
+}
+
+// execute is a run in three lines: where do we stand, what is new at the source, what follows from it.
+func (r *run) execute(ctx context.Context) (err error) {
+	defer fault.Recover("run", &err)
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	if r.job.unlisted && r.state.RulesHash == "" {
+		return nil // nothing was ever made of it
+	}
+	if err := r.read(ctx); err != nil {
+		return err
+	}
+	return r.settle(ctx)
+}
+
+// load reads the state in which the last run left the tenant.
+func (r *run) load(ctx context.Context) error {
+	err := r.state.load(ctx)
+	if r.job.Offline || r.job.unlisted {
+		// The source was not asked which streams the tenant has.
+		r.tenant.Streams = r.state.Streams
+	}
+	return err
+}
+
+// read brings what is stored up to date. What it found, whether it came to its end or not, is the run's to tell.
+func (r *run) read(ctx context.Context) error {
+	task := &read.Task{
+		Source: r.conn.Source, Tenant: r.tenant, Streams: r.streams(), Full: r.job.Full || r.state.WantFull,
+		Marks: relations.Marker{Off: r.state.RulesHash == ""}, Began: r.stamp.Time,
+		Now: r.engine.opts.Now, Sleep: r.engine.opts.Sleep, Log: r.log, Note: r.note, Parked: r.parked(read.Stage),
+		Progress: func(stream string, objects int) { r.progress("read", stream, objects, 0) },
+	}
+	switch {
+	case r.job.Offline:
+		return nil
+	case r.job.unlisted:
+		return r.readUnlisted(ctx, task)
+	}
+	if r.state.WantFull && !r.job.Full {
+		r.log.Info("reading in full", "why", r.state.Why)
+	}
+	// What is stored is no whole from the first page on, until the last stream has ended.
+	task.State = stage{r.state, []transition{halfRead}}
+	found, err := read.Streams(ctx, task)
+	r.tell(found)
+	if err != nil {
+		return err
+	}
+	steps := []transition{whole}
+	if found.Full {
+		r.rec.Mode = connectors.Full.String()
+		steps = append(steps, wasReadInFull)
+	}
+	if found.Unproven != "" {
+		steps = append(steps, wantFull(found.Unproven))
+	}
+	return r.state.update(ctx, nil, steps...)
+}
+
+// readUnlisted is the read of a tenant that its source no longer lists: nobody is asked. What is stored may stay half of
+// an earlier read.
+func (r *run) readUnlisted(ctx context.Context, task *read.Task) error {
+	if r.state.WantFull && r.state.Why == read.NotListed {
+		return nil // done before
+	}
+	task.State = stage{r.state, nil}
+	found, err := read.Unlisted(ctx, task)
+	r.tell(found)
+	if err != nil {
+		return err
+	}
+	return r.state.update(ctx, nil, wantFull(found.Unproven))
+}
+
+func (r *run) tell(found read.Result) {
+	r.rec.Read, r.rec.Changed, r.rec.Removed = found.Read, found.Changed, found.Removed
+	r.inconclusive = found.Inconclusive
+}
+
+// settle makes records and actions of what is dirty, or has the plan held.
+func (r *run) settle(ctx context.Context) error {
+	if err := r.mustBeWhole(); err != nil {
+		return err
+	}
+	task := r.settleTask()
+	s, err := settle.Prepare(ctx, task)
+	if err != nil {
+		return err
+	}
+	plan, err := s.Preview(ctx, r.job.visit)
+	if err != nil {
+		return err
+	}
+	if held := plan.Held; held != nil {
+		held.Run, held.Since = r.rec.ID, r.rec.Started
+		r.rec.Held = held.Hash
+		if !held.RemovalsOnly {
+			// The dirty marks stay, so that the next run supersedes it.
+			r.counts = plan.Counts
+			return r.state.update(ctx, nil, holds(held))
+		}
+	}
+	if err := r.introduceTargets(ctx, s); err != nil {
+		return err
+	}
+	rules := r.conn.Rules.Hash()
+	if err := r.state.update(ctx, nil, settling(rules, r.conn.Targets)); err != nil {
+		return err
+	}
+	if r.counts, err = s.Apply(ctx); err != nil {
+		return err
+	}
+	return r.state.update(ctx, s.Close(), settled(rules, &r.tenant, r.conn.Targets), holds(plan.Held))
+}
+
+// mustBeWhole refuses to settle from a store that holds half of what a read which broke off would have brought. An
+// operator who approves has seen what follows.
+func (r *run) mustBeWhole() error {
+	if !r.state.HalfRead || !r.job.Offline || r.job.Approve != "" {
+		return nil
+	}
+	return &fault.Error{Class: fault.Conflict, Op: "settle", Where: r.part.String(),
+		Err:  errors.New("the last read broke off half-way, so what is stored is of two times"),
+		Hint: "nothing was changed; the next run that can read the source goes on from there, or `dirsyncd sync` now"}
+}
+
+func (r *run) settleTask() *settle.Task {
+	t := &settle.Task{
+		Partition: r.part, State: stage{r.state, nil}, Rules: r.conn.Rules, SameRules: r.conn.Rules.Hash() == r.state.RulesHash,
+		Guard: r.conn.Guard, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant), Origin: originOf(r.conn, &r.tenant),
+		Run: r.stamp, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: r.state.Held,
+		Queued: r.queued, Parked: r.parked(settle.Stage), Progress: func(done, total int) { r.progress("settle", "", done, total) },
+	}
+	for _, s := range r.streams() {
+		t.Streams = append(t.Streams, settle.Stream{Name: s.Name, Kinds: s.Kinds})
+	}
+	return t
+}
+
+// introduceTargets tells targets that are new to the connection about every record that there is.
+func (r *run) introduceTargets(ctx context.Context, s *settle.Settlement) error {
+	for _, target := range r.conn.Targets {
+		if r.state.RulesHash == "" || slices.Contains(r.state.Targets, target) {
+			continue
+		}
+		r.note("target " + target + " is new to this connection; sending it every record")
+		if err := s.Introduce(ctx, target); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sourceOf(c *Connection, t *connectors.Tenant) mapping.Source {
+	return mapping.Source{Connection: c.Name, TenantID: t.ID, TenantName: t.Name, TenantDomain: t.Domain}
+}
+
+// originOf is the origin of a tenant's objects, without an id.
+func originOf(c *Connection, t *connectors.Tenant) directory.Origin {
+	return directory.Origin{Connection: c.Name, Connector: c.Connector, Tenant: t.ID}
+}
+
+func (r *run) mode() string {
+	switch {
+	case r.job.Offline, r.job.unlisted:
+		return "offline"
+	case !r.job.Full && slices.ContainsFunc(r.streams(), func(s connectors.Stream) bool { return s.Delta }):
+		return connectors.Delta.String()
+	default:
+		return connectors.Full.String()
+	}
+}
+
+// streams are those that the tenant has, in the order in which they are read.
+func (r *run) streams() []connectors.Stream {
+	return slices.DeleteFunc(slices.Clone(r.conn.Source.Describe().Streams), func(s connectors.Stream) bool { return !r.tenant.Has(s.Name) })
+}
+
+// newRunID makes a name that sorts by time and is unique even among processes.
+func newRunID(t time.Time) string {
+	var tail [2]byte
+	_, _ = rand.Read(tail[:]) // never fails
+	return t.Format("20060102T150405") + "-" + hex.EncodeToString(tail[:])
+}

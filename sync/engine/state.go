@@ -1,0 +1,182 @@
+package engine
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/store"
+	"dirsyncd/sync/fault"
+)
+
+// tenantState is the state of one tenant as the store has it, and the one way to change it: by transitions, each in
+// the transaction of that from which it follows. It belongs to whoever holds the tenant's partition.
+type tenantState struct {
+	store.TenantState
+	store store.Store
+	part  store.Partition
+	wrote bool // something was stored: worth a row in the history of runs
+}
+
+// transition is one step in the state of a tenant. Stored again, it must come to the same.
+type transition func(*store.TenantState)
+
+func (e *Engine) stateOf(p store.Partition) *tenantState {
+	return &tenantState{store: e.store, part: p}
+}
+
+// load reads the state.
+func (s *tenantState) load(ctx context.Context) error {
+	return s.view(ctx, func(tx store.Reader) (err error) {
+		s.TenantState, err = tx.Tenant()
+		return err
+	})
+}
+
+func (s *tenantState) view(ctx context.Context, fn func(store.Reader) error) error {
+	return s.store.View(ctx, s.part, fn)
+}
+
+// would reports whether transitions change anything.
+func (s *tenantState) would(steps []transition) bool {
+	return !reflect.DeepEqual(after(s.TenantState, steps), s.TenantState)
+}
+
+func after(t store.TenantState, steps []transition) store.TenantState {
+	for _, step := range steps {
+		step(&t)
+	}
+	return t
+}
+
+// update makes transitions together with what write does, in one transaction. Where neither has anything to do, there
+// is none: write may be nil.
+func (s *tenantState) update(ctx context.Context, write func(store.Writer) error, steps ...transition) error {
+	moves := s.would(steps)
+	if write == nil && !moves {
+		return nil
+	}
+	s.wrote = true
+	next := s.TenantState
+	err := s.store.Update(ctx, s.part, func(tx store.Writer) error {
+		if moves {
+			stored, err := tx.Tenant()
+			if err != nil {
+				return err
+			}
+			next = after(stored, steps)
+			if err := tx.PutTenant(next); err != nil {
+				return err
+			}
+		}
+		if write == nil {
+			return nil
+		}
+		return write(tx)
+	})
+	if err == nil {
+		s.TenantState = next
+	}
+	return err
+}
+
+// halfRead: from now on what is stored is of two times, until the read comes to its end.
+func halfRead(s *store.TenantState) { s.HalfRead = true }
+
+// whole: the read came to its end, what is stored is of one time again.
+func whole(s *store.TenantState) { s.HalfRead = false }
+
+// wasReadInFull ends the wish for a full read.
+func wasReadInFull(s *store.TenantState) { s.WantFull, s.Why = false, "" }
+
+// wantFull makes the next run read in full.
+func wantFull(why string) transition {
+	return func(s *store.TenantState) { s.WantFull, s.Why = true, why }
+}
+
+// settling begins to make records by other rules than before. Whoever goes on after a cut must not take these records
+// for those of other rules, be it the former ones.
+func settling(rules string, targets []string) transition {
+	return func(s *store.TenantState) {
+		if s.RulesHash == "" {
+			s.Targets = copied(targets)
+		}
+		if s.RulesHash != rules {
+			s.RulesHash = "unfinished " + rules
+		}
+	}
+}
+
+// settled: everything was settled by these rules, and these targets were told.
+func settled(rules string, t *connectors.Tenant, targets []string) transition {
+	return func(s *store.TenantState) {
+		s.RulesHash = rules
+		s.Name, s.Domain, s.Streams = t.Name, t.Domain, copied(t.Streams)
+		s.Targets = copied(targets)
+	}
+}
+
+// copied is nil for an empty list, as it will be when it comes back from the store.
+func copied(list []string) []string { return append([]string(nil), list...) }
+
+// holds says which plan waits for the operator from now on, if any. One that waited before keeps its date.
+func holds(plan *store.HeldPlan) transition {
+	return func(s *store.TenantState) {
+		if was := s.Held; was != nil && plan != nil && was.Hash == plan.Hash && slices.Equal(was.Reasons, plan.Reasons) {
+			return
+		}
+		s.Held = plan
+	}
+}
+
+// discarded throws the held plan away. If the source still says the same when it is read in full, so will the next plan.
+func discarded(hash string) transition {
+	return func(s *store.TenantState) {
+		s.Held = nil
+		wantFull("plan " + hash + " was discarded")(s)
+	}
+}
+
+// failed counts one more failed run in a row.
+func failed(class fault.Class, text string, started time.Time) transition {
+	return func(s *store.TenantState) {
+		f := &store.Failure{Class: string(class), Text: text, Since: started, Runs: 1}
+		if s.Failing != nil {
+			f.Since, f.Runs = s.Failing.Since, s.Failing.Runs+1
+		}
+		if class == fault.Auth {
+			f.Retry = started.Add(AuthPause(f.Runs))
+		}
+		s.Failing = f
+	}
+}
+
+// recovered ends a row of failed runs.
+func recovered(s *store.TenantState) { s.Failing = nil }
+
+// proven: at that time what is stored agreed with the source.
+func proven(at time.Time) transition {
+	return func(s *store.TenantState) { s.Proven = at }
+}
+
+// AuthPause is how long refused credentials are left alone by schedules: directories lock an account after a
+// handful of refusals within minutes. Somebody who mended the cause runs the connection or reloads.
+func AuthPause(runs int) time.Duration {
+	return min(time.Hour<<min(runs-1, 8), 24*time.Hour)
+}
+
+// stage is what is stored of a tenant, as a stage of a run sees it. Whatever the stage stores makes transitions, too.
+type stage struct {
+	*tenantState
+	steps []transition
+}
+
+// View implements read.State and settle.State.
+func (s stage) View(ctx context.Context, fn func(store.Reader) error) error { return s.view(ctx, fn) }
+
+// Update implements read.State and settle.State.
+func (s stage) Update(ctx context.Context, fn func(store.Writer) error) error {
+	return s.update(ctx, fn, s.steps...)
+}

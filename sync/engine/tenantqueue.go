@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/sync/patience"
+)
+
+const (
+	// tenantsAtOnce is how many tenants of one connection are run at the same time.
+	tenantsAtOnce = 8
+	// slowTenants is how many more may be under way that do not get on.
+	slowTenants = 32
+	// slowAfter is the longest that a tenant keeps others waiting for its place, quickest the shortest; in between it is
+	// measured by what tenants usually need.
+	slowAfter, quickest = 250 * time.Millisecond, 25 * time.Millisecond
+)
+
+// tenantQueue lets many tenants take turns so that those which hang or fail do not delay the others: a tenant that
+// failed last time, that takes long, or that waits by itself, goes on in the slow lane.
+type tenantQueue struct {
+	fast, slow chan struct{}
+	patience   patience.Patience // with a tenant in the fast lane
+}
+
+func newTenantQueue() *tenantQueue {
+	return &tenantQueue{
+		fast: make(chan struct{}, tenantsAtOnce), slow: make(chan struct{}, slowTenants),
+		patience: patience.Patience{First: slowAfter, Least: quickest, Most: slowAfter, Over: 8},
+	}
+}
+
+// acquire waits for a place. A tenant that is slow from the start takes one in the slow lane. What it does it must do under
+// the context that comes back; release gives the place back.
+func (q *tenantQueue) acquire(ctx context.Context, slow bool) (_ context.Context, release func()) {
+	if slow {
+		q.slow <- struct{}{}
+		return ctx, func() { <-q.slow }
+	}
+	q.fast <- struct{}{}
+	t := &turn{queue: q, place: q.fast, began: time.Now(), limit: q.patience.Limit()}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.moving = time.AfterFunc(t.limit, t.tooLong)
+	return connectors.WithWaits(ctx, t.waits), t.release
+}
+
+// turn is one tenant's, from the fast lane on.
+type turn struct {
+	queue  *tenantQueue
+	began  time.Time
+	limit  time.Duration
+	moving *time.Timer
+
+	mu    sync.Mutex
+	place chan struct{} // the lane that it is in; nil when it has left
+	// waited: it waited for a pace, or to try again. That is nobody's slowness.
+	waited bool
+}
+
+// tooLong moves the tenant to the slow lane, or tries to after a while when that is full.
+func (t *turn) tooLong() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.place == t.queue.fast && !t.move() {
+		t.moving.Reset(t.limit)
+	}
+}
+
+// waits takes note that the tenant is about to wait by itself. It needs no place in the fast lane for that.
+func (t *turn) waits() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.waited = true
+	if t.place == t.queue.fast {
+		t.move()
+	}
+}
+
+// move changes to the slow lane if there is room. The caller holds the lock.
+func (t *turn) move() bool {
+	select {
+	case t.queue.slow <- struct{}{}:
+		<-t.place
+		t.place = t.queue.slow
+		return true
+	default:
+		return false
+	}
+}
+
+func (t *turn) release() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.moving.Stop()
+	if t.place == t.queue.fast && !t.waited {
+		t.queue.patience.Learn(time.Since(t.began))
+	}
+	<-t.place
+	t.place = nil
+}

@@ -1,0 +1,145 @@
+package expression
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/expr-lang/expr/vm"
+
+	"dirsyncd/sync/directory"
+)
+
+// Evaluator evaluates a fixed set of expressions on one object after another. Many goroutines may use it; it must
+// not be copied.
+type Evaluator struct {
+	// bindings are what the programs read; bare names are read where they stand.
+	bindings []binding
+	pool     sync.Pool
+}
+
+// NewEvaluator returns an Evaluator of these expressions and of no others.
+func NewEvaluator(all []*Expression) *Evaluator {
+	ev := &Evaluator{}
+	seen := map[string]bool{}
+	for _, x := range all {
+		for _, s := range x.bindings {
+			if x.bare == nil && !seen[s.Name.Name] {
+				seen[s.Name.Name] = true
+				ev.bindings = append(ev.bindings, s)
+			}
+		}
+	}
+	return ev
+}
+
+// Evaluation is one object on which expressions are evaluated. It belongs to the goroutine that began it, until
+// End. Whatever it returns of the object shares the object's memory.
+type Evaluation struct {
+	evaluator *Evaluator
+	in        Input
+	machine   vm.VM
+	// names holds the values of the names that programs read, and the intrinsics.
+	names map[string]any
+}
+
+// Begin takes the values of all names from the object, which must not change until End.
+func (ev *Evaluator) Begin(in Input) *Evaluation {
+	e, ok := ev.pool.Get().(*Evaluation)
+	if !ok {
+		e = &Evaluation{evaluator: ev, names: make(map[string]any, 32)}
+		e.machine.MemoryBudget = maxMemory
+		for name, f := range intrinsics {
+			e.names[name] = f
+		}
+	}
+	e.in = in
+	if e.in.Object == nil {
+		e.in.Object = &directory.Object{}
+	}
+	for i := range ev.bindings {
+		e.names[ev.bindings[i].Name.Name] = native(ev.bindings[i].read(&e.in), ev.bindings[i].Type)
+	}
+	return e
+}
+
+// End gives the memory back. The Evaluation must not be used afterwards.
+func (e *Evaluation) End() {
+	e.in = Input{}
+	e.evaluator.pool.Put(e)
+}
+
+// Truth evaluates a condition. Its error is as that of Value.
+func (e *Evaluation) Truth(x *Expression) (bool, error) {
+	if x.bare != nil {
+		v := x.bare.read(&e.in)
+		if v.Type() != directory.BoolType {
+			return false, notTold(x.bare.Name.Name)
+		}
+		return v.Bool(), nil
+	}
+	return e.truthOf(x.program)
+}
+
+func (e *Evaluation) truthOf(p *vm.Program) (bool, error) {
+	v, err := e.machine.Run(p, e.names)
+	if err != nil {
+		return false, classify(err)
+	}
+	b, ok := v.(bool)
+	if !ok {
+		return false, notTold("")
+	}
+	return b, nil
+}
+
+// Value evaluates the expression of a field; whatever is blank comes back as Null. An error is a *fault.Error of
+// class Invalid with the reason and a hint. It holds no value of the object, and must not be changed.
+func (e *Evaluation) Value(x *Expression) (directory.Value, error) {
+	if x.bare != nil {
+		v := x.bare.read(&e.in)
+		if v.Blank() {
+			if x.bare.Type == directory.BoolType {
+				return directory.Null(), notTold(x.bare.Name.Name)
+			}
+			return directory.Null(), nil
+		}
+		return v, nil
+	}
+	result, err := e.machine.Run(x.program, e.names)
+	if err != nil {
+		return directory.Null(), classify(err)
+	}
+	v, err := ValueOf(result)
+	if err != nil {
+		return v, classify(err)
+	}
+	return v, nil
+}
+
+// FalseTerm returns the first part of a condition that is false, of those that are joined by "and"; "" when the
+// condition has no such parts or none of them is known to be false.
+func (e *Evaluation) FalseTerm(x *Expression) string {
+	for _, t := range x.terms {
+		if holds, err := e.truthOf(t.program); err == nil && !holds {
+			return t.text
+		}
+	}
+	return ""
+}
+
+// SourceValues returns what the expression reads of the object, by name, in memory of its own; nil for what the
+// source did not tell. These are personal data.
+func (e *Evaluation) SourceValues(x *Expression) map[string]any {
+	if len(x.bindings) == 0 {
+		return nil
+	}
+	values := make(map[string]any, len(x.bindings))
+	for _, s := range x.bindings {
+		v := s.read(&e.in)
+		values[s.Name.Name] = v.Any()
+		if v.Type() == directory.ListType {
+			values[s.Name.Name] = slices.Clone(v.List())
+		}
+	}
+	return values
+}

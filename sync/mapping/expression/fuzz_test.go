@@ -1,0 +1,56 @@
+package expression
+
+import (
+	"testing"
+
+	"dirsyncd/sync/fault"
+)
+
+// FuzzExpression: whatever an operator writes either compiles or is a problem at a place within it, and what
+// compiles ends with a value or a classified error for anybody.
+func FuzzExpression(f *testing.F) {
+	for _, s := range []string{
+		`phone ?? mobile ?? "none"`, `"Service Desk" in groups`, `manager.email ?? email`, `attributes["a-b"] + name`,
+		`any(groups, any(emails, # contains "x"))`, `let a = lower(name); a + a`, `created < date("2026-01-01")`,
+		`enabled ? emails : ["x"]`, `name[1:2]`, `emails[-1]`, `if enabled { 1 } else { 2 }`, `1 < len(groups) < 3`,
+		`concat(filter(emails, # != ""), [name])`, `int(attributes.x) ?? 1 % 0`, `not (a and b)`, `a??b??nil==nil`,
+		`map(split(name, ""), # | upper())`, `manager?.name`, `(((`, `"\u00e9`, `ou(path, -1)`, `{`, `#`, `.a`, `::lower(name)`,
+		`find(map(emails, len(#)), # > 1) ?? 2`, `[nil, nil]`, `nil ?? nil`, `true ? nil : nil`, `let x = nil; x`,
+		`sort(uniq([name, name]))`, `none([], #)`, `lower(first([]))`, `count(groups)`, `any(groups)`, `len()`,
+	} {
+		f.Add(s, "x", false)
+	}
+	l := people()
+	f.Fuzz(func(t *testing.T, text, value string, isCondition bool) {
+		compile := l.Value
+		if isCondition {
+			compile = l.Condition
+		}
+		x, diagnostics := compile(text)
+		if x == nil {
+			if len(diagnostics) == 0 {
+				t.Fatal("neither an expression nor a diagnostic")
+			}
+			for _, f := range diagnostics {
+				if f.At < 0 || f.At > len(text) || f.Message == "" {
+					t.Fatalf("diagnostic at %d of %d: %q", f.At, len(text), f.Message)
+				}
+			}
+			return
+		}
+		p := jane()
+		p.Object.SetText("name", value)
+		for _, p := range []Input{p, {}} {
+			e := NewEvaluator([]*Expression{x}).Begin(p)
+			var err error
+			if isCondition {
+				_, err = e.Truth(x)
+			} else {
+				_, err = e.Value(x)
+			}
+			if err != nil && fault.ClassOf(err) != fault.Invalid {
+				t.Fatalf("unclassified: %v", err)
+			}
+		}
+	})
+}

@@ -1,0 +1,176 @@
+package expression
+
+import (
+	"slices"
+	"strings"
+
+	"dirsyncd/sync/directory"
+)
+
+// Name describes something that expressions can read.
+type Name struct {
+	Name string              `json:"name"`
+	Type directory.ValueType `json:"-"`
+	Help string              `json:"help"`
+}
+
+// The words that have parts. They are no values by themselves.
+const (
+	Manager         = "manager"
+	Owner           = "owner"
+	Tenant          = "tenant"
+	Attributes      = "attributes"
+	AttributeValues = "attribute_values"
+)
+
+// Names are what expressions about one kind of object can read. They are immutable.
+type Names struct {
+	noun     string // the kind of object, for messages
+	bindings map[string]binding
+	bases    []string // the words that have parts
+	ordered  []Name
+}
+
+// NamesOf returns the names of a kind of object.
+func NamesOf(kind directory.Kind) *Names {
+	if kind == directory.Person {
+		return personNames()
+	}
+	return objectNames(kind)
+}
+
+// List returns the names in the order of the reference. Besides these, attributes.NAME and attribute_values.NAME
+// read what the source calls NAME. The caller owns the list.
+func (n *Names) List() []Name { return slices.Clone(n.ordered) }
+
+// Lookup returns the name of this spelling, such as department, manager.email or attributes.costCentre.
+func (n *Names) Lookup(name string) (Name, bool) {
+	s, ok := n.lookup(name)
+	return s.Name, ok
+}
+
+// HasParts reports whether a word is no value by itself but has parts, as manager, tenant and attributes have.
+func (n *Names) HasParts(word string) bool { return slices.Contains(n.bases, word) }
+
+// PartsOf lists the parts of a word that has parts; none for attributes, which has whatever the source has.
+func (n *Names) PartsOf(word string) []string {
+	var parts []string
+	for _, name := range n.ordered {
+		if rest, ok := strings.CutPrefix(name.Name, word+"."); ok {
+			parts = append(parts, rest)
+		}
+	}
+	return parts
+}
+
+// Words lists the names without their parts, and the words that have parts: what may have been meant by an unknown
+// word.
+func (n *Names) Words() []string {
+	var words []string
+	for _, name := range n.ordered {
+		if !strings.Contains(name.Name, ".") {
+			words = append(words, name.Name)
+		}
+	}
+	return append(words, n.bases...)
+}
+
+func personNames() *Names {
+	n := &Names{
+		noun:     "person",
+		bindings: map[string]binding{},
+		bases:    []string{Manager, Tenant, Attributes, AttributeValues},
+	}
+	n.add("id", directory.TextType, "the source's immutable id", readID)
+	own := directory.FieldsOf(directory.Person)
+	for _, f := range own {
+		n.add(f.Name, f.Type, f.Help, readOwn(f.Name, f.Type))
+	}
+	n.add("groups", directory.ListType, "names of the groups the person is in, nested ones included", readGroups)
+	n.add("group_ids", directory.ListType, "ids of these groups", readGroupIDs)
+	n.add("direct_groups", directory.ListType, "names of the groups that list the person themselves", readDirectGroups)
+	n.add("licences", directory.ListType, "names of the licences the person holds", readLicences)
+	n.add("licence_ids", directory.ListType, "ids of these licences", readLicenceIDs)
+	n.addSource()
+	n.addOther(Manager, func(in *Input) *directory.Object { return in.Manager })
+	return n
+}
+
+func objectNames(kind directory.Kind) *Names {
+	n := &Names{
+		noun:     kind.String(),
+		bindings: map[string]binding{},
+		bases:    []string{Tenant, Attributes, AttributeValues},
+	}
+	n.add("id", directory.TextType, "the source's immutable id", readID)
+	for _, f := range directory.FieldsOf(kind) {
+		n.add(f.Name, f.Type, f.Help, readOwn(f.Name, f.Type))
+	}
+	n.addSource()
+	if kind == directory.Device {
+		n.bases = append(n.bases, Owner)
+		n.addOther(Owner, func(in *Input) *directory.Object { return in.Owner })
+	}
+	return n
+}
+
+// addOther adds the id and the fields of another person, under the word for what that person is to the object.
+func (n *Names) addOther(word string, who func(*Input) *directory.Object) {
+	n.add(word+".id", directory.TextType, word+": the source's immutable id", func(in *Input) directory.Value {
+		if o := who(in); o != nil {
+			return textOrNull(o.ID)
+		}
+		return directory.Null()
+	})
+	for _, f := range directory.FieldsOf(directory.Person) {
+		if f.Type == directory.ListType {
+			continue
+		}
+		n.add(word+"."+f.Name, f.Type, word+": "+f.Help, func(in *Input) directory.Value {
+			o := who(in)
+			if o == nil {
+				return directory.Null()
+			}
+			value, _ := o.Get(f.Name)
+			return coerce(value, f.Type)
+		})
+	}
+}
+
+func (n *Names) add(name string, typ directory.ValueType, help string, read func(*Input) directory.Value) {
+	described := Name{Name: name, Type: typ, Help: help}
+	n.bindings[name] = binding{Name: described, read: read}
+	n.ordered = append(n.ordered, described)
+}
+
+func (n *Names) addSource() {
+	source := func(get func(Source) string) func(*Input) directory.Value {
+		return func(in *Input) directory.Value { return textOrNull(get(in.Source)) }
+	}
+	n.add("connection", directory.TextType, "name of the connection",
+		source(func(s Source) string { return s.Connection }))
+	n.add("tenant.id", directory.TextType, "id of the tenant",
+		source(func(s Source) string { return s.TenantID }))
+	n.add("tenant.name", directory.TextType, "name of the tenant",
+		source(func(s Source) string { return s.TenantName }))
+	n.add("tenant.domain", directory.TextType, "domain of the tenant",
+		source(func(s Source) string { return s.TenantDomain }))
+}
+
+// lookup returns the binding of a name; attributes exist under every name.
+func (n *Names) lookup(name string) (binding, bool) {
+	if s, ok := n.bindings[name]; ok {
+		return s, true
+	}
+	typ, field := directory.TextType, ""
+	if rest, ok := strings.CutPrefix(name, Attributes+"."); ok {
+		field = rest
+	} else if rest, ok := strings.CutPrefix(name, AttributeValues+"."); ok {
+		typ, field = directory.ListType, rest
+	}
+	if field == "" {
+		return binding{}, false
+	}
+	described := Name{Name: name, Type: typ, Help: "the source's attribute " + field}
+	return binding{Name: described, read: readOwn(directory.AttributePrefix+field, typ)}, true
+}

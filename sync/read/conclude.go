@@ -1,0 +1,101 @@
+package read
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"dirsyncd/connectors"
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+)
+
+// conclude says what follows from a full read that came to its end: what it did not list is gone, unless
+// there is doubt. Absence removes only after proof; doubt removes nothing and is told to the operator.
+func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
+	next := l.position
+	next.Partial, next.Cursor = nil, slices.Clone(last.Cursor)
+	next.Complete = l.Now().UTC()
+	next.Moved = next.Complete
+	newScope := next.Scope != "" && next.Scope != l.proof.Scope
+	if l.found.Inconclusive = l.found.Inconclusive || !l.certain(); !l.found.Inconclusive {
+		absent, err := l.sweepObjects(ctx, newScope)
+		if err != nil {
+			return err
+		}
+		if err := l.sweepMembers(ctx, &next); err != nil {
+			return err
+		}
+		// A scope is accepted once nothing that the former one listed is missing from it.
+		if !newScope || !absent {
+			next.Scope, next.NewScope = l.proof.Scope, ""
+		} else {
+			next.NewScope = l.proof.Scope
+			l.found.Unproven = "what the edited scope does not list waits for approval"
+			l.note("%s: the connection's scope was edited; what the new one does not list waits for approval", l.stream.Name)
+		}
+	}
+	stale, err := l.readableAgain(ctx)
+	if err != nil || len(stale) == 0 && l.isRoutine(next) {
+		return err
+	}
+	return l.State.Update(ctx, func(tx store.Writer) error {
+		for _, id := range stale {
+			if _, err := tx.Unpark(id); err != nil {
+				return err
+			}
+		}
+		if err := tx.ClearSeen(l.stream.Name); err != nil {
+			return err
+		}
+		return tx.PutStream(l.stream.Name, next)
+	})
+}
+
+// isRoutine reports whether a conclusion says nothing but that all is as it was a short while ago. Streams without
+// delta are concluded in every cycle: an idle one must not cost a write.
+func (l *listing) isRoutine(next store.StreamState) bool {
+	was := &l.position
+	return !l.stream.Delta && !l.cursorIsDue() && len(was.Partial) == 0 && bytes.Equal(next.Cursor, was.Cursor) &&
+		next.Scope == was.Scope && next.NewScope == was.NewScope && next.Emptied == was.Emptied
+}
+
+// certain reports whether absence from the listing means anything, and says so when it does not. Then the next run
+// reads in full again: changes alone would never tell who is missing from this listing.
+func (l *listing) certain() bool {
+	if l.unnamed > 0 {
+		l.found.Unproven = l.stream.Name + ": entries without a readable id"
+		l.note("%s: entries came without a readable id (%d), so nobody's absence is certain; nothing was removed", l.stream.Name, l.unnamed)
+		return false
+	}
+	if listed := int(l.covered.objects.GetCardinality()); l.stream.Counted && l.proof.Count >= 0 && l.proof.Count != listed {
+		l.found.Unproven = l.stream.Name + ": the source counts other objects than it lists"
+		l.note("%s: the source listed %s but counts %d; nothing was removed", l.stream.Name, objects(listed), l.proof.Count)
+		return false
+	}
+	return true
+}
+
+// readableAgain lists the entries of the stream that are parked because they could not be read, and that this
+// full read found readable or did not find at all.
+func (l *listing) readableAgain(ctx context.Context) (ids []uint64, err error) {
+	err = l.State.View(ctx, func(tx store.Reader) error {
+		return tx.Parked(func(p store.Parked) bool {
+			if p.Stage == Stage && slices.Contains(l.stream.Kinds, p.Kind) &&
+				!slices.Contains(l.invalid, directory.Ref{Kind: p.Kind, ID: p.Object}) {
+				ids = append(ids, p.ID)
+			}
+			return true
+		})
+	})
+	return ids, err
+}
+
+// objects writes "1 object" and "12 objects".
+func objects(n int) string {
+	if n == 1 {
+		return "1 object"
+	}
+	return fmt.Sprintf("%d objects", n)
+}

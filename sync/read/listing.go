@@ -1,0 +1,163 @@
+package read
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+)
+
+const (
+	// stalledAfter is how long a connector may go without a page. Connectors have time limits of their own for
+	// everything that they wait for; this one is for what they forgot: a run must not hang for ever.
+	stalledAfter = time.Hour
+	// idleCursor is how old a cursor, or the time of the last full read of a stream without delta, may grow while a
+	// source has nothing new. Storing each new one would make every idle cycle a write; sources keep cursors for
+	// longer than this, but not all for long.
+	idleCursor = time.Hour
+)
+
+// listing is one attempt at reading one stream.
+type listing struct {
+	*Task
+	found  *Result
+	stream connectors.Stream
+	mode   connectors.Mode
+	// position is where the stream stands, as stored.
+	position store.StreamState
+	covered  *coverage // Full mode only
+	// sinceResumePoint is what of it no resume point covers yet.
+	sinceResumePoint *coverage
+	proof            *connectors.Proof
+	// unnamed counts entries without an id: with one of them, nobody's absence is certain.
+	unnamed int
+	// invalid are the objects that were parked by this attempt.
+	invalid []directory.Ref
+	// unstored is why a page could not be stored: a failure of ours, whatever the connector makes of it.
+	unstored error
+	objects  int
+	rows     []store.Row // space for those of a page
+	last     []byte      // the previous page's cursor, to notice a source that goes round in circles
+}
+
+// openListing works out how the stream is to be read from where it stands.
+func openListing(ctx context.Context, t *Task, found *Result, s connectors.Stream) (*listing, error) {
+	l := &listing{Task: t, found: found, stream: s, mode: connectors.Delta}
+	err := t.State.View(ctx, func(tx store.Reader) (err error) {
+		if l.position, err = tx.Stream(s.Name); err != nil {
+			return err
+		}
+		if t.Full || !s.Delta || len(l.position.Cursor) == 0 {
+			l.mode = connectors.Full
+			l.covered, l.sinceResumePoint = newCoverage(), newCoverage()
+			if len(l.position.Partial) > 0 {
+				err = l.covered.load(tx, s.Name)
+			}
+		}
+		return err
+	})
+	return l, err
+}
+
+// read has the connector read and stores what comes. A connector that panics fails like a source.
+func (l *listing) read(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = internal("read "+l.stream.Name, "panic in the connector: %v\n%s", p, debug.Stack())
+		}
+	}()
+	req := connectors.Request{Tenant: l.Tenant, Stream: l.stream.Name, Mode: l.mode, Cursor: l.position.Cursor}
+	if l.mode == connectors.Full {
+		req.Cursor = l.position.Partial
+	}
+	stalled := &fault.Error{Class: fault.Transient, Op: "read " + l.stream.Name,
+		Err: fmt.Errorf("nothing came for %s", stalledAfter), Hint: "the source hangs; if it answers others, please report it"}
+	reading, giveUp := context.WithCancelCause(ctx)
+	alarm := time.AfterFunc(stalledAfter, func() { giveUp(stalled) })
+	err = l.Source.Read(reading, req, func(p *connectors.Page) error {
+		alarm.Reset(stalledAfter)
+		return l.take(ctx, p)
+	})
+	alarm.Stop()
+	giveUp(nil)
+	switch {
+	case err != nil && ctx.Err() == nil && errors.Is(context.Cause(reading), stalled):
+		return stalled
+	case err != nil:
+		return err
+	}
+	if l.proof == nil {
+		return internal("read "+l.stream.Name, "the connector ended without a last page")
+	}
+	return nil
+}
+
+// take is called for every page: it validates it, stores it, and concludes after the last one.
+func (l *listing) take(ctx context.Context, p *connectors.Page) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := l.validatePage(p); err != nil {
+		return err
+	}
+	if l.unstored = l.storePage(ctx, p); l.unstored != nil {
+		return l.unstored
+	}
+	l.objects += len(p.Objects)
+	l.found.Read += len(p.Objects)
+	l.Progress(l.stream.Name, l.objects)
+	l.Log.Debug("page", "stream", l.stream.Name, "objects", len(p.Objects), "removed", len(p.Removed), "groups", len(p.Members))
+	if p.Proof == nil {
+		return nil
+	}
+	l.proof = p.Proof
+	if l.mode == connectors.Full {
+		l.unstored = l.conclude(ctx, p)
+	}
+	return l.unstored
+}
+
+// validatePage refuses pages that break the contract before they do harm.
+func (l *listing) validatePage(p *connectors.Page) error {
+	op := "read " + l.stream.Name
+	if l.proof != nil {
+		return internal(op, "the connector sent a page after the last one")
+	}
+	if l.mode == connectors.Full && len(p.Removed) > 0 {
+		return internal(op, "the connector sent removals in a full read")
+	}
+	if p.Proof == nil && len(p.Cursor) > 0 && bytes.Equal(p.Cursor, l.last) && len(p.Objects)+len(p.Members) == 0 {
+		return &fault.Error{Class: fault.Transient, Op: op, Err: fmt.Errorf("the source answers the same empty page again and again")}
+	}
+	l.last = append(l.last[:0], p.Cursor...)
+	for i := range p.Objects {
+		o := &p.Objects[i]
+		if o.ID == "" || !l.lists(o) {
+			return internal(op, "the connector sent a %s object (id given: %t) that the stream does not have", o.Kind, o.ID != "")
+		}
+	}
+	return nil
+}
+
+// forgetCursor makes the stream's next read a full one from its beginning.
+func (l *listing) forgetCursor(ctx context.Context) error {
+	l.position.Cursor, l.position.Partial = nil, nil
+	return l.State.Update(ctx, func(tx store.Writer) error {
+		if err := tx.ClearSeen(l.stream.Name); err != nil {
+			return err
+		}
+		return tx.PutStream(l.stream.Name, l.position)
+	})
+}
+
+func internal(op, format string, args ...any) error {
+	return &fault.Error{Class: fault.Internal, Op: op, Err: fmt.Errorf(format, args...),
+		Hint: "this is a defect of dirsyncd or of its connector; please report it"}
+}

@@ -1,0 +1,214 @@
+package read
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"dirsyncd/connectors"
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/relations"
+)
+
+// pageDiff is what a page changes in the store. It is worked out under a read-only view, so that a page that
+// changes nothing costs no write.
+type pageDiff struct {
+	puts    []put
+	gone    []goneRow
+	members []memberDiff
+	parks   []store.Parked
+	unparks []uint64
+	// found is what a full read came across on this page.
+	found *coverage
+	// invalid are the entries that could not be translated; unnamed of them came without an id.
+	invalid []directory.Ref
+	unnamed int
+}
+
+// put is an object to store, and what it was before, if it was known and somebody must be told.
+type put struct {
+	object *directory.Object
+	before *directory.Object
+}
+
+// goneRow is an object that the source has named as removed.
+type goneRow struct {
+	kind directory.Kind
+	num  store.Num
+}
+
+func (d *pageDiff) empty() bool {
+	return len(d.puts)+len(d.gone)+len(d.members)+len(d.parks)+len(d.unparks) == 0
+}
+
+// storePage compares a page with the store and commits what differs together with the dirty marks that it
+// causes and the cursor: one page, one transaction.
+func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
+	d := &pageDiff{}
+	err := l.State.View(ctx, func(tx store.Reader) error {
+		*d = pageDiff{found: newCoverage()}
+		if err := l.compareObjects(tx, p, d); err != nil {
+			return err
+		}
+		if err := l.compareRemoved(tx, p, d); err != nil {
+			return err
+		}
+		if err := l.compareMembers(tx, p, d); err != nil {
+			return err
+		}
+		return l.compareInvalid(tx, p, d)
+	})
+	if err != nil {
+		return err
+	}
+	l.invalid = append(l.invalid, d.invalid...)
+	l.unnamed += d.unnamed
+	position, moved := l.advance(p)
+	// After an entry that could not be read there are no more resume points: who goes on from one would not know of
+	// it, and take absence for proof.
+	resumable := l.mode == connectors.Full && p.Resumable && p.Proof == nil && len(l.invalid) == 0
+	if !d.empty() || moved && (resumable || l.cursorIsDue()) {
+		if moved {
+			position.Moved = l.Now().UTC()
+		}
+		var stored *coverage
+		err := l.State.Update(ctx, func(tx store.Writer) (err error) {
+			stored, err = l.commitPage(tx, d, position, moved, resumable)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		d.found.merge(stored)
+		l.position = position
+		l.logPage(p, d)
+	}
+	if l.covered != nil {
+		l.covered.merge(d.found)
+		l.sinceResumePoint.merge(d.found)
+		if resumable {
+			l.sinceResumePoint = newCoverage()
+		}
+	}
+	l.found.Changed += len(d.puts)
+	l.found.Removed += len(d.gone)
+	return nil
+}
+
+// logPage names the entries of a page that were parked, as far as a log may: a place, such as a DN, and the reason can
+// hold somebody's name.
+func (l *listing) logPage(p *connectors.Page, d *pageDiff) {
+	for i := range d.parks {
+		id := ""
+		if slices.ContainsFunc(p.Invalid, func(bad connectors.Invalid) bool { return bad.ID == d.parks[i].Object }) {
+			id = d.parks[i].Object
+		}
+		l.Parked(d.parks[i].Kind, id, fault.Class(d.parks[i].Class), "hint", "`dirsyncd parked list` says where and why")
+	}
+}
+
+// advance returns the stream's state after the page, and whether it differs. A full read moves its resume
+// point only; its final cursor is stored with its conclusion.
+func (l *listing) advance(p *connectors.Page) (store.StreamState, bool) {
+	position := l.position
+	switch {
+	case len(p.Cursor) == 0:
+		return position, false
+	case l.mode == connectors.Delta:
+		position.Cursor = bytes.Clone(p.Cursor)
+		return position, !bytes.Equal(position.Cursor, l.position.Cursor)
+	case p.Resumable && p.Proof == nil && len(l.invalid) == 0:
+		position.Partial = bytes.Clone(p.Cursor)
+		return position, true
+	default:
+		return position, false
+	}
+}
+
+// cursorIsDue reports whether the cursor must be stored although nothing changed, so that it does not expire.
+func (l *listing) cursorIsDue() bool { return l.Now().Sub(l.position.Moved) >= idleCursor }
+
+// lists reports whether the stream may hold the object.
+func (l *listing) lists(o *directory.Object) bool { return slices.Contains(l.stream.Kinds, o.Kind) }
+
+// commitPage writes what a page changes, and returns what a full read has come across that had no number before. The
+// order matters only in that objects come before members: a mark for a member is put on the object that owns its handle.
+func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.StreamState, moved, resumable bool) (*coverage, error) {
+	stored := newCoverage()
+	if err := l.putObjects(tx, d.puts, stored); err != nil {
+		return nil, err
+	}
+	for _, g := range d.gone {
+		if err := markGone(tx, l.Marks, g.kind, g.num, store.Told); err != nil {
+			return nil, err
+		}
+	}
+	for i := range d.members {
+		if err := d.members[i].commit(tx, l.Marks, stored); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range d.parks {
+		if _, err := tx.Park(p); err != nil {
+			return nil, err
+		}
+	}
+	for _, id := range d.unparks {
+		if _, err := tx.Unpark(id); err != nil {
+			return nil, err
+		}
+	}
+	if resumable {
+		if err := l.saveCoverage(tx, d.found, stored); err != nil {
+			return nil, err
+		}
+	}
+	if moved {
+		return stored, tx.PutStream(l.stream.Name, position)
+	}
+	return stored, nil
+}
+
+// saveCoverage stores what all pages since the last resume point have listed: who goes on from this one must know of it.
+func (l *listing) saveCoverage(tx store.Writer, page ...*coverage) error {
+	all := newCoverage()
+	all.merge(l.sinceResumePoint)
+	for _, s := range page {
+		all.merge(s)
+	}
+	chunk, err := all.encode()
+	if err != nil {
+		return err
+	}
+	return tx.AppendSeen(l.stream.Name, chunk)
+}
+
+// putObjects stores objects as present and marks whom their changes concern: themselves, and those who point to them
+// by a handle that they gained or lost, or to whom they pointed.
+func (l *listing) putObjects(tx store.Writer, puts []put, stored *coverage) error {
+	var changes []relations.Change
+	for _, p := range puts {
+		n, err := tx.PutRow(p.object, store.Here)
+		if err != nil {
+			return err
+		}
+		stored.objects.Add(uint32(n))
+		if err := l.Marks.Changed(tx, p.object.Kind, n); err != nil {
+			return err
+		}
+		if p.before != nil {
+			changes = append(changes, relations.Change{Before: p.before, After: p.object})
+		}
+	}
+	return l.Marks.Neighbours(tx, changes)
+}
+
+// markGone keeps the object as it was last seen, says why it counts as gone, and marks it.
+func markGone(tx store.Writer, marks relations.Marker, kind directory.Kind, n store.Num, cause store.GoneCause) error {
+	if err := tx.SetGone(kind, n, cause); err != nil {
+		return err
+	}
+	return marks.Changed(tx, kind, n)
+}

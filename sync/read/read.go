@@ -1,0 +1,132 @@
+// Package read brings the stored objects of one tenant up to date with its source. A page is compared with what is
+// stored; what differs is stored in one transaction with the dirty marks that it causes and the stream's cursor (page.go,
+// objects.go, members.go). What a full read did not list is gone when the listing is proven (sweep.go).
+package read
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/relations"
+)
+
+const (
+	// attempts is how often one stream is tried in a run before the run fails and the schedule decides.
+	attempts = 4
+	// longestWait is the longest that a run waits for a source which asks for patience; beyond it the run
+	// fails and the schedule decides.
+	longestWait = 10 * time.Minute
+)
+
+// Stage is the word by which an entry that could not be read is parked.
+const Stage = "read"
+
+// State is what is stored of the tenant. Nobody else changes it during a read.
+type State interface {
+	View(ctx context.Context, fn func(store.Reader) error) error
+	Update(ctx context.Context, fn func(store.Writer) error) error
+}
+
+// Task is a tenant that is to be read, and with what.
+type Task struct {
+	Source connectors.Connector
+	Tenant connectors.Tenant
+	// Streams are those that the tenant has, in the order in which they are read.
+	Streams []connectors.Stream
+	// Full reads everything even where the source could tell what changed.
+	Full  bool
+	State State
+	Marks relations.Marker
+	// Began is when the run began: the time of what it parks.
+	Began time.Time
+	Now   func() time.Time
+	Sleep func(context.Context, time.Duration) error
+	Log   *slog.Logger
+	// Note hears what is odd and no error.
+	Note func(text string)
+	// Parked hears of every entry that was parked; the id is empty where it may not be logged.
+	Parked func(kind directory.Kind, id string, class fault.Class, more ...any)
+	// Progress hears how many objects of a stream have come.
+	Progress func(stream string, objects int)
+}
+
+// Result is what a read found, whether it came to its end or not.
+type Result struct {
+	Read, Changed, Removed int // objects
+	// Full: every stream was read in full.
+	Full bool
+	// Inconclusive: a listing came to its end and proves nothing.
+	Inconclusive bool
+	// Unproven says what is missing without proof, if anything: only another full read can tell.
+	Unproven string
+}
+
+func (t *Task) note(format string, args ...any) { t.Note(fmt.Sprintf(format, args...)) }
+
+// Streams brings the store up to date with the source, one stream after the other. It fails as a whole: nothing
+// may be settled from a read that could not read everything, because half of an answer gives wrong records.
+func Streams(ctx context.Context, t *Task) (Result, error) {
+	found := Result{Full: true}
+	for _, s := range t.Streams {
+		mode, err := readStream(ctx, t, &found, s)
+		if err != nil {
+			return found, err
+		}
+		found.Full = found.Full && mode == connectors.Full
+	}
+	return found, nil
+}
+
+// readStream reads one stream to its end, and acts on the class of every error of the source on the way. What the
+// store fails with ends the run.
+func readStream(ctx context.Context, t *Task, found *Result, s connectors.Stream) (connectors.Mode, error) {
+	for try := 1; ; try++ {
+		l, err := openListing(ctx, t, found, s)
+		if err != nil {
+			return 0, err
+		}
+		err = l.read(ctx)
+		if err == nil {
+			return l.mode, nil
+		}
+		if l.unstored != nil {
+			return 0, l.unstored // to ask the source again would not help, and would load it for nothing
+		}
+		class := fault.ClassOf(err)
+		switch {
+		case class == fault.CursorExpired && (l.mode == connectors.Delta || len(l.position.Partial) > 0):
+			t.note("%s: the changes cannot be had, reading in full instead: %s", s.Name, fault.Text(err))
+			if err := l.forgetCursor(ctx); err != nil {
+				return 0, err
+			}
+		case class.Retryable() && try < attempts && ctx.Err() == nil:
+			wait := backoff(try, fault.After(err))
+			if wait > longestWait {
+				return 0, err
+			}
+			t.Log.Warn("source failed, trying again", "stream", s.Name, "class", class, "err", err, "wait", wait.Round(time.Millisecond))
+			connectors.Waits(ctx)
+			if err := t.Sleep(ctx, wait); err != nil {
+				return 0, err
+			}
+		default:
+			return 0, err
+		}
+	}
+}
+
+// backoff is 1, 4, 16 s with jitter, or what the source asked for.
+func backoff(try int, asked time.Duration) time.Duration {
+	if asked > 0 {
+		return asked
+	}
+	base := time.Second << (2 * (try - 1))
+	return base/2 + rand.N(base)
+}

@@ -1,0 +1,165 @@
+package read
+
+import (
+	"context"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/relations"
+)
+
+const (
+	// sweepChunk is how many absent objects are marked in one transaction.
+	sweepChunk = 1000
+	// manyMemberships is from how many memberships on it is suspicious when a source lists none at all.
+	manyMemberships = 10
+)
+
+// sweepObjects marks what the listing did not name, with the best cause that there is. It reports whether
+// anything is missing that was not known to be gone.
+func (l *listing) sweepObjects(ctx context.Context, newScope bool) (absent bool, err error) {
+	for _, kind := range l.stream.Kinds {
+		cause := store.Absent
+		if newScope {
+			cause = store.OutOfScope
+		}
+		missing, listed, err := l.missing(ctx, kind)
+		if err != nil {
+			return false, err
+		}
+		if missing.IsEmpty() {
+			continue
+		}
+		if listed == 0 {
+			cause = store.EmptyListing
+			l.found.Unproven = "the source listed no " + kind.String()
+			l.note("%s: the source listed no %s at all where there were %d; their removal waits for approval", l.stream.Name, kind, missing.GetCardinality())
+		}
+		if err := l.markMissing(ctx, l.found, kind, missing, cause); err != nil {
+			return false, err
+		}
+		absent = true
+	}
+	return absent, nil
+}
+
+// missing returns the objects of a kind that are stored, not proven gone, and not listed; and how many were.
+func (l *listing) missing(ctx context.Context, kind directory.Kind) (missing *roaring.Bitmap, listed int, err error) {
+	missing = roaring.New()
+	err = store.EachRow(ctx, l.State.View, kind, func(row store.Row) {
+		switch {
+		case l.covered.objects.Contains(uint32(row.Num)):
+			listed++
+		case !row.Gone.Proven():
+			missing.Add(uint32(row.Num))
+		}
+	})
+	return missing, listed, err
+}
+
+// markMissing marks objects as gone, in chunks. A cause that is already known is not written again.
+func (t *Task) markMissing(ctx context.Context, found *Result, kind directory.Kind, missing *roaring.Bitmap, cause store.GoneCause) error {
+	for chunk := range slices.Chunk(relations.Nums(missing), sweepChunk) {
+		var news []store.Num
+		err := t.State.View(ctx, func(tx store.Reader) error {
+			rows, err := tx.RowsOf(kind, chunk, nil)
+			news = nil
+			for i := range rows {
+				if rows[i].Num != 0 && rows[i].Gone != cause {
+					news = append(news, rows[i].Num)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if len(news) == 0 {
+			continue
+		}
+		err = t.State.Update(ctx, func(tx store.Writer) error {
+			for _, n := range news {
+				if err := markGone(tx, t.Marks, kind, n, cause); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		found.Removed += len(news)
+	}
+	return nil
+}
+
+// sweepMembers takes away the memberships that a stream which lists members did not name.
+func (l *listing) sweepMembers(ctx context.Context, next *store.StreamState) error {
+	if !l.stream.Members {
+		return nil
+	}
+	unlisted, stored, err := l.unlistedMembers(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case l.covered.named > 0:
+		next.Emptied = false
+	case stored >= manyMemberships:
+		next.Emptied = true
+		l.found.Unproven = "the source listed no members"
+		l.note("%s: the source listed no members at all where there were %d; what follows from that waits for approval", l.stream.Name, stored)
+	}
+	for _, s := range unlisted {
+		for chunk := range slices.Chunk(s.handles, sweepChunk) {
+			if err := l.State.Update(ctx, func(tx store.Writer) error { return takeMembers(tx, l.Marks, s.group, chunk) }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// unlistedMembers are stored members of a group that a full read did not name.
+type unlistedMembers struct {
+	group   store.Num
+	handles []store.Num
+}
+
+func (l *listing) unlistedMembers(ctx context.Context) (list []unlistedMembers, stored int, err error) {
+	err = l.State.View(ctx, func(tx store.Reader) error {
+		if stored, err = tx.Memberships(); err != nil {
+			return err
+		}
+		list = nil
+		var inParts []store.Num
+		err := tx.Rows(directory.Group, 0, func(row store.Row) bool {
+			switch {
+			case row.Gone != store.Here: // its members leave with it
+			case !l.covered.whole.Contains(uint32(row.Num)):
+				inParts = append(inParts, row.Num)
+			case l.covered.unlisted[row.Num] != nil:
+				list = append(list, unlistedMembers{group: row.Num, handles: relations.Nums(l.covered.unlisted[row.Num])})
+			}
+			return true
+		})
+		if err != nil || len(inParts) == 0 {
+			return err
+		}
+		return tx.MembersOf(inParts, func(group, h store.Num) bool {
+			if came := l.covered.members[group]; came != nil && came.Contains(uint32(h)) {
+				return true
+			}
+			if last := len(list) - 1; last >= 0 && list[last].group == group {
+				list[last].handles = append(list[last].handles, h)
+			} else {
+				list = append(list, unlistedMembers{group: group, handles: []store.Num{h}})
+			}
+			return true
+		})
+	})
+	return list, stored, err
+}

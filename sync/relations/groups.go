@@ -1,0 +1,116 @@
+package relations
+
+import (
+	"cmp"
+	"slices"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+)
+
+// cachedGroups bounds the memory that remembered groups take.
+const cachedGroups = 50_000
+
+// Groups remembers the groups that were asked about, with those that contain them: what it says holds for as long as
+// no group changes. It is used by one goroutine at a time. The zero value is ready.
+type Groups struct{ known map[store.Num]*group }
+
+// group is what is remembered of a group; nothing of one that is not there.
+type group struct {
+	here     bool
+	id, name string
+	parents  []store.Num
+}
+
+// Above returns for each of some groups, stored or not, the groups that contain it by their lists, directly or not.
+// Only groups that are there count. Cycles are legal.
+func (g *Groups) Above(tx store.Reader, groups []store.Num) ([][]store.Num, error) {
+	if len(groups) == 0 {
+		return nil, nil
+	}
+	rows, err := tx.RowsOf(directory.Group, groups, make([]store.Row, 0, len(groups)))
+	if err != nil {
+		return nil, err
+	}
+	objects := make([]Object, len(groups))
+	for i, n := range groups {
+		objects[i] = Object{Num: n, Nums: append([]store.Num{n}, rows[i].Handles...)}
+	}
+	direct, err := naming(tx, objects)
+	if err != nil {
+		return nil, err
+	}
+	return g.above(tx, direct)
+}
+
+// above returns for each list of groups those that are there and all that contain them. It puts the lists in order.
+func (g *Groups) above(tx store.Reader, direct [][]store.Num) ([][]store.Num, error) {
+	if len(g.known) > cachedGroups {
+		clear(g.known)
+	}
+	var asked []store.Num
+	for i := range direct {
+		direct[i] = distinct(direct[i])
+		asked = append(asked, direct[i]...)
+	}
+	if err := g.remember(tx, asked); err != nil {
+		return nil, err
+	}
+	all, visited := make([][]store.Num, len(direct)), map[store.Num]bool{}
+	for i := range direct {
+		clear(visited)
+		for next := slices.Clone(direct[i]); len(next) > 0; {
+			n := next[len(next)-1]
+			next = next[:len(next)-1]
+			if info := g.known[n]; info.here && !visited[n] {
+				visited[n] = true
+				all[i] = append(all[i], n)
+				next = append(next, info.parents...)
+			}
+		}
+	}
+	return all, nil
+}
+
+// remember looks up groups that are not known yet and those that contain them, level by level.
+func (g *Groups) remember(tx store.Reader, groups []store.Num) error {
+	if g.known == nil {
+		g.known = map[store.Num]*group{}
+	}
+	for {
+		groups = slices.DeleteFunc(distinct(groups), func(n store.Num) bool { return g.known[n] != nil })
+		if len(groups) == 0 {
+			return nil
+		}
+		objects, err := loadHere(tx, directory.Group, groups)
+		if err != nil {
+			return err
+		}
+		parents, err := naming(tx, objects)
+		if err != nil {
+			return err
+		}
+		for _, n := range groups {
+			g.known[n] = &group{}
+		}
+		groups = groups[:0]
+		for i := range objects {
+			name, _ := objects[i].Get(directory.FieldName)
+			g.known[objects[i].Num] = &group{here: true, id: objects[i].ID, name: name.Text(), parents: distinct(parents[i])}
+			groups = append(groups, parents[i]...)
+		}
+	}
+}
+
+// memberships describes groups, of which some are direct ones.
+func (g *Groups) memberships(direct, all []store.Num) []Membership {
+	list := make([]Membership, 0, len(all))
+	for _, n := range all {
+		info := g.known[n]
+		list = append(list, Membership{Group: n, ID: info.id, Name: info.name, Direct: slices.Contains(direct, n)})
+	}
+	slices.SortFunc(list, func(a, b Membership) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	return list
+}

@@ -1,0 +1,130 @@
+package relations
+
+import (
+	"cmp"
+	"slices"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+)
+
+// Wanted says which relations somebody asks about.
+type Wanted struct{ Groups, Manager, Licences, Owner bool }
+
+func (w Wanted) link(t directory.LinkType) bool {
+	switch t {
+	case directory.MemberOf:
+		return w.Groups
+	case directory.Manager:
+		return w.Manager
+	case directory.Holds:
+		return w.Licences
+	case directory.Owner:
+		return w.Owner
+	default:
+		return false
+	}
+}
+
+// Related is what others are to an object, as far as it was asked for.
+type Related struct {
+	// Groups are those that the object is in, nested ones included, by name and id.
+	Groups []Membership
+	// Manager and Owner are people that are there, or nil.
+	Manager, Owner *Object
+	// Licences are those that are there.
+	Licences []*Object
+	// Holds are the numbers of all licences that the object holds, whether they are there or not.
+	Holds []store.Num
+}
+
+// Membership is one group that an object is in.
+type Membership struct {
+	Group    store.Num
+	ID, Name string
+	// Direct: the group names the object, or the object the group, with no other group between.
+	Direct bool
+}
+
+// Of returns what others are to objects of one kind, in their order.
+func (g *Groups) Of(tx store.Reader, objects []Object, want Wanted) ([]Related, error) {
+	list := make([]Related, len(objects))
+	links, err := follow(tx, objects, want.link)
+	if err != nil {
+		return nil, err
+	}
+	if err := addLinked(tx, list, links); err != nil || !want.Groups {
+		return list, err
+	}
+	direct, err := naming(tx, objects)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range links {
+		if l.typ == directory.MemberOf {
+			direct[l.object] = append(direct[l.object], l.to)
+		}
+	}
+	all, err := g.above(tx, direct)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		list[i].Groups = g.memberships(direct[i], all[i])
+	}
+	return list, nil
+}
+
+// addLinked adds the objects to which links lead. Of several managers or owners the first one that is there counts.
+func addLinked(tx store.Reader, list []Related, links []link) error {
+	var people, licences []store.Num
+	for _, l := range links {
+		switch l.typ {
+		case directory.Manager, directory.Owner:
+			people = append(people, l.to)
+		case directory.Holds:
+			licences = append(licences, l.to)
+			list[l.object].Holds = append(list[l.object].Holds, l.to)
+		}
+	}
+	persons, err := loadHere(tx, directory.Person, people)
+	if err != nil {
+		return err
+	}
+	held, err := loadHere(tx, directory.Licence, licences)
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		of := &list[l.object]
+		switch l.typ {
+		case directory.Manager:
+			of.Manager = cmp.Or(of.Manager, find(persons, l.to))
+		case directory.Owner:
+			of.Owner = cmp.Or(of.Owner, find(persons, l.to))
+		case directory.Holds:
+			if licence := find(held, l.to); licence != nil {
+				of.Licences = append(of.Licences, licence)
+			}
+		}
+	}
+	return nil
+}
+
+// loadHere loads the objects that are there, in ascending order.
+func loadHere(tx store.Reader, kind directory.Kind, nums []store.Num) ([]Object, error) {
+	if len(nums) == 0 {
+		return nil, nil
+	}
+	objects, err := Load(tx, kind, distinct(nums))
+	return slices.DeleteFunc(objects, func(o Object) bool { return !o.Here() }), err
+}
+
+// find returns the object with a number, or nil.
+func find(objects []Object, n store.Num) *Object {
+	i, ok := slices.BinarySearchFunc(objects, n, func(o Object, n store.Num) int { return cmp.Compare(o.Num, n) })
+	if !ok {
+		return nil
+	}
+	return &objects[i]
+}

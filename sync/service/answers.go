@@ -1,0 +1,133 @@
+package service
+
+import (
+	"dirsyncd/connectors"
+	"dirsyncd/store"
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/engine"
+	"dirsyncd/sync/mapping"
+)
+
+// What is stored, and what the engine and the rules say, in the words of the API. An absent list stays absent.
+
+func runAnswer(p store.Partition, tenantName string, r *store.Run) api.Run {
+	return api.Run{
+		Connection: p.Connection, Tenant: p.Tenant, TenantName: tenantName,
+		ID: r.ID, Trigger: r.Trigger, Mode: r.Mode, Started: r.Started, Ended: r.Ended,
+		Outcome: r.Outcome, Error: r.Error, Class: r.Class, Notes: r.Notes,
+		Read: r.Read, Changed: r.Changed, Removed: r.Removed, Requests: r.Requests,
+		Counts: r.Counts, Parked: r.Parked, Held: r.Held,
+	}
+}
+
+func failureAnswer(f *store.Failure) *api.Failure {
+	if f == nil {
+		return nil
+	}
+	return &api.Failure{Class: f.Class, Text: f.Text, Since: f.Since, Runs: f.Runs, Retry: f.Retry}
+}
+
+func heldAnswer(h *store.HeldPlan) *api.HeldPlan {
+	if h == nil {
+		return nil
+	}
+	return &api.HeldPlan{Hash: h.Hash, Run: h.Run, Since: h.Since, Reasons: h.Reasons, Counts: h.Counts, RemovalsOnly: h.RemovalsOnly}
+}
+
+func progressAnswer(p engine.Progress) api.Progress {
+	return api.Progress{
+		Connection: p.Partition.Connection, Tenant: p.Partition.Tenant, Stage: p.Stage, Stream: p.Stream, Done: p.Done, Total: p.Total,
+	}
+}
+
+func plannedAnswer(a *directory.Action) api.PlannedAction {
+	p := api.PlannedAction{
+		Connection: a.Origin.Connection, Tenant: a.Origin.Tenant, Op: a.Op.String(), Kind: a.Kind.String(),
+		Key: a.Record, Rule: a.Rule, Reason: a.Reason,
+	}
+	for _, f := range a.Fields {
+		if f.Name == directory.FieldName {
+			p.Name = f.Value.Text()
+		}
+		if a.Op == directory.Create {
+			p.Changes = append(p.Changes, api.PlannedChange{Field: f.Name, To: f.Value.Any()})
+		}
+	}
+	for _, c := range a.Changes {
+		p.Changes = append(p.Changes, api.PlannedChange{Field: c.Name, From: c.From.Any(), To: c.To.Any()})
+	}
+	for _, s := range a.Sets {
+		p.Added += len(s.Added)
+		p.Removed += len(s.Removed)
+	}
+	return p
+}
+
+func parkedAnswer(p store.Partition, item *store.Parked) api.ParkedItem {
+	answer := api.ParkedItem{
+		ID: parkedID(p, item.ID), Connection: p.Connection, Tenant: p.Tenant, Since: item.Since, Stage: item.Stage,
+		Target: item.Target, Subject: item.Subject, Class: item.Class, Reason: item.Reason,
+	}
+	if item.Target == "" {
+		answer.Subject = item.Kind.String() + " " + item.Object
+	} else if a, err := directory.ParseAction(item.Action); err == nil {
+		answer.Op = a.Op.String()
+	}
+	return answer
+}
+
+func reasonAnswer(r *engine.Reason) api.Reason {
+	return api.Reason{
+		Kind: r.Kind, Key: r.Key, Connection: r.Connection, Tenant: r.Tenant,
+		ID: r.ID, Object: r.Object, Groups: r.Groups, Gone: r.Gone,
+		Record: recordAnswer(r.Record), Others: each(r.Others, otherAnswer),
+		Rules: each(r.Rules, ruleAnswer), Fields: each(r.Fields, fieldAnswer),
+		Waiting: r.Waiting, Held: r.Held, Parked: r.Parked, Error: r.Error,
+	}
+}
+
+func recordAnswer(r *engine.RecordReason) *api.RecordReason {
+	if r == nil {
+		return nil
+	}
+	return &api.RecordReason{
+		State: r.State, Reason: r.Reason, Rule: r.Rule, Run: r.Run, Changed: r.Changed,
+		Fields: each(r.Fields, recordFieldAnswer), Members: r.Members,
+	}
+}
+
+func recordFieldAnswer(f *engine.FieldReason) api.RecordField {
+	return api.RecordField{Field: f.Field, Value: f.Value, Run: f.Run, Since: f.Since}
+}
+
+func otherAnswer(o *engine.OtherRecord) api.OtherRecord {
+	return api.OtherRecord{Kind: o.Kind, Key: o.Key, State: o.State, Reason: o.Reason}
+}
+
+func ruleAnswer(r *mapping.RuleTrace) api.RuleReason {
+	return api.RuleReason{Rule: r.Rule, When: r.When, Outcome: r.Outcome, Sources: r.Sources}
+}
+
+func fieldAnswer(f *mapping.FieldTrace) api.FieldReason {
+	return api.FieldReason{
+		Record: f.Record, Field: f.Field, Expression: f.Expression, From: f.From, Sources: f.Sources,
+		Value: f.Value, On: string(f.On), Blank: string(f.Blank), Error: f.Error,
+	}
+}
+
+func findingAnswer(f *connectors.Finding) api.Finding {
+	return api.Finding{Subject: f.Subject, OK: f.OK, Detail: f.Detail, Hint: f.Hint}
+}
+
+// each returns what fn makes of every item of a list; nil stays nil.
+func each[From, To any](list []From, fn func(*From) To) []To {
+	if list == nil {
+		return nil
+	}
+	made := make([]To, len(list))
+	for i := range list {
+		made[i] = fn(&list[i])
+	}
+	return made
+}

@@ -1,0 +1,93 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"dirsyncd/sync/api"
+)
+
+// stateCollector reads how things stand when /metrics is asked.
+type stateCollector struct {
+	status func(context.Context) (api.Status, error)
+	now    func() time.Time
+	descs  map[string]*prometheus.Desc
+}
+
+func newStateCollector(status func(context.Context) (api.Status, error), now func() time.Time) *stateCollector {
+	c := &stateCollector{status: status, now: now, descs: map[string]*prometheus.Desc{}}
+	for _, d := range []struct {
+		name, help string
+		labels     []string
+	}{
+		{"last_proven_timestamp_seconds", "When the state was last known to agree with the source.", []string{"connection", "tenant"}},
+		{"proven_age_seconds", "How long ago that was.", []string{"connection", "tenant"}},
+		{"failing", "1 while a tenant's runs fail.", []string{"connection", "tenant"}},
+		{"held", "1 while a plan waits for the operator.", []string{"connection", "tenant"}},
+		{"parked", "Objects and actions that are parked.", []string{"connection", "tenant"}},
+		{"stored_objects", "Objects present at the source, as last seen.", []string{"connection", "tenant", "kind"}},
+		{"active_records", "Active records.", []string{"connection", "tenant", "kind"}},
+		{"outbox_depth", "Actions that wait for a target.", []string{"target"}},
+		{"outbox_age_seconds", "How long the oldest of them has waited.", []string{"target"}},
+	} {
+		c.descs[d.name] = prometheus.NewDesc("dirsyncd_"+d.name, d.help, d.labels, nil)
+	}
+	return c
+}
+
+// Describe implements prometheus.Collector.
+func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range c.descs {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
+	st, err := c.status(context.Background())
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(c.descs["failing"], err)
+		return
+	}
+	gauge := func(name string, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(c.descs[name], prometheus.GaugeValue, v, labels...)
+	}
+	now := c.now()
+	for _, conn := range st.Connections {
+		for _, t := range conn.Tenants {
+			c.tenant(gauge, now, conn.Name, &t)
+		}
+	}
+	for _, t := range st.Targets {
+		gauge("outbox_depth", float64(t.Waiting), t.Name)
+		age := 0.0
+		if !t.Oldest.IsZero() {
+			age = now.Sub(t.Oldest).Seconds()
+		}
+		gauge("outbox_age_seconds", age, t.Name)
+	}
+}
+
+func (c *stateCollector) tenant(gauge func(string, float64, ...string), now time.Time, connection string, t *api.TenantStatus) {
+	truth := func(b bool) float64 {
+		if b {
+			return 1
+		}
+		return 0
+	}
+	if !t.Proven.IsZero() {
+		gauge("last_proven_timestamp_seconds", float64(t.Proven.Unix()), connection, t.Tenant)
+		gauge("proven_age_seconds", now.Sub(t.Proven).Seconds(), connection, t.Tenant)
+	}
+	gauge("failing", truth(t.Failing != nil), connection, t.Tenant)
+	gauge("held", truth(t.Held != nil), connection, t.Tenant)
+	gauge("parked", float64(t.Parked), connection, t.Tenant)
+	for kind, n := range t.Objects {
+		gauge("stored_objects", float64(n), connection, t.Tenant, kind)
+	}
+	for kind, n := range t.Records {
+		gauge("active_records", float64(n), connection, t.Tenant, kind)
+	}
+}

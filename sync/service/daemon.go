@@ -1,0 +1,174 @@
+package service
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"dirsyncd/sync/api/socket"
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/schedule"
+)
+
+// Launch is what a daemon starts with.
+type Launch struct {
+	Options
+	Config *config.Config // with what the command line says in place of the file
+	// Written is what the file says of the settings that a reload cannot change.
+	Written Fixed
+	// Level is that of Log, and follows the file at a reload; nil when the command line says it.
+	Level *slog.LevelVar
+	// Signals tell the daemon what to do: HUP, USR1, USR2, TERM, INT.
+	Signals <-chan os.Signal
+	// Cut ends the process at once.
+	Cut func()
+}
+
+// daemon is a running one.
+type daemon struct {
+	*Launch
+	service  *Service
+	loop     *schedule.Loop
+	watchers *watchers
+	systemd  systemd
+	ready    atomic.Bool
+}
+
+// Run runs until a signal ends it or ctx does: the first TERM or INT stops cleanly at the next page, a second one cuts.
+func Run(ctx context.Context, l Launch) error {
+	cfg, log := l.Config, l.Log
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	d := &daemon{Launch: &l, systemd: systemd{log}}
+	d.loop = schedule.New(cfg.Entries(), d.scheduled, schedule.Options{})
+	d.watchers = newWatchers(log, func(connection string) { d.loop.Trigger(connection, schedule.Trigger{Cause: causeChange}) })
+	svc, err := newService(cfg, l.Options, &host{runs: ctx, started: time.Now().UTC(), next: d.loop.Next})
+	if err != nil {
+		return err
+	}
+	d.service = svc
+	for _, w := range cfg.Warnings {
+		log.Warn("configuration warning", "text", w.Message, "file", w.File, "line", w.Line, "hint", w.Hint)
+	}
+	server := socket.NewServer(svc, log)
+	if err := server.Listen(string(cfg.Control)); err != nil {
+		_ = svc.Close()
+		return err
+	}
+	stopHealth, err := d.serveHealth(ctx)
+	if err != nil {
+		_ = server.Shutdown(ctx)
+		_ = svc.Close()
+		return err
+	}
+	if err := svc.warnAboutLeftovers(ctx); err != nil {
+		log.Error("the state could not be looked through", "err", err)
+	}
+
+	var work sync.WaitGroup
+	work.Go(func() { d.loop.Run(ctx) })
+	work.Go(func() {
+		if err := server.Serve(); err != nil {
+			log.Error("the control socket ended", "err", err)
+		}
+	})
+	work.Go(func() { d.systemd.watchdog(ctx, svc.healthy) })
+	svc.current().start(ctx)
+	d.triggerNewcomers(ctx)
+	d.watchers.follow(ctx, svc.current())
+	d.ready.Store(true)
+	d.systemd.ready()
+	log.Info("started", "version", l.Version, "config", cfg.File, "state", string(cfg.State), "control", string(cfg.Control),
+		"connections", len(cfg.Connections), "targets", len(cfg.Targets))
+
+	d.handleSignals(ctx)
+
+	d.ready.Store(false)
+	d.systemd.stopping()
+	log.Info("stopping; a second signal cuts")
+	go d.cutOnSecond()
+	stop()
+	stopHealth()
+	_ = server.Shutdown(context.WithoutCancel(ctx))
+	work.Wait()
+	if err := svc.engine.Flush(context.WithoutCancel(ctx)); err != nil {
+		log.Error("the last state of idle connections could not be stored", "err", err)
+	}
+	err = svc.Close()
+	log.Info("stopped")
+	return err
+}
+
+func (d *daemon) serveHealth(ctx context.Context) (stop func(), err error) {
+	d.service.metrics.registry.MustRegister(newStateCollector(d.service.Status, d.service.now))
+	h := health{log: d.Log, metrics: promhttp.HandlerFor(d.service.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}),
+		healthy: d.service.healthy, ready: d.ready.Load}
+	return h.listen(ctx, d.Config.Listen)
+}
+
+// handleSignals returns when the daemon is to stop.
+func (d *daemon) handleSignals(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case sig := <-d.Signals:
+			switch sig {
+			case syscall.SIGHUP:
+				d.reload(ctx)
+			case syscall.SIGUSR1:
+				d.Log.Info("signal USR1: syncing everything incrementally")
+				d.loop.TriggerAll(schedule.Trigger{Cause: schedule.CauseUSR1})
+				d.service.retryTargets(ctx)
+			case syscall.SIGUSR2:
+				d.Log.Info("signal USR2: syncing everything in full")
+				d.loop.TriggerAll(schedule.Trigger{Full: true, Cause: schedule.CauseUSR2})
+				d.service.retryTargets(ctx)
+			default:
+				return
+			}
+		}
+	}
+}
+
+// cutOnSecond ends the process at once: what is stored is consistent at any moment.
+func (d *daemon) cutOnSecond() {
+	for sig := range d.Signals {
+		if sig == syscall.SIGTERM || sig == syscall.SIGINT {
+			d.Log.Warn("cut by a second signal")
+			d.Cut()
+		}
+	}
+}
+
+// reload reloads the configuration and tells systemd about it.
+func (d *daemon) reload(ctx context.Context) {
+	d.systemd.reloading()
+	defer d.systemd.ready()
+	old := d.service.current()
+	if err := d.service.reload(ctx, d.Config.File); err != nil {
+		d.Log.Error("the configuration was refused; the present one stays", "err", err)
+		d.systemd.status("running; the last reload was refused")
+		return
+	}
+	cfg := d.service.current().cfg
+	if d.Level != nil {
+		d.Level.Set(cfg.Log.Level.Slog())
+	}
+	if edited := d.Written.edited(FixedOf(cfg)); len(edited) > 0 {
+		d.Log.Warn("some settings were edited that only a restart changes; the former ones stay", "settings", edited)
+	}
+	d.loop.Replace(cfg.Entries())
+	d.triggerNewcomers(ctx)
+	d.triggerEdited(old)
+	d.service.retryTargets(ctx)
+	d.watchers.follow(ctx, d.service.current())
+	d.Log.Info("configuration reloaded", "config", d.Config.File)
+	d.systemd.status("running")
+}

@@ -1,0 +1,198 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/store"
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/deliver"
+	"dirsyncd/sync/engine"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/plan"
+	"dirsyncd/sync/targets"
+)
+
+// generation is everything that a configuration file leads to. A reload makes a new one that takes over what did
+// not change.
+type generation struct {
+	cfg         *config.Config
+	connections map[string]*connection
+	targets     map[string]*target
+}
+
+// connection is an open source. It is closed when nobody uses it any more.
+type connection struct {
+	engine.Connection
+	settings config.Connection
+	users    *sync.WaitGroup // of the source, which may outlive this connection in the next generation
+}
+
+// target is an open target and the worker that delivers to it.
+type target struct {
+	targets.Target
+	settings config.Target
+	worker   *deliver.Worker
+	stop     context.CancelFunc // of a running worker; nil when none runs
+	stopped  chan struct{}
+}
+
+// deps are what parts need besides their configuration.
+type deps struct {
+	parts   Parts
+	log     *slog.Logger
+	now     func() time.Time
+	metrics *metrics
+	store   store.Store
+}
+
+// newGeneration opens everything that a configuration names, without network I/O. What old has and did not change is
+// taken over. On an error nothing new stays open.
+func newGeneration(cfg *config.Config, old *generation, d deps) (*generation, error) {
+	next := &generation{cfg: cfg, connections: map[string]*connection{}, targets: map[string]*target{}}
+	var errs []error
+	for _, c := range cfg.Connections {
+		conn, err := openConnection(cfg, c, old, d)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("connection %q: %w", c.Name, err))
+			continue
+		}
+		next.connections[c.Name] = conn
+	}
+	for _, t := range cfg.Targets {
+		tgt, err := openTarget(cfg, t, old, d)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("target %q: %w", t.Name, err))
+			continue
+		}
+		next.targets[t.Name] = tgt
+	}
+	if len(errs) > 0 {
+		next.closeUnshared(old)
+		return nil, &fault.Error{Class: fault.Configuration, Op: "open", Where: cfg.File, Err: errors.Join(errs...)}
+	}
+	return next, nil
+}
+
+func openConnection(cfg *config.Config, c config.Connection, old *generation, d deps) (*connection, error) {
+	conn := &connection{settings: c, users: &sync.WaitGroup{}, Connection: engine.Connection{
+		Name: c.Name, Connector: c.Connector, Rules: cfg.Mappings[c.Mapping].Rules,
+		Guard: guardOf(cfg.Mappings[c.Mapping].Guard), Targets: c.Targets,
+	}}
+	if old != nil {
+		if was, ok := old.connections[c.Name]; ok && sameSource(&was.settings, &c) {
+			conn.Source, conn.users = was.Source, was.users
+			return conn, nil
+		}
+	}
+	factory, ok := d.parts.Connectors.Lookup(c.Connector)
+	if !ok {
+		return nil, fmt.Errorf("there is no connector %q", c.Connector)
+	}
+	source, err := factory.Open(c.Block, connectors.Env{
+		Connection: c.Name, Log: d.log.With("connection", c.Name), Now: d.now, Observe: d.metrics.request(c.Name),
+	})
+	conn.Source = source
+	return conn, err
+}
+
+// sameSource reports whether two settings lead to the same source, whatever is done with what it says.
+func sameSource(a, b *config.Connection) bool {
+	return a.Connector == b.Connector && reflect.DeepEqual(a.Block, b.Block)
+}
+
+func openTarget(cfg *config.Config, t config.Target, old *generation, d deps) (*target, error) {
+	if old != nil {
+		if was, ok := old.targets[t.Name]; ok && was.settings.Target == t.Target && reflect.DeepEqual(was.settings.Block, t.Block) {
+			return was, nil
+		}
+	}
+	factory, ok := d.parts.Targets.Lookup(t.Target)
+	if !ok {
+		return nil, fmt.Errorf("there is no target %q", t.Target)
+	}
+	place, err := factory.Open(t.Block, targets.Env{Target: t.Name, Dir: cfg.Dir, Log: d.log.With("target", t.Name), Now: d.now})
+	if err != nil {
+		return nil, err
+	}
+	worker := deliver.New(d.store, t.Name, place, deliver.Options{Log: d.log, Now: d.now, Metrics: d.metrics.delivery(t.Name)})
+	return &target{Target: place, settings: t, worker: worker}, nil
+}
+
+// guardOf lays the operator's limits over the default guard: who limits one operation keeps the protection of
+// the others.
+func guardOf(limits config.Guard) plan.Guard {
+	guard := plan.DefaultGuard()
+	for op, l := range limits {
+		limit := plan.Limit{Count: l.Count, Percent: l.Percent, Minimum: plan.DefaultMinimum}
+		if l.Minimum != nil {
+			limit.Minimum = *l.Minimum
+		}
+		guard[op] = limit
+	}
+	return guard
+}
+
+// start runs the workers of targets that have none running.
+func (g *generation) start(ctx context.Context) {
+	for _, t := range g.targets {
+		if t.stop != nil {
+			continue
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		t.stop, t.stopped = cancel, make(chan struct{})
+		go func() {
+			defer close(t.stopped)
+			_ = t.worker.Run(ctx) // ends with its context only
+		}()
+	}
+}
+
+// closeUnshared closes what this generation has and the other one, which may be nil, does not. It waits for runs and
+// workers to end.
+func (g *generation) closeUnshared(other *generation) {
+	g.closeTargets(other)
+	g.closeSources(other)
+}
+
+// closeSources closes sources when their last run is over.
+func (g *generation) closeSources(other *generation) {
+	for name, c := range g.connections {
+		if other != nil && other.connections[name] != nil && other.connections[name].Source == c.Source {
+			continue
+		}
+		c.users.Wait()
+		_ = c.Source.Close()
+	}
+}
+
+// closeTargets closes targets when their worker has stopped.
+func (g *generation) closeTargets(other *generation) {
+	for name, t := range g.targets {
+		if other != nil && other.targets[name] == t {
+			continue
+		}
+		if t.stop != nil {
+			t.stop()
+			<-t.stopped
+		}
+		_ = t.Close()
+	}
+}
+
+// names lists the connections in order.
+func (g *generation) names() []string {
+	names := make([]string, 0, len(g.cfg.Connections))
+	for _, c := range g.cfg.Connections {
+		names = append(names, c.Name)
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,60 @@
+package service
+
+import (
+	"context"
+	"errors"
+
+	"dirsyncd/connectors"
+	"dirsyncd/store"
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/engine"
+	"dirsyncd/sync/fault"
+)
+
+// heldPartition finds the partition whose held plan has a hash.
+func (s *Service) heldPartition(ctx context.Context, hash string) (store.Partition, store.TenantState, error) {
+	parts, err := s.store.Partitions(ctx)
+	if err != nil {
+		return store.Partition{}, store.TenantState{}, err
+	}
+	for _, p := range parts {
+		var state store.TenantState
+		err := s.store.View(ctx, p, func(tx store.Reader) (err error) { state, err = tx.Tenant(); return err })
+		if err != nil {
+			return store.Partition{}, state, err
+		}
+		if state.Held != nil && state.Held.Hash == hash {
+			return p, state, nil
+		}
+	}
+	return store.Partition{}, store.TenantState{}, &fault.Error{Class: fault.Configuration, Op: "find plan " + hash,
+		Err: errors.New("no plan with this hash is held"), Hint: "`dirsyncd status` shows what is held"}
+}
+
+// Approve implements api.Operations.
+func (s *Service) Approve(ctx context.Context, hash string) (api.SyncResult, error) {
+	p, state, err := s.heldPartition(ctx, hash)
+	if err != nil {
+		return api.SyncResult{}, err
+	}
+	return s.runAndDeliver(ctx, []string{p.Connection}, func(name string) ([]engine.Result, error) {
+		conn, done, err := s.use(name)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		t := connectors.Tenant{ID: p.Tenant, Name: state.Name, Domain: state.Domain}
+		r := s.engine.Approve(s.runContext(ctx), &conn.Connection, t, hash)
+		s.metrics.ran(&r)
+		return []engine.Result{r}, nil
+	})
+}
+
+// Discard implements api.Operations.
+func (s *Service) Discard(ctx context.Context, hash string) error {
+	p, _, err := s.heldPartition(ctx, hash)
+	if err != nil {
+		return err
+	}
+	return s.engine.Discard(ctx, p, hash)
+}

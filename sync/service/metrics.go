@@ -1,0 +1,95 @@
+package service
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"dirsyncd/sync/deliver"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/engine"
+	"dirsyncd/sync/fault"
+)
+
+// metrics counts what happens, for /metrics. How things stand is read from the store when somebody asks.
+type metrics struct {
+	registry  *prometheus.Registry
+	runs      *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+	objects   *prometheus.CounterVec
+	actions   *prometheus.CounterVec
+	requests  *prometheus.HistogramVec
+	delivered *prometheus.CounterVec
+	refused   *prometheus.CounterVec
+	failures  *prometheus.CounterVec
+	latency   *prometheus.HistogramVec
+}
+
+func newMetrics() *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dirsyncd_" + name, Help: help}, labels)
+	}
+	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "dirsyncd_" + name, Help: help, Buckets: buckets}, labels)
+	}
+	m := &metrics{
+		registry:  prometheus.NewRegistry(),
+		runs:      counter("runs_total", "Runs by connection and outcome.", "connection", "outcome"),
+		durations: histogram("run_duration_seconds", "How long runs took.", prometheus.ExponentialBuckets(0.01, 4, 10), "connection", "mode"),
+		objects:   counter("objects_total", "Objects read, changed and removed at the source.", "connection", "what"),
+		actions:   counter("actions_total", "Actions that runs queued.", "connection", "kind", "op"),
+		requests:  histogram("source_request_seconds", "Requests to sources and how they ended.", prometheus.ExponentialBuckets(0.001, 4, 9), "connection", "request", "class"),
+		delivered: counter("delivered_total", "Actions that targets took.", "target", "op"),
+		refused:   counter("refused_total", "Actions that targets refused for good; they are parked.", "target", "class"),
+		failures:  counter("delivery_failures_total", "Deliveries that will be tried again.", "target", "class"),
+		latency:   histogram("delivery_seconds", "How long one delivery took.", prometheus.ExponentialBuckets(0.001, 4, 9), "target"),
+	}
+	m.registry.MustRegister(m.runs, m.durations, m.objects, m.actions, m.requests, m.delivered, m.refused, m.failures, m.latency)
+	return m
+}
+
+// ran counts a run.
+func (m *metrics) ran(r *engine.Result) {
+	name := r.Partition.Connection
+	m.runs.WithLabelValues(name, r.Run.Outcome).Inc()
+	m.durations.WithLabelValues(name, r.Run.Mode).Observe(r.Run.Ended.Sub(r.Run.Started).Seconds())
+	for what, n := range map[string]int{"read": r.Run.Read, "changed": r.Run.Changed, "removed": r.Run.Removed} {
+		m.objects.WithLabelValues(name, what).Add(float64(n))
+	}
+	if r.Run.Outcome == engine.Held || r.Run.Outcome == engine.Failed {
+		return
+	}
+	for kind, ops := range r.Run.Counts {
+		for op, n := range ops {
+			m.actions.WithLabelValues(name, kind, op).Add(float64(n))
+		}
+	}
+}
+
+// request returns what a connector calls for every request.
+func (m *metrics) request(connection string) func(string, time.Duration, error) {
+	return func(request string, took time.Duration, err error) {
+		m.requests.WithLabelValues(connection, request, string(fault.ClassOf(err))).Observe(took.Seconds())
+	}
+}
+
+// delivery returns what the worker of a target tells.
+func (m *metrics) delivery(target string) deliver.Metrics { return deliveryMetrics{m, target} }
+
+type deliveryMetrics struct {
+	*metrics
+	target string
+}
+
+func (d deliveryMetrics) Delivered(op directory.Op, n int) {
+	d.delivered.WithLabelValues(d.target, op.String()).Add(float64(n))
+}
+func (d deliveryMetrics) Parked(class fault.Class) {
+	d.refused.WithLabelValues(d.target, string(class)).Inc()
+}
+func (d deliveryMetrics) Failed(class fault.Class) {
+	d.failures.WithLabelValues(d.target, string(class)).Inc()
+}
+func (d deliveryMetrics) Took(took time.Duration, _ int) {
+	d.latency.WithLabelValues(d.target).Observe(took.Seconds())
+}

@@ -1,0 +1,124 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/deliver"
+	"dirsyncd/sync/engine"
+	"dirsyncd/sync/fault"
+)
+
+// Parked implements api.Operations.
+func (s *Service) Parked(ctx context.Context) ([]api.ParkedItem, error) {
+	var items []api.ParkedItem
+	err := s.eachParked(ctx, func(p store.Partition, item store.Parked) {
+		items = append(items, parkedAnswer(p, &item))
+	})
+	return items, err
+}
+
+func (s *Service) eachParked(ctx context.Context, fn func(store.Partition, store.Parked)) error {
+	parts, err := s.store.Partitions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		err := s.store.View(ctx, p, func(tx store.Reader) error {
+			return tx.Parked(func(item store.Parked) bool { fn(p, item); return true })
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func parkedID(p store.Partition, id uint64) string {
+	return p.String() + ":" + strconv.FormatUint(id, 10)
+}
+
+// Replay implements api.Operations: actions go back to the outbox, objects are looked at again.
+func (s *Service) Replay(ctx context.Context, ids []string) (int, error) {
+	chosen, err := s.chooseParked(ctx, ids)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for p, items := range chosen {
+		var actions []uint64
+		remap := false
+		for _, item := range items {
+			n++
+			if item.Target != "" {
+				actions = append(actions, item.ID)
+				continue
+			}
+			remap = true
+			if err := s.engine.Remap(ctx, p, item); err != nil {
+				return n, err
+			}
+		}
+		if _, err := deliver.Replay(ctx, s.store, p, actions, s.now()); err != nil {
+			return n, err
+		}
+		if remap {
+			if _, err := s.run(s.runContext(ctx), p.Connection, engine.Job{Offline: true, Trigger: "replay"}); err != nil {
+				return n, err
+			}
+		}
+	}
+	_, err = s.drain(ctx, s.current().names(), nil)
+	return n, err
+}
+
+// Drop implements api.Operations.
+func (s *Service) Drop(ctx context.Context, ids []string) (int, error) {
+	chosen, err := s.chooseParked(ctx, ids)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for p, items := range chosen {
+		err := s.store.Update(ctx, p, func(tx store.Writer) error {
+			for _, item := range items {
+				if _, err := tx.Unpark(item.ID); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return n, err
+		}
+		n += len(items)
+	}
+	return n, nil
+}
+
+// chooseParked finds the named items, or all when none is named.
+func (s *Service) chooseParked(ctx context.Context, ids []string) (map[store.Partition][]store.Parked, error) {
+	chosen := map[store.Partition][]store.Parked{}
+	found := map[string]bool{}
+	err := s.eachParked(ctx, func(p store.Partition, item store.Parked) {
+		id := parkedID(p, item.ID)
+		if len(ids) == 0 || slices.Contains(ids, id) {
+			chosen[p] = append(chosen[p], item)
+			found[id] = true
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if !found[id] {
+			return nil, &fault.Error{Class: fault.Configuration, Op: "find parked item", Err: fmt.Errorf("nothing is parked as %q", id),
+				Hint: "`dirsyncd parked list` shows the ids"}
+		}
+	}
+	return chosen, nil
+}

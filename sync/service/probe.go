@@ -1,0 +1,68 @@
+package service
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"dirsyncd/connectors"
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/targets"
+)
+
+// probeTime is how long one connection or target may take to answer.
+const probeTime = time.Minute
+
+// Probe asks every source and every target of a configuration whether it would work. It needs no state and leaves no trace.
+func Probe(ctx context.Context, cfg *config.Config, parts Parts) ([]api.ProbeResult, error) {
+	results := make([]api.ProbeResult, len(cfg.Connections)+len(cfg.Targets))
+	var wg sync.WaitGroup
+	for i, c := range cfg.Connections {
+		wg.Go(func() { results[i] = probeConnection(ctx, c, parts.Connectors) })
+	}
+	for i, t := range cfg.Targets {
+		wg.Go(func() { results[len(cfg.Connections)+i] = probeTarget(ctx, cfg, t, parts.Targets) })
+	}
+	wg.Wait()
+	return results, ctx.Err()
+}
+
+func probeConnection(ctx context.Context, c config.Connection, registry connectors.Registry) api.ProbeResult {
+	result := api.ProbeResult{Name: c.Name, Kind: "connection"}
+	factory, _ := registry.Lookup(c.Connector)
+	source, err := factory.Open(c.Block, connectors.Env{Connection: c.Name, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, probeTime)
+		defer cancel()
+		var findings []connectors.Finding
+		findings, err = source.Check(ctx)
+		result.Findings = each(findings, findingAnswer)
+		_ = source.Close()
+	}
+	return withError(result, err)
+}
+
+func probeTarget(ctx context.Context, cfg *config.Config, t config.Target, registry targets.Registry) api.ProbeResult {
+	result := api.ProbeResult{Name: t.Name, Kind: "target"}
+	factory, _ := registry.Lookup(t.Target)
+	place, err := factory.Open(t.Block, targets.Env{Target: t.Name, Dir: cfg.Dir, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, probeTime)
+		defer cancel()
+		if err = place.Check(ctx); err == nil {
+			result.Findings = []api.Finding{{Subject: "check", OK: true, Detail: "would take actions"}}
+		}
+		_ = place.Close()
+	}
+	return withError(result, err)
+}
+
+func withError(r api.ProbeResult, err error) api.ProbeResult {
+	if err != nil {
+		r.Error, r.Hint = fault.Text(err), fault.Hint(err)
+	}
+	return r
+}

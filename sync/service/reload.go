@@ -1,0 +1,61 @@
+package service
+
+import (
+	"context"
+	"errors"
+
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/engine"
+	"dirsyncd/sync/fault"
+)
+
+// reload takes another configuration. An invalid one is refused as a whole and the present one stays.
+func (s *Service) reload(ctx context.Context, file string) error {
+	old := s.current()
+	cfg, err := config.Load(file, s.parts.Config())
+	if err == nil && cfg.State != old.cfg.State {
+		err = &fault.Error{Class: fault.Configuration, Op: "reload", Where: file,
+			Err: errors.New("`state` cannot change while running"), Hint: "restart the daemon"}
+	}
+	var next *generation
+	if err == nil {
+		next, err = newGeneration(cfg, old, s.deps())
+	}
+	s.mu.Lock()
+	if err != nil {
+		s.problem = err.Error()
+		s.mu.Unlock()
+		return err
+	}
+	s.generation, s.problem = next, ""
+	s.mu.Unlock()
+	// A file that the new target writes, too, is locked until the old one is closed.
+	old.closeTargets(next)
+	for name, t := range next.targets {
+		if err := t.Reopen(); err != nil {
+			s.log.Error("target could not be opened anew", "target", name, "err", err)
+		}
+	}
+	next.start(ctx)
+	// Both may take long, and the new configuration is in force already.
+	s.background.Go(func() { old.closeSources(next) })
+	s.background.Go(func() { s.settleEditedRules(ctx, old, next) })
+	return nil
+}
+
+// settleEditedRules applies edited rules at once to what is stored; no source is asked.
+func (s *Service) settleEditedRules(ctx context.Context, old, next *generation) {
+	for _, name := range next.names() {
+		was := old.connections[name]
+		if ctx.Err() != nil {
+			return
+		}
+		if was == nil || was.Rules.Hash() == next.connections[name].Rules.Hash() {
+			continue
+		}
+		s.log.Info("rules were edited, applying them to what is stored", "connection", name)
+		if _, err := s.run(ctx, name, engine.Job{Offline: true, Trigger: causeReload}); err != nil {
+			s.log.Error("edited rules could not be applied", "connection", name, "err", err)
+		}
+	}
+}

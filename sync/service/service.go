@@ -1,0 +1,161 @@
+// Package service is dirsyncd put together: sources, rules, engine, state, targets and their workers, as a configuration
+// names them. It serves one command (Service), or goes on by schedule until it is told to stop (Run). What there is to
+// be put together, it is given: the connectors and targets, an open state, a log. It knows no command line.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/engine"
+	"dirsyncd/sync/fault"
+)
+
+// Options are what a service is put together from. Parts, Store and Log must be set.
+type Options struct {
+	Parts   Parts
+	Store   store.Store // belongs to the service from here on, also when it cannot be made
+	Log     *slog.Logger
+	Now     func() time.Time // nil: the clock
+	Version string           // of the program, for the status
+}
+
+// Service does what operators ask for, in this process. Its methods may be called concurrently, but for Close.
+type Service struct {
+	parts   Parts
+	log     *slog.Logger
+	now     func() time.Time
+	version string
+	store   store.Store
+	engine  *engine.Engine
+	metrics *metrics
+	host    *host // nil when it serves one command
+
+	audience   audience       // of runs
+	background sync.WaitGroup // what a reload left to be done
+
+	mu         sync.Mutex
+	generation *generation
+	problem    string         // of the last reload
+	running    map[string]int // runs under way, by connection
+}
+
+// host is what a service knows of the daemon that it works for.
+type host struct {
+	// runs is the context of runs: a run that was begun does not end because whoever asked for it went away.
+	runs    context.Context
+	started time.Time
+	next    func(connection string) time.Time // by the schedule
+}
+
+var _ api.Operations = (*Service)(nil)
+
+// New opens everything that a configuration names, without network I/O.
+func New(cfg *config.Config, opts Options) (*Service, error) { return newService(cfg, opts, nil) }
+
+func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	s := &Service{
+		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, metrics: newMetrics(), host: h,
+		running: map[string]int{},
+	}
+	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun})
+	var err error
+	s.generation, err = newGeneration(cfg, nil, s.deps())
+	if err != nil {
+		return nil, errors.Join(err, s.store.Close())
+	}
+	return s, nil
+}
+
+func (s *Service) deps() deps {
+	return deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store}
+}
+
+// Close ends everything, in the order of the flow. Operations must have returned.
+func (s *Service) Close() error {
+	s.background.Wait()
+	s.current().closeUnshared(nil)
+	return s.store.Close()
+}
+
+func (s *Service) current() *generation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.generation
+}
+
+// queued wakes the worker of a target that was given something to do.
+func (s *Service) queued(name string) {
+	if t := s.current().targets[name]; t != nil {
+		t.worker.Wake()
+	}
+}
+
+// run runs one connection, all its tenants.
+func (s *Service) run(ctx context.Context, name string, job engine.Job) ([]engine.Result, error) {
+	conn, done, err := s.use(name)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	results := s.engine.RunConnection(ctx, &conn.Connection, job)
+	for _, r := range results {
+		if r.Run.Outcome != engine.Waiting {
+			s.metrics.ran(&r)
+		}
+	}
+	return results, nil
+}
+
+// use keeps a connection open until done is called.
+func (s *Service) use(name string) (conn *connection, done func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	conn = s.generation.connections[name]
+	if conn == nil {
+		return nil, nil, unknownConnection(name, s.generation.names())
+	}
+	conn.users.Add(1)
+	s.running[name]++
+	return conn, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.running[name]--
+		conn.users.Done()
+	}, nil
+}
+
+func unknownConnection(name string, names []string) error {
+	return &fault.Error{Class: fault.Configuration, Op: "find connection", Err: fmt.Errorf("there is no connection %q", name),
+		Hint: fmt.Sprintf("the configuration has: %v", names)}
+}
+
+// nextRun says when a connection runs next; never, when no daemon keeps its schedule.
+func (s *Service) nextRun(connection string) time.Time {
+	if s.host == nil {
+		return time.Time{}
+	}
+	return s.host.next(connection)
+}
+
+// partitionsOf lists the stored partitions of the named connections, or all when none is named.
+func (s *Service) partitionsOf(ctx context.Context, names []string) ([]store.Partition, error) {
+	parts, err := s.store.Partitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(parts, func(p store.Partition) bool {
+		return len(names) > 0 && !slices.Contains(names, p.Connection)
+	}), nil
+}

@@ -1,0 +1,224 @@
+package settle
+
+import (
+	"context"
+	"slices"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/plan"
+	"dirsyncd/sync/relations"
+)
+
+// commit stores what a batch of objects came to, in one transaction: records, queued actions, what the rules
+// failed for; and clears the dirty marks that led there. A batch that comes to nothing is not a write.
+func (s *Settlement) commit(ctx context.Context, b *batch) error {
+	w, err := s.diffBatch(ctx, b)
+	if err != nil || w.nothing() {
+		return err
+	}
+	err = s.State.Update(ctx, func(tx store.Writer) error {
+		for _, o := range w.outcomes {
+			if err := s.commitOutcome(tx, o); err != nil {
+				return err
+			}
+		}
+		for _, id := range w.unparks {
+			if _, err := tx.Unpark(id); err != nil {
+				return err
+			}
+		}
+		for _, m := range w.marks {
+			if err := (relations.Marker{}).Stored(tx, m.kind, m.nums, m.why); err != nil {
+				return err
+			}
+		}
+		return tx.ClearDirty(b.kind, w.dirty)
+	})
+	if err != nil {
+		return err
+	}
+	if w.actions {
+		for _, target := range s.Targets {
+			s.Queued(target)
+		}
+	}
+	for _, o := range w.outcomes {
+		if o.err != nil {
+			s.Parked(o.kind, o.id, fault.ClassOf(o.err), "err", o.err)
+		}
+	}
+	return nil
+}
+
+// pendingWrites is what of a batch must be stored.
+type pendingWrites struct {
+	outcomes []*outcome
+	dirty    []store.Num // whose marks are cleared
+	unparks  []uint64
+	actions  bool
+	marks    []marks
+}
+
+// marks are objects that are looked at only because of others in the batch, and come after those. They get marks of
+// their own when the others' marks are cleared: should the pass be cut before their turn, nothing else tells of them.
+type marks struct {
+	kind directory.Kind
+	nums []store.Num
+	why  store.DirtyReason
+}
+
+func (w *pendingWrites) nothing() bool { return len(w.outcomes)+len(w.dirty)+len(w.unparks) == 0 } // marks come with others
+
+// diffBatch finds what of a batch differs from what is stored.
+func (s *Settlement) diffBatch(ctx context.Context, b *batch) (*pendingWrites, error) {
+	var w *pendingWrites
+	err := s.State.View(ctx, func(tx store.Reader) error {
+		w = &pendingWrites{}
+		parked, err := tx.ParkedCount()
+		if err != nil {
+			return err
+		}
+		marked, err := s.marked(tx, b)
+		if err != nil {
+			return err
+		}
+		var settled []*outcome
+		for i := range b.outcomes {
+			o := &b.outcomes[i]
+			if o.deferred {
+				continue
+			}
+			if marked[o.num] {
+				w.dirty = append(w.dirty, o.num)
+				settled = append(settled, o)
+			}
+			if parked > 0 && o.id != "" {
+				done, err := s.settleParked(tx, o, w)
+				if err != nil {
+					return err
+				}
+				if done {
+					continue
+				}
+			}
+			if o.err != nil || o.forget || len(o.steps) > 0 {
+				w.outcomes = append(w.outcomes, o)
+				w.actions = w.actions || slices.ContainsFunc(o.steps, func(st plan.Step) bool { return st.Action != nil })
+			}
+		}
+		// Under other rules than before everything is looked at anyhow.
+		if !s.SameRules {
+			return nil
+		}
+		var groups, licences []store.Num
+		for _, o := range w.outcomes {
+			groups, licences = append(groups, o.groups...), append(licences, o.licences...)
+		}
+		w.marks = append(w.marks, marks{directory.Group, groups, store.MembersChanged}, marks{directory.Licence, licences, store.MembersChanged})
+		return s.follow(tx, b, settled, w)
+	})
+	return w, err
+}
+
+// follow adds those to whom the marks of objects lead and whose turn comes after the batch: people whose manager they
+// are, devices whose owner they are, groups that contain them.
+func (s *Settlement) follow(tx store.Reader, b *batch, settled []*outcome, w *pendingWrites) error {
+	if len(settled) == 0 {
+		return nil
+	}
+	last := b.outcomes[len(b.outcomes)-1].num
+	var known, nums []store.Num // of those that are stored, and of their handles
+	for _, o := range settled {
+		if o.id != "" {
+			known, nums = append(known, o.num), append(nums, o.nums...)
+		}
+	}
+	add := func(link directory.LinkType, kind directory.Kind) error {
+		m := marks{kind: kind, why: store.Changed}
+		err := relations.Referrers(tx, link, nums, func(_, n store.Num) {
+			if s.worklist[kind].Contains(uint32(n)) && (kind != b.kind || n > last) {
+				m.nums = append(m.nums, n)
+			}
+		})
+		w.marks = append(w.marks, m)
+		return err
+	}
+	switch {
+	case b.kind == directory.Person && s.uses.Manager:
+		if err := add(directory.Manager, directory.Person); err != nil {
+			return err
+		}
+	case b.kind == directory.Group && s.uses.Records[directory.Group]:
+		above, err := s.storedGroups.Above(tx, known)
+		m := marks{kind: directory.Group, why: store.MembersChanged}
+		for _, groups := range above {
+			m.nums = append(m.nums, slices.DeleteFunc(groups, func(g store.Num) bool { return g <= last })...)
+		}
+		w.marks = append(w.marks, m)
+		return err
+	}
+	if b.kind == directory.Person && s.uses.Owner {
+		return add(directory.Owner, directory.Device)
+	}
+	return nil
+}
+
+// marked returns which objects of a batch have a dirty mark.
+func (s *Settlement) marked(tx store.Reader, b *batch) (map[store.Num]bool, error) {
+	marked := make(map[store.Num]bool, len(b.outcomes))
+	if len(b.outcomes) == 0 {
+		return marked, nil
+	}
+	first, last := b.outcomes[0].num, b.outcomes[len(b.outcomes)-1].num
+	return marked, tx.Dirty(b.kind, first-1, func(n store.Num, _ store.DirtyReason) bool {
+		marked[n] = true
+		return n < last
+	})
+}
+
+// settleParked takes an object off the parked list for which the rules work again. It reports whether there
+// is nothing more to do: the object is parked already for the very same reason.
+func (s *Settlement) settleParked(tx store.Reader, o *outcome, w *pendingWrites) (done bool, err error) {
+	p, ok, err := tx.ParkedObject(o.kind, o.id)
+	if err != nil || !ok || p.Stage != Stage {
+		return false, err
+	}
+	if o.err == nil {
+		w.unparks = append(w.unparks, p.ID)
+		return false, nil
+	}
+	return p.Reason == o.err.Error(), nil
+}
+
+func (s *Settlement) commitOutcome(tx store.Writer, o *outcome) error {
+	if o.err != nil {
+		_, err := tx.Park(store.Parked{
+			Since: s.Run.Time, Reason: o.err.Error(), Class: string(fault.ClassOf(o.err)),
+			Stage: Stage, Kind: o.kind, Object: o.id,
+		})
+		return err
+	}
+	for _, step := range o.steps {
+		if err := s.commitStep(tx, o.num, step); err != nil {
+			return err
+		}
+	}
+	if o.forget {
+		return tx.DeleteRow(o.kind, o.num)
+	}
+	return nil
+}
+
+func (s *Settlement) commitStep(tx store.Writer, n store.Num, step plan.Step) error {
+	if err := tx.PutRecord(n, step.Record); err != nil || step.Action == nil {
+		return err
+	}
+	for _, target := range s.Targets {
+		if err := tx.Enqueue(target, step.Action, s.Run.Time); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package settle
+
+import (
+	"context"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/plan"
+	"dirsyncd/sync/relations"
+)
+
+// outcome is what one object comes to.
+type outcome struct {
+	kind directory.Kind
+	num  store.Num
+	// id and the numbers of the object's handles; none for an object that is not stored.
+	id    string
+	nums  []store.Num
+	steps []plan.Step
+	// err is why the rules failed for the object. Nothing is concluded about it then.
+	err error
+	// forget: the object is gone and need not be kept.
+	forget bool
+	// unprovenRemoval: the steps take records away for which there is no proof.
+	unprovenRemoval bool
+	// deferred: nothing is done about the object in this pass, and its mark stays.
+	deferred bool
+	// groups and licences are those whose lists of people the outcome changes.
+	groups, licences []store.Num
+}
+
+// batch is what one chunk of objects comes to. All of them are of one kind, in order.
+type batch struct {
+	kind     directory.Kind
+	outcomes []outcome
+}
+
+// pass works out every outcome in a fixed order, that of settleOrder, and hands them on in batches. Working
+// out the next batch goes on while the previous one is being stored.
+func (s *Settlement) pass(ctx context.Context, use func(context.Context, *batch) error) error {
+	s.presence = newPresence()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ready := make(chan *batch)
+	worked := make(chan error, 1)
+	go func() {
+		defer close(ready)
+		worked <- s.workOutSafely(ctx, func(b *batch) error {
+			select {
+			case ready <- b:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}()
+	var failed error
+	done := 0
+	for b := range ready {
+		if failed != nil {
+			continue
+		}
+		if failed = use(ctx, b); failed != nil {
+			stop()
+		}
+		done += len(b.outcomes)
+		s.Progress(done, s.amount())
+	}
+	if err := <-worked; failed == nil {
+		return err
+	}
+	return failed
+}
+
+// workOutSafely makes the batches on a goroutine of its own, where nobody else would catch a panic.
+func (s *Settlement) workOutSafely(ctx context.Context, hand func(*batch) error) (err error) {
+	defer fault.Recover("settle", &err)
+	return s.workOut(ctx, hand)
+}
+
+// workOut makes the batches.
+func (s *Settlement) workOut(ctx context.Context, hand func(*batch) error) error {
+	for _, kind := range settleOrder() {
+		set := s.worklist[kind]
+		switch kind {
+		case directory.Group:
+			groups, err := s.groupsToSettle(ctx)
+			if err != nil {
+				return err
+			}
+			set = groups
+		case directory.Licence:
+			set = roaring.Or(set, s.presence.licences)
+		}
+		for chunk := range slices.Chunk(relations.Nums(set), s.Chunk) {
+			b := &batch{kind: kind}
+			err := s.State.View(ctx, func(tx store.Reader) (err error) {
+				b.outcomes, err = s.evaluate(tx, kind, chunk)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if err := hand(b); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// settleOrder is the order in which kinds are settled: a target hears of a customer before it hears of the
+// customer's people, and of people before it hears of the groups and licences that list them.
+func settleOrder() []directory.Kind {
+	return []directory.Kind{directory.Customer, directory.Person, directory.Group, directory.Licence, directory.Device}
+}
+
+// amount is how many objects there are to settle.
+func (s *Settlement) amount() (n int) {
+	for _, set := range s.worklist {
+		n += int(set.GetCardinality())
+	}
+	return n
+}
+
+// groupsToSettle adds to the dirty groups those that contain them, and those that contain somebody who gained
+// or lost a record in this pass.
+func (s *Settlement) groupsToSettle(ctx context.Context) (*roaring.Bitmap, error) {
+	dirty := s.worklist[directory.Group]
+	if !s.uses.Records[directory.Group] {
+		return dirty, nil
+	}
+	set := roaring.Or(dirty, s.presence.groups)
+	for chunk := range slices.Chunk(relations.Nums(dirty), s.Chunk) {
+		err := s.State.View(ctx, func(tx store.Reader) error {
+			above, err := s.groups.Above(tx, chunk)
+			for _, groups := range above {
+				set.Or(relations.Set(groups))
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return set, nil
+}

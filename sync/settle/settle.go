@@ -1,0 +1,163 @@
+// Package settle makes records and actions of the objects that changed. It works out whom to look at (worklist.go),
+// applies the rules to them (pass.go, person.go, lists.go), holds what looks like an accident (preview.go), and stores
+// the rest (commit.go).
+//
+// It goes over the work twice: the first pass only counts, so that the guard sees the whole plan before the first
+// action is stored; the second one, which is the same pure function of the same input, stores. Nothing of a plan needs
+// to fit in memory for that.
+package settle
+
+import (
+	"context"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/plan"
+	"dirsyncd/sync/relations"
+)
+
+// Chunk is how many objects are settled in one transaction, usually.
+const Chunk = 2000
+
+// Stage is the word by which an object is parked for which the rules fail.
+const Stage = "map"
+
+// State is what is stored of the tenant. Nobody else changes it during a settling.
+type State interface {
+	View(ctx context.Context, fn func(store.Reader) error) error
+	Update(ctx context.Context, fn func(store.Writer) error) error
+}
+
+// Stream is a stream that the tenant has, and what it lists.
+type Stream struct {
+	Name  string
+	Kinds []directory.Kind
+}
+
+// Task is a tenant that is to be settled, and by what.
+type Task struct {
+	Partition store.Partition
+	State     State
+	Streams   []Stream
+	Rules     *mapping.Ruleset
+	// SameRules: the stored records were made by these rules. Otherwise everybody is looked at.
+	SameRules bool
+	Guard     plan.Guard
+	Targets   []string
+	Source    mapping.Source
+	Origin    directory.Origin // of the tenant's objects; the id is empty
+	Run       directory.Stamp
+	Chunk     int // how many objects are settled in one transaction
+	// Approve is the hash of the plan that may go ahead, and Held the one that waits, if any.
+	Approve string
+	Held    *store.HeldPlan
+	// Queued hears of every target for which actions were queued.
+	Queued func(target string)
+	// Parked hears of every object that was parked.
+	Parked func(kind directory.Kind, id string, class fault.Class, more ...any)
+	// Progress hears how many objects of all are worked out.
+	Progress func(done, total int)
+}
+
+// Settlement is one settling of a tenant: Prepare, Preview, Apply, Close, in this order.
+type Settlement struct {
+	*Task
+	uses mapping.Uses
+	// worklist is what to look at, by kind and number.
+	worklist [directory.Customer + 1]*roaring.Bitmap
+	// basisUnproven: something by which rules tell people apart is missing without proof: groups or all their members,
+	// licences, managers. Everything that follows waits.
+	basisUnproven bool
+	// deferUnproven leaves those alone whose absence is not proven.
+	deferUnproven bool
+	approved      bool
+	removalsOnly  bool // what was approved
+	// deferredGroups are left alone for now; their marks stay.
+	deferredGroups *roaring.Bitmap
+	// groups remembers groups for the goroutine that works out, storedGroups for the one that stores.
+	groups, storedGroups relations.Groups
+	presence             presence
+}
+
+// Prepare works out whom to look at: what is dirty, everybody whom that touches, and everybody there is when
+// the rules are not those with which the records were made.
+func Prepare(ctx context.Context, t *Task) (*Settlement, error) {
+	s := &Settlement{Task: t, uses: t.Rules.Uses(), deferredGroups: roaring.New()}
+	for kind := range s.worklist {
+		s.worklist[kind] = roaring.New()
+	}
+	err := s.State.View(ctx, func(tx store.Reader) error {
+		if err := s.mustBeComplete(tx); err != nil {
+			return err
+		}
+		if err := s.checkBasis(tx); err != nil || !s.SameRules {
+			return err
+		}
+		return s.addDirty(tx)
+	})
+	if err == nil && !s.SameRules {
+		err = s.addAll(ctx)
+	}
+	return s, err
+}
+
+// Apply is the second pass: it stores what the plan says, and returns the counts of what it has stored. Whose absence
+// is not proven is left alone unless the operator says so, even when nothing would follow now.
+func (s *Settlement) Apply(ctx context.Context) (plan.Counts, error) {
+	s.deferUnproven = !s.approved
+	counts := plan.Counts{}
+	err := s.pass(ctx, func(ctx context.Context, b *batch) error {
+		if err := s.commit(ctx, b); err != nil {
+			return err
+		}
+		for i := range b.outcomes {
+			for _, step := range b.outcomes[i].steps {
+				if step.Action != nil {
+					counts.Add(step.Action.Kind, step.Action.Op)
+				}
+			}
+		}
+		return nil
+	})
+	return counts, err
+}
+
+// Close returns what is to be stored at the end, together with the rules by which everything is settled then: what has
+// no outcome of its own, and what the operator approved. It is nil when that is nothing.
+func (s *Settlement) Close() func(store.Writer) error {
+	groups := roaring.AndNot(s.worklist[directory.Group], s.deferredGroups)
+	if groups.IsEmpty() && !s.approved {
+		return nil
+	}
+	return func(tx store.Writer) error {
+		if err := tx.ClearDirty(directory.Group, relations.Nums(groups)); err != nil || !s.approved {
+			return err
+		}
+		return s.acceptScopes(tx)
+	}
+}
+
+// acceptScopes makes what the operator approved the measure of later reads.
+func (s *Settlement) acceptScopes(tx store.Writer) error {
+	for _, stream := range s.Streams {
+		state, err := tx.Stream(stream.Name)
+		if err != nil {
+			return err
+		}
+		if state.NewScope == "" && !state.Emptied {
+			continue
+		}
+		if state.NewScope != "" {
+			state.Scope, state.NewScope = state.NewScope, ""
+		}
+		state.Emptied = false
+		if err := tx.PutStream(stream.Name, state); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package settle
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/relations"
+)
+
+// mustBeComplete refuses to settle from a store that never held everything: rules that look at groups which have not
+// been read yet would make wrong records.
+func (s *Settlement) mustBeComplete(tx store.Reader) error {
+	for _, stream := range s.Streams {
+		state, err := tx.Stream(stream.Name)
+		if err != nil {
+			return err
+		}
+		if state.Complete.IsZero() {
+			return &fault.Error{Class: fault.Conflict, Op: "settle", Where: stream.Name,
+				Err: fmt.Errorf("%s of %s were never read to the end", stream.Name, s.Partition), Hint: "run `dirsyncd sync` first"}
+		}
+	}
+	return nil
+}
+
+// checkBasis looks for groups, memberships and licences that are gone without proof, and by which rules tell
+// people apart.
+func (s *Settlement) checkBasis(tx store.Reader) error {
+	for _, stream := range s.Streams {
+		state, err := tx.Stream(stream.Name)
+		if err != nil {
+			return err
+		}
+		decides := slices.ContainsFunc(stream.Kinds, s.decidesPeople)
+		s.basisUnproven = s.basisUnproven || state.Emptied || (state.NewScope != "" && decides)
+	}
+	for _, kind := range directory.Kinds() {
+		if s.basisUnproven || !s.decidesPeople(kind) {
+			continue
+		}
+		var marked []store.Num
+		err := tx.Dirty(kind, 0, func(n store.Num, _ store.DirtyReason) bool { marked = append(marked, n); return true })
+		if err != nil {
+			return err
+		}
+		for chunk := range slices.Chunk(marked, Chunk) {
+			rows, err := tx.RowsOf(kind, chunk, nil)
+			if err != nil {
+				return err
+			}
+			s.basisUnproven = s.basisUnproven || slices.ContainsFunc(rows, func(r store.Row) bool { return r.Gone != store.Here && !r.Gone.Proven() })
+		}
+	}
+	return nil
+}
+
+// decidesPeople reports whether objects of a kind decide what people become.
+func (s *Settlement) decidesPeople(kind directory.Kind) bool {
+	return kind == directory.Group || kind == directory.Licence && s.uses.Licences || kind == directory.Person && (s.uses.Manager || s.uses.Owner)
+}
+
+// addAll adds everything there is.
+func (s *Settlement) addAll(ctx context.Context) error {
+	for _, kind := range directory.Kinds() {
+		err := store.EachRow(ctx, s.State.View, kind, func(row store.Row) { s.worklist[kind].Add(uint32(row.Num)) })
+		if err != nil {
+			return err
+		}
+	}
+	return s.State.View(ctx, func(tx store.Reader) error { return s.addMarks(tx, func(directory.Kind, store.Num) {}) })
+}
+
+// addMarks adds what has a dirty mark, and calls others for what people point to and must be looked at for.
+func (s *Settlement) addMarks(tx store.Reader, others func(directory.Kind, store.Num)) error {
+	for _, kind := range directory.Kinds() {
+		err := tx.Dirty(kind, 0, func(n store.Num, why store.DirtyReason) bool {
+			s.worklist[kind].Add(uint32(n))
+			if why&(store.Changed|store.Regrouped) != 0 {
+				others(kind, n)
+			}
+			return true
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addDirty adds the dirty ones and, as far as the rules look at it, those whom they touch: people below a
+// group that changed, people whose manager changed, holders of a licence that changed, devices whose owner did.
+func (s *Settlement) addDirty(tx store.Reader) error {
+	var groups, licences []store.Num
+	err := s.addMarks(tx, func(kind directory.Kind, n store.Num) {
+		switch kind {
+		case directory.Group:
+			groups = append(groups, n)
+		case directory.Licence:
+			licences = append(licences, n)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	people := s.worklist[directory.Person]
+	changed := relations.Nums(people)
+	if s.uses.Manager {
+		if err := addReferrers(tx, directory.Person, changed, directory.Manager, people); err != nil {
+			return err
+		}
+	}
+	if s.uses.Owner {
+		if err := addReferrers(tx, directory.Person, changed, directory.Owner, s.worklist[directory.Device]); err != nil {
+			return err
+		}
+	}
+	if s.uses.Licences {
+		if err := addReferrers(tx, directory.Licence, licences, directory.Holds, people); err != nil {
+			return err
+		}
+	}
+	if !s.uses.Groups {
+		return nil
+	}
+	for chunk := range slices.Chunk(groups, Chunk) {
+		tree, err := relations.Below(tx, chunk)
+		if err != nil {
+			return err
+		}
+		tree.AddEverybody(people)
+	}
+	return nil
+}
+
+// addReferrers adds those who state a link of a type to any of some objects of a kind.
+func addReferrers(tx store.Reader, kind directory.Kind, targets []store.Num, link directory.LinkType, to *roaring.Bitmap) error {
+	for chunk := range slices.Chunk(targets, Chunk) {
+		rows, err := tx.RowsOf(kind, chunk, nil)
+		if err != nil {
+			return err
+		}
+		var handles []store.Num
+		for i := range rows {
+			if rows[i].Num != 0 {
+				handles = append(append(handles, rows[i].Num), rows[i].Handles...)
+			}
+		}
+		if err := relations.Referrers(tx, link, handles, func(_, n store.Num) { to.Add(uint32(n)) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
