@@ -118,7 +118,7 @@ func openFor(tb testing.TB, s *slapdtest.Server, change func(*Config)) *Connecto
 	if issues := cfg.Validate(); len(issues) > 0 {
 		tb.Fatalf("configuration: %v", issues)
 	}
-	c, err := Open(cfg, testEnv())
+	c, err := open(cfg, testEnv())
 	if err != nil {
 		tb.Fatal(err)
 	}

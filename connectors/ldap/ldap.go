@@ -18,10 +18,9 @@ const (
 
 // Factory opens LDAP connectors.
 func Factory() connectors.Factory {
-	return connectors.New("ldap", "people and groups of OpenLDAP, Active Directory and other LDAP servers", Defaults, open)
+	return connectors.New("ldap", "people and groups of OpenLDAP, Active Directory and other LDAP servers", Defaults,
+		func(cfg *Config, env connectors.Env) (connectors.Connector, error) { return open(cfg, env) })
 }
-
-func open(cfg *Config, env connectors.Env) (connectors.Connector, error) { return Open(cfg, env) }
 
 // Connector reads one directory. It keeps no connection open between calls.
 type Connector struct {
@@ -34,8 +33,8 @@ type Connector struct {
 
 var _ connectors.Watcher = (*Connector)(nil)
 
-// Open makes a connector from a configuration that Validate finds nothing wrong with.
-func Open(cfg *Config, env connectors.Env) (*Connector, error) {
+// open makes a connector from a configuration that Validate finds nothing wrong with.
+func open(cfg *Config, env connectors.Env) (*Connector, error) {
 	if len(cfg.Servers) == 0 && !cfg.Domains.set() {
 		return nil, &fault.Error{Class: fault.Configuration, Op: "open ldap", Err: errors.New("no server is named")}
 	}

@@ -57,7 +57,7 @@ func (d *domain) open(tb testing.TB, change func(*Config), base ...string) *Conn
 	if change != nil {
 		change(cfg)
 	}
-	c, err := Open(cfg, testEnv())
+	c, err := open(cfg, testEnv())
 	if err != nil {
 		tb.Fatal(err)
 	}

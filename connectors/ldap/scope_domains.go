@@ -336,7 +336,7 @@ func (c *Connector) view(ctx context.Context, op string, t connectors.Tenant) (*
 	if known, ok := c.forest.views[t.ID]; ok && reflect.DeepEqual(known.cfg, cfg) {
 		return known, nil
 	}
-	own, err := Open(&cfg, c.env)
+	own, err := open(&cfg, c.env)
 	if err != nil {
 		return nil, err
 	}
