@@ -157,19 +157,41 @@ func (s *Scanner) More() bool {
 
 // Name reads a member's name, which is followed by its value.
 func (s *Scanner) Name() string {
-	v := s.Value()
-	name, ok := v.Text()
-	for i := 0; i < len(v); i++ {
-		ok = ok && v[i] >= ' '
+	name, ok := s.plainName()
+	if !ok {
+		v := s.Value()
+		if name, ok = v.Text(); !ok || strings.ContainsFunc(string(v), func(r rune) bool { return r < ' ' }) {
+			s.fail()
+			return ""
+		}
 	}
 	s.space()
-	if !ok || s.at >= len(s.text) || s.text[s.at] != ':' {
+	if s.at >= len(s.text) || s.text[s.at] != ':' {
 		s.fail()
 		return ""
 	}
 	s.at++
 	s.space()
 	return name
+}
+
+// plainName reads a name without escapes, as nearly all are, and false when it is another one: names are too short for
+// the search that suits texts.
+func (s *Scanner) plainName() (string, bool) {
+	if s.at >= len(s.text) || s.text[s.at] != '"' {
+		return "", false
+	}
+	for i := s.at + 1; i < len(s.text); i++ {
+		switch c := s.text[i]; {
+		case c == '"':
+			name := s.text[s.at+1 : i]
+			s.at = i + 1
+			return name, true
+		case c == '\\' || c < ' ':
+			return "", false
+		}
+	}
+	return "", false
 }
 
 // Value reads the value that begins here.
