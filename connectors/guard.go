@@ -83,7 +83,7 @@ func (g guard) Read(ctx context.Context, req Request, emit func(*Page) error) er
 	}
 	err = classified(op, err)
 	var f *fault.Error
-	if errors.As(err, &f) && f.Class == fault.CursorExpired && req.Mode == Full && len(req.Cursor) == 0 && !p.resumable {
+	if errors.As(err, &f) && f.Class == fault.CursorExpired && len(req.Cursor) == 0 && !p.resumable {
 		again := *f
 		again.Class = fault.Transient
 		return &again

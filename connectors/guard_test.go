@@ -16,6 +16,8 @@ type fake struct {
 	found []connectors.Finding
 	err   error // of Check, Tenants and Watch
 	asked int
+	// during is called while Check and Tenants run.
+	during func()
 }
 
 func (f *fake) Describe() connectors.Description {
@@ -24,10 +26,16 @@ func (f *fake) Describe() connectors.Description {
 
 func (f *fake) Check(context.Context) ([]connectors.Finding, error) {
 	f.asked++
+	if f.during != nil {
+		f.during()
+	}
 	return f.found, f.err
 }
 
 func (f *fake) Tenants(context.Context) ([]connectors.Tenant, error) {
+	if f.during != nil {
+		f.during()
+	}
 	return []connectors.Tenant{{}}, f.err
 }
 
@@ -248,7 +256,14 @@ func TestGuardOthers(t *testing.T) {
 	if found, err := w.Check(t.Context()); err != nil || !slices.Equal(found, f.found) {
 		t.Errorf("findings %v, error %v", found, err)
 	}
-	f.asked = 0
+	for _, name := range []string{"Check", "Tenants"} {
+		ctx, end := context.WithCancelCause(t.Context())
+		f.during = func() { end(errWhy) }
+		if err := calls[name](ctx); err != context.Canceled { //nolint:errorlint // unchanged means identical
+			t.Errorf("%s, the context ends meanwhile: %v", name, err)
+		}
+	}
+	f.asked, f.during = 0, nil
 	if _, err := w.Check(ended); err == nil || f.asked > 0 {
 		t.Errorf("Check under a context that has ended: error %v, asked %d times", err, f.asked)
 	}
