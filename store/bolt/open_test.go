@@ -450,66 +450,6 @@ func TestScratchLeavesNothing(t *testing.T) {
 	}
 }
 
-// What a copy takes on the disk follows the partitions that are in it, small ones and such that bbolt keeps in another
-// page's value among them, and it works like any other file.
-func TestScratchIsAsLargeAsItsPartitions(t *testing.T) {
-	s := openStore(t, bolt.Options{NoSync: true})
-	tiny, small := store.Partition{Connection: "hq", Tenant: "tiny"}, store.Partition{Connection: "small"}
-	tenant := store.TenantState{Name: "Contoso"}
-	for i := range 5 {
-		for _, p := range []store.Partition{small, hq, tiny} {
-			err := s.Update(t.Context(), p, func(w store.Writer) error {
-				switch p {
-				case tiny:
-					return w.PutTenant(tenant)
-				case small:
-					if i > 0 {
-						return nil
-					}
-				}
-				return writeBatch(w, i)
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	whole := s.DiskUse(t)
-	for _, test := range []struct {
-		parts []store.Partition
-		most  int64 // of the whole, in per cent
-	}{
-		{nil, 10},
-		{[]store.Partition{tiny}, 10},
-		{[]store.Partition{small, tiny}, 40},
-		{[]store.Partition{small, tiny, hq}, 110},
-	} {
-		opened, err := s.Scratch(t.Context(), test.parts...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		copied := opened.(*bolt.Store)
-		if size := copied.DiskUse(t); size*100 > whole*test.most {
-			t.Errorf("%v: %d bytes of %d", test.parts, size, whole)
-		}
-		for _, p := range test.parts {
-			err := copied.Update(t.Context(), p, func(w store.Writer) error {
-				state, err := w.Tenant()
-				if p == tiny && state.Name != tenant.Name {
-					t.Errorf("tenant %+v, %v", state, err)
-				}
-				return errors.Join(err, writeBatch(w, 7))
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		}
-		if err := errors.Join(copied.Verify(t.Context()), copied.Close()); err != nil {
-			t.Errorf("%v: %v", test.parts, err)
-		}
-	}
-}
-
 // A process that was killed while it copied leaves a part of a copy. The next one that holds the state removes it, and
 // nothing else.
 func TestLeftoversOfKilledCopies(t *testing.T) {

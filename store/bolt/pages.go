@@ -10,9 +10,9 @@ import (
 
 // The pages of a bbolt file, version 2 (go.etcd.io/bbolt/internal/common). bbolt has a check of its own, but it
 // runs in a goroutine that nobody can guard and follows what it reads: a damaged page can end the process.
-// This one reads the file, not the mapping, and believes nothing. extract writes such pages.
+// This one reads the file, not the mapping, and believes nothing.
 //
-// They may be other ones in another version of bbolt: boltVersion is the one whose files were looked at.
+// The pages may be other ones in another version of bbolt: boltVersion is the one whose files were looked at.
 const (
 	boltVersion = "v1.5.0"
 
@@ -21,7 +21,6 @@ const (
 	bucketSize  = 16 // root8 sequence8, and the page itself when root is zero
 	branchPage  = 0x01
 	leafPage    = 0x02
-	metaFlag    = 0x04
 	freePage    = 0x10
 	bucketFlag  = 0x01
 	manyFree    = 0xFFFF // the true count follows the header
@@ -76,21 +75,21 @@ func (c *pageCheck) use(first, count uint64) error {
 
 // read returns a page with its overflow, and marks it as used.
 func (c *pageCheck) read(id uint64) ([]byte, error) {
+	var head [pageHeader]byte
 	if id >= c.h.high {
 		return nil, errors.New("beyond the end")
 	}
-	page := make([]byte, c.h.pageSize)
-	if _, err := c.f.ReadAt(page, int64(id)*c.h.pageSize); err != nil {
+	if _, err := c.f.ReadAt(head[:], int64(id)*c.h.pageSize); err != nil {
 		return nil, err
 	}
-	if binary.NativeEndian.Uint64(page) != id {
+	if binary.NativeEndian.Uint64(head[:]) != id {
 		return nil, errors.New("it says that it is another page")
 	}
-	count := 1 + uint64(binary.NativeEndian.Uint32(page[12:]))
-	if err := c.use(id, count); err != nil || count == 1 {
-		return page, err
+	count := 1 + uint64(binary.NativeEndian.Uint32(head[12:]))
+	if err := c.use(id, count); err != nil {
+		return nil, err
 	}
-	page = make([]byte, int64(count)*c.h.pageSize)
+	page := make([]byte, int64(count)*c.h.pageSize)
 	_, err := c.f.ReadAt(page, int64(id)*c.h.pageSize)
 	return page, err
 }

@@ -17,8 +17,8 @@ import (
 )
 
 // Scratch implements store.Store. The copy is beside the state file, on a disk that is known to hold a file of
-// this size, or among the temporary files when that folder takes none; it has holes where the partitions are that are
-// not in it. Its name is removed at once, so that it goes away however the process ends.
+// this size, or among the temporary files when that folder takes none. Its name is removed at once, so that
+// it goes away however the process ends.
 func (s *Store) Scratch(ctx context.Context, parts ...store.Partition) (store.Store, error) {
 	keys := make([][]byte, len(parts))
 	for i, p := range parts {
@@ -29,7 +29,8 @@ func (s *Store) Scratch(ctx context.Context, parts ...store.Partition) (store.St
 	}
 	slices.SortFunc(keys, bytes.Compare)
 	keys = slices.CompactFunc(keys, bytes.Equal)
-	name, err := s.copy(ctx, func(f *os.File, btx *bbolt.Tx) error { return extract(f, s.file, btx, keys) })
+	// Page by page is several times as fast as key by key: that is worth it where everything is wanted.
+	name, whole, err := s.copy(ctx, func(btx *bbolt.Tx) bool { return holdsOnly(btx, keys) })
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +39,15 @@ func (s *Store) Scratch(ctx context.Context, parts ...store.Partition) (store.St
 	if err != nil {
 		return nil, err
 	}
-	err = copied.transact(ctx, true, "copy state", func(btx *bbolt.Tx) (bool, error) { return true, indexWaiting(btx) })
+	if whole {
+		return copied, nil
+	}
+	err = s.transact(ctx, false, "copy state", func(from *bbolt.Tx) (bool, error) {
+		if err := copyPartitions(ctx, copied.db, from, keys); err != nil {
+			return false, classify("copy state", s.path, err)
+		}
+		return false, nil
+	})
 	if err != nil {
 		_ = copied.Close()
 		return nil, err
@@ -49,7 +58,7 @@ func (s *Store) Scratch(ctx context.Context, parts ...store.Partition) (store.St
 // Snapshot implements store.Snapshotter. What it returns is a file, in the form that Open takes. It has no name and goes
 // away when it is closed.
 func (s *Store) Snapshot(ctx context.Context) (io.ReadCloser, error) {
-	name, err := s.copy(ctx, writeAll)
+	name, _, err := s.copy(ctx, func(*bbolt.Tx) bool { return true })
 	if err != nil {
 		return nil, err
 	}
@@ -61,32 +70,40 @@ func (s *Store) Snapshot(ctx context.Context) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// copy makes a new file, writes into it what a read transaction sees, and returns its name.
-func (s *Store) copy(ctx context.Context, write func(*os.File, *bbolt.Tx) error) (name string, err error) {
+// holdsOnly reports whether a file has no other partitions than those of sorted names.
+func holdsOnly(btx *bbolt.Tx, keys [][]byte) bool {
+	for name := range partitionNames(btx) {
+		if _, named := slices.BinarySearchFunc(keys, name, bytes.Compare); !named {
+			return false
+		}
+	}
+	return true
+}
+
+// copy makes a new file, writes the state into it if it is to, and returns its name.
+func (s *Store) copy(ctx context.Context, whole func(*bbolt.Tx) bool) (name string, done bool, err error) {
 	f, err := createScratch(s.path)
 	if err != nil {
-		return "", classify("copy state", s.path, err)
+		return "", false, classify("copy state", s.path, err)
 	}
 	err = s.transact(ctx, false, "copy state", func(btx *bbolt.Tx) (bool, error) {
-		if err := write(f, btx); err != nil {
+		if done = whole(btx); !done {
+			return false, nil
+		}
+		w := bufio.NewWriterSize(f, 1<<20)
+		if _, err := btx.WriteTo(w); err != nil {
+			return false, classify("copy state", f.Name(), err)
+		}
+		if err := w.Flush(); err != nil {
 			return false, classify("copy state", f.Name(), err)
 		}
 		return false, nil
 	})
 	if err := errors.Join(err, f.Close()); err != nil {
 		_ = os.Remove(f.Name())
-		return "", err
+		return "", false, err
 	}
-	return f.Name(), nil
-}
-
-// writeAll writes the whole file.
-func writeAll(f *os.File, btx *bbolt.Tx) error {
-	w := bufio.NewWriterSize(f, 1<<20)
-	if _, err := btx.WriteTo(w); err != nil {
-		return err
-	}
-	return w.Flush()
+	return f.Name(), done, nil
 }
 
 // scratchMark is in the names of copies, between the state file's name and a number.

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,4 +114,24 @@ func TestTenantQueueAndWaits(t *testing.T) {
 		done()
 		connectors.Waits(ctx)
 	})
+}
+
+// TestRunTellsOfItsWaits: a run that waits before it tries a stream again gives its place to others at once.
+func TestRunTellsOfItsWaits(t *testing.T) {
+	r := newRig(t)
+	for i := range 12 {
+		r.add(fmt.Sprintf("%02d", i), "P")
+	}
+	told, slept := 0, 0
+	r.engine.opts.Sleep = func(ctx context.Context, _ time.Duration) error {
+		if slept++; told != slept {
+			t.Errorf("wait number %d came before it was told", slept)
+		}
+		return ctx.Err()
+	}
+	r.conn.Source = &brokenOnce{world: r.world}
+	r.engine.Run(connectors.WithWaits(t.Context(), func() { told++ }), r.conn, connectors.Tenant{}, Job{})
+	if slept != 1 {
+		t.Errorf("%d waits", slept)
+	}
 }

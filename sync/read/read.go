@@ -112,6 +112,7 @@ func readStream(ctx context.Context, t *Task, found *Result, s connectors.Stream
 				return 0, err
 			}
 			t.Log.Warn("source failed, trying again", "stream", s.Name, "class", class, "err", err, "wait", wait.Round(time.Millisecond))
+			connectors.Waits(ctx)
 			if err := t.Sleep(ctx, wait); err != nil {
 				return 0, err
 			}

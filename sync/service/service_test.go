@@ -122,6 +122,9 @@ func TestService(t *testing.T) {
 	if err != nil || len(result.Runs) != 2 || result.Runs[0].Outcome != api.Clean || result.Delivered[0].Delivered != 2 || events(t) != 2 {
 		t.Fatalf("sync: %+v, %v", result, err)
 	}
+	if len(steps) == 0 || steps[0].Stage != "read" {
+		t.Errorf("progress: %+v", steps)
+	}
 	st, err := s.Status(ctx)
 	if err != nil || st.Daemon || st.Version != "1.2.3" || len(st.Connections) != 2 || st.Connections[0].Tenants[0].Records["user"] != 1 {
 		t.Errorf("status: %+v, %v", st, err)
