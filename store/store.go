@@ -104,10 +104,10 @@ type Row struct {
 // GoneCause says how we know that an object is no longer at its source.
 type GoneCause uint8
 
-// The causes. Only Told and Absent are proof; the others wait for the operator's approval.
+// The causes. Only NamedRemoved and Absent are proof; the others wait for the operator's approval.
 const (
 	Here         GoneCause = iota
-	Told                   // the source named it as removed
+	NamedRemoved           // the source named it as removed
 	Absent                 // a proven full read of the same scope did not list it
 	OutOfScope             // a full read of another scope did not list it
 	EmptyListing           // a full read listed nothing where there had been something
@@ -118,7 +118,7 @@ func (g GoneCause) String() string {
 	switch g {
 	case Here:
 		return "present"
-	case Told:
+	case NamedRemoved:
 		return "removed at the source"
 	case Absent:
 		return "no longer listed by the source"
@@ -132,7 +132,7 @@ func (g GoneCause) String() string {
 }
 
 // Proven reports whether the cause is proof that the object is gone.
-func (g GoneCause) Proven() bool { return g == Told || g == Absent }
+func (g GoneCause) Proven() bool { return g == NamedRemoved || g == Absent }
 
 // Reader reads one partition. What its methods return belongs to the caller and outlives the transaction,
 // except where a method says otherwise, and the bytes that are handed to a callback, which are valid during the
@@ -148,10 +148,8 @@ func (g GoneCause) Proven() bool { return g == Told || g == Absent }
 type Reader interface {
 	// Lookup appends the numbers of handles to nums, zero for a handle that was never seen.
 	Lookup(handles []string, nums []Num) ([]Num, error)
-	// Owner returns the number of the object that has the handle: itself when it is an object's own number
-	// and no object claims it. Whether that object exists is another question.
-	Owner(handle Num) (Num, error)
-	// Owners appends the owners of handles to owners (see Owner), in the order of the handles.
+	// Owners appends to owners the numbers of the objects that have handles, in the order of the handles. A handle that no
+	// object claims has itself: it may be an object's own number. Whether that object exists is another question.
 	Owners(handles, owners []Num) ([]Num, error)
 
 	// Row returns an object as stored. Row.Data and Row.Handles are valid until the transaction ends.
@@ -173,13 +171,9 @@ type Reader interface {
 	// MemberDigest returns what SetMemberDigest stored, or the zero value when a member was added or removed
 	// since.
 	MemberDigest(group Num) (MemberDigest, error)
-	// GroupsOf iterates over the groups that have a handle among their direct members, in ascending order.
-	GroupsOf(handle Num, fn func(group Num) bool) error
-	// GroupsWith iterates over the groups that have any of some handles among their direct members, in ascending order of
+	// GroupsOf iterates over the groups that have any of some handles among their direct members, in ascending order of
 	// the handles and then of the groups, each pair once.
-	GroupsWith(handles []Num, fn func(handle, group Num) bool) error
-	// Referrers iterates over the objects that state a link of a type to a handle, in ascending order.
-	Referrers(link directory.LinkType, handle Num, fn func(object Num) bool) error
+	GroupsOf(handles []Num, fn func(handle, group Num) bool) error
 	// ReferrersOf iterates over the objects that state a link of a type to any of some handles, in ascending order of the
 	// handles and then of the objects, each pair once.
 	ReferrersOf(link directory.LinkType, handles []Num, fn func(handle, object Num) bool) error

@@ -257,7 +257,7 @@ func BenchmarkGroupsOf(b *testing.B) {
 		w.time(func() {
 			for b.Loop() && err == nil {
 				for _, n := range nums {
-					err = r.GroupsOf(n, func(store.Num) bool { return true })
+					err = r.GroupsOf([]store.Num{n}, func(_, _ store.Num) bool { return true })
 				}
 			}
 		})
@@ -305,7 +305,7 @@ func BenchmarkBatches(b *testing.B) {
 		},
 		"owner by owner": func(r store.Reader, i, j int) (err error) {
 			for ; i < j && err == nil; i++ {
-				_, err = r.Owner(handles[i])
+				_, err = r.Owners(handles[i:i+1], nil)
 			}
 			return err
 		},

@@ -63,14 +63,9 @@ func (t *tx) MembersOf(groups []store.Num, fn func(group, handle store.Num) bool
 	return nil
 }
 
-// GroupsWith implements store.Reader.
-func (t *tx) GroupsWith(handles []store.Num, fn func(handle, group store.Num) bool) error {
-	return t.pairsOfMany(memberOf, 0, handles, fn)
-}
-
 // GroupsOf implements store.Reader.
-func (t *tx) GroupsOf(handle store.Num, fn func(group store.Num) bool) error {
-	return t.pairsOf(memberOf, 0, handle, fn)
+func (t *tx) GroupsOf(handles []store.Num, fn func(handle, group store.Num) bool) error {
+	return t.pairsOfMany(memberOf, 0, handles, fn)
 }
 
 // AddMembers implements store.Writer. What it appends to added is in ascending order.

@@ -10,15 +10,6 @@ import (
 // entries have the same one. The last to claim it has it; the others are contestants, of whom one gets it
 // when the owner gives it up.
 
-// Owner implements store.Reader.
-func (t *tx) Owner(handle store.Num) (store.Num, error) {
-	n, err := t.claimant(handle)
-	if n == 0 {
-		n = handle
-	}
-	return n, err
-}
-
 // claimant returns the object that claims a handle, zero if none does.
 func (t *tx) claimant(handle store.Num) (store.Num, error) {
 	value, ok := t.get(owner, t.numKey(handle))

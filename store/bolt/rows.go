@@ -275,11 +275,6 @@ func (t *tx) sharedState(kind directory.Kind, n store.Num) (state, error) {
 	return all, nil
 }
 
-// Referrers implements store.Reader.
-func (t *tx) Referrers(l directory.LinkType, handle store.Num, fn func(object store.Num) bool) error {
-	return t.pairsOf(referrers, uint8(l), handle, fn)
-}
-
 // ReferrersOf implements store.Reader.
 func (t *tx) ReferrersOf(l directory.LinkType, handles []store.Num, fn func(handle, object store.Num) bool) error {
 	return t.pairsOfMany(referrers, uint8(l), handles, fn)

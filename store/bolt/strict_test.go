@@ -46,12 +46,12 @@ func TestStrictTells(t *testing.T) {
 			run: func(t *testing.T, s store.Store) error {
 				return s.View(t.Context(), hq, func(r store.Reader) error {
 					return r.Rows(directory.Person, 0, func(row store.Row) bool {
-						_, err := r.Owner(row.Num)
+						_, err := r.Owners([]store.Num{row.Num}, nil)
 						return err == nil
 					})
 				})
 			},
-			want: []string{"Owner is called by a callback, at bolt/strict_test.go"},
+			want: []string{"Owners is called by a callback, at bolt/strict_test.go"},
 		},
 		"a write within a read": {
 			run: func(t *testing.T, s store.Store) error {

@@ -107,7 +107,7 @@ func batches(e *env) {
 	e.view(func(r store.Reader) error {
 		calls := 0
 		count := func(a, b store.Num) bool { calls++; return false }
-		must(0, r.GroupsWith(c.nums, count))
+		must(0, r.GroupsOf(c.nums, count))
 		must(0, r.MembersOf(c.groups, count))
 		must(0, r.ReferrersOf(directory.Manager, c.nums, count))
 		must(0, r.RecordsOf([]directory.RecordKind{directory.UserRecord}, c.nums, func(store.Num, directory.Record) bool { calls++; return false }))
@@ -144,7 +144,7 @@ func (c *crowd) compare(e *env, r store.Reader, list []store.Num) {
 		owners = append(owners, owner)
 	}
 	e.equal("owners", must(r.Owners(list, []store.Num{7})), owners)
-	e.equal("groups", pairs(func(fn func(a, b store.Num) bool) error { return r.GroupsWith(list, fn) }),
+	e.equal("groups", pairs(func(fn func(a, b store.Num) bool) error { return r.GroupsOf(list, fn) }),
 		wantPairs(list, func(n store.Num) []store.Num { return c.in[n] }))
 	e.equal("members", pairs(func(fn func(a, b store.Num) bool) error { return r.MembersOf(list, fn) }),
 		wantPairs(list, func(n store.Num) []store.Num { return c.members[n] }))

@@ -53,7 +53,7 @@ func members(e *env) {
 		calls := 0
 		err := r.Members(g, func(store.Num) bool { calls++; return false })
 		e.equal("calls until false", must(calls, err), 1)
-		err = r.GroupsOf(h, func(store.Num) bool { calls++; return false })
+		err = r.GroupsOf([]store.Num{h}, func(_, _ store.Num) bool { calls++; return false })
 		e.equal("calls until false", must(calls, err), 2)
 		return nil
 	})

@@ -228,7 +228,7 @@ func (m *model) compareHandle(e *env, r store.Reader, h store.Num) {
 	if owner == 0 {
 		owner = h
 	}
-	e.equal("owner", must(r.Owner(h)), owner)
+	e.equal("owner", ownerOf(r, h), owner)
 	var groups, referrers []store.Num
 	for pair, in := range m.members {
 		if in && pair[1] == h {

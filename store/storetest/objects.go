@@ -132,7 +132,7 @@ func rowOrder(e *env) {
 
 func goneRows(e *env) {
 	o := person("1", []string{"uid:a"})
-	causes := []store.GoneCause{store.Told, store.Absent, store.Here, store.OutOfScope, store.EmptyListing, store.Here}
+	causes := []store.GoneCause{store.NamedRemoved, store.Absent, store.Here, store.OutOfScope, store.EmptyListing, store.Here}
 	for _, cause := range causes {
 		e.both(func(w store.Writer) error {
 			_, err := w.PutRow(o, cause)
@@ -164,14 +164,14 @@ func goneRows(e *env) {
 		})
 	}
 	e.both(func(w store.Writer) error {
-		must(w.PutRow(o, store.Told))
+		must(w.PutRow(o, store.NamedRemoved))
 		return w.DeleteRow(directory.Person, number(w, directory.IDHandle("1")))
 	}, func(r store.Reader) { e.equal("count", must(r.Count(directory.Person)), 0) })
 }
 
 func (e *env) owner(r store.Reader, handle, id string) {
 	e.Helper()
-	e.equal("owner of "+handle, must(r.Owner(number(r, handle))), number(r, directory.IDHandle(id)))
+	e.equal("owner of "+handle, ownerOf(r, number(r, handle)), number(r, directory.IDHandle(id)))
 }
 
 func handles(e *env) {
@@ -185,7 +185,7 @@ func handles(e *env) {
 	}
 	free := func(r store.Reader, handle string) {
 		n := number(r, handle)
-		e.equal("owner of "+handle, must(r.Owner(n)), n)
+		e.equal("owner of "+handle, ownerOf(r, n), n)
 	}
 	e.both(put(person("1", []string{"uid:a", "dn:a"})), func(r store.Reader) {
 		e.owner(r, "uid:a", "1")
@@ -249,7 +249,7 @@ func referrers(e *env) {
 	e.view(func(r store.Reader) error {
 		e.equal("devices", referrersOf(r, directory.Owner, number(r, "uid:other")), []store.Num{number(r, "id:d")})
 		calls := 0
-		err := r.Referrers(directory.Manager, number(r, "uid:other"), func(store.Num) bool { calls++; return false })
+		err := r.ReferrersOf(directory.Manager, []store.Num{number(r, "uid:other")}, func(_, _ store.Num) bool { calls++; return false })
 		e.equal("calls until false", must(calls, err), 1)
 		return nil
 	})
@@ -267,7 +267,7 @@ func deleteRow(e *env) {
 		e.equal("count", must(r.Count(directory.Person)), 0)
 		e.equal("number", number(r, directory.IDHandle("1")), n)
 		h := number(r, "uid:a")
-		e.equal("owner", must(r.Owner(h)), h)
+		e.equal("owner", ownerOf(r, h), h)
 		e.equal("referrers", len(referrersOf(r, directory.Manager, number(r, "uid:b"))), 0)
 	})
 	e.both(func(w store.Writer) error {
@@ -284,7 +284,7 @@ func twoKinds(e *env) {
 		return func(r store.Reader) {
 			n, boss := number(r, "id:1"), number(r, "boss")
 			e.owner(r, "shared", "1")
-			e.equal("the device's own handle is claimed", must(r.Owner(number(r, "device"))) == n, device)
+			e.equal("the device's own handle is claimed", ownerOf(r, number(r, "device")) == n, device)
 			e.equal("manager of", referrersOf(r, directory.Manager, boss), []store.Num{n})
 			e.equal("owner of", len(referrersOf(r, directory.Owner, boss)) == 1, device)
 		}
@@ -303,7 +303,7 @@ func misuse(e *env) {
 	calls := map[string]func(store.Writer) error{
 		"kind 0":           func(w store.Writer) error { _, err := w.PutRow(o, store.Here); return err },
 		"unknown kind":     func(w store.Writer) error { return w.MarkDirty(200, 1, store.Changed) },
-		"gone nobody":      func(w store.Writer) error { return w.SetGone(directory.Device, 1, store.Told) },
+		"gone nobody":      func(w store.Writer) error { return w.SetGone(directory.Device, 1, store.NamedRemoved) },
 		"unknown cause":    func(w store.Writer) error { return w.SetGone(directory.Person, 1, 99) },
 		"unknown record":   func(w store.Writer) error { return w.PutRecord(1, &directory.Record{}) },
 		"no stream":        func(w store.Writer) error { return w.PutStream("", store.StreamState{}) },

@@ -184,11 +184,19 @@ func membersOf(r store.Reader, group store.Num) []store.Num {
 }
 
 func groupsOf(r store.Reader, handle store.Num) []store.Num {
-	return collect(func(fn func(store.Num) bool) error { return r.GroupsOf(handle, fn) })
+	return collect(func(fn func(store.Num) bool) error {
+		return r.GroupsOf([]store.Num{handle}, func(_, group store.Num) bool { return fn(group) })
+	})
+}
+
+func ownerOf(r store.Reader, handle store.Num) store.Num {
+	return must(r.Owners([]store.Num{handle}, nil))[0]
 }
 
 func referrersOf(r store.Reader, link directory.LinkType, handle store.Num) []store.Num {
-	return collect(func(fn func(store.Num) bool) error { return r.Referrers(link, handle, fn) })
+	return collect(func(fn func(store.Num) bool) error {
+		return r.ReferrersOf(link, []store.Num{handle}, func(_, object store.Num) bool { return fn(object) })
+	})
 }
 
 func rowNums(r store.Reader, kind directory.Kind, after store.Num) []store.Num {

@@ -29,11 +29,6 @@ func (r *strictReader) Lookup(handles []string, nums []store.Num) ([]store.Num, 
 	return r.r.Lookup(handles, nums)
 }
 
-func (r *strictReader) Owner(handle store.Num) (store.Num, error) {
-	r.call("Owner")
-	return r.r.Owner(handle)
-}
-
 func (r *strictReader) Owners(handles, owners []store.Num) ([]store.Num, error) {
 	r.call("Owners")
 	return r.r.Owners(handles, owners)
@@ -84,19 +79,9 @@ func (r *strictReader) MemberDigest(group store.Num) (store.MemberDigest, error)
 	return r.r.MemberDigest(group)
 }
 
-func (r *strictReader) GroupsOf(handle store.Num, fn func(group store.Num) bool) error {
+func (r *strictReader) GroupsOf(handles []store.Num, fn func(handle, group store.Num) bool) error {
 	defer r.iterate("GroupsOf")()
-	return r.r.GroupsOf(handle, fn)
-}
-
-func (r *strictReader) GroupsWith(handles []store.Num, fn func(handle, group store.Num) bool) error {
-	defer r.iterate("GroupsWith")()
-	return r.r.GroupsWith(handles, fn)
-}
-
-func (r *strictReader) Referrers(link directory.LinkType, handle store.Num, fn func(object store.Num) bool) error {
-	defer r.iterate("Referrers")()
-	return r.r.Referrers(link, handle, fn)
+	return r.r.GroupsOf(handles, fn)
 }
 
 func (r *strictReader) ReferrersOf(link directory.LinkType, handles []store.Num, fn func(handle, object store.Num) bool) error {

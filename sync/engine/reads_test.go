@@ -88,11 +88,6 @@ func (c countedReader) Lookup(handles []string, nums []store.Num) ([]store.Num, 
 	return c.Reader.Lookup(handles, nums)
 }
 
-func (c countedReader) Owner(h store.Num) (store.Num, error) {
-	c.asked.note("Owner")
-	return c.Reader.Owner(h)
-}
-
 func (c countedReader) Row(kind directory.Kind, n store.Num) (store.Row, bool, error) {
 	c.asked.note("Row")
 	return c.Reader.Row(kind, n)
@@ -111,16 +106,6 @@ func (c countedReader) Members(group store.Num, fn func(store.Num) bool) error {
 func (c countedReader) MemberDigest(group store.Num) (store.MemberDigest, error) {
 	c.asked.note("MemberDigest")
 	return c.Reader.MemberDigest(group)
-}
-
-func (c countedReader) GroupsOf(handle store.Num, fn func(store.Num) bool) error {
-	c.asked.note("GroupsOf")
-	return c.Reader.GroupsOf(handle, fn)
-}
-
-func (c countedReader) Referrers(link directory.LinkType, handle store.Num, fn func(store.Num) bool) error {
-	c.asked.note("Referrers")
-	return c.Reader.Referrers(link, handle, fn)
 }
 
 func (c countedReader) Dirty(kind directory.Kind, after store.Num, fn func(store.Num, store.DirtyReason) bool) error {
@@ -153,9 +138,9 @@ func (c countedReader) MembersOf(groups []store.Num, fn func(group, handle store
 	return c.Reader.MembersOf(groups, fn)
 }
 
-func (c countedReader) GroupsWith(handles []store.Num, fn func(handle, group store.Num) bool) error {
-	c.asked.note("GroupsWith")
-	return c.Reader.GroupsWith(handles, fn)
+func (c countedReader) GroupsOf(handles []store.Num, fn func(handle, group store.Num) bool) error {
+	c.asked.note("GroupsOf")
+	return c.Reader.GroupsOf(handles, fn)
 }
 
 func (c countedReader) ReferrersOf(link directory.LinkType, handles []store.Num, fn func(handle, object store.Num) bool) error {

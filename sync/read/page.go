@@ -141,7 +141,7 @@ func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.Stream
 		return nil, err
 	}
 	for _, g := range d.gone {
-		if err := markGone(tx, l.Marks, g.kind, g.num, store.Told); err != nil {
+		if err := markGone(tx, l.Marks, g.kind, g.num, store.NamedRemoved); err != nil {
 			return nil, err
 		}
 	}

@@ -49,7 +49,7 @@ func (h holders) of(handle store.Num) holders {
 // naming lists for each object the groups that have it among their members, by any of its handles.
 func naming(tx store.Reader, objects []Object) ([][]store.Num, error) {
 	groups, by := make([][]store.Num, len(objects)), holdersOf(objects)
-	err := tx.GroupsWith(by.handles(), func(handle, group store.Num) bool {
+	err := tx.GroupsOf(by.handles(), func(handle, group store.Num) bool {
 		for _, h := range by.of(handle) {
 			groups[h.object] = append(groups[h.object], group)
 		}

@@ -126,7 +126,7 @@ func (m Marker) users(tx store.Writer, handles []string) error {
 		}
 	}
 	var groups []store.Num
-	if err := tx.GroupsWith(nums, func(_, g store.Num) bool { groups = append(groups, g); return true }); err != nil {
+	if err := tx.GroupsOf(nums, func(_, g store.Num) bool { groups = append(groups, g); return true }); err != nil {
 		return err
 	}
 	return m.Stored(tx, directory.Group, groups, store.MembersChanged)

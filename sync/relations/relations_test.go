@@ -96,8 +96,8 @@ func fillTown(t *town, tx store.Writer) {
 	t.put(tx, directory.Person, "bob", store.Here, link(directory.Manager, "eve"), link(directory.Manager, "ann"), link(directory.Manager, "cid"))
 	t.put(tx, directory.Person, "cid", store.Here, link(directory.MemberOf, "outer"))
 	t.put(tx, directory.Person, "dot", store.Here)
-	t.put(tx, directory.Person, "eve", store.Told)
-	t.put(tx, directory.Licence, "e5", store.Told)
+	t.put(tx, directory.Person, "eve", store.NamedRemoved)
+	t.put(tx, directory.Licence, "e5", store.NamedRemoved)
 	for _, g := range []string{"inner", "outer"} {
 		t.put(tx, directory.Group, g, store.Here)
 	}

@@ -1,5 +1,5 @@
 // Package settle makes records and actions of the objects that changed. It works out whom to look at (worklist.go),
-// applies the rules to them (pass.go, person.go, lists.go), holds what looks like an accident (preview.go), and stores
+// applies the rules to them (pass.go, evaluate.go, lists.go), holds what looks like an accident (preview.go), and stores
 // the rest (commit.go).
 //
 // It goes over the work twice: the first pass only counts, so that the guard sees the whole plan before the first
