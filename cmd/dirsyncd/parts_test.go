@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -32,6 +33,19 @@ targets:
 					t.Errorf("%s, %s: %s: Validate tells it, with a hint; the tag strict:\"required\" tells it again", c.Name, target.Name, p)
 				}
 			}
+		}
+	}
+}
+
+// TestConnectorsHaveArrows: no connector is without the rule that keeps it from importing others.
+func TestConnectorsHaveArrows(t *testing.T) {
+	rules, err := os.ReadFile("../../.golangci.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range connectorRegistry() {
+		if !strings.Contains(string(rules), `files: ["**/connectors/`+c.Name+`/**"]`) {
+			t.Errorf(".golangci.yml has no rule for connectors/%s", c.Name)
 		}
 	}
 }
