@@ -8,14 +8,17 @@ package connectors
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
 )
 
 // Connector reads one configured source (a connection). Its methods may be called concurrently for different
 // tenants, never for the same stream of the same tenant. Every error is a *fault.Error, except that an error
-// from emit and the end of the context come back unchanged; no error holds a secret.
+// from emit and the end of the context (ctx.Err()) come back unchanged; no error holds a secret. What of this is the
+// same for every source is seen to by Guard, which New puts around each: an implementation need not.
 type Connector interface {
 	// Describe says what the connector can read. It does no I/O and always returns the same.
 	Describe() Description
@@ -193,4 +196,14 @@ type Finding struct {
 	OK      bool   `json:"ok"`
 	Detail  string `json:"detail,omitempty"` // what was found
 	Hint    string `json:"hint,omitempty"`   // what to do when it is not OK
+}
+
+// Failed is the finding that an error is.
+func Failed(subject string, err error) Finding {
+	detail := err.Error()
+	var f *fault.Error
+	if errors.As(err, &f) && f.Err != nil {
+		detail = f.Err.Error()
+	}
+	return Finding{Subject: subject, Detail: detail, Hint: fault.Hint(err)}
 }

@@ -75,12 +75,18 @@ func Waits(ctx context.Context) {
 	}
 }
 
-// New makes a factory whose functions know the connector's configuration type C.
+// New makes a factory whose functions know the connector's configuration type C. What it opens is guarded.
 func New[C any](name, summary string, defaults func() *C, open func(*C, Env) (Connector, error)) Factory {
 	return Factory{
 		Name: name, Summary: summary,
 		NewConfig: func() any { return defaults() },
-		Open:      func(cfg any, env Env) (Connector, error) { return open(cfg.(*C), env) },
+		Open: func(cfg any, env Env) (Connector, error) {
+			c, err := open(cfg.(*C), env)
+			if err != nil {
+				return nil, err
+			}
+			return Guard(c), nil
+		},
 	}
 }
 

@@ -25,7 +25,7 @@ func BenchmarkLDAP(b *testing.B) {
 	cfg.Servers = []string{s.URL}
 	cfg.Bind = ldap.BindConfig{User: s.ReplicatorDN, Password: settings.NewSecret(slapdtest.ReplicatorPassword)}
 	cfg.Base = ldap.Names{s.Suffix}
-	source, err := ldap.Open(cfg, connectors.Env{Connection: "hq", Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	source, err := ldap.Factory().Open(cfg, connectors.Env{Connection: "hq", Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		b.Fatal(err)
 	}

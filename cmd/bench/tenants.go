@@ -101,7 +101,7 @@ func (p *partner) start(o options) (err error) {
 	cfg.Subscriptions = false
 	cfg.CAFile, cfg.Timeout = settings.Path(ca), settings.Duration(tenantTimeout)
 	now := func() time.Time { return time.Now().Add(time.Duration(p.clock.Load())) }
-	source, err := csp.Open(cfg, connectors.Env{Connection: "customers", Log: slog.New(slog.DiscardHandler), Now: now})
+	source, err := csp.Factory().Open(cfg, connectors.Env{Connection: "customers", Log: slog.New(slog.DiscardHandler), Now: now})
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/api/apitest"
 )
 
@@ -77,11 +79,18 @@ func TestRefusedReloadIsSaid(t *testing.T) {
 // TestEveryField pins what --json prints, byte for byte: scripts read it.
 func TestEveryField(t *testing.T) {
 	var got strings.Builder
-	for _, args := range []string{
+	all := []string{
 		"status", "sync", "plan", "approve h", "discard h", "runs", "why user ada", "parked list", "parked replay --all", "parked drop --all --yes",
-	} {
+	}
+	if n := reflect.TypeFor[api.Operations]().NumMethod(); len(all) < n-1 {
+		t.Errorf("%d commands; api.Operations has %d methods, and all but Backup are asked here", len(all), n)
+	}
+	for _, args := range all {
 		c := newCommandLine(t, apitest.EveryField())
 		c.run(strings.Fields(args + " --json")...)
+		if c.stdout.Len() == 0 {
+			t.Errorf("%s: no answer: %s", args, c.stderr.String())
+		}
 		got.WriteString("$ dirsyncd " + args + " --json\n" + c.stdout.String())
 	}
 	golden(t, "every-field.json", got.String())

@@ -12,6 +12,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/fault"
 )
 
@@ -19,7 +20,7 @@ import (
 type api struct {
 	root   *url.URL
 	http   *http.Client
-	tokens *tokens
+	tokens *tokens.Cache
 }
 
 // apiOptions say how a service is reached.
@@ -29,7 +30,7 @@ type apiOptions struct {
 	pace    rest.Pace
 	env     connectors.Env
 	tune    tuning
-	tokens  *tokens
+	tokens  *tokens.Cache
 	explain func(*rest.Answer) *fault.Error
 	name    func(*http.Request) string
 }
@@ -60,14 +61,14 @@ func (a *api) resolve(op, text, prefix string) (*url.URL, error) {
 // get fetches a document. A token that is refused is replaced once.
 func (a *api) get(ctx context.Context, op string, u *url.URL, header http.Header, into any) error {
 	for again := false; ; again = true {
-		token, err := a.tokens.get(ctx)
+		token, err := a.tokens.Get(ctx, "")
 		if err != nil {
 			return err
 		}
 		body, err := a.send(ctx, op, u, header, token)
 		class := fault.ClassOf(err)
 		if class == fault.Auth || class == fault.Forbidden {
-			a.tokens.forget(token)
+			a.tokens.Drop(token)
 		}
 		if err != nil && (again || class != fault.Auth) {
 			return err

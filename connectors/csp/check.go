@@ -20,9 +20,6 @@ func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 		findings = append(findings, c.checkToken())
 	}
 	got, failed := c.sources.ask(ctx)
-	if err := context.Cause(ctx); err != nil {
-		return findings, err
-	}
 	findings = append(findings, c.checkSources(got, failed)...)
 	if len(failed) == len(c.cfg.Sources) {
 		return findings, nil
@@ -34,7 +31,7 @@ func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 		findings = append(findings, c.checkFilter(all, list)...)
 	}
 	findings = append(findings, c.checkCustomers(ctx, list)...)
-	return findings, context.Cause(ctx)
+	return findings, nil
 }
 
 // The life of a refresh token is ninety days from when it was handed out. The service renews it with every use, so
@@ -52,7 +49,7 @@ func (c *Connector) checkToken() connectors.Finding {
 	f.Detail = fmt.Sprintf("%d days old", max(days, 0))
 	switch {
 	case err != nil:
-		return failure(f.Subject, err)
+		return connectors.Failed(f.Subject, err)
 	case unsaved != nil:
 		f.Detail = "a renewed token could not be stored: " + unsaved.Error()
 		f.Hint = "let the service write the folder of refresh_token_file, or everybody must sign in again after a restart"
@@ -82,7 +79,7 @@ func (c *Connector) checkSources(got answers, failed []error) []connectors.Findi
 			return errors.As(err, &f) && strings.HasPrefix(f.Where, sourceWord+name)
 		})
 		if i >= 0 {
-			findings = append(findings, failure(sourceWord+name, failed[i]))
+			findings = append(findings, connectors.Failed(sourceWord+name, failed[i]))
 			continue
 		}
 		f := connectors.Finding{Subject: sourceWord + name, OK: true, Detail: fmt.Sprintf("%d %s", counts[name], words[name])}
@@ -93,14 +90,4 @@ func (c *Connector) checkSources(got answers, failed []error) []connectors.Findi
 		findings = append(findings, f)
 	}
 	return findings
-}
-
-// failure makes a finding of an error.
-func failure(subject string, err error) connectors.Finding {
-	detail := err.Error()
-	var f *fault.Error
-	if errors.As(err, &f) && f.Err != nil {
-		detail = f.Err.Error()
-	}
-	return connectors.Finding{Subject: subject, Detail: detail, Hint: fault.Hint(err)}
 }

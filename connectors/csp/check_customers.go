@@ -84,7 +84,7 @@ func common(text, id string) string {
 func (c *Connector) tryCustomer(ctx context.Context, one *customer) []connectors.Finding {
 	r, err := c.client(one.id)
 	if err != nil {
-		return []connectors.Finding{failure("customer", err)}
+		return []connectors.Finding{connectors.Failed("customer", err)}
 	}
 	patient, cancel := context.WithTimeout(ctx, 2*c.cfg.Timeout.Std())
 	defer cancel()
@@ -95,7 +95,7 @@ func (c *Connector) tryCustomer(ctx context.Context, one *customer) []connectors
 	case errors.Is(err, context.DeadlineExceeded):
 		return append(found, connectors.Finding{Subject: "customer", Detail: "the service takes requests about the tenant and does not answer them"})
 	case err != nil:
-		return append(found, failure("customer", err))
+		return append(found, connectors.Failed("customer", err))
 	}
 	for i := range found {
 		if found[i].OK {

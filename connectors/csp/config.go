@@ -145,14 +145,10 @@ var (
 	tenantDomain = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$`)
 )
 
-type report = func(path, hint, format string, args ...any)
-
 // Validate reports everything that is wrong with the block, without network I/O.
 func (c *Config) Validate() []settings.Issue {
-	var issues []settings.Issue
-	report := func(path, hint, format string, args ...any) {
-		issues = append(issues, settings.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
-	}
+	var issues settings.Issues
+	report := issues.Report
 	c.validateIdentity(report)
 	c.validateServices(report)
 	c.validateCustomers(report)
@@ -176,7 +172,7 @@ func (c *Config) Validate() []settings.Issue {
 	return issues
 }
 
-func (c *Config) validateIdentity(report report) {
+func (c *Config) validateIdentity(report settings.Reporter) {
 	if !tenantID.MatchString(c.Tenant) {
 		report("tenant", "write the directory (tenant) id of your own tenant: it is in the overview of Entra ID", "must be a GUID")
 	}
@@ -201,7 +197,7 @@ func (c *Config) validateIdentity(report report) {
 	}
 }
 
-func (a *App) validate(prefix, tenant string, report report) {
+func (a *App) validate(prefix, tenant string, report settings.Reporter) {
 	switch {
 	case a.ClientID == "":
 		report(prefix+"client_id", "write the application (client) id of the app registration, a GUID", "must not be empty")
@@ -233,7 +229,7 @@ func (a *App) validate(prefix, tenant string, report report) {
 	}
 }
 
-func (c *Config) validateServices(report report) {
+func (c *Config) validateServices(report settings.Reporter) {
 	if _, _, ok := entra.Cloud(c.Cloud); !ok {
 		report("cloud", "one of "+strings.Join(entra.CloudNames(), ", "), "unknown cloud %q", c.Cloud)
 	}
@@ -260,7 +256,7 @@ func (c *Config) validateServices(report report) {
 	}
 }
 
-func (c *Config) validateCustomers(report report) {
+func (c *Config) validateCustomers(report settings.Reporter) {
 	if len(c.Sources) == 0 {
 		report("sources", "one or more of "+strings.Join(sourceNames(), ", "), "must not be empty")
 	}

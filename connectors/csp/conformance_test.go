@@ -30,7 +30,7 @@ func TestConformance(t *testing.T) {
 		Start: func(tb testing.TB) *connectortest.Fixture {
 			w := newWorld(tb, 2, microsoftsim.Population{People: 80, Guests: 5, Groups: 50, Managed: 85, SKUs: 85}, smallPages())
 			f := w.fixture(w.customers[1])
-			f.Connector = partOf{w.open(nil), func(s string) bool { return s != streamCustomers }}
+			f.Connector = connectors.Guard(partOf{w.open(nil), func(s string) bool { return s != streamCustomers }})
 			return f
 		},
 		Secrets: []string{appSecret, partnerSecret},
@@ -44,7 +44,7 @@ func TestConformanceOfCustomers(t *testing.T) {
 			w := newWorld(tb, 40, microsoftsim.Population{People: 1, SKUs: 1}, smallPages())
 			c := w.openTuned(func(c *Config) { c.Devices = false }, tuning{customersPage: 4})
 			f := w.customersFixture()
-			f.Connector = partOf{c, func(s string) bool { return s == streamCustomers }}
+			f.Connector = connectors.Guard(partOf{c, func(s string) bool { return s == streamCustomers }})
 			f.Tenant = &connectors.Tenant{ID: w.partner.ID(), Name: "The Partner"}
 			return f
 		},
@@ -66,7 +66,7 @@ func TestConformanceDelegated(t *testing.T) {
 			w := newWorld(tb, 1, microsoftsim.Population{People: 80, Guests: 5, Groups: 50, Managed: 85, SKUs: 85}, smallPages())
 			path := w.delegated()
 			f := w.fixture(w.customers[0])
-			f.Connector = partOf{w.open(func(c *Config) { delegate(c, path) }), func(s string) bool { return s != streamCustomers }}
+			f.Connector = connectors.Guard(partOf{w.open(func(c *Config) { delegate(c, path) }), func(s string) bool { return s != streamCustomers }})
 			return f
 		},
 		Secrets: []string{appSecret, partnerSecret, "0.refresh-"},

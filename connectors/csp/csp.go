@@ -20,6 +20,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/entra"
 	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -38,7 +39,11 @@ func Factory() connectors.Factory {
 	return connectors.New("csp", "the customers of a Microsoft partner, and people, groups, licences and devices of each", Defaults, open)
 }
 
-func open(cfg *Config, env connectors.Env) (connectors.Connector, error) { return Open(cfg, env) }
+// open makes a connector from a configuration that Validate finds nothing wrong with. It reads files and makes no
+// connection.
+func open(cfg *Config, env connectors.Env) (connectors.Connector, error) {
+	return openWith(cfg, env, tuning{})
+}
 
 // Connector reads the customers of one partner.
 type Connector struct {
@@ -65,10 +70,6 @@ type tuning struct {
 	stale         int
 	customersPage int // how many customers are emitted at once; 0 is 100
 }
-
-// Open makes a connector from a configuration that Validate finds nothing wrong with. It reads files and makes no
-// connection.
-func Open(cfg *Config, env connectors.Env) (*Connector, error) { return openWith(cfg, env, tuning{}) }
 
 func openWith(cfg *Config, env connectors.Env, t tuning) (*Connector, error) {
 	if t.customersPage == 0 {
@@ -113,24 +114,23 @@ func (c *Connector) openSources() error {
 		return err
 	}
 	way := newTenantTransport(c.limiter, c.env.Now)
-	open, err := c.credential(c.cfg.partnerApp(), c.cfg.Tenant, c.token != nil, way)
+	credential, err := c.credential(c.cfg.partnerApp(), c.cfg.Tenant, c.token != nil, way)
 	if err != nil {
 		return err
 	}
-	credential := &shared{open: open}
 	c.sources = &sources{cfg: &c.cfg, pace: newPartnerPace(c.cfg.Share, c.env.Now, c.tune.sleep)}
-	c.sources.center = c.openCenter(way, centerRoot, newTokens(credential, scope, c.env.Now))
+	c.sources.center = c.openCenter(way, centerRoot, credential.Tokens(scope, c.env.Now))
 	c.sources.graph = partnerGraph{newAPI(apiOptions{
 		root: graphRoot, base: way, env: c.env, tune: c.tune, name: nameOf, explain: explainOwnGraph,
 		pace:   entra.NewPace(entra.PaceOptions{Share: c.cfg.Share, Now: c.env.Now, Sleep: c.tune.sleep}),
-		tokens: newTokens(credential, graphScope(graphRoot.String()), c.env.Now),
+		tokens: credential.Tokens(graphScope(graphRoot.String()), c.env.Now),
 	})}
 	return nil
 }
 
 // openCenter makes a client of Partner Center that goes one tenant's way. All of them share the partner's token and
 // pace.
-func (c *Connector) openCenter(way http.RoundTripper, root *url.URL, t *tokens) partnerCenter {
+func (c *Connector) openCenter(way http.RoundTripper, root *url.URL, t *tokens.Cache) partnerCenter {
 	return partnerCenter{newAPI(apiOptions{
 		root: root, base: way, env: c.env, tune: c.tune, name: nameOf, explain: explainPartner, pace: c.sources.pace, tokens: t,
 	})}
@@ -138,9 +138,8 @@ func (c *Connector) openCenter(way http.RoundTripper, root *url.URL, t *tokens) 
 
 func graphScope(graph string) string { return strings.TrimRight(graph, "/") + "/.default" }
 
-// credential returns what makes credentials of an application for a tenant: for the application itself, or for the
-// user whose refresh token it holds.
-func (c *Connector) credential(app App, tenant string, delegated bool, way http.RoundTripper) (entra.Credential, error) {
+// credential signs an application in to a tenant: as itself, or as the user whose refresh token it holds.
+func (c *Connector) credential(app App, tenant string, delegated bool, way http.RoundTripper) (*entra.Credential, error) {
 	client := entra.NewTokenClient(entra.TokenClientOptions{
 		Authority: c.authority, Base: way, Env: c.env, Patience: c.tune.patience,
 	})
@@ -209,38 +208,17 @@ func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(
 	op := "read " + req.Stream
 	own := strings.EqualFold(req.Tenant.ID, c.cfg.Tenant)
 	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
 	case own != (req.Stream == streamCustomers):
 		return &fault.Error{Class: fault.Internal, Op: op, Err: fmt.Errorf("this tenant has no stream %q", req.Stream)}
+	case own:
+		return c.readCustomers(ctx, op, emit)
 	}
-	var stopped error
-	guarded := func(p *connectors.Page) error {
-		stopped = emit(p)
-		return stopped
-	}
-	var err error
-	if own {
-		err = c.readCustomers(ctx, req, guarded)
-	} else {
-		err = c.readCustomer(ctx, req, guarded)
-	}
-	switch {
-	case err == nil:
-		return nil
-	case stopped != nil:
-		return stopped
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	}
+	err := c.readCustomer(ctx, req, emit)
 	var f *fault.Error
-	if !errors.As(err, &f) {
-		return &fault.Error{Class: fault.Internal, Op: op, Err: err}
+	if errors.As(err, &f) {
+		return c.explain(req.Tenant, op, f)
 	}
-	if own {
-		return f
-	}
-	return c.explain(req.Tenant, op, f)
+	return err
 }
 
 // Close implements connectors.Connector.

@@ -145,7 +145,7 @@ func readFrom(ctx context.Context, c connectors.Connector, t connectors.Tenant, 
 	if cursor != nil {
 		req.Mode, req.Cursor = connectors.Delta, cursor
 	}
-	err := c.Read(ctx, req, func(p *connectors.Page) error {
+	err := connectors.Guard(c).Read(ctx, req, func(p *connectors.Page) error {
 		all.Objects = append(all.Objects, p.Objects...)
 		all.Removed = append(all.Removed, p.Removed...)
 		all.Members = append(all.Members, p.Members...)

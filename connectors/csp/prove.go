@@ -1,14 +1,11 @@
 package csp
 
 import (
-	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"net/url"
 	"os"
@@ -16,6 +13,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/golang-jwt/jwt/v5"
 
 	"dirsyncd/sync/fault"
 )
@@ -77,22 +75,15 @@ func (p *prover) sign(endpoint string) (string, error) {
 }
 
 func signAssertion(client, endpoint string, certificate *x509.Certificate, key *rsa.PrivateKey, now time.Time) (string, error) {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
+	t := jwt.NewWithClaims(jwt.SigningMethodPS256, jwt.MapClaims{
+		"aud": endpoint, "iss": client, "sub": client, "jti": rand.Text(),
+		"nbf": now.Add(-time.Minute).Unix(), "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(),
+	})
 	sum := sha256.Sum256(certificate.Raw)
-	part := func(v any) string {
-		raw, _ := json.Marshal(v) // plain data
-		return base64.RawURLEncoding.EncodeToString(raw)
-	}
-	text := part(map[string]string{"alg": "PS256", "typ": "JWT", "x5t#S256": base64.RawURLEncoding.EncodeToString(sum[:])}) + "." +
-		part(map[string]any{
-			"aud": endpoint, "iss": client, "sub": client, "jti": hex.EncodeToString(id[:]),
-			"nbf": now.Add(-time.Minute).Unix(), "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(),
-		})
-	digest := sha256.Sum256([]byte(text))
-	signature, err := rsa.SignPSS(rand.Reader, key, crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+	t.Header["x5t#S256"] = base64.RawURLEncoding.EncodeToString(sum[:])
+	signed, err := t.SignedString(key)
 	if err != nil {
 		return "", &fault.Error{Class: fault.Internal, Op: opSignIn, Err: err}
 	}
-	return text + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+	return signed, nil
 }

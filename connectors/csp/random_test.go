@@ -69,7 +69,7 @@ func (e *engine) stream(tenant connectors.Tenant, s connectors.Stream, full bool
 	}
 	seen := map[directory.Ref]bool{}
 	listed := map[string]map[string]bool{}
-	err := e.c.Read(e.t.Context(), req, func(page *connectors.Page) error {
+	err := connectors.Guard(e.c).Read(e.t.Context(), req, func(page *connectors.Page) error {
 		p.apply(page, seen, listed)
 		if page.Proof == nil {
 			return nil

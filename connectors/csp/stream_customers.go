@@ -2,7 +2,6 @@ package csp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,14 +13,7 @@ import (
 )
 
 // readCustomers lists the customers as objects, in the partner's own tenant.
-func (c *Connector) readCustomers(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
-	op := "read " + req.Stream
-	switch {
-	case req.Mode == connectors.Delta:
-		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: errors.New("changes of customers are not tracked")}
-	case len(req.Cursor) > 0:
-		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: errors.New("the list of customers cannot be resumed")}
-	}
+func (c *Connector) readCustomers(ctx context.Context, op string, emit func(*connectors.Page) error) error {
 	got, err := c.sources.complete(ctx)
 	if err != nil {
 		return err
@@ -40,9 +32,6 @@ func (c *Connector) readCustomers(ctx context.Context, req connectors.Request, e
 		if len(list) == 0 {
 			page.Invalid = got.unreadable(op)
 			page.Proof = &connectors.Proof{Scope: c.scopeOfCustomers(), Count: -1}
-		}
-		if err := context.Cause(ctx); err != nil {
-			return err
 		}
 		if err := emit(page); err != nil {
 			return err

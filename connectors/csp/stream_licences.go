@@ -17,9 +17,6 @@ import (
 // sold through Partner Center and is no product with seats (Azure plans, software, reservations) comes as a licence
 // of its own, so that nothing that is sold is missing.
 func (c *Connector) readLicences(ctx context.Context, one *tenantClient, req connectors.Request, emit func(*connectors.Page) error) error {
-	if req.Mode == connectors.Delta || len(req.Cursor) > 0 {
-		return one.reader.Read(ctx, req, emit) // which refuses it
-	}
 	terms, err := c.terms(ctx, one, req.Tenant.ID)
 	if err != nil {
 		return err

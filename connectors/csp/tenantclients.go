@@ -101,15 +101,14 @@ func (c *Connector) blueprint() *entra.Reader { return entra.NewReader(nil, c.se
 func (c *Connector) client(id string) (*tenantClient, error) {
 	return c.clients.getOrCreate(strings.ToLower(id), func() (*tenantClient, error) {
 		way := newTenantTransport(c.limiter, c.env.Now)
-		open, err := c.credential(c.customerApp(), id, c.cfg.CustomerAccess == accessDelegated, way)
+		credential, err := c.credential(c.customerApp(), id, c.cfg.CustomerAccess == accessDelegated, way)
 		if err != nil {
 			return nil, err
 		}
-		credential := &shared{open: open}
 		pace := entra.NewPace(entra.PaceOptions{Share: c.cfg.Share, Now: c.env.Now, Sleep: c.tune.sleep})
 		graph := c.sources.graph.root
 		client, err := entra.NewClient(entra.ClientOptions{
-			Graph: graph.String(), Base: way, Credential: credential.fresh, Pace: pace, Env: c.env,
+			Graph: graph.String(), Base: way, Credential: credential, Pace: pace, Env: c.env,
 			Patience: c.tune.patience, Stale: c.tune.stale,
 		})
 		if err != nil {
@@ -120,19 +119,19 @@ func (c *Connector) client(id string) (*tenantClient, error) {
 			reader: entra.NewReader(client, c.selection(id)),
 			graph: newAPI(apiOptions{
 				root: graph, base: way, pace: pace, env: c.env, tune: c.tune, name: nameOf, explain: explainOwnGraph,
-				tokens: newTokens(credential, graphScope(graph.String()), c.env.Now),
+				tokens: credential.Tokens(graphScope(graph.String()), c.env.Now),
 			}),
 		}, nil
 	})
 }
 
-// delegated makes credentials for the partner's user.
-func (c *Connector) delegated(app App, tenant string, client *http.Client) entra.Credential {
+// delegated signs in as the partner's user.
+func (c *Connector) delegated(app App, tenant string, client *http.Client) *entra.Credential {
 	cred := &refreshCredential{
 		endpoint: c.authority + "/" + url.PathEscape(tenant) + "/oauth2/v2.0/token", client: client,
 		app: &prover{app: app, now: c.env.Now}, file: c.token, now: c.env.Now,
 	}
-	return func() (azcore.TokenCredential, error) { return cred, nil }
+	return &entra.Credential{Open: func() (azcore.TokenCredential, error) { return cred, nil }}
 }
 
 // readCustomer reads a stream of a customer's tenant.

@@ -34,7 +34,7 @@ func userPage(users int) []byte {
 	return b.Bytes()
 }
 
-// BenchmarkDecode is from the bytes of a page to objects in normal form.
+// BenchmarkDecode is from the bytes of a page to objects in normal decoder.
 func BenchmarkDecode(b *testing.B) {
 	const users = 200
 	body := userPage(users)
@@ -42,7 +42,7 @@ func BenchmarkDecode(b *testing.B) {
 	client := &Client{graph: &url.URL{Scheme: "https", Host: "graph.microsoft.com"}}
 	r := NewReader(client, sel)
 	u := &usersReading{
-		reading: r.newReading("read users", directory.Person, connectors.Request{Mode: connectors.Full}, nil), form: newUserForm(&sel),
+		reading: r.newReading("read users", directory.Person, connectors.Request{Mode: connectors.Full}, nil), decoder: newUserDecoder(&sel),
 		stated: map[string]string{}, unknown: map[string]struct{}{}, halves: map[string]struct{}{},
 	}
 	b.SetBytes(int64(len(body)))
@@ -58,10 +58,10 @@ func BenchmarkDecode(b *testing.B) {
 		if err := u.complete(b.Context()); err != nil {
 			b.Fatal(err)
 		}
-		if p := u.fold.page(true); len(p.Objects) != users || len(p.Objects[0].Links) != 3 {
+		if p := u.built.page(true); len(p.Objects) != users || len(p.Objects[0].Links) != 3 {
 			b.Fatal("not decoded")
 		}
-		u.fold.reset()
+		u.built.reset()
 	}
 	b.ReportMetric(float64(users)*float64(b.N)/b.Elapsed().Seconds(), "users/s")
 }
@@ -86,7 +86,7 @@ func BenchmarkRead(b *testing.B) {
 	c := w.open(nil)
 	for b.Loop() {
 		n := 0
-		err := c.Read(b.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
+		err := connectors.Guard(c).Read(b.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
 			n += len(p.Objects)
 			return nil
 		})

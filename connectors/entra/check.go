@@ -2,25 +2,25 @@ package entra
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
 
 // Check signs in and asks for one entry of every list, so that each missing permission is a finding of its own.
 func (r *Reader) Check(ctx context.Context) ([]connectors.Finding, error) {
-	token, err := r.client.signIn.get(ctx, "")
+	token, err := r.client.tokens.Get(ctx, "")
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	if err != nil {
-		return []connectors.Finding{failed("sign-in", err)}, nil
+		return []connectors.Finding{connectors.Failed("sign-in", err)}, nil
 	}
 	findings := []connectors.Finding{{Subject: "sign-in", OK: true, Detail: "tenant " + r.sel.Tenant}}
 	claims, readable := readClaims(token)
@@ -104,8 +104,8 @@ func (r *Reader) firstOf(ctx context.Context, stream string, address func() (*ur
 	if err != nil {
 		return "", err
 	}
-	if w := enter(page.value); w.more() {
-		id, _ = memberOf(w.value(), "id").text()
+	if w := jsonscan.Enter(page.value); w.More() {
+		id, _ = w.Value().Member("id").Text()
 	}
 	return id, nil
 }
@@ -117,16 +117,16 @@ func (r *Reader) probe(ctx context.Context, p probe, granted []string, readable 
 	case FeatureAbsent(err) && r.sel.DevicesIfAny:
 		return connectors.Finding{Subject: p.stream, OK: true, Detail: "the tenant has no Intune"}
 	case err != nil && fault.ClassOf(err) == fault.Forbidden && readable:
-		f := failed(subject, err)
+		f := connectors.Failed(subject, err)
 		f.Detail += fmt.Sprintf("; granted: %s", orNothing(granted))
 		if slices.ContainsFunc(p.permissions, func(name string) bool { return slices.Contains(granted, name) }) {
 			f.Hint = "the token holds the permission and the service refuses it: it was taken away, or a policy of the tenant stands against it"
 		}
 		return f
 	case err != nil && fault.ClassOf(err) == fault.Forbidden:
-		return failed(subject, err)
+		return connectors.Failed(subject, err)
 	case err != nil:
-		return failed(p.stream, err)
+		return connectors.Failed(p.stream, err)
 	}
 	detail := "may read " + p.stream
 	if i := slices.IndexFunc(granted, func(name string) bool { return strings.Contains(name, "ReadWrite") }); i >= 0 {
@@ -151,19 +151,9 @@ func (r *Reader) checkTracking(ctx context.Context) connectors.Finding {
 			Hint: "set tenant_type: b2c, or external for an External ID tenant",
 		}
 	case err != nil:
-		return failed(subject, err)
+		return connectors.Failed(subject, err)
 	}
 	return connectors.Finding{Subject: subject, OK: true, Detail: "incremental reads work"}
-}
-
-// failed makes a finding of an error.
-func failed(subject string, err error) connectors.Finding {
-	detail := err.Error()
-	var f *fault.Error
-	if errors.As(err, &f) && f.Err != nil {
-		detail = f.Err.Error()
-	}
-	return connectors.Finding{Subject: subject, Detail: detail, Hint: fault.Hint(err)}
 }
 
 func orNothing(list []string) string {

@@ -13,6 +13,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/fault"
 )
 
@@ -22,8 +23,8 @@ type ClientOptions struct {
 	Graph string
 	// Base sends the requests; see rest.NewBase. Many clients may share one.
 	Base http.RoundTripper
-	// Credential makes credentials for the tenant.
-	Credential Credential
+	// Credential signs in to the tenant. Many clients may share one.
+	Credential *Credential
 	// Pace holds requests back; nil sends at once.
 	Pace *Pace
 	// Env is told of every request.
@@ -41,7 +42,7 @@ type Client struct {
 	graph    *url.URL
 	requests requests
 	http     *http.Client
-	signIn   *signIn
+	tokens   *tokens.Cache
 	pace     *Pace
 	stale    int
 	now      func() time.Time
@@ -71,7 +72,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 		graph: root, requests: newRequests(root.String()), pace: o.Pace, stale: o.Stale, now: o.Env.Now,
 		retries: rest.Retries{Patience: o.Patience, Sleep: o.Env.Sleep},
 		http:    &http.Client{Transport: rest.NewTransport(options), CheckRedirect: rest.NoRedirects},
-		signIn:  newSignIn(o.Credential, root.Scheme+"://"+root.Host+"/.default", o.Env.Now),
+		tokens:  o.Credential.Tokens(root.Scheme+"://"+root.Host+"/.default", o.Env.Now),
 	}, nil
 }
 
@@ -101,7 +102,7 @@ func (c *Client) get(ctx context.Context, u *url.URL, prefer string) ([]byte, er
 func (c *Client) call(ctx context.Context, method string, u *url.URL, prefer string, document []byte) ([]byte, error) {
 	claims := ""
 	for again := false; ; again = true {
-		token, err := c.signIn.get(ctx, claims)
+		token, err := c.tokens.Get(ctx, claims)
 		if err != nil {
 			return nil, err
 		}
@@ -111,7 +112,7 @@ func (c *Client) call(ctx context.Context, method string, u *url.URL, prefer str
 			return body, err
 		}
 		if g.challenge == "" || again {
-			c.signIn.forget(token)
+			c.tokens.Drop(token)
 		}
 		// Once: with the claims that the service asks for, or with a fresh token in place of one that was
 		// withdrawn. A missing permission is not mended by asking again; the next run has a new token.

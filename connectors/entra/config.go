@@ -68,10 +68,8 @@ var (
 
 // Validate reports everything that is wrong with the block, without network I/O.
 func (c *Config) Validate() []settings.Issue {
-	var issues []settings.Issue
-	report := func(path, hint, format string, args ...any) {
-		issues = append(issues, settings.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
-	}
+	var issues settings.Issues
+	report := issues.Report
 	c.validateTenant(report)
 	c.validateCredential(report)
 	c.validateServices(report)
@@ -96,7 +94,7 @@ func (c *Config) Validate() []settings.Issue {
 	return issues
 }
 
-func (c *Config) validateTenant(report func(path, hint, format string, args ...any)) {
+func (c *Config) validateTenant(report settings.Reporter) {
 	const hint = "write the directory (tenant) id, a GUID, or a verified domain such as contoso.onmicrosoft.com"
 	switch strings.ToLower(c.Tenant) {
 	case "":
@@ -113,7 +111,7 @@ func (c *Config) validateTenant(report func(path, hint, format string, args ...a
 	}
 }
 
-func (c *Config) validateCredential(report func(path, hint, format string, args ...any)) {
+func (c *Config) validateCredential(report settings.Reporter) {
 	const hint = "set one of client_secret, certificate, federated_token_file, managed_identity"
 	var given []string
 	for _, one := range []struct {
@@ -149,7 +147,7 @@ func (c *Config) validateCredential(report func(path, hint, format string, args 
 	}
 }
 
-func (c *Config) validateServices(report func(path, hint, format string, args ...any)) {
+func (c *Config) validateServices(report settings.Reporter) {
 	if _, _, ok := Cloud(c.Cloud); !ok {
 		report("cloud", "one of "+strings.Join(CloudNames(), ", "), "unknown cloud %q", c.Cloud)
 	}

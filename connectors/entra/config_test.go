@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/settings"
 	"dirsyncd/sync/settings/strict"
 )
@@ -149,7 +150,7 @@ func TestClouds(t *testing.T) {
 		c := Defaults()
 		c.Cloud = name
 		authority, graph := c.services()
-		if hostOf(authority) == "" || hostOf(graph) == "" {
+		if rest.Host(authority) == "" || rest.Host(graph) == "" {
 			t.Errorf("%s: %s %s", name, authority, graph)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"dirsyncd/connectors"
 	"dirsyncd/connectors/connectortest"
 	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/directory"
@@ -57,7 +58,7 @@ func (w *world) fixture(c *Connector) *connectortest.Fixture {
 		return ref
 	}
 	return &connectortest.Fixture{
-		Connector: c,
+		Connector: connectors.Guard(c),
 		Add: func(_ testing.TB, stream string) directory.Ref {
 			switch stream {
 			case streamUsers:

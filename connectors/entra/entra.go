@@ -19,7 +19,11 @@ func Factory() connectors.Factory {
 	return connectors.New("entra", "people, groups, licences and devices of one Microsoft Entra ID tenant", Defaults, open)
 }
 
-func open(cfg *Config, env connectors.Env) (connectors.Connector, error) { return Open(cfg, env) }
+// open makes a connector from a configuration that Validate finds nothing wrong with. It reads files and makes no
+// connection.
+func open(cfg *Config, env connectors.Env) (connectors.Connector, error) {
+	return openWith(cfg, env, tuning{})
+}
 
 // Connector reads one tenant.
 type Connector struct {
@@ -31,10 +35,6 @@ type Connector struct {
 }
 
 var _ connectors.Connector = (*Connector)(nil)
-
-// Open makes a connector from a configuration that Validate finds nothing wrong with. It reads files and makes no
-// connection.
-func Open(cfg *Config, env connectors.Env) (*Connector, error) { return openWith(cfg, env, tuning{}) }
 
 // tuning is what tests turn.
 type tuning struct {

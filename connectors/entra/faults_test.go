@@ -25,7 +25,7 @@ func small(tb testing.TB) *world {
 // readAll reads a stream and returns its pages' objects and last cursor.
 func readAll(tb testing.TB, c *Connector, stream string, mode connectors.Mode, cursor []byte) (objects map[string]directory.Object, last connectors.Page, err error) {
 	objects = map[string]directory.Object{}
-	err = c.Read(tb.Context(), connectors.Request{Stream: stream, Mode: mode, Cursor: cursor}, func(p *connectors.Page) error {
+	err = connectors.Guard(c).Read(tb.Context(), connectors.Request{Stream: stream, Mode: mode, Cursor: cursor}, func(p *connectors.Page) error {
 		for i := range p.Objects {
 			objects[p.Objects[i].ID] = keepObject(&p.Objects[i])
 		}
@@ -199,7 +199,7 @@ func TestCursorOfOtherKind(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop := errors.New("stop")
-	err = c.Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
+	err = connectors.Guard(c).Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
 		within = p.Cursor
 		return stop
 	})
@@ -448,7 +448,7 @@ func TestBadEntries(t *testing.T) {
 	}))
 	var invalid []connectors.Invalid
 	n := 0
-	err := c.Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
+	err := connectors.Guard(c).Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
 		invalid = append(invalid, p.Invalid...)
 		n += len(p.Objects)
 		return nil
@@ -584,7 +584,7 @@ func TestRevokedInMidRead(t *testing.T) {
 	w := small(t)
 	c := w.open(nil)
 	pages := 0
-	err := c.Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(*connectors.Page) error {
+	err := connectors.Guard(c).Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(*connectors.Page) error {
 		if pages++; pages == 1 {
 			w.tenant.Revoke(testClient, "User.Read.All")
 		}
@@ -608,7 +608,7 @@ func TestCancelWhileWaiting(t *testing.T) {
 	c := w.open(nil)
 	cause := errors.New("stop")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	err := c.Read(ctx, connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(*connectors.Page) error {
+	err := connectors.Guard(c).Read(ctx, connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(*connectors.Page) error {
 		cancel(cause)
 		return nil
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -15,12 +16,12 @@ import (
 // groupsReading reads groups and their members by rounds of changes.
 //
 // First rounds are asked for in the default form, which makes complete objects. Later rounds are asked for in the
-// short form: besides being short, it is the only one that tells a group that came back from the deleted items
+// short decoder: besides being short, it is the only one that tells a group that came back from the deleted items
 // from one that changed, because only a new or restored group mentions when it was created. The members of a
 // restored group are listed, since nothing promises that the round names all of them.
 type groupsReading struct {
 	*reading
-	form *groupForm
+	decoder *groupDecoder
 	// restored and halves are groups of this page that need a look: at their members, at their properties.
 	restored, halves map[string]struct{}
 	// filled are groups that earlier pages of a first round gave members.
@@ -31,7 +32,7 @@ const minimal = "return=minimal"
 
 func (r *Reader) readGroups(ctx context.Context, op string, req connectors.Request, emit func(*connectors.Page) error) error {
 	g := &groupsReading{
-		reading: r.newReading(op, directory.Group, req, emit), form: newGroupForm(),
+		reading: r.newReading(op, directory.Group, req, emit), decoder: newGroupDecoder(),
 		restored: map[string]struct{}{}, halves: map[string]struct{}{}, filled: map[string]struct{}{},
 	}
 	begin, err := g.begin(func() (*url.URL, error) { return r.client.requests.groupsDelta(append(groupProperties(), "members")) })
@@ -45,8 +46,8 @@ func (r *Reader) readGroups(ctx context.Context, op string, req connectors.Reque
 	return g.round(ctx, begin, prefer, g.take, g.complete)
 }
 
-func (g *groupsReading) take(v raw) error {
-	e := g.form.entry
+func (g *groupsReading) take(v jsonscan.Value) error {
+	e := g.decoder.entry
 	if err := e.load(v); err != nil {
 		g.refuse(e.id, err)
 		return nil
@@ -60,15 +61,15 @@ func (g *groupsReading) take(v raw) error {
 		return &fault.Error{Class: fault.Transient, Op: g.op, Where: g.r.client.graph.Host, Err: err, Hint: oddAnswer}
 	}
 	switch {
-	case !g.full() && !g.form.mentionsProperties():
+	case !g.full() && !g.decoder.mentionsProperties():
 		return nil
-	case !g.full() || !g.form.nameless():
+	case !g.full() || !g.decoder.nameless():
 	case g.listed(e.id):
 		return nil // a further part of the members
 	default:
 		g.halves[e.id] = struct{}{}
 	}
-	o, err := g.form.translate(!g.full())
+	o, err := g.decoder.translate(!g.full())
 	if err != nil {
 		g.refuse(e.id, err)
 		return nil
@@ -77,10 +78,10 @@ func (g *groupsReading) take(v raw) error {
 	if g.full() {
 		return nil
 	}
-	if g.form.halfKnown() {
+	if g.decoder.halfKnown() {
 		g.halves[e.id] = struct{}{}
 	}
-	if created, err := timeOf("createdDateTime", e.values[g.form.created]); err == nil && created.Type() == directory.TimeType &&
+	if created, err := timeOf("createdDateTime", e.values[g.decoder.created]); err == nil && created.Type() == directory.TimeType &&
 		created.Time().Before(g.at.At.Add(5*time.Minute)) {
 		g.restored[e.id] = struct{}{}
 	}
@@ -89,7 +90,7 @@ func (g *groupsReading) take(v raw) error {
 
 // listed reports whether this first round has listed the group for certain.
 func (g *groupsReading) listed(id string) bool {
-	if _, here := g.fold.at[id]; here {
+	if _, here := g.built.at[id]; here {
 		return true
 	}
 	return !g.resumed && g.seenBefore(id)
@@ -100,8 +101,8 @@ func (g *groupsReading) listed(id string) bool {
 func (g *groupsReading) members(id string) error {
 	_, filled := g.filled[id]
 	filled = filled || g.resumed
-	return g.form.eachMember(func(handle string, removed bool) {
-		g.fold.member(id, handle, !removed)
+	return g.decoder.eachMember(func(handle string, removed bool) {
+		g.built.member(id, handle, !removed)
 		if removed && g.full() && filled {
 			g.again[strings.Clone(id)] = struct{}{}
 		}
@@ -111,30 +112,30 @@ func (g *groupsReading) members(id string) error {
 // complete fetches what the page's groups lack, and closes the page for what follows.
 func (g *groupsReading) complete(ctx context.Context) error {
 	for id := range g.halves {
-		if _, still := g.fold.at[id]; !still {
+		if _, still := g.built.at[id]; !still {
 			continue
 		}
 		o, err := g.r.groupByID(ctx, g.op, id)
 		if fault.ClassOf(err) == fault.Gone {
 			if g.full() {
-				g.fold.drop(id)
+				g.built.drop(id)
 			}
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		g.fold.object(o)
+		g.built.object(o)
 	}
 	for id := range g.restored {
-		if _, still := g.fold.at[id]; !still {
+		if _, still := g.built.at[id]; !still {
 			continue
 		}
 		if err := g.rejoin(ctx, id); err != nil && fault.ClassOf(err) != fault.Gone {
 			return err
 		}
 	}
-	for id := range g.fold.groups {
+	for id := range g.built.groups {
 		g.filled[strings.Clone(id)] = struct{}{} // an id is a part of its page, and would keep all of it
 	}
 	clear(g.halves)
@@ -151,7 +152,7 @@ func (g *groupsReading) rejoin(ctx context.Context, id string) error {
 		return err
 	}
 	for _, handle := range members {
-		g.fold.member(id, handle, true)
+		g.built.member(id, handle, true)
 	}
 	first, err := g.r.client.requests.parents(id, most)
 	if err != nil {
@@ -159,7 +160,7 @@ func (g *groupsReading) rejoin(ctx context.Context, id string) error {
 	}
 	return g.r.eachID(ctx, g.op, first, func(parent, kind string) {
 		if kind == "#microsoft.graph.group" {
-			g.fold.member(parent, directory.IDHandle(id), true)
+			g.built.member(parent, directory.IDHandle(id), true)
 		}
 	})
 }
@@ -174,16 +175,16 @@ func (r *Reader) groupByID(ctx context.Context, op, id string) (directory.Object
 	if err != nil {
 		return directory.Object{}, err
 	}
-	form := newGroupForm()
+	decoder := newGroupDecoder()
 	v, err := oneObject(op, body)
 	if err == nil {
-		err = form.entry.load(v)
+		err = decoder.entry.load(v)
 	}
 	var o directory.Object
 	if err == nil {
-		o, err = form.translate(false)
+		o, err = decoder.translate(false)
 	}
-	if err == nil && form.entry.id != id {
+	if err == nil && decoder.entry.id != id {
 		err = errors.New("the service answered with another group")
 	}
 	if err != nil {
@@ -208,20 +209,20 @@ func (r *Reader) membersOf(ctx context.Context, op, id string) ([]string, error)
 
 // eachID calls f for the id and the type of every object of a list.
 func (r *Reader) eachID(ctx context.Context, op string, first *url.URL, each func(id, kind string)) error {
-	l := &layout{}
+	l := &schema{}
 	kind := l.slot("@odata.type")
 	e := newEntry(l)
-	n := r.client.chain(op, first, false, "")
+	n := r.client.pager(op, first, false, "")
 	for {
 		page, err := n.next(ctx)
 		if err != nil {
 			return err
 		}
-		for w := enter(page); w.more(); {
-			if err := e.load(w.value()); err != nil {
+		for w := jsonscan.Enter(page); w.More(); {
+			if err := e.load(w.Value()); err != nil {
 				return n.odd(err)
 			}
-			name, _ := e.values[kind].text()
+			name, _ := e.values[kind].Text()
 			each(e.id, name)
 		}
 		if n.last() {

@@ -59,7 +59,7 @@ func heap() int {
 func TestPagesAreLetGo(t *testing.T) {
 	const pages = 200
 	client := must(NewClient(ClientOptions{
-		Graph: "https://graph.test", Base: endless{pages}, Credential: func() (azcore.TokenCredential, error) { return anyToken{}, nil },
+		Graph: "https://graph.test", Base: endless{pages}, Credential: &Credential{Open: func() (azcore.TokenCredential, error) { return anyToken{}, nil }},
 	}))
 	r := NewReader(client, Selection{Tenant: "x", Groups: true})
 	before, grown, read := heap(), 0, 0

@@ -30,7 +30,7 @@ func BenchmarkPeople(b *testing.B) {
 func readPeople(b *testing.B, people int) {
 	b.Helper()
 	client := must(NewClient(ClientOptions{
-		Graph: "https://graph.microsoft.com", Base: crowd{people}, Credential: func() (azcore.TokenCredential, error) { return anyToken{}, nil },
+		Graph: "https://graph.microsoft.com", Base: crowd{people}, Credential: &Credential{Open: func() (azcore.TokenCredential, error) { return anyToken{}, nil }},
 	}))
 	sel := Defaults().selection(nil)
 	sel.Tenant = "x"

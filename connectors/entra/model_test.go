@@ -63,7 +63,7 @@ func (m *model) read(s connectors.Stream, mode connectors.Mode, each func(*conne
 	if mode == connectors.Delta {
 		req.Cursor = m.cursors[s.Name]
 	}
-	err := m.c.Read(m.tb.Context(), req, func(p *connectors.Page) error {
+	err := connectors.Guard(m.c).Read(m.tb.Context(), req, func(p *connectors.Page) error {
 		if proven {
 			m.tb.Error("a page after the proof")
 		}

@@ -9,18 +9,19 @@ import (
 	"strings"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
 )
 
 // usersReading reads people by rounds of changes.
 //
-// The answers are asked for in their default form: whoever changed comes with every property that was ever set, so
+// The answers are asked for in their default decoder: whoever changed comes with every property that was ever set, so
 // the objects are complete. The short form (Prefer: return=minimal) would leave open whether somebody who lost the
 // last licence still holds it, since a partial object cannot state that it links to nothing. The one thing that
 // the default form leaves out is a manager who has not changed; managers are then asked for.
 type usersReading struct {
 	*reading
-	form *userForm
+	decoder *userDecoder
 	// stated are the managers that this page has named, by user.
 	stated map[string]string
 	// unknown are users of this page whose managers it does not name.
@@ -31,7 +32,7 @@ type usersReading struct {
 
 func (r *Reader) readUsers(ctx context.Context, op string, req connectors.Request, emit func(*connectors.Page) error) error {
 	u := &usersReading{
-		reading: r.newReading(op, directory.Person, req, emit), form: newUserForm(&r.sel),
+		reading: r.newReading(op, directory.Person, req, emit), decoder: newUserDecoder(&r.sel),
 		stated: map[string]string{}, unknown: map[string]struct{}{}, halves: map[string]struct{}{},
 	}
 	begin, err := u.begin(func() (*url.URL, error) {
@@ -53,8 +54,8 @@ func (r *Reader) readUsers(ctx context.Context, op string, req connectors.Reques
 	return nil
 }
 
-func (u *usersReading) take(v raw) error {
-	e := u.form.entry
+func (u *usersReading) take(v jsonscan.Value) error {
+	e := u.decoder.entry
 	if err := e.load(v); err != nil {
 		u.refuse(e.id, err)
 		return nil
@@ -63,15 +64,15 @@ func (u *usersReading) take(v raw) error {
 		u.remove(e.id)
 		return nil
 	}
-	o, err := u.form.translate()
-	if err == nil && u.form.manager {
+	o, err := u.decoder.translate()
+	if err == nil && u.decoder.manager {
 		err = u.manager(e.id)
 	}
 	if err != nil {
 		u.refuse(e.id, err)
 		return nil
 	}
-	if u.form.incomplete() {
+	if u.decoder.incomplete() {
 		u.halves[e.id] = struct{}{}
 	} else {
 		delete(u.halves, e.id)
@@ -82,7 +83,7 @@ func (u *usersReading) take(v raw) error {
 
 // manager notes what the entry says about the user's manager.
 func (u *usersReading) manager(id string) error {
-	manager, stated, err := u.form.managerOf()
+	manager, stated, err := u.decoder.managerOf()
 	if err != nil {
 		return err
 	}
@@ -99,18 +100,18 @@ func (u *usersReading) manager(id string) error {
 
 // complete adds to the page's people what the page does not say of them: photos and managers.
 func (u *usersReading) complete(ctx context.Context) error {
-	defer u.form.reset()
+	defer u.decoder.reset()
 	if err := u.fill(ctx); err != nil {
 		return err
 	}
-	if err := u.photos(ctx); err != nil || !u.form.manager {
+	if err := u.photos(ctx); err != nil || !u.decoder.manager {
 		return err
 	}
 	if err := u.r.managersOf(ctx, u.op, u.unknown, u.stated); err != nil {
 		return err
 	}
-	for i := range u.fold.objects {
-		o := &u.fold.objects[i]
+	for i := range u.built.objects {
+		o := &u.built.objects[i]
 		o.Links = withManager(o.Links, u.stated[o.ID])
 	}
 	clear(u.unknown)
@@ -125,25 +126,25 @@ var errNoLogin = errors.New("an entry without userPrincipalName")
 func (u *usersReading) fill(ctx context.Context) error {
 	defer clear(u.halves)
 	for id := range u.halves {
-		if _, still := u.fold.at[id]; !still {
+		if _, still := u.built.at[id]; !still {
 			delete(u.halves, id)
 		}
 	}
 	if len(u.halves) == 0 {
 		return nil
 	}
-	err := u.r.eachUserOf(ctx, u.op, u.halves, u.r.sel.userProperties(), &u.r.sel, func(form *userForm) error {
-		o, err := form.translate()
-		if err == nil && form.manager {
-			u.stated[o.ID], _, err = form.managerOf()
+	err := u.r.eachUserOf(ctx, u.op, u.halves, u.r.sel.userProperties(), &u.r.sel, func(decoder *userDecoder) error {
+		o, err := decoder.translate()
+		if err == nil && decoder.manager {
+			u.stated[o.ID], _, err = decoder.managerOf()
 			delete(u.unknown, o.ID)
 		}
-		if err == nil && form.incomplete() {
+		if err == nil && decoder.incomplete() {
 			err = errNoLogin
 		}
 		delete(u.halves, o.ID)
 		if err != nil {
-			u.fold.drop(o.ID)
+			u.built.drop(o.ID)
 			u.refuse(o.ID, err)
 			return nil
 		}
@@ -154,7 +155,7 @@ func (u *usersReading) fill(ctx context.Context) error {
 		return err
 	}
 	for id := range u.halves {
-		u.fold.drop(id)
+		u.built.drop(id)
 		u.refuse(id, errNoLogin)
 	}
 	return nil
@@ -166,16 +167,16 @@ const idsPerFilter = 15
 // managersOf asks for the managers of users and adds them to found. Who is not in the answer is too new to have
 // lost anything, or gone.
 func (r *Reader) managersOf(ctx context.Context, op string, ids map[string]struct{}, found map[string]string) error {
-	return r.eachUserOf(ctx, op, ids, []string{"id"}, &Selection{Manager: true}, func(form *userForm) error {
-		manager, _, err := form.managerOf()
-		found[form.entry.id] = manager
+	return r.eachUserOf(ctx, op, ids, []string{"id"}, &Selection{Manager: true}, func(decoder *userDecoder) error {
+		manager, _, err := decoder.managerOf()
+		found[decoder.entry.id] = manager
 		return err
 	})
 }
 
 // eachUserOf lists users by their ids and calls each with every one of them that there is. Who an error is about
 // is not told: it is the answer that is odd.
-func (r *Reader) eachUserOf(ctx context.Context, op string, ids map[string]struct{}, properties []string, sel *Selection, each func(*userForm) error) error {
+func (r *Reader) eachUserOf(ctx context.Context, op string, ids map[string]struct{}, properties []string, sel *Selection, each func(*userDecoder) error) error {
 	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(ids)), idsPerFilter) {
 		for i := range chunk {
 			chunk[i] = strings.ReplaceAll(chunk[i], "'", "''")
@@ -184,17 +185,17 @@ func (r *Reader) eachUserOf(ctx context.Context, op string, ids map[string]struc
 		if err != nil {
 			return err
 		}
-		n := r.client.chain(op, first, false, "")
-		form := newUserForm(sel)
+		n := r.client.pager(op, first, false, "")
+		decoder := newUserDecoder(sel)
 		for more := true; more; more = !n.last() {
 			list, err := n.next(ctx)
 			if err != nil {
 				return err
 			}
-			for w := enter(list); w.more(); {
-				err := form.entry.load(w.value())
+			for w := jsonscan.Enter(list); w.More(); {
+				err := decoder.entry.load(w.Value())
 				if err == nil {
-					err = each(form)
+					err = each(decoder)
 				}
 				if err != nil {
 					return n.odd(err)

@@ -36,13 +36,10 @@ func (c *Connector) Watch(ctx context.Context, _ connectors.Tenant, notify func(
 		return nil
 	}
 	w, err := c.newWatch(ctx, notify)
-	if err == nil {
-		err = w.run(ctx)
+	if err != nil {
+		return err
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
+	return w.run(ctx)
 }
 
 // watch is one watch of a tenant.
@@ -57,7 +54,7 @@ type watch struct {
 }
 
 func (c *Connector) newWatch(ctx context.Context, notify func()) (*watch, error) {
-	token, err := c.client.signIn.get(ctx, "")
+	token, err := c.client.tokens.Get(ctx, "")
 	if err != nil {
 		return nil, err
 	}

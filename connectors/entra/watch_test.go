@@ -109,7 +109,9 @@ func (w *watching) begin() *watching {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	w.stop = cancel
 	c, calls, ended := w.c, w.calls, w.ended
-	go func() { ended <- c.Watch(ctx, connectors.Tenant{}, func() { calls <- struct{}{} }) }()
+	go func() {
+		ended <- connectors.Guard(c).(connectors.Watcher).Watch(ctx, connectors.Tenant{}, func() { calls <- struct{}{} })
+	}()
 	w.t.Cleanup(cancel)
 	return w
 }

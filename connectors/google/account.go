@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	directoryapi "google.golang.org/api/admin/directory/v1"
 	reportsapi "google.golang.org/api/admin/reports/v1"
@@ -16,6 +17,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/fault"
 )
 
@@ -69,9 +71,9 @@ func (c *Connector) newAccount(p party) (*account, error) {
 	if a.tokenURI != "" {
 		uri = a.tokenURI
 	}
-	hosts := []string{hostOf(uri), "admin.googleapis.com", "licensing.googleapis.com", hostReseller}
+	hosts := []string{rest.Host(uri), "admin.googleapis.com", "licensing.googleapis.com", hostReseller}
 	if c.cfg.Endpoint != "" {
-		hosts = []string{hostOf(uri), hostOf(c.cfg.Endpoint)}
+		hosts = []string{rest.Host(uri), rest.Host(c.cfg.Endpoint)}
 	}
 	a.base = rest.NewTransport(rest.Options{
 		Base: c.wire, Env: c.env, Hosts: hosts, Name: word, Explain: explainer{c.env.Now}.explain,
@@ -125,11 +127,12 @@ func service[S any](a *account, open func(context.Context, ...option.ClientOptio
 
 // client is an HTTP client that signs in for scopes. Redirects never reach it: the transport refuses them.
 func (a *account) client(scopes ...string) (*http.Client, error) {
-	t, err := newTokens(a.party, a.tokenURI, a.base, scopes...)
+	g, err := newGrant(a.party, a.tokenURI, a.base, scopes...)
 	if err != nil {
 		return nil, err
 	}
-	return &http.Client{Transport: &capture{&authorised{t, a.base}}}, nil
+	kept := tokens.New(tokens.Options{Fetch: g.fetch, Now: time.Now})
+	return &http.Client{Transport: &capture{&authorised{kept, a.base}}}, nil
 }
 
 // slashed ends an address with a slash: without one the SDK drops the last part of the path.

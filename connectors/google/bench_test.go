@@ -58,7 +58,7 @@ func BenchmarkDecodeUsers(b *testing.B) {
 	b.ReportAllocs()
 	people := 0
 	for b.Loop() {
-		d, err := parseDocument("read users", body)
+		d, err := parseListPage("read users", body)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -132,14 +132,14 @@ func BenchmarkHalfAMillion(b *testing.B) {
 				cfg.Licences.Products = []string{"Google-Apps"}
 			}
 			for b.Loop() {
-				c, err := Open(cfg, connectors.Env{Now: time.Now})
+				c, err := open(cfg, connectors.Env{Now: time.Now})
 				if err != nil {
 					b.Fatal(err)
 				}
 				var most atomic.Uint64
 				listed, pages := 0, 0
 				began := time.Now()
-				err = c.Read(context.Background(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
+				err = connectors.Guard(c).Read(context.Background(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
 					listed += len(p.Objects)
 					if pages++; pages%100 == 0 {
 						runtime.GC()

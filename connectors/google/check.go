@@ -4,12 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/sync/fault"
 )
 
 // Check implements connectors.Connector. For every customer it signs in, looks at the customer, and tries every list
@@ -18,19 +15,13 @@ import (
 func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 	var findings []connectors.Finding
 	for _, p := range c.cfg.parties() {
-		if ctx.Err() != nil {
-			return findings, ctx.Err()
-		}
 		tenant := p.tenant(len(c.cfg.Customers) > 0)
 		a, err := c.account(tenant.ID)
 		if err != nil {
-			findings = append(findings, failure("customer "+p.customer, err))
+			findings = append(findings, connectors.Failed("customer "+p.customer, err))
 			continue
 		}
 		found := a.check(ctx)
-		if ctx.Err() != nil {
-			return findings, ctx.Err()
-		}
 		if tenant.ID != "" {
 			for i := range found {
 				found[i].Subject = tenant.ID + ": " + found[i].Subject
@@ -40,15 +31,12 @@ func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 	}
 	if c.cfg.Reseller {
 		found, err := c.checkReseller(ctx)
-		if ctx.Err() != nil {
-			return findings, ctx.Err()
-		}
 		if err != nil {
-			found = append(found, failure(resellerTenant, err))
+			found = append(found, connectors.Failed(resellerTenant, err))
 		}
 		findings = append(findings, found...)
 	}
-	return findings, ctx.Err()
+	return findings, nil
 }
 
 func (c *Connector) checkReseller(ctx context.Context) ([]connectors.Finding, error) {
@@ -71,7 +59,7 @@ func (a *account) check(ctx context.Context) []connectors.Finding {
 		if scopeMissing(err) {
 			findings = a.scopes(ctx, userScopes()...)
 		}
-		return append(findings, failure("customer "+a.customer, err))
+		return append(findings, connectors.Failed("customer "+a.customer, err))
 	}
 	detail := who.ID
 	if who.Domain != "" {
@@ -86,16 +74,13 @@ func (a *account) check(ctx context.Context) []connectors.Finding {
 func (a *account) tryOut(ctx context.Context, trials []trialOf) []connectors.Finding {
 	var findings []connectors.Finding
 	for _, t := range trials {
-		if ctx.Err() != nil {
-			return findings
-		}
 		n, err := t.try(ctx)
 		switch {
 		case err != nil:
 			if scopeMissing(err) && !t.optional {
 				findings = append(findings, a.scopes(ctx, t.scopes...)...)
 			}
-			f := failure(t.subject, err)
+			f := connectors.Failed(t.subject, err)
 			f.OK = t.optional && scopeMissing(err)
 			if f.OK {
 				f.Detail = "every read is a full one: " + f.Detail
@@ -123,13 +108,13 @@ type trialOf struct {
 
 func (a *account) trials(r *reading) []trialOf {
 	cfg := &a.connector.cfg
-	count := func(entries func(*document) []json.RawMessage, fetch func(ctx context.Context) ([]byte, error)) func(ctx context.Context) (int, error) {
+	count := func(entries func(*listPage) []json.RawMessage, fetch func(ctx context.Context) ([]byte, error)) func(ctx context.Context) (int, error) {
 		return func(ctx context.Context) (int, error) {
 			body, err := fetch(ctx)
 			if err != nil {
 				return 0, err
 			}
-			d, err := parseDocument("check", body)
+			d, err := parseListPage("check", body)
 			if err != nil {
 				return 0, err
 			}
@@ -144,7 +129,7 @@ func (a *account) trials(r *reading) []trialOf {
 			subject, hint = "users matching "+query, "no account matches: see users.org_units and users.query"
 		}
 		list = append(list, trialOf{subject: subject, scopes: userScopes(), hint: hint, try: count(
-			func(d *document) []json.RawMessage { return d.Users },
+			func(d *listPage) []json.RawMessage { return d.Users },
 			func(ctx context.Context) ([]byte, error) { return l.askUsers(ctx, query, "", 1, "ASCENDING") })})
 	}
 	if cfg.Groups.Read {
@@ -154,7 +139,7 @@ func (a *account) trials(r *reading) []trialOf {
 			if err != nil {
 				return 0, err
 			}
-			d, err := parseDocument("check", body)
+			d, err := parseListPage("check", body)
 			if err != nil || len(d.Groups) == 0 {
 				return 0, err
 			}
@@ -168,7 +153,7 @@ func (a *account) trials(r *reading) []trialOf {
 	}
 	if cfg.Events != eventsOff {
 		list = append(list, trialOf{subject: "audit log", scopes: eventScopes(), optional: cfg.Events != eventsOn, try: count(
-			func(d *document) []json.RawMessage { return d.Items },
+			func(d *listPage) []json.RawMessage { return d.Items },
 			func(ctx context.Context) ([]byte, error) { return r.askLog(ctx, r.began.Add(-24*time.Hour), "", 1) })})
 	}
 	for _, product := range cfg.Licences.Products {
@@ -196,7 +181,7 @@ func (a *account) deviceTrials(r *reading) []trialOf {
 			if err != nil {
 				return 0, err
 			}
-			d, err := parseDocument("check", body)
+			d, err := parseListPage("check", body)
 			if err != nil {
 				return 0, err
 			}
@@ -222,23 +207,13 @@ func (a *account) deviceTrials(r *reading) []trialOf {
 func (a *account) scopes(ctx context.Context, scopes ...string) []connectors.Finding {
 	var findings []connectors.Finding
 	for _, s := range scopes {
-		t, err := newTokens(a.party, a.tokenURI, a.base, s)
+		g, err := newGrant(a.party, a.tokenURI, a.base, s)
 		if err == nil {
-			_, err = t.get(ctx)
+			_, err = g.fetch(ctx, "")
 		}
 		if scopeMissing(err) {
-			findings = append(findings, failure("scope "+scopePrefix+s, err))
+			findings = append(findings, connectors.Failed("scope "+scopePrefix+s, err))
 		}
 	}
 	return findings
-}
-
-// failure makes a finding of an error.
-func failure(subject string, err error) connectors.Finding {
-	detail := err.Error()
-	var e *fault.Error
-	if errors.As(err, &e) && e.Err != nil {
-		detail = strings.TrimPrefix(fmt.Sprintf("%s: %v", e.Op, e.Err), ": ")
-	}
-	return connectors.Finding{Subject: subject, Detail: detail, Hint: fault.Hint(err)}
 }

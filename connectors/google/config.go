@@ -3,7 +3,6 @@ package google
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/url"
 	"regexp"
 	"slices"
@@ -135,91 +134,85 @@ var customerID = regexp.MustCompile(`^C[0-9a-zA-Z_-]+$`)
 
 // Validate reports everything that is wrong with the block, without network I/O.
 func (c *Config) Validate() []settings.Issue {
-	v := &validation{}
-	c.validateCustomers(v)
-	c.validateAddresses(v)
-	c.validateReading(v)
-	return v.issues
-}
-
-type validation struct{ issues []settings.Issue }
-
-func (v *validation) report(path, hint, format string, args ...any) {
-	v.issues = append(v.issues, settings.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
+	var issues settings.Issues
+	c.validateCustomers(issues.Report)
+	c.validateAddresses(issues.Report)
+	c.validateReading(issues.Report)
+	return issues
 }
 
 const customerHint = "write my_customer, or the customer id that the Admin console shows under Account, such as C01abc234"
 
-func (c *Config) validateCustomers(v *validation) {
+func (c *Config) validateCustomers(report settings.Reporter) {
 	if c.Reseller {
 		if c.Customer != myCustomer && c.Customer != "" {
-			v.report("customer", "put it on the list customers, or leave it out", "cannot stand beside reseller")
+			report("customer", "put it on the list customers, or leave it out", "cannot stand beside reseller")
 		}
-		validateSignIn(v, "", c.Credentials, c.Subject, c.OAuth)
+		validateSignIn(report, "", c.Credentials, c.Subject, c.OAuth)
 	}
 	if len(c.Customers) == 0 && !c.Reseller {
 		if c.Customer != myCustomer && !customerID.MatchString(c.Customer) {
-			v.report("customer", customerHint, "%q is not a customer", c.Customer)
+			report("customer", customerHint, "%q is not a customer", c.Customer)
 		}
-		validateSignIn(v, "", c.Credentials, c.Subject, c.OAuth)
+		validateSignIn(report, "", c.Credentials, c.Subject, c.OAuth)
 		return
 	}
 	if c.Customer != myCustomer && c.Customer != "" && !c.Reseller {
-		v.report("customer", "leave it out, or put it on the list", "cannot stand beside customers")
+		report("customer", "leave it out, or put it on the list", "cannot stand beside customers")
 	}
 	seen := map[string]bool{}
 	for i, one := range c.Customers {
 		path := fmt.Sprintf("customers[%d]", i)
 		switch {
 		case !customerID.MatchString(one.Customer):
-			v.report(path+".customer", "among several customers each needs its id, such as C01abc234", "%q is not a customer id", one.Customer)
+			report(path+".customer", "among several customers each needs its id, such as C01abc234", "%q is not a customer id", one.Customer)
 		case seen[one.Customer]:
-			v.report(path+".customer", "name every customer once", "customer %s is named twice", one.Customer)
+			report(path+".customer", "name every customer once", "customer %s is named twice", one.Customer)
 		}
 		seen[one.Customer] = true
 		p := c.party(one)
-		validateSignIn(v, path+".", p.credentials, p.subject, p.oauth)
+		validateSignIn(report, path+".", p.credentials, p.subject, p.oauth)
 	}
 }
 
-func validateSignIn(v *validation, path string, credentials settings.Secret, subject string, oauth OAuthConfig) {
+func validateSignIn(report settings.Reporter, path string, credentials settings.Secret, subject string, oauth OAuthConfig) {
 	const adminHint = "write the address of an administrator of the account, such as sync@example.com"
 	switch {
 	case credentials.IsZero() && oauth.empty():
-		v.report(path+"credentials", "write {file: KEY.json} with the key of a service account, or fill in oauth", "must not be empty")
+		report(path+"credentials", "write {file: KEY.json} with the key of a service account, or fill in oauth", "must not be empty")
 	case !credentials.IsZero() && !oauth.empty():
-		v.report(path+"oauth", "leave out one of the two", "cannot stand beside credentials")
+		report(path+"oauth", "leave out one of the two", "cannot stand beside credentials")
 	case !oauth.empty():
 		if oauth.ClientID == "" || oauth.ClientSecret.IsZero() || oauth.RefreshToken.IsZero() {
-			v.report(path+"oauth", "set all three", "needs client_id, client_secret and refresh_token")
+			report(path+"oauth", "set all three", "needs client_id, client_secret and refresh_token")
 		}
 		if subject != "" {
-			v.report(path+"subject", "remove it: a refresh token belongs to the account that gave it", "cannot stand beside oauth")
+			report(path+"subject", "remove it: a refresh token belongs to the account that gave it", "cannot stand beside oauth")
 		}
 	default:
 		k, err := parseKey(credentials)
 		switch {
 		case err != nil:
-			v.report(path+"credentials", "download a JSON key of the service account, and give it as {file: KEY.json}", "%v", err)
+			report(path+"credentials", "download a JSON key of the service account, and give it as {file: KEY.json}", "%v", err)
 		case k.Type == typeServiceAccount && !strings.Contains(subject, "@"):
-			v.report(path+"subject", adminHint, "a service account reads the directory in an administrator's name; there is no address")
+			report(path+"subject", adminHint, "a service account reads the directory in an administrator's name; there is no address")
 		case k.Type == typeAuthorizedUser && subject != "":
-			v.report(path+"subject", "remove it: a refresh token belongs to the account that gave it", "cannot stand beside the key of a person")
+			report(path+"subject", "remove it: a refresh token belongs to the account that gave it", "cannot stand beside the key of a person")
 		}
 	}
 }
 
-func (c *Config) validateAddresses(v *validation) {
+func (c *Config) validateAddresses(report settings.Reporter) {
 	for _, a := range []struct{ path, text string }{{"endpoint", c.Endpoint}, {"token_uri", c.TokenURI}} {
 		if a.text == "" {
 			continue
 		}
 		if why := badAddress(a.text); why != "" {
-			v.report(a.path, "write https://HOST/", "%s", why)
+			report(a.path, "write https://HOST/", "%s", why)
 		}
 	}
 	if c.Timeout <= 0 {
-		v.report("timeout", "write a duration, such as 60s", "must be greater than zero")
+		report("timeout", "write a duration, such as 60s", "must be greater than zero")
 	}
 }
 
@@ -234,46 +227,41 @@ func badAddress(text string) string {
 		return "the address holds a user"
 	case u.RawQuery != "" || u.Fragment != "":
 		return "the address has a query"
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !rest.Loopback(u.Hostname()):
 		return "tokens would travel unencrypted"
 	}
 	return ""
 }
 
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-func (c *Config) validateReading(v *validation) {
+func (c *Config) validateReading(report settings.Reporter) {
 	for i, name := range c.Attributes {
 		path := fmt.Sprintf("attributes[%d]", i)
 		if _, err := parseAttribute(name); err != nil {
-			v.report(path, "write a field of Google's user resource, or Schema.field of a custom schema", "%v", err)
+			report(path, "write a field of Google's user resource, or Schema.field of a custom schema", "%v", err)
 		}
 		if slices.Index(c.Attributes, name) < i {
-			v.report(path, "remove it", "%q is named twice", name)
+			report(path, "remove it", "%q is named twice", name)
 		}
 	}
 	for i, path := range c.Users.OrgUnits {
 		if !strings.HasPrefix(path, "/") || len(path) > 1 && strings.HasSuffix(path, "/") || strings.Contains(path, "//") {
-			v.report(fmt.Sprintf("users.org_units[%d]", i), "write it as the Admin console shows it, such as /Staff/London", "%q is not the path of an org unit", path)
+			report(fmt.Sprintf("users.org_units[%d]", i), "write it as the Admin console shows it, such as /Staff/London", "%q is not the path of an org unit", path)
 		}
 	}
 	for i, product := range c.Licences.Products {
 		path := fmt.Sprintf("licences.products[%d]", i)
 		if product == "" || strings.ContainsAny(product, "/?# ") {
-			v.report(path, "write a product id, such as Google-Apps or 101031", "%q is not a product id", product)
+			report(path, "write a product id, such as Google-Apps or 101031", "%q is not a product id", product)
 		}
 		if slices.Index(c.Licences.Products, product) < i {
-			v.report(path, "remove it", "%q is named twice", product)
+			report(path, "remove it", "%q is named twice", product)
 		}
 	}
 	if !slices.Contains([]string{"", eventsAuto, eventsOn, eventsOff}, c.Events) {
-		v.report("events", "one of auto, on, off", "unknown word %q", c.Events)
+		report("events", "one of auto, on, off", "unknown word %q", c.Events)
 	}
 	if c.Overlap.Std() < 10*time.Minute || c.Overlap.Std() > 7*24*time.Hour {
-		v.report("overlap", "30m is usual: events come minutes late", "must be from 10m to 7d")
+		report("overlap", "30m is usual: events come minutes late", "must be from 10m to 7d")
 	}
 	for _, n := range []struct {
 		path        string
@@ -285,7 +273,7 @@ func (c *Config) validateReading(v *validation) {
 		{"parallel", c.Parallel, 64, "8 is usual"},
 	} {
 		if n.value < 1 || n.value > n.most {
-			v.report(n.path, n.hint, "must be from 1 to %d", n.most)
+			report(n.path, n.hint, "must be from 1 to %d", n.most)
 		}
 	}
 }

@@ -93,10 +93,10 @@ func TestValidate(t *testing.T) {
 func TestOpen(t *testing.T) {
 	bad := valid()
 	bad.Network = rest.Network{CAFile: "no such file"}
-	if _, err := Open(bad, connectors.Env{}); fault.ClassOf(err) != fault.Configuration {
+	if _, err := open(bad, connectors.Env{}); fault.ClassOf(err) != fault.Configuration {
 		t.Errorf("a CA file that is not there: %v", err)
 	}
-	c, err := Open(valid(), connectors.Env{})
+	c, err := open(valid(), connectors.Env{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"dirsyncd/connectors"
 	"dirsyncd/connectors/connectortest"
 	"dirsyncd/connectors/sim/googlesim"
 	"dirsyncd/sync/directory"
@@ -56,7 +57,7 @@ func conforming(tb testing.TB, change func(*Config)) *connectortest.Fixture {
 	})
 	f := &conformingFixture{r, c, people, groups}
 	return &connectortest.Fixture{
-		Connector: conn,
+		Connector: connectors.Guard(conn),
 		Add:       func(_ testing.TB, stream string) directory.Ref { return f.add(stream) },
 		Change:    func(_ testing.TB, stream string) directory.Ref { return f.change(stream) },
 		Rename:    func(_ testing.TB, stream string) directory.Ref { return f.rename(stream) },

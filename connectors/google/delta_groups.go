@@ -34,7 +34,7 @@ func (d *deltaReading) groups(ctx context.Context) error {
 	}
 	g := &groupReading{reading: d.reading, page: &connectors.Page{}}
 	seen := map[string]bool{}
-	err := inOrder(ctx, len(named.order), d.connector.cfg.Parallel, func(ctx context.Context, i int) (found, error) {
+	err := orderedParallel(ctx, len(named.order), d.connector.cfg.Parallel, func(ctx context.Context, i int) (found, error) {
 		return d.findGroup(ctx, named.order[i], named.deletes(named.order[i], d.full()))
 	}, func(i int, f found) error {
 		switch {

@@ -261,11 +261,11 @@ func TestInOrder(t *testing.T) {
 	ctx := t.Context()
 	var got []int
 	double := func(_ context.Context, i int) (int, error) { return 2 * i, nil }
-	if err := inOrder(ctx, 50, 7, double, func(i, v int) error { got = append(got, v-i); return nil }); err != nil || len(got) != 50 || !slices.IsSorted(got) {
+	if err := orderedParallel(ctx, 50, 7, double, func(i, v int) error { got = append(got, v-i); return nil }); err != nil || len(got) != 50 || !slices.IsSorted(got) {
 		t.Errorf("%v %v", got, err)
 	}
 	stop := errors.New("stop")
-	err := inOrder(ctx, 50, 7, func(ctx context.Context, i int) (int, error) {
+	err := orderedParallel(ctx, 50, 7, func(ctx context.Context, i int) (int, error) {
 		if i > 10 {
 			<-ctx.Done() // must be let go
 			return 0, ctx.Err()
@@ -280,7 +280,7 @@ func TestInOrder(t *testing.T) {
 	if !errors.Is(err, stop) {
 		t.Errorf("error %v", err)
 	}
-	err = inOrder(ctx, 3, 7, func(_ context.Context, i int) (int, error) {
+	err = orderedParallel(ctx, 3, 7, func(_ context.Context, i int) (int, error) {
 		if i == 1 {
 			return 0, stop
 		}

@@ -136,7 +136,7 @@ func (l *lookup) byAddress(ctx context.Context, list []string) error {
 		user *user
 		raw  json.RawMessage
 	}
-	return inOrder(ctx, len(list), l.connector.cfg.Parallel, func(ctx context.Context, i int) (found, error) {
+	return orderedParallel(ctx, len(list), l.connector.cfg.Parallel, func(ctx context.Context, i int) (found, error) {
 		u, raw, err := l.getUser(ctx, list[i])
 		return found{u, raw}, l.foreign(err)
 	}, func(i int, f found) error {
@@ -162,8 +162,8 @@ func (l *lookup) foreign(err error) error {
 // living: the list may be older than an undeletion.
 func (l *lookup) deleted(ctx context.Context, from time.Time) error {
 	var graves []string
-	c := &chain{
-		op: l.op, restart: func() { graves = nil }, entries: func(d *document) []json.RawMessage { return d.Users },
+	c := &pager{
+		op: l.op, restart: func() { graves = nil }, entries: func(d *listPage) []json.RawMessage { return d.Users },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return ask(ctx, "list users", func(ctx context.Context) error {
 				call := l.reading.users.Users.List().Context(ctx).Customer(l.customer).ShowDeleted("true").MaxResults(userPage)
@@ -203,7 +203,7 @@ func (l *lookup) deleted(ctx context.Context, from time.Time) error {
 		user *user
 		raw  json.RawMessage
 	}
-	return inOrder(ctx, len(graves), l.connector.cfg.Parallel, func(ctx context.Context, i int) (found, error) {
+	return orderedParallel(ctx, len(graves), l.connector.cfg.Parallel, func(ctx context.Context, i int) (found, error) {
 		if l.user[graves[i]] != nil {
 			return found{}, nil
 		}

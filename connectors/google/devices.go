@@ -59,7 +59,7 @@ func (r *reading) fullDevices(ctx context.Context) error {
 		seen = ",lastSync"
 	}
 	if cfg.ChromeOS {
-		err := r.devices(ctx, "deviceId", func(d *document) []json.RawMessage { return d.ChromeOS }, chromeObject, func(ctx context.Context, token string) error {
+		err := r.devices(ctx, "deviceId", func(d *listPage) []json.RawMessage { return d.ChromeOS }, chromeObject, func(ctx context.Context, token string) error {
 			call := r.chrome.Chromeosdevices.List(r.customer).Context(ctx).MaxResults(chromePage).Projection("BASIC")
 			call.Fields(googleapi.Field("kind,etag,nextPageToken,chromeosdevices(" + chromeMask + seen + ")"))
 			if token != "" {
@@ -73,7 +73,7 @@ func (r *reading) fullDevices(ctx context.Context) error {
 		}
 	}
 	if cfg.Mobile {
-		err := r.devices(ctx, "resourceId", func(d *document) []json.RawMessage { return d.Mobile }, mobileObject, func(ctx context.Context, token string) error {
+		err := r.devices(ctx, "resourceId", func(d *listPage) []json.RawMessage { return d.Mobile }, mobileObject, func(ctx context.Context, token string) error {
 			call := r.mobile.Mobiledevices.List(r.customer).Context(ctx).MaxResults(mobilePage).Projection("FULL")
 			call.Fields(googleapi.Field("kind,etag,nextPageToken,mobiledevices(" + mobileMask + seen + ")"))
 			if token != "" {
@@ -90,11 +90,11 @@ func (r *reading) fullDevices(ctx context.Context) error {
 }
 
 // devices lists one kind of device.
-func (r *reading) devices(ctx context.Context, idKey string, entries func(*document) []json.RawMessage,
+func (r *reading) devices(ctx context.Context, idKey string, entries func(*listPage) []json.RawMessage,
 	translate func(json.RawMessage) (directory.Object, error), call func(ctx context.Context, token string) error,
 ) error {
 	pages := 0
-	c := &chain{
+	c := &pager{
 		op: r.op, entries: entries,
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return ask(ctx, "list devices", func(ctx context.Context) error { return call(ctx, token) })

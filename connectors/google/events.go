@@ -65,8 +65,8 @@ func (r *reading) readLog(ctx context.Context, c cursor) (*log, error) {
 	l := &log{from: time.UnixMilli(c.Since).Add(-r.connector.cfg.Overlap.Std())}
 	restart := func() { l.news, l.marks = nil, map[uint64]time.Time{} }
 	restart()
-	list := &chain{
-		op: r.op, restart: restart, entries: func(d *document) []json.RawMessage { return d.Items },
+	list := &pager{
+		op: r.op, restart: restart, entries: func(d *listPage) []json.RawMessage { return d.Items },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return r.askLog(ctx, l.from, token, eventPage)
 		},

@@ -100,7 +100,7 @@ func (r *rig) open(tb testing.TB, change func(*Config)) *Connector {
 	if issues := cfg.Validate(); len(issues) > 0 {
 		tb.Fatalf("configuration: %+v", issues)
 	}
-	c, err := Open(cfg, connectors.Env{Connection: "test", Now: r.now, Sleep: func(ctx context.Context, d time.Duration) error {
+	c, err := open(cfg, connectors.Env{Connection: "test", Now: r.now, Sleep: func(ctx context.Context, d time.Duration) error {
 		r.slept.Add(int64(d))
 		return ctx.Err()
 	}})
@@ -135,7 +135,7 @@ func (w *world) read(ctx context.Context, c *Connector, tenant, stream string, m
 	}
 	seen := map[directory.Ref]bool{}
 	w.pages, w.invalid, w.removed = 0, nil, nil
-	return c.Read(ctx, req, func(p *connectors.Page) error {
+	return connectors.Guard(c).Read(ctx, req, func(p *connectors.Page) error {
 		w.pages++
 		for i := range p.Objects {
 			o := p.Objects[i]

@@ -19,7 +19,7 @@ func bare(tb testing.TB, change func(*Config)) *reading {
 	if change != nil {
 		change(cfg)
 	}
-	c, err := Open(cfg, connectors.Env{Now: time.Now})
+	c, err := open(cfg, connectors.Env{Now: time.Now})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func FuzzUser(f *testing.F) {
 		c.Attributes = []string{"S.f", "emails", "organizations.costCenter", "phones.work", "lastLoginTime"}
 	})
 	f.Fuzz(func(t *testing.T, body []byte) {
-		d, err := parseDocument("read users", body)
+		d, err := parseListPage("read users", body)
 		if err != nil {
 			if fault.ClassOf(err) != fault.Transient {
 				t.Errorf("%v", err)
@@ -105,8 +105,8 @@ func FuzzSplit(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		var d document
-		err := splitDocument(body, d.list, d.text)
+		var d listPage
+		err := splitListPage(body, d.list, d.text)
 		var want struct {
 			Users []json.RawMessage `json:"users"`
 			Token string            `json:"nextPageToken"`
@@ -147,7 +147,7 @@ func FuzzEvents(f *testing.F) {
 	f.Add([]byte(`{"kind":"x","items":[{"id":{"time":5}},null,{"events":{"name":"X","parameters":null}}]}`))
 	r := bare(f, nil)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		d, err := parseDocument("read users", body)
+		d, err := parseListPage("read users", body)
 		if err != nil {
 			return
 		}

@@ -30,7 +30,7 @@ const (
 // Factory opens Google connectors.
 func Factory() connectors.Factory {
 	return connectors.New("google", "people, groups, licences and devices of Google Workspace", Defaults,
-		func(cfg *Config, env connectors.Env) (connectors.Connector, error) { return Open(cfg, env) })
+		func(cfg *Config, env connectors.Env) (connectors.Connector, error) { return open(cfg, env) })
 }
 
 // Connector reads one or several customers.
@@ -49,8 +49,8 @@ type Connector struct {
 
 var _ connectors.Connector = (*Connector)(nil)
 
-// Open makes a connector from a configuration that Validate finds nothing wrong with. It does no network I/O.
-func Open(cfg *Config, env connectors.Env) (*Connector, error) {
+// open makes a connector from a configuration that Validate finds nothing wrong with. It does no network I/O.
+func open(cfg *Config, env connectors.Env) (*Connector, error) {
 	if env.Now == nil {
 		env.Now = time.Now
 	}
@@ -155,10 +155,7 @@ func (c *Connector) describeDirectory() connectors.Description {
 
 // Tenants implements connectors.Connector: one for every customer on the list, else a single one without a name; and
 // one for a reseller.
-func (c *Connector) Tenants(ctx context.Context) ([]connectors.Tenant, error) {
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
+func (c *Connector) Tenants(context.Context) ([]connectors.Tenant, error) {
 	var list []connectors.Tenant
 	for _, p := range c.cfg.parties() {
 		t := p.tenant(len(c.cfg.Customers) > 0)
@@ -214,60 +211,30 @@ func (c *Connector) account(tenant string) (*account, error) {
 
 // Read implements connectors.Connector.
 func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	var stopped error
-	err := c.read(ctx, req, func(p *connectors.Page) error {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		stopped = emit(p)
-		return stopped
-	})
-	switch {
-	case stopped != nil:
-		return stopped
-	case err != nil && ctx.Err() != nil:
-		return ctx.Err()
-	}
-	return err
-}
-
-func (c *Connector) read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
 	op := "read " + req.Stream
 	reseller := c.cfg.Reseller && req.Tenant.ID == resellerTenant
 	streams := resellerStreams()
 	if !reseller {
 		streams = c.describeDirectory().Streams
 	}
-	var stream *connectors.Stream
-	for i := range streams {
-		if streams[i].Name == req.Stream {
-			stream = &streams[i]
-		}
-	}
+	i := slices.IndexFunc(streams, func(s connectors.Stream) bool { return s.Name == req.Stream })
 	switch {
-	case stream == nil:
-		return &fault.Error{Class: fault.Internal, Op: op, Err: fmt.Errorf("no stream %q", req.Stream)}
-	case req.Mode == connectors.Full && len(req.Cursor) > 0:
-		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: errors.New("a full read cannot be resumed")}
-	case req.Mode == connectors.Delta && !stream.Delta:
+	case i < 0:
+		return &fault.Error{Class: fault.Internal, Op: op, Err: fmt.Errorf("this tenant has no stream %q", req.Stream)}
+	case req.Mode == connectors.Delta && !streams[i].Delta:
 		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: errors.New("the stream is read in full only")}
 	}
 	a, err := c.account(req.Tenant.ID)
 	if err != nil {
 		return err
 	}
+	r := &reading{account: a, connector: c, op: op, stream: streams[i], began: c.env.Now(), emit: emit}
 	if reseller {
-		r := &reading{account: a, connector: c, op: op, stream: *stream, began: c.env.Now(), emit: emit}
 		return r.readReseller(ctx)
 	}
-	id, err := a.identify(ctx)
-	if err != nil {
+	if r.customer, err = a.identify(ctx); err != nil {
 		return err
 	}
-	r := &reading{account: a, connector: c, op: op, stream: *stream, customer: id, began: c.env.Now(), emit: emit}
 	if req.Mode == connectors.Delta {
 		return r.delta(ctx, req.Cursor)
 	}

@@ -77,8 +77,8 @@ type groupReading struct {
 // list of their own, so that some are read ahead.
 func (r *reading) fullGroups(ctx context.Context) error {
 	g := &groupReading{reading: r, page: &connectors.Page{}, done: map[string]bool{}, last: map[string]bool{}}
-	c := &chain{
-		op: r.op, entries: func(d *document) []json.RawMessage { return d.Groups },
+	c := &pager{
+		op: r.op, entries: func(d *listPage) []json.RawMessage { return d.Groups },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return g.askGroups(ctx, token, groupPage, "ASCENDING")
 		},
@@ -141,7 +141,7 @@ func (g *groupReading) take(ctx context.Context, entries []json.RawMessage) erro
 			list = append(list, x)
 		}
 	}
-	err := inOrder(ctx, len(list), g.connector.cfg.Parallel, func(ctx context.Context, i int) (roster, error) {
+	err := orderedParallel(ctx, len(list), g.connector.cfg.Parallel, func(ctx context.Context, i int) (roster, error) {
 		return g.roster(ctx, list[i])
 	}, func(i int, one roster) error {
 		g.done[list[i].ID] = true
@@ -183,7 +183,7 @@ func (g *groupReading) probe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d, err := parseDocument(g.op, body)
+	d, err := parseListPage(g.op, body)
 	if err != nil {
 		return err
 	}
@@ -252,8 +252,8 @@ func (r *reading) roster(ctx context.Context, x *group) (roster, error) {
 
 // members fills in the complete list of a group's direct members.
 func (r *reading) members(ctx context.Context, one *roster) error {
-	c := &chain{
-		op: r.op, entries: func(d *document) []json.RawMessage { return d.Members },
+	c := &pager{
+		op: r.op, entries: func(d *listPage) []json.RawMessage { return d.Members },
 		restart: func() { one.handles = nil },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return ask(ctx, "list members", func(ctx context.Context) error {

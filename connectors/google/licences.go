@@ -35,8 +35,8 @@ func (a *assignment) licence() string { return a.ProductID + "/" + a.SKUID }
 // assignments lists who holds which licence of one product. take gets every entry, with the reason when it could
 // not be read; restart is told that everything comes again.
 func (r *reading) assignments(ctx context.Context, product string, restart func(), take func(raw json.RawMessage, a *assignment, bad error) error) error {
-	c := &chain{
-		op: r.op, restart: restart, entries: func(d *document) []json.RawMessage { return d.Items },
+	c := &pager{
+		op: r.op, restart: restart, entries: func(d *listPage) []json.RawMessage { return d.Items },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			body, err := ask(ctx, "list licence assignments", func(ctx context.Context) error {
 				call := r.licences.LicenseAssignments.ListForProduct(product, r.customer).Context(ctx).MaxResults(licencePage)

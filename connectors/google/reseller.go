@@ -53,8 +53,8 @@ func (r *reading) readReseller(ctx context.Context) error {
 
 // subscriptions lists everything that the reseller has sold. restart is told that everything comes again.
 func (r *reading) subscriptions(ctx context.Context, restart func(), take func(entries []json.RawMessage) error) error {
-	c := &chain{
-		op: r.op, restart: restart, take: take, entries: func(d *document) []json.RawMessage { return d.Subscriptions },
+	c := &pager{
+		op: r.op, restart: restart, take: take, entries: func(d *listPage) []json.RawMessage { return d.Subscriptions },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return r.askSubscriptions(ctx, token, subscriptionPage)
 		},
@@ -184,7 +184,7 @@ func (r *reading) fullCustomers(ctx context.Context) error {
 		page = &connectors.Page{}
 		return r.emit(full)
 	}
-	err = inOrder(ctx, len(ids), r.connector.cfg.Parallel, func(ctx context.Context, i int) (answered, error) {
+	err = orderedParallel(ctx, len(ids), r.connector.cfg.Parallel, func(ctx context.Context, i int) (answered, error) {
 		body, err := r.askResold(ctx, ids[i])
 		if unreadable(err) {
 			return answered{refused: err}, nil
@@ -237,7 +237,7 @@ func (r *reading) trialOfReseller() trialOf {
 			if err != nil {
 				return 0, err
 			}
-			d, err := parseDocument("check", body)
+			d, err := parseListPage("check", body)
 			if err != nil {
 				return 0, err
 			}

@@ -36,7 +36,7 @@ func resellerFixture(tb testing.TB) *connectortest.Fixture {
 	c.batch = 10
 	f := &resellerConforming{r, sold}
 	return &connectortest.Fixture{
-		Connector: c,
+		Connector: connectors.Guard(c),
 		Add:       func(_ testing.TB, stream string) directory.Ref { return f.add(stream) },
 		Change:    func(_ testing.TB, stream string) directory.Ref { return f.change(stream) },
 		Rename:    func(_ testing.TB, stream string) directory.Ref { return f.rename(stream) },
@@ -264,7 +264,7 @@ func TestResellerRestart(t *testing.T) {
 	}
 	r.Misbehave(googlesim.Fault{Match: "pageToken=", Times: 1, Status: 400, Body: `{"error":{"code":400}}`})
 	status, pages := "", 0
-	err := r.open(t, reselling).Read(t.Context(), connectors.Request{
+	err := connectors.Guard(r.open(t, reselling)).Read(t.Context(), connectors.Request{
 		Tenant: connectors.Tenant{ID: resellerTenant}, Stream: streamLicences, Mode: connectors.Full,
 	}, func(p *connectors.Page) error {
 		if pages++; pages == 1 {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
 )
 
@@ -47,7 +48,7 @@ func (a answered) object(op string, from *resold) (directory.Object, error) {
 		return directory.Object{}, a.refused
 	}
 	if !json.Valid(a.body) {
-		return directory.Object{}, odd(op, errBroken)
+		return directory.Object{}, odd(op, jsonscan.ErrBroken)
 	}
 	var c resoldCustomer
 	if err := json.Unmarshal(a.body, &c); err != nil {

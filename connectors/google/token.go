@@ -1,16 +1,17 @@
 package google
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
-	"time"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/jwt"
 
+	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/fault"
 )
 
@@ -19,52 +20,43 @@ const scopePrefix = "https://www.googleapis.com/auth/"
 
 const defaultTokenURI = "https://oauth2.googleapis.com/token"
 
-// tokens hands out access tokens for one set of scopes. A token is all or nothing: one scope that was not granted,
-// and none is given. So each part of the directory has a set of its own. It may be used by many goroutines.
-type tokens struct {
+// grant gets access tokens for one set of scopes. A token is all or nothing: one scope that was not granted, and none is
+// given. So each part of the directory has a set of its own.
+type grant struct {
 	uri    string
 	client string // the number that is granted the scopes in the Admin console; may be empty
 	scopes []string
 	source func(ctx context.Context) oauth2.TokenSource
 	base   http.RoundTripper
-	// turn is held by whoever looks at or replaces current.
-	turn    chan struct{}
-	current *oauth2.Token
 }
 
-// newTokens makes a source of tokens for scopes without their prefix.
-func newTokens(p party, tokenURI string, base http.RoundTripper, scopes ...string) (*tokens, error) {
-	t := &tokens{base: base, scopes: scopes, turn: make(chan struct{}, 1), uri: tokenURI}
+// newGrant names the scopes without their prefix.
+func newGrant(p party, tokenURI string, base http.RoundTripper, scopes ...string) (*grant, error) {
 	k, err := signIn(p)
 	if err != nil {
 		return nil, err
 	}
-	if t.uri == "" {
-		t.uri = k.TokenURI
-	}
-	if t.uri == "" {
-		t.uri = defaultTokenURI
-	}
+	g := &grant{base: base, scopes: scopes, uri: cmp.Or(tokenURI, k.TokenURI, defaultTokenURI)}
 	if k.Type == typeAuthorizedUser {
 		cfg := &oauth2.Config{
 			ClientID: k.ClientID, ClientSecret: k.ClientSecret,
-			Endpoint: oauth2.Endpoint{TokenURL: t.uri, AuthStyle: oauth2.AuthStyleInParams},
+			Endpoint: oauth2.Endpoint{TokenURL: g.uri, AuthStyle: oauth2.AuthStyleInParams},
 		}
-		t.source = func(ctx context.Context) oauth2.TokenSource {
+		g.source = func(ctx context.Context) oauth2.TokenSource {
 			return cfg.TokenSource(ctx, &oauth2.Token{RefreshToken: k.RefreshToken})
 		}
-		return t, nil
+		return g, nil
 	}
-	t.client = k.ClientID
+	g.client = k.ClientID
 	full := make([]string, len(scopes))
 	for i, s := range scopes {
 		full[i] = scopePrefix + s
 	}
 	cfg := &jwt.Config{
-		Email: k.ClientEmail, PrivateKey: []byte(k.PrivateKey), PrivateKeyID: k.PrivateKeyID, Scopes: full, TokenURL: t.uri, Subject: p.subject,
+		Email: k.ClientEmail, PrivateKey: []byte(k.PrivateKey), PrivateKeyID: k.PrivateKeyID, Scopes: full, TokenURL: g.uri, Subject: p.subject,
 	}
-	t.source = cfg.TokenSource
-	return t, nil
+	g.source = cfg.TokenSource
+	return g, nil
 }
 
 // signIn returns the key of a party, whichever way it was given.
@@ -93,31 +85,21 @@ func (p *party) identity() string {
 	return p.subject
 }
 
-// get returns a token that is good for a while, a new one if needed.
-func (t *tokens) get(ctx context.Context) (*oauth2.Token, error) {
-	select {
-	case t.turn <- struct{}{}:
-		defer func() { <-t.turn }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	if t.current.Valid() && time.Until(t.current.Expiry) > time.Minute {
-		return t.current, nil
-	}
-	w := &witness{base: t.base, ctx: ctx}
-	got, err := t.source(context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: w})).Token()
+// fetch gets a token.
+func (g *grant) fetch(ctx context.Context, _ string) (tokens.Token, error) {
+	w := &errorCapture{base: g.base, ctx: ctx}
+	got, err := g.source(context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: w})).Token()
 	if err != nil {
-		return nil, t.refused(ctx, w.err, err)
+		return tokens.Token{}, g.refused(ctx, w.err, err)
 	}
 	if got.AccessToken == "" {
-		return nil, &fault.Error{Class: fault.Transient, Op: opToken, Where: hostOf(t.uri), Err: errors.New("the answer holds no token")}
+		return tokens.Token{}, &fault.Error{Class: fault.Transient, Op: opToken, Where: rest.Host(g.uri), Err: errors.New("the answer holds no token")}
 	}
-	t.current = got
-	return got, nil
+	return tokens.Token{Value: got.AccessToken, Expires: got.Expiry}, nil
 }
 
 // refused returns the error that was seen on the wire: the library flattens it to a text on the way.
-func (t *tokens) refused(ctx context.Context, seen, err error) error {
+func (g *grant) refused(ctx context.Context, seen, err error) error {
 	var (
 		f     *fault.Error
 		token *tokenError
@@ -131,52 +113,32 @@ func (t *tokens) refused(ctx context.Context, seen, err error) error {
 			Hint: "download the key again and give the file unchanged",
 		}
 	case !errors.As(seen, &f):
-		return &fault.Error{Class: fault.Transient, Op: opToken, Where: hostOf(t.uri), Err: errors.New("the answer holds no token")}
+		return &fault.Error{Class: fault.Transient, Op: opToken, Where: rest.Host(g.uri), Err: errors.New("the answer holds no token")}
 	case errors.As(seen, &token) && f.Class == fault.Forbidden:
 		named := *f
-		named.Hint = "grant " + t.grantee() + strings.Join(t.scopes, ", ") + " (each after " + scopePrefix +
+		named.Hint = "grant " + g.grantee() + strings.Join(g.scopes, ", ") + " (each after " + scopePrefix +
 			") under Security, API controls, Domain-wide delegation; a new grant can take a day"
 		return &named
 	}
 	return f
 }
 
-func (t *tokens) grantee() string {
-	if t.client == "" {
+func (g *grant) grantee() string {
+	if g.client == "" {
 		return "the scopes "
 	}
-	return "client " + t.client + " the scopes "
+	return "client " + g.client + " the scopes "
 }
 
-// drop forgets a token that was refused, unless it was replaced already.
-func (t *tokens) drop(ctx context.Context, refused *oauth2.Token) {
-	select {
-	case t.turn <- struct{}{}:
-		if t.current == refused {
-			t.current = nil
-		}
-		<-t.turn
-	case <-ctx.Done():
-	}
-}
-
-// witness gives requests for tokens the context of the call that needs one, and keeps the error.
-type witness struct {
+// errorCapture gives requests for tokens the context of the call that needs one, and keeps the error.
+type errorCapture struct {
 	base http.RoundTripper
 	ctx  context.Context //nolint:containedctx // the library takes no context with a request
 	err  error
 }
 
-func (w *witness) RoundTrip(req *http.Request) (*http.Response, error) {
+func (w *errorCapture) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := w.base.RoundTrip(req.WithContext(w.ctx))
 	w.err = err
 	return resp, err
-}
-
-func hostOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
-	}
-	return u.Host
 }

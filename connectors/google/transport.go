@@ -6,30 +6,30 @@ import (
 	"net/http"
 	"strings"
 
-	"golang.org/x/oauth2"
-
 	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/fault"
 )
 
 // authorised puts a token on every request. A token that is refused is replaced once.
 type authorised struct {
-	tokens *tokens
+	tokens *tokens.Cache
 	base   http.RoundTripper
 }
 
 func (a *authorised) RoundTrip(req *http.Request) (*http.Response, error) {
 	for again := false; ; again = true {
-		token, err := a.tokens.get(req.Context())
+		token, err := a.tokens.Get(req.Context(), "")
 		if err != nil {
 			return nil, err
 		}
-		bearer := oauth2.Transport{Source: oauth2.StaticTokenSource(token), Base: a.base}
-		resp, err := bearer.RoundTrip(req.Clone(req.Context()))
+		bearing := req.Clone(req.Context())
+		bearing.Header.Set("Authorization", "Bearer "+token)
+		resp, err := a.base.RoundTrip(bearing)
 		if err == nil || again || fault.ClassOf(err) != fault.Auth {
 			return resp, err
 		}
-		a.tokens.drop(req.Context(), token)
+		a.tokens.Drop(token)
 	}
 }
 

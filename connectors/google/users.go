@@ -70,8 +70,8 @@ func (l *userListing) wholeCustomer() bool {
 
 func (l *userListing) list(ctx context.Context, query string) error {
 	l.last, l.lastEmail = map[string]bool{}, ""
-	c := &chain{
-		op: l.op, entries: func(d *document) []json.RawMessage { return d.Users },
+	c := &pager{
+		op: l.op, entries: func(d *listPage) []json.RawMessage { return d.Users },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return l.askUsers(ctx, query, token, userPage, "ASCENDING")
 		},
@@ -158,7 +158,7 @@ func (l *userListing) probe(ctx context.Context, query string) error {
 	if err != nil {
 		return err
 	}
-	d, err := parseDocument(l.op, body)
+	d, err := parseListPage(l.op, body)
 	if err != nil {
 		return err
 	}

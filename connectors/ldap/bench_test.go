@@ -28,7 +28,7 @@ func BenchmarkFullRead(b *testing.B) {
 			b.ReportAllocs()
 			objects := 0
 			for b.Loop() {
-				err := c.Read(context.Background(), connectors.Request{Stream: stream, Mode: connectors.Full},
+				err := connectors.Guard(c).Read(context.Background(), connectors.Request{Stream: stream, Mode: connectors.Full},
 					func(p *connectors.Page) error {
 						objects += len(p.Objects)
 						return nil
@@ -118,7 +118,7 @@ func openFor(tb testing.TB, s *slapdtest.Server, change func(*Config)) *Connecto
 	if issues := cfg.Validate(); len(issues) > 0 {
 		tb.Fatalf("configuration: %v", issues)
 	}
-	c, err := Open(cfg, testEnv())
+	c, err := open(cfg, testEnv())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func BenchmarkIncremental(b *testing.B) {
 		var meter connectors.Meter
 		read := func(b *testing.B, mode connectors.Mode) (objects int) {
 			b.Helper()
-			err := c.Read(connectors.WithMeter(context.Background(), &meter), connectors.Request{Stream: streamUsers, Mode: mode, Cursor: cursor}, func(p *connectors.Page) error {
+			err := connectors.Guard(c).Read(connectors.WithMeter(context.Background(), &meter), connectors.Request{Stream: streamUsers, Mode: mode, Cursor: cursor}, func(p *connectors.Page) error {
 				objects += len(p.Objects)
 				cursor = append(cursor[:0:0], p.Cursor...)
 				return nil

@@ -2,7 +2,6 @@ package ldap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,7 +34,7 @@ func (c *Connector) checkServers(ctx context.Context) ([]connectors.Finding, err
 			return findings, ctx.Err()
 		}
 		if err != nil {
-			findings = append(findings, failure("server "+server, err))
+			findings = append(findings, connectors.Failed("server "+server, err))
 			if fault.ClassOf(err) == fault.Auth {
 				break // another try would count towards a lock-out
 			}
@@ -60,7 +59,7 @@ func (c *Connector) find(ctx context.Context) (findings []connectors.Finding, ad
 		}
 		list, err := c.discover(ctx, name)
 		if err != nil {
-			findings = append(findings, failure("servers of "+name, err))
+			findings = append(findings, connectors.Failed("servers of "+name, err))
 			continue
 		}
 		var found []string
@@ -75,16 +74,6 @@ func (c *Connector) find(ctx context.Context) (findings []connectors.Finding, ad
 		}
 	}
 	return findings, addresses
-}
-
-// failure makes a finding of an error.
-func failure(subject string, err error) connectors.Finding {
-	detail := err.Error()
-	var e *fault.Error
-	if errors.As(err, &e) && e.Err != nil {
-		detail = e.Err.Error()
-	}
-	return connectors.Finding{Subject: subject, Detail: detail, Hint: fault.Hint(err)}
 }
 
 func (c *Connector) describeServer(s *session) string {
@@ -134,7 +123,7 @@ func (c *Connector) look(s *session) []connectors.Finding {
 func (c *Connector) checkIncremental(s *session) []connectors.Finding {
 	var findings []connectors.Finding
 	for _, stream := range []string{streamUsers, streamGroups} {
-		kind, _ := kindOf(stream)
+		kind := kindOf(stream)
 		f := c.newReading(s, "check", kind).checkMethod()
 		if len(findings) > 0 && findings[0] == f {
 			continue
@@ -159,7 +148,7 @@ func (r *reading) checkMethod() connectors.Finding {
 	m, _, why, err := r.choose()
 	switch {
 	case err != nil:
-		return failure(subject, err)
+		return connectors.Failed(subject, err)
 	case m != nil:
 		f := connectors.Finding{Subject: subject, OK: true, Detail: m.name()}
 		if why != "" {
@@ -201,7 +190,7 @@ func (c *Connector) sample(s *session, p preset, l searchLine, word string) conn
 			return err
 		})
 		if err != nil {
-			return failure(subject, operationError("check", s.server, err))
+			return connectors.Failed(subject, operationError("check", s.server, err))
 		}
 		seen += len(res.Entries)
 		for _, e := range res.Entries {

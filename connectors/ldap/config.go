@@ -97,10 +97,8 @@ var scopes = map[string]int{
 
 // Validate reports everything that is wrong with the block, without network I/O.
 func (c *Config) Validate() []settings.Issue {
-	var issues []settings.Issue
-	report := func(path, hint, format string, args ...any) {
-		issues = append(issues, settings.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
-	}
+	var issues settings.Issues
+	report := issues.Report
 	c.validateServers(report)
 	c.validateDomains(report)
 	c.validateSearches(report)
@@ -129,7 +127,7 @@ func passwords() []string {
 	return []string{"userPassword", "unicodePwd", "dBCSPwd", "sambaNTPassword", "sambaLMPassword", "krbPrincipalKey"}
 }
 
-func (c *Config) validateAttributes(report func(path, hint, format string, args ...any)) {
+func (c *Config) validateAttributes(report settings.Reporter) {
 	const hint = "write the name as the server's schema has it, such as employeeNumber"
 	check := func(path, name string) {
 		if !isDescription(name) {
@@ -161,7 +159,7 @@ func isDescription(name string) bool {
 	return name != "" && strings.Trim(name, letters+"0123456789.;-") == "" && strings.ContainsAny(name[:1], letters+"0123456789")
 }
 
-func (c *Config) validateServers(report func(path, hint, format string, args ...any)) {
+func (c *Config) validateServers(report settings.Reporter) {
 	if len(c.Servers) == 0 && !c.Domains.set() {
 		report("servers", hintAddress, "must not be empty")
 	}
@@ -173,7 +171,7 @@ func (c *Config) validateServers(report func(path, hint, format string, args ...
 
 const hintAddress = "write ldap://host or ldaps://host, with :port if it is not the usual one; or ldap+srv://domain or ldaps+srv://domain"
 
-func (c *Config) validateAddresses(path string, servers []string, report func(path, hint, format string, args ...any)) {
+func (c *Config) validateAddresses(path string, servers []string, report settings.Reporter) {
 	for i, server := range servers {
 		path := fmt.Sprintf("%s[%d]", path, i)
 		u, err := url.Parse(server)
@@ -199,7 +197,7 @@ func validQuery(u *url.URL) bool {
 	return err == nil && discovered(u.Scheme+"://") && len(values) == 1 && site != "" && !strings.ContainsAny(site, ". /\\")
 }
 
-func (c *Config) validateSearches(report func(path, hint, format string, args ...any)) {
+func (c *Config) validateSearches(report settings.Reporter) {
 	nowhere := func(s SearchConfig) bool { return len(s.Base) == 0 && len(s.Search) == 0 }
 	if !c.Domains.set() && len(c.Base) == 0 && (nowhere(c.Users) || nowhere(c.Groups)) {
 		report("base", "write the DN below which people and groups live, such as dc=example,dc=com", "must not be empty")

@@ -3,6 +3,7 @@ package ldap
 import (
 	"testing"
 
+	"dirsyncd/connectors"
 	"dirsyncd/connectors/connectortest"
 	"dirsyncd/connectors/ldap/slapdtest"
 	"dirsyncd/sync/directory"
@@ -30,11 +31,11 @@ func slapdFixture(s *slapdtest.Server, c *Connector) *connectortest.Fixture {
 		return s.GroupDN("g" + name)
 	}
 	ref := func(stream, dn string) directory.Ref {
-		kind, _ := kindOf(stream)
+		kind := kindOf(stream)
 		return directory.Ref{Kind: kind, ID: s.UUID(dn)}
 	}
 	return &connectortest.Fixture{
-		Connector: c,
+		Connector: connectors.Guard(c),
 		Add: func(_ testing.TB, stream string) directory.Ref {
 			if stream == streamUsers {
 				return ref(stream, s.AddPerson("added", nil))

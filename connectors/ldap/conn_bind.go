@@ -56,7 +56,7 @@ func (b *BindConfig) method() string {
 // anonymous reports whether nobody is bound.
 func (b *BindConfig) anonymous() bool { return b.method() == bindSimple && b.User == "" }
 
-func (c *Config) validateBind(report func(path, hint, format string, args ...any)) {
+func (c *Config) validateBind(report settings.Reporter) {
 	b := &c.Bind
 	none := func(path, hint string, wrong bool) {
 		if wrong {
@@ -98,7 +98,7 @@ func (c *Config) validateBind(report func(path, hint, format string, args ...any
 	}
 }
 
-func (c *Config) validateKerberos(report func(path, hint, format string, args ...any)) {
+func (c *Config) validateKerberos(report settings.Reporter) {
 	b := &c.Bind
 	if b.User == "" || b.Password.IsZero() == (b.Keytab == "") {
 		report("bind", "set user, and either keytab or password", "needs a user and its keys")

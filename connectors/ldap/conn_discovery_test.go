@@ -113,7 +113,7 @@ func TestDiscover(t *testing.T) {
 	open := func(name string) *Connector {
 		c := Defaults()
 		c.Servers, c.DNS, c.Base, c.Timeout = []string{name}, dns.address, Names{"dc=x"}, c.Timeout/10
-		opened, err := Open(c, testEnv())
+		opened, err := open(c, testEnv())
 		if err != nil {
 			t.Fatal(err)
 		}

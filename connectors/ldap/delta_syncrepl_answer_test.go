@@ -120,13 +120,13 @@ func syncFrom(t *testing.T, objects func(r *fakeRequest)) (words []string, curso
 		first = slices.Clone(p.Cursor)
 		return nil
 	}
-	if err := c.Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, list); err != nil || first == nil {
+	if err := connectors.Guard(c).Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, list); err != nil || first == nil {
 		t.Fatalf("full read: cursor %q, error %v", first, err)
 	}
 	d.mu.Lock()
 	d.entries[0].attributes["contextCSN"] = []string{csnAfter}
 	d.mu.Unlock()
-	err = c.Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Delta, Cursor: first}, func(p *connectors.Page) error {
+	err = connectors.Guard(c).Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Delta, Cursor: first}, func(p *connectors.Page) error {
 		for _, o := range p.Objects {
 			words = append(words, "+"+o.ID)
 		}

@@ -46,7 +46,7 @@ func (f *follower) delta(ctx context.Context) error { return f.read(ctx, connect
 
 func (f *follower) read(ctx context.Context, mode connectors.Mode) error {
 	f.touched, f.removed = 0, 0
-	return f.c.Read(ctx, connectors.Request{Stream: f.stream, Mode: mode, Cursor: f.cursor}, func(p *connectors.Page) error {
+	return connectors.Guard(f.c).Read(ctx, connectors.Request{Stream: f.stream, Mode: mode, Cursor: f.cursor}, func(p *connectors.Page) error {
 		for i := range p.Objects {
 			f.objects[p.Objects[i].ID] = string(directory.AppendObject(nil, &p.Objects[i]))
 		}

@@ -195,7 +195,7 @@ func TestDirectoryServer389(t *testing.T) {
 		if change != nil {
 			change(cfg)
 		}
-		c, err := Open(cfg, testEnv())
+		c, err := open(cfg, testEnv())
 		if err != nil {
 			t.Fatal(err)
 		}

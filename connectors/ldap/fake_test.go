@@ -112,7 +112,7 @@ func (f *fakeServer) open(t *testing.T, change func(*Config)) *Connector {
 	if change != nil {
 		change(cfg)
 	}
-	c, err := Open(cfg, testEnv())
+	c, err := open(cfg, testEnv())
 	if err != nil {
 		t.Fatal(err)
 	}

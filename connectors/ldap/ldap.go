@@ -4,7 +4,6 @@ package ldap
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/directory"
@@ -19,10 +18,9 @@ const (
 
 // Factory opens LDAP connectors.
 func Factory() connectors.Factory {
-	return connectors.New("ldap", "people and groups of OpenLDAP, Active Directory and other LDAP servers", Defaults, open)
+	return connectors.New("ldap", "people and groups of OpenLDAP, Active Directory and other LDAP servers", Defaults,
+		func(cfg *Config, env connectors.Env) (connectors.Connector, error) { return open(cfg, env) })
 }
-
-func open(cfg *Config, env connectors.Env) (connectors.Connector, error) { return Open(cfg, env) }
 
 // Connector reads one directory. It keeps no connection open between calls.
 type Connector struct {
@@ -35,8 +33,8 @@ type Connector struct {
 
 var _ connectors.Watcher = (*Connector)(nil)
 
-// Open makes a connector from a configuration that Validate finds nothing wrong with.
-func Open(cfg *Config, env connectors.Env) (*Connector, error) {
+// open makes a connector from a configuration that Validate finds nothing wrong with.
+func open(cfg *Config, env connectors.Env) (*Connector, error) {
 	if len(cfg.Servers) == 0 && !cfg.Domains.set() {
 		return nil, &fault.Error{Class: fault.Configuration, Op: "open ldap", Err: errors.New("no server is named")}
 	}
@@ -68,50 +66,23 @@ func (c *Connector) Close() error { return nil }
 
 // Read implements connectors.Connector.
 func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
-	kind, ok := kindOf(req.Stream)
-	op := "read " + req.Stream
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case !ok:
-		return &fault.Error{Class: fault.Internal, Op: op, Err: fmt.Errorf("no stream %q", req.Stream)}
-	case req.Mode == connectors.Full && len(req.Cursor) > 0:
-		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: errors.New("a full read cannot be resumed")}
-	case req.Mode != connectors.Full && c.cfg.Incremental == incrementalOff:
-		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: errors.New("incremental reads are off")}
-	}
-	var stopped error
-	guarded := func(p *connectors.Page) error {
-		stopped = emit(p)
-		return stopped
-	}
+	op, kind := "read "+req.Stream, kindOf(req.Stream)
 	own, err := c.view(ctx, op, req.Tenant)
 	switch {
 	case err != nil:
-	case req.Mode == connectors.Full:
-		err = own.readFull(ctx, op, kind, guarded)
-	default:
-		err = own.readDelta(ctx, op, kind, req.Cursor, guarded)
-	}
-	switch {
-	case stopped != nil:
-		return stopped
-	case err != nil && ctx.Err() != nil:
-		return ctx.Err()
-	default:
 		return err
+	case req.Mode == connectors.Full:
+		return own.readFull(ctx, op, kind, emit)
+	default:
+		return own.readDelta(ctx, op, kind, req.Cursor, emit)
 	}
 }
 
-func kindOf(stream string) (directory.Kind, bool) {
-	switch stream {
-	case streamUsers:
-		return directory.Person, true
-	case streamGroups:
-		return directory.Group, true
-	default:
-		return 0, false
+func kindOf(stream string) directory.Kind {
+	if stream == streamGroups {
+		return directory.Group
 	}
+	return directory.Person
 }
 
 // readFull lists everything of one kind.

@@ -22,7 +22,7 @@ type seen struct {
 // readAll reads a stream in full. each is called after every page.
 func readAll(ctx context.Context, c *Connector, stream string, each func(s *seen)) *seen {
 	s := &seen{objects: make(map[string]directory.Object), members: make(map[string][]string)}
-	s.err = c.Read(ctx, connectors.Request{Stream: stream, Mode: connectors.Full}, func(p *connectors.Page) error {
+	s.err = connectors.Guard(c).Read(ctx, connectors.Request{Stream: stream, Mode: connectors.Full}, func(p *connectors.Page) error {
 		for _, o := range p.Objects {
 			o.Handles, o.Fields, o.Links = slices.Clone(o.Handles), slices.Clone(o.Fields), slices.Clone(o.Links)
 			s.objects[o.ID] = o

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"dirsyncd/connectors"
 	"dirsyncd/connectors/connectortest"
 	"dirsyncd/connectors/ldap/sambatest"
 	"dirsyncd/sync/directory"
@@ -56,7 +57,7 @@ func (d *domain) open(tb testing.TB, change func(*Config), base ...string) *Conn
 	if change != nil {
 		change(cfg)
 	}
-	c, err := Open(cfg, testEnv())
+	c, err := open(cfg, testEnv())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -406,12 +407,12 @@ func (d *domain) fixture(tb testing.TB, name string) *connectortest.Fixture {
 	}
 	list := map[string][]string{streamUsers: users, streamGroups: groups}
 	ref := func(stream, dn string) directory.Ref {
-		kind, _ := kindOf(stream)
+		kind := kindOf(stream)
 		return directory.Ref{Kind: kind, ID: d.GUID(dn)}
 	}
 	door := d.Proxy(tb)
 	return &connectortest.Fixture{
-		Connector: d.open(tb, func(c *Config) { c.Servers, c.PageSize = []string{door.URLS}, 3 }, ou),
+		Connector: connectors.Guard(d.open(tb, func(c *Config) { c.Servers, c.PageSize = []string{door.URLS}, 3 }, ou)),
 		Add: func(_ testing.TB, stream string) directory.Ref {
 			if stream == streamUsers {
 				return ref(stream, d.AddUser(name+"added", ou, nil))

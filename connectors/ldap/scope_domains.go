@@ -14,6 +14,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/sync/directory/dn"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 	"dirsyncd/sync/settings/strict"
 )
 
@@ -66,7 +67,7 @@ func (d *Domain) DecodeStrict(v strict.Value) {
 // set reports whether domains are read apart.
 func (d *Domains) set() bool { return d.Auto || len(d.List) > 0 }
 
-func (c *Config) validateDomains(report func(path, hint, format string, args ...any)) {
+func (c *Config) validateDomains(report settings.Reporter) {
 	if c.Domains.Auto && len(c.Servers) == 0 {
 		report("servers", "name a server of the forest, or write ldaps+srv:// and the domain", "domains: auto needs a server to ask")
 	}
@@ -335,7 +336,7 @@ func (c *Connector) view(ctx context.Context, op string, t connectors.Tenant) (*
 	if known, ok := c.forest.views[t.ID]; ok && reflect.DeepEqual(known.cfg, cfg) {
 		return known, nil
 	}
-	own, err := Open(&cfg, c.env)
+	own, err := open(&cfg, c.env)
 	if err != nil {
 		return nil, err
 	}
@@ -354,7 +355,7 @@ func (c *Connector) checkDomains(ctx context.Context) ([]connectors.Finding, err
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return []connectors.Finding{failure("domains", err)}, nil
+		return []connectors.Finding{connectors.Failed("domains", err)}, nil
 	}
 	names := make([]string, len(tenants))
 	for i, t := range tenants {
@@ -382,7 +383,7 @@ func (c *Connector) checkDomains(ctx context.Context) ([]connectors.Finding, err
 }
 
 // validateBase reports what is not a DN.
-func validateBase(path, base string, report func(path, hint, format string, args ...any)) {
+func validateBase(path, base string, report settings.Reporter) {
 	if _, err := dn.Parse(base); err != nil || strings.TrimSpace(base) == "" {
 		report(path, "write a DN, such as ou=people,dc=example,dc=com", "%q is not a DN", base)
 	}

@@ -19,7 +19,7 @@ import (
 // found lists the logins of the people that a connector reads, each as often as it comes.
 func found(t *testing.T, c *Connector) (logins []string, scope string) {
 	t.Helper()
-	err := c.Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
+	err := connectors.Guard(c).Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
 		for i := range p.Objects {
 			login, _ := p.Objects[i].Get("login")
 			logins = append(logins, login.Text())

@@ -275,7 +275,7 @@ func (w *watch) end(res *wire.Result) error {
 func (c *Connector) checkWatch(s *session) connectors.Finding {
 	scopes, err := c.watchScopes(s, "check")
 	if err != nil {
-		return failure("watch", err)
+		return connectors.Failed("watch", err)
 	}
 	f := connectors.Finding{Subject: "watch", OK: true, Detail: "nothing to watch"}
 	if len(scopes) > 0 {

@@ -1,9 +1,10 @@
 package okta
 
 import (
-	"net"
 	"net/url"
 	"strings"
+
+	"dirsyncd/connectors/internal/rest"
 )
 
 // orgAddress returns an org's address as scheme and host alone, or what is wrong with the text. The SDK puts
@@ -24,7 +25,7 @@ func orgAddress(text string) (address, problem, hint string) {
 		return "", "holds more than scheme and host", usual
 	case strings.Trim(u.Path, "/") != "":
 		return "", "holds a path", "write only https://" + u.Host + "; the API's path is added"
-	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+	case u.Scheme != "https" && (u.Scheme != "http" || !rest.Loopback(u.Hostname())):
 		return "", "must begin with https://", "credentials are not sent in the clear, except to this very machine"
 	}
 	host := strings.ToLower(u.Host)
@@ -36,9 +37,4 @@ func orgAddress(text string) (address, problem, hint string) {
 		return "", "ends in .com twice", usual
 	}
 	return u.Scheme + "://" + host, "", ""
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

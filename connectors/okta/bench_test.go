@@ -111,7 +111,7 @@ func BenchmarkHalfAMillion(b *testing.B) {
 		runtime.ReadMemStats(&before)
 		people, pages, highest := 0, 0, uint64(0)
 		began := time.Now()
-		err = conn.Read(b.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
+		err = connectors.Guard(conn).Read(b.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
 			people += len(p.Objects)
 			if pages++; pages%250 == 0 {
 				runtime.GC()

@@ -56,15 +56,13 @@ func (c *Connector) get(ctx context.Context, path string) (*answer, error) {
 		return c.once(ctx, path, "")
 	}
 	for try := 1; ; try++ {
-		token, err := c.tokens.get(ctx)
+		token, err := c.tokens.Get(ctx, "")
 		if err != nil {
 			return nil, err
 		}
 		a, err := c.once(ctx, path, token)
 		if try == 1 && fault.ClassOf(err) == fault.Auth {
-			if err := c.tokens.drop(ctx, token); err != nil {
-				return nil, err
-			}
+			c.tokens.Drop(token)
 			continue
 		}
 		return a, err

@@ -99,14 +99,10 @@ const typeBuiltIn = "BUILT_IN"
 // managerField is the key of Config.Fields that names a link rather than a common field.
 const managerField = "manager"
 
-type reporter func(path, hint, format string, args ...any)
-
 // Validate reports everything that is wrong with the block, without network I/O.
 func (c *Config) Validate() []settings.Issue {
-	var issues []settings.Issue
-	report := func(path, hint, format string, args ...any) {
-		issues = append(issues, settings.Issue{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
-	}
+	var issues settings.Issues
+	report := issues.Report
 	if _, problem, hint := orgAddress(c.URL); problem != "" {
 		report("url", hint, "%s", problem)
 	}
@@ -128,7 +124,7 @@ func (c *Config) Validate() []settings.Issue {
 	return issues
 }
 
-func (c *Config) validateCredentials(report reporter) {
+func (c *Config) validateCredentials(report settings.Reporter) {
 	app := c.ClientID != "" || !c.PrivateKey.IsZero()
 	switch {
 	case c.Token.IsZero() && !app:
@@ -149,7 +145,7 @@ func (c *Config) validateCredentials(report reporter) {
 	}
 }
 
-func (c *Config) validateWords(report reporter) {
+func (c *Config) validateWords(report settings.Reporter) {
 	if len(c.Statuses.Active) == 0 {
 		report("statuses.active", "the usual ones are ACTIVE, RECOVERY, PASSWORD_EXPIRED, LOCKED_OUT", "must not be empty: nobody would be enabled")
 	}
@@ -205,7 +201,7 @@ func unbalanced(text string) string {
 	}
 }
 
-func (c *Config) validateAttributes(report reporter) {
+func (c *Config) validateAttributes(report settings.Reporter) {
 	check := func(path, name string) {
 		if name == "" || strings.ContainsAny(name, " .\"") {
 			report(path, "write the variable name that the Profile Editor shows, such as employeeNumber", "%q is not the name of a profile attribute", name)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"dirsyncd/connectors"
 	"dirsyncd/connectors/connectortest"
 	"dirsyncd/connectors/sim/oktasim"
 	"dirsyncd/sync/directory"
@@ -45,7 +46,7 @@ func fixture(b *bench) *connectortest.Fixture {
 	group := func(i int) directory.Ref { return directory.Ref{Kind: directory.Group, ID: s.Groups()[i].ID} }
 	later := func(ref directory.Ref) directory.Ref { b.clock.advance(time.Second); return ref }
 	return &connectortest.Fixture{
-		Connector: b.conn,
+		Connector: connectors.Guard(b.conn),
 		Add: func(_ testing.TB, stream string) directory.Ref {
 			if stream == streamUsers {
 				return later(directory.Ref{Kind: directory.Person, ID: s.AddUser(map[string]any{"title": "New"})})

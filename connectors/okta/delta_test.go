@@ -125,7 +125,7 @@ func TestMovesBetweenLists(t *testing.T) {
 				return false
 			}})
 			seen := map[string]string{}
-			err := b.conn.Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
+			err := connectors.Guard(b.conn).Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
 				b.clock.advance(time.Second)
 				for _, o := range p.Objects {
 					seen[o.ID] = textOf(&o, "status")
@@ -328,11 +328,11 @@ func TestGroupVanishes(t *testing.T) {
 // TestBoth: however an expression is written, it stays one term.
 func TestBoth(t *testing.T) {
 	for _, own := range []string{`id eq "1" or id eq "2"`, "id eq \"1\"\nor id eq \"2\"", `(id eq "1")or(id eq "2")`} {
-		if got, want := both(own, `status eq "ACTIVE"`), "("+own+`) and status eq "ACTIVE"`; got != want {
+		if got, want := and(own, `status eq "ACTIVE"`), "("+own+`) and status eq "ACTIVE"`; got != want {
 			t.Errorf("%s", got)
 		}
 	}
-	if both("", "b") != "b" || both("a", "") != "a" || both(`origin eq "x"`, "b") != `origin eq "x" and b` {
+	if and("", "b") != "b" || and("a", "") != "a" || and(`origin eq "x"`, "b") != `origin eq "x" and b` {
 		t.Error("a term alone")
 	}
 }
@@ -370,7 +370,7 @@ func TestPagesOfMembers(t *testing.T) {
 	b := start(t, oktasim.Options{People: 400, Groups: 20, GroupsPerPerson: 6}, func(c *Config) { c.Parallel = 8 })
 	b.conn.pageSize = 10
 	var order []string
-	err := b.conn.Read(t.Context(), connectors.Request{Stream: streamGroups, Mode: connectors.Full}, func(p *connectors.Page) error {
+	err := connectors.Guard(b.conn).Read(t.Context(), connectors.Request{Stream: streamGroups, Mode: connectors.Full}, func(p *connectors.Page) error {
 		for _, m := range p.Members {
 			order = append(order, m.Group)
 		}

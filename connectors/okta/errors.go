@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ type document struct {
 func (c *Connector) explain(a *rest.Answer) *fault.Error {
 	var d document
 	_ = json.Unmarshal(a.Body, &d) // what is not JSON is classified by its status
-	d.OAuth = firstOf(d.OAuth, challenge(a.Header))
+	d.OAuth = cmp.Or(d.OAuth, challenge(a.Header))
 	switch {
 	case a.Status == http.StatusTooManyRequests:
 		return c.throttled(a)
@@ -44,7 +45,7 @@ func (c *Connector) explain(a *rest.Answer) *fault.Error {
 		return nil
 	}
 	f := rest.Classify(a)
-	f.Err = fmt.Errorf("%d %s", a.Status, firstOf(d.Code, d.OAuth))
+	f.Err = fmt.Errorf("%d %s", a.Status, cmp.Or(d.Code, d.OAuth))
 	switch {
 	case strings.Contains(d.OAuth, "dpop"):
 		f.Class, f.Hint = fault.Configuration, hintDPoP
@@ -117,15 +118,6 @@ func quoting(err error, text string) error {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
 	return fmt.Errorf("%w: %s", err, text)
-}
-
-func firstOf(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
 }
 
 // invalid is an answer that is not what the documentation says.

@@ -95,7 +95,7 @@ func (b *bench) reopen() {
 	env := b.env
 	env.Connection, env.Now = "test", b.clock.now
 	env.Sleep = b.clock.sleep
-	b.conn, err = Open(b.cfg, env)
+	b.conn, err = open(b.cfg, env, nil)
 	if err != nil {
 		b.tb.Fatal(err)
 	}
@@ -119,7 +119,7 @@ type got struct {
 func (b *bench) read(stream string, mode connectors.Mode, cursor []byte) *got {
 	b.tb.Helper()
 	g := &got{objects: map[string]directory.Object{}, members: map[string][]string{}}
-	g.err = b.conn.Read(b.tb.Context(), connectors.Request{Stream: stream, Mode: mode, Cursor: cursor}, func(p *connectors.Page) error {
+	g.err = connectors.Guard(b.conn).Read(b.tb.Context(), connectors.Request{Stream: stream, Mode: mode, Cursor: cursor}, func(p *connectors.Page) error {
 		g.pages++
 		for _, o := range p.Objects {
 			g.objects[o.ID] = o

@@ -20,8 +20,8 @@ type translateGroup func(raw json.RawMessage, where string) (directory.Object, g
 
 // groupsWhere is the path of the list of groups that the configuration narrows, and an expression narrows further.
 func (r *reading) groupsWhere(expression string) string {
-	filter := both(anyOf("type", r.cfg.Groups.Types), r.cfg.Groups.Filter)
-	return query(apiRoot+"groups", "filter", both(filter, expression), "limit", fmtInt(r.pageSize))
+	filter := and(anyOf("type", r.cfg.Groups.Types), r.cfg.Groups.Filter)
+	return query(apiRoot+"groups", "filter", and(filter, expression), "limit", fmtInt(r.pageSize))
 }
 
 // fullGroups lists all groups with their members, and the active applications with the people who have them.
@@ -30,7 +30,7 @@ func (r *reading) fullGroups(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.listed == 0 && !r.footing.everyone {
+	if r.listed == 0 && !r.access.everyone {
 		return r.emptyOrg(r.op, "groups")
 	}
 	if r.cfg.Apps {

@@ -1,16 +1,13 @@
 package okta
 
 import (
-	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"strings"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 )
 
 // parseKey reads an RSA private key in PEM, PKCS#1 or PKCS#8. Line breaks may be spelled \n, as environment
@@ -52,25 +49,11 @@ func parseKey(text string) (*rsa.PrivateKey, string) {
 // key JWT). It has no jti: a request that is repeated after a failure carries the same one, which Okta would
 // take for a replay.
 func assertion(key *rsa.PrivateKey, keyID, clientID, audience string, now time.Time) (string, error) {
-	header := map[string]string{"alg": "RS256", "typ": "JWT"}
-	if keyID != "" {
-		header["kid"] = keyID
-	}
-	head, err := json.Marshal(header)
-	if err != nil {
-		return "", err
-	}
-	claims, err := json.Marshal(map[string]any{
+	t := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
 		"iss": clientID, "sub": clientID, "aud": audience, "iat": now.Unix(), "exp": now.Add(10 * time.Minute).Unix(),
 	})
-	if err != nil {
-		return "", err
+	if keyID != "" {
+		t.Header["kid"] = keyID
 	}
-	text := base64.RawURLEncoding.EncodeToString(head) + "." + base64.RawURLEncoding.EncodeToString(claims)
-	sum := sha256.Sum256([]byte(text))
-	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:])
-	if err != nil {
-		return "", err
-	}
-	return text + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+	return t.SignedString(key)
 }

@@ -27,7 +27,7 @@ func (l *linkReader) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		var f *fault.Error
 		if errors.As(err, &f) {
-			return nil, sealed{f}
+			return nil, opaqueError{f}
 		}
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (l *linkReader) RoundTrip(req *http.Request) (*http.Response, error) {
 	next, err := nextLink(lines)
 	if err != nil {
 		_ = resp.Body.Close()
-		return nil, sealed{&fault.Error{
+		return nil, opaqueError{&fault.Error{
 			Class: fault.Invalid, Op: nameOf(req), Where: req.URL.Host, Err: err,
 			Hint: "nothing is concluded from a listing whose pages cannot be followed; look for a proxy that changes headers",
 		}}
@@ -53,13 +53,13 @@ func (l *linkReader) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// sealed is a classified error that shows nothing of what it wraps but the class.
-type sealed struct{ f *fault.Error }
+// opaqueError is a classified error that shows nothing of what it wraps but the class.
+type opaqueError struct{ f *fault.Error }
 
-func (s sealed) Error() string { return s.f.Error() }
+func (s opaqueError) Error() string { return s.f.Error() }
 
 // As gives the classified error to errors.As.
-func (s sealed) As(target any) bool {
+func (s opaqueError) As(target any) bool {
 	p, ok := target.(**fault.Error)
 	if ok {
 		*p = s.f

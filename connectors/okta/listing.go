@@ -113,8 +113,8 @@ func query(path string, pairs ...string) string {
 	return path + "?" + q.Encode()
 }
 
-// both joins two expressions, either of which may be empty. Parentheses are put only where an `or` needs them.
-func both(a, b string) string {
+// and joins two expressions, either of which may be empty. Parentheses are put only where an `or` needs them.
+func and(a, b string) string {
 	apart := func(r rune) bool { return unicode.IsSpace(r) || r == '(' || r == ')' }
 	wrap := func(s string) string {
 		if slices.ContainsFunc(strings.FieldsFunc(s, apart), func(word string) bool { return strings.EqualFold(word, "or") }) {

@@ -38,7 +38,7 @@ func (m *model) sync(stream string) bool {
 	if len(cursor) == 0 {
 		return m.full(stream)
 	}
-	err := m.b.conn.Read(m.b.tb.Context(), connectors.Request{Stream: stream, Mode: connectors.Delta, Cursor: cursor}, func(p *connectors.Page) error {
+	err := connectors.Guard(m.b.conn).Read(m.b.tb.Context(), connectors.Request{Stream: stream, Mode: connectors.Delta, Cursor: cursor}, func(p *connectors.Page) error {
 		m.take(stream, p)
 		for _, ref := range p.Removed {
 			delete(m.objects[stream], ref.ID)
@@ -81,7 +81,7 @@ func (m *model) full(stream string) bool {
 	m.b.tb.Helper()
 	m.fulls++
 	seen, lists, unnamed := map[string]bool{}, map[string]map[string]bool{}, 0
-	err := m.b.conn.Read(m.b.tb.Context(), connectors.Request{Stream: stream, Mode: connectors.Full}, func(p *connectors.Page) error {
+	err := connectors.Guard(m.b.conn).Read(m.b.tb.Context(), connectors.Request{Stream: stream, Mode: connectors.Full}, func(p *connectors.Page) error {
 		m.take(stream, p)
 		for _, o := range p.Objects {
 			seen[o.ID] = true

@@ -8,7 +8,6 @@ package okta
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -18,6 +17,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -31,20 +31,20 @@ const (
 // Factory opens Okta connectors.
 func Factory() connectors.Factory {
 	return connectors.New("okta", "people, groups and application assignments of an Okta org", Defaults,
-		func(cfg *Config, env connectors.Env) (connectors.Connector, error) { return Open(cfg, env) })
+		func(cfg *Config, env connectors.Env) (connectors.Connector, error) { return open(cfg, env, nil) })
 }
 
 // Connector reads one org.
 type Connector struct {
-	cfg    Config
-	env    connectors.Env
-	host   string
-	base   *http.Transport
-	sdk    *sdk.Client
-	tokens *tokens // nil with an API token
-	clock  *serverClock
-	users  *translator
-	ground ground
+	cfg        Config
+	env        connectors.Env
+	host       string
+	base       *http.Transport
+	sdk        *sdk.Client
+	tokens     *tokens.Cache // nil with an API token
+	clock      *serverClock
+	users      *translator
+	lastAccess rememberedAccess
 	// selfLinks: the org sends a Link header with lists that have a single page.
 	selfLinks atomic.Bool
 	// pageSize is how many entries are asked for at once: what Okta recommends for every list here.
@@ -53,11 +53,8 @@ type Connector struct {
 
 var _ connectors.Connector = (*Connector)(nil)
 
-// Open makes a connector from a configuration that Validate finds nothing wrong with. It reads the files of the
-// network settings and makes no connection.
-func Open(cfg *Config, env connectors.Env) (*Connector, error) { return open(cfg, env, nil) }
-
-// open opens a connector that reaches the org in another way than over the network, unless that is nil.
+// open makes a connector from a configuration that Validate finds nothing wrong with. It reads the files of the
+// network settings and makes no connection. The org is reached over the network, unless another way is given.
 func open(cfg *Config, env connectors.Env, network http.RoundTripper) (*Connector, error) {
 	address, problem, hint := orgAddress(cfg.URL)
 	if problem != "" {
@@ -94,11 +91,10 @@ func open(cfg *Config, env connectors.Env, network http.RoundTripper) (*Connecto
 		if problem != "" {
 			return nil, &fault.Error{Class: fault.Configuration, Op: "open okta", Err: errors.New("private_key " + problem)}
 		}
-		c.tokens = &tokens{
-			client: client, address: address, clientID: cfg.ClientID, keyID: cfg.KeyID, key: key, scopes: cfg.scopes(),
-			clock: c.clock, turn: make(chan struct{}, 1),
+		g := &grant{
+			client: client, address: address, clientID: cfg.ClientID, keyID: cfg.KeyID, key: key, scopes: cfg.scopes(), clock: c.clock,
 		}
-		c.tokens.turn <- struct{}{}
+		c.tokens = tokens.New(tokens.Options{Fetch: g.fetch, Now: env.Now})
 		mode, token = "Bearer", "set for each request"
 	}
 	if c.sdk, err = newSDK(address, token, mode, client); err != nil {
@@ -145,39 +141,18 @@ func (c *Connector) Close() error {
 
 // Read implements connectors.Connector.
 func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
-	op := "read " + req.Stream
-	if err := ctx.Err(); err != nil {
+	r := &reading{Connector: c, op: "read " + req.Stream, stream: req.Stream, emit: emit}
+	read := r.delta
+	if req.Mode == connectors.Full {
+		read = r.full
+	}
+	err := read(ctx, req.Cursor)
+	if fault.ClassOf(err) != fault.Gone {
 		return err
 	}
-	var stopped error
-	r := &reading{Connector: c, op: op, stream: req.Stream, emit: func(p *connectors.Page) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		stopped = emit(p)
-		return stopped
-	}}
-	var err error
-	switch {
-	case req.Stream != streamUsers && req.Stream != streamGroups:
-		return &fault.Error{Class: fault.Internal, Op: op, Err: fmt.Errorf("no stream %q", req.Stream)}
-	case req.Mode == connectors.Full:
-		err = r.full(ctx, req.Cursor)
-	default:
-		err = r.delta(ctx, req.Cursor)
-	}
-	switch {
-	case stopped != nil:
-		return stopped
-	case err != nil && ctx.Err() != nil:
-		return ctx.Err()
-	case fault.ClassOf(err) == fault.Gone:
-		// Single objects that are gone were dealt with; a list that is not there says nothing about anybody.
-		return &fault.Error{
-			Class: fault.Configuration, Op: op, Where: c.host, Err: err,
-			Hint: "every org has this list: look at url, and for a proxy or gateway that answers in the org's place",
-		}
-	default:
-		return err
+	// Single objects that are gone were dealt with; a list that is not there says nothing about anybody.
+	return &fault.Error{
+		Class: fault.Configuration, Op: r.op, Where: c.host, Err: err,
+		Hint: "every org has this list: look at url, and for a proxy or gateway that answers in the org's place",
 	}
 }

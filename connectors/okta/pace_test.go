@@ -115,7 +115,7 @@ func reopenWith(t *testing.T, b *bench, r *rival) *Connector {
 	env.Now = b.clock.now
 	env.Observe = func(string, time.Duration, error) { _ = r.sleep(t.Context(), 100*time.Millisecond) }
 	env.Sleep = r.sleep
-	conn, err := Open(b.cfg, env)
+	conn, err := open(b.cfg, env, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

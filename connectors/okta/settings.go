@@ -9,7 +9,7 @@ import (
 )
 
 // fingerprint changes with everything that changes what objects look like or which are read. Secrets are left out.
-func (c *Connector) fingerprint(f footing, stream string) string {
+func (c *Connector) fingerprint(f orgAccess, stream string) string {
 	data, err := json.Marshal([]any{
 		1, stream, c.host, f.org, f.everyone, f.reader, c.cfg.Attributes, c.cfg.attributesOf(), c.cfg.Fields, c.cfg.Statuses.Active,
 		c.cfg.Users, c.cfg.Groups, c.cfg.Apps, c.cfg.Log, c.cfg.LastLogin,
@@ -22,7 +22,7 @@ func (c *Connector) fingerprint(f footing, stream string) string {
 }
 
 // scope says in words what a full read lists.
-func (c *Connector) scope(f footing, stream string) string {
+func (c *Connector) scope(f orgAccess, stream string) string {
 	var what []string
 	switch {
 	case stream == streamUsers && c.cfg.Users.Filter != "":

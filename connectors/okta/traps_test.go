@@ -111,7 +111,7 @@ func TestNullEntry(t *testing.T) {
 func TestPagesExpire(t *testing.T) {
 	b := start(t, oktasim.Options{People: 70}, nil)
 	b.conn.pageSize = 25
-	err := b.conn.Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
+	err := connectors.Guard(b.conn).Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
 		b.org.ExpirePages()
 		if p.Proof != nil {
 			t.Error("a proof")
@@ -178,7 +178,7 @@ func TestFewRights(t *testing.T) {
 	if len(part.objects) == 0 || len(part.objects) >= len(whole.objects) || part.proof.Scope == whole.proof.Scope {
 		t.Errorf("a part: %d of %d people, scope %q", len(part.objects), len(whole.objects), part.proof.Scope)
 	}
-	b.clock.advance(2 * groundLasts)
+	b.clock.advance(2 * accessLasts)
 	if g := b.read(streamUsers, connectors.Delta, whole.cursor); fault.ClassOf(g.err) != fault.CursorExpired || g.pages > 0 {
 		t.Errorf("a delta after the role was narrowed: %v", g.err)
 	}

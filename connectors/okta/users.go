@@ -18,7 +18,7 @@ type reading struct {
 	*Connector
 	op, stream string
 	emit       func(*connectors.Page) error
-	footing    footing
+	access     orgAccess
 	// gone are ids that were removed lately and must not come back.
 	gone map[string]int64
 	// listed counts entries of lists, translated or not.
@@ -26,17 +26,13 @@ type reading struct {
 }
 
 func (r *reading) full(ctx context.Context, resume []byte) (err error) {
-	if r.footing, err = r.Connector.footing(ctx, true); err != nil {
+	if r.access, err = r.Connector.orgAccess(ctx, true); err != nil {
 		return err
 	}
 	if r.stream == streamGroups {
-		if len(resume) > 0 {
-			_, err := expiredCursor(r.op, "a full read of groups cannot be resumed")
-			return err
-		}
 		return r.fullGroups(ctx)
 	}
-	from := &cursor{Connector: r.stream, Settings: r.fingerprint(r.footing, r.stream), Resume: &resumePoint{}}
+	from := &cursor{Connector: r.stream, Settings: r.fingerprint(r.access, r.stream), Resume: &resumePoint{}}
 	if len(resume) > 0 {
 		if from, err = parseResume(r.op, resume, r.stream, from.Settings, r.clock.now()); err != nil {
 			return err
@@ -46,10 +42,10 @@ func (r *reading) full(ctx context.Context, resume []byte) (err error) {
 }
 
 func (r *reading) delta(ctx context.Context, data []byte) (err error) {
-	if r.footing, err = r.Connector.footing(ctx, false); err != nil {
+	if r.access, err = r.Connector.orgAccess(ctx, false); err != nil {
 		return err
 	}
-	at, err := parseCursor(r.op, data, r.stream, r.fingerprint(r.footing, r.stream), r.cfg.Log, r.clock.now())
+	at, err := parseCursor(r.op, data, r.stream, r.fingerprint(r.access, r.stream), r.cfg.Log, r.clock.now())
 	if err != nil {
 		return err
 	}
@@ -62,7 +58,7 @@ func (r *reading) delta(ctx context.Context, data []byte) (err error) {
 
 // begin makes the cursor of a read that began at a time.
 func (r *reading) begin(began time.Time) *cursor {
-	c := &cursor{Connector: r.stream, Settings: r.fingerprint(r.footing, r.stream), Since: began.UnixMilli()}
+	c := &cursor{Connector: r.stream, Settings: r.fingerprint(r.access, r.stream), Since: began.UnixMilli()}
 	if r.cfg.Log {
 		c.Log = &logPosition{Since: c.Since}
 	}
@@ -72,7 +68,7 @@ func (r *reading) begin(began time.Time) *cursor {
 // finish emits the last page.
 func (r *reading) finish(c *cursor, removed []directory.Ref) error {
 	return r.emit(&connectors.Page{
-		Removed: removed, Cursor: c.bytes(), Proof: &connectors.Proof{Scope: r.scope(r.footing, r.stream), Count: -1},
+		Removed: removed, Cursor: c.bytes(), Proof: &connectors.Proof{Scope: r.scope(r.access, r.stream), Count: -1},
 	})
 }
 
@@ -82,7 +78,7 @@ func (r *reading) usersWhere(expression string) string {
 	if r.cfg.Users.Search != "" {
 		param, own = "search", r.cfg.Users.Search
 	}
-	return query(apiRoot+"users", param, both(own, expression), "limit", fmt.Sprint(r.pageSize))
+	return query(apiRoot+"users", param, and(own, expression), "limit", fmt.Sprint(r.pageSize))
 }
 
 // The lists that a full read of users is made of, in their order.
@@ -118,7 +114,7 @@ func (r *reading) fullUsers(ctx context.Context, from *cursor) error {
 			return err
 		}
 	}
-	if r.listed == 0 && !resumed && !r.footing.everyone {
+	if r.listed == 0 && !resumed && !r.access.everyone {
 		return r.emptyOrg(r.op, "people")
 	}
 	if err := watch.poll(ctx); err != nil {

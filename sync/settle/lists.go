@@ -102,8 +102,8 @@ func (s *Settlement) listable(tx store.Reader, people *roaring.Bitmap) (*roaring
 	return roaring.And(people, a.listable), nil
 }
 
-// recordKeys returns the keys of people's records, in their order. Somebody who is leaving is remembered by the
-// presence: the object may be forgotten by now.
+// recordKeys returns the keys of people's records, in their order. The key of somebody who is leaving was
+// noted by recordPresence: the object may be forgotten by now.
 func (s *Settlement) recordKeys(tx store.Reader, people []uint32) ([]string, error) {
 	keys := make([]string, 0, len(people))
 	for chunk := range slices.Chunk(people, Chunk) {

@@ -34,7 +34,7 @@ func googleWorld(t *testing.T) *world {
 			cfg := google.Defaults()
 			cfg.Endpoint, cfg.Credentials, cfg.Subject = s.Endpoint(), settings.NewSecret(string(s.KeyFile())), company.Admin()
 			cfg.Quota, cfg.Share, cfg.Timeout = 100_000_000, 100, settings.Duration(w.timeout)
-			c, err := google.Open(cfg, env)
+			c, err := google.Factory().Open(cfg, env)
 			check(t, err)
 			return c
 		},

@@ -36,7 +36,7 @@ func ldapWorld(t *testing.T) *world {
 			cfg.Servers, cfg.Base, cfg.PageSize = []string{s.URL()}, ldap.Names{base}, 10
 			cfg.Bind = ldap.BindConfig{User: s.User(), Password: settings.NewSecret(s.Password())}
 			cfg.Timeout, cfg.Users.Filter = settings.Duration(w.timeout), filter
-			c, err := ldap.Open(cfg, env)
+			c, err := ldap.Factory().Open(cfg, env)
 			check(t, err)
 			return c
 		},

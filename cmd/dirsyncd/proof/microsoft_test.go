@@ -47,7 +47,7 @@ func entraWorld(t *testing.T) *world {
 			cfg.Tenant, cfg.ClientID, cfg.ClientSecret = tenant.ID(), readerApp, settings.NewSecret("s3cret-of-the-app")
 			cfg.Authority, cfg.Graph, cfg.CAFile = s.URL(), s.URL(), ca
 			cfg.Timeout, cfg.Devices, cfg.Photos = settings.Duration(w.timeout), true, true
-			c, err := entra.Open(cfg, env)
+			c, err := entra.Factory().Open(cfg, env)
 			check(t, err)
 			return c
 		},
@@ -211,7 +211,7 @@ func cspWorld(t *testing.T) *world {
 			cfg.Authority, cfg.Graph, cfg.PartnerCenter, cfg.CAFile = s.URL(), s.URL(), s.URL(), ca
 			cfg.PartnerCenterScope = "https://api.partnercenter.microsoft.com/.default"
 			cfg.Timeout, cfg.Devices = settings.Duration(w.timeout), true
-			c, err := csp.Open(cfg, env)
+			c, err := csp.Factory().Open(cfg, env)
 			check(t, err)
 			return c
 		},

@@ -27,7 +27,7 @@ func oktaWorld(t *testing.T) *world {
 			cfg := okta.Defaults()
 			cfg.URL, cfg.Token, cfg.Share, cfg.Apps = s.URL, settings.NewSecret(s.Token()), 100, true
 			cfg.Timeout = settings.Duration(w.timeout)
-			c, err := okta.Open(cfg, env)
+			c, err := okta.Factory().Open(cfg, env)
 			check(t, err)
 			return c
 		},

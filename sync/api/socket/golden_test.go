@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -47,7 +48,7 @@ func exchange(t *testing.T, log io.Writer, title string, ops api.Operations) {
 	}}}
 	defer client.CloseIdleConnections()
 	_, _ = fmt.Fprintf(log, "# %s\n", title)
-	for _, request := range []string{
+	requests := []string{
 		"GET /v1/status",
 		"GET /v1/runs?connection=hq&limit=3",
 		"GET /v1/why?kind=user&who=ada",
@@ -58,7 +59,11 @@ func exchange(t *testing.T, log io.Writer, title string, ops api.Operations) {
 		`POST /v1/discard {"hash":"h"}`,
 		`POST /v1/parked/replay {"ids":["a"]}`,
 		`POST /v1/parked/drop {"all":true}`,
-	} {
+	}
+	if n := reflect.TypeFor[api.Operations]().NumMethod(); len(requests) != n-1 {
+		t.Errorf("%d requests; api.Operations has %d methods, and all but Backup are asked here", len(requests), n)
+	}
+	for _, request := range requests {
 		method, rest, _ := strings.Cut(request, " ")
 		url, body, _ := strings.Cut(rest, " ")
 		req, err := http.NewRequestWithContext(t.Context(), method, "http://dirsyncd"+url, strings.NewReader(body))
@@ -73,6 +78,9 @@ func exchange(t *testing.T, log io.Writer, title string, ops api.Operations) {
 		_ = resp.Body.Close()
 		if err != nil {
 			t.Fatal(err)
+		}
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s: %s", request, resp.Status, answer)
 		}
 		_, _ = fmt.Fprintf(log, "%s\n%s %s\n%s\n", request, resp.Status, resp.Header.Get("Content-Type"), answer)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"dirsyncd/sync/api"
+	"dirsyncd/sync/api/apitest"
 	"dirsyncd/sync/fault"
 )
 
@@ -47,7 +47,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 func FuzzRequest(f *testing.F) {
-	s := NewServer(nothing{}, slog.New(slog.DiscardHandler))
+	s := NewServer(answering(), slog.New(slog.DiscardHandler))
 	f.Add("POST", "/v1/sync", []byte(`{"full":true}`))
 	f.Add("POST", "/v1/parked/drop", []byte(`{"all":true}`))
 	f.Add("GET", "/v1/runs?limit=3", []byte(nil))
@@ -91,7 +91,7 @@ func (w *answerRecorder) SetWriteDeadline(time.Time) error { return nil }
 
 // TestSlowBody: a client that announces a body and does not send it is cut off.
 func TestSlowBody(t *testing.T) {
-	path := serveNothing(t, nothing{}, func(s *Server) { s.bodyTimeout = 50 * time.Millisecond })
+	path := serveSet(t, answering(), func(s *Server) { s.bodyTimeout = 50 * time.Millisecond })
 	conn, err := net.Dial("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestSlowBody(t *testing.T) {
 
 // TestLimits: these limits are too long for a test; that they are there must be enough.
 func TestLimits(t *testing.T) {
-	s := NewServer(nothing{}, slog.New(slog.DiscardHandler))
+	s := NewServer(answering(), slog.New(slog.DiscardHandler))
 	if s.http.ReadHeaderTimeout == 0 || s.http.IdleTimeout == 0 || s.http.MaxHeaderBytes == 0 {
 		t.Errorf("a limit is missing: %+v", &s.http)
 	}
@@ -118,8 +118,8 @@ func TestLimits(t *testing.T) {
 
 // TestUnreadPlan: a client that stops reading does not hold a plan open for ever.
 func TestUnreadPlan(t *testing.T) {
-	ops := nothing{planEnded: make(chan struct{})}
-	path := serveNothing(t, ops, func(s *Server) { s.unreadTimeout = 50 * time.Millisecond })
+	ops := anything{planEnded: make(chan struct{})}
+	path := serveSet(t, ops, func(s *Server) { s.unreadTimeout = 50 * time.Millisecond })
 	conn, err := net.Dial("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -133,8 +133,8 @@ func TestUnreadPlan(t *testing.T) {
 
 // TestUnreadSync: a client that stops reading does not hold up a run.
 func TestUnreadSync(t *testing.T) {
-	ops := nothing{syncEnded: make(chan struct{})}
-	path := serveNothing(t, ops, func(*Server) {})
+	ops := anything{syncEnded: make(chan struct{})}
+	path := serveSet(t, ops, func(*Server) {})
 	conn, err := net.Dial("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -168,15 +168,18 @@ func TestDialError(t *testing.T) {
 	}
 }
 
-// nothing is Operations that do nothing. With a channel, Plan sends actions until it is stopped, and Sync more
-// progress than any buffer holds; then they close it.
-type nothing struct{ planEnded, syncEnded chan struct{} }
+// anything is Operations that answer whatever they are asked. With a channel, Plan sends actions until it is stopped, and
+// Sync more progress than any buffer holds; then they close it.
+type anything struct {
+	*apitest.Fake
+	planEnded, syncEnded chan struct{}
+}
 
-func (nothing) Status(context.Context) (api.Status, error) { return api.Status{}, nil }
+func answering() anything { return anything{Fake: apitest.EveryField()} }
 
-func (n nothing) Sync(_ context.Context, _ api.SyncRequest, progress func(api.Progress)) (api.SyncResult, error) {
-	if n.syncEnded != nil {
-		defer close(n.syncEnded)
+func (a anything) Sync(_ context.Context, _ api.SyncRequest, progress func(api.Progress)) (api.SyncResult, error) {
+	if a.syncEnded != nil {
+		defer close(a.syncEnded)
 		for i := range 100_000 {
 			progress(api.Progress{Connection: "hq", Stage: "read", Stream: "users", Done: i})
 		}
@@ -184,9 +187,9 @@ func (n nothing) Sync(_ context.Context, _ api.SyncRequest, progress func(api.Pr
 	return api.SyncResult{}, nil
 }
 
-func (n nothing) Plan(ctx context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
-	if n.planEnded != nil {
-		defer close(n.planEnded)
+func (a anything) Plan(ctx context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+	if a.planEnded != nil {
+		defer close(a.planEnded)
 		for ctx.Err() == nil {
 			visit(api.PlannedAction{Op: "create", Kind: "user", Key: "hq/1"})
 		}
@@ -194,16 +197,7 @@ func (n nothing) Plan(ctx context.Context, _ api.PlanRequest, visit func(api.Pla
 	return nil, ctx.Err()
 }
 
-func (nothing) Approve(context.Context, string) (api.SyncResult, error)   { return api.SyncResult{}, nil }
-func (nothing) Discard(context.Context, string) error                     { return nil }
-func (nothing) Runs(context.Context, api.RunsRequest) ([]api.Run, error)  { return nil, nil }
-func (nothing) Parked(context.Context) ([]api.ParkedItem, error)          { return nil, nil }
-func (nothing) Replay(context.Context, []string) (int, error)             { return 0, nil }
-func (nothing) Backup(context.Context, io.Writer) error                   { return nil }
-func (nothing) Drop(context.Context, []string) (int, error)               { return 0, nil }
-func (nothing) Why(context.Context, string, string) ([]api.Reason, error) { return nil, nil }
-
-func serveNothing(t *testing.T, ops api.Operations, set func(*Server)) string {
+func serveSet(t *testing.T, ops api.Operations, set func(*Server)) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "dirsyncd") //nolint:usetesting // the path of t.TempDir can be too long for a socket
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 // Config is the target's own block.
 type Config struct {
 	// Path of the file; a relative one starts at the folder of the configuration file.
-	Path string `yaml:"path" strict:"required"`
+	Path string `yaml:"path"`
 	// Fsync waits for the disk after every batch, so that not even a power failure loses an event that was
 	// acknowledged. Default true.
 	Fsync bool `yaml:"fsync"`

@@ -20,7 +20,8 @@ type Place struct {
 	// Open opens a target on the place. The suite closes it. Several may be opened one after the other, as
 	// after restarts.
 	Open func(t *testing.T) targets.Target
-	// Taken lists what had an effect at the place, in order.
+	// Taken lists what had an effect at the place, in order. Of a place that keeps no actions, only what they come to,
+	// it lists what the test saw delivered, each key once, and fails when the place does not show the sum of that.
 	Taken func(t *testing.T) []Taken
 	// Repeats says that the place cannot tell a repeated action from a new one: Taken may list it twice.
 	Repeats bool
@@ -120,14 +121,18 @@ func (r *run) wantTaken(t *testing.T, actions []directory.Action) {
 		got = append(got, x.Op+" "+x.Subject+" "+x.Key)
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
-		t.Errorf("taken:\n%s\nwant:\n%s", cut(got), cut(want))
+		same := 0
+		for same < min(len(got), len(want)) && got[same] == want[same] {
+			same++
+		}
+		t.Errorf("taken, of %d the first %d as sent, then:\n%s\nwant, of %d:\n%s", len(got), same, cut(got[same:]), len(want), cut(want[same:]))
 	}
 }
 
 func cut(lines []string) string {
-	text := strings.Join(lines[:min(len(lines), 20)], "\n")
-	if len(lines) > 20 {
-		text += fmt.Sprintf("\n… %d in all", len(lines))
+	text := strings.Join(lines[:min(len(lines), 10)], "\n")
+	if len(lines) > 10 {
+		text += fmt.Sprintf("\n… and %d more", len(lines)-10)
 	}
 	return text
 }

@@ -14,7 +14,7 @@ import (
 type Config struct {
 	// URL receives the events by POST: https, or http. It may be given like a secret, since many receivers
 	// put a token into it; only its host is ever shown.
-	URL settings.Secret `yaml:"url" strict:"required"`
+	URL settings.Secret `yaml:"url"`
 	// Secret signs the requests: "whsec_" and the base64 of 24 to 64 bytes, or the base64 alone, after
 	// https://www.standardwebhooks.com. Without it they are not signed.
 	Secret settings.Secret `yaml:"secret"`

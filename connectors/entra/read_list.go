@@ -1,0 +1,134 @@
+package entra
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+
+	"dirsyncd/connectors"
+	"dirsyncd/connectors/internal/jsonscan"
+	"dirsyncd/sync/directory"
+)
+
+// listReading is one read of a list that tracks no changes: everything, every time.
+type listReading struct {
+	*reading
+	pager *pager
+	// untracked: the stream promises changes, and the tenant has none. The cursor says so.
+	untracked bool
+}
+
+func (r *Reader) newListReading(op string, kind directory.Kind, req connectors.Request, emit func(*connectors.Page) error) *listReading {
+	return &listReading{reading: r.newReading(op, kind, req, emit)}
+}
+
+// list reads the list from its first page. take puts an element into the page; after, when there is one, is
+// called at the end of each page.
+func (p *listReading) list(ctx context.Context, first *url.URL, take func(jsonscan.Value) error, after func(context.Context) error) error {
+	p.pager = p.r.client.pager(p.op, first, false, "")
+	for {
+		list, err := p.pager.next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := p.page(list, take); err != nil {
+			return err
+		}
+		if after != nil {
+			if err := after(ctx); err != nil {
+				return err
+			}
+		}
+		if !p.pager.last() {
+			if err := p.send(ctx, nil, false, false); err != nil {
+				return err
+			}
+			continue
+		}
+		var c *cursor
+		if p.untracked {
+			c = &cursor{Settings: p.r.sel.settings(p.r.client.graph.String(), p.req.Stream), At: p.r.client.now(), Untracked: true}
+		}
+		return p.send(ctx, c, false, true)
+	}
+}
+
+// pageOfSignIns is the largest page that shows when people signed in.
+const pageOfSignIns = 120
+
+// listUsers lists people where changes are not tracked, or with what is no part of change tracking.
+func (r *Reader) listUsers(ctx context.Context, p *listReading) error {
+	top := int32(most)
+	if r.sel.SignInActivity {
+		top = pageOfSignIns
+	}
+	first, err := r.client.requests.userList(r.sel.userProperties(), r.sel.Manager, top, "")
+	if err != nil {
+		return err
+	}
+	decoder := newUserDecoder(&r.sel)
+	err = p.list(ctx, first, func(v jsonscan.Value) error {
+		if err := decoder.entry.load(v); err != nil {
+			p.refuse(decoder.entry.id, err)
+			return nil
+		}
+		o, err := decoder.translate()
+		if err == nil && decoder.manager {
+			var manager string
+			manager, _, err = decoder.managerOf()
+			o.Links = withManager(o.Links, manager)
+		}
+		if err != nil {
+			p.refuse(decoder.entry.id, err)
+			return nil
+		}
+		p.object(o)
+		return nil
+	}, func(ctx context.Context) error {
+		defer decoder.reset()
+		return p.photos(ctx)
+	})
+	if err == nil && r.client.pace != nil {
+		r.client.pace.SetTenantSize(p.count)
+	}
+	return err
+}
+
+// groupsPerPage is how many groups are emitted at once where each one's members cost a request.
+const groupsPerPage = 50
+
+// listGroups lists groups, and the members of each, where changes are not tracked.
+func (r *Reader) listGroups(ctx context.Context, p *listReading) error {
+	first, err := r.client.requests.groupList(groupProperties(), groupsPerPage)
+	if err != nil {
+		return err
+	}
+	decoder := newGroupDecoder()
+	var ids []string
+	return p.list(ctx, first, func(v jsonscan.Value) error {
+		if err := decoder.entry.load(v); err != nil {
+			p.refuse(decoder.entry.id, err)
+			return nil
+		}
+		ids = append(ids, decoder.entry.id)
+		o, err := decoder.translate(false)
+		if err != nil {
+			p.refuse(decoder.entry.id, err)
+			return nil
+		}
+		p.object(o)
+		return nil
+	}, func(ctx context.Context) error {
+		for _, id := range ids {
+			members, err := r.membersOf(ctx, p.op, id)
+			if err != nil {
+				// A group that was deleted since the list was made is an error, too: the next read does
+				// not list it.
+				return p.pager.odd(fmt.Errorf("members of a listed group: %w", err))
+			}
+			p.built.whole(id, members)
+		}
+		ids = ids[:0]
+		return nil
+	})
+}
