@@ -25,7 +25,7 @@ targets: {t: {target: file, file: {path: x}}}
 		"12": "",
 		"13": `c.yaml:2:62: memory: may be too small|c.yaml:2:71: memory.people: is an unlucky number (write 12)`,
 	} {
-		cfg, err := load([]byte(strings.Replace(text, "%", people, 1)), "c.yaml", false, testParts(nil))
+		cfg, err := Parse([]byte(strings.Replace(text, "%", people, 1)), "c.yaml", testParts(nil))
 		if err != nil {
 			t.Fatal(err)
 		}

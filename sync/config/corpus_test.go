@@ -39,7 +39,7 @@ func TestBadFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = load(data, "c", false, testParts(nil))
+			_, err = Parse(data, "c", testParts(nil))
 			var bad *Error
 			if !errors.As(err, &bad) {
 				t.Fatalf("no *Error: %v", err)

@@ -60,6 +60,12 @@ func Load(file string, parts Parts) (*Config, error) {
 	return load(data, file, mode&0o004 != 0, parts)
 }
 
+// Parse reads a configuration that is in memory already. file names it in messages, and its folder is where
+// relative paths start.
+func Parse(data []byte, file string, parts Parts) (*Config, error) {
+	return load(data, file, false, parts)
+}
+
 func readFile(file string) ([]byte, fs.FileMode, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -91,8 +97,6 @@ func missingFile(file string, err error) Problem {
 	return p
 }
 
-// load reads a configuration. file names it in messages, and its folder is where relative paths start. exposed says that
-// others may read the file.
 func load(data []byte, file string, exposed bool, parts Parts) (*Config, error) {
 	dir, err := filepath.Abs(filepath.Dir(file))
 	if err != nil {

@@ -126,7 +126,7 @@ func TestMappingSpec(t *testing.T) {
 
 // TestPositions checks that the mapping gets the place of the first character of every text.
 func TestPositions(t *testing.T) {
-	cfg, err := load([]byte(strings.TrimPrefix(`
+	cfg, err := Parse([]byte(strings.TrimPrefix(`
 connections: {lab: {connector: memory, mapping: m, targets: [j]}}
 targets: {j: {target: file, file: {path: x}}}
 mappings:
@@ -139,7 +139,7 @@ mappings:
         when: |
           enabled
         agent: {value: 1}
-`, "\n")), "c", false, testParts(nil))
+`, "\n")), "c", testParts(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := load(data, "/etc/dirsyncd/config.yaml", false, testParts(nil))
+	cfg, err := Parse(data, "/etc/dirsyncd/config.yaml", testParts(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,8 +264,8 @@ func TestFind(t *testing.T) {
 
 // TestBlockBeforeConnector: the block may stand before the key that says whose it is.
 func TestBlockBeforeConnector(t *testing.T) {
-	cfg, err := load([]byte(`{targets: {j: {file: {path: x}, target: file}}, mappings: {m: {rules: [{name: a, user: true}]}},
-connections: {c: {memory: {people: 3}, targets: [j], mapping: m, connector: memory}}}`), "c", false, testParts(nil))
+	cfg, err := Parse([]byte(`{targets: {j: {file: {path: x}, target: file}}, mappings: {m: {rules: [{name: a, user: true}]}},
+connections: {c: {memory: {people: 3}, targets: [j], mapping: m, connector: memory}}}`), "c", testParts(nil))
 	if err != nil {
 		t.Fatal(err)
 	}

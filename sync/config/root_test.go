@@ -59,7 +59,7 @@ func uncommented(t *testing.T) string {
 // TestRootFileOptions switches on everything that the root file shows as a comment.
 func TestRootFileOptions(t *testing.T) {
 	text := uncommented(t)
-	cfg, err := load([]byte(text), "config.yaml", false, testParts(map[string]string{
+	cfg, err := Parse([]byte(text), "config.yaml", testParts(map[string]string{
 		"LDAP_PASSWORD": "secret", "DESK_TOKEN": "token", "CREDENTIALS_DIRECTORY": credentialFolder(t),
 	}))
 	if err != nil {

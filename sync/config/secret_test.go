@@ -111,7 +111,7 @@ func TestPrintedConfigLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := load(first, "printed.yaml", false, testParts(nil))
+	again, err := Parse(first, "printed.yaml", testParts(nil))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, first)
 	}
@@ -131,7 +131,7 @@ func FuzzLoad(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		cfg, err := load(data, "c", false, testParts(map[string]string{"E": "x"}))
+		cfg, err := Parse(data, "c", testParts(map[string]string{"E": "x"}))
 		if err != nil {
 			return
 		}
