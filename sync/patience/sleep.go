@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Sleep waits, or returns the cause of the context's end when that comes first.
+// Sleep waits, or returns the context's error when that ends first.
 func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -13,6 +13,6 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ctx.Err()
 	}
 }
