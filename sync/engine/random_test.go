@@ -57,7 +57,7 @@ func (r *rig) mutate(rnd *rand.Rand) {
 	id := fmt.Sprint(rnd.IntN(12))
 	group := []string{"desk", "inner", "team-a", "team-b", "other"}[rnd.IntN(5)]
 	licence := fmt.Sprint("e", rnd.IntN(3))
-	switch rnd.IntN(14) {
+	switch rnd.IntN(15) {
 	case 9:
 		r.licences[licence] = fmt.Sprint("L", rnd.IntN(5))
 	case 10:
@@ -67,6 +67,11 @@ func (r *rig) mutate(rnd *rand.Rand) {
 			p.holds = [][]string{nil, {licence}, {"e0", "e1"}}[rnd.IntN(3)]
 			r.people[id] = p
 		}
+	case 14:
+		if p, ok := r.people[id]; ok {
+			p.in = [][]string{nil, {group}, {group, "desk"}}[rnd.IntN(3)]
+			r.people[id] = p
+		}
 	case 12:
 		r.devices[fmt.Sprint("d", rnd.IntN(3))] = fmt.Sprint("p:", rnd.IntN(20))
 		delete(r.devices, fmt.Sprint("d", rnd.IntN(6)))
@@ -74,7 +79,7 @@ func (r *rig) mutate(rnd *rand.Rand) {
 		r.customers[fmt.Sprint("c", rnd.IntN(3))] = fmt.Sprint("C", rnd.IntN(5))
 		delete(r.customers, fmt.Sprint("c", rnd.IntN(6)))
 	case 0, 1:
-		r.people[id] = person{name: fmt.Sprint("P", rnd.IntN(100)), manager: fmt.Sprint("p:", rnd.IntN(12)), holds: r.people[id].holds}
+		r.people[id] = person{name: fmt.Sprint("P", rnd.IntN(100)), manager: fmt.Sprint("p:", rnd.IntN(12)), holds: r.people[id].holds, in: r.people[id].in}
 	case 2:
 		delete(r.people, id)
 	case 3:

@@ -52,6 +52,7 @@ type person struct {
 	handle                    string // other than "p:ID"
 	disabled                  bool
 	holds                     []string // licences
+	in                        []string // groups, by the person's own word
 }
 
 func newWorld() *world {
@@ -155,6 +156,9 @@ func (w *world) object(id string) directory.Object {
 	o.Set(directory.FieldEnabled, directory.Bool(!p.disabled))
 	if p.manager != "" {
 		o.Links = []directory.Link{{Type: directory.Manager, To: p.manager}}
+	}
+	for _, g := range p.in {
+		o.Links = append(o.Links, directory.Link{Type: directory.MemberOf, To: "g:" + g})
 	}
 	for _, l := range p.holds {
 		o.Links = append(o.Links, directory.Link{Type: directory.Holds, To: "l:" + l})
