@@ -34,11 +34,6 @@ const (
 	BadEntry Breakage = "bad entry"
 )
 
-// Breakages lists all of them.
-func Breakages() []Breakage {
-	return []Breakage{BadCredentials, MissingPermission, MidListing, Silence, Unreachable, LostCursors, BadEntry}
-}
-
 // Harness says how to test one connector.
 type Harness struct {
 	// Start makes a source and a connector that reads it, both for one test alone. Every stream holds so many

@@ -116,27 +116,6 @@ func outbox(tx store.Reader, target string) (subjects map[string]bool, last uint
 	return subjects, last, err
 }
 
-// Drop forgets parked actions of a partition: the target stays without them. It returns the ids that are not
-// parked, or not by a delivery.
-func Drop(ctx context.Context, st store.Store, p store.Partition, ids []uint64) (unknown []uint64, err error) {
-	err = st.Update(ctx, p, func(tx store.Writer) error {
-		var found []store.Parked
-		if found, unknown, err = parkedActions(tx, ids); err != nil {
-			return err
-		}
-		for _, old := range found {
-			if _, err := tx.Unpark(old.ID); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("drop parked actions: %w", err)
-	}
-	return unknown, nil
-}
-
 // parkedActions returns those of the ids that a delivery parked, in the order in which they were parked, and
 // the other ids.
 func parkedActions(tx store.Reader, ids []uint64) (found []store.Parked, unknown []uint64, err error) {

@@ -102,11 +102,9 @@ func (s *sweep) over(ctx context.Context) bool {
 }
 
 // look lines up the partitions that have something waiting, behind those that are in line: the order outlives the
-// sweep, so that an outage does not hit the same ones each time. It forgets those that have nothing.
+// sweep, so that an outage does not hit the same ones each time. It forgets those that have nothing. It looks also when
+// nothing more is to be sent for now: that can end while calls are under way, and nobody wakes a sweep twice.
 func (s *sweep) look(ctx context.Context) error {
-	if s.over(ctx) {
-		return nil
-	}
 	list, err := s.store.Waiting(ctx, s.name)
 	if err != nil {
 		return fmt.Errorf("look for waiting actions: %w", err)

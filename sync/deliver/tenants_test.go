@@ -487,3 +487,62 @@ func TestDrainBesideABusyRun(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// TestWakeBesideAnOutage: what comes while the target seems to fail is delivered when a call under way shows that it
+// does not.
+func TestWakeBesideAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, target := newMemory(), &scripted{desc: targets.Description{Batch: 1, Parallel: 2}}
+		target.answer = func(_ context.Context, actions []directory.Action) ([]targets.Outcome, error) {
+			if actions[0].Origin.Tenant == "t000" {
+				return nil, failWith(fault.Transient, "reset")
+			}
+			time.Sleep(2 * time.Second)
+			return make([]targets.Outcome, 1), nil
+		}
+		fillTenant(t, st, tenant(0), 0, 1)
+		fillTenant(t, st, tenant(1), 0, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		w, ended := New(st, journal, target, Options{Backoff: Backoff{First: time.Minute}}), make(chan error)
+		go func() { ended <- w.Run(ctx) }()
+		time.Sleep(time.Second)
+		target.change(nil)
+		fillTenant(t, st, tenant(2), 0, 1)
+		w.Wake()
+		time.Sleep(time.Hour)
+		if status, _ := w.Status(ctx); status.Waiting != 0 {
+			t.Errorf("%d wait; calls %s", status.Waiting, target.said())
+		}
+		cancel()
+		<-ended
+	})
+}
+
+// TestWakeBesideWhoGivesUp: what comes while somebody waits for a turn is delivered, also when that one gives up.
+func TestWakeBesideWhoGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, d := newMemory(), newDesk(targets.Description{Batch: 1}, time.Second)
+		fillTenant(t, st, tenant(0), 0, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		w, ended := New(st, journal, d, Options{}), make(chan error)
+		go func() { ended <- w.Run(ctx) }()
+		synctest.Wait()
+		waiting, giveUp := context.WithCancel(ctx)
+		gaveUp := make(chan error)
+		go func() { gaveUp <- w.Retry(waiting) }()
+		synctest.Wait()
+		fillTenant(t, st, tenant(1), 0, 1)
+		w.Wake()
+		synctest.Wait()
+		giveUp()
+		if err := <-gaveUp; err == nil {
+			t.Error("Retry had a turn")
+		}
+		time.Sleep(time.Hour)
+		if status, _ := w.Status(ctx); status.Waiting != 0 {
+			t.Errorf("%d wait", status.Waiting)
+		}
+		cancel()
+		<-ended
+	})
+}

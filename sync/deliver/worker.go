@@ -13,6 +13,7 @@ package deliver
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -57,6 +58,10 @@ type Worker struct {
 	wake  chan struct{}
 	mutex chan struct{} // held during a sweep; a channel, so that waiting for it can be cut
 	queue atomic.Int32  // how many wait for mutex
+	// life ends with Close.
+	life    context.Context
+	end     context.CancelFunc
+	closing sync.Once
 
 	// What one sweep leaves to the next; owned by whoever holds mutex.
 	parts     map[store.Partition]*partition
@@ -109,6 +114,7 @@ func New(st store.Store, name string, target targets.Target, opts Options) *Work
 		wake: make(chan struct{}, 1), mutex: make(chan struct{}, 1),
 		parts: map[store.Partition]*partition{}, since: opts.Now(),
 	}
+	w.life, w.end = context.WithCancel(context.Background())
 	w.window = min(max(4*w.batch*w.parallel, smallestWindow), largestWindow)
 	w.maxPlaces = max(2*w.parallel, fewestPlaces)
 	return w
@@ -131,7 +137,9 @@ func (w *Worker) Wake() {
 
 // Retry ends every back-off: somebody believes that the cause is mended.
 func (w *Worker) Retry(ctx context.Context) error {
-	if err := w.lock(ctx); err != nil {
+	if err := w.lock(ctx); errors.Is(err, ErrClosed) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	for _, p := range w.parts {
@@ -152,9 +160,27 @@ func (w *Worker) Retry(ctx context.Context) error {
 	return nil
 }
 
-// Run delivers until the context ends, and returns nil then. What the target took by that time is recorded
-// before Run returns.
+// ErrClosed is why a Drain was ended by Close.
+var ErrClosed = errors.New("the target was set up anew, and what waits is delivered there")
+
+// Close ends Run and every Drain, and those that are yet to come. When it returns the target is left alone for good.
+func (w *Worker) Close() {
+	w.end()
+	w.closing.Do(func() { w.mutex <- struct{}{} })
+}
+
+// untilClosed returns a context that ends with Close, too.
+func (w *Worker) untilClosed(ctx context.Context) (_ context.Context, done func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(w.life, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// Run delivers until the context ends or the worker is closed, and returns nil then. What the target took by that time
+// is recorded before Run returns.
 func (w *Worker) Run(ctx context.Context) error {
+	ctx, done := w.untilClosed(ctx)
+	defer done()
 	for {
 		next, err := w.drainOnce(ctx, true)
 		if err != nil {
@@ -184,54 +210,18 @@ func (w *Worker) sleep(ctx context.Context, until time.Time) bool {
 	return true
 }
 
-// Summary is what a Drain came to.
-type Summary struct {
-	Counts
-	// Waiting is how many actions are left.
-	Waiting int
-	// Err is why the target takes none at the moment, or nil.
-	Err error
-}
-
 // Counts returns what the worker has done since it was made.
 func (w *Worker) Counts() Counts { return w.snapshot().counts }
 
-// Drain delivers what waits, or what does not have to wait beyond Options.Patience from now on. The error is the end
-// of the context or a failure to read the store; that the target fails is in the Summary. Drain may run beside Run;
-// the two take turns, and the summary counts what both did meanwhile.
-func (w *Worker) Drain(ctx context.Context) (Summary, error) {
-	defer w.Wake() // for Run: what came meanwhile, and back-offs that it does not know of
-	start, until := w.snapshot().counts, w.opts.Now().Add(w.opts.Patience)
-	for {
-		next, err := w.drainOnce(ctx, false)
-		if err != nil {
-			return Summary{}, err
-		}
-		if next.IsZero() || next.After(until) {
-			break
-		}
-		if !w.sleep(ctx, next) {
-			return Summary{}, ctx.Err()
-		}
-	}
-	st, err := w.Status(ctx)
-	if err != nil {
-		return Summary{}, err
-	}
-	now := w.snapshot()
-	sum := Summary{Counts: now.counts.Minus(start), Waiting: st.Waiting}
-	if now.outage != nil {
-		sum.Err = now.outage.err
-	}
-	return sum, nil
-}
-
+// lock waits for the turn of whoever calls. A closed worker gives none and does not keep anybody waiting.
 func (w *Worker) lock(ctx context.Context) error {
 	w.queue.Add(1)
 	defer w.queue.Add(-1)
 	select {
 	case w.mutex <- struct{}{}:
 		return nil
+	case <-w.life.Done():
+		return ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -241,7 +231,7 @@ func (w *Worker) unlock() { <-w.mutex }
 
 // drainOnce delivers all that can be delivered now, which for a standing sweep includes what comes meanwhile. It
 // returns when the next sweep is due, or the zero time when nothing waits for a time. The error is the end of the
-// context.
+// context or of the worker.
 func (w *Worker) drainOnce(ctx context.Context, standing bool) (time.Time, error) {
 	if err := w.lock(ctx); err != nil {
 		return time.Time{}, err

@@ -12,7 +12,7 @@ import (
 
 // Approve lets the held plan with this hash go ahead, if it is still the plan that follows from what is stored.
 func (e *Engine) Approve(ctx context.Context, c *Connection, t connectors.Tenant, hash string) Result {
-	return e.Run(ctx, c, t, Job{Offline: true, Approve: hash, Trigger: "operator"})
+	return e.Run(ctx, c, t, Job{Offline: true, Approve: hash, Trigger: Operator})
 }
 
 // Discard throws the held plan with this hash away. What is stored stays as it is, and the next run reads the

@@ -16,6 +16,7 @@ import (
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/settle"
 )
 
 // teamsSpec makes users of all people and records of all groups.
@@ -336,7 +337,7 @@ func TestHalfARead(t *testing.T) {
 	r.people["0"] = person{name: "other"}
 	r.expect("broken off at once", Failed)
 	r.job = Job{Offline: true, Approve: held}
-	if _, res := r.sync(); !errors.Is(res.Err, ErrPlanChanged) {
+	if _, res := r.sync(); !errors.Is(res.Err, settle.ErrPlanChanged) {
 		t.Errorf("another plan was approved: %s, %v", res.Run.Outcome, res.Err)
 	}
 	r.job, r.failAfter = Job{}, 0

@@ -12,6 +12,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/patience"
 	"dirsyncd/sync/plan"
 	"dirsyncd/sync/settle"
 )
@@ -63,7 +64,7 @@ type Engine struct {
 // New makes an engine on a store.
 func New(s store.Store, opts Options) *Engine {
 	if opts.Sleep == nil {
-		opts.Sleep = sleep
+		opts.Sleep = patience.Sleep
 	}
 	return &Engine{store: s, opts: opts, chunk: settle.Chunk, proven: map[store.Partition]time.Time{}}
 }
@@ -79,9 +80,12 @@ type Job struct {
 	// Patient leaves a tenant alone whose credentials were refused, until store.Failure.Retry. It is for
 	// schedules; a person who asks is obeyed.
 	Patient bool
-	// Trigger says who asked: schedule, signal, operator.
+	// Trigger says who asked: Operator, or what else there is, a schedule or a signal.
 	Trigger string
 }
+
+// Operator is the Trigger of what a person asked for. Such a run is stored also when it found nothing to do.
+const Operator = "operator"
 
 // Result is what came of a run. Err is what made it fail, or nil; the run's outcome is in Run.
 type Result struct {
@@ -99,17 +103,3 @@ const (
 	// Waiting is a run that did not begin (see Job.Patient). It is not stored.
 	Waiting = "waiting"
 )
-
-// ErrPlanChanged is wrapped by the error of a run that was to approve a plan which is not the present one.
-var ErrPlanChanged = settle.ErrPlanChanged
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}

@@ -15,6 +15,7 @@ import (
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/plan"
+	"dirsyncd/sync/settle"
 )
 
 func TestJoinersMoversLeavers(t *testing.T) {
@@ -320,7 +321,7 @@ func TestScopeEditAddsAtOnceAndRemovesWhenApproved(t *testing.T) {
 	}
 	r.job = Job{Offline: true, Approve: "0123456789ab"}
 	res2 := r.expect("a wrong hash", Failed)
-	if !errors.Is(res2.Err, ErrPlanChanged) {
+	if !errors.Is(res2.Err, settle.ErrPlanChanged) {
 		t.Errorf("error: %v", res2.Err)
 	}
 	r.job = Job{Offline: true, Approve: res.Run.Held}

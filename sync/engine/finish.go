@@ -50,10 +50,11 @@ func (r *run) countParked(ctx context.Context) error {
 	})
 }
 
-// noteState logs when a partition starts to fail and when it recovers; the runs in between have their own line.
+// noteState logs when a partition starts to fail and when it recovers; the runs in between have their own line. A run
+// that was overtaken stores nothing, so nobody would see a recovery.
 func (r *run) noteState(err error) {
 	switch {
-	case errors.Is(err, context.Canceled) || r.job.Offline:
+	case errors.Is(err, context.Canceled) || errors.Is(err, store.ErrLeaseLost) || r.job.Offline:
 	case err != nil && r.state.Failing == nil:
 		r.log.Error("connection is failing", "class", r.rec.Class, "err", err)
 	case err == nil && r.state.Failing != nil:
@@ -63,7 +64,7 @@ func (r *run) noteState(err error) {
 
 // remember stores the run, unless it was one that found nothing to do: an idle cycle costs no write.
 func (r *run) remember(ctx context.Context, err error) error {
-	if !r.state.wrote && err == nil && r.state.Failing == nil && r.job.Trigger != "operator" {
+	if !r.state.wrote && err == nil && r.state.Failing == nil && r.job.Trigger != Operator {
 		return nil
 	}
 	var steps []transition

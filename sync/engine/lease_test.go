@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,10 +58,14 @@ func (l *losing) Update(ctx context.Context, p store.Partition, fn func(store.Wr
 func TestLostLease(t *testing.T) {
 	r := newRig(t)
 	r.add("1", "P1")
-	r.engine.store = &losing{Store: r.store}
+	var log bytes.Buffer
+	r.engine.store, r.engine.opts.Log = &losing{Store: r.store}, slog.New(slog.NewTextHandler(&log, nil))
 	res := r.engine.Run(t.Context(), r.conn, connectors.Tenant{}, Job{})
 	if !errors.Is(res.Err, store.ErrLeaseLost) || errors.Is(res.Err, context.Canceled) || res.Run.Class != string(fault.Conflict) || r.reads != 1 {
 		t.Errorf("class %s after %d reads: %v", res.Run.Class, r.reads, res.Err)
+	}
+	if strings.Contains(log.String(), "connection is failing") || !strings.Contains(log.String(), "run failed") {
+		t.Error(log.String())
 	}
 	r.engine.store = r.store
 	r.expect("whoever took over", Clean, "create user 1")

@@ -135,7 +135,7 @@ func TestTriggersAreRememberedOnce(t *testing.T) {
 			t.Error("the triggered run is not running")
 		}
 		for range 3 {
-			l.Trigger("hq", Trigger{Cause: CauseOperator})
+			l.Trigger("hq", Trigger{Cause: "operator"})
 		}
 		l.Trigger("hq", Trigger{Full: true, Cause: CauseUSR2})
 		l.Trigger("hq", Trigger{Cause: CauseUSR1})
@@ -275,7 +275,7 @@ func TestReplace(t *testing.T) {
 			t.Error("a removed entry takes triggers, or its run was lost")
 		}
 		l.Replace(old)
-		l.Trigger("hq", Trigger{Cause: CauseOperator})
+		l.Trigger("hq", Trigger{Cause: "operator"})
 		sleep(14 * time.Minute)
 		runs := slices.DeleteFunc(p.list(), func(s string) bool { return s[12:14] != "hq" })
 		want := []string{"01T12:08:00 hq delta (schedule)", "01T12:23:00 hq delta (operator)"}
@@ -297,7 +297,7 @@ func TestStopWaitsForRuns(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
 			time.Sleep(time.Second)
-			l.Trigger("hq", Trigger{Cause: CauseOperator}) // must not start any more
+			l.Trigger("hq", Trigger{Cause: "operator"}) // must not start any more
 			cancel()
 		}()
 		began := time.Now()
@@ -316,7 +316,7 @@ func TestManyTriggersAtOnce(t *testing.T) {
 		for i := range 8 {
 			group.Go(func() {
 				for range 50 {
-					l.TriggerAll(Trigger{Full: i%2 == 0, Cause: CauseOperator})
+					l.TriggerAll(Trigger{Full: i%2 == 0, Cause: "operator"})
 					l.Next("a")
 					l.Replace(entries)
 					time.Sleep(time.Duration(i+1) * 100 * time.Millisecond)

@@ -6,7 +6,6 @@ const (
 	CauseFull     = "full schedule"
 	CauseUSR1     = "signal USR1"
 	CauseUSR2     = "signal USR2"
-	CauseOperator = "operator"
 	CauseStartup  = "startup"
 )
 

@@ -40,8 +40,7 @@ type target struct {
 	targets.Target
 	settings config.Target
 	worker   *deliver.Worker
-	stop     context.CancelFunc // of a running worker; nil when none runs
-	stopped  chan struct{}
+	runs     bool // the worker does, until it is closed
 }
 
 // deps are what parts need besides their configuration.
@@ -143,15 +142,10 @@ func guardOf(limits config.Guard) plan.Guard {
 // start runs the workers of targets that have none running.
 func (g *generation) start(ctx context.Context) {
 	for _, t := range g.targets {
-		if t.stop != nil {
-			continue
+		if !t.runs {
+			t.runs = true
+			go func() { _ = t.worker.Run(ctx) }() // ends with its context or with the worker
 		}
-		ctx, cancel := context.WithCancel(ctx)
-		t.stop, t.stopped = cancel, make(chan struct{})
-		go func() {
-			defer close(t.stopped)
-			_ = t.worker.Run(ctx) // ends with its context only
-		}()
 	}
 }
 
@@ -173,16 +167,13 @@ func (g *generation) closeSources(other *generation) {
 	}
 }
 
-// closeTargets closes targets when their worker has stopped.
+// closeTargets closes targets when nobody delivers to them any more.
 func (g *generation) closeTargets(other *generation) {
 	for name, t := range g.targets {
 		if other != nil && other.targets[name] == t {
 			continue
 		}
-		if t.stop != nil {
-			t.stop()
-			<-t.stopped
-		}
+		t.worker.Close()
 		_ = t.Close()
 	}
 }

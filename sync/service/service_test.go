@@ -47,16 +47,22 @@ func newWorld(t *testing.T) *world {
 	w.join("ada", "Ada")
 	w.parts = Parts{Connectors: connectors.Registry{memory.FactoryOf(w.source, memory.Options{})}, Targets: targets.Registry{file.Factory()}}
 	w.write(t, "everyone")
-	cfg, err := config.Load("config.yaml", w.parts.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.load(t)
 	st, err := bolt.Open("state.db", bolt.Options{NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.cfg, w.store = cfg, &watchedStore{Store: st}
+	w.store = &watchedStore{Store: st}
 	return w
+}
+
+// load reads the configuration that is written.
+func (w *world) load(t *testing.T) {
+	t.Helper()
+	var err error
+	if w.cfg, err = config.Load("config.yaml", w.parts.Config()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // write writes the configuration with the name of its rule.

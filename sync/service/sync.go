@@ -11,9 +11,6 @@ import (
 	"dirsyncd/sync/engine"
 )
 
-// operator is the trigger of runs that an operator asked for.
-const operator = "operator"
-
 // Sync implements api.Operations.
 func (s *Service) Sync(ctx context.Context, req api.SyncRequest, show func(api.Progress)) (api.SyncResult, error) {
 	names, err := s.choose(req.Connections)
@@ -24,7 +21,7 @@ func (s *Service) Sync(ctx context.Context, req api.SyncRequest, show func(api.P
 		defer s.audience.watch(func(p engine.Progress) { show(progressAnswer(p)) })()
 	}
 	return s.runAndDeliver(ctx, names, func(name string) ([]engine.Result, error) {
-		return s.run(s.runContext(ctx), name, engine.Job{Full: req.Full, Trigger: operator})
+		return s.run(s.runContext(ctx), name, engine.Job{Full: req.Full, Trigger: engine.Operator})
 	})
 }
 

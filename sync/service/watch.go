@@ -2,16 +2,14 @@ package service
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"time"
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/patience"
 )
 
 const (
@@ -145,7 +143,10 @@ func (w *watchers) retryForever(ctx context.Context, name string, fn func(contex
 	pause, troubled, refused := watchPause, false, 0
 	for {
 		began := time.Now()
-		err := safely(ctx, fn)
+		err := func() (err error) {
+			defer fault.Recover("watch", &err)
+			return fn(ctx)
+		}()
 		if err == nil || ctx.Err() != nil {
 			return
 		}
@@ -162,21 +163,11 @@ func (w *watchers) retryForever(ctx context.Context, name string, fn func(contex
 			refused++
 			wait = engine.AuthPause(refused) // trying on would lock the account
 		}
-		if sleepFor(ctx, wait) != nil {
+		if patience.Sleep(ctx, wait) != nil {
 			return
 		}
 		pause = min(2*pause, longestWatchPause)
 	}
-}
-
-// safely calls fn and makes an error of a panic in it.
-func safely(ctx context.Context, fn func(context.Context) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &fault.Error{Class: fault.Internal, Op: "watch", Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack()), Hint: "please report it"}
-		}
-	}()
-	return fn(ctx)
 }
 
 // debounce calls trigger once for all that comes close together, and not too often, until the context ends.
@@ -187,7 +178,7 @@ func debounce(ctx context.Context, changed <-chan struct{}, trigger func()) {
 		case <-ctx.Done():
 			return
 		}
-		if sleepFor(ctx, debounceFor) != nil {
+		if patience.Sleep(ctx, debounceFor) != nil {
 			return
 		}
 		select {
@@ -195,19 +186,8 @@ func debounce(ctx context.Context, changed <-chan struct{}, trigger func()) {
 		default:
 		}
 		trigger()
-		if sleepFor(ctx, changePause-debounceFor) != nil {
+		if patience.Sleep(ctx, changePause-debounceFor) != nil {
 			return
 		}
-	}
-}
-
-func sleepFor(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return errors.New("stopped")
 	}
 }

@@ -32,13 +32,6 @@ func (c *Customer) Note(kind, name string, parameters ...string) {
 	c.note(kind, name, parameters...)
 }
 
-// ForgetLog empties the audit log.
-func (c *Customer) ForgetLog() {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	c.log = nil
-}
-
 func (a *activity) resource(customer string) map[string]any {
 	var parameters []any
 	for i := 0; i+1 < len(a.parameters); i += 2 {

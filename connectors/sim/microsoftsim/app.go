@@ -60,17 +60,6 @@ func (s *Server) issueRefresh(app, home, user string) string {
 	return name
 }
 
-// RevokeRefreshTokens ends all refresh tokens of a user, as a password change does.
-func (s *Server) RevokeRefreshTokens(user string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, t := range s.refresh {
-		if t.user == user {
-			t.revoked = true
-		}
-	}
-}
-
 // RefreshTokenTaken reports whether a refresh token would be taken now.
 func (s *Server) RefreshTokenTaken(token string) bool {
 	s.mu.Lock()

@@ -12,9 +12,6 @@ func (t *Tenant) AddUser(p Props) string { return t.add(users, p) }
 // AddGroup adds a group, a security group unless the properties say otherwise, and returns its id.
 func (t *Tenant) AddGroup(p Props) string { return t.add(groups, p) }
 
-// AddDevice adds a device of the directory and returns its object id.
-func (t *Tenant) AddDevice(p Props) string { return t.add(devices, p) }
-
 func (t *Tenant) add(res resource, p Props) (id string) {
 	t.change(func(d *directoryData) {
 		d.serial++
@@ -26,9 +23,6 @@ func (t *Tenant) add(res resource, p Props) (id string) {
 			all["accountEnabled"], all["userType"] = true, "Member"
 		case groups:
 			all["securityEnabled"], all["mailEnabled"], all["groupTypes"] = true, false, []string{}
-		case devices:
-			all["deviceId"], all["accountEnabled"] = seededGUID(t.made.Seed, 'D', d.serial), true
-			delete(all, "createdDateTime")
 		}
 		for name, value := range p {
 			all[name] = value

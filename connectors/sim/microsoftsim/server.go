@@ -142,13 +142,6 @@ func (s *Server) WriteCA(folder string) (string, error) {
 	return path, os.WriteFile(path, s.ca, 0o600)
 }
 
-// SetPages changes the sizes of pages; zeros take the defaults.
-func (s *Server) SetPages(p Pages) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pages = p.orDefaults()
-}
-
 func (s *Server) settings() (Pages, Quirks) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,9 +11,6 @@ func (t *Tenant) UserIDs() []string { return t.ids(users) }
 // GroupIDs lists the groups that are there.
 func (t *Tenant) GroupIDs() []string { return t.ids(groups) }
 
-// DeviceIDs lists the object ids of the directory's devices that are there.
-func (t *Tenant) DeviceIDs() []string { return t.ids(devices) }
-
 func (t *Tenant) ids(res resource) (ids []string) {
 	t.read(func(d *directoryData) {
 		for _, o := range d.objects[res] {

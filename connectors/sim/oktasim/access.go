@@ -30,7 +30,6 @@ type access struct {
 	minted  int
 	granted map[string]bool
 	role    Role
-	dpop    bool
 }
 
 type bearer struct {
@@ -79,13 +78,6 @@ func (s *Server) SetRole(r Role) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.access.role = r
-}
-
-// DemandDPoP makes the token endpoint ask for proof of possession.
-func (s *Server) DemandDPoP(on bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.access.dpop = on
 }
 
 // authenticate finds out who asks.
@@ -137,10 +129,6 @@ func (s *Server) token(a *reply, r *http.Request, now time.Time) {
 	}
 	if r.Method != http.MethodPost || r.ParseForm() != nil {
 		refuse(http.StatusBadRequest, "invalid_request", "The request is not a form.")
-		return
-	}
-	if s.access.dpop {
-		refuse(http.StatusBadRequest, "invalid_dpop_proof", "The DPoP proof JWT header is missing.")
 		return
 	}
 	if r.Form.Get("grant_type") != "client_credentials" ||

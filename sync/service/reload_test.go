@@ -1,0 +1,116 @@
+package service
+
+import (
+	"context"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/targets"
+)
+
+// hatch is a target of which every opening is noted. The first one takes nothing until its call is ended.
+type hatch struct {
+	called chan struct{}
+
+	mu     sync.Mutex
+	opened []*opening
+}
+
+type hatchConfig struct {
+	Path string `yaml:"path"`
+}
+
+type opening struct {
+	*hatch
+	first                  bool
+	calls, closed, tooLate int // tooLate: called when closed, or closed beside a call
+}
+
+func (h *hatch) factory() targets.Factory {
+	return targets.New("hatch", "for tests", func() *hatchConfig { return &hatchConfig{} }, func(*hatchConfig, targets.Env) (targets.Target, error) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		o := &opening{hatch: h, first: len(h.opened) == 0}
+		h.opened = append(h.opened, o)
+		return o, nil
+	})
+}
+
+func (o *opening) Describe() targets.Description { return targets.Description{Batch: 1} }
+func (o *opening) Check(context.Context) error   { return nil }
+func (o *opening) Reopen() error                 { return nil }
+
+func (o *opening) Deliver(ctx context.Context, actions []directory.Action) ([]targets.Outcome, error) {
+	o.count(&o.calls, 1)
+	defer o.count(&o.calls, -1)
+	if o.first {
+		o.called <- struct{}{}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return make([]targets.Outcome, len(actions)), nil
+}
+
+func (o *opening) Close() error {
+	o.count(&o.closed, 1)
+	return nil
+}
+
+func (o *opening) count(what *int, n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if *what += n; o.calls > 0 && o.closed > 0 {
+		o.tooLate++
+	}
+}
+
+// A target that a reload replaces is closed once, when nobody delivers to it any more, and its successor delivers the rest.
+func TestReloadEndsADelivery(t *testing.T) {
+	w, h := newWorld(t), &hatch{called: make(chan struct{})}
+	w.parts.Targets = append(w.parts.Targets, h.factory())
+	edit := func(path string) {
+		text := strings.Replace(twoConnections, "target: file, file: {path: changes.jsonl}", "target: hatch, hatch: {path: "+path+"}", 1)
+		if err := os.WriteFile("config.yaml", []byte(strings.Replace(text, "%s", "everyone", 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	edit("first")
+	w.load(t)
+	s, ctx := w.open(t), t.Context()
+	results := make(chan api.SyncResult)
+	go func() {
+		result, err := s.Sync(ctx, api.SyncRequest{}, nil)
+		if err != nil {
+			t.Error(err)
+		}
+		results <- result
+	}()
+	<-h.called
+	edit("second")
+	if err := s.reload(ctx, "config.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	if result := <-results; len(result.Delivered) != 1 || result.Delivered[0].Error == "" {
+		t.Errorf("the delivery that was ended: %+v", result.Delivered)
+	}
+	if result, err := s.Sync(ctx, api.SyncRequest{}, nil); err != nil || result.Delivered[0].Waiting != 0 || result.Delivered[0].Error != "" {
+		t.Errorf("the next delivery: %+v, %v", result.Delivered, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, o := range h.opened {
+		if o.closed != 1 || o.tooLate != 0 {
+			t.Errorf("opening %d: closed %d times, %d times beside a call", i, o.closed, o.tooLate)
+		}
+	}
+	if len(h.opened) != 2 {
+		t.Errorf("opened %d times", len(h.opened))
+	}
+}
