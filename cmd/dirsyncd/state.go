@@ -187,11 +187,7 @@ func verify(ctx context.Context, file string) (int64, error) {
 	if err != nil {
 		return 0, &fault.Error{Class: fault.Configuration, Op: "verify", Where: file, Err: err, Hint: "name a state file or a backup"}
 	}
-	st, err := bolt.Open(file, bolt.Options{ReadOnly: true})
-	if err != nil {
-		return 0, notAState(err)
-	}
-	return info.Size(), errors.Join(st.Verify(ctx), st.Close())
+	return info.Size(), notAState(bolt.VerifyFile(ctx, file))
 }
 
 // notAState gives an error about a file that was named on the command line a hint for it, instead of the one about the

@@ -57,6 +57,24 @@ func TestDamagedPages(t *testing.T) {
 	}
 }
 
+// TestVerifyFile: a file whose pages are all a little damaged is refused before bbolt, which believes them, reads any but the
+// first two.
+func TestVerifyFile(t *testing.T) {
+	path := stateFile(t)
+	if err := bolt.VerifyFile(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	whole := read(t, path)
+	for at := range 128 {
+		data := bytes.Clone(whole)
+		for page := 2 * 4096; page < len(data); page += 4096 {
+			data[page+at] ^= 0xff
+		}
+		write(t, path, data)
+		checkFault(t, bolt.VerifyFile(t.Context(), path), fault.Internal, "damaged", path)
+	}
+}
+
 // spoil changes one page behind the headers.
 func spoil(data []byte, rnd *rand.Rand) []byte {
 	const size = 4096
