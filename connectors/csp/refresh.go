@@ -25,7 +25,7 @@ const opSignIn = "sign in"
 type refreshCredential struct {
 	endpoint string // the tenant's token endpoint
 	client   *http.Client
-	app      *prover
+	app      *clientAuth
 	file     *tokenFile
 	now      func() time.Time
 }
@@ -44,7 +44,7 @@ func (c *refreshCredential) GetToken(ctx context.Context, o policy.TokenRequestO
 	if o.Claims != "" {
 		form.Set("claims", o.Claims)
 	}
-	if err := c.app.prove(form, c.endpoint); err != nil {
+	if err := c.app.authenticate(form, c.endpoint); err != nil {
 		return azcore.AccessToken{}, err
 	}
 	body, err := c.post(ctx, form)

@@ -129,7 +129,7 @@ func (c *Connector) client(id string) (*tenantClient, error) {
 func (c *Connector) delegated(app App, tenant string, client *http.Client) *entra.Credential {
 	cred := &refreshCredential{
 		endpoint: c.authority + "/" + url.PathEscape(tenant) + "/oauth2/v2.0/token", client: client,
-		app: &prover{app: app, now: c.env.Now}, file: c.token, now: c.env.Now,
+		app: &clientAuth{app: app, now: c.env.Now}, file: c.token, now: c.env.Now,
 	}
 	return &entra.Credential{Open: func() (azcore.TokenCredential, error) { return cred, nil }}
 }

@@ -18,16 +18,16 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// prover adds to a request for a token what proves that the application asks.
-type prover struct {
+// clientAuth authenticates the application at the token service (RFC 6749, section 2.3): by its secret, or by an assertion.
+type clientAuth struct {
 	app App
 	now func() time.Time
 }
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// prove fills in the client's part of a form. Files are read anew, so that a renewed certificate needs no restart.
-func (p *prover) prove(form url.Values, endpoint string) error {
+// authenticate fills in the client's part of a form. Files are read anew, so that a renewed certificate needs no restart.
+func (p *clientAuth) authenticate(form url.Values, endpoint string) error {
 	form.Set("client_id", p.app.ClientID)
 	switch {
 	case p.app.FederatedTokenFile != "":
@@ -55,7 +55,7 @@ func (p *prover) prove(form url.Values, endpoint string) error {
 
 // sign makes a statement of the application ("Microsoft identity platform application authentication certificate
 // credentials").
-func (p *prover) sign(endpoint string) (string, error) {
+func (p *clientAuth) sign(endpoint string) (string, error) {
 	bad := func(cause, hint string) error {
 		return &fault.Error{Class: fault.Configuration, Op: "read certificate", Where: string(p.app.Certificate), Err: errors.New(cause), Hint: hint}
 	}
