@@ -27,26 +27,26 @@ type clientAuth struct {
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // authenticate fills in the client's part of a form. Files are read anew, so that a renewed certificate needs no restart.
-func (p *clientAuth) authenticate(form url.Values, endpoint string) error {
-	form.Set("client_id", p.app.ClientID)
+func (a *clientAuth) authenticate(form url.Values, endpoint string) error {
+	form.Set("client_id", a.app.ClientID)
 	switch {
-	case p.app.FederatedTokenFile != "":
-		data, err := os.ReadFile(string(p.app.FederatedTokenFile))
+	case a.app.FederatedTokenFile != "":
+		data, err := os.ReadFile(string(a.app.FederatedTokenFile))
 		if err != nil {
 			return &fault.Error{
-				Class: fault.Configuration, Op: "read federated_token_file", Where: string(p.app.FederatedTokenFile), Err: withoutPath(err),
+				Class: fault.Configuration, Op: "read federated_token_file", Where: string(a.app.FederatedTokenFile), Err: withoutPath(err),
 				Hint: "whoever issues the token must keep the file there and fresh",
 			}
 		}
 		form.Set("client_assertion", strings.TrimSpace(string(data)))
-	case p.app.Certificate != "":
-		assertion, err := p.sign(endpoint)
+	case a.app.Certificate != "":
+		assertion, err := a.sign(endpoint)
 		if err != nil {
 			return err
 		}
 		form.Set("client_assertion", assertion)
 	default:
-		form.Set("client_secret", p.app.ClientSecret.Reveal())
+		form.Set("client_secret", a.app.ClientSecret.Reveal())
 		return nil
 	}
 	form.Set("client_assertion_type", assertionType)
@@ -55,15 +55,15 @@ func (p *clientAuth) authenticate(form url.Values, endpoint string) error {
 
 // sign makes a statement of the application ("Microsoft identity platform application authentication certificate
 // credentials").
-func (p *clientAuth) sign(endpoint string) (string, error) {
+func (a *clientAuth) sign(endpoint string) (string, error) {
 	bad := func(cause, hint string) error {
-		return &fault.Error{Class: fault.Configuration, Op: "read certificate", Where: string(p.app.Certificate), Err: errors.New(cause), Hint: hint}
+		return &fault.Error{Class: fault.Configuration, Op: "read certificate", Where: string(a.app.Certificate), Err: errors.New(cause), Hint: hint}
 	}
-	data, err := os.ReadFile(string(p.app.Certificate))
+	data, err := os.ReadFile(string(a.app.Certificate))
 	if err != nil {
 		return "", bad(withoutPath(err).Error(), "create the file, or correct the path")
 	}
-	certificates, key, err := azidentity.ParseCertificates(data, []byte(p.app.CertificatePassword.Reveal()))
+	certificates, key, err := azidentity.ParseCertificates(data, []byte(a.app.CertificatePassword.Reveal()))
 	if err != nil || len(certificates) == 0 {
 		return "", bad("no certificate with a private key can be read from it", "put both into one PEM file, or give a PKCS #12 file with certificate_password")
 	}
@@ -71,7 +71,7 @@ func (p *clientAuth) sign(endpoint string) (string, error) {
 	if !ok {
 		return "", bad("the private key is not an RSA key", "Entra ID takes RSA certificates of applications")
 	}
-	return signAssertion(p.app.ClientID, endpoint, certificates[0], private, p.now())
+	return signAssertion(a.app.ClientID, endpoint, certificates[0], private, a.now())
 }
 
 func signAssertion(client, endpoint string, certificate *x509.Certificate, key *rsa.PrivateKey, now time.Time) (string, error) {
