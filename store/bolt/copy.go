@@ -24,7 +24,11 @@ func copyPartitions(ctx context.Context, db *bbolt.DB, from *bbolt.Tx, keys [][]
 	if c.tx, err = db.Begin(true); err != nil {
 		return err
 	}
-	defer func() { _ = c.tx.Rollback() }() // also when the file that is read is damaged; after a commit it does nothing
+	defer func() {
+		if c.tx != nil {
+			_ = c.tx.Rollback() // also when the file that is read is damaged; after a commit it does nothing
+		}
+	}()
 	for _, key := range keys {
 		if b := from.Bucket(key); b != nil {
 			if err := c.bucket(b, [][]byte{key}); err != nil {

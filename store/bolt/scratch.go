@@ -29,8 +29,8 @@ func (s *Store) Scratch(ctx context.Context, parts ...store.Partition) (store.St
 	}
 	slices.SortFunc(keys, bytes.Compare)
 	keys = slices.CompactFunc(keys, bytes.Equal)
-	// Page by page is several times as fast as key by key: that is worth it where everything is wanted.
-	name, whole, err := s.copy(ctx, func(btx *bbolt.Tx) bool { return holdsOnly(btx, keys) })
+	// Page by page is five times as fast as key by key, but for everything only.
+	name, whole, err := s.copy(ctx, func(btx *bbolt.Tx) bool { return 5*size(btx, keys) >= size(btx, slices.Collect(partitionNames(btx))) })
 	if err != nil {
 		return nil, err
 	}
@@ -40,14 +40,21 @@ func (s *Store) Scratch(ctx context.Context, parts ...store.Partition) (store.St
 		return nil, err
 	}
 	if whole {
-		return copied, nil
+		err = copied.transact(ctx, true, "copy state", func(btx *bbolt.Tx) (bool, error) {
+			dropped, err := keepOnly(btx, keys)
+			if err != nil {
+				return false, classify("copy state", copied.path, err)
+			}
+			return dropped, nil
+		})
+	} else {
+		err = s.transact(ctx, false, "copy state", func(from *bbolt.Tx) (bool, error) {
+			if err := copyPartitions(ctx, copied.db, from, keys); err != nil {
+				return false, classify("copy state", s.path, err)
+			}
+			return false, nil
+		})
 	}
-	err = s.transact(ctx, false, "copy state", func(from *bbolt.Tx) (bool, error) {
-		if err := copyPartitions(ctx, copied.db, from, keys); err != nil {
-			return false, classify("copy state", s.path, err)
-		}
-		return false, nil
-	})
 	if err != nil {
 		_ = copied.Close()
 		return nil, err
@@ -70,14 +77,28 @@ func (s *Store) Snapshot(ctx context.Context) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// holdsOnly reports whether a file has no other partitions than those of sorted names.
-func holdsOnly(btx *bbolt.Tx, keys [][]byte) bool {
-	for name := range partitionNames(btx) {
-		if _, named := slices.BinarySearchFunc(keys, name, bytes.Compare); !named {
-			return false
+// size says roughly how much partitions hold, in handles and memberships.
+func size(btx *bbolt.Tx, keys [][]byte) (n uint64) {
+	for _, key := range keys {
+		var c counters
+		if b := btx.Bucket(key); b != nil && c.parse(b.Get([]byte(countersKey))) == nil {
+			n += 1 + c.lastNum + c.members
 		}
 	}
-	return true
+	return n
+}
+
+// keepOnly drops all partitions but those of sorted names, and reports whether there was one to drop.
+func keepOnly(btx *bbolt.Tx, keys [][]byte) (dropped bool, err error) {
+	for _, name := range slices.Collect(partitionNames(btx)) {
+		if _, named := slices.BinarySearchFunc(keys, name, bytes.Compare); !named {
+			if err := dropPartition(btx, name); err != nil {
+				return false, err
+			}
+			dropped = true
+		}
+	}
+	return dropped, nil
 }
 
 // copy makes a new file, writes the state into it if it is to, and returns its name.

@@ -153,14 +153,18 @@ func (s *Store) DropPartition(ctx context.Context, p store.Partition) error {
 		if btx.Bucket(key) == nil {
 			return false, nil
 		}
-		if err := btx.DeleteBucket(key); err != nil {
-			return false, classify("drop partition", s.path, err)
-		}
-		if err := forgetWaiting(btx, key); err != nil {
+		if err := dropPartition(btx, key); err != nil {
 			return false, classify("drop partition", s.path, err)
 		}
 		return true, nil
 	})
+}
+
+func dropPartition(btx *bbolt.Tx, key []byte) error {
+	if err := btx.DeleteBucket(key); err != nil {
+		return err
+	}
+	return forgetWaiting(btx, key)
 }
 
 // partitionKey names a partition's bucket. NUL sorts before everything else, so that the buckets' order is
