@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"dirsyncd/sync/fault"
-	"dirsyncd/sync/ownership"
 	"dirsyncd/sync/settings"
 )
 
@@ -138,7 +137,6 @@ func replaceFile(path string, content []byte) (err error) {
 			_ = os.Remove(f.Name()) // what matters is the error that led here
 		}
 	}()
-	ownership.Like(f, path) // a command of root's must not take the file from the service
 	if _, err = f.Write(content); err == nil {
 		err = f.Sync()
 	}
