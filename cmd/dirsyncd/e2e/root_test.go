@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -104,4 +105,22 @@ func TestBackupStaysRoots(t *testing.T) {
 	if got := belongsTo(t, copied); got != 0 {
 		t.Errorf("root's backup belongs to %d", got)
 	}
+}
+
+// TestSocketOfRootIsReplaced: a socket that nobody listens on, and that the service may not even ask, keeps no service down.
+func TestSocketOfRootIsReplaced(t *testing.T) {
+	t.Parallel()
+	in := installForService(t, of(small().open(t)).configuration())
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: in.path("control.sock")})
+	must(t, err)
+	l.SetUnlinkOnClose(false)
+	must(t, l.Close())
+	must(t, os.Chmod(in.path("control.sock"), 0o600))
+	d := in.start()
+	eventually(t, "the daemon answers", func() bool { return strings.Contains(d.log.String(), "started") || d.over() })
+	if got := belongsTo(t, in.path("control.sock")); got != serviceUser {
+		t.Errorf("the socket belongs to %d", got)
+	}
+	in.expect(0, "sync")
+	d.stop()
 }
