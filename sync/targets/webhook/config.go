@@ -28,10 +28,10 @@ type Config struct {
 	Timeout settings.Duration `yaml:"timeout"`
 	// CAFile holds the authorities, as PEM, that may have signed the receiver's certificate, in the place of
 	// the system's.
-	CAFile string `yaml:"ca_file"`
+	CAFile settings.Path `yaml:"ca_file"`
 	// ClientCert and ClientKey are PEM files by which the receiver knows us.
-	ClientCert string `yaml:"client_cert"`
-	ClientKey  string `yaml:"client_key"`
+	ClientCert settings.Path `yaml:"client_cert"`
+	ClientKey  settings.Path `yaml:"client_key"`
 	// Proxy is the URL of a proxy, "none" for none, or empty for what the environment says (HTTPS_PROXY).
 	Proxy settings.Secret `yaml:"proxy"`
 }
@@ -93,6 +93,9 @@ func (c *Config) Validate() []settings.Issue {
 	slices.SortFunc(issues, func(a, b settings.Issue) int { return strings.Compare(a.Path, b.Path) })
 	return issues
 }
+
+// Files are what is read when the target is opened: with another content the same settings lead elsewhere.
+func (c *Config) Files() []settings.Path { return []settings.Path{c.CAFile} }
 
 // signingKey decodes a Standard Webhooks secret; none is no key.
 func signingKey(secret string) ([]byte, error) {
