@@ -107,6 +107,7 @@ func load(data []byte, file string, exposed bool, parts Parts) (*Config, error) 
 	if root := doc.Root(); root.Kind() != strict.None {
 		l.top(root)
 	}
+	l.cfg.FromStart = doc.AskedEnv()
 	l.cfg.Warnings = problemsOf(file, doc.Warnings())
 	if found := doc.Problems(); len(found) > 0 {
 		return nil, &Error{problemsOf(file, found)}
