@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"encoding/base64"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -92,6 +93,25 @@ func (c *Config) Validate() []settings.Issue {
 	}
 	slices.SortFunc(issues, func(a, b settings.Issue) int { return strings.Compare(a.Path, b.Path) })
 	return issues
+}
+
+// Advise warns of events that others can read, and of a receiver that cannot tell whose they are.
+func (c *Config) Advise() []settings.Issue {
+	var issues []settings.Issue
+	if u, err := url.Parse(c.URL.Reveal()); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+		issues = append(issues, settings.Issue{Path: "url", Message: "events with personal data, and the headers with them, go to " + u.Hostname() + " in clear text",
+			Hint: "write https://; ca_file names the authority of the receiver's certificate if it is your own"})
+	}
+	if c.Secret.IsZero() && len(c.Headers) == 0 && c.ClientCert == "" {
+		issues = append(issues, settings.Issue{Message: "without secret, headers or client_cert the receiver cannot tell who sends the events",
+			Hint: `set secret; make one with: echo "whsec_$(openssl rand -base64 32)"`})
+	}
+	return issues
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Files are what is read when the target is opened: with another content the same settings lead elsewhere.

@@ -408,6 +408,33 @@ func wantTrouble(t *testing.T, err error, class fault.Class, says string) {
 	}
 }
 
+func TestAdvise(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		change func(*Config)
+		want   string
+	}{
+		{"signed", func(*Config) {}, ""},
+		{"in clear", func(c *Config) { c.URL = settings.NewSecret("http://desk.example/hook") }, "desk.example in clear text"},
+		{"this machine", func(c *Config) { c.URL = settings.NewSecret("http://127.0.0.1/hook") }, ""},
+		{"nobody's", func(c *Config) { c.Secret = settings.Secret{} }, "cannot tell who sends"},
+		{"known by a header", func(c *Config) {
+			c.Secret, c.Headers = settings.Secret{}, map[string]settings.Secret{"Authorization": settings.NewSecret("x")}
+		}, ""},
+	} {
+		c := defaults()
+		c.URL, c.Secret = settings.NewSecret("https://desk.example/hook"), settings.NewSecret("whsec_"+strings.Repeat("A", 32))
+		tc.change(c)
+		var got string
+		for _, issue := range c.Advise() {
+			got += issue.Message
+		}
+		if !strings.Contains(got, tc.want) || tc.want == "" && got != "" {
+			t.Errorf("%s: %q", tc.name, got)
+		}
+	}
+}
+
 // TestEchoedRequestIsHidden: receivers quote what they were asked for, in many spellings; none of it is ours to show.
 func TestEchoedRequestIsHidden(t *testing.T) {
 	c := newReceiver(t).config()
