@@ -171,14 +171,18 @@ func (g *generation) closeSources(other *generation) {
 	}
 }
 
-// closeTargets closes targets when nobody delivers to them any more.
+// closeTargets closes targets when nobody delivers to them any more. All at a time: each awaits the calls under way.
 func (g *generation) closeTargets(other *generation) {
+	var closing sync.WaitGroup
+	defer closing.Wait()
 	for name, t := range g.targets {
 		if other != nil && other.targets[name] == t {
 			continue
 		}
-		t.worker.Close()
-		_ = t.Close()
+		closing.Go(func() {
+			t.worker.Close()
+			_ = t.Close()
+		})
 	}
 }
 

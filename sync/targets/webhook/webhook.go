@@ -178,7 +178,11 @@ func (t *target) post(ctx context.Context, actions []directory.Action) (answer, 
 		return answer{}, t.unreachable(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	return t.read(resp)
+	a, err := t.read(resp, actions)
+	if err != nil && ctx.Err() != nil {
+		return answer{}, ctx.Err()
+	}
+	return a, err
 }
 
 func (t *target) request(ctx context.Context, actions []directory.Action) (*http.Request, error) {

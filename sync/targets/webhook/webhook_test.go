@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -579,7 +580,10 @@ func FuzzResults(f *testing.F) {
 	t := &target{where: "https://x", secrets: strings.NewReplacer("s3cret", "***"), now: time.Now}
 	f.Fuzz(func(tt *testing.T, body []byte, text string) {
 		actions := []directory.Action{targettest.Action(directory.Create, 0)}
-		t.apply(answer{results: results(body)}, actions, make([]targets.Outcome, 1))
+		resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body))}
+		if told, err := t.results(resp, actions); err == nil {
+			t.apply(answer{results: told}, actions, make([]targets.Outcome, 1))
+		}
 		got := t.printable(text)
 		if len(got) > reasonBytes+len("…") || strings.ContainsAny(got, "\n\r\x1b\x00") {
 			tt.Errorf("printable(%q) = %q", text, got)
