@@ -76,7 +76,8 @@ type Guard map[directory.Op]Limit
 type Limit struct {
 	Count   *int     `yaml:"count"`   // actions, at least 0
 	Percent *float64 `yaml:"percent"` // of the records, from 0 to 100
-	Minimum *int     `yaml:"minimum"` // records below which Percent is not looked at, at least 0
+	Minimum *int     `yaml:"minimum"` // records below which Percent says little, at least 0
+	Few     *int     `yaml:"few"`     // removals of fewer records than Minimum, at least 0
 }
 
 // Target is one place where actions go.

@@ -17,7 +17,7 @@ func (g *Guard) DecodeStrict(v strict.Value) {
 		}
 		var limit Limit
 		if e.Value.Into(&limit) {
-			limit.check(e.Value)
+			limit.check(op, e.Value)
 		}
 		(*g)[op] = limit
 	}
@@ -31,7 +31,7 @@ func opWords() []string {
 	return words
 }
 
-func (l *Limit) check(v strict.Value) {
+func (l *Limit) check(op directory.Op, v strict.Value) {
 	if l.Count != nil && *l.Count < 0 {
 		at := v.Get("count")
 		at.Problem("0 holds every one", "%s: %d is negative", at.Label(), *l.Count)
@@ -39,6 +39,15 @@ func (l *Limit) check(v strict.Value) {
 	if l.Minimum != nil && *l.Minimum < 0 {
 		at := v.Get("minimum")
 		at.Problem("", "%s: %d is negative", at.Label(), *l.Minimum)
+	}
+	if l.Few != nil {
+		at := v.Get("few")
+		switch {
+		case *l.Few < 0:
+			at.Problem("0 holds every one", "%s: %d is negative", at.Label(), *l.Few)
+		case !op.Removes():
+			at.Problem("it is for deactivate and delete", "%s: nothing is taken away by %s", at.Label(), op)
+		}
 	}
 	if l.Percent != nil && (*l.Percent < 0 || *l.Percent > 100) {
 		at := v.Get("percent")

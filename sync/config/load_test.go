@@ -164,7 +164,7 @@ mappings:
 
 func TestGuard(t *testing.T) {
 	guard := everything(t).Mappings["staff"].Guard
-	if l := guard[directory.Deactivate]; *l.Count != 50 || *l.Percent != 10 || *l.Minimum != 20 {
+	if l := guard[directory.Deactivate]; *l.Count != 50 || *l.Percent != 10 || *l.Minimum != 20 || *l.Few != 3 {
 		t.Errorf("deactivate: %+v", l)
 	}
 	if l := guard[directory.Create]; *l.Count != 0 || l.Percent != nil || l.Minimum != nil {

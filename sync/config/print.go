@@ -195,5 +195,8 @@ func (p *printer) limit(l Limit) *yaml.Node {
 	if l.Minimum != nil {
 		pairs = append(pairs, pair{"minimum", *l.Minimum})
 	}
+	if l.Few != nil {
+		pairs = append(pairs, pair{"few", *l.Few})
+	}
 	return p.block(pairs...)
 }

@@ -130,7 +130,7 @@ func openTarget(cfg *config.Config, t config.Target, old *generation, d deps) (*
 func guardOf(limits config.Guard) plan.Guard {
 	guard := plan.DefaultGuard()
 	for op, l := range limits {
-		limit := plan.Limit{Count: l.Count, Percent: l.Percent, Minimum: plan.DefaultMinimum}
+		limit := plan.Limit{Count: l.Count, Percent: l.Percent, Minimum: plan.DefaultMinimum, Few: l.Few}
 		if l.Minimum != nil {
 			limit.Minimum = *l.Minimum
 		}

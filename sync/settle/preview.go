@@ -130,10 +130,10 @@ func (s *Settlement) checkGuard(t *tally, population func(directory.RecordKind) 
 	if s.basisUnproven {
 		held.Reasons = append(held.Reasons, "act on what is missing without proof that it is gone, and that rules look at: groups or their members, licences, or managers")
 	}
-	held.Reasons = append(held.Reasons, s.Guard.Check(t.proven, population)...)
+	held.Reasons = append(held.Reasons, words(s.Guard.Check(t.proven, population))...)
 	if s.approved {
 		// Approved were removals without proof; the rest of the plan has only the guard to answer to.
-		held.Reasons = s.Guard.Check(t.proven, population)
+		held.Reasons = words(s.Guard.Check(t.proven, population))
 		if s.approved = len(held.Reasons) == 0; s.approved {
 			return nil
 		}
@@ -147,6 +147,13 @@ func (s *Settlement) checkGuard(t *tally, population func(directory.RecordKind) 
 		return held
 	}
 	return nil
+}
+
+func words(breaches []plan.Breach) (list []string) {
+	for _, b := range breaches {
+		list = append(list, b.Text)
+	}
+	return list
 }
 
 // removals writes "1 removal" and "12 removals".
