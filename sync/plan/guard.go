@@ -57,6 +57,43 @@ func (l Limit) few(kind directory.RecordKind) int {
 	}
 }
 
+// DefaultShared are the limits of all tenants of a connection together, for which the operator wrote none. What is an
+// everyday week of one customer is none of all at the same time: with many, the share that leaves hardly moves. So half of
+// a tenant's share, and ten leavers of whatever is small.
+func DefaultShared() Shared {
+	half, few := 5.0, DefaultFewShared
+	limit := Limit{Percent: &half, Minimum: DefaultSharedMinimum, Few: &few}
+	return Shared{Guard: Guard{directory.Deactivate: limit, directory.Delete: limit}, Tenants: ManyTenants}
+}
+
+const (
+	// ManyTenants is how many tenants must have records before the default limits of all together mean anything: of two or
+	// three, one alone is a large part.
+	ManyTenants = 4
+	// DefaultSharedMinimum is Minimum, and DefaultFewShared Few, of DefaultShared: the one is the share of the other.
+	DefaultSharedMinimum = 200
+	DefaultFewShared     = 10
+)
+
+// Shared are limits for all tenants of a connection together. They say nothing of fewer than so many Tenants that have
+// records, except for the operations that are Written by the operator.
+type Shared struct {
+	Guard   Guard
+	Tenants int
+	Written map[directory.Op]bool
+}
+
+// Check returns every limit that the counts of all tenants exceed, as that of Guard does.
+func (s Shared) Check(counts Counts, tenants int, population func(directory.RecordKind) int) (breaches []Breach) {
+	for _, b := range s.Guard.Check(counts, population) {
+		if tenants >= s.Tenants || s.Written[b.Op] {
+			b.Text += ", of all tenants together"
+			breaches = append(breaches, b)
+		}
+	}
+	return breaches
+}
+
 // Counts counts actions by kind of record and operation.
 type Counts map[directory.RecordKind]map[directory.Op]int
 
@@ -66,6 +103,18 @@ func (c Counts) Add(kind directory.RecordKind, op directory.Op) {
 		c[kind] = map[directory.Op]int{}
 	}
 	c[kind][op]++
+}
+
+// Merge adds other counts.
+func (c Counts) Merge(other Counts) {
+	for kind, ops := range other {
+		for op, n := range ops {
+			if c[kind] == nil {
+				c[kind] = map[directory.Op]int{}
+			}
+			c[kind][op] += n
+		}
+	}
 }
 
 // Of returns how many actions of an operation there are over all kinds.
@@ -109,7 +158,9 @@ type Breach struct {
 func (g Guard) Check(counts Counts, population func(directory.RecordKind) int) []Breach {
 	var breaches []Breach
 	for _, op := range directory.Ops() {
-		add := func(format string, args ...any) { breaches = append(breaches, Breach{op, fmt.Sprintf(format, args...)}) }
+		add := func(format string, args ...any) {
+			breaches = append(breaches, Breach{op, fmt.Sprintf(format, args...)})
+		}
 		limit, limited := g[op]
 		if n := counts.Of(op); limited && limit.Count != nil && n > *limit.Count {
 			add("%s %d %s; the limit is %d", op, n, records(n), *limit.Count)
