@@ -70,9 +70,10 @@ const (
 	// ManyTenants is how many tenants must have records before the default limits of all together mean anything: of two or
 	// three, one alone is a large part.
 	ManyTenants = 4
-	// DefaultSharedMinimum is Minimum, and DefaultFewShared Few, of DefaultShared: the one is the share of the other.
+	// DefaultSharedMinimum is Minimum of DefaultShared.
 	DefaultSharedMinimum = 200
-	DefaultFewShared     = 10
+	// DefaultFewShared is Few of DefaultShared: its share of DefaultSharedMinimum.
+	DefaultFewShared = 10
 )
 
 // Shared are limits for all tenants of a connection together. They say nothing of fewer than so many Tenants that have

@@ -23,12 +23,6 @@ type ops uint8
 func (s ops) with(op directory.Op) ops { return s | 1<<op }
 func (s ops) has(op directory.Op) bool { return s&(1<<op) != 0 }
 func (s ops) any(of ops) bool          { return s&of != 0 }
-func opsOf(list ...directory.Op) (set ops) {
-	for _, op := range list {
-		set = set.with(op)
-	}
-	return set
-}
 
 // removing are the operations that take a record away.
 const removing = ops(1<<directory.Deactivate | 1<<directory.Delete)
