@@ -340,6 +340,8 @@ type TenantState struct {
 	Targets []string `json:"targets,omitempty"`
 	// Held is the plan that waits for the operator, or nil.
 	Held *HeldPlan `json:"held,omitempty"`
+	// Former are the last plans that waited and do so no longer, newest first.
+	Former []FormerPlan `json:"former,omitempty"`
 	// Proven is when the store was last known to agree with the source: the end of the last complete run.
 	Proven time.Time `json:"proven,omitzero"`
 	// Failing is the state of a partition whose last run failed, or nil.
@@ -364,9 +366,36 @@ type HeldPlan struct {
 	Since   time.Time                 `json:"since"`
 	Reasons []string                  `json:"reasons"`
 	Counts  map[string]map[string]int `json:"counts"` // record kind, operation
-	// RemovalsOnly: the rest of the run was applied; only removals wait.
+	// RemovalsOnly: the rest of the run was applied; only removals wait, and what else went beyond its limit.
 	RemovalsOnly bool `json:"removals_only,omitempty"`
+	// Beyond are the operations whose limits were exceeded, and what waits with them; Limits tells those limits from others.
+	Beyond []string `json:"beyond,omitempty"`
+	Limits string   `json:"limits,omitempty"`
+	// What are the numbers of the objects whose records are taken away or lose members, by kind of record, as roaring
+	// bitmaps; nothing of too many.
+	What map[string][]byte `json:"what,omitempty"`
 }
+
+// FormerPlan is a plan that waited for the operator, and what became of it.
+type FormerPlan struct {
+	Hash  string    `json:"hash"`
+	Ended time.Time `json:"ended"`
+	// How it ended: Approved, Discarded, Replaced by another one, or Settled, when it needed nobody any longer.
+	How string `json:"how"`
+	// Beyond, Limits, Reasons and What are those of the HeldPlan; without What, older ones first, when that becomes too much.
+	Beyond  []string          `json:"beyond,omitempty"`
+	Limits  string            `json:"limits,omitempty"`
+	Reasons []string          `json:"reasons,omitempty"`
+	What    map[string][]byte `json:"what,omitempty"`
+}
+
+// The ways in which a held plan ends.
+const (
+	PlanApproved  = "approved"
+	PlanDiscarded = "discarded"
+	PlanReplaced  = "replaced"
+	PlanSettled   = "settled"
+)
 
 // Queued is an action that waits for a target.
 type Queued struct {
@@ -410,4 +439,6 @@ type Run struct {
 	Counts   map[string]map[string]int `json:"counts,omitempty"` // record kind, operation
 	Parked   int                       `json:"parked,omitempty"`
 	Held     string                    `json:"held,omitempty"` // hash of the held plan
+	// HeldCounts are the actions that wait, beside those of Counts, which went ahead.
+	HeldCounts map[string]map[string]int `json:"held_counts,omitempty"`
 }

@@ -17,7 +17,6 @@ import (
 	"dirsyncd/sync/deliver"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/fault"
-	"dirsyncd/sync/plan"
 	"dirsyncd/sync/targets"
 )
 
@@ -84,9 +83,10 @@ func newGeneration(cfg *config.Config, old *generation, d deps) (*generation, er
 }
 
 func openConnection(cfg *config.Config, c config.Connection, old *generation, d deps) (*connection, error) {
+	guard := limits(cfg.Mappings[c.Mapping].Guard)
 	conn := &connection{settings: c, content: contentOf(c.Block), users: &sync.WaitGroup{}, Connection: engine.Connection{
 		Name: c.Name, Connector: c.Connector, Rules: cfg.Mappings[c.Mapping].Rules,
-		Guard: guardOf(cfg.Mappings[c.Mapping].Guard), Targets: c.Targets,
+		Guard: guard.tenant(), Shared: guard.shared(), Lists: guard.lists(), Targets: c.Targets,
 	}}
 	if old != nil {
 		if was, ok := old.connections[c.Name]; ok && sameSource(was, conn) {
@@ -127,20 +127,6 @@ func openTarget(cfg *config.Config, t config.Target, old *generation, d deps) (*
 	}
 	worker := deliver.New(d.store, t.Name, place, deliver.Options{Log: d.log, Now: d.now, Metrics: d.metrics.delivery(t.Name)})
 	return &target{Target: place, settings: t, content: content, worker: worker}, nil
-}
-
-// guardOf lays the operator's limits over the default guard: who limits one operation keeps the protection of
-// the others.
-func guardOf(limits config.Guard) plan.Guard {
-	guard := plan.DefaultGuard()
-	for op, l := range limits {
-		limit := plan.Limit{Count: l.Count, Percent: l.Percent, Minimum: plan.DefaultMinimum}
-		if l.Minimum != nil {
-			limit.Minimum = *l.Minimum
-		}
-		guard[op] = limit
-	}
-	return guard
 }
 
 // start runs the workers of targets that have none running.
