@@ -183,7 +183,7 @@ func (r *run) readUnlisted(ctx context.Context, task *read.Task) error {
 
 func (r *run) tell(found read.Result) {
 	r.rec.Read, r.rec.Changed, r.rec.Removed = found.Read, found.Changed, found.Removed
-	r.inconclusive = found.Inconclusive
+	r.inconclusive = found.Inconclusive || found.Doubtful
 }
 
 // settle makes records and actions of what is dirty, or has the plan held.
