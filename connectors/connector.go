@@ -146,7 +146,8 @@ type Page struct {
 	Removed []directory.Ref
 	// Members are memberships of groups.
 	Members []Members
-	// Invalid are entries that could not be translated. The read goes on without them; they are parked.
+	// Invalid are entries that could not be translated. The read goes on without them; they are parked, and stay as they
+	// were, a group with its members.
 	Invalid []Invalid
 	// Cursor is where a later read goes on after everything up to and including this page. Empty when the
 	// source has none to offer here.

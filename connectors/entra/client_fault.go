@@ -97,6 +97,10 @@ func explainGraph(a *rest.Answer) *fault.Error {
 	case a.Status == http.StatusNotImplemented:
 		f.Class, e.Means = fault.Configuration, "a property cannot be read for many users at once"
 		f.Hint = "remove from attributes what is kept outside the directory, such as skills or mySite"
+	case a.Status == http.StatusNotFound && e.has("UnknownError") && !strings.HasSuffix(a.Op, "/delta"):
+		// Not a word about the resource: the service's front answers so when what is behind it did not. A link of
+		// changes that is refused is another matter (asExpired).
+		f.Class, e.Means = fault.Transient, "the service does not know what went wrong"
 	case a.Status == http.StatusNotFound && !strings.Contains(a.Op, "{id}"):
 		f.Class, e.Means = fault.Configuration, "there is no such list at this address"
 		f.Hint = "look at graph"

@@ -27,6 +27,8 @@ type memberChanges struct {
 	order []string
 	is    map[string]bool
 	whole bool
+	// mayBeShort: no count says that the whole list is whole.
+	mayBeShort bool
 }
 
 func newPageBuilder(kind directory.Kind) *pageBuilder {
@@ -110,6 +112,12 @@ func (f *pageBuilder) whole(group string, handles []string) {
 	}
 }
 
+// doubtful takes a list of members as whole does, and says that it can be short.
+func (f *pageBuilder) doubtful(group string, handles []string) {
+	f.whole(group, handles)
+	f.groups[group].mayBeShort = true
+}
+
 // page makes the page. It shares memory with the builder until reset.
 func (f *pageBuilder) page(full bool) *connectors.Page {
 	p := &connectors.Page{Invalid: f.invalid}
@@ -129,7 +137,7 @@ func (f *pageBuilder) page(full bool) *connectors.Page {
 	}
 	for _, id := range f.order {
 		g := f.groups[id]
-		m := connectors.Members{Group: id, Whole: g.whole}
+		m := connectors.Members{Group: id, Whole: g.whole, MayBeShort: g.mayBeShort}
 		for _, h := range g.order {
 			switch {
 			case g.is[h]:

@@ -164,3 +164,18 @@ func TestShortListInADelta(t *testing.T) {
 		})
 	}
 }
+
+// A group that cannot be read keeps its members, however they come; all else goes on.
+func TestUnreadableGroup(t *testing.T) {
+	for _, parts := range []bool{false, true} {
+		r := shortRig(t)
+		r.mayBeShort, r.parts = false, parts
+		r.groups["h"] = []string{"p:0", "p:1"}
+		r.sync()
+		r.unreadable = map[string]bool{"g": true}
+		r.groups["g"], r.groups["h"] = nil, []string{"p:0"}
+		r.expect("one group cannot be read", Parked, "update group h + -hq/1")
+		r.unreadable = nil
+		r.expect("readable again", Clean, "update group g + -hq/0,hq/1,hq/2")
+	}
+}

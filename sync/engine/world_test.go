@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -16,6 +17,7 @@ import (
 	"dirsyncd/store/bolt"
 	"dirsyncd/store/storetest"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
 	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/plan"
 )
@@ -50,6 +52,7 @@ type world struct {
 
 	mayBeShort bool            // lists of devices and of members can be short without saying so
 	skip       map[string]bool // devices, and members by handle, that are there and are not listed
+	unreadable map[string]bool // groups that are there and cannot be read
 	blind      error           // devices cannot be asked for one by one, but for this
 	looks      []string        // the devices that were asked for
 }
@@ -147,6 +150,11 @@ func (w *world) pages(stream string) []*connectors.Page {
 		pages = append(pages, &connectors.Page{Invalid: w.invalid})
 	case stream == "groups":
 		for _, id := range slices.Sorted(maps.Keys(w.groups)) {
+			if w.unreadable[id] {
+				bad := &fault.Error{Class: fault.Forbidden, Op: "list members", Where: "group " + id, Err: errors.New("403")}
+				pages = append(pages, &connectors.Page{Invalid: []connectors.Invalid{{Kind: directory.Group, ID: id, Where: id, Err: bad}}})
+				continue
+			}
 			pages = append(pages, w.groupPages(id)...)
 		}
 	case stream == "licences":

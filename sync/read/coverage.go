@@ -24,13 +24,16 @@ type coverage struct {
 	unlisted map[store.Num]*roaring.Bitmap
 	// mayBeShort are the groups whose complete list may lack somebody.
 	mayBeShort *roaring.Bitmap
+	// unreadable are the objects that could not be read; groups among them keep their members. After one there are no
+	// more resume points, so it is never stored.
+	unreadable *roaring.Bitmap
 	// named counts the memberships that came.
 	named int
 }
 
 func newCoverage() *coverage {
 	return &coverage{
-		objects: roaring.New(), whole: roaring.New(), mayBeShort: roaring.New(),
+		objects: roaring.New(), whole: roaring.New(), mayBeShort: roaring.New(), unreadable: roaring.New(),
 		members: map[store.Num]*roaring.Bitmap{}, unlisted: map[store.Num]*roaring.Bitmap{},
 	}
 }
@@ -40,6 +43,7 @@ func (c *coverage) merge(o *coverage) {
 	c.objects.Or(o.objects)
 	c.whole.Or(o.whole)
 	c.mayBeShort.Or(o.mayBeShort)
+	c.unreadable.Or(o.unreadable)
 	unionInto(c.members, o.members)
 	unionInto(c.unlisted, o.unlisted)
 	c.named += o.named

@@ -147,6 +147,7 @@ func (l *listing) unlistedMembers(ctx context.Context) (list []unlistedMembers, 
 		err := tx.Rows(directory.Group, 0, func(row store.Row) bool {
 			switch {
 			case row.Gone != store.Here: // its members leave with it
+			case l.covered.unreadable.Contains(uint32(row.Num)): // they stay as they were
 			case !l.covered.whole.Contains(uint32(row.Num)):
 				inParts = append(inParts, row.Num)
 			case l.covered.unlisted[row.Num] == nil:

@@ -1,0 +1,71 @@
+package entra
+
+import (
+	"strings"
+	"testing"
+
+	"dirsyncd/connectors"
+	"dirsyncd/connectors/sim/microsoftsim"
+	"dirsyncd/sync/fault"
+)
+
+// Graph's lists with an error beside their entries are not whole, whatever their status says.
+func TestErrorBesideData(t *testing.T) {
+	for stream, path := range map[string]string{
+		streamUsers: "/users/delta", streamGroups: "/groups/delta", streamLicences: "/subscribedSkus", streamDevices: "/managedDevices",
+	} {
+		w := small(t)
+		w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.ErrorBeside, Path: path})
+		_, last, err := readAll(t, w.open(func(cfg *Config) { cfg.Devices = true }), stream, connectors.Full, nil)
+		if fault.ClassOf(err) != fault.Transient || !strings.Contains(err.Error(), "error beside") || last.Proof != nil {
+			t.Errorf("%s: %s, %v", stream, fault.ClassOf(err), err)
+		}
+	}
+}
+
+// Intune's list of devices is short at times. Who is missing is asked for one by one.
+func TestShortListOfDevices(t *testing.T) {
+	w := small(t)
+	c := w.open(func(cfg *Config) { cfg.Devices = true })
+	i := w.streamOf(c, streamDevices)
+	if !i.MayBeShort {
+		t.Fatal("the stream does not say that its list may be short")
+	}
+	ids := w.tenant.ManagedIDs()
+	w.tenant.DeleteManaged(ids[0])
+	w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Short, Path: "/managedDevices", Times: 1})
+	objects, last, err := readAll(t, c, streamDevices, connectors.Full, nil)
+	if err != nil || len(objects) != len(ids)-2 || last.Look == nil {
+		t.Fatalf("%d devices, %v", len(objects), err)
+	}
+	there, err := last.Look(t.Context(), []string{ids[0], ids[len(ids)-1]})
+	if err != nil || len(there) != 1 || there[0] != ids[len(ids)-1] {
+		t.Errorf("there: %v, %v", there, err)
+	}
+	w.s.Misbehave(microsoftsim.ErrorAnswer("/managedDevices/", 0, 404, "UnknownError", ""))
+	if there, err := last.Look(t.Context(), ids); err == nil || len(there) > 0 {
+		t.Errorf("404 UnknownError is no word about a device: %v, %v", there, err)
+	}
+}
+
+func (w *world) streamOf(c *Connector, name string) connectors.Stream {
+	for _, s := range c.Describe().Streams {
+		if s.Name == name {
+			return s
+		}
+	}
+	w.tb.Fatalf("no stream %s", name)
+	return connectors.Stream{}
+}
+
+// 404 UnknownError says nothing about a list: once is nothing, for ever is no reason to look at the configuration.
+func TestUnknownError(t *testing.T) {
+	for _, times := range []int{1, 0} {
+		w := small(t)
+		w.s.Misbehave(microsoftsim.ErrorAnswer("/subscribedSkus", times, 404, "UnknownError", ""))
+		_, _, err := readAll(t, w.open(nil), streamLicences, connectors.Full, nil)
+		if times == 1 && err != nil || times == 0 && fault.ClassOf(err) != fault.Transient {
+			t.Errorf("%d times: %s, %v", times, fault.ClassOf(err), err)
+		}
+	}
+}
