@@ -219,6 +219,10 @@ func (g *reading) lookAgain(ctx context.Context) error {
 		if fault.ClassOf(err) == fault.Gone {
 			continue // its removal is in the next delta
 		}
+		if aboutOne(err) {
+			g.built.invalid = append(g.built.invalid, unread(g.op, id, "group "+id, err))
+			continue
+		}
 		if err != nil {
 			return err
 		}

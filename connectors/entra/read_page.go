@@ -6,6 +6,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
 )
 
 // pageBuilder collects a page. A delta may mention an object or a membership more than once on one page; the last word
@@ -109,6 +110,14 @@ func (f *pageBuilder) whole(group string, handles []string) {
 	clear(m.is)
 	for _, h := range handles {
 		m.is[h] = true
+	}
+}
+
+// unread says that a group could not be read by itself.
+func unread(op, id, where string, err error) connectors.Invalid {
+	return connectors.Invalid{
+		Kind: directory.Group, ID: id, Where: where,
+		Err: &fault.Error{Class: fault.Invalid, Op: op, Where: where, Err: err, Hint: "it stays as it was, and nobody else is held up"},
 	}
 }
 

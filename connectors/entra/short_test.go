@@ -1,6 +1,8 @@
 package entra
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +68,34 @@ func TestUnknownError(t *testing.T) {
 		_, _, err := readAll(t, w.open(nil), streamLicences, connectors.Full, nil)
 		if times == 1 && err != nil || times == 0 && fault.ClassOf(err) != fault.Transient {
 			t.Errorf("%d times: %s, %v", times, fault.ClassOf(err), err)
+		}
+	}
+}
+
+// Where groups are listed one by one, one whose members cannot be read is named and stops nobody else. When that is so
+// of all of them, a permission is missing.
+func TestOneUnreadableGroup(t *testing.T) {
+	untracked := microsoftsim.ErrorAnswer("/delta", 0, 400, "Request_UnsupportedQuery", "Change enumeration is not supported for requested tenant.")
+	for _, test := range []struct {
+		status int
+		code   string
+	}{{403, "Authorization_RequestDenied"}, {404, "Request_ResourceNotFound"}, {400, "Request_BadRequest"}} {
+		w := small(t)
+		w.s.Misbehave(untracked)
+		objects, _, err := readAll(t, w.open(nil), streamGroups, connectors.Full, nil)
+		if err != nil || len(objects) == 0 {
+			t.Fatal(err)
+		}
+		one := slices.Sorted(maps.Keys(objects))[1]
+		disarm := w.s.Misbehave(microsoftsim.ErrorAnswer("/groups/"+one+"/members", 0, test.status, test.code, "x"))
+		rest, last, err := readAll(t, w.open(nil), streamGroups, connectors.Full, nil)
+		if err != nil || len(rest) != len(objects)-1 || last.Proof == nil || len(last.Invalid) != 1 || last.Invalid[0].ID != one {
+			t.Errorf("%s: %d of %d groups, %+v, %v", test.code, len(rest), len(objects), last.Invalid, err)
+		}
+		disarm()
+		w.s.Misbehave(microsoftsim.ErrorAnswer("/members", 0, test.status, test.code, "x"))
+		if _, last, err := readAll(t, w.open(nil), streamGroups, connectors.Full, nil); err == nil || last.Proof != nil {
+			t.Errorf("%s: no group can be read, and the read is proven", test.code)
 		}
 	}
 }
