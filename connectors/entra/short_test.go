@@ -99,3 +99,29 @@ func TestOneUnreadableGroup(t *testing.T) {
 		}
 	}
 }
+
+// A permission that the token holds is not to be granted once more, and a directory that lacks what all have is no
+// matter of attributes.
+func TestHintsThatHelp(t *testing.T) {
+	w := small(t)
+	c := w.open(nil)
+	w.s.Misbehave(microsoftsim.ErrorAnswer("/users", 1, 403, "Authorization_RequestDenied", ""))
+	if _, _, err := readAll(t, c, streamUsers, connectors.Full, nil); !strings.Contains(fault.Hint(err), "the token holds User.Read.All") {
+		t.Errorf("403 with the permission in the token: %v", err)
+	}
+	w.tenant.Revoke(testClient, "User.Read.All")
+	if _, _, err := readAll(t, w.open(nil), streamUsers, connectors.Full, nil); !strings.Contains(fault.Hint(err), "grant the application permission User.Read.All") {
+		t.Errorf("403 without it: %v", err)
+	}
+	w = small(t)
+	w.s.Misbehave(microsoftsim.ErrorAnswer("/users", 0, 400, "BadRequest", "Could not find a property named 'id' on type 'Microsoft.OData.User'."))
+	if _, _, err := readAll(t, w.open(nil), streamUsers, connectors.Full, nil); fault.ClassOf(err) != fault.Configuration || !strings.Contains(fault.Hint(err), "consumer directory") {
+		t.Errorf("a directory without ids: %v", err)
+	}
+	w = small(t)
+	w.s.RefuseTokens(w.tenant.ID(), "", 7000229)
+	found, err := w.open(nil).Check(t.Context())
+	if err != nil || !has(found, "sign-in", "/"+w.tenant.ID()+"/adminconsent?client_id="+testClient) {
+		t.Errorf("no service principal: %+v, %v", found, err)
+	}
+}

@@ -102,7 +102,7 @@ func (r *run) mustWait(ctx context.Context) bool {
 	if r.load(ctx) != nil || r.state.Failing == nil || !r.rec.Started.Before(r.state.Failing.Retry) {
 		return false
 	}
-	r.log.Debug("left alone: its credentials were refused", "until", r.state.Failing.Retry)
+	r.log.Debug("left alone: its credentials were refused, or it asked for that", "until", r.state.Failing.Retry)
 	return true
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/fault"
@@ -177,5 +178,47 @@ func TestUnreadableGroup(t *testing.T) {
 		r.expect("one group cannot be read", Parked, "update group h + -hq/1")
 		r.unreadable = nil
 		r.expect("readable again", Clean, "update group g + -hq/0,hq/1,hq/2")
+	}
+}
+
+// Who asked to be left alone for longer than a run waits is left alone by schedules for that long. What nobody has
+// consented to is tried again every hour, however often somebody tries by hand.
+func TestLeftAloneAsLongAsAsked(t *testing.T) {
+	// Whom somebody asks by hand may ask for patience again.
+	for class, want := range map[fault.Class]string{fault.Throttled: "[0 90 160]", fault.Auth: "[0 60 120 180]"} {
+		t.Run(string(class), func(t *testing.T) {
+			now := time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
+			r := newRig(t)
+			r.engine.opts.Now = func() time.Time { return now }
+			r.add("1", "P1")
+			r.failAfter, r.err = 1, &fault.Error{Class: class, Op: "sign in", After: time.Hour}
+			var minutes []int
+			for m := 0; m < 200; m += 10 {
+				if m == 30 || m == 100 {
+					r.sync() // by hand
+				}
+				before := r.reads
+				r.job = Job{Patient: true}
+				r.sync()
+				if r.reads > before {
+					minutes = append(minutes, m)
+				}
+				now = now.Add(10 * time.Minute)
+			}
+			if got := fmt.Sprint(minutes); got != want {
+				t.Errorf("tried in the minutes %s", got)
+			}
+		})
+	}
+}
+
+// A tenant that was never read is known by its name when it fails.
+func TestFailingTenantHasItsName(t *testing.T) {
+	r := newRig(t)
+	r.failAfter, r.err = 1, &fault.Error{Class: fault.Auth, Op: "sign in"}
+	r.add("1", "P1")
+	r.engine.Run(t.Context(), r.conn, connectors.Tenant{Name: "Contoso", Domain: "contoso.test"}, Job{})
+	if s := r.state(); s.Name != "Contoso" || s.Domain != "contoso.test" {
+		t.Errorf("%q, %q", s.Name, s.Domain)
 	}
 }
