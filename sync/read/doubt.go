@@ -71,11 +71,11 @@ func (l *listing) missedTwice(ctx context.Context, kind directory.Kind, absent *
 		if l.stream.Delta {
 			l.found.Unproven = l.stream.Name + ": a list that may be short"
 		}
-		l.note("%s: %s that was there before is missing from a list that can be short; it stays until the next one does not name it either",
+		l.note("%s: a list that can be short lacks %s of those before; they stay until the next one lacks them, too",
 			l.stream.Name, objects(int(once)))
 	}
 	if there > 0 {
-		l.note("%s: the source leaves out %s that is still there when asked for by its id; nothing was concluded from that",
+		l.note("%s: the source left out %s that it has: by their ids they are still there, and they stay",
 			l.stream.Name, objects(there))
 	}
 	return gone, nil
@@ -171,7 +171,7 @@ func (l *listing) doubtMembers(ctx context.Context, doubted map[store.Num]*roari
 	if l.stream.Delta {
 		l.found.Unproven = "a list of members that may be short"
 	}
-	l.note("%s: %d memberships are missing from lists of members that no count agrees with (%s); they stay until the next list does not name them either",
+	l.note("%s: lists of members that no count agrees with lack %d memberships of before (%s); they stay until the next lists lack them, too",
 		l.stream.Name, members, which)
 	return nil
 }
