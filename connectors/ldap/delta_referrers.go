@@ -31,9 +31,21 @@ const (
 // Active Directory; isMemberOf in OpenDJ and Oracle).
 func backLinks() []string { return []string{"memberOf", "isMemberOf"} }
 
-// readsBackLinks reports whether people have fields that are made of such an attribute.
-func (c *Config) readsBackLinks() bool {
-	return slices.ContainsFunc(c.ownAttributes(), func(name string) bool { return containsFold(backLinks(), baseName(name)) })
+// readsBackLinks reports whether objects of a kind have fields that are made of such an attribute.
+func (c *Config) readsBackLinks(kind directory.Kind) bool {
+	return slices.ContainsFunc(c.attributesOf(kind), func(name string) bool { return containsFold(backLinks(), baseName(name)) })
+}
+
+// attributesOf lists the attributes that the operator named for objects of a kind.
+func (c *Config) attributesOf(kind directory.Kind) []string {
+	if kind == directory.Person {
+		return c.ownAttributes()
+	}
+	var list []string
+	for _, a := range c.Attributes {
+		list = append(list, a.Name)
+	}
+	return list
 }
 
 func containsFold(list []string, name string) bool {
@@ -168,12 +180,10 @@ func (r *reading) referring() (list []string) {
 			add(r.tr.row.names[r.tr.manager])
 		}
 	}
-	if r.kind == directory.Person {
-		for _, name := range r.connector.cfg.ownAttributes() {
-			// Whose back links change is known by the groups.
-			if containsFold(linkAttributes(), baseName(name)) {
-				add(name)
-			}
+	for _, name := range r.connector.cfg.attributesOf(r.kind) {
+		// Whose back links change is known by the groups.
+		if containsFold(linkAttributes(), baseName(name)) {
+			add(name)
 		}
 	}
 	return list

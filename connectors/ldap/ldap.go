@@ -53,8 +53,8 @@ func (c *Connector) Describe() connectors.Description {
 	}
 	return connectors.Description{
 		Streams: []connectors.Stream{
-			{Name: streamUsers, Kinds: []directory.Kind{directory.Person}, Delta: delta, Tombstones: tombstones, Rewritten: rewritten, Derived: delta && c.cfg.readsBackLinks()},
-			{Name: streamGroups, Kinds: []directory.Kind{directory.Group}, Members: true, Delta: delta, Tombstones: tombstones, Rewritten: rewritten},
+			{Name: streamUsers, Kinds: []directory.Kind{directory.Person}, Delta: delta, Tombstones: tombstones, Rewritten: rewritten, Derived: delta && c.cfg.readsBackLinks(directory.Person)},
+			{Name: streamGroups, Kinds: []directory.Kind{directory.Group}, Members: true, Delta: delta, Tombstones: tombstones, Rewritten: rewritten, Derived: delta && c.cfg.readsBackLinks(directory.Group)},
 		},
 		Permissions: []string{
 			"bind, and read below every base: the entries, the attributes of the preset, and the anchor",

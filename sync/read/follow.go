@@ -77,7 +77,8 @@ func (m *moves) followAll(ctx context.Context, t *Task, found *Result, told []co
 // questions says what to read in each stream to follow moves.
 func (m *moves) questions(ctx context.Context, t *Task, told []connectors.Stream, todo []move) ([]manner, error) {
 	ask := make([]manner, len(told))
-	var handles, members []string
+	var handles []string
+	var members []directory.Ref
 	many := false
 	for _, d := range todo {
 		handles, members, many = append(append(handles, d.Left...), d.Others...), append(members, d.Members...), many || d.Many
@@ -101,8 +102,10 @@ func (m *moves) questions(ctx context.Context, t *Task, told []connectors.Stream
 		var own []string
 		for _, kind := range s.Kinds {
 			own = append(own, ids[kind]...)
-			if kind == directory.Person && s.Derived {
-				own = append(own, members...)
+		}
+		for _, ref := range members {
+			if s.Derived && slices.Contains(s.Kinds, ref.Kind) {
+				own = append(own, ref.ID)
 			}
 		}
 		ask[i] = manner{handles: handles, ids: sortedOnce(own)}

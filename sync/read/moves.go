@@ -28,9 +28,9 @@ type move struct {
 	Left []string `json:"left,omitempty"`
 	// Others are handles of objects that are gone, that came, or that have them since.
 	Others []string `json:"others,omitempty"`
-	// Members are people of whom a group's list says something else than before, where they have fields that are made of
-	// it (connectors.Stream.Derived).
-	Members []string `json:"members,omitempty"`
+	// Members are people and groups of which a group's list says something else than before, where they have fields that are
+	// made of it (connectors.Stream.Derived).
+	Members []directory.Ref `json:"members,omitempty"`
 	// Many: there were too many to name them.
 	Many bool `json:"many,omitempty"`
 }
@@ -179,7 +179,7 @@ func (m *moves) missing(ctx context.Context, t *Task, kind directory.Kind, nums 
 	return err
 }
 
-// members notes people who entered or left a group.
+// members notes people and groups that entered or left a group.
 func (m *moves) members(tx store.Reader, d *move, handles []store.Num) error {
 	if !m.noted() || !m.derived || len(handles) == 0 {
 		return nil
@@ -192,11 +192,16 @@ func (m *moves) members(tx store.Reader, d *move, handles []store.Num) error {
 	if err != nil {
 		return err
 	}
-	people, err := relations.Load(tx, directory.Person, owners)
-	for i := range people {
-		d.Members = append(d.Members, people[i].ID)
+	for _, kind := range []directory.Kind{directory.Person, directory.Group} {
+		objects, err := relations.Load(tx, kind, owners)
+		if err != nil {
+			return err
+		}
+		for i := range objects {
+			d.Members = append(d.Members, directory.Ref{Kind: kind, ID: objects[i].ID})
+		}
 	}
-	return err
+	return nil
 }
 
 // store keeps what a page said, in the page's transaction. It returns what to add once that is done.
