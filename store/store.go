@@ -185,7 +185,7 @@ type Reader interface {
 
 	// Stream returns where a stream stands; the zero value for a stream never read.
 	Stream(name string) (StreamState, error)
-	// Seen calls fn with every chunk that AppendSeen stored for a stream, in order.
+	// Seen calls fn with every chunk that AppendSeen stored under a name, in order.
 	Seen(stream string, fn func(chunk []byte) bool) error
 
 	// Record returns a record.
@@ -256,7 +256,8 @@ type Writer interface {
 	ClearDirty(kind directory.Kind, nums []Num) error
 
 	PutStream(name string, s StreamState) error
-	// AppendSeen adds a chunk to what an interrupted full read of a stream has seen; ClearSeen forgets all.
+	// AppendSeen adds a chunk to what reads have seen and must not forget, by name: that of a stream for an interrupted
+	// full read of it, or another one of the reader's choice. ClearSeen forgets all under a name.
 	AppendSeen(stream string, chunk []byte) error
 	ClearSeen(stream string) error
 
