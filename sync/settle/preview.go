@@ -29,7 +29,7 @@ func (s *Settlement) Preview(ctx context.Context, visit func(*directory.Action))
 	if err != nil {
 		return Plan{}, err
 	}
-	if visit == nil && s.Approve == "" && !s.basisUnproven && s.Guard.Idle(population) {
+	if visit == nil && s.Approve == "" && !s.basisUnproven && s.Older == "" && s.Guard.Idle(population) {
 		return Plan{}, nil
 	}
 	t, err := s.tally(ctx, visit)
@@ -126,14 +126,14 @@ func (s *Settlement) checkGuard(t *tally, population func(directory.RecordKind) 
 	if t.counts.Total() == 0 || s.approved && !s.removalsOnly {
 		return nil
 	}
-	held := &store.HeldPlan{Hash: planHash(t.hash), Counts: t.counts.Words()}
+	held := &store.HeldPlan{Hash: planHash(t.hash), Counts: t.counts.Words(), Reasons: s.takesBack()}
 	if s.basisUnproven {
 		held.Reasons = append(held.Reasons, "act on what is missing without proof that it is gone, and that rules look at: groups or their members, licences, or managers")
 	}
 	held.Reasons = append(held.Reasons, s.Guard.Check(t.proven, population)...)
 	if s.approved {
 		// Approved were removals without proof; the rest of the plan has only the guard to answer to.
-		held.Reasons = s.Guard.Check(t.proven, population)
+		held.Reasons = append(s.takesBack(), s.Guard.Check(t.proven, population)...)
 		if s.approved = len(held.Reasons) == 0; s.approved {
 			return nil
 		}
@@ -147,6 +147,14 @@ func (s *Settlement) checkGuard(t *tally, population func(directory.RecordKind) 
 		return held
 	}
 	return nil
+}
+
+// takesBack is the reason to hold everything that follows from an older source.
+func (s *Settlement) takesBack() []string {
+	if s.Older == "" {
+		return nil
+	}
+	return []string{"go back to what an older source knows: " + s.Older}
 }
 
 // removals writes "1 removal" and "12 removals".
