@@ -67,18 +67,15 @@ func (c *Connector) open(ctx context.Context, op, host string, accept func(*sess
 		if found {
 			c.servers.failed(server)
 		}
-		if errors.Is(err, errBehind) {
-			errs = slices.Insert(errs, 0, err) // why no server that answers is read
-			continue
-		}
 		errs = append(errs, err)
 	}
 	if len(errs) == 1 {
 		return nil, errs[0]
 	}
 	all := &fault.Error{Class: class, Op: op, Err: errors.Join(errs...), Hint: "no server can be used"}
-	if errors.Is(all.Err, errBehind) {
-		all.Hint = hintBehind
+	if i := slices.IndexFunc(errs, func(err error) bool { return errors.Is(err, errBehind) }); i > 0 {
+		errs[0], errs[i] = errs[i], errs[0] // why no server is read that could be
+		all.Err = errors.Join(errs...)
 	}
 	return nil, all
 }

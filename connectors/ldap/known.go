@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -159,7 +160,4 @@ func (k *known) merge(csn []csnPosition) {
 	}
 }
 
-func (r *reading) behindUSN(areas []area, before map[string]map[string]uint64) (how string, err error) {
-	_, _ = areas, before
-	return "", nil
-}
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

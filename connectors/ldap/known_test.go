@@ -1,6 +1,9 @@
 package ldap
 
 import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -74,6 +77,90 @@ func TestServerBehind(t *testing.T) {
 			}
 			if got, err := readOn(t, open(lagging.URL), connectors.Full, told{}, false); err != nil || got.proof.Older != "" {
 				t.Errorf("first read of the one behind: proof %v, error %v", got.proof, err)
+			}
+		})
+	}
+}
+
+// vectorBytes is a value of replUpToDateVector as Samba's domain controllers show it, with the invocationId and number in it.
+func vectorBytes(t *testing.T) (value []byte, database string, number uint64) {
+	t.Helper()
+	value, err := base64.StdEncoding.DecodeString("AgAAAAAAAAABAAAAAAAAAMdiEyTfgnRKhVIcxtSozhZmDwAAAAAAAACAPtXesZ0B")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value, "c7621324df82744a85521cc6d4a8ce16", 3942
+}
+
+func TestUpToDatenessVector(t *testing.T) {
+	value, database, number := vectorBytes(t)
+	vector := map[string]uint64{}
+	parseUpToDateness(value, vector)
+	if len(vector) != 1 || vector[database] != number {
+		t.Errorf("vector %v", vector)
+	}
+	for name, bad := range map[string][]byte{"cut": value[:len(value)-1], "empty": nil, "another version": append([]byte{3}, value[1:]...)} {
+		vector := map[string]uint64{}
+		if parseUpToDateness(bad, vector); len(vector) > 0 {
+			t.Errorf("%s: vector %v", name, vector)
+		}
+	}
+}
+
+// TestControllerBehind: what was read from one domain controller counts on another as far as that has heard of it.
+func TestControllerBehind(t *testing.T) {
+	vector, database, number := vectorBytes(t)
+	raw, err := hex.DecodeString(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The last change in the domain has the number that is in the vector of the other one; the controller is further.
+	controller := func(host, invocation string, last uint64, own map[string][]string) *fakeDirectory {
+		d := fakeAD()
+		d.root["highestCommittedUSN"], d.root["dnsHostName"] = []string{fmt.Sprint(last)}, []string{host}
+		d.root["dsServiceName"] = []string{"CN=NTDS Settings,CN=" + host}
+		d.entries = append(d.entries, fakeEntry{"CN=NTDS Settings,CN=" + host, "nTDSDSA", map[string][]string{
+			"invocationId": {invocation}, "objectGUID": {fakeGUID(901)},
+		}})
+		own["objectGUID"] = []string{fakeGUID(902)}
+		d.entries = append(d.entries, fakeEntry{"DC=example,DC=test", "domainDNS", own})
+		return d
+	}
+	first := func(last, changed uint64) *fakeDirectory {
+		return controller("dc1", string(raw), last, map[string][]string{"uSNChanged": {fmt.Sprint(changed)}})
+	}
+	second := func(vector []byte) *fakeDirectory {
+		own := map[string][]string{"uSNChanged": {"77"}}
+		if vector != nil {
+			own["replUpToDateVector"] = []string{string(vector)}
+		}
+		return controller("dc2", fakeGUID(900), 80, own)
+	}
+	for name, tc := range map[string]struct {
+		before, now *fakeDirectory
+		want        string
+	}{
+		"the same":                    {first(number+9, number), first(number+9, number), ""},
+		"one that has heard of it":    {first(number+9, number), second(vector), ""},
+		"one that has not":            {first(number+9, number+1), second(vector), "the last 1 changes of the domain controller 241362c7-82df-4a74-8552-1cc6d4a8ce16"},
+		"one that does not say":       {first(number+9, number), second(nil), "has heard nothing of the domain controller"},
+		"the same, from a snapshot":   {first(number+9, number), first(number-1, number-1), "1 changes before what was read from it"},
+		"one that shows no number":    {first(number+9, number), fakeAD(), "does not say how much it knows"},
+		"back from one that has more": {second(vector), first(number+9, number), "has heard nothing of the domain controller"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, err := readOn(t, newFakeServer(t, tc.before).open(t, nil), connectors.Full, told{}, false)
+			if err != nil || len(before.known) == 0 {
+				t.Fatalf("first read: known %s, error %v", before.known, err)
+			}
+			got, err := readOn(t, newFakeServer(t, tc.now).open(t, nil), connectors.Full, before, false)
+			switch {
+			case tc.want == "":
+				if err != nil {
+					t.Error(err)
+				}
+			case fault.ClassOf(err) != fault.Transient || !strings.Contains(err.Error(), tc.want) || got.proof != nil:
+				t.Errorf("proof %v, error %v, want %q", got.proof, err, tc.want)
 			}
 		})
 	}
