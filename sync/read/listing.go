@@ -38,6 +38,8 @@ type listing struct {
 	proof            *connectors.Proof
 	// unnamed counts entries without an id: with one of them, nobody's absence is certain.
 	unnamed int
+	// shared are handles of what was read that several objects state.
+	shared []store.Num
 	// invalid are the objects that were parked by this attempt.
 	invalid []directory.Ref
 	// unstored is why a page could not be stored: a failure of ours, whatever the connector makes of it.
@@ -120,6 +122,9 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	l.proof = p.Proof
 	if l.mode == connectors.Full {
 		l.unstored = l.conclude(ctx, p)
+	}
+	if l.unstored == nil {
+		l.unstored = l.tellShared(ctx)
 	}
 	return l.unstored
 }
