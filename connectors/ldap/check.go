@@ -43,7 +43,7 @@ func (c *Connector) checkServers(ctx context.Context) ([]connectors.Finding, err
 		findings = append(findings, connectors.Finding{Subject: "server " + server, OK: true, Detail: c.describeServer(s)})
 		if !looked {
 			looked = true
-			findings = append(findings, c.look(s)...)
+			findings = append(findings, c.look(ctx, s)...)
 		}
 		s.close()
 	}
@@ -97,7 +97,7 @@ func (c *Connector) describeServer(s *session) string {
 }
 
 // look tries paging, the bases and a few entries.
-func (c *Connector) look(s *session) []connectors.Finding {
+func (c *Connector) look(ctx context.Context, s *session) []connectors.Finding {
 	paging := connectors.Finding{Subject: "paging", OK: s.root.paging(), Detail: "offered"}
 	if !paging.OK {
 		paging.Detail = "not offered"
@@ -109,11 +109,15 @@ func (c *Connector) look(s *session) []connectors.Finding {
 	}
 	findings = append(findings, c.checkSchema(s)...)
 	p := presetFor(c.cfg.Preset, s.root)
+	p.schema = c.schemaOf(s, "check", false)
 	for _, kind := range []directory.Kind{directory.Person, directory.Group} {
 		q := newQuery(kind, p, &c.cfg, c.cfg.identity(s.subject))
 		word := map[directory.Kind]string{directory.Person: streamUsers, directory.Group: streamGroups}[kind]
 		for _, l := range q.lines { // none of a kind that a domain does not have
 			findings = append(findings, c.sample(s, p, l, word))
+		}
+		if len(q.lines) > 0 {
+			findings = append(findings, c.newReading(s, "check", kind, false).checkTwins(ctx, word)...)
 		}
 	}
 	return findings
@@ -124,7 +128,7 @@ func (c *Connector) checkIncremental(s *session) []connectors.Finding {
 	var findings []connectors.Finding
 	for _, stream := range []string{streamUsers, streamGroups} {
 		kind := kindOf(stream)
-		f := c.newReading(s, "check", kind).checkMethod()
+		f := c.newReading(s, "check", kind, false).checkMethod()
 		if len(findings) > 0 && findings[0] == f {
 			continue
 		}
@@ -175,14 +179,16 @@ func (c *Connector) sample(s *session, p preset, l searchLine, word string) conn
 	if l.scope == ldap.ScopeSingleLevel {
 		subject = fmt.Sprintf("%s directly below %s", word, l.base)
 	}
-	anchor := p.anchor
-	if c.cfg.Anchor != "" {
-		anchor = c.cfg.Anchor
+	anchors := anchorsFor(kindOf(word), &p, &c.cfg)
+	var attributes []string
+	for _, a := range anchors {
+		attributes = append(attributes, a.name)
 	}
+	anchor := anchors[0].name
 	seen, anchored := 0, 0
 	paging := ldap.NewControlPaging(samplePage)
 	for range samplePages {
-		req := ldap.NewSearchRequest(l.base, l.scope, ldap.NeverDerefAliases, 0, 0, false, l.filter, []string{anchor},
+		req := ldap.NewSearchRequest(l.base, l.scope, ldap.NeverDerefAliases, 0, 0, false, l.filter, attributes,
 			[]ldap.Control{paging})
 		var res *ldap.SearchResult
 		err := s.limit(func() (err error) {
@@ -194,7 +200,7 @@ func (c *Connector) sample(s *session, p preset, l searchLine, word string) conn
 		}
 		seen += len(res.Entries)
 		for _, e := range res.Entries {
-			if len(e.GetEqualFoldRawAttributeValues(anchor)) > 0 {
+			if slices.ContainsFunc(attributes, func(a string) bool { return hasAttribute(p.schema, e, a) }) {
 				anchored++
 			}
 		}
@@ -205,6 +211,11 @@ func (c *Connector) sample(s *session, p preset, l searchLine, word string) conn
 		paging.SetCookie(answer.Cookie)
 	}
 	return sampled(subject, seen, anchored, anchor, "more than ")
+}
+
+// hasAttribute reports whether an entry has an attribute, under whichever of its names.
+func hasAttribute(s *schema, e *ldap.Entry, name string) bool {
+	return slices.ContainsFunc(e.Attributes, func(a *ldap.EntryAttribute) bool { return len(a.Values) > 0 && s.same(a.Name, name) })
 }
 
 func sampled(subject string, seen, anchored int, anchor, more string) connectors.Finding {

@@ -61,10 +61,23 @@ func (d *delta) take(ctx context.Context, uuid string) error {
 			return err
 		}
 	}
+	if !d.tr.anchors[0].unique {
+		return d.takeTwins(ctx, uuid)
+	}
+	return d.translated(uuid)
+}
+
+// translated adds the object of the loaded entry.
+func (d *delta) translated(uuid string) error {
 	invalid := len(d.batch.page.Invalid)
 	d.tr.translate(d.batch)
+	if d.tr.madeUp {
+		return d.expired("a group whose members the server makes up can only be read in full")
+	}
 	if len(d.batch.page.Invalid) > invalid {
-		d.batch.page.Invalid[invalid].ID = uuid
+		if bad := &d.batch.page.Invalid[invalid]; bad.ID == "" {
+			bad.ID = uuid
+		}
 	} else if d.doubtful != nil {
 		d.taken[d.batch.page.Objects[len(d.batch.page.Objects)-1].ID] = true
 	}

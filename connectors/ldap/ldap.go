@@ -29,6 +29,7 @@ type Connector struct {
 	resolver resolver
 	servers  *servers
 	forest   forest
+	schemas  schemas
 }
 
 var _ connectors.Watcher = (*Connector)(nil)
@@ -94,8 +95,11 @@ func (c *Connector) readFull(ctx context.Context, op string, kind directory.Kind
 		return err
 	}
 	defer s.close()
-	r := c.newReading(s, op, kind)
+	r := c.newReading(s, op, kind, true)
 	if err := r.searches(); err != nil {
+		return err
+	}
+	if r.tr.twins, err = r.findTwins(inner); err != nil {
 		return err
 	}
 	cursor, err := r.beginCursor()

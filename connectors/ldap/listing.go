@@ -79,6 +79,9 @@ func (l *listing) readAll(ctx context.Context) error {
 		l.spare <- new(batch)
 	}
 	l.batch = new(batch)
+	if t := l.tr.twins; t != nil && len(t.known) > 0 {
+		l.batch.page.Notes = append(l.batch.page.Notes, t.note(l.tr.anchorName))
+	}
 	for i, line := range l.query.lines {
 		if err := l.readLine(ctx, line, i == len(l.query.lines)-1); err != nil {
 			return err
@@ -191,6 +194,9 @@ func (l *listing) again() bool {
 	id, ok := l.tr.id()
 	if !ok {
 		return false
+	}
+	if l.tr.twins != nil {
+		id += " " + l.tr.key()
 	}
 	if _, known := l.seen[id]; known {
 		return true

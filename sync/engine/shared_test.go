@@ -52,7 +52,9 @@ func (p *posix) account(id, name, login string) {
 }
 
 // told reports whether a run told of something.
-func told(res Result, text string) bool { return strings.Contains(strings.Join(res.Run.Notes, "\n"), text) }
+func told(res Result, text string) bool {
+	return strings.Contains(strings.Join(res.Run.Notes, "\n"), text)
+}
 
 // Two groups with one number: whoever has it as primary group is in both, whichever was written last.
 func TestGroupNumberTwice(t *testing.T) {

@@ -45,8 +45,10 @@ type listing struct {
 	// unstored is why a page could not be stored: a failure of ours, whatever the connector makes of it.
 	unstored error
 	objects  int
-	rows     []store.Row // space for those of a page
-	last     []byte      // the previous page's cursor, to notice a source that goes round in circles
+	// spelled are the spellings of ids that are stored, of sources that do not tell them apart.
+	spelled map[directory.Kind]spellings
+	rows    []store.Row // space for those of a page
+	last    []byte      // the previous page's cursor, to notice a source that goes round in circles
 }
 
 // openListing works out how the stream is to be read from where it stands.
@@ -111,6 +113,9 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	}
 	if l.unstored = l.storePage(ctx, p); l.unstored != nil {
 		return l.unstored
+	}
+	for _, text := range p.Notes {
+		l.note("%s: %s", l.stream.Name, text)
 	}
 	l.objects += len(p.Objects)
 	l.found.Read += len(p.Objects)

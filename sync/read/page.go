@@ -51,6 +51,9 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 	d := &pageDiff{}
 	err := l.State.View(ctx, func(tx store.Reader) error {
 		*d = pageDiff{found: newCoverage()}
+		if err := l.keepSpelling(tx, p); err != nil {
+			return err
+		}
 		if err := l.compareObjects(tx, p, d); err != nil {
 			return err
 		}
