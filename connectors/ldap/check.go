@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -98,11 +99,7 @@ func (c *Connector) describeServer(s *session) string {
 
 // look tries paging, the bases and a few entries.
 func (c *Connector) look(ctx context.Context, s *session) []connectors.Finding {
-	paging := connectors.Finding{Subject: "paging", OK: s.root.paging(), Detail: "offered"}
-	if !paging.OK {
-		paging.Detail = "not offered"
-		paging.Hint = "everything must fit one answer: the bind user needs to be free of size limits"
-	}
+	paging := c.checkPaging(s)
 	findings := append([]connectors.Finding{paging}, c.checkIncremental(s)...)
 	if c.cfg.Watch {
 		findings = append(findings, c.checkWatch(s))
@@ -121,6 +118,45 @@ func (c *Connector) look(ctx context.Context, s *session) []connectors.Finding {
 		}
 	}
 	return findings
+}
+
+// checkPaging asks for a page: what a server offers is not always what it gives.
+func (c *Connector) checkPaging(s *session) connectors.Finding {
+	f := connectors.Finding{Subject: "paging", OK: s.root.paging(), Detail: "offered"}
+	const atOnce = "everything must fit one answer: the bind user needs to be free of size limits"
+	if !f.OK {
+		f.Detail, f.Hint = "not offered", atOnce
+		return f
+	}
+	q := newQuery(directory.Person, presetFor(c.cfg.Preset, s.root), &c.cfg, "")
+	if len(q.lines) == 0 {
+		return f
+	}
+	l := q.lines[0]
+	res, err := s.page(l, []string{"1.1"}, ldap.NewControlPaging(1))
+	var e *ldap.Error
+	switch {
+	case errors.As(err, &e) && refusesPages(e.ResultCode):
+		f.Detail, f.Hint = "offered, and refused to the bind user: "+atOnce, ""
+	case err == nil && ldap.FindControl(res.Controls, ldap.ControlTypePaging) == nil:
+		f.Detail = "offered, and left out of answers, as some proxies do: what is read comes in one answer"
+	}
+	return f
+}
+
+// page reads one page, or with a size limit the beginning, of what a line finds.
+func (s *session) page(l searchLine, attributes []string, paging *ldap.ControlPaging) (res *ldap.SearchResult, err error) {
+	req := ldap.NewSearchRequest(l.base, l.scope, ldap.NeverDerefAliases, 0, 0, false, l.filter, attributes, nil)
+	if paging != nil {
+		req.Controls = []ldap.Control{paging}
+	} else {
+		req.SizeLimit = samplePages * samplePage
+	}
+	err = s.limit(func() (err error) {
+		res, err = s.conn.Search(req)
+		return err
+	})
+	return res, err
 }
 
 // checkIncremental says how changes will be found, once for both streams where it is the same for them.
@@ -188,13 +224,14 @@ func (c *Connector) sample(s *session, p preset, l searchLine, word string) conn
 	seen, anchored := 0, 0
 	paging := ldap.NewControlPaging(samplePage)
 	for range samplePages {
-		req := ldap.NewSearchRequest(l.base, l.scope, ldap.NeverDerefAliases, 0, 0, false, l.filter, attributes,
-			[]ldap.Control{paging})
-		var res *ldap.SearchResult
-		err := s.limit(func() (err error) {
-			res, err = s.conn.Search(req)
-			return err
-		})
+		res, err := s.page(l, attributes, paging)
+		var e *ldap.Error
+		if errors.As(err, &e) && refusesPages(e.ResultCode) && seen == 0 {
+			if res, err = s.page(l, attributes, nil); ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded) &&
+				len(res.Entries) >= samplePages*samplePage {
+				err = nil // our own limit
+			}
+		}
 		if err != nil {
 			return connectors.Failed(subject, operationError("check", s.server, err))
 		}

@@ -145,7 +145,7 @@ func (d *delta) release() error {
 // pages reads a listing to its end, page by page, and calls take for every entry, which is in d.entry then.
 func (d *delta) pages(ctx context.Context, search wire.Search, take func() error) error {
 	search.PageSize = d.query.pageSize
-	p := pager{promised: d.session.root.paging(), search: search}
+	p := pager{search: search}
 	for {
 		began := time.Now()
 		if err := d.conn.Send(p.search); err != nil {

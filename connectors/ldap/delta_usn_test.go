@@ -134,7 +134,7 @@ func TestUSNIncomplete(t *testing.T) {
 			_, _ = r.conn.Write([]byte{0x30})
 			_ = r.conn.Close()
 		}, fault.Transient},
-		"paging lost":   {func(_ *fakeDirectory, r *fakeRequest) { r.done(0, "", nil) }, fault.Transient},
+		"paging lost":   {func(_ *fakeDirectory, r *fakeRequest) { r.done(0, "", nil) }, fault.CursorExpired},
 		"limit reached": {func(_ *fakeDirectory, r *fakeRequest) { r.done(ldap.LDAPResultBusy, "", nil) }, fault.Transient},
 	} {
 		t.Run(name, func(t *testing.T) {
