@@ -218,7 +218,7 @@ func (c *Config) validateSearches(report settings.Reporter) {
 		if filter == "" {
 			return
 		}
-		if _, err := ldap.CompileFilter(filter); err != nil {
+		if _, err := ldap.CompileFilter(tidyFilter(filter)); err != nil {
 			report(path, "write it as RFC 4515 does: (&(objectClass=person)(ou=Sales))", "not a filter")
 		}
 	}
