@@ -73,9 +73,9 @@ func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(
 	case err != nil:
 		return err
 	case req.Mode == connectors.Full:
-		return own.readFull(ctx, op, kind, emit)
+		return own.explain(own.readFull(ctx, op, kind, emit))
 	default:
-		return own.readDelta(ctx, op, kind, req.Cursor, emit)
+		return own.explain(own.readDelta(ctx, op, kind, req.Cursor, emit))
 	}
 }
 

@@ -232,7 +232,7 @@ func (r *reading) checkTwins(ctx context.Context, word string) []connectors.Find
 	subject := "anchor of " + word
 	switch {
 	case err != nil:
-		return []connectors.Finding{connectors.Failed(subject, err)}
+		return []connectors.Finding{r.connector.failed(subject, err)}
 	case found == nil:
 		return nil
 	case len(found.known) == 0:
