@@ -24,6 +24,8 @@ type row struct {
 	tagged []taggedValues
 	// calendar is the time of the read.
 	calendar calendar
+	// oversized is an attribute of which a value is too long to be taken; empty when there is none.
+	oversized string
 	// partial lists the slots of which the server sent only a part.
 	partial []int
 
@@ -75,7 +77,7 @@ func (r *row) slots(names []string) []int {
 
 // load takes the values of an entry. They are valid until e is read into again.
 func (r *row) load(e *wire.Entry) {
-	r.dn, r.partial, r.tagged = e.DN, r.partial[:0], r.tagged[:0]
+	r.dn, r.partial, r.tagged, r.oversized = e.DN, r.partial[:0], r.tagged[:0], e.Oversized
 	clear(r.values)
 	for i := range e.Attributes {
 		a := &e.Attributes[i]

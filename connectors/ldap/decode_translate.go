@@ -2,11 +2,13 @@ package ldap
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/ldap/internal/wire"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/directory/dn"
 	"dirsyncd/sync/fault"
@@ -122,6 +124,16 @@ func (t *translator) translate(b *batch) {
 			b.page.Invalid = append(b.page.Invalid, connectors.Invalid{Kind: t.kind, ID: id, Where: t.row.dn, Err: t.notUnique()})
 			return
 		}
+	}
+	if t.row.oversized != "" {
+		b.page.Invalid = append(b.page.Invalid, connectors.Invalid{
+			Kind: t.kind, ID: id, Where: t.row.dn,
+			Err: &fault.Error{
+				Class: fault.Invalid, Op: "translate entry", Err: fmt.Errorf("a value of %s is longer than %d MiB", t.row.oversized, wire.MaxValue>>20),
+				Hint: "make it shorter, or do not read this attribute",
+			},
+		})
+		return
 	}
 	b.page.FoldedIDs = b.page.FoldedIDs || a.folded
 	o := directory.Object{Kind: t.kind, ID: id, Fields: t.fields(b)}

@@ -75,7 +75,7 @@ func (d *delta) translated(uuid string) error {
 		return d.expired("a group whose members the server makes up can only be read in full")
 	}
 	if len(d.batch.page.Invalid) > invalid {
-		if bad := &d.batch.page.Invalid[invalid]; bad.ID == "" {
+		if bad := &d.batch.page.Invalid[invalid]; bad.ID == "" || uuid != "" {
 			bad.ID = uuid
 		}
 	} else if d.doubtful != nil {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
@@ -20,6 +22,9 @@ type pageDiff struct {
 	members []memberDiff
 	parks   []store.Parked
 	unparks []uint64
+	// doubted are members whom a complete list of an incremental read has missed, by group; none for a group whose
+	// members are no longer in doubt.
+	doubted map[store.Num]*roaring.Bitmap
 	// found is what a full read came across on this page.
 	found *coverage
 	// shared are handles that several objects state.
@@ -27,6 +32,8 @@ type pageDiff struct {
 	// invalid are the entries that could not be translated; unnamed of them came without an id.
 	invalid []directory.Ref
 	unnamed int
+	// moved is what the page says of handles.
+	moved move
 }
 
 // put is an object to store, and what it was before, if it was known and somebody must be told.
@@ -42,7 +49,7 @@ type goneRow struct {
 }
 
 func (d *pageDiff) empty() bool {
-	return len(d.puts)+len(d.gone)+len(d.members)+len(d.parks)+len(d.unparks) == 0
+	return len(d.puts)+len(d.gone)+len(d.members)+len(d.parks)+len(d.unparks)+len(d.doubted) == 0
 }
 
 // storePage compares a page with the store and commits what differs together with the dirty marks that it
@@ -71,6 +78,9 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 	if err != nil {
 		return err
 	}
+	if err := l.tellDoubted(ctx, d); err != nil {
+		return err
+	}
 	l.invalid = append(l.invalid, d.invalid...)
 	l.unnamed += d.unnamed
 	l.shared = append(l.shared, d.shared...)
@@ -90,9 +100,11 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 		if err != nil {
 			return err
 		}
-		d.found.merge(stored.coverage)
+		l.moves.add(stored.noted)
 		l.shared = append(l.shared, stored.shared...)
+		d.found.merge(stored.coverage)
 		l.position = position
+		l.missed = l.missed.with(d.doubted)
 		l.logPage(p, d)
 	}
 	if l.covered != nil {
@@ -147,12 +159,14 @@ func (l *listing) lists(o *directory.Object) bool { return slices.Contains(l.str
 type committed struct {
 	*coverage             // what a full read has come across that had no number before
 	shared    []store.Num // handles that several objects state
+	noted     *move       // which moves were noted
 }
 
 // commitPage writes what a page changes. The order matters only in that objects come before members: a mark for a member
 // is put on the object that owns its handle.
-func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.StreamState, moved, resumable bool) (committed, error) {
-	stored := committed{coverage: newCoverage()}
+func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.StreamState, moved, resumable bool) (stored committed, err error) {
+	stored.coverage = newCoverage()
+	said := d.moved
 	if err := l.putObjects(tx, d.puts, &stored); err != nil {
 		return stored, err
 	}
@@ -162,9 +176,16 @@ func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.Stream
 		}
 	}
 	for i := range d.members {
-		if err := d.members[i].commit(tx, l.Marks, stored.coverage); err != nil {
+		changed, err := d.members[i].commit(tx, l.Marks, stored.coverage)
+		if err == nil {
+			err = l.moves.members(tx, &said, changed)
+		}
+		if err != nil {
 			return stored, err
 		}
+	}
+	if stored.noted, err = l.moves.store(tx, said, l.Now()); err != nil {
+		return stored, err
 	}
 	for _, p := range d.parks {
 		if _, err := tx.Park(p); err != nil {
@@ -173,6 +194,11 @@ func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.Stream
 	}
 	for _, id := range d.unparks {
 		if _, err := tx.Unpark(id); err != nil {
+			return stored, err
+		}
+	}
+	if len(d.doubted) > 0 {
+		if err := saveMissed(tx, l.stream.Name, l.missed.with(d.doubted)); err != nil {
 			return stored, err
 		}
 	}

@@ -172,7 +172,7 @@ func Shared(tx store.Reader, kind directory.Kind, handles []store.Num) (ids [][]
 		if len(others[h]) == 0 {
 			continue
 		}
-		objects, err := loadHere(tx, kind, append(others[h], owners[i]))
+		objects, err := loadHere(tx, kind, append(others[h], owners[i]), nil)
 		if err != nil {
 			return nil, err
 		}
