@@ -182,16 +182,16 @@ func (cli *cli) showReport(r *checkReport) {
 // addTimes adds a row for each of a connection's schedules.
 func (cli *cli) addTimes(t *term.Table, c *checkConnection) {
 	if c.Schedule == "" && c.Full == "" {
-		t.Add(c.Name, "changes", term.Schedule(""), "`dirsyncd sync` or a signal")
+		t.Add(c.Name, incremental, term.Schedule(""), "`dirsyncd sync` or a signal")
 		return
 	}
 	name := c.Name
 	if c.Schedule != "" {
-		t.Add(name, "changes", term.Schedule(c.Schedule), cli.moment(c.Next))
+		t.Add(name, incremental, term.Schedule(c.Schedule), cli.moment(c.Next))
 		name = ""
 	}
 	if c.Full != "" {
-		t.Add(name, "all", term.Schedule(c.Full), cli.moment(c.NextFull))
+		t.Add(name, "full", term.Schedule(c.Full), cli.moment(c.NextFull))
 	}
 	if c.Jitter != "" {
 		t.Remark(term.Dim, "each starts up to "+c.Jitter+" later, at random")

@@ -10,7 +10,6 @@ import (
 
 	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
-	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
 
@@ -124,62 +123,19 @@ func (v *planView) add(a *api.PlannedAction) {
 		v.cli.out.Line("%s", v.cli.out.Paint(term.Bold, where))
 	}
 	if v.rows == nil {
-		columns := []term.Column{term.Left("ACTION"), term.Left("KIND"), term.Shrink("WHO"), term.Left("CHANGES")}
-		v.rows = &term.Table{Indent: "  ", Columns: columns}
+		v.rows = v.cli.newActionTable()
 	}
-	who := a.Name
-	if who == "" {
-		who = a.Key
-	}
-	what := term.Clean(planned(a))
-	if v.cli.out.Width < term.Unlimited {
-		what = term.CutShort(what, longestChange)
-	}
-	v.rows.Add(opCell(a.Op), a.Kind, who, what)
+	v.cli.addAction(v.rows, a)
 	if v.rows.Len() >= planPart {
 		v.flush()
 	}
 }
-
-// longestChange keeps one action to a few lines of a terminal; elsewhere, and with --json, there is everything.
-const longestChange = 150
 
 func (v *planView) flush() {
 	if v.rows != nil {
 		v.cli.out.Table(v.rows)
 		v.rows = nil
 	}
-}
-
-func opCell(op string) term.Cell {
-	o, _ := directory.ParseOp(op)
-	switch {
-	case o.Removes():
-		return term.Red.Cell(op)
-	case o == directory.Update:
-		return term.Yellow.Cell(op)
-	default:
-		return term.Green.Cell(op)
-	}
-}
-
-// planned says what an action changes.
-func planned(a *api.PlannedAction) string {
-	var parts []string
-	if a.Reason != "" {
-		parts = append(parts, a.Reason)
-	}
-	for _, c := range a.Changes {
-		if a.Op == directory.Create.String() {
-			parts = append(parts, c.Field+": "+term.Value(c.To))
-		} else {
-			parts = append(parts, c.Field+": "+term.Value(c.From)+" → "+term.Value(c.To))
-		}
-	}
-	if a.Added > 0 || a.Removed > 0 {
-		parts = append(parts, fmt.Sprintf("members: %s in, %s out", term.Number(a.Added), term.Number(a.Removed)))
-	}
-	return strings.Join(parts, "; ")
 }
 
 // summary says per tenant how many actions there are, and what the guard would say.

@@ -81,6 +81,15 @@ func sampleRun(connection string, r api.Run) api.Run {
 	return r
 }
 
+func sampleActions() []api.PlannedAction {
+	return []api.PlannedAction{
+		{Connection: "hq-ad", Op: "create", Kind: "user", Key: "hq-ad/1", Name: "Ada Lovelace", Rule: "everyone else"},
+		{Connection: "hq-ad", Op: "update", Kind: "user", Key: "hq-ad/2", Name: "Bob Roe", Changes: []api.PlannedChange{{Field: "site", From: "London", To: "Oslo"}}},
+		{Connection: "hq-ad", Op: "deactivate", Kind: "user", Key: "hq-ad/3", Name: "Cy Lee", Reason: "no longer listed by the source"},
+		{Connection: "hq-ad", Op: "update", Kind: "group", Key: "hq-ad/9", Name: "Service Desk", Added: 3, Removed: 1},
+	}
+}
+
 func cleanResult() api.SyncResult {
 	return api.SyncResult{
 		Runs:      []api.Run{sampleRun("hq-ad", api.Run{Outcome: api.Clean, Read: 12300, Counts: kindCounts("user", "create", 12, "user", "update", 3, "agent", "create", 1)})},
@@ -106,7 +115,11 @@ func sampleSync(_ context.Context, req api.SyncRequest, progress func(api.Progre
 	if req.Full {
 		return worstResult(), nil
 	}
-	return cleanResult(), nil
+	result := cleanResult()
+	if len(req.Connections) > 0 || req.Actions > api.FewActions+1 {
+		result.Runs[0].Actions = sampleActions()
+	}
+	return result, nil
 }
 
 func samplePlan(_ context.Context, req api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
@@ -137,6 +150,10 @@ func samplePlan(_ context.Context, req api.PlanRequest, visit func(api.PlannedAc
 
 func sampleRuns(_ context.Context, req api.RunsRequest) ([]api.Run, error) {
 	runs := worstResult().Runs
+	if req.ID != "" {
+		runs[0].Actions = sampleActions()
+		return runs[:1], nil
+	}
 	runs[1].Trigger = "schedule"
 	runs[2].Started = time.Date(2025, 12, 24, 18, 0, 0, 0, time.UTC)
 	runs[2].Ended = runs[2].Started.Add(62 * time.Second)

@@ -238,7 +238,8 @@ func (r *run) settleTask() *settle.Task {
 		Partition: r.part, State: stage{r.state, nil}, Rules: r.conn.Rules, SameRules: r.conn.Rules.Hash() == r.state.RulesHash,
 		Guard: r.conn.Guard, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant), Origin: originOf(r.conn, &r.tenant),
 		Run: r.stamp, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: r.state.Held,
-		Queued: r.queued, Parked: r.parked(settle.Stage), Progress: func(done, total int) { r.progress("settle", "", done, total) },
+		Queued: r.queued, Parked: r.parked(settle.Stage), Acted: r.acted(),
+		Progress: func(done, total int) { r.progress("settle", "", done, total) },
 	}
 	for _, s := range r.streams() {
 		t.Streams = append(t.Streams, settle.Stream{Name: s.Name, Kinds: s.Kinds})

@@ -46,10 +46,8 @@ func plannedAnswer(a *directory.Action) api.PlannedAction {
 		Connection: a.Origin.Connection, Tenant: a.Origin.Tenant, Op: a.Op.String(), Kind: a.Kind.String(),
 		Key: a.Record, Rule: a.Rule, Reason: a.Reason,
 	}
+	p.Name = a.Name()
 	for _, f := range a.Fields {
-		if f.Name == directory.FieldName {
-			p.Name = f.Value.Text()
-		}
 		if a.Op == directory.Create {
 			p.Changes = append(p.Changes, api.PlannedChange{Field: f.Name, To: f.Value.Any()})
 		}
@@ -62,6 +60,17 @@ func plannedAnswer(a *directory.Action) api.PlannedAction {
 		p.Removed += len(s.Removed)
 	}
 	return p
+}
+
+func actedAnswer(p store.Partition, a *store.RunAction) api.PlannedAction {
+	answer := api.PlannedAction{
+		Connection: p.Connection, Tenant: p.Tenant, Op: a.Op.String(), Kind: a.Kind.String(), Key: a.Key, Name: a.Name,
+		Rule: a.Rule, Reason: a.Reason, Added: a.Added, Removed: a.Removed,
+	}
+	for _, c := range a.Changes {
+		answer.Changes = append(answer.Changes, api.PlannedChange{Field: c.Field, From: c.From, To: c.To})
+	}
+	return answer
 }
 
 func parkedAnswer(p store.Partition, item *store.Parked) api.ParkedItem {

@@ -37,7 +37,7 @@ func (s *Service) Approve(ctx context.Context, hash string) (api.SyncResult, err
 	if err != nil {
 		return api.SyncResult{}, err
 	}
-	return s.runAndDeliver(ctx, []string{p.Connection}, func(name string) ([]engine.Result, error) {
+	return s.runAndDeliver(ctx, []string{p.Connection}, api.FewActions+1, func(name string) ([]engine.Result, error) {
 		conn, done, err := s.use(name)
 		if err != nil {
 			return nil, err

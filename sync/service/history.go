@@ -3,9 +3,11 @@ package service
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"dirsyncd/store"
 	"dirsyncd/sync/api"
+	"dirsyncd/sync/settle"
 )
 
 // Runs implements api.Operations.
@@ -28,6 +30,11 @@ func (s *Service) Runs(ctx context.Context, req api.RunsRequest) ([]api.Run, err
 			if err != nil {
 				return err
 			}
+			if req.ID != "" {
+				found, err := runNamed(tx, p, state.Name, req.ID)
+				runs = append(runs, found...)
+				return err
+			}
 			n := 0
 			return tx.Runs(func(r store.Run) bool {
 				n++
@@ -41,4 +48,33 @@ func (s *Service) Runs(ctx context.Context, req api.RunsRequest) ([]api.Run, err
 	}
 	slices.SortStableFunc(runs, func(a, b api.Run) int { return b.Started.Compare(a.Started) })
 	return runs[:min(len(runs), req.Limit)], nil
+}
+
+// idTail is how much of the end of a run's id is enough to name it.
+const idTail = 4
+
+// runNamed finds the latest run with an id, or with that end of one, if the partition has it, with what is kept of its actions.
+func runNamed(tx store.Reader, p store.Partition, tenantName, id string) (found []api.Run, err error) {
+	err = tx.Runs(func(r store.Run) bool {
+		if r.ID == id || len(id) == idTail && strings.HasSuffix(r.ID, id) {
+			found = []api.Run{runAnswer(p, tenantName, &r)}
+		}
+		return found == nil
+	})
+	if err == nil && found != nil {
+		found[0].Actions, err = actionsOf(tx, p, found[0].ID, settle.KeptActions)
+	}
+	return found, err
+}
+
+// actionsOf returns the first actions of a run, at most so many.
+func actionsOf(tx store.Reader, p store.Partition, run string, most int) (list []api.PlannedAction, err error) {
+	if most <= 0 {
+		return nil, nil
+	}
+	err = tx.RunActions(run, func(a store.RunAction) bool {
+		list = append(list, actedAnswer(p, &a))
+		return len(list) < most
+	})
+	return list, err
 }

@@ -35,7 +35,7 @@ func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.
 		results := dry.Preview(ctx, &conn.Connection, job, func(a *directory.Action) { visit(plannedAnswer(a)) })
 		done()
 		for _, r := range results {
-			runs = append(runs, runOf(ctx, scratch, r))
+			runs = append(runs, runOf(ctx, scratch, r, 0))
 		}
 	}
 	return runs, nil

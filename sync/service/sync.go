@@ -20,7 +20,7 @@ func (s *Service) Sync(ctx context.Context, req api.SyncRequest, show func(api.P
 	if show != nil {
 		defer s.audience.watch(func(p engine.Progress) { show(progressAnswer(p)) })()
 	}
-	return s.runAndDeliver(ctx, names, func(name string) ([]engine.Result, error) {
+	return s.runAndDeliver(ctx, names, req.Actions, func(name string) ([]engine.Result, error) {
 		return s.run(s.runContext(ctx), name, engine.Job{Full: req.Full, Trigger: engine.Operator})
 	})
 }
@@ -47,8 +47,9 @@ func (s *Service) choose(names []string) ([]string, error) {
 	return names, nil
 }
 
-// runAndDeliver runs connections side by side and delivers what came of it.
-func (s *Service) runAndDeliver(ctx context.Context, names []string, run func(string) ([]engine.Result, error)) (api.SyncResult, error) {
+// runAndDeliver runs connections side by side and delivers what came of it. The answer names at most so many actions of
+// each run.
+func (s *Service) runAndDeliver(ctx context.Context, names []string, actions int, run func(string) ([]engine.Result, error)) (api.SyncResult, error) {
 	before := s.baseline()
 	runs := make([][]api.Run, len(names))
 	errs := make([]error, len(names))
@@ -58,7 +59,7 @@ func (s *Service) runAndDeliver(ctx context.Context, names []string, run func(st
 			var results []engine.Result
 			results, errs[i] = run(name)
 			for _, r := range results {
-				runs[i] = append(runs[i], runOf(ctx, s.store, r))
+				runs[i] = append(runs[i], runOf(ctx, s.store, r, actions))
 			}
 		})
 	}
@@ -76,14 +77,17 @@ func (s *Service) runAndDeliver(ctx context.Context, names []string, run func(st
 	return api.SyncResult{Runs: slices.Concat(runs...), Delivered: delivered}, err
 }
 
-// runOf turns a result into what operators see, with the reasons of a held plan.
-func runOf(ctx context.Context, st store.Store, r engine.Result) api.Run {
+// runOf turns a result into what operators see, with the reasons of a held plan and the first actions, at most so many.
+func runOf(ctx context.Context, st store.Store, r engine.Result, actions int) api.Run {
 	run := runAnswer(r.Partition, "", &r.Run)
 	_ = st.View(ctx, r.Partition, func(tx store.Reader) error { // the run is worth showing without these, too
 		state, err := tx.Tenant()
 		run.TenantName = state.Name
 		if state.Held != nil && r.Run.Held != "" {
 			run.HeldReasons = state.Held.Reasons
+		}
+		if err == nil {
+			run.Actions, err = actionsOf(tx, r.Partition, r.Run.ID, actions)
 		}
 		return err
 	})
