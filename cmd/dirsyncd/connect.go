@@ -39,7 +39,11 @@ func (cli *cli) connect(ctx context.Context, need access) (ops api.Operations, d
 	case !errors.Is(err, socket.ErrNoDaemon) || cli.opts.control != "":
 		return nil, nil, err
 	}
-	cfg, err := cli.loadConfig()
+	load := cli.loadConfig
+	if !need.needsSecrets() {
+		load = cli.loadBlind
+	}
+	cfg, err := load()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -160,7 +160,7 @@ Exit codes: 0 dropped, 1 failed, 2 wrong usage or no such item.`,
 		}
 		return nil
 	}
-	cmd.RunE = cli.with(toChange, func(ctx context.Context, ops api.Operations, ids []string) error {
+	cmd.RunE = cli.with(toMark, func(ctx context.Context, ops api.Operations, ids []string) error {
 		n, err := ops.Drop(ctx, ids)
 		return cli.showFound("dropped", n, err)
 	})

@@ -53,7 +53,7 @@ configuration, 3 a sync would hold the plan.`,
 		}
 		return nil
 	}
-	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, args []string) error {
+	show := func(ctx context.Context, ops api.Operations, args []string) error {
 		if err := knownConnections(ctx, ops, args); err != nil {
 			return err
 		}
@@ -62,7 +62,14 @@ configuration, 3 a sync would hold the plan.`,
 			return cli.planJSON(ctx, ops, req, limit)
 		}
 		return cli.planText(ctx, ops, req, limit)
-	})
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		need := toAsk
+		if req.Offline {
+			need = toRead
+		}
+		return cli.with(need, show)(cmd, args)
+	}
 	cmd.Flags().BoolVar(&req.Offline, "offline", false, "use the stored objects only; ask no source")
 	cmd.Flags().BoolVar(&req.Full, "full", false, "read everything, not only what changed")
 	cmd.Flags().IntVar(&limit, "limit", limit, "show at most `N` actions; 0: all")

@@ -33,6 +33,9 @@ type Config struct {
 
 	// Warnings are what is allowed but probably not meant, in the order of the file.
 	Warnings []Problem
+	// Unseen are the secrets that could not be read and were let pass (Parts.Blind). With any, nobody who needs one may be
+	// asked.
+	Unseen []Problem
 }
 
 // Log says how to log.

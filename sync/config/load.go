@@ -24,6 +24,8 @@ type Parts struct {
 	ConnectorNames, TargetNames []string
 	// LookupEnv finds environment variables; nil means os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
+	// Blind lets secrets pass that this process cannot see (Config.Unseen): for what needs none.
+	Blind bool
 }
 
 // The defaults of what the file need not say.
@@ -102,12 +104,12 @@ func load(data []byte, file string, exposed bool, parts Parts) (*Config, error) 
 	if err != nil {
 		return nil, &Error{[]Problem{missingFile(file, err)}}
 	}
-	doc := strict.Parse(data, strict.Options{Dir: dir, LookupEnv: parts.LookupEnv, Exposed: exposed})
+	doc := strict.Parse(data, strict.Options{Dir: dir, LookupEnv: parts.LookupEnv, Exposed: exposed, Blind: parts.Blind})
 	l := &loader{parts: parts, doc: doc, cfg: &Config{File: file, Dir: dir, Mappings: make(map[string]*Mapping)}}
 	if root := doc.Root(); root.Kind() != strict.None {
 		l.top(root)
 	}
-	l.cfg.Warnings = problemsOf(file, doc.Warnings())
+	l.cfg.Warnings, l.cfg.Unseen = problemsOf(file, doc.Warnings()), problemsOf(file, doc.Unseen())
 	if found := doc.Problems(); len(found) > 0 {
 		return nil, &Error{problemsOf(file, found)}
 	}

@@ -44,6 +44,9 @@ func parkedID(p store.Partition, id uint64) string {
 
 // Replay implements api.Operations: actions go back to the outbox, objects are looked at again.
 func (s *Service) Replay(ctx context.Context, ids []string) (int, error) {
+	if err := blind("replay", s.current().cfg); err != nil {
+		return 0, err
+	}
 	chosen, err := s.chooseParked(ctx, ids)
 	if err != nil {
 		return 0, err

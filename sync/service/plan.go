@@ -15,6 +15,9 @@ func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.
 	if err != nil {
 		return nil, err
 	}
+	if err := blind("plan", s.current().cfg); err != nil && !req.Offline {
+		return nil, err
+	}
 	parts, err := s.partitionsOf(ctx, names)
 	if err != nil {
 		return nil, err
@@ -30,6 +33,10 @@ func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.
 		conn, done, err := s.use(name)
 		if err != nil {
 			return nil, err
+		}
+		if without, ok := conn.Source.(unopenedSource); ok {
+			done()
+			return nil, without.err // its streams are not known
 		}
 		job := engine.Job{Full: req.Full, Offline: req.Offline, Trigger: "plan"}
 		results := dry.Preview(ctx, &conn.Connection, job, func(a *directory.Action) { visit(plannedAnswer(a)) })

@@ -50,6 +50,9 @@ func (s *Service) choose(names []string) ([]string, error) {
 // runAndDeliver runs connections side by side and delivers what came of it. The answer names at most so many actions of
 // each run.
 func (s *Service) runAndDeliver(ctx context.Context, names []string, actions int, run func(string) ([]engine.Result, error)) (api.SyncResult, error) {
+	if err := blind("sync", s.current().cfg); err != nil {
+		return api.SyncResult{}, err
+	}
 	before := s.baseline()
 	runs := make([][]api.Run, len(names))
 	errs := make([]error, len(names))
