@@ -89,6 +89,10 @@ func knownConnections(ctx context.Context, ops api.Operations, names []string) e
 	for i, c := range st.Connections {
 		known[i] = c.Name
 	}
+	return knownAmong(known, names)
+}
+
+func knownAmong(known, names []string) error {
 	for _, name := range names {
 		if !slices.Contains(known, name) {
 			return &usageError{fmt.Sprintf("there is no connection %q", name), spelling.Suggest(name, known)}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
+	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
 )
 
@@ -28,6 +30,9 @@ every action that would follow. Nothing is stored and nothing is delivered.
 With --offline no source is asked: the plan follows from what was read last.
 That is how to look at a held plan, or at the effect of edited rules.
 
+It is the configuration file that is planned, also while the daemon runs by
+another one, or by the file as it was before an edit.
+
 With --json the answer is one object, {"actions": […], "runs": […], "held": …},
 with one action per line as it comes, all of them unless --limit is given.
 Should the plan fail on the way, the object ends with "error".
@@ -36,6 +41,7 @@ Exit codes: 0 a sync would go ahead, 1 a connection failed, 2 wrong usage or
 configuration, 3 a sync would hold the plan.`,
 		Example: `  dirsyncd plan
   dirsyncd plan --offline hq-ad
+  dirsyncd plan --offline --config candidate.yaml
   dirsyncd plan --json | jq '.actions[] | select(.op == "deactivate")'`,
 		Args:              takes(0, -1, "names of connections"),
 		ValidArgsFunction: cli.completeConnections,
@@ -53,11 +59,13 @@ configuration, 3 a sync would hold the plan.`,
 		}
 		return nil
 	}
-	show := func(ctx context.Context, ops api.Operations, args []string) error {
-		if err := knownConnections(ctx, ops, args); err != nil {
+	show := func(ctx context.Context, ops api.Operations, args []string) (err error) {
+		if req.Config, err = cli.otherConfig(ctx, ops, args); err != nil {
 			return err
 		}
-		cli.remindOfReload(ctx, ops)
+		if req.Config == nil {
+			cli.remindOfReload(ctx, ops)
+		}
 		if cli.opts.json {
 			return cli.planJSON(ctx, ops, req, limit)
 		}
@@ -74,6 +82,40 @@ configuration, 3 a sync would hold the plan.`,
 	cmd.Flags().BoolVar(&req.Full, "full", false, "read everything, not only what changed")
 	cmd.Flags().IntVar(&limit, "limit", limit, "show at most `N` actions; 0: all")
 	return cmd
+}
+
+// otherConfig returns the configuration file when it is not the one by which the daemon runs, and says so; nil when it is,
+// or when this process itself plans by it. It complains about names that are no connections of what is planned.
+func (cli *cli) otherConfig(ctx context.Context, ops api.Operations, names []string) (*api.ConfigText, error) {
+	st, err := ops.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known := make([]string, len(st.Connections))
+	for i, c := range st.Connections {
+		known[i] = c.Name
+	}
+	file, err := config.Find(cli.opts.config)
+	if !st.Daemon || cli.opts.config == "" && (err != nil || cli.opts.control != "") {
+		// A socket that was named may be of a daemon to which the file in this folder is nothing.
+		return nil, knownAmong(known, names)
+	}
+	cfg, err := cli.loadBlind()
+	if err != nil {
+		return nil, err
+	}
+	if api.SumOf(cfg.Text) == st.ConfigSum {
+		return nil, knownAmong(known, names)
+	}
+	if file, err = filepath.Abs(file); err != nil {
+		return nil, err
+	}
+	cli.err.Line("planned by %s as it is now; the daemon runs by another configuration", file)
+	known = known[:0]
+	for _, c := range cfg.Connections {
+		known = append(known, c.Name)
+	}
+	return &api.ConfigText{File: file, Text: string(cfg.Text)}, knownAmong(known, names)
 }
 
 // planCode is the exit code of a plan. What is parked does not count: a plan delivers nothing.

@@ -1,11 +1,30 @@
 package api
 
+import (
+	"crypto/sha256"
+	"encoding/hex"
+)
+
 // PlanRequest says what to plan.
 type PlanRequest struct {
 	Connections []string `json:"connections,omitempty"`
 	Full        bool     `json:"full,omitempty"`
 	// Offline uses the stored objects only.
 	Offline bool `json:"offline,omitempty"`
+	// Config is a configuration to plan by, in place of the one in force; nil: that one.
+	Config *ConfigText `json:"config,omitempty"`
+}
+
+// ConfigText is a configuration file.
+type ConfigText struct {
+	File string `json:"file"` // its absolute path: where its relative paths start, and its name in messages
+	Text string `json:"text"`
+}
+
+// SumOf tells configuration files apart (Status.ConfigSum).
+func SumOf(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
 }
 
 // PlannedAction is one action of a plan.

@@ -21,6 +21,7 @@ import (
 type Config struct {
 	File string // as it was named
 	Dir  string // absolute; relative paths in the file start here
+	Text []byte // the file as it was read
 
 	State   settings.Path
 	Control settings.Path

@@ -105,7 +105,7 @@ func load(data []byte, file string, exposed bool, parts Parts) (*Config, error) 
 		return nil, &Error{[]Problem{missingFile(file, err)}}
 	}
 	doc := strict.Parse(data, strict.Options{Dir: dir, LookupEnv: parts.LookupEnv, Exposed: exposed, Blind: parts.Blind})
-	l := &loader{parts: parts, doc: doc, cfg: &Config{File: file, Dir: dir, Mappings: make(map[string]*Mapping)}}
+	l := &loader{parts: parts, doc: doc, cfg: &Config{File: file, Dir: dir, Text: data, Mappings: make(map[string]*Mapping)}}
 	if root := doc.Root(); root.Kind() != strict.None {
 		l.top(root)
 	}

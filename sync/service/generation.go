@@ -185,9 +185,11 @@ func (g *generation) closeTargets(other *generation) {
 }
 
 // names lists the connections in order.
-func (g *generation) names() []string {
-	names := make([]string, 0, len(g.cfg.Connections))
-	for _, c := range g.cfg.Connections {
+func (g *generation) names() []string { return namesOf(g.cfg) }
+
+func namesOf(cfg *config.Config) []string {
+	names := make([]string, 0, len(cfg.Connections))
+	for _, c := range cfg.Connections {
 		names = append(names, c.Name)
 	}
 	slices.Sort(names)

@@ -8,12 +8,13 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/sync/api"
+	"dirsyncd/sync/config"
 	"dirsyncd/sync/engine"
 )
 
 // Sync implements api.Operations.
 func (s *Service) Sync(ctx context.Context, req api.SyncRequest, show func(api.Progress)) (api.SyncResult, error) {
-	names, err := s.choose(req.Connections)
+	names, err := choose(req.Connections, s.current().cfg)
 	if err != nil {
 		return api.SyncResult{}, err
 	}
@@ -34,8 +35,8 @@ func (s *Service) runContext(ctx context.Context) context.Context {
 }
 
 // choose checks the named connections; none named means all.
-func (s *Service) choose(names []string) ([]string, error) {
-	all := s.current().names()
+func choose(names []string, cfg *config.Config) ([]string, error) {
+	all := namesOf(cfg)
 	if len(names) == 0 {
 		return all, nil
 	}
