@@ -111,11 +111,14 @@ func (cli *cli) otherConfig(ctx context.Context, ops api.Operations, names []str
 		return nil, err
 	}
 	cli.err.Line("planned by %s as it is now; the daemon runs by another configuration", file)
-	known = known[:0]
+	return &api.ConfigText{File: file, Text: string(cfg.Text)}, knownAmong(namesOf(cfg), names)
+}
+
+func namesOf(cfg *config.Config) (names []string) {
 	for _, c := range cfg.Connections {
-		known = append(known, c.Name)
+		names = append(names, c.Name)
 	}
-	return &api.ConfigText{File: file, Text: string(cfg.Text)}, knownAmong(known, names)
+	return names
 }
 
 // planCode is the exit code of a plan. What is parked does not count: a plan delivers nothing.

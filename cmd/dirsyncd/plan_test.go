@@ -16,7 +16,7 @@ func TestPlanOfTheFile(t *testing.T) {
 	fake, sum := reloaded(), ""
 	fake.StatusFunc = func(context.Context) (api.Status, error) {
 		st := sampleStatus()
-		st.ConfigSum = sum
+		st.ConfigSum, st.Problem = sum, ""
 		return st, nil
 	}
 	fake.PlanFunc = func(_ context.Context, req api.PlanRequest, _ func(api.PlannedAction)) ([]api.Run, error) {
