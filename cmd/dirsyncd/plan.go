@@ -111,10 +111,10 @@ func (cli *cli) otherConfig(ctx context.Context, ops api.Operations, names []str
 		return nil, err
 	}
 	cli.err.Line("planned by %s as it is now; the daemon runs by another configuration", file)
-	return &api.ConfigText{File: file, Text: string(cfg.Text)}, knownAmong(namesOf(cfg), names)
+	return &api.ConfigText{File: file, Text: string(cfg.Text)}, knownAmong(connectionNames(cfg), names)
 }
 
-func namesOf(cfg *config.Config) (names []string) {
+func connectionNames(cfg *config.Config) (names []string) {
 	for _, c := range cfg.Connections {
 		names = append(names, c.Name)
 	}
