@@ -36,6 +36,7 @@ func TestOutput(t *testing.T) {
 		{"why.txt", "why user ada@example.test", exitClean},
 		{"why.json", "why user ada@example.test --json", exitClean},
 		{"parked.txt", "parked list", exitClean},
+		{"parked-all.txt", "parked list --all", exitClean},
 		{"parked.json", "parked list --json", exitClean},
 		{"replay.txt", "parked replay hq-ad:99", exitClean},
 		{"replay-again.txt", "parked replay hq-ad:12", exitParked},

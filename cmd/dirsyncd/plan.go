@@ -22,7 +22,7 @@ func newPlanCommand(cli *cli) *cobra.Command {
 	var req api.PlanRequest
 	limit := defaultPlanLimit
 	cmd := &cobra.Command{
-		Use:   "plan [CONNECTION…]",
+		Use:   "plan [CONNECTION[/TENANT]…]",
 		Short: "show what a sync would do, without doing it",
 		Long: `Takes the same road as a sync, on a throw-away copy of the state, and shows
 every action that would follow. Nothing is stored and nothing is delivered.
@@ -166,7 +166,7 @@ func (v *planView) add(a *api.PlannedAction) {
 		return
 	}
 	v.shown++
-	if where := place(a.Connection, a.Tenant, ""); where != v.where {
+	if where := place(a.Connection, a.Tenant, a.TenantName); where != v.where {
 		v.flush()
 		if v.where != "" {
 			v.cli.out.Line("")

@@ -16,7 +16,7 @@ import (
 func newRunsCommand(cli *cli) *cobra.Command {
 	limit := 20
 	cmd := &cobra.Command{
-		Use:   "runs [CONNECTION | RUN]",
+		Use:   "runs [CONNECTION[/TENANT] | RUN]",
 		Short: "list the latest runs, or whom one of them changed",
 		Long: `Lists the latest runs of a connection, or of all, newest first, with what they
 changed. Runs of the schedule that found nothing to do are not kept.
@@ -27,6 +27,7 @@ changed, and what about them: the first 2,000, for as long as the run is kept.
 Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		Example: `  dirsyncd runs
   dirsyncd runs hq-ad -n 5
+  dirsyncd runs customers/"Harbour Logistics"
   dirsyncd runs ab12
   dirsyncd runs ab12 --json | jq -r '.[].actions[] | [.op, .name] | @tsv'
   dirsyncd runs --json | jq '.[] | select(.outcome == "failed")'`,

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"dirsyncd/sync/api"
@@ -161,9 +162,9 @@ func sampleRuns(_ context.Context, req api.RunsRequest) ([]api.Run, error) {
 }
 
 func sampleParked() []api.ParkedItem {
-	return []api.ParkedItem{
+	items := []api.ParkedItem{
 		{
-			ID: "hq-ad:12", Connection: "hq-ad", Since: at(2 * time.Hour), Stage: "deliver", Target: "desk", Op: "update",
+			ID: "hq-ad:12", Connection: "hq-ad", Name: "Ada Lovelace", Since: at(2 * time.Hour), Stage: "deliver", Target: "desk", Op: "update",
 			Subject: "user/hq-ad/5f1c0a52-7a11-4d0e-9a60-0b3f6f1f6a10", Class: "invalid",
 			Reason: "deliver: desk.example.test: 422 Unprocessable Entity: the field email is not an address",
 		},
@@ -173,6 +174,13 @@ func sampleParked() []api.ParkedItem {
 		},
 		{ID: "csp/contoso:1", Connection: "csp", Tenant: "contoso", Since: at(70 * 24 * time.Hour), Stage: "read", Subject: "person cn=Zoë,ou=…", Class: "invalid", Reason: "entryUUID is missing"},
 	}
+	for i := range 7 { // one wrong rule, and everybody whom it concerns
+		items = append(items, api.ParkedItem{
+			ID: fmt.Sprint("csp/contoso:", 20+i), Connection: "csp", Tenant: "contoso", TenantName: "Contoso (UK) Ltd.", Name: fmt.Sprint("Person ", i), Since: at(time.Hour),
+			Stage: "map", Subject: fmt.Sprintf("person 7%daa0a52-7a11-4d0e-9a60-0b3f6f1f6a10", i), Class: "invalid", Reason: `rule "everyone else": field "site": lookup: no such office`,
+		})
+	}
+	return items
 }
 
 func sampleWhy(_ context.Context, kind, who string) ([]api.Reason, error) {

@@ -13,11 +13,13 @@ import (
 func newSyncCommand(cli *cli) *cobra.Command {
 	var full, list bool
 	cmd := &cobra.Command{
-		Use:   "sync [CONNECTION…]",
+		Use:   "sync [CONNECTION[/TENANT]…]",
 		Short: "run connections once, now",
 		Long: `Reads what changed in the named connections, or in all of them, applies the
 rules, delivers what can be delivered, and says what was done: to whom, where a
 run changed no more than 20 records, or with --list.
+
+One tenant of a connection is named by its name, id or domain after a slash.
 
 When the daemon runs, it does the work; leaving with Ctrl-C then only stops the
 waiting. Without a daemon the command does the work itself, and Ctrl-C stops it
@@ -26,6 +28,7 @@ at the next page; nothing that was stored is lost.
 ` + exitCodesHelp,
 		Example: `  dirsyncd sync
   dirsyncd sync hq-ad --full
+  dirsyncd sync customers/"Harbour Logistics"
   dirsyncd sync --list | less
   dirsyncd sync --json | jq '.runs[] | {connection, outcome, counts}'`,
 		Args:              takes(0, -1, "names of connections"),

@@ -31,6 +31,7 @@ func SumOf(text []byte) string {
 type PlannedAction struct {
 	Connection string `json:"connection"`
 	Tenant     string `json:"tenant,omitempty"`
+	TenantName string `json:"tenant_name,omitempty"`
 	Op         string `json:"op"`
 	Kind       string `json:"kind"`
 	Key        string `json:"key"`

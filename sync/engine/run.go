@@ -50,6 +50,8 @@ type tenantJob struct {
 	unlisted bool
 	// visit, when set, sees every action of the plan in order before the guard decides.
 	visit func(*directory.Action)
+	// visitTenant is visit before it is known which tenant.
+	visitTenant func(*connectors.Tenant, *directory.Action)
 }
 
 func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, job tenantJob) Result {

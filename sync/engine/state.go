@@ -118,6 +118,15 @@ func settled(rules string, t *connectors.Tenant, targets []string) transition {
 	}
 }
 
+// named: the source calls the tenant so, also when it could not be read. Nobody looks for a tenant by its id.
+func named(t *connectors.Tenant) transition {
+	return func(s *store.TenantState) {
+		if t.Name != "" {
+			s.Name, s.Domain = t.Name, t.Domain
+		}
+	}
+}
+
 // copied is nil for an empty list, as it will be when it comes back from the store.
 func copied(list []string) []string { return append([]string(nil), list...) }
 

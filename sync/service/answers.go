@@ -41,9 +41,9 @@ func progressAnswer(p engine.Progress) api.Progress {
 	}
 }
 
-func plannedAnswer(a *directory.Action) api.PlannedAction {
+func plannedAnswer(t *connectors.Tenant, a *directory.Action) api.PlannedAction {
 	p := api.PlannedAction{
-		Connection: a.Origin.Connection, Tenant: a.Origin.Tenant, Op: a.Op.String(), Kind: a.Kind.String(),
+		Connection: a.Origin.Connection, Tenant: a.Origin.Tenant, TenantName: t.Name, Op: a.Op.String(), Kind: a.Kind.String(),
 		Key: a.Record, Rule: a.Rule, Reason: a.Reason,
 	}
 	p.Name = a.Name()
@@ -62,9 +62,9 @@ func plannedAnswer(a *directory.Action) api.PlannedAction {
 	return p
 }
 
-func actedAnswer(p store.Partition, a *store.RunAction) api.PlannedAction {
+func actedAnswer(p store.Partition, tenantName string, a *store.RunAction) api.PlannedAction {
 	answer := api.PlannedAction{
-		Connection: p.Connection, Tenant: p.Tenant, Op: a.Op.String(), Kind: a.Kind.String(), Key: a.Key, Name: a.Name,
+		Connection: p.Connection, Tenant: p.Tenant, TenantName: tenantName, Op: a.Op.String(), Kind: a.Kind.String(), Key: a.Key, Name: a.Name,
 		Rule: a.Rule, Reason: a.Reason, Added: a.Added, Removed: a.Removed,
 	}
 	for _, c := range a.Changes {
@@ -73,15 +73,15 @@ func actedAnswer(p store.Partition, a *store.RunAction) api.PlannedAction {
 	return answer
 }
 
-func parkedAnswer(p store.Partition, item *store.Parked) api.ParkedItem {
+func parkedAnswer(p store.Partition, tenantName string, item *store.Parked) api.ParkedItem {
 	answer := api.ParkedItem{
-		ID: parkedID(p, item.ID), Connection: p.Connection, Tenant: p.Tenant, Since: item.Since, Stage: item.Stage,
+		ID: parkedID(p, item.ID), Connection: p.Connection, Tenant: p.Tenant, TenantName: tenantName, Since: item.Since, Stage: item.Stage,
 		Target: item.Target, Subject: item.Subject, Class: item.Class, Reason: item.Reason,
 	}
 	if item.Target == "" {
 		answer.Subject = item.Kind.String() + " " + item.Object
 	} else if a, err := directory.ParseAction(item.Action); err == nil {
-		answer.Op = a.Op.String()
+		answer.Op, answer.Name = a.Op.String(), a.Name()
 	}
 	return answer
 }

@@ -12,11 +12,7 @@ import (
 
 // Runs implements api.Operations.
 func (s *Service) Runs(ctx context.Context, req api.RunsRequest) ([]api.Run, error) {
-	var names []string
-	if req.Connection != "" {
-		names = []string{req.Connection}
-	}
-	parts, err := s.partitionsOf(ctx, names)
+	parts, err := s.partitionsOfRuns(ctx, req.Connection)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +46,23 @@ func (s *Service) Runs(ctx context.Context, req api.RunsRequest) ([]api.Run, err
 	return runs[:min(len(runs), req.Limit)], nil
 }
 
+// partitionsOfRuns are those of a connection or tenant, or all that there are: also of connections that are not configured
+// any more.
+func (s *Service) partitionsOfRuns(ctx context.Context, name string) ([]store.Partition, error) {
+	if name == "" {
+		return s.store.Partitions(ctx)
+	}
+	list, err := choose([]string{name}, s.current().cfg)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := s.partitionsOf(ctx, list...)
+	if err == nil && len(parts) == 0 && list[0].tenant != "" {
+		err = s.noTenant(ctx, list[0])
+	}
+	return parts, err
+}
+
 // idTail is how much of the end of a run's id is enough to name it.
 const idTail = 4
 
@@ -62,18 +75,18 @@ func runNamed(tx store.Reader, p store.Partition, tenantName, id string) (found 
 		return found == nil
 	})
 	if err == nil && found != nil {
-		found[0].Actions, err = actionsOf(tx, p, found[0].ID, settle.KeptActions)
+		found[0].Actions, err = actionsOf(tx, p, tenantName, found[0].ID, settle.KeptActions)
 	}
 	return found, err
 }
 
 // actionsOf returns the first actions of a run, at most so many.
-func actionsOf(tx store.Reader, p store.Partition, run string, most int) (list []api.PlannedAction, err error) {
+func actionsOf(tx store.Reader, p store.Partition, tenantName, run string, most int) (list []api.PlannedAction, err error) {
 	if most <= 0 {
 		return nil, nil
 	}
 	err = tx.RunActions(run, func(a store.RunAction) bool {
-		list = append(list, actedAnswer(p, &a))
+		list = append(list, actedAnswer(p, tenantName, &a))
 		return len(list) < most
 	})
 	return list, err

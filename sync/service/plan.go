@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"dirsyncd/connectors"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
@@ -20,7 +21,7 @@ func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.
 		return nil, err
 	}
 	defer basis.done()
-	parts, err := s.partitionsOf(ctx, basis.names)
+	parts, err := s.partitionsOf(ctx, basis.list...)
 	if err != nil {
 		return nil, err
 	}
@@ -31,12 +32,17 @@ func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.
 	defer func() { _ = scratch.Close() }()
 	dry := engine.New(scratch, engine.Options{Log: slog.New(slog.DiscardHandler), Now: s.now})
 	var runs []api.Run
-	for _, conn := range basis.connections {
+	for i, conn := range basis.connections {
 		if without, ok := conn.Source.(unopenedSource); ok {
 			return nil, without.err // its streams are not known
 		}
-		job := engine.Job{Full: req.Full, Offline: req.Offline, Trigger: "plan"}
-		results := dry.Preview(ctx, &conn.Connection, job, func(a *directory.Action) { visit(plannedAnswer(a)) })
+		job := engine.Job{Full: req.Full, Offline: req.Offline, Tenant: basis.list[i].tenant, Trigger: "plan"}
+		results := dry.Preview(ctx, &conn.Connection, job, func(t *connectors.Tenant, a *directory.Action) {
+			visit(plannedAnswer(t, a))
+		})
+		if len(results) == 0 && basis.list[i].tenant != "" {
+			return nil, s.noTenant(ctx, basis.list[i])
+		}
 		for _, r := range results {
 			runs = append(runs, runOf(ctx, scratch, r, 0))
 		}
@@ -46,7 +52,7 @@ func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.
 
 // planBasis are the connections that are planned, and what must be done at the end.
 type planBasis struct {
-	names       []string
+	list        []chosen
 	connections []*connection
 	ends        []func()
 }
@@ -71,11 +77,11 @@ func (s *Service) planBasis(req api.PlanRequest) (basis *planBasis, err error) {
 		return nil, err
 	}
 	basis = &planBasis{}
-	if basis.names, err = choose(req.Connections, cfg); err != nil {
+	if basis.list, err = choose(req.Connections, cfg); err != nil {
 		return nil, err
 	}
-	for _, name := range basis.names {
-		conn, err := s.toPlan(basis, cfg, name, req.Config != nil)
+	for _, c := range basis.list {
+		conn, err := s.toPlan(basis, cfg, c.connection, req.Config != nil)
 		if err != nil {
 			basis.done()
 			return nil, err

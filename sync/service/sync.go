@@ -8,21 +8,20 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/sync/api"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/engine"
 )
 
 // Sync implements api.Operations.
 func (s *Service) Sync(ctx context.Context, req api.SyncRequest, show func(api.Progress)) (api.SyncResult, error) {
-	names, err := choose(req.Connections, s.current().cfg)
+	list, err := choose(req.Connections, s.current().cfg)
 	if err != nil {
 		return api.SyncResult{}, err
 	}
 	if show != nil {
 		defer s.audience.watch(func(p engine.Progress) { show(progressAnswer(p)) })()
 	}
-	return s.runAndDeliver(ctx, names, req.Actions, func(name string) ([]engine.Result, error) {
-		return s.run(s.runContext(ctx), name, engine.Job{Full: req.Full, Trigger: engine.Operator})
+	return s.runAndDeliver(ctx, list, req.Actions, func(c chosen) ([]engine.Result, error) {
+		return s.run(s.runContext(ctx), c.connection, engine.Job{Full: req.Full, Tenant: c.tenant, Trigger: engine.Operator})
 	})
 }
 
@@ -34,34 +33,23 @@ func (s *Service) runContext(ctx context.Context) context.Context {
 	return ctx
 }
 
-// choose checks the named connections; none named means all.
-func choose(names []string, cfg *config.Config) ([]string, error) {
-	all := namesOf(cfg)
-	if len(names) == 0 {
-		return all, nil
-	}
-	for _, name := range names {
-		if !slices.Contains(all, name) {
-			return nil, unknownConnection(name, all)
-		}
-	}
-	return names, nil
-}
-
 // runAndDeliver runs connections side by side and delivers what came of it. The answer names at most so many actions of
 // each run.
-func (s *Service) runAndDeliver(ctx context.Context, names []string, actions int, run func(string) ([]engine.Result, error)) (api.SyncResult, error) {
+func (s *Service) runAndDeliver(ctx context.Context, list []chosen, actions int, run func(chosen) ([]engine.Result, error)) (api.SyncResult, error) {
 	if err := blind("sync", s.current().cfg); err != nil {
 		return api.SyncResult{}, err
 	}
 	before := s.baseline()
-	runs := make([][]api.Run, len(names))
-	errs := make([]error, len(names))
+	runs := make([][]api.Run, len(list))
+	errs := make([]error, len(list))
 	var wg sync.WaitGroup
-	for i, name := range names {
+	for i, c := range list {
 		wg.Go(func() {
 			var results []engine.Result
-			results, errs[i] = run(name)
+			results, errs[i] = run(c)
+			if errs[i] == nil && len(results) == 0 && c.tenant != "" {
+				errs[i] = s.noTenant(ctx, c)
+			}
 			for _, r := range results {
 				runs[i] = append(runs[i], runOf(ctx, s.store, r, actions))
 			}
@@ -77,7 +65,7 @@ func (s *Service) runAndDeliver(ctx context.Context, names []string, actions int
 	if err := errors.Join(errs...); err != nil {
 		return api.SyncResult{}, err
 	}
-	delivered, err := s.drain(ctx, names, before)
+	delivered, err := s.drain(ctx, connectionsOf(list), before)
 	return api.SyncResult{Runs: slices.Concat(runs...), Delivered: delivered}, err
 }
 
@@ -91,7 +79,7 @@ func runOf(ctx context.Context, st store.Store, r engine.Result, actions int) ap
 			run.HeldReasons = state.Held.Reasons
 		}
 		if err == nil {
-			run.Actions, err = actionsOf(tx, r.Partition, r.Run.ID, actions)
+			run.Actions, err = actionsOf(tx, r.Partition, state.Name, r.Run.ID, actions)
 		}
 		return err
 	})
