@@ -40,6 +40,11 @@ func (cli *cli) connect(ctx context.Context, need access) (ops api.Operations, d
 	case !errors.Is(err, socket.ErrNoDaemon) || cli.opts.control != "":
 		return nil, nil, err
 	}
+	if need != toCopy { // a copy is read, and goes where root may write
+		if err := cli.becomeOwner(); err != nil {
+			return nil, nil, err
+		}
+	}
 	load := cli.loadConfig
 	if !need.needsSecrets() {
 		load = cli.loadBlind

@@ -104,14 +104,18 @@ func (cli *cli) otherConfig(ctx context.Context, ops api.Operations, names []str
 	if err != nil {
 		return nil, err
 	}
-	if api.SumOf(cfg.Text) == st.ConfigSum {
+	if cfg.Sum == st.ConfigSum {
 		return nil, knownAmong(known, names)
+	}
+	text, err := config.Text(file)
+	if err != nil {
+		return nil, err
 	}
 	if file, err = filepath.Abs(file); err != nil {
 		return nil, err
 	}
 	cli.err.Line("planned by %s as it is now; the daemon runs by another configuration", file)
-	return &api.ConfigText{File: file, Text: string(cfg.Text)}, knownAmong(connectionNames(cfg), names)
+	return &api.ConfigText{File: file, Text: string(text)}, knownAmong(connectionNames(cfg), names)
 }
 
 func connectionNames(cfg *config.Config) (names []string) {
@@ -208,6 +212,10 @@ func (v *planView) summary(runs []api.Run) {
 			word = term.Red.Cell("failed")
 		case r.Held != "":
 			word = term.Yellow.Cell("held")
+			if what != "" {
+				what += "; "
+			}
+			what += counts(r.HeldCounts, wouldHappen) + " (held)"
 		case what == "":
 			what = "nothing to do"
 		}
@@ -233,7 +241,7 @@ func (v *planView) remarks(r *api.Run) {
 		return
 	}
 	out.Line("")
-	out.Para(runPlace(r)+": ", "a sync would hold this plan for approval")
+	out.Para(runPlace(r)+": ", "a sync would hold this for approval")
 	for _, reason := range r.HeldReasons {
 		out.ParaStyled(term.Yellow, "    it would ", reason)
 	}

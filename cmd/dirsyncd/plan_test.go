@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"dirsyncd/sync/api"
+	"dirsyncd/sync/config"
 )
 
 // A plan is that of the file, also when the daemon runs by another one: it never says of edited rules what those before
@@ -30,7 +31,7 @@ func TestPlanOfTheFile(t *testing.T) {
 	if err := os.WriteFile("candidate.yaml", []byte(candidate), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sum = api.SumOf([]byte(text))
+	sum = config.SumOf([]byte(text))
 	for _, tc := range []struct {
 		args, sent, says string
 		code             int

@@ -33,6 +33,7 @@ type cli struct {
 	out, err *term.Printer
 	now      func() time.Time
 	zone     *time.Location // in which times are shown
+	actsAs   string         // the user whose rights root has taken; see becomeOwner
 
 	// parts are what a configuration can name.
 	parts func() config.Parts

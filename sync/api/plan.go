@@ -1,10 +1,5 @@
 package api
 
-import (
-	"crypto/sha256"
-	"encoding/hex"
-)
-
 // PlanRequest says what to plan.
 type PlanRequest struct {
 	Connections []string `json:"connections,omitempty"`
@@ -15,16 +10,10 @@ type PlanRequest struct {
 	Config *ConfigText `json:"config,omitempty"`
 }
 
-// ConfigText is a configuration file.
+// ConfigText is a configuration file. It may hold secrets.
 type ConfigText struct {
 	File string `json:"file"` // its absolute path: where its relative paths start, and its name in messages
 	Text string `json:"text"`
-}
-
-// SumOf tells configuration files apart (Status.ConfigSum).
-func SumOf(text []byte) string {
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8])
 }
 
 // PlannedAction is one action of a plan.

@@ -10,7 +10,7 @@ type Status struct {
 	Started time.Time `json:"started,omitzero"`
 	Config  string    `json:"config"`
 	State   string    `json:"state"`
-	// ConfigSum is SumOf the configuration in force, as it was when it was read.
+	// ConfigSum tells the text of the configuration in force from others (config.SumOf).
 	ConfigSum string `json:"config_sum,omitempty"`
 	// Problem is set when the last reload was refused.
 	Problem     string             `json:"problem,omitempty"`

@@ -36,6 +36,11 @@ type listing struct {
 	// sinceResumePoint is what of it no resume point covers yet.
 	sinceResumePoint *coverage
 	proof            *connectors.Proof
+	lookFor          func(ctx context.Context, ids []string) (there []string, err error) // Page.Look
+	// missed is what the last list did not name; inDoubt what this one does not name, and what stays (doubt.go).
+	missed, inDoubt *coverage
+	moves           *moves
+	how             manner
 	// unnamed counts entries without an id: with one of them, nobody's absence is certain.
 	unnamed int
 	// invalid are the objects that were parked by this attempt.
@@ -48,13 +53,20 @@ type listing struct {
 }
 
 // openListing works out how the stream is to be read from where it stands.
-func openListing(ctx context.Context, t *Task, found *Result, s connectors.Stream) (*listing, error) {
-	l := &listing{Task: t, found: found, stream: s, mode: connectors.Delta}
+func openListing(ctx context.Context, t *Task, found *Result, s connectors.Stream, m *moves, how manner) (*listing, error) {
+	l := &listing{Task: t, found: found, stream: s, mode: connectors.Delta, moves: m, how: how}
+	asks := len(how.handles)+len(how.ids) > 0
+	if asks {
+		l.mode = connectors.Referrers
+	}
 	err := t.State.View(ctx, func(tx store.Reader) (err error) {
 		if l.position, err = tx.Stream(s.Name); err != nil {
 			return err
 		}
-		if t.Full || !s.Delta || len(l.position.Cursor) == 0 {
+		if err := l.loadMissed(tx); err != nil {
+			return err
+		}
+		if t.Full && !asks || how.full || !s.Delta || len(l.position.Cursor) == 0 {
 			l.mode = connectors.Full
 			l.covered, l.sinceResumePoint = newCoverage(), newCoverage()
 			if len(l.position.Partial) > 0 {
@@ -74,8 +86,11 @@ func (l *listing) read(ctx context.Context) (err error) {
 		}
 	}()
 	req := connectors.Request{Tenant: l.Tenant, Stream: l.stream.Name, Mode: l.mode, Cursor: l.position.Cursor}
-	if l.mode == connectors.Full {
+	switch l.mode {
+	case connectors.Full:
 		req.Cursor = l.position.Partial
+	case connectors.Referrers:
+		req.Handles, req.IDs = l.how.handles, l.how.ids
 	}
 	stalled := &fault.Error{Class: fault.Transient, Op: "read " + l.stream.Name,
 		Err: fmt.Errorf("nothing came for %s", stalledAfter), Hint: "the source hangs; if it answers others, please report it"}
@@ -117,7 +132,7 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if p.Proof == nil {
 		return nil
 	}
-	l.proof = p.Proof
+	l.proof, l.lookFor = p.Proof, p.Look
 	if l.mode == connectors.Full {
 		l.unstored = l.conclude(ctx, p)
 	}
@@ -132,6 +147,9 @@ func (l *listing) validatePage(p *connectors.Page) error {
 	}
 	if l.mode == connectors.Full && len(p.Removed) > 0 {
 		return internal(op, "the connector sent removals in a full read")
+	}
+	if l.mode == connectors.Referrers && len(p.Removed)+len(p.Cursor) > 0 {
+		return internal(op, "the connector sent removals or a cursor with what refers to others")
 	}
 	if p.Proof == nil && len(p.Cursor) > 0 && bytes.Equal(p.Cursor, l.last) && len(p.Objects)+len(p.Members) == 0 {
 		return &fault.Error{Class: fault.Transient, Op: op, Err: fmt.Errorf("the source answers the same empty page again and again")}

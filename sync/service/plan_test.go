@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"dirsyncd/sync/api"
+	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
 )
 
@@ -59,7 +60,7 @@ func TestPlanOfAnotherFile(t *testing.T) {
 		t.Errorf("planning delivered %d events", now-was)
 	}
 	st, err := s.Status(t.Context())
-	if err != nil || st.ConfigSum != api.SumOf(data) {
+	if err != nil || st.ConfigSum != config.SumOf(data) {
 		t.Errorf("the file in force has the sum %q, %v", st.ConfigSum, err)
 	}
 }

@@ -34,6 +34,7 @@ type Document struct {
 	problems []Problem
 	warnings []Problem
 	unseen   []Problem
+	asked    bool
 }
 
 // Dir returns the folder that relative paths in the document start from.
@@ -47,11 +48,15 @@ func (d *Document) Blind() bool { return d.opts.Blind }
 
 // LookupEnv finds an environment variable.
 func (d *Document) LookupEnv(name string) (string, bool) {
+	d.asked = true
 	if d.opts.LookupEnv != nil {
 		return d.opts.LookupEnv(name)
 	}
 	return os.LookupEnv(name)
 }
+
+// AskedEnv reports whether anything in the document depends on the process's environment.
+func (d *Document) AskedEnv() bool { return d.asked }
 
 // Root returns the document's value. After a syntax error it is the zero Value, of kind None.
 func (d *Document) Root() Value {
