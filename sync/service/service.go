@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +45,7 @@ type Service struct {
 	generation *generation
 	problem    string         // of the last reload
 	running    map[string]int // runs under way, by connection
+	turns      *engine.Queue  // of connections
 }
 
 // host is what a service knows of the daemon that it works for.
@@ -67,7 +67,7 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 	}
 	s := &Service{
 		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, metrics: newMetrics(), host: h,
-		running: map[string]int{},
+		running: map[string]int{}, turns: engine.NewQueue(cfg.RunsAtOnce()),
 	}
 	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun})
 	var err error
@@ -102,8 +102,17 @@ func (s *Service) queued(name string) {
 	}
 }
 
-// run runs one connection, all its tenants.
+// run runs one connection, all its tenants, when its turn comes: memory, and connections to servers, follow the number of
+// those that run at a time. Who asks for it, a schedule, a signal or an operator, makes no difference.
 func (s *Service) run(ctx context.Context, name string, job engine.Job) ([]engine.Result, error) {
+	s.mu.Lock()
+	turns := s.turns
+	s.mu.Unlock()
+	ctx, release, err := turns.Acquire(ctx, s.engine.Failing(ctx, name))
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	conn, done, err := s.use(name)
 	if err != nil {
 		return nil, err
@@ -112,7 +121,7 @@ func (s *Service) run(ctx context.Context, name string, job engine.Job) ([]engin
 	results := s.engine.RunConnection(ctx, &conn.Connection, job)
 	for _, r := range results {
 		if r.Run.Outcome != engine.Waiting {
-			s.metrics.ran(&r)
+			s.metrics.ran(conn.Connector, &r)
 		}
 	}
 	return results, nil
@@ -151,11 +160,5 @@ func (s *Service) nextRun(connection string) time.Time {
 
 // partitionsOf lists the stored partitions of the named connections, or all when none is named.
 func (s *Service) partitionsOf(ctx context.Context, names []string) ([]store.Partition, error) {
-	parts, err := s.store.Partitions(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(parts, func(p store.Partition) bool {
-		return len(names) > 0 && !slices.Contains(names, p.Connection)
-	}), nil
+	return s.store.Partitions(ctx, names...)
 }
