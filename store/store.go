@@ -292,7 +292,8 @@ type Writer interface {
 	// Enqueue appends an action to the outbox of a target. queued is when, for the age of the outbox.
 	Enqueue(target string, a *directory.Action, queued time.Time) error
 	// Claim says that every waiting action of a target up to a sequence number may have been sent: from now on
-	// they are final, and Replace is not used on them. Actions that are queued later are not claimed.
+	// they are final, and Replace is not used on them. Actions that are queued later are not claimed. It is a write also
+	// when nothing becomes claimed that was not: who sends next learns whether the store takes any.
 	Claim(target string, upTo uint64) error
 	// Replace puts another action in the place of a waiting one, and keeps the time at which that was queued.
 	Replace(target string, seq uint64, a *directory.Action) error

@@ -33,6 +33,10 @@ type Config struct {
 	Mappings    map[string]*Mapping // by name
 	Targets     []Target            // sorted by name
 
+	// FromStart says that a secret comes from the environment or from systemd's credentials, which are those of the
+	// moment at which the process was started.
+	FromStart bool
+
 	// Warnings are what is allowed but probably not meant, in the order of the file.
 	Warnings []Problem
 }

@@ -47,6 +47,9 @@ func TestEverything(t *testing.T) {
 	if len(cfg.Warnings) != 0 {
 		t.Errorf("warnings: %v", cfg.Warnings)
 	}
+	if !cfg.FromStart {
+		t.Error("secrets that only a restart renews are not noticed")
+	}
 	if got := string(cfg.State); got != filepath.Join(cfg.Dir, "state/state.db") {
 		t.Errorf("state = %s", got)
 	}

@@ -71,7 +71,7 @@ func (r *run) remember(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, context.Canceled) || r.job.Offline:
 	case err != nil:
-		steps = append(steps, failed(fault.ClassOf(err), err.Error(), r.rec.Started))
+		steps = append(steps, failed(err, r.rec.Started, r.rec.Ended), called(&r.tenant))
 	default:
 		steps = append(steps, recovered)
 	}

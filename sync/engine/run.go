@@ -104,7 +104,7 @@ func (r *run) mustWait(ctx context.Context) bool {
 	if r.load(ctx) != nil || r.state.Failing == nil || !r.rec.Started.Before(r.state.Failing.Retry) {
 		return false
 	}
-	r.log.Debug("left alone: its credentials were refused", "until", r.state.Failing.Retry)
+	r.log.Debug("left alone: its credentials were refused, or it asked for that", "until", r.state.Failing.Retry)
 	return true
 }
 
@@ -185,7 +185,7 @@ func (r *run) readUnlisted(ctx context.Context, task *read.Task) error {
 
 func (r *run) tell(found read.Result) {
 	r.rec.Read, r.rec.Changed, r.rec.Removed = found.Read, found.Changed, found.Removed
-	r.inconclusive = found.Inconclusive
+	r.inconclusive = found.Inconclusive || found.Doubtful
 }
 
 // settle makes records and actions of what is dirty, or has the plan held.
