@@ -30,6 +30,8 @@ type pageDiff struct {
 	// invalid are the entries that could not be translated; unnamed of them came without an id.
 	invalid []directory.Ref
 	unnamed int
+	// moved is what the page says of handles.
+	moved move
 }
 
 // put is an object to store, and what it was before, if it was known and somebody must be told.
@@ -77,18 +79,21 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 	// After an entry that could not be read there are no more resume points: who goes on from one would not know of
 	// it, and take absence for proof.
 	resumable := l.mode == connectors.Full && p.Resumable && p.Proof == nil && len(l.invalid) == 0
-	if !d.empty() || moved && (resumable || l.cursorIsDue()) {
+	l.came = l.came || len(p.Objects)+len(p.Removed)+len(p.Members)+len(p.Invalid) > 0
+	if !d.empty() || moved && (resumable || l.came || l.cursorIsDue() || !bytes.Equal(position.Known, l.position.Known)) {
 		if moved {
 			position.Moved = l.Now().UTC()
 		}
 		var stored *coverage
+		var noted *move
 		err := l.State.Update(ctx, func(tx store.Writer) (err error) {
-			stored, err = l.commitPage(tx, d, position, moved, resumable)
+			stored, noted, err = l.commitPage(tx, d, position, moved, resumable)
 			return err
 		})
 		if err != nil {
 			return err
 		}
+		l.moves.add(noted)
 		d.found.merge(stored)
 		l.position = position
 		l.missed = l.missed.with(d.doubted)
@@ -127,7 +132,8 @@ func (l *listing) advance(p *connectors.Page) (store.StreamState, bool) {
 		return position, false
 	case l.mode == connectors.Delta:
 		position.Cursor = bytes.Clone(p.Cursor)
-		return position, !bytes.Equal(position.Cursor, l.position.Cursor)
+		position.Known = l.knownAfter(p)
+		return position, !bytes.Equal(position.Cursor, l.position.Cursor) || !bytes.Equal(position.Known, l.position.Known)
 	case p.Resumable && p.Proof == nil && len(l.invalid) == 0:
 		position.Partial = bytes.Clone(p.Cursor)
 		return position, true
@@ -136,53 +142,70 @@ func (l *listing) advance(p *connectors.Page) (store.StreamState, bool) {
 	}
 }
 
+// knownAfter returns what the source knew in the newest read, after a page. A source that knows less says nothing new.
+func (l *listing) knownAfter(p *connectors.Page) []byte {
+	if p.Proof == nil || p.Proof.Older != "" || len(p.Known) == 0 {
+		return l.position.Known
+	}
+	return bytes.Clone(p.Known)
+}
+
 // cursorIsDue reports whether the cursor must be stored although nothing changed, so that it does not expire.
 func (l *listing) cursorIsDue() bool { return l.Now().Sub(l.position.Moved) >= idleCursor }
 
 // lists reports whether the stream may hold the object.
 func (l *listing) lists(o *directory.Object) bool { return slices.Contains(l.stream.Kinds, o.Kind) }
 
-// commitPage writes what a page changes, and returns what a full read has come across that had no number before. The
-// order matters only in that objects come before members: a mark for a member is put on the object that owns its handle.
-func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.StreamState, moved, resumable bool) (*coverage, error) {
-	stored := newCoverage()
+// commitPage writes what a page changes, and returns what a full read has come across that had no number before, and which
+// moves were noted. The order matters only in that objects come before members: a mark for a member is put on the object
+// that owns its handle.
+func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.StreamState, moved, resumable bool) (*coverage, *move, error) {
+	stored, said := newCoverage(), d.moved
 	if err := l.putObjects(tx, d.puts, stored); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, g := range d.gone {
 		if err := markGone(tx, l.Marks, g.kind, g.num, store.NamedRemoved); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	for i := range d.members {
-		if err := d.members[i].commit(tx, l.Marks, stored); err != nil {
-			return nil, err
+		changed, err := d.members[i].commit(tx, l.Marks, stored)
+		if err == nil {
+			err = l.moves.members(tx, &said, changed)
 		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	noted, err := l.moves.store(tx, said, l.Now())
+	if err != nil {
+		return nil, nil, err
 	}
 	for _, p := range d.parks {
 		if _, err := tx.Park(p); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	for _, id := range d.unparks {
 		if _, err := tx.Unpark(id); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if len(d.doubted) > 0 {
 		if err := saveMissed(tx, l.stream.Name, l.missed.with(d.doubted)); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if resumable {
 		if err := l.saveCoverage(tx, d.found, stored); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if moved {
-		return stored, tx.PutStream(l.stream.Name, position)
+		return stored, noted, tx.PutStream(l.stream.Name, position)
 	}
-	return stored, nil
+	return stored, noted, nil
 }
 
 // saveCoverage stores what all pages since the last resume point have listed: who goes on from this one must know of it.
