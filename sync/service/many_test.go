@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -144,4 +145,33 @@ func TestManyConnectionsCostWhatTheyAre(t *testing.T) {
 		t.Errorf("%d lines of metrics for each connection", each)
 	}
 	t.Logf("%d lines of metrics", lines)
+}
+
+// Schedules, signals and commands: no more than so many connections are read at a time, and who asks for one does not wait
+// behind the schedule.
+func TestConnectionsTakeTurns(t *testing.T) {
+	w := newWorld(t)
+	w.cfg.Parallel = 1
+	s := w.open(t)
+	_, release, err := s.turns.scheduled.Acquire(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		_, err := s.run(ctx, "hq", engine.Job{Trigger: "schedule"})
+		ended <- err
+	}()
+	if _, err := s.Sync(t.Context(), api.SyncRequest{}, nil); err != nil || events(t) != 2 {
+		t.Errorf("a command beside a schedule that is busy: %v, %d events", err, events(t))
+	}
+	stop()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("a run without a place ended with %v", err)
+	}
+	release()
+	if _, err := s.run(t.Context(), "hq", engine.Job{Trigger: "schedule"}); err != nil {
+		t.Error(err)
+	}
 }

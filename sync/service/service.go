@@ -45,7 +45,7 @@ type Service struct {
 	generation *generation
 	problem    string         // of the last reload
 	running    map[string]int // runs under way, by connection
-	turns      *engine.Queue  // of connections
+	turns      turns
 }
 
 // host is what a service knows of the daemon that it works for.
@@ -67,7 +67,7 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 	}
 	s := &Service{
 		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, metrics: newMetrics(), host: h,
-		running: map[string]int{}, turns: engine.NewQueue(cfg.RunsAtOnce()),
+		running: map[string]int{}, turns: newTurns(cfg),
 	}
 	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun})
 	var err error
@@ -102,13 +102,27 @@ func (s *Service) queued(name string) {
 	}
 }
 
+// turns are the queues of connections. Whoever waits for an answer does not wait behind all that the schedule has begun.
+type turns struct{ scheduled, asked *engine.Queue }
+
+func newTurns(cfg *config.Config) turns {
+	return turns{engine.NewQueue(cfg.RunsAtOnce()), engine.NewQueue(cfg.RunsAtOnce())}
+}
+
+func (t turns) of(job engine.Job) *engine.Queue {
+	if job.Trigger == engine.Operator {
+		return t.asked
+	}
+	return t.scheduled
+}
+
 // run runs one connection, all its tenants, when its turn comes: memory, and connections to servers, follow the number of
-// those that run at a time. Who asks for it, a schedule, a signal or an operator, makes no difference.
+// those that run at a time.
 func (s *Service) run(ctx context.Context, name string, job engine.Job) ([]engine.Result, error) {
 	s.mu.Lock()
-	turns := s.turns
+	queue := s.turns.of(job)
 	s.mu.Unlock()
-	ctx, release, err := turns.Acquire(ctx, s.engine.Failing(ctx, name))
+	ctx, release, err := queue.Acquire(ctx, s.engine.Failing(ctx, name))
 	if err != nil {
 		return nil, err
 	}
