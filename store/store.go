@@ -178,6 +178,9 @@ type Reader interface {
 	// Owners appends to owners the numbers of the objects that have handles, in the order of the handles. A handle that no
 	// object claims has itself: it may be an object's own number. Whether that object exists is another question.
 	Owners(handles, owners []Num) ([]Num, error)
+	// Contestants iterates over the objects that state any of some handles and do not have it, gone ones included, in
+	// ascending order of the handles and then of the objects, each pair once.
+	Contestants(handles []Num, fn func(handle, object Num) bool) error
 
 	// Row returns an object as stored. Row.Data and Row.Handles are valid until the transaction ends.
 	Row(kind directory.Kind, n Num) (Row, bool, error)
@@ -261,6 +264,9 @@ type Writer interface {
 	// those that it had before and has no longer, and brings the referrers of its links up to date. A handle
 	// that was given up goes back to an object that states it too, if there is one.
 	PutRow(o *directory.Object, gone GoneCause) (Num, error)
+	// Give says which of the objects that state a handle has it; none of them for zero. It holds until one of them is
+	// stored again or gives the handle up.
+	Give(handle, object Num) error
 	// SetGone says why a stored object counts as removed, or with Here that it does not. All else about it
 	// stays, its claims to handles included, until another object claims them.
 	SetGone(kind directory.Kind, n Num, gone GoneCause) error
