@@ -60,7 +60,7 @@ func (s *tallied) during(t *testing.T, what string, n int, views, updates, liste
 
 // What is asked for all connections costs each of them a look or two, not one for each other.
 func TestManyConnectionsCostWhatTheyAre(t *testing.T) {
-	const n = 300
+	const n = 150
 	t.Chdir(t.TempDir())
 	var b strings.Builder
 	b.WriteString("state: state.db\nmappings: {all: {rules: [{name: r, user: {name: = name}}]}}\ntargets: {journal: {target: file, file: {path: changes.jsonl}}}\nconnections:\n")
