@@ -133,6 +133,9 @@ func (s *Store) bboltOptions(opts Options) *bbolt.Options {
 func prepare(path string, readOnly bool) (created bool, err error) {
 	info, err := os.Stat(path)
 	switch {
+	case err == nil && !info.Mode().IsRegular() && !info.IsDir():
+		// To open a pipe would wait for whoever writes to it.
+		return false, notOurs(path, fmt.Errorf("it is no file but of type %s", info.Mode().Type()))
 	case err == nil:
 		if err := inspect(path, readOnly); err != nil || readOnly {
 			return false, err

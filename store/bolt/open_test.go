@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -390,6 +391,19 @@ func TestNoChangeNoWrite(t *testing.T) {
 	}
 	if !bytes.Equal(before, read(t, path)) {
 		t.Error("the file was changed")
+	}
+}
+
+// A pipe is not waited for.
+func TestOpenRefusesWhatIsNoFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, opts := range []bolt.Options{{}, {ReadOnly: true}} {
+		if _, err := bolt.Open(path, opts); fault.ClassOf(err) != fault.Configuration || fault.Hint(err) == "" {
+			t.Errorf("error %v", err)
+		}
 	}
 }
 

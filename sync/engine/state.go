@@ -164,8 +164,10 @@ func proven(at time.Time) transition {
 // AuthPause is how long refused credentials are left alone by schedules: directories lock an account after a
 // handful of refusals within minutes. Somebody who mended the cause runs the connection or reloads.
 func AuthPause(runs int) time.Duration {
-	return min(time.Hour<<min(runs-1, 8), 24*time.Hour)
+	return min(time.Hour<<min(runs-1, 8), longestPause)
 }
+
+const longestPause = 24 * time.Hour
 
 // stage is what is stored of a tenant, as a stage of a run sees it. Whatever the stage stores makes transitions, too.
 type stage struct {
