@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -80,6 +81,12 @@ func Open(path string, opts Options) (*Store, error) {
 	if !opts.ReadOnly {
 		removeLeftovers(path)
 	}
+	parts, err := s.Partitions(context.Background())
+	if err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	s.begun = len(parts) == 0
 	return s, nil
 }
 
@@ -203,7 +210,7 @@ func (s *Store) letGo() error {
 	return errors.Join(syscall.Flock(int(s.file.Fd()), syscall.LOCK_UN), s.file.Close())
 }
 
-// Begun reports whether Open began the state: there was no file, or nothing had ever been stored in it.
+// Begun reports whether the state was only just begun: Open made the file, or nothing has been stored in it since.
 func (s *Store) Begun() bool { return s.begun }
 
 // Path returns the path that the store was opened with.

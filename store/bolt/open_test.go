@@ -394,6 +394,28 @@ func TestNoChangeNoWrite(t *testing.T) {
 	}
 }
 
+// A state is new until something is stored in it, however often it is opened.
+func TestBegun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	for try, want := range []bool{true, true, false} {
+		s, err := bolt.Open(path, bolt.Options{NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Begun() != want {
+			t.Errorf("opened the %d. time: %t", try+1, s.Begun())
+		}
+		if try == 1 {
+			if err := s.Update(t.Context(), hq, func(w store.Writer) error { return w.PutTenant(store.TenantState{Name: "x"}) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A pipe is not waited for.
 func TestOpenRefusesWhatIsNoFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
