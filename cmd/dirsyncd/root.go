@@ -189,18 +189,6 @@ func (cli *cli) loadBlind() (*config.Config, error) {
 	return config.Load(file, p)
 }
 
-// newLogger makes the logger of a configuration, whose level can be changed: text where somebody watches, JSON where a
-// machine does.
-func newLogger(cfg config.Log, w *term.Printer) (*slog.Logger, *slog.LevelVar) {
-	level := new(slog.LevelVar)
-	level.Set(cfg.Level.Slog())
-	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: logAttr}
-	if cfg.Format == "json" || cfg.Format == "auto" && !w.Terminal {
-		return slog.New(slog.NewJSONHandler(w.W, opts)), level
-	}
-	return slog.New(slog.NewTextHandler(w.W, opts)), level
-}
-
 // commandLogger is the log of a command that works alone. Its output says what matters.
 func (cli *cli) commandLogger() *slog.Logger {
 	if !cli.opts.verbose {
