@@ -25,6 +25,7 @@ type options struct {
 	control string // socket of the daemon; empty: as the configuration says
 	json    bool
 	verbose bool
+	quiet   bool
 }
 
 // cli is what all commands share: where they write, and the doors to the rest of the program.
@@ -97,6 +98,7 @@ Every command works alone and, when the daemon runs, through the daemon.`,
 		"`socket` of the daemon (default: as the configuration says)")
 	flags.BoolVar(&cli.opts.json, "json", false, "write JSON")
 	flags.BoolVarP(&cli.opts.verbose, "verbose", "v", false, "log to stderr what is done")
+	flags.BoolVarP(&cli.opts.quiet, "quiet", "q", false, "write nothing unless something needs attention")
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)

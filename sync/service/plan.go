@@ -36,7 +36,7 @@ func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.
 		if without, ok := conn.Source.(unopenedSource); ok {
 			return nil, without.err // its streams are not known
 		}
-		job := engine.Job{Full: req.Full, Offline: req.Offline, Tenant: basis.list[i].tenant, Trigger: "plan"}
+		job := engine.Job{Full: req.Full, Older: req.Full, Offline: req.Offline, Tenant: basis.list[i].tenant, Trigger: "plan"}
 		results := dry.Preview(ctx, &conn.Connection, job, func(t *connectors.Tenant, a *directory.Action) {
 			visit(plannedAnswer(t, a))
 		})

@@ -21,7 +21,7 @@ func (s *Service) Sync(ctx context.Context, req api.SyncRequest, show func(api.P
 		defer s.audience.watch(func(p engine.Progress) { show(progressAnswer(p)) })()
 	}
 	return s.runAndDeliver(ctx, list, req.Actions, func(c chosen) ([]engine.Result, error) {
-		return s.run(s.runContext(ctx), c.connection, engine.Job{Full: req.Full, Tenant: c.tenant, Trigger: engine.Operator})
+		return s.run(s.runContext(ctx), c.connection, engine.Job{Full: req.Full, Older: req.Full, Tenant: c.tenant, Trigger: engine.Operator})
 	})
 }
 
