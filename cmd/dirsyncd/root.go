@@ -98,7 +98,7 @@ Every command works alone and, when the daemon runs, through the daemon.`,
 		"`socket` of the daemon (default: as the configuration says)")
 	flags.BoolVar(&cli.opts.json, "json", false, "write JSON")
 	flags.BoolVarP(&cli.opts.verbose, "verbose", "v", false, "log to stderr what is done")
-	flags.BoolVarP(&cli.opts.quiet, "quiet", "q", false, "write nothing unless something needs attention")
+	flags.BoolVarP(&cli.opts.quiet, "quiet", "q", false, "sync, approve: write nothing when all went well")
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
