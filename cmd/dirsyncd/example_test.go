@@ -52,10 +52,10 @@ func TestExampleFitsTheUnit(t *testing.T) {
 		if !ok {
 			continue
 		}
-		if got := filepath.Dir(string(block.Path)); got != logs {
+		if got := filepath.Dir(block.Path); got != logs {
 			t.Errorf("target %s writes in %s, the service may write in %s", target.Name, got, logs)
 		}
-		if pattern := filepath.Join(logs, "*"+filepath.Ext(string(block.Path))); !strings.Contains(read("logrotate.d/dirsyncd"), pattern) {
+		if pattern := filepath.Join(logs, "*"+filepath.Ext(block.Path)); !strings.Contains(read("logrotate.d/dirsyncd"), pattern) {
 			t.Errorf("nothing rotates %s", pattern)
 		}
 	}

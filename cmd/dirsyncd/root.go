@@ -25,6 +25,7 @@ type options struct {
 	control string // socket of the daemon; empty: as the configuration says
 	json    bool
 	verbose bool
+	quiet   bool
 }
 
 // cli is what all commands share: where they write, and the doors to the rest of the program.
@@ -97,6 +98,7 @@ Every command works alone and, when the daemon runs, through the daemon.`,
 		"`socket` of the daemon (default: as the configuration says)")
 	flags.BoolVar(&cli.opts.json, "json", false, "write JSON")
 	flags.BoolVarP(&cli.opts.verbose, "verbose", "v", false, "log to stderr what is done")
+	flags.BoolVarP(&cli.opts.quiet, "quiet", "q", false, "sync, approve: write nothing when all went well")
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
@@ -187,18 +189,6 @@ func (cli *cli) loadBlind() (*config.Config, error) {
 	p := cli.parts()
 	p.Blind = true
 	return config.Load(file, p)
-}
-
-// newLogger makes the logger of a configuration, whose level can be changed: text where somebody watches, JSON where a
-// machine does.
-func newLogger(cfg config.Log, w *term.Printer) (*slog.Logger, *slog.LevelVar) {
-	level := new(slog.LevelVar)
-	level.Set(cfg.Level.Slog())
-	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: logAttr}
-	if cfg.Format == "json" || cfg.Format == "auto" && !w.Terminal {
-		return slog.New(slog.NewJSONHandler(w.W, opts)), level
-	}
-	return slog.New(slog.NewTextHandler(w.W, opts)), level
 }
 
 // commandLogger is the log of a command that works alone. Its output says what matters.

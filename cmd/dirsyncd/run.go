@@ -25,7 +25,8 @@ Signals:
   USR2       sync everything now, in full
   TERM, INT  stop cleanly at the next page; a second one cuts
 
-Logs go to stderr, as text on a terminal and as JSON elsewhere.
+Logs go to stderr: as text on a terminal and in the journal of systemd, there
+with priorities (journalctl -p warning), and as JSON elsewhere.
 
 Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
 		Example: `  dirsyncd run --config /etc/dirsyncd/config.yaml

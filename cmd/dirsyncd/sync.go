@@ -78,6 +78,9 @@ func (cli *cli) showResult(result api.SyncResult) error {
 		}
 		return finished(code)
 	}
+	if cli.opts.quiet && code == exitClean {
+		return nil
+	}
 	cli.showRuns(result.Runs)
 	cli.showChanged(result.Runs)
 	cli.showDelivered(result.Delivered)

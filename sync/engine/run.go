@@ -67,7 +67,11 @@ func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, jo
 		r.rec.Outcome, r.rec.Ended = Waiting, r.rec.Started
 		return Result{Partition: r.part, Run: r.rec}
 	}
-	r.log.Info("run started", "mode", r.rec.Mode, "trigger", job.Trigger)
+	level := slog.LevelInfo
+	if job.Patient { // there are many, and the line at the end says all that matters
+		level = slog.LevelDebug
+	}
+	r.log.Log(held, level, "run started", "mode", r.rec.Mode, "trigger", job.Trigger)
 	var meter connectors.Meter
 	err = r.execute(connectors.WithMeter(held, &meter))
 	r.rec.Requests = meter.Requests()

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"dirsyncd/sync/api/socket"
@@ -120,7 +121,8 @@ func Run(ctx context.Context, l Launch) error {
 }
 
 func (d *daemon) serveHealth(ctx context.Context) (stop func(), err error) {
-	d.service.metrics.registry.MustRegister(newStateCollector(d.service.Status, d.service.now))
+	d.service.metrics.registry.MustRegister(newStateCollector(d.service.Status, d.service.now),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
 	h := health{log: d.Log, metrics: promhttp.HandlerFor(d.service.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}),
 		healthy: d.service.healthy, ready: d.ready.Load}
 	return h.listen(ctx, d.Config.Listen)
