@@ -92,9 +92,6 @@ type Stream struct {
 	Resumable bool
 	// Counted: the proof of a full read carries a count that the source made independently of the pages.
 	Counted bool
-	// MayBeShort: a full list can lack objects, end as if it were whole, and nothing counts them. What it does not name
-	// stays until the next list does not name it either, and counts as gone then unless Page.Look finds it.
-	MayBeShort bool
 }
 
 // Tenant is a part of a connection that lives and fails on its own.
@@ -156,8 +153,8 @@ type Page struct {
 	Resumable bool
 	// Proof is set on the last page only.
 	Proof *Proof
-	// Look, on the last page, asks the source, one by one, for objects that two full lists of a stream that MayBeShort did
-	// not name, and returns the ids of those that are there all the same. The engine calls it before emit returns, with
+	// Look, on the last page, asks the source, one by one, for objects that two lists that may be short (Proof) did not
+	// name, and returns the ids of those that are there all the same. The engine calls it before emit returns, with
 	// MostLooks ids at most. Nil, or an error: nobody can be asked.
 	Look func(ctx context.Context, ids []string) (there []string, err error)
 }
@@ -200,6 +197,9 @@ type Proof struct {
 	// Count is how many objects the source says there are, counted independently of the pages; -1 when it
 	// cannot tell.
 	Count int
+	// MayBeShort: a list of this kind can lack objects, end as if it were whole, and nothing counts them. What a full read
+	// did not name stays until the next one does not name it either, and counts as gone then unless Page.Look finds it.
+	MayBeShort bool
 }
 
 // MostLooks is how many objects are asked for one by one at the end of a read.

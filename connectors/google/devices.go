@@ -87,7 +87,7 @@ func (r *reading) fullDevices(ctx context.Context) error {
 		}
 	}
 	last := r.closing()
-	last.Look = r.lookForDevices
+	last.Proof.MayBeShort, last.Look = true, r.lookForDevices
 	return r.emit(last)
 }
 

@@ -80,7 +80,7 @@ func (w *world) Describe() connectors.Description {
 
 	if w.wide {
 		d.Streams = append(d.Streams, connectors.Stream{Name: "licences", Kinds: []directory.Kind{directory.Licence}},
-			connectors.Stream{Name: "devices", Kinds: []directory.Kind{directory.Device}, MayBeShort: w.mayBeShort},
+			connectors.Stream{Name: "devices", Kinds: []directory.Kind{directory.Device}},
 			connectors.Stream{Name: "customers", Kinds: []directory.Kind{directory.Customer}})
 	}
 	return d
@@ -120,7 +120,7 @@ func (w *world) Read(ctx context.Context, req connectors.Request, emit func(*con
 			}
 			p.Proof = &connectors.Proof{Scope: w.scope, Count: w.count}
 			if req.Stream == "devices" && w.mayBeShort {
-				p.Look = w.look
+				p.Proof.MayBeShort, p.Look = true, w.look
 			}
 			if w.delta != nil || w.groupDelta != nil && req.Stream == "groups" {
 				p.Cursor = []byte("delta")

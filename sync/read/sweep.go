@@ -38,7 +38,7 @@ func (l *listing) sweepObjects(ctx context.Context, newScope bool) (absent bool,
 			l.found.Unproven = "the source listed no " + kind.String()
 			l.note("%s: the source listed no %s at all where there were %d; their removal waits for approval", l.stream.Name, kind, missing.GetCardinality())
 		}
-		if cause == store.Absent && l.stream.MayBeShort {
+		if cause == store.Absent && l.proof.MayBeShort {
 			if missing, err = l.missedTwice(ctx, kind, missing); err != nil {
 				return false, err
 			}
