@@ -174,6 +174,9 @@ type Members struct {
 	// MayBeShort: a Whole list that can lack members, and no count of the source's own agrees with it. Whom it does
 	// not name stays until the next list of the group does not name him either.
 	MayBeShort bool
+	// PeopleCounted: the source counts the people among the members, and the count agrees with a list that MayBeShort: only
+	// groups can be missing from it.
+	PeopleCounted bool
 }
 
 // Invalid is an entry of the source that could not be translated.

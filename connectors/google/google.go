@@ -267,7 +267,16 @@ func (r *reading) full(ctx context.Context) error {
 
 // closing is the last page of a full read: the cursor from which events count, and the proof.
 func (r *reading) closing() *connectors.Page {
-	p := &connectors.Page{Proof: &connectors.Proof{Scope: r.scope(), Count: -1}}
+	// None of Google's lists has a count of its own.
+	p := &connectors.Page{Proof: &connectors.Proof{Scope: r.scope(), Count: -1, MayBeShort: true}}
+	switch {
+	case r.stream.Name == streamDevices:
+		p.Look = r.lookForDevices
+	case r.stream.Name == streamGroups:
+		p.Look = r.lookForGroups
+	case r.stream.Name == streamUsers && r.connector.cfg.Users.Query == "":
+		p.Look = r.lookForUsers
+	}
 	if r.stream.Delta {
 		p.Cursor = r.firstCursor()
 	}

@@ -222,3 +222,34 @@ func TestFailingTenantHasItsName(t *testing.T) {
 		t.Errorf("%q, %q", s.Name, s.Domain)
 	}
 }
+
+// Where people are counted, only groups can be missing from a list of members.
+func TestPeopleAreCounted(t *testing.T) {
+	r := shortRig(t)
+	r.peopleCounted = true
+	r.groups["h"] = []string{"p:2"}
+	r.groups["g"] = []string{"p:0", "p:1", "g:h"}
+	r.sync()
+	r.sync()
+	r.skip["g:h"] = true
+	r.groups["g"] = []string{"p:0", "g:h"}
+	r.expect("a person left, a group is missing", Clean, "update group g + -hq/1")
+	r.expect("and is missing again", Clean, "update group g + -hq/2")
+}
+
+// A group that a list leaves out keeps its members as long as it counts as there.
+func TestShortListOfGroups(t *testing.T) {
+	for _, parts := range []bool{false, true} {
+		r := shortRig(t)
+		r.parts = parts
+		r.groups["h"] = []string{"p:0"}
+		r.sync()
+		r.skip["group g"] = true
+		r.expect("missed once", Clean)
+		clear(r.skip)
+		r.expect("there again", Clean)
+		delete(r.groups, "g")
+		r.expect("gone, missed once", Clean)
+		r.expect("missed twice", Clean, "deactivate group g")
+	}
+}

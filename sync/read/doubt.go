@@ -123,6 +123,28 @@ func (l *listing) look(ctx context.Context, kind directory.Kind, gone *roaring.B
 	return len(found), nil
 }
 
+// doubtfulOf are those of the members that a complete list did not name who may only have been left out.
+func doubtfulOf(tx store.Reader, m *connectors.Members, unlisted *roaring.Bitmap) (*roaring.Bitmap, error) {
+	switch {
+	case !m.MayBeShort:
+		return roaring.New(), nil
+	case !m.PeopleCounted:
+		return unlisted.Clone(), nil
+	}
+	handles, groups := relations.Nums(unlisted), roaring.New()
+	owners, err := tx.Owners(handles, nil)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.RowsOf(directory.Group, owners, nil)
+	for i := range rows {
+		if rows[i].Num != 0 {
+			groups.Add(uint32(handles[i]))
+		}
+	}
+	return groups, err
+}
+
 // leftTwice returns those of the members that a list did not name whom the last list of the group did not name either.
 // The others are in doubt.
 func (l *listing) leftTwice(group store.Num, unlisted, doubted *roaring.Bitmap) *roaring.Bitmap {

@@ -147,13 +147,14 @@ func (l *listing) unlistedMembers(ctx context.Context) (list []unlistedMembers, 
 		err := tx.Rows(directory.Group, 0, func(row store.Row) bool {
 			switch {
 			case row.Gone != store.Here: // its members leave with it
-			case l.covered.unreadable.Contains(uint32(row.Num)): // they stay as they were
+			case l.covered.unreadable.Contains(uint32(row.Num)), l.inDoubt.objects.Contains(uint32(row.Num)): // they stay as they were
 			case !l.covered.whole.Contains(uint32(row.Num)):
 				inParts = append(inParts, row.Num)
 			case l.covered.unlisted[row.Num] == nil:
-			case l.covered.mayBeShort.Contains(uint32(row.Num)):
-				doubted := roaring.New()
-				left := l.leftTwice(row.Num, l.covered.unlisted[row.Num], doubted)
+			case l.covered.doubtful[row.Num] != nil:
+				doubtful, doubted := l.covered.doubtful[row.Num], roaring.New()
+				left := l.leftTwice(row.Num, doubtful, doubted)
+				left.Or(roaring.AndNot(l.covered.unlisted[row.Num], doubtful))
 				if !doubted.IsEmpty() {
 					l.inDoubt.unlisted[row.Num] = doubted
 				}
