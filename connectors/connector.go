@@ -157,6 +157,9 @@ type Page struct {
 	// name, and returns the ids of those that are there all the same. The engine calls it before emit returns, with
 	// MostLooks ids at most. Nil, or an error: nobody can be asked.
 	Look func(ctx context.Context, ids []string) (there []string, err error)
+	// Definite: what Look does not find is gone, and no second list is needed. The service says so in words that it has
+	// for nothing else.
+	Definite bool
 }
 
 // Members are memberships of one group. People and groups are named by handles (see directory.Object).

@@ -197,7 +197,7 @@ func (g *reading) send(ctx context.Context, c *cursor, resumable, last bool) err
 	if last {
 		p.Proof = &connectors.Proof{Scope: g.r.scope(g.req.Stream), Count: -1, MayBeShort: g.mayBeShort}
 		if g.one != nil {
-			p.Look = g.look
+			p.Look, p.Definite = g.look, true
 		}
 	}
 	if err := g.emit(p); err != nil {

@@ -273,9 +273,9 @@ func (r *reading) closing() *connectors.Page {
 	case r.stream.Name == streamDevices:
 		p.Look = r.lookForDevices
 	case r.stream.Name == streamGroups:
-		p.Look = r.lookForGroups
+		p.Look, p.Definite = r.lookForGroups, true
 	case r.stream.Name == streamUsers && r.connector.cfg.Users.Query == "":
-		p.Look = r.lookForUsers
+		p.Look, p.Definite = r.lookForUsers, true
 	}
 	if r.stream.Delta {
 		p.Cursor = r.firstCursor()

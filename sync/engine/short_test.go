@@ -253,3 +253,20 @@ func TestShortListOfGroups(t *testing.T) {
 		r.expect("missed twice", Clean, "deactivate group g")
 	}
 }
+
+// Where the source's word about one object is definite, one list and that word are enough; without the word, two lists.
+func TestDefiniteWord(t *testing.T) {
+	r := shortRig(t)
+	r.definite = true
+	r.devices["pc3"] = "p:0"
+	r.sync()
+	r.skip["pc1"] = true
+	delete(r.devices, "pc2")
+	r.expect("one is left out, one is gone", Clean, "deactivate asset pc2")
+	r.expect("still left out", Clean)
+	r.blind = &fault.Error{Class: fault.Transient, Op: "get a device", Err: errors.New("503")}
+	delete(r.devices, "pc0")
+	r.expect("nobody can be asked", Clean)
+	clear(r.skip)
+	r.expect("nor now, and one list more lacks it", Clean, "deactivate asset pc0")
+}

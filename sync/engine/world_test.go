@@ -50,6 +50,7 @@ type world struct {
 	reads      int
 	mendAfter  int // reads, after which failAfter no longer counts; 0: never
 
+	definite      bool            // who is not found one by one is gone
 	peopleCounted bool            // but their people are counted
 	mayBeShort    bool            // lists of devices and of members can be short without saying so
 	skip          map[string]bool // devices, and members by handle, that are there and are not listed
@@ -122,7 +123,7 @@ func (w *world) Read(ctx context.Context, req connectors.Request, emit func(*con
 			p.Proof = &connectors.Proof{Scope: w.scope, Count: w.count}
 			p.Proof.MayBeShort = w.mayBeShort && req.Stream != "users"
 			if req.Stream == "devices" && w.mayBeShort {
-				p.Look = w.look
+				p.Look, p.Definite = w.look, w.definite
 			}
 			if w.delta != nil || w.groupDelta != nil && req.Stream == "groups" {
 				p.Cursor = []byte("delta")

@@ -37,6 +37,7 @@ type listing struct {
 	sinceResumePoint *coverage
 	proof            *connectors.Proof
 	lookFor          func(ctx context.Context, ids []string) (there []string, err error) // Page.Look
+	definite         bool                                                                // Page.Definite
 	// missed is what the last list did not name; inDoubt what this one does not name, and what stays (doubt.go).
 	missed, inDoubt *coverage
 	// unnamed counts entries without an id: with one of them, nobody's absence is certain.
@@ -123,7 +124,7 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if p.Proof == nil {
 		return nil
 	}
-	l.proof, l.lookFor = p.Proof, p.Look
+	l.proof, l.lookFor, l.definite = p.Proof, p.Look, p.Definite
 	if l.mode == connectors.Full {
 		l.unstored = l.conclude(ctx, p)
 	}

@@ -39,7 +39,7 @@ func (l *listing) sweepObjects(ctx context.Context, newScope bool) (absent bool,
 			l.note("%s: the source listed no %s at all where there were %d; their removal waits for approval", l.stream.Name, kind, missing.GetCardinality())
 		}
 		if cause == store.Absent && l.proof.MayBeShort {
-			if missing, err = l.missedTwice(ctx, kind, missing); err != nil {
+			if missing, err = l.believed(ctx, kind, missing); err != nil {
 				return false, err
 			}
 		}
