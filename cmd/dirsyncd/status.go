@@ -190,7 +190,7 @@ func (cli *cli) tenantTrouble(connection string, t *api.TenantStatus) {
 		since := term.Rough(cli.now().Sub(h.Since))
 		text := fmt.Sprintf("a plan has been held for %s: %s", since, counts(h.Counts, wouldHappen))
 		if h.RemovalsOnly {
-			text = fmt.Sprintf("removals have been held for %s; the rest of the plan was applied", since)
+			text += "; the rest was applied"
 		}
 		cli.out.Para(where+": ", text)
 		cli.heldChoices(connection, h.Hash, h.Reasons)

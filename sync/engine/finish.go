@@ -87,9 +87,6 @@ func (r *run) agrees(err error) bool { return err == nil && !r.job.Offline && !r
 // logEnd is the one line that a run ends with.
 func (r *run) logEnd(err error) {
 	n := func(op directory.Op) int { return r.counts.Of(op) }
-	if r.rec.Outcome == Held && r.state.Held != nil && !r.state.Held.RemovalsOnly {
-		n = func(directory.Op) int { return 0 }
-	}
 	args := []any{
 		"outcome", r.rec.Outcome, "mode", r.rec.Mode, "requests", r.rec.Requests, "read", r.rec.Read, "changed", r.rec.Changed, "removed", r.rec.Removed,
 		"created", n(directory.Create), "updated", n(directory.Update), "deactivated", n(directory.Deactivate),

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"reflect"
-	"slices"
 	"time"
 
 	"dirsyncd/connectors"
@@ -88,6 +87,11 @@ func halfRead(s *store.TenantState) { s.HalfRead = true }
 // whole: the read came to its end, what is stored is of one time again.
 func whole(s *store.TenantState) { s.HalfRead = false }
 
+// older: the source that was read last knows less than was read before, by so much; nothing when it does not.
+func older(how string) transition {
+	return func(s *store.TenantState) { s.Older = how }
+}
+
 // wasReadInFull ends the wish for a full read.
 func wasReadInFull(s *store.TenantState) { s.WantFull, s.Why = false, "" }
 
@@ -120,24 +124,6 @@ func settled(rules string, t *connectors.Tenant, targets []string) transition {
 
 // copied is nil for an empty list, as it will be when it comes back from the store.
 func copied(list []string) []string { return append([]string(nil), list...) }
-
-// holds says which plan waits for the operator from now on, if any. One that waited before keeps its date.
-func holds(plan *store.HeldPlan) transition {
-	return func(s *store.TenantState) {
-		if was := s.Held; was != nil && plan != nil && was.Hash == plan.Hash && slices.Equal(was.Reasons, plan.Reasons) {
-			return
-		}
-		s.Held = plan
-	}
-}
-
-// discarded throws the held plan away. If the source still says the same when it is read in full, so will the next plan.
-func discarded(hash string) transition {
-	return func(s *store.TenantState) {
-		s.Held = nil
-		wantFull("plan " + hash + " was discarded")(s)
-	}
-}
 
 // failed counts one more failed run in a row.
 func failed(err error, started, ended time.Time) transition {

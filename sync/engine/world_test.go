@@ -266,7 +266,7 @@ func newRig(t *testing.T, rules ...mapping.RuleSpec) *rig {
 	r.store = storetest.Strict(t, st)
 	r.engine = New(r.store, Options{Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	r.engine.chunk = 2
-	r.conn = &Connection{Name: "hq", Connector: "world", Source: r.world, Guard: plan.DefaultGuard(), Targets: []string{target}}
+	r.conn = &Connection{Name: "hq", Connector: "world", Source: r.world, Guard: plan.DefaultGuard(), Lists: plan.DefaultLists(), Targets: []string{target}}
 	if len(rules) == 0 {
 		rules = []mapping.RuleSpec{user("everyone", "enabled")}
 	}
