@@ -94,9 +94,6 @@ type Stream struct {
 	Resumable bool
 	// Counted: the proof of a full read carries a count that the source made independently of the pages.
 	Counted bool
-	// MayBeShort: a full list can lack objects, end as if it were whole, and nothing counts them. What it does not name
-	// stays until the next list does not name it either, and counts as gone then unless Page.Look finds it.
-	MayBeShort bool
 	// Rewritten is what those handles begin with in whose references the source may change an object of the stream
 	// without naming it in a delta: when another object is renamed, moved or deleted, its new handle stands, or none, where
 	// the former one stood. The stream can then be read in the mode Referrers. Empty: a delta names everything that reads
@@ -193,10 +190,13 @@ type Page struct {
 	Known []byte
 	// Proof is set on the last page only.
 	Proof *Proof
-	// Look, on the last page, asks the source, one by one, for objects that two full lists of a stream that MayBeShort did
-	// not name, and returns the ids of those that are there all the same. The engine calls it before emit returns, with
+	// Look, on the last page, asks the source, one by one, for objects that two lists that may be short (Proof) did not
+	// name, and returns the ids of those that are there all the same. The engine calls it before emit returns, with
 	// MostLooks ids at most. Nil, or an error: nobody can be asked.
 	Look func(ctx context.Context, ids []string) (there []string, err error)
+	// Definite: what Look does not find is gone, and no second list is needed. The service says so in words that it has
+	// for nothing else.
+	Definite bool
 }
 
 // Members are memberships of one group. People and groups are named by handles (see directory.Object).
@@ -214,6 +214,9 @@ type Members struct {
 	// MayBeShort: a Whole list that can lack members, and no count of the source's own agrees with it. Whom it does
 	// not name stays until the next list of the group does not name him either.
 	MayBeShort bool
+	// PeopleCounted: the source counts the people among the members, and the count agrees with a list that MayBeShort: only
+	// groups can be missing from it.
+	PeopleCounted bool
 }
 
 // Invalid is an entry of the source that could not be translated.
@@ -237,6 +240,9 @@ type Proof struct {
 	// Count is how many objects the source says there are, counted independently of the pages; -1 when it
 	// cannot tell.
 	Count int
+	// MayBeShort: a list of this kind can lack objects, end as if it were whole, and nothing counts them. What a full read
+	// did not name stays until the next one does not name it either, and counts as gone then unless Page.Look finds it.
+	MayBeShort bool
 	// Older says by how much the source knows less than Request.Known; empty when it knows that and more.
 	Older string
 }

@@ -67,6 +67,13 @@ func (r requests) userList(properties []string, manager bool, top int32, filter 
 	return address(r.users().ToGetRequestInformation(context.Background(), &users.UsersRequestBuilderGetRequestConfiguration{QueryParameters: q}))
 }
 
+// user is one user.
+func (r requests) user(id string) (*url.URL, error) {
+	return address(r.users().ByUserId(id).ToGetRequestInformation(context.Background(), &users.UserItemRequestBuilderGetRequestConfiguration{
+		QueryParameters: &users.UserItemRequestBuilderGetQueryParameters{Select: []string{"id"}},
+	}))
+}
+
 // photo is what there is to know of a user's photo, in its largest size, without what is in it.
 func (r requests) photo(user string) (*url.URL, error) {
 	return address(r.users().ByUserId(user).Photo().ToGetRequestInformation(context.Background(), nil))

@@ -30,8 +30,10 @@ type reading struct {
 	req   connectors.Request
 	emit  func(*connectors.Page) error
 	built *pageBuilder
-	// look is the last page's Look, where the list may be short.
-	look func(ctx context.Context, ids []string) (there []string, err error)
+	// mayBeShort: the list is one without change tracking, which can lack entries and say nothing of it.
+	mayBeShort bool
+	// one is where a single object of the list is; nil where there is no such address.
+	one func(id string) (*url.URL, error)
 	// resumed: the beginning of the round was read in another life, so nothing is known of it.
 	resumed bool
 	at      cursor
@@ -193,7 +195,10 @@ func (g *reading) send(ctx context.Context, c *cursor, resumable, last bool) err
 		p.Cursor, p.Resumable = c.bytes(), resumable
 	}
 	if last {
-		p.Proof, p.Look = &connectors.Proof{Scope: g.r.scope(g.req.Stream), Count: -1}, g.look
+		p.Proof = &connectors.Proof{Scope: g.r.scope(g.req.Stream), Count: -1, MayBeShort: g.mayBeShort}
+		if g.one != nil {
+			p.Look, p.Definite = g.look, true
+		}
 	}
 	if err := g.emit(p); err != nil {
 		return err

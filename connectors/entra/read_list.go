@@ -9,6 +9,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
 )
 
 // listReading is one read of a list that tracks no changes: everything, every time.
@@ -20,7 +21,26 @@ type listReading struct {
 }
 
 func (r *Reader) newListReading(op string, kind directory.Kind, req connectors.Request, emit func(*connectors.Page) error) *listReading {
-	return &listReading{reading: r.newReading(op, kind, req, emit)}
+	p := &listReading{reading: r.newReading(op, kind, req, emit)}
+	p.mayBeShort = true
+	return p
+}
+
+// look asks for objects one by one and returns the ids of those that are there.
+func (g *reading) look(ctx context.Context, ids []string) (there []string, err error) {
+	for _, id := range ids {
+		u, err := g.one(id)
+		if err != nil {
+			return there, err
+		}
+		switch _, err := g.r.client.get(ctx, u, ""); {
+		case err == nil:
+			there = append(there, id)
+		case fault.ClassOf(err) != fault.Gone:
+			return there, err
+		}
+	}
+	return there, nil
 }
 
 // list reads the list from its first page. take puts an element into the page; after, when there is one, is
@@ -67,6 +87,7 @@ func (r *Reader) listUsers(ctx context.Context, p *listReading) error {
 	if err != nil {
 		return err
 	}
+	p.one = r.client.requests.user
 	decoder := newUserDecoder(&r.sel)
 	err = p.list(ctx, first, func(v jsonscan.Value) error {
 		if err := decoder.entry.load(v); err != nil {
@@ -104,6 +125,7 @@ func (r *Reader) listGroups(ctx context.Context, p *listReading) error {
 	if err != nil {
 		return err
 	}
+	p.one = func(id string) (*url.URL, error) { return r.client.requests.group(id, []string{"id"}) }
 	decoder := newGroupDecoder()
 	var ids, names []string
 	var unreadable connectors.Unreadable

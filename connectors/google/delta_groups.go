@@ -44,6 +44,11 @@ func (d *deltaReading) groups(ctx context.Context) error {
 		case f.group != nil && f.bad != nil && !seen[f.group.ID]:
 			seen[f.group.ID] = true
 			g.page.Invalid = append(g.page.Invalid, f.unreadable(d.op))
+			for _, e := range named.events[named.order[i]] { // it is looked for again
+				if err := d.hold(e); err != nil {
+					return err
+				}
+			}
 		case f.group != nil && !seen[f.group.ID]:
 			seen[f.group.ID] = true
 			g.add(g.page, &f.roster)

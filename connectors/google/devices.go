@@ -86,9 +86,7 @@ func (r *reading) fullDevices(ctx context.Context) error {
 			return err
 		}
 	}
-	last := r.closing()
-	last.Look = r.lookForDevices
-	return r.emit(last)
+	return r.emit(r.closing())
 }
 
 // lookForDevices asks for devices one by one and returns the ids of those that are there. An id does not say of which

@@ -136,7 +136,7 @@ func (c *Connector) describeDirectory() connectors.Description {
 		permit("groups", groupScopes()...)
 	}
 	if c.cfg.Devices.ChromeOS || c.cfg.Devices.Mobile {
-		d.Streams = append(d.Streams, connectors.Stream{Name: streamDevices, Kinds: []directory.Kind{directory.Device}, MayBeShort: true})
+		d.Streams = append(d.Streams, connectors.Stream{Name: streamDevices, Kinds: []directory.Kind{directory.Device}})
 	}
 	if c.cfg.Devices.ChromeOS {
 		permit("ChromeOS devices", chromeScopes()...)
@@ -267,7 +267,16 @@ func (r *reading) full(ctx context.Context) error {
 
 // closing is the last page of a full read: the cursor from which events count, and the proof.
 func (r *reading) closing() *connectors.Page {
-	p := &connectors.Page{Proof: &connectors.Proof{Scope: r.scope(), Count: -1}}
+	// None of Google's lists has a count of its own.
+	p := &connectors.Page{Proof: &connectors.Proof{Scope: r.scope(), Count: -1, MayBeShort: true}}
+	switch {
+	case r.stream.Name == streamDevices:
+		p.Look = r.lookForDevices
+	case r.stream.Name == streamGroups:
+		p.Look, p.Definite = r.lookForGroups, true
+	case r.stream.Name == streamUsers && r.connector.cfg.Users.Query == "":
+		p.Look, p.Definite = r.lookForUsers, true
+	}
 	if r.stream.Delta {
 		p.Cursor = r.firstCursor()
 	}

@@ -68,7 +68,8 @@ type roster struct {
 	bad     error // why the list cannot be read, though the group is there; nobody else is held up by that
 }
 
-// counted reports whether Google's own count agrees with the list.
+// counted reports whether Google's own count agrees with the list. What it counts are the users, by the documentation,
+// or all; groups in the group have nobody who counts them for certain.
 func (one *roster) counted() bool {
 	n, err := strconv.Atoi(one.group.Count)
 	return err == nil && (n == one.users || n == one.all)
@@ -198,7 +199,7 @@ func (g *groupReading) take(ctx context.Context, entries []json.RawMessage) erro
 func (g *groupReading) add(p *connectors.Page, one *roster) {
 	g.has.learn(one.group.Email, one.group.ID)
 	p.Objects = append(p.Objects, one.group.object())
-	p.Members = append(p.Members, connectors.Members{Group: one.group.ID, Add: one.handles, Whole: true, MayBeShort: !one.counted()})
+	p.Members = append(p.Members, connectors.Members{Group: one.group.ID, Add: one.handles, Whole: true, MayBeShort: true, PeopleCounted: one.counted()})
 	g.members += len(one.handles)
 }
 
@@ -337,6 +338,19 @@ func (r *reading) members(ctx context.Context, one *roster) error {
 	slices.Sort(one.handles)
 	one.handles = slices.Compact(one.handles)
 	return nil
+}
+
+// lookForGroups asks for groups one by one and returns the ids of those that are there.
+func (r *reading) lookForGroups(ctx context.Context, ids []string) (there []string, err error) {
+	for _, id := range ids {
+		switch x, err := r.getGroup(ctx, id); {
+		case err != nil:
+			return there, err
+		case x != nil:
+			there = append(there, id)
+		}
+	}
+	return there, nil
 }
 
 // getGroup reads one group by id or address. A nil group is not there.

@@ -90,8 +90,8 @@ func TestListsOfMembersAreCounted(t *testing.T) {
 	cursor := read(connectors.Full, nil)
 	group := ""
 	for _, m := range pages {
-		if m.MayBeShort {
-			t.Errorf("group %s: the count agrees, and the list is in doubt", m.Group)
+		if !m.PeopleCounted {
+			t.Errorf("group %s: the count does not agree", m.Group)
 		}
 		if len(m.Add) > 2 {
 			group = m.Group
@@ -103,13 +103,13 @@ func TestListsOfMembersAreCounted(t *testing.T) {
 	r.Misbehave(short)
 	read(connectors.Full, nil)
 	for _, m := range pages {
-		if m.MayBeShort != (m.Group == group) {
-			t.Errorf("group %s: in doubt %t", m.Group, m.MayBeShort)
+		if m.PeopleCounted == (m.Group == group) {
+			t.Errorf("group %s: counted %t", m.Group, m.PeopleCounted)
 		}
 	}
 	cust.Note("GROUP_SETTINGS", "REMOVE_GROUP_MEMBER", "GROUP_EMAIL", emailOf(cust, group), "USER_EMAIL", "left@example.test")
 	read(connectors.Delta, cursor)
-	if len(pages) != 1 || !pages[0].MayBeShort || fmt.Sprint(pages[0].Remove) != "[mail:left@example.test]" {
+	if len(pages) != 1 || pages[0].PeopleCounted || fmt.Sprint(pages[0].Remove) != "[mail:left@example.test]" {
 		t.Errorf("%+v", pages)
 	}
 }

@@ -182,6 +182,19 @@ func endedEarly(op string) error {
 	}
 }
 
+// lookForUsers asks for people one by one and returns the ids of those who are there and are asked for.
+func (r *reading) lookForUsers(ctx context.Context, ids []string) (there []string, err error) {
+	for _, id := range ids {
+		switch u, _, err := r.getUser(ctx, id); {
+		case err != nil:
+			return there, err
+		case u != nil && u.Deleted == "" && r.connector.selected(u):
+			there = append(there, id)
+		}
+	}
+	return there, nil
+}
+
 // getUser reads one person by id or address. A nil user is not there.
 func (r *reading) getUser(ctx context.Context, key string) (*user, json.RawMessage, error) {
 	body, err := ask(ctx, "get a user", func(ctx context.Context) error {

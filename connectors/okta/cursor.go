@@ -58,8 +58,14 @@ type logPosition struct {
 // memberRead is when a group's members were read, and which state of them the group spoke of.
 type memberRead struct {
 	Changed int64 `json:"changed"`
-	At      int64 `json:"at"`
+	At      int64 `json:"at"` // or one of the two below
 }
+
+// In place of a time: the members could not be read, of a group or of an application, and are to be read next time.
+const (
+	groupNotRead = -1
+	appNotRead   = -2
+)
 
 func (c *cursor) bytes() []byte {
 	data, err := json.Marshal(c)

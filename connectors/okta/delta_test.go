@@ -345,21 +345,31 @@ func TestMembersThatAreNotThere(t *testing.T) {
 		"later page": func(r *http.Request) bool { return r.URL.Query().Get("after") != "" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := start(t, oktasim.Options{People: 60, Groups: 4, GroupsPerPerson: 3}, nil)
+			b := start(t, oktasim.Options{People: 60, Groups: 4, GroupsPerPerson: 3}, func(c *Config) { c.Log = name == "none" })
 			b.conn.pageSize = 10
 			whole := b.full(streamGroups)
 			g := b.org.Groups()[2]
 			missing := oktasim.Fault{Path: "/api/v1/groups/" + g.ID + "/users", Match: match, Status: 404, Body: `{"errorCode":"E0000007"}`}
 			b.org.Break(missing)
-			if got := b.read(streamGroups, connectors.Full, nil); fault.ClassOf(got.err) != fault.Transient || got.proof != nil {
-				t.Errorf("full: proof %v, %d members of %d: %v", got.proof, len(got.members[g.ID]), len(g.Members), got.err)
+			if got := b.full(streamGroups); len(got.invalid) != 1 || got.invalid[0].ID != g.ID || len(got.members[g.ID]) > 0 {
+				t.Errorf("full: %+v, %d members of %d", got.invalid, len(got.members[g.ID]), len(g.Members))
 			}
 			b.org.Mend()
 			b.clock.advance(time.Hour)
 			b.org.RemoveMember(g.ID, g.Members[0])
 			b.org.Break(missing)
-			if got := b.read(streamGroups, connectors.Delta, whole.cursor); fault.ClassOf(got.err) != fault.Transient || got.proof != nil {
-				t.Errorf("delta: proof %v: %v", got.proof, got.err)
+			once := b.delta(streamGroups, whole.cursor)
+			b.clock.advance(time.Hour)
+			again := b.delta(streamGroups, once.cursor)
+			for _, got := range []*got{once, again} {
+				if len(got.invalid) != 1 || got.invalid[0].ID != g.ID || len(got.members[g.ID]) > 0 {
+					t.Errorf("delta: %+v, members %v", got.invalid, got.members[g.ID])
+				}
+			}
+			b.org.Mend()
+			b.clock.advance(time.Hour)
+			if got := b.delta(streamGroups, again.cursor); len(got.members[g.ID]) != len(g.Members)-1 {
+				t.Errorf("the change is lost: %d members of %d", len(got.members[g.ID]), len(g.Members)-1)
 			}
 		})
 	}

@@ -32,6 +32,34 @@ type document struct {
 	Description string `json:"error_description"`
 }
 
+// refusal is what the org says to a request that it understood.
+type refusal struct {
+	status int
+	code   string
+}
+
+func (e *refusal) Error() string { return fmt.Sprintf("%d %s", e.status, e.code) }
+
+// aboutOne reports whether an error is about the one thing that was asked for, as far as an answer can tell.
+func aboutOne(err error) bool {
+	var e *refusal
+	switch {
+	case errors.Is(err, errNoMember):
+		return true
+	case !errors.As(err, &e):
+		return false
+	}
+	switch fault.ClassOf(err) {
+	case fault.Invalid, fault.Gone, fault.Forbidden:
+		return e.status == http.StatusBadRequest || e.status == http.StatusForbidden || e.status == http.StatusNotFound
+	default:
+		return false
+	}
+}
+
+// errNoMember is an entry of a list of members that names nobody. Left out, somebody would seem to have left.
+var errNoMember = errors.New("a member has no id")
+
 // explain classifies an answer that is not 2xx by its error code. Texts of the org are quoted only where they
 // speak of the request itself; others can name people.
 func (c *Connector) explain(a *rest.Answer) *fault.Error {
@@ -45,7 +73,7 @@ func (c *Connector) explain(a *rest.Answer) *fault.Error {
 		return nil
 	}
 	f := rest.Classify(a)
-	f.Err = fmt.Errorf("%d %s", a.Status, cmp.Or(d.Code, d.OAuth))
+	f.Err = &refusal{a.Status, cmp.Or(d.Code, d.OAuth)}
 	switch {
 	case strings.Contains(d.OAuth, "dpop"):
 		f.Class, f.Hint = fault.Configuration, hintDPoP

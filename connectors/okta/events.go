@@ -67,7 +67,7 @@ func (r *reading) poll(ctx context.Context, from *logPosition, types []string, t
 // pollFrom polls from a link on.
 func (r *reading) pollFrom(ctx context.Context, path string, take func(*event)) (*logPosition, error) {
 	position := &logPosition{}
-	seen := map[string]struct{}{}
+	seen, round := map[string]struct{}{}, newCircle()
 	for {
 		a, err := r.get(ctx, path)
 		if err != nil {
@@ -83,6 +83,9 @@ func (r *reading) pollFrom(ctx context.Context, path string, take func(*event)) 
 		seen[path] = struct{}{}
 		if _, again := seen[a.next]; problem == "" && again && len(entries) > 0 {
 			problem = "the link to the next page leads to a page that was there before"
+		}
+		if problem == "" && len(entries) > 0 {
+			problem = round.take(entries)
 		}
 		if problem != "" {
 			return nil, r.invalid("list logs", "%s", problem)

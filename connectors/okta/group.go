@@ -27,7 +27,7 @@ func (g *groupEntry) isEveryone() bool {
 
 // groupSeen is a group of a list, and what its members' list is known by.
 type groupSeen struct {
-	id string
+	id, name string
 	// path is where its members are listed; empty when they are not to be read.
 	path string
 	// changed is when its members changed last, in milliseconds; 0 when the org does not say.
@@ -59,7 +59,7 @@ func group(raw json.RawMessage, where string) (directory.Object, groupSeen, *con
 	if e.Profile.Description != nil {
 		o.SetText(directory.FieldDescription, *e.Profile.Description)
 	}
-	seen := groupSeen{id: e.ID}
+	seen := groupSeen{id: e.ID, name: e.Profile.Name}
 	if !changed.IsZero() {
 		seen.changed = changed.UnixMilli()
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"dirsyncd/connectors"
@@ -26,7 +27,8 @@ func (r *reading) groupsWhere(expression string) string {
 
 // fullGroups lists all groups with their members, and the active applications with the people who have them.
 func (r *reading) fullGroups(ctx context.Context) error {
-	began, err := r.listGroups(ctx, r.groupsWhere(""), group)
+	var unreadable connectors.Unreadable
+	began, err := r.listGroups(ctx, r.groupsWhere(""), group, &unreadable)
 	if err != nil {
 		return err
 	}
@@ -35,7 +37,16 @@ func (r *reading) fullGroups(ctx context.Context) error {
 	}
 	if r.cfg.Apps {
 		path := query(apiRoot+"apps", "filter", `status eq "`+statusActive+`"`, "limit", fmtInt(r.pageSize))
-		if _, err := r.listGroups(ctx, path, application); err != nil {
+		if _, err := r.listGroups(ctx, path, application, &unreadable); err != nil {
+			return err
+		}
+	}
+	bad, err := unreadable.All()
+	if err != nil {
+		return err
+	}
+	if len(bad) > 0 {
+		if err := r.emit(&connectors.Page{Invalid: bad}); err != nil {
 			return err
 		}
 	}
@@ -43,14 +54,21 @@ func (r *reading) fullGroups(ctx context.Context) error {
 }
 
 // listGroups emits a list of groups, and after each page of it the members of its groups.
-func (r *reading) listGroups(ctx context.Context, path string, translate translateGroup) (time.Time, error) {
+func (r *reading) listGroups(ctx context.Context, path string, translate translateGroup, unreadable *connectors.Unreadable) (time.Time, error) {
 	return r.list(ctx, path, func(entries []json.RawMessage, _ string) error {
 		groups, err := r.emitGroups(entries, translate)
 		if err != nil {
 			return err
 		}
 		pages := &memberPages{reading: r}
-		if err := r.readMembers(ctx, groups, false, func(p memberPart) error { return pages.add(p.members) }); err != nil {
+		err = r.readMembers(ctx, groups, false, func(p memberPart) error {
+			if p.bad != nil {
+				return unreadable.Add(*p.bad)
+			}
+			unreadable.Read()
+			return pages.add(p.members)
+		})
+		if err != nil {
 			return err
 		}
 		return pages.flush()
@@ -105,8 +123,18 @@ func (r *reading) deltaGroups(ctx context.Context, at *cursor) error {
 		return err
 	}
 	next := r.begin(began)
+	for id, last := range at.Read {
+		switch last.At {
+		case groupNotRead:
+			ch.groups[id] = 1
+		case appNotRead:
+			ch.apps[id] = 1
+		}
+	}
 	var removed []directory.Ref
-	if r.cfg.Log {
+	if !r.cfg.Log {
+		err = r.listHinted(ctx, ch)
+	} else {
 		if removed, err = r.groupEvents(ctx, at, next, ch); err != nil {
 			return err
 		}
@@ -121,6 +149,9 @@ func (r *reading) deltaGroups(ctx context.Context, at *cursor) error {
 			return err
 		}
 		removed = append(removed, closed...)
+	}
+	if err != nil {
+		return err
 	}
 	if err := r.changedMembers(ctx, at, next, ch); err != nil {
 		return err
@@ -214,7 +245,7 @@ func (r *reading) deltaApps(ctx context.Context, at, next *cursor, ch *groupChan
 // changedMembers reads the members of the groups whose members changed, each list whole.
 func (r *reading) changedMembers(ctx context.Context, at, next *cursor, ch *groupChanges) error {
 	from := at.Since - overlap.Milliseconds()
-	changed := map[string]int64{}
+	changed, notRead := map[string]int64{}, map[string]int64{}
 	var groups []groupSeen
 	for _, g := range ch.listed {
 		hint := ch.groups[g.id]
@@ -225,13 +256,20 @@ func (r *reading) changedMembers(ctx context.Context, at, next *cursor, ch *grou
 			r.keepRead(at, next, g.id)
 			continue
 		}
-		changed[g.id] = g.changed
+		changed[g.id], notRead[g.id] = g.changed, groupNotRead
+		if strings.HasPrefix(g.path, apiRoot+"apps/") {
+			notRead[g.id] = appNotRead
+		}
 		groups = append(groups, g)
 	}
 	pages := &memberPages{reading: r}
 	err := r.readMembers(ctx, groups, true, func(p memberPart) error {
 		if next.Read == nil {
 			next.Read = map[string]memberRead{}
+		}
+		if p.bad != nil {
+			next.Read[p.bad.ID] = memberRead{At: notRead[p.bad.ID]}
+			return r.emit(&connectors.Page{Invalid: []connectors.Invalid{*p.bad}})
 		}
 		next.Read[p.members.Group] = memberRead{Changed: changed[p.members.Group], At: p.began.UnixMilli()}
 		return pages.add(p.members)

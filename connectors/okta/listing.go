@@ -27,7 +27,7 @@ const smallestCap = 20
 func (c *Connector) list(ctx context.Context, path string, take func(entries []json.RawMessage, next string) error) (began time.Time, err error) {
 	resource, _, _ := strings.Cut(path, "?")
 	op := "list " + resourceName(resource)
-	seen := map[string]struct{}{path: {}}
+	seen, round := map[string]struct{}{path: {}}, newCircle()
 	for page := 1; ; page++ {
 		a, err := c.get(ctx, path)
 		if err != nil {
@@ -51,6 +51,11 @@ func (c *Connector) list(ctx context.Context, path string, take func(entries []j
 		}
 		if _, again := seen[a.next]; again {
 			return began, c.invalid(op, "page %d: the link to the next page leads to a page that was there before", page)
+		}
+		if a.next != "" {
+			if problem := round.take(entries); problem != "" {
+				return began, c.invalid(op, "%s", problem)
+			}
 		}
 		if err := take(entries, a.next); err != nil {
 			return began, err

@@ -3,6 +3,7 @@ package okta
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -21,7 +22,7 @@ const (
 
 // memberJob is a group whose members are to be read.
 type memberJob struct {
-	id, path string
+	id, name, path string
 	// result gives the parts of the list in order, and is closed after the last one.
 	result chan memberPart
 }
@@ -29,6 +30,8 @@ type memberJob struct {
 // memberPart is a part of a group's members, or why there is none.
 type memberPart struct {
 	members connectors.Members
+	// bad is set in place of members where they cannot be read, though the group is there.
+	bad *connectors.Invalid
 	// began is when the list was begun to be read, by the org's clock.
 	began time.Time
 	err   error
@@ -46,7 +49,7 @@ func (r *reading) readMembers(ctx context.Context, groups []groupSeen, whole boo
 	var jobs []memberJob
 	for _, g := range groups {
 		if g.path != "" {
-			jobs = append(jobs, memberJob{g.id, g.path, make(chan memberPart, 1)})
+			jobs = append(jobs, memberJob{g.id, g.name, g.path, make(chan memberPart, 1)})
 		}
 	}
 	turn := make(chan memberJob)
@@ -91,7 +94,7 @@ func (r *reading) readMembers(ctx context.Context, groups []groupSeen, whole boo
 	return nil
 }
 
-// readGroup reads the members of one group.
+// readGroup reads the members of one group. What cannot be read is asked for once more.
 func (r *reading) readGroup(ctx context.Context, job memberJob, whole bool) {
 	defer close(job.result)
 	send := func(p memberPart) bool {
@@ -103,37 +106,48 @@ func (r *reading) readGroup(ctx context.Context, job memberJob, whole bool) {
 		}
 	}
 	list, parts := []string{}, 0
-	var began time.Time
-	began, err := r.list(ctx, query(job.path, "limit", fmtInt(r.pageSize)), func(entries []json.RawMessage, _ string) error {
-		for _, raw := range entries {
-			var e memberEntry
-			if err := json.Unmarshal(raw, &e); err != nil || e.ID == "" {
-				return r.invalid("list "+resourceName(job.path), "a member of %s has no id", job.id)
+	read := func() (time.Time, error) {
+		return r.list(ctx, query(job.path, "limit", fmtInt(r.pageSize)), func(entries []json.RawMessage, _ string) error {
+			for _, raw := range entries {
+				var e memberEntry
+				if err := json.Unmarshal(raw, &e); err != nil || e.ID == "" {
+					return fmt.Errorf("%w", errNoMember)
+				}
+				if e.holds() {
+					list = append(list, directory.IDHandle(e.ID))
+				}
 			}
-			if e.holds() {
-				list = append(list, directory.IDHandle(e.ID))
+			if !whole && len(list) >= longestList {
+				if !send(memberPart{members: connectors.Members{Group: job.id, Add: list}}) {
+					return ctx.Err()
+				}
+				list, parts = nil, parts+1
 			}
+			return nil
+		})
+	}
+	began, err := read()
+	if err != nil && aboutOne(err) && parts == 0 {
+		list = []string{}
+		began, err = read()
+	}
+	if fault.ClassOf(err) == fault.Gone {
+		if err = r.vanished(ctx, job, err); err == nil {
+			return
 		}
-		if !whole && len(list) >= longestList {
-			if !send(memberPart{members: connectors.Members{Group: job.id, Add: list}}) {
-				return ctx.Err()
-			}
-			list, parts = nil, parts+1
-		}
-		return nil
-	})
+	}
 	switch {
-	case fault.ClassOf(err) == fault.Gone:
-		if err := r.vanished(ctx, job, err); err != nil {
-			send(memberPart{err: err})
-		}
+	case err != nil && aboutOne(err):
+		send(memberPart{bad: r.unreadableMembers(&job, err)})
 		return
 	case err != nil:
 		send(memberPart{err: err})
 		return
 	}
 	if parts == 0 || len(list) > 0 {
-		send(memberPart{members: connectors.Members{Group: job.id, Add: list, Whole: parts == 0}, began: began})
+		// An incremental read lists a group because its own time, or the log, says that members changed. Nothing says so
+		// of who is missing from a full read's list.
+		send(memberPart{members: connectors.Members{Group: job.id, Add: list, Whole: parts == 0, MayBeShort: parts == 0 && !whole}, began: began})
 	}
 }
 
@@ -149,8 +163,22 @@ func (r *reading) vanished(ctx context.Context, job memberJob, gone error) error
 		return err
 	}
 	return &fault.Error{
-		Class: fault.Transient, Op: "list " + resourceName(job.path), Where: r.host, Err: gone,
-		Hint: "the group is there and its list of members is not; the listing is read again from its beginning",
+		Class: fault.Invalid, Op: "list " + resourceName(job.path), Where: r.host, Err: fmt.Errorf("the group is there and its list of members is not: %w", gone),
+	}
+}
+
+// unreadableMembers is a group, or application, whose members cannot be read.
+func (r *reading) unreadableMembers(job *memberJob, err error) *connectors.Invalid {
+	where := job.name
+	if where == "" {
+		where = job.id
+	}
+	return &connectors.Invalid{
+		Kind: directory.Group, ID: job.id, Where: where,
+		Err: &fault.Error{
+			Class: fault.Invalid, Op: "list " + resourceName(job.path), Where: "group " + where, Err: err,
+			Hint: "it keeps the members that it had, and nobody else is held up",
+		},
 	}
 }
 

@@ -222,3 +222,51 @@ func TestFailingTenantHasItsName(t *testing.T) {
 		t.Errorf("%q, %q", s.Name, s.Domain)
 	}
 }
+
+// Where people are counted, only groups can be missing from a list of members.
+func TestPeopleAreCounted(t *testing.T) {
+	r := shortRig(t)
+	r.peopleCounted = true
+	r.groups["h"] = []string{"p:2"}
+	r.groups["g"] = []string{"p:0", "p:1", "g:h"}
+	r.sync()
+	r.sync()
+	r.skip["g:h"] = true
+	r.groups["g"] = []string{"p:0", "g:h"}
+	r.expect("a person left, a group is missing", Clean, "update group g + -hq/1")
+	r.expect("and is missing again", Clean, "update group g + -hq/2")
+}
+
+// A group that a list leaves out keeps its members as long as it counts as there.
+func TestShortListOfGroups(t *testing.T) {
+	for _, parts := range []bool{false, true} {
+		r := shortRig(t)
+		r.parts = parts
+		r.groups["h"] = []string{"p:0"}
+		r.sync()
+		r.skip["group g"] = true
+		r.expect("missed once", Clean)
+		clear(r.skip)
+		r.expect("there again", Clean)
+		delete(r.groups, "g")
+		r.expect("gone, missed once", Clean)
+		r.expect("missed twice", Clean, "deactivate group g")
+	}
+}
+
+// Where the source's word about one object is definite, one list and that word are enough; without the word, two lists.
+func TestDefiniteWord(t *testing.T) {
+	r := shortRig(t)
+	r.definite = true
+	r.devices["pc3"] = "p:0"
+	r.sync()
+	r.skip["pc1"] = true
+	delete(r.devices, "pc2")
+	r.expect("one is left out, one is gone", Clean, "deactivate asset pc2")
+	r.expect("still left out", Clean)
+	r.blind = &fault.Error{Class: fault.Transient, Op: "get a device", Err: errors.New("503")}
+	delete(r.devices, "pc0")
+	r.expect("nobody can be asked", Clean)
+	clear(r.skip)
+	r.expect("nor now, and one list more lacks it", Clean, "deactivate asset pc0")
+}

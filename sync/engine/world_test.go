@@ -50,11 +50,13 @@ type world struct {
 	reads      int
 	mendAfter  int // reads, after which failAfter no longer counts; 0: never
 
-	mayBeShort bool            // lists of devices and of members can be short without saying so
-	skip       map[string]bool // devices, and members by handle, that are there and are not listed
-	unreadable map[string]bool // groups that are there and cannot be read
-	blind      error           // devices cannot be asked for one by one, but for this
-	looks      []string        // the devices that were asked for
+	definite      bool            // who is not found one by one is gone
+	peopleCounted bool            // but their people are counted
+	mayBeShort    bool            // lists of devices and of members can be short without saying so
+	skip          map[string]bool // devices, and members by handle, that are there and are not listed
+	unreadable    map[string]bool // groups that are there and cannot be read
+	blind         error           // devices cannot be asked for one by one, but for this
+	looks         []string        // the devices that were asked for
 }
 
 type person struct {
@@ -80,7 +82,7 @@ func (w *world) Describe() connectors.Description {
 
 	if w.wide {
 		d.Streams = append(d.Streams, connectors.Stream{Name: "licences", Kinds: []directory.Kind{directory.Licence}},
-			connectors.Stream{Name: "devices", Kinds: []directory.Kind{directory.Device}, MayBeShort: w.mayBeShort},
+			connectors.Stream{Name: "devices", Kinds: []directory.Kind{directory.Device}},
 			connectors.Stream{Name: "customers", Kinds: []directory.Kind{directory.Customer}})
 	}
 	return d
@@ -119,8 +121,9 @@ func (w *world) Read(ctx context.Context, req connectors.Request, emit func(*con
 				return nil
 			}
 			p.Proof = &connectors.Proof{Scope: w.scope, Count: w.count}
+			p.Proof.MayBeShort = w.mayBeShort && req.Stream != "users"
 			if req.Stream == "devices" && w.mayBeShort {
-				p.Look = w.look
+				p.Look, p.Definite = w.look, w.definite
 			}
 			if w.delta != nil || w.groupDelta != nil && req.Stream == "groups" {
 				p.Cursor = []byte("delta")
@@ -150,6 +153,9 @@ func (w *world) pages(stream string) []*connectors.Page {
 		pages = append(pages, &connectors.Page{Invalid: w.invalid})
 	case stream == "groups":
 		for _, id := range slices.Sorted(maps.Keys(w.groups)) {
+			if w.skip["group "+id] {
+				continue
+			}
 			if w.unreadable[id] {
 				bad := &fault.Error{Class: fault.Forbidden, Op: "list members", Where: "group " + id, Err: errors.New("403")}
 				pages = append(pages, &connectors.Page{Invalid: []connectors.Invalid{{Kind: directory.Group, ID: id, Where: id, Err: bad}}})
@@ -221,7 +227,7 @@ func (w *world) groupPages(id string) []*connectors.Page {
 	o.SetText(directory.FieldName, id)
 	if !w.parts {
 		add := slices.DeleteFunc(slices.Clone(w.groups[id]), func(h string) bool { return w.skip[h] })
-		return []*connectors.Page{{Objects: []directory.Object{o}, Members: []connectors.Members{{Group: id, Add: add, Whole: true, MayBeShort: w.mayBeShort}}}}
+		return []*connectors.Page{{Objects: []directory.Object{o}, Members: []connectors.Members{{Group: id, Add: add, Whole: true, MayBeShort: w.mayBeShort, PeopleCounted: w.peopleCounted}}}}
 	}
 	pages := []*connectors.Page{{Objects: []directory.Object{o}}}
 	for _, m := range w.groups[id] {

@@ -22,8 +22,8 @@ type coverage struct {
 	// unlisted are stored members that a complete list did not name. They are taken away when the read is
 	// proven complete, not before.
 	unlisted map[store.Num]*roaring.Bitmap
-	// mayBeShort are the groups whose complete list may lack somebody.
-	mayBeShort *roaring.Bitmap
+	// doubtful are those of the unlisted whose list may lack somebody (doubt.go).
+	doubtful map[store.Num]*roaring.Bitmap
 	// unreadable are the objects that could not be read; groups among them keep their members. After one there are no
 	// more resume points, so it is never stored.
 	unreadable *roaring.Bitmap
@@ -33,8 +33,8 @@ type coverage struct {
 
 func newCoverage() *coverage {
 	return &coverage{
-		objects: roaring.New(), whole: roaring.New(), mayBeShort: roaring.New(), unreadable: roaring.New(),
-		members: map[store.Num]*roaring.Bitmap{}, unlisted: map[store.Num]*roaring.Bitmap{},
+		objects: roaring.New(), whole: roaring.New(), unreadable: roaring.New(),
+		members: map[store.Num]*roaring.Bitmap{}, unlisted: map[store.Num]*roaring.Bitmap{}, doubtful: map[store.Num]*roaring.Bitmap{},
 	}
 }
 
@@ -42,10 +42,10 @@ func newCoverage() *coverage {
 func (c *coverage) merge(o *coverage) {
 	c.objects.Or(o.objects)
 	c.whole.Or(o.whole)
-	c.mayBeShort.Or(o.mayBeShort)
 	c.unreadable.Or(o.unreadable)
 	unionInto(c.members, o.members)
 	unionInto(c.unlisted, o.unlisted)
+	unionInto(c.doubtful, o.doubtful)
 	c.named += o.named
 }
 
@@ -60,11 +60,11 @@ func unionInto(into, from map[store.Num]*roaring.Bitmap) {
 
 // A chunk is a number of sets, each with its name: a letter, and the group's number where there is one.
 const (
-	setObjects    = 'o'
-	setWhole      = 'w'
-	setMembers    = 'm'
-	setUnlisted   = 's'
-	setMayBeShort = 'd'
+	setObjects  = 'o'
+	setWhole    = 'w'
+	setMembers  = 'm'
+	setUnlisted = 's'
+	setDoubtful = 'd'
 )
 
 // encode renders a chunk for the store.
@@ -87,9 +87,6 @@ func (c *coverage) encode() ([]byte, error) {
 	if err := add(setWhole, 0, c.whole); err != nil {
 		return nil, err
 	}
-	if err := add(setMayBeShort, 0, c.mayBeShort); err != nil {
-		return nil, err
-	}
 	for n, b := range c.members {
 		if err := add(setMembers, n, b); err != nil {
 			return nil, err
@@ -97,6 +94,11 @@ func (c *coverage) encode() ([]byte, error) {
 	}
 	for n, b := range c.unlisted {
 		if err := add(setUnlisted, n, b); err != nil {
+			return nil, err
+		}
+	}
+	for n, b := range c.doubtful {
+		if err := add(setDoubtful, n, b); err != nil {
 			return nil, err
 		}
 	}
@@ -146,8 +148,8 @@ func (c *coverage) decode(chunk []byte) error {
 			c.objects.Or(b)
 		case setWhole:
 			c.whole.Or(b)
-		case setMayBeShort:
-			c.mayBeShort.Or(b)
+		case setDoubtful:
+			unionInto(c.doubtful, map[store.Num]*roaring.Bitmap{group: b})
 		case setMembers:
 			unionInto(c.members, map[store.Num]*roaring.Bitmap{group: b})
 		case setUnlisted:

@@ -55,15 +55,22 @@ func saveMissed(tx store.Writer, stream string, inDoubt *coverage) error {
 	return tx.AppendSeen(missedBy(stream), chunk)
 }
 
-// missedTwice returns those of the objects that this list did not name whom the last one did not name either, and
-// whom the source does not find when asked for them.
-func (l *listing) missedTwice(ctx context.Context, kind directory.Kind, absent *roaring.Bitmap) (*roaring.Bitmap, error) {
-	gone := roaring.And(absent, l.missed.objects)
-	once := absent.GetCardinality() - gone.GetCardinality()
-	there, err := l.look(ctx, kind, gone)
+// believed returns those of the objects that this list did not name that are gone: the source does not find them when
+// asked for one by one, and, unless its word is definite, the last list did not name them either.
+func (l *listing) believed(ctx context.Context, kind directory.Kind, absent *roaring.Bitmap) (*roaring.Bitmap, error) {
+	twice := roaring.And(absent, l.missed.objects)
+	gone := twice.Clone()
+	if l.definite && absent.GetCardinality() <= connectors.MostLooks {
+		gone = absent.Clone()
+	}
+	there, asked, err := l.look(ctx, kind, gone)
 	if err != nil {
 		return nil, err
 	}
+	if !asked {
+		gone.And(twice)
+	}
+	once := absent.GetCardinality() - gone.GetCardinality() - uint64(there)
 	l.inDoubt.objects.Or(absent)
 	l.inDoubt.objects.AndNot(gone)
 	if once > 0 {
@@ -82,10 +89,11 @@ func (l *listing) missedTwice(ctx context.Context, kind directory.Kind, absent *
 }
 
 // look asks the source for objects that two lists have missed, and takes those from gone that are there. When there are
-// such, the list is known to be short, and proves nothing of those who were not asked for.
-func (l *listing) look(ctx context.Context, kind directory.Kind, gone *roaring.Bitmap) (there int, err error) {
+// such, the list is known to be short, and proves nothing of those who were not asked for. asked is false when the
+// source does not say.
+func (l *listing) look(ctx context.Context, kind directory.Kind, gone *roaring.Bitmap) (there int, asked bool, err error) {
 	if gone.IsEmpty() || l.lookFor == nil {
-		return 0, nil
+		return 0, false, nil
 	}
 	nums := relations.Nums(gone)
 	nums = nums[:min(len(nums), connectors.MostLooks)]
@@ -102,17 +110,17 @@ func (l *listing) look(ctx context.Context, kind directory.Kind, gone *roaring.B
 		return err
 	})
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	found, failed := l.lookFor(ctx, ids)
 	if ctx.Err() != nil {
-		return 0, ctx.Err()
+		return 0, false, ctx.Err()
 	}
 	if failed != nil {
 		l.Log.Debug("nobody can be asked for one by one", "stream", l.stream.Name, "err", failed)
 	}
 	if len(found) == 0 {
-		return 0, nil
+		return 0, failed == nil, nil
 	}
 	gone.Clear()
 	for i, id := range ids {
@@ -120,7 +128,29 @@ func (l *listing) look(ctx context.Context, kind directory.Kind, gone *roaring.B
 			gone.Add(uint32(nums[i]))
 		}
 	}
-	return len(found), nil
+	return len(found), failed == nil, nil
+}
+
+// doubtfulOf are those of the members that a complete list did not name who may only have been left out.
+func doubtfulOf(tx store.Reader, m *connectors.Members, unlisted *roaring.Bitmap) (*roaring.Bitmap, error) {
+	switch {
+	case !m.MayBeShort:
+		return roaring.New(), nil
+	case !m.PeopleCounted:
+		return unlisted.Clone(), nil
+	}
+	handles, groups := relations.Nums(unlisted), roaring.New()
+	owners, err := tx.Owners(handles, nil)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.RowsOf(directory.Group, owners, nil)
+	for i := range rows {
+		if rows[i].Num != 0 {
+			groups.Add(uint32(handles[i]))
+		}
+	}
+	return groups, err
 }
 
 // leftTwice returns those of the members that a list did not name whom the last list of the group did not name either.

@@ -37,6 +37,7 @@ type listing struct {
 	sinceResumePoint *coverage
 	proof            *connectors.Proof
 	lookFor          func(ctx context.Context, ids []string) (there []string, err error) // Page.Look
+	definite         bool                                                                // Page.Definite
 	// missed is what the last list did not name; inDoubt what this one does not name, and what stays (doubt.go).
 	missed, inDoubt *coverage
 	moves           *moves
@@ -141,7 +142,7 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if p.Proof == nil {
 		return nil
 	}
-	l.proof, l.lookFor = p.Proof, p.Look
+	l.proof, l.lookFor, l.definite = p.Proof, p.Look, p.Definite
 	if p.Proof.Older != "" {
 		l.found.Older = p.Proof.Older
 		l.note("%s: the source knows less than was read from it before; what follows waits for approval: %s", l.stream.Name, p.Proof.Older)

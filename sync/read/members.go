@@ -57,9 +57,6 @@ func (l *listing) compareMembers(tx store.Reader, p *connectors.Page, d *pageDif
 func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.Members, d *pageDiff) error {
 	if group != 0 && l.mode == connectors.Full {
 		d.found.whole.Add(uint32(group))
-		if m.MayBeShort {
-			d.found.mayBeShort.Add(uint32(group))
-		}
 	}
 	digest := digestOf(m.Add)
 	if group != 0 {
@@ -92,12 +89,22 @@ func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.M
 	case have.IsEmpty():
 		diff.digest = &digest
 	case l.mode == connectors.Full:
-		unionInto(d.found.unlisted, map[store.Num]*roaring.Bitmap{group: have})
-	case m.MayBeShort:
-		left, doubted, err := l.leftByDelta(tx, group, m, have)
+		doubtful, err := doubtfulOf(tx, m, have)
 		if err != nil {
 			return err
 		}
+		unionInto(d.found.unlisted, map[store.Num]*roaring.Bitmap{group: have})
+		unionInto(d.found.doubtful, map[store.Num]*roaring.Bitmap{group: doubtful})
+	case m.MayBeShort:
+		doubtful, err := doubtfulOf(tx, m, have)
+		if err != nil {
+			return err
+		}
+		left, doubted, err := l.leftByDelta(tx, group, m, doubtful)
+		if err != nil {
+			return err
+		}
+		left.Or(roaring.AndNot(have, doubtful))
 		diff.remove = relations.Nums(left)
 		if doubted.IsEmpty() {
 			diff.digest = &digest

@@ -38,8 +38,8 @@ func (l *listing) sweepObjects(ctx context.Context, newScope bool) (absent bool,
 			l.found.Unproven = "the source listed no " + kind.String()
 			l.note("%s: the source listed no %s at all where there were %d; their removal waits for approval", l.stream.Name, kind, missing.GetCardinality())
 		}
-		if cause == store.Absent && l.stream.MayBeShort {
-			if missing, err = l.missedTwice(ctx, kind, missing); err != nil {
+		if cause == store.Absent && l.proof.MayBeShort {
+			if missing, err = l.believed(ctx, kind, missing); err != nil {
 				return false, err
 			}
 		}
@@ -152,13 +152,14 @@ func (l *listing) unlistedMembers(ctx context.Context) (list []unlistedMembers, 
 		err := tx.Rows(directory.Group, 0, func(row store.Row) bool {
 			switch {
 			case row.Gone != store.Here: // its members leave with it
-			case l.covered.unreadable.Contains(uint32(row.Num)): // they stay as they were
+			case l.covered.unreadable.Contains(uint32(row.Num)), l.inDoubt.objects.Contains(uint32(row.Num)): // they stay as they were
 			case !l.covered.whole.Contains(uint32(row.Num)):
 				inParts = append(inParts, row.Num)
 			case l.covered.unlisted[row.Num] == nil:
-			case l.covered.mayBeShort.Contains(uint32(row.Num)):
-				doubted := roaring.New()
-				left := l.leftTwice(row.Num, l.covered.unlisted[row.Num], doubted)
+			case l.covered.doubtful[row.Num] != nil:
+				doubtful, doubted := l.covered.doubtful[row.Num], roaring.New()
+				left := l.leftTwice(row.Num, doubtful, doubted)
+				left.Or(roaring.AndNot(l.covered.unlisted[row.Num], doubtful))
 				if !doubted.IsEmpty() {
 					l.inDoubt.unlisted[row.Num] = doubted
 				}

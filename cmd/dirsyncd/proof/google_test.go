@@ -33,6 +33,7 @@ func googleWorld(t *testing.T) *world {
 		open: func(t *testing.T, env connectors.Env) connectors.Connector {
 			cfg := google.Defaults()
 			cfg.Endpoint, cfg.Credentials, cfg.Subject = s.Endpoint(), settings.NewSecret(string(s.KeyFile())), company.Admin()
+			cfg.Devices.ChromeOS, cfg.Devices.Mobile = true, true
 			cfg.Quota, cfg.Share, cfg.Timeout = 100_000_000, 100, settings.Duration(w.timeout)
 			c, err := google.Factory().Open(cfg, env)
 			check(t, err)
@@ -95,7 +96,8 @@ func googleWorld(t *testing.T) *world {
 func googleTrouble(s *googlesim.Server) (func(*testing.T, *wrong), func()) {
 	matches := map[string]string{
 		"users": "/directory/v1/users", "groups": "/directory/v1/groups?", "members": "/members", "licences": "/licensing/", "events": "/reports/",
-		"customer": "/directory/v1/customers/", "token": "/token", "any": "",
+		"customer": "/directory/v1/customers/", "token": "/token", "any": "", "devices": "/devices/", "one-user": "/directory/v1/users/",
+		"one-group": "/directory/v1/groups/" + s.Customer(0).Groups()[1].ID + "/members",
 	}
 	kinds := map[string]googlesim.FaultKind{"cut": googlesim.Cut, "reset": googlesim.Reset, "hang": googlesim.Hang, "answer": googlesim.Answer}
 	list := func(doc map[string]any) string {
@@ -111,6 +113,17 @@ func googleTrouble(s *googlesim.Server) (func(*testing.T, *wrong), func()) {
 		"not-a-list":   func(doc map[string]any) { doc[list(doc)] = "nothing" },
 		"loop":         func(doc map[string]any) { doc["nextPageToken"] = "the same for ever" },
 		"repeat":       func(doc map[string]any) { l := doc[list(doc)].([]any); doc[list(doc)] = append(l, l...) },
+		"short": func(doc map[string]any) {
+			l := doc[list(doc)].([]any)
+			doc[list(doc)] = l[:max(0, len(l)-1)]
+			delete(doc, "nextPageToken")
+		},
+		"nobody": func(doc map[string]any) {
+			for _, item := range doc[list(doc)].([]any) {
+				delete(item.(map[string]any), "id")
+				delete(item.(map[string]any), "email")
+			}
+		},
 		"no-ids": func(doc map[string]any) {
 			for _, item := range doc[list(doc)].([]any) {
 				delete(item.(map[string]any), "id")

@@ -109,12 +109,13 @@ func directoryOf(w *world, of func(*rand.Rand) *microsoftsim.Tenant) {
 func graphTrouble(s *microsoftsim.Server, tenant *microsoftsim.Tenant, app string, permissions []string) (func(*testing.T, *wrong), func()) {
 	paths := map[string]string{
 		"users": "/users/delta", "groups": "/groups/delta", "licences": "/subscribedSkus", "devices": "/managedDevices", "token": "/token",
-		"customers": "/v1/customers", "gdap": "/delegatedAdminRelationships", "contracts": "/contracts", "any": "", "photos": "/photo", "batch": "$batch",
+		"customers": "/v1/customers", "gdap": "/delegatedAdminRelationships", "contracts": "/contracts", "any": "", "photos": "/photo", "batch": "$batch", "members": "/members",
+		"subscriptions": "/subscriptions",
 	}
 	kinds := map[string]microsoftsim.FaultKind{
 		"empty": microsoftsim.Empty, "html": microsoftsim.HTML, "cut": microsoftsim.Cut, "reset": microsoftsim.Reset, "hang": microsoftsim.Hang, "loop": microsoftsim.Loop,
 		"endless": microsoftsim.Endless, "foreign": microsoftsim.Foreign, "null-element": microsoftsim.NullElement, "no-list": microsoftsim.NoValue,
-		"repeat": microsoftsim.Repeat, "reset-410": microsoftsim.Gone, "no-link": microsoftsim.NoLink, "omit": microsoftsim.Omit, "double": microsoftsim.Double,
+		"repeat": microsoftsim.Repeat, "reset-410": microsoftsim.Gone, "no-link": microsoftsim.NoLink, "short": microsoftsim.Short, "error-beside": microsoftsim.ErrorBeside, "omit": microsoftsim.Omit, "double": microsoftsim.Double,
 	}
 	undo := []func(){}
 	hurt := func(t *testing.T, w *wrong) {
@@ -128,6 +129,15 @@ func graphTrouble(s *microsoftsim.Server, tenant *microsoftsim.Tenant, app strin
 			f := microsoftsim.ErrorAnswer(path, w.times, w.code, w.text, "as ordered")
 			f.Skip = w.after
 			s.Misbehave(f)
+		case "one-group": // members are listed one by one where changes are not tracked
+			f := microsoftsim.ErrorAnswer("/groups/"+tenant.GroupIDs()[1]+"/members", w.times, w.code, w.text, "as ordered")
+			s.Misbehave(f)
+			fallthrough
+		case "untracked":
+			s.Misbehave(microsoftsim.ErrorAnswer("/delta", 0, 400, "Request_UnsupportedQuery", "Change enumeration is not supported for requested tenant."))
+		case "short-members":
+			s.Misbehave(microsoftsim.ErrorAnswer("/delta", 0, 400, "Request_UnsupportedQuery", "Change enumeration is not supported for requested tenant."))
+			s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Short, Path: "/members", Times: w.times})
 		case "throttle":
 			f := microsoftsim.Throttle(path, w.text, w.times)
 			f.Skip = w.after

@@ -3,7 +3,9 @@ package proof
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"dirsyncd/connectors"
@@ -84,11 +86,21 @@ func oktaTrouble(s *oktasim.Server) (func(*testing.T, *wrong), func()) {
 	paths := map[string]string{
 		"users": "/api/v1/users", "groups": "/api/v1/groups", "apps": "/api/v1/apps", "log": "/api/v1/logs", "org": "/.well-known/", "any": "",
 	}
+	members := func(r *http.Request) bool {
+		return strings.HasPrefix(r.URL.Path, "/api/v1/groups/") && strings.HasSuffix(r.URL.Path, "/users")
+	}
+	one := ""
+	for _, g := range s.Groups() {
+		if g.Type != "BUILT_IN" {
+			one = g.ID
+		}
+	}
+	paths["members"], paths["one-group"] = "/api/v1/groups/", "/api/v1/groups/"+one+"/users"
 	kinds := map[string]oktasim.Kind{
 		"reset": oktasim.Reset, "cut": oktasim.Cut, "hang": oktasim.Hang, "empty": oktasim.Empty, "html": oktasim.Portal,
 		"joined-links": oktasim.JoinedLinks, "bad-link": oktasim.BadLink, "no-links": oktasim.NoLinks, "self-next": oktasim.SelfNext,
 		"foreign-next": oktasim.ForeignNext, "null": oktasim.Null, "null-element": oktasim.NullEntry, "trailing": oktasim.Trailing,
-		"shuffle": oktasim.Shuffle, "no-rates": oktasim.NoRates,
+		"shuffle": oktasim.Shuffle, "endless": oktasim.Endless, "short": oktasim.Short, "no-rates": oktasim.NoRates,
 	}
 	var undo []func()
 	hurt := func(t *testing.T, w *wrong) {
@@ -98,6 +110,9 @@ func oktaTrouble(s *oktasim.Server) (func(*testing.T, *wrong), func()) {
 			t.Fatalf("line %d: there is no place %q", w.line, w.where)
 		}
 		f := oktasim.Fault{Path: path, Skip: w.after, Times: w.times}
+		if w.where == "members" {
+			f.Match = members
+		}
 		switch w.kind {
 		case "answer":
 			f.Kind, f.Status = oktasim.Answer, w.code

@@ -30,6 +30,8 @@ const (
 	Trailing                // text after the document
 	Shuffle                 // entries in another order, the first one twice
 	NoRates                 // no X-Rate-Limit headers
+	Endless                 // a link to the page itself, under ever another address
+	Short                   // the list without its last entry and without a link to more: it looks whole
 )
 
 // alters reports whether the fault changes an answer rather than taking its place.
@@ -50,7 +52,7 @@ type Fault struct {
 	Header map[string]string
 	Body   string
 
-	struck int
+	struck, round int
 }
 
 // Break adds a fault. The first one that fits a request strikes.
@@ -148,6 +150,18 @@ func (f *Fault) alter(a *reply) {
 		if i := slices.IndexFunc(links, isNext); i >= 0 {
 			links[i] = "<https://" + publicHost + `/api/v1/meta/types/user?after=x>; rel="next"`
 		}
+	case Endless:
+		f.round++
+		links = slices.DeleteFunc(links, isNext)
+		if i := slices.IndexFunc(links, func(l string) bool { return strings.Contains(l, `rel="self"`) }); i >= 0 {
+			address, _, _ := strings.Cut(links[i], ">")
+			address, _, _ = strings.Cut(address, "&round=")
+			links = append(links, address+"&round="+strconv.Itoa(f.round)+`>; rel="next"`)
+		}
+		a.header["Link"] = links
+	case Short:
+		a.header["Link"] = slices.DeleteFunc(links, isNext)
+		a.withoutLast()
 	case Null:
 		a.body = []byte("null")
 	case NullEntry:

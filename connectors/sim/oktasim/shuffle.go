@@ -14,3 +14,12 @@ func (a *reply) shuffle() {
 	slices.Reverse(list)
 	a.json(append(list, list[0]))
 }
+
+// withoutLast takes the last entry off the list.
+func (a *reply) withoutLast() {
+	var list []json.RawMessage
+	if json.Unmarshal(a.body, &list) != nil || len(list) == 0 {
+		return
+	}
+	a.json(list[:len(list)-1])
+}
