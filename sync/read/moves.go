@@ -31,8 +31,12 @@ type move struct {
 	// Members are people and groups of which a group's list says something else than before, where they have fields that are
 	// made of it (connectors.Stream.Derived).
 	Members []directory.Ref `json:"members,omitempty"`
-	// Many: there were too many to name them.
-	Many bool `json:"many,omitempty"`
+	// Many: there were too many to name them. Followed: everything was read in full since; it is once more when the source is
+	// done with rewriting for certain, and not before.
+	Many     bool `json:"many,omitempty"`
+	Followed bool `json:"followed,omitempty"`
+	// entered are the handles that came into groups.
+	entered []store.Num
 }
 
 func (m *move) size() int { return len(m.Left) + len(m.Others) + len(m.Members) }
@@ -50,6 +54,8 @@ type moves struct {
 	before []move // of earlier reads
 	now    []move // of this one
 	count  int    // of this one
+	// entered are handles that came into groups during this read, as long as there are few.
+	entered []store.Num
 }
 
 // openMoves loads what is outstanding.
@@ -206,11 +212,14 @@ func (m *moves) members(tx store.Reader, d *move, handles []store.Num) error {
 
 // store keeps what a page said, in the page's transaction. It returns what to add once that is done.
 func (m *moves) store(tx store.Writer, d move, at time.Time) (*move, error) {
-	if !m.noted() || d.size() == 0 && !d.Many || m.many() {
+	if !m.noted() {
 		return nil, nil
 	}
+	if d.size() == 0 && !d.Many || m.many() {
+		return &move{entered: d.entered}, nil
+	}
 	if d.At = at.UTC(); d.Many || m.count+d.size() > manyMoves {
-		d = move{At: d.At, Many: true}
+		d = move{At: d.At, Many: true, entered: d.entered}
 	}
 	data, err := json.Marshal(d)
 	if err != nil {
@@ -221,7 +230,13 @@ func (m *moves) store(tx store.Writer, d move, at time.Time) (*move, error) {
 
 // add takes what was stored.
 func (m *moves) add(d *move) {
-	if d != nil {
+	if d == nil {
+		return
+	}
+	if len(m.entered) <= manyMoves {
+		m.entered = append(m.entered, d.entered...)
+	}
+	if !d.At.IsZero() {
 		m.now = append(m.now, *d)
 		m.count += d.size()
 	}

@@ -142,6 +142,7 @@ func (l *listing) lists(o *directory.Object) bool { return slices.Contains(l.str
 // that owns its handle.
 func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.StreamState, moved, resumable bool) (*coverage, *move, error) {
 	stored, said := newCoverage(), d.moved
+	var entered []store.Num
 	if err := l.putObjects(tx, d.puts, stored); err != nil {
 		return nil, nil, err
 	}
@@ -151,14 +152,16 @@ func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.Stream
 		}
 	}
 	for i := range d.members {
-		changed, err := d.members[i].commit(tx, l.Marks, stored)
+		came, err := d.members[i].commit(tx, l.Marks, stored)
 		if err == nil {
-			err = l.moves.members(tx, &said, changed)
+			entered = append(entered, came...)
+			err = l.moves.members(tx, &said, slices.Concat(came, d.members[i].remove))
 		}
 		if err != nil {
 			return nil, nil, err
 		}
 	}
+	said.entered = entered
 	noted, err := l.moves.store(tx, said, l.Now())
 	if err != nil {
 		return nil, nil, err
