@@ -156,35 +156,6 @@ func (m *moves) list(tx store.Reader, d *move, kind directory.Kind, n store.Num)
 	return m.members(tx, d, handles)
 }
 
-// missing notes objects that a full read did not list, while other streams are not read in full: nobody will say there
-// whether they were referred to.
-func (m *moves) missing(ctx context.Context, t *Task, kind directory.Kind, nums []store.Num) error {
-	if !m.noted() || m.entirely {
-		return nil
-	}
-	var d move
-	err := t.State.View(ctx, func(tx store.Reader) error {
-		d = move{}
-		objects, err := relations.Load(tx, kind, nums)
-		for i := range objects {
-			if err == nil && objects[i].Here() {
-				err = m.gone(tx, &d, &objects[i].Object, objects[i].Num)
-			}
-		}
-		return err
-	})
-	if err != nil || d.size() == 0 && !d.Many {
-		return err
-	}
-	var noted *move
-	err = t.State.Update(ctx, func(tx store.Writer) (err error) {
-		noted, err = m.store(tx, d, t.Now())
-		return err
-	})
-	m.add(noted)
-	return err
-}
-
 // members notes people and groups that entered or left a group.
 func (m *moves) members(tx store.Reader, d *move, handles []store.Num) error {
 	if !m.noted() || !m.derived || len(handles) == 0 {

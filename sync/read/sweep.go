@@ -38,11 +38,6 @@ func (l *listing) sweepObjects(ctx context.Context, newScope bool) (absent bool,
 			l.found.Unproven = "the source listed no " + kind.String()
 			l.note("%s: the source listed no %s at all where there were %d; their removal waits for approval", l.stream.Name, kind, missing.GetCardinality())
 		}
-		for chunk := range slices.Chunk(relations.Nums(missing), sweepChunk) {
-			if err := l.moves.missing(ctx, l.Task, kind, chunk); err != nil {
-				return false, err
-			}
-		}
 		if err := l.markMissing(ctx, l.found, kind, missing, cause); err != nil {
 			return false, err
 		}
