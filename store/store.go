@@ -266,7 +266,8 @@ type Writer interface {
 	// Enqueue appends an action to the outbox of a target. queued is when, for the age of the outbox.
 	Enqueue(target string, a *directory.Action, queued time.Time) error
 	// Claim says that every waiting action of a target up to a sequence number may have been sent: from now on
-	// they are final, and Replace is not used on them. Actions that are queued later are not claimed.
+	// they are final, and Replace is not used on them. Actions that are queued later are not claimed. It is a write also
+	// when nothing becomes claimed that was not: who sends next learns whether the store takes any.
 	Claim(target string, upTo uint64) error
 	// Replace puts another action in the place of a waiting one, and keeps the time at which that was queued.
 	Replace(target string, seq uint64, a *directory.Action) error
@@ -312,6 +313,8 @@ type StreamState struct {
 	Moved time.Time `json:"moved,omitzero"`
 	// Partial is the cursor from which an interrupted full read goes on; empty when none is under way.
 	Partial []byte `json:"partial,omitempty"`
+	// Known is what the source knew in the newest read that came to its end (connectors.Page).
+	Known []byte `json:"known,omitempty"`
 	// Scope is what the last accepted full read listed (connectors.Proof).
 	Scope string `json:"scope,omitempty"`
 	// NewScope is a scope that waits for the operator to approve the removals that it implies.
@@ -336,10 +339,15 @@ type TenantState struct {
 	Why      string `json:"why,omitempty"`
 	// HalfRead: a read has stored something and has not come to its end, so what is stored is of two times.
 	HalfRead bool `json:"half_read,omitempty"`
+	// Older says by how much the source knew less, when it was last read, than was read from it before: the operator asked
+	// for that, and what follows from it waits for an approval. Empty when it knew that and more.
+	Older string `json:"older,omitempty"`
 	// Targets are the targets that know every record of the partition.
 	Targets []string `json:"targets,omitempty"`
 	// Held is the plan that waits for the operator, or nil.
 	Held *HeldPlan `json:"held,omitempty"`
+	// Former are the last plans that waited and do so no longer, newest first.
+	Former []FormerPlan `json:"former,omitempty"`
 	// Proven is when the store was last known to agree with the source: the end of the last complete run.
 	Proven time.Time `json:"proven,omitzero"`
 	// Failing is the state of a partition whose last run failed, or nil.
@@ -364,9 +372,36 @@ type HeldPlan struct {
 	Since   time.Time                 `json:"since"`
 	Reasons []string                  `json:"reasons"`
 	Counts  map[string]map[string]int `json:"counts"` // record kind, operation
-	// RemovalsOnly: the rest of the run was applied; only removals wait.
+	// RemovalsOnly: the rest of the run was applied; only removals wait, and what else went beyond its limit.
 	RemovalsOnly bool `json:"removals_only,omitempty"`
+	// Beyond are the operations whose limits were exceeded, and what waits with them; Limits tells those limits from others.
+	Beyond []string `json:"beyond,omitempty"`
+	Limits string   `json:"limits,omitempty"`
+	// What are the numbers of the objects whose records are taken away or lose members, by kind of record, as roaring
+	// bitmaps; nothing of too many.
+	What map[string][]byte `json:"what,omitempty"`
 }
+
+// FormerPlan is a plan that waited for the operator, and what became of it.
+type FormerPlan struct {
+	Hash  string    `json:"hash"`
+	Ended time.Time `json:"ended"`
+	// How it ended: Approved, Discarded, Replaced by another one, or Settled, when it needed nobody any longer.
+	How string `json:"how"`
+	// Beyond, Limits, Reasons and What are those of the HeldPlan; without What, older ones first, when that becomes too much.
+	Beyond  []string          `json:"beyond,omitempty"`
+	Limits  string            `json:"limits,omitempty"`
+	Reasons []string          `json:"reasons,omitempty"`
+	What    map[string][]byte `json:"what,omitempty"`
+}
+
+// The ways in which a held plan ends.
+const (
+	PlanApproved  = "approved"
+	PlanDiscarded = "discarded"
+	PlanReplaced  = "replaced"
+	PlanSettled   = "settled"
+)
 
 // Queued is an action that waits for a target.
 type Queued struct {
@@ -410,4 +445,6 @@ type Run struct {
 	Counts   map[string]map[string]int `json:"counts,omitempty"` // record kind, operation
 	Parked   int                       `json:"parked,omitempty"`
 	Held     string                    `json:"held,omitempty"` // hash of the held plan
+	// HeldCounts are the actions that wait, beside those of Counts, which went ahead.
+	HeldCounts map[string]map[string]int `json:"held_counts,omitempty"`
 }

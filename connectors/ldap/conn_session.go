@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
@@ -27,23 +28,32 @@ type session struct {
 	conn    *ldap.Conn
 	unhook  func() bool
 	root    rootDSE
+	// known: the server has taken the bind and said what it is.
+	known bool
+	// csn are the contextCSN that were read, by naming context: what a reading knows is of one moment.
+	csn map[string]contextCSN
 	// subject is the encoded name in the client certificate, if there is one.
 	subject []byte
 	// requested tells the program of a request.
 	requested func(request string, began time.Time, err error)
 }
 
-// open connects to the first server that answers, beginning with the one on the host, if that is not empty. Only what
-// another server could do better leads to the next one: a wrong password does not, since every try counts towards a
-// lock-out.
-func (c *Connector) open(ctx context.Context, op, host string) (*session, error) {
+// open connects to the first server that answers and that accept, if not nil, has nothing against, beginning with the one
+// on the host, if that is not empty. Only what another server could do better leads to the next one: a wrong password
+// does not, since every try counts towards a lock-out.
+func (c *Connector) open(ctx context.Context, op, host string, accept func(*session) error) (*session, error) {
 	var errs []error
 	class := fault.Configuration // unless another time could be better
 	for server, err := range c.servers.addresses(ctx, host) {
 		found := err == nil
 		if found {
 			var s *session
-			if s, err = c.connect(ctx, op, server); err == nil {
+			if s, err = c.connect(ctx, op, server); err == nil && accept != nil {
+				if err = accept(s); err != nil {
+					s.close()
+				}
+			}
+			if err == nil {
 				c.servers.worked(server)
 				return s, nil
 			}
@@ -64,7 +74,12 @@ func (c *Connector) open(ctx context.Context, op, host string) (*session, error)
 	if len(errs) == 1 {
 		return nil, errs[0]
 	}
-	return nil, &fault.Error{Class: class, Op: op, Err: errors.Join(errs...), Hint: "no server can be used"}
+	all := &fault.Error{Class: class, Op: op, Err: errors.Join(errs...), Hint: "no server can be used"}
+	if i := slices.IndexFunc(errs, func(err error) bool { return errors.Is(err, errBehind) }); i > 0 {
+		errs[0], errs[i] = errs[i], errs[0] // why no server is read that could be
+		all.Err = errors.Join(errs...)
+	}
+	return nil, all
 }
 
 // connect dials, encrypts, binds and identifies one server.
@@ -80,6 +95,7 @@ func (c *Connector) connect(ctx context.Context, op, server string) (*session, e
 		s.close()
 		return nil, err
 	}
+	s.known = true
 	return s, nil
 }
 
@@ -112,6 +128,7 @@ func (c *Connector) dial(ctx context.Context, op, server string) (*session, erro
 		}
 	}
 	s.hand = wire.NewHandover(conn)
+	s.hand.Allow(firstAnswers)
 	s.conn = ldap.NewConn(s.hand, secure)
 	s.conn.Start()
 	return s, nil
@@ -149,7 +166,11 @@ func startTLS(conn io.ReadWriter, op, server string) error {
 	if _, err := conn.Write(msg.Bytes()); err != nil {
 		return transportError(op, server, err)
 	}
-	answer, err := ber.ReadPacket(conn)
+	limited := &io.LimitedReader{R: conn, N: firstAnswers}
+	answer, err := ber.ReadPacket(limited)
+	if err != nil && limited.N <= 0 {
+		err = wire.ErrTooLong
+	}
 	if err != nil {
 		return transportError(op, server, err)
 	}
@@ -166,11 +187,28 @@ func startTLS(conn io.ReadWriter, op, server string) error {
 	return nil
 }
 
-// limit runs a request of go-ldap with a deadline. A request that the deadline ends leaves a broken connection.
+// What one request of go-ldap may bring, in bytes, of which go-ldap makes a hundred times that if they are as bad as can
+// be: at first, when the other side may be anything, a large Kerberos ticket or root DSE; afterwards, a large schema or a
+// range of values.
+const (
+	firstAnswers = 256 << 10
+	laterAnswers = 2 << 20
+)
+
+// limit runs a request of go-ldap with a deadline and a limit for its answer. A request that one of them ends leaves a
+// broken connection.
 func (s *session) limit(fn func() error) error {
+	if s.known {
+		s.hand.Allow(laterAnswers)
+	} else {
+		s.hand.Allow(firstAnswers)
+	}
 	_ = s.hand.SetDeadline(time.Now().Add(s.timeout))
 	err := fn()
 	_ = s.hand.SetDeadline(time.Time{})
+	if err != nil && s.hand.Exceeded() {
+		return wire.ErrTooLong
+	}
 	return err
 }
 

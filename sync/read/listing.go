@@ -36,8 +36,13 @@ type listing struct {
 	// sinceResumePoint is what of it no resume point covers yet.
 	sinceResumePoint *coverage
 	proof            *connectors.Proof
-	moves            *moves
-	how              manner
+	lookFor          func(ctx context.Context, ids []string) (there []string, err error) // Page.Look
+	// missed is what the last list did not name; inDoubt what this one does not name, and what stays (doubt.go).
+	missed, inDoubt *coverage
+	moves           *moves
+	how             manner
+	// came: the source had something to say. A delta that begins at the same place again would have it say so again.
+	came bool
 	// unnamed counts entries without an id: with one of them, nobody's absence is certain.
 	unnamed int
 	// invalid are the objects that were parked by this attempt.
@@ -60,6 +65,9 @@ func openListing(ctx context.Context, t *Task, found *Result, s connectors.Strea
 		if l.position, err = tx.Stream(s.Name); err != nil {
 			return err
 		}
+		if err := l.loadMissed(tx); err != nil {
+			return err
+		}
 		if t.Full && !asks && !how.changes || how.full || !s.Delta || len(l.position.Cursor) == 0 {
 			l.mode = connectors.Full
 			l.covered, l.sinceResumePoint = newCoverage(), newCoverage()
@@ -79,7 +87,7 @@ func (l *listing) read(ctx context.Context) (err error) {
 			err = internal("read "+l.stream.Name, "panic in the connector: %v\n%s", p, debug.Stack())
 		}
 	}()
-	req := connectors.Request{Tenant: l.Tenant, Stream: l.stream.Name, Mode: l.mode, Cursor: l.position.Cursor}
+	req := connectors.Request{Tenant: l.Tenant, Stream: l.stream.Name, Mode: l.mode, Cursor: l.position.Cursor, Known: l.position.Known, Older: l.Older}
 	switch l.mode {
 	case connectors.Full:
 		req.Cursor = l.position.Partial
@@ -126,7 +134,11 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if p.Proof == nil {
 		return nil
 	}
-	l.proof = p.Proof
+	l.proof, l.lookFor = p.Proof, p.Look
+	if p.Proof.Older != "" {
+		l.found.Older = p.Proof.Older
+		l.note("%s: the source knows less than was read from it before; what follows waits for approval: %s", l.stream.Name, p.Proof.Older)
+	}
 	if l.mode == connectors.Full {
 		l.unstored = l.conclude(ctx, p)
 	}

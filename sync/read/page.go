@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
@@ -20,6 +22,9 @@ type pageDiff struct {
 	members []memberDiff
 	parks   []store.Parked
 	unparks []uint64
+	// doubted are members whom a complete list of an incremental read has missed, by group; none for a group whose
+	// members are no longer in doubt.
+	doubted map[store.Num]*roaring.Bitmap
 	// found is what a full read came across on this page.
 	found *coverage
 	// invalid are the entries that could not be translated; unnamed of them came without an id.
@@ -42,7 +47,7 @@ type goneRow struct {
 }
 
 func (d *pageDiff) empty() bool {
-	return len(d.puts)+len(d.gone)+len(d.members)+len(d.parks)+len(d.unparks) == 0
+	return len(d.puts)+len(d.gone)+len(d.members)+len(d.parks)+len(d.unparks)+len(d.doubted) == 0
 }
 
 // storePage compares a page with the store and commits what differs together with the dirty marks that it
@@ -65,13 +70,17 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 	if err != nil {
 		return err
 	}
+	if err := l.tellDoubted(ctx, d); err != nil {
+		return err
+	}
 	l.invalid = append(l.invalid, d.invalid...)
 	l.unnamed += d.unnamed
 	position, moved := l.advance(p)
 	// After an entry that could not be read there are no more resume points: who goes on from one would not know of
 	// it, and take absence for proof.
 	resumable := l.mode == connectors.Full && p.Resumable && p.Proof == nil && len(l.invalid) == 0
-	if !d.empty() || moved && (resumable || l.cursorIsDue()) {
+	l.came = l.came || len(p.Objects)+len(p.Removed)+len(p.Members)+len(p.Invalid) > 0
+	if !d.empty() || moved && (resumable || l.came || l.cursorIsDue() || !bytes.Equal(position.Known, l.position.Known)) {
 		if moved {
 			position.Moved = l.Now().UTC()
 		}
@@ -87,6 +96,7 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 		l.moves.add(noted)
 		d.found.merge(stored)
 		l.position = position
+		l.missed = l.missed.with(d.doubted)
 		l.logPage(p, d)
 	}
 	if l.covered != nil {
@@ -122,13 +132,22 @@ func (l *listing) advance(p *connectors.Page) (store.StreamState, bool) {
 		return position, false
 	case l.mode == connectors.Delta:
 		position.Cursor = bytes.Clone(p.Cursor)
-		return position, !bytes.Equal(position.Cursor, l.position.Cursor)
+		position.Known = l.knownAfter(p)
+		return position, !bytes.Equal(position.Cursor, l.position.Cursor) || !bytes.Equal(position.Known, l.position.Known)
 	case p.Resumable && p.Proof == nil && len(l.invalid) == 0:
 		position.Partial = bytes.Clone(p.Cursor)
 		return position, true
 	default:
 		return position, false
 	}
+}
+
+// knownAfter returns what the source knew in the newest read, after a page. A source that knows less says nothing new.
+func (l *listing) knownAfter(p *connectors.Page) []byte {
+	if p.Proof == nil || p.Proof.Older != "" || len(p.Known) == 0 {
+		return l.position.Known
+	}
+	return bytes.Clone(p.Known)
 }
 
 // cursorIsDue reports whether the cursor must be stored although nothing changed, so that it does not expire.
@@ -173,6 +192,11 @@ func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.Stream
 	}
 	for _, id := range d.unparks {
 		if _, err := tx.Unpark(id); err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(d.doubted) > 0 {
+		if err := saveMissed(tx, l.stream.Name, l.missed.with(d.doubted)); err != nil {
 			return nil, nil, err
 		}
 	}
