@@ -399,7 +399,7 @@ func TestRandomRenamesOpenLDAP(t *testing.T) {
 				},
 				open: func() connectors.Connector {
 					return openSlapd(t, s, func(c *ldap.Config) {
-						c.Base = ldap.Names{"ou=inside," + s.Suffix}
+						c.Base, c.Attributes = ldap.Names{"ou=inside," + s.Suffix}, nil
 						if tc.config != nil {
 							tc.config(c)
 						}
