@@ -191,7 +191,7 @@ func (r *reading) referring() (list []string, err error) {
 	if len(own) == 0 {
 		return list, nil
 	}
-	dns, err := r.attributesOfDNs()
+	dns, err := r.linkAttributes()
 	for _, name := range own {
 		if containsFold(dns, name) {
 			add(name)

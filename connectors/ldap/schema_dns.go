@@ -6,9 +6,9 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// attributesOfDNs lists the attributes of the server's schema whose values are DNs. Where it does not show its schema
+// linkAttributes lists the attributes of the server's schema whose values are DNs. Where it does not show its schema
 // there are none.
-func (r *reading) attributesOfDNs() ([]string, error) {
+func (r *reading) linkAttributes() ([]string, error) {
 	if r.session.root.schema == "" {
 		return nil, nil
 	}
@@ -22,12 +22,12 @@ func (r *reading) attributesOfDNs() ([]string, error) {
 	for _, e := range entries {
 		descriptions = append(descriptions, e.GetEqualFoldAttributeValues("attributeTypes")...)
 	}
-	return namesOfDNSyntax(descriptions), nil
+	return linkNames(descriptions), nil
 }
 
-// namesOfDNSyntax lists the names of attribute types (RFC 4512 section 4.1.2) with the syntax DN, or Name And Optional UID
+// linkNames lists the names of attribute types (RFC 4512 section 4.1.2) with the syntax DN, or Name And Optional UID
 // (RFC 4517 sections 3.3.9 and 3.3.21), by themselves or by the type from which they are derived.
-func namesOfDNSyntax(descriptions []string) (names []string) {
+func linkNames(descriptions []string) (names []string) {
 	type attribute struct {
 		names      []string
 		syntax, of string

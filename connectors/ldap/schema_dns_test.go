@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-func TestNamesOfDNSyntax(t *testing.T) {
-	got := namesOfDNSyntax([]string{
+func TestLinkNames(t *testing.T) {
+	got := linkNames([]string{
 		"( 2.5.4.31 NAME 'member' DESC 'RFC2256: a SYNTAX of a group' SUP distinguishedName )",
 		"( 2.5.4.49 NAME 'distinguishedName' DESC 'RFC4519: common supertype' EQUALITY distinguishedNameMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.12 )",
 		"( 2.5.4.50 NAME 'uniqueMember' EQUALITY uniqueMemberMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.34 )",
