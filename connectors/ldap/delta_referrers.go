@@ -79,13 +79,17 @@ func (c *Connector) readReferrers(ctx context.Context, op string, kind directory
 	if err := r.upTo(cur); err != nil {
 		return err
 	}
+	attributes, err := r.referring()
+	if err != nil {
+		return err
+	}
 	conn, err := s.stream(op)
 	if err != nil {
 		return err
 	}
 	d := r.newDelta(conn, emit)
 	defer d.ranges.close()
-	if err := d.referrers(ctx, req.Handles, req.IDs); err != nil {
+	if err := d.referrers(ctx, attributes, req.Handles, req.IDs); err != nil {
 		if fault.ClassOf(err) == fault.Transient {
 			c.servers.failed(s.server)
 		}
@@ -115,8 +119,8 @@ func (r *reading) upTo(cur cursor) error {
 	return err
 }
 
-// referrers emits the entries of the stream that refer to DNs, and those with ids.
-func (d *delta) referrers(ctx context.Context, handles, ids []string) error {
+// referrers emits the entries of the stream that refer to DNs in some attributes, and those with ids.
+func (d *delta) referrers(ctx context.Context, attributes, handles, ids []string) error {
 	found := make(map[string]bool)
 	take := func() error {
 		d.tr.row.load(&d.entry)
@@ -127,7 +131,7 @@ func (d *delta) referrers(ctx context.Context, handles, ids []string) error {
 		found[id] = true
 		return d.take(ctx, "")
 	}
-	if attributes := d.referring(); len(attributes) > 0 {
+	if len(attributes) > 0 {
 		for some := range slices.Chunk(handles, handlesAtOnce) {
 			if err := d.everywhere(ctx, referenceFilter(attributes, some), take); err != nil {
 				return err
@@ -161,7 +165,7 @@ func (d *delta) everywhere(ctx context.Context, filter string, take func() error
 
 // referring lists the attributes that are read of the stream's entries and whose values may be other entries' DNs. Where
 // the server says objectGUIDs, members and managers are none: an objectGUID stays.
-func (r *reading) referring() (list []string) {
+func (r *reading) referring() (list []string, err error) {
 	add := func(name string) {
 		if name = baseName(name); !containsFold(list, name) {
 			list = append(list, name)
@@ -177,19 +181,24 @@ func (r *reading) referring() (list []string) {
 			add(r.tr.row.names[r.tr.manager])
 		}
 	}
+	var own []string
 	for _, name := range r.connector.cfg.attributesOf(r.kind) {
 		// Whose back links change is known by the groups.
-		if containsFold(linkAttributes(), baseName(name)) {
+		if name = baseName(name); !containsFold(backLinks(), name) {
+			own = append(own, name)
+		}
+	}
+	if len(own) == 0 {
+		return list, nil
+	}
+	types, err := r.session.readSchema(r.op + ": find links")
+	dns := types.links()
+	for _, name := range own {
+		if containsFold(dns, name) {
 			add(name)
 		}
 	}
-	return list
-}
-
-// linkAttributes are the attributes of common schemas whose values are DNs, as far as they say something of people (RFC 2798,
-// RFC 4519, RFC 4524).
-func linkAttributes() []string {
-	return []string{"manager", "secretary", "seeAlso", "owner", "roleOccupant", "assistant", "directReports", "managedBy"}
+	return list, err
 }
 
 // referenceFilter finds entries that have one of some DNs in one of some attributes.

@@ -28,7 +28,8 @@ const (
 // follow reads again what refers to whoever was renamed, moved or deleted, in the streams that told only what changed:
 // those that were read in full have it.
 func (m *moves) follow(ctx context.Context, t *Task, found *Result, told []connectors.Stream) error {
-	if err := m.followAll(ctx, t, found, told, append(slices.Clone(m.before), m.now...)); err != nil {
+	todo := slices.DeleteFunc(append(slices.Clone(m.before), m.now...), func(d move) bool { return d.Followed && t.Began.Sub(d.At) < rewritten })
+	if err := m.followAll(ctx, t, found, told, todo); err != nil {
 		return err
 	}
 	late, err := m.leadNowhere(ctx, t)
@@ -44,7 +45,71 @@ func (m *moves) follow(ctx context.Context, t *Task, found *Result, told []conne
 			return err
 		}
 	}
+	if err := m.close(ctx, t, found); err != nil {
+		return err
+	}
 	return m.forget(ctx, t)
+}
+
+// close reads once more what changed when somebody entered a group who is not known: he was renamed, or came, after the
+// stream of people had been read and before that of groups was. Nobody loses anything by a read that came in between.
+func (m *moves) close(ctx context.Context, t *Task, found *Result) error {
+	strangers, err := m.strangers(ctx, t)
+	if err != nil || !strangers {
+		return err
+	}
+	var again []connectors.Stream
+	err = t.State.View(ctx, func(tx store.Reader) error {
+		again = nil
+		for _, s := range t.Streams {
+			position, err := tx.Stream(s.Name)
+			if err != nil {
+				return err
+			}
+			if s.Delta && s.Rewritten != "" && len(position.Cursor) > 0 {
+				again = append(again, s)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	heard := len(m.now)
+	for _, s := range again {
+		if _, err := readStream(ctx, t, found, s, m, manner{changes: true}); err != nil {
+			return err
+		}
+	}
+	return m.followAll(ctx, t, found, again, slices.Clone(m.now[heard:]))
+}
+
+// strangers reports whether somebody entered a group who is nobody that is known to be there.
+func (m *moves) strangers(ctx context.Context, t *Task) (yes bool, err error) {
+	if len(m.entered) == 0 || len(m.entered) > manyMoves || m.first {
+		return false, nil
+	}
+	err = t.State.View(ctx, func(tx store.Reader) error {
+		owners, err := tx.Owners(m.entered, nil)
+		if err != nil {
+			return err
+		}
+		here := 0
+		for _, kind := range []directory.Kind{directory.Person, directory.Group, directory.Device} {
+			rows, err := tx.RowsOf(kind, owners, nil)
+			if err != nil {
+				return err
+			}
+			for i := range rows {
+				if rows[i].Num != 0 && rows[i].Gone == store.Here {
+					here++
+				}
+			}
+		}
+		yes = here < len(owners)
+		return nil
+	})
+	return yes, err
 }
 
 // followAll follows moves, and those of which it hears on the way.
@@ -200,13 +265,12 @@ func (m *moves) leadNowhere(ctx context.Context, t *Task) (late []string, err er
 
 // forget drops the moves that were followed for the last time.
 func (m *moves) forget(ctx context.Context, t *Task) error {
-	var keep []move
-	for _, d := range append(slices.Clone(m.before), m.now...) {
-		if !d.Many && t.Began.Sub(d.At) < rewritten {
-			keep = append(keep, d)
-		}
+	all := append(slices.Clone(m.before), m.now...)
+	keep := slices.DeleteFunc(slices.Clone(all), func(d move) bool { return t.Began.Sub(d.At) >= rewritten })
+	if i := slices.IndexFunc(keep, func(d move) bool { return d.Many }); i >= 0 {
+		keep = []move{{At: keep[len(keep)-1].At, Many: true, Followed: true}} // it stands for all
 	}
-	if len(keep) == len(m.before)+len(m.now) {
+	if len(keep) == len(all) && (len(keep) == 0 || keep[0].Followed == all[0].Followed) {
 		return nil
 	}
 	return t.State.Update(ctx, func(tx store.Writer) error {

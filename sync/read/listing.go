@@ -73,7 +73,7 @@ func openListing(ctx context.Context, t *Task, found *Result, s connectors.Strea
 		if err := l.loadMissed(tx); err != nil {
 			return err
 		}
-		if t.Full && !asks || how.full || !s.Delta || len(l.position.Cursor) == 0 {
+		if t.Full && !asks && !how.changes || how.full || !s.Delta || len(l.position.Cursor) == 0 {
 			l.mode = connectors.Full
 			l.covered, l.sinceResumePoint = newCoverage(), newCoverage()
 			if len(l.position.Partial) > 0 {

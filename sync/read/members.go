@@ -169,9 +169,9 @@ func (l *listing) partAdds(tx store.Reader, group store.Num, m *connectors.Membe
 	return nil
 }
 
-// commit writes the difference and marks whom it concerns: the group, and everybody who entered or left, whose handles it
-// returns. What had no number before is found from now on.
-func (m *memberDiff) commit(tx store.Writer, marks relations.Marker, found *coverage) (changed []store.Num, err error) {
+// commit writes the difference and marks whom it concerns: the group, and everybody who entered or left. It returns the
+// handles of those who entered. What had no number before is found from now on.
+func (m *memberDiff) commit(tx store.Writer, marks relations.Marker, found *coverage) (entered []store.Num, err error) {
 	ids, err := tx.Intern([]string{directory.IDHandle(m.group)}, nil)
 	if err != nil {
 		return nil, err
@@ -186,7 +186,7 @@ func (m *memberDiff) commit(tx store.Writer, marks relations.Marker, found *cove
 	} else if len(handles) > 0 {
 		unionInto(found.members, map[store.Num]*roaring.Bitmap{group: relations.Set(handles)})
 	}
-	entered, err := tx.AddMembers(group, handles, nil)
+	entered, err = tx.AddMembers(group, handles, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -196,11 +196,10 @@ func (m *memberDiff) commit(tx store.Writer, marks relations.Marker, found *cove
 	if err := marks.Moved(tx, group, entered); err != nil {
 		return nil, err
 	}
-	changed = append(entered, m.remove...)
 	if m.digest != nil {
-		return changed, tx.SetMemberDigest(group, *m.digest)
+		return entered, tx.SetMemberDigest(group, *m.digest)
 	}
-	return changed, nil
+	return entered, nil
 }
 
 // takeMembers removes members from a group and marks whom that concerns.

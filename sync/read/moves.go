@@ -31,8 +31,12 @@ type move struct {
 	// Members are people and groups of which a group's list says something else than before, where they have fields that are
 	// made of it (connectors.Stream.Derived).
 	Members []directory.Ref `json:"members,omitempty"`
-	// Many: there were too many to name them.
-	Many bool `json:"many,omitempty"`
+	// Many: there were too many to name them. Followed: everything was read in full since; it is once more when the source is
+	// done with rewriting for certain, and not before.
+	Many     bool `json:"many,omitempty"`
+	Followed bool `json:"followed,omitempty"`
+	// entered are the handles that came into groups.
+	entered []store.Num
 }
 
 func (m *move) size() int { return len(m.Left) + len(m.Others) + len(m.Members) }
@@ -50,6 +54,8 @@ type moves struct {
 	before []move // of earlier reads
 	now    []move // of this one
 	count  int    // of this one
+	// entered are handles that came into groups during this read, as long as there are few.
+	entered []store.Num
 }
 
 // openMoves loads what is outstanding.
@@ -150,35 +156,6 @@ func (m *moves) list(tx store.Reader, d *move, kind directory.Kind, n store.Num)
 	return m.members(tx, d, handles)
 }
 
-// missing notes objects that a full read did not list, while other streams are not read in full: nobody will say there
-// whether they were referred to.
-func (m *moves) missing(ctx context.Context, t *Task, kind directory.Kind, nums []store.Num) error {
-	if !m.noted() || m.entirely {
-		return nil
-	}
-	var d move
-	err := t.State.View(ctx, func(tx store.Reader) error {
-		d = move{}
-		objects, err := relations.Load(tx, kind, nums)
-		for i := range objects {
-			if err == nil && objects[i].Here() {
-				err = m.gone(tx, &d, &objects[i].Object, objects[i].Num)
-			}
-		}
-		return err
-	})
-	if err != nil || d.size() == 0 && !d.Many {
-		return err
-	}
-	var noted *move
-	err = t.State.Update(ctx, func(tx store.Writer) (err error) {
-		noted, err = m.store(tx, d, t.Now())
-		return err
-	})
-	m.add(noted)
-	return err
-}
-
 // members notes people and groups that entered or left a group.
 func (m *moves) members(tx store.Reader, d *move, handles []store.Num) error {
 	if !m.noted() || !m.derived || len(handles) == 0 {
@@ -206,11 +183,14 @@ func (m *moves) members(tx store.Reader, d *move, handles []store.Num) error {
 
 // store keeps what a page said, in the page's transaction. It returns what to add once that is done.
 func (m *moves) store(tx store.Writer, d move, at time.Time) (*move, error) {
-	if !m.noted() || d.size() == 0 && !d.Many || m.many() {
+	if !m.noted() {
 		return nil, nil
 	}
+	if d.size() == 0 && !d.Many || m.many() {
+		return &move{entered: d.entered}, nil
+	}
 	if d.At = at.UTC(); d.Many || m.count+d.size() > manyMoves {
-		d = move{At: d.At, Many: true}
+		d = move{At: d.At, Many: true, entered: d.entered}
 	}
 	data, err := json.Marshal(d)
 	if err != nil {
@@ -221,7 +201,13 @@ func (m *moves) store(tx store.Writer, d move, at time.Time) (*move, error) {
 
 // add takes what was stored.
 func (m *moves) add(d *move) {
-	if d != nil {
+	if d == nil {
+		return
+	}
+	if len(m.entered) <= manyMoves {
+		m.entered = append(m.entered, d.entered...)
+	}
+	if !d.At.IsZero() {
 		m.now = append(m.now, *d)
 		m.count += d.size()
 	}

@@ -177,6 +177,7 @@ type committed struct {
 func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.StreamState, moved, resumable bool) (stored committed, err error) {
 	stored.coverage = newCoverage()
 	said := d.moved
+	var entered []store.Num
 	if err := l.putObjects(tx, d.puts, &stored); err != nil {
 		return stored, err
 	}
@@ -186,14 +187,16 @@ func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.Stream
 		}
 	}
 	for i := range d.members {
-		changed, err := d.members[i].commit(tx, l.Marks, stored.coverage)
+		came, err := d.members[i].commit(tx, l.Marks, stored.coverage)
 		if err == nil {
-			err = l.moves.members(tx, &said, changed)
+			entered = append(entered, came...)
+			err = l.moves.members(tx, &said, slices.Concat(came, d.members[i].remove))
 		}
 		if err != nil {
 			return stored, err
 		}
 	}
+	said.entered = entered
 	if stored.noted, err = l.moves.store(tx, said, l.Now()); err != nil {
 		return stored, err
 	}

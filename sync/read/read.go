@@ -101,6 +101,8 @@ func Streams(ctx context.Context, t *Task) (Result, error) {
 // manner says how a stream is to be read. The zero value is as its cursor allows.
 type manner struct {
 	full bool
+	// changes: only what changed, whatever the run is.
+	changes bool
 	// handles and ids are what to ask for in Referrers mode.
 	handles, ids []string
 }

@@ -16,8 +16,8 @@ import (
 func rewriting() map[string]slapdtest.Options {
 	return map[string]slapdtest.Options{
 		"memberof": {MemberOfRefint: true},
-		"refint":   {Refint: []string{"member", "uniqueMember", "manager"}},
-		"both":     {MemberOfRefint: true, Refint: []string{"member", "uniqueMember", "manager"}},
+		"refint":   {Refint: []string{"member", "uniqueMember", "manager", "seeAlso"}},
+		"both":     {MemberOfRefint: true, Refint: []string{"member", "uniqueMember", "manager", "seeAlso"}},
 	}
 }
 
@@ -37,7 +37,7 @@ func company(t *testing.T, opts slapdtest.Options) *slapdtest.Server {
 	for i := range 4 {
 		name := fmt.Sprint("tech", i)
 		s.Add("uid="+name+","+people, map[string][]string{
-			"objectClass": {"inetOrgPerson"}, "uid": {name}, "cn": {name}, "sn": {name}, "manager": {"uid=boss," + people},
+			"objectClass": {"inetOrgPerson"}, "uid": {name}, "cn": {name}, "sn": {name}, "manager": {"uid=boss," + people}, "seeAlso": {"uid=boss," + people},
 		})
 	}
 	group := func(cn string, members ...string) {
@@ -53,6 +53,7 @@ func openSlapd(t *testing.T, s *slapdtest.Server, change func(*ldap.Config)) con
 	return openFactory(t, ldap.Factory(), func(cfg any) {
 		c := cfg.(*ldap.Config)
 		c.Servers, c.Base, c.PageSize = []string{s.URL}, ldap.Names{s.Suffix}, 30
+		c.Attributes = []ldap.Attribute{{Name: "memberOf"}, {Name: "seeAlso"}}
 		c.Bind = ldap.BindConfig{User: s.ReplicatorDN, Password: settings.NewSecret(slapdtest.ReplicatorPassword)}
 		if change != nil {
 			change(c)
@@ -102,7 +103,7 @@ func same(t *testing.T, r *rig, what string, source connectors.Connector) {
 	}
 	fresh := newRig(t, source)
 	fresh.mustRun("fresh start", engine.Job{})
-	if diff := differences(r.records(), fresh.records()); diff != "" {
+	if diff := differences(r.records(), fresh.records()) + differences(r.held(), fresh.held()); diff != "" {
 		t.Errorf("%s (+ incremental only, - fresh start only):\n%s", what, diff)
 	}
 }
