@@ -180,6 +180,7 @@ func (c *Connector) sample(s *session, p preset, l searchLine, word string) conn
 		anchor = c.cfg.Anchor
 	}
 	seen, anchored := 0, 0
+	var refers references
 	paging := ldap.NewControlPaging(samplePage)
 	for range samplePages {
 		req := ldap.NewSearchRequest(l.base, l.scope, ldap.NeverDerefAliases, 0, 0, false, l.filter, []string{anchor},
@@ -193,6 +194,11 @@ func (c *Connector) sample(s *session, p preset, l searchLine, word string) conn
 			return connectors.Failed(subject, operationError("check", s.server, err))
 		}
 		seen += len(res.Entries)
+		if p.name != presetActiveDirectory {
+			for _, url := range res.Referrals {
+				refers.add(l.base, []string{url})
+			}
+		}
 		for _, e := range res.Entries {
 			if len(e.GetEqualFoldRawAttributeValues(anchor)) > 0 {
 				anchored++
@@ -200,11 +206,11 @@ func (c *Connector) sample(s *session, p preset, l searchLine, word string) conn
 		}
 		answer, ok := ldap.FindControl(res.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
 		if !ok || len(answer.Cookie) == 0 {
-			return sampled(subject, seen, anchored, anchor, "")
+			return refers.told(sampled(subject, seen, anchored, anchor, ""))
 		}
 		paging.SetCookie(answer.Cookie)
 	}
-	return sampled(subject, seen, anchored, anchor, "more than ")
+	return refers.told(sampled(subject, seen, anchored, anchor, "more than "))
 }
 
 func sampled(subject string, seen, anchored int, anchor, more string) connectors.Finding {

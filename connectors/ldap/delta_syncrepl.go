@@ -366,6 +366,9 @@ func (d *delta) syncAnswer(next *string, take func(wire.SyncState) error) error 
 		switch item {
 		case wire.DoneItem:
 			return d.syncEnd(&res, next)
+		case wire.ReferenceItem:
+			// Who was there may be named as deleted, and is another server's from now on.
+			return d.expired("the server refers to another server for a part that changed")
 		case wire.IntermediateItem:
 			err = d.syncInfo(&res, next, take)
 		case wire.EntryItem:

@@ -34,6 +34,7 @@ type world struct {
 	scope string
 	count int // of the proof; -1: cannot tell
 
+	unlisted  []connectors.Part
 	parts     bool            // members come one by one instead of whole
 	resumable bool            // pages can be resumed from
 	sometimes bool            // every third page only
@@ -104,7 +105,7 @@ func (w *world) Read(ctx context.Context, req connectors.Request, emit func(*con
 			if w.noProof {
 				return nil
 			}
-			p.Proof = &connectors.Proof{Scope: w.scope, Count: w.count}
+			p.Proof, p.Unlisted = &connectors.Proof{Scope: w.scope, Count: w.count}, w.unlisted
 			if w.delta != nil {
 				p.Cursor = []byte("delta")
 			}

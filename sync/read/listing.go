@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
@@ -36,6 +38,9 @@ type listing struct {
 	// sinceResumePoint is what of it no resume point covers yet.
 	sinceResumePoint *coverage
 	proof            *connectors.Proof
+	// unlisted are the parts of the source that could not be listed, and kept the objects in them.
+	unlisted []connectors.Part
+	kept     *roaring.Bitmap
 	// came: the source had something to say. A delta that begins at the same place again would have it say so again.
 	came bool
 	// unnamed counts entries without an id: with one of them, nobody's absence is certain.
@@ -51,7 +56,7 @@ type listing struct {
 
 // openListing works out how the stream is to be read from where it stands.
 func openListing(ctx context.Context, t *Task, found *Result, s connectors.Stream) (*listing, error) {
-	l := &listing{Task: t, found: found, stream: s, mode: connectors.Delta}
+	l := &listing{Task: t, found: found, stream: s, mode: connectors.Delta, kept: roaring.New()}
 	err := t.State.View(ctx, func(tx store.Reader) (err error) {
 		if l.position, err = tx.Stream(s.Name); err != nil {
 			return err
@@ -119,7 +124,7 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if p.Proof == nil {
 		return nil
 	}
-	l.proof = p.Proof
+	l.proof, l.unlisted = p.Proof, p.Unlisted
 	if p.Proof.Older != "" {
 		l.found.Older = p.Proof.Older
 		l.note("%s: the source knows less than was read from it before; what follows waits for approval: %s", l.stream.Name, p.Proof.Older)
