@@ -37,6 +37,9 @@ Exit codes: 0 good, 1 a probe failed, 2 the configuration has problems.`,
 		if probing && printing {
 			return misused(cmd, "--probe and --print exclude each other")
 		}
+		if err := cli.becomeOwner(); err != nil {
+			return cli.reportProblems(err)
+		}
 		cfg, err := cli.loadConfig()
 		if err != nil {
 			return cli.reportProblems(err)

@@ -39,6 +39,11 @@ func (cli *cli) connect(ctx context.Context, need access) (ops api.Operations, d
 	case !errors.Is(err, socket.ErrNoDaemon) || cli.opts.control != "":
 		return nil, nil, err
 	}
+	if need != toCopy { // a copy is read, and goes where root may write
+		if err := cli.becomeOwner(); err != nil {
+			return nil, nil, err
+		}
+	}
 	cfg, err := cli.loadConfig()
 	if err != nil {
 		return nil, nil, err

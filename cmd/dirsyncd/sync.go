@@ -108,12 +108,15 @@ func runPlace(r *api.Run) string { return place(r.Connection, r.Tenant, r.Tenant
 
 func took(r *api.Run) string { return term.Span(r.Ended.Sub(r.Started)) }
 
-// changes says in words what a run did to records, or would do if its plan were not held.
+// changes says in words what a run did to records, and what waits.
 func changes(r *api.Run) string {
 	text := counts(r.Counts, happened)
 	switch {
 	case r.Held != "":
-		return strings.TrimPrefix(counts(r.Counts, wouldHappen)+" (held)", " ")
+		if text != "" {
+			text += "; "
+		}
+		return text + strings.TrimPrefix(counts(r.HeldCounts, wouldHappen)+" (held)", " ")
 	case text == "" && r.Outcome == api.Failed:
 		return "–"
 	case text == "":
@@ -135,7 +138,7 @@ func (cli *cli) showRemarks(r *api.Run) {
 	}
 	if r.Held != "" {
 		cli.out.Line("")
-		cli.out.Para(runPlace(r)+": ", "the plan is held; nothing of what is held was delivered")
+		cli.out.Para(runPlace(r)+": ", "a plan is held; nothing of what is held was delivered")
 		cli.heldChoices(r.Connection, r.Held, r.HeldReasons)
 	}
 }

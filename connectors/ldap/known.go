@@ -92,7 +92,7 @@ func (r *reading) behind(before *known, mode connectors.Mode) (how string, err e
 		return "", nil // the read itself will say so
 	}
 	if r.preset.name == presetActiveDirectory {
-		if mode == connectors.Delta {
+		if mode != connectors.Full {
 			r.known = *before
 			return "", nil // positions are of one database, which is looked at with them
 		}

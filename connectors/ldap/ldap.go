@@ -47,10 +47,14 @@ func open(cfg *Config, env connectors.Env) (*Connector, error) {
 func (c *Connector) Describe() connectors.Description {
 	delta := c.cfg.Incremental != incrementalOff
 	tombstones := delta && c.cfg.Incremental != methodTimestamp
+	rewritten := ""
+	if delta {
+		rewritten = dnHandle
+	}
 	return connectors.Description{
 		Streams: []connectors.Stream{
-			{Name: streamUsers, Kinds: []directory.Kind{directory.Person}, Delta: delta, Tombstones: tombstones},
-			{Name: streamGroups, Kinds: []directory.Kind{directory.Group}, Members: true, Delta: delta, Tombstones: tombstones},
+			{Name: streamUsers, Kinds: []directory.Kind{directory.Person}, Delta: delta, Tombstones: tombstones, Rewritten: rewritten, Derived: delta && c.cfg.readsBackLinks(directory.Person)},
+			{Name: streamGroups, Kinds: []directory.Kind{directory.Group}, Members: true, Delta: delta, Tombstones: tombstones, Rewritten: rewritten, Derived: delta && c.cfg.readsBackLinks(directory.Group)},
 		},
 		Permissions: []string{
 			"bind, and read below every base: the entries, the attributes of the preset, and the anchor",
@@ -73,6 +77,8 @@ func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(
 		return err
 	case req.Mode == connectors.Full:
 		return own.readFull(ctx, op, kind, &req, emit)
+	case req.Mode == connectors.Referrers:
+		return own.readReferrers(ctx, op, kind, &req, emit)
 	default:
 		return own.readDelta(ctx, op, kind, &req, emit)
 	}

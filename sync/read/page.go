@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
@@ -20,11 +22,16 @@ type pageDiff struct {
 	members []memberDiff
 	parks   []store.Parked
 	unparks []uint64
+	// doubted are members whom a complete list of an incremental read has missed, by group; none for a group whose
+	// members are no longer in doubt.
+	doubted map[store.Num]*roaring.Bitmap
 	// found is what a full read came across on this page.
 	found *coverage
 	// invalid are the entries that could not be translated; unnamed of them came without an id.
 	invalid []directory.Ref
 	unnamed int
+	// moved is what the page says of handles.
+	moved move
 }
 
 // put is an object to store, and what it was before, if it was known and somebody must be told.
@@ -40,7 +47,7 @@ type goneRow struct {
 }
 
 func (d *pageDiff) empty() bool {
-	return len(d.puts)+len(d.gone)+len(d.members)+len(d.parks)+len(d.unparks) == 0
+	return len(d.puts)+len(d.gone)+len(d.members)+len(d.parks)+len(d.unparks)+len(d.doubted) == 0
 }
 
 // storePage compares a page with the store and commits what differs together with the dirty marks that it
@@ -63,6 +70,9 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 	if err != nil {
 		return err
 	}
+	if err := l.tellDoubted(ctx, d); err != nil {
+		return err
+	}
 	l.invalid = append(l.invalid, d.invalid...)
 	l.unnamed += d.unnamed
 	position, moved := l.advance(p)
@@ -75,15 +85,18 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 			position.Moved = l.Now().UTC()
 		}
 		var stored *coverage
+		var noted *move
 		err := l.State.Update(ctx, func(tx store.Writer) (err error) {
-			stored, err = l.commitPage(tx, d, position, moved, resumable)
+			stored, noted, err = l.commitPage(tx, d, position, moved, resumable)
 			return err
 		})
 		if err != nil {
 			return err
 		}
+		l.moves.add(noted)
 		d.found.merge(stored)
 		l.position = position
+		l.missed = l.missed.with(d.doubted)
 		l.logPage(p, d)
 	}
 	if l.covered != nil {
@@ -143,42 +156,56 @@ func (l *listing) cursorIsDue() bool { return l.Now().Sub(l.position.Moved) >= i
 // lists reports whether the stream may hold the object.
 func (l *listing) lists(o *directory.Object) bool { return slices.Contains(l.stream.Kinds, o.Kind) }
 
-// commitPage writes what a page changes, and returns what a full read has come across that had no number before. The
-// order matters only in that objects come before members: a mark for a member is put on the object that owns its handle.
-func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.StreamState, moved, resumable bool) (*coverage, error) {
-	stored := newCoverage()
+// commitPage writes what a page changes, and returns what a full read has come across that had no number before, and which
+// moves were noted. The order matters only in that objects come before members: a mark for a member is put on the object
+// that owns its handle.
+func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.StreamState, moved, resumable bool) (*coverage, *move, error) {
+	stored, said := newCoverage(), d.moved
 	if err := l.putObjects(tx, d.puts, stored); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, g := range d.gone {
 		if err := markGone(tx, l.Marks, g.kind, g.num, store.NamedRemoved); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	for i := range d.members {
-		if err := d.members[i].commit(tx, l.Marks, stored); err != nil {
-			return nil, err
+		changed, err := d.members[i].commit(tx, l.Marks, stored)
+		if err == nil {
+			err = l.moves.members(tx, &said, changed)
 		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	noted, err := l.moves.store(tx, said, l.Now())
+	if err != nil {
+		return nil, nil, err
 	}
 	for _, p := range d.parks {
 		if _, err := tx.Park(p); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	for _, id := range d.unparks {
 		if _, err := tx.Unpark(id); err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+	}
+	if len(d.doubted) > 0 {
+		if err := saveMissed(tx, l.stream.Name, l.missed.with(d.doubted)); err != nil {
+			return nil, nil, err
 		}
 	}
 	if resumable {
 		if err := l.saveCoverage(tx, d.found, stored); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if moved {
-		return stored, tx.PutStream(l.stream.Name, position)
+		return stored, noted, tx.PutStream(l.stream.Name, position)
 	}
-	return stored, nil
+	return stored, noted, nil
 }
 
 // saveCoverage stores what all pages since the last resume point have listed: who goes on from this one must know of it.

@@ -38,8 +38,12 @@ type Options struct {
 	Load func(w io.Writer, suffix string) error
 	// SizeLimit is the limit for everybody who has none of their own; 0 is no limit.
 	SizeLimit int
-	// MemberOf switches the memberof overlay on.
-	MemberOf bool
+	// MemberOf switches the memberof overlay on. MemberOfRefint lets it rewrite the members of groups when one of them is
+	// renamed or deleted (memberof-refint).
+	MemberOf, MemberOfRefint bool
+	// Refint are the attributes that the refint overlay rewrites when the entry that they name is renamed or deleted;
+	// none is no such overlay. It does so a moment after the change.
+	Refint []string
 	// SessionLog is how many changes the server remembers for RFC 4533 consumers (syncprov-sessionlog). The log
 	// is in memory: a restart empties it. 0 is no log.
 	SessionLog int
