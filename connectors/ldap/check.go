@@ -103,7 +103,7 @@ func (c *Connector) look(s *session) []connectors.Finding {
 		paging.Detail = "not offered"
 		paging.Hint = "everything must fit one answer: the bind user needs to be free of size limits"
 	}
-	findings := append([]connectors.Finding{paging}, c.checkIncremental(s)...)
+	var findings []connectors.Finding
 	if c.cfg.Watch {
 		findings = append(findings, c.checkWatch(s))
 	}
@@ -116,7 +116,8 @@ func (c *Connector) look(s *session) []connectors.Finding {
 			findings = append(findings, c.sample(s, p, l, word))
 		}
 	}
-	return findings
+	// Last, since it may take the connection for itself.
+	return slices.Concat([]connectors.Finding{paging}, c.checkIncremental(s), findings)
 }
 
 // checkIncremental says how changes will be found, once for both streams where it is the same for them.

@@ -117,8 +117,18 @@ func (c *Connector) methods(p preset) []method {
 // choose begins with the first method that works for a reading. It returns no method when every read has to be a
 // full one. why says what speaks against those that are better.
 func (r *reading) choose() (m method, end func() []byte, why string, err error) {
+	methods := r.connector.methods(r.preset)
+	if len(methods) > 0 {
+		why = r.computed()
+		if why == "" {
+			why, err = r.computedBySchema()
+		}
+		if err != nil || why != "" {
+			return nil, nil, why, err
+		}
+	}
 	var reasons []string
-	for _, m := range r.connector.methods(r.preset) {
+	for _, m := range methods {
 		end, why, err := m.begin(r)
 		switch {
 		case err != nil:
@@ -244,6 +254,9 @@ func (c *Connector) readDelta(ctx context.Context, op string, kind directory.Kin
 		return err
 	}
 	defer r.session.close()
+	if why := r.computed(); why != "" {
+		return r.expired("%s", why)
+	}
 	for _, m := range c.methods(r.preset) {
 		if m.name() == cur.Method && r.fingerprint == cur.Fingerprint {
 			err := m.changes(ctx, r, cur.Position, emit)
