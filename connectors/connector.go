@@ -152,6 +152,11 @@ type Request struct {
 	// it is empty, or the cursor of a Resumable page of an interrupted full read. In Referrers mode it is that of the
 	// last delta or full read, than which the answer must not be older.
 	Cursor []byte
+	// Handles, in Referrers mode, are those whose referrers are asked for: the objects of the stream with links or
+	// members that name one of them. Only handles with the stream's Rewritten are asked for.
+	Handles []string
+	// IDs, in Referrers mode, are objects of the stream that are asked for by themselves.
+	IDs []string
 	// Known is the Page.Known with which the last read of the stream ended, in both modes; empty when there was none. A
 	// source that knows less by now, such as a replica that lags behind, is no proof of anything: to read it would undo
 	// what is newer. The read then fails as fault.Transient, before the first page: waiting helps.
@@ -159,11 +164,6 @@ type Request struct {
 	// Older takes even a source that knows less than Known, if there is no other. The proof then says so, and all that
 	// follows from the read waits for the operator.
 	Older bool
-	// Handles, in Referrers mode, are those whose referrers are asked for: the objects of the stream with links or
-	// members that name one of them. Only handles with the stream's Rewritten are asked for.
-	Handles []string
-	// IDs, in Referrers mode, are objects of the stream that are asked for by themselves.
-	IDs []string
 }
 
 // Page is a part of an answer. What it holds may be stored page by page.
@@ -177,6 +177,11 @@ type Page struct {
 	// Invalid are entries that could not be translated. The read goes on without them; they are parked, and stay as they
 	// were, a group with its members.
 	Invalid []Invalid
+	// FoldedIDs: the source takes ids that differ only in case, or in the number of spaces, for the same. An object keeps the
+	// spelling under which it became known.
+	FoldedIDs bool
+	// Notes are what the operator should know of the answer, one line each, without personal data: they are logged.
+	Notes []string
 	// Cursor is where a later read goes on after everything up to and including this page. Empty when the
 	// source has none to offer here.
 	Cursor []byte

@@ -151,6 +151,9 @@ type Reader interface {
 	// Owners appends to owners the numbers of the objects that have handles, in the order of the handles. A handle that no
 	// object claims has itself: it may be an object's own number. Whether that object exists is another question.
 	Owners(handles, owners []Num) ([]Num, error)
+	// Contestants iterates over the objects that state any of some handles and do not have it, gone ones included, in
+	// ascending order of the handles and then of the objects, each pair once.
+	Contestants(handles []Num, fn func(handle, object Num) bool) error
 
 	// Row returns an object as stored. Row.Data and Row.Handles are valid until the transaction ends.
 	Row(kind directory.Kind, n Num) (Row, bool, error)
@@ -221,6 +224,8 @@ type Reader interface {
 	Tenant() (TenantState, error)
 	// Runs iterates over the kept runs, newest first.
 	Runs(fn func(Run) bool) error
+	// RunActions iterates over what is kept of a run's actions, in the order of the run.
+	RunActions(run string, fn func(RunAction) bool) error
 }
 
 // Writer changes one partition. It reads its own writes.
@@ -234,6 +239,9 @@ type Writer interface {
 	// those that it had before and has no longer, and brings the referrers of its links up to date. A handle
 	// that was given up goes back to an object that states it too, if there is one.
 	PutRow(o *directory.Object, gone GoneCause) (Num, error)
+	// Give says which of the objects that state a handle has it; none of them for zero. It holds until one of them is
+	// stored again or gives the handle up.
+	Give(handle, object Num) error
 	// SetGone says why a stored object counts as removed, or with Here that it does not. All else about it
 	// stays, its claims to handles included, until another object claims them.
 	SetGone(kind directory.Kind, n Num, gone GoneCause) error
@@ -283,6 +291,9 @@ type Writer interface {
 	PutTenant(t TenantState) error
 	// PutRun stores a run under its id and forgets the oldest beyond what is kept.
 	PutRun(r Run) error
+	// KeepActions remembers actions of a run, the first of the list as the one at position from. They are forgotten with
+	// their run, and those of a run that was cut and never stored with the next one that is: ids of runs sort by time.
+	KeepActions(run string, from int, list []RunAction) error
 }
 
 // MemberDigest tells two complete lists of member handles apart without reading them. The engine makes it of
@@ -447,4 +458,24 @@ type Run struct {
 	Held     string                    `json:"held,omitempty"` // hash of the held plan
 	// HeldCounts are the actions that wait, beside those of Counts, which went ahead.
 	HeldCounts map[string]map[string]int `json:"held_counts,omitempty"`
+}
+
+// RunAction is what remains of an action that a run queued: who, and what about them. It holds personal data.
+type RunAction struct {
+	Op      directory.Op         `json:"op"`
+	Kind    directory.RecordKind `json:"kind"`
+	Key     string               `json:"key"`            // the record's
+	Name    string               `json:"name,omitempty"` // the record's name field
+	Rule    string               `json:"rule,omitempty"`
+	Reason  string               `json:"reason,omitempty"`
+	Changes []RunChange          `json:"changes,omitempty"` // none for a creation
+	Added   int                  `json:"added,omitempty"`   // members
+	Removed int                  `json:"removed,omitempty"`
+}
+
+// RunChange is a field before and after, as directory.Value.Any gives them.
+type RunChange struct {
+	Field string `json:"field"`
+	From  any    `json:"from,omitempty"`
+	To    any    `json:"to,omitempty"`
 }

@@ -168,9 +168,9 @@ func (r *reading) referring() (list []string) {
 		}
 	}
 	if !r.tr.row.extended {
-		for i, slot := range r.tr.members {
-			if !r.preset.members[i].login {
-				add(r.tr.row.names[slot])
+		for _, m := range r.tr.members {
+			if !m.login {
+				add(r.tr.row.names[m.slot])
 			}
 		}
 		if r.tr.manager >= 0 {
@@ -215,23 +215,37 @@ func referenceFilter(attributes, handles []string) string {
 func (d *delta) anchorFilter(ids []string) string {
 	var b strings.Builder
 	for _, id := range ids {
-		term := func(value string) { b.WriteString("(" + d.tr.anchorName + "=" + value + ")") }
-		digits := strings.ReplaceAll(id, "-", "")
-		uuid := len(id) == 36 && len(digits) == 32 && strings.Trim(digits, "0123456789abcdef") == ""
-		switch {
-		case uuid && strings.EqualFold(d.tr.anchorName, "objectGUID"):
-			// The first three groups are little-endian (MS-DTYP 2.3.4.2).
-			swapped := digits[6:8] + digits[4:6] + digits[2:4] + digits[:2] + digits[10:12] + digits[8:10] + digits[14:16] + digits[12:14]
-			term(escapeBytes(swapped + digits[16:]))
-		case uuid && !strings.EqualFold(d.tr.anchorName, "entryUUID"):
-			term(escapeBytes(digits)) // another anchor of 16 bytes
-			term(ldap.EscapeFilter(id))
-		default:
-			term(ldap.EscapeFilter(id))
+		for _, a := range d.tr.anchors {
+			value, ok := strings.CutPrefix(id, a.prefix)
+			if !ok {
+				continue
+			}
+			addAnchorTerms(&b, a.name, value)
+			if i := strings.LastIndexByte(value, '+'); i > 0 && !a.unique {
+				addAnchorTerms(&b, a.name, value[:i]) // one of several entries with the same value
+			}
 		}
 	}
 	if b.Len() == 0 {
 		return ""
 	}
 	return "(|" + b.String() + ")"
+}
+
+// addAnchorTerms adds what finds an entry by an id that is made of one attribute.
+func addAnchorTerms(b *strings.Builder, anchor, id string) {
+	term := func(value string) { b.WriteString("(" + anchor + "=" + value + ")") }
+	digits := strings.ReplaceAll(id, "-", "")
+	uuid := len(id) == 36 && len(digits) == 32 && strings.Trim(digits, "0123456789abcdef") == ""
+	switch {
+	case uuid && strings.EqualFold(anchor, "objectGUID"):
+		// The first three groups are little-endian (MS-DTYP 2.3.4.2).
+		swapped := digits[6:8] + digits[4:6] + digits[2:4] + digits[:2] + digits[10:12] + digits[8:10] + digits[14:16] + digits[12:14]
+		term(escapeBytes(swapped + digits[16:]))
+	case uuid && !strings.EqualFold(anchor, "entryUUID"):
+		term(escapeBytes(digits)) // another anchor of 16 bytes
+		term(ldap.EscapeFilter(id))
+	default:
+		term(ldap.EscapeFilter(id))
+	}
 }

@@ -41,14 +41,6 @@ func (r *references) add(base string, urls []string) {
 	}
 }
 
-// told adds the references to what a check found.
-func (r *references) told(f connectors.Finding) connectors.Finding {
-	for _, base := range sortedKeys(r.urls) {
-		f.Detail += "; the server refers to other servers for parts of it, which are not read: " + strings.Join(r.urls[base], ", ")
-	}
-	return f
-}
-
 // unlisted names the parts of the tree that the references of a listing stand for. Active Directory hands out references to
 // its other naming contexts with every search of a domain: they were never a part of it.
 //

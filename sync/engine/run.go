@@ -50,6 +50,8 @@ type tenantJob struct {
 	unlisted bool
 	// visit, when set, sees every action of the plan in order before the guard decides.
 	visit func(*directory.Action)
+	// visitTenant is visit before it is known which tenant.
+	visitTenant func(*connectors.Tenant, *directory.Action)
 	// shared is what all tenants of the connection do in this run; nil for one alone.
 	shared *shared
 }
@@ -234,6 +236,14 @@ func (r *run) settle(ctx context.Context) error {
 	return r.state.update(ctx, last, steps...)
 }
 
+// ends is how a plan that waited ends with the run, if no other one takes its place.
+func (r *run) ends() string {
+	if r.job.Approve != "" {
+		return store.PlanApproved
+	}
+	return store.PlanSettled
+}
+
 // takeOlder returns what makes that which an older source knows the measure of later reads, after what is to be stored
 // besides.
 func (r *run) takeOlder(last func(store.Writer) error) func(store.Writer) error {
@@ -259,14 +269,6 @@ func (r *run) takeOlder(last func(store.Writer) error) func(store.Writer) error 
 	}
 }
 
-// ends is how a plan that waited ends with the run, if no other one takes its place.
-func (r *run) ends() string {
-	if r.job.Approve != "" {
-		return store.PlanApproved
-	}
-	return store.PlanSettled
-}
-
 // mustBeWhole refuses to settle from a store that holds half of what a read which broke off would have brought. An
 // operator who approves has seen what follows.
 func (r *run) mustBeWhole() error {
@@ -283,7 +285,8 @@ func (r *run) settleTask() *settle.Task {
 		Partition: r.part, State: stage{r.state, nil}, Rules: r.conn.Rules, SameRules: r.conn.Rules.Hash() == r.state.RulesHash,
 		Guard: r.conn.Guard, Lists: r.conn.Lists, Shared: r.conn.Shared, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant), Origin: originOf(r.conn, &r.tenant),
 		Run: r.stamp, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: waited(&r.state.TenantState), Older: r.state.Older,
-		Queued: r.queued, Parked: r.parked(settle.Stage), Progress: func(done, total int) { r.progress("settle", "", done, total) },
+		Queued: r.queued, Parked: r.parked(settle.Stage), Acted: r.acted(),
+		Progress: func(done, total int) { r.progress("settle", "", done, total) },
 	}
 	if r.job.shared != nil {
 		t.Charge = r.job.shared.charge

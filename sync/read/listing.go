@@ -41,22 +41,26 @@ type listing struct {
 	// unlisted are the parts of the source that could not be listed, and kept the objects in them.
 	unlisted []connectors.Part
 	kept     *roaring.Bitmap
-	// came: the source had something to say. A delta that begins at the same place again would have it say so again.
-	came    bool
-	lookFor func(ctx context.Context, ids []string) (there []string, err error) // Page.Look
+	lookFor  func(ctx context.Context, ids []string) (there []string, err error) // Page.Look
 	// missed is what the last list did not name; inDoubt what this one does not name, and what stays (doubt.go).
 	missed, inDoubt *coverage
 	moves           *moves
 	how             manner
+	// came: the source had something to say. A delta that begins at the same place again would have it say so again.
+	came bool
 	// unnamed counts entries without an id: with one of them, nobody's absence is certain.
 	unnamed int
+	// shared are handles of what was read that several objects state.
+	shared []store.Num
 	// invalid are the objects that were parked by this attempt.
 	invalid []directory.Ref
 	// unstored is why a page could not be stored: a failure of ours, whatever the connector makes of it.
 	unstored error
 	objects  int
-	rows     []store.Row // space for those of a page
-	last     []byte      // the previous page's cursor, to notice a source that goes round in circles
+	// spelled are the spellings of ids that are stored, of sources that do not tell them apart.
+	spelled map[directory.Kind]spellings
+	rows    []store.Row // space for those of a page
+	last    []byte      // the previous page's cursor, to notice a source that goes round in circles
 }
 
 // openListing works out how the stream is to be read from where it stands.
@@ -132,6 +136,9 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if l.unstored = l.storePage(ctx, p); l.unstored != nil {
 		return l.unstored
 	}
+	for _, text := range p.Notes {
+		l.note("%s: %s", l.stream.Name, text)
+	}
 	l.objects += len(p.Objects)
 	l.found.Read += len(p.Objects)
 	l.Progress(l.stream.Name, l.objects)
@@ -146,6 +153,9 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	}
 	if l.mode == connectors.Full {
 		l.unstored = l.conclude(ctx, p)
+	}
+	if l.unstored == nil {
+		l.unstored = l.tellShared(ctx)
 	}
 	return l.unstored
 }

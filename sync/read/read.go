@@ -66,10 +66,10 @@ type Result struct {
 	Full bool
 	// Inconclusive: a listing came to its end and proves nothing.
 	Inconclusive bool
-	// Older says by how much the source knows less than was read from it before; empty when it knows that and more.
-	Older string
 	// Doubtful: what a list did not name stays until the next list.
 	Doubtful bool
+	// Older says by how much the source knows less than was read from it before; empty when it knows that and more.
+	Older string
 	// Unproven says what is missing without proof, if anything: only another full read can tell.
 	Unproven string
 }

@@ -46,8 +46,8 @@ func (s *Service) Approve(ctx context.Context, hash string) (api.SyncResult, err
 	if err != nil {
 		return api.SyncResult{}, err
 	}
-	return s.runAndDeliver(ctx, []string{p.Connection}, func(name string) ([]engine.Result, error) {
-		conn, done, err := s.use(name)
+	return s.runAndDeliver(ctx, []chosen{{connection: p.Connection}}, api.FewActions+1, func(c chosen) ([]engine.Result, error) {
+		conn, done, err := s.use(c.connection)
 		if err != nil {
 			return nil, err
 		}
