@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,13 +92,14 @@ func TestIdleWatch(t *testing.T) {
 		changed := make(chan struct{}, 1)
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
-		nothing, runs := true, 0
+		var something atomic.Bool
+		var runs atomic.Int64
 		go debounce(ctx, changed, func() {
-			runs++
-			w.ran("hq", nothing)
+			runs.Add(1)
+			w.ran("hq", !something.Load())
 		}, func() time.Duration { return w.pause("hq") })
-		hour := func() int {
-			before := runs
+		hour := func() int64 {
+			before := runs.Load()
 			for range 3600 {
 				select {
 				case changed <- struct{}{}:
@@ -105,12 +107,12 @@ func TestIdleWatch(t *testing.T) {
 				}
 				time.Sleep(time.Second)
 			}
-			return runs - before
+			return runs.Load() - before
 		}
 		if first, second := hour(), hour(); first > 20 || second > 12 || second < 10 {
 			t.Errorf("%d and %d runs in an hour in which nothing was found", first, second)
 		}
-		nothing = false
+		something.Store(true)
 		if n := hour(); n < 250 {
 			t.Errorf("%d runs in an hour with changes", n)
 		}
