@@ -188,6 +188,8 @@ type Page struct {
 	// same as in the request as long as nothing has changed at the source: a new one is stored at once, with Cursor.
 	// Connectors whose source is always the same one leave it empty.
 	Known []byte
+	// Unlisted, on the last page of a full read, are parts of the source that the proof does not speak of.
+	Unlisted []Part
 	// Proof is set on the last page only.
 	Proof *Proof
 	// Look, on the last page, asks the source, one by one, for objects that two lists that may be short (Proof) did not
@@ -245,6 +247,14 @@ type Proof struct {
 	MayBeShort bool
 	// Older says by how much the source knows less than Request.Known; empty when it knows that and more.
 	Older string
+}
+
+// Part is a part of what a stream lists that could not be listed: the source said so. Whoever was there may still be.
+type Part struct {
+	// Where names it for the operator: a DN.
+	Where string
+	// Holds reports whether an object, as it was last seen, belongs to the part.
+	Holds func(o *directory.Object) bool
 }
 
 // MostLooks is how many objects are asked for one by one at the end of a read.

@@ -101,7 +101,7 @@ func (c *Connector) describeServer(s *session) string {
 // look tries paging, the bases and a few entries.
 func (c *Connector) look(ctx context.Context, s *session) []connectors.Finding {
 	paging := c.checkPaging(s)
-	findings := append([]connectors.Finding{paging}, c.checkIncremental(s)...)
+	var findings []connectors.Finding
 	if c.cfg.Watch {
 		findings = append(findings, c.checkWatch(s))
 	}
@@ -128,7 +128,8 @@ func (c *Connector) look(ctx context.Context, s *session) []connectors.Finding {
 			findings = append(findings, c.newReading(s, "check", kind, false).checkTwins(ctx, word)...)
 		}
 	}
-	return findings
+	// Last, since it may take the connection for itself.
+	return slices.Concat([]connectors.Finding{paging}, c.checkIncremental(s), findings)
 }
 
 // checkPaging asks for a page: what a server offers is not always what it gives.
@@ -274,6 +275,9 @@ func (c *Connector) sample(s *session, p preset, l searchLine, word string) []co
 			f.Hint = aliases
 		}
 	}
+	if urls := s.referrals(l); len(urls) > 0 && p.name != presetActiveDirectory {
+		f.Detail += "; the server refers to other servers for parts of it, which are not read: " + strings.Join(urls, ", ")
+	}
 	findings := []connectors.Finding{f}
 	if len(outside) > 0 {
 		findings = append(findings, connectors.Finding{
@@ -342,6 +346,16 @@ func outsideOf(read []searchSet, p *preset, group *ldap.Entry, attributes []stri
 func (s *session) hasAliases(l searchLine) bool {
 	res, err := s.page(searchLine{base: l.base, scope: ldap.ScopeWholeSubtree, filter: "(objectClass=alias)"}, []string{"1.1"}, ldap.NewControlPaging(1))
 	return err == nil && len(res.Entries) > 0
+}
+
+// referrals lists addresses of other servers that a search is referred to: one of each reference.
+func (s *session) referrals(l searchLine) []string {
+	l.filter = "(objectClass=referral)"
+	res, err := s.page(l, []string{"1.1"}, ldap.NewControlPaging(1))
+	if err != nil {
+		return nil
+	}
+	return res.Referrals
 }
 
 // hasAttribute reports whether an entry has an attribute, under whichever of its names.

@@ -28,10 +28,14 @@ type session struct {
 	conn    *ldap.Conn
 	unhook  func() bool
 	root    rootDSE
-	// known: the server has taken the bind and said what it is.
-	known bool
+	// streaming is the connection of the reader of whole listings, once it was given to that.
+	streaming *wire.Conn
 	// csn are the contextCSN that were read, by naming context: what a reading knows is of one moment.
 	csn map[string]contextCSN
+	// covered says, by naming context, why contextCSN does not speak of all below it; nothing when it does.
+	covered map[string]string
+	// known: the server has taken the bind and said what it is.
+	known bool
 	// subject is the encoded name in the client certificate, if there is one.
 	subject []byte
 	// requested tells the program of a request.
@@ -230,7 +234,12 @@ func (s *session) search(op string, req *ldap.SearchRequest) ([]*ldap.Entry, err
 }
 
 // stream gives the connection to the reader of whole listings. Nothing else can be asked on the session then.
-func (s *session) stream(op string) (*wire.Conn, error) { return s.take(op, s.timeout) }
+func (s *session) stream(op string) (conn *wire.Conn, err error) {
+	if s.streaming == nil {
+		s.streaming, err = s.take(op, s.timeout)
+	}
+	return s.streaming, err
+}
 
 // take does so with another limit for the silence of the server; zero is none.
 func (s *session) take(op string, idle time.Duration) (*wire.Conn, error) {

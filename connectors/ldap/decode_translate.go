@@ -39,8 +39,8 @@ type translator struct {
 	dynamic []int
 	madeUp  bool
 
-	// stamp, when watched, is the attribute that says when an entry was changed; newest is the latest time seen.
-	stamp  int
+	// stamps, when watched, are the attributes that say when an entry was changed; newest is the latest time seen.
+	stamps []int
 	newest time.Time
 }
 
@@ -55,7 +55,7 @@ type memberSlot struct {
 func newTranslator(kind directory.Kind, p preset, cfg *Config) *translator {
 	t := &translator{
 		row: newRow(p.schema), kind: kind, preset: p, created: -1,
-		manager: -1, login: -1, uidNumber: -1, gidNumber: -1, primaryGroup: -1, sid: -1, stamp: -1,
+		manager: -1, login: -1, uidNumber: -1, gidNumber: -1, primaryGroup: -1, sid: -1,
 	}
 	t.anchors = anchorsFor(kind, &p, cfg)
 	t.anchorName = t.anchors[0].name
@@ -98,13 +98,13 @@ func newTranslator(kind directory.Kind, p preset, cfg *Config) *translator {
 	return t
 }
 
-// watch makes the translator remember the latest time in an attribute.
-func (t *translator) watch(attribute string) { t.stamp = t.row.slot(attribute) }
+// watch makes the translator remember the latest time in attributes.
+func (t *translator) watch(attributes ...string) { t.stamps = t.row.slots(attributes) }
 
 // translate adds the object of the loaded row, and a group's members, to a batch.
 func (t *translator) translate(b *batch) {
-	if t.stamp >= 0 {
-		if at, ok := parseTime(t.row.first(t.stamp)); ok && at.After(t.newest) {
+	for _, slot := range t.stamps {
+		if at, ok := parseTime(t.row.first(slot)); ok && at.After(t.newest) {
 			t.newest = at
 		}
 	}

@@ -150,7 +150,7 @@ func TestNoCursor(t *testing.T) {
 		"other anchor":      {nil, func(c *Config) { c.Anchor.Users = "uid" }, true, "the anchor is uid"},
 		"asked for":         {nil, func(c *Config) { c.Anchor.Users, c.Incremental = "uid", methodSyncrepl }, false, "the anchor is uid"},
 		"off":               {nil, func(c *Config) { c.Incremental = incrementalOff }, true, "off"},
-		"no times":          {[]string{"access to attrs=modifyTimestamp by * none"}, polling, true, "timestamp"},
+		"no times":          {[]string{"access to attrs=modifyTimestamp,createTimestamp by * none"}, polling, true, "timestamp"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := slapdtest.Start(t, slapdtest.Options{SessionLog: 100, Access: tc.access, Load: slapdtest.Population{People: 20, Groups: 3}.WriteLDIF})

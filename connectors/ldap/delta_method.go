@@ -120,8 +120,18 @@ func (c *Connector) methods(p preset) []method {
 // choose begins with the first method that works for a reading. It returns no method when every read has to be a
 // full one. why says what speaks against those that are better.
 func (r *reading) choose() (m method, end func() []byte, why string, err error) {
+	methods := r.connector.methods(r.preset)
+	if len(methods) > 0 {
+		why = r.computed()
+		if why == "" {
+			why, err = r.computedBySchema()
+		}
+		if err != nil || why != "" {
+			return nil, nil, why, err
+		}
+	}
 	var reasons []string
-	for _, m := range r.connector.methods(r.preset) {
+	for _, m := range methods {
 		end, why, err := m.begin(r)
 		switch {
 		case err != nil:
@@ -250,6 +260,9 @@ func (c *Connector) readDelta(ctx context.Context, op string, kind directory.Kin
 		return err
 	}
 	defer r.session.close()
+	if why := r.computed(); why != "" {
+		return r.expired("%s", why)
+	}
 	if !cur.Due.IsZero() && r.tr.row.calendar.passed(cur.Due) {
 		return r.expired("the date of an account has come")
 	}

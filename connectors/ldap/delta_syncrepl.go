@@ -62,7 +62,70 @@ func (syncrepl) begin(r *reading) (func() []byte, string, error) {
 		}
 		positions = append(positions, csnPosition{Suffix: a.suffix, Base: a.base, CSN: csn})
 	}
+	for i, a := range areas {
+		if why, err := r.covered(a, positions[i].CSN); err != nil || why != "" {
+			return nil, why, err
+		}
+	}
 	return func() []byte { return encodePosition(positions) }, "", nil
+}
+
+// covered looks whether contextCSN speaks of all below a naming context, and says what does not fit: another database that
+// is glued to this one ("subordinate") has changes of its own. It is asked what changed since contextCSN. One database
+// has nothing to say, or sends what was written in the meantime with its state; another one that is searched along with
+// it has no part in that, and sends all it has, or finds the cookie newer than itself.
+func (r *reading) covered(a area, csn []string) (why string, err error) {
+	if why, known := r.session.covered[a.suffix]; known {
+		return why, nil
+	}
+	conn, err := r.session.stream(r.op)
+	if err != nil {
+		return "", err
+	}
+	search := wire.Search{
+		Base: a.suffix, Scope: ldap.ScopeWholeSubtree, Filter: "(objectClass=*)", Attributes: []string{"1.1"}, Intermediate: true,
+		Controls: []wire.Control{wire.SyncRequest(wire.RefreshOnly, "rid=000,csn="+strings.Join(csn, ";"))},
+	}
+	began := time.Now()
+	err = conn.Send(search)
+	if err != nil {
+		err = operationError(r.op, r.session.server, err)
+	} else {
+		why, err = r.coveredAnswer(conn)
+	}
+	r.session.requested("sync", began, err)
+	if err != nil {
+		return "", err
+	}
+	if why != "" {
+		why = "contextCSN of " + a.suffix + " does not speak of all below it, " + why
+	}
+	if r.session.covered == nil {
+		r.session.covered = make(map[string]string)
+	}
+	r.session.covered[a.suffix] = why
+	return why, nil
+}
+
+func (r *reading) coveredAnswer(conn *wire.Conn) (why string, err error) {
+	var entry wire.Entry
+	for {
+		item, res, err := conn.Next(&entry)
+		if err != nil {
+			return "", transportError(r.op, r.session.server, err)
+		}
+		switch item {
+		case wire.DoneItem:
+			if why == "" && res.Code == ldap.LDAPResultSuccess && res.Text != "" {
+				why = "the server says: " + res.Text
+			}
+			return why, nil
+		case wire.EntryItem:
+			if _, ok, err := entry.SyncState(); (err != nil || !ok) && why == "" {
+				why = "a glued database has " + entry.DN + " (OpenLDAP: write `overlay glue` before `overlay syncprov`)"
+			}
+		}
+	}
 }
 
 // contextCSN is how far a database has come: a CSN for every server that writes to it, sorted. When the server does not
@@ -366,6 +429,9 @@ func (d *delta) syncAnswer(next *string, take func(wire.SyncState) error) error 
 		switch item {
 		case wire.DoneItem:
 			return d.syncEnd(&res, next)
+		case wire.ReferenceItem:
+			// Who was there may be named as deleted, and is another server's from now on.
+			return d.expired("the server refers to another server for a part that changed")
 		case wire.IntermediateItem:
 			err = d.syncInfo(&res, next, take)
 		case wire.EntryItem:

@@ -22,7 +22,12 @@ var _ method = timestamps{}
 
 func (timestamps) name() string { return methodTimestamp }
 
-const modifyTimestamp = "modifyTimestamp"
+// An entry may show when it was made, and not that it was changed then: some servers write modifyTimestamp with the first
+// change only.
+const (
+	modifyTimestamp = "modifyTimestamp"
+	createTimestamp = "createTimestamp"
+)
 
 // overlap is how far a delta looks back behind what was seen before. Where several servers write, an entry of one
 // with a slow clock or a slow link arrives late, stamped with a time that has passed.
@@ -49,7 +54,19 @@ func (timestamps) begin(r *reading) (func() []byte, string, error) {
 	if position.Areas, err = r.csnPositions(); err != nil {
 		return nil, "", err
 	}
-	r.tr.watch(modifyTimestamp)
+	if r.session.root.offers(wire.SyncRequestOID) {
+		for _, p := range position.Areas {
+			why, err := r.covered(area{suffix: p.Suffix}, p.CSN)
+			if err != nil {
+				return nil, "", err
+			}
+			if why != "" {
+				position.Areas = nil // there can be something new while it stays the same
+				break
+			}
+		}
+	}
+	r.tr.watch(modifyTimestamp, createTimestamp)
 	clock := r.stopwatch()
 	return func() []byte {
 		if r.tr.newest.IsZero() {
@@ -112,9 +129,11 @@ func (m timestamps) changes(ctx context.Context, r *reading, data []byte, emit f
 		return r.expired("the mark cannot be read")
 	}
 	next := stampPosition{}
-	var err error
-	if next.Areas, err = r.csnPositions(); err != nil {
-		return err
+	if len(position.Areas) > 0 {
+		var err error
+		if next.Areas, err = r.csnPositions(); err != nil {
+			return err
+		}
 	}
 	if len(next.Areas) != len(position.Areas) {
 		return r.expired("the server shows its contextCSN differently than before")
@@ -132,7 +151,7 @@ func (m timestamps) changes(ctx context.Context, r *reading, data []byte, emit f
 	if same {
 		return emit(r.last(m, data))
 	}
-	r.tr.watch(modifyTimestamp)
+	r.tr.watch(modifyTimestamp, createTimestamp)
 	clock := r.stopwatch()
 	if err := r.poll(ctx, position.Since, emit); err != nil {
 		return err
@@ -152,7 +171,8 @@ func (r *reading) poll(ctx context.Context, since time.Time, emit func(*connecto
 	d := r.newDelta(conn, emit)
 	d.blind = true
 	defer d.ranges.close()
-	newer := fmt.Sprintf("(%s>=%s)", modifyTimestamp, since.UTC().Add(-overlap).Format("20060102150405Z"))
+	from := since.UTC().Add(-overlap).Format("20060102150405Z")
+	newer := fmt.Sprintf("(|(%s>=%s)(%s>=%s))", modifyTimestamp, from, createTimestamp, from)
 	found, err := d.anyChange(newer)
 	if err != nil || !found {
 		return err

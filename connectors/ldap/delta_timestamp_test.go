@@ -63,7 +63,7 @@ func aged(load func(io.Writer, string) error) func(io.Writer, string) error {
 		}
 		for line := range strings.Lines(ldif.String()) {
 			if strings.HasPrefix(line, "dn: ") {
-				line += "modifyTimestamp: 20200131120000Z\nentryCSN: 20200131120000.000000Z#000000#000#000000\n"
+				line += "createTimestamp: 20200131120000Z\nmodifyTimestamp: 20200131120000Z\nentryCSN: 20200131120000.000000Z#000000#000#000000\n"
 			}
 			if _, err := io.WriteString(w, line); err != nil {
 				return err

@@ -92,7 +92,7 @@ func (r *reading) behind(before *known, mode connectors.Mode) (how string, err e
 		return "", nil // the read itself will say so
 	}
 	if r.preset.name == presetActiveDirectory {
-		if mode == connectors.Delta {
+		if mode != connectors.Full {
 			r.known = *before
 			return "", nil // positions are of one database, which is looked at with them
 		}
@@ -132,25 +132,22 @@ func csnLag(server, seen []string) string {
 	var most time.Duration
 	for _, c := range seen {
 		sid, _ := serverOf(c)
-		at, _ := csnTime(c)
+		at := csnTime(c)
 		i := slices.IndexFunc(server, func(own string) bool { id, _ := serverOf(own); return id == sid })
 		if i < 0 {
 			return "it has heard nothing of writer " + sid + ", of which changes were read until " + at.Format(time.RFC3339)
 		}
-		if own, _ := csnTime(server[i]); at.Sub(own) > most {
-			most = at.Sub(own)
-		}
+		most = max(most, at.Sub(csnTime(server[i])))
 	}
 	return fmt.Sprintf("its last change is %s older than what was read", max(most.Round(time.Second), time.Second))
 }
 
-// csnTime is the time of a CSN.
-func csnTime(csn string) (time.Time, bool) {
-	const size = len("20060102150405")
-	if len(csn) < size {
-		return time.Time{}, false
+// csnTime is the time of a CSN; zero where it cannot be told.
+func csnTime(csn string) (at time.Time) {
+	if size := len("20060102150405"); len(csn) >= size {
+		at, _ = parseGeneralizedTime(csn[:size] + "Z")
 	}
-	return parseGeneralizedTime(csn[:size] + "Z")
+	return at
 }
 
 // merge adds what was read later.

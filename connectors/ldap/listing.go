@@ -24,6 +24,8 @@ type listing struct {
 	// seen holds the ids of the entries so far where an entry can be found twice; nil elsewhere.
 	seen map[string]struct{}
 
+	references references
+
 	entry wire.Entry
 	spare chan *batch // to fill
 	ready chan *batch // to take; closed at the end
@@ -98,7 +100,7 @@ func (l *listing) readLine(ctx context.Context, line searchLine, last bool) erro
 	}
 	for {
 		began := time.Now()
-		entries, res, err := l.readPage(ctx)
+		entries, res, err := l.readPage(ctx, line.base)
 		next := false
 		if err == nil {
 			next, err = pages.after(l.op, l.session.server, entries, res)
@@ -114,8 +116,9 @@ func (l *listing) readLine(ctx context.Context, line searchLine, last bool) erro
 			}
 		}
 		if !next && last {
-			l.batch.page.Proof, l.batch.page.Known = l.proof(), l.known.encode()
-			l.batch.page.Cursor = l.cursor()
+			if err := l.prove(ctx); err != nil {
+				return err
+			}
 		}
 		if err := l.deliver(ctx); err != nil {
 			return err
@@ -126,6 +129,17 @@ func (l *listing) readLine(ctx context.Context, line searchLine, last bool) erro
 	}
 }
 
+// prove ends the last page.
+func (l *listing) prove(ctx context.Context) error {
+	parts, err := l.unlisted(ctx)
+	if err != nil {
+		return err
+	}
+	page := &l.batch.page
+	page.Proof, page.Unlisted, page.Known, page.Cursor = l.proof(), parts, l.known.encode(), l.cursor()
+	return nil
+}
+
 func (l *listing) send(p *pager) error {
 	if err := l.conn.Send(p.search); err != nil {
 		return operationError(l.op, l.session.server, err)
@@ -134,8 +148,7 @@ func (l *listing) send(p *pager) error {
 }
 
 // readPage reads the answer to one search to its end.
-func (l *listing) readPage(ctx context.Context) (entries int, res wire.Result, err error) {
-	references := 0
+func (l *listing) readPage(ctx context.Context, base string) (entries int, res wire.Result, err error) {
 	for {
 		item, res, err := l.conn.Next(&l.entry)
 		if err != nil {
@@ -143,14 +156,9 @@ func (l *listing) readPage(ctx context.Context) (entries int, res wire.Result, e
 		}
 		switch item {
 		case wire.DoneItem:
-			if references > 0 {
-				// A reference says that another server holds a part of the tree. This server's own part is
-				// complete without it, and its address is not one to follow with our credentials.
-				l.connector.env.Log.Debug("the server refers to other servers", "op", l.op, "references", references)
-			}
 			return entries, res, nil
 		case wire.ReferenceItem:
-			references += len(res.Referrals)
+			l.references.add(base, res.Referrals)
 			continue
 		}
 		entries++

@@ -11,13 +11,14 @@ import (
 
 // seen is what a read of one stream has shown.
 type seen struct {
-	objects map[string]directory.Object // by id
-	members map[string][]string         // by group id
-	invalid []connectors.Invalid
-	proof   *connectors.Proof
-	pages   int
-	folded  bool // ids
-	err     error
+	objects  map[string]directory.Object // by id
+	members  map[string][]string         // by group id
+	invalid  []connectors.Invalid
+	proof    *connectors.Proof
+	pages    int
+	folded   bool // ids
+	unlisted []connectors.Part
+	err      error
 }
 
 // readAll reads a stream in full. each is called after every page.
@@ -32,7 +33,7 @@ func readAll(ctx context.Context, c *Connector, stream string, each func(s *seen
 			s.members[m.Group] = slices.Clone(m.Add)
 		}
 		s.invalid = append(s.invalid, p.Invalid...)
-		s.proof = p.Proof
+		s.proof, s.unlisted = p.Proof, p.Unlisted
 		s.folded = s.folded || p.FoldedIDs
 		s.pages++
 		if each != nil {

@@ -14,6 +14,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/ldap/internal/wire"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/directory/dn"
 	"dirsyncd/sync/fault"
 )
 
@@ -73,6 +74,7 @@ func (c *Connector) watch(ctx context.Context, op string, notify func()) error {
 		s.close()
 		return err
 	}
+	reader := c.boundDN(s)
 	all := watches{missing: len(scopes), notify: notify}
 	ended := make(chan error, len(scopes))
 	var running sync.WaitGroup
@@ -83,7 +85,7 @@ func (c *Connector) watch(ctx context.Context, op string, notify func()) error {
 				break
 			}
 		}
-		own := watch{op: op, session: s, scope: scope, all: &all}
+		own := watch{op: op, session: s, scope: scope, all: &all, form: presetFor(c.cfg.Preset, s.root).form, reader: reader}
 		running.Go(func() {
 			defer own.session.close()
 			ended <- own.run()
@@ -184,6 +186,38 @@ type watch struct {
 	session *session
 	scope   watchScope
 	all     *watches
+	form    dn.Form
+	// reader is the entry of the account that reads, in normal form. Some servers note every bind in it (OpenLDAP: lastbind,
+	// 389 Directory Server: the account policy plug-in): a read would ask for the next one, without end. Empty: unknown.
+	reader string
+}
+
+// boundDN is the entry of the account that reads, in normal form, as the server says (RFC 4532) or else as configured; empty
+// where neither is a DN.
+func (c *Connector) boundDN(s *session) string {
+	name := c.cfg.Bind.User
+	began := time.Now()
+	var who *ldap.WhoAmIResult
+	err := s.limit(func() (err error) {
+		who, err = s.conn.WhoAmI(nil)
+		return err
+	})
+	s.requested("who am i", began, err)
+	if err == nil && who != nil {
+		if bound, ok := strings.CutPrefix(who.AuthzID, "dn:"); ok && bound != "" {
+			name = bound
+		}
+	}
+	if _, err := dn.Parse(name); err != nil || name == "" {
+		return ""
+	}
+	form := presetFor(c.cfg.Preset, s.root).form
+	return string(form.Append(nil, name))
+}
+
+// own reports whether a change is one of the reader's own entry.
+func (w *watch) own(item wire.Item, e *wire.Entry) bool {
+	return item == wire.EntryItem && w.reader != "" && string(w.form.Append(nil, e.DN)) == w.reader
 }
 
 // search is the request. Everything below the base is watched: what a read would see of it, the read knows.
@@ -257,7 +291,7 @@ func (w *watch) run() error {
 				continue
 			}
 		}
-		if settled {
+		if settled && !w.own(item, &entry) {
 			w.all.changed()
 		}
 	}

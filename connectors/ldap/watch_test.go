@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -69,6 +70,23 @@ func (w *watching) over() error {
 	case <-time.After(patience):
 		w.t.Fatal("the watch does not end")
 		return nil
+	}
+}
+
+// TestWatchOwnBinds: what the server notes of the reader's own binds asks for no read.
+func TestWatchOwnBinds(t *testing.T) {
+	s := slapdtest.Start(t, slapdtest.Options{SessionLog: 100, Database: []string{"lastbind on"}})
+	c := openFor(t, s, watched)
+	w := startWatch(t, c, connectors.Tenant{})
+	w.called("in place")
+	for i := range 9 {
+		readAll(t.Context(), c, streamUsers, nil).must(t) // noted once in a second
+		s.Replace(s.ReplicatorDN, "description", fmt.Sprint(i))
+	}
+	s.AddPerson("new", nil)
+	w.called("a change") // all that came before it was told before
+	if n := len(w.calls); n > 4 {
+		t.Errorf("%d calls besides", n)
 	}
 }
 

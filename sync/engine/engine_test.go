@@ -244,6 +244,10 @@ func TestAbsenceWithoutProofRemovesNobody(t *testing.T) {
 			r.invalid = []connectors.Invalid{{Kind: directory.Person, Where: "cn=x", Err: &fault.Error{Class: fault.Invalid, Op: "read", Err: errors.New("no id")}}}
 		}, Parked, "without a readable id"},
 		{"an edited scope", func(r *rig) { r.scope = "less"; delete(r.people, "1") }, Held, "scope was edited"},
+		{"parts that it does not know", func(r *rig) {
+			delete(r.people, "1")
+			r.unlisted = []connectors.Part{{Where: "ou=Branch", Holds: func(o *directory.Object) bool { return o.ID == "1" }}}
+		}, Clean, "for what is in ou=Branch"},
 		{"more leavers than the guard allows", func(r *rig) {
 			for i := range 5 {
 				delete(r.people, fmt.Sprint(i))

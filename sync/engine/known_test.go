@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -164,4 +165,25 @@ func TestCursorMovesWithChanges(t *testing.T) {
 	if want := []byte{5, 5, 6, 7}; !slices.Equal(from, want) {
 		t.Errorf("deltas began at %v, want %v", from, want)
 	}
+}
+
+// TestUnlistedParts: who is in a part that could not be listed stays, with groups and their members; who is missing elsewhere
+// is gone all the same.
+func TestUnlistedParts(t *testing.T) {
+	r := newRig(t, agent("desk", `"desk" in groups`), user("everyone", "enabled"))
+	for i := range 30 {
+		r.add(fmt.Sprint(i), "P")
+	}
+	r.groups["desk"] = []string{"p:1"}
+	if _, res := r.sync(); res.Err != nil {
+		t.Fatal(res.Err)
+	}
+	delete(r.people, "1")
+	delete(r.people, "2")
+	delete(r.groups, "desk")
+	r.unlisted = []connectors.Part{{Where: "ou=Branch", Holds: func(o *directory.Object) bool { return o.ID == "1" || o.ID == "desk" }}}
+	r.expect("the branch is not there", Clean, "deactivate user 2")
+	r.unlisted = nil
+	r.groups["desk"], r.people["1"] = []string{"p:1"}, person{name: "P"}
+	r.expect("it is back", Clean)
 }

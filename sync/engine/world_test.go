@@ -36,6 +36,7 @@ type world struct {
 	scope string
 	count int // of the proof; -1: cannot tell
 
+	unlisted  []connectors.Part
 	parts     bool            // members come one by one instead of whole
 	resumable bool            // pages can be resumed from
 	sometimes bool            // every third page only
@@ -120,7 +121,7 @@ func (w *world) Read(ctx context.Context, req connectors.Request, emit func(*con
 			if w.noProof {
 				return nil
 			}
-			p.Proof = &connectors.Proof{Scope: w.scope, Count: w.count}
+			p.Proof, p.Unlisted = &connectors.Proof{Scope: w.scope, Count: w.count}, w.unlisted
 			p.Proof.MayBeShort = w.mayBeShort && req.Stream != "users"
 			if req.Stream == "devices" && w.mayBeShort {
 				p.Look, p.Definite = w.look, w.definite

@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
@@ -36,8 +38,11 @@ type listing struct {
 	// sinceResumePoint is what of it no resume point covers yet.
 	sinceResumePoint *coverage
 	proof            *connectors.Proof
-	lookFor          func(ctx context.Context, ids []string) (there []string, err error) // Page.Look
-	definite         bool                                                                // Page.Definite
+	// unlisted are the parts of the source that could not be listed, and kept the objects in them.
+	unlisted []connectors.Part
+	kept     *roaring.Bitmap
+	lookFor  func(ctx context.Context, ids []string) (there []string, err error) // Page.Look
+	definite bool                                                                // Page.Definite
 	// missed is what the last list did not name; inDoubt what this one does not name, and what stays (doubt.go).
 	missed, inDoubt *coverage
 	moves           *moves
@@ -61,7 +66,7 @@ type listing struct {
 
 // openListing works out how the stream is to be read from where it stands.
 func openListing(ctx context.Context, t *Task, found *Result, s connectors.Stream, m *moves, how manner) (*listing, error) {
-	l := &listing{Task: t, found: found, stream: s, mode: connectors.Delta, moves: m, how: how}
+	l := &listing{Task: t, found: found, stream: s, mode: connectors.Delta, moves: m, how: how, kept: roaring.New()}
 	asks := len(how.handles)+len(how.ids) > 0
 	if asks {
 		l.mode = connectors.Referrers
@@ -142,7 +147,7 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if p.Proof == nil {
 		return nil
 	}
-	l.proof, l.lookFor, l.definite = p.Proof, p.Look, p.Definite
+	l.proof, l.lookFor, l.definite, l.unlisted = p.Proof, p.Look, p.Definite, p.Unlisted
 	if p.Proof.Older != "" {
 		l.found.Older = p.Proof.Older
 		l.note("%s: the source knows less than was read from it before; what follows waits for approval: %s", l.stream.Name, p.Proof.Older)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 
+	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/relations"
@@ -30,6 +31,9 @@ func (l *listing) sweepObjects(ctx context.Context, newScope bool) (absent bool,
 		if err != nil {
 			return false, err
 		}
+		if err := l.keepUnlisted(ctx, kind, missing); err != nil {
+			return false, err
+		}
 		if missing.IsEmpty() {
 			continue
 		}
@@ -49,6 +53,46 @@ func (l *listing) sweepObjects(ctx context.Context, newScope bool) (absent bool,
 		absent = true
 	}
 	return absent, nil
+}
+
+// keepUnlisted takes those out of the missing who are in parts of the source that could not be listed.
+func (l *listing) keepUnlisted(ctx context.Context, kind directory.Kind, missing *roaring.Bitmap) error {
+	parts := l.unlisted
+	if len(parts) == 0 {
+		return nil
+	}
+	kept := make([]int, len(parts))
+	for chunk := range slices.Chunk(relations.Nums(missing), sweepChunk) {
+		err := l.State.View(ctx, func(tx store.Reader) error {
+			rows, err := tx.RowsOf(kind, chunk, nil)
+			if err != nil {
+				return err
+			}
+			for i := range rows {
+				o, err := rows[i].Object("read " + l.stream.Name)
+				if err != nil {
+					return err
+				}
+				if at := slices.IndexFunc(parts, func(p connectors.Part) bool { return p.Holds(&o) }); at >= 0 && rows[i].Gone == store.Here {
+					kept[at]++
+					l.kept.Add(uint32(rows[i].Num))
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	missing.AndNot(l.kept)
+	for i, p := range parts {
+		if kept[i] == 0 && kind != directory.Person {
+			continue // said once, if it concerns nobody
+		}
+		l.note("%s: the source refers to another server for what is in %s, and does not know who is there; nobody there counts as gone (%s)",
+			l.stream.Name, p.Where, objects(kept[i]))
+	}
+	return nil
 }
 
 // missing returns the objects of a kind that are stored, not proven gone, and not listed; and how many were.
@@ -147,6 +191,7 @@ func (l *listing) unlistedMembers(ctx context.Context) (list []unlistedMembers, 
 		err := tx.Rows(directory.Group, 0, func(row store.Row) bool {
 			switch {
 			case row.Gone != store.Here: // its members leave with it
+			case l.kept.Contains(uint32(row.Num)): // it could not be listed, nor could they
 			case l.covered.unreadable.Contains(uint32(row.Num)), l.inDoubt.objects.Contains(uint32(row.Num)): // they stay as they were
 			case !l.covered.whole.Contains(uint32(row.Num)):
 				inParts = append(inParts, row.Num)

@@ -22,6 +22,11 @@ func (d *daemon) scheduled(ctx context.Context, name string, t schedule.Trigger)
 		d.Log.Error("run could not begin", "connection", name, "err", err)
 		return
 	}
+	if t.Cause == causeChange {
+		d.watchers.ran(name, !slices.ContainsFunc(results, func(r engine.Result) bool {
+			return r.Err != nil || r.Run.Changed+r.Run.Removed+len(r.Run.Counts) > 0
+		}))
+	}
 	failed := 0
 	for _, r := range results {
 		if r.Err != nil {

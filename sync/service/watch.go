@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"dirsyncd/connectors"
@@ -19,6 +20,9 @@ const (
 	debounceFor = 2 * time.Second
 	// changePause is the shortest time between two runs that a source asks for.
 	changePause = 10 * time.Second
+	// longestIdlePause is that time when run after run has found nothing: what the source tells of is of no interest, such as
+	// the time of everybody's last logon. Beginning with the second one the pause doubles.
+	longestIdlePause = 5 * time.Minute
 	// watchPause is the first wait before a watch that ended is begun anew; it doubles up to longestWatchPause.
 	watchPause, longestWatchPause = 5 * time.Second, 5 * time.Minute
 	// relistAfter is how long a watch goes on before the source is asked for its tenants again: some may be new.
@@ -31,6 +35,28 @@ type watchers struct {
 	// trigger asks for a run of a connection.
 	trigger func(connection string)
 	watched map[string]*watching
+
+	mu sync.Mutex
+	// idle counts, by connection, the runs in a row that the source asked for and that found nothing.
+	idle map[string]int
+}
+
+// ran takes note of what came of a run that the source asked for.
+func (w *watchers) ran(connection string, foundNothing bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !foundNothing {
+		delete(w.idle, connection)
+		return
+	}
+	w.idle[connection]++
+}
+
+// pause is the shortest time until the source may ask for the next run.
+func (w *watchers) pause(connection string) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return min(changePause<<min(max(w.idle[connection]-1, 0), 8), longestIdlePause)
 }
 
 // watching is a connection whose source is being watched.
@@ -40,7 +66,7 @@ type watching struct {
 }
 
 func newWatchers(log *slog.Logger, trigger func(connection string)) *watchers {
-	return &watchers{log: log, trigger: trigger, watched: map[string]*watching{}}
+	return &watchers{log: log, trigger: trigger, watched: map[string]*watching{}, idle: map[string]int{}}
 }
 
 // follow watches the sources of the present configuration that can be watched, and stops watching those that are no longer
@@ -73,7 +99,7 @@ func (w *watchers) watch(ctx context.Context, name string, source connectors.Wat
 	changed := make(chan struct{}, 1)
 	debouncing, done := context.WithCancel(ctx)
 	defer done()
-	go debounce(debouncing, changed, func() { w.trigger(name) })
+	go debounce(debouncing, changed, func() { w.trigger(name) }, func() time.Duration { return w.pause(name) })
 	notify := func() {
 		select {
 		case changed <- struct{}{}:
@@ -171,7 +197,7 @@ func (w *watchers) retryForever(ctx context.Context, name string, fn func(contex
 }
 
 // debounce calls trigger once for all that comes close together, and not too often, until the context ends.
-func debounce(ctx context.Context, changed <-chan struct{}, trigger func()) {
+func debounce(ctx context.Context, changed <-chan struct{}, trigger func(), pause func() time.Duration) {
 	for {
 		select {
 		case <-changed:
@@ -187,6 +213,9 @@ func debounce(ctx context.Context, changed <-chan struct{}, trigger func()) {
 		}
 		trigger()
 		if patience.Sleep(ctx, changePause-debounceFor) != nil {
+			return
+		}
+		if patience.Sleep(ctx, pause()-changePause) != nil { // what came of the run is known by now, mostly
 			return
 		}
 	}

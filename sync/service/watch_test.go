@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,7 +22,7 @@ func TestDebounce(t *testing.T) {
 		changed := make(chan struct{}, 1)
 		var runs []time.Duration
 		began := time.Now()
-		go debounce(ctx, changed, func() { runs = append(runs, time.Since(began)) })
+		go debounce(ctx, changed, func() { runs = append(runs, time.Since(began)) }, func() time.Duration { return changePause })
 		tell := func() {
 			select {
 			case changed <- struct{}{}:
@@ -80,6 +81,41 @@ func TestWatchFollowsTheTenants(t *testing.T) {
 		}
 		source.set([]string{"quiet"})
 		w.watch(t.Context(), "forest", source) // ends by itself
+	})
+}
+
+// TestIdleWatch: a source that goes on telling of changes which come to nothing is listened to less and less, and at once
+// again when something comes.
+func TestIdleWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatchers(slog.New(slog.DiscardHandler), nil)
+		changed := make(chan struct{}, 1)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		var something atomic.Bool
+		var runs atomic.Int64
+		go debounce(ctx, changed, func() {
+			runs.Add(1)
+			w.ran("hq", !something.Load())
+		}, func() time.Duration { return w.pause("hq") })
+		hour := func() int64 {
+			before := runs.Load()
+			for range 3600 {
+				select {
+				case changed <- struct{}{}:
+				default:
+				}
+				time.Sleep(time.Second)
+			}
+			return runs.Load() - before
+		}
+		if first, second := hour(), hour(); first > 20 || second > 12 || second < 10 {
+			t.Errorf("%d and %d runs in an hour in which nothing was found", first, second)
+		}
+		something.Store(true)
+		if n := hour(); n < 250 {
+			t.Errorf("%d runs in an hour with changes", n)
+		}
 	})
 }
 

@@ -100,7 +100,7 @@ objectclass ( 1.3.6.1.1.1.2.2 NAME 'posixGroup' SUP top AUXILIARY
   MUST gidNumber MAY ( memberUid $ description ) )`
 
 // old is when the entries that every server has were changed: long ago, unlike what a test adds or loads.
-const old = "modifyTimestamp: 20200131120000Z\nentryCSN: 20200131120000.000000Z#000000#000#000000\n"
+const old = "createTimestamp: 20200131120000Z\nmodifyTimestamp: 20200131120000Z\nentryCSN: 20200131120000.000000Z#000000#000#000000\n"
 
 // writeBase writes the entries that every server has.
 func (s *Server) writeBase(w io.Writer) error {

@@ -168,7 +168,7 @@ func (s *Server) load() {
 	if err != nil {
 		tool = "/usr/sbin/slapadd"
 	}
-	cmd := exec.Command(tool, "-q", "-f", s.path("slapd.conf"))
+	cmd := exec.Command(tool, "-q", "-f", s.path("slapd.conf"), "-b", s.Suffix)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	in, err := cmd.StdinPipe()
