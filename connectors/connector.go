@@ -177,6 +177,11 @@ type Page struct {
 	// Invalid are entries that could not be translated. The read goes on without them; they are parked, and stay as they
 	// were, a group with its members.
 	Invalid []Invalid
+	// FoldedIDs: the source takes ids that differ only in case, or in the number of spaces, for the same. An object keeps the
+	// spelling under which it became known.
+	FoldedIDs bool
+	// Notes are what the operator should know of the answer, one line each, without personal data: they are logged.
+	Notes []string
 	// Cursor is where a later read goes on after everything up to and including this page. Empty when the
 	// source has none to offer here.
 	Cursor []byte

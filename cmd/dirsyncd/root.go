@@ -25,6 +25,7 @@ type options struct {
 	control string // socket of the daemon; empty: as the configuration says
 	json    bool
 	verbose bool
+	quiet   bool
 }
 
 // cli is what all commands share: where they write, and the doors to the rest of the program.
@@ -35,7 +36,8 @@ type cli struct {
 	zone     *time.Location // in which times are shown
 	actsAs   string         // the user whose rights root has taken; see becomeOwner
 
-	load func(file string) (*config.Config, error)
+	// parts are what a configuration can name.
+	parts func() config.Parts
 	// openLocal opens the state for work, and begins it when there is none; readLocal only reads one that is there.
 	openLocal func(context.Context, *config.Config, *slog.Logger) (api.Operations, func(), error)
 	readLocal func(context.Context, *config.Config, *slog.Logger) (api.Operations, func(), error)
@@ -46,7 +48,7 @@ type cli struct {
 func newCLI(out, err io.Writer) *cli {
 	return &cli{
 		out: term.New(out), err: term.New(err), now: time.Now, zone: time.Local,
-		load:      func(file string) (*config.Config, error) { return config.Load(file, parts().Config()) },
+		parts:     func() config.Parts { return parts().Config() },
 		openLocal: openLocal, readLocal: readLocal, daemon: runDaemon,
 		probe: func(ctx context.Context, cfg *config.Config) ([]api.ProbeResult, error) {
 			return service.Probe(ctx, cfg, parts())
@@ -96,6 +98,7 @@ Every command works alone and, when the daemon runs, through the daemon.`,
 		"`socket` of the daemon (default: as the configuration says)")
 	flags.BoolVar(&cli.opts.json, "json", false, "write JSON")
 	flags.BoolVarP(&cli.opts.verbose, "verbose", "v", false, "log to stderr what is done")
+	flags.BoolVarP(&cli.opts.quiet, "quiet", "q", false, "sync, approve: write nothing when all went well")
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
@@ -174,19 +177,18 @@ func (cli *cli) loadConfig() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cli.load(file)
+	return config.Load(file, cli.parts())
 }
 
-// newLogger makes the logger of a configuration, whose level can be changed: text where somebody watches, JSON where a
-// machine does.
-func newLogger(cfg config.Log, w *term.Printer) (*slog.Logger, *slog.LevelVar) {
-	level := new(slog.LevelVar)
-	level.Set(cfg.Level.Slog())
-	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: logAttr}
-	if cfg.Format == "json" || cfg.Format == "auto" && !w.Terminal {
-		return slog.New(slog.NewJSONHandler(w.W, opts)), level
+// loadBlind is loadConfig for what needs no secret: those that this process cannot see may pass.
+func (cli *cli) loadBlind() (*config.Config, error) {
+	file, err := config.Find(cli.opts.config)
+	if err != nil {
+		return nil, err
 	}
-	return slog.New(slog.NewTextHandler(w.W, opts)), level
+	p := cli.parts()
+	p.Blind = true
+	return config.Load(file, p)
 }
 
 // commandLogger is the log of a command that works alone. Its output says what matters.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 )
 
 func newStatusCommand(cli *cli) *cobra.Command {
+	var checking bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "say how everything is",
@@ -27,12 +29,18 @@ after a discard), held (a plan waits for approval), parked (something failed for
 good), failing (the last run failed).
 
 Exit codes: 0 whatever the state is, 1 it could not be found out, 2 wrong usage
-or configuration.`,
+or configuration.
+
+With --check it is one line for monitoring (Nagios, Icinga), and the exit code
+says how bad it is: 0 OK; 1 WARNING: something is held or parked, has failed for
+less than an hour, or a reload was refused; 2 CRITICAL: something has failed for
+longer, or no daemon runs; 3 UNKNOWN: it could not be found out.`,
 		Example: `  dirsyncd status
+  dirsyncd status --check
   dirsyncd status --json | jq '.connections[].tenants[].state'`,
 		Args: takes(0, 0, ""),
 	}
-	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, _ []string) error {
+	show := cli.with(toRead, func(ctx context.Context, ops api.Operations, _ []string) error {
 		st, err := ops.Status(ctx)
 		if err != nil {
 			return err
@@ -43,6 +51,24 @@ or configuration.`,
 		cli.showStatus(&st)
 		return nil
 	})
+	check := cli.with(toRead, func(ctx context.Context, ops api.Operations, _ []string) error {
+		st, err := ops.Status(ctx)
+		if err != nil {
+			return err
+		}
+		return cli.showVerdict(cli.judge(&st))
+	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !checking {
+			return show(cmd, args)
+		}
+		err := check(cmd, args)
+		if status := exitStatus(0); err == nil || errors.As(err, &status) {
+			return err
+		}
+		return cli.showVerdict(verdict{unknown, []string{fault.Text(err)}})
+	}
+	cmd.Flags().BoolVar(&checking, "check", false, "one line and an exit code, for monitoring")
 	return cmd
 }
 

@@ -292,7 +292,7 @@ func TestEntryWithoutAnchor(t *testing.T) {
 }
 
 func TestAnchorOfChoice(t *testing.T) {
-	got := readAll(t.Context(), newFakeServer(t, fakeAD()).open(t, func(c *Config) { c.Anchor = "objectSid" }), streamUsers, nil).must(t)
+	got := readAll(t.Context(), newFakeServer(t, fakeAD()).open(t, func(c *Config) { c.Anchor.Users = "objectSid" }), streamUsers, nil).must(t)
 	if _, ok := got.objects["S-1-5-21-1-2-3-1001"]; !ok || len(got.objects) != 35 {
 		t.Errorf("%d people by SID", len(got.objects))
 	}

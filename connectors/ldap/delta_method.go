@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/directory"
@@ -80,12 +81,14 @@ func (r *reading) searches() error {
 	}
 }
 
-func (c *Connector) newReading(s *session, op string, kind directory.Kind) *reading {
+func (c *Connector) newReading(s *session, op string, kind directory.Kind, fresh bool) *reading {
 	p := presetFor(c.cfg.Preset, s.root)
+	p.schema = c.schemaOf(s, op, fresh)
 	r := &reading{
 		op: op, kind: kind, connector: c, session: s, preset: p,
 		query: newQuery(kind, p, &c.cfg, c.cfg.identity(s.subject)), tr: newTranslator(kind, p, &c.cfg),
 	}
+	r.tr.row.calendar.now = c.env.Now()
 	r.fingerprint = r.hashSettings() // before a method asks for attributes of its own
 	return r
 }
@@ -140,12 +143,15 @@ type cursor struct {
 	Method  string `json:"method"`
 	// Fingerprint is the hash of everything that decides what is read and what becomes of it.
 	Fingerprint string `json:"print"`
+	// Due is when an account that was read begins or ends by a date of its own; zero when none does. From then on everything
+	// is read again.
+	Due time.Time `json:"due,omitzero"`
 	// Position belongs to the method. It also says of which server or servers it is.
 	Position []byte `json:"mark"`
 }
 
 // cursorVersion goes up when the same entries lead to other objects than before, or cursors get another form.
-const cursorVersion = 1
+const cursorVersion = 2
 
 // maxCursor bounds what is taken for a cursor, in bytes.
 const maxCursor = 1 << 20
@@ -197,10 +203,10 @@ func (r *reading) hashSettings() string {
 
 // cursor makes the cursor for a position; no position makes no cursor.
 func (r *reading) cursor(m method, position []byte) []byte {
-	if position == nil {
+	if position == nil || r.tr.madeUp {
 		return nil
 	}
-	return cursor{Version: cursorVersion, Method: m.name(), Fingerprint: r.fingerprint, Position: position}.encode()
+	return cursor{Version: cursorVersion, Method: m.name(), Fingerprint: r.fingerprint, Due: r.tr.row.calendar.next, Position: position}.encode()
 }
 
 // beginCursor prepares the cursor that a full read will end with, before it begins.
@@ -244,6 +250,9 @@ func (c *Connector) readDelta(ctx context.Context, op string, kind directory.Kin
 		return err
 	}
 	defer r.session.close()
+	if !cur.Due.IsZero() && r.tr.row.calendar.passed(cur.Due) {
+		return r.expired("the date of an account has come")
+	}
 	for _, m := range c.methods(r.preset) {
 		if m.name() == cur.Method && r.fingerprint == cur.Fingerprint {
 			err := m.changes(ctx, r, cur.Position, emit)

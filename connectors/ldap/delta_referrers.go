@@ -79,17 +79,13 @@ func (c *Connector) readReferrers(ctx context.Context, op string, kind directory
 	if err := r.upTo(cur); err != nil {
 		return err
 	}
-	attributes, err := r.referring()
-	if err != nil {
-		return err
-	}
 	conn, err := s.stream(op)
 	if err != nil {
 		return err
 	}
 	d := r.newDelta(conn, emit)
 	defer d.ranges.close()
-	if err := d.referrers(ctx, attributes, req.Handles, req.IDs); err != nil {
+	if err := d.referrers(ctx, r.referring(), req.Handles, req.IDs); err != nil {
 		if fault.ClassOf(err) == fault.Transient {
 			c.servers.failed(s.server)
 		}
@@ -165,39 +161,30 @@ func (d *delta) everywhere(ctx context.Context, filter string, take func() error
 
 // referring lists the attributes that are read of the stream's entries and whose values may be other entries' DNs. Where
 // the server says objectGUIDs, members and managers are none: an objectGUID stays.
-func (r *reading) referring() (list []string, err error) {
+func (r *reading) referring() (list []string) {
 	add := func(name string) {
 		if name = baseName(name); !containsFold(list, name) {
 			list = append(list, name)
 		}
 	}
 	if !r.tr.row.extended {
-		for i, slot := range r.tr.members {
-			if !r.preset.members[i].login {
-				add(r.tr.row.names[slot])
+		for _, m := range r.tr.members {
+			if !m.login {
+				add(r.tr.row.names[m.slot])
 			}
 		}
 		if r.tr.manager >= 0 {
 			add(r.tr.row.names[r.tr.manager])
 		}
 	}
-	var own []string
 	for _, name := range r.connector.cfg.attributesOf(r.kind) {
 		// Whose back links change is known by the groups.
-		if name = baseName(name); !containsFold(backLinks(), name) {
-			own = append(own, name)
-		}
-	}
-	if len(own) == 0 {
-		return list, nil
-	}
-	dns, err := r.linkAttributes()
-	for _, name := range own {
-		if containsFold(dns, name) {
+		syntax := r.preset.schema.syntax(name)
+		if !containsFold(backLinks(), baseName(name)) && (syntax == syntaxDN || syntax == syntaxNameAndUID) {
 			add(name)
 		}
 	}
-	return list, err
+	return list
 }
 
 // referenceFilter finds entries that have one of some DNs in one of some attributes.
@@ -223,23 +210,37 @@ func referenceFilter(attributes, handles []string) string {
 func (d *delta) anchorFilter(ids []string) string {
 	var b strings.Builder
 	for _, id := range ids {
-		term := func(value string) { b.WriteString("(" + d.tr.anchorName + "=" + value + ")") }
-		digits := strings.ReplaceAll(id, "-", "")
-		uuid := len(id) == 36 && len(digits) == 32 && strings.Trim(digits, "0123456789abcdef") == ""
-		switch {
-		case uuid && strings.EqualFold(d.tr.anchorName, "objectGUID"):
-			// The first three groups are little-endian (MS-DTYP 2.3.4.2).
-			swapped := digits[6:8] + digits[4:6] + digits[2:4] + digits[:2] + digits[10:12] + digits[8:10] + digits[14:16] + digits[12:14]
-			term(escapeBytes(swapped + digits[16:]))
-		case uuid && !strings.EqualFold(d.tr.anchorName, "entryUUID"):
-			term(escapeBytes(digits)) // another anchor of 16 bytes
-			term(ldap.EscapeFilter(id))
-		default:
-			term(ldap.EscapeFilter(id))
+		for _, a := range d.tr.anchors {
+			value, ok := strings.CutPrefix(id, a.prefix)
+			if !ok {
+				continue
+			}
+			addAnchorTerms(&b, a.name, value)
+			if i := strings.LastIndexByte(value, '+'); i > 0 && !a.unique {
+				addAnchorTerms(&b, a.name, value[:i]) // one of several entries with the same value
+			}
 		}
 	}
 	if b.Len() == 0 {
 		return ""
 	}
 	return "(|" + b.String() + ")"
+}
+
+// addAnchorTerms adds what finds an entry by an id that is made of one attribute.
+func addAnchorTerms(b *strings.Builder, anchor, id string) {
+	term := func(value string) { b.WriteString("(" + anchor + "=" + value + ")") }
+	digits := strings.ReplaceAll(id, "-", "")
+	uuid := len(id) == 36 && len(digits) == 32 && strings.Trim(digits, "0123456789abcdef") == ""
+	switch {
+	case uuid && strings.EqualFold(anchor, "objectGUID"):
+		// The first three groups are little-endian (MS-DTYP 2.3.4.2).
+		swapped := digits[6:8] + digits[4:6] + digits[2:4] + digits[:2] + digits[10:12] + digits[8:10] + digits[14:16] + digits[12:14]
+		term(escapeBytes(swapped + digits[16:]))
+	case uuid && !strings.EqualFold(anchor, "entryUUID"):
+		term(escapeBytes(digits)) // another anchor of 16 bytes
+		term(ldap.EscapeFilter(id))
+	default:
+		term(ldap.EscapeFilter(id))
+	}
 }

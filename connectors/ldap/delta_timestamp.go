@@ -183,6 +183,9 @@ func (d *delta) anyChange(newer string) (bool, error) {
 			return false, operationError(d.op, d.session.server, err)
 		}
 		entries, res, err := d.page(func() error { return nil })
+		if err == nil && refusesPages(res.Code) {
+			return true, nil // whether there is anything will be seen
+		}
 		if err == nil && entries == 0 && res.Code != ldap.LDAPResultSuccess {
 			err = resultError(d.op, d.session.server, res.Code, res.Text)
 		}

@@ -59,7 +59,7 @@ func behindError(op, server, how string) error {
 func (c *Connector) openKnowing(ctx context.Context, op string, kind directory.Kind, host string, req *connectors.Request) (r *reading, err error) {
 	before, older := decodeKnown(req.Known), ""
 	accept := func(s *session) error {
-		r = c.newReading(s, op, kind)
+		r = c.newReading(s, op, kind, req.Mode == connectors.Full)
 		if err := r.searches(); err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (c *Connector) openKnowing(ctx context.Context, op string, kind directory.K
 	_, err = c.open(ctx, op, host, accept)
 	if req.Older && errors.Is(err, errBehind) {
 		_, err = c.open(ctx, op, host, func(s *session) (err error) {
-			r = c.newReading(s, op, kind)
+			r = c.newReading(s, op, kind, req.Mode == connectors.Full)
 			older, err = r.behind(&before, req.Mode)
 			return err
 		})

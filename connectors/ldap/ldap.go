@@ -29,6 +29,7 @@ type Connector struct {
 	resolver resolver
 	servers  *servers
 	forest   forest
+	schemas  schemas
 }
 
 var _ connectors.Watcher = (*Connector)(nil)
@@ -76,11 +77,11 @@ func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(
 	case err != nil:
 		return err
 	case req.Mode == connectors.Full:
-		return own.readFull(ctx, op, kind, &req, emit)
+		return own.explain(own.readFull(ctx, op, kind, &req, emit))
 	case req.Mode == connectors.Referrers:
-		return own.readReferrers(ctx, op, kind, &req, emit)
+		return own.explain(own.readReferrers(ctx, op, kind, &req, emit))
 	default:
-		return own.readDelta(ctx, op, kind, &req, emit)
+		return own.explain(own.readDelta(ctx, op, kind, &req, emit))
 	}
 }
 
@@ -101,6 +102,9 @@ func (c *Connector) readFull(ctx context.Context, op string, kind directory.Kind
 	}
 	s := r.session
 	defer s.close()
+	if r.tr.twins, err = r.findTwins(inner); err != nil {
+		return err
+	}
 	cursor, err := r.beginCursor()
 	if err != nil {
 		return err

@@ -116,8 +116,8 @@ func (c *Connector) watchScopes(s *session, op string) ([]watchScope, error) {
 			Hint: "remove watch (OpenLDAP: or add the overlay syncprov)",
 		}
 	}
-	r := c.newReading(s, op, directory.Person)
-	groups := c.newReading(s, op, directory.Group)
+	r := c.newReading(s, op, directory.Person, false)
+	groups := c.newReading(s, op, directory.Group, false)
 	r.query.lines = slices.Concat(r.query.lines, groups.query.lines)
 	areas, ok := r.areas()
 	if !ok {

@@ -17,6 +17,8 @@ type Problem struct {
 	Column  int    `json:"column,omitempty"`
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
+	// Elsewhere: it is about a secret that this process cannot see, and another one may.
+	Elsewhere bool `json:"-"`
 }
 
 // String renders "config.yaml:12:5: unknown key "scheduel" (did you mean "schedule"?)".
@@ -37,11 +39,18 @@ type Error struct {
 	Problems []Problem // in the order of the file
 }
 
-// Error renders one problem per line.
+// mostTold is how many problems the text of an Error has: one mistake may be made in thousands of connections.
+const mostTold = 20
+
+// Error renders one problem per line, and how many more there are.
 func (e *Error) Error() string {
-	lines := make([]string, len(e.Problems))
-	for i, p := range e.Problems {
+	told := e.Problems[:min(len(e.Problems), mostTold)]
+	lines := make([]string, len(told), len(told)+1)
+	for i, p := range told {
 		lines[i] = p.String()
+	}
+	if more := len(e.Problems) - len(told); more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more problems (`dirsyncd check` shows them all)", more))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -49,7 +58,7 @@ func (e *Error) Error() string {
 func problemsOf(file string, found []strict.Problem) []Problem {
 	list := make([]Problem, len(found))
 	for i, p := range found {
-		list[i] = Problem{file, p.Line, p.Column, p.Message, p.Hint}
+		list[i] = Problem{file, p.Line, p.Column, p.Message, p.Hint, p.Elsewhere}
 	}
 	slices.SortStableFunc(list, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))

@@ -24,7 +24,7 @@ func (l Level) Slog() slog.Level {
 // DecodeStrict reads the level.
 func (l *Level) DecodeStrict(v strict.Value) { choose(v, l, "debug", "info", "warn", "error") }
 
-// Format is the form of log lines: auto (text on a terminal, else JSON), text or json.
+// Format is the form of log lines: auto (text on a terminal and in the journal, else JSON), text or json.
 type Format string
 
 // DecodeStrict reads the format.

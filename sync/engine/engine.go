@@ -62,6 +62,7 @@ type Engine struct {
 
 	mu     sync.Mutex
 	proven map[store.Partition]time.Time
+	quiet  map[store.Partition]*quiet
 }
 
 // New makes an engine on a store.
@@ -69,7 +70,7 @@ func New(s store.Store, opts Options) *Engine {
 	if opts.Sleep == nil {
 		opts.Sleep = patience.Sleep
 	}
-	return &Engine{store: s, opts: opts, chunk: settle.Chunk, proven: map[store.Partition]time.Time{}}
+	return &Engine{store: s, opts: opts, chunk: settle.Chunk, proven: map[store.Partition]time.Time{}, quiet: map[store.Partition]*quiet{}}
 }
 
 // Job says what a run shall do.
@@ -86,6 +87,8 @@ type Job struct {
 	// Patient leaves a tenant alone whose credentials were refused, until store.Failure.Retry. It is for
 	// schedules; a person who asks is obeyed.
 	Patient bool
+	// Tenant is the one tenant that is meant, by id, name or domain (IsTenant); empty: all of the connection's.
+	Tenant string
 	// Trigger says who asked: Operator, or what else there is, a schedule or a signal.
 	Trigger string
 }

@@ -118,7 +118,18 @@ func (r *run) logEnd(err error) {
 		r.log.Error("run failed", append(args, "class", r.rec.Class, "err", err)...)
 	case r.rec.Outcome != Clean:
 		r.log.Warn("run ended", args...)
+	case r.idle():
+		r.log.Debug("run ended", args...)
+		if runs, since := r.engine.quietRun(r.part, r.rec.Ended); runs > 0 {
+			r.log.Info("nothing changed", "runs", runs, "since", since.Format(time.RFC3339))
+		}
 	default:
+		r.engine.endQuiet(r.part)
 		r.log.Info("run ended", args...)
 	}
+}
+
+// idle reports whether a run that nobody asked for found nothing to tell.
+func (r *run) idle() bool {
+	return r.job.Patient && r.rec.Changed+r.rec.Removed+len(r.rec.Notes)+r.counts.Total() == 0
 }

@@ -50,6 +50,8 @@ type tenantJob struct {
 	unlisted bool
 	// visit, when set, sees every action of the plan in order before the guard decides.
 	visit func(*directory.Action)
+	// visitTenant is visit before it is known which tenant.
+	visitTenant func(*connectors.Tenant, *directory.Action)
 	// shared is what all tenants of the connection do in this run; nil for one alone.
 	shared *shared
 }
@@ -65,7 +67,11 @@ func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, jo
 		r.rec.Outcome, r.rec.Ended = Waiting, r.rec.Started
 		return Result{Partition: r.part, Run: r.rec}
 	}
-	r.log.Info("run started", "mode", r.rec.Mode, "trigger", job.Trigger)
+	level := slog.LevelInfo
+	if job.Patient { // there are many, and the line at the end says all that matters
+		level = slog.LevelDebug
+	}
+	r.log.Log(held, level, "run started", "mode", r.rec.Mode, "trigger", job.Trigger)
 	var meter connectors.Meter
 	err = r.execute(connectors.WithMeter(held, &meter))
 	r.rec.Requests = meter.Requests()
@@ -99,9 +105,12 @@ func (e *Engine) begin(c *Connection, t connectors.Tenant, job tenantJob) *run {
 }
 
 // mustWait reports whether the tenant is to be left alone for now. When the state cannot be read, the run itself
-// will say so.
+// will say so. A time beyond the longest pause was written by a clock that was ahead, and counts as now.
 func (r *run) mustWait(ctx context.Context) bool {
-	if r.load(ctx) != nil || r.state.Failing == nil || !r.rec.Started.Before(r.state.Failing.Retry) {
+	if r.load(ctx) != nil || r.state.Failing == nil {
+		return false
+	}
+	if wait := r.state.Failing.Retry.Sub(r.rec.Started); wait <= 0 || wait > longestPause {
 		return false
 	}
 	r.log.Debug("left alone: its credentials were refused, or it asked for that", "until", r.state.Failing.Retry)
@@ -283,7 +292,8 @@ func (r *run) settleTask() *settle.Task {
 		Partition: r.part, State: stage{r.state, nil}, Rules: r.conn.Rules, SameRules: r.conn.Rules.Hash() == r.state.RulesHash,
 		Guard: r.conn.Guard, Lists: r.conn.Lists, Shared: r.conn.Shared, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant), Origin: originOf(r.conn, &r.tenant),
 		Run: r.stamp, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: waited(&r.state.TenantState), Older: r.state.Older,
-		Queued: r.queued, Parked: r.parked(settle.Stage), Progress: func(done, total int) { r.progress("settle", "", done, total) },
+		Queued: r.queued, Parked: r.parked(settle.Stage), Acted: r.acted(),
+		Progress: func(done, total int) { r.progress("settle", "", done, total) },
 	}
 	if r.job.shared != nil {
 		t.Charge = r.job.shared.charge

@@ -99,9 +99,11 @@ func (l *listing) readableAgain(ctx context.Context) (ids []uint64, err error) {
 }
 
 // objects writes "1 object" and "12 objects".
-func objects(n int) string {
+func objects(n int) string { return counted(n, "object", "objects") }
+
+func counted(n int, one, several string) string {
 	if n == 1 {
-		return "1 object"
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d objects", n)
+	return fmt.Sprintf("%d %s", n, several)
 }

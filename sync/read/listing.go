@@ -45,13 +45,17 @@ type listing struct {
 	came bool
 	// unnamed counts entries without an id: with one of them, nobody's absence is certain.
 	unnamed int
+	// shared are handles of what was read that several objects state.
+	shared []store.Num
 	// invalid are the objects that were parked by this attempt.
 	invalid []directory.Ref
 	// unstored is why a page could not be stored: a failure of ours, whatever the connector makes of it.
 	unstored error
 	objects  int
-	rows     []store.Row // space for those of a page
-	last     []byte      // the previous page's cursor, to notice a source that goes round in circles
+	// spelled are the spellings of ids that are stored, of sources that do not tell them apart.
+	spelled map[directory.Kind]spellings
+	rows    []store.Row // space for those of a page
+	last    []byte      // the previous page's cursor, to notice a source that goes round in circles
 }
 
 // openListing works out how the stream is to be read from where it stands.
@@ -127,6 +131,9 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if l.unstored = l.storePage(ctx, p); l.unstored != nil {
 		return l.unstored
 	}
+	for _, text := range p.Notes {
+		l.note("%s: %s", l.stream.Name, text)
+	}
 	l.objects += len(p.Objects)
 	l.found.Read += len(p.Objects)
 	l.Progress(l.stream.Name, l.objects)
@@ -141,6 +148,9 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	}
 	if l.mode == connectors.Full {
 		l.unstored = l.conclude(ctx, p)
+	}
+	if l.unstored == nil {
+		l.unstored = l.tellShared(ctx)
 	}
 	return l.unstored
 }

@@ -85,11 +85,12 @@ func (l *listing) storedRows(tx store.Reader, objects []directory.Object) ([]sto
 		handles[i] = directory.IDHandle(objects[i].ID)
 	}
 	nums, err := tx.Lookup(handles, make([]store.Num, 0, len(handles)))
+	l.rows = l.rows[:0]
 	if err != nil || len(nums) == 0 {
 		return nil, err
 	}
 	if len(l.stream.Kinds) == 1 {
-		l.rows, err = tx.RowsOf(l.stream.Kinds[0], nums, l.rows[:0])
+		l.rows, err = tx.RowsOf(l.stream.Kinds[0], nums, l.rows)
 		return l.rows, err
 	}
 	rows := make([]store.Row, len(objects))

@@ -22,15 +22,18 @@ func newStateCollector(status func(context.Context) (api.Status, error), now fun
 		name, help string
 		labels     []string
 	}{
-		{"last_proven_timestamp_seconds", "When the state was last known to agree with the source.", []string{"connection", "tenant"}},
-		{"proven_age_seconds", "How long ago that was.", []string{"connection", "tenant"}},
+		{"last_proven_timestamp_seconds", "When the stored state was last known to agree with the source; 0: never.", []string{"connection", "tenant"}},
+		{"proven_age_seconds", "How long ago the stored state was last known to agree with the source; of one that never did, how long its runs have failed.", []string{"connection", "tenant"}},
+		{"tenant_info", "1 for each tenant, with its name.", []string{"connection", "tenant", "name"}},
+		{"build_info", "1, with the version that runs.", []string{"version"}},
+		{"config_last_reload_successful", "0 while the last reload was refused and the configuration before it is in force, else 1.", nil},
 		{"failing", "1 while a tenant's runs fail.", []string{"connection", "tenant"}},
 		{"held", "1 while a plan waits for the operator.", []string{"connection", "tenant"}},
 		{"parked", "Objects and actions that are parked.", []string{"connection", "tenant"}},
 		{"stored_objects", "Objects present at the source, as last seen.", []string{"connection", "tenant", "kind"}},
 		{"active_records", "Active records.", []string{"connection", "tenant", "kind"}},
 		{"outbox_depth", "Actions that wait for a target.", []string{"target"}},
-		{"outbox_age_seconds", "How long the oldest of them has waited.", []string{"target"}},
+		{"outbox_age_seconds", "How long the oldest action that waits for a target has waited.", []string{"target"}},
 	} {
 		c.descs[d.name] = prometheus.NewDesc("dirsyncd_"+d.name, d.help, d.labels, nil)
 	}
@@ -54,6 +57,8 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(name string, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(c.descs[name], prometheus.GaugeValue, v, labels...)
 	}
+	gauge("build_info", 1, st.Version)
+	gauge("config_last_reload_successful", truth(st.Problem == ""))
 	now := c.now()
 	for _, conn := range st.Connections {
 		for _, t := range conn.Tenants {
@@ -71,15 +76,16 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (c *stateCollector) tenant(gauge func(string, float64, ...string), now time.Time, connection string, t *api.TenantStatus) {
-	truth := func(b bool) float64 {
-		if b {
-			return 1
-		}
-		return 0
-	}
-	if !t.Proven.IsZero() {
+	switch {
+	case !t.Proven.IsZero():
 		gauge("last_proven_timestamp_seconds", float64(t.Proven.Unix()), connection, t.Tenant)
 		gauge("proven_age_seconds", now.Sub(t.Proven).Seconds(), connection, t.Tenant)
+	case t.Failing != nil: // an alert on the age must not stay silent for what never worked
+		gauge("last_proven_timestamp_seconds", 0, connection, t.Tenant)
+		gauge("proven_age_seconds", now.Sub(t.Failing.Since).Seconds(), connection, t.Tenant)
+	}
+	if t.Tenant != "" {
+		gauge("tenant_info", 1, connection, t.Tenant, t.Name)
 	}
 	gauge("failing", truth(t.Failing != nil), connection, t.Tenant)
 	gauge("held", truth(t.Held != nil), connection, t.Tenant)
@@ -90,4 +96,11 @@ func (c *stateCollector) tenant(gauge func(string, float64, ...string), now time
 	for kind, n := range t.Records {
 		gauge("active_records", float64(n), connection, t.Tenant, kind)
 	}
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }

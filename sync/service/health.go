@@ -9,8 +9,13 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"dirsyncd/sync/fault"
 )
+
+// mostWatchers is how many connections the listener has at a time: the sync needs descriptors, too.
+const mostWatchers = 200
 
 // health is how others see that the daemon works.
 type health struct {
@@ -49,8 +54,11 @@ func (h health) listen(ctx context.Context, address string) (stop func(), err er
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	if h.log != nil {
+		server.ErrorLog = slog.NewLogLogger(h.log.With("listener", "health").Handler(), slog.LevelWarn)
+	}
 	go func() {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(netutil.LimitListener(l, mostWatchers)); !errors.Is(err, http.ErrServerClosed) {
 			h.log.Error("the health and metrics listener ended", "address", address, "err", err)
 		}
 	}()
@@ -67,10 +75,12 @@ func answer(w http.ResponseWriter, err error) {
 	_, _ = w.Write([]byte("ok\n"))
 }
 
+func first(names []string) []string { return names[:min(len(names), 1)] }
+
 // healthy reports whether the state can be read, in good time.
 func (s *Service) healthy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	_, err := s.store.Partitions(ctx)
+	_, err := s.store.Partitions(ctx, first(s.current().names())...) // one tells as much as all
 	return err
 }

@@ -228,7 +228,7 @@ func TestScheduleEverySecond(t *testing.T) {
 	s := small().open(t)
 	cfg := of(s)
 	cfg.schedule = "@every 1s"
-	in := install(t, cfg.configuration())
+	in := install(t, cfg.configuration()+"log: {level: debug}\n")
 	d := in.startReady()
 	d.awaitLog(2, "run started", "schedule")
 	events := len(in.awaitJournal(len(wants(directoryNow(t, s)))))
@@ -258,7 +258,7 @@ func TestScheduleEveryMinute(t *testing.T) {
 	s := small().open(t)
 	cfg := of(s)
 	cfg.schedule = "* * * * *"
-	in := install(t, cfg.configuration())
+	in := install(t, cfg.configuration()+"log: {level: debug}\n")
 	d := in.startReady()
 	d.awaitLog(1, "run ended", "clean")
 	next := in.status().Connections[0].Next
@@ -338,7 +338,8 @@ func TestReload(t *testing.T) {
 	if problem := in.status().Problem; problem != "" {
 		t.Errorf("the status still says %q", problem)
 	}
-	d.awaitLog(1, "run started", "trigger:schedule")
+	since := time.Now()
+	eventually(t, "the schedule is kept", func() bool { return in.status().Connections[0].Tenants[0].Proven.After(since) })
 	cfg.schedule = ""
 	in.configure(cfg.configuration())
 	reload(4)
@@ -538,6 +539,25 @@ func TestStopWhileReloading(t *testing.T) {
 	d.stop()
 	if len(d.logged("source failed, trying again")) > 0 {
 		t.Error("the daemon stopped only after the source had failed")
+	}
+}
+
+// TestStopAmongReloads: no number of other signals makes the one to stop get lost, or drives out another.
+func TestStopAmongReloads(t *testing.T) {
+	t.Parallel()
+	s := small().open(t)
+	in := install(t, of(s).configuration())
+	for range 3 {
+		d := in.startReady()
+		for range 50 {
+			d.signal(syscall.SIGHUP)
+		}
+		d.signal(syscall.SIGUSR2)
+		d.awaitLog(1, "signal USR2: syncing everything in full")
+		for range 50 {
+			d.signal(syscall.SIGHUP)
+		}
+		d.stop()
 	}
 }
 

@@ -15,7 +15,7 @@ func TestChangesArriveAtOnce(t *testing.T) {
 	starting.Lock()
 	s := slapdtest.Start(t, slapdtest.Options{Load: small().WriteLDIF, SessionLog: 500})
 	starting.Unlock()
-	in := install(t, strings.Replace(of(s).configuration(), "incremental: off   # these stories are about listings", "watch: true", 1))
+	in := install(t, strings.Replace(of(s).configuration(), "incremental: off   # these stories are about listings", "watch: true", 1)+"log: {level: debug}\n")
 	d := in.startReady()
 	events := len(in.awaitJournal(len(wants(directoryNow(t, s)))))
 	d.awaitLog(1, "run ended", "change")
