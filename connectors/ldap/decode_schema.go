@@ -154,17 +154,6 @@ func (s *schema) names() []string {
 	return slices.Compact(list)
 }
 
-// links are all names of attributes whose values are DNs.
-func (s *schema) links() []string {
-	if s == nil {
-		return nil
-	}
-	return slices.DeleteFunc(s.names(), func(name string) bool {
-		syntax := s.syntax(name)
-		return syntax != syntaxDN && syntax != syntaxNameAndUID
-	})
-}
-
 // schemas remembers what servers said, by address: a schema changes seldom and is large.
 type schemas struct {
 	mu    sync.Mutex
@@ -172,24 +161,21 @@ type schemas struct {
 }
 
 // readSchema asks a server for its schema; nil when it does not show it.
-func (s *session) readSchema(op string) (*schema, error) {
+func (s *session) readSchema(op string) *schema {
 	if s.root.schema == "" {
-		return nil, nil
+		return nil
 	}
 	// RFC 4512 section 4.2: attributes of the subschema entry must be asked for by name, and by this filter.
 	entries, err := s.search(op+": read schema", ldap.NewSearchRequest(s.root.schema, ldap.ScopeBaseObject, ldap.NeverDerefAliases,
 		0, 0, false, "(objectClass=subschema)", []string{"attributeTypes"}, nil))
-	if err != nil && !hidden(err) {
-		return nil, err
-	}
-	if len(entries) != 1 {
-		return nil, nil
+	if err != nil || len(entries) != 1 {
+		return nil
 	}
 	read := parseSchema(entries[0].GetEqualFoldAttributeValues("attributeTypes"))
 	if len(read.types) == 0 {
-		return nil, nil
+		return nil
 	}
-	return read, nil
+	return read
 }
 
 // schemaOf returns the schema of a server: as it is now, or as it was when it was read last. It is asked for only where
@@ -204,8 +190,8 @@ func (c *Connector) schemaOf(s *session, op string, now bool) *schema {
 	if ok && !now {
 		return known
 	}
-	read, err := s.readSchema(op)
-	if err != nil || read == nil {
+	read := s.readSchema(op)
+	if read == nil {
 		read = known // what is hidden for once has not changed
 	}
 	c.schemas.mu.Lock()

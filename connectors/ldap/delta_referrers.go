@@ -79,17 +79,13 @@ func (c *Connector) readReferrers(ctx context.Context, op string, kind directory
 	if err := r.upTo(cur); err != nil {
 		return err
 	}
-	attributes, err := r.referring()
-	if err != nil {
-		return err
-	}
 	conn, err := s.stream(op)
 	if err != nil {
 		return err
 	}
 	d := r.newDelta(conn, emit)
 	defer d.ranges.close()
-	if err := d.referrers(ctx, attributes, req.Handles, req.IDs); err != nil {
+	if err := d.referrers(ctx, r.referring(), req.Handles, req.IDs); err != nil {
 		if fault.ClassOf(err) == fault.Transient {
 			c.servers.failed(s.server)
 		}
@@ -165,7 +161,7 @@ func (d *delta) everywhere(ctx context.Context, filter string, take func() error
 
 // referring lists the attributes that are read of the stream's entries and whose values may be other entries' DNs. Where
 // the server says objectGUIDs, members and managers are none: an objectGUID stays.
-func (r *reading) referring() (list []string, err error) {
+func (r *reading) referring() (list []string) {
 	add := func(name string) {
 		if name = baseName(name); !containsFold(list, name) {
 			list = append(list, name)
@@ -181,24 +177,14 @@ func (r *reading) referring() (list []string, err error) {
 			add(r.tr.row.names[r.tr.manager])
 		}
 	}
-	var own []string
 	for _, name := range r.connector.cfg.attributesOf(r.kind) {
 		// Whose back links change is known by the groups.
-		if name = baseName(name); !containsFold(backLinks(), name) {
-			own = append(own, name)
-		}
-	}
-	if len(own) == 0 {
-		return list, nil
-	}
-	types, err := r.session.readSchema(r.op + ": find links")
-	dns := types.links()
-	for _, name := range own {
-		if containsFold(dns, name) {
+		syntax := r.preset.schema.syntax(name)
+		if !containsFold(backLinks(), baseName(name)) && (syntax == syntaxDN || syntax == syntaxNameAndUID) {
 			add(name)
 		}
 	}
-	return list, err
+	return list
 }
 
 // referenceFilter finds entries that have one of some DNs in one of some attributes.
