@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -31,6 +32,26 @@ func TestInForce(t *testing.T) {
 	for _, words := range []string{"fields.department", "users.filter"} {
 		if strings.Contains(remark, words) {
 			t.Errorf("the remark says %q, which is written", words)
+		}
+	}
+}
+
+// TestTableOfFields: the documentation says which attribute fills which name.
+func TestTableOfFields(t *testing.T) {
+	text, err := os.ReadFile("../../docs/ldap.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := func(names Names) string { return "`" + strings.Join(names, "`, `") + "`" }
+	open, ad := openLDAP(), activeDirectory()
+	for field := range open.person {
+		if row := "| `" + field + "` | " + code(open.person[field]) + " | " + code(ad.person[field]) + " |\n"; !strings.Contains(string(text), row) {
+			t.Errorf("docs/ldap.md has no row %s", row)
+		}
+	}
+	for _, m := range marks() {
+		if !strings.Contains(string(text), "`"+m.attribute+"`") {
+			t.Errorf("docs/ldap.md does not name %s", m.attribute)
 		}
 	}
 }
