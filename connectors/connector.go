@@ -157,6 +157,13 @@ type Request struct {
 	Handles []string
 	// IDs, in Referrers mode, are objects of the stream that are asked for by themselves.
 	IDs []string
+	// Known is the Page.Known with which the last read of the stream ended, in both modes; empty when there was none. A
+	// source that knows less by now, such as a replica that lags behind, is no proof of anything: to read it would undo
+	// what is newer. The read then fails as fault.Transient, before the first page: waiting helps.
+	Known []byte
+	// Older takes even a source that knows less than Known, if there is no other. The proof then says so, and all that
+	// follows from the read waits for the operator.
+	Older bool
 }
 
 // Page is a part of an answer. What it holds may be stored page by page.
@@ -180,6 +187,10 @@ type Page struct {
 	Cursor []byte
 	// Resumable: Cursor may be used to go on with this very read after an interruption.
 	Resumable bool
+	// Known, on the last page, is what the source knew when this was read, in words of the connector's own. It is the
+	// same as in the request as long as nothing has changed at the source: a new one is stored at once, with Cursor.
+	// Connectors whose source is always the same one leave it empty.
+	Known []byte
 	// Proof is set on the last page only.
 	Proof *Proof
 	// Look, on the last page, asks the source, one by one, for objects that two full lists of a stream that MayBeShort did
@@ -226,6 +237,8 @@ type Proof struct {
 	// Count is how many objects the source says there are, counted independently of the pages; -1 when it
 	// cannot tell.
 	Count int
+	// Older says by how much the source knows less than Request.Known; empty when it knows that and more.
+	Older string
 }
 
 // MostLooks is how many objects are asked for one by one at the end of a read.

@@ -319,6 +319,8 @@ type StreamState struct {
 	Moved time.Time `json:"moved,omitzero"`
 	// Partial is the cursor from which an interrupted full read goes on; empty when none is under way.
 	Partial []byte `json:"partial,omitempty"`
+	// Known is what the source knew in the newest read that came to its end (connectors.Page).
+	Known []byte `json:"known,omitempty"`
 	// Scope is what the last accepted full read listed (connectors.Proof).
 	Scope string `json:"scope,omitempty"`
 	// NewScope is a scope that waits for the operator to approve the removals that it implies.
@@ -343,6 +345,9 @@ type TenantState struct {
 	Why      string `json:"why,omitempty"`
 	// HalfRead: a read has stored something and has not come to its end, so what is stored is of two times.
 	HalfRead bool `json:"half_read,omitempty"`
+	// Older says by how much the source knew less, when it was last read, than was read from it before: the operator asked
+	// for that, and what follows from it waits for an approval. Empty when it knew that and more.
+	Older string `json:"older,omitempty"`
 	// Targets are the targets that know every record of the partition.
 	Targets []string `json:"targets,omitempty"`
 	// Held is the plan that waits for the operator, or nil.

@@ -362,7 +362,7 @@ func TestSilentServer(t *testing.T) {
 
 // TestPanicInListing: a defect of ours on the reading goroutine becomes an error, since nobody could recover it.
 func TestPanicInListing(t *testing.T) {
-	l := &listing{op: "read users", query: query{lines: []searchLine{{base: "x"}}}, ready: make(chan *batch), spare: make(chan *batch, batches)}
+	l := &listing{reading: &reading{op: "read users", query: query{lines: []searchLine{{base: "x"}}}}, ready: make(chan *batch), spare: make(chan *batch, batches)}
 	go l.run(t.Context()) // has no session
 	err := l.emit(t.Context(), nil)
 	if err != nil || fault.ClassOf(l.err) != fault.Internal || !strings.Contains(l.err.Error(), "panic") {

@@ -63,6 +63,9 @@ type reading struct {
 	preset    preset
 	query     query
 	tr        *translator
+	// known is what the server knows, and older by how much that is less than was known; empty when it is not.
+	known known
+	older string
 	// fingerprint is the hash of what is read: bases, scope, filter, identity, attributes and how they are used.
 	fingerprint string
 }
@@ -226,26 +229,27 @@ func (r *reading) expired(format string, args ...any) error {
 
 // last is the last page of a delta: the method's new position and the proof that the answer was complete.
 func (r *reading) last(m method, position []byte) *connectors.Page {
-	return &connectors.Page{Cursor: r.cursor(m, position), Proof: &connectors.Proof{Scope: r.query.String(), Count: -1}}
+	return &connectors.Page{Cursor: r.cursor(m, position), Known: r.known.encode(), Proof: r.proof()}
+}
+
+// proof is that of a read that came to its end.
+func (r *reading) proof() *connectors.Proof {
+	return &connectors.Proof{Scope: r.query.String(), Count: -1, Older: r.older}
 }
 
 // readDelta reads what changed since the cursor.
-func (c *Connector) readDelta(ctx context.Context, op string, kind directory.Kind, data []byte, emit func(*connectors.Page) error) error {
-	cur, err := decodeCursor(data)
+func (c *Connector) readDelta(ctx context.Context, op string, kind directory.Kind, req *connectors.Request, emit func(*connectors.Page) error) error {
+	cur, err := decodeCursor(req.Cursor)
 	if err != nil {
 		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: err}
 	}
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err := c.open(inner, op, cur.host())
+	r, err := c.openKnowing(inner, op, kind, cur.host(), req)
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	r := c.newReading(s, op, kind, false)
-	if err := r.searches(); err != nil {
-		return err
-	}
+	defer r.session.close()
 	if !cur.Due.IsZero() && r.tr.row.calendar.passed(cur.Due) {
 		return r.expired("the date of an account has come")
 	}
@@ -253,7 +257,7 @@ func (c *Connector) readDelta(ctx context.Context, op string, kind directory.Kin
 		if m.name() == cur.Method && r.fingerprint == cur.Fingerprint {
 			err := m.changes(ctx, r, cur.Position, emit)
 			if err != nil && fault.ClassOf(err) == fault.Transient {
-				c.servers.failed(s.server)
+				c.servers.failed(r.session.server)
 			}
 			return err
 		}

@@ -67,15 +67,12 @@ func (c *Connector) readReferrers(ctx context.Context, op string, kind directory
 	}
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err := c.open(inner, op, cur.host())
+	r, err := c.openKnowing(inner, op, kind, cur.host(), req)
 	if err != nil {
 		return err
 	}
+	s := r.session
 	defer s.close()
-	r := c.newReading(s, op, kind, false)
-	if err := r.searches(); err != nil {
-		return err
-	}
 	if cur.Fingerprint != r.fingerprint {
 		return r.expired("the cursor was made under other settings")
 	}

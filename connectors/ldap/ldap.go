@@ -77,11 +77,11 @@ func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(
 	case err != nil:
 		return err
 	case req.Mode == connectors.Full:
-		return own.explain(own.readFull(ctx, op, kind, emit))
+		return own.explain(own.readFull(ctx, op, kind, &req, emit))
 	case req.Mode == connectors.Referrers:
 		return own.explain(own.readReferrers(ctx, op, kind, &req, emit))
 	default:
-		return own.explain(own.readDelta(ctx, op, kind, req.Cursor, emit))
+		return own.explain(own.readDelta(ctx, op, kind, &req, emit))
 	}
 }
 
@@ -93,18 +93,15 @@ func kindOf(stream string) directory.Kind {
 }
 
 // readFull lists everything of one kind.
-func (c *Connector) readFull(ctx context.Context, op string, kind directory.Kind, emit func(*connectors.Page) error) error {
+func (c *Connector) readFull(ctx context.Context, op string, kind directory.Kind, req *connectors.Request, emit func(*connectors.Page) error) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err := c.open(inner, op, "")
+	r, err := c.openKnowing(inner, op, kind, "", req)
 	if err != nil {
 		return err
 	}
+	s := r.session
 	defer s.close()
-	r := c.newReading(s, op, kind, true)
-	if err := r.searches(); err != nil {
-		return err
-	}
 	if r.tr.twins, err = r.findTwins(inner); err != nil {
 		return err
 	}
@@ -117,9 +114,9 @@ func (c *Connector) readFull(ctx context.Context, op string, kind directory.Kind
 		return err
 	}
 	l := &listing{
-		op: op, query: r.query, session: s, conn: conn, tr: r.tr, cursor: cursor,
-		ranges: &rangeReader{connector: c, op: op, server: s.server}, log: c.env.Log,
-		spare: make(chan *batch, batches), ready: make(chan *batch),
+		reading: r, conn: conn, cursor: cursor,
+		ranges: &rangeReader{connector: c, op: op, server: s.server},
+		spare:  make(chan *batch, batches), ready: make(chan *batch),
 	}
 	defer l.ranges.close()
 	if r.query.overlapping(r.preset.form) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -18,14 +17,10 @@ import (
 // reads ahead of the one who takes the pages: while one batch is taken, the next is decoded and the server
 // makes up the one after.
 type listing struct {
-	op      string
-	query   query
-	session *session
-	conn    *wire.Conn
-	tr      *translator
-	ranges  *rangeReader
-	log     *slog.Logger
-	cursor  func() []byte // gives the cursor of the last page, at its end
+	*reading
+	conn   *wire.Conn
+	ranges *rangeReader
+	cursor func() []byte // gives the cursor of the last page, at its end
 	// seen holds the ids of the entries so far where an entry can be found twice; nil elsewhere.
 	seen map[string]struct{}
 
@@ -119,7 +114,7 @@ func (l *listing) readLine(ctx context.Context, line searchLine, last bool) erro
 			}
 		}
 		if !next && last {
-			l.batch.page.Proof = &connectors.Proof{Scope: l.query.String(), Count: -1}
+			l.batch.page.Proof, l.batch.page.Known = l.proof(), l.known.encode()
 			l.batch.page.Cursor = l.cursor()
 		}
 		if err := l.deliver(ctx); err != nil {
@@ -151,7 +146,7 @@ func (l *listing) readPage(ctx context.Context) (entries int, res wire.Result, e
 			if references > 0 {
 				// A reference says that another server holds a part of the tree. This server's own part is
 				// complete without it, and its address is not one to follow with our credentials.
-				l.log.Debug("the server refers to other servers", "op", l.op, "references", references)
+				l.connector.env.Log.Debug("the server refers to other servers", "op", l.op, "references", references)
 			}
 			return entries, res, nil
 		case wire.ReferenceItem:

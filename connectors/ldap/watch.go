@@ -64,7 +64,7 @@ func (c *Connector) Watch(ctx context.Context, t connectors.Tenant, notify func(
 func (c *Connector) watch(ctx context.Context, op string, notify func()) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err := c.open(inner, op, "")
+	s, err := c.open(inner, op, "", nil)
 	if err != nil {
 		return err
 	}

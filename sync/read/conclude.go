@@ -15,7 +15,7 @@ import (
 // there is doubt. Absence removes only after proof; doubt removes nothing and is told to the operator.
 func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 	next := l.position
-	next.Partial, next.Cursor = nil, slices.Clone(last.Cursor)
+	next.Partial, next.Cursor, next.Known = nil, slices.Clone(last.Cursor), l.knownAfter(last)
 	next.Complete = l.Now().UTC()
 	next.Moved = next.Complete
 	newScope := next.Scope != "" && next.Scope != l.proof.Scope
@@ -63,7 +63,7 @@ func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 // delta are concluded in every cycle: an idle one must not cost a write.
 func (l *listing) isRoutine(next store.StreamState) bool {
 	was := &l.position
-	return !l.stream.Delta && !l.cursorIsDue() && len(was.Partial) == 0 && bytes.Equal(next.Cursor, was.Cursor) &&
+	return !l.stream.Delta && !l.cursorIsDue() && len(was.Partial) == 0 && bytes.Equal(next.Cursor, was.Cursor) && bytes.Equal(next.Known, was.Known) &&
 		next.Scope == was.Scope && next.NewScope == was.NewScope && next.Emptied == was.Emptied
 }
 

@@ -41,6 +41,8 @@ type listing struct {
 	missed, inDoubt *coverage
 	moves           *moves
 	how             manner
+	// came: the source had something to say. A delta that begins at the same place again would have it say so again.
+	came bool
 	// unnamed counts entries without an id: with one of them, nobody's absence is certain.
 	unnamed int
 	// shared are handles of what was read that several objects state.
@@ -89,7 +91,7 @@ func (l *listing) read(ctx context.Context) (err error) {
 			err = internal("read "+l.stream.Name, "panic in the connector: %v\n%s", p, debug.Stack())
 		}
 	}()
-	req := connectors.Request{Tenant: l.Tenant, Stream: l.stream.Name, Mode: l.mode, Cursor: l.position.Cursor}
+	req := connectors.Request{Tenant: l.Tenant, Stream: l.stream.Name, Mode: l.mode, Cursor: l.position.Cursor, Known: l.position.Known, Older: l.Older}
 	switch l.mode {
 	case connectors.Full:
 		req.Cursor = l.position.Partial
@@ -140,6 +142,10 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 		return nil
 	}
 	l.proof, l.lookFor = p.Proof, p.Look
+	if p.Proof.Older != "" {
+		l.found.Older = p.Proof.Older
+		l.note("%s: the source knows less than was read from it before; what follows waits for approval: %s", l.stream.Name, p.Proof.Older)
+	}
 	if l.mode == connectors.Full {
 		l.unstored = l.conclude(ctx, p)
 	}

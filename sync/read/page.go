@@ -88,7 +88,8 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 	// After an entry that could not be read there are no more resume points: who goes on from one would not know of
 	// it, and take absence for proof.
 	resumable := l.mode == connectors.Full && p.Resumable && p.Proof == nil && len(l.invalid) == 0
-	if !d.empty() || moved && (resumable || l.cursorIsDue()) {
+	l.came = l.came || len(p.Objects)+len(p.Removed)+len(p.Members)+len(p.Invalid) > 0
+	if !d.empty() || moved && (resumable || l.came || l.cursorIsDue() || !bytes.Equal(position.Known, l.position.Known)) {
 		if moved {
 			position.Moved = l.Now().UTC()
 		}
@@ -140,13 +141,22 @@ func (l *listing) advance(p *connectors.Page) (store.StreamState, bool) {
 		return position, false
 	case l.mode == connectors.Delta:
 		position.Cursor = bytes.Clone(p.Cursor)
-		return position, !bytes.Equal(position.Cursor, l.position.Cursor)
+		position.Known = l.knownAfter(p)
+		return position, !bytes.Equal(position.Cursor, l.position.Cursor) || !bytes.Equal(position.Known, l.position.Known)
 	case p.Resumable && p.Proof == nil && len(l.invalid) == 0:
 		position.Partial = bytes.Clone(p.Cursor)
 		return position, true
 	default:
 		return position, false
 	}
+}
+
+// knownAfter returns what the source knew in the newest read, after a page. A source that knows less says nothing new.
+func (l *listing) knownAfter(p *connectors.Page) []byte {
+	if p.Proof == nil || p.Proof.Older != "" || len(p.Known) == 0 {
+		return l.position.Known
+	}
+	return bytes.Clone(p.Known)
 }
 
 // cursorIsDue reports whether the cursor must be stored although nothing changed, so that it does not expire.

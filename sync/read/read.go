@@ -41,7 +41,9 @@ type Task struct {
 	// Streams are those that the tenant has, in the order in which they are read.
 	Streams []connectors.Stream
 	// Full reads everything even where the source could tell what changed.
-	Full  bool
+	Full bool
+	// Older takes a source that knows less than was read from it before (connectors.Request).
+	Older bool
 	State State
 	Marks relations.Marker
 	// Began is when the run began: the time of what it parks.
@@ -66,6 +68,8 @@ type Result struct {
 	Inconclusive bool
 	// Doubtful: what a list did not name stays until the next list.
 	Doubtful bool
+	// Older says by how much the source knows less than was read from it before; empty when it knows that and more.
+	Older string
 	// Unproven says what is missing without proof, if anything: only another full read can tell.
 	Unproven string
 }

@@ -31,7 +31,7 @@ func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.
 		if err != nil {
 			return nil, err
 		}
-		job := engine.Job{Full: req.Full, Offline: req.Offline, Trigger: "plan"}
+		job := engine.Job{Full: req.Full, Older: req.Full, Offline: req.Offline, Trigger: "plan"}
 		results := dry.Preview(ctx, &conn.Connection, job, func(a *directory.Action) { visit(plannedAnswer(a)) })
 		done()
 		for _, r := range results {
