@@ -237,6 +237,8 @@ type Proof struct {
 	// Count is how many objects the source says there are, counted independently of the pages; -1 when it
 	// cannot tell.
 	Count int
+	// Doubt says why absence from the listing proves nothing; empty when it does.
+	Doubt string
 	// Older says by how much the source knows less than Request.Known; empty when it knows that and more.
 	Older string
 }

@@ -122,7 +122,9 @@ func (p *printer) own(block any) *yaml.Node {
 
 // inForce is a block some of whose defaults depend on what it says: InForce returns it with them, and a remark about those
 // that only the source can tell.
-type inForce interface{ InForce() (block any, remark string) }
+type inForce interface {
+	InForce() (block any, remark string)
+}
 
 func prune(n *yaml.Node) {
 	if n.Kind != yaml.MappingNode {
