@@ -7,6 +7,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -29,6 +30,11 @@ func (p Partition) String() string {
 	return p.Connection + "/" + p.Tenant
 }
 
+// Compare puts partitions in the order in which a Store lists them.
+func (p Partition) Compare(o Partition) int {
+	return cmp.Or(cmp.Compare(p.Connection, o.Connection), cmp.Compare(p.Tenant, o.Tenant))
+}
+
 // Num is the store's short name of a handle (see directory.Object) within one partition. Zero is none. An
 // object's own number is that of its id's handle. Numbers are given in ascending order and never reused.
 type Num uint32
@@ -43,8 +49,9 @@ type Store interface {
 	// a conflict or a lost connection, and fn is called again: it has no effect outside its Writer that a second call
 	// would double or that stays from a first. Results that it leaves in variables it begins anew each time.
 	Update(ctx context.Context, p Partition, fn func(Writer) error) error
-	// Partitions lists the partitions that were written to, in order.
-	Partitions(ctx context.Context) ([]Partition, error)
+	// Partitions lists the partitions that were written to, in order: those of some connections, at a cost that follows
+	// their number, or all when none is named.
+	Partitions(ctx context.Context, connections ...string) ([]Partition, error)
 	// Waiting lists the partitions that have actions waiting for a target, claimed ones included and parked ones not, in
 	// the order of Partitions. Its cost follows the length of the list, not the number of partitions.
 	Waiting(ctx context.Context, target string) ([]Partition, error)
@@ -77,6 +84,26 @@ type Snapshotter interface {
 	// Snapshot returns the state as it is now, in the form in which the store itself keeps it, to be read from its
 	// beginning to its end and closed. That may take long: it holds up nobody.
 	Snapshot(ctx context.Context) (io.ReadCloser, error)
+}
+
+// Grouper is a Store in which the transactions of many partitions cost no more than a few.
+type Grouper interface {
+	// UpdateEach runs fn in a transaction of each of some partitions. They become durable one by one or several together:
+	// where it fails, any of them may be stored. fn is held to what Update holds it to.
+	UpdateEach(ctx context.Context, parts []Partition, fn func(Partition, Writer) error) error
+}
+
+// UpdateEach is that of a Grouper, and elsewhere an Update of each partition.
+func UpdateEach(ctx context.Context, s Store, parts []Partition, fn func(Partition, Writer) error) error {
+	if g, ok := s.(Grouper); ok {
+		return g.UpdateEach(ctx, parts, fn)
+	}
+	for _, p := range parts {
+		if err := s.Update(ctx, p, func(tx Writer) error { return fn(p, tx) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Verifier is a Store that can check what it holds.
@@ -224,6 +251,8 @@ type Reader interface {
 	Tenant() (TenantState, error)
 	// Runs iterates over the kept runs, newest first.
 	Runs(fn func(Run) bool) error
+	// RunActions iterates over what is kept of a run's actions, in the order of the run.
+	RunActions(run string, fn func(RunAction) bool) error
 }
 
 // Writer changes one partition. It reads its own writes.
@@ -289,6 +318,9 @@ type Writer interface {
 	PutTenant(t TenantState) error
 	// PutRun stores a run under its id and forgets the oldest beyond what is kept.
 	PutRun(r Run) error
+	// KeepActions remembers actions of a run, the first of the list as the one at position from. They are forgotten with
+	// their run, and those of a run that was cut and never stored with the next one that is: ids of runs sort by time.
+	KeepActions(run string, from int, list []RunAction) error
 }
 
 // MemberDigest tells two complete lists of member handles apart without reading them. The engine makes it of
@@ -453,4 +485,24 @@ type Run struct {
 	Held     string                    `json:"held,omitempty"` // hash of the held plan
 	// HeldCounts are the actions that wait, beside those of Counts, which went ahead.
 	HeldCounts map[string]map[string]int `json:"held_counts,omitempty"`
+}
+
+// RunAction is what remains of an action that a run queued: who, and what about them. It holds personal data.
+type RunAction struct {
+	Op      directory.Op         `json:"op"`
+	Kind    directory.RecordKind `json:"kind"`
+	Key     string               `json:"key"`            // the record's
+	Name    string               `json:"name,omitempty"` // the record's name field
+	Rule    string               `json:"rule,omitempty"`
+	Reason  string               `json:"reason,omitempty"`
+	Changes []RunChange          `json:"changes,omitempty"` // none for a creation
+	Added   int                  `json:"added,omitempty"`   // members
+	Removed int                  `json:"removed,omitempty"`
+}
+
+// RunChange is a field before and after, as directory.Value.Any gives them.
+type RunChange struct {
+	Field string `json:"field"`
+	From  any    `json:"from,omitempty"`
+	To    any    `json:"to,omitempty"`
 }

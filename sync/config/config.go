@@ -7,6 +7,7 @@ package config
 
 import (
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -20,11 +21,14 @@ import (
 type Config struct {
 	File string // as it was named
 	Dir  string // absolute; relative paths in the file start here
+	Sum  string // SumOf the file as it was read
 
 	State   settings.Path
 	Control settings.Path
 	Listen  string // host:port, or empty: no listener
 	Log     Log
+	// Parallel is how many connections are run at a time; 0: RunsAtOnce says.
+	Parallel int
 
 	Connections []Connection        // sorted by name
 	Mappings    map[string]*Mapping // by name
@@ -36,6 +40,9 @@ type Config struct {
 
 	// Warnings are what is allowed but probably not meant, in the order of the file.
 	Warnings []Problem
+	// Unseen are the secrets that could not be read and were let pass (Parts.Blind). With any, nobody who needs one may be
+	// asked.
+	Unseen []Problem
 }
 
 // Log says how to log.
@@ -97,6 +104,21 @@ func (c *Config) Entries() []schedule.Entry {
 		list[i] = c.Connections[i].Entry()
 	}
 	return list
+}
+
+// runsPerCore is how many connections are run at a time for each core of the machine: a run mostly waits for its source.
+// fewestRuns is how many there are on the smallest one.
+const (
+	runsPerCore = 4
+	fewestRuns  = 8
+)
+
+// RunsAtOnce is how many connections are run at a time.
+func (c *Config) RunsAtOnce() int {
+	if c.Parallel > 0 {
+		return c.Parallel
+	}
+	return max(runsPerCore*runtime.GOMAXPROCS(0), fewestRuns)
 }
 
 // LogValue shows the configuration in a log by its file only.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 
 	"dirsyncd/connectors"
@@ -14,15 +15,21 @@ import (
 
 // RunConnection runs every tenant of a connection and returns their results in the order in which the source
 // lists them, then those that it used to list. One tenant's failure is that tenant's alone. When the tenants
-// cannot be listed, the only result is that of the connection itself.
+// cannot be listed, the only result is that of the connection itself. There is none when the job means a tenant that it
+// has not.
 func (e *Engine) RunConnection(ctx context.Context, c *Connection, job Job) []Result {
 	return e.runConnection(ctx, c, tenantJob{Job: job})
 }
 
 // Preview is RunConnection where visit sees every action of the plans, each tenant's in order, before the guard decides.
 // visit may be called by several goroutines. All else happens, too: it is for an engine on a throw-away copy of the store.
-func (e *Engine) Preview(ctx context.Context, c *Connection, job Job, visit func(*directory.Action)) []Result {
-	return e.runConnection(ctx, c, tenantJob{Job: job, visit: visit})
+func (e *Engine) Preview(ctx context.Context, c *Connection, job Job, visit func(*connectors.Tenant, *directory.Action)) []Result {
+	return e.runConnection(ctx, c, tenantJob{Job: job, visitTenant: visit})
+}
+
+// IsTenant reports whether somebody who names a tenant means this one: by its id, name or domain, in letters of any case.
+func IsTenant(t *connectors.Tenant, who string) bool {
+	return t.ID != "" && (strings.EqualFold(t.ID, who) || strings.EqualFold(t.Name, who) || strings.EqualFold(t.Domain, who))
 }
 
 func (e *Engine) runConnection(ctx context.Context, c *Connection, job tenantJob) []Result {
@@ -35,6 +42,10 @@ func (e *Engine) runConnection(ctx context.Context, c *Connection, job tenantJob
 	if err != nil {
 		return []Result{e.notListed(ctx, c, job, err)}
 	}
+	if job.Tenant != "" {
+		other := func(t connectors.Tenant) bool { return !IsTenant(&t, job.Tenant) }
+		tenants, unlisted = slices.DeleteFunc(tenants, other), slices.DeleteFunc(unlisted, other)
+	}
 	results := make([]Result, len(tenants)+len(unlisted))
 	queue := newTenantQueue()
 	if len(results) > 1 || len(c.Shared.Written) > 0 {
@@ -44,6 +55,9 @@ func (e *Engine) runConnection(ctx context.Context, c *Connection, job tenantJob
 	for i, t := range slices.Concat(tenants, unlisted) {
 		job := job
 		job.unlisted = i >= len(tenants)
+		if visit := job.visitTenant; visit != nil {
+			job.visit = func(a *directory.Action) { visit(&t, a) }
+		}
 		wg.Go(func() {
 			ctx, release := queue.acquire(ctx, e.isFailing(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}))
 			defer release()
@@ -96,6 +110,11 @@ func (e *Engine) listedAgain(ctx context.Context, c *Connection) error {
 	return state.update(ctx, nil, recovered, proven(e.opts.Now().UTC()))
 }
 
+// Failing reports whether a connection failed when it was last run: that of its only tenant, or the list of its tenants.
+func (e *Engine) Failing(ctx context.Context, connection string) bool {
+	return e.isFailing(ctx, store.Partition{Connection: connection})
+}
+
 // isFailing reports whether a partition's last run failed. When that cannot be read, the run itself will say so.
 func (e *Engine) isFailing(ctx context.Context, p store.Partition) bool {
 	state := e.stateOf(p)
@@ -104,15 +123,12 @@ func (e *Engine) isFailing(ctx context.Context, p store.Partition) bool {
 
 // StoredTenants lists the tenants of a connection that were ever read, in order.
 func (e *Engine) StoredTenants(ctx context.Context, connection string) ([]connectors.Tenant, error) {
-	parts, err := e.store.Partitions(ctx)
+	parts, err := e.store.Partitions(ctx, connection)
 	if err != nil {
 		return nil, err
 	}
 	var tenants []connectors.Tenant
 	for _, p := range parts {
-		if p.Connection != connection {
-			continue
-		}
 		t := connectors.Tenant{ID: p.Tenant}
 		err := e.store.View(ctx, p, func(tx store.Reader) error {
 			state, err := tx.Tenant()

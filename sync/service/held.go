@@ -46,15 +46,15 @@ func (s *Service) Approve(ctx context.Context, hash string) (api.SyncResult, err
 	if err != nil {
 		return api.SyncResult{}, err
 	}
-	return s.runAndDeliver(ctx, []string{p.Connection}, func(name string) ([]engine.Result, error) {
-		conn, done, err := s.use(name)
+	return s.runAndDeliver(ctx, []chosen{{connection: p.Connection}}, api.FewActions+1, func(c chosen) ([]engine.Result, error) {
+		conn, done, err := s.use(c.connection)
 		if err != nil {
 			return nil, err
 		}
 		defer done()
 		t := connectors.Tenant{ID: p.Tenant, Name: state.Name, Domain: state.Domain}
 		r := s.engine.Approve(s.runContext(ctx), &conn.Connection, t, hash)
-		s.metrics.ran(&r)
+		s.metrics.ran(conn.Connector, &r)
 		return []engine.Result{r}, nil
 	})
 }
