@@ -245,6 +245,8 @@ type Proof struct {
 	// MayBeShort: a list of this kind can lack objects, end as if it were whole, and nothing counts them. What a full read
 	// did not name stays until the next one does not name it either, and counts as gone then unless Page.Look finds it.
 	MayBeShort bool
+	// Doubt says why absence from the listing proves nothing; empty when it does.
+	Doubt string
 	// Older says by how much the source knows less than Request.Known; empty when it knows that and more.
 	Older string
 }

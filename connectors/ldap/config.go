@@ -49,7 +49,7 @@ type Config struct {
 	Fields map[string]Names `yaml:"fields"`
 	Users  SearchConfig     `yaml:"users"`
 	Groups SearchConfig     `yaml:"groups"`
-	// PageSize is how many entries are asked for at once.
+	// PageSize is how many entries are asked for at once; 0 asks for all in one answer.
 	PageSize int `yaml:"page_size"`
 	// Timeout ends the wait for a server that sends nothing: connecting, binding, each packet of an answer.
 	Timeout settings.Duration `yaml:"timeout"`
@@ -114,8 +114,8 @@ func (c *Config) Validate() []settings.Issue {
 	if c.Watch && c.Incremental == incrementalOff {
 		report("watch", "remove it, or set incremental to auto", "everything would be read after every change")
 	}
-	if c.PageSize < 1 || c.PageSize > 100_000 {
-		report("page_size", "Active Directory and OpenLDAP take 1000", "must be from 1 to 100000")
+	if c.PageSize < 0 || c.PageSize > 100_000 {
+		report("page_size", "Active Directory and OpenLDAP take 1000; 0 asks for everything in one answer", "must be from 0 to 100000")
 	}
 	if c.Timeout <= 0 {
 		report("timeout", "write a duration, such as 30s", "must be greater than zero")

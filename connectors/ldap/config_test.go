@@ -77,7 +77,7 @@ func TestValidate(t *testing.T) {
 		"watch":                {func(c *Config) { c.Watch = true }, ""},
 		"watch without deltas": {func(c *Config) { c.Watch, c.Incremental = true, "off" }, "watch"},
 		"preset":               {func(c *Config) { c.Preset = "ad" }, "preset"},
-		"page size":            {func(c *Config) { c.PageSize = 0 }, "page_size"},
+		"page size":            {func(c *Config) { c.PageSize = -1 }, "page_size"},
 		"timeout":              {func(c *Config) { c.Timeout = 0 }, "timeout"},
 		"unknown field":        {func(c *Config) { c.Fields = map[string]Names{"phon": {"x"}} }, "fields.phon"},
 		"bad field attribute":  {func(c *Config) { c.Fields = map[string]Names{"phone": {"a b"}} }, "fields.phone"},

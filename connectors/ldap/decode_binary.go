@@ -76,30 +76,43 @@ func domainSID(sid string) string {
 	return sid[:i]
 }
 
-// readable renders a value of an attribute that the operator asked for. What is not text is shown by
-// reference, so that rules and targets see that it changed without carrying it.
-func readable(attribute, value string) string {
+// readable renders a value of an attribute for people and rules.
+func readable(attribute, value string) string { return renderer(attribute)(value) }
+
+// renderer returns what renders the values of an attribute. What is not text is shown by reference, so that rules and
+// targets see that it changed without carrying it; identifiers that are bytes have their usual spelling.
+func renderer(attribute string) func(value string) string {
+	spelled := func(spell func(string) (string, bool)) func(string) string {
+		return func(value string) string {
+			if text, ok := spell(value); ok {
+				return text
+			}
+			return plain(value)
+		}
+	}
 	switch strings.ToLower(attribute) {
 	case "objectguid", "ms-ds-consistencyguid", "msexchmailboxguid":
-		if text, ok := guidText(value); ok {
-			return text
-		}
+		return spelled(guidText)
 	case "guid", "ibm-entryuuid":
-		if text, ok := uuidText(value); ok {
-			return text
-		}
+		return spelled(uuidText)
 	case "objectsid", "sidhistory", "tokengroups", "securityidentifier", "ms-ds-creatorsid":
-		if text, ok := sidText(value); ok {
-			return text
-		}
+		return spelled(sidText)
 	case "accountexpires":
-		if t, ok := parseFiletime(value); ok {
-			return t.Format(time.RFC3339)
+		return func(value string) string {
+			if t, ok := parseFiletime(value); ok {
+				return t.Format(time.RFC3339)
+			}
+			return "never"
 		}
-		return "never"
 	case "jpegphoto", "thumbnailphoto", "photo", "usercertificate", "usersmimecertificate":
-		return reference(value)
+		return reference
+	default:
+		return plain
 	}
+}
+
+// plain renders a value of which nothing is known.
+func plain(value string) string {
 	if validText(value) {
 		return value
 	}

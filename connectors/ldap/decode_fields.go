@@ -91,22 +91,21 @@ func appendCommon(rules []fieldRule, r *row, name string, attributes Names) []fi
 	return append(rules, rule)
 }
 
-// shown makes the functions that make text of the values of slots: most values are text as they come.
-func shown(r *row, slots []int) map[int]func(string) string {
-	show := make(map[int]func(string) string, len(slots))
-	for _, slot := range slots {
-		name := r.names[slot]
-		show[slot] = func(v string) string { return readable(name, v) }
+// renderers are what render the values of slots, in their order.
+func renderers(r *row, slots []int) []func(string) string {
+	list := make([]func(string) string, len(slots))
+	for i, slot := range slots {
+		list[i] = renderer(r.names[slot])
 	}
-	return show
+	return list
 }
 
 func text(r *row, slots []int) func(*row) (directory.Value, bool) {
-	show := shown(r, slots)
+	render := renderers(r, slots)
 	return func(r *row) (directory.Value, bool) {
-		for _, slot := range slots {
+		for i, slot := range slots {
 			if s := r.first(slot); s != "" {
-				return directory.Text(show[slot](s)), true
+				return directory.Text(render[i](s)), true
 			}
 		}
 		return directory.Value{}, false
@@ -154,12 +153,12 @@ func groupName(slots []int) func(*row) (directory.Value, bool) {
 }
 
 func list(r *row, slots []int) func(*row) (directory.Value, bool) {
-	show := shown(r, slots)
+	render := renderers(r, slots)
 	return func(r *row) (directory.Value, bool) {
 		var items []string
-		for _, slot := range slots {
+		for i, slot := range slots {
 			for _, v := range r.values[slot] {
-				items = append(items, show[slot](v))
+				items = append(items, render[i](v))
 			}
 		}
 		return directory.List(items...), len(items) > 0

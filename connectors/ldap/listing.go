@@ -21,6 +21,8 @@ type listing struct {
 	conn   *wire.Conn
 	ranges *rangeReader
 	cursor func() []byte // gives the cursor of the last page, at its end
+	// doubt is why absence proves nothing; empty when it does.
+	doubt string
 	// seen holds the ids of the entries so far where an entry can be found twice; nil elsewhere.
 	seen map[string]struct{}
 
@@ -115,6 +117,11 @@ func (l *listing) readLine(ctx context.Context, line searchLine, last bool) erro
 				return err
 			}
 		}
+		if !next && pages.unanswered && l.session.root.paging() {
+			if err := l.askAgain(line); err != nil {
+				return err
+			}
+		}
 		if !next && last {
 			if err := l.prove(ctx); err != nil {
 				return err
@@ -137,7 +144,35 @@ func (l *listing) prove(ctx context.Context) error {
 	}
 	page := &l.batch.page
 	page.Proof, page.Unlisted, page.Known, page.Cursor = l.proof(), parts, l.known.encode(), l.cursor()
+	page.Proof.Doubt = l.doubt
 	return nil
+}
+
+// askAgain asks a server that left the control for pages out of its answer for one entry of many. One that leaves it out
+// there, too, hands the request to several servers (OpenLDAP's back-meta and back-asyncmeta): what one of them would have
+// had is missing while it is down, and the answer is success all the same.
+func (l *listing) askAgain(line searchLine) error {
+	began := time.Now()
+	err := l.conn.Send(wire.Search{Base: line.base, Scope: ldap.ScopeWholeSubtree, Filter: "(objectClass=*)", Attributes: []string{"1.1"}, PageSize: 1})
+	if err != nil {
+		return operationError(l.op, l.session.server, err)
+	}
+	for {
+		var entry wire.Entry
+		item, res, err := l.conn.Next(&entry)
+		if err == nil && item != wire.DoneItem {
+			continue
+		}
+		l.session.requested("page", began, err)
+		if err != nil {
+			return transportError(l.op, l.session.server, err)
+		}
+		if !res.Paged {
+			l.doubt = "the server offers pages and never gives any, as a proxy in front of several servers does: while one of them is down, the others' " +
+				"entries look like all (page_size: 0 says that this cannot be; see docs/ldap.md)"
+		}
+		return nil
+	}
 }
 
 func (l *listing) send(p *pager) error {
@@ -230,6 +265,8 @@ func (l *listing) deliver(ctx context.Context) error {
 type pager struct {
 	search wire.Search
 	pages  int
+	// unanswered: a page was asked for, and the answer does not say so.
+	unanswered bool
 }
 
 // smallerPage is the page size to try when a server refuses one as too large (OpenLDAP's size.pr limit), or refuses
@@ -274,6 +311,7 @@ func (p *pager) after(op, server string, entries int, res wire.Result) (next boo
 		return false, resultError(op, server, res.Code, res.Text)
 	}
 	p.pages++
+	p.unanswered = p.unanswered || p.search.PageSize > 0 && !res.Paged
 	switch {
 	case !res.Paged && p.pages > 1:
 		return false, incomplete("the server stopped paging without saying that the listing is complete")

@@ -34,8 +34,23 @@ func TestProxies(t *testing.T) {
 		if got := readAll(t.Context(), c, streamUsers, nil).must(t); len(got.objects) != 35 {
 			t.Errorf("%s: %d people, want 35", name, len(got.objects))
 		}
+		if seen := readAll(t.Context(), c, streamUsers, nil).must(t); seen.proof.Doubt == "" {
+			t.Errorf("%s: absence is proof, of a server that never gives pages", name)
+		}
 		if asked := unpaged > 0; asked != (pageSize == 35) {
 			t.Errorf("%s: asked for everything at once: %t", name, asked)
+		}
+	}
+}
+
+// TestOneAnswer: who asks for everything at once has the server's word that it is.
+func TestOneAnswer(t *testing.T) {
+	people := slapdtest.Population{People: 60, Groups: 2}
+	s := slapdtest.Start(t, slapdtest.Options{Load: people.WriteLDIF})
+	for _, size := range []int{0, 7, 60, 1000} {
+		got := readAll(t.Context(), openFor(t, s, func(c *Config) { c.PageSize = size }), streamUsers, nil).must(t)
+		if len(got.objects) != 60 || got.proof.Doubt != "" {
+			t.Errorf("pages of %d: %d people, doubt %q", size, len(got.objects), got.proof.Doubt)
 		}
 	}
 }

@@ -108,9 +108,22 @@ func (p *printer) connection(c *Connection) *yaml.Node {
 
 // own renders the block of a connector or target without the keys that are empty.
 func (p *printer) own(block any) *yaml.Node {
+	remark := ""
+	if b, ok := block.(inForce); ok {
+		block, remark = b.InForce()
+	}
 	n := p.node(block)
 	prune(n)
+	if last := len(n.Content) - 1; remark != "" && last > 0 {
+		n.Content[last-1].HeadComment = remark
+	}
 	return n
+}
+
+// inForce is a block some of whose defaults depend on what it says: InForce returns it with them, and a remark about those
+// that only the source can tell.
+type inForce interface {
+	InForce() (block any, remark string)
 }
 
 func prune(n *yaml.Node) {

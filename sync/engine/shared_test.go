@@ -114,3 +114,35 @@ func TestLoginWithoutAccount(t *testing.T) {
 	p.account("4", "Ann's account", "ann")
 	r.expect("an account with the name of somebody who has one", Clean, "create user 4")
 }
+
+// doubtful is a source whose listings prove no absence.
+type doubtful struct {
+	*world
+	doubt string
+}
+
+func (d *doubtful) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
+	return d.world.Read(ctx, req, func(p *connectors.Page) error {
+		if p.Proof != nil {
+			p.Proof.Doubt = d.doubt
+		}
+		return emit(p)
+	})
+}
+
+// A listing that the connector doubts brings joiners and changes, and removes nobody until one comes without doubt.
+func TestDoubtfulListing(t *testing.T) {
+	r := newRig(t)
+	d := &doubtful{r.world, "it is a proxy"}
+	r.conn.Source = d
+	r.add("1", "P1")
+	r.add("2", "P2")
+	r.expect("first", Clean, "create user 1", "create user 2")
+	delete(r.people, "1")
+	r.add("3", "P3")
+	if res := r.expect("doubtful", Clean, "create user 3"); !told(res, "users: it is a proxy, so nobody's absence is certain") {
+		t.Errorf("notes %q", res.Run.Notes)
+	}
+	d.doubt = ""
+	r.expect("certain", Clean, "deactivate user 1")
+}

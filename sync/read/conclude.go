@@ -75,6 +75,11 @@ func (l *listing) certain() bool {
 		l.note("%s: entries came without a readable id (%d), so nobody's absence is certain; nothing was removed", l.stream.Name, l.unnamed)
 		return false
 	}
+	if doubt := l.proof.Doubt; doubt != "" {
+		l.found.Unproven = l.stream.Name + ": " + doubt
+		l.note("%s: %s, so nobody's absence is certain; nothing was removed", l.stream.Name, doubt)
+		return false
+	}
 	if listed := int(l.covered.objects.GetCardinality()); l.stream.Counted && l.proof.Count >= 0 && l.proof.Count != listed {
 		l.found.Unproven = l.stream.Name + ": the source counts other objects than it lists"
 		l.note("%s: the source listed %s but counts %d; nothing was removed", l.stream.Name, objects(listed), l.proof.Count)
