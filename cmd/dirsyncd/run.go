@@ -34,6 +34,9 @@ Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
   journalctl -fu dirsyncd`,
 		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			// From here on none of them ends the process, as HUP would while the configuration is read.
+			signals, forget := triggers()
+			defer forget()
 			if err := cli.becomeOwner(); err != nil {
 				return err
 			}
@@ -43,6 +46,7 @@ Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
 			}
 			launch := service.Launch{
 				Options: service.Options{Parts: parts(), Version: version}, Config: cfg, Written: service.FixedOf(cfg),
+				Signals: signals,
 			}
 			if cli.opts.control != "" {
 				cfg.Control = settings.Path(cli.opts.control)
@@ -62,12 +66,44 @@ Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
 
 // runDaemon runs a daemon on the state of its configuration until a signal ends it or ctx does.
 func runDaemon(ctx context.Context, l service.Launch) (err error) {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGINT)
-	defer signal.Stop(signals)
-	l.Signals, l.Cut = signals, func() { os.Exit(exitFailed) }
+	stop := make(chan os.Signal, 2) // the second one cuts
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(stop)
+	l.Stop, l.Cut = stop, func() { os.Exit(exitFailed) }
 	if l.Store, err = openState(l.Config, l.Log); err != nil {
 		return err
 	}
 	return service.Run(ctx, l)
+}
+
+// triggers returns the signals that ask for something. Each of them is remembered once while it is not taken, so that
+// none drives out another.
+func triggers() (_ <-chan os.Signal, forget func()) {
+	out, done := make(chan os.Signal), make(chan struct{})
+	var each []chan os.Signal
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2} {
+		in := make(chan os.Signal, 1)
+		signal.Notify(in, sig)
+		each = append(each, in)
+		go func() {
+			for {
+				select {
+				case s := <-in:
+					select {
+					case out <- s:
+					case <-done:
+						return
+					}
+				case <-done:
+					return
+				}
+			}
+		}()
+	}
+	return out, func() {
+		for _, in := range each {
+			signal.Stop(in)
+		}
+		close(done)
+	}
 }

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -78,6 +79,12 @@ func Open(path string, opts Options) (*Store, error) {
 	if !opts.ReadOnly {
 		removeLeftovers(path)
 	}
+	parts, err := s.Partitions(context.Background())
+	if err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	s.begun = len(parts) == 0
 	return s, nil
 }
 
@@ -131,6 +138,9 @@ func (s *Store) bboltOptions(opts Options) *bbolt.Options {
 func prepare(path string, readOnly bool) (created bool, err error) {
 	info, err := os.Stat(path)
 	switch {
+	case err == nil && !info.Mode().IsRegular() && !info.IsDir():
+		// To open a pipe would wait for whoever writes to it.
+		return false, notOurs(path, fmt.Errorf("it is no file but of type %s", info.Mode().Type()))
 	case err == nil:
 		if err := inspect(path, readOnly); err != nil || readOnly {
 			return false, err
@@ -198,7 +208,7 @@ func (s *Store) letGo() error {
 	return errors.Join(syscall.Flock(int(s.file.Fd()), syscall.LOCK_UN), s.file.Close())
 }
 
-// Begun reports whether Open began the state: there was no file, or nothing had ever been stored in it.
+// Begun reports whether the state was only just begun: Open made the file, or nothing has been stored in it since.
 func (s *Store) Begun() bool { return s.begun }
 
 // Path returns the path that the store was opened with.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -390,6 +391,41 @@ func TestNoChangeNoWrite(t *testing.T) {
 	}
 	if !bytes.Equal(before, read(t, path)) {
 		t.Error("the file was changed")
+	}
+}
+
+// A state is new until something is stored in it, however often it is opened.
+func TestBegun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	for try, want := range []bool{true, true, false} {
+		s, err := bolt.Open(path, bolt.Options{NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Begun() != want {
+			t.Errorf("opened the %d. time: %t", try+1, s.Begun())
+		}
+		if try == 1 {
+			if err := s.Update(t.Context(), hq, func(w store.Writer) error { return w.PutTenant(store.TenantState{Name: "x"}) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A pipe is not waited for.
+func TestOpenRefusesWhatIsNoFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, opts := range []bolt.Options{{}, {ReadOnly: true}} {
+		if _, err := bolt.Open(path, opts); fault.ClassOf(err) != fault.Configuration || fault.Hint(err) == "" {
+			t.Errorf("error %v", err)
+		}
 	}
 }
 

@@ -54,7 +54,6 @@ func (s *Store) migrate(steps []migration) error {
 			Err:  fmt.Errorf("%w: it has version %d, this program needs %d", ErrOutdated, version, latest),
 			Hint: "start the service, or sync once: the state is brought up to date then"}
 	case version == 0:
-		s.begun = true
 		return s.setVersion(latest, func(*bbolt.Tx) error { return nil }, "initialise state")
 	}
 	for ; version < latest; version++ {

@@ -282,3 +282,15 @@ connections: {c: {memory: {people: 3}, targets: [j], mapping: m, connector: memo
 		t.Errorf("people = %d", got)
 	}
 }
+
+// One mistake that was made in thousands of places does not fill the log.
+func TestManyProblems(t *testing.T) {
+	bad := &Error{}
+	for i := range 2000 {
+		bad.Problems = append(bad.Problems, Problem{File: "c.yaml", Line: i + 1, Column: 1, Message: "unknown key"})
+	}
+	text := bad.Error()
+	if n := strings.Count(text, "\n"); n != 20 || !strings.Contains(text, "c.yaml:20:1") || !strings.Contains(text, "1980 more") {
+		t.Errorf("%d lines: %s", n, text)
+	}
+}

@@ -39,11 +39,18 @@ type Error struct {
 	Problems []Problem // in the order of the file
 }
 
-// Error renders one problem per line.
+// mostTold is how many problems the text of an Error has: one mistake may be made in thousands of connections.
+const mostTold = 20
+
+// Error renders one problem per line, and how many more there are.
 func (e *Error) Error() string {
-	lines := make([]string, len(e.Problems))
-	for i, p := range e.Problems {
+	told := e.Problems[:min(len(e.Problems), mostTold)]
+	lines := make([]string, len(told), len(told)+1)
+	for i, p := range told {
 		lines[i] = p.String()
+	}
+	if more := len(e.Problems) - len(told); more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more problems (`dirsyncd check` shows them all)", more))
 	}
 	return strings.Join(lines, "\n")
 }

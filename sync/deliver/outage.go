@@ -40,7 +40,7 @@ func (w *Worker) nextTry() time.Time {
 		return now.trouble.next
 	case outage != nil && (w.resting() || len(w.turns) > 0):
 		return outage.next
-	case len(w.turns) > 0:
+	case len(w.turns) > 0, w.release(): // all others were tried
 		return w.opts.Now()
 	}
 	var next time.Time
@@ -164,6 +164,7 @@ func (w *Worker) succeed(call int, done []verdict) {
 	}
 	w.mu.Unlock()
 	if was != nil {
+		w.release()
 		w.opts.Log.Info("target recovered", "failing_for", now.Sub(since).Round(time.Second), "attempts", was.attempts)
 	}
 }

@@ -30,7 +30,7 @@ func (k *picker) take(e *entry) bool {
 		return false
 	}
 	b := k.backoffs[e.subject]
-	return b == nil || !k.now.Before(b.next)
+	return b == nil || !b.behind && !k.now.Before(b.next)
 }
 
 // forget drops the waits of records of which the picker, having seen the whole outbox, saw no action.

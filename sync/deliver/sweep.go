@@ -272,6 +272,7 @@ func (s *sweep) recordAll(ctx context.Context) error {
 // everything stays in line, and what could not be recorded is kept.
 func (s *sweep) end(ctx context.Context) error {
 	err := s.recordAll(ctx)
+	s.tellUntold()
 	for _, p := range s.parts {
 		s.leave(p)
 	}

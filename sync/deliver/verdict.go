@@ -29,8 +29,7 @@ func (w *Worker) judge(ctx context.Context, a answer) {
 		}
 		return
 	}
-	var done []verdict
-	var again []verdict
+	var done, doubtful, again []verdict
 	var wide error
 	for i, e := range a.batch {
 		err := a.outcomes[i].Err
@@ -43,13 +42,23 @@ func (w *Worker) judge(ctx context.Context, a answer) {
 			again = append(again, verdict{e, err})
 		case class == fault.Auth, class == fault.Configuration:
 			wide = err
+		case a.outcomes[i].Doubtful:
+			doubtful = append(doubtful, verdict{e, err})
 		default:
 			done = append(done, verdict{e, err})
 		}
 	}
+	distrusted := w.distrusts(doubtful, slices.ContainsFunc(done, func(v verdict) bool { return v.refused == nil }))
+	if !distrusted {
+		done = append(done, doubtful...)
+	}
 	switch {
 	case wide != nil:
 		w.callFailed(a.partitions, wide)
+	case distrusted:
+		w.suspect(a.partitions)
+		w.fail(errRefusesAll)
+		done = append(done, w.backOffBehind(append(again, doubtful...))...)
 	case len(done) > 0:
 		w.succeed(a.call, done)
 		done = append(done, w.backOff(again)...)
@@ -81,12 +90,7 @@ func (w *Worker) allFailed(parts []*partition, again []verdict) []verdict {
 		// The target was tried again, and still nothing works. The next attempt begins with other records:
 		// these may have reasons of their own.
 		w.fail(cause)
-		done := w.backOff(again)
-		for _, v := range again {
-			b := v.from.backoffs[v.subject]
-			b.next = later(b.next, w.snapshot().outage.next.Add(time.Second))
-		}
-		return done
+		return w.backOffBehind(again)
 	}
 	w.streak += fresh
 	if fresh > 0 && (len(again) > 1 || w.streak >= longestStreak) {
@@ -94,6 +98,58 @@ func (w *Worker) allFailed(parts []*partition, again []verdict) []verdict {
 		return nil
 	}
 	return w.backOff(again)
+}
+
+// Doubtful refusals in a row of different records after which the target is held to be at fault: of one that has taken
+// nothing yet, and of one that has.
+const (
+	firstRefusals = 10
+	laterRefusals = 100
+)
+
+var errRefusesAll = &fault.Error{
+	Class: fault.Configuration, Op: "deliver", Err: errors.New("it refuses every record that it is sent, whichever it is"),
+	Hint: "`dirsyncd parked list` shows what it answers to the first ones: is this the right place, and does it understand these events? What waits is kept and " +
+		"tried again by itself; what was parked, by `dirsyncd parked replay`",
+}
+
+// distrusts reports whether doubtful refusals are the target's fault. As soon as it takes anything, they are not.
+func (w *Worker) distrusts(doubtful []verdict, took bool) bool {
+	if took {
+		w.refusals, w.tookAny = 0, true
+		return false
+	}
+	for _, v := range doubtful {
+		if v.from.backoffs[v.subject] == nil {
+			w.refusals++
+		}
+	}
+	limit := firstRefusals
+	if w.tookAny {
+		limit = laterRefusals
+	}
+	return len(doubtful) > 0 && w.refusals >= limit
+}
+
+// backOffBehind makes records wait until others were tried.
+func (w *Worker) backOffBehind(again []verdict) (done []verdict) {
+	done = w.backOff(again)
+	for _, v := range again {
+		v.from.backoffs[v.subject].behind = true
+	}
+	return done
+}
+
+// release lets the records that are behind go on. It reports whether there were any.
+func (w *Worker) release() bool {
+	found := false
+	for _, p := range w.parts {
+		for _, b := range p.backoffs {
+			found = found || b.behind
+			b.behind = false
+		}
+	}
+	return found
 }
 
 // backOff makes records wait whose action failed, and gives up those that waited too long.
@@ -140,13 +196,38 @@ func (w *Worker) note(done []verdict) {
 		}
 		class := fault.ClassOf(v.refused)
 		w.opts.Metrics.Parked(class)
-		log := w.opts.Log.With("connection", v.from.Connection, "tenant", v.from.Tenant, "subject", v.subject)
-		log.Warn("action parked", "op", v.action.Op.String(), "class", string(class), "where", whereOf(v.refused), "hint", "`dirsyncd parked list` says why")
-		// The reason may quote the target's answer and with it a person's data.
-		log.Debug("why the action is parked", "err", v.refused)
+		w.tellParked(v, class)
 	}
 	for op, n := range ops {
 		w.opts.Metrics.Delivered(op, n)
+	}
+}
+
+// mostTold is how many parked actions the log names one by one in a minute.
+const mostTold = 10
+
+// tellParked logs a parked action, or counts it for untold.
+func (w *Worker) tellParked(v verdict, class fault.Class) {
+	if now := w.opts.Now(); now.Sub(w.tellingSince) >= time.Minute {
+		w.tellUntold()
+		w.tellingSince, w.told = now, 0
+	}
+	if w.told >= mostTold {
+		w.untold++
+		return
+	}
+	w.told++
+	log := w.opts.Log.With("connection", v.from.Connection, "tenant", v.from.Tenant, "subject", v.subject)
+	log.Warn("action parked", "op", v.action.Op.String(), "class", string(class), "where", whereOf(v.refused), "hint", "`dirsyncd parked list` says why")
+	// The reason may quote the target's answer and with it a person's data.
+	log.Debug("why the action is parked", "err", v.refused)
+}
+
+// tellUntold logs how many parked actions were not named.
+func (w *Worker) tellUntold() {
+	if w.untold > 0 {
+		w.opts.Log.Warn("actions parked", "more", w.untold, "hint", "`dirsyncd parked list` has them all")
+		w.untold = 0
 	}
 }
 

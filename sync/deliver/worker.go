@@ -70,10 +70,15 @@ type Worker struct {
 	parts     map[store.Partition]*partition
 	turns     []*partition // in line, the next one first
 	streak    int          // records in a row that failed by themselves
+	refusals  int          // doubtful ones, of records in a row
+	tookAny   bool         // the target has taken something
 	begun     int          // calls so far
 	taken     int          // the latest call of which the target took something, counted as in begun
 	accepted  time.Time    // when the target last took something
 	recovered time.Time    // when the target last recovered
+	// What the log was told of parked actions: since when, how many by name, and how many are to be told as a number.
+	tellingSince time.Time
+	told, untold int
 
 	mu      sync.Mutex // guards the fields below, which Status and Drain read beside a sweep
 	outage  *outage
@@ -87,6 +92,9 @@ type recordBackoff struct {
 	attempts int
 	first    time.Time // of the failures
 	next     time.Time
+	// behind: the target was at fault when it failed, and others are tried first, so that one that the target takes is
+	// found; see release.
+	behind bool
 }
 
 // maxBackoffs bounds the records of a partition that wait by themselves: with so many, something is wrong with the
@@ -152,7 +160,7 @@ func (w *Worker) Retry(ctx context.Context) error {
 			p.outage.next = time.Time{}
 		}
 		for _, b := range p.backoffs {
-			b.next = time.Time{}
+			b.next, b.behind = time.Time{}, false
 		}
 	}
 	w.mu.Lock()

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"dirsyncd/connectors"
 	"dirsyncd/store"
@@ -34,24 +35,42 @@ func (e *Engine) Discard(ctx context.Context, p store.Partition, hash string) er
 	return state.update(ctx, nil, discarded(hash, e.opts.Now()))
 }
 
-// Remap marks an object for the next settling, as after a change: for one that was parked by its rules.
-func (e *Engine) Remap(ctx context.Context, p store.Partition, parked store.Parked) error {
+// remappedAtOnce is how many objects Remap marks in a transaction.
+const remappedAtOnce = 1000
+
+// Remap marks objects for the next settling, as after a change: those that were parked by their rules.
+func (e *Engine) Remap(ctx context.Context, p store.Partition, parked []store.Parked) error {
 	ctx, release, err := e.lease(ctx, p)
 	if err != nil {
 		return err
 	}
 	defer release()
-	return e.store.Update(ctx, p, func(tx store.Writer) error {
-		nums, err := tx.Lookup([]string{directory.IDHandle(parked.Object)}, nil)
-		if err != nil {
+	for chunk := range slices.Chunk(parked, remappedAtOnce) {
+		if err := e.store.Update(ctx, p, func(tx store.Writer) error { return remap(tx, chunk) }); err != nil {
 			return err
 		}
-		if nums[0] != 0 {
-			if err := tx.MarkDirty(parked.Kind, nums[0], store.Changed); err != nil {
+	}
+	return nil
+}
+
+func remap(tx store.Writer, parked []store.Parked) error {
+	handles := make([]string, len(parked))
+	for i := range parked {
+		handles[i] = directory.IDHandle(parked[i].Object)
+	}
+	nums, err := tx.Lookup(handles, nil)
+	if err != nil {
+		return err
+	}
+	for i, n := range nums {
+		if n != 0 {
+			if err := tx.MarkDirty(parked[i].Kind, n, store.Changed); err != nil {
 				return err
 			}
 		}
-		_, err = tx.Unpark(parked.ID)
-		return err
-	})
+		if _, err := tx.Unpark(parked[i].ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }

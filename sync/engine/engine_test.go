@@ -484,6 +484,14 @@ func TestRefusedCredentialsAreLeftAlone(t *testing.T) {
 	if got := fmt.Sprint(hours); got != "[0 1 3 7 15]" {
 		t.Errorf("tried in the hours %s", got)
 	}
+	// A clock that was ahead, and is set right, keeps nobody away for longer than the longest pause.
+	for !tried() {
+		now = now.Add(time.Hour)
+	}
+	now = now.Add(-30 * 24 * time.Hour)
+	if !tried() {
+		t.Error("left alone until a time that a wrong clock wrote")
+	}
 	r.failAfter = 0
 	r.expect("a person who asks is obeyed", Clean, "create user 1")
 	if r.state().Failing != nil || !tried() {

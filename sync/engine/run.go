@@ -105,9 +105,12 @@ func (e *Engine) begin(c *Connection, t connectors.Tenant, job tenantJob) *run {
 }
 
 // mustWait reports whether the tenant is to be left alone for now. When the state cannot be read, the run itself
-// will say so.
+// will say so. A time beyond the longest pause was written by a clock that was ahead, and counts as now.
 func (r *run) mustWait(ctx context.Context) bool {
-	if r.load(ctx) != nil || r.state.Failing == nil || !r.rec.Started.Before(r.state.Failing.Retry) {
+	if r.load(ctx) != nil || r.state.Failing == nil {
+		return false
+	}
+	if wait := r.state.Failing.Retry.Sub(r.rec.Started); wait <= 0 || wait > longestPause {
 		return false
 	}
 	r.log.Debug("left alone: its credentials were refused, or it asked for that", "until", r.state.Failing.Retry)

@@ -25,8 +25,10 @@ type Launch struct {
 	Written Fixed
 	// Level is that of Log, and follows the file at a reload; nil when the command line says it.
 	Level *slog.LevelVar
-	// Signals tell the daemon what to do: HUP, USR1, USR2, TERM, INT.
+	// Signals tell the daemon what to do: HUP, USR1, USR2.
 	Signals <-chan os.Signal
+	// Stop tells it to stop: TERM, INT. It is a channel of its own, so that no other signal takes the place of these.
+	Stop <-chan os.Signal
 	// Cut ends the process at once.
 	Cut func()
 }
@@ -41,12 +43,21 @@ type daemon struct {
 	ready    atomic.Bool
 }
 
-// Run runs until a signal ends it or ctx does: the first TERM or INT stops cleanly at the next page, a second one cuts.
+// longestGoodbye bounds how long the control socket waits for operations that end with the daemon.
+const longestGoodbye = 20 * time.Second
+
+// Run runs until a signal ends it or ctx does: the first TERM or INT stops cleanly at the next page, a second one cuts,
+// also while the daemon starts or reloads.
 func Run(ctx context.Context, l Launch) error {
 	cfg, log := l.Config, l.Log
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	d := &daemon{Launch: &l, systemd: systemd{log}}
+	told, tell := context.WithCancel(ctx)
+	defer tell()
+	if l.Stop != nil {
+		go d.obeyStop(tell)
+	}
 	d.loop = schedule.New(cfg.Entries(), d.scheduled, schedule.Options{})
 	d.watchers = newWatchers(log, func(connection string) { d.loop.Trigger(connection, schedule.Trigger{Cause: causeChange}) })
 	svc, err := newService(cfg, l.Options, &host{runs: ctx, started: time.Now().UTC(), next: d.loop.Next})
@@ -88,15 +99,18 @@ func Run(ctx context.Context, l Launch) error {
 	log.Info("started", "version", l.Version, "config", cfg.File, "state", string(cfg.State), "control", string(cfg.Control),
 		"connections", len(cfg.Connections), "targets", len(cfg.Targets))
 
-	d.handleSignals(ctx)
+	d.handleSignals(ctx, told)
 
 	d.ready.Store(false)
 	d.systemd.stopping()
 	log.Info("stopping; a second signal cuts")
-	go d.cutOnSecond()
 	stop()
 	stopHealth()
-	_ = server.Shutdown(context.WithoutCancel(ctx))
+	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestGoodbye)
+	defer cancel()
+	if err := server.Shutdown(goodbye); err != nil {
+		log.Warn("somebody at the control socket was cut", "err", err)
+	}
 	work.Wait()
 	if err := svc.engine.Flush(context.WithoutCancel(ctx)); err != nil {
 		log.Error("the last state of idle connections could not be stored", "err", err)
@@ -114,12 +128,11 @@ func (d *daemon) serveHealth(ctx context.Context) (stop func(), err error) {
 	return h.listen(ctx, d.Config.Listen)
 }
 
-// handleSignals returns when the daemon is to stop.
-func (d *daemon) handleSignals(ctx context.Context) {
-	for {
+// handleSignals returns when the daemon is told to stop.
+func (d *daemon) handleSignals(ctx, told context.Context) {
+	for told.Err() == nil {
 		select {
-		case <-ctx.Done():
-			return
+		case <-told.Done():
 		case sig := <-d.Signals:
 			switch sig {
 			case syscall.SIGHUP:
@@ -132,20 +145,21 @@ func (d *daemon) handleSignals(ctx context.Context) {
 				d.Log.Info("signal USR2: syncing everything in full")
 				d.loop.TriggerAll(schedule.Trigger{Full: true, Cause: schedule.CauseUSR2})
 				d.service.retryTargets(ctx)
-			default:
-				return
 			}
 		}
 	}
 }
 
-// cutOnSecond ends the process at once: what is stored is consistent at any moment.
-func (d *daemon) cutOnSecond() {
-	for sig := range d.Signals {
-		if sig == syscall.SIGTERM || sig == syscall.SIGINT {
-			d.Log.Warn("cut by a second signal")
-			d.Cut()
-		}
+// obeyStop passes the first signal to stop on, and ends the process at once at the second: what is stored is consistent
+// at any moment.
+func (d *daemon) obeyStop(tell func()) {
+	if _, ok := <-d.Stop; !ok {
+		return
+	}
+	tell()
+	for range d.Stop {
+		d.Log.Warn("cut by a second signal")
+		d.Cut()
 	}
 }
 

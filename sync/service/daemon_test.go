@@ -37,8 +37,10 @@ func (h heard) until(messages ...string) {
 func TestDaemon(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.Control, w.cfg.Listen = "c.sock", ""
-	log, signals, ended := heard{make(chan slog.Record, 1000)}, make(chan os.Signal), make(chan error, 1)
-	launch := Launch{Options: w.options(), Config: w.cfg, Written: FixedOf(w.cfg), Signals: signals, Cut: func() { t.Error("cut") }}
+	log, signals, stop, ended := heard{make(chan slog.Record, 1000)}, make(chan os.Signal), make(chan os.Signal), make(chan error, 1)
+	launch := Launch{
+		Options: w.options(), Config: w.cfg, Written: FixedOf(w.cfg), Signals: signals, Stop: stop, Cut: func() { t.Error("cut") },
+	}
 	launch.Log = slog.New(log)
 	go func() { ended <- Run(t.Context(), launch) }()
 	log.until("started", "run ended", "run ended")
@@ -64,10 +66,10 @@ func TestDaemon(t *testing.T) {
 	if reasons, err := client.Why(t.Context(), "user", "hq/bob"); err != nil || reasons[0].Rules[0].Rule != "all of them" {
 		t.Errorf("why: %+v, %v", reasons, err)
 	}
-	signals <- syscall.SIGTERM
+	stop <- syscall.SIGTERM
 	log.until("stopped")
 	if err := <-ended; err != nil || w.store.closed != 1 {
 		t.Errorf("ended with %v; the state was closed %d times", err, w.store.closed)
 	}
-	close(signals)
+	close(stop)
 }

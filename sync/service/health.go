@@ -9,8 +9,13 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"dirsyncd/sync/fault"
 )
+
+// mostWatchers is how many connections the listener has at a time: the sync needs descriptors, too.
+const mostWatchers = 200
 
 // health is how others see that the daemon works.
 type health struct {
@@ -49,8 +54,11 @@ func (h health) listen(ctx context.Context, address string) (stop func(), err er
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	if h.log != nil {
+		server.ErrorLog = slog.NewLogLogger(h.log.With("listener", "health").Handler(), slog.LevelWarn)
+	}
 	go func() {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(netutil.LimitListener(l, mostWatchers)); !errors.Is(err, http.ErrServerClosed) {
 			h.log.Error("the health and metrics listener ended", "address", address, "err", err)
 		}
 	}()

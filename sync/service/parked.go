@@ -121,22 +121,25 @@ func (s *Service) Replay(ctx context.Context, ids []string) (int, error) {
 	n := 0
 	for p, items := range chosen {
 		var actions []uint64
-		remap := false
+		var objects []store.Parked
 		for _, item := range items {
-			n++
 			if item.Target != "" {
 				actions = append(actions, item.ID)
-				continue
+			} else {
+				objects = append(objects, item)
 			}
-			remap = true
-			if err := s.engine.Remap(ctx, p, item); err != nil {
+		}
+		if len(objects) > 0 {
+			if err := s.engine.Remap(ctx, p, objects); err != nil {
 				return n, err
 			}
+			n += len(objects)
 		}
 		if _, err := deliver.Replay(ctx, s.store, p, actions, s.now()); err != nil {
 			return n, err
 		}
-		if remap {
+		n += len(actions)
+		if len(objects) > 0 {
 			if _, err := s.run(s.runContext(ctx), p.Connection, engine.Job{Offline: true, Trigger: "replay"}); err != nil {
 				return n, err
 			}

@@ -52,4 +52,7 @@ type Outcome struct {
 	// property of one action: auth and configuration count as if Deliver had returned them, canceled as not
 	// tried. And what is gone already needs no removing: the action is done.
 	Err error
+	// Doubtful says of a refusal that the place might answer anything like that, because it speaks of the request and not
+	// of this action. If nothing but such refusals comes, the place is held to be at fault and nothing more is parked.
+	Doubtful bool
 }

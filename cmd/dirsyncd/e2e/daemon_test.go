@@ -542,6 +542,25 @@ func TestStopWhileReloading(t *testing.T) {
 	}
 }
 
+// TestStopAmongReloads: no number of other signals makes the one to stop get lost, or drives out another.
+func TestStopAmongReloads(t *testing.T) {
+	t.Parallel()
+	s := small().open(t)
+	in := install(t, of(s).configuration())
+	for range 3 {
+		d := in.startReady()
+		for range 50 {
+			d.signal(syscall.SIGHUP)
+		}
+		d.signal(syscall.SIGUSR2)
+		d.awaitLog(1, "signal USR2: syncing everything in full")
+		for range 50 {
+			d.signal(syscall.SIGHUP)
+		}
+		d.stop()
+	}
+}
+
 // TestSecondSignalCuts: where a clean stop is not possible, because a target hangs, a second signal ends the
 // process, and nothing is lost.
 func TestSecondSignalCuts(t *testing.T) {

@@ -116,13 +116,13 @@ func (s *Server) handler() http.Handler {
 		route, ok := routes[r.URL.Path]
 		if !ok {
 			err := invalid("there is no such operation", otherVersion)
-			answer(w, http.StatusNotFound, errorAnswer{toWire(err)})
+			s.answer(w, http.StatusNotFound, errorAnswer{toWire(err)})
 			return
 		}
 		if r.Method != route.method {
 			w.Header().Set("Allow", route.method)
 			err := invalid("this operation wants the method "+route.method, otherVersion)
-			answer(w, http.StatusMethodNotAllowed, errorAnswer{toWire(err)})
+			s.answer(w, http.StatusMethodNotAllowed, errorAnswer{toWire(err)})
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -142,14 +142,14 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 	}
 	s.log.Error("control operation panicked",
 		"path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-	fail(w, &fault.Error{Class: fault.Internal, Err: errors.New("the daemon met a defect in itself"),
+	s.fail(w, &fault.Error{Class: fault.Internal, Err: errors.New("the daemon met a defect in itself"),
 		Hint: "its log says more; please report it"})
 }
 
 // read answers an operation that changes nothing; it ends when the client leaves.
 func (s *Server) read(fn func(context.Context, url.Values) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		reply(w)(fn(r.Context(), r.URL.Query()))
+		s.reply(w)(fn(r.Context(), r.URL.Query()))
 	}
 }
 
@@ -183,10 +183,10 @@ func change[T any](s *Server, fn func(context.Context, T) (any, error)) http.Han
 	return func(w http.ResponseWriter, r *http.Request) {
 		req, err := take[T](s, w, r)
 		if err != nil {
-			fail(w, err)
+			s.fail(w, err)
 			return
 		}
-		reply(w)(fn(s.ctx, req))
+		s.reply(w)(fn(s.ctx, req))
 	}
 }
 
@@ -231,7 +231,7 @@ func orAll(names []string) any {
 func (s *Server) sync(w http.ResponseWriter, r *http.Request) {
 	req, err := take[api.SyncRequest](s, w, r)
 	if err != nil {
-		fail(w, err)
+		s.fail(w, err)
 		return
 	}
 	s.log.Info("operator asks for a sync", "connections", orAll(req.Connections), "full", req.Full)
@@ -272,7 +272,7 @@ func (s *Server) runSync(req api.SyncRequest, steps chan<- api.Progress, written
 func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 	req, err := take[api.PlanRequest](s, w, r)
 	if err != nil {
-		fail(w, err)
+		s.fail(w, err)
 		return
 	}
 	st := newStream(s.ctx, w, s.unreadTimeout)
@@ -299,7 +299,7 @@ func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
 		s.log.Error("the backup was cut short", "err", err)
 		panic(http.ErrAbortHandler)
 	default:
-		fail(w, err)
+		s.fail(w, err)
 	}
 }
 
@@ -339,22 +339,26 @@ func take[T any](s *Server, w http.ResponseWriter, r *http.Request) (T, error) {
 }
 
 // reply returns a function that takes what an operation returned.
-func reply(w http.ResponseWriter) func(any, error) {
+func (s *Server) reply(w http.ResponseWriter) func(any, error) {
 	return func(result any, err error) {
 		if err != nil {
-			fail(w, err)
+			s.fail(w, err)
 			return
 		}
-		answer(w, http.StatusOK, result)
+		s.answer(w, http.StatusOK, result)
 	}
 }
 
-func fail(w http.ResponseWriter, err error) {
+func (s *Server) fail(w http.ResponseWriter, err error) {
 	e := toWire(err)
-	answer(w, e.status(), errorAnswer{e})
+	s.answer(w, e.status(), errorAnswer{e})
 }
 
-func answer(w http.ResponseWriter, status int, body any) {
+// answer writes an answer to a client that must go on reading, at once when the server stops.
+func (s *Server) answer(w http.ResponseWriter, status int, body any) {
+	rc := http.NewResponseController(w)
+	_ = rc.SetWriteDeadline(time.Now().Add(s.unreadTimeout))
+	defer context.AfterFunc(s.ctx, func() { _ = rc.SetWriteDeadline(time.Now().Add(lastWord)) })()
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = newEncoder(w).Encode(body) // a client that left needs no answer

@@ -131,6 +131,39 @@ func TestUnreadPlan(t *testing.T) {
 	<-ops.planEnded // it is endless by itself
 }
 
+// longList has more parked than fits into the buffers of a connection.
+type longList struct{ api.Operations }
+
+func (longList) Parked(context.Context) ([]api.ParkedItem, error) {
+	list := make([]api.ParkedItem, 20_000)
+	for i := range list {
+		list[i].Reason = strings.Repeat("x", 500)
+	}
+	return list, nil
+}
+
+// TestStopBesideUnreadAnswer: a client that stops reading does not keep the daemon from stopping.
+func TestStopBesideUnreadAnswer(t *testing.T) {
+	var server *Server
+	path := serveSet(t, longList{}, func(s *Server) { server = s })
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := conn.Write([]byte("GET /v1/parked HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(make([]byte, 100)); err != nil { // it is being answered
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestUnreadSync: a client that stops reading does not hold up a run.
 func TestUnreadSync(t *testing.T) {
 	ops := anything{syncEnded: make(chan struct{})}

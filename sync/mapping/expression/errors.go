@@ -21,6 +21,8 @@ var (
 	errNoDate  = refuse("date(): the text is not a date", "write dates as 2026-01-31 or 2026-01-31T08:15:00Z")
 	errTooLong = refuse("the text grew beyond 64 KiB", "")
 	errTooMany = refuse("the list grew beyond 10000 items", "")
+	errTooMuch = refuse("the expression goes over a list within a list, or builds texts or lists for every item, too many times",
+		"compute what is the same for every item once, with let: let parts = split(x, \",\"); any(…)")
 	errNoField = errors.New("the result is no text, truth value, whole number, time or list of texts")
 )
 

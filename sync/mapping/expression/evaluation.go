@@ -39,7 +39,43 @@ type Evaluation struct {
 	in        Input
 	machine   vm.VM
 	// names holds the values of the names that programs read, and the intrinsics.
-	names map[string]any
+	names  map[string]any
+	effort int
+	// longest is the length of the longest text that is read.
+	longest int
+}
+
+// spend adds to the effort of an expression, within conditions over lists.
+func (e *Evaluation) spend(n int) {
+	if e.effort += n; e.effort > maxEffort {
+		panic(errTooMuch)
+	}
+}
+
+// step counts a condition that was evaluated; each part of it may have gone through the longest text.
+func (e *Evaluation) step(v, weight any) any {
+	n, _ := weight.(int)
+	e.spend(n * (1 + e.longest/4096))
+	return v
+}
+
+// built counts what a function made.
+func (e *Evaluation) built(v any) any {
+	switch made := v.(type) {
+	case string:
+		e.spend(1 + len(made)/16)
+	case []string:
+		e.spend(1 + len(made))
+	default:
+		e.spend(1)
+	}
+	return v
+}
+
+// run evaluates a program.
+func (e *Evaluation) run(p *vm.Program) (any, error) {
+	e.effort = 0
+	return e.machine.Run(p, e.names)
 }
 
 // Begin takes the values of all names from the object, which must not change until End.
@@ -51,13 +87,19 @@ func (ev *Evaluator) Begin(in Input) *Evaluation {
 		for name, f := range intrinsics {
 			e.names[name] = f
 		}
+		e.names["__step"], e.names["__built"] = e.step, e.built
 	}
 	e.in = in
 	if e.in.Object == nil {
 		e.in.Object = &directory.Object{}
 	}
+	e.longest = 0
 	for i := range ev.bindings {
-		e.names[ev.bindings[i].Name.Name] = native(ev.bindings[i].read(&e.in), ev.bindings[i].Type)
+		v := native(ev.bindings[i].read(&e.in), ev.bindings[i].Type)
+		if text, ok := v.(string); ok {
+			e.longest = max(e.longest, len(text))
+		}
+		e.names[ev.bindings[i].Name.Name] = v
 	}
 	return e
 }
@@ -81,7 +123,7 @@ func (e *Evaluation) Truth(x *Expression) (bool, error) {
 }
 
 func (e *Evaluation) truthOf(p *vm.Program) (bool, error) {
-	v, err := e.machine.Run(p, e.names)
+	v, err := e.run(p)
 	if err != nil {
 		return false, classify(err)
 	}
@@ -105,7 +147,7 @@ func (e *Evaluation) Value(x *Expression) (directory.Value, error) {
 		}
 		return v, nil
 	}
-	result, err := e.machine.Run(x.program, e.names)
+	result, err := e.run(x.program)
 	if err != nil {
 		return directory.Null(), classify(err)
 	}

@@ -26,6 +26,9 @@ const (
 	maxItems = 10_000
 	// maxMemory is what lists of the expression language itself may add up to, in items.
 	maxMemory = 1_000_000
+	// maxEffort is what an expression may do within conditions over lists: parts of a condition that are evaluated for a
+	// list within a list, items and every 16 bytes of text that functions build. It takes half a second or less.
+	maxEffort = 4_000_000
 )
 
 // function is a Function with its implementation. One without is part of the expression language.

@@ -29,6 +29,8 @@ type rewriter struct {
 	used        map[string]binding
 	functions   map[string]function
 	diagnostics []Diagnostic
+	// within is how many conditions over lists the node stands in.
+	within int
 	// done remembers what became of a node: a comparison such as a < b < c shares b.
 	done map[ast.Node]ast.Node
 }
@@ -56,10 +58,15 @@ func (w *rewriter) transform(node ast.Node, t tolerance) ast.Node {
 		return w.conditional(n, t)
 	case *ast.CallNode:
 		return w.call(n, t)
+	case *ast.PredicateNode:
+		return w.predicate(n)
 	case *ast.BuiltinNode:
 		w.inside(n)
 		if n.Name == "find" {
 			return orBlank(n, t)
+		}
+		if k := kindOf(n); w.within > 0 && (k == textKind || k == listKind) {
+			return intrinsic("__built", n, n)
 		}
 		return n
 	case *ast.MemberNode:
@@ -199,8 +206,35 @@ func (w *rewriter) call(n *ast.CallNode, t tolerance) ast.Node {
 		}
 	}
 	w.inside(n)
+	out := ast.Node(n)
+	if f, ok := w.functions[name]; ok && f.call != nil && w.within > 0 {
+		out = intrinsic("__built", n, n)
+	}
 	if w.functions[name].nullable && t == strict {
-		return known(n, "")
+		return known(out, "")
+	}
+	return out
+}
+
+// predicate rewrites what is evaluated for each item of a list. In a list within a list every time counts.
+func (w *rewriter) predicate(n *ast.PredicateNode) ast.Node {
+	weight := size(n.Node)
+	w.within++
+	w.inside(n)
+	w.within--
+	if w.within > 0 {
+		count := &ast.IntegerNode{Value: weight}
+		count.SetType(reflect.TypeFor[int]())
+		n.Node = intrinsic("__step", n.Node, n.Node, count)
+	}
+	return n
+}
+
+// size is how many nodes an expression has.
+func size(node ast.Node) int {
+	n := 1
+	for _, child := range children(node) {
+		n += size(*child)
 	}
 	return n
 }

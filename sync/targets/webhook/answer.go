@@ -34,7 +34,9 @@ var errURL = errors.New("the URL cannot be used")
 type answer struct {
 	// refused is set when the receiver does not want what the request holds.
 	refused error
-	results map[string]result // of single actions by their ids, as far as the receiver told
+	// doubtful: it may be what the receiver answers to anything.
+	doubtful bool
+	results  map[string]result // of single actions by their ids, as far as the receiver told
 }
 
 // read judges a response. What concerns the receiver as a whole is an error: delivery waits and goes on later,
@@ -56,7 +58,8 @@ func (t *target) read(resp *http.Response, actions []directory.Action) (answer, 
 		if err != nil {
 			body = nil
 		}
-		return answer{refused: t.refusal(status, t.printable(string(body)))}, nil
+		// 422 is for what was understood (RFC 9110, section 15.5.21); the others are for requests.
+		return answer{refused: t.refusal(status, t.printable(string(body))), doubtful: status != http.StatusUnprocessableEntity}, nil
 	default:
 		return answer{}, t.failed(resp)
 	}

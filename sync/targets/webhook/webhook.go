@@ -137,7 +137,7 @@ func (t *target) Deliver(ctx context.Context, actions []directory.Action) ([]tar
 		return out, nil
 	}
 	if len(actions) == 1 {
-		out[0].Err = a.refused
+		out[0] = targets.Outcome{Err: a.refused, Doubtful: a.doubtful}
 		return out, nil
 	}
 	for i := range actions {
@@ -151,7 +151,7 @@ func (t *target) Deliver(ctx context.Context, actions []directory.Action) ([]tar
 			}
 			return out, nil
 		case a.refused != nil:
-			out[i].Err = a.refused
+			out[i] = targets.Outcome{Err: a.refused, Doubtful: a.doubtful}
 		default:
 			t.apply(a, actions[i:i+1], out[i:i+1])
 		}

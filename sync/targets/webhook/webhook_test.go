@@ -195,6 +195,9 @@ func TestAnswers(t *testing.T) {
 					t.Fatalf("error %v", err)
 				}
 				err = out[0].Err
+				if want := test.status == 400 || test.status == 413; out[0].Doubtful != want {
+					t.Errorf("doubtful: %t", out[0].Doubtful)
+				}
 			}
 			if fault.ClassOf(err) != test.class {
 				t.Errorf("class %q of %v", fault.ClassOf(err), err)
