@@ -38,8 +38,9 @@ meanwhile, nothing is done and the command fails.
 
 func newDiscardCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "discard HASH",
-		Short: "throw a held plan away",
+		Use:     "discard HASH",
+		Aliases: []string{"reject"},
+		Short:   "reject a held plan: throw it away",
 		Long: `Throws the held plan with this hash away. The next run reads its source in full;
 if the source then still says the same, the same plan is held again.
 

@@ -21,6 +21,8 @@ func newStatusCommand(cli *cli) *cobra.Command {
 		Long: `Says for every connection when it last agreed with its source, when it runs next
 and what it holds, for every target what waits, and what to do about the rest.
 
+AGREED is the last success: when what is stored was last known to agree with the
+source. CONTENTS are objects of the source, and the records made of them.
 After refused credentials NEXT is when schedules try again, which they do less
 and less often; a reload with other credentials and ` + "`dirsyncd sync`" + ` try at once.
 
@@ -95,7 +97,7 @@ func (cli *cli) showStatus(st *api.Status) {
 }
 
 func (cli *cli) connectionTable(st *api.Status) {
-	t := &term.Table{Columns: []term.Column{term.Shrink("CONNECTION"), term.Left("STATE"), term.Left("AGREED"), term.Left("NEXT"), term.Left("HOLDS")}}
+	t := &term.Table{Columns: []term.Column{term.Shrink("CONNECTION"), term.Left("STATE"), term.Left("AGREED"), term.Left("NEXT"), term.Left("CONTENTS")}}
 	for i := range st.Connections {
 		c := &st.Connections[i]
 		for j := range c.Tenants {

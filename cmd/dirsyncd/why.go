@@ -81,7 +81,7 @@ func (cli *cli) showReason(r *api.Reason) {
 func (cli *cli) showRecord(r *api.Reason) {
 	rec := r.Record
 	if rec == nil {
-		cli.out.Para("  ", "the targets were never told of such a "+r.Kind)
+		cli.out.Para("  ", "no record of kind "+r.Kind+" was ever sent to the targets")
 		cli.showOthers(r)
 		return
 	}

@@ -29,7 +29,7 @@ func TestWhyShowsEverythingOnce(t *testing.T) {
 		},
 		"an agent": {
 			api.Reason{Others: []api.OtherRecord{{Kind: "agent", Key: "hq/1", State: "active"}}},
-			[]string{"never told of such a user", "record of kind agent, active", "`dirsyncd why agent hq/1`"}, nil,
+			[]string{"no record of kind user was ever sent", "record of kind agent, active", "`dirsyncd why agent hq/1`"}, nil,
 		},
 		"parked by the rules": {api.Reason{Parked: failure, Error: failure}, []string{"parked: " + failure}, []string{"the rules fail"}},
 		"parked before":       {api.Reason{Parked: "other", Error: failure}, []string{"parked: other", "the rules fail: " + failure}, nil},

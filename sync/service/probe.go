@@ -53,7 +53,7 @@ func probeTarget(ctx context.Context, cfg *config.Config, t config.Target, regis
 		ctx, cancel := context.WithTimeout(ctx, probeTime)
 		defer cancel()
 		if err = place.Check(ctx); err == nil {
-			result.Findings = []api.Finding{{Subject: "check", OK: true, Detail: "would take actions"}}
+			result.Findings = []api.Finding{{Subject: "target", OK: true, Detail: "reachable, takes events"}}
 		}
 		_ = place.Close()
 	}
