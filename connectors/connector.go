@@ -188,6 +188,12 @@ type Proof struct {
 	// Count is how many objects the source says there are, counted independently of the pages; -1 when it
 	// cannot tell.
 	Count int
+	// Reads says what the stream reads of its objects, as far as the configuration or the server decides it, in the words
+	// of the rules: "manager", "licences", "last_login", "attributes.costCentre". Where it can be chosen what fills it,
+	// that follows after a colon: "department: department, ou", "id: entryUUID". When less is read than before, what
+	// follows from that waits for the operator. To go on where an entry ended before (another name to fall back to) is
+	// more and not less. A delta says it, too. None: always the same is read.
+	Reads []string
 }
 
 // Finding is one result of Check.

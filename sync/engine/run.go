@@ -118,6 +118,9 @@ func (r *run) execute(ctx context.Context) (err error) {
 	if err := r.read(ctx); err != nil {
 		return err
 	}
+	if err := r.leaveUnread(ctx); err != nil {
+		return err
+	}
 	return r.settle(ctx)
 }
 
@@ -133,12 +136,7 @@ func (r *run) load(ctx context.Context) error {
 
 // read brings what is stored up to date. What it found, whether it came to its end or not, is the run's to tell.
 func (r *run) read(ctx context.Context) error {
-	task := &read.Task{
-		Source: r.conn.Source, Tenant: r.tenant, Streams: r.streams(), Full: r.job.Full || r.state.WantFull,
-		Marks: relations.Marker{Off: r.state.RulesHash == ""}, Began: r.stamp.Time,
-		Now: r.engine.opts.Now, Sleep: r.engine.opts.Sleep, Log: r.log, Note: r.note, Parked: r.parked(read.Stage),
-		Progress: func(stream string, objects int) { r.progress("read", stream, objects, 0) },
-	}
+	task := r.readTask()
 	switch {
 	case r.job.Offline:
 		return nil
@@ -172,13 +170,21 @@ func (r *run) readUnlisted(ctx context.Context, task *read.Task) error {
 	if r.state.WantFull && r.state.Why == read.NotListed {
 		return nil // done before
 	}
-	task.State = stage{r.state, nil}
 	found, err := read.Unlisted(ctx, task)
 	r.tell(found)
 	if err != nil {
 		return err
 	}
 	return r.state.update(ctx, nil, wantFull(found.Unproven))
+}
+
+func (r *run) readTask() *read.Task {
+	return &read.Task{
+		Source: r.conn.Source, Tenant: r.tenant, Streams: r.streams(), Full: r.job.Full || r.state.WantFull,
+		State: stage{r.state, nil}, Marks: relations.Marker{Off: r.state.RulesHash == ""}, Began: r.stamp.Time,
+		Now: r.engine.opts.Now, Sleep: r.engine.opts.Sleep, Log: r.log, Note: r.note, Parked: r.parked(read.Stage),
+		Progress: func(stream string, objects int) { r.progress("read", stream, objects, 0) },
+	}
 }
 
 func (r *run) tell(found read.Result) {
@@ -191,7 +197,12 @@ func (r *run) settle(ctx context.Context) error {
 	if err := r.mustBeWhole(); err != nil {
 		return err
 	}
+	reads, err := r.reads(ctx)
+	if err != nil {
+		return err
+	}
 	task := r.settleTask()
+	task.Less = r.less(reads)
 	s, err := settle.Prepare(ctx, task)
 	if err != nil {
 		return err
@@ -219,7 +230,7 @@ func (r *run) settle(ctx context.Context) error {
 	if r.counts, err = s.Apply(ctx); err != nil {
 		return err
 	}
-	return r.state.update(ctx, s.Close(), settled(rules, &r.tenant, r.conn.Targets), holds(plan.Held))
+	return r.state.update(ctx, s.Close(), settled(rules, reads, &r.tenant, r.conn.Targets), holds(plan.Held))
 }
 
 // mustBeWhole refuses to settle from a store that holds half of what a read which broke off would have brought. An

@@ -109,13 +109,18 @@ func settling(rules string, targets []string) transition {
 	}
 }
 
-// settled: everything was settled by these rules, and these targets were told.
-func settled(rules string, t *connectors.Tenant, targets []string) transition {
+// settled: everything was settled by these rules from what is read now, and these targets were told.
+func settled(rules string, reads []string, t *connectors.Tenant, targets []string) transition {
 	return func(s *store.TenantState) {
-		s.RulesHash = rules
+		s.RulesHash, s.Reads = rules, copied(reads)
 		s.Name, s.Domain, s.Streams = t.Name, t.Domain, copied(t.Streams)
 		s.Targets = copied(targets)
 	}
+}
+
+// settledFrom is what the records were made from, where a version did it that did not write that down.
+func settledFrom(reads []string) transition {
+	return func(s *store.TenantState) { s.Reads = copied(reads) }
 }
 
 // copied is nil for an empty list, as it will be when it comes back from the store.

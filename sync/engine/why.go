@@ -152,7 +152,7 @@ func forgotten(reason *Reason) string {
 }
 
 func saysGone(reason string) bool {
-	return slices.ContainsFunc([]store.GoneCause{store.NamedRemoved, store.Absent, store.OutOfScope, store.EmptyListing},
+	return slices.ContainsFunc([]store.GoneCause{store.NamedRemoved, store.Absent, store.OutOfScope, store.EmptyListing, store.NotRead},
 		func(g store.GoneCause) bool { return reason == g.String() })
 }
 

@@ -33,6 +33,9 @@ type world struct {
 
 	scope string
 	count int // of the proof; -1: cannot tell
+	// says is what the proofs of a stream say is read; off are streams that the configuration has switched off.
+	says map[string][]string
+	off  map[string]bool
 
 	parts     bool            // members come one by one instead of whole
 	resumable bool            // pages can be resumed from
@@ -59,6 +62,7 @@ func newWorld() *world {
 	return &world{
 		people: map[string]person{}, groups: map[string][]string{}, licences: map[string]string{}, customers: map[string]string{},
 		devices: map[string]string{}, scope: "all", count: -1, hide: map[string]bool{},
+		says: map[string][]string{}, off: map[string]bool{},
 	}
 }
 
@@ -72,6 +76,7 @@ func (w *world) Describe() connectors.Description {
 			connectors.Stream{Name: "devices", Kinds: []directory.Kind{directory.Device}},
 			connectors.Stream{Name: "customers", Kinds: []directory.Kind{directory.Customer}})
 	}
+	d.Streams = slices.DeleteFunc(d.Streams, func(s connectors.Stream) bool { return w.off[s.Name] })
 	return d
 }
 
@@ -104,7 +109,7 @@ func (w *world) Read(ctx context.Context, req connectors.Request, emit func(*con
 			if w.noProof {
 				return nil
 			}
-			p.Proof = &connectors.Proof{Scope: w.scope, Count: w.count}
+			p.Proof = &connectors.Proof{Scope: w.scope, Count: w.count, Reads: w.says[req.Stream]}
 			if w.delta != nil {
 				p.Cursor = []byte("delta")
 			}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"slices"
 
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
@@ -29,7 +30,7 @@ func (s *Settlement) Preview(ctx context.Context, visit func(*directory.Action))
 	if err != nil {
 		return Plan{}, err
 	}
-	if visit == nil && s.Approve == "" && !s.basisUnproven && s.Guard.Idle(population) {
+	if visit == nil && s.Approve == "" && !s.basisUnproven && len(s.Less) == 0 && s.Guard.Idle(population) {
 		return Plan{}, nil
 	}
 	t, err := s.tally(ctx, visit)
@@ -126,7 +127,7 @@ func (s *Settlement) checkGuard(t *tally, population func(directory.RecordKind) 
 	if t.counts.Total() == 0 || s.approved && !s.removalsOnly {
 		return nil
 	}
-	held := &store.HeldPlan{Hash: planHash(t.hash), Counts: t.counts.Words()}
+	held := &store.HeldPlan{Hash: planHash(t.hash), Counts: t.counts.Words(), Reasons: slices.Clone(s.Less)}
 	if s.basisUnproven {
 		held.Reasons = append(held.Reasons, "act on what is missing without proof that it is gone, and that rules look at: groups or their members, licences, or managers")
 	}

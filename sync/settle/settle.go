@@ -46,12 +46,15 @@ type Task struct {
 	Rules     *mapping.Ruleset
 	// SameRules: the stored records were made by these rules. Otherwise everybody is looked at.
 	SameRules bool
-	Guard     plan.Guard
-	Targets   []string
-	Source    mapping.Source
-	Origin    directory.Origin // of the tenant's objects; the id is empty
-	Run       directory.Stamp
-	Chunk     int // how many objects are settled in one transaction
+	// Less says what is read no longer from which the stored records were made, in words that go on after "the plan would".
+	// Whatever follows waits then.
+	Less    []string
+	Guard   plan.Guard
+	Targets []string
+	Source  mapping.Source
+	Origin  directory.Origin // of the tenant's objects; the id is empty
+	Run     directory.Stamp
+	Chunk   int // how many objects are settled in one transaction
 	// Approve is the hash of the plan that may go ahead, and Held the one that waits, if any.
 	Approve string
 	Held    *store.HeldPlan
