@@ -191,7 +191,7 @@ func (g *reading) send(ctx context.Context, c *cursor, resumable, last bool) err
 		p.Cursor, p.Resumable = c.bytes(), resumable
 	}
 	if last {
-		p.Proof = &connectors.Proof{Scope: g.r.scope(g.req.Stream), Count: -1}
+		p.Proof = &connectors.Proof{Scope: g.r.scope(g.req.Stream), Count: -1, Reads: g.r.sel.says(g.req.Stream)}
 	}
 	if err := g.emit(p); err != nil {
 		return err

@@ -267,7 +267,7 @@ func (r *reading) full(ctx context.Context) error {
 
 // closing is the last page of a full read: the cursor from which events count, and the proof.
 func (r *reading) closing() *connectors.Page {
-	p := &connectors.Page{Proof: &connectors.Proof{Scope: r.scope(), Count: -1}}
+	p := &connectors.Page{Proof: &connectors.Proof{Scope: r.scope(), Count: -1, Reads: r.connector.cfg.says(r.stream.Name)}}
 	if r.stream.Delta {
 		p.Cursor = r.firstCursor()
 	}

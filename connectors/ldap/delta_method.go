@@ -83,6 +83,7 @@ func (c *Connector) newReading(s *session, op string, kind directory.Kind) *read
 		op: op, kind: kind, connector: c, session: s, preset: p,
 		query: newQuery(kind, p, &c.cfg, c.cfg.identity(s.subject)), tr: newTranslator(kind, p, &c.cfg),
 	}
+	r.query.reads = says(kind, p, &c.cfg, r.tr.anchorName)
 	r.fingerprint = r.hashSettings() // before a method asks for attributes of its own
 	return r
 }
@@ -220,7 +221,7 @@ func (r *reading) expired(format string, args ...any) error {
 
 // last is the last page of a delta: the method's new position and the proof that the answer was complete.
 func (r *reading) last(m method, position []byte) *connectors.Page {
-	return &connectors.Page{Cursor: r.cursor(m, position), Proof: &connectors.Proof{Scope: r.query.String(), Count: -1}}
+	return &connectors.Page{Cursor: r.cursor(m, position), Proof: &connectors.Proof{Scope: r.query.String(), Count: -1, Reads: r.query.reads}}
 }
 
 // readDelta reads what changed since the cursor.

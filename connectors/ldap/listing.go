@@ -117,7 +117,7 @@ func (l *listing) readLine(ctx context.Context, line searchLine, last bool) erro
 			}
 		}
 		if !next && last {
-			l.batch.page.Proof = &connectors.Proof{Scope: l.query.String(), Count: -1}
+			l.batch.page.Proof = &connectors.Proof{Scope: l.query.String(), Count: -1, Reads: l.query.reads}
 			l.batch.page.Cursor = l.cursor()
 		}
 		if err := l.deliver(ctx); err != nil {
