@@ -57,7 +57,7 @@ type Store interface {
 	// one for all leases of a process.
 	//
 	// The returned context ends with ctx, with release, and with the cause ErrLeaseLost as soon as the holder can know that
-	// somebody else may have taken over. Every Update and DropPartition under it, or under a context made from it, even one
+	// somebody else may have taken over. Every Update, DropPartition and MovePartition under it, or under a context made from it, even one
 	// that does not end (context.WithoutCancel), fails with fault.Conflict and stores nothing once the lease was released
 	// or taken over. That is looked at in the transaction, by a fencing number that each holder has anew, and nobody takes
 	// over between that and the commit. What goes on outside of the store nobody can fence: calls to others end with the
@@ -65,6 +65,9 @@ type Store interface {
 	Lease(ctx context.Context, name string, ttl time.Duration) (held context.Context, release func(), err error)
 	// DropPartition forgets everything about a partition, outbox and parked actions included.
 	DropPartition(ctx context.Context, p Partition) error
+	// MovePartition gives everything of a partition another name, in one transaction. Nothing is stored under that name
+	// yet, or the error is of class fault.Internal. A partition that was never written to is moved by doing nothing.
+	MovePartition(ctx context.Context, from, to Partition) error
 	// Scratch returns a throw-away copy of partitions, as they were at one moment, that shares nothing with the store.
 	// Closing it removes it. It holds the partitions named and no others: without any, or with some that were never
 	// written to, it is or has what a new store has, nothing. Its cost follows the size of what it holds.
@@ -342,6 +345,8 @@ type TenantState struct {
 	Streams []string `json:"streams,omitempty"`
 	// RulesHash is the mapping with which every object was last settled.
 	RulesHash string `json:"rules_hash,omitempty"`
+	// Origin is the connection's name in the keys of the partition's records, where it has been renamed since.
+	Origin string `json:"origin,omitempty"`
 	// Reads is what was read when everything was last settled: the names of the streams, and for each what its proof said
 	// (connectors.Proof), after the stream's name and a slash. A stream or an entry that is missing later waits for the operator.
 	Reads []string `json:"reads,omitempty"`

@@ -40,7 +40,7 @@ type run struct {
 // Run reads one tenant of a connection and settles what changed. It never panics; it returns when done or when
 // ctx ends, at the next page. Another run of the same tenant is waited for.
 func (e *Engine) Run(ctx context.Context, c *Connection, t connectors.Tenant, job Job) Result {
-	return e.run(ctx, c, t, tenantJob{Job: job})
+	return e.run(ctx, c, t, tenantJob{Job: job, residents: e.opts.Residents})
 }
 
 // tenantJob is a job for one tenant.
@@ -48,6 +48,8 @@ type tenantJob struct {
 	Job
 	// unlisted: the source no longer lists the tenant, so there is nothing to ask it.
 	unlisted bool
+	// residents lists what the state holds, as it was when the first of the connection's runs asked.
+	residents func(ctx context.Context) ([]Resident, error)
 	// visit, when set, sees every action of the plan in order before the guard decides.
 	visit func(*directory.Action)
 }
@@ -202,7 +204,10 @@ func (r *run) settle(ctx context.Context) error {
 		return err
 	}
 	task := r.settleTask()
-	task.Less = r.less(reads)
+	if task.Less, err = r.newcomer(ctx); err != nil {
+		return err
+	}
+	task.Less = append(task.Less, r.less(reads)...)
 	s, err := settle.Prepare(ctx, task)
 	if err != nil {
 		return err
@@ -247,7 +252,7 @@ func (r *run) mustBeWhole() error {
 func (r *run) settleTask() *settle.Task {
 	t := &settle.Task{
 		Partition: r.part, State: stage{r.state, nil}, Rules: r.conn.Rules, SameRules: r.conn.Rules.Hash() == r.state.RulesHash,
-		Guard: r.conn.Guard, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant), Origin: originOf(r.conn, &r.tenant),
+		Guard: r.conn.Guard, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant), Origin: originOf(r.conn, &r.tenant, originName(r.part, &r.state.TenantState)),
 		Run: r.stamp, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: r.state.Held,
 		Queued: r.queued, Parked: r.parked(settle.Stage), Progress: func(done, total int) { r.progress("settle", "", done, total) },
 	}
@@ -275,9 +280,9 @@ func sourceOf(c *Connection, t *connectors.Tenant) mapping.Source {
 	return mapping.Source{Connection: c.Name, TenantID: t.ID, TenantName: t.Name, TenantDomain: t.Domain}
 }
 
-// originOf is the origin of a tenant's objects, without an id.
-func originOf(c *Connection, t *connectors.Tenant) directory.Origin {
-	return directory.Origin{Connection: c.Name, Connector: c.Connector, Tenant: t.ID}
+// originOf is the origin of a tenant's objects, without an id, under the name that the connection has in their keys.
+func originOf(c *Connection, t *connectors.Tenant, name string) directory.Origin {
+	return directory.Origin{Connection: name, Connector: c.Connector, Tenant: t.ID}
 }
 
 func (r *run) mode() string {

@@ -123,6 +123,23 @@ func settledFrom(reads []string) transition {
 	return func(s *store.TenantState) { s.Reads = copied(reads) }
 }
 
+// renamed gives the connection another name. What the targets know the records by stays; rules may look at the name, so
+// everybody is looked at again.
+func renamed(from, to string) transition {
+	return func(s *store.TenantState) {
+		if s.Origin == "" {
+			s.Origin = from
+		}
+		if s.Origin == to {
+			s.Origin = ""
+		}
+		if s.RulesHash != "" {
+			s.RulesHash = "renamed from " + from
+		}
+		s.Held = nil
+	}
+}
+
 // copied is nil for an empty list, as it will be when it comes back from the store.
 func copied(list []string) []string { return append([]string(nil), list...) }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -209,6 +210,7 @@ type rig struct {
 	journal []directory.Action // delivered by drain
 	job     Job
 	spec    mapping.Spec
+	name    string // of the connection; empty: hq
 }
 
 const target = "journal"
@@ -348,7 +350,7 @@ func (r *rig) drain() string {
 	return strings.Join(words, "; ")
 }
 
-func (r *rig) part() store.Partition { return store.Partition{Connection: "hq"} }
+func (r *rig) part() store.Partition { return store.Partition{Connection: cmp.Or(r.name, "hq")} }
 
 func (r *rig) state() (s store.TenantState) {
 	r.Helper()
