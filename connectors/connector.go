@@ -92,6 +92,9 @@ type Stream struct {
 	Resumable bool
 	// Counted: the proof of a full read carries a count that the source made independently of the pages.
 	Counted bool
+	// MayBeShort: a full list can lack objects, end as if it were whole, and nothing counts them. What it does not name
+	// stays until the next list does not name it either, and counts as gone then unless Page.Look finds it.
+	MayBeShort bool
 }
 
 // Tenant is a part of a connection that lives and fails on its own.
@@ -143,7 +146,8 @@ type Page struct {
 	Removed []directory.Ref
 	// Members are memberships of groups.
 	Members []Members
-	// Invalid are entries that could not be translated. The read goes on without them; they are parked.
+	// Invalid are entries that could not be translated. The read goes on without them; they are parked, and stay as they
+	// were, a group with its members.
 	Invalid []Invalid
 	// Cursor is where a later read goes on after everything up to and including this page. Empty when the
 	// source has none to offer here.
@@ -152,6 +156,10 @@ type Page struct {
 	Resumable bool
 	// Proof is set on the last page only.
 	Proof *Proof
+	// Look, on the last page, asks the source, one by one, for objects that two full lists of a stream that MayBeShort did
+	// not name, and returns the ids of those that are there all the same. The engine calls it before emit returns, with
+	// MostLooks ids at most. Nil, or an error: nobody can be asked.
+	Look func(ctx context.Context, ids []string) (there []string, err error)
 }
 
 // Members are memberships of one group. People and groups are named by handles (see directory.Object).
@@ -160,11 +168,15 @@ type Members struct {
 	Group string
 	// Add holds members of the group.
 	Add []string
-	// Remove holds handles that are no longer members; in Delta mode only.
+	// Remove holds handles that are no longer members; in Delta mode only. Beside a Whole list they are those of whom
+	// the source says by another way that they left.
 	Remove []string
 	// Whole: Add is the complete list. Otherwise, in Delta mode Add and Remove are changes; in Full mode Add
 	// is a part of the list, whose other parts are anywhere in the same read.
 	Whole bool
+	// MayBeShort: a Whole list that can lack members, and no count of the source's own agrees with it. Whom it does
+	// not name stays until the next list of the group does not name him either.
+	MayBeShort bool
 }
 
 // Invalid is an entry of the source that could not be translated.
@@ -195,6 +207,9 @@ type Proof struct {
 	// more and not less. A delta says it, too. None: always the same is read.
 	Reads []string
 }
+
+// MostLooks is how many objects are asked for one by one at the end of a read.
+const MostLooks = 100
 
 // Finding is one result of Check.
 type Finding struct {

@@ -278,7 +278,8 @@ type Writer interface {
 	// Enqueue appends an action to the outbox of a target. queued is when, for the age of the outbox.
 	Enqueue(target string, a *directory.Action, queued time.Time) error
 	// Claim says that every waiting action of a target up to a sequence number may have been sent: from now on
-	// they are final, and Replace is not used on them. Actions that are queued later are not claimed.
+	// they are final, and Replace is not used on them. Actions that are queued later are not claimed. It is a write also
+	// when nothing becomes claimed that was not: who sends next learns whether the store takes any.
 	Claim(target string, upTo uint64) error
 	// Replace puts another action in the place of a waiting one, and keeps the time at which that was queued.
 	Replace(target string, seq uint64, a *directory.Action) error
@@ -345,6 +346,8 @@ type TenantState struct {
 	Streams []string `json:"streams,omitempty"`
 	// RulesHash is the mapping with which every object was last settled.
 	RulesHash string `json:"rules_hash,omitempty"`
+	// Connector is the kind of source that everything was last read from.
+	Connector string `json:"connector,omitempty"`
 	// Origin is the connection's name in the keys of the partition's records, where it has been renamed since.
 	Origin string `json:"origin,omitempty"`
 	// Reads is what was read when everything was last settled: the names of the streams, and for each what its proof said
@@ -359,6 +362,8 @@ type TenantState struct {
 	Targets []string `json:"targets,omitempty"`
 	// Held is the plan that waits for the operator, or nil.
 	Held *HeldPlan `json:"held,omitempty"`
+	// Former are the last plans that waited and do so no longer, newest first.
+	Former []FormerPlan `json:"former,omitempty"`
 	// Proven is when the store was last known to agree with the source: the end of the last complete run.
 	Proven time.Time `json:"proven,omitzero"`
 	// Failing is the state of a partition whose last run failed, or nil.
@@ -383,9 +388,36 @@ type HeldPlan struct {
 	Since   time.Time                 `json:"since"`
 	Reasons []string                  `json:"reasons"`
 	Counts  map[string]map[string]int `json:"counts"` // record kind, operation
-	// RemovalsOnly: the rest of the run was applied; only removals wait.
+	// RemovalsOnly: the rest of the run was applied; only removals wait, and what else went beyond its limit.
 	RemovalsOnly bool `json:"removals_only,omitempty"`
+	// Beyond are the operations whose limits were exceeded, and what waits with them; Limits tells those limits from others.
+	Beyond []string `json:"beyond,omitempty"`
+	Limits string   `json:"limits,omitempty"`
+	// What are the numbers of the objects whose records are taken away or lose members, by kind of record, as roaring
+	// bitmaps; nothing of too many.
+	What map[string][]byte `json:"what,omitempty"`
 }
+
+// FormerPlan is a plan that waited for the operator, and what became of it.
+type FormerPlan struct {
+	Hash  string    `json:"hash"`
+	Ended time.Time `json:"ended"`
+	// How it ended: Approved, Discarded, Replaced by another one, or Settled, when it needed nobody any longer.
+	How string `json:"how"`
+	// Beyond, Limits, Reasons and What are those of the HeldPlan; without What, older ones first, when that becomes too much.
+	Beyond  []string          `json:"beyond,omitempty"`
+	Limits  string            `json:"limits,omitempty"`
+	Reasons []string          `json:"reasons,omitempty"`
+	What    map[string][]byte `json:"what,omitempty"`
+}
+
+// The ways in which a held plan ends.
+const (
+	PlanApproved  = "approved"
+	PlanDiscarded = "discarded"
+	PlanReplaced  = "replaced"
+	PlanSettled   = "settled"
+)
 
 // Queued is an action that waits for a target.
 type Queued struct {
@@ -429,4 +461,6 @@ type Run struct {
 	Counts   map[string]map[string]int `json:"counts,omitempty"` // record kind, operation
 	Parked   int                       `json:"parked,omitempty"`
 	Held     string                    `json:"held,omitempty"` // hash of the held plan
+	// HeldCounts are the actions that wait, beside those of Counts, which went ahead.
+	HeldCounts map[string]map[string]int `json:"held_counts,omitempty"`
 }

@@ -39,6 +39,11 @@ func (cli *cli) connect(ctx context.Context, need access) (ops api.Operations, d
 	case !errors.Is(err, socket.ErrNoDaemon) || cli.opts.control != "":
 		return nil, nil, err
 	}
+	if need != toCopy { // a copy is read, and goes where root may write
+		if err := cli.becomeOwner(); err != nil {
+			return nil, nil, err
+		}
+	}
 	cfg, err := cli.loadConfig()
 	if err != nil {
 		return nil, nil, err
@@ -84,6 +89,9 @@ func knownConnections(ctx context.Context, ops api.Operations, names []string) e
 	known := make([]string, len(st.Connections))
 	for i, c := range st.Connections {
 		known[i] = c.Name
+	}
+	for _, c := range st.Unconfigured {
+		known = append(known, c.Name) // a plan can look at what is held of them
 	}
 	for _, name := range names {
 		if !slices.Contains(known, name) {

@@ -200,6 +200,10 @@ func (v *planView) summary(runs []api.Run) {
 			word = term.Red.Cell("failed")
 		case r.Held != "":
 			word = term.Yellow.Cell("held")
+			if what != "" {
+				what += "; "
+			}
+			what += counts(r.HeldCounts, wouldHappen) + " (held)"
 		case what == "":
 			what = "nothing to do"
 		}
@@ -225,7 +229,7 @@ func (v *planView) remarks(r *api.Run) {
 		return
 	}
 	out.Line("")
-	out.Para(runPlace(r)+": ", "a sync would hold this plan for approval")
+	out.Para(runPlace(r)+": ", "a sync would hold this for approval")
 	for _, reason := range r.HeldReasons {
 		out.ParaStyled(term.Yellow, "    it would ", reason)
 	}

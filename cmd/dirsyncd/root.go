@@ -33,6 +33,7 @@ type cli struct {
 	out, err *term.Printer
 	now      func() time.Time
 	zone     *time.Location // in which times are shown
+	actsAs   string         // the user whose rights root has taken; see becomeOwner
 
 	load func(file string) (*config.Config, error)
 	// openLocal opens the state for work, and begins it when there is none; readLocal only reads one that is there.

@@ -33,6 +33,9 @@ Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
   journalctl -fu dirsyncd`,
 		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cli.becomeOwner(); err != nil {
+				return err
+			}
 			cfg, err := cli.loadConfig()
 			if err != nil {
 				return err

@@ -91,7 +91,7 @@ func cleanResult() api.SyncResult {
 // worstResult has everything that can go wrong in it.
 func worstResult() api.SyncResult {
 	r := cleanResult()
-	held := sampleRun("csp", api.Run{Outcome: api.Held, Read: 800, Held: sampleHash, Counts: kindCounts("user", "deactivate", 120, "user", "update", 3)})
+	held := sampleRun("csp", api.Run{Outcome: api.Held, Read: 800, Held: sampleHash, Counts: kindCounts("user", "update", 3), HeldCounts: kindCounts("user", "deactivate", 120)})
 	held.Tenant, held.TenantName = "5f1c0a52-7a11-4d0e-9a60-0b3f6f1f6a10", "Contoso (UK) Ltd."
 	held.HeldReasons = []string{"deactivate 120 of 801 user records, 15.0%; the limit is 10%"}
 	failed := sampleRun("branch", api.Run{Outcome: api.Failed, Class: "auth", Error: "bind: ldap1.branch.example.test: invalid credentials (check `bind.user` and `bind.password` of the connection)"})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,11 +48,24 @@ at the next page; nothing that was stored is lost.
 	return cmd
 }
 
-// remindOfReload says when what follows is not by the configuration on the disk.
+// remindOfReload says when what follows is not by the configuration on the disk, and of what it leaves alone.
 func (cli *cli) remindOfReload(ctx context.Context, ops api.Operations) {
-	if st, err := ops.Status(ctx); err == nil && st.Problem != "" {
+	st, err := ops.Status(ctx)
+	if err != nil {
+		return
+	}
+	if st.Problem != "" {
 		cli.err.Line("the last reload was refused, the configuration before it is in force; `dirsyncd status` says why")
 	}
+	for i := range st.Unconfigured {
+		c := &st.Unconfigured[i]
+		cli.err.Remark("dirsyncd: "+unconfigured(c.Name, c.Records), api.UnconfiguredHint(c.Name))
+	}
+}
+
+// unconfigured says that the state holds records of a connection that is not configured.
+func unconfigured(name string, records int) string {
+	return fmt.Sprintf("the state holds %s of connection %s, which is not configured", term.Many(records, "active record"), name)
 }
 
 // showResult shows what came of runs and deliveries, and returns the exit status for it.
@@ -108,12 +122,15 @@ func runPlace(r *api.Run) string { return place(r.Connection, r.Tenant, r.Tenant
 
 func took(r *api.Run) string { return term.Span(r.Ended.Sub(r.Started)) }
 
-// changes says in words what a run did to records, or would do if its plan were not held.
+// changes says in words what a run did to records, and what waits.
 func changes(r *api.Run) string {
 	text := counts(r.Counts, happened)
 	switch {
 	case r.Held != "":
-		return strings.TrimPrefix(counts(r.Counts, wouldHappen)+" (held)", " ")
+		if text != "" {
+			text += "; "
+		}
+		return text + strings.TrimPrefix(counts(r.HeldCounts, wouldHappen)+" (held)", " ")
 	case text == "" && r.Outcome == api.Failed:
 		return "–"
 	case text == "":
@@ -135,7 +152,7 @@ func (cli *cli) showRemarks(r *api.Run) {
 	}
 	if r.Held != "" {
 		cli.out.Line("")
-		cli.out.Para(runPlace(r)+": ", "the plan is held; nothing of what is held was delivered")
+		cli.out.Para(runPlace(r)+": ", "a plan is held; nothing of what is held was delivered")
 		cli.heldChoices(r.Connection, r.Held, r.HeldReasons)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"dirsyncd/connectors"
 	"dirsyncd/sync/fault"
 )
@@ -81,12 +83,12 @@ func (w *watch) run(ctx context.Context) error {
 		return err
 	}
 	server := &http.Server{
-		Handler: w.receiver, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 20 * time.Second,
+		Handler: w.receiver, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		err := server.Serve(l)
+		err := server.Serve(netutil.LimitListener(l, mostCallers))
 		cancel(&fault.Error{Class: fault.Transient, Op: "listen for notifications", Where: w.connector.notifications.Listen, Err: err})
 	})
 	defer serving.Wait()

@@ -1,6 +1,7 @@
 package entra
 
 import (
+	"cmp"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
@@ -10,11 +11,12 @@ import (
 	"sync"
 )
 
+// Limits of a call, which anybody may make: what is in memory of one is an entry and not the call.
 const (
-	// mostNotified is the largest call that is taken, in bytes. Graph puts some 500 bytes of each change into one.
-	mostNotified = 1 << 20
-	// mostCalls is how many calls are read at the same time; Graph comes again when there are more.
-	mostCalls = 32
+	mostNotified = 256 << 10 // bytes; Graph puts some 500 of each change into a call
+	largestEntry = 16 << 10  // bytes of one change
+	mostEntries  = 500       // are looked at
+	mostCallers  = 512       // connections at a time
 	// longestToken is more than any validation token needs.
 	longestToken = 4096
 )
@@ -27,18 +29,79 @@ type notification struct {
 	Lifecycle    string `json:"lifecycleEvent"` // empty for a change
 }
 
-var errNoNotifications = errors.New("the body is no list of notifications")
+var (
+	errNoNotifications = errors.New("the body is no list of notifications")
+	errTooLarge        = errors.New("the body, or one entry of it, is too large")
+)
 
-// parseNotifications reads the body of a call. What a change is about is not read: the next read of the directory
-// finds out, from Graph itself.
-func parseNotifications(body []byte) ([]notification, error) {
-	var doc struct {
-		Value *[]notification `json:"value"`
-	}
-	if json.Unmarshal(body, &doc) != nil || doc.Value == nil {
+// parseNotifications reads the body of a call and returns those that genuine says yes to. What a change is about is not
+// read: the next read of the directory finds out, from Graph itself. Entries beyond mostEntries count as not told.
+func parseNotifications(body io.Reader, genuine func(notification) bool) ([]notification, error) {
+	from := &bounded{from: body, left: mostNotified, entry: largestEntry}
+	list, err := readNotifications(json.NewDecoder(from), from, genuine)
+	switch {
+	case errors.Is(err, errTooLarge):
+		return nil, errTooLarge
+	case err != nil:
 		return nil, errNoNotifications
 	}
-	return *doc.Value, nil
+	return list, nil
+}
+
+// readNotifications reads {"value":[…]}, whatever else the object holds. What follows the list is of no interest.
+func readNotifications(doc *json.Decoder, from *bounded, genuine func(notification) bool) ([]notification, error) {
+	if token, err := doc.Token(); err != nil || token != json.Delim('{') {
+		return nil, cmp.Or(err, errNoNotifications)
+	}
+	for doc.More() {
+		key, err := doc.Token()
+		if err != nil {
+			return nil, err
+		}
+		if name, _ := key.(string); strings.EqualFold(name, "value") {
+			break
+		}
+		var other json.RawMessage
+		if err := doc.Decode(&other); err != nil {
+			return nil, err
+		}
+	}
+	if token, err := doc.Token(); err != nil || token != json.Delim('[') {
+		return nil, cmp.Or(err, errNoNotifications)
+	}
+	var list []notification
+	for n := 0; doc.More(); n++ {
+		if n == mostEntries {
+			return list, nil
+		}
+		from.entry = largestEntry
+		var one notification
+		if err := doc.Decode(&one); err != nil {
+			return nil, err
+		}
+		if genuine(one) {
+			list = append(list, one)
+		}
+	}
+	_, err := doc.Token()
+	return list, err
+}
+
+// bounded reads no more than is left in all, and of one entry.
+type bounded struct {
+	from        io.Reader
+	left, entry int
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	most := min(len(p), b.left, b.entry)
+	if most <= 0 {
+		return 0, errTooLarge
+	}
+	n, err := b.from.Read(p[:most])
+	b.left -= n
+	b.entry -= n
+	return n, err
 }
 
 // receiver takes Graph's calls. Whoever can reach it may call it: a call counts only with the secret that Graph was
@@ -47,7 +110,6 @@ func parseNotifications(body []byte) ([]notification, error) {
 type receiver struct {
 	state  string // the secret
 	tenant string // whose notifications are expected; empty: not known
-	places chan struct{}
 	// news is signalled when there is something to take.
 	news chan struct{}
 
@@ -59,7 +121,7 @@ type receiver struct {
 
 func newReceiver(state, tenant string) *receiver {
 	return &receiver{
-		state: state, tenant: tenant, places: make(chan struct{}, mostCalls), news: make(chan struct{}, 1),
+		state: state, tenant: tenant, news: make(chan struct{}, 1),
 		renew: map[string]bool{}, replace: map[string]bool{},
 	}
 }
@@ -75,25 +137,12 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		validate(w, query.Get("validationToken"))
 		return
 	}
-	select {
-	case r.places <- struct{}{}:
-		defer func() { <-r.places }()
-	default:
-		w.WriteHeader(http.StatusServiceUnavailable)
-		return
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, mostNotified))
-	var large *http.MaxBytesError
+	list, err := parseNotifications(req.Body, r.genuine)
 	switch {
-	case errors.As(err, &large):
+	case errors.Is(err, errTooLarge):
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return
 	case err != nil:
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	list, err := parseNotifications(body)
-	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
@@ -114,16 +163,19 @@ func validate(w http.ResponseWriter, token string) {
 	_, _ = io.WriteString(w, token) // the other side may have hung up
 }
 
-// note keeps what is genuine of a call.
+// genuine reports whether Graph made a notification, for a subscription of this process.
+func (r *receiver) genuine(n notification) bool {
+	same := subtle.ConstantTimeCompare([]byte(n.State), []byte(r.state)) == 1
+	return same && (r.tenant == "" || strings.EqualFold(n.Tenant, r.tenant))
+}
+
+// note keeps what genuine notifications say.
 func (r *receiver) note(list []notification) {
-	genuine := false
+	if len(list) == 0 {
+		return
+	}
 	r.mu.Lock()
 	for _, n := range list {
-		same := subtle.ConstantTimeCompare([]byte(n.State), []byte(r.state)) == 1
-		if !same || r.tenant != "" && !strings.EqualFold(n.Tenant, r.tenant) {
-			continue
-		}
-		genuine = true
 		switch n.Lifecycle {
 		case "":
 			r.changed = true
@@ -135,9 +187,6 @@ func (r *receiver) note(list []notification) {
 		}
 	}
 	r.mu.Unlock()
-	if !genuine {
-		return
-	}
 	select {
 	case r.news <- struct{}{}:
 	default:

@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -55,8 +55,15 @@ func TestReceiver(t *testing.T) {
 		"no list":                 {"", `{}`, 400, false},
 		"null":                    {"", `{"value":null}`, 400, false},
 		"a list of texts":         {"", `{"value":["x"]}`, 400, false},
-		"just large enough":       {"", list(good, entry("x", "y", `,"more":"`+strings.Repeat("x", mostNotified-600)+`"`)), 202, true},
-		"too large":               {"", list(good, entry("x", "y", `,"more":"`+strings.Repeat("x", mostNotified)+`"`)), 413, false},
+		"just large enough":       {"", list(good, entry("x", "y", `,"more":"`+strings.Repeat("x", largestEntry-1000)+`"`)), 202, true},
+		"one is too large":        {"", list(good, entry("x", "y", `,"more":"`+strings.Repeat("x", 2*largestEntry)+`"`)), 413, false},
+		"too large":               {"", list(good, strings.Repeat(entry("x", "y", `,"more":"`+strings.Repeat("x", 10000)+`"`)+",", 30)+good), 413, false},
+		"too large beside it":     {"", `{"more":"` + strings.Repeat("x", 2*largestEntry) + `",` + list(good)[1:], 413, false},
+		"more than is looked at":  {"", list(strings.Repeat("{},", mostEntries) + good), 202, false},
+		"as many as looked at":    {"", list(strings.Repeat("{},", mostEntries-1) + good), 202, true},
+		"a list that is cut":      {"", strings.TrimSuffix(list(good), "]}"), 400, false},
+		"an entry that is cut":    {"", list(good, entry("x", "y", ""))[:250], 400, false},
+		"something beside it":     {"", `{"@odata.context":{"a":[1]},` + list(good)[1:], 202, true},
 		"a state of another kind": {"", `{"value":[{"clientState":7}]}`, 400, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -113,37 +120,59 @@ func TestValidationCall(t *testing.T) {
 	}
 }
 
-// TestReceiverIsFull: more calls at once than may be are sent away, and come again.
-func TestReceiverIsFull(t *testing.T) {
+// TestSlowCallers: those who let their calls trickle in keep nobody else waiting.
+func TestSlowCallers(t *testing.T) {
 	r := newReceiver(testState, "")
-	begun, release := make(chan struct{}, mostCalls), make(chan struct{})
-	done := make(chan int, mostCalls)
-	slow := func() io.Reader {
-		return readerFunc(func([]byte) (int, error) {
-			begun <- struct{}{}
-			<-release
-			return 0, errors.New("hung up")
-		})
-	}
-	for range mostCalls {
+	const slow = 100
+	begun, release := make(chan struct{}, slow), make(chan struct{})
+	done := make(chan int, slow)
+	for range slow {
 		go func() {
 			w := httptest.NewRecorder()
-			r.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", slow()))
+			r.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", readerFunc(func([]byte) (int, error) {
+				begun <- struct{}{}
+				<-release
+				return 0, errors.New("hung up")
+			})))
 			done <- w.Code
 		}()
 	}
-	for range mostCalls {
+	for range slow {
 		<-begun
 	}
 	w := httptest.NewRecorder()
-	r.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"value":[]}`)))
-	if w.Code != http.StatusServiceUnavailable {
-		t.Errorf("one too many: %d", w.Code)
+	r.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"value":[{"clientState":"`+testState+`"}]}`)))
+	if changed, _, _ := r.take(); w.Code != http.StatusAccepted || !changed {
+		t.Errorf("one more: %d, %t", w.Code, changed)
 	}
 	close(release)
-	for range mostCalls {
+	for range slow {
 		if code := <-done; code != http.StatusBadRequest {
 			t.Errorf("a call that was cut: %d", code)
+		}
+	}
+}
+
+// TestReceiverMemory: what anybody may send costs next to nothing.
+func TestReceiverMemory(t *testing.T) {
+	r := newReceiver(testState, testTenant)
+	for name, body := range map[string]string{
+		"empty entries": `{"value":[` + strings.Repeat("{},", 350_000) + `{}]}`,
+		"a long text":   `{"value":[{"clientState":"` + strings.Repeat("x", 1<<20) + `"}]}`,
+		"another list":  `{"more":[` + strings.Repeat("{},", 350_000) + `{}]}`,
+		"many keys":     "{" + strings.Repeat(`"x":1,`, 170_000) + `"value":[]}`,
+		"deep":          `{"value":` + strings.Repeat("[", 1<<20),
+		"genuine":       `{"value":[` + strings.Repeat(`{"clientState":"`+testState+`","tenantId":"`+testTenant+`"},`, 10_000) + `{}]}`,
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		const calls = 20
+		for range calls {
+			r.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body)))
+		}
+		runtime.ReadMemStats(&after)
+		if each := (after.TotalAlloc - before.TotalAlloc) / calls; each > 8*mostNotified {
+			t.Errorf("%s: %d bytes were allocated for a call", name, each)
 		}
 	}
 }
@@ -213,13 +242,13 @@ func FuzzNotifications(f *testing.F) {
 	f.Add(`{"value":[null,{}],"value":[]}`)
 	f.Add(`[]`)
 	f.Fuzz(func(t *testing.T, body string) {
-		list, err := parseNotifications([]byte(body))
-		if err != nil && len(list) > 0 {
+		all := func(notification) bool { return true }
+		if list, err := parseNotifications(strings.NewReader(body), all); err != nil && len(list) > 0 || len(list) > mostEntries {
 			t.Error("a list and an error")
 		}
 		// A process with another secret, which no input can hold.
 		r := newReceiver("another "+testState+body, testTenant)
-		r.note(list)
+		r.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body)))
 		if changed, renew, replace := r.take(); changed || len(renew)+len(replace) > 0 || len(r.news) > 0 {
 			t.Errorf("a call without the secret counts: %q", body)
 		}

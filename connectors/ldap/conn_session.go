@@ -27,6 +27,8 @@ type session struct {
 	conn    *ldap.Conn
 	unhook  func() bool
 	root    rootDSE
+	// known: the server has taken the bind and said what it is.
+	known bool
 	// subject is the encoded name in the client certificate, if there is one.
 	subject []byte
 	// requested tells the program of a request.
@@ -80,6 +82,7 @@ func (c *Connector) connect(ctx context.Context, op, server string) (*session, e
 		s.close()
 		return nil, err
 	}
+	s.known = true
 	return s, nil
 }
 
@@ -112,6 +115,7 @@ func (c *Connector) dial(ctx context.Context, op, server string) (*session, erro
 		}
 	}
 	s.hand = wire.NewHandover(conn)
+	s.hand.Allow(firstAnswers)
 	s.conn = ldap.NewConn(s.hand, secure)
 	s.conn.Start()
 	return s, nil
@@ -149,7 +153,11 @@ func startTLS(conn io.ReadWriter, op, server string) error {
 	if _, err := conn.Write(msg.Bytes()); err != nil {
 		return transportError(op, server, err)
 	}
-	answer, err := ber.ReadPacket(conn)
+	limited := &io.LimitedReader{R: conn, N: firstAnswers}
+	answer, err := ber.ReadPacket(limited)
+	if err != nil && limited.N <= 0 {
+		err = wire.ErrTooLong
+	}
 	if err != nil {
 		return transportError(op, server, err)
 	}
@@ -166,11 +174,28 @@ func startTLS(conn io.ReadWriter, op, server string) error {
 	return nil
 }
 
-// limit runs a request of go-ldap with a deadline. A request that the deadline ends leaves a broken connection.
+// What one request of go-ldap may bring, in bytes, of which go-ldap makes a hundred times that if they are as bad as can
+// be: at first, when the other side may be anything, a large Kerberos ticket or root DSE; afterwards, a large schema or a
+// range of values.
+const (
+	firstAnswers = 256 << 10
+	laterAnswers = 2 << 20
+)
+
+// limit runs a request of go-ldap with a deadline and a limit for its answer. A request that one of them ends leaves a
+// broken connection.
 func (s *session) limit(fn func() error) error {
+	if s.known {
+		s.hand.Allow(laterAnswers)
+	} else {
+		s.hand.Allow(firstAnswers)
+	}
 	_ = s.hand.SetDeadline(time.Now().Add(s.timeout))
 	err := fn()
 	_ = s.hand.SetDeadline(time.Time{})
+	if err != nil && s.hand.Exceeded() {
+		return wire.ErrTooLong
+	}
 	return err
 }
 

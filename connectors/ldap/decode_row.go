@@ -14,6 +14,8 @@ type row struct {
 	values [][]string // by slot; nil when the entry does not have the attribute
 	// placed maps descriptions as the server sends them to slots.
 	placed map[string]place
+	// oversized is an attribute of which a value is too long to be taken; empty when there is none.
+	oversized string
 	// partial lists the slots of which the server sent only a part.
 	partial []int
 
@@ -57,7 +59,7 @@ func (r *row) slots(names []string) []int {
 
 // load takes the values of an entry. They are valid until e is read into again.
 func (r *row) load(e *wire.Entry) {
-	r.dn, r.partial = e.DN, r.partial[:0]
+	r.dn, r.partial, r.oversized = e.DN, r.partial[:0], e.Oversized
 	clear(r.values)
 	for i := range e.Attributes {
 		a := &e.Attributes[i]

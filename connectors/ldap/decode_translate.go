@@ -2,12 +2,14 @@ package ldap
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/ldap/internal/wire"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/directory/dn"
 	"dirsyncd/sync/fault"
@@ -89,6 +91,16 @@ func (t *translator) translate(b *batch) {
 			Err: &fault.Error{
 				Class: fault.Invalid, Op: "translate entry", Err: errors.New("no usable " + t.anchorName),
 				Hint: "let the bind user read " + t.anchorName + ", or set anchor to an attribute that every entry has and keeps",
+			},
+		})
+		return
+	}
+	if t.row.oversized != "" {
+		b.page.Invalid = append(b.page.Invalid, connectors.Invalid{
+			Kind: t.kind, ID: id, Where: t.row.dn,
+			Err: &fault.Error{
+				Class: fault.Invalid, Op: "translate entry", Err: fmt.Errorf("a value of %s is longer than %d MiB", t.row.oversized, wire.MaxValue>>20),
+				Hint: "make it shorter, or do not read this attribute",
 			},
 		})
 		return

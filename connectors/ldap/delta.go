@@ -64,7 +64,9 @@ func (d *delta) take(ctx context.Context, uuid string) error {
 	invalid := len(d.batch.page.Invalid)
 	d.tr.translate(d.batch)
 	if len(d.batch.page.Invalid) > invalid {
-		d.batch.page.Invalid[invalid].ID = uuid
+		if uuid != "" {
+			d.batch.page.Invalid[invalid].ID = uuid
+		}
 	} else if d.doubtful != nil {
 		d.taken[d.batch.page.Objects[len(d.batch.page.Objects)-1].ID] = true
 	}

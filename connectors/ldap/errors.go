@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"dirsyncd/connectors/ldap/internal/wire"
 	"dirsyncd/sync/fault"
 )
 
@@ -164,6 +165,8 @@ func transportHint(err error) string {
 	var dns *net.DNSError
 	var timeout net.Error
 	switch {
+	case errors.Is(err, wire.ErrTooLong):
+		return "no LDAP server answers this with so much: check what listens at this address"
 	case errors.As(err, &dns):
 		return "check the server's name in servers, and the machine's DNS server or the one that dns names"
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -393,6 +393,25 @@ func TestNoChangeNoWrite(t *testing.T) {
 	}
 }
 
+// Who claims learns whether the state can be written, also when all of it was claimed before.
+func TestClaimIsAWrite(t *testing.T) {
+	path := stateFile(t)
+	s, err := bolt.Open(path, bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for range 2 {
+		before := read(t, path)
+		if err := s.Update(t.Context(), hq, func(w store.Writer) error { return w.Claim("journal", 1) }); err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Equal(before, read(t, path)) {
+			t.Error("nothing was written")
+		}
+	}
+}
+
 // A file that was written before there was an index of what waits gets one when it is opened.
 func TestIndexOfWaiting(t *testing.T) {
 	path := stateFile(t)

@@ -190,8 +190,8 @@ func (t *tx) Claim(target string, upTo uint64) error {
 	if err != nil {
 		return err
 	}
-	if upTo = min(upTo, q.last); upTo > q.claimed {
-		q.claimed = upTo
+	q.claimed = max(q.claimed, min(upTo, q.last))
+	if q.last > 0 {
 		q.changed, t.changed = true, true
 	}
 	return nil

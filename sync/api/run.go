@@ -35,6 +35,8 @@ type Run struct {
 	Counts     Counts    `json:"counts,omitempty"` // actions
 	Parked     int       `json:"parked,omitempty"`
 	Held       string    `json:"held,omitempty"` // hash of the held plan
+	// HeldCounts are the actions that wait with it. Those of Counts went ahead.
+	HeldCounts Counts `json:"held_counts,omitempty"`
 	// HeldReasons says why a plan was held.
 	HeldReasons []string `json:"held_reasons,omitempty"`
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/robfig/cron/v3"
 
-	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/schedule"
 	"dirsyncd/sync/settings"
@@ -30,6 +29,10 @@ type Config struct {
 	Connections []Connection        // sorted by name
 	Mappings    map[string]*Mapping // by name
 	Targets     []Target            // sorted by name
+
+	// FromStart says that a secret comes from the environment or from systemd's credentials, which are those of the
+	// moment at which the process was started.
+	FromStart bool
 
 	// Warnings are what is allowed but probably not meant, in the order of the file.
 	Warnings []Problem
@@ -67,16 +70,6 @@ type Mapping struct {
 	Spec  mapping.Spec
 	Rules *mapping.Ruleset
 	Guard Guard
-}
-
-// Guard holds the limits that the operator set, per operation.
-type Guard map[directory.Op]Limit
-
-// Limit is how much of an operation a run may do unasked. What is nil was not written.
-type Limit struct {
-	Count   *int     `yaml:"count"`   // actions, at least 0
-	Percent *float64 `yaml:"percent"` // of the records, from 0 to 100
-	Minimum *int     `yaml:"minimum"` // records below which Percent is not looked at, at least 0
 }
 
 // Target is one place where actions go.

@@ -88,7 +88,7 @@ func missingFile(file string, err error) Problem {
 	case errors.Is(err, fs.ErrNotExist):
 		p.Message, p.Hint = "the configuration file does not exist", "name the file with --config"
 	case errors.Is(err, fs.ErrPermission):
-		p.Message, p.Hint = "the configuration file may not be read by this user", "run as the service's user or root"
+		p.Message, p.Hint = "the configuration file may not be read by this user", "run as the service's user; for that user: `chgrp dirsyncd FILE && chmod 0640 FILE`"
 	case errors.As(err, &cause):
 		p.Message = "the configuration file cannot be read: " + cause.Err.Error()
 	default:
@@ -107,6 +107,7 @@ func load(data []byte, file string, exposed bool, parts Parts) (*Config, error) 
 	if root := doc.Root(); root.Kind() != strict.None {
 		l.top(root)
 	}
+	l.cfg.FromStart = doc.AskedEnv()
 	l.cfg.Warnings = problemsOf(file, doc.Warnings())
 	if found := doc.Problems(); len(found) > 0 {
 		return nil, &Error{problemsOf(file, found)}

@@ -55,6 +55,21 @@ func (w *Worker) deliver(ctx context.Context, call int, batch []*entry) (a answe
 	return a
 }
 
+// withGrace returns a context for calls, which ends a while after ctx.
+func (w *Worker) withGrace(ctx context.Context) (_ context.Context, cut func()) {
+	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(w.opts.Grace)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-lasting.Done():
+		}
+	})
+	return lasting, func() { stop(); cancel() }
+}
+
 // panicked logs where a target panicked and classifies it. Only the text of the runtime's own errors is
 // kept: any other value may hold personal data.
 func (w *Worker) panicked(cause any) error {

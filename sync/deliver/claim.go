@@ -100,22 +100,29 @@ func (w *Worker) commitAndClaim(ctx context.Context, p *partition, room room) (*
 }
 
 // claimWindow picks the next window. Claimed entries come first, as they are: they may have been sent before. What
-// was not claimed yet is folded and claimed.
+// was not claimed yet is folded and claimed. Claiming is a write each time, also of what was claimed before: nothing is
+// sent while the answer could not be recorded.
 func (w *Worker) claimWindow(tx store.Writer, p *partition, room room, c *claim) error {
 	c.pick = w.picker(p)
-	fresh, err := w.read(tx, p, room, c)
+	upTo, err := tx.Claimed(w.name)
+	if err != nil {
+		return err
+	}
+	fresh, err := w.read(tx, p, upTo, room, c)
 	if err != nil {
 		return err
 	}
 	if n := len(fresh); n > 0 {
-		upTo := fresh[n-1].seq
+		upTo = fresh[n-1].seq
 		if fresh, err = w.compact(tx, fresh); err != nil {
 			return err
 		}
+		c.counts.Folded += n - len(fresh)
+	}
+	if len(c.window)+len(fresh) > 0 {
 		if err := tx.Claim(w.name, upTo); err != nil {
 			return err
 		}
-		c.counts.Folded += n - len(fresh)
 	}
 	for _, e := range fresh {
 		if c.pick.take(e) {
@@ -126,13 +133,9 @@ func (w *Worker) claimWindow(tx store.Writer, p *partition, room room, c *claim)
 	return w.withParked(tx, c)
 }
 
-// read puts the claimed entries that can be sent now into the window, and returns as many of the others as fit
-// beside them.
-func (w *Worker) read(tx store.Writer, p *partition, room room, c *claim) (fresh []*entry, err error) {
-	mark, err := tx.Claimed(w.name)
-	if err != nil {
-		return nil, err
-	}
+// read puts the claimed entries, those up to the mark, that can be sent now into the window, and returns as many of the
+// others as fit beside them.
+func (w *Worker) read(tx store.Writer, p *partition, mark uint64, room room, c *claim) (fresh []*entry, err error) {
 	var damaged []store.Queued
 	c.window, c.bytes, c.more = nil, 0, false
 	err = tx.Outbox(w.name, 0, func(q store.Queued) bool {

@@ -1,6 +1,9 @@
 package deliver
 
-import "context"
+import (
+	"cmp"
+	"context"
+)
 
 // Summary is what a Drain came to.
 type Summary struct {
@@ -34,8 +37,8 @@ func (w *Worker) Drain(ctx context.Context) (Summary, error) {
 	}
 	now := w.snapshot()
 	sum := Summary{Counts: now.counts.Minus(start), Waiting: st.Waiting}
-	if now.outage != nil {
-		sum.Err = now.outage.err
+	if failing := cmp.Or(now.trouble, now.outage); failing != nil {
+		sum.Err = failing.err
 	}
 	if w.life.Err() != nil {
 		sum.Err = ErrClosed

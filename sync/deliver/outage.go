@@ -15,6 +15,14 @@ type outage struct {
 	next     time.Time
 }
 
+func (o *outage) copied() *outage {
+	if o == nil {
+		return nil
+	}
+	c := *o
+	return &c
+}
+
 // resting reports whether the whole target is left alone at the moment.
 func (w *Worker) resting() bool {
 	w.mu.Lock()
@@ -25,8 +33,11 @@ func (w *Worker) resting() bool {
 // nextTry returns, after a sweep, when the next one is due: when the earliest back-off ends. It is the zero time when
 // there is none.
 func (w *Worker) nextTry() time.Time {
-	outage := w.snapshot().outage
+	now := w.snapshot()
+	outage := now.outage
 	switch {
+	case now.trouble != nil:
+		return now.trouble.next
 	case outage != nil && (w.resting() || len(w.turns) > 0):
 		return outage.next
 	case len(w.turns) > 0:
@@ -107,17 +118,26 @@ func (w *Worker) fail(err error) {
 
 // tell logs the first failure, and one of another class.
 func (w *Worker) tell(log *slog.Logger, old, o *outage) {
+	log.Log(context.Background(), w.failure(old, o), "target failing", o.attrs(w.opts.Now())...)
+}
+
+// failure counts a failure, and says how loud it is.
+func (w *Worker) failure(old, o *outage) slog.Level {
 	class := fault.ClassOf(o.err)
 	w.opts.Metrics.Failed(class)
-	level := slog.LevelWarn
 	switch {
 	case old != nil && fault.ClassOf(old.err) == class:
-		level = slog.LevelDebug
+		return slog.LevelDebug
 	case !class.Retryable():
-		level = slog.LevelError
+		return slog.LevelError
+	default:
+		return slog.LevelWarn
 	}
-	log.Log(context.Background(), level, "target failing",
-		"class", string(class), "err", o.err, "attempts", o.attempts, "retry_in", o.next.Sub(w.opts.Now()).Round(time.Millisecond))
+}
+
+func (o *outage) attrs(now time.Time) []any {
+	return []any{"class", string(fault.ClassOf(o.err)), "err", o.err, "attempts", o.attempts,
+		"retry_in", o.next.Sub(now).Round(time.Millisecond)}
 }
 
 func later(a, b time.Time) time.Time {

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -59,11 +60,12 @@ func (w *Worker) Status(ctx context.Context) (Status, error) {
 	}
 	now := w.snapshot()
 	st.Since = now.since
+	failing := cmp.Or(now.trouble, now.outage)
 	switch {
-	case now.outage != nil:
+	case failing != nil:
 		st.State = Failing
-		st.Error, st.Class = now.outage.err.Error(), string(fault.ClassOf(now.outage.err))
-		st.Hint, st.Attempts, st.NextTry = fault.Hint(now.outage.err), now.outage.attempts, now.outage.next
+		st.Error, st.Class = failing.err.Error(), string(fault.ClassOf(failing.err))
+		st.Hint, st.Attempts, st.NextTry = fault.Hint(failing.err), failing.attempts, failing.next
 	case st.Waiting > 0:
 		st.State = OK
 	default:
@@ -74,18 +76,16 @@ func (w *Worker) Status(ctx context.Context) (Status, error) {
 
 // moment is the part of a worker's state that others may look at.
 type moment struct {
-	outage *outage
-	since  time.Time
-	counts Counts
+	outage  *outage
+	trouble *outage
+	since   time.Time
+	counts  Counts
 }
 
 func (w *Worker) snapshot() moment {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	m := moment{since: w.since, counts: w.counts}
-	if w.outage != nil {
-		o := *w.outage
-		m.outage = &o
-	}
+	m.outage, m.trouble = w.outage.copied(), w.trouble.copied()
 	return m
 }

@@ -44,7 +44,7 @@ type partition struct {
 	claimed  int      // actions and bytes of the window when it was claimed
 	bytes    int
 	calls    int       // under way
-	done     []verdict // not recorded yet
+	done     []verdict // not recorded yet; outlives the sweep when the store fails
 }
 
 // Sizes of what is in memory and in one transaction. The partitions with a place share the actions and bytes of one
@@ -62,7 +62,8 @@ const (
 // recordEvery is how often a sweep records answers while it awaits others: it bounds what a kill repeats.
 const recordEvery = time.Second
 
-// run sweeps. What the target has answered is recorded when it returns. The error is a failure of the store.
+// run sweeps. What the target has answered is recorded when it returns, or kept for the next sweep, which sends nothing
+// before it has recorded that. The error is a failure of the store.
 func (s *sweep) run(ctx context.Context) error {
 	ticker := time.NewTicker(recordEvery)
 	defer ticker.Stop()
@@ -70,7 +71,12 @@ func (s *sweep) run(ctx context.Context) error {
 	if s.standing {
 		wake = s.wake
 	}
-	err := s.look(ctx)
+	lasting, cut := s.withGrace(ctx)
+	defer cut()
+	err := s.recordAll(ctx)
+	if err == nil {
+		err = s.look(ctx)
+	}
 	for {
 		for err == nil && s.calls < s.parallel && !s.over(ctx) {
 			var batch []*entry
@@ -80,7 +86,7 @@ func (s *sweep) run(ctx context.Context) error {
 			s.calls++
 			s.begun++
 			call := s.begun
-			go func() { s.answers <- s.deliver(ctx, call, batch) }()
+			go func() { s.answers <- s.deliver(lasting, call, batch) }()
 		}
 		if s.calls == 0 {
 			return cmp.Or(err, s.end(ctx))
@@ -122,7 +128,7 @@ func (s *sweep) look(ctx context.Context) error {
 			s.turns = append(s.turns, p)
 		}
 	}
-	maps.DeleteFunc(s.parts, func(key store.Partition, p *partition) bool { return !waiting[key] && !p.lined })
+	maps.DeleteFunc(s.parts, func(key store.Partition, p *partition) bool { return !waiting[key] && !p.lined && len(p.done) == 0 })
 	return nil
 }
 
@@ -263,12 +269,11 @@ func (s *sweep) recordAll(ctx context.Context) error {
 }
 
 // end records what is not recorded yet, as far as the store allows, and gives up all places. Whoever has not sent
-// everything stays in line.
+// everything stays in line, and what could not be recorded is kept.
 func (s *sweep) end(ctx context.Context) error {
 	err := s.recordAll(ctx)
 	for _, p := range s.parts {
 		s.leave(p)
-		p.done = nil
 	}
 	return err
 }

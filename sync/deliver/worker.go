@@ -8,7 +8,7 @@
 //
 // A worker sleeps and sweeps (worker.go). A sweep goes over the partitions that have something waiting (sweep.go),
 // claims a window of actions in a transaction (claim.go), sends it in calls (call.go) and judges the answers
-// (verdict.go); what failed waits (outage.go, backoff.go).
+// (verdict.go); what failed waits (outage.go, backoff.go). While the store fails, nothing is sent: see trouble.go.
 package deliver
 
 import (
@@ -36,6 +36,9 @@ type Options struct {
 	GiveUp time.Duration
 	// Timeout ends a Deliver call that takes longer. Default 5 min.
 	Timeout time.Duration
+	// Grace is how long calls that are under way may go on when the context ends or the worker is closed: what is cut is
+	// sent again. Default 10 s.
+	Grace time.Duration
 	// Patience is how long Drain waits in all for back-offs to end. Default 10 s.
 	Patience time.Duration
 	// Metrics is told what happens. Default: nobody.
@@ -72,10 +75,11 @@ type Worker struct {
 	accepted  time.Time    // when the target last took something
 	recovered time.Time    // when the target last recovered
 
-	mu     sync.Mutex // guards the fields below, which Status and Drain read beside a sweep
-	outage *outage
-	since  time.Time // when the state last changed
-	counts Counts
+	mu      sync.Mutex // guards the fields below, which Status and Drain read beside a sweep
+	outage  *outage
+	trouble *outage   // of the store
+	since   time.Time // when the state last changed
+	counts  Counts
 }
 
 // recordBackoff keeps the actions of one record back after one of them failed by itself.
@@ -103,6 +107,7 @@ func New(st store.Store, name string, target targets.Target, opts Options) *Work
 	}
 	opts.GiveUp = orDefault(opts.GiveUp, 24*time.Hour)
 	opts.Timeout = orDefault(opts.Timeout, 5*time.Minute)
+	opts.Grace = orDefault(opts.Grace, 10*time.Second)
 	opts.Patience = orDefault(opts.Patience, 10*time.Second)
 	opts.Backoff = opts.Backoff.withDefaults()
 	opts.Log = opts.Log.With("target", name)
@@ -151,8 +156,10 @@ func (w *Worker) Retry(ctx context.Context) error {
 		}
 	}
 	w.mu.Lock()
-	if w.outage != nil {
-		w.outage.next = time.Time{}
+	for _, o := range []*outage{w.outage, w.trouble} {
+		if o != nil {
+			o.next = time.Time{}
+		}
 	}
 	w.mu.Unlock()
 	w.unlock()
@@ -163,7 +170,8 @@ func (w *Worker) Retry(ctx context.Context) error {
 // ErrClosed is why a Drain was ended by Close.
 var ErrClosed = errors.New("the target was set up anew, and what waits is delivered there")
 
-// Close ends Run and every Drain, and those that are yet to come. When it returns the target is left alone for good.
+// Close ends Run and every Drain, and those that are yet to come. When it returns the target is left alone for good;
+// that may take Options.Grace.
 func (w *Worker) Close() {
 	w.end()
 	w.closing.Do(func() { w.mutex <- struct{}{} })
@@ -176,8 +184,8 @@ func (w *Worker) untilClosed(ctx context.Context) (_ context.Context, done func(
 	return ctx, func() { stop(); cancel() }
 }
 
-// Run delivers until the context ends or the worker is closed, and returns nil then. What the target took by that time
-// is recorded before Run returns.
+// Run delivers until the context ends or the worker is closed, and returns nil then, after calls that are under way have
+// come to their end or Options.Grace is over. What the target took by that time is recorded before Run returns.
 func (w *Worker) Run(ctx context.Context) error {
 	ctx, done := w.untilClosed(ctx)
 	defer done()
@@ -237,13 +245,14 @@ func (w *Worker) drainOnce(ctx context.Context, standing bool) (time.Time, error
 		return time.Time{}, err
 	}
 	defer w.unlock()
+	if at, rests := w.storeRests(); rests {
+		return at, nil
+	}
 	s := sweep{Worker: w, standing: standing, answers: make(chan answer)}
 	err := s.run(ctx)
 	if ctx.Err() != nil {
 		return time.Time{}, ctx.Err()
 	}
-	if err != nil {
-		w.fail(err)
-	}
+	w.storeSaid(err)
 	return w.nextTry(), nil
 }

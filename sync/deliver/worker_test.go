@@ -678,3 +678,52 @@ func TestDrainEnds(t *testing.T) {
 		}
 	})
 }
+
+// TestStopLetsCallsEnd: who is told to stop awaits the answers of what was sent, for a while, and records them.
+func TestStopLetsCallsEnd(t *testing.T) {
+	for _, c := range []struct {
+		takes time.Duration
+		waits time.Duration
+		left  int
+	}{{4 * time.Second, 4 * time.Second, 17}, {time.Hour, 10 * time.Second, 20}} {
+		for _, how := range []string{"context", "close"} {
+			t.Run(fmt.Sprint(c.takes, " ", how), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					st := newMemory()
+					enqueue(t, st, manyUsers(20)...)
+					target := &scripted{desc: targets.Description{Batch: 1, Parallel: 3}}
+					target.answer = func(ctx context.Context, actions []directory.Action) ([]targets.Outcome, error) {
+						select {
+						case <-time.After(c.takes):
+							return make([]targets.Outcome, len(actions)), nil
+						case <-ctx.Done():
+							return nil, ctx.Err()
+						}
+					}
+					w := New(st, journal, target, Options{})
+					ctx, stop := context.WithCancel(t.Context())
+					defer stop()
+					ended := make(chan error)
+					go func() { ended <- w.Run(ctx) }()
+					synctest.Wait()
+					start := time.Now()
+					if how == "close" {
+						w.Close()
+					} else {
+						stop()
+					}
+					<-ended
+					if took := time.Since(start); took != c.waits {
+						t.Errorf("it took %s, want %s", took, c.waits)
+					}
+					if n := len(target.taken()); n != 3 {
+						t.Errorf("%d actions were sent", n)
+					}
+					if status, err := w.Status(t.Context()); err != nil || status.Waiting != c.left || status.State == Failing {
+						t.Errorf("status %+v, %v", status, err)
+					}
+				})
+			})
+		}
+	}
+}

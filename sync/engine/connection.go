@@ -48,6 +48,9 @@ func (e *Engine) runConnection(ctx context.Context, c *Connection, job tenantJob
 	}
 	results := make([]Result, len(tenants)+len(unlisted))
 	queue := newTenantQueue()
+	if len(results) > 1 || len(c.Shared.Written) > 0 {
+		job.shared = e.newShared(c)
+	}
 	var wg sync.WaitGroup
 	for i, t := range slices.Concat(tenants, unlisted) {
 		job := job

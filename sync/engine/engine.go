@@ -23,8 +23,11 @@ type Connection struct {
 	Connector string // the connector's kind, for events
 	Source    connectors.Connector
 	Rules     *mapping.Ruleset
-	Guard     plan.Guard
-	Targets   []string
+	// Guard and Lists are the limits of each tenant, Shared those of all together.
+	Guard   plan.Guard
+	Shared  plan.Shared
+	Lists   plan.Lists
+	Targets []string
 }
 
 // Options are an engine's surroundings. Log and Now must be set.

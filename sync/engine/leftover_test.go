@@ -98,7 +98,7 @@ func TestRename(t *testing.T) {
 	r.sync()
 	r.renamed("hq2")
 	r.engine.Run(t.Context(), r.conn, connectors.Tenant{}, Job{}) // it is held, and what it has read does not matter
-	for range 2 { // the second one finds what the first has made
+	for range 2 {                                                 // the second one finds what the first has made
 		if err := r.engine.Rename(t.Context(), "hq", "hq2"); err != nil && !errors.Is(err, ErrNotRenamed) {
 			t.Fatal(err)
 		}

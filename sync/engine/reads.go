@@ -58,6 +58,9 @@ func (r *run) reads(ctx context.Context) (list []string, err error) {
 // less says what of that from which the records were made is no longer read, in words that go on after "the plan would";
 // nothing when nothing can follow from it.
 func (r *run) less(now []string) (reasons []string) {
+	if len(r.state.Reads) > 0 && len(now) == 0 {
+		return []string{"take away everything that came from the connection, for nothing is read of it any more"}
+	}
 	var words []string
 	anchors := ""
 	for _, was := range r.state.Reads {

@@ -52,6 +52,8 @@ type tenantJob struct {
 	residents func(ctx context.Context) ([]Resident, error)
 	// visit, when set, sees every action of the plan in order before the guard decides.
 	visit func(*directory.Action)
+	// shared is what all tenants of the connection do in this run; nil for one alone.
+	shared *shared
 }
 
 func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, job tenantJob) Result {
@@ -104,7 +106,7 @@ func (r *run) mustWait(ctx context.Context) bool {
 	if r.load(ctx) != nil || r.state.Failing == nil || !r.rec.Started.Before(r.state.Failing.Retry) {
 		return false
 	}
-	r.log.Debug("left alone: its credentials were refused", "until", r.state.Failing.Retry)
+	r.log.Debug("left alone: its credentials were refused, or it asked for that", "until", r.state.Failing.Retry)
 	return true
 }
 
@@ -191,7 +193,7 @@ func (r *run) readTask() *read.Task {
 
 func (r *run) tell(found read.Result) {
 	r.rec.Read, r.rec.Changed, r.rec.Removed = found.Read, found.Changed, found.Removed
-	r.inconclusive = found.Inconclusive
+	r.inconclusive = found.Inconclusive || found.Doubtful
 }
 
 // settle makes records and actions of what is dirty, or has the plan held.
@@ -213,16 +215,21 @@ func (r *run) settle(ctx context.Context) error {
 		return err
 	}
 	plan, err := s.Preview(ctx, r.job.visit)
-	if err != nil {
+	if held := plan.Held; held != nil {
+		held.Run, held.Since = r.rec.ID, r.rec.Started
+	}
+	switch {
+	case errors.Is(err, settle.ErrPlanChanged):
+		// What was refused must not be what can be approved.
+		return errors.Join(err, r.state.update(ctx, nil, holds(plan.Held, r.rec.Started, store.PlanSettled)))
+	case err != nil:
 		return err
 	}
 	if held := plan.Held; held != nil {
-		held.Run, held.Since = r.rec.ID, r.rec.Started
-		r.rec.Held = held.Hash
-		if !held.RemovalsOnly {
+		r.rec.Held, r.rec.HeldCounts = held.Hash, held.Counts
+		if plan.Whole {
 			// The dirty marks stay, so that the next run supersedes it.
-			r.counts = plan.Counts
-			return r.state.update(ctx, nil, holds(held))
+			return r.state.update(ctx, nil, holds(held, r.rec.Started, ""))
 		}
 	}
 	if err := r.introduceTargets(ctx, s); err != nil {
@@ -235,13 +242,21 @@ func (r *run) settle(ctx context.Context) error {
 	if r.counts, err = s.Apply(ctx); err != nil {
 		return err
 	}
-	return r.state.update(ctx, s.Close(), settled(rules, reads, &r.tenant, r.conn.Targets), holds(plan.Held))
+	return r.state.update(ctx, s.Close(), settled(rules, reads, &r.tenant, r.conn), holds(plan.Held, r.rec.Started, r.ends()))
+}
+
+// ends is how a plan that waited ends with the run, if no other one takes its place.
+func (r *run) ends() string {
+	if r.job.Approve != "" {
+		return store.PlanApproved
+	}
+	return store.PlanSettled
 }
 
 // mustBeWhole refuses to settle from a store that holds half of what a read which broke off would have brought. An
 // operator who approves has seen what follows.
 func (r *run) mustBeWhole() error {
-	if !r.state.HalfRead || !r.job.Offline || r.job.Approve != "" {
+	if !r.state.HalfRead || !r.job.Offline || r.job.Approve != "" || len(r.streams()) == 0 {
 		return nil
 	}
 	return &fault.Error{Class: fault.Conflict, Op: "settle", Where: r.part.String(),
@@ -252,9 +267,13 @@ func (r *run) mustBeWhole() error {
 func (r *run) settleTask() *settle.Task {
 	t := &settle.Task{
 		Partition: r.part, State: stage{r.state, nil}, Rules: r.conn.Rules, SameRules: r.conn.Rules.Hash() == r.state.RulesHash,
-		Guard: r.conn.Guard, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant), Origin: originOf(r.conn, &r.tenant, originName(r.part, &r.state.TenantState)),
-		Run: r.stamp, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: r.state.Held,
+		Guard: r.conn.Guard, Lists: r.conn.Lists, Shared: r.conn.Shared, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant),
+		Origin: originOf(r.conn, &r.tenant, originName(r.part, &r.state.TenantState)),
+		Run:    r.stamp, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: waited(&r.state.TenantState),
 		Queued: r.queued, Parked: r.parked(settle.Stage), Progress: func(done, total int) { r.progress("settle", "", done, total) },
+	}
+	if r.job.shared != nil {
+		t.Charge = r.job.shared.charge
 	}
 	for _, s := range r.streams() {
 		t.Streams = append(t.Streams, settle.Stream{Name: s.Name, Kinds: s.Kinds})

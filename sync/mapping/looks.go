@@ -25,7 +25,9 @@ type Look struct {
 
 // For reports whether it is done for objects of a connection. It is not where the rule's condition begins with another
 // connection's name, as `connection == "cloud" and …` does.
-func (l *Look) For(connection string) bool { return len(l.only) == 0 || slices.Contains(l.only, connection) }
+func (l *Look) For(connection string) bool {
+	return len(l.only) == 0 || slices.Contains(l.only, connection)
+}
 
 // Looks lists the places where the rules look at something, in no certain order.
 func (r *Ruleset) Looks() []Look { return slices.Clone(r.looks) }

@@ -38,7 +38,8 @@ func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 		}
 	}
 	stale, err := l.readableAgain(ctx)
-	if err != nil || len(stale) == 0 && l.isRoutine(next) {
+	same := l.found.Inconclusive || l.sameMissed()
+	if err != nil || len(stale) == 0 && same && l.isRoutine(next) {
 		return err
 	}
 	return l.State.Update(ctx, func(tx store.Writer) error {
@@ -49,6 +50,11 @@ func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 		}
 		if err := tx.ClearSeen(l.stream.Name); err != nil {
 			return err
+		}
+		if !same {
+			if err := saveMissed(tx, l.stream.Name, l.inDoubt); err != nil {
+				return err
+			}
 		}
 		return tx.PutStream(l.stream.Name, next)
 	})

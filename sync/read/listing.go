@@ -37,6 +37,9 @@ type listing struct {
 	// sinceResumePoint is what of it no resume point covers yet.
 	sinceResumePoint *coverage
 	proof            *connectors.Proof
+	lookFor          func(ctx context.Context, ids []string) (there []string, err error) // Page.Look
+	// missed is what the last list did not name; inDoubt what this one does not name, and what stays (doubt.go).
+	missed, inDoubt *coverage
 	// unnamed counts entries without an id: with one of them, nobody's absence is certain.
 	unnamed int
 	// invalid are the objects that were parked by this attempt.
@@ -53,6 +56,9 @@ func openListing(ctx context.Context, t *Task, found *Result, s connectors.Strea
 	l := &listing{Task: t, found: found, stream: s, mode: connectors.Delta}
 	err := t.State.View(ctx, func(tx store.Reader) (err error) {
 		if l.position, err = tx.Stream(s.Name); err != nil {
+			return err
+		}
+		if err := l.loadMissed(tx); err != nil {
 			return err
 		}
 		if t.Full || !s.Delta || len(l.position.Cursor) == 0 {
@@ -118,7 +124,7 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if p.Proof == nil {
 		return nil
 	}
-	l.proof = p.Proof
+	l.proof, l.lookFor = p.Proof, p.Look
 	if l.mode == connectors.Full {
 		l.unstored = l.conclude(ctx, p)
 	} else {

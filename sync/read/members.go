@@ -57,12 +57,18 @@ func (l *listing) compareMembers(tx store.Reader, p *connectors.Page, d *pageDif
 func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.Members, d *pageDiff) error {
 	if group != 0 && l.mode == connectors.Full {
 		d.found.whole.Add(uint32(group))
+		if m.MayBeShort {
+			d.found.mayBeShort.Add(uint32(group))
+		}
 	}
 	digest := digestOf(m.Add)
 	if group != 0 {
 		stored, err := tx.MemberDigest(group)
 		if err != nil || (stored == digest && digest.Count > 0) {
 			return err
+		}
+		if l.mode == connectors.Delta && l.missed.unlisted[group] != nil {
+			d.doubt(group, roaring.New())
 		}
 	}
 	have := roaring.New()
@@ -87,6 +93,17 @@ func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.M
 		diff.digest = &digest
 	case l.mode == connectors.Full:
 		unionInto(d.found.unlisted, map[store.Num]*roaring.Bitmap{group: have})
+	case m.MayBeShort:
+		left, doubted, err := l.leftByDelta(tx, group, m, have)
+		if err != nil {
+			return err
+		}
+		diff.remove = relations.Nums(left)
+		if doubted.IsEmpty() {
+			diff.digest = &digest
+		} else {
+			d.doubt(group, doubted)
+		}
 	default:
 		diff.remove = relations.Nums(have)
 		diff.digest = &digest

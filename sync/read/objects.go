@@ -198,6 +198,7 @@ func (l *listing) compareInvalid(tx store.Reader, p *connectors.Page, d *pageDif
 	for _, n := range nums {
 		if n != 0 {
 			d.found.objects.Add(uint32(n))
+			d.found.unreadable.Add(uint32(n))
 		}
 	}
 	return err

@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
@@ -20,6 +22,9 @@ type pageDiff struct {
 	members []memberDiff
 	parks   []store.Parked
 	unparks []uint64
+	// doubted are members whom a complete list of an incremental read has missed, by group; none for a group whose
+	// members are no longer in doubt.
+	doubted map[store.Num]*roaring.Bitmap
 	// found is what a full read came across on this page.
 	found *coverage
 	// invalid are the entries that could not be translated; unnamed of them came without an id.
@@ -40,7 +45,7 @@ type goneRow struct {
 }
 
 func (d *pageDiff) empty() bool {
-	return len(d.puts)+len(d.gone)+len(d.members)+len(d.parks)+len(d.unparks) == 0
+	return len(d.puts)+len(d.gone)+len(d.members)+len(d.parks)+len(d.unparks)+len(d.doubted) == 0
 }
 
 // storePage compares a page with the store and commits what differs together with the dirty marks that it
@@ -63,6 +68,9 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 	if err != nil {
 		return err
 	}
+	if err := l.tellDoubted(ctx, d); err != nil {
+		return err
+	}
 	l.invalid = append(l.invalid, d.invalid...)
 	l.unnamed += d.unnamed
 	position, moved := l.advance(p)
@@ -83,6 +91,7 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 		}
 		d.found.merge(stored)
 		l.position = position
+		l.missed = l.missed.with(d.doubted)
 		l.logPage(p, d)
 	}
 	if l.covered != nil {
@@ -157,6 +166,11 @@ func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.Stream
 	}
 	for _, id := range d.unparks {
 		if _, err := tx.Unpark(id); err != nil {
+			return nil, err
+		}
+	}
+	if len(d.doubted) > 0 {
+		if err := saveMissed(tx, l.stream.Name, l.missed.with(d.doubted)); err != nil {
 			return nil, err
 		}
 	}

@@ -64,6 +64,8 @@ type Result struct {
 	Full bool
 	// Inconclusive: a listing came to its end and proves nothing.
 	Inconclusive bool
+	// Doubtful: what a list did not name stays until the next list.
+	Doubtful bool
 	// Unproven says what is missing without proof, if anything: only another full read can tell.
 	Unproven string
 }

@@ -17,7 +17,7 @@ func runAnswer(p store.Partition, tenantName string, r *store.Run) api.Run {
 		ID: r.ID, Trigger: r.Trigger, Mode: r.Mode, Started: r.Started, Ended: r.Ended,
 		Outcome: r.Outcome, Error: r.Error, Class: r.Class, Notes: r.Notes,
 		Read: r.Read, Changed: r.Changed, Removed: r.Removed, Requests: r.Requests,
-		Counts: r.Counts, Parked: r.Parked, Held: r.Held,
+		Counts: r.Counts, Parked: r.Parked, Held: r.Held, HeldCounts: r.HeldCounts,
 	}
 }
 

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,7 +17,6 @@ import (
 	"dirsyncd/sync/deliver"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/fault"
-	"dirsyncd/sync/plan"
 	"dirsyncd/sync/targets"
 )
 
@@ -32,13 +32,15 @@ type generation struct {
 type connection struct {
 	engine.Connection
 	settings config.Connection
-	users    *sync.WaitGroup // of the source, which may outlive this connection in the next generation
+	content  [sha256.Size]byte // of the files that the source was opened with
+	users    *sync.WaitGroup   // of the source, which may outlive this connection in the next generation
 }
 
 // target is an open target and the worker that delivers to it.
 type target struct {
 	targets.Target
 	settings config.Target
+	content  [sha256.Size]byte // of the files that it was opened with
 	worker   *deliver.Worker
 	runs     bool // the worker does, until it is closed
 }
@@ -81,12 +83,13 @@ func newGeneration(cfg *config.Config, old *generation, d deps) (*generation, er
 }
 
 func openConnection(cfg *config.Config, c config.Connection, old *generation, d deps) (*connection, error) {
-	conn := &connection{settings: c, users: &sync.WaitGroup{}, Connection: engine.Connection{
+	guard := limits(cfg.Mappings[c.Mapping].Guard)
+	conn := &connection{settings: c, content: contentOf(c.Block), users: &sync.WaitGroup{}, Connection: engine.Connection{
 		Name: c.Name, Connector: c.Connector, Rules: cfg.Mappings[c.Mapping].Rules,
-		Guard: guardOf(cfg.Mappings[c.Mapping].Guard), Targets: c.Targets,
+		Guard: guard.tenant(), Shared: guard.shared(), Lists: guard.lists(), Targets: c.Targets,
 	}}
 	if old != nil {
-		if was, ok := old.connections[c.Name]; ok && sameSource(&was.settings, &c) {
+		if was, ok := old.connections[c.Name]; ok && sameSource(was, conn) {
 			conn.Source, conn.users = was.Source, was.users
 			return conn, nil
 		}
@@ -102,14 +105,15 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 	return conn, err
 }
 
-// sameSource reports whether two settings lead to the same source, whatever is done with what it says.
-func sameSource(a, b *config.Connection) bool {
-	return a.Connector == b.Connector && reflect.DeepEqual(a.Block, b.Block)
+// sameSource reports whether two connections have the same source, whatever is done with what it says.
+func sameSource(a, b *connection) bool {
+	return a.settings.Connector == b.settings.Connector && a.content == b.content && reflect.DeepEqual(a.settings.Block, b.settings.Block)
 }
 
 func openTarget(cfg *config.Config, t config.Target, old *generation, d deps) (*target, error) {
+	content := contentOf(t.Block)
 	if old != nil {
-		if was, ok := old.targets[t.Name]; ok && was.settings.Target == t.Target && reflect.DeepEqual(was.settings.Block, t.Block) {
+		if was, ok := old.targets[t.Name]; ok && was.settings.Target == t.Target && was.content == content && reflect.DeepEqual(was.settings.Block, t.Block) {
 			return was, nil
 		}
 	}
@@ -122,21 +126,7 @@ func openTarget(cfg *config.Config, t config.Target, old *generation, d deps) (*
 		return nil, err
 	}
 	worker := deliver.New(d.store, t.Name, place, deliver.Options{Log: d.log, Now: d.now, Metrics: d.metrics.delivery(t.Name)})
-	return &target{Target: place, settings: t, worker: worker}, nil
-}
-
-// guardOf lays the operator's limits over the default guard: who limits one operation keeps the protection of
-// the others.
-func guardOf(limits config.Guard) plan.Guard {
-	guard := plan.DefaultGuard()
-	for op, l := range limits {
-		limit := plan.Limit{Count: l.Count, Percent: l.Percent, Minimum: plan.DefaultMinimum}
-		if l.Minimum != nil {
-			limit.Minimum = *l.Minimum
-		}
-		guard[op] = limit
-	}
-	return guard
+	return &target{Target: place, settings: t, content: content, worker: worker}, nil
 }
 
 // start runs the workers of targets that have none running.
@@ -167,14 +157,18 @@ func (g *generation) closeSources(other *generation) {
 	}
 }
 
-// closeTargets closes targets when nobody delivers to them any more.
+// closeTargets closes targets when nobody delivers to them any more. All at a time: each awaits the calls under way.
 func (g *generation) closeTargets(other *generation) {
+	var closing sync.WaitGroup
+	defer closing.Wait()
 	for name, t := range g.targets {
 		if other != nil && other.targets[name] == t {
 			continue
 		}
-		t.worker.Close()
-		_ = t.Close()
+		closing.Go(func() {
+			t.worker.Close()
+			_ = t.Close()
+		})
 	}
 }
 

@@ -27,6 +27,11 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 		}
 		st.Connections = append(st.Connections, c)
 	}
+	left, err := s.unconfigured(ctx)
+	if err != nil {
+		return st, err
+	}
+	st.Unconfigured = left
 	parked, err := s.parkedByTarget(ctx)
 	if err != nil {
 		return st, err

@@ -34,6 +34,9 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 				return err
 			}
 		}
+		if err := (relations.Marker{}).Stored(tx, b.kind, w.waits, store.Changed); err != nil {
+			return err
+		}
 		return tx.ClearDirty(b.kind, w.dirty)
 	})
 	if err != nil {
@@ -56,6 +59,7 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 type pendingWrites struct {
 	outcomes []*outcome
 	dirty    []store.Num // whose marks are cleared
+	waits    []store.Num // who wait and have no mark yet
 	unparks  []uint64
 	actions  bool
 	marks    []marks
@@ -69,7 +73,9 @@ type marks struct {
 	why  store.DirtyReason
 }
 
-func (w *pendingWrites) nothing() bool { return len(w.outcomes)+len(w.dirty)+len(w.unparks) == 0 } // marks come with others
+func (w *pendingWrites) nothing() bool {
+	return len(w.outcomes)+len(w.dirty)+len(w.waits)+len(w.unparks) == 0
+} // marks come with others
 
 // diffBatch finds what of a batch differs from what is stored.
 func (s *Settlement) diffBatch(ctx context.Context, b *batch) (*pendingWrites, error) {
@@ -87,10 +93,13 @@ func (s *Settlement) diffBatch(ctx context.Context, b *batch) (*pendingWrites, e
 		var settled []*outcome
 		for i := range b.outcomes {
 			o := &b.outcomes[i]
+			if o.waits && !marked[o.num] {
+				w.waits = append(w.waits, o.num)
+			}
 			if o.deferred {
 				continue
 			}
-			if marked[o.num] {
+			if marked[o.num] && !o.waits {
 				w.dirty = append(w.dirty, o.num)
 				settled = append(settled, o)
 			}

@@ -48,14 +48,19 @@ type Task struct {
 	SameRules bool
 	// Less says what is read no longer from which the stored records were made, in words that go on after "the plan would".
 	// Whatever follows waits then.
-	Less    []string
-	Guard   plan.Guard
+	Less  []string
+	Guard plan.Guard
+	Lists plan.Lists
+	// Shared are the limits for all tenants of the connection together. Charge adds what a tenant is about to do to what the
+	// others did in the same run, unless that goes beyond them. It is nil when there is nothing to share.
+	Shared  plan.Shared
+	Charge  func(context.Context, plan.Counts) ([]plan.Breach, error)
 	Targets []string
 	Source  mapping.Source
 	Origin  directory.Origin // of the tenant's objects; the id is empty
 	Run     directory.Stamp
 	Chunk   int // how many objects are settled in one transaction
-	// Approve is the hash of the plan that may go ahead, and Held the one that waits, if any.
+	// Approve is the hash of the plan that may go ahead, and Held the one that waits, or that waited and was thrown away.
 	Approve string
 	Held    *store.HeldPlan
 	// Queued hears of every target for which actions were queued.
@@ -78,7 +83,7 @@ type Settlement struct {
 	// deferUnproven leaves those alone whose absence is not proven.
 	deferUnproven bool
 	approved      bool
-	removalsOnly  bool // what was approved
+	hold          *hold // what of the plan waits; nil while that is not known, and when nothing does
 	// deferredGroups are left alone for now; their marks stay.
 	deferredGroups *roaring.Bitmap
 	// groups remembers groups for the goroutine that works out, storedGroups for the one that stores.

@@ -31,6 +31,7 @@ type Document struct {
 	lines    []string
 	problems []Problem
 	warnings []Problem
+	asked    bool
 }
 
 // Dir returns the folder that relative paths in the document start from.
@@ -41,11 +42,15 @@ func (d *Document) Exposed() bool { return d.opts.Exposed }
 
 // LookupEnv finds an environment variable.
 func (d *Document) LookupEnv(name string) (string, bool) {
+	d.asked = true
 	if d.opts.LookupEnv != nil {
 		return d.opts.LookupEnv(name)
 	}
 	return os.LookupEnv(name)
 }
+
+// AskedEnv reports whether anything in the document depends on the process's environment.
+func (d *Document) AskedEnv() bool { return d.asked }
 
 // Root returns the document's value. After a syntax error it is the zero Value, of kind None.
 func (d *Document) Root() Value {

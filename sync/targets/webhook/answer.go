@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,8 +22,8 @@ import (
 )
 
 const (
-	answerBytes  = 1 << 20   // of an answer are read
-	drainBytes   = 256 << 10 // more are thrown away to keep the connection
+	refusalBytes = 64 << 10  // of a refusal are read
+	drainBytes   = 256 << 10 // of any answer are thrown away to keep the connection
 	reasonBytes  = 200       // of an answer are kept as the reason of a refusal
 	longestAfter = time.Hour // that a receiver may ask to be left alone
 )
@@ -35,27 +34,17 @@ var errURL = errors.New("the URL cannot be used")
 type answer struct {
 	// refused is set when the receiver does not want what the request holds.
 	refused error
-	results []result // of single actions, when the receiver told
-}
-
-// result is one item of an answer's optional body: {"results":[{"id":"…","status":422,"error":"…"}]}.
-type result struct {
-	ID     string `json:"id"`
-	Status int    `json:"status"`
-	Error  string `json:"error"`
+	results map[string]result // of single actions by their ids, as far as the receiver told
 }
 
 // read judges a response. What concerns the receiver as a whole is an error: delivery waits and goes on later,
 // however long that takes, and nothing is parked.
-func (t *target) read(resp *http.Response) (answer, error) {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, answerBytes))
-	if err != nil && resp.StatusCode >= 300 {
-		body = nil
-	}
-	_, _ = io.CopyN(io.Discard, resp.Body, drainBytes)
+func (t *target) read(resp *http.Response, actions []directory.Action) (answer, error) {
+	defer func() { _, _ = io.CopyN(io.Discard, resp.Body, drainBytes) }()
 	switch status := resp.StatusCode; {
 	case status >= 200 && status < 300:
-		return answer{results: results(body)}, nil
+		told, err := t.results(resp, actions)
+		return answer{results: told}, err
 	case status >= 300 && status < 400:
 		return answer{}, t.redirected(resp)
 	case status == http.StatusConflict:
@@ -63,7 +52,11 @@ func (t *target) read(resp *http.Response) (answer, error) {
 		// (draft-ietf-httpapi-idempotency-key-header, section 2.7).
 		return answer{refused: t.fault(fault.Conflict, status, "", resp)}, nil
 	case refusal(status):
-		return answer{refused: t.refusal(status, string(body))}, nil
+		body, err := io.ReadAll(io.LimitReader(resp.Body, refusalBytes))
+		if err != nil {
+			body = nil
+		}
+		return answer{refused: t.refusal(status, t.printable(string(body)))}, nil
 	default:
 		return answer{}, t.failed(resp)
 	}
@@ -79,9 +72,10 @@ func refusal(status int) bool {
 	}
 }
 
+// refusal is an outcome; text is printable.
 func (t *target) refusal(status int, text string) error {
 	e := &fault.Error{Class: fault.Invalid, Op: "deliver event", Where: t.where, Err: fmt.Errorf("answered %d", status)}
-	if text = t.printable(text); text != "" {
+	if text != "" {
 		e.Err = fmt.Errorf("answered %d: %s", status, text)
 	}
 	return e
@@ -190,28 +184,10 @@ func (t *target) unreachable(err error) error {
 	return e
 }
 
-// results reads what a 2xx answer says about single actions; anything else than the agreed form says nothing.
-func results(body []byte) []result {
-	var found struct {
-		Results []result `json:"results"`
-	}
-	if len(body) == 0 || json.Unmarshal(body, &found) != nil {
-		return nil
-	}
-	return found.Results
-}
-
 // apply turns an accepted request into outcomes. What the receiver does not mention, it has taken.
 func (t *target) apply(a answer, actions []directory.Action, out []targets.Outcome) {
-	if len(a.results) == 0 {
-		return
-	}
-	told := make(map[string]result, len(a.results))
-	for _, r := range a.results {
-		told[r.ID] = r
-	}
 	for i := range actions {
-		r, ok := told[actions[i].Key]
+		r, ok := a.results[actions[i].Key]
 		switch {
 		case !ok, r.Status == 0, r.Status >= 200 && r.Status < 300:
 		case r.Status == http.StatusConflict:

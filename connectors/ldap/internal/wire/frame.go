@@ -2,14 +2,18 @@ package wire
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
-// MaxMessage is the largest message that is accepted, in bytes: an entry with a million values fits.
-const MaxMessage = 256 << 20
+const (
+	// MaxMessage is the largest message that is accepted, in bytes: an entry with a million values fits.
+	MaxMessage = 128 << 20
+	// MaxValue is the largest value that an entry may have, in bytes: a photo fits.
+	MaxValue = 8 << 20
+)
 
 // readFrame reads one LDAPMessage and returns what is inside its envelope.
 func readFrame(r *bufio.Reader) (string, error) {
@@ -53,11 +57,11 @@ func readText(r *bufio.Reader, n int) (string, error) {
 		_, _ = r.Discard(n)
 		return text, nil
 	}
-	var buf bytes.Buffer
-	if _, err := io.CopyN(&buf, r, int64(n)); err != nil {
+	var text strings.Builder
+	if _, err := io.CopyN(&text, r, int64(n)); err != nil {
 		return "", unexpected(err)
 	}
-	return buf.String(), nil
+	return text.String(), nil
 }
 
 // unexpected makes the end of the stream inside a message distinguishable from one between messages.

@@ -41,6 +41,7 @@ func TestLibraryReads(t *testing.T) {
 		client, server := net.Pipe()
 		go serveSearches(server)
 		h := NewHandover(client)
+		h.Allow(1 << 20)
 		spy := &spied{Conn: h}
 		library := ldap.NewConn(spy, false)
 		library.Start()

@@ -6,9 +6,11 @@ type Entry struct {
 	DN         string
 	Attributes []Attribute
 	// Size is the length of the message in bytes.
-	Size     int
-	values   []string
-	controls string
+	Size int
+	// Oversized is an attribute with a value of more than MaxValue bytes; empty when there is none.
+	Oversized string
+	values    []string
+	controls  string
 }
 
 // Controls decodes the controls that came with the entry.
@@ -94,7 +96,7 @@ func parseMessage(frame string) (message, error) {
 
 // parse fills the entry from the body of a SearchResultEntry.
 func (e *Entry) parse(body string) error {
-	e.Attributes, e.values = e.Attributes[:0], e.values[:0]
+	e.Attributes, e.values, e.Oversized = e.Attributes[:0], e.values[:0], ""
 	var ok bool
 	if e.DN, body, ok = expect(tagOctetString, body); !ok {
 		return malformed("entry name")
@@ -121,6 +123,9 @@ func (e *Entry) parse(body string) error {
 			var value string
 			if value, set, ok = expect(tagOctetString, set); !ok {
 				return malformed("attribute value")
+			}
+			if len(value) > MaxValue {
+				e.Oversized, value = name, ""
 			}
 			e.values = append(e.values, value)
 		}

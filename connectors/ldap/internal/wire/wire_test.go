@@ -203,6 +203,7 @@ func TestHandover(t *testing.T) {
 		_, _ = server.Write(append(envelope(id, entry("cn=a")), envelope(id, outcome(ldap.ApplicationSearchResultDone, 0, ""))...))
 	}()
 	h := NewHandover(client)
+	h.Allow(1 << 20)
 	library := ldap.NewConn(h, false)
 	library.Start()
 	if err := library.Bind("cn=x", "y"); err != nil {
