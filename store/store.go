@@ -162,6 +162,9 @@ type Reader interface {
 	// Owners appends to owners the numbers of the objects that have handles, in the order of the handles. A handle that no
 	// object claims has itself: it may be an object's own number. Whether that object exists is another question.
 	Owners(handles, owners []Num) ([]Num, error)
+	// Contestants iterates over the objects that state any of some handles and do not have it, gone ones included, in
+	// ascending order of the handles and then of the objects, each pair once.
+	Contestants(handles []Num, fn func(handle, object Num) bool) error
 
 	// Row returns an object as stored. Row.Data and Row.Handles are valid until the transaction ends.
 	Row(kind directory.Kind, n Num) (Row, bool, error)
@@ -198,7 +201,7 @@ type Reader interface {
 	Stream(name string) (StreamState, error)
 	// Streams lists the streams that have a state other than the zero value, in order.
 	Streams() ([]string, error)
-	// Seen calls fn with every chunk that AppendSeen stored for a stream, in order.
+	// Seen calls fn with every chunk that AppendSeen stored under a name, in order.
 	Seen(stream string, fn func(chunk []byte) bool) error
 
 	// Record returns a record.
@@ -247,6 +250,9 @@ type Writer interface {
 	// those that it had before and has no longer, and brings the referrers of its links up to date. A handle
 	// that was given up goes back to an object that states it too, if there is one.
 	PutRow(o *directory.Object, gone GoneCause) (Num, error)
+	// Give says which of the objects that state a handle has it; none of them for zero. It holds until one of them is
+	// stored again or gives the handle up.
+	Give(handle, object Num) error
 	// SetGone says why a stored object counts as removed, or with Here that it does not. All else about it
 	// stays, its claims to handles included, until another object claims them.
 	SetGone(kind directory.Kind, n Num, gone GoneCause) error
@@ -269,7 +275,8 @@ type Writer interface {
 	ClearDirty(kind directory.Kind, nums []Num) error
 
 	PutStream(name string, s StreamState) error
-	// AppendSeen adds a chunk to what an interrupted full read of a stream has seen; ClearSeen forgets all.
+	// AppendSeen adds a chunk to what reads have seen and must not forget, by name: that of a stream for an interrupted
+	// full read of it, or another one of the reader's choice. ClearSeen forgets all under a name.
 	AppendSeen(stream string, chunk []byte) error
 	ClearSeen(stream string) error
 
@@ -325,6 +332,8 @@ type StreamState struct {
 	Moved time.Time `json:"moved,omitzero"`
 	// Partial is the cursor from which an interrupted full read goes on; empty when none is under way.
 	Partial []byte `json:"partial,omitempty"`
+	// Known is what the source knew in the newest read that came to its end (connectors.Page).
+	Known []byte `json:"known,omitempty"`
 	// Scope is what the last accepted full read listed (connectors.Proof).
 	Scope string `json:"scope,omitempty"`
 	// NewScope is a scope that waits for the operator to approve the removals that it implies.
@@ -358,6 +367,9 @@ type TenantState struct {
 	Why      string `json:"why,omitempty"`
 	// HalfRead: a read has stored something and has not come to its end, so what is stored is of two times.
 	HalfRead bool `json:"half_read,omitempty"`
+	// Older says by how much the source knew less, when it was last read, than was read from it before: the operator asked
+	// for that, and what follows from it waits for an approval. Empty when it knew that and more.
+	Older string `json:"older,omitempty"`
 	// Targets are the targets that know every record of the partition.
 	Targets []string `json:"targets,omitempty"`
 	// Held is the plan that waits for the operator, or nil.

@@ -36,7 +36,7 @@ func dirty(e *env) {
 }
 
 func streams(e *env) {
-	users := store.StreamState{Cursor: []byte{0, 255}, Partial: []byte("p"), Scope: "dc=x", NewScope: "dc=y", Complete: now, Moved: now,
+	users := store.StreamState{Cursor: []byte{0, 255}, Partial: []byte("p"), Known: []byte("k"), Scope: "dc=x", NewScope: "dc=y", Complete: now, Moved: now,
 		Reads: []string{"department: ou", "manager"}}
 	e.both(func(w store.Writer) error {
 		must(0, w.PutStream("groups", store.StreamState{Scope: "g"}))

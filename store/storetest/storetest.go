@@ -194,6 +194,12 @@ func ownerOf(r store.Reader, handle store.Num) store.Num {
 	return must(r.Owners([]store.Num{handle}, nil))[0]
 }
 
+func contestantsOf(r store.Reader, handle store.Num) []store.Num {
+	return collect(func(fn func(store.Num) bool) error {
+		return r.Contestants([]store.Num{handle}, func(_, object store.Num) bool { return fn(object) })
+	})
+}
+
 func referrersOf(r store.Reader, link directory.LinkType, handle store.Num) []store.Num {
 	return collect(func(fn func(store.Num) bool) error {
 		return r.ReferrersOf(link, []store.Num{handle}, func(_, object store.Num) bool { return fn(object) })

@@ -34,6 +34,11 @@ func (r *strictReader) Owners(handles, owners []store.Num) ([]store.Num, error) 
 	return r.r.Owners(handles, owners)
 }
 
+func (r *strictReader) Contestants(handles []store.Num, fn func(handle, object store.Num) bool) error {
+	defer r.iterate("Contestants")()
+	return r.r.Contestants(handles, fn)
+}
+
 func (r *strictReader) Row(kind directory.Kind, n store.Num) (store.Row, bool, error) {
 	r.call("Row")
 	row, ok, err := r.r.Row(kind, n)
@@ -194,6 +199,11 @@ func (w *strictWriter) Intern(handles []string, nums []store.Num) ([]store.Num, 
 func (w *strictWriter) PutRow(o *directory.Object, gone store.GoneCause) (store.Num, error) {
 	w.call("PutRow")
 	return w.w.PutRow(o, gone)
+}
+
+func (w *strictWriter) Give(handle, object store.Num) error {
+	w.call("Give")
+	return w.w.Give(handle, object)
 }
 
 func (w *strictWriter) SetGone(kind directory.Kind, n store.Num, gone store.GoneCause) error {

@@ -83,6 +83,9 @@ func New(s store.Store, opts Options) *Engine {
 type Job struct {
 	// Full reads everything even where the source could tell what changed.
 	Full bool
+	// Older, with Full, reads even a source that knows less than was read from it before: one that was restored from a
+	// backup for good. All that follows waits for the operator.
+	Older bool
 	// Offline settles what is stored without asking the source.
 	Offline bool
 	// Approve is the hash of a held plan that may now go ahead; the run fails if the plan is another one.

@@ -62,6 +62,7 @@ type countedWriter struct {
 type writer interface {
 	Intern(handles []string, nums []store.Num) ([]store.Num, error)
 	PutRow(o *directory.Object, gone store.GoneCause) (store.Num, error)
+	Give(handle, object store.Num) error
 	SetGone(kind directory.Kind, n store.Num, gone store.GoneCause) error
 	DeleteRow(kind directory.Kind, n store.Num) error
 	AddMembers(group store.Num, handles []store.Num, added []store.Num) ([]store.Num, error)

@@ -157,7 +157,7 @@ func (r *run) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	steps := []transition{whole}
+	steps := []transition{whole, older(found.Older)}
 	if found.Full {
 		r.rec.Mode = connectors.Full.String()
 		steps = append(steps, wasReadInFull)
@@ -184,7 +184,7 @@ func (r *run) readUnlisted(ctx context.Context, task *read.Task) error {
 
 func (r *run) readTask() *read.Task {
 	return &read.Task{
-		Source: r.conn.Source, Tenant: r.tenant, Streams: r.streams(), Full: r.job.Full || r.state.WantFull,
+		Source: r.conn.Source, Tenant: r.tenant, Streams: r.streams(), Full: r.job.Full || r.state.WantFull, Older: r.job.Full && r.job.Older,
 		State: stage{r.state, nil}, Marks: relations.Marker{Off: r.state.RulesHash == ""}, Began: r.stamp.Time,
 		Now: r.engine.opts.Now, Sleep: r.engine.opts.Sleep, Log: r.log, Note: r.note, Parked: r.parked(read.Stage),
 		Progress: func(stream string, objects int) { r.progress("read", stream, objects, 0) },
@@ -242,7 +242,12 @@ func (r *run) settle(ctx context.Context) error {
 	if r.counts, err = s.Apply(ctx); err != nil {
 		return err
 	}
-	return r.state.update(ctx, s.Close(), settled(rules, reads, &r.tenant, r.conn), holds(plan.Held, r.rec.Started, r.ends()))
+	last := s.Close()
+	steps := []transition{settled(rules, reads, &r.tenant, r.conn), holds(plan.Held, r.rec.Started, r.ends())}
+	if r.state.Older != "" && plan.Held == nil {
+		last, steps = r.takeOlder(last), append(steps, older(""))
+	}
+	return r.state.update(ctx, last, steps...)
 }
 
 // ends is how a plan that waited ends with the run, if no other one takes its place.
@@ -251,6 +256,31 @@ func (r *run) ends() string {
 		return store.PlanApproved
 	}
 	return store.PlanSettled
+}
+
+// takeOlder returns what makes that which an older source knows the measure of later reads, after what is to be stored
+// besides.
+func (r *run) takeOlder(last func(store.Writer) error) func(store.Writer) error {
+	return func(tx store.Writer) error {
+		if last != nil {
+			if err := last(tx); err != nil {
+				return err
+			}
+		}
+		for _, s := range r.streams() {
+			state, err := tx.Stream(s.Name)
+			if err != nil {
+				return err
+			}
+			if len(state.Known) > 0 {
+				state.Known = nil
+				if err := tx.PutStream(s.Name, state); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
 }
 
 // mustBeWhole refuses to settle from a store that holds half of what a read which broke off would have brought. An
@@ -269,7 +299,7 @@ func (r *run) settleTask() *settle.Task {
 		Partition: r.part, State: stage{r.state, nil}, Rules: r.conn.Rules, SameRules: r.conn.Rules.Hash() == r.state.RulesHash,
 		Guard: r.conn.Guard, Lists: r.conn.Lists, Shared: r.conn.Shared, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant),
 		Origin: originOf(r.conn, &r.tenant, originName(r.part, &r.state.TenantState)),
-		Run:    r.stamp, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: waited(&r.state.TenantState),
+		Run:    r.stamp, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: waited(&r.state.TenantState), Older: r.state.Older,
 		Queued: r.queued, Parked: r.parked(settle.Stage), Progress: func(done, total int) { r.progress("settle", "", done, total) },
 	}
 	if r.job.shared != nil {

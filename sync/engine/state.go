@@ -87,6 +87,11 @@ func halfRead(s *store.TenantState) { s.HalfRead = true }
 // whole: the read came to its end, what is stored is of one time again.
 func whole(s *store.TenantState) { s.HalfRead = false }
 
+// older: the source that was read last knows less than was read before, by so much; nothing when it does not.
+func older(how string) transition {
+	return func(s *store.TenantState) { s.Older = how }
+}
+
 // wasReadInFull ends the wish for a full read.
 func wasReadInFull(s *store.TenantState) { s.WantFull, s.Why = false, "" }
 

@@ -15,7 +15,7 @@ import (
 // there is doubt. Absence removes only after proof; doubt removes nothing and is told to the operator.
 func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 	next := l.position
-	next.Partial, next.Cursor = nil, slices.Clone(last.Cursor)
+	next.Partial, next.Cursor, next.Known = nil, slices.Clone(last.Cursor), l.knownAfter(last)
 	next.Complete = l.Now().UTC()
 	next.Moved = next.Complete
 	next.Reads = says(l.proof)
@@ -64,7 +64,7 @@ func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 // delta are concluded in every cycle: an idle one must not cost a write.
 func (l *listing) isRoutine(next store.StreamState) bool {
 	was := &l.position
-	return !l.stream.Delta && !l.cursorIsDue() && len(was.Partial) == 0 && bytes.Equal(next.Cursor, was.Cursor) &&
+	return !l.stream.Delta && !l.cursorIsDue() && len(was.Partial) == 0 && bytes.Equal(next.Cursor, was.Cursor) && bytes.Equal(next.Known, was.Known) &&
 		next.Scope == was.Scope && next.NewScope == was.NewScope && next.Emptied == was.Emptied && slices.Equal(next.Reads, was.Reads)
 }
 
@@ -100,9 +100,11 @@ func (l *listing) readableAgain(ctx context.Context) (ids []uint64, err error) {
 }
 
 // objects writes "1 object" and "12 objects".
-func objects(n int) string {
+func objects(n int) string { return counted(n, "object", "objects") }
+
+func counted(n int, one, several string) string {
 	if n == 1 {
-		return "1 object"
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d objects", n)
+	return fmt.Sprintf("%d %s", n, several)
 }

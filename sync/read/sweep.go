@@ -43,6 +43,11 @@ func (l *listing) sweepObjects(ctx context.Context, newScope bool) (absent bool,
 				return false, err
 			}
 		}
+		for chunk := range slices.Chunk(relations.Nums(missing), sweepChunk) {
+			if err := l.moves.missing(ctx, l.Task, kind, chunk); err != nil {
+				return false, err
+			}
+		}
 		if err := l.markMissing(ctx, l.found, kind, missing, cause); err != nil {
 			return false, err
 		}

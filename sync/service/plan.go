@@ -31,7 +31,7 @@ func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.
 	})
 	var runs []api.Run
 	for _, name := range names {
-		job := engine.Job{Full: req.Full, Offline: req.Offline, Trigger: "plan"}
+		job := engine.Job{Full: req.Full, Older: req.Full, Offline: req.Offline, Trigger: "plan"}
 		conn, done, err := s.planned(ctx, name, parts)
 		if err != nil {
 			return nil, err

@@ -21,7 +21,7 @@ func (s *Service) Sync(ctx context.Context, req api.SyncRequest, show func(api.P
 		defer s.audience.watch(func(p engine.Progress) { show(progressAnswer(p)) })()
 	}
 	return s.runAndDeliver(ctx, names, func(name string) ([]engine.Result, error) {
-		return s.run(s.runContext(ctx), name, engine.Job{Full: req.Full, Trigger: engine.Operator})
+		return s.run(s.runContext(ctx), name, engine.Job{Full: req.Full, Older: req.Full, Trigger: engine.Operator})
 	})
 }
 

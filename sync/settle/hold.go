@@ -51,8 +51,11 @@ func (h *hold) waiting() *roaring.Bitmap {
 
 // judge says what of the plan must wait, and why: nothing when the reasons are none.
 func (s *Settlement) judge(ctx context.Context, t *tally, population func(directory.RecordKind) int) (*hold, []string, error) {
-	h := &hold{all: s.basisUnproven || len(s.Less) > 0, unproven: t.unproven > 0}
+	h := &hold{all: s.basisUnproven || s.Older != "" || len(s.Less) > 0, unproven: t.unproven > 0}
 	reasons := slices.Clone(s.Less)
+	if s.Older != "" {
+		reasons = append(reasons, "go back to what an older source knows: "+s.Older)
+	}
 	if s.basisUnproven {
 		reasons = append(reasons, "act on what is missing without proof that it is gone, and that rules look at: groups or their members, licences, or managers")
 	}

@@ -63,6 +63,8 @@ type Task struct {
 	// Approve is the hash of the plan that may go ahead, and Held the one that waits, or that waited and was thrown away.
 	Approve string
 	Held    *store.HeldPlan
+	// Older says by how much the source knows less than was read from it before: all that follows waits. Empty when not.
+	Older string
 	// Queued hears of every target for which actions were queued.
 	Queued func(target string)
 	// Parked hears of every object that was parked.
