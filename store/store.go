@@ -237,6 +237,8 @@ type Reader interface {
 	Tenant() (TenantState, error)
 	// Runs iterates over the kept runs, newest first.
 	Runs(fn func(Run) bool) error
+	// RunActions iterates over what is kept of a run's actions, in the order of the run.
+	RunActions(run string, fn func(RunAction) bool) error
 }
 
 // Writer changes one partition. It reads its own writes.
@@ -302,6 +304,9 @@ type Writer interface {
 	PutTenant(t TenantState) error
 	// PutRun stores a run under its id and forgets the oldest beyond what is kept.
 	PutRun(r Run) error
+	// KeepActions remembers actions of a run, the first of the list as the one at position from. They are forgotten with
+	// their run, and those of a run that was cut and never stored with the next one that is: ids of runs sort by time.
+	KeepActions(run string, from int, list []RunAction) error
 }
 
 // MemberDigest tells two complete lists of member handles apart without reading them. The engine makes it of
@@ -475,4 +480,24 @@ type Run struct {
 	Held     string                    `json:"held,omitempty"` // hash of the held plan
 	// HeldCounts are the actions that wait, beside those of Counts, which went ahead.
 	HeldCounts map[string]map[string]int `json:"held_counts,omitempty"`
+}
+
+// RunAction is what remains of an action that a run queued: who, and what about them. It holds personal data.
+type RunAction struct {
+	Op      directory.Op         `json:"op"`
+	Kind    directory.RecordKind `json:"kind"`
+	Key     string               `json:"key"`            // the record's
+	Name    string               `json:"name,omitempty"` // the record's name field
+	Rule    string               `json:"rule,omitempty"`
+	Reason  string               `json:"reason,omitempty"`
+	Changes []RunChange          `json:"changes,omitempty"` // none for a creation
+	Added   int                  `json:"added,omitempty"`   // members
+	Removed int                  `json:"removed,omitempty"`
+}
+
+// RunChange is a field before and after, as directory.Value.Any gives them.
+type RunChange struct {
+	Field string `json:"field"`
+	From  any    `json:"from,omitempty"`
+	To    any    `json:"to,omitempty"`
 }

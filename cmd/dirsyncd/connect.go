@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -44,7 +45,11 @@ func (cli *cli) connect(ctx context.Context, need access) (ops api.Operations, d
 			return nil, nil, err
 		}
 	}
-	cfg, err := cli.loadConfig()
+	load := cli.loadConfig
+	if !need.needsSecrets() {
+		load = cli.loadBlind
+	}
+	cfg, err := load()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -93,8 +98,15 @@ func knownConnections(ctx context.Context, ops api.Operations, names []string) e
 	for _, c := range st.Unconfigured {
 		known = append(known, c.Name) // a plan can look at what is held of them
 	}
+	return knownAmong(known, names)
+}
+
+// knownAmong complains about names that are no connections. What follows a slash names a tenant of one; whether it has such
+// a tenant, its source knows.
+func knownAmong(known, names []string) error {
 	for _, name := range names {
-		if !slices.Contains(known, name) {
+		connection, _, _ := strings.Cut(name, "/")
+		if !slices.Contains(known, name) && !slices.Contains(known, connection) {
 			return &usageError{fmt.Sprintf("there is no connection %q", name), spelling.Suggest(name, known)}
 		}
 	}

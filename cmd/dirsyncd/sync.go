@@ -12,12 +12,15 @@ import (
 )
 
 func newSyncCommand(cli *cli) *cobra.Command {
-	var full bool
+	var full, list bool
 	cmd := &cobra.Command{
-		Use:   "sync [CONNECTION…]",
+		Use:   "sync [CONNECTION[/TENANT]…]",
 		Short: "run connections once, now",
 		Long: `Reads what changed in the named connections, or in all of them, applies the
-rules, delivers what can be delivered, and says what was done.
+rules, delivers what can be delivered, and says what was done: to whom, where a
+run changed no more than 20 records, or with --list.
+
+One tenant of a connection is named by its name, id or domain after a slash.
 
 When the daemon runs, it does the work; leaving with Ctrl-C then only stops the
 waiting. Without a daemon the command does the work itself, and Ctrl-C stops it
@@ -26,6 +29,8 @@ at the next page; nothing that was stored is lost.
 ` + exitCodesHelp,
 		Example: `  dirsyncd sync
   dirsyncd sync hq-ad --full
+  dirsyncd sync customers/"Harbour Logistics"
+  dirsyncd sync --list | less
   dirsyncd sync --json | jq '.runs[] | {connection, outcome, counts}'`,
 		Args:              takes(0, -1, "names of connections"),
 		ValidArgsFunction: cli.completeConnections,
@@ -37,7 +42,11 @@ at the next page; nothing that was stored is lost.
 		cli.remindOfReload(ctx, ops)
 		line := cli.progressLine()
 		line.Show("starting")
-		result, err := ops.Sync(ctx, api.SyncRequest{Connections: args, Full: full}, line.step)
+		req := api.SyncRequest{Connections: args, Full: full, Actions: api.FewActions + 1} // the one more tells of the rest
+		if list {
+			req.Actions = everyAction
+		}
+		result, err := ops.Sync(ctx, req, line.step)
 		line.Clear()
 		if err != nil {
 			return err
@@ -45,8 +54,12 @@ at the next page; nothing that was stored is lost.
 		return cli.showResult(result)
 	})
 	cmd.Flags().BoolVar(&full, "full", false, "read everything, not only what changed")
+	cmd.Flags().BoolVar(&list, "list", false, "name everybody who changed, however many")
 	return cmd
 }
+
+// everyAction asks for as many actions as are kept.
+const everyAction = 1 << 20
 
 // remindOfReload says when what follows is not by the configuration on the disk, and of what it leaves alone.
 func (cli *cli) remindOfReload(ctx context.Context, ops api.Operations) {
@@ -80,6 +93,7 @@ func (cli *cli) showResult(result api.SyncResult) error {
 		return finished(code)
 	}
 	cli.showRuns(result.Runs)
+	cli.showChanged(result.Runs)
 	cli.showDelivered(result.Delivered)
 	if hasParked(result) {
 		cli.out.Line("")
@@ -110,7 +124,7 @@ func (cli *cli) showRuns(runs []api.Run) {
 	}}
 	for i := range runs {
 		r := &runs[i]
-		t.Add(runPlace(r), term.State(r.Outcome), r.Mode, term.Number(r.Read), took(r), changes(r))
+		t.Add(runPlace(r), term.State(r.Outcome), modeWord(r.Mode), term.Number(r.Read), took(r), changes(r))
 	}
 	cli.out.Table(t)
 	for i := range runs {
@@ -193,3 +207,27 @@ func warnAbove0(n int) term.Cell {
 	}
 	return term.Plain.Cell(term.Number(n))
 }
+
+// showChanged says whom the runs changed, unless that is more than anybody wants to read unasked.
+func (cli *cli) showChanged(runs []api.Run) {
+	for i := range runs {
+		r := &runs[i]
+		n := len(r.Actions)
+		if n == 0 {
+			continue
+		}
+		cli.out.Line("")
+		if n == api.FewActions+1 {
+			cli.out.Line("%s changed %s", runPlace(r), term.Many(total(r.Counts), "record"))
+			cli.out.Hint("`dirsyncd runs " + r.ID + "` names them")
+			continue
+		}
+		if len(runs) > 1 {
+			cli.out.Line("%s", cli.out.Paint(term.Bold, runPlace(r)))
+		}
+		cli.showActions(r, notKept)
+	}
+}
+
+// notKept says why a list ends: see settle.KeptActions.
+const notKept = ", whose names are not kept; the journal or the receiver has them"

@@ -57,6 +57,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"parked again", parkedAgain},
 		{"tenant", tenant},
 		{"runs", runs},
+		{"actions of runs", runActions},
 		{"results outlive transactions", resultsOutlive},
 		{"random changes", randomChanges},
 		{"lease excludes", leases(leaseExcludes)},

@@ -186,6 +186,11 @@ func (r *strictReader) Tenant() (store.TenantState, error) {
 	return r.r.Tenant()
 }
 
+func (r *strictReader) RunActions(run string, fn func(store.RunAction) bool) error {
+	defer r.iterate("RunActions")()
+	return r.r.RunActions(run, fn)
+}
+
 func (r *strictReader) Runs(fn func(store.Run) bool) error {
 	defer r.iterate("Runs")()
 	return r.r.Runs(fn)
@@ -294,6 +299,11 @@ func (w *strictWriter) Unpark(id uint64) (bool, error) {
 func (w *strictWriter) PutTenant(t store.TenantState) error {
 	w.call("PutTenant")
 	return w.w.PutTenant(t)
+}
+
+func (w *strictWriter) KeepActions(run string, from int, list []store.RunAction) error {
+	w.call("KeepActions")
+	return w.w.KeepActions(run, from, list)
 }
 
 func (w *strictWriter) PutRun(r store.Run) error {

@@ -20,6 +20,7 @@ import (
 type Config struct {
 	File string // as it was named
 	Dir  string // absolute; relative paths in the file start here
+	Sum  string // SumOf the file as it was read
 
 	State   settings.Path
 	Control settings.Path
@@ -36,6 +37,9 @@ type Config struct {
 
 	// Warnings are what is allowed but probably not meant, in the order of the file.
 	Warnings []Problem
+	// Unseen are the secrets that could not be read and were let pass (Parts.Blind). With any, nobody who needs one may be
+	// asked.
+	Unseen []Problem
 }
 
 // Log says how to log.

@@ -2,6 +2,8 @@ package config
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -24,6 +26,8 @@ type Parts struct {
 	ConnectorNames, TargetNames []string
 	// LookupEnv finds environment variables; nil means os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
+	// Blind lets secrets pass that this process cannot see (Config.Unseen): for what needs none.
+	Blind bool
 }
 
 // The defaults of what the file need not say.
@@ -66,6 +70,21 @@ func Parse(data []byte, file string, parts Parts) (*Config, error) {
 	return load(data, file, false, parts)
 }
 
+// SumOf tells the texts of configurations apart.
+func SumOf(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// Text returns what a configuration file says. It may hold secrets.
+func Text(file string) ([]byte, error) {
+	text, _, err := readFile(file)
+	if err != nil {
+		return nil, &Error{[]Problem{missingFile(file, err)}}
+	}
+	return text, nil
+}
+
 func readFile(file string) ([]byte, fs.FileMode, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -102,13 +121,13 @@ func load(data []byte, file string, exposed bool, parts Parts) (*Config, error) 
 	if err != nil {
 		return nil, &Error{[]Problem{missingFile(file, err)}}
 	}
-	doc := strict.Parse(data, strict.Options{Dir: dir, LookupEnv: parts.LookupEnv, Exposed: exposed})
-	l := &loader{parts: parts, doc: doc, cfg: &Config{File: file, Dir: dir, Mappings: make(map[string]*Mapping)}, broken: make(map[string]bool)}
+	doc := strict.Parse(data, strict.Options{Dir: dir, LookupEnv: parts.LookupEnv, Exposed: exposed, Blind: parts.Blind})
+	l := &loader{parts: parts, doc: doc, cfg: &Config{File: file, Dir: dir, Sum: SumOf(data), Mappings: make(map[string]*Mapping)}, broken: make(map[string]bool)}
 	if root := doc.Root(); root.Kind() != strict.None {
 		l.top(root)
 	}
 	l.cfg.FromStart = doc.AskedEnv()
-	l.cfg.Warnings = problemsOf(file, doc.Warnings())
+	l.cfg.Warnings, l.cfg.Unseen = problemsOf(file, doc.Warnings()), problemsOf(file, doc.Unseen())
 	if found := doc.Problems(); len(found) > 0 {
 		return nil, &Error{problemsOf(file, found)}
 	}

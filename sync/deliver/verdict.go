@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -139,12 +140,23 @@ func (w *Worker) note(done []verdict) {
 		}
 		class := fault.ClassOf(v.refused)
 		w.opts.Metrics.Parked(class)
-		// The reason may quote the target's answer and with it a person's data; it is in the parked entry.
-		w.opts.Log.Warn("action parked", "subject", v.subject, "op", v.action.Op.String(), "class", string(class))
+		log := w.opts.Log.With("connection", v.from.Connection, "tenant", v.from.Tenant, "subject", v.subject)
+		log.Warn("action parked", "op", v.action.Op.String(), "class", string(class), "where", whereOf(v.refused), "hint", "`dirsyncd parked list` says why")
+		// The reason may quote the target's answer and with it a person's data.
+		log.Debug("why the action is parked", "err", v.refused)
 	}
 	for op, n := range ops {
 		w.opts.Metrics.Delivered(op, n)
 	}
+}
+
+// whereOf names the place of an error, which never holds anything about a person (fault.Error.Where).
+func whereOf(err error) string {
+	var e *fault.Error
+	if !errors.As(err, &e) {
+		return ""
+	}
+	return e.Where
 }
 
 // writeVerdicts records verdicts: what was taken leaves the outbox, what was refused is parked.

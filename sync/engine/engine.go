@@ -93,6 +93,8 @@ type Job struct {
 	// Patient leaves a tenant alone whose credentials were refused, until store.Failure.Retry. It is for
 	// schedules; a person who asks is obeyed.
 	Patient bool
+	// Tenant is the one tenant that is meant, by id, name or domain (IsTenant); empty: all of the connection's.
+	Tenant string
 	// Trigger says who asked: Operator, or what else there is, a schedule or a signal.
 	Trigger string
 }

@@ -82,6 +82,7 @@ type writer interface {
 	Unpark(id uint64) (bool, error)
 	PutTenant(t store.TenantState) error
 	PutRun(r store.Run) error
+	KeepActions(run string, from int, list []store.RunAction) error
 }
 
 func (c countedReader) Lookup(handles []string, nums []store.Num) ([]store.Num, error) {

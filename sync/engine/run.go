@@ -52,6 +52,8 @@ type tenantJob struct {
 	residents func(ctx context.Context) ([]Resident, error)
 	// visit, when set, sees every action of the plan in order before the guard decides.
 	visit func(*directory.Action)
+	// visitTenant is visit before it is known which tenant.
+	visitTenant func(*connectors.Tenant, *directory.Action)
 	// shared is what all tenants of the connection do in this run; nil for one alone.
 	shared *shared
 }
@@ -300,7 +302,8 @@ func (r *run) settleTask() *settle.Task {
 		Guard: r.conn.Guard, Lists: r.conn.Lists, Shared: r.conn.Shared, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant),
 		Origin: originOf(r.conn, &r.tenant, originName(r.part, &r.state.TenantState)),
 		Run:    r.stamp, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: waited(&r.state.TenantState), Older: r.state.Older,
-		Queued: r.queued, Parked: r.parked(settle.Stage), Progress: func(done, total int) { r.progress("settle", "", done, total) },
+		Queued: r.queued, Parked: r.parked(settle.Stage), Acted: r.acted(),
+		Progress: func(done, total int) { r.progress("settle", "", done, total) },
 	}
 	if r.job.shared != nil {
 		t.Charge = r.job.shared.charge

@@ -101,6 +101,9 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 	source, err := factory.Open(c.Block, connectors.Env{
 		Connection: c.Name, Log: d.log.With("connection", c.Name), Now: d.now, Observe: d.metrics.request(c.Name),
 	})
+	if err != nil && len(cfg.Unseen) > 0 {
+		source, err = unopenedSource{leftUnopened(c.Name)}, nil
+	}
 	conn.Source = source
 	return conn, err
 }
@@ -122,6 +125,9 @@ func openTarget(cfg *config.Config, t config.Target, old *generation, d deps) (*
 		return nil, fmt.Errorf("there is no target %q", t.Target)
 	}
 	place, err := factory.Open(t.Block, targets.Env{Target: t.Name, Dir: cfg.Dir, Log: d.log.With("target", t.Name), Now: d.now})
+	if err != nil && len(cfg.Unseen) > 0 {
+		place, err = unopenedTarget{leftUnopened(t.Name)}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -173,9 +179,11 @@ func (g *generation) closeTargets(other *generation) {
 }
 
 // names lists the connections in order.
-func (g *generation) names() []string {
-	names := make([]string, 0, len(g.cfg.Connections))
-	for _, c := range g.cfg.Connections {
+func (g *generation) names() []string { return namesOf(g.cfg) }
+
+func namesOf(cfg *config.Config) []string {
+	names := make([]string, 0, len(cfg.Connections))
+	for _, c := range cfg.Connections {
 		names = append(names, c.Name)
 	}
 	slices.Sort(names)

@@ -46,15 +46,15 @@ func (s *Service) Approve(ctx context.Context, hash string) (api.SyncResult, err
 	if err != nil {
 		return api.SyncResult{}, err
 	}
-	result, err := s.runAndDeliver(ctx, []string{p.Connection}, func(name string) ([]engine.Result, error) {
-		if s.current().connections[name] == nil {
+	result, err := s.runAndDeliver(ctx, []chosen{{connection: p.Connection}}, api.FewActions+1, func(c chosen) ([]engine.Result, error) {
+		if !s.configured(c.connection) {
 			conn, t, err := s.retiring(ctx, p)
 			if err != nil {
 				return nil, err
 			}
 			return []engine.Result{s.engine.Approve(s.runContext(ctx), conn, t, hash)}, nil
 		}
-		conn, done, err := s.use(name)
+		conn, done, err := s.use(c.connection)
 		if err != nil {
 			return nil, err
 		}

@@ -10,7 +10,7 @@ import (
 
 // unconfigured lists the connections that are not configured, and of which there are active records or held plans.
 func (s *Service) unconfigured(ctx context.Context) (list []api.UnconfiguredConnection, err error) {
-	parts, err := s.partitionsOf(ctx, nil)
+	parts, err := s.store.Partitions(ctx)
 	if err != nil {
 		return nil, err
 	}

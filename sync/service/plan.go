@@ -2,23 +2,29 @@ package service
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"slices"
 
+	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/api"
+	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/engine"
+	"dirsyncd/sync/fault"
 )
 
 // Plan implements api.Operations: the same road on a throw-away copy of the store, whose outbox nobody empties.
 func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
-	parts, err := s.partitionsOf(ctx, req.Connections)
+	basis, err := s.planBasis(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	names := req.Connections
-	if len(names) == 0 {
-		names = s.current().names()
+	defer basis.done()
+	parts, err := s.partitionsOf(ctx, basis.list...)
+	if err != nil {
+		return nil, err
 	}
 	scratch, err := s.store.Scratch(ctx, parts...)
 	if err != nil {
@@ -26,40 +32,136 @@ func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.
 	}
 	defer func() { _ = scratch.Close() }()
 	dry := engine.New(scratch, engine.Options{
-		Log: slog.New(slog.DiscardHandler), Now: s.now, Configured: s.configured,
+		Log: slog.New(slog.DiscardHandler), Now: s.now, Configured: basis.configured,
 		Residents: func(ctx context.Context) ([]engine.Resident, error) { return engine.Residents(ctx, s.store) },
 	})
 	var runs []api.Run
-	for _, name := range names {
-		job := engine.Job{Full: req.Full, Older: req.Full, Offline: req.Offline, Trigger: "plan"}
-		conn, done, err := s.planned(ctx, name, parts)
-		if err != nil {
-			return nil, err
+	for i, conn := range basis.connections {
+		if without, ok := conn.Source.(unopenedSource); ok {
+			return nil, without.err // its streams are not known
 		}
-		if !s.configured(name) {
+		job := engine.Job{Full: req.Full, Older: req.Full, Offline: req.Offline, Tenant: basis.list[i].tenant, Trigger: "plan"}
+		if conn.Source == (retired{}) {
 			job.Offline = true
 		}
-		results := dry.Preview(ctx, conn, job, func(a *directory.Action) { visit(plannedAnswer(a)) })
-		done()
+		results := dry.Preview(ctx, &conn.Connection, job, func(t *connectors.Tenant, a *directory.Action) {
+			visit(plannedAnswer(t, a))
+		})
+		if len(results) == 0 && basis.list[i].tenant != "" {
+			return nil, s.noTenant(ctx, basis.list[i])
+		}
 		for _, r := range results {
-			runs = append(runs, runOf(ctx, scratch, r))
+			runs = append(runs, runOf(ctx, scratch, r, 0))
 		}
 	}
 	return runs, nil
 }
 
-// planned is a connection, also one that the state holds and the configuration no longer has: of that, what its retirement
-// would do.
-func (s *Service) planned(ctx context.Context, name string, parts []store.Partition) (*engine.Connection, func(), error) {
-	conn, done, err := s.use(name)
-	if err == nil {
-		return &conn.Connection, done, nil
+// planBasis are the connections that are planned, and what must be done at the end.
+type planBasis struct {
+	cfg         *config.Config
+	list        []chosen
+	connections []*connection
+	ends        []func()
+}
+
+// configured reports whether the planned configuration has a connection.
+func (b *planBasis) configured(name string) bool {
+	_, ok := b.cfg.Connection(name)
+	return ok
+}
+
+func (b *planBasis) done() {
+	for _, end := range b.ends {
+		end()
 	}
-	for _, p := range parts {
-		if p.Connection == name {
-			conn, _, err := s.retiring(ctx, p)
-			return conn, func() {}, err
+}
+
+// planBasis opens what a plan needs: the connections in force, or those of the configuration that came with the request.
+func (s *Service) planBasis(ctx context.Context, req api.PlanRequest) (basis *planBasis, err error) {
+	cfg := s.current().cfg
+	if req.Config != nil {
+		parts := s.parts.Config()
+		parts.Blind = req.Offline
+		if cfg, err = config.Parse([]byte(req.Config.Text), req.Config.File, parts); err != nil {
+			return nil, &fault.Error{Class: fault.Configuration, Op: "plan", Err: err}
 		}
 	}
-	return nil, nil, err
+	if err := blind("plan", cfg); err != nil && !req.Offline {
+		return nil, err
+	}
+	basis = &planBasis{cfg: cfg}
+	names, leaving, err := s.leaving(ctx, basis, req.Connections)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) > 0 || len(leaving) == 0 {
+		if basis.list, err = choose(names, cfg); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range basis.list {
+		conn, err := s.toPlan(basis, cfg, c.connection, req.Config != nil)
+		if err != nil {
+			basis.done()
+			return nil, err
+		}
+		basis.connections = append(basis.connections, conn)
+	}
+	for _, conn := range leaving {
+		basis.list, basis.connections = append(basis.list, chosen{connection: conn.Name}), append(basis.connections, conn)
+	}
+	return basis, nil
+}
+
+// leaving takes from names those of connections that the state holds and the planned configuration does not have: of them,
+// what their retirement would do is planned.
+func (s *Service) leaving(ctx context.Context, basis *planBasis, names []string) (rest []string, leaving []*connection, err error) {
+	parts, err := s.store.Partitions(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range names {
+		i := slices.IndexFunc(parts, func(p store.Partition) bool { return p.Connection == name })
+		if i < 0 || basis.configured(name) || s.configured(name) {
+			rest = append(rest, name)
+			continue
+		}
+		conn, _, err := s.retiring(ctx, parts[i])
+		if err != nil {
+			return nil, nil, err
+		}
+		leaving = append(leaving, &connection{Connection: *conn})
+	}
+	return rest, leaving, nil
+}
+
+// toPlan returns a connection as a configuration has it. A source that is in use stays so: another one beside it would ask
+// for tokens of its own, and forget what the first one has learnt.
+func (s *Service) toPlan(basis *planBasis, cfg *config.Config, name string, other bool) (*connection, error) {
+	inForce, release, err := s.use(name)
+	switch {
+	case err == nil:
+		basis.ends = append(basis.ends, release)
+	case other:
+		inForce = nil // it is new
+	default:
+		return nil, err
+	}
+	if !other {
+		return inForce, nil
+	}
+	at := slices.IndexFunc(cfg.Connections, func(c config.Connection) bool { return c.Name == name })
+	old := &generation{connections: map[string]*connection{}}
+	if inForce != nil {
+		old.connections[name] = inForce
+	}
+	conn, err := openConnection(cfg, cfg.Connections[at], old, s.deps())
+	if err != nil {
+		return nil, fmt.Errorf("connection %q: %w", name, err)
+	}
+	if inForce == nil || conn.Source != inForce.Source {
+		basis.ends = append(basis.ends, func() { _ = conn.Source.Close() })
+	}
+	return conn, nil
 }

@@ -35,7 +35,7 @@ func (s *Service) RenameConnection(ctx context.Context, from, to string) error {
 
 // RetireConnection implements api.Operations.
 func (s *Service) RetireConnection(ctx context.Context, name string) (api.SyncResult, error) {
-	parts, err := s.partitionsOf(ctx, []string{name})
+	parts, err := s.partitionsOf(ctx, chosen{connection: name})
 	if err != nil {
 		return api.SyncResult{}, err
 	}
@@ -48,7 +48,7 @@ func (s *Service) RetireConnection(ctx context.Context, name string) (api.SyncRe
 	case len(parts) == 0:
 		return api.SyncResult{}, refuse("`dirsyncd status` names the connections that are not configured", "the state holds nothing of %s", name)
 	}
-	result, err := s.runAndDeliver(ctx, []string{name}, func(string) ([]engine.Result, error) {
+	result, err := s.runAndDeliver(ctx, []chosen{{connection: name}}, api.FewActions+1, func(chosen) ([]engine.Result, error) {
 		results := make([]engine.Result, 0, len(parts))
 		for _, p := range parts {
 			conn, t, err := s.retiring(ctx, p)

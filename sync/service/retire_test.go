@@ -69,7 +69,7 @@ func TestRetire(t *testing.T) {
 	if err != nil || strings.Join(outcomesOf(done.Runs), "") != "lab clean" || events(t) != before+1 {
 		t.Fatalf("approve: %+v, %v, %d events", done, err, events(t)-before)
 	}
-	parts, err := s.partitionsOf(t.Context(), []string{"lab"})
+	parts, err := s.partitionsOf(t.Context(), chosen{connection: "lab"})
 	if err != nil || len(parts) != 0 {
 		t.Errorf("left: %v, %v", parts, err)
 	}

@@ -18,11 +18,15 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 	if err != nil || w.nothing() {
 		return err
 	}
+	kept := 0
 	err = s.State.Update(ctx, func(tx store.Writer) error {
 		for _, o := range w.outcomes {
 			if err := s.commitOutcome(tx, o); err != nil {
 				return err
 			}
+		}
+		if kept, err = s.remember(tx, w); err != nil {
+			return err
 		}
 		for _, id := range w.unparks {
 			if _, err := tx.Unpark(id); err != nil {
@@ -42,6 +46,8 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 	if err != nil {
 		return err
 	}
+	s.kept = kept
+	s.tell(w)
 	if w.actions {
 		for _, target := range s.Targets {
 			s.Queued(target)

@@ -69,6 +69,8 @@ type Task struct {
 	Queued func(target string)
 	// Parked hears of every object that was parked.
 	Parked func(kind directory.Kind, id string, class fault.Class, more ...any)
+	// Acted hears of every action that was queued, in order; nil when nobody listens.
+	Acted func(*directory.Action)
 	// Progress hears how many objects of all are worked out.
 	Progress func(done, total int)
 }
@@ -91,6 +93,7 @@ type Settlement struct {
 	// groups remembers groups for the goroutine that works out, storedGroups for the one that stores.
 	groups, storedGroups relations.Groups
 	presence             presence
+	kept                 int // actions of the run that are remembered
 }
 
 // Prepare works out whom to look at: what is dirty, everybody whom that touches, and everybody there is when

@@ -41,8 +41,8 @@ type renamer struct {
 	// stays: nothing that is read is moved out of what is read, since incremental reads of this kind do not tell. blind:
 	// nor is it deleted.
 	stays, blind bool
-	next  int
-	made  map[string]int
+	next         int
+	made         map[string]int
 }
 
 func (m *renamer) find(base, filter string) []string {
