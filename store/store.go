@@ -7,6 +7,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -29,6 +30,11 @@ func (p Partition) String() string {
 	return p.Connection + "/" + p.Tenant
 }
 
+// Compare puts partitions in the order in which a Store lists them.
+func (p Partition) Compare(o Partition) int {
+	return cmp.Or(cmp.Compare(p.Connection, o.Connection), cmp.Compare(p.Tenant, o.Tenant))
+}
+
 // Num is the store's short name of a handle (see directory.Object) within one partition. Zero is none. An
 // object's own number is that of its id's handle. Numbers are given in ascending order and never reused.
 type Num uint32
@@ -43,8 +49,9 @@ type Store interface {
 	// a conflict or a lost connection, and fn is called again: it has no effect outside its Writer that a second call
 	// would double or that stays from a first. Results that it leaves in variables it begins anew each time.
 	Update(ctx context.Context, p Partition, fn func(Writer) error) error
-	// Partitions lists the partitions that were written to, in order.
-	Partitions(ctx context.Context) ([]Partition, error)
+	// Partitions lists the partitions that were written to, in order: those of some connections, at a cost that follows
+	// their number, or all when none is named.
+	Partitions(ctx context.Context, connections ...string) ([]Partition, error)
 	// Waiting lists the partitions that have actions waiting for a target, claimed ones included and parked ones not, in
 	// the order of Partitions. Its cost follows the length of the list, not the number of partitions.
 	Waiting(ctx context.Context, target string) ([]Partition, error)
@@ -80,6 +87,26 @@ type Snapshotter interface {
 	// Snapshot returns the state as it is now, in the form in which the store itself keeps it, to be read from its
 	// beginning to its end and closed. That may take long: it holds up nobody.
 	Snapshot(ctx context.Context) (io.ReadCloser, error)
+}
+
+// Grouper is a Store in which the transactions of many partitions cost no more than a few.
+type Grouper interface {
+	// UpdateEach runs fn in a transaction of each of some partitions. They become durable one by one or several together:
+	// where it fails, any of them may be stored. fn is held to what Update holds it to.
+	UpdateEach(ctx context.Context, parts []Partition, fn func(Partition, Writer) error) error
+}
+
+// UpdateEach is that of a Grouper, and elsewhere an Update of each partition.
+func UpdateEach(ctx context.Context, s Store, parts []Partition, fn func(Partition, Writer) error) error {
+	if g, ok := s.(Grouper); ok {
+		return g.UpdateEach(ctx, parts, fn)
+	}
+	for _, p := range parts {
+		if err := s.Update(ctx, p, func(tx Writer) error { return fn(p, tx) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Verifier is a Store that can check what it holds.

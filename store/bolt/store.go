@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"strings"
 
 	"go.etcd.io/bbolt"
@@ -121,12 +122,55 @@ func (s *Store) abandon(op string, btx *bbolt.Tx) {
 	_ = btx.Rollback()
 }
 
+// updatedAtOnce bounds how many partitions UpdateEach writes before others have their turn.
+const updatedAtOnce = 1000
+
+// UpdateEach implements store.Grouper: a commit waits for the disk, so there is one for many partitions.
+func (s *Store) UpdateEach(ctx context.Context, parts []store.Partition, fn func(store.Partition, store.Writer) error) error {
+	for chunk := range slices.Chunk(parts, updatedAtOnce) {
+		err := s.transact(ctx, true, "write state", func(btx *bbolt.Tx) (changed bool, err error) {
+			for _, p := range chunk {
+				key, err := partitionKey(p)
+				if err != nil {
+					return false, err
+				}
+				t, err := s.begin(btx, key)
+				if err != nil {
+					return false, err
+				}
+				if err := fn(p, t); err != nil {
+					return false, err
+				}
+				if err := t.flush(); err != nil {
+					return false, err
+				}
+				changed = changed || t.changed
+			}
+			return changed, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Partitions implements store.Store.
-func (s *Store) Partitions(ctx context.Context) ([]store.Partition, error) {
+func (s *Store) Partitions(ctx context.Context, connections ...string) ([]store.Partition, error) {
 	var list []store.Partition
 	err := s.transact(ctx, false, "list partitions", func(btx *bbolt.Tx) (bool, error) {
-		for name := range partitionNames(btx) {
-			list = append(list, partitionOf(name))
+		if len(connections) == 0 {
+			for name := range partitionNames(btx) {
+				list = append(list, partitionOf(name))
+			}
+			return false, nil
+		}
+		c := btx.Cursor()
+		for _, connection := range slices.Compact(slices.Sorted(slices.Values(connections))) {
+			prefix := []byte(connection + "\x00")
+			for name, _ := c.Seek(prefix); connection != "" && bytes.HasPrefix(name, prefix); name, _ = c.Next() {
+				list = append(list, partitionOf(name))
+			}
 		}
 		return false, nil
 	})

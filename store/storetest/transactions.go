@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -246,6 +247,10 @@ func partitions(e *env) {
 		})
 	}
 	e.equal("partitions", must(e.store.Partitions(e.Context())), list)
+	e.equal("partitions of hq", must(e.store.Partitions(e.Context(), "hq")), list[:3])
+	e.equal("partitions of several", must(e.store.Partitions(e.Context(), "hq2", "none", "hq", "hq2")), list)
+	e.equal("partitions of none", must(e.store.Partitions(e.Context(), "h", "")), []store.Partition{})
+	e.updateEach(list)
 	for _, e.p = range list {
 		e.view(func(r store.Reader) error {
 			e.equal("count", must(r.Count(directory.Person)), 1)
@@ -260,6 +265,35 @@ func partitions(e *env) {
 		if err := e.store.Update(e.Context(), p, fill); err == nil {
 			e.Errorf("partition %q was taken", p)
 		}
+	}
+}
+
+// updateEach stores what belongs to each of some partitions, all of it or none.
+func (e *env) updateEach(list []store.Partition) {
+	name := func(p store.Partition) string {
+		var state store.TenantState
+		err := e.store.View(e.Context(), p, func(r store.Reader) (err error) { state, err = r.Tenant(); return err })
+		if err != nil {
+			e.Error(err)
+		}
+		return state.Name
+	}
+	write := func(p store.Partition, w store.Writer) error { return w.PutTenant(store.TenantState{Name: p.String()}) }
+	if err := store.UpdateEach(e.Context(), e.store, list, write); err != nil {
+		e.Error(err)
+	}
+	for _, p := range list {
+		e.equal("written to "+p.String(), name(p), p.String())
+	}
+	broken := errors.New("broken")
+	err := store.UpdateEach(e.Context(), e.store, list, func(p store.Partition, w store.Writer) error {
+		if err := w.PutTenant(store.TenantState{Name: "half"}); err != nil || p == list[2] {
+			return cmp.Or(err, broken)
+		}
+		return nil
+	})
+	if !errors.Is(err, broken) || name(list[2]) == "half" || name(list[3]) == "half" {
+		e.Errorf("a failure in the third: %v; stored are %s and %s", err, name(list[2]), name(list[3]))
 	}
 }
 

@@ -7,6 +7,7 @@ package config
 
 import (
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -26,6 +27,8 @@ type Config struct {
 	Control settings.Path
 	Listen  string // host:port, or empty: no listener
 	Log     Log
+	// Parallel is how many connections are run at a time; 0: RunsAtOnce says.
+	Parallel int
 
 	Connections []Connection        // sorted by name
 	Mappings    map[string]*Mapping // by name
@@ -101,6 +104,21 @@ func (c *Config) Entries() []schedule.Entry {
 		list[i] = c.Connections[i].Entry()
 	}
 	return list
+}
+
+// runsPerCore is how many connections are run at a time for each core of the machine: a run mostly waits for its source.
+// fewestRuns is how many there are on the smallest one.
+const (
+	runsPerCore = 4
+	fewestRuns  = 8
+)
+
+// RunsAtOnce is how many connections are run at a time.
+func (c *Config) RunsAtOnce() int {
+	if c.Parallel > 0 {
+		return c.Parallel
+	}
+	return max(runsPerCore*runtime.GOMAXPROCS(0), fewestRuns)
 }
 
 // LogValue shows the configuration in a log by its file only.

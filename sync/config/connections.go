@@ -36,7 +36,43 @@ func (l *loader) readConnections(v strict.Value) {
 		l.cfg.Connections = append(l.cfg.Connections, l.readConnection(e.Key, e.Value.In(quoted("connection", e.Key))))
 		l.broken[e.Key] = l.doc.Mark() > before
 	}
+	spreadOut(l.cfg.Connections, entries)
 	slices.SortFunc(l.cfg.Connections, func(a, b Connection) int { return strings.Compare(a.Name, b.Name) })
+}
+
+const (
+	// crowd is from how many connections with one schedule on they do not all begin at the same second unless that is
+	// written, and spreadEach how much of the time each of them gets, at most a spreadShare of that between two runs.
+	crowd       = 20
+	spreadEach  = time.Second
+	spreadShare = 10
+)
+
+// spreadOut gives those of many connections that have one schedule and no jitter of their own some.
+func spreadOut(list []Connection, entries []strict.Entry) {
+	same := map[[2]string]int{}
+	for i := range list {
+		same[[2]string{list[i].Schedule, list[i].Full}]++
+	}
+	spread := map[[2]string]settings.Duration{}
+	for i := range list {
+		c := &list[i]
+		key := [2]string{c.Schedule, c.Full}
+		n := same[key]
+		if n < crowd || key == [2]string{} || entries[i].Value.Get("jitter").Kind() != strict.None {
+			continue
+		}
+		if _, known := spread[key]; !known {
+			jitter := time.Duration(n) * spreadEach
+			for _, s := range []cron.Schedule{c.Incremental, c.Complete} {
+				if gap := shortestGap(s); gap > 0 {
+					jitter = min(jitter, gap/spreadShare)
+				}
+			}
+			spread[key] = settings.Duration(jitter.Truncate(time.Second))
+		}
+		c.Jitter = spread[key]
+	}
 }
 
 func (l *loader) readConnection(name string, v strict.Value) Connection {

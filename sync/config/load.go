@@ -157,6 +157,8 @@ type topKeys struct {
 	Control settings.Path `yaml:"control"`
 	Listen  string        `yaml:"listen"`
 	Log     Log           `yaml:"log"`
+	// Parallel is nil where it is not written.
+	Parallel *int `yaml:"parallel"`
 }
 
 // section names the keys at the top of the file that hold named parts.
@@ -181,6 +183,12 @@ func (l *loader) top(root strict.Value) {
 		return
 	}
 	l.cfg.State, l.cfg.Control, l.cfg.Listen, l.cfg.Log = s.State, s.Control, s.Listen, s.Log
+	if n := s.Parallel; n != nil {
+		l.cfg.Parallel = *n
+		if at := root.Get("parallel"); *n < 1 {
+			at.Problem("leave it out for the default", "parallel: %d is less than 1", *n)
+		}
+	}
 	l.checkAddresses(root)
 	l.targets = l.readTargets(sections[targetsKey])
 	l.mappings = l.readMappings(sections[mappingsKey])

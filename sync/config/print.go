@@ -92,7 +92,7 @@ func (p *printer) config(c *Config) *yaml.Node {
 		targets = append(targets, pair{t.Name, p.block(pair{"target", t.Target}, pair{t.Target, p.own(t.Block)})})
 	}
 	return p.block(
-		pair{"state", c.State}, pair{"control", c.Control}, pair{"listen", c.Listen}, pair{"log", c.Log},
+		pair{"state", c.State}, pair{"control", c.Control}, pair{"listen", c.Listen}, pair{"log", c.Log}, pair{"parallel", notZero(c.Parallel)},
 		pair{connectionsKey, p.block(connections...)}, pair{mappingsKey, p.block(mappings...)},
 		pair{targetsKey, p.block(targets...)},
 	)
@@ -126,6 +126,13 @@ func prune(n *yaml.Node) {
 		}
 	}
 	n.Content = kept
+}
+
+func notZero(n int) any {
+	if n == 0 {
+		return nil
+	}
+	return n
 }
 
 func notEmpty(text string) any {

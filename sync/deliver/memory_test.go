@@ -68,7 +68,7 @@ func (m *memory) Update(ctx context.Context, p store.Partition, fn func(store.Wr
 	return nil
 }
 
-func (m *memory) Partitions(context.Context) ([]store.Partition, error) {
+func (m *memory) Partitions(context.Context, ...string) ([]store.Partition, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	list := slices.Collect(maps.Keys(m.parts))

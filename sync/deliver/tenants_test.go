@@ -107,9 +107,9 @@ func (c *counted) Update(ctx context.Context, p store.Partition, fn func(store.W
 	return c.Store.Update(ctx, p, fn)
 }
 
-func (c *counted) Partitions(ctx context.Context) ([]store.Partition, error) {
+func (c *counted) Partitions(ctx context.Context, names ...string) ([]store.Partition, error) {
 	c.lists.Add(1)
-	return c.Store.Partitions(ctx)
+	return c.Store.Partitions(ctx, names...)
 }
 
 func (c *counted) Waiting(ctx context.Context, target string) ([]store.Partition, error) {

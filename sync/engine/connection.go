@@ -131,6 +131,11 @@ func (e *Engine) listedAgain(ctx context.Context, c *Connection) error {
 	return state.update(ctx, nil, recovered, proven(e.opts.Now().UTC()))
 }
 
+// Failing reports whether a connection failed when it was last run: that of its only tenant, or the list of its tenants.
+func (e *Engine) Failing(ctx context.Context, connection string) bool {
+	return e.isFailing(ctx, store.Partition{Connection: connection})
+}
+
 // isFailing reports whether a partition's last run failed. When that cannot be read, the run itself will say so.
 func (e *Engine) isFailing(ctx context.Context, p store.Partition) bool {
 	state := e.stateOf(p)
@@ -139,15 +144,12 @@ func (e *Engine) isFailing(ctx context.Context, p store.Partition) bool {
 
 // StoredTenants lists the tenants of a connection that were ever read, in order.
 func (e *Engine) StoredTenants(ctx context.Context, connection string) ([]connectors.Tenant, error) {
-	parts, err := e.store.Partitions(ctx)
+	parts, err := e.store.Partitions(ctx, connection)
 	if err != nil {
 		return nil, err
 	}
 	var tenants []connectors.Tenant
 	for _, p := range parts {
-		if p.Connection != connection {
-			continue
-		}
 		t := connectors.Tenant{ID: p.Tenant}
 		err := e.store.View(ctx, p, func(tx store.Reader) error {
 			state, err := tx.Tenant()

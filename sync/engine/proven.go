@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"dirsyncd/store"
@@ -31,17 +32,12 @@ func (e *Engine) Flush(ctx context.Context) error {
 	e.mu.Lock()
 	idle := maps.Clone(e.proven)
 	e.mu.Unlock()
-	for p, at := range idle {
-		state := e.stateOf(p)
-		if err := state.load(ctx); err != nil {
+	parts := slices.SortedFunc(maps.Keys(idle), store.Partition.Compare)
+	return store.UpdateEach(ctx, e.store, parts, func(p store.Partition, tx store.Writer) error {
+		state, err := tx.Tenant()
+		if err != nil || !idle[p].After(state.Proven) {
 			return err
 		}
-		if !at.After(state.Proven) {
-			continue
-		}
-		if err := state.update(ctx, nil, proven(at)); err != nil {
-			return err
-		}
-	}
-	return nil
+		return tx.PutTenant(after(state, []transition{proven(idle[p])}))
+	})
 }

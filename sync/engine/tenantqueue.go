@@ -19,28 +19,62 @@ const (
 	slowAfter, quickest = 250 * time.Millisecond, 25 * time.Millisecond
 )
 
-// tenantQueue lets many tenants take turns so that those which hang or fail do not delay the others: a tenant that
-// failed last time, that takes long, or that waits by itself, goes on in the slow lane.
-type tenantQueue struct {
+// Queue lets many take turns so that those which hang or fail do not delay the others: one that failed last time, that
+// takes long, or that waits by itself, goes on in the slow lane. Those of newTenantQueue are the tenants of a connection,
+// those of NewQueue connections.
+type Queue struct {
 	fast, slow chan struct{}
-	patience   patience.Patience // with a tenant in the fast lane
+	patience   patience.Patience // with one in the fast lane
 }
 
-func newTenantQueue() *tenantQueue {
-	return &tenantQueue{
+// impatient and patientest are how long a connection keeps others waiting for its place, by what connections usually need:
+// a server that does not answer is not a long listing.
+const (
+	impatient   = 15 * time.Second
+	patientest  = time.Minute
+	slowPerFast = 4 // connections that may be under way and do not get on, for each that does
+)
+
+// NewQueue makes a queue in which so many connections are run at a time, beside those that do not get on.
+func NewQueue(parallel int) *Queue {
+	return &Queue{
+		fast: make(chan struct{}, parallel), slow: make(chan struct{}, slowPerFast*parallel),
+		patience: patience.Patience{First: patientest, Least: impatient, Most: patientest, Over: 8},
+	}
+}
+
+// Acquire waits for a place until ctx ends, which is the error then. One that is slow from the start takes a place in the
+// slow lane. What it does it must do under the context that comes back; release gives the place back.
+func (q *Queue) Acquire(ctx context.Context, slow bool) (_ context.Context, release func(), err error) {
+	inside, release := q.acquire(ctx, slow)
+	if ctx.Err() != nil {
+		release()
+		return ctx, nil, ctx.Err()
+	}
+	return inside, release, nil
+}
+
+func newTenantQueue() *Queue {
+	return &Queue{
 		fast: make(chan struct{}, tenantsAtOnce), slow: make(chan struct{}, slowTenants),
 		patience: patience.Patience{First: slowAfter, Least: quickest, Most: slowAfter, Over: 8},
 	}
 }
 
-// acquire waits for a place. A tenant that is slow from the start takes one in the slow lane. What it does it must do under
-// the context that comes back; release gives the place back.
-func (q *tenantQueue) acquire(ctx context.Context, slow bool) (_ context.Context, release func()) {
+// acquire is Acquire for those who look at the context themselves.
+func (q *Queue) acquire(ctx context.Context, slow bool) (_ context.Context, release func()) {
+	lane := q.fast
 	if slow {
-		q.slow <- struct{}{}
+		lane = q.slow
+	}
+	select {
+	case lane <- struct{}{}:
+	case <-ctx.Done(): // what it does without a place is nothing
+		return ctx, func() {}
+	}
+	if slow {
 		return ctx, func() { <-q.slow }
 	}
-	q.fast <- struct{}{}
 	t := &turn{queue: q, place: q.fast, began: time.Now(), limit: q.patience.Limit()}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -50,7 +84,7 @@ func (q *tenantQueue) acquire(ctx context.Context, slow bool) (_ context.Context
 
 // turn is one tenant's, from the fast lane on.
 type turn struct {
-	queue  *tenantQueue
+	queue  *Queue
 	began  time.Time
 	limit  time.Duration
 	moving *time.Timer

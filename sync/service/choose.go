@@ -60,7 +60,10 @@ func unknownConnection(name string, names []string) error {
 
 // partitionsOf lists the stored partitions of what was chosen.
 func (s *Service) partitionsOf(ctx context.Context, list ...chosen) ([]store.Partition, error) {
-	all, err := s.store.Partitions(ctx)
+	if len(list) == 0 {
+		return nil, nil
+	}
+	all, err := s.store.Partitions(ctx, connectionsOf(list)...)
 	if err != nil {
 		return nil, err
 	}

@@ -99,7 +99,7 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 		return nil, fmt.Errorf("there is no connector %q", c.Connector)
 	}
 	source, err := factory.Open(c.Block, connectors.Env{
-		Connection: c.Name, Log: d.log.With("connection", c.Name), Now: d.now, Observe: d.metrics.request(c.Name),
+		Connection: c.Name, Log: d.log.With("connection", c.Name), Now: d.now, Observe: d.metrics.request(c.Name, c.Connector),
 	})
 	if err != nil && len(cfg.Unseen) > 0 {
 		source, err = unopenedSource{leftUnopened(c.Name)}, nil

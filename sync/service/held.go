@@ -61,7 +61,7 @@ func (s *Service) Approve(ctx context.Context, hash string) (api.SyncResult, err
 		defer done()
 		t := connectors.Tenant{ID: p.Tenant, Name: state.Name, Domain: state.Domain}
 		r := s.engine.Approve(s.runContext(ctx), &conn.Connection, t, hash)
-		s.metrics.ran(&r)
+		s.metrics.ran(conn.Connector, &r)
 		return []engine.Result{r}, nil
 	})
 	if err != nil {

@@ -11,7 +11,9 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// metrics counts what happens, for /metrics. How things stand is read from the store when somebody asks.
+// metrics counts what happens, for /metrics. How things stand is read from the store when somebody asks. There may be
+// thousands of connections: a histogram, which has dozens of series, is by connector; a counter is by connection, and begins
+// with what it counts.
 type metrics struct {
 	registry  *prometheus.Registry
 	runs      *prometheus.CounterVec
@@ -19,6 +21,7 @@ type metrics struct {
 	objects   *prometheus.CounterVec
 	actions   *prometheus.CounterVec
 	requests  *prometheus.HistogramVec
+	failed    *prometheus.CounterVec
 	delivered *prometheus.CounterVec
 	refused   *prometheus.CounterVec
 	failures  *prometheus.CounterVec
@@ -35,26 +38,29 @@ func newMetrics() *metrics {
 	m := &metrics{
 		registry:  prometheus.NewRegistry(),
 		runs:      counter("runs_total", "Runs by connection and outcome.", "connection", "outcome"),
-		durations: histogram("run_duration_seconds", "How long runs took.", prometheus.ExponentialBuckets(0.01, 4, 10), "connection", "mode"),
+		durations: histogram("run_duration_seconds", "How long runs took.", prometheus.ExponentialBuckets(0.01, 4, 10), "connector", "mode"),
 		objects:   counter("objects_total", "Objects read, changed and removed at the source.", "connection", "what"),
 		actions:   counter("actions_total", "Actions that runs queued.", "connection", "kind", "op"),
-		requests:  histogram("source_request_seconds", "Requests to sources and how they ended.", prometheus.ExponentialBuckets(0.001, 4, 9), "connection", "request", "class"),
+		requests:  histogram("source_request_seconds", "Requests to sources and how they ended.", prometheus.ExponentialBuckets(0.001, 4, 9), "connector", "request", "class"),
+		failed:    counter("source_request_failures_total", "Requests to sources that failed.", "connection", "class"),
 		delivered: counter("delivered_total", "Actions that targets took.", "target", "op"),
 		refused:   counter("refused_total", "Actions that targets refused for good; they are parked.", "target", "class"),
 		failures:  counter("delivery_failures_total", "Deliveries that will be tried again.", "target", "class"),
 		latency:   histogram("delivery_seconds", "How long one delivery took.", prometheus.ExponentialBuckets(0.001, 4, 9), "target"),
 	}
-	m.registry.MustRegister(m.runs, m.durations, m.objects, m.actions, m.requests, m.delivered, m.refused, m.failures, m.latency)
+	m.registry.MustRegister(m.runs, m.durations, m.objects, m.actions, m.requests, m.failed, m.delivered, m.refused, m.failures, m.latency)
 	return m
 }
 
-// ran counts a run.
-func (m *metrics) ran(r *engine.Result) {
+// ran counts a run of a connection of this kind.
+func (m *metrics) ran(connector string, r *engine.Result) {
 	name := r.Partition.Connection
 	m.runs.WithLabelValues(name, r.Run.Outcome).Inc()
-	m.durations.WithLabelValues(name, r.Run.Mode).Observe(r.Run.Ended.Sub(r.Run.Started).Seconds())
+	m.durations.WithLabelValues(connector, r.Run.Mode).Observe(r.Run.Ended.Sub(r.Run.Started).Seconds())
 	for what, n := range map[string]int{"read": r.Run.Read, "changed": r.Run.Changed, "removed": r.Run.Removed} {
-		m.objects.WithLabelValues(name, what).Add(float64(n))
+		if n > 0 {
+			m.objects.WithLabelValues(name, what).Add(float64(n))
+		}
 	}
 	if r.Run.Outcome == engine.Failed {
 		return
@@ -66,10 +72,14 @@ func (m *metrics) ran(r *engine.Result) {
 	}
 }
 
-// request returns what a connector calls for every request.
-func (m *metrics) request(connection string) func(string, time.Duration, error) {
+// request returns what a connection's connector calls for every request.
+func (m *metrics) request(connection, connector string) func(string, time.Duration, error) {
 	return func(request string, took time.Duration, err error) {
-		m.requests.WithLabelValues(connection, request, string(fault.ClassOf(err))).Observe(took.Seconds())
+		class := string(fault.ClassOf(err))
+		m.requests.WithLabelValues(connector, request, class).Observe(took.Seconds())
+		if err != nil {
+			m.failed.WithLabelValues(connection, class).Inc()
+		}
 	}
 }
 

@@ -28,6 +28,9 @@ func (s *Service) reload(ctx context.Context, file string) error {
 		return err
 	}
 	s.generation, s.problem = next, ""
+	if cfg.RunsAtOnce() != old.cfg.RunsAtOnce() {
+		s.turns = newTurns(cfg) // who has a place in the former one gives it back there
+	}
 	s.mu.Unlock()
 	// A file that the new target writes, too, is locked until the old one is closed.
 	old.closeTargets(next)

@@ -43,6 +43,7 @@ type Service struct {
 	generation *generation
 	problem    string         // of the last reload
 	running    map[string]int // runs under way, by connection
+	turns      turns
 }
 
 // host is what a service knows of the daemon that it works for.
@@ -64,7 +65,7 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 	}
 	s := &Service{
 		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, metrics: newMetrics(), host: h,
-		running: map[string]int{},
+		running: map[string]int{}, turns: newTurns(cfg),
 	}
 	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun, Configured: s.configured})
 	var err error
@@ -104,8 +105,31 @@ func (s *Service) queued(name string) {
 	}
 }
 
-// run runs one connection, all its tenants.
+// turns are the queues of connections. Whoever waits for an answer does not wait behind all that the schedule has begun.
+type turns struct{ scheduled, asked *engine.Queue }
+
+func newTurns(cfg *config.Config) turns {
+	return turns{engine.NewQueue(cfg.RunsAtOnce()), engine.NewQueue(cfg.RunsAtOnce())}
+}
+
+func (t turns) of(job engine.Job) *engine.Queue {
+	if job.Trigger == engine.Operator {
+		return t.asked
+	}
+	return t.scheduled
+}
+
+// run runs one connection, all its tenants, when its turn comes: memory, and connections to servers, follow the number of
+// those that run at a time.
 func (s *Service) run(ctx context.Context, name string, job engine.Job) ([]engine.Result, error) {
+	s.mu.Lock()
+	queue := s.turns.of(job)
+	s.mu.Unlock()
+	ctx, release, err := queue.Acquire(ctx, s.engine.Failing(ctx, name))
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	conn, done, err := s.use(name)
 	if err != nil {
 		return nil, err
@@ -114,7 +138,7 @@ func (s *Service) run(ctx context.Context, name string, job engine.Job) ([]engin
 	results := s.engine.RunConnection(ctx, &conn.Connection, job)
 	for _, r := range results {
 		if r.Run.Outcome != engine.Waiting {
-			s.metrics.ran(&r)
+			s.metrics.ran(conn.Connector, &r)
 		}
 	}
 	return results, nil

@@ -20,8 +20,16 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 	s.mu.Lock()
 	st.Problem = s.problem
 	s.mu.Unlock()
+	parts, err := s.store.Partitions(ctx)
+	if err != nil {
+		return st, err
+	}
+	byConnection := map[string][]store.Partition{}
+	for _, p := range parts {
+		byConnection[p.Connection] = append(byConnection[p.Connection], p)
+	}
 	for _, name := range gen.names() {
-		c, err := s.connectionStatus(ctx, gen.connections[name])
+		c, err := s.connectionStatus(ctx, gen.connections[name], byConnection[name])
 		if err != nil {
 			return st, err
 		}
@@ -47,7 +55,7 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 	return st, nil
 }
 
-func (s *Service) connectionStatus(ctx context.Context, c *connection) (api.ConnectionStatus, error) {
+func (s *Service) connectionStatus(ctx context.Context, c *connection, parts []store.Partition) (api.ConnectionStatus, error) {
 	st := api.ConnectionStatus{Name: c.Name, Connector: c.Connector, Mapping: c.settings.Mapping, Targets: c.Targets}
 	s.mu.Lock()
 	st.Running = s.running[c.Name] > 0
@@ -58,21 +66,17 @@ func (s *Service) connectionStatus(ctx context.Context, c *connection) (api.Conn
 			st.NextFull = c.settings.Complete.Next(s.now())
 		}
 	}
-	tenants, err := s.engine.StoredTenants(ctx, c.Name)
-	if err != nil {
-		return st, err
-	}
-	for _, t := range tenants {
-		ts, err := s.tenantStatus(ctx, store.Partition{Connection: c.Name, Tenant: t.ID})
+	for _, p := range parts {
+		ts, err := s.tenantStatus(ctx, p)
 		if err != nil {
 			return st, err
 		}
-		if t.ID == "" && len(tenants) > 1 && ts.Failing == nil {
+		if p.Tenant == "" && len(parts) > 1 && ts.Failing == nil {
 			continue // once held why the tenants could not be listed
 		}
 		st.Tenants = append(st.Tenants, ts)
 	}
-	if len(tenants) == 0 {
+	if len(parts) == 0 {
 		st.Tenants = []api.TenantStatus{{State: "new"}}
 	}
 	return st, nil

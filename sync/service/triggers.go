@@ -15,6 +15,9 @@ func (d *daemon) scheduled(ctx context.Context, name string, t schedule.Trigger)
 	results, err := d.service.run(ctx, name, engine.Job{
 		Full: t.Full, Trigger: t.Cause, Patient: slices.Contains([]string{schedule.CauseSchedule, schedule.CauseFull, causeChange}, t.Cause),
 	})
+	if ctx.Err() != nil {
+		return // each run says so itself, if it began
+	}
 	if err != nil {
 		d.Log.Error("run could not begin", "connection", name, "err", err)
 		return

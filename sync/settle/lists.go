@@ -66,7 +66,7 @@ func (s *Settlement) addMembers(tx store.Reader, kind directory.Kind, list []can
 // lose looks at whom a list would lose. Those whose own removal waits stay in it, and all others when what lists lose waits.
 func (s *Settlement) lose(c *candidate, w *plan.Want) {
 	before := recordOf(c.before, w.Kind)
-	if before == nil || !before.Active || len(before.Members) == 0 {
+	if before == nil || !before.Active || slices.Equal(before.Members, w.Members) {
 		return
 	}
 	gone := roaring.BitmapOf(before.Members...)
