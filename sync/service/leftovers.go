@@ -8,12 +8,9 @@ import (
 	"dirsyncd/sync/api"
 )
 
-// unconfigured lists the connections that are not configured, and of which there are active records or held plans.
-func (s *Service) unconfigured(ctx context.Context) (list []api.UnconfiguredConnection, err error) {
-	parts, err := s.store.Partitions(ctx)
-	if err != nil {
-		return nil, err
-	}
+// unconfigured lists the connections, of those that have partitions, that are not configured, and of which there are active
+// records or held plans.
+func (s *Service) unconfigured(ctx context.Context, parts []store.Partition) (list []api.UnconfiguredConnection, err error) {
 	for _, p := range parts {
 		if s.configured(p.Connection) {
 			continue
@@ -47,7 +44,7 @@ func (s *Service) warnAboutLeftovers(ctx context.Context) error {
 	if err := s.forget(ctx, parts); err != nil {
 		return err
 	}
-	left, err := s.unconfigured(ctx)
+	left, err := s.unconfigured(ctx, parts)
 	if err != nil {
 		return err
 	}

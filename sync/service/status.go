@@ -35,11 +35,9 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 		}
 		st.Connections = append(st.Connections, c)
 	}
-	left, err := s.unconfigured(ctx)
-	if err != nil {
+	if st.Unconfigured, err = s.unconfigured(ctx, parts); err != nil {
 		return st, err
 	}
-	st.Unconfigured = left
 	parked, err := s.parkedByTarget(ctx)
 	if err != nil {
 		return st, err
@@ -71,7 +69,7 @@ func (s *Service) connectionStatus(ctx context.Context, c *connection, parts []s
 		if err != nil {
 			return st, err
 		}
-		if p.Tenant == "" && len(parts) > 1 && ts.Failing == nil {
+		if p.Tenant == "" && len(parts) > 1 && ts.Failing == nil && ts.Held == nil && len(ts.Records) == 0 {
 			continue // once held why the tenants could not be listed
 		}
 		st.Tenants = append(st.Tenants, ts)
