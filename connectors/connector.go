@@ -247,6 +247,12 @@ type Proof struct {
 	MayBeShort bool
 	// Doubt says why absence from the listing proves nothing; empty when it does.
 	Doubt string
+	// Reads says what the stream reads of its objects, as far as the configuration or the server decides it, in the words
+	// of the rules: "manager", "licences", "last_login", "attributes.costCentre". Where it can be chosen what fills it,
+	// that follows after a colon: "department: department, ou", "id: entryUUID". When less is read than before, what
+	// follows from that waits for the operator. To go on where an entry ended before (another name to fall back to) is
+	// more and not less. A delta says it, too. None: always the same is read.
+	Reads []string
 	// Older says by how much the source knows less than Request.Known; empty when it knows that and more.
 	Older string
 }

@@ -17,7 +17,7 @@ type Factory struct {
 	// Summary is one line for help texts.
 	Summary string
 	// NewConfig returns a pointer to the connector's own configuration with its defaults set. The caller
-	// decodes the operator's block into it. It may have a method Validate() []settings.Issue.
+	// decodes the operator's block into it. It may have a method Validate() []settings.Issue, and be Selective.
 	NewConfig func() any
 	// Open makes a connector from a decoded configuration of NewConfig. It does no network I/O.
 	Open func(cfg any, env Env) (Connector, error)

@@ -64,7 +64,7 @@ type Store interface {
 	// one for all leases of a process.
 	//
 	// The returned context ends with ctx, with release, and with the cause ErrLeaseLost as soon as the holder can know that
-	// somebody else may have taken over. Every Update and DropPartition under it, or under a context made from it, even one
+	// somebody else may have taken over. Every Update, DropPartition and MovePartition under it, or under a context made from it, even one
 	// that does not end (context.WithoutCancel), fails with fault.Conflict and stores nothing once the lease was released
 	// or taken over. That is looked at in the transaction, by a fencing number that each holder has anew, and nobody takes
 	// over between that and the commit. What goes on outside of the store nobody can fence: calls to others end with the
@@ -72,6 +72,9 @@ type Store interface {
 	Lease(ctx context.Context, name string, ttl time.Duration) (held context.Context, release func(), err error)
 	// DropPartition forgets everything about a partition, outbox and parked actions included.
 	DropPartition(ctx context.Context, p Partition) error
+	// MovePartition gives everything of a partition another name, in one transaction. Nothing is stored under that name
+	// yet, or the error is of class fault.Internal. A partition that was never written to is moved by doing nothing.
+	MovePartition(ctx context.Context, from, to Partition) error
 	// Scratch returns a throw-away copy of partitions, as they were at one moment, that shares nothing with the store.
 	// Closing it removes it. It holds the partitions named and no others: without any, or with some that were never
 	// written to, it is or has what a new store has, nothing. Its cost follows the size of what it holds.
@@ -131,14 +134,20 @@ type Row struct {
 // GoneCause says how we know that an object is no longer at its source.
 type GoneCause uint8
 
-// The causes. Only NamedRemoved and Absent are proof; the others wait for the operator's approval.
+// The causes. NamedRemoved and Absent are proof; OutOfScope and EmptyListing wait for the operator's approval, and NotRead
+// with all that follows from what is read (TenantState.Reads).
 const (
 	Here         GoneCause = iota
 	NamedRemoved           // the source named it as removed
 	Absent                 // a proven full read of the same scope did not list it
 	OutOfScope             // a full read of another scope did not list it
 	EmptyListing           // a full read listed nothing where there had been something
+	NotRead                // no stream lists its kind any more
+	lastCause
 )
+
+// Known reports whether it is one of the causes above, or Here.
+func (g GoneCause) Known() bool { return g < lastCause }
 
 // String says the cause in words.
 func (g GoneCause) String() string {
@@ -153,13 +162,15 @@ func (g GoneCause) String() string {
 		return "not in the connection's edited scope"
 	case EmptyListing:
 		return "the source suddenly listed none"
+	case NotRead:
+		return "no longer read by the connection"
 	default:
 		return "unknown"
 	}
 }
 
-// Proven reports whether the cause is proof that the object is gone.
-func (g GoneCause) Proven() bool { return g == NamedRemoved || g == Absent }
+// Proven reports whether nobody need be asked about the object by itself.
+func (g GoneCause) Proven() bool { return g == NamedRemoved || g == Absent || g == NotRead }
 
 // Reader reads one partition. What its methods return belongs to the caller and outlives the transaction,
 // except where a method says otherwise, and the bytes that are handed to a callback, which are valid during the
@@ -215,6 +226,8 @@ type Reader interface {
 
 	// Stream returns where a stream stands; the zero value for a stream never read.
 	Stream(name string) (StreamState, error)
+	// Streams lists the streams that have a state other than the zero value, in order.
+	Streams() ([]string, error)
 	// Seen calls fn with every chunk that AppendSeen stored under a name, in order.
 	Seen(stream string, fn func(chunk []byte) bool) error
 
@@ -362,6 +375,8 @@ type StreamState struct {
 	// Emptied: the last full read listed no membership at all where there had been many; what follows from
 	// that waits for the operator.
 	Emptied bool `json:"emptied,omitempty"`
+	// Reads is what the last read said that it reads of every object (connectors.Proof).
+	Reads []string `json:"reads,omitempty"`
 }
 
 // TenantState is the state of a partition as a whole.
@@ -372,6 +387,13 @@ type TenantState struct {
 	Streams []string `json:"streams,omitempty"`
 	// RulesHash is the mapping with which every object was last settled.
 	RulesHash string `json:"rules_hash,omitempty"`
+	// Connector is the kind of source that everything was last read from.
+	Connector string `json:"connector,omitempty"`
+	// Origin is the connection's name in the keys of the partition's records, where it has been renamed since.
+	Origin string `json:"origin,omitempty"`
+	// Reads is what was read when everything was last settled: the names of the streams, and for each what its proof said
+	// (connectors.Proof), after the stream's name and a slash. A stream or an entry that is missing later waits for the operator.
+	Reads []string `json:"reads,omitempty"`
 	// WantFull makes the next run read in full; Why says who asked for it.
 	WantFull bool   `json:"want_full,omitempty"`
 	Why      string `json:"why,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,8 +13,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"dirsyncd/cmd/dirsyncd/term"
+	"dirsyncd/store/bolt"
 	"dirsyncd/sync/api"
+	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/config"
+	"dirsyncd/sync/engine"
 )
 
 func newCheckCommand(cli *cli) *cobra.Command {
@@ -55,6 +59,7 @@ Exit codes: 0 good, 1 a probe failed, 2 the configuration has problems.`,
 			return cli.printConfig(cfg)
 		}
 		report := cli.reportOf(cfg)
+		report.Warnings = append(report.Warnings, cli.leftovers(cmd.Context(), cfg)...)
 		if !cli.opts.json {
 			cli.showReport(report)
 		}
@@ -289,4 +294,46 @@ func probeOK(results []api.ProbeResult) bool {
 		}
 	}
 	return true
+}
+
+// leftovers warns of connections that the state holds active records of, and that the configuration does not have. A state
+// that cannot be looked at now, or is not there, says nothing.
+func (cli *cli) leftovers(ctx context.Context, cfg *config.Config) (list []config.Problem) {
+	records := map[string]int{}
+	if client, err := socket.Dial(ctx, string(cfg.Control)); err == nil {
+		defer client.Close()
+		st, err := client.Status(ctx)
+		if err != nil {
+			return nil
+		}
+		for _, c := range st.Connections {
+			for _, t := range c.Tenants {
+				for _, n := range t.Records {
+					records[c.Name] += n
+				}
+			}
+		}
+		for _, c := range st.Unconfigured {
+			records[c.Name] += c.Records
+		}
+	} else {
+		st, err := bolt.Open(string(cfg.State), bolt.Options{ReadOnly: true})
+		if err != nil {
+			return nil
+		}
+		defer func() { _ = st.Close() }()
+		all, err := engine.Residents(ctx, st)
+		if err != nil {
+			return nil
+		}
+		for _, r := range all {
+			records[r.Partition.Connection] += r.Active
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(records)) {
+		if _, ok := cfg.Connection(name); !ok && records[name] > 0 {
+			list = append(list, config.Problem{File: cfg.File, Message: unconfigured(name, records[name]), Hint: api.UnconfiguredHint(name)})
+		}
+	}
+	return list
 }

@@ -133,6 +133,8 @@ func sample() *apitest.Fake {
 		ApproveFunc: func(context.Context, string) (api.SyncResult, error) { return cleanResult(), nil },
 		DiscardFunc: func(context.Context, string) error { return nil },
 		RunsFunc:    sampleRuns,
+		RenameFunc:  func(context.Context, string, string) error { return nil },
+		RetireFunc:  sampleRetire,
 		WhyFunc:     sampleWhy,
 		ParkedFunc:  func(context.Context) ([]api.ParkedItem, error) { return sampleParked(), nil },
 		ReplayFunc:  func(_ context.Context, ids []string) (int, error) { return max(len(ids), 1), nil },

@@ -41,6 +41,9 @@ func TestOutput(t *testing.T) {
 		{"replay.txt", "parked replay hq-ad:99", exitClean},
 		{"replay-again.txt", "parked replay hq-ad:12", exitParked},
 		{"drop.txt", "parked drop --all --yes", exitClean},
+		{"rename.txt", "state rename corp-ldap hq-ad", exitClean},
+		{"rename.json", "state rename corp-ldap hq-ad --json", exitClean},
+		{"retire.txt", "state retire corp-ldap", exitHeld},
 		{"drop.json", "parked drop --all --yes --json", exitClean},
 	} {
 		t.Run(tc.golden, func(t *testing.T) {
@@ -85,6 +88,7 @@ func TestEveryField(t *testing.T) {
 	var got strings.Builder
 	all := []string{
 		"status", "sync", "plan", "approve h", "discard h", "runs", "why user ada", "parked list", "parked replay --all", "parked drop --all --yes",
+		"state rename a b", "state retire a",
 	}
 	if n := reflect.TypeFor[api.Operations]().NumMethod(); len(all) < n-1 {
 		t.Errorf("%d commands; api.Operations has %d methods, and all but Backup are asked here", len(all), n)

@@ -84,6 +84,13 @@ func (cli *cli) completeHashes(_ *cobra.Command, args []string, _ string) (compl
 				}
 			}
 		}
+		for _, c := range st.Unconfigured {
+			for _, t := range c.Tenants {
+				if t.Held != nil {
+					hashes = append(hashes, cobra.CompletionWithDesc(t.Held.Hash, place(c.Name, t.Tenant, t.Name)))
+				}
+			}
+		}
 	})
 	return hashes, noFiles
 }

@@ -95,6 +95,9 @@ func knownConnections(ctx context.Context, ops api.Operations, names []string) e
 	for i, c := range st.Connections {
 		known[i] = c.Name
 	}
+	for _, c := range st.Unconfigured {
+		known = append(known, c.Name) // a plan can look at what is held of them
+	}
 	return knownAmong(known, names)
 }
 

@@ -54,6 +54,8 @@ func TestNoState(t *testing.T) {
 		{"discard abc", 2, "", noState},
 		{"parked replay --all", 0, "", noState},
 		{"state backup copy.db", 2, "", "there is no state yet"},
+		{"state rename hq hq2", 2, "", noState},
+		{"state retire hq2", 2, "", noState},
 		{"state verify", 2, "", "there is no state yet"},
 	} {
 		if code := c.run(strings.Fields(test.args)...); code != test.code {

@@ -95,6 +95,9 @@ func (cli *cli) otherConfig(ctx context.Context, ops api.Operations, names []str
 	for i, c := range st.Connections {
 		known[i] = c.Name
 	}
+	for _, c := range st.Unconfigured {
+		known = append(known, c.Name) // what is held of them can be looked at
+	}
 	file, err := config.Find(cli.opts.config)
 	if !st.Daemon || cli.opts.config == "" && (err != nil || cli.opts.control != "") {
 		// A socket that was named may be of a daemon to which the file in this folder is nothing.

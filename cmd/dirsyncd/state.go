@@ -20,7 +20,7 @@ import (
 func newStateCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "state",
-		Short: "look after the state file: backup, verify",
+		Short: "look after the state: backup, verify, rename, retire",
 		Long: `The state file holds what was read, what the targets were told, and what waits
 for them. It survives being killed at any moment; a backup is for a lost disk.
 
@@ -29,10 +29,12 @@ state file, start the daemon. What happened since then is read again from the
 sources, and sent again as far as the targets were told already.`,
 		Example: `  dirsyncd state backup /backup/dirsyncd-$(date +%F).db
   dirsyncd state verify
-  dirsyncd state verify /backup/dirsyncd-2026-01-31.db`,
+  dirsyncd state verify /backup/dirsyncd-2026-01-31.db
+  dirsyncd state rename corp-ldap hq-ldap
+  dirsyncd state retire old-okta`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(newBackupCommand(cli), newVerifyCommand(cli))
+	cmd.AddCommand(newBackupCommand(cli), newVerifyCommand(cli), newRenameCommand(cli), newRetireCommand(cli))
 	return cmd
 }
 

@@ -178,6 +178,16 @@ func (cli *cli) troubles(st *api.Status) {
 			cli.tenantTrouble(c.Name, t)
 		}
 	}
+	for i := range st.Unconfigured {
+		c := &st.Unconfigured[i]
+		cli.out.Line("")
+		cli.out.ParaStyled(term.Yellow, "", unconfigured(c.Name, c.Records))
+		cli.out.Hint(api.UnconfiguredHint(c.Name))
+		for j := range c.Tenants {
+			parked += c.Tenants[j].Parked
+			cli.tenantTrouble(c.Name, &c.Tenants[j])
+		}
+	}
 	for _, t := range st.Targets {
 		if t.Error != "" {
 			cli.out.Line("")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,11 +61,24 @@ at the next page; nothing that was stored is lost.
 // everyAction asks for as many actions as are kept.
 const everyAction = 1 << 20
 
-// remindOfReload says when what follows is not by the configuration on the disk.
+// remindOfReload says when what follows is not by the configuration on the disk, and of what it leaves alone.
 func (cli *cli) remindOfReload(ctx context.Context, ops api.Operations) {
-	if st, err := ops.Status(ctx); err == nil && st.Problem != "" {
+	st, err := ops.Status(ctx)
+	if err != nil {
+		return
+	}
+	if st.Problem != "" {
 		cli.err.Line("the last reload was refused, the configuration before it is in force; `dirsyncd status` says why")
 	}
+	for i := range st.Unconfigured {
+		c := &st.Unconfigured[i]
+		cli.err.Remark("dirsyncd: "+unconfigured(c.Name, c.Records), api.UnconfiguredHint(c.Name))
+	}
+}
+
+// unconfigured says that the state holds records of a connection that is not configured.
+func unconfigured(name string, records int) string {
+	return fmt.Sprintf("the state holds %s of connection %s, which is not configured", term.Many(records, "active record"), name)
 }
 
 // showResult shows what came of runs and deliveries, and returns the exit status for it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -25,7 +26,7 @@ func checkRepeatable(c *trial) {
 	if !maps.Equal(first.content(), second.content()) {
 		c.Error("two full reads of an unchanged source differ")
 	}
-	if p, q := first.proof(), second.proof(); p != nil && q != nil && *p != *q {
+	if p, q := first.proof(), second.proof(); p != nil && q != nil && !reflect.DeepEqual(p, q) {
 		c.Errorf("two full reads of an unchanged source have different proofs: %+v and %+v", *p, *q)
 	}
 }

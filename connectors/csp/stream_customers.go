@@ -31,7 +31,7 @@ func (c *Connector) readCustomers(ctx context.Context, op string, emit func(*con
 		}
 		if len(list) == 0 {
 			page.Invalid = got.unreadable(op)
-			page.Proof = &connectors.Proof{Scope: c.scopeOfCustomers(), Count: -1}
+			page.Proof = &connectors.Proof{Scope: c.scopeOfCustomers(), Count: -1, Reads: c.cfg.saysOfCustomers()}
 		}
 		if err := emit(page); err != nil {
 			return err

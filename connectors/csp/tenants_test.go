@@ -2,6 +2,7 @@ package csp
 
 import (
 	"net/http"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -405,7 +406,7 @@ func TestReadElsewhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			there, err := read(t.Context(), reads, tenant, stream)
-			if err != nil || len(there.Objects) != len(here.Objects) || there.Proof == nil || *there.Proof != *here.Proof {
+			if err != nil || len(there.Objects) != len(here.Objects) || there.Proof == nil || !reflect.DeepEqual(there.Proof, here.Proof) {
 				t.Errorf("%s: %d objects and %d elsewhere, %v", stream, len(here.Objects), len(there.Objects), err)
 			}
 		}

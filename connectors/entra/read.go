@@ -72,6 +72,29 @@ func (r *Reader) scope(stream string) string {
 	return text
 }
 
+// says is what the proofs of a stream say is read (connectors.Proof).
+func (s *Selection) says(stream string) []string {
+	var list []string
+	add := func(is bool, name string) {
+		if is {
+			list = append(list, name)
+		}
+	}
+	switch stream {
+	case streamUsers:
+		add(s.Manager, "manager")
+		add(s.Licences, "licences")
+		add(s.SignInActivity, directory.FieldLastLogin)
+		add(s.Photos, photoField)
+		for _, name := range s.Attributes {
+			list = append(list, directory.AttributePrefix+name)
+		}
+	case streamDevices:
+		add(s.DeviceLastSeen, directory.FieldLastSeen)
+	}
+	return list
+}
+
 // Read reads a stream of the tenant, for a connector that connectors.Guard is put around. The request's tenant is not
 // looked at.
 func (r *Reader) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
@@ -114,5 +137,5 @@ func (r *Reader) list(ctx context.Context, op string, s *connectors.Stream, req 
 	}
 	// The service itself says that there can be none. The scope is another one than that of a list, so that
 	// devices of a tenant that gives up Intune are not taken for lost ones on the strength of an error.
-	return emit(&connectors.Page{Proof: &connectors.Proof{Scope: r.scope(s.Name) + ", which has no Intune", Count: -1}})
+	return emit(&connectors.Page{Proof: &connectors.Proof{Scope: r.scope(s.Name) + ", which has no Intune", Count: -1, Reads: r.sel.says(s.Name)}})
 }

@@ -195,7 +195,7 @@ func (g *reading) send(ctx context.Context, c *cursor, resumable, last bool) err
 		p.Cursor, p.Resumable = c.bytes(), resumable
 	}
 	if last {
-		p.Proof = &connectors.Proof{Scope: g.r.scope(g.req.Stream), Count: -1, MayBeShort: g.mayBeShort}
+		p.Proof = &connectors.Proof{Scope: g.r.scope(g.req.Stream), Count: -1, Reads: g.r.sel.says(g.req.Stream), MayBeShort: g.mayBeShort}
 		if g.one != nil {
 			p.Look, p.Definite = g.look, true
 		}

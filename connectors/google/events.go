@@ -193,7 +193,7 @@ func (r *reading) delta(ctx context.Context, data []byte) error {
 			return err
 		}
 	}
-	last := &connectors.Page{Removed: d.removed, Proof: &connectors.Proof{Scope: r.scope(), Count: -1}, Cursor: d.next().bytes()}
+	last := &connectors.Page{Removed: d.removed, Proof: &connectors.Proof{Scope: r.scope(), Count: -1, Reads: r.connector.cfg.says(r.stream.Name)}, Cursor: d.next().bytes()}
 	return r.emit(last)
 }
 

@@ -268,7 +268,7 @@ func (r *reading) full(ctx context.Context) error {
 // closing is the last page of a full read: the cursor from which events count, and the proof.
 func (r *reading) closing() *connectors.Page {
 	// None of Google's lists has a count of its own.
-	p := &connectors.Page{Proof: &connectors.Proof{Scope: r.scope(), Count: -1, MayBeShort: true}}
+	p := &connectors.Page{Proof: &connectors.Proof{Scope: r.scope(), Count: -1, Reads: r.connector.cfg.says(r.stream.Name), MayBeShort: true}}
 	switch {
 	case r.stream.Name == streamDevices:
 		p.Look = r.lookForDevices

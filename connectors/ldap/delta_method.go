@@ -89,6 +89,7 @@ func (c *Connector) newReading(s *session, op string, kind directory.Kind, fresh
 		query: newQuery(kind, p, &c.cfg, c.cfg.identity(s.subject)), tr: newTranslator(kind, p, &c.cfg),
 	}
 	r.tr.row.calendar.now = c.env.Now()
+	r.query.reads = says(kind, p, &c.cfg, r.tr.anchorName)
 	r.fingerprint = r.hashSettings() // before a method asks for attributes of its own
 	return r
 }
@@ -244,7 +245,7 @@ func (r *reading) last(m method, position []byte) *connectors.Page {
 
 // proof is that of a read that came to its end.
 func (r *reading) proof() *connectors.Proof {
-	return &connectors.Proof{Scope: r.query.String(), Count: -1, Older: r.older}
+	return &connectors.Proof{Scope: r.query.String(), Count: -1, Older: r.older, Reads: r.query.reads}
 }
 
 // readDelta reads what changed since the cursor.

@@ -16,6 +16,7 @@ type query struct {
 	lines    []searchLine
 	pageSize int
 	identity string // who reads
+	reads    []string
 }
 
 // searchLine is one search.

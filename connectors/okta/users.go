@@ -68,7 +68,7 @@ func (r *reading) begin(began time.Time) *cursor {
 // finish emits the last page.
 func (r *reading) finish(c *cursor, removed []directory.Ref) error {
 	return r.emit(&connectors.Page{
-		Removed: removed, Cursor: c.bytes(), Proof: &connectors.Proof{Scope: r.scope(r.access, r.stream), Count: -1, MayBeShort: true},
+		Removed: removed, Cursor: c.bytes(), Proof: &connectors.Proof{Scope: r.scope(r.access, r.stream), Count: -1, Reads: r.cfg.says(r.stream), MayBeShort: true},
 	})
 }
 

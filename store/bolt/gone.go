@@ -11,7 +11,7 @@ func (t *tx) SetGone(kind directory.Kind, n store.Num, gone store.GoneCause) err
 	if err != nil {
 		return err
 	}
-	if gone > store.EmptyListing {
+	if !gone.Known() {
 		return misuse("unknown cause %d", gone)
 	}
 	value, ok := t.get(p, t.numKey(n))

@@ -21,7 +21,7 @@ func appendRow(buf []byte, gone store.GoneCause, handles []store.Num, o *directo
 
 // parseRow takes a stored row apart, appending the handles to nums. Row.Data points into value.
 func parseRow(value []byte, nums []store.Num) (row store.Row, all []store.Num, err error) {
-	if len(value) < 3 || store.GoneCause(value[0]) > store.EmptyListing {
+	if len(value) < 3 || !store.GoneCause(value[0]).Known() {
 		return row, nums, corrupt("row")
 	}
 	row.Gone = store.GoneCause(value[0])
@@ -139,7 +139,7 @@ func (t *tx) PutRow(o *directory.Object, gone store.GoneCause) (store.Num, error
 	if err != nil {
 		return 0, err
 	}
-	if gone > store.EmptyListing {
+	if !gone.Known() {
 		return 0, misuse("unknown cause %d", gone)
 	}
 	n, isNew, err := t.internID(o.ID)

@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"strings"
@@ -203,6 +204,55 @@ func (s *Store) DropPartition(ctx context.Context, p store.Partition) error {
 		}
 		return true, nil
 	})
+}
+
+// MovePartition implements store.Store. Nothing is copied but what is beside the buckets.
+func (s *Store) MovePartition(ctx context.Context, from, to store.Partition) error {
+	was, err := partitionKey(from)
+	if err != nil {
+		return err
+	}
+	is, err := partitionKey(to)
+	if err != nil {
+		return err
+	}
+	return s.transact(ctx, true, "move partition", func(btx *bbolt.Tx) (bool, error) {
+		switch {
+		case btx.Bucket(was) == nil:
+			return false, nil
+		case btx.Bucket(is) != nil:
+			return false, misuse("partition %q is moved to %q, where there is something", from, to)
+		}
+		if err := movePartition(btx, was, is); err != nil {
+			return false, classify("move partition", s.path, err)
+		}
+		return true, nil
+	})
+}
+
+func movePartition(btx *bbolt.Tx, was, is []byte) error {
+	into, err := btx.CreateBucket(is)
+	if err != nil {
+		return err
+	}
+	from := btx.Bucket(was)
+	var buckets [][]byte
+	err = from.ForEach(func(k, v []byte) error {
+		if v == nil {
+			buckets = append(buckets, bytes.Clone(k))
+			return nil
+		}
+		return into.Put(k, v)
+	})
+	if err != nil {
+		return err
+	}
+	for _, k := range buckets {
+		if err := from.MoveBucket(k, into); err != nil {
+			return err
+		}
+	}
+	return errors.Join(btx.DeleteBucket(was), moveWaiting(btx, was, is))
 }
 
 func dropPartition(btx *bbolt.Tx, key []byte) error {

@@ -20,6 +20,16 @@ func (t *tx) Stream(name string) (store.StreamState, error) {
 	return s, nil
 }
 
+// Streams implements store.Reader.
+func (t *tx) Streams() (names []string, err error) {
+	for name, value := range t.all(streams) {
+		if string(value) != "{}" {
+			names = append(names, string(name))
+		}
+	}
+	return names, nil
+}
+
 // PutStream implements store.Writer. A state that is stored already costs no write.
 func (t *tx) PutStream(name string, s store.StreamState) error {
 	if name == "" {

@@ -51,19 +51,29 @@ func (t *tx) noteWaiting(target string, waits bool) error {
 }
 
 // forgetWaiting removes a partition from the index.
-func forgetWaiting(btx *bbolt.Tx, partition []byte) error {
+func forgetWaiting(btx *bbolt.Tx, partition []byte) error { return moveWaiting(btx, partition, nil) }
+
+// moveWaiting gives a partition another name in the index; none removes it.
+func moveWaiting(btx *bbolt.Tx, was, is []byte) error {
 	b := btx.Bucket([]byte(waitingBucket))
 	if b == nil {
 		return nil
 	}
 	var gone [][]byte
 	for k := range scan(b, nil, nil) {
-		if _, p, _ := bytes.Cut(k, []byte{0}); bytes.Equal(p, partition) {
-			gone = append(gone, k)
+		if _, p, _ := bytes.Cut(k, []byte{0}); bytes.Equal(p, was) {
+			gone = append(gone, bytes.Clone(k))
 		}
 	}
 	for _, k := range gone {
 		if err := b.Delete(k); err != nil {
+			return err
+		}
+		if is == nil {
+			continue
+		}
+		target, _, _ := bytes.Cut(k, []byte{0})
+		if err := b.Put(waitingKey(string(target), is), nil); err != nil {
 			return err
 		}
 	}

@@ -68,7 +68,8 @@ func (e *env) put(ctx context.Context, id string) error {
 func (e *env) refused(ctx context.Context, what string) {
 	e.Helper()
 	called := func(store.Writer) error { e.Errorf("%s: a transaction was begun", what); return nil }
-	for _, err := range []error{e.store.Update(ctx, e.p, called), e.store.DropPartition(ctx, e.p)} {
+	for _, err := range []error{e.store.Update(ctx, e.p, called), e.store.DropPartition(ctx, e.p),
+		e.store.MovePartition(ctx, e.p, store.Partition{Connection: "elsewhere"})} {
 		if fault.ClassOf(err) != fault.Conflict || !errors.Is(err, store.ErrLeaseLost) {
 			e.Errorf("%s: %v", what, err)
 		}

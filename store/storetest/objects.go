@@ -132,7 +132,7 @@ func rowOrder(e *env) {
 
 func goneRows(e *env) {
 	o := person("1", []string{"uid:a"})
-	causes := []store.GoneCause{store.NamedRemoved, store.Absent, store.Here, store.OutOfScope, store.EmptyListing, store.Here}
+	causes := []store.GoneCause{store.NamedRemoved, store.Absent, store.Here, store.OutOfScope, store.EmptyListing, store.NotRead, store.Here}
 	for _, cause := range causes {
 		e.both(func(w store.Writer) error {
 			_, err := w.PutRow(o, cause)

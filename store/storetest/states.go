@@ -36,7 +36,8 @@ func dirty(e *env) {
 }
 
 func streams(e *env) {
-	users := store.StreamState{Cursor: []byte{0, 255}, Partial: []byte("p"), Known: []byte("k"), Scope: "dc=x", NewScope: "dc=y", Complete: now, Moved: now}
+	users := store.StreamState{Cursor: []byte{0, 255}, Partial: []byte("p"), Known: []byte("k"), Scope: "dc=x", NewScope: "dc=y", Complete: now, Moved: now,
+		Reads: []string{"department: ou", "manager"}}
 	e.both(func(w store.Writer) error {
 		must(0, w.PutStream("groups", store.StreamState{Scope: "g"}))
 		must(0, w.PutStream("users", store.StreamState{Scope: "old"}))
@@ -45,9 +46,13 @@ func streams(e *env) {
 		e.equal("users", must(r.Stream("users")), users)
 		e.equal("groups", must(r.Stream("groups")), store.StreamState{Scope: "g"})
 		e.equal("other", must(r.Stream("user")), store.StreamState{})
+		e.equal("names", must(r.Streams()), []string{"groups", "users"})
 	})
 	e.both(func(w store.Writer) error { return w.PutStream("users", store.StreamState{}) },
-		func(r store.Reader) { e.equal("cleared", must(r.Stream("users")), store.StreamState{}) })
+		func(r store.Reader) {
+			e.equal("cleared", must(r.Stream("users")), store.StreamState{})
+			e.equal("names", must(r.Streams()), []string{"groups"})
+		})
 }
 
 func seenOf(r store.Reader, stream string) []string {
@@ -126,7 +131,7 @@ func records(e *env) {
 }
 
 func tenant(e *env) {
-	state := store.TenantState{Name: "Contoso", Domain: "contoso.test", RulesHash: "h", WantFull: true, Why: "asked",
+	state := store.TenantState{Name: "Contoso", Domain: "contoso.test", RulesHash: "h", Reads: []string{"users"}, WantFull: true, Why: "asked",
 		Proven: now, Failing: &store.Failure{Class: "auth", Text: "no", Since: now, Runs: 2},
 		Held: &store.HeldPlan{Hash: "x", Counts: map[string]map[string]int{"user": {"delete": 3}}, Since: now}}
 	for _, want := range []store.TenantState{state, state, {Name: "Fabrikam"}, {}} {

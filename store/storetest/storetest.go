@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"concurrent use", concurrentUse},
 		{"partitions", partitions},
 		{"drop partition", dropPartition},
+		{"move partition", movePartition},
 		{"scratch", scratch},
 		{"numbers", numbers},
 		{"rows", rows},

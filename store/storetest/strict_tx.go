@@ -109,6 +109,11 @@ func (r *strictReader) Stream(name string) (store.StreamState, error) {
 	return r.r.Stream(name)
 }
 
+func (r *strictReader) Streams() ([]string, error) {
+	r.call("Stream")
+	return r.r.Streams()
+}
+
 func (r *strictReader) Seen(stream string, fn func(chunk []byte) bool) error {
 	defer r.iterate("Seen")()
 	return r.r.Seen(stream, func(chunk []byte) bool { return lendBytes(chunk, fn) })

@@ -154,6 +154,7 @@ func canceledContext(e *env) {
 		"view":       e.store.View(ctx, e.p, func(store.Reader) error { return called() }),
 		"update":     e.store.Update(ctx, e.p, func(store.Writer) error { return called() }),
 		"drop":       e.store.DropPartition(ctx, e.p),
+		"move":       e.store.MovePartition(ctx, e.p, store.Partition{Connection: "hq2"}),
 		"partitions": listErr,
 		"scratch":    scratchErr,
 	} {
@@ -315,6 +316,32 @@ func dropPartition(e *env) {
 	})
 }
 
+func movePartition(e *env) {
+	from, to := e.p, store.Partition{Connection: "renamed", Tenant: "contoso"}
+	e.update(fill)
+	want := contentOf(e)
+	e.p = store.Partition{Connection: "never"}
+	empty := contentOf(e)
+	e.p = store.Partition{Connection: "hq2"}
+	e.update(fill)
+	if err := e.store.MovePartition(e.Context(), from, e.p); fault.ClassOf(err) != fault.Internal {
+		e.Errorf("onto another: %v", err)
+	}
+	must(0, e.store.MovePartition(e.Context(), from, to))
+	must(0, e.store.MovePartition(e.Context(), from, to)) // there is nothing any more
+	e.equal("partitions", must(e.store.Partitions(e.Context())), []store.Partition{e.p, to})
+	e.equal("waiting", must(e.store.Waiting(e.Context(), "journal")), []store.Partition{e.p, to})
+	e.p = from
+	e.equal("what is left", contentOf(e), empty)
+	e.p = to
+	e.equal("what was moved", contentOf(e), want)
+	e.update(func(w store.Writer) error { // and it goes on there
+		_, err := w.PutRow(person("later", nil), store.Here)
+		return errors.Join(err, w.Dequeue("journal", queuedSeqs(w, "journal", 0)))
+	})
+	e.equal("waiting", must(e.store.Waiting(e.Context(), "journal")), []store.Partition{{Connection: "hq2"}})
+}
+
 func scratch(e *env) {
 	hq := e.p
 	other, third := store.Partition{Connection: "hq", Tenant: "other"}, store.Partition{Connection: "hq2"}
@@ -384,6 +411,12 @@ func scratch(e *env) {
 	if _, err := e.store.Scratch(e.Context(), store.Partition{}); err == nil {
 		e.Error("a partition without a connection was copied")
 	}
+}
+
+// contentOf renders what fill changed in the partition.
+func contentOf(e *env) (content string) {
+	e.view(func(r store.Reader) error { content = everything(r); return nil })
+	return content
 }
 
 // everything renders what fill changed.

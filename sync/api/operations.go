@@ -35,6 +35,12 @@ type Operations interface {
 	// how many were found.
 	Replay(ctx context.Context, ids []string) (int, error)
 	Drop(ctx context.Context, ids []string) (int, error)
+	// RenameConnection gives all that the state holds of a connection that is not configured any more to one that is,
+	// under whose name nothing was made yet. At the targets nothing changes. A running daemon refuses.
+	RenameConnection(ctx context.Context, from, to string) error
+	// RetireConnection takes away the records of a connection that is not configured any more: by a plan that is held until
+	// it is approved. When nothing is left to be done for it, the state forgets it.
+	RetireConnection(ctx context.Context, name string) (SyncResult, error)
 	// Backup writes a copy of the whole state, as it is at one moment, in the form of the state file. After an
 	// error what was written is of no use.
 	Backup(ctx context.Context, to io.Writer) error

@@ -16,6 +16,15 @@ type Status struct {
 	Problem     string             `json:"problem,omitempty"`
 	Connections []ConnectionStatus `json:"connections"`
 	Targets     []TargetStatus     `json:"targets"`
+	// Unconfigured are connections that are not configured, and of which the state holds active records or a held plan.
+	Unconfigured []UnconfiguredConnection `json:"unconfigured,omitempty"`
+}
+
+// UnconfiguredConnection is a connection that is no longer configured.
+type UnconfiguredConnection struct {
+	Name    string         `json:"name"`
+	Records int            `json:"records"` // active ones
+	Tenants []TenantStatus `json:"tenants"`
 }
 
 // ConnectionStatus is how a connection is.
@@ -79,4 +88,9 @@ type HeldPlan struct {
 	Counts  Counts    `json:"counts"`
 	// RemovalsOnly: the rest of the run was applied; only removals wait.
 	RemovalsOnly bool `json:"removals_only,omitempty"`
+}
+
+// UnconfiguredHint says what can be done about a connection that is not configured any more.
+func UnconfiguredHint(name string) string {
+	return "if it has another name now: `dirsyncd state rename " + name + " NAME`; if it is gone: `dirsyncd state retire " + name + "`; or configure it again"
 }

@@ -32,7 +32,9 @@ func (l *loader) readConnections(v strict.Value) {
 		v.Problem("", "connections: there is none")
 	}
 	for _, e := range entries {
+		before := l.doc.Mark()
 		l.cfg.Connections = append(l.cfg.Connections, l.readConnection(e.Key, e.Value.In(quoted("connection", e.Key))))
+		l.broken[e.Key] = l.doc.Mark() > before
 	}
 	spreadOut(l.cfg.Connections, entries)
 	slices.SortFunc(l.cfg.Connections, func(a, b Connection) int { return strings.Compare(a.Name, b.Name) })

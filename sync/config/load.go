@@ -122,7 +122,7 @@ func load(data []byte, file string, exposed bool, parts Parts) (*Config, error) 
 		return nil, &Error{[]Problem{missingFile(file, err)}}
 	}
 	doc := strict.Parse(data, strict.Options{Dir: dir, LookupEnv: parts.LookupEnv, Exposed: exposed, Blind: parts.Blind})
-	l := &loader{parts: parts, doc: doc, cfg: &Config{File: file, Dir: dir, Sum: SumOf(data), Mappings: make(map[string]*Mapping)}}
+	l := &loader{parts: parts, doc: doc, cfg: &Config{File: file, Dir: dir, Sum: SumOf(data), Mappings: make(map[string]*Mapping)}, broken: make(map[string]bool)}
 	if root := doc.Root(); root.Kind() != strict.None {
 		l.top(root)
 	}
@@ -142,6 +142,8 @@ type loader struct {
 
 	// Named parts of the file that others refer to, and whether one does.
 	mappings, targets map[string]*named
+	// broken are connections about which something is wrong already.
+	broken map[string]bool
 }
 
 type named struct {
@@ -195,6 +197,7 @@ func (l *loader) top(root strict.Value) {
 	} else {
 		root.MissingKey(connectionsKey, "")
 	}
+	l.checkReads()
 	l.warnUnused("mapping", l.mappings)
 	l.warnUnused("target", l.targets)
 }

@@ -18,13 +18,24 @@ import (
 // cannot be listed, the only result is that of the connection itself. There is none when the job means a tenant that it
 // has not.
 func (e *Engine) RunConnection(ctx context.Context, c *Connection, job Job) []Result {
-	return e.runConnection(ctx, c, tenantJob{Job: job})
+	return e.runConnection(ctx, c, tenantJob{Job: job, residents: e.residentsOnce()})
 }
 
 // Preview is RunConnection where visit sees every action of the plans, each tenant's in order, before the guard decides.
 // visit may be called by several goroutines. All else happens, too: it is for an engine on a throw-away copy of the store.
 func (e *Engine) Preview(ctx context.Context, c *Connection, job Job, visit func(*connectors.Tenant, *directory.Action)) []Result {
-	return e.runConnection(ctx, c, tenantJob{Job: job, visitTenant: visit})
+	return e.runConnection(ctx, c, tenantJob{Job: job, residents: e.residentsOnce(), visitTenant: visit})
+}
+
+// residentsOnce asks once for all tenants of a connection.
+func (e *Engine) residentsOnce() func(context.Context) ([]Resident, error) {
+	var once sync.Once
+	var all []Resident
+	var err error
+	return func(ctx context.Context) ([]Resident, error) {
+		once.Do(func() { all, err = e.opts.Residents(ctx) })
+		return all, err
+	}
 }
 
 // IsTenant reports whether somebody who names a tenant means this one: by its id, name or domain, in letters of any case.
@@ -80,10 +91,13 @@ func (e *Engine) tenants(ctx context.Context, c *Connection, job Job) (tenants, 
 		return slices.ContainsFunc(list, func(o connectors.Tenant) bool { return o.ID == t.ID })
 	}
 	// The partition without a name is the connection itself when there are tenants: it holds why they could
-	// not be listed.
-	whole := func(t connectors.Tenant) bool { return t.ID == "" && len(stored) > 1 }
+	// not be listed. Where the connection had no tenants before, it holds what was made then.
+	lived, err := e.livedWhole(ctx, c.Name)
+	if err != nil {
+		return nil, nil, err
+	}
 	if job.Offline {
-		return slices.DeleteFunc(stored, whole), nil, nil
+		return slices.DeleteFunc(stored, func(t connectors.Tenant) bool { return t.ID == "" && len(stored) > 1 && !lived }), nil, nil
 	}
 	if tenants, err = c.Source.Tenants(ctx); err != nil {
 		return nil, nil, err
@@ -91,13 +105,20 @@ func (e *Engine) tenants(ctx context.Context, c *Connection, job Job) (tenants, 
 	for _, t := range stored {
 		switch {
 		case named(tenants, t):
-		case t.ID == "":
+		case t.ID == "" && !lived:
 			err = e.listedAgain(ctx, c)
 		default:
 			unlisted = append(unlisted, t)
 		}
 	}
 	return tenants, unlisted, err
+}
+
+// livedWhole reports whether a connection has records that it made when it had no tenants.
+func (e *Engine) livedWhole(ctx context.Context, connection string) (lived bool, err error) {
+	state := e.stateOf(store.Partition{Connection: connection})
+	err = state.load(ctx)
+	return state.RulesHash != "", err
 }
 
 // listedAgain ends the failure of a connection whose tenants could not be listed.

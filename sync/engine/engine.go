@@ -41,6 +41,10 @@ type Options struct {
 	// Next says when a connection runs next by its schedule, for the line that a run ends with; nil when
 	// there is no schedule.
 	Next func(connection string) time.Time
+	// Configured reports whether there is a connection of a name; nil when the state holds no others.
+	Configured func(connection string) bool
+	// Residents lists what the state holds, where the engine's store has only a part of it; nil: all is in the store.
+	Residents func(ctx context.Context) ([]Resident, error)
 	// Progress is called now and then during long work, from the run's goroutine; nil when nobody watches.
 	Progress func(Progress)
 }
@@ -69,6 +73,9 @@ type Engine struct {
 func New(s store.Store, opts Options) *Engine {
 	if opts.Sleep == nil {
 		opts.Sleep = patience.Sleep
+	}
+	if opts.Residents == nil {
+		opts.Residents = func(ctx context.Context) ([]Resident, error) { return Residents(ctx, s) }
 	}
 	return &Engine{store: s, opts: opts, chunk: settle.Chunk, proven: map[store.Partition]time.Time{}, quiet: map[store.Partition]*quiet{}}
 }

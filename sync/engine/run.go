@@ -40,7 +40,7 @@ type run struct {
 // Run reads one tenant of a connection and settles what changed. It never panics; it returns when done or when
 // ctx ends, at the next page. Another run of the same tenant is waited for.
 func (e *Engine) Run(ctx context.Context, c *Connection, t connectors.Tenant, job Job) Result {
-	return e.run(ctx, c, t, tenantJob{Job: job})
+	return e.run(ctx, c, t, tenantJob{Job: job, residents: e.opts.Residents})
 }
 
 // tenantJob is a job for one tenant.
@@ -48,6 +48,8 @@ type tenantJob struct {
 	Job
 	// unlisted: the source no longer lists the tenant, so there is nothing to ask it.
 	unlisted bool
+	// residents lists what the state holds, as it was when the first of the connection's runs asked.
+	residents func(ctx context.Context) ([]Resident, error)
 	// visit, when set, sees every action of the plan in order before the guard decides.
 	visit func(*directory.Action)
 	// visitTenant is visit before it is known which tenant.
@@ -129,6 +131,9 @@ func (r *run) execute(ctx context.Context) (err error) {
 	if err := r.read(ctx); err != nil {
 		return err
 	}
+	if err := r.leaveUnread(ctx); err != nil {
+		return err
+	}
 	return r.settle(ctx)
 }
 
@@ -144,12 +149,7 @@ func (r *run) load(ctx context.Context) error {
 
 // read brings what is stored up to date. What it found, whether it came to its end or not, is the run's to tell.
 func (r *run) read(ctx context.Context) error {
-	task := &read.Task{
-		Source: r.conn.Source, Tenant: r.tenant, Streams: r.streams(), Full: r.job.Full || r.state.WantFull, Older: r.job.Full && r.job.Older,
-		Marks: relations.Marker{Off: r.state.RulesHash == ""}, Began: r.stamp.Time,
-		Now: r.engine.opts.Now, Sleep: r.engine.opts.Sleep, Log: r.log, Note: r.note, Parked: r.parked(read.Stage),
-		Progress: func(stream string, objects int) { r.progress("read", stream, objects, 0) },
-	}
+	task := r.readTask()
 	switch {
 	case r.job.Offline:
 		return nil
@@ -183,13 +183,21 @@ func (r *run) readUnlisted(ctx context.Context, task *read.Task) error {
 	if r.state.WantFull && r.state.Why == read.NotListed {
 		return nil // done before
 	}
-	task.State = stage{r.state, nil}
 	found, err := read.Unlisted(ctx, task)
 	r.tell(found)
 	if err != nil {
 		return err
 	}
 	return r.state.update(ctx, nil, wantFull(found.Unproven))
+}
+
+func (r *run) readTask() *read.Task {
+	return &read.Task{
+		Source: r.conn.Source, Tenant: r.tenant, Streams: r.streams(), Full: r.job.Full || r.state.WantFull, Older: r.job.Full && r.job.Older,
+		State: stage{r.state, nil}, Marks: relations.Marker{Off: r.state.RulesHash == ""}, Began: r.stamp.Time,
+		Now: r.engine.opts.Now, Sleep: r.engine.opts.Sleep, Log: r.log, Note: r.note, Parked: r.parked(read.Stage),
+		Progress: func(stream string, objects int) { r.progress("read", stream, objects, 0) },
+	}
 }
 
 func (r *run) tell(found read.Result) {
@@ -202,7 +210,15 @@ func (r *run) settle(ctx context.Context) error {
 	if err := r.mustBeWhole(); err != nil {
 		return err
 	}
+	reads, err := r.reads(ctx)
+	if err != nil {
+		return err
+	}
 	task := r.settleTask()
+	if task.Less, err = r.newcomer(ctx); err != nil {
+		return err
+	}
+	task.Less = append(task.Less, r.less(reads)...)
 	s, err := settle.Prepare(ctx, task)
 	if err != nil {
 		return err
@@ -236,7 +252,7 @@ func (r *run) settle(ctx context.Context) error {
 		return err
 	}
 	last := s.Close()
-	steps := []transition{settled(rules, &r.tenant, r.conn.Targets), holds(plan.Held, r.rec.Started, r.ends())}
+	steps := []transition{settled(rules, reads, &r.tenant, r.conn), holds(plan.Held, r.rec.Started, r.ends())}
 	if r.state.Older != "" && plan.Held == nil {
 		last, steps = r.takeOlder(last), append(steps, older(""))
 	}
@@ -279,7 +295,7 @@ func (r *run) takeOlder(last func(store.Writer) error) func(store.Writer) error 
 // mustBeWhole refuses to settle from a store that holds half of what a read which broke off would have brought. An
 // operator who approves has seen what follows.
 func (r *run) mustBeWhole() error {
-	if !r.state.HalfRead || !r.job.Offline || r.job.Approve != "" {
+	if !r.state.HalfRead || !r.job.Offline || r.job.Approve != "" || len(r.streams()) == 0 {
 		return nil
 	}
 	return &fault.Error{Class: fault.Conflict, Op: "settle", Where: r.part.String(),
@@ -290,8 +306,9 @@ func (r *run) mustBeWhole() error {
 func (r *run) settleTask() *settle.Task {
 	t := &settle.Task{
 		Partition: r.part, State: stage{r.state, nil}, Rules: r.conn.Rules, SameRules: r.conn.Rules.Hash() == r.state.RulesHash,
-		Guard: r.conn.Guard, Lists: r.conn.Lists, Shared: r.conn.Shared, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant), Origin: originOf(r.conn, &r.tenant),
-		Run: r.stamp, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: waited(&r.state.TenantState), Older: r.state.Older,
+		Guard: r.conn.Guard, Lists: r.conn.Lists, Shared: r.conn.Shared, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant),
+		Origin: originOf(r.conn, &r.tenant, originName(r.part, &r.state.TenantState)),
+		Run:    r.stamp, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: waited(&r.state.TenantState), Older: r.state.Older,
 		Queued: r.queued, Parked: r.parked(settle.Stage), Acted: r.acted(),
 		Progress: func(done, total int) { r.progress("settle", "", done, total) },
 	}
@@ -322,9 +339,9 @@ func sourceOf(c *Connection, t *connectors.Tenant) mapping.Source {
 	return mapping.Source{Connection: c.Name, TenantID: t.ID, TenantName: t.Name, TenantDomain: t.Domain}
 }
 
-// originOf is the origin of a tenant's objects, without an id.
-func originOf(c *Connection, t *connectors.Tenant) directory.Origin {
-	return directory.Origin{Connection: c.Name, Connector: c.Connector, Tenant: t.ID}
+// originOf is the origin of a tenant's objects, without an id, under the name that the connection has in their keys.
+func originOf(c *Connection, t *connectors.Tenant, name string) directory.Origin {
+	return directory.Origin{Connection: name, Connector: c.Connector, Tenant: t.ID}
 }
 
 func (r *run) mode() string {

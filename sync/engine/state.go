@@ -113,12 +113,34 @@ func settling(rules string, targets []string) transition {
 	}
 }
 
-// settled: everything was settled by these rules, and these targets were told.
-func settled(rules string, t *connectors.Tenant, targets []string) transition {
+// settled: everything was settled by these rules from what is read now, and these targets were told.
+func settled(rules string, reads []string, t *connectors.Tenant, c *Connection) transition {
 	return func(s *store.TenantState) {
-		s.RulesHash = rules
+		s.RulesHash, s.Reads = rules, copied(reads)
 		s.Name, s.Domain, s.Streams = t.Name, t.Domain, copied(t.Streams)
-		s.Targets = copied(targets)
+		s.Connector, s.Targets = c.Connector, copied(c.Targets)
+	}
+}
+
+// settledFrom is what the records were made from, where a version did it that did not write that down.
+func settledFrom(reads []string) transition {
+	return func(s *store.TenantState) { s.Reads = copied(reads) }
+}
+
+// renamed gives the connection another name. What the targets know the records by stays; rules may look at the name, so
+// everybody is looked at again.
+func renamed(from, to string) transition {
+	return func(s *store.TenantState) {
+		if s.Origin == "" {
+			s.Origin = from
+		}
+		if s.Origin == to {
+			s.Origin = ""
+		}
+		if s.RulesHash != "" {
+			s.RulesHash = "renamed from " + from
+		}
+		s.Held = nil
 	}
 }
 

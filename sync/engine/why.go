@@ -67,10 +67,15 @@ type FieldReason struct {
 // key ("hq-ad/5f1c…"), an object's id, login, mail address or name. Those who are there come first. The error is
 // fault.Gone when there is no such object.
 func (e *Engine) Why(ctx context.Context, c *Connection, t connectors.Tenant, kind directory.RecordKind, who string) ([]Reason, error) {
-	q := &question{conn: c, source: sourceOf(c, &t), origin: originOf(c, &t)}
+	q := &question{conn: c, source: sourceOf(c, &t), origin: originOf(c, &t, c.Name)}
 	var reasons []Reason
 	err := e.store.View(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}, func(tx store.Reader) error {
 		objectKind := mapping.ObjectOf(kind)
+		state, err := tx.Tenant()
+		if err != nil {
+			return err
+		}
+		q.origin.Connection = originName(store.Partition{Connection: c.Name, Tenant: t.ID}, &state)
 		nums, err := q.find(tx, objectKind, who)
 		if err != nil {
 			return err
@@ -152,7 +157,7 @@ func forgotten(reason *Reason) string {
 }
 
 func saysGone(reason string) bool {
-	return slices.ContainsFunc([]store.GoneCause{store.NamedRemoved, store.Absent, store.OutOfScope, store.EmptyListing},
+	return slices.ContainsFunc([]store.GoneCause{store.NamedRemoved, store.Absent, store.OutOfScope, store.EmptyListing, store.NotRead},
 		func(g store.GoneCause) bool { return reason == g.String() })
 }
 

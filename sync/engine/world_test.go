@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,9 @@ type world struct {
 
 	scope string
 	count int // of the proof; -1: cannot tell
+	// says is what the proofs of a stream say is read; off are streams that the configuration has switched off.
+	says map[string][]string
+	off  map[string]bool
 
 	unlisted  []connectors.Part
 	parts     bool            // members come one by one instead of whole
@@ -72,6 +76,7 @@ func newWorld() *world {
 	return &world{
 		people: map[string]person{}, groups: map[string][]string{}, licences: map[string]string{}, customers: map[string]string{},
 		devices: map[string]string{}, scope: "all", count: -1, hide: map[string]bool{},
+		says: map[string][]string{}, off: map[string]bool{},
 	}
 }
 
@@ -86,6 +91,7 @@ func (w *world) Describe() connectors.Description {
 			connectors.Stream{Name: "devices", Kinds: []directory.Kind{directory.Device}},
 			connectors.Stream{Name: "customers", Kinds: []directory.Kind{directory.Customer}})
 	}
+	d.Streams = slices.DeleteFunc(d.Streams, func(s connectors.Stream) bool { return w.off[s.Name] })
 	return d
 }
 
@@ -121,7 +127,7 @@ func (w *world) Read(ctx context.Context, req connectors.Request, emit func(*con
 			if w.noProof {
 				return nil
 			}
-			p.Proof, p.Unlisted = &connectors.Proof{Scope: w.scope, Count: w.count}, w.unlisted
+			p.Proof, p.Unlisted = &connectors.Proof{Scope: w.scope, Count: w.count, Reads: w.says[req.Stream]}, w.unlisted
 			p.Proof.MayBeShort = w.mayBeShort && req.Stream != "users"
 			if req.Stream == "devices" && w.mayBeShort {
 				p.Look, p.Definite = w.look, w.definite
@@ -247,6 +253,7 @@ type rig struct {
 	journal []directory.Action // delivered by drain
 	job     Job
 	spec    mapping.Spec
+	name    string // of the connection; empty: hq
 }
 
 const target = "journal"
@@ -386,7 +393,7 @@ func (r *rig) drain() string {
 	return strings.Join(words, "; ")
 }
 
-func (r *rig) part() store.Partition { return store.Partition{Connection: "hq"} }
+func (r *rig) part() store.Partition { return store.Partition{Connection: cmp.Or(r.name, "hq")} }
 
 func (r *rig) state() (s store.TenantState) {
 	r.Helper()

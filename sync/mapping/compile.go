@@ -28,6 +28,7 @@ func Compile(spec Spec) (*Ruleset, []Problem) {
 	c.commonFields(spec.Fields, sections)
 	rules := 0
 	for _, in := range sections {
+		c.rulesOf(in.what, spec.Of(in.what))
 		r.rules[in.what].rules = c.rules(spec.Of(in.what), in)
 		rules += len(spec.Of(in.what))
 	}
@@ -40,6 +41,7 @@ func Compile(spec Spec) (*Ruleset, []Problem) {
 		})
 		return nil, c.problems
 	}
+	r.looks = c.looks
 	r.finish()
 	return r, nil
 }
@@ -56,7 +58,12 @@ type section struct {
 	common   map[directory.RecordKind][]*field
 }
 
-type compilation struct{ problems []Problem }
+type compilation struct {
+	problems []Problem
+	looks    []Look
+	// condition is that of the rule that is being compiled; empty for what is set for every rule.
+	condition string
+}
 
 func (c *compilation) problem(at Pos, hint, format string, args ...any) {
 	c.problems = append(c.problems, Problem{Pos: at, Message: fmt.Sprintf(format, args...), Hint: hint})
@@ -127,8 +134,10 @@ func (c *compilation) rules(specs []RuleSpec, in *section) []*rule {
 
 func (c *compilation) rule(spec *RuleSpec, in *section, label string) *rule {
 	r := &rule{name: spec.Name, whenText: strings.TrimSpace(spec.When.Text), ignore: spec.Ignore}
+	c.condition = r.whenText
+	defer func() { c.condition = "" }()
 	if r.whenText != "" {
-		r.when = c.expression(in.language.Condition, spec.When.Text, 0, spec.When.Pos, label+": when")
+		r.when = c.expression(in, in.language.Condition, spec.When.Text, 0, spec.When.Pos, label+": when")
 		r.broken = r.when == nil
 	}
 	kinds := slices.Sorted(maps.Keys(spec.Records))
@@ -228,7 +237,7 @@ func (c *compilation) fieldValue(f *field, spec *FieldSpec, in *section, label s
 		case strings.HasPrefix(text, "=="):
 			value = text[1:]
 		case strings.HasPrefix(text, "="):
-			f.expr = c.expression(in.language.Value, text[1:], 1, at, label)
+			f.expr = c.expression(in, in.language.Value, text[1:], 1, at, label)
 			return
 		}
 	}
@@ -267,7 +276,7 @@ func (c *compilation) literalList(list []string, at Pos, label string) []string 
 // expression compiles an expression and reports its diagnostics. skip is how many letters of the value stand before
 // it.
 func (c *compilation) expression(
-	compile func(string) (*expression.Expression, []expression.Diagnostic), text string, skip int, at Pos, label string,
+	in *section, compile func(string) (*expression.Expression, []expression.Diagnostic), text string, skip int, at Pos, label string,
 ) *expression.Expression {
 	body := strings.TrimLeftFunc(text, unicode.IsSpace)
 	skip += utf8.RuneCountInString(text[:len(text)-len(body)])
@@ -280,6 +289,11 @@ func (c *compilation) expression(
 	if len(diagnostics) > 0 {
 		return nil
 	}
+	c.look(x, in.what, label, func(name string) Pos {
+		offset := max(strings.Index(body, name), 0)
+		pos, _ := position(at, text, body, skip, utf8.RuneCountInString(body[:offset]))
+		return pos
+	})
 	return x
 }
 

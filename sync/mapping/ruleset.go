@@ -16,6 +16,7 @@ type Ruleset struct {
 	leavers Leavers
 	hash    string
 	uses    Uses
+	looks   []Look
 	rules   [directory.Customer + 1]ruleList // by kind of object
 }
 

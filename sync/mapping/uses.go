@@ -61,6 +61,33 @@ func (r *Ruleset) Attributes() []string {
 	return slices.Compact(names)
 }
 
+// Ignores reports whether the rules certainly do not look at what a source says of an object under a name: a common field,
+// an attribute ("attributes.costCentre"), "manager" or "licences". Of any other word nothing is certain.
+func (r *Ruleset) Ignores(name string) bool {
+	_, common := directory.LookupCommonField(name)
+	switch {
+	case name == expression.Manager:
+		return !r.uses.Manager
+	case name == "licences":
+		return !r.uses.Licences && !r.uses.Records[directory.Licence]
+	case !common && !strings.HasPrefix(name, directory.AttributePrefix):
+		return false
+	}
+	for read := range r.reads() {
+		base, rest, _ := strings.Cut(read, ".")
+		switch base {
+		case expression.Manager, expression.Owner:
+			read = rest
+		case expression.AttributeValues:
+			read = directory.AttributePrefix + rest
+		}
+		if read == name {
+			return false
+		}
+	}
+	return true
+}
+
 // reads goes over the names that the rules read, some more than once.
 func (r *Ruleset) reads() iter.Seq[string] {
 	return func(yield func(string) bool) {

@@ -18,6 +18,7 @@ func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 	next.Partial, next.Cursor, next.Known = nil, slices.Clone(last.Cursor), l.knownAfter(last)
 	next.Complete = l.Now().UTC()
 	next.Moved = next.Complete
+	next.Reads = says(l.proof)
 	newScope := next.Scope != "" && next.Scope != l.proof.Scope
 	if l.found.Inconclusive = l.found.Inconclusive || !l.certain(); !l.found.Inconclusive {
 		absent, err := l.sweepObjects(ctx, newScope)
@@ -64,7 +65,7 @@ func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 func (l *listing) isRoutine(next store.StreamState) bool {
 	was := &l.position
 	return !l.stream.Delta && !l.cursorIsDue() && len(was.Partial) == 0 && bytes.Equal(next.Cursor, was.Cursor) && bytes.Equal(next.Known, was.Known) &&
-		next.Scope == was.Scope && next.NewScope == was.NewScope && next.Emptied == was.Emptied
+		next.Scope == was.Scope && next.NewScope == was.NewScope && next.Emptied == was.Emptied && slices.Equal(next.Reads, was.Reads)
 }
 
 // certain reports whether absence from the listing means anything, and says so when it does not. Then the next run

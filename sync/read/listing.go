@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -154,12 +155,34 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	}
 	if l.mode == connectors.Full {
 		l.unstored = l.conclude(ctx, p)
+	} else {
+		l.unstored = l.noteReads(ctx)
 	}
 	if l.unstored == nil {
 		l.unstored = l.tellShared(ctx)
 	}
 	return l.unstored
 }
+
+// noteReads stores what a delta says that it reads, where that is not known: the full read may have been another version's.
+func (l *listing) noteReads(ctx context.Context) error {
+	reads := says(l.proof)
+	if slices.Equal(l.position.Reads, reads) {
+		return nil
+	}
+	l.position.Reads = reads
+	return l.State.Update(ctx, func(tx store.Writer) error {
+		now, err := tx.Stream(l.stream.Name)
+		if err != nil {
+			return err
+		}
+		now.Reads = reads
+		return tx.PutStream(l.stream.Name, now)
+	})
+}
+
+// says is what a proof says is read, sorted.
+func says(p *connectors.Proof) []string { return slices.Compact(slices.Sorted(slices.Values(p.Reads))) }
 
 // validatePage refuses pages that break the contract before they do harm.
 func (l *listing) validatePage(p *connectors.Page) error {

@@ -28,7 +28,7 @@ func (s *Service) drain(ctx context.Context, names []string, before baseline) ([
 	for _, t := range gen.cfg.Targets {
 		used := slices.ContainsFunc(names, func(n string) bool {
 			c := gen.connections[n]
-			return c != nil && slices.Contains(c.Targets, t.Name)
+			return c == nil || slices.Contains(c.Targets, t.Name) // one that is gone may have told any
 		})
 		if !used {
 			continue

@@ -46,7 +46,14 @@ func (s *Service) Approve(ctx context.Context, hash string) (api.SyncResult, err
 	if err != nil {
 		return api.SyncResult{}, err
 	}
-	return s.runAndDeliver(ctx, []chosen{{connection: p.Connection}}, api.FewActions+1, func(c chosen) ([]engine.Result, error) {
+	result, err := s.runAndDeliver(ctx, []chosen{{connection: p.Connection}}, api.FewActions+1, func(c chosen) ([]engine.Result, error) {
+		if !s.configured(c.connection) {
+			conn, t, err := s.retiring(ctx, p)
+			if err != nil {
+				return nil, err
+			}
+			return []engine.Result{s.engine.Approve(s.runContext(ctx), conn, t, hash)}, nil
+		}
 		conn, done, err := s.use(c.connection)
 		if err != nil {
 			return nil, err
@@ -57,6 +64,10 @@ func (s *Service) Approve(ctx context.Context, hash string) (api.SyncResult, err
 		s.metrics.ran(conn.Connector, &r)
 		return []engine.Result{r}, nil
 	})
+	if err != nil {
+		return result, err
+	}
+	return result, s.forget(ctx, []store.Partition{p})
 }
 
 // Discard implements api.Operations.

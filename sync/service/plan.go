@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"dirsyncd/connectors"
+	"dirsyncd/store"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
@@ -16,7 +17,7 @@ import (
 
 // Plan implements api.Operations: the same road on a throw-away copy of the store, whose outbox nobody empties.
 func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
-	basis, err := s.planBasis(req)
+	basis, err := s.planBasis(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -30,13 +31,19 @@ func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.
 		return nil, err
 	}
 	defer func() { _ = scratch.Close() }()
-	dry := engine.New(scratch, engine.Options{Log: slog.New(slog.DiscardHandler), Now: s.now})
+	dry := engine.New(scratch, engine.Options{
+		Log: slog.New(slog.DiscardHandler), Now: s.now, Configured: basis.configured,
+		Residents: func(ctx context.Context) ([]engine.Resident, error) { return engine.Residents(ctx, s.store) },
+	})
 	var runs []api.Run
 	for i, conn := range basis.connections {
 		if without, ok := conn.Source.(unopenedSource); ok {
 			return nil, without.err // its streams are not known
 		}
 		job := engine.Job{Full: req.Full, Older: req.Full, Offline: req.Offline, Tenant: basis.list[i].tenant, Trigger: "plan"}
+		if conn.Source == (retired{}) {
+			job.Offline = true
+		}
 		results := dry.Preview(ctx, &conn.Connection, job, func(t *connectors.Tenant, a *directory.Action) {
 			visit(plannedAnswer(t, a))
 		})
@@ -52,9 +59,16 @@ func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.
 
 // planBasis are the connections that are planned, and what must be done at the end.
 type planBasis struct {
+	cfg         *config.Config
 	list        []chosen
 	connections []*connection
 	ends        []func()
+}
+
+// configured reports whether the planned configuration has a connection.
+func (b *planBasis) configured(name string) bool {
+	_, ok := b.cfg.Connection(name)
+	return ok
 }
 
 func (b *planBasis) done() {
@@ -64,7 +78,7 @@ func (b *planBasis) done() {
 }
 
 // planBasis opens what a plan needs: the connections in force, or those of the configuration that came with the request.
-func (s *Service) planBasis(req api.PlanRequest) (basis *planBasis, err error) {
+func (s *Service) planBasis(ctx context.Context, req api.PlanRequest) (basis *planBasis, err error) {
 	cfg := s.current().cfg
 	if req.Config != nil {
 		parts := s.parts.Config()
@@ -76,9 +90,15 @@ func (s *Service) planBasis(req api.PlanRequest) (basis *planBasis, err error) {
 	if err := blind("plan", cfg); err != nil && !req.Offline {
 		return nil, err
 	}
-	basis = &planBasis{}
-	if basis.list, err = choose(req.Connections, cfg); err != nil {
+	basis = &planBasis{cfg: cfg}
+	names, leaving, err := s.leaving(ctx, basis, req.Connections)
+	if err != nil {
 		return nil, err
+	}
+	if len(names) > 0 || len(leaving) == 0 {
+		if basis.list, err = choose(names, cfg); err != nil {
+			return nil, err
+		}
 	}
 	for _, c := range basis.list {
 		conn, err := s.toPlan(basis, cfg, c.connection, req.Config != nil)
@@ -88,7 +108,32 @@ func (s *Service) planBasis(req api.PlanRequest) (basis *planBasis, err error) {
 		}
 		basis.connections = append(basis.connections, conn)
 	}
+	for _, conn := range leaving {
+		basis.list, basis.connections = append(basis.list, chosen{connection: conn.Name}), append(basis.connections, conn)
+	}
 	return basis, nil
+}
+
+// leaving takes from names those of connections that the state holds and the planned configuration does not have: of them,
+// what their retirement would do is planned.
+func (s *Service) leaving(ctx context.Context, basis *planBasis, names []string) (rest []string, leaving []*connection, err error) {
+	parts, err := s.store.Partitions(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range names {
+		i := slices.IndexFunc(parts, func(p store.Partition) bool { return p.Connection == name })
+		if i < 0 || basis.configured(name) || s.configured(name) {
+			rest = append(rest, name)
+			continue
+		}
+		conn, _, err := s.retiring(ctx, parts[i])
+		if err != nil {
+			return nil, nil, err
+		}
+		leaving = append(leaving, &connection{Connection: *conn})
+	}
+	return rest, leaving, nil
 }
 
 // toPlan returns a connection as a configuration has it. A source that is in use stays so: another one beside it would ask

@@ -67,7 +67,7 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, metrics: newMetrics(), host: h,
 		running: map[string]int{}, turns: newTurns(cfg),
 	}
-	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun})
+	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun, Configured: s.configured})
 	var err error
 	s.generation, err = newGeneration(cfg, nil, s.deps())
 	if err != nil {
@@ -91,6 +91,11 @@ func (s *Service) current() *generation {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.generation
+}
+
+// configured reports whether there is a connection of a name.
+func (s *Service) configured(connection string) bool {
+	return s.current().connections[connection] != nil
 }
 
 // queued wakes the worker of a target that was given something to do.

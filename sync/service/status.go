@@ -35,6 +35,9 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 		}
 		st.Connections = append(st.Connections, c)
 	}
+	if st.Unconfigured, err = s.unconfigured(ctx, parts); err != nil {
+		return st, err
+	}
 	parked, err := s.parkedByTarget(ctx)
 	if err != nil {
 		return st, err
@@ -66,7 +69,7 @@ func (s *Service) connectionStatus(ctx context.Context, c *connection, parts []s
 		if err != nil {
 			return st, err
 		}
-		if p.Tenant == "" && len(parts) > 1 && ts.Failing == nil {
+		if p.Tenant == "" && len(parts) > 1 && ts.Failing == nil && ts.Held == nil && len(ts.Records) == 0 {
 			continue // once held why the tenants could not be listed
 		}
 		st.Tenants = append(st.Tenants, ts)

@@ -51,8 +51,8 @@ func (h *hold) waiting() *roaring.Bitmap {
 
 // judge says what of the plan must wait, and why: nothing when the reasons are none.
 func (s *Settlement) judge(ctx context.Context, t *tally, population func(directory.RecordKind) int) (*hold, []string, error) {
-	h := &hold{all: s.basisUnproven || s.Older != "", unproven: t.unproven > 0}
-	var reasons []string
+	h := &hold{all: s.basisUnproven || s.Older != "" || len(s.Less) > 0, unproven: t.unproven > 0}
+	reasons := slices.Clone(s.Less)
 	if s.Older != "" {
 		reasons = append(reasons, "go back to what an older source knows: "+s.Older)
 	}

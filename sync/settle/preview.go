@@ -28,7 +28,7 @@ func (s *Settlement) Preview(ctx context.Context, visit func(*directory.Action))
 	if err != nil {
 		return Plan{}, err
 	}
-	if visit == nil && s.Approve == "" && !s.basisUnproven && s.Older == "" && s.Guard.Idle(population) && s.Shared.Guard.Idle(population) {
+	if visit == nil && s.Approve == "" && !s.basisUnproven && s.Older == "" && len(s.Less) == 0 && s.Guard.Idle(population) && s.Shared.Guard.Idle(population) {
 		return Plan{}, nil
 	}
 	t, err := s.tally(ctx, visit)

@@ -46,8 +46,11 @@ type Task struct {
 	Rules     *mapping.Ruleset
 	// SameRules: the stored records were made by these rules. Otherwise everybody is looked at.
 	SameRules bool
-	Guard     plan.Guard
-	Lists     plan.Lists
+	// Less says what is read no longer from which the stored records were made, in words that go on after "the plan would".
+	// Whatever follows waits then.
+	Less  []string
+	Guard plan.Guard
+	Lists plan.Lists
 	// Shared are the limits for all tenants of the connection together. Charge adds what a tenant is about to do to what the
 	// others did in the same run, unless that goes beyond them. It is nil when there is nothing to share.
 	Shared  plan.Shared

@@ -23,6 +23,8 @@ type Fake struct {
 	ParkedFunc  func(context.Context) ([]api.ParkedItem, error)
 	ReplayFunc  func(context.Context, []string) (int, error)
 	DropFunc    func(context.Context, []string) (int, error)
+	RenameFunc  func(context.Context, string, string) error
+	RetireFunc  func(context.Context, string) (api.SyncResult, error)
 	BackupFunc  func(context.Context, io.Writer) error
 }
 
@@ -47,6 +49,8 @@ func EveryField() *Fake {
 		ParkedFunc:  func(context.Context) ([]api.ParkedItem, error) { return Filled[[]api.ParkedItem](), nil },
 		ReplayFunc:  func(context.Context, []string) (int, error) { return 5, nil },
 		DropFunc:    func(context.Context, []string) (int, error) { return 6, nil },
+		RenameFunc:  func(context.Context, string, string) error { return nil },
+		RetireFunc:  func(context.Context, string) (api.SyncResult, error) { return Filled[api.SyncResult](), nil },
 	}
 }
 
@@ -84,6 +88,22 @@ func (f *Fake) Approve(ctx context.Context, hash string) (api.SyncResult, error)
 		return api.SyncResult{}, unexpected("approve")
 	}
 	return f.ApproveFunc(ctx, hash)
+}
+
+// RenameConnection implements api.Operations.
+func (f *Fake) RenameConnection(ctx context.Context, from, to string) error {
+	if f.RenameFunc == nil {
+		return unexpected("rename")
+	}
+	return f.RenameFunc(ctx, from, to)
+}
+
+// RetireConnection implements api.Operations.
+func (f *Fake) RetireConnection(ctx context.Context, name string) (api.SyncResult, error) {
+	if f.RetireFunc == nil {
+		return api.SyncResult{}, unexpected("retire")
+	}
+	return f.RetireFunc(ctx, name)
 }
 
 // Discard implements api.Operations.

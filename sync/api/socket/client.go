@@ -108,6 +108,18 @@ func (c *Client) Drop(ctx context.Context, ids []string) (int, error) {
 	return n.Found, err
 }
 
+// RenameConnection implements api.Operations.
+func (c *Client) RenameConnection(ctx context.Context, from, to string) error {
+	_, err := post[struct{}](ctx, c, pathRename, renameRequest{from, to})
+	return err
+}
+
+// RetireConnection implements api.Operations.
+func (c *Client) RetireConnection(ctx context.Context, name string) (api.SyncResult, error) {
+	result, err := post[api.SyncResult](ctx, c, pathRetire, retireRequest{name})
+	return result, leftBehind(ctx, err)
+}
+
 // Backup implements api.Operations.
 func (c *Client) Backup(ctx context.Context, to io.Writer) error {
 	body, err := c.open(ctx, http.MethodGet, pathBackup, nil)

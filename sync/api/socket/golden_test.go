@@ -59,6 +59,8 @@ func exchange(t *testing.T, log io.Writer, title string, ops api.Operations) {
 		`POST /v1/discard {"hash":"h"}`,
 		`POST /v1/parked/replay {"ids":["a"]}`,
 		`POST /v1/parked/drop {"all":true}`,
+		`POST /v1/connection/rename {"from":"hq","to":"hq2"}`,
+		`POST /v1/connection/retire {"connection":"hq"}`,
 	}
 	if n := reflect.TypeFor[api.Operations]().NumMethod(); len(requests) != n-1 {
 		t.Errorf("%d requests; api.Operations has %d methods, and all but Backup are asked here", len(requests), n)
@@ -108,5 +110,7 @@ func nothingAtAll() *apitest.Fake {
 		ParkedFunc:  func(context.Context) ([]api.ParkedItem, error) { return nil, nil },
 		ReplayFunc:  func(context.Context, []string) (int, error) { return 0, nil },
 		DropFunc:    func(context.Context, []string) (int, error) { return 0, nil },
+		RenameFunc:  func(context.Context, string, string) error { return nil },
+		RetireFunc:  func(context.Context, string) (api.SyncResult, error) { return api.SyncResult{}, nil },
 	}
 }

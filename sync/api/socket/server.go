@@ -105,6 +105,8 @@ func (s *Server) routes() map[string]route {
 		pathDiscard: {http.MethodPost, change(s, s.discard)},
 		pathReplay:  {http.MethodPost, change(s, s.replay)},
 		pathDrop:    {http.MethodPost, change(s, s.drop)},
+		pathRename:  {http.MethodPost, change(s, s.rename)},
+		pathRetire:  {http.MethodPost, change(s, s.retire)},
 		pathBackup:  {http.MethodGet, s.backup},
 	}
 }
@@ -198,6 +200,16 @@ func (s *Server) approve(ctx context.Context, req hashRequest) (any, error) {
 func (s *Server) discard(ctx context.Context, req hashRequest) (any, error) {
 	s.log.Info("operator discards a plan", "hash", req.Hash)
 	return struct{}{}, s.ops.Discard(ctx, req.Hash)
+}
+
+func (s *Server) rename(ctx context.Context, req renameRequest) (any, error) {
+	s.log.Info("operator renames a connection", "from", req.From, "to", req.To)
+	return struct{}{}, s.ops.RenameConnection(ctx, req.From, req.To)
+}
+
+func (s *Server) retire(ctx context.Context, req retireRequest) (any, error) {
+	s.log.Info("operator retires a connection", "connection", req.Connection)
+	return s.ops.RetireConnection(ctx, req.Connection)
 }
 
 func (s *Server) replay(ctx context.Context, req idsRequest) (any, error) {

@@ -26,11 +26,22 @@ const (
 	pathParked  = "/v1/parked"
 	pathReplay  = "/v1/parked/replay"
 	pathDrop    = "/v1/parked/drop"
+	pathRename  = "/v1/connection/rename"
+	pathRetire  = "/v1/connection/retire"
 	pathBackup  = "/v1/backup"
 )
 
 // maxBody bounds a request; the longest are configurations (strict.MaxSize) and lists of parked ids.
 const maxBody = 8 << 20
+
+type renameRequest struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+type retireRequest struct {
+	Connection string `json:"connection"`
+}
 
 type hashRequest struct {
 	Hash string `json:"hash"`

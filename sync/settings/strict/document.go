@@ -83,6 +83,11 @@ func (d *Document) ProblemAt(line, column int, hint, format string, args ...any)
 	d.report(line, column, hint, format, args...)
 }
 
+// WarnAt is ProblemAt for what is allowed but probably not meant.
+func (d *Document) WarnAt(line, column int, hint, format string, args ...any) {
+	d.warnings = append(d.warnings, Problem{Line: line, Column: column, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
 func (d *Document) report(line, column int, hint, format string, args ...any) {
 	d.problems = append(d.problems, Problem{Line: line, Column: column, Message: fmt.Sprintf(format, args...), Hint: hint})
 }

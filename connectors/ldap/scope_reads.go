@@ -1,0 +1,73 @@
+package ldap
+
+import (
+	"slices"
+	"strings"
+
+	"dirsyncd/connectors"
+
+	"dirsyncd/sync/directory"
+)
+
+// says is what the proofs of a stream say is read (connectors.Proof): by which attribute objects are known, and which
+// fill what the rules read.
+func says(kind directory.Kind, p preset, cfg *Config, anchor string) []string {
+	list := []string{"id: " + anchor}
+	for _, a := range cfg.Attributes {
+		entry := directory.AttributePrefix + a.Name
+		if a.Content {
+			entry += ": its content"
+		}
+		list = append(list, entry)
+	}
+	add := func(name string, attributes Names) {
+		if len(attributes) > 0 {
+			list = append(list, name+": "+strings.Join(attributes, ", "))
+		}
+	}
+	if kind == directory.Group {
+		var members Names
+		for _, m := range p.members {
+			members = append(members, m.name)
+		}
+		add("members", members)
+		slices.Sort(list)
+		return list
+	}
+	for name, attributes := range p.person {
+		if _, own := cfg.Fields[name]; !own {
+			add(name, attributes)
+		}
+	}
+	for name, attributes := range cfg.Fields {
+		add(name, attributes)
+	}
+	for _, name := range []string{directory.FieldEnabled, directory.FieldStatus, directory.FieldUserType} {
+		if _, own := cfg.Fields[name]; !own {
+			add(name, Names{"preset " + p.name})
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+var _ connectors.Selective = (*Config)(nil)
+
+// Unread implements connectors.Selective.
+func (c *Config) Unread(kind directory.Kind, name string) (hint string, unread bool) {
+	const none = "an LDAP directory has none: give this connection a mapping of its own"
+	own, chosen := c.Fields[name]
+	switch {
+	case kind != directory.Person && kind != directory.Group, name == "licences":
+		return none, true
+	case chosen && len(own) == 0:
+		return "name its attribute in ldap.fields." + name, true
+	case name == directory.FieldLastLogin && !chosen:
+		return "name its attribute in ldap.fields, as in {last_login: lastLogonTimestamp}; it changes often", true
+	}
+	names := make([]string, len(c.Attributes))
+	for i, a := range c.Attributes {
+		names[i] = a.Name
+	}
+	return connectors.UnreadAttribute("ldap.attributes", names, name)
+}
