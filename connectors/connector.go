@@ -40,8 +40,10 @@ type Connector interface {
 	// emitted a Proof is a defect of the connector.
 	//
 	// In Full mode the pages list everything there is. In Delta mode they list what changed since the
-	// cursor was made. A cursor that the source no longer takes, or that was made under other settings, is
-	// a fault.CursorExpired error, before the first page.
+	// cursor was made. In Referrers mode they list, as they are now and with the whole lists of their members, the
+	// objects that refer to some handles and those that are asked for by id; they name no removal and carry no cursor, and
+	// that an object is not among them proves nothing. A cursor that the source no longer takes, or that was made under
+	// other settings, is a fault.CursorExpired error, before the first page.
 	//
 	// Read may be called for a tenant that this process never listed: who lists tenants and who reads one need not be
 	// the same. All that is known of the tenant is in the request.
@@ -92,6 +94,17 @@ type Stream struct {
 	Resumable bool
 	// Counted: the proof of a full read carries a count that the source made independently of the pages.
 	Counted bool
+	// MayBeShort: a full list can lack objects, end as if it were whole, and nothing counts them. What it does not name
+	// stays until the next list does not name it either, and counts as gone then unless Page.Look finds it.
+	MayBeShort bool
+	// Rewritten is what those handles begin with in whose references the source may change an object of the stream
+	// without naming it in a delta: when another object is renamed, moved or deleted, its new handle stands, or none, where
+	// the former one stood. The stream can then be read in the mode Referrers. Empty: a delta names everything that reads
+	// differently than before.
+	Rewritten string
+	// Derived: objects of the stream have fields that the source makes of the lists of groups that name them (LDAP:
+	// memberOf), and a change of those lists changes the object without naming it in a delta. For streams with Rewritten only.
+	Derived bool
 }
 
 // Tenant is a part of a connection that lives and fails on its own.
@@ -113,16 +126,21 @@ type Mode uint8
 
 // The modes.
 const (
-	Delta Mode = iota // what changed since the cursor
-	Full              // everything
+	Delta     Mode = iota // what changed since the cursor
+	Full                  // everything
+	Referrers             // what refers to some handles, and some objects besides (Stream.Rewritten)
 )
 
 // String returns the mode's word.
 func (m Mode) String() string {
-	if m == Full {
+	switch m {
+	case Full:
 		return "full"
+	case Referrers:
+		return "referrers"
+	default:
+		return "delta"
 	}
-	return "delta"
 }
 
 // Request says what to read.
@@ -131,8 +149,21 @@ type Request struct {
 	Stream string
 	Mode   Mode
 	// Cursor is where to go on. In Delta mode it is the cursor of an earlier read's last page; in Full mode
-	// it is empty, or the cursor of a Resumable page of an interrupted full read.
+	// it is empty, or the cursor of a Resumable page of an interrupted full read. In Referrers mode it is that of the
+	// last delta or full read, than which the answer must not be older.
 	Cursor []byte
+	// Handles, in Referrers mode, are those whose referrers are asked for: the objects of the stream with links or
+	// members that name one of them. Only handles with the stream's Rewritten are asked for.
+	Handles []string
+	// IDs, in Referrers mode, are objects of the stream that are asked for by themselves.
+	IDs []string
+	// Known is the Page.Known with which the last read of the stream ended, in both modes; empty when there was none. A
+	// source that knows less by now, such as a replica that lags behind, is no proof of anything: to read it would undo
+	// what is newer. The read then fails as fault.Transient, before the first page: waiting helps.
+	Known []byte
+	// Older takes even a source that knows less than Known, if there is no other. The proof then says so, and all that
+	// follows from the read waits for the operator.
+	Older bool
 }
 
 // Page is a part of an answer. What it holds may be stored page by page.
@@ -143,15 +174,29 @@ type Page struct {
 	Removed []directory.Ref
 	// Members are memberships of groups.
 	Members []Members
-	// Invalid are entries that could not be translated. The read goes on without them; they are parked.
+	// Invalid are entries that could not be translated. The read goes on without them; they are parked, and stay as they
+	// were, a group with its members.
 	Invalid []Invalid
+	// FoldedIDs: the source takes ids that differ only in case, or in the number of spaces, for the same. An object keeps the
+	// spelling under which it became known.
+	FoldedIDs bool
+	// Notes are what the operator should know of the answer, one line each, without personal data: they are logged.
+	Notes []string
 	// Cursor is where a later read goes on after everything up to and including this page. Empty when the
 	// source has none to offer here.
 	Cursor []byte
 	// Resumable: Cursor may be used to go on with this very read after an interruption.
 	Resumable bool
+	// Known, on the last page, is what the source knew when this was read, in words of the connector's own. It is the
+	// same as in the request as long as nothing has changed at the source: a new one is stored at once, with Cursor.
+	// Connectors whose source is always the same one leave it empty.
+	Known []byte
 	// Proof is set on the last page only.
 	Proof *Proof
+	// Look, on the last page, asks the source, one by one, for objects that two full lists of a stream that MayBeShort did
+	// not name, and returns the ids of those that are there all the same. The engine calls it before emit returns, with
+	// MostLooks ids at most. Nil, or an error: nobody can be asked.
+	Look func(ctx context.Context, ids []string) (there []string, err error)
 }
 
 // Members are memberships of one group. People and groups are named by handles (see directory.Object).
@@ -160,11 +205,15 @@ type Members struct {
 	Group string
 	// Add holds members of the group.
 	Add []string
-	// Remove holds handles that are no longer members; in Delta mode only.
+	// Remove holds handles that are no longer members; in Delta mode only. Beside a Whole list they are those of whom
+	// the source says by another way that they left.
 	Remove []string
 	// Whole: Add is the complete list. Otherwise, in Delta mode Add and Remove are changes; in Full mode Add
 	// is a part of the list, whose other parts are anywhere in the same read.
 	Whole bool
+	// MayBeShort: a Whole list that can lack members, and no count of the source's own agrees with it. Whom it does
+	// not name stays until the next list of the group does not name him either.
+	MayBeShort bool
 }
 
 // Invalid is an entry of the source that could not be translated.
@@ -188,7 +237,12 @@ type Proof struct {
 	// Count is how many objects the source says there are, counted independently of the pages; -1 when it
 	// cannot tell.
 	Count int
+	// Older says by how much the source knows less than Request.Known; empty when it knows that and more.
+	Older string
 }
+
+// MostLooks is how many objects are asked for one by one at the end of a read.
+const MostLooks = 100
 
 // Finding is one result of Check.
 type Finding struct {

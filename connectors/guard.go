@@ -105,6 +105,8 @@ func (g guard) accepts(op string, req *Request) error {
 		return expired("changes of this stream are not tracked")
 	case req.Mode == Delta && len(req.Cursor) == 0:
 		return expired("there is no cursor to go on from")
+	case req.Mode == Referrers && streams[i].Rewritten == "":
+		return defect(op, "who refers to whom cannot be asked for in this stream")
 	case req.Mode == Full && len(req.Cursor) > 0 && !streams[i].Resumable:
 		return expired("a full read of this stream cannot be resumed")
 	}

@@ -21,7 +21,7 @@ type fake struct {
 }
 
 func (f *fake) Describe() connectors.Description {
-	return connectors.Description{Streams: []connectors.Stream{{Name: "users", Delta: true, Resumable: true}, {Name: "devices"}}}
+	return connectors.Description{Streams: []connectors.Stream{{Name: "users", Delta: true, Resumable: true, Rewritten: "dn:"}, {Name: "devices"}}}
 }
 
 func (f *fake) Check(context.Context) ([]connectors.Finding, error) {
@@ -82,6 +82,8 @@ func TestGuardRequests(t *testing.T) {
 		"full":                         {connectors.Request{Stream: "devices", Mode: connectors.Full}, ""},
 		"full, resumed":                {connectors.Request{Stream: "users", Mode: connectors.Full, Cursor: []byte("c")}, ""},
 		"delta":                        {connectors.Request{Stream: "users", Mode: connectors.Delta, Cursor: []byte("c")}, ""},
+		"referrers not declared":       {connectors.Request{Stream: "devices", Mode: connectors.Referrers}, fault.Internal},
+		"referrers":                    {connectors.Request{Stream: "users", Mode: connectors.Referrers}, ""},
 		"full, of a tenant that names": {connectors.Request{Stream: "users", Mode: connectors.Full, Tenant: connectors.Tenant{Streams: []string{"users"}}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

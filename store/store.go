@@ -151,6 +151,9 @@ type Reader interface {
 	// Owners appends to owners the numbers of the objects that have handles, in the order of the handles. A handle that no
 	// object claims has itself: it may be an object's own number. Whether that object exists is another question.
 	Owners(handles, owners []Num) ([]Num, error)
+	// Contestants iterates over the objects that state any of some handles and do not have it, gone ones included, in
+	// ascending order of the handles and then of the objects, each pair once.
+	Contestants(handles []Num, fn func(handle, object Num) bool) error
 
 	// Row returns an object as stored. Row.Data and Row.Handles are valid until the transaction ends.
 	Row(kind directory.Kind, n Num) (Row, bool, error)
@@ -185,7 +188,7 @@ type Reader interface {
 
 	// Stream returns where a stream stands; the zero value for a stream never read.
 	Stream(name string) (StreamState, error)
-	// Seen calls fn with every chunk that AppendSeen stored for a stream, in order.
+	// Seen calls fn with every chunk that AppendSeen stored under a name, in order.
 	Seen(stream string, fn func(chunk []byte) bool) error
 
 	// Record returns a record.
@@ -221,6 +224,8 @@ type Reader interface {
 	Tenant() (TenantState, error)
 	// Runs iterates over the kept runs, newest first.
 	Runs(fn func(Run) bool) error
+	// RunActions iterates over what is kept of a run's actions, in the order of the run.
+	RunActions(run string, fn func(RunAction) bool) error
 }
 
 // Writer changes one partition. It reads its own writes.
@@ -234,6 +239,9 @@ type Writer interface {
 	// those that it had before and has no longer, and brings the referrers of its links up to date. A handle
 	// that was given up goes back to an object that states it too, if there is one.
 	PutRow(o *directory.Object, gone GoneCause) (Num, error)
+	// Give says which of the objects that state a handle has it; none of them for zero. It holds until one of them is
+	// stored again or gives the handle up.
+	Give(handle, object Num) error
 	// SetGone says why a stored object counts as removed, or with Here that it does not. All else about it
 	// stays, its claims to handles included, until another object claims them.
 	SetGone(kind directory.Kind, n Num, gone GoneCause) error
@@ -256,7 +264,8 @@ type Writer interface {
 	ClearDirty(kind directory.Kind, nums []Num) error
 
 	PutStream(name string, s StreamState) error
-	// AppendSeen adds a chunk to what an interrupted full read of a stream has seen; ClearSeen forgets all.
+	// AppendSeen adds a chunk to what reads have seen and must not forget, by name: that of a stream for an interrupted
+	// full read of it, or another one of the reader's choice. ClearSeen forgets all under a name.
 	AppendSeen(stream string, chunk []byte) error
 	ClearSeen(stream string) error
 
@@ -282,6 +291,9 @@ type Writer interface {
 	PutTenant(t TenantState) error
 	// PutRun stores a run under its id and forgets the oldest beyond what is kept.
 	PutRun(r Run) error
+	// KeepActions remembers actions of a run, the first of the list as the one at position from. They are forgotten with
+	// their run, and those of a run that was cut and never stored with the next one that is: ids of runs sort by time.
+	KeepActions(run string, from int, list []RunAction) error
 }
 
 // MemberDigest tells two complete lists of member handles apart without reading them. The engine makes it of
@@ -312,6 +324,8 @@ type StreamState struct {
 	Moved time.Time `json:"moved,omitzero"`
 	// Partial is the cursor from which an interrupted full read goes on; empty when none is under way.
 	Partial []byte `json:"partial,omitempty"`
+	// Known is what the source knew in the newest read that came to its end (connectors.Page).
+	Known []byte `json:"known,omitempty"`
 	// Scope is what the last accepted full read listed (connectors.Proof).
 	Scope string `json:"scope,omitempty"`
 	// NewScope is a scope that waits for the operator to approve the removals that it implies.
@@ -336,10 +350,15 @@ type TenantState struct {
 	Why      string `json:"why,omitempty"`
 	// HalfRead: a read has stored something and has not come to its end, so what is stored is of two times.
 	HalfRead bool `json:"half_read,omitempty"`
+	// Older says by how much the source knew less, when it was last read, than was read from it before: the operator asked
+	// for that, and what follows from it waits for an approval. Empty when it knew that and more.
+	Older string `json:"older,omitempty"`
 	// Targets are the targets that know every record of the partition.
 	Targets []string `json:"targets,omitempty"`
 	// Held is the plan that waits for the operator, or nil.
 	Held *HeldPlan `json:"held,omitempty"`
+	// Former are the last plans that waited and do so no longer, newest first.
+	Former []FormerPlan `json:"former,omitempty"`
 	// Proven is when the store was last known to agree with the source: the end of the last complete run.
 	Proven time.Time `json:"proven,omitzero"`
 	// Failing is the state of a partition whose last run failed, or nil.
@@ -364,9 +383,36 @@ type HeldPlan struct {
 	Since   time.Time                 `json:"since"`
 	Reasons []string                  `json:"reasons"`
 	Counts  map[string]map[string]int `json:"counts"` // record kind, operation
-	// RemovalsOnly: the rest of the run was applied; only removals wait.
+	// RemovalsOnly: the rest of the run was applied; only removals wait, and what else went beyond its limit.
 	RemovalsOnly bool `json:"removals_only,omitempty"`
+	// Beyond are the operations whose limits were exceeded, and what waits with them; Limits tells those limits from others.
+	Beyond []string `json:"beyond,omitempty"`
+	Limits string   `json:"limits,omitempty"`
+	// What are the numbers of the objects whose records are taken away or lose members, by kind of record, as roaring
+	// bitmaps; nothing of too many.
+	What map[string][]byte `json:"what,omitempty"`
 }
+
+// FormerPlan is a plan that waited for the operator, and what became of it.
+type FormerPlan struct {
+	Hash  string    `json:"hash"`
+	Ended time.Time `json:"ended"`
+	// How it ended: Approved, Discarded, Replaced by another one, or Settled, when it needed nobody any longer.
+	How string `json:"how"`
+	// Beyond, Limits, Reasons and What are those of the HeldPlan; without What, older ones first, when that becomes too much.
+	Beyond  []string          `json:"beyond,omitempty"`
+	Limits  string            `json:"limits,omitempty"`
+	Reasons []string          `json:"reasons,omitempty"`
+	What    map[string][]byte `json:"what,omitempty"`
+}
+
+// The ways in which a held plan ends.
+const (
+	PlanApproved  = "approved"
+	PlanDiscarded = "discarded"
+	PlanReplaced  = "replaced"
+	PlanSettled   = "settled"
+)
 
 // Queued is an action that waits for a target.
 type Queued struct {
@@ -410,4 +456,26 @@ type Run struct {
 	Counts   map[string]map[string]int `json:"counts,omitempty"` // record kind, operation
 	Parked   int                       `json:"parked,omitempty"`
 	Held     string                    `json:"held,omitempty"` // hash of the held plan
+	// HeldCounts are the actions that wait, beside those of Counts, which went ahead.
+	HeldCounts map[string]map[string]int `json:"held_counts,omitempty"`
+}
+
+// RunAction is what remains of an action that a run queued: who, and what about them. It holds personal data.
+type RunAction struct {
+	Op      directory.Op         `json:"op"`
+	Kind    directory.RecordKind `json:"kind"`
+	Key     string               `json:"key"`            // the record's
+	Name    string               `json:"name,omitempty"` // the record's name field
+	Rule    string               `json:"rule,omitempty"`
+	Reason  string               `json:"reason,omitempty"`
+	Changes []RunChange          `json:"changes,omitempty"` // none for a creation
+	Added   int                  `json:"added,omitempty"`   // members
+	Removed int                  `json:"removed,omitempty"`
+}
+
+// RunChange is a field before and after, as directory.Value.Any gives them.
+type RunChange struct {
+	Field string `json:"field"`
+	From  any    `json:"from,omitempty"`
+	To    any    `json:"to,omitempty"`
 }

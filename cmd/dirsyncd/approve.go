@@ -48,7 +48,7 @@ Exit codes: 0 discarded, 1 failed, 2 wrong usage or no such plan.`,
 		Args:              takes(1, 1, "the hash of a held plan"),
 		ValidArgsFunction: cli.completeHashes,
 	}
-	cmd.RunE = cli.with(toChange, func(ctx context.Context, ops api.Operations, args []string) error {
+	cmd.RunE = cli.with(toMark, func(ctx context.Context, ops api.Operations, args []string) error {
 		if err := ops.Discard(ctx, args[0]); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,9 @@ network is left alone.
 With --probe it also asks every source and every target whether it is there,
 takes the credentials and grants the permissions that are needed.
 
+A secret that only the service can see (its environment, a credential of
+systemd) is a warning while the daemon runs, and a problem when none does.
+
 Exit codes: 0 good, 1 a probe failed, 2 the configuration has problems.`,
 		Example: `  dirsyncd check
   dirsyncd check --probe --config /etc/dirsyncd/config.yaml
@@ -37,7 +41,13 @@ Exit codes: 0 good, 1 a probe failed, 2 the configuration has problems.`,
 		if probing && printing {
 			return misused(cmd, "--probe and --print exclude each other")
 		}
+		if err := cli.becomeOwner(); err != nil {
+			return cli.reportProblems(err)
+		}
 		cfg, err := cli.loadConfig()
+		if err != nil && !probing && cli.secretsElsewhere(cmd.Context(), err) {
+			cfg, err = cli.loadBlind()
+		}
 		if err != nil {
 			return cli.reportProblems(err)
 		}
@@ -100,6 +110,18 @@ type checkTarget struct {
 	Target string `json:"target"`
 }
 
+// secretsElsewhere reports whether all that is wrong are secrets that the service may see although this process cannot: a
+// running one has them.
+func (cli *cli) secretsElsewhere(ctx context.Context, err error) bool {
+	var bad *config.Error
+	if !errors.As(err, &bad) || slices.ContainsFunc(bad.Problems, func(p config.Problem) bool { return !p.Elsewhere }) {
+		return false
+	}
+	running := false
+	cli.daemonOnly(ctx, func(context.Context, api.Operations) { running = true })
+	return running
+}
+
 // reportProblems shows a configuration's problems as the result of the command, which they are.
 func (cli *cli) reportProblems(err error) error {
 	var bad *config.Error
@@ -131,6 +153,11 @@ func (cli *cli) printConfig(cfg *config.Config) error {
 func (cli *cli) reportOf(cfg *config.Config) *checkReport {
 	report := &checkReport{File: cfg.File, OK: true, Problems: []config.Problem{}}
 	report.Warnings = append([]config.Problem{}, cfg.Warnings...)
+	for _, p := range cfg.Unseen {
+		p.Message += "; this command cannot see it, so it was not checked"
+		p.Hint = "the running service says at a reload whether it can"
+		report.Warnings = append(report.Warnings, p)
+	}
 	for i := range cfg.Connections {
 		c := &cfg.Connections[i]
 		item := checkConnection{
@@ -182,16 +209,16 @@ func (cli *cli) showReport(r *checkReport) {
 // addTimes adds a row for each of a connection's schedules.
 func (cli *cli) addTimes(t *term.Table, c *checkConnection) {
 	if c.Schedule == "" && c.Full == "" {
-		t.Add(c.Name, "changes", term.Schedule(""), "`dirsyncd sync` or a signal")
+		t.Add(c.Name, incremental, term.Schedule(""), "`dirsyncd sync` or a signal")
 		return
 	}
 	name := c.Name
 	if c.Schedule != "" {
-		t.Add(name, "changes", term.Schedule(c.Schedule), cli.moment(c.Next))
+		t.Add(name, incremental, term.Schedule(c.Schedule), cli.moment(c.Next))
 		name = ""
 	}
 	if c.Full != "" {
-		t.Add(name, "all", term.Schedule(c.Full), cli.moment(c.NextFull))
+		t.Add(name, "full", term.Schedule(c.Full), cli.moment(c.NextFull))
 	}
 	if c.Jitter != "" {
 		t.Remark(term.Dim, "each starts up to "+c.Jitter+" later, at random")

@@ -10,6 +10,7 @@ import (
 
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
+	"dirsyncd/sync/settings"
 )
 
 const goodConfig = `
@@ -45,7 +46,8 @@ func toyParts() config.Parts {
 	block := func(name string) (func() any, bool) {
 		return func() any {
 			return &struct {
-				Server string `yaml:"server" strict:"required"`
+				Server string          `yaml:"server" strict:"required"`
+				Secret settings.Secret `yaml:"secret"`
 			}{}
 		}, name == "toy"
 	}
@@ -56,7 +58,7 @@ func toyParts() config.Parts {
 func withConfig(t *testing.T, text string) *commandLine {
 	t.Helper()
 	c := newCommandLine(t, nil)
-	c.load = func(file string) (*config.Config, error) { return config.Load(file, toyParts()) }
+	c.parts = toyParts
 	t.Chdir(t.TempDir())
 	write(t, "config.yaml", text)
 	return c

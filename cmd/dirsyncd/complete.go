@@ -24,8 +24,8 @@ type (
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
 // daemonOnly asks the running daemon, if there is one: completion never opens the state by itself.
-func (cli *cli) daemonOnly(ask func(context.Context, api.Operations)) {
-	ctx, cancel := context.WithTimeout(context.Background(), completeTimeout)
+func (cli *cli) daemonOnly(ctx context.Context, ask func(context.Context, api.Operations)) {
+	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
 	defer cancel()
 	path := cli.opts.control
 	if file, err := config.Find(cli.opts.config); path == "" && err == nil {
@@ -45,12 +45,12 @@ func (cli *cli) daemonOnly(ask func(context.Context, api.Operations)) {
 // completeConnections completes names of connections that the line does not have yet.
 func (cli *cli) completeConnections(_ *cobra.Command, args []string, _ string) (completions, directive) {
 	var names completions
-	if cfg, err := cli.loadConfig(); err == nil {
+	if cfg, err := cli.loadBlind(); err == nil {
 		for _, c := range cfg.Connections {
 			names = append(names, cobra.CompletionWithDesc(c.Name, c.Connector))
 		}
 	} else {
-		cli.daemonOnly(func(ctx context.Context, ops api.Operations) {
+		cli.daemonOnly(context.Background(), func(ctx context.Context, ops api.Operations) {
 			st, _ := ops.Status(ctx)
 			for _, c := range st.Connections {
 				names = append(names, cobra.CompletionWithDesc(c.Name, c.Connector))
@@ -74,7 +74,7 @@ func (cli *cli) completeHashes(_ *cobra.Command, args []string, _ string) (compl
 	if len(args) > 0 {
 		return nil, noFiles
 	}
-	cli.daemonOnly(func(ctx context.Context, ops api.Operations) {
+	cli.daemonOnly(context.Background(), func(ctx context.Context, ops api.Operations) {
 		st, _ := ops.Status(ctx)
 		for _, c := range st.Connections {
 			for _, t := range c.Tenants {
@@ -91,7 +91,7 @@ func (cli *cli) completeHashes(_ *cobra.Command, args []string, _ string) (compl
 // completeParked completes ids of parked items.
 func (cli *cli) completeParked(_ *cobra.Command, args []string, _ string) (completions, directive) {
 	var ids completions
-	cli.daemonOnly(func(ctx context.Context, ops api.Operations) {
+	cli.daemonOnly(context.Background(), func(ctx context.Context, ops api.Operations) {
 		items, _ := ops.Parked(ctx)
 		for _, item := range items {
 			ids = append(ids, cobra.CompletionWithDesc(item.ID, term.CutShort(term.Clean(item.Subject), 40)))

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,16 @@ func (cli *cli) connect(ctx context.Context, need access) (ops api.Operations, d
 	case !errors.Is(err, socket.ErrNoDaemon) || cli.opts.control != "":
 		return nil, nil, err
 	}
-	cfg, err := cli.loadConfig()
+	if need != toCopy { // a copy is read, and goes where root may write
+		if err := cli.becomeOwner(); err != nil {
+			return nil, nil, err
+		}
+	}
+	load := cli.loadConfig
+	if !need.needsSecrets() {
+		load = cli.loadBlind
+	}
+	cfg, err := load()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -85,8 +95,15 @@ func knownConnections(ctx context.Context, ops api.Operations, names []string) e
 	for i, c := range st.Connections {
 		known[i] = c.Name
 	}
+	return knownAmong(known, names)
+}
+
+// knownAmong complains about names that are no connections. What follows a slash names a tenant of one; whether it has such
+// a tenant, its source knows.
+func knownAmong(known, names []string) error {
 	for _, name := range names {
-		if !slices.Contains(known, name) {
+		connection, _, _ := strings.Cut(name, "/")
+		if !slices.Contains(known, name) && !slices.Contains(known, connection) {
 			return &usageError{fmt.Sprintf("there is no connection %q", name), spelling.Suggest(name, known)}
 		}
 	}

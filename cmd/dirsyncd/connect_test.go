@@ -116,10 +116,11 @@ func TestCompletion(t *testing.T) {
 		{"runs hq-ad ", ""},
 		{"approve ", ""},
 		{"--control " + socket + " approve ", sampleHash + "\tcsp/Contoso (UK) Ltd."},
-		{"--control " + socket + " parked replay hq-ad:12 ", "csp/contoso:1\tperson cn=Zoë,ou=… hq-ad:13\tperson 77aa0a52"},
+		{"--control " + socket + " parked replay hq-ad:12 csp/contoso:20 csp/contoso:21 csp/contoso:22 csp/contoso:23 csp/contoso:24 csp/contoso:25 csp/contoso:26 ",
+			"csp/contoso:1\tperson cn=Zoë,ou=… hq-ad:13\tperson 77aa0a52"},
 		{"why ", "user agent group licence asset customer"},
 		{"why user ", ""},
-		{"par", "parked\tlook after what failed for good: list, replay, drop"},
+		{"par", "parked\tlook after what failed for good: list, retry, drop"},
 	} {
 		args := append([]string{"__complete"}, strings.Split(tc.args, " ")...)
 		if code := c.run(args...); code != exitClean {

@@ -33,7 +33,7 @@ Exit codes: 0 all went as told, 1 it did not.`,
 			ctx, stop := interruptible(cmd.Context())
 			defer stop()
 			return tour.Run(ctx, tour.Options{
-				Out: cli.out, Dir: dir, Serve: serve, Self: invocation(os.Args[0], executable()), Load: cli.load,
+				Out: cli.out, Dir: dir, Serve: serve, Self: invocation(os.Args[0], executable()), Load: func(file string) (*config.Config, error) { return config.Load(file, cli.parts()) },
 				Open: func(ctx context.Context, cfg *config.Config) (api.Operations, func(), error) {
 					return cli.openLocal(ctx, cfg, slog.New(slog.DiscardHandler))
 				},

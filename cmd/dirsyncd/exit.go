@@ -74,7 +74,7 @@ func (cli *cli) complain(err error) {
 	case errors.Is(err, context.Canceled):
 		cli.err.Remark("dirsyncd: stopped", fault.Hint(err))
 	default:
-		cli.err.Remark("dirsyncd: "+fault.Text(err), fault.Hint(err))
+		cli.err.Remark("dirsyncd: "+fault.Text(err), cli.actingHint(err))
 	}
 }
 

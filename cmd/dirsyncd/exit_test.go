@@ -86,7 +86,7 @@ func TestMistakes(t *testing.T) {
 		{"status x", 2, "dirsyncd: status takes no argument, got \"x\"\n  → `dirsyncd status --help` shows how it is used\n"},
 		{"why usr x", 2, "dirsyncd: there is no kind of record \"usr\"\n  → did you mean \"user\"?\n"},
 		{"why user nobody", 1, "dirsyncd: why: hq-ad: no person is known as \"nobody\"\n  → give the record's key, or the id, login, mail address or name as the source has it\n"},
-		{"parked replay", 2, "dirsyncd: replay needs ids, or --all\n  → `dirsyncd parked list` shows the ids\n"},
+		{"parked replay", 2, "dirsyncd: retry needs ids, or --all\n  → `dirsyncd parked list` shows the ids\n"},
 		{"parked drop", 2, "dirsyncd: drop needs ids, or --all\n  → `dirsyncd parked list` shows the ids\n"},
 		{"parked drop x", 2, "dirsyncd: dropping cannot be undone\n  → add --yes if you mean it\n"},
 		{"parked drop --all x", 2, "dirsyncd: give ids or --all, not both\n  → `dirsyncd parked drop --help` shows how it is used\n"},

@@ -22,9 +22,14 @@ type access int
 const (
 	toRead   access = iota // looks, also at nothing
 	toCopy                 // looks at a state that must be there
+	toAsk                  // looks, also at nothing, and asks the sources
+	toMark                 // works on a state, if there is one, and asks nobody else
 	toChange               // works on a state, if there is one
 	toBegin                // works on a state, and begins it when there is none
 )
+
+// needsSecrets reports whether anybody else than the state is asked.
+func (a access) needsSecrets() bool { return a == toAsk || a == toChange || a == toBegin }
 
 // What is said of a state that is not there.
 const (
@@ -46,7 +51,7 @@ func (cli *cli) local(ctx context.Context, cfg *config.Config, need access) (api
 			cli.err.Remark("dirsyncd: "+file+": "+newState, hintNewState)
 		}
 		return ops, done, err
-	case toChange:
+	case toMark, toChange:
 		if !missing(file) {
 			return cli.openLocal(ctx, cfg, log)
 		}

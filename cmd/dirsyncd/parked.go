@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -13,12 +14,12 @@ import (
 func newParkedCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "parked",
-		Short: "look after what failed for good: list, replay, drop",
+		Short: "look after what failed for good: list, retry, drop",
 		Long: `What a source sent that cannot be read, what the rules fail for, and what a
 target refuses is parked with its reason; the rest of the run goes on without
-it. Parked items wait for you: replay them when the cause is gone, or drop them.`,
+it. Parked items wait for you: retry them when the cause is gone, or drop them.`,
 		Example: `  dirsyncd parked list
-  dirsyncd parked replay hq-ad:12
+  dirsyncd parked retry hq-ad:12
   dirsyncd parked drop --all --yes`,
 	}
 	asGroup(cmd)
@@ -27,10 +28,13 @@ it. Parked items wait for you: replay them when the cause is gone, or drop them.
 }
 
 func newParkedListCommand(cli *cli) *cobra.Command {
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "list what is parked and why",
-		Long: `Lists what is parked and why, with the ids that replay and drop take.
+		Long: `Lists what is parked and why, with the ids that retry and drop take: what failed
+at one place for one reason stands together, the first five by name, with --all
+every one. --json always has all.
 
 Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		Example: `  dirsyncd parked list
@@ -45,32 +49,78 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		if cli.opts.json {
 			return cli.out.JSON(append([]api.ParkedItem{}, items...))
 		}
-		cli.showParked(items)
+		most := fewParked
+		if all {
+			most = 0
+		}
+		cli.showParked(items, most)
 		return nil
 	})
+	cmd.Flags().BoolVar(&all, "all", false, "list every item, however many share a reason")
 	return cmd
 }
 
-// showParked gives every item its own paragraph: reasons are sentences, and keys are long.
-func (cli *cli) showParked(items []api.ParkedItem) {
+// showParked shows items by what they have in common: one wrong rule can park everybody, for one and the same reason.
+func (cli *cli) showParked(items []api.ParkedItem, most int) {
 	if len(items) == 0 {
 		cli.out.Line("nothing is parked")
 		return
 	}
-	for i := range items {
-		item := &items[i]
-		what := item.Subject
-		if item.Op != "" {
-			what = item.Op + " " + what
+	for i, group := range parkedGroups(items) {
+		if i > 0 {
+			cli.out.Line("")
 		}
-		cli.out.Line("%s  %s  %s", cli.out.Paint(term.Bold, item.ID), cli.ago(item.Since), parkedWhere(item))
-		cli.out.Para("  ", what)
-		cli.out.ParaStyled(term.Yellow, "  ", item.Class+": "+item.Reason)
+		cli.showParkedGroup(group, most)
 	}
 	cli.out.Line("")
 	cli.out.Line("%s", term.Many(len(items), "item")+" parked")
-	cli.out.Line("  → dirsyncd parked replay ID…   when the cause is gone")
-	cli.out.Line("    dirsyncd parked drop ID…     to forget them")
+	cli.out.Line("  → dirsyncd parked retry ID…   when the cause is gone; --all for everything")
+	cli.out.Line("    dirsyncd parked drop ID…    to forget them")
+}
+
+// fewParked is how many items of a group are listed where nobody asked for all.
+const fewParked = 5
+
+func (cli *cli) showParkedGroup(group []*api.ParkedItem, most int) {
+	first := group[0]
+	cli.out.Para("", fmt.Sprintf("%s %s", cli.out.Paint(term.Bold, place(first.Connection, first.Tenant, first.TenantName)+", "+parkedWhere(first)+":"), term.Many(len(group), "item")))
+	cli.out.ParaStyled(term.Yellow, "  ", first.Class+": "+first.Reason)
+	t := &term.Table{Indent: "    ", Columns: []term.Column{term.Left("ID"), term.Left("SINCE"), term.Shrink("WHO"), term.Left("WHAT")}}
+	for i, item := range group {
+		if most > 0 && i == most {
+			break
+		}
+		who, what := item.Name, item.Subject
+		if item.Op != "" {
+			what = item.Op + " " + what
+		}
+		if who == "" {
+			who = "–"
+		}
+		t.Add(item.ID, cli.ago(item.Since), who, what)
+	}
+	cli.out.Table(t)
+	if more := len(group) - t.Len(); more > 0 {
+		cli.out.Para("    ", fmt.Sprintf("… and %s more; `dirsyncd parked list --all` has them", term.Number(more)))
+	}
+}
+
+// parkedGroups puts items together that failed at the same place for the same reason, in the order of the first of each.
+func parkedGroups(items []api.ParkedItem) (groups [][]*api.ParkedItem) {
+	type cause struct{ connection, tenant, stage, target, class, reason string }
+	at := map[cause]int{}
+	for i := range items {
+		item := &items[i]
+		c := cause{item.Connection, item.Tenant, item.Stage, item.Target, item.Class, item.Reason}
+		n, ok := at[c]
+		if !ok {
+			n = len(groups)
+			at[c] = n
+			groups = append(groups, nil)
+		}
+		groups[n] = append(groups[n], item)
+	}
+	return groups
 }
 
 func parkedWhere(item *api.ParkedItem) string {
@@ -89,14 +139,15 @@ func parkedWhere(item *api.ParkedItem) string {
 func newReplayCommand(cli *cli) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
-		Use:   "replay ID… | --all",
-		Short: "try parked items again",
+		Use:     "retry ID… | --all",
+		Aliases: []string{"replay"},
+		Short:   "try parked items again",
 		Long: `Tries parked items again: what a target refused is queued for it once more, what
 the rules failed for is mapped again.
 
-Exit codes: 0 replayed, 1 failed, 2 wrong usage or no such item, 4 tried, and
+Exit codes: 0 tried again, 1 failed, 2 wrong usage or no such item, 4 tried, and
 parked again.`,
-		Example:           "  dirsyncd parked replay hq-ad:12 hq-ad:13\n  dirsyncd parked replay --all",
+		Example:           "  dirsyncd parked retry hq-ad:12 hq-ad:13\n  dirsyncd parked retry --all",
 		Args:              idsOrAll(&all),
 		ValidArgsFunction: cli.completeParked,
 	}
@@ -106,7 +157,7 @@ parked again.`,
 			return err
 		}
 		n, err := ops.Replay(ctx, ids)
-		if err := cli.showFound("replayed", n, err); err != nil {
+		if err := cli.showFound("replayed", "retried", n, err); err != nil {
 			return err
 		}
 		return cli.parkedAgain(ctx, ops, before, ids)
@@ -136,7 +187,7 @@ func (cli *cli) parkedAgain(ctx context.Context, ops api.Operations, before []ap
 	}
 	if !cli.opts.json {
 		cli.out.Line("%s parked again:", term.Many(len(after), "item"))
-		cli.showParked(after)
+		cli.showParked(after, fewParked)
 	}
 	return exitStatus(exitParked)
 }
@@ -144,8 +195,9 @@ func (cli *cli) parkedAgain(ctx context.Context, ops api.Operations, before []ap
 func newDropCommand(cli *cli) *cobra.Command {
 	var all, yes bool
 	cmd := &cobra.Command{
-		Use:   "drop (ID… | --all) --yes",
-		Short: "forget parked items",
+		Use:     "drop (ID… | --all) --yes",
+		Aliases: []string{"forget"},
+		Short:   "forget parked items",
 		Long: `Forgets parked items. What was to be delivered is not delivered: the target
 stays as it is for these records until they change again. Needs --yes.
 
@@ -160,9 +212,9 @@ Exit codes: 0 dropped, 1 failed, 2 wrong usage or no such item.`,
 		}
 		return nil
 	}
-	cmd.RunE = cli.with(toChange, func(ctx context.Context, ops api.Operations, ids []string) error {
+	cmd.RunE = cli.with(toMark, func(ctx context.Context, ops api.Operations, ids []string) error {
 		n, err := ops.Drop(ctx, ids)
-		return cli.showFound("dropped", n, err)
+		return cli.showFound("dropped", "dropped", n, err)
 	})
 	cmd.Flags().BoolVar(&all, "all", false, "everything that is parked")
 	cmd.Flags().BoolVar(&yes, "yes", false, "really drop them")
@@ -182,12 +234,12 @@ func idsOrAll(all *bool) cobra.PositionalArgs {
 	}
 }
 
-func (cli *cli) showFound(verb string, n int, err error) error {
+func (cli *cli) showFound(key, verb string, n int, err error) error {
 	if err != nil {
 		return err
 	}
 	if cli.opts.json {
-		return cli.out.JSON(map[string]int{verb: n})
+		return cli.out.JSON(map[string]int{key: n})
 	}
 	cli.out.Line("%s %s", verb, term.Many(n, "item"))
 	return nil

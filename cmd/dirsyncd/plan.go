@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
-	"dirsyncd/sync/directory"
+	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
 )
 
@@ -21,13 +22,16 @@ func newPlanCommand(cli *cli) *cobra.Command {
 	var req api.PlanRequest
 	limit := defaultPlanLimit
 	cmd := &cobra.Command{
-		Use:   "plan [CONNECTION…]",
+		Use:   "plan [CONNECTION[/TENANT]…]",
 		Short: "show what a sync would do, without doing it",
 		Long: `Takes the same road as a sync, on a throw-away copy of the state, and shows
 every action that would follow. Nothing is stored and nothing is delivered.
 
 With --offline no source is asked: the plan follows from what was read last.
 That is how to look at a held plan, or at the effect of edited rules.
+
+It is the configuration file that is planned, also while the daemon runs by
+another one, or by the file as it was before an edit.
 
 With --json the answer is one object, {"actions": […], "runs": […], "held": …},
 with one action per line as it comes, all of them unless --limit is given.
@@ -37,6 +41,7 @@ Exit codes: 0 a sync would go ahead, 1 a connection failed, 2 wrong usage or
 configuration, 3 a sync would hold the plan.`,
 		Example: `  dirsyncd plan
   dirsyncd plan --offline hq-ad
+  dirsyncd plan --offline --config candidate.yaml
   dirsyncd plan --json | jq '.actions[] | select(.op == "deactivate")'`,
 		Args:              takes(0, -1, "names of connections"),
 		ValidArgsFunction: cli.completeConnections,
@@ -54,20 +59,70 @@ configuration, 3 a sync would hold the plan.`,
 		}
 		return nil
 	}
-	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, args []string) error {
-		if err := knownConnections(ctx, ops, args); err != nil {
+	show := func(ctx context.Context, ops api.Operations, args []string) (err error) {
+		if req.Config, err = cli.otherConfig(ctx, ops, args); err != nil {
 			return err
 		}
-		cli.remindOfReload(ctx, ops)
+		if req.Config == nil {
+			cli.remindOfReload(ctx, ops)
+		}
 		if cli.opts.json {
 			return cli.planJSON(ctx, ops, req, limit)
 		}
 		return cli.planText(ctx, ops, req, limit)
-	})
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		need := toAsk
+		if req.Offline {
+			need = toRead
+		}
+		return cli.with(need, show)(cmd, args)
+	}
 	cmd.Flags().BoolVar(&req.Offline, "offline", false, "use the stored objects only; ask no source")
 	cmd.Flags().BoolVar(&req.Full, "full", false, "read everything, not only what changed")
 	cmd.Flags().IntVar(&limit, "limit", limit, "show at most `N` actions; 0: all")
 	return cmd
+}
+
+// otherConfig returns the configuration file when it is not the one by which the daemon runs, and says so; nil when it is,
+// or when this process itself plans by it. It complains about names that are no connections of what is planned.
+func (cli *cli) otherConfig(ctx context.Context, ops api.Operations, names []string) (*api.ConfigText, error) {
+	st, err := ops.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known := make([]string, len(st.Connections))
+	for i, c := range st.Connections {
+		known[i] = c.Name
+	}
+	file, err := config.Find(cli.opts.config)
+	if !st.Daemon || cli.opts.config == "" && (err != nil || cli.opts.control != "") {
+		// A socket that was named may be of a daemon to which the file in this folder is nothing.
+		return nil, knownAmong(known, names)
+	}
+	cfg, err := cli.loadBlind()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Sum == st.ConfigSum {
+		return nil, knownAmong(known, names)
+	}
+	text, err := config.Text(file)
+	if err != nil {
+		return nil, err
+	}
+	if file, err = filepath.Abs(file); err != nil {
+		return nil, err
+	}
+	cli.err.Line("planned by %s as it is now; the daemon runs by another configuration", file)
+	return &api.ConfigText{File: file, Text: string(text)}, knownAmong(connectionNames(cfg), names)
+}
+
+func connectionNames(cfg *config.Config) (names []string) {
+	for _, c := range cfg.Connections {
+		names = append(names, c.Name)
+	}
+	return names
 }
 
 // planCode is the exit code of a plan. What is parked does not count: a plan delivers nothing.
@@ -115,7 +170,7 @@ func (v *planView) add(a *api.PlannedAction) {
 		return
 	}
 	v.shown++
-	if where := place(a.Connection, a.Tenant, ""); where != v.where {
+	if where := place(a.Connection, a.Tenant, a.TenantName); where != v.where {
 		v.flush()
 		if v.where != "" {
 			v.cli.out.Line("")
@@ -124,62 +179,19 @@ func (v *planView) add(a *api.PlannedAction) {
 		v.cli.out.Line("%s", v.cli.out.Paint(term.Bold, where))
 	}
 	if v.rows == nil {
-		columns := []term.Column{term.Left("ACTION"), term.Left("KIND"), term.Shrink("WHO"), term.Left("CHANGES")}
-		v.rows = &term.Table{Indent: "  ", Columns: columns}
+		v.rows = v.cli.newActionTable()
 	}
-	who := a.Name
-	if who == "" {
-		who = a.Key
-	}
-	what := term.Clean(planned(a))
-	if v.cli.out.Width < term.Unlimited {
-		what = term.CutShort(what, longestChange)
-	}
-	v.rows.Add(opCell(a.Op), a.Kind, who, what)
+	v.cli.addAction(v.rows, a)
 	if v.rows.Len() >= planPart {
 		v.flush()
 	}
 }
-
-// longestChange keeps one action to a few lines of a terminal; elsewhere, and with --json, there is everything.
-const longestChange = 150
 
 func (v *planView) flush() {
 	if v.rows != nil {
 		v.cli.out.Table(v.rows)
 		v.rows = nil
 	}
-}
-
-func opCell(op string) term.Cell {
-	o, _ := directory.ParseOp(op)
-	switch {
-	case o.Removes():
-		return term.Red.Cell(op)
-	case o == directory.Update:
-		return term.Yellow.Cell(op)
-	default:
-		return term.Green.Cell(op)
-	}
-}
-
-// planned says what an action changes.
-func planned(a *api.PlannedAction) string {
-	var parts []string
-	if a.Reason != "" {
-		parts = append(parts, a.Reason)
-	}
-	for _, c := range a.Changes {
-		if a.Op == directory.Create.String() {
-			parts = append(parts, c.Field+": "+term.Value(c.To))
-		} else {
-			parts = append(parts, c.Field+": "+term.Value(c.From)+" → "+term.Value(c.To))
-		}
-	}
-	if a.Added > 0 || a.Removed > 0 {
-		parts = append(parts, fmt.Sprintf("members: %s in, %s out", term.Number(a.Added), term.Number(a.Removed)))
-	}
-	return strings.Join(parts, "; ")
 }
 
 // summary says per tenant how many actions there are, and what the guard would say.
@@ -200,6 +212,10 @@ func (v *planView) summary(runs []api.Run) {
 			word = term.Red.Cell("failed")
 		case r.Held != "":
 			word = term.Yellow.Cell("held")
+			if what != "" {
+				what += "; "
+			}
+			what += counts(r.HeldCounts, wouldHappen) + " (held)"
 		case what == "":
 			what = "nothing to do"
 		}
@@ -225,7 +241,7 @@ func (v *planView) remarks(r *api.Run) {
 		return
 	}
 	out.Line("")
-	out.Para(runPlace(r)+": ", "a sync would hold this plan for approval")
+	out.Para(runPlace(r)+": ", "a sync would hold this for approval")
 	for _, reason := range r.HeldReasons {
 		out.ParaStyled(term.Yellow, "    it would ", reason)
 	}

@@ -33,8 +33,10 @@ type cli struct {
 	out, err *term.Printer
 	now      func() time.Time
 	zone     *time.Location // in which times are shown
+	actsAs   string         // the user whose rights root has taken; see becomeOwner
 
-	load func(file string) (*config.Config, error)
+	// parts are what a configuration can name.
+	parts func() config.Parts
 	// openLocal opens the state for work, and begins it when there is none; readLocal only reads one that is there.
 	openLocal func(context.Context, *config.Config, *slog.Logger) (api.Operations, func(), error)
 	readLocal func(context.Context, *config.Config, *slog.Logger) (api.Operations, func(), error)
@@ -45,7 +47,7 @@ type cli struct {
 func newCLI(out, err io.Writer) *cli {
 	return &cli{
 		out: term.New(out), err: term.New(err), now: time.Now, zone: time.Local,
-		load:      func(file string) (*config.Config, error) { return config.Load(file, parts().Config()) },
+		parts:     func() config.Parts { return parts().Config() },
 		openLocal: openLocal, readLocal: readLocal, daemon: runDaemon,
 		probe: func(ctx context.Context, cfg *config.Config) ([]api.ProbeResult, error) {
 			return service.Probe(ctx, cfg, parts())
@@ -173,7 +175,18 @@ func (cli *cli) loadConfig() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cli.load(file)
+	return config.Load(file, cli.parts())
+}
+
+// loadBlind is loadConfig for what needs no secret: those that this process cannot see may pass.
+func (cli *cli) loadBlind() (*config.Config, error) {
+	file, err := config.Find(cli.opts.config)
+	if err != nil {
+		return nil, err
+	}
+	p := cli.parts()
+	p.Blind = true
+	return config.Load(file, p)
 }
 
 // newLogger makes the logger of a configuration, whose level can be changed: text where somebody watches, JSON where a

@@ -70,7 +70,7 @@ wrong.`,
 		},
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		cfg, err := cli.loadConfig()
+		cfg, err := cli.loadBlind()
 		if err != nil {
 			return err
 		}

@@ -36,6 +36,9 @@ Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
 			// From here on none of them ends the process, as HUP would while the configuration is read.
 			signals, forget := triggers()
 			defer forget()
+			if err := cli.becomeOwner(); err != nil {
+				return err
+			}
 			cfg, err := cli.loadConfig()
 			if err != nil {
 				return err

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,16 +16,22 @@ import (
 func newRunsCommand(cli *cli) *cobra.Command {
 	limit := 20
 	cmd := &cobra.Command{
-		Use:   "runs [CONNECTION]",
-		Short: "list the latest runs",
+		Use:   "runs [CONNECTION[/TENANT] | RUN]",
+		Short: "list the latest runs, or whom one of them changed",
 		Long: `Lists the latest runs of a connection, or of all, newest first, with what they
 changed. Runs of the schedule that found nothing to do are not kept.
+
+With the id of a run, as RUN or in the log, it names everybody whom that run
+changed, and what about them: the first 2,000, for as long as the run is kept.
 
 Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		Example: `  dirsyncd runs
   dirsyncd runs hq-ad -n 5
+  dirsyncd runs customers/"Harbour Logistics"
+  dirsyncd runs ab12
+  dirsyncd runs ab12 --json | jq -r '.[].actions[] | [.op, .name] | @tsv'
   dirsyncd runs --json | jq '.[] | select(.outcome == "failed")'`,
-		Args:              takes(0, 1, "the name of one connection"),
+		Args:              takes(0, 1, "the name of one connection, or the id of a run"),
 		ValidArgsFunction: cli.completeConnection,
 	}
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
@@ -33,19 +41,32 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		return nil
 	}
 	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, args []string) error {
-		if err := knownConnections(ctx, ops, args); err != nil {
-			return err
-		}
 		req := api.RunsRequest{Limit: limit}
 		if len(args) > 0 {
 			req.Connection = args[0]
+			err := knownConnections(ctx, ops, args)
+			switch {
+			case err != nil && !runID.MatchString(args[0]):
+				return err
+			case err != nil:
+				req = api.RunsRequest{ID: args[0]}
+			}
 		}
 		runs, err := ops.Runs(ctx, req)
 		if err != nil {
 			return err
 		}
+		if req.ID != "" && len(runs) == 0 {
+			return &usageError{fmt.Sprintf("no run %q is kept", req.ID), "`dirsyncd runs` lists those that are"}
+		}
 		if cli.opts.json {
 			return cli.out.JSON(append([]api.Run{}, runs...))
+		}
+		if req.ID != "" {
+			for i := range runs {
+				cli.showOneRun(&runs[i])
+			}
+			return nil
 		}
 		cli.showHistory(runs)
 		return nil
@@ -61,11 +82,11 @@ func (cli *cli) showHistory(runs []api.Run) {
 		return
 	}
 	t := &term.Table{Columns: []term.Column{
-		term.Left("STARTED"), term.Shrink("CONNECTION"), term.Left("MODE"), term.Left("OUTCOME"), term.Right("TOOK"), term.Left("CHANGES"),
+		term.Left("RUN"), term.Left("STARTED"), term.Shrink("CONNECTION"), term.Left("MODE"), term.Left("OUTCOME"), term.Right("TOOK"), term.Left("CHANGES"),
 	}}
 	for i := range runs {
 		r := &runs[i]
-		t.Add(cli.clock(r.Started), runPlace(r), r.Mode, term.State(r.Outcome), took(r), history(r))
+		t.Add(shortID(r.ID), cli.clock(r.Started), runPlace(r), strings.Replace(modeWord(r.Mode), incremental, "incr.", 1), term.State(r.Outcome), took(r), history(r))
 		if r.Error != "" {
 			t.Remark(term.Red, r.Error)
 		}
@@ -87,5 +108,39 @@ func history(r *api.Run) string {
 			return text + " (held, by " + r.Trigger + ")"
 		}
 		return text + " (by " + r.Trigger + ")"
+	}
+}
+
+// runID is what the id of a run looks like, whole or its end.
+var runID = regexp.MustCompile(`^([0-9]{8}T[0-9]{6}-)?[0-9a-f]{4}$`)
+
+// shortID is the end of a run's id, by which `runs` finds it.
+func shortID(id string) string { return id[strings.LastIndexByte(id, '-')+1:] }
+
+const incremental = "incremental"
+
+// modeWord is how a run read, in a word that needs no explanation.
+func modeWord(mode string) string {
+	if mode == "delta" {
+		return incremental
+	}
+	return mode
+}
+
+// showOneRun says all that is kept of a run.
+func (cli *cli) showOneRun(r *api.Run) {
+	t := &term.Table{Columns: []term.Column{term.Left("RUN"), term.Shrink("CONNECTION"), term.Left("MODE"), term.Left("OUTCOME"), term.Left("STARTED"), term.Right("TOOK")}}
+	t.Add(r.ID, runPlace(r), modeWord(r.Mode), term.State(r.Outcome), cli.clock(r.Started), took(r))
+	cli.out.Table(t)
+	cli.out.Para("", history(r))
+	for _, note := range r.Notes {
+		cli.out.Para("  ", note)
+	}
+	if r.Error != "" {
+		cli.out.ParaStyled(term.Red, "  ", r.Error)
+	}
+	if len(r.Actions) > 0 {
+		cli.out.Line("")
+		cli.showActions(r, notKept)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"dirsyncd/sync/api"
@@ -81,6 +82,15 @@ func sampleRun(connection string, r api.Run) api.Run {
 	return r
 }
 
+func sampleActions() []api.PlannedAction {
+	return []api.PlannedAction{
+		{Connection: "hq-ad", Op: "create", Kind: "user", Key: "hq-ad/1", Name: "Ada Lovelace", Rule: "everyone else"},
+		{Connection: "hq-ad", Op: "update", Kind: "user", Key: "hq-ad/2", Name: "Bob Roe", Changes: []api.PlannedChange{{Field: "site", From: "London", To: "Oslo"}}},
+		{Connection: "hq-ad", Op: "deactivate", Kind: "user", Key: "hq-ad/3", Name: "Cy Lee", Reason: "no longer listed by the source"},
+		{Connection: "hq-ad", Op: "update", Kind: "group", Key: "hq-ad/9", Name: "Service Desk", Added: 3, Removed: 1},
+	}
+}
+
 func cleanResult() api.SyncResult {
 	return api.SyncResult{
 		Runs:      []api.Run{sampleRun("hq-ad", api.Run{Outcome: api.Clean, Read: 12300, Counts: kindCounts("user", "create", 12, "user", "update", 3, "agent", "create", 1)})},
@@ -91,7 +101,7 @@ func cleanResult() api.SyncResult {
 // worstResult has everything that can go wrong in it.
 func worstResult() api.SyncResult {
 	r := cleanResult()
-	held := sampleRun("csp", api.Run{Outcome: api.Held, Read: 800, Held: sampleHash, Counts: kindCounts("user", "deactivate", 120, "user", "update", 3)})
+	held := sampleRun("csp", api.Run{Outcome: api.Held, Read: 800, Held: sampleHash, Counts: kindCounts("user", "update", 3), HeldCounts: kindCounts("user", "deactivate", 120)})
 	held.Tenant, held.TenantName = "5f1c0a52-7a11-4d0e-9a60-0b3f6f1f6a10", "Contoso (UK) Ltd."
 	held.HeldReasons = []string{"deactivate 120 of 801 user records, 15.0%; the limit is 10%"}
 	failed := sampleRun("branch", api.Run{Outcome: api.Failed, Class: "auth", Error: "bind: ldap1.branch.example.test: invalid credentials (check `bind.user` and `bind.password` of the connection)"})
@@ -106,7 +116,11 @@ func sampleSync(_ context.Context, req api.SyncRequest, progress func(api.Progre
 	if req.Full {
 		return worstResult(), nil
 	}
-	return cleanResult(), nil
+	result := cleanResult()
+	if len(req.Connections) > 0 || req.Actions > api.FewActions+1 {
+		result.Runs[0].Actions = sampleActions()
+	}
+	return result, nil
 }
 
 func samplePlan(_ context.Context, req api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
@@ -137,6 +151,10 @@ func samplePlan(_ context.Context, req api.PlanRequest, visit func(api.PlannedAc
 
 func sampleRuns(_ context.Context, req api.RunsRequest) ([]api.Run, error) {
 	runs := worstResult().Runs
+	if req.ID != "" {
+		runs[0].Actions = sampleActions()
+		return runs[:1], nil
+	}
 	runs[1].Trigger = "schedule"
 	runs[2].Started = time.Date(2025, 12, 24, 18, 0, 0, 0, time.UTC)
 	runs[2].Ended = runs[2].Started.Add(62 * time.Second)
@@ -144,9 +162,9 @@ func sampleRuns(_ context.Context, req api.RunsRequest) ([]api.Run, error) {
 }
 
 func sampleParked() []api.ParkedItem {
-	return []api.ParkedItem{
+	items := []api.ParkedItem{
 		{
-			ID: "hq-ad:12", Connection: "hq-ad", Since: at(2 * time.Hour), Stage: "deliver", Target: "desk", Op: "update",
+			ID: "hq-ad:12", Connection: "hq-ad", Name: "Ada Lovelace", Since: at(2 * time.Hour), Stage: "deliver", Target: "desk", Op: "update",
 			Subject: "user/hq-ad/5f1c0a52-7a11-4d0e-9a60-0b3f6f1f6a10", Class: "invalid",
 			Reason: "deliver: desk.example.test: 422 Unprocessable Entity: the field email is not an address",
 		},
@@ -156,6 +174,13 @@ func sampleParked() []api.ParkedItem {
 		},
 		{ID: "csp/contoso:1", Connection: "csp", Tenant: "contoso", Since: at(70 * 24 * time.Hour), Stage: "read", Subject: "person cn=Zoë,ou=…", Class: "invalid", Reason: "entryUUID is missing"},
 	}
+	for i := range 7 { // one wrong rule, and everybody whom it concerns
+		items = append(items, api.ParkedItem{
+			ID: fmt.Sprint("csp/contoso:", 20+i), Connection: "csp", Tenant: "contoso", TenantName: "Contoso (UK) Ltd.", Name: fmt.Sprint("Person ", i), Since: at(time.Hour),
+			Stage: "map", Subject: fmt.Sprintf("person 7%daa0a52-7a11-4d0e-9a60-0b3f6f1f6a10", i), Class: "invalid", Reason: `rule "everyone else": field "site": lookup: no such office`,
+		})
+	}
+	return items
 }
 
 func sampleWhy(_ context.Context, kind, who string) ([]api.Reason, error) {

@@ -9,6 +9,7 @@ import (
 	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
 )
 
 func newStatusCommand(cli *cli) *cobra.Command {
@@ -172,8 +173,11 @@ func (cli *cli) tenantTrouble(connection string, t *api.TenantStatus) {
 		text := fmt.Sprintf("for %s, %s in a row: %s", term.Rough(cli.now().Sub(f.Since)), term.Many(f.Runs, "run"), f.Text)
 		cli.out.ParaStyled(term.Red, where+" is failing ", text)
 		if cli.leftAlone(t) {
-			cli.out.Hint("schedules leave it alone until " + cli.clock(f.Retry) + " (" + cli.ago(f.Retry) + "), so that no account is locked; once the credentials are " +
-				"right, reload the daemon or run `dirsyncd sync " + connection + "`")
+			why, then := ", so that no account is locked", "the credentials are right"
+			if fault.Class(f.Class) == fault.Throttled {
+				why, then = ", as it asked", "it may be asked"
+			}
+			cli.out.Hint("schedules leave it alone until " + cli.clock(f.Retry) + " (" + cli.ago(f.Retry) + ")" + why + "; once " + then + ", reload the daemon or run `dirsyncd sync " + connection + "`")
 		}
 	}
 	if t.State == "due" {
@@ -186,7 +190,7 @@ func (cli *cli) tenantTrouble(connection string, t *api.TenantStatus) {
 		since := term.Rough(cli.now().Sub(h.Since))
 		text := fmt.Sprintf("a plan has been held for %s: %s", since, counts(h.Counts, wouldHappen))
 		if h.RemovalsOnly {
-			text = fmt.Sprintf("removals have been held for %s; the rest of the plan was applied", since)
+			text += "; the rest was applied"
 		}
 		cli.out.Para(where+": ", text)
 		cli.heldChoices(connection, h.Hash, h.Reasons)

@@ -11,12 +11,15 @@ import (
 )
 
 func newSyncCommand(cli *cli) *cobra.Command {
-	var full bool
+	var full, list bool
 	cmd := &cobra.Command{
-		Use:   "sync [CONNECTION…]",
+		Use:   "sync [CONNECTION[/TENANT]…]",
 		Short: "run connections once, now",
 		Long: `Reads what changed in the named connections, or in all of them, applies the
-rules, delivers what can be delivered, and says what was done.
+rules, delivers what can be delivered, and says what was done: to whom, where a
+run changed no more than 20 records, or with --list.
+
+One tenant of a connection is named by its name, id or domain after a slash.
 
 When the daemon runs, it does the work; leaving with Ctrl-C then only stops the
 waiting. Without a daemon the command does the work itself, and Ctrl-C stops it
@@ -25,6 +28,8 @@ at the next page; nothing that was stored is lost.
 ` + exitCodesHelp,
 		Example: `  dirsyncd sync
   dirsyncd sync hq-ad --full
+  dirsyncd sync customers/"Harbour Logistics"
+  dirsyncd sync --list | less
   dirsyncd sync --json | jq '.runs[] | {connection, outcome, counts}'`,
 		Args:              takes(0, -1, "names of connections"),
 		ValidArgsFunction: cli.completeConnections,
@@ -36,7 +41,11 @@ at the next page; nothing that was stored is lost.
 		cli.remindOfReload(ctx, ops)
 		line := cli.progressLine()
 		line.Show("starting")
-		result, err := ops.Sync(ctx, api.SyncRequest{Connections: args, Full: full}, line.step)
+		req := api.SyncRequest{Connections: args, Full: full, Actions: api.FewActions + 1} // the one more tells of the rest
+		if list {
+			req.Actions = everyAction
+		}
+		result, err := ops.Sync(ctx, req, line.step)
 		line.Clear()
 		if err != nil {
 			return err
@@ -44,8 +53,12 @@ at the next page; nothing that was stored is lost.
 		return cli.showResult(result)
 	})
 	cmd.Flags().BoolVar(&full, "full", false, "read everything, not only what changed")
+	cmd.Flags().BoolVar(&list, "list", false, "name everybody who changed, however many")
 	return cmd
 }
+
+// everyAction asks for as many actions as are kept.
+const everyAction = 1 << 20
 
 // remindOfReload says when what follows is not by the configuration on the disk.
 func (cli *cli) remindOfReload(ctx context.Context, ops api.Operations) {
@@ -66,6 +79,7 @@ func (cli *cli) showResult(result api.SyncResult) error {
 		return finished(code)
 	}
 	cli.showRuns(result.Runs)
+	cli.showChanged(result.Runs)
 	cli.showDelivered(result.Delivered)
 	if hasParked(result) {
 		cli.out.Line("")
@@ -96,7 +110,7 @@ func (cli *cli) showRuns(runs []api.Run) {
 	}}
 	for i := range runs {
 		r := &runs[i]
-		t.Add(runPlace(r), term.State(r.Outcome), r.Mode, term.Number(r.Read), took(r), changes(r))
+		t.Add(runPlace(r), term.State(r.Outcome), modeWord(r.Mode), term.Number(r.Read), took(r), changes(r))
 	}
 	cli.out.Table(t)
 	for i := range runs {
@@ -108,12 +122,15 @@ func runPlace(r *api.Run) string { return place(r.Connection, r.Tenant, r.Tenant
 
 func took(r *api.Run) string { return term.Span(r.Ended.Sub(r.Started)) }
 
-// changes says in words what a run did to records, or would do if its plan were not held.
+// changes says in words what a run did to records, and what waits.
 func changes(r *api.Run) string {
 	text := counts(r.Counts, happened)
 	switch {
 	case r.Held != "":
-		return strings.TrimPrefix(counts(r.Counts, wouldHappen)+" (held)", " ")
+		if text != "" {
+			text += "; "
+		}
+		return text + strings.TrimPrefix(counts(r.HeldCounts, wouldHappen)+" (held)", " ")
 	case text == "" && r.Outcome == api.Failed:
 		return "–"
 	case text == "":
@@ -135,7 +152,7 @@ func (cli *cli) showRemarks(r *api.Run) {
 	}
 	if r.Held != "" {
 		cli.out.Line("")
-		cli.out.Para(runPlace(r)+": ", "the plan is held; nothing of what is held was delivered")
+		cli.out.Para(runPlace(r)+": ", "a plan is held; nothing of what is held was delivered")
 		cli.heldChoices(r.Connection, r.Held, r.HeldReasons)
 	}
 }
@@ -176,3 +193,27 @@ func warnAbove0(n int) term.Cell {
 	}
 	return term.Plain.Cell(term.Number(n))
 }
+
+// showChanged says whom the runs changed, unless that is more than anybody wants to read unasked.
+func (cli *cli) showChanged(runs []api.Run) {
+	for i := range runs {
+		r := &runs[i]
+		n := len(r.Actions)
+		if n == 0 {
+			continue
+		}
+		cli.out.Line("")
+		if n == api.FewActions+1 {
+			cli.out.Line("%s changed %s", runPlace(r), term.Many(total(r.Counts), "record"))
+			cli.out.Hint("`dirsyncd runs " + r.ID + "` names them")
+			continue
+		}
+		if len(runs) > 1 {
+			cli.out.Line("%s", cli.out.Paint(term.Bold, runPlace(r)))
+		}
+		cli.showActions(r, notKept)
+	}
+}
+
+// notKept says why a list ends: see settle.KeptActions.
+const notKept = ", whose names are not kept; the journal or the receiver has them"

@@ -24,9 +24,9 @@ which rules matched and which did not; whether something is gone, waits, is held
 or parked.
 
 KIND is user, agent, group, licence, asset or customer. WHO is a record's key,
-or the id, login, mail address or name as the source has it; all that
-are found are explained. Of somebody who is gone only the record is left: they
-are found by their key or id, or by the email, name or login in the record.
+or the id, login, any mail address, name or employee id as the source has it;
+all that are found are explained. Of somebody who is gone only the record is
+left: they are found by their key or id, or by what the record says of them.
 
 Exit codes: 0 explained, 1 nobody found or failed, 2 wrong usage or
 configuration.`,

@@ -40,6 +40,9 @@ func checkDescribe(c *trial) {
 		if s.Tombstones && !s.Delta {
 			c.Errorf("stream %s has Tombstones without Delta", s.Name)
 		}
+		if s.Rewritten != "" && !s.Delta || s.Derived && s.Rewritten == "" {
+			c.Errorf("stream %s: Delta %t, Rewritten %q, Derived %t; each needs the one before", s.Name, s.Delta, s.Rewritten, s.Derived)
+		}
 	}
 	c.clean("Describe", fmt.Sprintf("%+v", d))
 }

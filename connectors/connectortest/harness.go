@@ -100,6 +100,7 @@ func checks() []check {
 		{name: "LostCursors", run: checkLostCursors},
 		{name: "Resume", run: checkResume},
 		{name: "Delta", run: checkDelta},
+		{name: "Referrers", run: checkReferrers},
 	}
 }
 

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"dirsyncd/connectors"
+	"dirsyncd/connectors/entra"
 	"dirsyncd/sync/fault"
 )
 
@@ -58,9 +60,9 @@ func customerWord(t connectors.Tenant) string {
 func (c *Connector) hint(id string, f *fault.Error) (string, bool) {
 	delegated := c.cfg.CustomerAccess == accessDelegated
 	switch code := codeOf(f.Err); code {
-	case 700016, 700011, 65001, 650051, 650052, 650054, 650056, 650057, 90099, 500011, 500014:
+	case 500011, 500014:
 		return c.consentHint(id), true
-	case 50020, 50177, 50178:
+	case 50020, 50177, 50178, 90072, 500341, 500571, 50089:
 		return c.accessHint(id), true
 	case 90002, 900023, 5000224, 900021:
 		return "the customer's directory is gone: end the relationship in Partner Center, or write its id under exclude", true
@@ -72,7 +74,7 @@ func (c *Connector) hint(id string, f *fault.Error) (string, bool) {
 		return "the customer wants multi-factor authentication that the stored sign-in lacks: the partner's user must sign in again with a second factor", true
 	case 0:
 	default:
-		return "", false
+		return c.consentHint(id), slices.Contains(entra.Unconsented(), code)
 	}
 	switch {
 	case f.Class == fault.Forbidden && delegated:

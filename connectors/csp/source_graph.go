@@ -19,6 +19,7 @@ type partnerGraph struct{ *api }
 // odata is a list of Graph. A list that is not there is not an empty one.
 type odata struct {
 	Value *[]json.RawMessage `json:"value"`
+	Error json.RawMessage    `json:"error"` // beside a list it says that the list is not whole
 	Next  string             `json:"@odata.nextLink"`
 }
 
@@ -121,6 +122,9 @@ func eachValue[T any](ctx context.Context, a *api, op, first string, one func(*T
 		var list odata
 		if err := a.get(ctx, op, u, nil, &list); err != nil {
 			return "", err
+		}
+		if len(list.Error) > 0 && string(list.Error) != "null" {
+			return "", odd(op, a.root.Host, errors.New("the answer 200 has an error beside its list, so the list is not whole"))
 		}
 		if list.Value == nil {
 			return "", odd(op, a.root.Host, errors.New("the answer has no list in it"))

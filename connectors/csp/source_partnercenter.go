@@ -58,7 +58,7 @@ func explainPartner(a *rest.Answer) *fault.Error {
 	case e.Code == "60003", a.Status == http.StatusNotFound && e.Code == "1000":
 		e.Means = "there is no such customer"
 	case a.Status == http.StatusUnauthorized:
-		f.Hint = "look at tenant, partner_app and partner_center_scope: the token must be one of your own tenant, for Partner Center"
+		f.Hint = "look at tenant, partner_app and partner_center_scope: the token must be one of your own tenant, for Partner Center; that of a user must have been got with a second factor"
 		e.Means = "the token is not taken"
 	case a.Status == http.StatusForbidden:
 		e.Means = "access denied"

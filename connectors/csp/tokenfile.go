@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"dirsyncd/sync/fault"
-	"dirsyncd/sync/ownership"
 	"dirsyncd/sync/settings"
 )
 
@@ -41,7 +40,7 @@ func openTokenFile(path settings.Path) (*tokenFile, error) {
 // tidy removes what killed processes have left beside the file: tokens, if old ones. What is recent may be another
 // process's work.
 func (t *tokenFile) tidy() {
-	leftovers, err := filepath.Glob(filepath.Join(filepath.Dir(t.path), "."+filepath.Base(t.path)+".*"))
+	leftovers, err := filepath.Glob(filepath.Join(filepath.Dir(t.path), partName(t.path)+"*"))
 	if err != nil {
 		return // a name with brackets in it; nothing is lost but tidiness
 	}
@@ -125,11 +124,15 @@ func (t *tokenFile) age(now time.Time) (age time.Duration, mode fs.FileMode, uns
 	return now.Sub(info.ModTime()), info.Mode().Perm(), t.unsaved, nil
 }
 
+// partName begins the name of a file that is to take a token's place. Nobody else's file is called so: an operator may
+// keep a copy beside it.
+func partName(path string) string { return "." + filepath.Base(path) + ".dirsyncd-" }
+
 // replaceFile puts a file with new content in the place of another in one step: whoever reads sees the old or the new
 // one, also after a crash in between. Only the owner may read it.
 func replaceFile(path string, content []byte) (err error) {
 	folder := filepath.Dir(path)
-	f, err := os.CreateTemp(folder, "."+filepath.Base(path)+".*") // mode 0600
+	f, err := os.CreateTemp(folder, partName(path)+"*") // mode 0600
 	if err != nil {
 		return withoutPath(err)
 	}
@@ -138,7 +141,6 @@ func replaceFile(path string, content []byte) (err error) {
 			_ = os.Remove(f.Name()) // what matters is the error that led here
 		}
 	}()
-	ownership.Like(f, path) // a command of root's must not take the file from the service
 	if _, err = f.Write(content); err == nil {
 		err = f.Sync()
 	}

@@ -79,7 +79,9 @@ func TestTokenFileIsNeverHalf(t *testing.T) {
 // TestTokenFileAfterACrash: what a kill leaves behind beside the file does no harm.
 func TestTokenFileAfterACrash(t *testing.T) {
 	path := writeToken(t, "good\n")
-	for name, age := range map[string]time.Duration{".token.1234": 2 * time.Hour, ".token.5678": 0} {
+	for name, age := range map[string]time.Duration{
+		".token.dirsyncd-1234": 2 * time.Hour, ".token.dirsyncd-5678": 0, ".token.old": 2 * time.Hour,
+	} {
 		left := filepath.Join(filepath.Dir(path), name)
 		if err := os.WriteFile(left, []byte("ha"), 0o600); err != nil {
 			t.Fatal(err)
@@ -100,7 +102,7 @@ func TestTokenFileAfterACrash(t *testing.T) {
 		t.Error("not rotated")
 	}
 	rest, err := os.ReadDir(filepath.Dir(path))
-	if err != nil || len(rest) != 2 || rest[0].Name() != ".token.5678" {
+	if err != nil || len(rest) != 3 || rest[0].Name() != ".token.dirsyncd-5678" || rest[1].Name() != ".token.old" {
 		t.Errorf("left: %v", rest)
 	}
 }

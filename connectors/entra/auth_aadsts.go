@@ -52,8 +52,19 @@ const (
 	hintAgain   = "somebody must sign in again to renew the stored refresh token"
 	hintTenant  = "correct tenant: write the directory's GUID or one of its verified domains; a deleted tenant must be taken out of the configuration"
 	hintPolicy  = "an administrator of the tenant must let this application through: look at the Conditional Access policies for workload identities and at the sign-in log"
+	hintProxy   = "a proxy on the way adds the header Restrict-Access-To-Tenants (tenant restrictions): let this tenant be added there, or sign-ins from this machine pass without it"
 	hintPartner = "the partner's access to this customer must be renewed: look at the GDAP relationship and at the security group of the user who signed in"
 )
+
+// consentPause is how long what nobody has consented to is left alone. Asking again locks no account, and somebody may
+// consent at any time.
+const consentPause = time.Hour
+
+// Unconsented lists the codes that say that the application has not been let into a tenant: it is not known there, has
+// no service principal, or lacks an administrator's consent.
+func Unconsented() []int {
+	return []int{700016, 700011, 7000229, 65001, 650051, 650052, 650054, 650056, 650057, 90099}
+}
 
 // verdicts says what the codes mean ("Microsoft Entra authentication and authorization error codes"). Microsoft may
 // change them; what is not listed is judged by the OAuth word.
@@ -77,12 +88,16 @@ func verdicts(code int) (verdict, bool) {
 		return verdict{fault.Auth, "no federated credential of the application matches the token",
 			"compare issuer, subject and audience of the federated credential with those in federated_token_file", 0}, true
 	case 700016, 700011:
-		return verdict{fault.Auth, "the application is not known in this tenant", hintInstall, 0}, true
+		return verdict{fault.Auth, "the application is not known in this tenant", hintInstall, consentPause}, true
+	case 7000229:
+		return verdict{fault.Auth, "the application has no service principal in this tenant", hintConsent, consentPause}, true
 	case 65001, 650051, 650052, 650054, 650056, 650057:
-		return verdict{fault.Auth, "nobody has consented to the application in this tenant", hintConsent, 0}, true
+		return verdict{fault.Auth, "nobody has consented to the application in this tenant", hintConsent, consentPause}, true
 	case 90099:
 		return verdict{fault.Auth, "the application is not authorised in the customer's tenant",
-			"the customer's administrator must consent, or the partner must consent for it through Partner Center", 0}, true
+			"the customer's administrator must consent, or the partner must consent for it through Partner Center", consentPause}, true
+	case 500021, 500022:
+		return verdict{fault.Auth, "tenant restrictions keep this network out of the tenant", hintProxy, 0}, true
 	case 500011, 500014, 90010, 901002:
 		return verdict{fault.Configuration, "the service that the token is for is not known or disabled in this tenant", "look at graph and cloud", 0}, true
 	case 90002, 900023, 5000224, 900021:
@@ -91,8 +106,10 @@ func verdicts(code int) (verdict, bool) {
 		return verdict{fault.Configuration, "the application cannot sign in to a tenant named common or organizations", hintTenant, 0}, true
 	case 90038, 900382, 900432, 900384, 90051:
 		return verdict{fault.Configuration, "the tenant lives in another cloud", hintCloud, 0}, true
-	case 50020, 50177, 50178:
+	case 50020, 50177, 50178, 90072:
 		return verdict{fault.Auth, "the partner's user is not known in this tenant", hintPartner, 0}, true
+	case 500341, 500571, 50089:
+		return verdict{fault.Auth, "the partner's user was deleted or disabled in this tenant, or its session there has ended", hintPartner, 0}, true
 	case 50076, 50079, 50074, 50072, 50158:
 		return verdict{fault.Auth, "multi-factor authentication is needed", hintAgain + ", with the second factor", 0}, true
 	case 53003, 530032, 530034, 53000, 53001, 530035:
@@ -146,6 +163,9 @@ func explainToken(a *rest.Answer) *fault.Error {
 		f.Class, f.Hint = fault.Auth, hintInstall
 	case doc.Error == "invalid_grant", doc.Error == "interaction_required", doc.Error == "consent_required":
 		f.Class, f.Hint = fault.Auth, hintConsent
+		if doc.Error == "consent_required" {
+			f.After = consentPause
+		}
 	case doc.Error == "access_denied":
 		f.Class, f.Hint = fault.Auth, hintPolicy
 	case doc.Error == "invalid_scope", doc.Error == "invalid_resource", doc.Error == "invalid_target":

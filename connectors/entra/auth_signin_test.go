@@ -18,6 +18,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -45,7 +46,8 @@ func TestRefusals(t *testing.T) {
 		{90038, fault.Configuration, "cloud"}, {900382, fault.Configuration, "cloud"}, {50020, fault.Auth, "GDAP"},
 		{50076, fault.Auth, "second factor"}, {53003, fault.Auth, "Conditional Access"}, {700082, fault.Auth, "sign in again"},
 		{50196, fault.Throttled, ""}, {90055, fault.Throttled, ""}, {90033, fault.Transient, ""}, {7000112, fault.Auth, "enable"},
-		{4242424, fault.Auth, ""},
+		{4242424, fault.Auth, ""}, {7000229, fault.Auth, "consent"}, {500021, fault.Auth, "Restrict-Access-To-Tenants"}, {500022, fault.Auth, "proxy"},
+		{90072, fault.Auth, "GDAP"}, {500341, fault.Auth, "GDAP"}, {500571, fault.Auth, "GDAP"}, {50089, fault.Auth, "GDAP"},
 	} {
 		w.s.Behave()
 		w.s.Misbehave(microsoftsim.Fault{Path: "/token", Status: http.StatusBadRequest, Body: fmt.Sprintf(
@@ -58,6 +60,9 @@ func TestRefusals(t *testing.T) {
 		}
 		if strings.Contains(text, "private.test") || strings.Contains(text, testSecret) {
 			t.Errorf("%d: the error quotes the service: %v", test.code, err)
+		}
+		if after := fault.After(err); slices.Contains(Unconsented(), test.code) != (after == time.Hour) {
+			t.Errorf("%d: left alone for %s", test.code, after)
 		}
 		var e *tokenError
 		if !errors.As(err, &e) || e.Code != test.code {

@@ -119,8 +119,8 @@ func (r *Reader) probe(ctx context.Context, p probe, granted []string, readable 
 	case err != nil && fault.ClassOf(err) == fault.Forbidden && readable:
 		f := connectors.Failed(subject, err)
 		f.Detail += fmt.Sprintf("; granted: %s", orNothing(granted))
-		if slices.ContainsFunc(p.permissions, func(name string) bool { return slices.Contains(granted, name) }) {
-			f.Hint = "the token holds the permission and the service refuses it: it was taken away, or a policy of the tenant stands against it"
+		if i := slices.IndexFunc(p.permissions, func(name string) bool { return slices.Contains(granted, name) }); i >= 0 {
+			f.Hint = heldHint(p.permissions[i])
 		}
 		return f
 	case err != nil && fault.ClassOf(err) == fault.Forbidden:

@@ -117,7 +117,7 @@ func (c *Client) call(ctx context.Context, method string, u *url.URL, prefer str
 		// Once: with the claims that the service asks for, or with a fresh token in place of one that was
 		// withdrawn. A missing permission is not mended by asking again; the next run has a new token.
 		if again || g.Status == http.StatusForbidden {
-			return nil, err
+			return nil, refusedThough(token, err)
 		}
 		claims = g.challenge
 	}

@@ -70,6 +70,11 @@ func untracked(err error) bool {
 	return ok && e.untracked
 }
 
+// everywhere lists properties that no directory of an organisation lacks.
+func everywhere() []string {
+	return []string{"id", "displayName", "userPrincipalName", "mail", "givenName", "surname", "accountEnabled", "userType"}
+}
+
 // unknownProperty finds the name of a property in the service's complaint that there is none.
 var unknownProperty = regexp.MustCompile(`property named '([A-Za-z0-9_]+)'`)
 
@@ -97,6 +102,10 @@ func explainGraph(a *rest.Answer) *fault.Error {
 	case a.Status == http.StatusNotImplemented:
 		f.Class, e.Means = fault.Configuration, "a property cannot be read for many users at once"
 		f.Hint = "remove from attributes what is kept outside the directory, such as skills or mySite"
+	case a.Status == http.StatusNotFound && e.has("UnknownError") && !strings.HasSuffix(a.Op, "/delta"):
+		// Not a word about the resource: the service's front answers so when what is behind it did not. A link of
+		// changes that is refused is another matter (asExpired).
+		f.Class, e.Means = fault.Transient, "the service does not know what went wrong"
 	case a.Status == http.StatusNotFound && !strings.Contains(a.Op, "{id}"):
 		f.Class, e.Means = fault.Configuration, "there is no such list at this address"
 		f.Hint = "look at graph"
@@ -104,6 +113,9 @@ func explainGraph(a *rest.Answer) *fault.Error {
 		if m := unknownProperty.FindStringSubmatch(message); m != nil {
 			f.Class, e.Means = fault.Configuration, "there is no property "+m[1]
 			f.Hint = "correct attributes"
+			if slices.Contains(everywhere(), m[1]) {
+				f.Hint = "every work directory has it: the tenant is of another kind, such as a consumer directory, which cannot be read; look at tenant and tenant_type"
+			}
 		} else if strings.Contains(a.Op, "users") {
 			f.Hint = "the service does not take the request as it is made: try it with fewer attributes, or with manager: false"
 		}
@@ -226,6 +238,30 @@ func (e *graphError) forbidden(f *fault.Error, op, message string) {
 	if names == "" {
 		f.Hint = hintConsent
 	}
+}
+
+// refusedThough looks at a refusal that speaks of a missing permission, and says so when the token holds it: then granting
+// it once more is no help.
+func refusedThough(token string, err error) error {
+	g, ok := asGraph(err)
+	var f *fault.Error
+	if !ok || !errors.As(err, &f) || f.Class != fault.Forbidden {
+		return err
+	}
+	claims, _ := readClaims(token)
+	needed, granted := permissionFor(f.Op), claims.granted()
+	i := slices.IndexFunc(needed, func(name string) bool { return slices.Contains(granted, name) })
+	if i < 0 {
+		return err
+	}
+	e := *f
+	g.Means, e.Hint = "the service refuses a permission that the token holds", heldHint(needed[i])
+	return &e
+}
+
+// heldHint is for a permission that the token holds and the service refuses.
+func heldHint(permission string) string {
+	return "the token holds " + permission + " and the service refuses it: it was taken away, a role of who signs in has run out, or a policy of the tenant stands against it"
 }
 
 // permissionFor lists the permissions of which one lets a request through, the least first.

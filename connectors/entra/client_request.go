@@ -130,6 +130,14 @@ func (r requests) subscription(id string) (*url.URL, error) {
 	return address(b.ToGetRequestInformation(context.Background(), nil))
 }
 
+// managedDevice is one of Intune's devices.
+func (r requests) managedDevice(id string) (*url.URL, error) {
+	b := devicemanagement.NewManagedDevicesRequestBuilderInternal(r.parameters, neverSends{}).ByManagedDeviceId(id)
+	return address(b.ToGetRequestInformation(context.Background(), &devicemanagement.ManagedDevicesManagedDeviceItemRequestBuilderGetRequestConfiguration{
+		QueryParameters: &devicemanagement.ManagedDevicesManagedDeviceItemRequestBuilderGetQueryParameters{Select: []string{"id"}},
+	}))
+}
+
 func (r requests) managedDevices(properties []string, top int32) (*url.URL, error) {
 	b := devicemanagement.NewManagedDevicesRequestBuilderInternal(r.parameters, neverSends{})
 	return address(b.ToGetRequestInformation(context.Background(), &devicemanagement.ManagedDevicesRequestBuilderGetRequestConfiguration{

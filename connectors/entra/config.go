@@ -88,9 +88,7 @@ func (c *Config) Validate() []settings.Issue {
 	if c.Share < 1 || c.Share > 100 {
 		report("share", "write a percentage, such as 50", "must be from 1 to 100")
 	}
-	if c.Timeout <= 0 {
-		report("timeout", "write a duration, such as 1m", "must be greater than zero")
-	}
+	c.Network.Validate(report)
 	return issues
 }
 

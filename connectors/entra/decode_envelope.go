@@ -47,6 +47,11 @@ func openEnvelope(op string, body []byte) (envelope, error) {
 			}
 			e.value = v
 			continue
+		case "error":
+			if !v.Null() {
+				return odd("the answer 200 has an error beside its list, so the list is not whole")
+			}
+			continue
 		case "@odata.nextLink":
 			link = &e.next
 		case "@odata.deltaLink":

@@ -7,6 +7,7 @@ import (
 
 	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
 )
 
 // deviceProperties lists what is selected of Intune's devices. Storage and compliance dates change by themselves
@@ -28,6 +29,7 @@ func (r *Reader) listDevices(ctx context.Context, p *listReading) error {
 	if err != nil {
 		return err
 	}
+	p.look = r.lookForDevices
 	decoder := newDeviceDecoder(r.sel.DeviceLastSeen)
 	return p.list(ctx, first, func(v jsonscan.Value) error {
 		if err := decoder.entry.load(v); err != nil {
@@ -42,6 +44,24 @@ func (r *Reader) listDevices(ctx context.Context, p *listReading) error {
 		p.object(o)
 		return nil
 	}, nil)
+}
+
+// lookForDevices asks for devices one by one and returns the ids of those that are there: Intune's list is known to be
+// short at times, without a word of it.
+func (r *Reader) lookForDevices(ctx context.Context, ids []string) (there []string, err error) {
+	for _, id := range ids {
+		u, err := r.client.requests.managedDevice(id)
+		if err != nil {
+			return there, err
+		}
+		switch _, err := r.client.get(ctx, u, ""); {
+		case err == nil:
+			there = append(there, id)
+		case fault.ClassOf(err) != fault.Gone:
+			return there, err
+		}
+	}
+	return there, nil
 }
 
 // deviceDecoder translates managed devices.

@@ -6,8 +6,10 @@ package entra
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"dirsyncd/connectors"
@@ -32,6 +34,7 @@ type Connector struct {
 	notifications Notifications
 	listen        func() (net.Listener, error)
 	after         func(d time.Duration) <-chan time.Time
+	consent       string // where an administrator consents
 }
 
 var _ connectors.Connector = (*Connector)(nil)
@@ -74,6 +77,7 @@ func openWith(cfg *Config, env connectors.Env, t tuning) (*Connector, error) {
 	}
 	c := &Connector{
 		Reader: NewReader(client, cfg.selection(names)), base: base, notifications: cfg.Notifications, listen: t.listen, after: t.after,
+		consent: fmt.Sprintf("%s/%s/adminconsent?client_id=%s", strings.TrimSuffix(authority, "/"), cfg.Tenant, cfg.ClientID),
 	}
 	if c.listen == nil {
 		c.listen = c.notifications.open
@@ -82,6 +86,20 @@ func openWith(cfg *Config, env connectors.Env, t tuning) (*Connector, error) {
 		c.after = time.After
 	}
 	return c, nil
+}
+
+// Check implements connectors.Connector. Where consent is missing it says where to give it.
+func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
+	findings, err := c.Reader.Check(ctx)
+	for i := range findings {
+		f := &findings[i]
+		for _, code := range Unconsented() {
+			if !f.OK && strings.Contains(f.Detail, fmt.Sprintf("AADSTS%d:", code)) {
+				f.Hint += "; consent: " + c.consent
+			}
+		}
+	}
+	return findings, err
 }
 
 // Describe implements connectors.Connector.

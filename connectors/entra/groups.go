@@ -3,6 +3,8 @@ package entra
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -122,6 +124,11 @@ func (g *groupsReading) complete(ctx context.Context) error {
 			}
 			continue
 		}
+		if aboutOne(err) {
+			g.built.drop(id)
+			g.built.invalid = append(g.built.invalid, unread(g.op, strings.Clone(id), "group "+id, err))
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -164,6 +171,23 @@ func (g *groupsReading) rejoin(ctx context.Context, id string) error {
 		}
 	})
 }
+
+// aboutOne reports whether an error is about the one object that was asked for, as far as an answer can tell.
+func aboutOne(err error) bool {
+	g, ok := asGraph(err)
+	if !ok {
+		return errors.Is(err, errNoMember)
+	}
+	switch fault.ClassOf(err) {
+	case fault.Forbidden, fault.Invalid, fault.Gone:
+		return g.Status == http.StatusForbidden || g.Status == http.StatusBadRequest || g.Status == http.StatusNotFound
+	default:
+		return false
+	}
+}
+
+// errNoMember is an entry of a list of members that names nobody. Left out, somebody would seem to have left.
+var errNoMember = errors.New("a member without an id")
 
 // groupByID reads one group.
 func (r *Reader) groupByID(ctx context.Context, op, id string) (directory.Object, error) {
@@ -220,7 +244,7 @@ func (r *Reader) eachID(ctx context.Context, op string, first *url.URL, each fun
 		}
 		for w := jsonscan.Enter(page); w.More(); {
 			if err := e.load(w.Value()); err != nil {
-				return n.odd(err)
+				return n.odd(fmt.Errorf("%w: %w", errNoMember, err))
 			}
 			name, _ := e.values[kind].Text()
 			each(e.id, name)

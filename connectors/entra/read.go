@@ -39,7 +39,7 @@ func (r *Reader) Streams() []connectors.Stream {
 		list = append(list, connectors.Stream{Name: streamLicences, Kinds: []directory.Kind{directory.Licence}})
 	}
 	if r.sel.Devices {
-		list = append(list, connectors.Stream{Name: streamDevices, Kinds: []directory.Kind{directory.Device}})
+		list = append(list, connectors.Stream{Name: streamDevices, Kinds: []directory.Kind{directory.Device}, MayBeShort: true})
 	}
 	return list
 }

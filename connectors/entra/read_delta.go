@@ -30,6 +30,8 @@ type reading struct {
 	req   connectors.Request
 	emit  func(*connectors.Page) error
 	built *pageBuilder
+	// look is the last page's Look, where the list may be short.
+	look func(ctx context.Context, ids []string) (there []string, err error)
 	// resumed: the beginning of the round was read in another life, so nothing is known of it.
 	resumed bool
 	at      cursor
@@ -191,7 +193,7 @@ func (g *reading) send(ctx context.Context, c *cursor, resumable, last bool) err
 		p.Cursor, p.Resumable = c.bytes(), resumable
 	}
 	if last {
-		p.Proof = &connectors.Proof{Scope: g.r.scope(g.req.Stream), Count: -1}
+		p.Proof, p.Look = &connectors.Proof{Scope: g.r.scope(g.req.Stream), Count: -1}, g.look
 	}
 	if err := g.emit(p); err != nil {
 		return err
@@ -216,6 +218,10 @@ func (g *reading) lookAgain(ctx context.Context) error {
 		members, err := g.r.membersOf(ctx, g.op, id)
 		if fault.ClassOf(err) == fault.Gone {
 			continue // its removal is in the next delta
+		}
+		if aboutOne(err) {
+			g.built.invalid = append(g.built.invalid, unread(g.op, id, "group "+id, err))
+			continue
 		}
 		if err != nil {
 			return err

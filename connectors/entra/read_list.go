@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/internal/jsonscan"
@@ -104,31 +105,46 @@ func (r *Reader) listGroups(ctx context.Context, p *listReading) error {
 		return err
 	}
 	decoder := newGroupDecoder()
-	var ids []string
+	var ids, names []string
+	var unreadable connectors.Unreadable
 	return p.list(ctx, first, func(v jsonscan.Value) error {
 		if err := decoder.entry.load(v); err != nil {
 			p.refuse(decoder.entry.id, err)
 			return nil
 		}
-		ids = append(ids, decoder.entry.id)
 		o, err := decoder.translate(false)
 		if err != nil {
 			p.refuse(decoder.entry.id, err)
 			return nil
 		}
+		ids = append(ids, decoder.entry.id)
+		name, _ := o.Get(directory.FieldName)
+		names = append(names, name.Text())
 		p.object(o)
 		return nil
 	}, func(ctx context.Context) error {
-		for _, id := range ids {
+		for i, id := range ids {
 			members, err := r.membersOf(ctx, p.op, id)
-			if err != nil {
-				// A group that was deleted since the list was made is an error, too: the next read does
-				// not list it.
-				return p.pager.odd(fmt.Errorf("members of a listed group: %w", err))
+			switch {
+			case err == nil:
+				unreadable.Read()
+				p.built.doubtful(id, members)
+			case aboutOne(err):
+				// A group that was deleted since the list was made is one of these, too: the next read does not list it.
+				p.built.drop(id)
+				if err := unreadable.Add(unread(p.op, strings.Clone(id), fmt.Sprintf("group %q", names[i]), err)); err != nil {
+					return err
+				}
+			default:
+				return err
 			}
-			p.built.whole(id, members)
 		}
-		ids = ids[:0]
-		return nil
+		ids, names = ids[:0], names[:0]
+		if !p.pager.last() {
+			return nil
+		}
+		bad, err := unreadable.All()
+		p.built.invalid = append(p.built.invalid, bad...)
+		return err
 	})
 }

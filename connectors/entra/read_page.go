@@ -6,6 +6,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
 )
 
 // pageBuilder collects a page. A delta may mention an object or a membership more than once on one page; the last word
@@ -27,6 +28,8 @@ type memberChanges struct {
 	order []string
 	is    map[string]bool
 	whole bool
+	// mayBeShort: no count says that the whole list is whole.
+	mayBeShort bool
 }
 
 func newPageBuilder(kind directory.Kind) *pageBuilder {
@@ -110,6 +113,20 @@ func (f *pageBuilder) whole(group string, handles []string) {
 	}
 }
 
+// unread says that a group could not be read by itself.
+func unread(op, id, where string, err error) connectors.Invalid {
+	return connectors.Invalid{
+		Kind: directory.Group, ID: id, Where: where,
+		Err: &fault.Error{Class: fault.Invalid, Op: op, Where: where, Err: err, Hint: "it stays as it was, and nobody else is held up"},
+	}
+}
+
+// doubtful takes a list of members as whole does, and says that it can be short.
+func (f *pageBuilder) doubtful(group string, handles []string) {
+	f.whole(group, handles)
+	f.groups[group].mayBeShort = true
+}
+
 // page makes the page. It shares memory with the builder until reset.
 func (f *pageBuilder) page(full bool) *connectors.Page {
 	p := &connectors.Page{Invalid: f.invalid}
@@ -129,7 +146,7 @@ func (f *pageBuilder) page(full bool) *connectors.Page {
 	}
 	for _, id := range f.order {
 		g := f.groups[id]
-		m := connectors.Members{Group: id, Whole: g.whole}
+		m := connectors.Members{Group: id, Whole: g.whole, MayBeShort: g.mayBeShort}
 		for _, h := range g.order {
 			switch {
 			case g.is[h]:

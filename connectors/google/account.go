@@ -175,6 +175,9 @@ func (a *account) askCustomer(ctx context.Context) (customer, error) {
 		return err
 	})
 	switch {
+	case err != nil && aboutOne(err) && fault.ClassOf(err) == fault.Forbidden:
+		// No role that was made by hand may get the customer, whatever its privileges: its people name it, too.
+		return a.customerByPeople(ctx, err)
 	case gone(err):
 		return got, &fault.Error{
 			Class: fault.Configuration, Op: op, Where: a.customer, Err: errors.New("there is no such customer"), Hint: customerHint,
@@ -190,6 +193,32 @@ func (a *account) askCustomer(ctx context.Context) (customer, error) {
 		}
 	}
 	return got, nil
+}
+
+// customerByPeople finds out the customer's real id from somebody who belongs to it. Where nobody can be listed, the
+// refusal stands.
+func (a *account) customerByPeople(ctx context.Context, refused error) (customer, error) {
+	body, err := ask(ctx, "list users", func(ctx context.Context) error {
+		_, err := a.users.Users.List().Context(ctx).Customer(a.customer).MaxResults(1).Fields("kind,etag,users(customerId)").Do()
+		return err
+	})
+	if ctx.Err() != nil {
+		return customer{}, ctx.Err()
+	}
+	if err != nil && !aboutOne(err) {
+		return customer{}, err
+	}
+	d, err2 := parseListPage("list users", body)
+	if err != nil || err2 != nil || len(d.Users) == 0 {
+		return customer{}, refused
+	}
+	var who struct {
+		Customer string `json:"customerId"`
+	}
+	if json.Unmarshal(d.Users[0], &who) != nil || who.Customer == "" {
+		return customer{}, refused
+	}
+	return customer{ID: who.Customer}, nil
 }
 
 // tenant is how the engine knows the account.

@@ -211,9 +211,7 @@ func (c *Config) validateAddresses(report settings.Reporter) {
 			report(a.path, "write https://HOST/", "%s", why)
 		}
 	}
-	if c.Timeout <= 0 {
-		report("timeout", "write a duration, such as 60s", "must be greater than zero")
-	}
+	c.Network.Validate(report)
 }
 
 // badAddress says what is wrong with an address that tokens are sent to. Without encryption it may only be this

@@ -3,14 +3,12 @@ package google
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/directory"
-	"dirsyncd/sync/fault"
 )
 
 // groups reads the groups that the log names, each whole, and removes those that Google says are gone.
@@ -43,9 +41,13 @@ func (d *deltaReading) groups(ctx context.Context) error {
 			d.removed = append(d.removed, removal{Kind: directory.Group, ID: f.gone})
 		}
 		switch {
+		case f.group != nil && f.bad != nil && !seen[f.group.ID]:
+			seen[f.group.ID] = true
+			g.page.Invalid = append(g.page.Invalid, f.unreadable(d.op))
 		case f.group != nil && !seen[f.group.ID]:
 			seen[f.group.ID] = true
 			g.add(g.page, &f.roster)
+			g.page.Members[len(g.page.Members)-1].Remove = named.left(named.order[i])
 			if len(g.page.Objects) == groupPage || g.members >= memberBatch {
 				d.pages = append(d.pages, g.page)
 				g.page, g.members = &connectors.Page{}, 0
@@ -53,6 +55,8 @@ func (d *deltaReading) groups(ctx context.Context) error {
 		case f.group == nil && f.gone != "" && !seen[f.gone]:
 			seen[f.gone] = true
 			d.removed = append(d.removed, removal{Kind: directory.Group, ID: f.gone})
+		case f.outside:
+			return d.outsider(named.events[named.order[i]])
 		case f.group == nil && f.gone == "":
 			return d.unknownGroup(named.events[named.order[i]])
 		}
@@ -61,7 +65,7 @@ func (d *deltaReading) groups(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(g.page.Objects) > 0 {
+	if len(g.page.Objects)+len(g.page.Invalid) > 0 {
 		d.pages = append(d.pages, g.page)
 	}
 	return nil
@@ -70,7 +74,8 @@ func (d *deltaReading) groups(ctx context.Context) error {
 // found is what became of a group: it is there, or the id of the one that is gone, or nobody knows.
 type found struct {
 	roster
-	gone string
+	gone    string
+	outside bool // Google does not say whose the address is
 }
 
 // deletes reports whether the log says that the group with an address was deleted after a time.
@@ -78,12 +83,22 @@ func (n *named) deletes(address string, after time.Time) bool {
 	return slices.ContainsFunc(n.events[address], func(e *event) bool { return e.name == "DELETE_GROUP" && !e.at.Before(after) })
 }
 
+// left are those who left the group by the log's word.
+func (n *named) left(address string) (handles []string) {
+	for _, e := range n.events[address] {
+		if e.name == "REMOVE_GROUP_MEMBER" && e.user != "" {
+			handles = append(handles, mailHandle(e.user))
+		}
+	}
+	return handles
+}
+
 // findGroup looks for a group by an address that the log has, and when the address leads nowhere by the id of the
 // group that had it. When that group was deleted, the address may be another one's already: both are looked for.
 func (d *deltaReading) findGroup(ctx context.Context, address string, deleted bool) (found, error) {
 	x, err := d.getGroup(ctx, address)
-	if status := statusOf(err); status == http.StatusForbidden && fault.ClassOf(err) == fault.Forbidden || status == http.StatusBadRequest {
-		return found{}, d.expired("an address of the audit log may not be looked up")
+	if outside(err) {
+		return found{outside: true}, nil
 	}
 	id := ""
 	if err == nil && x == nil {

@@ -12,7 +12,6 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/directory"
-	"dirsyncd/sync/fault"
 )
 
 type removal = directory.Ref
@@ -45,7 +44,7 @@ func (d *deltaReading) users(ctx context.Context) error {
 	if len(named.order) == 0 {
 		return nil
 	}
-	people := &lookup{deltaReading: d, there: map[string]json.RawMessage{}, user: map[string]*user{}, settled: map[string]bool{}}
+	people := &lookup{deltaReading: d, there: map[string]json.RawMessage{}, user: map[string]*user{}, settled: map[string]bool{}, outside: map[string]bool{}}
 	if err := people.byAddress(ctx, named.order); err != nil {
 		return err
 	}
@@ -57,6 +56,12 @@ func (d *deltaReading) users(ctx context.Context) error {
 	}
 	for _, address := range named.order {
 		if people.isSettled(named, address) && (people.buried[address] || !named.deletedForGood(address)) {
+			continue
+		}
+		if people.outside[address] {
+			if err := d.outsider(named.events[address]); err != nil {
+				return err
+			}
 			continue
 		}
 		for _, e := range named.events[address] {
@@ -126,6 +131,7 @@ type lookup struct {
 	user    map[string]*user           // by id
 	there   map[string]json.RawMessage // by id
 	settled map[string]bool            // addresses that need no further look
+	outside map[string]bool            // addresses that may not be looked up
 	buried  map[string]bool            // addresses of those who are on the list of the deleted
 }
 
@@ -133,13 +139,20 @@ type lookup struct {
 // somebody else's: either way it is somebody who is there.
 func (l *lookup) byAddress(ctx context.Context, list []string) error {
 	type found struct {
-		user *user
-		raw  json.RawMessage
+		user    *user
+		raw     json.RawMessage
+		outside bool
 	}
 	return orderedParallel(ctx, len(list), l.connector.cfg.Parallel, func(ctx context.Context, i int) (found, error) {
 		u, raw, err := l.getUser(ctx, list[i])
-		return found{u, raw}, l.foreign(err)
+		if outside(err) {
+			return found{outside: true}, nil
+		}
+		return found{user: u, raw: raw}, err
 	}, func(i int, f found) error {
+		if f.outside {
+			l.outside[list[i]] = true
+		}
 		if f.user != nil && f.user.Deleted == "" {
 			l.settled[list[i]] = true
 			l.user[f.user.ID], l.there[f.user.ID] = f.user, f.raw
@@ -148,14 +161,27 @@ func (l *lookup) byAddress(ctx context.Context, list []string) error {
 	})
 }
 
-// foreign turns the refusal of a single person into a full read: addresses outside the customer are refused
-// rather than not found, and which it is does not show.
-func (l *lookup) foreign(err error) error {
-	status := statusOf(err)
-	if status == http.StatusForbidden && fault.ClassOf(err) == fault.Forbidden || status == http.StatusBadRequest {
-		return l.expired("an address of the audit log may not be looked up")
+// outside reports whether the look-up of a single person or group was refused: addresses outside the customer are
+// refused rather than not found, and so is somebody who was moved to where the subject may not look.
+func outside(err error) bool {
+	var answer *answerError
+	return errors.As(err, &answer) && aboutOne(err) && (answer.status == http.StatusForbidden || answer.status == http.StatusBadRequest)
+}
+
+// outsider decides about events of somebody or a group that may not be looked up, and whose absence therefore says
+// nothing: who comes or goes is waited for, and anything else is worth one full read, which settles it.
+func (d *deltaReading) outsider(events []*event) error {
+	for _, e := range events {
+		switch {
+		case comesOrGoes(e):
+			if err := d.hold(e); err != nil {
+				return err
+			}
+		case e.at.After(time.UnixMilli(d.cursor.Full)):
+			return d.expired("an address of the audit log may not be looked up")
+		}
 	}
-	return err
+	return nil
 }
 
 // deleted reads who was deleted lately, and has the ones that it finds confirmed by looking for them among the
@@ -208,7 +234,10 @@ func (l *lookup) deleted(ctx context.Context, from time.Time) error {
 			return found{}, nil
 		}
 		u, raw, err := l.getUser(ctx, graves[i])
-		return found{u, raw}, l.foreign(err)
+		if outside(err) {
+			return found{}, nil // not among those who may be seen, and on the list of the deleted
+		}
+		return found{u, raw}, err
 	}, func(i int, f found) error {
 		id := graves[i]
 		switch {

@@ -86,7 +86,41 @@ func (r *reading) fullDevices(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.emit(r.closing())
+	last := r.closing()
+	last.Look = r.lookForDevices
+	return r.emit(last)
+}
+
+// lookForDevices asks for devices one by one and returns the ids of those that are there. An id does not say of which
+// kind the device is.
+func (r *reading) lookForDevices(ctx context.Context, ids []string) (there []string, err error) {
+	cfg := &r.connector.cfg.Devices
+	var calls []func(ctx context.Context, id string) error
+	if cfg.ChromeOS {
+		calls = append(calls, func(ctx context.Context, id string) error {
+			_, err := r.chrome.Chromeosdevices.Get(r.customer, id).Context(ctx).Projection("BASIC").Fields("deviceId").Do()
+			return err
+		})
+	}
+	if cfg.Mobile {
+		calls = append(calls, func(ctx context.Context, id string) error {
+			_, err := r.mobile.Mobiledevices.Get(r.customer, id).Context(ctx).Projection("BASIC").Fields("resourceId").Do()
+			return err
+		})
+	}
+	for _, id := range ids {
+		for _, call := range calls {
+			_, err := ask(ctx, "get a device", func(ctx context.Context) error { return call(ctx, id) })
+			if err == nil {
+				there = append(there, id)
+				break
+			}
+			if !gone(err) {
+				return there, err
+			}
+		}
+	}
+	return there, nil
 }
 
 // devices lists one kind of device.

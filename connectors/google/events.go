@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"time"
 
 	"dirsyncd/connectors"
@@ -164,9 +165,12 @@ func (r *reading) delta(ctx context.Context, data []byte) error {
 	}
 	l, err := r.readLog(ctx, c)
 	if err != nil && scopeMissing(err) && r.connector.cfg.Events != eventsOn {
+		hint := "grant " + scopePrefix + eventScopes()[0] + ", or set events: off"
+		if statusOf(err) == http.StatusUnauthorized {
+			hint = fault.Hint(err)
+		}
 		return &fault.Error{
-			Class: fault.CursorExpired, Op: r.op, Err: fmt.Errorf("the audit log may not be read: %w", err),
-			Hint: "grant " + scopePrefix + eventScopes()[0] + ", or set events: off",
+			Class: fault.CursorExpired, Op: r.op, Err: fmt.Errorf("the audit log may not be read: %s", fault.Text(err)), Hint: hint,
 		}
 	}
 	if err != nil {

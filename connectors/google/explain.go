@@ -12,8 +12,13 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// opToken is the word for a request for an access token.
-const opToken = "get a token"
+// Words for requests whose refusals mean something of their own.
+const (
+	opToken    = "get a token"
+	opUser     = "get a user"
+	opEvents   = "list events"
+	opLicences = "list licence assignments"
+)
 
 // answerError is what Google says is wrong, in both forms in which it says so.
 type answerError struct {
@@ -117,12 +122,22 @@ func (x explainer) explain(a *rest.Answer) *fault.Error {
 		a.Status == http.StatusTooManyRequests:
 		f.Class = fault.Throttled
 		f.Hint = "if it stays so, something else uses the same subject or project: lower share"
+	case a.Status == http.StatusUnauthorized && a.Op == opEvents && strings.Contains(strings.ToLower(e.message), "not authorized"):
+		// The Reports API refuses whoever lacks its privilege with 401, where the others of the Admin SDK say 403. The
+		// token is good.
+		f.Class, f.Hint = fault.Forbidden, "give the subject's role the privilege Reports, or set events: off"
 	case a.Status == http.StatusUnauthorized:
 		f.Class, f.Hint = fault.Auth, "the token is not taken: see that the service account and its key still exist"
 	case a.Status == http.StatusForbidden:
 		f.Class, f.Hint = fault.Forbidden, forbiddenHint(a.Op, e)
 	case a.Status == http.StatusBadRequest:
 		f.Class = fault.Invalid
+	case e.is("conditionNotMet") && a.Op == opUser:
+		// Deleted within the last twenty days, or not made to its end yet. Either way nobody is there: whether somebody
+		// is gone for good, the list of the deleted says.
+		f.Class = fault.Gone
+	case e.is("conditionNotMet") && a.Op == opLicences:
+		f.Class = fault.Invalid // waiting does not buy a product
 	case e.is("conditionNotMet", "limitExceeded"):
 		f.Class = fault.Conflict
 	default:
@@ -142,6 +157,9 @@ func forbiddenHint(op string, e *answerError) string {
 		return "a scope is missing: `dirsyncd check --probe` names it; grant it under Security, API controls, Domain-wide delegation"
 	case e.is("domainCannotUseApis"):
 		return "the customer has switched off API access: Security, API controls in its Admin console"
+	}
+	if op == opLicences {
+		return "give the subject's role the privilege License Management > Read"
 	}
 	if reseller {
 		return "the subject must be an administrator of a Google reseller: remove reseller if the company is none"
@@ -232,10 +250,31 @@ func scopeMissing(err error) bool {
 	case errors.As(err, &token):
 		return token.code == "unauthorized_client" || token.code == "invalid_scope" || token.code == "access_denied"
 	case errors.As(err, &answer):
-		return answer.status == http.StatusForbidden && fault.ClassOf(err) == fault.Forbidden
+		return fault.ClassOf(err) == fault.Forbidden
 	}
 	return false
 }
+
+// aboutOne reports whether an error is about the one thing that was asked for, as far as an answer can tell: not about
+// a scope, a switched-off API or a moment.
+func aboutOne(err error) bool {
+	var answer *answerError
+	if errors.Is(err, errUnreadable) {
+		return true
+	}
+	if !errors.As(err, &answer) || answer.is("insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT", "accessNotConfigured", "SERVICE_DISABLED") {
+		return false
+	}
+	switch fault.ClassOf(err) {
+	case fault.Forbidden, fault.Invalid, fault.Gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// errUnreadable is in the errors about one group whose list of members cannot be taken for one.
+var errUnreadable = errors.New("the list of members cannot be read")
 
 // statusOf is the status of Google's answer behind an error, or 0.
 func statusOf(err error) int {

@@ -136,7 +136,7 @@ func (c *Connector) describeDirectory() connectors.Description {
 		permit("groups", groupScopes()...)
 	}
 	if c.cfg.Devices.ChromeOS || c.cfg.Devices.Mobile {
-		d.Streams = append(d.Streams, connectors.Stream{Name: streamDevices, Kinds: []directory.Kind{directory.Device}})
+		d.Streams = append(d.Streams, connectors.Stream{Name: streamDevices, Kinds: []directory.Kind{directory.Device}, MayBeShort: true})
 	}
 	if c.cfg.Devices.ChromeOS {
 		permit("ChromeOS devices", chromeScopes()...)

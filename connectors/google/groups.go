@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/api/googleapi"
@@ -31,9 +32,11 @@ type group struct {
 	Description  string   `json:"description"`
 	Aliases      []string `json:"aliases"`
 	FixedAliases []string `json:"nonEditableAliases"`
+	// Count is how many direct members Google counts, users alone or all, whichever it is; it lags.
+	Count string `json:"directMembersCount"`
 }
 
-const groupMask = "id,email,name,description,aliases,nonEditableAliases"
+const groupMask = "id,email,name,description,aliases,nonEditableAliases,directMembersCount"
 
 // member is an entry of a group's list (Directory API, members).
 type member struct {
@@ -60,6 +63,27 @@ func (m *member) handle(customer string) string {
 type roster struct {
 	group   *group // nil: it is gone
 	handles []string
+	users   int   // entries that are users
+	all     int   // entries
+	bad     error // why the list cannot be read, though the group is there; nobody else is held up by that
+}
+
+// counted reports whether Google's own count agrees with the list.
+func (one *roster) counted() bool {
+	n, err := strconv.Atoi(one.group.Count)
+	return err == nil && (n == one.users || n == one.all)
+}
+
+// unreadable is the group whose members cannot be read.
+func (one *roster) unreadable(op string) connectors.Invalid {
+	where := "group " + firstOf(one.group.Email, one.group.ID)
+	return connectors.Invalid{
+		Kind: directory.Group, ID: one.group.ID, Where: where,
+		Err: &fault.Error{
+			Class: fault.Invalid, Op: op, Where: where, Err: one.bad,
+			Hint: "it stays as it was, and nobody else is held up; look at who owns the group, and at its members in the Admin console",
+		},
+	}
 }
 
 // groupReading is one read of groups.
@@ -71,6 +95,8 @@ type groupReading struct {
 	done    map[string]bool // groups that were handed on
 	last    map[string]bool
 	lastKey string
+	// unreadable are those whose members cannot be read.
+	unreadable connectors.Unreadable
 }
 
 // fullGroups lists all groups with their members. Google has no list of memberships: every group's members are a
@@ -91,6 +117,10 @@ func (r *reading) fullGroups(ctx context.Context) error {
 		return err
 	}
 	last := r.closing()
+	var err error
+	if last.Invalid, err = g.unreadable.All(); err != nil {
+		return err
+	}
 	// It is there whether a group has it as a member at the moment or not: between two full reads nobody would tell
 	// when the last one loses it.
 	if g.connector.cfg.Groups.Organisation {
@@ -145,9 +175,13 @@ func (g *groupReading) take(ctx context.Context, entries []json.RawMessage) erro
 		return g.roster(ctx, list[i])
 	}, func(i int, one roster) error {
 		g.done[list[i].ID] = true
-		if one.group == nil {
+		switch {
+		case one.group == nil:
 			return nil
+		case one.bad != nil:
+			return g.unreadable.Add(one.unreadable(g.op))
 		}
+		g.unreadable.Read()
 		g.add(g.page, &one)
 		if g.members < memberBatch {
 			return nil
@@ -164,7 +198,7 @@ func (g *groupReading) take(ctx context.Context, entries []json.RawMessage) erro
 func (g *groupReading) add(p *connectors.Page, one *roster) {
 	g.has.learn(one.group.Email, one.group.ID)
 	p.Objects = append(p.Objects, one.group.object())
-	p.Members = append(p.Members, connectors.Members{Group: one.group.ID, Add: one.handles, Whole: true})
+	p.Members = append(p.Members, connectors.Members{Group: one.group.ID, Add: one.handles, Whole: true, MayBeShort: !one.counted()})
 	g.members += len(one.handles)
 }
 
@@ -224,8 +258,17 @@ func (r *reading) organisation() directory.Object {
 }
 
 // roster reads the members of a group that was listed just now. A group that has vanished since is looked for once
-// more: only when Google says twice that it is not there does it count as gone.
+// more: only when Google says twice that it is not there does it count as gone. One whose members cannot be read, though
+// it is there, says so in roster.bad.
 func (r *reading) roster(ctx context.Context, x *group) (roster, error) {
+	one, err := r.readRoster(ctx, x)
+	if err != nil && aboutOne(err) {
+		return roster{group: x, bad: err}, nil
+	}
+	return one, err
+}
+
+func (r *reading) readRoster(ctx context.Context, x *group) (roster, error) {
 	one := roster{group: x}
 	err := r.members(ctx, &one)
 	if err == nil && len(one.handles) == 0 {
@@ -244,17 +287,18 @@ func (r *reading) roster(ctx context.Context, x *group) (roster, error) {
 	case again == nil:
 		return roster{}, nil
 	}
-	return one, &fault.Error{
-		Class: fault.Transient, Op: r.op, Where: "group " + x.ID, Err: fmt.Errorf("the group is there and its members are not: %w", err),
-		Hint: "nothing was concluded from it",
+	one = roster{group: x}
+	if err = r.members(ctx, &one); !gone(err) {
+		return one, err
 	}
+	return one, fmt.Errorf("%w: the group is there and its members are not: %w", errUnreadable, err)
 }
 
 // members fills in the complete list of a group's direct members.
 func (r *reading) members(ctx context.Context, one *roster) error {
 	c := &pager{
 		op: r.op, entries: func(d *listPage) []json.RawMessage { return d.Members },
-		restart: func() { one.handles = nil },
+		restart: func() { one.handles, one.users, one.all = nil, 0, 0 },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return ask(ctx, "list members", func(ctx context.Context) error {
 				call := r.groups.Members.List(one.group.ID).Context(ctx).MaxResults(memberPage)
@@ -276,10 +320,11 @@ func (r *reading) members(ctx context.Context, one *roster) error {
 				}
 				if handle == "" {
 					// Left out, somebody would seem to have left the group.
-					return &fault.Error{
-						Class: fault.Invalid, Op: r.op, Where: "group " + one.group.ID, Err: errors.New("a member has neither an id nor an address"),
-						Hint: "nothing was concluded from it; look at the group's members in the Admin console",
-					}
+					return fmt.Errorf("%w: a member has neither an id nor an address", errUnreadable)
+				}
+				one.all++
+				if m.Type == "USER" {
+					one.users++
 				}
 				one.handles = append(one.handles, handle)
 			}

@@ -1,6 +1,7 @@
 package google
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -77,7 +78,19 @@ func (r *reading) assignments(ctx context.Context, product string, restart func(
 // unownedProduct names the product in the error for one that Google does not know. It is an error and not an empty
 // list: a typing error must not look as if everybody had lost the product.
 func unownedProduct(product string, err error) error {
-	if !gone(err) && statusOf(err) != http.StatusBadRequest {
+	var answer *answerError
+	switch {
+	case errors.As(err, &answer) && answer.status == http.StatusPreconditionFailed:
+		return &fault.Error{
+			Class: fault.Configuration, Op: opLicences, Where: "product " + product, Err: err,
+			Hint: "the customer has not bought the product, or Google has not enabled it for the domain: take it out of licences.products",
+		}
+	case fault.ClassOf(err) == fault.Forbidden:
+		return &fault.Error{
+			Class: fault.Forbidden, Op: opLicences, Where: "product " + product, Err: err,
+			Hint: cmp.Or(fault.Hint(err), "give the subject's role the privilege License Management > Read"),
+		}
+	case !gone(err) && statusOf(err) != http.StatusBadRequest:
 		return err
 	}
 	return &fault.Error{

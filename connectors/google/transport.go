@@ -73,10 +73,10 @@ func word(req *http.Request) string {
 	}
 	path := req.URL.Path
 	for _, k := range []struct{ part, name string }{
-		{"/members", "list members"}, {"/activity/", "list events"}, {"/apps/licensing/", "list licence assignments"},
+		{"/members", "list members"}, {"/activity/", opEvents}, {"/apps/licensing/", opLicences},
 		{"/devices/chromeos", "list ChromeOS devices"}, {"/devices/mobile", "list mobile devices"},
 		{"/reseller/v1/subscriptions", opSubscriptions}, {"/reseller/v1/customers/", opResold},
-		{"/v1/customers/", "get the customer"}, {"/v1/users/", "get a user"}, {"/v1/groups/", "get a group"},
+		{"/v1/customers/", "get the customer"}, {"/v1/users/", opUser}, {"/v1/groups/", "get a group"},
 		{"/v1/users", "list users"}, {"/v1/groups", "list groups"},
 	} {
 		if strings.Contains(path, k.part) {

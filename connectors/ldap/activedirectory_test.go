@@ -292,7 +292,7 @@ func TestEntryWithoutAnchor(t *testing.T) {
 }
 
 func TestAnchorOfChoice(t *testing.T) {
-	got := readAll(t.Context(), newFakeServer(t, fakeAD()).open(t, func(c *Config) { c.Anchor = "objectSid" }), streamUsers, nil).must(t)
+	got := readAll(t.Context(), newFakeServer(t, fakeAD()).open(t, func(c *Config) { c.Anchor.Users = "objectSid" }), streamUsers, nil).must(t)
 	if _, ok := got.objects["S-1-5-21-1-2-3-1001"]; !ok || len(got.objects) != 35 {
 		t.Errorf("%d people by SID", len(got.objects))
 	}
@@ -362,7 +362,7 @@ func TestSilentServer(t *testing.T) {
 
 // TestPanicInListing: a defect of ours on the reading goroutine becomes an error, since nobody could recover it.
 func TestPanicInListing(t *testing.T) {
-	l := &listing{op: "read users", query: query{lines: []searchLine{{base: "x"}}}, ready: make(chan *batch), spare: make(chan *batch, batches)}
+	l := &listing{reading: &reading{op: "read users", query: query{lines: []searchLine{{base: "x"}}}}, ready: make(chan *batch), spare: make(chan *batch, batches)}
 	go l.run(t.Context()) // has no session
 	err := l.emit(t.Context(), nil)
 	if err != nil || fault.ClassOf(l.err) != fault.Internal || !strings.Contains(l.err.Error(), "panic") {

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/directory/dn"
 	"dirsyncd/sync/fault"
 )
 
@@ -34,7 +36,7 @@ func (c *Connector) checkServers(ctx context.Context) ([]connectors.Finding, err
 			return findings, ctx.Err()
 		}
 		if err != nil {
-			findings = append(findings, connectors.Failed("server "+server, err))
+			findings = append(findings, c.failed("server "+server, err))
 			if fault.ClassOf(err) == fault.Auth {
 				break // another try would count towards a lock-out
 			}
@@ -43,7 +45,7 @@ func (c *Connector) checkServers(ctx context.Context) ([]connectors.Finding, err
 		findings = append(findings, connectors.Finding{Subject: "server " + server, OK: true, Detail: c.describeServer(s)})
 		if !looked {
 			looked = true
-			findings = append(findings, c.look(s)...)
+			findings = append(findings, c.look(ctx, s)...)
 		}
 		s.close()
 	}
@@ -59,7 +61,7 @@ func (c *Connector) find(ctx context.Context) (findings []connectors.Finding, ad
 		}
 		list, err := c.discover(ctx, name)
 		if err != nil {
-			findings = append(findings, connectors.Failed("servers of "+name, err))
+			findings = append(findings, c.failed("servers of "+name, err))
 			continue
 		}
 		var found []string
@@ -97,26 +99,75 @@ func (c *Connector) describeServer(s *session) string {
 }
 
 // look tries paging, the bases and a few entries.
-func (c *Connector) look(s *session) []connectors.Finding {
-	paging := connectors.Finding{Subject: "paging", OK: s.root.paging(), Detail: "offered"}
-	if !paging.OK {
-		paging.Detail = "not offered"
-		paging.Hint = "everything must fit one answer: the bind user needs to be free of size limits"
-	}
+func (c *Connector) look(ctx context.Context, s *session) []connectors.Finding {
+	paging := c.checkPaging(s)
 	findings := append([]connectors.Finding{paging}, c.checkIncremental(s)...)
 	if c.cfg.Watch {
 		findings = append(findings, c.checkWatch(s))
 	}
 	findings = append(findings, c.checkSchema(s)...)
 	p := presetFor(c.cfg.Preset, s.root)
+	p.schema = c.schemaOf(s, "check", false)
 	for _, kind := range []directory.Kind{directory.Person, directory.Group} {
 		q := newQuery(kind, p, &c.cfg, c.cfg.identity(s.subject))
 		word := map[directory.Kind]string{directory.Person: streamUsers, directory.Group: streamGroups}[kind]
+		var samples []connectors.Finding
 		for _, l := range q.lines { // none of a kind that a domain does not have
-			findings = append(findings, c.sample(s, p, l, word))
+			samples = append(samples, c.sample(s, p, l, word)...)
+		}
+		// That people are in one of the places and groups in another is no fault.
+		if slices.ContainsFunc(samples, func(f connectors.Finding) bool { return f.OK && f.Subject != subjectMembers }) {
+			for i := range samples {
+				if samples[i].Detail == nothingVisible {
+					samples[i].OK, samples[i].Hint = true, ""
+				}
+			}
+		}
+		findings = append(findings, samples...)
+		if len(q.lines) > 0 {
+			findings = append(findings, c.newReading(s, "check", kind, false).checkTwins(ctx, word)...)
 		}
 	}
 	return findings
+}
+
+// checkPaging asks for a page: what a server offers is not always what it gives.
+func (c *Connector) checkPaging(s *session) connectors.Finding {
+	f := connectors.Finding{Subject: "paging", OK: s.root.paging(), Detail: "offered"}
+	const atOnce = "everything must fit one answer: the bind user needs to be free of size limits"
+	if !f.OK {
+		f.Detail, f.Hint = "not offered", atOnce
+		return f
+	}
+	q := newQuery(directory.Person, presetFor(c.cfg.Preset, s.root), &c.cfg, "")
+	if len(q.lines) == 0 {
+		return f
+	}
+	l := q.lines[0]
+	res, err := s.page(l, []string{"1.1"}, ldap.NewControlPaging(1))
+	var e *ldap.Error
+	switch {
+	case errors.As(err, &e) && refusesPages(e.ResultCode):
+		f.Detail, f.Hint = "offered, and refused to the bind user: "+atOnce, ""
+	case err == nil && ldap.FindControl(res.Controls, ldap.ControlTypePaging) == nil:
+		f.Detail = "offered, and left out of answers, as some proxies do: what is read comes in one answer"
+	}
+	return f
+}
+
+// page reads one page, or with a size limit the beginning, of what a line finds.
+func (s *session) page(l searchLine, attributes []string, paging *ldap.ControlPaging) (res *ldap.SearchResult, err error) {
+	req := ldap.NewSearchRequest(l.base, l.scope, ldap.NeverDerefAliases, 0, 0, false, l.filter, attributes, nil)
+	if paging != nil {
+		req.Controls = []ldap.Control{paging}
+	} else {
+		req.SizeLimit = samplePages * samplePage
+	}
+	err = s.limit(func() (err error) {
+		res, err = s.conn.Search(req)
+		return err
+	})
+	return res, err
 }
 
 // checkIncremental says how changes will be found, once for both streams where it is the same for them.
@@ -124,7 +175,7 @@ func (c *Connector) checkIncremental(s *session) []connectors.Finding {
 	var findings []connectors.Finding
 	for _, stream := range []string{streamUsers, streamGroups} {
 		kind := kindOf(stream)
-		f := c.newReading(s, "check", kind).checkMethod()
+		f := c.newReading(s, "check", kind, false).checkMethod()
 		if len(findings) > 0 && findings[0] == f {
 			continue
 		}
@@ -148,7 +199,7 @@ func (r *reading) checkMethod() connectors.Finding {
 	m, _, why, err := r.choose()
 	switch {
 	case err != nil:
-		return connectors.Failed(subject, err)
+		return r.connector.failed(subject, err)
 	case m != nil:
 		f := connectors.Finding{Subject: subject, OK: true, Detail: m.name()}
 		if why != "" {
@@ -169,46 +220,140 @@ const (
 	samplePage  = 300
 )
 
-// sample reads the first pages of what a line finds and reports how many entries it sees.
-func (c *Connector) sample(s *session, p preset, l searchLine, word string) connectors.Finding {
+const (
+	subjectMembers = "members"
+	nothingVisible = "0 visible"
+)
+
+// sample reads the first pages of what a line finds and reports how many entries it sees, and what of them is not read.
+func (c *Connector) sample(s *session, p preset, l searchLine, word string) []connectors.Finding {
 	subject := fmt.Sprintf("%s below %s", word, l.base)
 	if l.scope == ldap.ScopeSingleLevel {
 		subject = fmt.Sprintf("%s directly below %s", word, l.base)
 	}
-	anchor := p.anchor
-	if c.cfg.Anchor != "" {
-		anchor = c.cfg.Anchor
+	anchors := anchorsFor(kindOf(word), &p, &c.cfg)
+	var attributes, members []string
+	for _, a := range anchors {
+		attributes = append(attributes, a.name)
 	}
-	seen, anchored := 0, 0
-	paging := ldap.NewControlPaging(samplePage)
-	for range samplePages {
-		req := ldap.NewSearchRequest(l.base, l.scope, ldap.NeverDerefAliases, 0, 0, false, l.filter, []string{anchor},
-			[]ldap.Control{paging})
-		var res *ldap.SearchResult
-		err := s.limit(func() (err error) {
-			res, err = s.conn.Search(req)
-			return err
-		})
-		if err != nil {
-			return connectors.Failed(subject, operationError("check", s.server, err))
-		}
-		seen += len(res.Entries)
-		for _, e := range res.Entries {
-			if len(e.GetEqualFoldRawAttributeValues(anchor)) > 0 {
-				anchored++
+	if word == streamGroups {
+		for _, m := range p.memberAttributes(&c.cfg) {
+			if !m.login {
+				members = append(members, m.name)
 			}
 		}
+	}
+	entries, more, err := c.visible(s, l, slices.Concat(attributes, members, dynamicAttributes()))
+	if err != nil {
+		return []connectors.Finding{c.failed(subject, operationError("check", s.server, err))}
+	}
+	anchored, dynamic := 0, 0
+	has := func(e *ldap.Entry, names []string) bool {
+		return slices.ContainsFunc(names, func(a string) bool { return hasAttribute(p.schema, e, a) })
+	}
+	var outside []string
+	read := c.readSets(&p)
+	for _, e := range entries {
+		if has(e, attributes) {
+			anchored++
+		}
+		if word == streamGroups && has(e, dynamicAttributes()) {
+			dynamic++
+		}
+		outside = append(outside, outsideOf(read, &p, e, members)...)
+	}
+	f := sampled(subject, len(entries), anchored, anchors[0].name, more)
+	if dynamic > 0 {
+		f.Detail += fmt.Sprintf(", %d of them dynamic: groups are read in full every time", dynamic)
+	}
+	if s.hasAliases(l) {
+		const aliases = "alias entries are not followed: name the place of what they stand for in base or search"
+		if f.OK {
+			f.Detail += "; " + aliases
+		} else {
+			f.Hint = aliases
+		}
+	}
+	findings := []connectors.Finding{f}
+	if len(outside) > 0 {
+		findings = append(findings, connectors.Finding{
+			Subject: subjectMembers, OK: true, Detail: fmt.Sprintf("%d members of groups are outside of what is read, such as %s: neither they count nor, if it is a group, who is in it",
+				len(outside), outside[0]),
+		})
+	}
+	return findings
+}
+
+// visible reads the first pages of what a line finds.
+func (c *Connector) visible(s *session, l searchLine, attributes []string) (entries []*ldap.Entry, more bool, err error) {
+	paging := ldap.NewControlPaging(samplePage)
+	for range samplePages {
+		res, err := s.page(l, attributes, paging)
+		var e *ldap.Error
+		if errors.As(err, &e) && refusesPages(e.ResultCode) && len(entries) == 0 {
+			if res, err = s.page(l, attributes, nil); ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded) &&
+				len(res.Entries) >= samplePages*samplePage {
+				return res.Entries, true, nil // our own limit
+			}
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		entries = append(entries, res.Entries...)
 		answer, ok := ldap.FindControl(res.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
 		if !ok || len(answer.Cookie) == 0 {
-			return sampled(subject, seen, anchored, anchor, "")
+			return entries, false, nil
 		}
 		paging.SetCookie(answer.Cookie)
 	}
-	return sampled(subject, seen, anchored, anchor, "more than ")
+	return entries, true, nil
 }
 
-func sampled(subject string, seen, anchored int, anchor, more string) connectors.Finding {
-	f := connectors.Finding{Subject: subject, OK: true, Detail: fmt.Sprintf("%s%d visible", more, seen)}
+// readSets are the places where people and groups are read.
+func (c *Connector) readSets(p *preset) (sets []searchSet) {
+	for _, kind := range []directory.Kind{directory.Person, directory.Group} {
+		for _, l := range newQuery(kind, *p, &c.cfg, "").lines {
+			sets = append(sets, newSearchSet(p.form, []searchLine{l}))
+		}
+	}
+	return sets
+}
+
+// outsideOf lists the members of a group that lie in none of the places. A domain has members of other domains by design.
+func outsideOf(read []searchSet, p *preset, group *ldap.Entry, attributes []string) (dns []string) {
+	if p.name == presetActiveDirectory {
+		return nil
+	}
+	for _, a := range group.Attributes {
+		if !slices.ContainsFunc(attributes, func(name string) bool { return p.schema.same(a.Name, name) }) {
+			continue
+		}
+		for _, v := range a.Values {
+			member := dn.StripUID(v)
+			if member != "" && !slices.ContainsFunc(read, func(set searchSet) bool { return set.holds(member) }) {
+				dns = append(dns, member)
+			}
+		}
+	}
+	return dns
+}
+
+// hasAliases reports whether a search would meet alias entries (RFC 4512 section 2.6), or begins at one.
+func (s *session) hasAliases(l searchLine) bool {
+	res, err := s.page(searchLine{base: l.base, scope: ldap.ScopeWholeSubtree, filter: "(objectClass=alias)"}, []string{"1.1"}, ldap.NewControlPaging(1))
+	return err == nil && len(res.Entries) > 0
+}
+
+// hasAttribute reports whether an entry has an attribute, under whichever of its names.
+func hasAttribute(s *schema, e *ldap.Entry, name string) bool {
+	return slices.ContainsFunc(e.Attributes, func(a *ldap.EntryAttribute) bool { return len(a.Values) > 0 && s.same(a.Name, name) })
+}
+
+func sampled(subject string, seen, anchored int, anchor string, more bool) connectors.Finding {
+	f := connectors.Finding{Subject: subject, OK: true, Detail: fmt.Sprintf("%d visible", seen)}
+	if more {
+		f.Detail = "more than " + f.Detail
+	}
 	switch {
 	case seen == 0:
 		f.OK, f.Hint = false, "the filter matches nothing here, or the bind user may not read it"

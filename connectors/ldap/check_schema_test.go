@@ -40,7 +40,7 @@ func TestCheckSchema(t *testing.T) {
 			c.Fields = map[string]Names{"office": {"l"}}
 		}, "attributes"},
 		"unknown": {func(c *Config) {
-			c.Anchor, c.Attributes = "employeeNumbr", attributesNamed("roomNumber", "extensionAttribute1", "Extensionattribute1")
+			c.Anchor.Users, c.Attributes = "employeeNumbr", attributesNamed("roomNumber", "extensionAttribute1", "Extensionattribute1")
 			c.Fields = map[string]Names{"office": {"phisicalDeliveryOfficeName", "l"}}
 		}, "attribute employeeNumbr, attribute extensionAttribute1, attribute phisicalDeliveryOfficeName"},
 	} {
@@ -71,7 +71,7 @@ func TestAttributeNames(t *testing.T) {
 		"( 1.2.3 NAME ":                                                           "",
 		"":                                                                        "",
 	} {
-		if got := attributeNames(description); !slices.Equal(got, strings.Fields(want)) {
+		if got := parseAttributeType(description).names; !slices.Equal(got, strings.Fields(want)) {
 			t.Errorf("%s: %q, want %q", description, got, want)
 		}
 	}
@@ -81,7 +81,7 @@ func FuzzAttributeNames(f *testing.F) {
 	f.Add("( 2.5.4.3 NAME ( 'cn' 'commonName' ) )")
 	f.Add("( 2.5.4.4 NAME 'sn' )")
 	f.Fuzz(func(t *testing.T, description string) {
-		if slices.Contains(attributeNames(description), "") {
+		if slices.Contains(parseAttributeType(description).names, "") {
 			t.Error("an empty name")
 		}
 	})

@@ -54,7 +54,7 @@ type Config struct {
 	// Timeout ends the wait for a server that sends nothing: connecting, binding, each packet of an answer.
 	Timeout settings.Duration `yaml:"timeout"`
 	// Anchor names the attribute that identifies an entry for good, in place of the preset's.
-	Anchor string `yaml:"anchor"`
+	Anchor Anchor `yaml:"anchor"`
 	// Incremental is how changes are found between two full reads: auto takes the best method of the server
 	// that names removals, off reads everything every time, the others are the names of methods.
 	Incremental string `yaml:"incremental"`
@@ -67,6 +67,8 @@ type SearchConfig struct {
 	Base   Names  `yaml:"base"`
 	Filter string `yaml:"filter"`
 	Scope  string `yaml:"scope"` // base, one or sub
+	// Members are the attributes in which groups list their members, in place of the preset's. Of groups only.
+	Members Names `yaml:"members"`
 	// Search are further searches: whatever one of them finds is read, too.
 	Search []SearchLine `yaml:"search"`
 }
@@ -137,8 +139,17 @@ func (c *Config) validateAttributes(report settings.Reporter) {
 			report(path, "remove it", "%s holds passwords, which are never read", name)
 		}
 	}
-	if c.Anchor != "" {
-		check("anchor", c.Anchor)
+	if c.Anchor.Users != "" {
+		check("anchor", c.Anchor.Users)
+	}
+	if c.Anchor.Groups != "" {
+		check("anchor.groups", c.Anchor.Groups)
+	}
+	for _, name := range c.Groups.Members {
+		check("groups.members", name)
+	}
+	if len(c.Users.Members) > 0 {
+		report("users.members", "write it below groups", "people have no members")
 	}
 	for i, a := range c.Attributes {
 		check(fmt.Sprintf("attributes[%d]", i), a.Name)
@@ -207,7 +218,7 @@ func (c *Config) validateSearches(report settings.Reporter) {
 		if filter == "" {
 			return
 		}
-		if _, err := ldap.CompileFilter(filter); err != nil {
+		if _, err := ldap.CompileFilter(tidyFilter(filter)); err != nil {
 			report(path, "write it as RFC 4515 does: (&(objectClass=person)(ou=Sales))", "not a filter")
 		}
 	}

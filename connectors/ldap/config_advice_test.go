@@ -20,7 +20,9 @@ func TestAdvise(t *testing.T) {
 		}, []string{"domains[0].servers[0]"}},
 		{"ldaps", func(c *Config) { c.Servers = []string{"ldaps://dc.example.com", "ldaps+srv://example.com"} }, nil},
 		{"StartTLS", func(c *Config) { c.Servers, c.StartTLS = []string{"ldap://dc.example.com"}, true }, nil},
-		{"anonymous", func(c *Config) { c.Servers, c.Bind = []string{"ldap://dc.example.com"}, BindConfig{} }, nil},
+		{"anonymous", func(c *Config) { c.Servers, c.Bind = []string{"ldap://dc.example.com"}, BindConfig{} }, []string{"servers[0]"}},
+		{"NTLM", func(c *Config) { c.Servers, c.Bind.Method = []string{"ldap://dc.example.com"}, bindNTLM }, []string{"servers[0]"}},
+		{"unverified", func(c *Config) { c.Servers, c.InsecureSkipVerify = []string{"ldaps://dc.example.com"}, true }, []string{"insecure_skip_verify"}},
 		{"Kerberos", kerberos, nil},
 		{"this machine", func(c *Config) {
 			c.Servers = []string{"ldap://localhost", "ldap://127.0.0.1:3890", "ldap://[::1]:389", "ldap://ldap.localhost."}

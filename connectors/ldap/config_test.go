@@ -83,7 +83,7 @@ func TestValidate(t *testing.T) {
 		"bad field attribute":  {func(c *Config) { c.Fields = map[string]Names{"phone": {"a b"}} }, "fields.phone"},
 		"bad attribute":        {func(c *Config) { c.Attributes = attributesNamed("ok", "*") }, "attributes[1]"},
 		"password attribute":   {func(c *Config) { c.Attributes = attributesNamed("USERPASSWORD") }, "attributes[0]"},
-		"bad anchor":           {func(c *Config) { c.Anchor = "a,b" }, "anchor"},
+		"bad anchor":           {func(c *Config) { c.Anchor.Users = "a,b" }, "anchor"},
 		"manager is not wrong": {func(c *Config) { c.Fields = map[string]Names{"manager": {"secretary"}} }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -76,12 +76,34 @@ func (c *Connector) discover(ctx context.Context, name string) ([]located, error
 		}
 	}
 	if len(list) > 0 {
-		return list, nil
+		return list, c.ownOnly(u, list)
 	}
 	if err == nil {
 		err = errors.New("the domain says that it has no LDAP servers")
 	}
 	return nil, lookupError(ctx, name, err)
+}
+
+// ownOnly is an error when a certificate would be believed for a name that only DNS gave: RFC 2782 records are not
+// signed, and a name outside the domain proves nothing about it (RFC 6125 section 6.2.1).
+func (c *Connector) ownOnly(u *url.URL, list []located) error {
+	encrypted := u.Scheme == schemeDiscoverSecure || c.cfg.StartTLS
+	if !encrypted || c.cfg.CAFile != "" || c.cfg.ServerName != "" || c.cfg.InsecureSkipVerify {
+		return nil
+	}
+	domain := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	for _, l := range list {
+		found, err := url.Parse(l.address)
+		if err != nil || found.Hostname() == domain || strings.HasSuffix(found.Hostname(), "."+domain) {
+			continue
+		}
+		return &fault.Error{
+			Class: fault.Configuration, Op: "find servers", Where: u.Scheme + "://" + u.Host,
+			Err:  fmt.Errorf("DNS names %s, which is outside the domain: anybody who can forge DNS answers can have a certificate for such a name", found.Hostname()),
+			Hint: "set ca_file to the authority of the domain's servers, or server_name, or name the servers themselves",
+		}
+	}
+	return nil
 }
 
 // lookup asks for the service records of a domain. The ranks begin with behind.

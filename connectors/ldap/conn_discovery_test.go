@@ -168,6 +168,13 @@ func TestDiscover(t *testing.T) {
 		t.Errorf("95 of 100 in weight came first %d times of 100", heavy)
 	}
 
+	// A name outside the domain is believed only where something else says whose the certificate must be.
+	dns.set(srvControllers, net.SRV{Target: "dc.example.test", Port: 389}, net.SRV{Target: "dc.notexample.test", Port: 389})
+	refused("ldaps+srv://example.test", fault.Configuration, "dc.notexample.test, which is outside the domain")
+	if got := addresses("ldap+srv://example.test"); len(got) != 2 { // nothing is encrypted, nothing is proven
+		t.Errorf("found %q", got)
+	}
+
 	dns.set(srvControllers, net.SRV{Target: ".", Port: 0})
 	refused("ldap+srv://example.test", fault.Transient, "no LDAP servers")
 	dns.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 
@@ -57,10 +58,12 @@ func (c *Connector) krb5Conf(ctx context.Context, op, realm string) (*krb5.Confi
 		return &fault.Error{Class: fault.Configuration, Op: op + ": read krb5_conf", Where: where, Err: err, Hint: "check the file, or use realm and kdc in its place"}
 	}
 	if b.Krb5Conf != "" {
-		conf, err := krb5.Load(string(b.Krb5Conf))
-		// What the library does not know of a krb5.conf it leaves out, and says so by an error.
-		var unknown krb5.UnsupportedDirective
-		if err != nil && !errors.As(err, &unknown) {
+		text, err := os.ReadFile(string(b.Krb5Conf))
+		if err != nil {
+			return nil, wrong(string(b.Krb5Conf), err)
+		}
+		conf, err := parseKrb5Conf(string(text))
+		if err != nil {
 			return nil, wrong(string(b.Krb5Conf), err)
 		}
 		return conf, nil
@@ -87,6 +90,35 @@ func (c *Connector) krb5Conf(ctx context.Context, op, realm string) (*krb5.Confi
 		return nil, wrong("", err)
 	}
 	return conf, nil
+}
+
+// parseKrb5Conf reads a krb5.conf. The library falls over some that MIT Kerberos reads: a line without a value, a realm
+// that is not closed, lines that name other files.
+func parseKrb5Conf(text string) (conf *krb5.Config, err error) {
+	defer func() {
+		if recover() != nil {
+			conf, err = nil, errors.New("it holds something that this program cannot read: it reads sections with lines of the form name = value")
+		}
+	}()
+	for i, line := range strings.Split(text, "\n") {
+		word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if word == "include" || word == "includedir" || word == "module" {
+			return nil, fmt.Errorf("line %d: %s is not followed: write what is needed into one file", i+1, word)
+		}
+	}
+	if strings.Count(text, "{") != strings.Count(text, "}") {
+		return nil, errors.New("a brace is not closed")
+	}
+	conf, err = krb5.NewFromString(text)
+	// What the library does not know it leaves out, and says so by an error.
+	var unknown krb5.UnsupportedDirective
+	if conf != nil && errors.As(err, &unknown) {
+		err = nil
+	}
+	if err == nil && conf == nil {
+		err = errors.New("it is empty")
+	}
+	return conf, err
 }
 
 // findKDCs asks DNS for the key distribution centres of a realm (RFC 4120 section 7.2.3.2).

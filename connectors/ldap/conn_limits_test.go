@@ -119,7 +119,7 @@ func TestAnswersHaveLimits(t *testing.T) {
 			}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			_, err = c.open(t.Context(), "read", "")
+			_, err = c.open(t.Context(), "read", "", nil)
 			runtime.ReadMemStats(&after)
 			if err == nil || fault.ClassOf(err) != fault.Transient {
 				t.Errorf("error %v", err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
@@ -29,23 +30,30 @@ type session struct {
 	root    rootDSE
 	// known: the server has taken the bind and said what it is.
 	known bool
+	// csn are the contextCSN that were read, by naming context: what a reading knows is of one moment.
+	csn map[string]contextCSN
 	// subject is the encoded name in the client certificate, if there is one.
 	subject []byte
 	// requested tells the program of a request.
 	requested func(request string, began time.Time, err error)
 }
 
-// open connects to the first server that answers, beginning with the one on the host, if that is not empty. Only what
-// another server could do better leads to the next one: a wrong password does not, since every try counts towards a
-// lock-out.
-func (c *Connector) open(ctx context.Context, op, host string) (*session, error) {
+// open connects to the first server that answers and that accept, if not nil, has nothing against, beginning with the one
+// on the host, if that is not empty. Only what another server could do better leads to the next one: a wrong password
+// does not, since every try counts towards a lock-out.
+func (c *Connector) open(ctx context.Context, op, host string, accept func(*session) error) (*session, error) {
 	var errs []error
 	class := fault.Configuration // unless another time could be better
 	for server, err := range c.servers.addresses(ctx, host) {
 		found := err == nil
 		if found {
 			var s *session
-			if s, err = c.connect(ctx, op, server); err == nil {
+			if s, err = c.connect(ctx, op, server); err == nil && accept != nil {
+				if err = accept(s); err != nil {
+					s.close()
+				}
+			}
+			if err == nil {
 				c.servers.worked(server)
 				return s, nil
 			}
@@ -66,7 +74,12 @@ func (c *Connector) open(ctx context.Context, op, host string) (*session, error)
 	if len(errs) == 1 {
 		return nil, errs[0]
 	}
-	return nil, &fault.Error{Class: class, Op: op, Err: errors.Join(errs...), Hint: "no server can be used"}
+	all := &fault.Error{Class: class, Op: op, Err: errors.Join(errs...), Hint: "no server can be used"}
+	if i := slices.IndexFunc(errs, func(err error) bool { return errors.Is(err, errBehind) }); i > 0 {
+		errs[0], errs[i] = errs[i], errs[0] // why no server is read that could be
+		all.Err = errors.Join(errs...)
+	}
+	return nil, all
 }
 
 // connect dials, encrypts, binds and identifies one server.

@@ -52,7 +52,11 @@ func (n *names) add(prefix, s string) {
 	n.end()
 }
 
-func (n *names) addFolded(prefix, s string) {
+// addName adds a name that is compared as values within a DN are.
+func (n *names) addName(form dn.Form, prefix, s string) {
+	if form.Compatible != nil {
+		s = form.Compatible(s)
+	}
 	n.buf = dn.AppendFolded(append(n.buf, prefix...), s)
 	n.end()
 }

@@ -84,7 +84,11 @@ func readable(attribute, value string) string {
 		if text, ok := guidText(value); ok {
 			return text
 		}
-	case "objectsid", "sidhistory":
+	case "guid", "ibm-entryuuid":
+		if text, ok := uuidText(value); ok {
+			return text
+		}
+	case "objectsid", "sidhistory", "tokengroups", "securityidentifier", "ms-ds-creatorsid":
 		if text, ok := sidText(value); ok {
 			return text
 		}
@@ -96,10 +100,23 @@ func readable(attribute, value string) string {
 	case "jpegphoto", "thumbnailphoto", "photo", "usercertificate", "usersmimecertificate":
 		return reference(value)
 	}
-	if utf8.ValidString(value) {
+	if validText(value) {
 		return value
 	}
+	if text, ok := sidText(value); ok {
+		return text
+	}
 	return reference(value)
+}
+
+// validText reports whether a value is text. No text has the character NUL, many numbers and identifiers do.
+func validText(value string) bool {
+	return strings.IndexByte(value, 0) < 0 && utf8.ValidString(value)
+}
+
+// hasControls reports whether a value holds characters that no identifier has.
+func hasControls(value string) bool {
+	return strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
 func reference(value string) string {

@@ -67,7 +67,7 @@ func TestExtendedLinks(t *testing.T) {
 		t.Errorf("members %q, want %q", got, want)
 	}
 	// With another anchor, ids are no GUIDs, and links are by DN.
-	c = newFakeServer(t, d).open(t, func(c *Config) { c.Anchor = "sAMAccountName" })
+	c = newFakeServer(t, d).open(t, func(c *Config) { c.Anchor.Users = "sAMAccountName" })
 	if c := presetFor("", rootDSE{capabilities: []string{capabilityAD}}); c.extendedDN {
 		t.Error("a server without the control is asked for it")
 	}

@@ -45,9 +45,9 @@ func personRules(r *row, p preset, cfg *Config) []fieldRule {
 // groupRules makes the rules for groups.
 func groupRules(r *row, p preset, cfg *Config) []fieldRule {
 	rules := []fieldRule{
-		{directory.FieldName, text(r.slots([]string{"cn"}))},
-		{directory.FieldDescription, text(r.slots([]string{"description"}))},
-		{directory.FieldEmail, text(r.slots([]string{"mail"}))},
+		{directory.FieldName, groupName(r.slots([]string{"cn"}))},
+		{directory.FieldDescription, text(r, r.slots([]string{"description"}))},
+		{directory.FieldEmail, text(r, r.slots([]string{"mail"}))},
 		{directory.FieldCreated, moment(r.slots(p.person[directory.FieldCreated]))},
 		pathRule(),
 	}
@@ -75,32 +75,92 @@ func appendCommon(rules []fieldRule, r *row, name string, attributes Names) []fi
 	switch {
 	case name == directory.FieldEmail:
 		rule.read = email(slots)
+	case name == directory.FieldLogin:
+		rule.read = login(r, slots)
 	case name == directory.FieldEmails:
 		rule.read = emails(slots)
 	case field.Type == directory.ListType:
-		rule.read = list(slots)
+		rule.read = list(r, slots)
 	case field.Type == directory.TimeType:
 		rule.read = moment(slots)
 	case field.Type == directory.BoolType:
 		rule.read = truth(slots)
 	default:
-		rule.read = text(slots)
+		rule.read = text(r, slots)
 	}
 	return append(rules, rule)
 }
 
-func text(slots []int) func(*row) (directory.Value, bool) {
+// shown makes the functions that make text of the values of slots: most values are text as they come.
+func shown(r *row, slots []int) map[int]func(string) string {
+	show := make(map[int]func(string) string, len(slots))
+	for _, slot := range slots {
+		name := r.names[slot]
+		show[slot] = func(v string) string { return readable(name, v) }
+	}
+	return show
+}
+
+func text(r *row, slots []int) func(*row) (directory.Value, bool) {
+	show := shown(r, slots)
 	return func(r *row) (directory.Value, bool) {
-		s := r.first(slots...)
-		return directory.Text(s), s != ""
+		for _, slot := range slots {
+			if s := r.first(slot); s != "" {
+				return directory.Text(show[slot](s)), true
+			}
+		}
+		return directory.Value{}, false
 	}
 }
 
-func list(slots []int) func(*row) (directory.Value, bool) {
+// login prefers, among several values, the one in the entry's name: the order of values means nothing (RFC 4511 section
+// 4.1.7), and a name that an entry had before a rename may be among them.
+func login(r *row, slots []int) func(*row) (directory.Value, bool) {
+	first := text(r, slots)
+	return func(r *row) (directory.Value, bool) {
+		for _, slot := range slots {
+			values := r.values[slot]
+			if len(values) == 0 {
+				continue
+			}
+			if len(values) == 1 {
+				break
+			}
+			for _, part := range r.rdn() {
+				i := slices.IndexFunc(values, func(v string) bool { return strings.EqualFold(v, part.Value) })
+				if i >= 0 && r.schema.same(part.Type, r.names[slot]) {
+					return directory.Text(values[i]), true
+				}
+			}
+			break
+		}
+		return first(r)
+	}
+}
+
+// groupName falls back on the name by which a group stands in the tree: some are named by ou and have no cn.
+func groupName(slots []int) func(*row) (directory.Value, bool) {
+	return func(r *row) (directory.Value, bool) {
+		if name := r.first(slots...); name != "" {
+			return directory.Text(name), true
+		}
+		for _, part := range r.rdn() {
+			if part.Value != "" && validText(part.Value) {
+				return directory.Text(part.Value), true
+			}
+		}
+		return directory.Value{}, false
+	}
+}
+
+func list(r *row, slots []int) func(*row) (directory.Value, bool) {
+	show := shown(r, slots)
 	return func(r *row) (directory.Value, bool) {
 		var items []string
 		for _, slot := range slots {
-			items = append(items, r.values[slot]...)
+			for _, v := range r.values[slot] {
+				items = append(items, show[slot](v))
+			}
 		}
 		return directory.List(items...), len(items) > 0
 	}

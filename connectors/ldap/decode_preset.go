@@ -3,6 +3,8 @@ package ldap
 import (
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/directory/dn"
 )
@@ -27,6 +29,8 @@ type preset struct {
 	person map[string]Names
 	// members are the attributes in which groups list their members.
 	members []memberAttribute
+	// schema is the server's, nil where it is not known.
+	schema *schema
 	// extendedDN: the server can say the objectGUID of the entry with every DN. What points to an entry by it
 	// still does after a rename, of which the entry that points is told nothing.
 	extendedDN bool
@@ -37,6 +41,23 @@ type memberAttribute struct {
 	name string
 	// login: values are login names, as in memberUid of RFC 2307; otherwise they are DNs.
 	login bool
+}
+
+// memberAttributes are those that the operator named, or else the preset's.
+func (p *preset) memberAttributes(cfg *Config) []memberAttribute {
+	if len(cfg.Groups.Members) == 0 {
+		return p.members
+	}
+	list := make([]memberAttribute, len(cfg.Groups.Members))
+	for i, name := range cfg.Groups.Members {
+		list[i] = memberAttribute{name: name, login: p.schema.same(name, "memberUid")}
+		switch p.schema.syntax(name) {
+		case "", syntaxDN, syntaxNameAndUID:
+		default:
+			list[i].login = true
+		}
+	}
+	return list
 }
 
 // presetFor returns the preset that the operator chose, or the one that fits the server.
@@ -59,9 +80,9 @@ func openLDAP() preset {
 	return preset{
 		name:        presetOpenLDAP,
 		anchor:      "entryUUID",
-		form:        dn.Form{SquashSpaces: true},
+		form:        dn.Form{SquashSpaces: true, Compatible: norm.NFKC.String},
 		userFilter:  "(|(objectClass=person)(objectClass=posixAccount))",
-		groupFilter: "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))",
+		groupFilter: "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup)(objectClass=groupOfURLs))",
 		person: map[string]Names{
 			directory.FieldLogin:        {"uid"},
 			directory.FieldName:         {"displayName", "cn"},
@@ -87,7 +108,7 @@ func openLDAP() preset {
 			directory.FieldDescription:  {"description"},
 			managerField:                {"manager"},
 		},
-		members: []memberAttribute{{name: "member"}, {name: "uniqueMember"}, {name: "memberUid", login: true}},
+		members: []memberAttribute{{name: "member"}, {name: "uniqueMember"}, {name: "memberUid", login: true}, {name: "roleOccupant"}},
 	}
 }
 

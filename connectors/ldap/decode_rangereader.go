@@ -31,14 +31,18 @@ func (rr *rangeReader) close() {
 // attempts is how often a list is read anew because it changed between two parts.
 const attempts = 3
 
+// open connects, unless that was done.
+func (rr *rangeReader) open(ctx context.Context) (err error) {
+	if rr.session == nil {
+		rr.session, err = rr.connector.connect(ctx, rr.op, rr.server)
+	}
+	return err
+}
+
 // complete replaces the values of every slot of the row that is known in part by the whole list.
 func (rr *rangeReader) complete(ctx context.Context, t *translator) error {
-	if rr.session == nil {
-		s, err := rr.connector.connect(ctx, rr.op, rr.server)
-		if err != nil {
-			return err
-		}
-		rr.session = s
+	if err := rr.open(ctx); err != nil {
+		return err
 	}
 	base := entryBase(t)
 	for _, slot := range t.row.partial {
@@ -55,7 +59,7 @@ func (rr *rangeReader) complete(ctx context.Context, t *translator) error {
 // (MS-ADTS 3.1.1.3.1.2.4).
 func entryBase(t *translator) string {
 	if t.preset.name == presetActiveDirectory && strings.EqualFold(t.anchorName, "objectGUID") {
-		if raw := t.row.first(t.anchor); len(raw) == 16 {
+		if raw := t.row.first(t.anchors[0].slot); len(raw) == 16 {
 			return "<GUID=" + hex.EncodeToString([]byte(raw)) + ">"
 		}
 	}

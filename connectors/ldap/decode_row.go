@@ -1,9 +1,12 @@
 package ldap
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"dirsyncd/connectors/ldap/internal/wire"
+	"dirsyncd/sync/directory/dn"
 )
 
 // row holds the values of one entry after another by slot: a small number that every attribute that is asked
@@ -14,6 +17,13 @@ type row struct {
 	values [][]string // by slot; nil when the entry does not have the attribute
 	// placed maps descriptions as the server sends them to slots.
 	placed map[string]place
+	// schema knows the names of attributes; nil where the server's is not known.
+	schema *schema
+	// tagged holds the values that came under language tags only (RFC 3866), by slot: the description that they came
+	// under and the values. They stand in for values without a tag, of which a tagged one is a subtype (RFC 4512 2.5.2).
+	tagged []taggedValues
+	// calendar is the time of the read.
+	calendar calendar
 	// oversized is an attribute of which a value is too long to be taken; empty when there is none.
 	oversized string
 	// partial lists the slots of which the server sent only a part.
@@ -29,17 +39,25 @@ type row struct {
 type place struct {
 	slot int // -1: nobody asked
 	part bool
+	// tag is the description when it has a language tag that nobody asked for.
+	tag string
+}
+
+type taggedValues struct {
+	slot   int
+	tag    string
+	values []string
 }
 
 // maxPlaces bounds what is remembered of descriptions, since those with ranges are endless.
 const maxPlaces = 1024
 
-func newRow() *row { return &row{placed: make(map[string]place)} }
+func newRow(s *schema) *row { return &row{schema: s, placed: make(map[string]place)} }
 
 // slot returns the slot of an attribute, which is asked for from now on.
 func (r *row) slot(name string) int {
 	for i, known := range r.names {
-		if strings.EqualFold(known, name) {
+		if r.schema.same(known, name) {
 			return i
 		}
 	}
@@ -59,7 +77,7 @@ func (r *row) slots(names []string) []int {
 
 // load takes the values of an entry. They are valid until e is read into again.
 func (r *row) load(e *wire.Entry) {
-	r.dn, r.partial, r.oversized = e.DN, r.partial[:0], e.Oversized
+	r.dn, r.partial, r.tagged, r.oversized = e.DN, r.partial[:0], r.tagged[:0], e.Oversized
 	clear(r.values)
 	for i := range e.Attributes {
 		a := &e.Attributes[i]
@@ -70,16 +88,37 @@ func (r *row) load(e *wire.Entry) {
 		if p.slot < 0 {
 			continue
 		}
+		if p.tag != "" {
+			r.tagged = append(r.tagged, taggedValues{p.slot, p.tag, a.Values})
+			continue
+		}
 		r.add(p.slot, a.Values)
 		if p.part {
 			r.partial = append(r.partial, p.slot)
 		}
 	}
+	r.addTagged()
 	if r.extended {
 		r.dn = plainDN(e.DN)
 		clear(r.linked)
 		for slot := range r.values {
 			r.unlink(slot)
+		}
+	}
+}
+
+// addTagged gives attributes that have values with language tags only those under one tag, the same one every time: with
+// the fewest options, and of those the first by the alphabet.
+func (r *row) addTagged() {
+	if len(r.tagged) == 0 {
+		return
+	}
+	slices.SortFunc(r.tagged, func(a, b taggedValues) int {
+		return cmp.Or(cmp.Compare(strings.Count(a.tag, ";"), strings.Count(b.tag, ";")), cmp.Compare(a.tag, b.tag))
+	})
+	for _, t := range r.tagged {
+		if len(r.values[t.slot]) == 0 {
+			r.values[t.slot] = t.values
 		}
 	}
 }
@@ -125,16 +164,25 @@ func (r *row) find(description string) place {
 		name, _, _ = strings.Cut(description, ";")
 	}
 	name = strings.TrimSuffix(name, ";binary")
-	for i, known := range r.names {
-		if strings.EqualFold(strings.TrimSuffix(known, ";binary"), name) {
-			p.slot = i
-			p.part = !ok || ranged && (part.first != 0 || !part.final)
-		}
+	p.slot = r.indexOf(name)
+	if base, options, tagged := strings.Cut(name, ";"); p.slot < 0 && tagged && strings.Contains(strings.ToLower(";"+options), ";lang-") {
+		p.slot, p.tag = r.indexOf(base), strings.ToLower(options)
 	}
+	p.part = p.slot >= 0 && (!ok || ranged && (part.first != 0 || !part.final))
 	if len(r.placed) < maxPlaces {
 		r.placed[description] = p
 	}
 	return p
+}
+
+// indexOf finds the slot of an attribute that was asked for by this name or another one of the same attribute; -1 if none was.
+func (r *row) indexOf(name string) int {
+	for i, known := range r.names {
+		if r.schema.same(strings.TrimSuffix(known, ";binary"), name) {
+			return i
+		}
+	}
+	return -1
 }
 
 // first returns the first value that is not empty of the first slot that has one.
@@ -147,6 +195,15 @@ func (r *row) first(slots ...int) string {
 		}
 	}
 	return ""
+}
+
+// rdn is the innermost part of the entry's name.
+func (r *row) rdn() dn.RDN {
+	name, err := dn.Parse(r.dn)
+	if err != nil || len(name) == 0 {
+		return nil
+	}
+	return name[0]
 }
 
 // flag reports whether an attribute of Boolean syntax (RFC 4517 section 3.3.3) is true.

@@ -1,7 +1,10 @@
 package ldap
 
 import (
+	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"dirsyncd/sync/directory"
 )
@@ -11,8 +14,24 @@ const (
 	statusActive   = "active"
 	statusDisabled = "disabled"
 	statusLocked   = "locked"  // for a while, after wrong passwords: still an enabled account
-	statusExpires  = "expires" // on a date, which may be over: whoever reads the entry later reads the same
+	statusExpires  = "expires" // on a date. In Active Directory it may be over: whoever reads the entry later reads the same
+	statusExpired  = "expired" // on a date that is over
 )
+
+// calendar is the time of a read, and the next moment at which an account that was read begins or ends: then nothing in the
+// directory changes, so that no incremental read would tell.
+type calendar struct{ now, next time.Time }
+
+// passed reports whether a date is over, and remembers it if it is not.
+func (c *calendar) passed(date time.Time) bool {
+	if !c.now.Before(date) {
+		return true
+	}
+	if c.next.IsZero() || date.Before(c.next) {
+		c.next = date
+	}
+	return false
+}
 
 func stateRules(state func(*row) (enabled bool, status string, ok bool)) []fieldRule {
 	return []fieldRule{
@@ -34,8 +53,15 @@ func stateRules(state func(*row) (enabled bool, status string, ok bool)) []field
 func activeDirectoryState(r *row) []fieldRule {
 	const accountDisabled = 0x2
 	slot, lockout, expires := r.slot("userAccountControl"), r.slot("lockoutTime"), r.slot("accountExpires")
+	disabled := r.slot("msDS-UserAccountDisabled") // AD LDS has it in place of the flags
 	return stateRules(func(r *row) (bool, string, bool) {
 		flags, err := strconv.ParseInt(r.first(slot), 10, 64)
+		if err != nil && r.first(disabled) != "" {
+			flags, err = 0, nil
+			if r.flag(disabled) {
+				flags = accountDisabled
+			}
+		}
 		switch {
 		case err != nil:
 			return false, "", false
@@ -61,26 +87,127 @@ func dated(filetime string) bool {
 // (draft-behera-ldap-password-policy section 5.3.3). Any other value is a lock after wrong passwords.
 const permanentlyLocked = "000001010000Z"
 
-// openLDAPState looks for every mark of a disabled account that servers without userAccountControl use: without
-// one of them the account is enabled. shadowExpire counts only as 1, which is how administrators disable an
-// account with it: a date would make the state depend on the day of the read.
-func openLDAPState(r *row) []fieldRule {
-	lockedTime, shadowExpire := r.slot("pwdAccountLockedTime"), r.slot("shadowExpire")
-	// 389 Directory Server, eDirectory, OpenDJ.
-	flags := r.slots([]string{"nsAccountLock", "loginDisabled", "ds-pwp-account-disabled"})
-	return stateRules(func(r *row) (bool, string, bool) {
-		for _, slot := range flags {
-			if r.flag(slot) {
-				return false, statusDisabled, true
+// mark is an attribute that says something of the state of an account.
+type mark struct {
+	attribute string
+	// means says what a value makes of the account; statusActive is nothing.
+	means func(value string) string
+	// begins and ends read the date on which an account begins or ends.
+	begins, ends func(value string) (time.Time, bool)
+}
+
+// marks are those of servers without userAccountControl, by who writes them.
+func marks() []mark {
+	when := func(status string, words ...string) func(string) string {
+		return func(v string) string {
+			if slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, v) }) {
+				return status
 			}
+			return statusActive
 		}
-		switch locked := r.first(lockedTime); {
-		case locked == permanentlyLocked || r.first(shadowExpire) == "1":
-			return false, statusDisabled, true
-		case locked != "":
-			return true, statusLocked, true
-		default:
-			return true, statusActive, true
+	}
+	return []mark{
+		// slapo-ppolicy (draft-behera-ldap-password-policy section 5.3), and others that have it from there
+		{attribute: "pwdAccountLockedTime", means: func(v string) string {
+			if v == permanentlyLocked {
+				return statusDisabled
+			}
+			return statusLocked
+		}},
+		{attribute: "pwdStartTime", begins: parseGeneralizedTime},
+		{attribute: "pwdEndTime", ends: parseGeneralizedTime},
+		// shadow accounts (RFC 2307); 1 is how administrators disable an account with it
+		{attribute: "shadowExpire", means: when(statusDisabled, "1"), ends: since1970(24 * time.Hour)},
+		// 389 Directory Server, FreeIPA, MIT Kerberos
+		{attribute: "nsAccountLock", means: when(statusDisabled, "TRUE")},
+		{attribute: "krbPrincipalExpiration", ends: parseGeneralizedTime},
+		// eDirectory
+		{attribute: "loginDisabled", means: when(statusDisabled, "TRUE")},
+		{attribute: "lockedByIntruder", means: when(statusLocked, "TRUE")},
+		{attribute: "loginExpirationTime", ends: parseGeneralizedTime},
+		// OpenDJ, PingDirectory
+		{attribute: "ds-pwp-account-disabled", means: when(statusDisabled, "TRUE")},
+		{attribute: "ds-pwp-account-expiration-time", ends: parseGeneralizedTime},
+		// Sun and Oracle Directory Server, Oracle Internet Directory
+		{attribute: "inetUserStatus", means: when(statusDisabled, "inactive", "deleted")},
+		{attribute: "orclIsEnabled", means: when(statusDisabled, "DISABLED")},
+		// Samba with an OpenLDAP back end (smbldap-tools, LAM, Univention): letters in brackets, and a time
+		{attribute: "sambaAcctFlags", means: func(v string) string {
+			flags, _, _ := strings.Cut(strings.TrimPrefix(v, "["), "]")
+			switch {
+			case strings.Contains(flags, "D"):
+				return statusDisabled
+			case strings.Contains(flags, "L"):
+				return statusLocked
+			default:
+				return statusActive
+			}
+		}},
+		{attribute: "sambaKickoffTime", ends: since1970(time.Second)},
+		// Zimbra, glauth
+		{attribute: "zimbraAccountStatus", means: when(statusDisabled, "closed", "locked")},
+		{attribute: "accountStatus", means: when(statusDisabled, "inactive", "disabled")},
+	}
+}
+
+// since1970 reads a time as a number of units since then. 0, what is negative, and the greatest number of 32 bits and
+// beyond are no dates: they are written for never.
+func since1970(unit time.Duration) func(string) (time.Time, bool) {
+	return func(v string) (time.Time, bool) {
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil || n <= 0 || n >= 1<<31-1 {
+			return time.Time{}, false
 		}
+		return time.Unix(n*int64(unit/time.Second), 0).UTC(), true
+	}
+}
+
+// openLDAPState looks for every mark of an account that is disabled, locked, not yet begun or over: without one of them
+// the account is enabled.
+func openLDAPState(r *row) []fieldRule {
+	all := marks()
+	slots := make([]int, len(all))
+	for i := range all {
+		slots[i] = r.slot(all[i].attribute)
+	}
+	return stateRules(func(r *row) (bool, string, bool) {
+		enabled, status := true, statusActive
+		// What says most comes first: disabled, expired, locked, expires.
+		weight := []string{statusActive, statusExpires, statusLocked, statusExpired, statusDisabled}
+		for i, slot := range slots {
+			v := r.first(slot)
+			if v == "" {
+				continue
+			}
+			means := all[i].judge(v, &r.calendar)
+			if slices.Index(weight, means) > slices.Index(weight, status) {
+				status = means
+			}
+			enabled = enabled && means != statusDisabled && means != statusExpired
+		}
+		return enabled, status, true
 	})
+}
+
+// judge says what a value makes of an account at the time of the read.
+func (m *mark) judge(v string, c *calendar) string {
+	if m.means != nil {
+		if means := m.means(v); means != statusActive {
+			return means
+		}
+	}
+	if m.begins != nil {
+		if date, ok := m.begins(v); ok && !c.passed(date) {
+			return statusDisabled
+		}
+	}
+	if m.ends != nil {
+		if date, ok := m.ends(v); ok {
+			if c.passed(date) {
+				return statusExpired
+			}
+			return statusExpires
+		}
+	}
+	return statusActive
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/ldap/internal/wire"
@@ -21,29 +20,51 @@ type translator struct {
 	kind   directory.Kind
 	preset preset
 	rules  []fieldRule
-	anchor int
-	// anchorName decides the spelling of ids.
+	// anchors are the attributes that ids are made of, in the order in which they are looked at, and anchorName is the first.
+	anchors    []anchor
 	anchorName string
+	// own are the attributes by which the server itself tells entries apart, where the anchor does not; nil where it does.
+	own []int
+	// created is when an entry was made; -1 where that is of no use.
+	created int
+	// twins are entries with the same id, where there can be any.
+	twins *twins
 
 	// People: the attributes behind links and handles; -1 where the preset has none.
 	manager, login, uidNumber, gidNumber, primaryGroup, sid int
-	// Groups: the attributes that list members, in the order of preset.members.
-	members []int
+	// Groups: the attributes that list members.
+	members []memberSlot
+	// dynamic are the attributes by which servers make up who is in a group; madeUp says that a group had one. What changes
+	// its members is not a change of the group, so that no incremental read would tell.
+	dynamic []int
+	madeUp  bool
 
 	// stamp, when watched, is the attribute that says when an entry was changed; newest is the latest time seen.
 	stamp  int
 	newest time.Time
 }
 
+// dynamicAttributes are those of groupOfURLs (OpenLDAP's dynlist, Oracle, OpenDJ) and of dynamicGroup (eDirectory).
+func dynamicAttributes() []string { return []string{"memberURL", "memberQueryURL"} }
+
+type memberSlot struct {
+	slot  int
+	login bool
+}
+
 func newTranslator(kind directory.Kind, p preset, cfg *Config) *translator {
 	t := &translator{
-		row: newRow(), kind: kind, preset: p, anchorName: p.anchor,
+		row: newRow(p.schema), kind: kind, preset: p, created: -1,
 		manager: -1, login: -1, uidNumber: -1, gidNumber: -1, primaryGroup: -1, sid: -1, stamp: -1,
 	}
-	if cfg.Anchor != "" {
-		t.anchorName = cfg.Anchor
+	t.anchors = anchorsFor(kind, &p, cfg)
+	t.anchorName = t.anchors[0].name
+	for i := range t.anchors {
+		t.anchors[i].slot = t.row.slot(t.anchors[i].name)
 	}
-	t.anchor = t.row.slot(t.anchorName)
+	if !t.anchors[0].unique {
+		t.own, t.created = t.row.slots(ownIDs()), t.row.slot("createTimestamp")
+	}
 	t.row.extended = p.extendedDN && strings.EqualFold(t.anchorName, "objectGUID")
 	directoryServer := p.name == presetActiveDirectory
 	if directoryServer {
@@ -53,8 +74,11 @@ func newTranslator(kind directory.Kind, p preset, cfg *Config) *translator {
 	}
 	if kind == directory.Group {
 		t.rules = groupRules(t.row, p, cfg)
-		for _, m := range p.members {
-			t.members = append(t.members, t.row.slot(m.name))
+		for _, m := range p.memberAttributes(cfg) {
+			t.members = append(t.members, memberSlot{t.row.slot(m.name), m.login})
+		}
+		if !directoryServer {
+			t.dynamic = t.row.slots(dynamicAttributes())
 		}
 		return t
 	}
@@ -84,7 +108,7 @@ func (t *translator) translate(b *batch) {
 			t.newest = at
 		}
 	}
-	id, ok := t.id()
+	id, a, ok := t.identify()
 	if !ok {
 		b.page.Invalid = append(b.page.Invalid, connectors.Invalid{
 			Kind: t.kind, Where: t.row.dn,
@@ -94,6 +118,12 @@ func (t *translator) translate(b *batch) {
 			},
 		})
 		return
+	}
+	if t.twins != nil && !a.unique {
+		if id, ok = t.twins.settle(t, id); !ok {
+			b.page.Invalid = append(b.page.Invalid, connectors.Invalid{Kind: t.kind, ID: id, Where: t.row.dn, Err: t.notUnique()})
+			return
+		}
 	}
 	if t.row.oversized != "" {
 		b.page.Invalid = append(b.page.Invalid, connectors.Invalid{
@@ -105,6 +135,7 @@ func (t *translator) translate(b *batch) {
 		})
 		return
 	}
+	b.page.FoldedIDs = b.page.FoldedIDs || a.folded
 	o := directory.Object{Kind: t.kind, ID: id, Fields: t.fields(b)}
 	b.names.reset()
 	if t.kind == directory.Person {
@@ -123,30 +154,9 @@ func (t *translator) translate(b *batch) {
 	o.Links = b.links[first:len(b.links):len(b.links)]
 	b.page.Objects = append(b.page.Objects, o)
 	if t.kind == directory.Group {
+		t.madeUp = t.madeUp || t.row.first(t.dynamic...) != ""
 		b.page.Members = append(b.page.Members, connectors.Members{Group: id, Add: t.memberNames(b), Whole: true})
 	}
-}
-
-// id spells the value of the anchor. The values of objectGUID and of other binary anchors become text.
-func (t *translator) id() (string, bool) {
-	v := t.row.first(t.anchor)
-	switch {
-	case v == "":
-		return "", false
-	case strings.EqualFold(t.anchorName, "objectGUID"):
-		return guidText(v)
-	case strings.EqualFold(t.anchorName, "objectSid"):
-		return sidText(v)
-	case strings.EqualFold(t.anchorName, "entryUUID"):
-		return strings.ToLower(v), true
-	}
-	if utf8.ValidString(v) {
-		return v, true
-	}
-	if text, ok := uuidText(v); ok {
-		return text, true
-	}
-	return reference(v), true
 }
 
 func (t *translator) fields(b *batch) []directory.Field {
@@ -164,9 +174,10 @@ func (t *translator) posix() bool { return t.uidNumber >= 0 && t.row.first(t.uid
 
 func (t *translator) personHandles(b *batch) {
 	b.names.addDN(t.preset.form, t.row.dn)
-	if t.posix() {
+	// Nothing says that memberUid names accounts only: it is a "login name" (RFC 2307 section 2.1).
+	if t.login >= 0 {
 		for _, v := range t.row.values[t.login] {
-			b.names.addFolded("uid:", v)
+			b.names.addName(t.preset.form, directory.NameHandle(""), v)
 		}
 	}
 }
@@ -180,7 +191,7 @@ func (t *translator) groupHandles(b *batch) {
 			b.names.add("sid:", sid)
 		}
 	} else if gid := t.row.first(t.gidNumber); gid != "" {
-		b.names.add("gid:", gid)
+		b.names.add(directory.NumberHandle(""), gid)
 	}
 }
 
@@ -204,7 +215,7 @@ func (t *translator) links(b *batch) []directory.LinkType {
 			types = append(types, directory.MemberOf)
 		}
 	} else if gid := t.row.first(t.gidNumber); gid != "" && t.posix() {
-		b.names.add("gid:", gid)
+		b.names.add(directory.NumberHandle(""), gid)
 		types = append(types, directory.MemberOf)
 	}
 	b.types = types
@@ -215,16 +226,16 @@ func (t *translator) links(b *batch) []directory.LinkType {
 func (t *translator) memberNames(b *batch) []string {
 	b.names.reset()
 	sources := 0
-	for i, slot := range t.members {
-		if len(t.row.values[slot]) == 0 {
+	for _, m := range t.members {
+		if len(t.row.values[m.slot]) == 0 {
 			continue
 		}
 		sources++
-		for j, v := range t.row.values[slot] {
-			if t.preset.members[i].login {
-				b.names.addFolded("uid:", v)
+		for j, v := range t.row.values[m.slot] {
+			if m.login {
+				b.names.addName(t.preset.form, directory.NameHandle(""), v)
 			} else {
-				t.addTarget(b, slot, j, dn.StripUID(v))
+				t.addTarget(b, m.slot, j, dn.StripUID(v))
 			}
 		}
 	}

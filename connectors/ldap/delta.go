@@ -61,11 +61,22 @@ func (d *delta) take(ctx context.Context, uuid string) error {
 			return err
 		}
 	}
+	if !d.tr.anchors[0].unique {
+		return d.takeTwins(ctx, uuid)
+	}
+	return d.translated(uuid)
+}
+
+// translated adds the object of the loaded entry.
+func (d *delta) translated(uuid string) error {
 	invalid := len(d.batch.page.Invalid)
 	d.tr.translate(d.batch)
+	if d.tr.madeUp {
+		return d.expired("a group whose members the server makes up can only be read in full")
+	}
 	if len(d.batch.page.Invalid) > invalid {
-		if uuid != "" {
-			d.batch.page.Invalid[invalid].ID = uuid
+		if bad := &d.batch.page.Invalid[invalid]; bad.ID == "" || uuid != "" {
+			bad.ID = uuid
 		}
 	} else if d.doubtful != nil {
 		d.taken[d.batch.page.Objects[len(d.batch.page.Objects)-1].ID] = true
@@ -134,7 +145,7 @@ func (d *delta) release() error {
 // pages reads a listing to its end, page by page, and calls take for every entry, which is in d.entry then.
 func (d *delta) pages(ctx context.Context, search wire.Search, take func() error) error {
 	search.PageSize = d.query.pageSize
-	p := pager{promised: d.session.root.paging(), search: search}
+	p := pager{search: search}
 	for {
 		began := time.Now()
 		if err := d.conn.Send(p.search); err != nil {

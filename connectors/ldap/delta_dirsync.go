@@ -164,6 +164,9 @@ func (m dirsync) changes(ctx context.Context, r *reading, data []byte, emit func
 	if err := r.sameDatabase(&position.usnPosition); err != nil {
 		return err
 	}
+	if err := r.knowsChanges(area.suffix, &position.usnPosition, last); err != nil {
+		return err
+	}
 	conn, err := r.session.stream(r.op)
 	if err != nil {
 		return err

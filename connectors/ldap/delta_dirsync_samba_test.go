@@ -130,7 +130,7 @@ func domainDirSyncFilter(t *testing.T, d *domain) {
 		t.Fatal(err)
 	}
 	defer s.close()
-	if list := c.newReading(s, "test", directory.Person).changeAttributes(); !slices.Contains(list, "employeeType") || !slices.Contains(list, "mail") {
+	if list := c.newReading(s, "test", directory.Person, false).changeAttributes(); !slices.Contains(list, "employeeType") || !slices.Contains(list, "mail") {
 		t.Errorf("attributes %q", list)
 	}
 }

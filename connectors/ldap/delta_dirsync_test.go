@@ -276,7 +276,7 @@ func TestDirSyncNotOffered(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, end, why, err := c.newReading(s, "test", directory.Person).choose()
+		m, end, why, err := c.newReading(s, "test", directory.Person, false).choose()
 		s.close()
 		got := ""
 		if m != nil {

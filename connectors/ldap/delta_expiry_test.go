@@ -125,7 +125,7 @@ func TestCursorSettings(t *testing.T) {
 		"attributes":    {func(c *Config) { c.Attributes = attributesNamed("roomNumber") }, fault.CursorExpired},
 		"fields":        {func(c *Config) { c.Fields = map[string]Names{"city": {"st"}} }, fault.CursorExpired},
 		"identity":      {bindAs(s.LimitedDN, slapdtest.LimitedPassword), fault.CursorExpired},
-		"anchor":        {func(c *Config) { c.Anchor = "uid" }, fault.CursorExpired},
+		"anchor":        {func(c *Config) { c.Anchor.Users = "uid" }, fault.CursorExpired},
 		"other method":  {polling, fault.CursorExpired},
 		"off":           {func(c *Config) { c.Incremental = incrementalOff }, fault.CursorExpired},
 		"method named":  {func(c *Config) { c.Incremental = methodSyncrepl }, ""},
@@ -147,8 +147,8 @@ func TestNoCursor(t *testing.T) {
 		words  string
 	}{
 		"hidden contextCSN": {[]string{"access to attrs=contextCSN by * none"}, nil, true, "sees no contextCSN"},
-		"other anchor":      {nil, func(c *Config) { c.Anchor = "uid" }, true, "the anchor is uid"},
-		"asked for":         {nil, func(c *Config) { c.Anchor, c.Incremental = "uid", methodSyncrepl }, false, "the anchor is uid"},
+		"other anchor":      {nil, func(c *Config) { c.Anchor.Users = "uid" }, true, "the anchor is uid"},
+		"asked for":         {nil, func(c *Config) { c.Anchor.Users, c.Incremental = "uid", methodSyncrepl }, false, "the anchor is uid"},
 		"off":               {nil, func(c *Config) { c.Incremental = incrementalOff }, true, "off"},
 		"no times":          {[]string{"access to attrs=modifyTimestamp by * none"}, polling, true, "timestamp"},
 	} {

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/directory"
@@ -62,6 +63,9 @@ type reading struct {
 	preset    preset
 	query     query
 	tr        *translator
+	// known is what the server knows, and older by how much that is less than was known; empty when it is not.
+	known known
+	older string
 	// fingerprint is the hash of what is read: bases, scope, filter, identity, attributes and how they are used.
 	fingerprint string
 }
@@ -77,12 +81,14 @@ func (r *reading) searches() error {
 	}
 }
 
-func (c *Connector) newReading(s *session, op string, kind directory.Kind) *reading {
+func (c *Connector) newReading(s *session, op string, kind directory.Kind, fresh bool) *reading {
 	p := presetFor(c.cfg.Preset, s.root)
+	p.schema = c.schemaOf(s, op, fresh)
 	r := &reading{
 		op: op, kind: kind, connector: c, session: s, preset: p,
 		query: newQuery(kind, p, &c.cfg, c.cfg.identity(s.subject)), tr: newTranslator(kind, p, &c.cfg),
 	}
+	r.tr.row.calendar.now = c.env.Now()
 	r.fingerprint = r.hashSettings() // before a method asks for attributes of its own
 	return r
 }
@@ -137,12 +143,15 @@ type cursor struct {
 	Method  string `json:"method"`
 	// Fingerprint is the hash of everything that decides what is read and what becomes of it.
 	Fingerprint string `json:"print"`
+	// Due is when an account that was read begins or ends by a date of its own; zero when none does. From then on everything
+	// is read again.
+	Due time.Time `json:"due,omitzero"`
 	// Position belongs to the method. It also says of which server or servers it is.
 	Position []byte `json:"mark"`
 }
 
 // cursorVersion goes up when the same entries lead to other objects than before, or cursors get another form.
-const cursorVersion = 1
+const cursorVersion = 2
 
 // maxCursor bounds what is taken for a cursor, in bytes.
 const maxCursor = 1 << 20
@@ -194,10 +203,10 @@ func (r *reading) hashSettings() string {
 
 // cursor makes the cursor for a position; no position makes no cursor.
 func (r *reading) cursor(m method, position []byte) []byte {
-	if position == nil {
+	if position == nil || r.tr.madeUp {
 		return nil
 	}
-	return cursor{Version: cursorVersion, Method: m.name(), Fingerprint: r.fingerprint, Position: position}.encode()
+	return cursor{Version: cursorVersion, Method: m.name(), Fingerprint: r.fingerprint, Due: r.tr.row.calendar.next, Position: position}.encode()
 }
 
 // beginCursor prepares the cursor that a full read will end with, before it begins.
@@ -220,31 +229,35 @@ func (r *reading) expired(format string, args ...any) error {
 
 // last is the last page of a delta: the method's new position and the proof that the answer was complete.
 func (r *reading) last(m method, position []byte) *connectors.Page {
-	return &connectors.Page{Cursor: r.cursor(m, position), Proof: &connectors.Proof{Scope: r.query.String(), Count: -1}}
+	return &connectors.Page{Cursor: r.cursor(m, position), Known: r.known.encode(), Proof: r.proof()}
+}
+
+// proof is that of a read that came to its end.
+func (r *reading) proof() *connectors.Proof {
+	return &connectors.Proof{Scope: r.query.String(), Count: -1, Older: r.older}
 }
 
 // readDelta reads what changed since the cursor.
-func (c *Connector) readDelta(ctx context.Context, op string, kind directory.Kind, data []byte, emit func(*connectors.Page) error) error {
-	cur, err := decodeCursor(data)
+func (c *Connector) readDelta(ctx context.Context, op string, kind directory.Kind, req *connectors.Request, emit func(*connectors.Page) error) error {
+	cur, err := decodeCursor(req.Cursor)
 	if err != nil {
 		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: err}
 	}
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err := c.open(inner, op, cur.host())
+	r, err := c.openKnowing(inner, op, kind, cur.host(), req)
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	r := c.newReading(s, op, kind)
-	if err := r.searches(); err != nil {
-		return err
+	defer r.session.close()
+	if !cur.Due.IsZero() && r.tr.row.calendar.passed(cur.Due) {
+		return r.expired("the date of an account has come")
 	}
 	for _, m := range c.methods(r.preset) {
 		if m.name() == cur.Method && r.fingerprint == cur.Fingerprint {
 			err := m.changes(ctx, r, cur.Position, emit)
 			if err != nil && fault.ClassOf(err) == fault.Transient {
-				c.servers.failed(s.server)
+				c.servers.failed(r.session.server)
 			}
 			return err
 		}

@@ -65,8 +65,29 @@ func (syncrepl) begin(r *reading) (func() []byte, string, error) {
 	return func() []byte { return encodePosition(positions) }, "", nil
 }
 
-// contextCSN reads how far the database of an area has come, sorted. When the server does not show it, why says so.
+// contextCSN is how far a database has come: a CSN for every server that writes to it, sorted. When the server does not
+// show it, why says so.
+type contextCSN struct {
+	csn []string
+	why string
+}
+
+// contextCSN reads how far the database of an area has come, once for a session.
 func (r *reading) contextCSN(a area) (csn []string, why string, err error) {
+	known, ok := r.session.csn[a.suffix]
+	if !ok {
+		if known.csn, known.why, err = r.readContextCSN(a); err != nil {
+			return nil, "", err
+		}
+		if r.session.csn == nil {
+			r.session.csn = make(map[string]contextCSN)
+		}
+		r.session.csn[a.suffix] = known
+	}
+	return known.csn, known.why, nil
+}
+
+func (r *reading) readContextCSN(a area) (csn []string, why string, err error) {
 	entries, err := r.session.search(r.op+": read contextCSN", ldap.NewSearchRequest(a.suffix, ldap.ScopeBaseObject,
 		ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"contextCSN"}, nil))
 	if err != nil && !hidden(err) {
@@ -157,6 +178,7 @@ func (m syncrepl) changes(ctx context.Context, r *reading, data []byte, emit fun
 	if err := d.flush(); err != nil {
 		return err
 	}
+	r.known.merge(positions)
 	return emit(r.last(m, encodePosition(positions)))
 }
 
@@ -177,7 +199,7 @@ func (r *reading) comparePositions(positions []csnPosition) (areas []area, moved
 		case why != "":
 			return nil, nil, r.expired("%s", why)
 		case behind(csn, positions[i].CSN):
-			return nil, nil, r.expired("the server knows less than was read before: another server, or one that was restored")
+			return nil, nil, behindError(r.op, r.session.server, csnLag(csn, positions[i].CSN))
 		case !slices.Equal(csn, positions[i].CSN):
 			moved = append(moved, i)
 		}

@@ -22,6 +22,7 @@ type follower struct {
 	cursor  []byte
 	// touched and removed are what the last delta named.
 	touched, removed int
+	notes            []string // of the last read
 	// each is called after every page.
 	each func()
 }
@@ -42,10 +43,20 @@ func (f *follower) full(t testing.TB) {
 	}
 }
 
+// field returns a field of an object as text.
+func (f *follower) field(id, name string) string {
+	o, err := directory.ParseObject([]byte(f.objects[id]))
+	if err != nil {
+		return "(no object)"
+	}
+	v, _ := o.Get(name)
+	return v.String()
+}
+
 func (f *follower) delta(ctx context.Context) error { return f.read(ctx, connectors.Delta) }
 
 func (f *follower) read(ctx context.Context, mode connectors.Mode) error {
-	f.touched, f.removed = 0, 0
+	f.touched, f.removed, f.notes = 0, 0, nil
 	return connectors.Guard(f.c).Read(ctx, connectors.Request{Stream: f.stream, Mode: mode, Cursor: f.cursor}, func(p *connectors.Page) error {
 		for i := range p.Objects {
 			f.objects[p.Objects[i].ID] = string(directory.AppendObject(nil, &p.Objects[i]))
@@ -63,6 +74,7 @@ func (f *follower) read(ctx context.Context, mode connectors.Mode) error {
 			delete(f.members, ref.ID)
 		}
 		f.touched += len(p.Objects)
+		f.notes = append(f.notes, p.Notes...)
 		if f.each != nil {
 			f.each()
 		}

@@ -121,8 +121,11 @@ func (m timestamps) changes(ctx context.Context, r *reading, data []byte, emit f
 	}
 	same := len(next.Areas) > 0
 	for i, a := range next.Areas {
-		if a.Suffix != position.Areas[i].Suffix || a.Base != position.Areas[i].Base || behind(a.CSN, position.Areas[i].CSN) {
-			return r.expired("the server knows less than was read before: another server, or one that was restored")
+		if a.Suffix != position.Areas[i].Suffix || a.Base != position.Areas[i].Base {
+			return r.expired("the server has other naming contexts than before")
+		}
+		if behind(a.CSN, position.Areas[i].CSN) {
+			return behindError(r.op, r.session.server, csnLag(a.CSN, position.Areas[i].CSN))
 		}
 		same = same && slices.Equal(a.CSN, position.Areas[i].CSN)
 	}
@@ -180,6 +183,9 @@ func (d *delta) anyChange(newer string) (bool, error) {
 			return false, operationError(d.op, d.session.server, err)
 		}
 		entries, res, err := d.page(func() error { return nil })
+		if err == nil && refusesPages(res.Code) {
+			return true, nil // whether there is anything will be seen
+		}
 		if err == nil && entries == 0 && res.Code != ldap.LDAPResultSuccess {
 			err = resultError(d.op, d.session.server, res.Code, res.Text)
 		}

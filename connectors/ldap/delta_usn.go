@@ -153,6 +153,9 @@ func (u usn) changes(ctx context.Context, r *reading, data []byte, emit func(*co
 	if err := r.sameDatabase(&position); err != nil {
 		return err
 	}
+	if err := r.knowsChanges(area.suffix, &position, last); err != nil {
+		return err
+	}
 	return u.follow(ctx, r, &area, position, last, emit)
 }
 

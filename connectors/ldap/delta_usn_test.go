@@ -134,7 +134,7 @@ func TestUSNIncomplete(t *testing.T) {
 			_, _ = r.conn.Write([]byte{0x30})
 			_ = r.conn.Close()
 		}, fault.Transient},
-		"paging lost":   {func(_ *fakeDirectory, r *fakeRequest) { r.done(0, "", nil) }, fault.Transient},
+		"paging lost":   {func(_ *fakeDirectory, r *fakeRequest) { r.done(0, "", nil) }, fault.CursorExpired},
 		"limit reached": {func(_ *fakeDirectory, r *fakeRequest) { r.done(ldap.LDAPResultBusy, "", nil) }, fault.Transient},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestUSNNotOffered(t *testing.T) {
 		words  string
 	}{
 		"no numbers":      {func(d *fakeDirectory, _ *Config) { delete(d.root, "highestCommittedUSN") }, "does not number"},
-		"another anchor":  {func(_ *fakeDirectory, c *Config) { c.Anchor = "sAMAccountName" }, "objectGUID"},
+		"another anchor":  {func(_ *fakeDirectory, c *Config) { c.Anchor.Users = "sAMAccountName" }, "objectGUID"},
 		"no tombstones":   {func(d *fakeDirectory, _ *Config) { d.root["supportedControl"] = d.root["supportedControl"][:2] }, "deleted entries"},
 		"foreign base":    {func(_ *fakeDirectory, c *Config) { c.Users.Base = Names{"DC=other"} }, "one domain"},
 		"nothing deleted": {func(d *fakeDirectory, _ *Config) { d.entries = d.entries[:len(d.entries)-1] }, "Deleted Objects"},
@@ -187,7 +187,7 @@ func TestUSNNotOffered(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, _, why, err := c.newReading(s, "test", directory.Person).choose()
+		m, _, why, err := c.newReading(s, "test", directory.Person, false).choose()
 		s.close()
 		if m != nil || err != nil || !strings.Contains(why, tc.words) {
 			t.Errorf("%s: method %v, why %q, error %v", name, m, why, err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"dirsyncd/connectors"
 	"dirsyncd/connectors/ldap/internal/wire"
 	"dirsyncd/sync/fault"
 )
@@ -28,19 +29,23 @@ const (
 	hintBase    = "no such base, or the bind user may not see it: check base and the user's rights"
 	hintFilter  = "check the filter, scope and attributes of this connection"
 	hintSize    = "the server's size limit for the bind user is smaller than the directory: raise it there " +
-		"(OpenLDAP: limits … size=unlimited)"
+		"(OpenLDAP: limits … size=unlimited; 389 Directory Server: nsSizeLimit and nsPagedSizeLimit of the account)"
+	hintBind = "the connection is anonymous and the server refuses that: set bind (a user with a password, or method: external with the " +
+		"client certificate that tls names)"
+	hintChange = "the bind account must change its password before it may do anything else: set a new one, or clear pwdReset"
 )
 
 // verdicts are the result codes of RFC 4511 appendix A that say more than "try again later". Every other code is
 // transient.
 var verdicts = map[uint16]verdict{
-	ldap.LDAPResultProtocolError:                {fault.Internal, ""},
-	ldap.LDAPResultTimeLimitExceeded:            {fault.Transient, "the server's time limit was reached: a smaller page_size or a higher limit helps"},
-	ldap.LDAPResultSizeLimitExceeded:            {fault.Configuration, hintSize},
-	ldap.LDAPResultAuthMethodNotSupported:       {fault.Configuration, "the server does not take simple binds"},
-	ldap.LDAPResultStrongAuthRequired:           {fault.Configuration, hintEncrypt},
-	ldap.LDAPResultReferral:                     {fault.Configuration, "another server holds this base: name that server, or another base"},
-	ldap.LDAPResultAdminLimitExceeded:           {fault.Configuration, "an administrative limit of the server was reached: set a smaller page_size, or raise the bind user's limits there"},
+	ldap.LDAPResultProtocolError:          {fault.Internal, ""},
+	ldap.LDAPResultTimeLimitExceeded:      {fault.Transient, "the server's time limit was reached: a smaller page_size or a higher limit helps"},
+	ldap.LDAPResultSizeLimitExceeded:      {fault.Configuration, hintSize},
+	ldap.LDAPResultAuthMethodNotSupported: {fault.Configuration, "the server does not take simple binds"},
+	ldap.LDAPResultStrongAuthRequired:     {fault.Configuration, hintEncrypt},
+	ldap.LDAPResultReferral:               {fault.Configuration, "another server holds this base: name that server, or another base"},
+	ldap.LDAPResultAdminLimitExceeded: {fault.Configuration, "an administrative limit of the server was reached: raise the bind user's limits there (OpenLDAP: limits … size.pr and size.unchecked; " +
+		"389 Directory Server: nsslapd-lookthroughlimit, or nsLookThroughLimit and nsPagedLookThroughLimit of the account), or set a smaller page_size"},
 	ldap.LDAPResultUnavailableCriticalExtension: {fault.Configuration, "the server lacks a feature that this read needs"},
 	ldap.LDAPResultConfidentialityRequired:      {fault.Configuration, hintEncrypt},
 	ldap.LDAPResultNoSuchAttribute:              {fault.Configuration, hintFilter},
@@ -71,10 +76,38 @@ func resultError(op, where string, code uint16, text string) error {
 		}
 	case code == ldap.LDAPResultOperationsError && strings.Contains(text, "successful bind"):
 		v = verdict{fault.Configuration, "the server answers nobody who has not bound: set bind"}
+	case strings.Contains(text, "Operations are restricted to bind"): // slapo-ppolicy, while pwdReset is TRUE
+		v = verdict{fault.Auth, hintChange}
 	case code == ldap.LDAPResultProtocolError && strings.Contains(text, "cookie"):
 		v.class = fault.Transient
 	}
 	return &fault.Error{Class: v.class, Op: op, Where: where, Hint: v.hint, Err: cause}
+}
+
+// explain gives an error of an anonymous connection the hint that helps: without an account the server's own reasons lead
+// nowhere.
+func (c *Connector) explain(err error) error {
+	var r *serverResult
+	var f *fault.Error
+	if !c.cfg.Bind.anonymous() || !errors.As(err, &r) || !errors.As(err, &f) {
+		return err
+	}
+	switch r.code {
+	case ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultUnwillingToPerform, ldap.LDAPResultInappropriateAuthentication,
+		ldap.LDAPResultOperationsError, ldap.LDAPResultStrongAuthRequired, ldap.LDAPResultNoSuchObject:
+		explained := *f
+		explained.Hint = hintBind
+		if r.code == ldap.LDAPResultNoSuchObject {
+			explained.Hint = hintBase + "; " + "the connection is anonymous: does the server show this base to a bind user only?"
+		}
+		return &explained
+	}
+	return err
+}
+
+// failed is the finding that an error is.
+func (c *Connector) failed(subject string, err error) connectors.Finding {
+	return connectors.Failed(subject, c.explain(err))
 }
 
 // refusal is a reason for result 49 in words, and what to do about it.
@@ -193,6 +226,9 @@ func tlsError(op, where string, err error) error {
 	switch {
 	case errors.As(err, &unknown):
 		hint = "set ca_file to the certificate of the authority that signed the server's"
+	case errors.As(err, &host) && host.Certificate != nil && len(host.Certificate.DNSNames)+len(host.Certificate.IPAddresses) == 0:
+		hint = "the certificate names the server in its common name (CN) only, which counts for nothing (RFC 9525): have one issued with " +
+			"the server's name in subjectAltName; server_name does not help"
 	case errors.As(err, &host):
 		hint = "use the name in the certificate in servers, or set server_name to it"
 	case errors.As(err, &invalid):

@@ -40,6 +40,8 @@ type fakeDirectory struct {
 	whoami string
 	// page may answer a page of a listing in its own way, or return false.
 	page func(n int, r *fakeRequest) bool
+	// whole answers a listing without pages.
+	whole func(r *fakeRequest)
 	// sync answers the content synchronization search with this number.
 	sync func(n int, r *fakeRequest)
 	// dirsync, unless nil, answers directory synchronization; without it, that control is ignored.
@@ -212,6 +214,8 @@ func (d *fakeDirectory) search(r *fakeRequest) {
 			}
 		}
 		r.done(0, "", nil)
+	case d.whole != nil && r.paging == nil && strings.Contains(r.filter, "objectClass=user"):
+		d.whole(r)
 	case strings.HasPrefix(r.base, "<GUID=") || r.paging == nil:
 		for _, e := range d.entries {
 			if strings.EqualFold(r.base, e.dn) || r.base == "<GUID="+hex.EncodeToString([]byte(e.attributes["objectGUID"][0]))+">" {

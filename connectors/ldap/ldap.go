@@ -29,6 +29,7 @@ type Connector struct {
 	resolver resolver
 	servers  *servers
 	forest   forest
+	schemas  schemas
 }
 
 var _ connectors.Watcher = (*Connector)(nil)
@@ -47,10 +48,14 @@ func open(cfg *Config, env connectors.Env) (*Connector, error) {
 func (c *Connector) Describe() connectors.Description {
 	delta := c.cfg.Incremental != incrementalOff
 	tombstones := delta && c.cfg.Incremental != methodTimestamp
+	rewritten := ""
+	if delta {
+		rewritten = dnHandle
+	}
 	return connectors.Description{
 		Streams: []connectors.Stream{
-			{Name: streamUsers, Kinds: []directory.Kind{directory.Person}, Delta: delta, Tombstones: tombstones},
-			{Name: streamGroups, Kinds: []directory.Kind{directory.Group}, Members: true, Delta: delta, Tombstones: tombstones},
+			{Name: streamUsers, Kinds: []directory.Kind{directory.Person}, Delta: delta, Tombstones: tombstones, Rewritten: rewritten, Derived: delta && c.cfg.readsBackLinks(directory.Person)},
+			{Name: streamGroups, Kinds: []directory.Kind{directory.Group}, Members: true, Delta: delta, Tombstones: tombstones, Rewritten: rewritten, Derived: delta && c.cfg.readsBackLinks(directory.Group)},
 		},
 		Permissions: []string{
 			"bind, and read below every base: the entries, the attributes of the preset, and the anchor",
@@ -72,9 +77,11 @@ func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(
 	case err != nil:
 		return err
 	case req.Mode == connectors.Full:
-		return own.readFull(ctx, op, kind, emit)
+		return own.explain(own.readFull(ctx, op, kind, &req, emit))
+	case req.Mode == connectors.Referrers:
+		return own.explain(own.readReferrers(ctx, op, kind, &req, emit))
 	default:
-		return own.readDelta(ctx, op, kind, req.Cursor, emit)
+		return own.explain(own.readDelta(ctx, op, kind, &req, emit))
 	}
 }
 
@@ -86,16 +93,16 @@ func kindOf(stream string) directory.Kind {
 }
 
 // readFull lists everything of one kind.
-func (c *Connector) readFull(ctx context.Context, op string, kind directory.Kind, emit func(*connectors.Page) error) error {
+func (c *Connector) readFull(ctx context.Context, op string, kind directory.Kind, req *connectors.Request, emit func(*connectors.Page) error) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err := c.open(inner, op, "")
+	r, err := c.openKnowing(inner, op, kind, "", req)
 	if err != nil {
 		return err
 	}
+	s := r.session
 	defer s.close()
-	r := c.newReading(s, op, kind)
-	if err := r.searches(); err != nil {
+	if r.tr.twins, err = r.findTwins(inner); err != nil {
 		return err
 	}
 	cursor, err := r.beginCursor()
@@ -107,9 +114,9 @@ func (c *Connector) readFull(ctx context.Context, op string, kind directory.Kind
 		return err
 	}
 	l := &listing{
-		op: op, query: r.query, session: s, conn: conn, tr: r.tr, cursor: cursor,
-		ranges: &rangeReader{connector: c, op: op, server: s.server}, log: c.env.Log,
-		spare: make(chan *batch, batches), ready: make(chan *batch),
+		reading: r, conn: conn, cursor: cursor,
+		ranges: &rangeReader{connector: c, op: op, server: s.server},
+		spare:  make(chan *batch, batches), ready: make(chan *batch),
 	}
 	defer l.ranges.close()
 	if r.query.overlapping(r.preset.form) {

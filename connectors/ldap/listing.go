@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -18,14 +17,10 @@ import (
 // reads ahead of the one who takes the pages: while one batch is taken, the next is decoded and the server
 // makes up the one after.
 type listing struct {
-	op      string
-	query   query
-	session *session
-	conn    *wire.Conn
-	tr      *translator
-	ranges  *rangeReader
-	log     *slog.Logger
-	cursor  func() []byte // gives the cursor of the last page, at its end
+	*reading
+	conn   *wire.Conn
+	ranges *rangeReader
+	cursor func() []byte // gives the cursor of the last page, at its end
 	// seen holds the ids of the entries so far where an entry can be found twice; nil elsewhere.
 	seen map[string]struct{}
 
@@ -79,6 +74,9 @@ func (l *listing) readAll(ctx context.Context) error {
 		l.spare <- new(batch)
 	}
 	l.batch = new(batch)
+	if t := l.tr.twins; t != nil && len(t.known) > 0 {
+		l.batch.page.Notes = append(l.batch.page.Notes, t.note(l.tr.anchorName))
+	}
 	for i, line := range l.query.lines {
 		if err := l.readLine(ctx, line, i == len(l.query.lines)-1); err != nil {
 			return err
@@ -90,7 +88,6 @@ func (l *listing) readAll(ctx context.Context) error {
 // readLine reads what one line finds to its end. The proof goes out with the end of the last one.
 func (l *listing) readLine(ctx context.Context, line searchLine, last bool) error {
 	pages := pager{
-		promised: l.session.root.paging(),
 		search: wire.Search{
 			Base: line.base, Scope: line.scope, Filter: line.filter, Attributes: l.tr.row.names,
 			PageSize: l.query.pageSize, Controls: l.tr.controls(),
@@ -117,7 +114,7 @@ func (l *listing) readLine(ctx context.Context, line searchLine, last bool) erro
 			}
 		}
 		if !next && last {
-			l.batch.page.Proof = &connectors.Proof{Scope: l.query.String(), Count: -1}
+			l.batch.page.Proof, l.batch.page.Known = l.proof(), l.known.encode()
 			l.batch.page.Cursor = l.cursor()
 		}
 		if err := l.deliver(ctx); err != nil {
@@ -149,7 +146,7 @@ func (l *listing) readPage(ctx context.Context) (entries int, res wire.Result, e
 			if references > 0 {
 				// A reference says that another server holds a part of the tree. This server's own part is
 				// complete without it, and its address is not one to follow with our credentials.
-				l.log.Debug("the server refers to other servers", "op", l.op, "references", references)
+				l.connector.env.Log.Debug("the server refers to other servers", "op", l.op, "references", references)
 			}
 			return entries, res, nil
 		case wire.ReferenceItem:
@@ -192,6 +189,9 @@ func (l *listing) again() bool {
 	if !ok {
 		return false
 	}
+	if l.tr.twins != nil {
+		id += " " + l.tr.key()
+	}
 	if _, known := l.seen[id]; known {
 		return true
 	}
@@ -220,13 +220,12 @@ func (l *listing) deliver(ctx context.Context) error {
 
 // pager decides whether another page follows and when a listing may be called complete.
 type pager struct {
-	promised bool // the server says that it supports paging
-	search   wire.Search
-	pages    int
+	search wire.Search
+	pages  int
 }
 
-// smallerPage is the page size to try when a server refuses one as too large (OpenLDAP's size.pr limit); 0 when
-// there is no point.
+// smallerPage is the page size to try when a server refuses one as too large (OpenLDAP's size.pr limit), or refuses
+// pages altogether (size.prtotal=disabled): 0 asks for everything in one answer.
 func smallerPage(size int) int {
 	switch {
 	case size > 500:
@@ -238,25 +237,41 @@ func smallerPage(size int) int {
 	}
 }
 
+// refusesPages reports whether a result can mean that the server does not answer in pages.
+func refusesPages(code uint16) bool {
+	return code == ldap.LDAPResultAdminLimitExceeded || code == ldap.LDAPResultUnwillingToPerform ||
+		code == ldap.LDAPResultUnavailableCriticalExtension
+}
+
 // after looks at the end of a page. It prepares the search for the next one and returns true, or returns false
 // when the listing is complete: the server said success, and that nothing follows. Everything else is an error.
+//
+// A server that does not know the control answers as if it were not there (RFC 4511 section 4.1.11): success is then the
+// end of the whole listing, for one that was cut short ends otherwise (section 4.5.2). A proxy can hand the control on and
+// leave it out of the answer. Then what came may be one page: if it is exactly that long, everything is asked for at once.
 func (p *pager) after(op, server string, entries int, res wire.Result) (next bool, err error) {
 	incomplete := func(what string) error {
 		return &fault.Error{Class: fault.Transient, Op: op, Where: server, Err: errors.New(what)}
 	}
-	if res.Code == ldap.LDAPResultAdminLimitExceeded && p.pages == 0 && entries == 0 {
+	if refusesPages(res.Code) && p.pages == 0 && entries == 0 && p.search.PageSize > 0 {
 		// The size of a page changes nothing about what is read.
-		if p.search.PageSize = smallerPage(p.search.PageSize); p.search.PageSize > 0 {
-			return true, nil
+		size := 0
+		if res.Code == ldap.LDAPResultAdminLimitExceeded {
+			size = smallerPage(p.search.PageSize)
 		}
+		p.search.PageSize = size
+		return true, nil
 	}
 	if res.Code != ldap.LDAPResultSuccess {
 		return false, resultError(op, server, res.Code, res.Text)
 	}
 	p.pages++
 	switch {
-	case !res.Paged && (p.promised || p.pages > 1):
+	case !res.Paged && p.pages > 1:
 		return false, incomplete("the server stopped paging without saying that the listing is complete")
+	case !res.Paged && p.search.PageSize > 0 && entries == p.search.PageSize:
+		p.search.PageSize, p.pages = 0, 0
+		return true, nil
 	case !res.Paged || res.Cookie == "":
 		return false, nil
 	case entries == 0 && res.Cookie == p.search.Cookie:

@@ -16,6 +16,7 @@ type seen struct {
 	invalid []connectors.Invalid
 	proof   *connectors.Proof
 	pages   int
+	folded  bool // ids
 	err     error
 }
 
@@ -32,6 +33,7 @@ func readAll(ctx context.Context, c *Connector, stream string, each func(s *seen
 		}
 		s.invalid = append(s.invalid, p.Invalid...)
 		s.proof = p.Proof
+		s.folded = s.folded || p.FoldedIDs
 		s.pages++
 		if each != nil {
 			each(s)

@@ -215,7 +215,7 @@ func (c *Connector) findDomains(ctx context.Context) ([]forestDomain, error) {
 	const op = "list domains"
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err := c.open(inner, op, "")
+	s, err := c.open(inner, op, "", nil)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func newQuery(kind directory.Kind, p preset, cfg *Config, identity string) query
 		search, filter = cfg.Groups, p.groupFilter
 	}
 	if search.Filter != "" {
-		filter = search.Filter
+		filter = tidyFilter(search.Filter)
 	}
 	bases := cfg.Base
 	if len(search.Base) > 0 {
@@ -47,11 +47,38 @@ func newQuery(kind directory.Kind, p preset, cfg *Config, identity string) query
 			l.scope = ldap.ScopeSingleLevel
 		}
 		if own.Filter != "" {
-			l.filter = own.Filter
+			l.filter = tidyFilter(own.Filter)
 		}
 		q.lines = append(q.lines, l)
 	}
 	return q
+}
+
+// tidyFilter takes blanks and line breaks out of a filter where RFC 4515 has none, as they are left when a long one is
+// written over several lines. At both ends of a value they mean nothing to a server (RFC 4518 section 2.6.1).
+func tidyFilter(filter string) string {
+	const blanks = " \t\r\n"
+	var b strings.Builder
+	for rest := strings.Trim(filter, blanks); rest != ""; rest = strings.TrimLeft(rest, blanks) {
+		if strings.IndexByte("()&|!", rest[0]) >= 0 {
+			b.WriteByte(rest[0])
+			rest = rest[1:]
+			continue
+		}
+		end := strings.IndexByte(rest, ')')
+		if end < 0 {
+			end = len(rest)
+		}
+		item := rest[:end]
+		rest = rest[end:]
+		if name, value, ok := strings.Cut(item, "="); ok {
+			b.WriteString(strings.Join(strings.Fields(name), ""))
+			b.WriteByte('=')
+			item = strings.TrimLeft(value, blanks)
+		}
+		b.WriteString(strings.TrimRight(item, blanks))
+	}
+	return b.String()
 }
 
 // String is the scope of the stream's proofs. The servers are replicas of each other, so their names are not

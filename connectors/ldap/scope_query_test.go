@@ -244,3 +244,22 @@ func TestLinesAnsweredApart(t *testing.T) {
 	}
 	f.same(t, "the end of the last line that found her")
 }
+
+func TestTidyFilter(t *testing.T) {
+	for in, want := range map[string]string{
+		"(objectClass=person)": "(objectClass=person)",
+		"(&\n  (objectClass=person)\n  (|(ou=Sales) (ou=Field Sales))\n)\n": "(&(objectClass=person)(|(ou=Sales)(ou=Field Sales)))",
+		"( & ( objectClass = person ) (! ( employeeType >=x)) )":            "(&(objectClass=person)(!(employeeType>=x)))",
+		"(cn=ends with a blank )":                                           "(cn=ends with a blank)",
+		"(cn=ends with a break\n)":                                          "(cn=ends with a break)",
+		"(memberOf:1.2.840.113556.1.4.1941:=cn=a & b,dc=x)":                 "(memberOf:1.2.840.113556.1.4.1941:=cn=a & b,dc=x)",
+		`(cn=\28x\29)`: `(cn=\28x\29)`, "(cn=a&b|c!d)": "(cn=a&b|c!d)", "": "", "(": "(", "cn=x": "cn=x", "(cn": "(cn", "(objectClass\n=*)": "(objectClass=*)",
+	} {
+		if got := tidyFilter(in); got != want {
+			t.Errorf("%q is %q, want %q", in, got, want)
+		}
+		if got := tidyFilter(want); got != want {
+			t.Errorf("%q, tidy already, is %q", want, got)
+		}
+	}
+}

@@ -69,7 +69,7 @@ func TestPersonFields(t *testing.T) {
 	if v, _ := o.Get(directory.FieldCreated); v.Time().IsZero() {
 		t.Error("created is not set")
 	}
-	if want := []string{"dn:uid=ada,ou=people,dc=example,dc=test"}; !slices.Equal(o.Handles, want) {
+	if want := []string{"dn:uid=ada,ou=people,dc=example,dc=test", "uid:ada"}; !slices.Equal(o.Handles, want) {
 		t.Errorf("handles %q, want %q", o.Handles, want)
 	}
 	if want := []directory.Link{{Type: directory.Manager, To: got.objects[s.UUID(boss)].Handles[0]}}; !slices.Equal(o.Links, want) {
@@ -81,7 +81,8 @@ func TestAccountState(t *testing.T) {
 	s := slapdtest.Start(t, slapdtest.Options{Load: func(w io.Writer, suffix string) error {
 		for uid, extra := range map[string]string{
 			"plain": "", "admin-locked": "pwdAccountLockedTime: 000001010000Z\n", "wrong-passwords": "pwdAccountLockedTime: 20240131120000Z\n",
-			"shadow": "shadowExpire: 1\n", "future": "shadowExpire: 30000\n",
+			"shadow": "shadowExpire: 1\n", "future": "shadowExpire: 30000\n", "over": "shadowExpire: 17000\n", "never": "shadowExpire: -1\n",
+			"ended": "pwdEndTime: 20200101000000Z\n", "ends": "pwdEndTime: 20990101000000Z\n", "begins": "pwdStartTime: 20990101000000Z\n",
 		} {
 			if _, err := fmt.Fprintf(w, "dn: uid=%s,ou=people,%s\nobjectClass: inetOrgPerson\nobjectClass: shadowAccount\nuid: %s\ncn: x\nsn: x\n%s\n", uid, suffix, uid, extra); err != nil {
 				return err
@@ -92,7 +93,7 @@ func TestAccountState(t *testing.T) {
 	got := readAll(t.Context(), openFor(t, s, nil), streamUsers, nil).must(t)
 	for uid, want := range map[string]string{
 		"plain": "true active", "admin-locked": "false disabled", "wrong-passwords": "true locked", "shadow": "false disabled",
-		"future": "true active",
+		"future": "true expires", "over": "false expired", "never": "true active", "ended": "false expired", "ends": "true expires", "begins": "false disabled",
 	} {
 		id := s.UUID(s.PersonDN(uid))
 		if state := got.field(id, "enabled") + " " + got.field(id, "status"); state != want {

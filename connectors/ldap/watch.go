@@ -64,7 +64,7 @@ func (c *Connector) Watch(ctx context.Context, t connectors.Tenant, notify func(
 func (c *Connector) watch(ctx context.Context, op string, notify func()) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err := c.open(inner, op, "")
+	s, err := c.open(inner, op, "", nil)
 	if err != nil {
 		return err
 	}
@@ -116,8 +116,8 @@ func (c *Connector) watchScopes(s *session, op string) ([]watchScope, error) {
 			Hint: "remove watch (OpenLDAP: or add the overlay syncprov)",
 		}
 	}
-	r := c.newReading(s, op, directory.Person)
-	groups := c.newReading(s, op, directory.Group)
+	r := c.newReading(s, op, directory.Person, false)
+	groups := c.newReading(s, op, directory.Group, false)
 	r.query.lines = slices.Concat(r.query.lines, groups.query.lines)
 	areas, ok := r.areas()
 	if !ok {

@@ -113,12 +113,7 @@ func (c *Config) Validate() []settings.Issue {
 	if c.Parallel < 1 || c.Parallel > 16 {
 		report("parallel", "4 is plenty; an org takes 35 to 75 requests at once from all its tools together", "must be from 1 to 16")
 	}
-	if c.Timeout <= 0 {
-		report("timeout", "write a duration, such as 60s", "must be greater than zero")
-	}
-	if c.Proxy != "" && !strings.HasPrefix(c.Proxy, "http://") && !strings.HasPrefix(c.Proxy, "https://") {
-		report("proxy", "write http://HOST:PORT", "not the address of a proxy")
-	}
+	c.Network.Validate(report)
 	c.validateWords(report)
 	c.validateAttributes(report)
 	return issues

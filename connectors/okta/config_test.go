@@ -55,7 +55,7 @@ func TestValidate(t *testing.T) {
 		"share":                {func(c *Config) { c.Share = 0 }, "share"},
 		"parallel":             {func(c *Config) { c.Parallel = 100 }, "parallel"},
 		"timeout":              {func(c *Config) { c.Timeout = 0 }, "timeout"},
-		"proxy":                {func(c *Config) { c.Proxy = "proxy:8080" }, "proxy"},
+		"proxy":                {func(c *Config) { c.Proxy = settings.NewSecret("proxy:8080") }, "proxy"},
 		"no status":            {func(c *Config) { c.Statuses.Active = nil }, "statuses.active"},
 		"a bad status":         {func(c *Config) { c.Statuses.Active = []string{"ACTIVE", "active"} }, "statuses.active[1]"},
 		"a bad type":           {func(c *Config) { c.Groups.Types = []string{"GROUP"} }, "groups.types[0]"},

@@ -27,6 +27,7 @@ const (
 	parkedActions
 	runs
 	runIDs
+	runActions
 	objects
 	dirty       = objects + maxKinds
 	records     = dirty + maxKinds
@@ -40,7 +41,7 @@ var bucketNames = [...]string{
 	names: "names", newNames: "names.new", owner: "owner", contested: "contested", members: "members", memberOf: "memberof",
 	referrers: "referrers", digests: "digests", streams: "streams", seen: "seen", outbox: "outbox",
 	queues: "queues", parked: "parked", parkedObjects: "parked.object", parkedActions: "parked.action",
-	runs: "runs", runIDs: "runs.id",
+	runs: "runs", runIDs: "runs.id", runActions: "runs.actions",
 }
 
 // String returns the name of the bucket.
@@ -61,7 +62,7 @@ func (p bucketID) String() string {
 // between them later; elsewhere room for that is left.
 func (p bucketID) fill() float64 {
 	switch {
-	case p >= objects, p == owner, p == seen, p == outbox, p == runs:
+	case p >= objects, p == owner, p == seen, p == outbox, p == runs, p == runActions:
 		return 0.95
 	case p == names:
 		return 0.7

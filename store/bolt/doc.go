@@ -29,6 +29,7 @@
 //	parked.action    target NUL hash16 of the subject -> id8
 //	runs             seq8 -> JSON store.Run
 //	runs.id          run's id -> seq8
+//	runs.actions     run's id NUL position4 -> JSON store.RunAction
 //
 // Keys that arrive in ascending order (objects, records, the outbox) are appended to full pages. Keys that
 // arrive at random (names, memberships) are packed many to a value and written once per transaction: bbolt

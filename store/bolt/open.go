@@ -16,7 +16,6 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/sync/fault"
-	"dirsyncd/sync/ownership"
 )
 
 // Options say how a state file is opened. The zero value is right for a service.
@@ -61,8 +60,7 @@ var (
 	_ store.Verifier    = (*Store)(nil)
 )
 
-// Open opens the state file at path and creates it, readable by the owner only, when there is none; what root creates
-// belongs to the owner of the folder. Errors are classified and say what to do; a file that cannot be used is left as it is, byte for byte. The error is
+// Open opens the state file at path and creates it, readable by the owner only, when there is none. Errors are classified and say what to do; a file that cannot be used is left as it is, byte for byte. The error is
 // ErrLocked (errors.Is) when another process holds the file. With Options.ReadOnly it is ErrNone when there is no
 // state yet, and ErrOutdated when the file must be written to before it can be read.
 func Open(path string, opts Options) (*Store, error) {
@@ -126,7 +124,7 @@ func (s *Store) bboltOptions(opts Options) *bbolt.Options {
 	}
 	openFile := opts.openFile
 	if openFile == nil {
-		openFile = ownership.OpenFile
+		openFile = os.OpenFile
 	}
 	o.OpenFile = func(name string, flag int, mode fs.FileMode) (*os.File, error) {
 		f, err := openFile(name, flag, mode)

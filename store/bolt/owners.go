@@ -43,6 +43,41 @@ func (t *tx) Owners(handles, owners []store.Num) ([]store.Num, error) {
 	return owners, nil
 }
 
+// Contestants implements store.Reader.
+func (t *tx) Contestants(handles []store.Num, fn func(handle, object store.Num) bool) error {
+	return t.pairsOfMany(contested, 0, handles, fn)
+}
+
+// Give implements store.Writer.
+func (t *tx) Give(handle, object store.Num) error {
+	holder, err := t.claimant(handle)
+	if err != nil || holder == object {
+		return err
+	}
+	if object != 0 {
+		states := false
+		err := t.pairsOf(contested, 0, handle, func(b store.Num) bool { states = b == object; return !states })
+		if err != nil {
+			return err
+		}
+		if !states {
+			return misuse("object %d does not state handle %d", object, handle)
+		}
+		if err := t.changePair(contested, 0, handle, object, true); err != nil {
+			return err
+		}
+	}
+	if holder != 0 {
+		if err := t.changePair(contested, 0, handle, holder, false); err != nil {
+			return err
+		}
+	}
+	if object == 0 {
+		return t.del(owner, t.numKey(handle))
+	}
+	return t.setOwner(handle, object)
+}
+
 func (t *tx) setOwner(handle, n store.Num) error {
 	return t.put(owner, t.numKey(handle), binary.BigEndian.AppendUint32(t.alloc(4)[:0], uint32(n)))
 }
@@ -78,9 +113,9 @@ func (t *tx) takeOver(n, handle store.Num) error {
 		if err := t.changePair(contested, 0, handle, holder, false); err != nil {
 			return err
 		}
-		if err := t.changePair(contested, 0, handle, n, true); err != nil {
-			return err
-		}
+	}
+	if err := t.changePair(contested, 0, handle, n, true); err != nil { // also where nobody was given it
+		return err
 	}
 	if handle == n { // its own number is an object's without any entry
 		return t.del(owner, t.numKey(handle))

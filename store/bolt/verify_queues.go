@@ -134,6 +134,11 @@ func (v *verifier) runs() {
 		named++
 	}
 	v.equal(runIDs, "runs", kept, named)
+	for k, value := range v.all(runActions) {
+		if _, err := parseRunAction(k, value); err != nil {
+			v.bad(runActions, "action %x is damaged", k)
+		}
+	}
 	_, err := v.Tenant()
 	v.check(runs, err)
 }

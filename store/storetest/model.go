@@ -62,7 +62,9 @@ func randomChanges(e *env) {
 func (m *model) change(w store.Writer, rnd *rand.Rand) {
 	id := fmt.Sprint(rnd.IntN(40))
 	g := intern(w, directory.IDHandle(fmt.Sprint("g", rnd.IntN(5))))[0]
-	switch rnd.IntN(6) {
+	switch rnd.IntN(7) {
+	case 6:
+		m.give(w, rnd)
 	case 0, 1:
 		m.put(w, randomPerson(id, rnd), store.GoneCause(rnd.IntN(3)))
 	case 2:
@@ -124,6 +126,24 @@ func (m *model) delete(w store.Writer, n store.Num) {
 	m.release(w, n, nil)
 	delete(m.objects, n)
 	delete(m.gone, n)
+}
+
+// give gives a handle to one of those who state it, or to nobody.
+func (m *model) give(w store.Writer, rnd *rand.Rand) {
+	handle := fmt.Sprint("uid:", rnd.IntN(60))
+	h := number(w, handle)
+	if h == 0 {
+		return
+	}
+	to := []store.Num{0}
+	for _, n := range slices.Sorted(maps.Keys(m.objects)) {
+		if slices.Contains(m.objects[n].Handles, handle) {
+			to = append(to, n)
+		}
+	}
+	n := to[rnd.IntN(len(to))]
+	must(0, w.Give(h, n))
+	m.owners[h] = n
 }
 
 // release gives up the handles that an object has and does not keep.
@@ -229,6 +249,13 @@ func (m *model) compareHandle(e *env, r store.Reader, h store.Num) {
 		owner = h
 	}
 	e.equal("owner", ownerOf(r, h), owner)
+	var contestants []store.Num
+	for n, o := range m.objects {
+		if n != owner && slices.Contains(must(r.Lookup(o.Handles, nil)), h) {
+			contestants = append(contestants, n)
+		}
+	}
+	e.equal("contestants", contestantsOf(r, h), sorted(contestants))
 	var groups, referrers []store.Num
 	for pair, in := range m.members {
 		if in && pair[1] == h {

@@ -174,6 +174,15 @@ func (e *env) owner(r store.Reader, handle, id string) {
 	e.equal("owner of "+handle, ownerOf(r, number(r, handle)), number(r, directory.IDHandle(id)))
 }
 
+func (e *env) contestants(r store.Reader, handle string, ids ...string) {
+	e.Helper()
+	var want []store.Num
+	for _, id := range ids {
+		want = append(want, number(r, directory.IDHandle(id)))
+	}
+	e.equal("contestants of "+handle, contestantsOf(r, number(r, handle)), want)
+}
+
 func handles(e *env) {
 	put := func(objects ...*directory.Object) func(store.Writer) error {
 		return func(w store.Writer) error {
@@ -202,6 +211,32 @@ func handles(e *env) {
 	// When the owner gives it up, it goes back to an object that states it.
 	e.both(put(person("1", []string{"uid:a", "dn:b"})), func(r store.Reader) { e.owner(r, "uid:a", "1") })
 	e.both(put(person("1", []string{"dn:b"})), func(r store.Reader) { e.owner(r, "uid:a", "2") })
+	// Whoever states it can be given it, and nobody. The next to be stored with it has it again.
+	e.both(put(person("1", []string{"uid:a", "dn:b"})), func(r store.Reader) { e.contestants(r, "uid:a", "2") })
+	e.both(func(w store.Writer) error { return w.Give(number(w, "uid:a"), number(w, "id:2")) }, func(r store.Reader) {
+		e.owner(r, "uid:a", "2")
+		e.contestants(r, "uid:a", "1")
+	})
+	e.both(func(w store.Writer) error { return w.Give(number(w, "uid:a"), 0) }, func(r store.Reader) {
+		free(r, "uid:a")
+		e.contestants(r, "uid:a", "1", "2")
+	})
+	e.both(put(person("1", []string{"uid:a", "dn:b"})), func(r store.Reader) {
+		e.owner(r, "uid:a", "1")
+		e.contestants(r, "uid:a", "2")
+	})
+	e.both(func(w store.Writer) error { return w.Give(number(w, "uid:a"), 0) }, func(r store.Reader) { free(r, "uid:a") })
+	e.both(put(person("1", []string{"dn:b"})), func(r store.Reader) {
+		free(r, "uid:a")
+		e.contestants(r, "uid:a", "2")
+	})
+	e.both(func(w store.Writer) error { return w.Give(number(w, "uid:a"), number(w, "id:2")) }, func(r store.Reader) {
+		e.owner(r, "uid:a", "2")
+		e.contestants(r, "uid:a")
+	})
+	if err := e.store.Update(e.Context(), e.p, func(w store.Writer) error { return w.Give(number(w, "uid:a"), number(w, "id:1")) }); err == nil {
+		e.Error("a handle is given to somebody who does not state it")
+	}
 	// Two objects change names in one transaction.
 	e.both(put(person("2", []string{"dn:b"}), person("1", []string{"uid:a"})), func(r store.Reader) {
 		e.owner(r, "dn:b", "2")

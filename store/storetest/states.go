@@ -36,7 +36,7 @@ func dirty(e *env) {
 }
 
 func streams(e *env) {
-	users := store.StreamState{Cursor: []byte{0, 255}, Partial: []byte("p"), Scope: "dc=x", NewScope: "dc=y", Complete: now, Moved: now}
+	users := store.StreamState{Cursor: []byte{0, 255}, Partial: []byte("p"), Known: []byte("k"), Scope: "dc=x", NewScope: "dc=y", Complete: now, Moved: now}
 	e.both(func(w store.Writer) error {
 		must(0, w.PutStream("groups", store.StreamState{Scope: "g"}))
 		must(0, w.PutStream("users", store.StreamState{Scope: "old"}))
@@ -140,6 +140,49 @@ func tenant(e *env) {
 			e.equal("tenant", got, want)
 		})
 	}
+}
+
+func runActions(e *env) {
+	of := func(r store.Reader, run string) []store.RunAction {
+		return collect(func(fn func(store.RunAction) bool) error { return r.RunActions(run, fn) })
+	}
+	joiner := store.RunAction{Op: directory.Create, Kind: directory.UserRecord, Key: "hq/1", Name: "Ann", Rule: "staff"}
+	mover := store.RunAction{Op: directory.Update, Kind: directory.UserRecord, Key: "hq/2", Changes: []store.RunChange{{Field: "site", From: "Leeds", To: "York"}}}
+	team := store.RunAction{Op: directory.Update, Kind: directory.GroupRecord, Key: "hq/3", Name: "Desk", Added: 2, Removed: 1}
+	e.both(func(w store.Writer) error {
+		must(0, w.KeepActions("r000", 0, []store.RunAction{joiner, mover}))
+		must(0, w.KeepActions("r000", 2, []store.RunAction{team}))
+		return w.KeepActions("r0001", 0, []store.RunAction{team})
+	}, func(r store.Reader) {
+		e.equal("in order", of(r, "r000"), []store.RunAction{joiner, mover, team})
+		e.equal("of another run", of(r, "r0001"), []store.RunAction{team})
+		e.equal("of none", len(of(r, "r00")), 0)
+		calls := 0
+		err := r.RunActions("r000", func(store.RunAction) bool { calls++; return false })
+		e.equal("calls until false", must(calls, err), 1)
+	})
+	// What is kept goes with its run, and with those before it what a run left that was never stored.
+	e.update(func(w store.Writer) error {
+		for i := range 1000 {
+			id := fmt.Sprintf("r%03d", i)
+			must(0, w.PutRun(store.Run{ID: id}))
+			must(0, w.KeepActions(id, 0, []store.RunAction{joiner}))
+		}
+		return nil
+	})
+	e.view(func(r store.Reader) error {
+		for _, gone := range []string{"r000", "r0001", "r001"} {
+			e.equal("forgotten with run "+gone, len(of(r, gone)), 0)
+		}
+		e.equal("kept", of(r, "r999"), []store.RunAction{joiner})
+		e.equal("kept of the oldest run", len(of(r, must(oldestRun(r), nil))), 1)
+		return nil
+	})
+}
+
+func oldestRun(r store.Reader) (id string) {
+	must(0, r.Runs(func(run store.Run) bool { id = run.ID; return true }))
+	return id
 }
 
 func runs(e *env) {

@@ -56,6 +56,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"parked again", parkedAgain},
 		{"tenant", tenant},
 		{"runs", runs},
+		{"actions of runs", runActions},
 		{"results outlive transactions", resultsOutlive},
 		{"random changes", randomChanges},
 		{"lease excludes", leases(leaseExcludes)},
@@ -191,6 +192,12 @@ func groupsOf(r store.Reader, handle store.Num) []store.Num {
 
 func ownerOf(r store.Reader, handle store.Num) store.Num {
 	return must(r.Owners([]store.Num{handle}, nil))[0]
+}
+
+func contestantsOf(r store.Reader, handle store.Num) []store.Num {
+	return collect(func(fn func(store.Num) bool) error {
+		return r.Contestants([]store.Num{handle}, func(_, object store.Num) bool { return fn(object) })
+	})
 }
 
 func referrersOf(r store.Reader, link directory.LinkType, handle store.Num) []store.Num {

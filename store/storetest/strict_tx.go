@@ -34,6 +34,11 @@ func (r *strictReader) Owners(handles, owners []store.Num) ([]store.Num, error) 
 	return r.r.Owners(handles, owners)
 }
 
+func (r *strictReader) Contestants(handles []store.Num, fn func(handle, object store.Num) bool) error {
+	defer r.iterate("Contestants")()
+	return r.r.Contestants(handles, fn)
+}
+
 func (r *strictReader) Row(kind directory.Kind, n store.Num) (store.Row, bool, error) {
 	r.call("Row")
 	row, ok, err := r.r.Row(kind, n)
@@ -176,6 +181,11 @@ func (r *strictReader) Tenant() (store.TenantState, error) {
 	return r.r.Tenant()
 }
 
+func (r *strictReader) RunActions(run string, fn func(store.RunAction) bool) error {
+	defer r.iterate("RunActions")()
+	return r.r.RunActions(run, fn)
+}
+
 func (r *strictReader) Runs(fn func(store.Run) bool) error {
 	defer r.iterate("Runs")()
 	return r.r.Runs(fn)
@@ -189,6 +199,11 @@ func (w *strictWriter) Intern(handles []string, nums []store.Num) ([]store.Num, 
 func (w *strictWriter) PutRow(o *directory.Object, gone store.GoneCause) (store.Num, error) {
 	w.call("PutRow")
 	return w.w.PutRow(o, gone)
+}
+
+func (w *strictWriter) Give(handle, object store.Num) error {
+	w.call("Give")
+	return w.w.Give(handle, object)
 }
 
 func (w *strictWriter) SetGone(kind directory.Kind, n store.Num, gone store.GoneCause) error {
@@ -279,6 +294,11 @@ func (w *strictWriter) Unpark(id uint64) (bool, error) {
 func (w *strictWriter) PutTenant(t store.TenantState) error {
 	w.call("PutTenant")
 	return w.w.PutTenant(t)
+}
+
+func (w *strictWriter) KeepActions(run string, from int, list []store.RunAction) error {
+	w.call("KeepActions")
+	return w.w.KeepActions(run, from, list)
 }
 
 func (w *strictWriter) PutRun(r store.Run) error {

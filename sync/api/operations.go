@@ -27,7 +27,7 @@ type Operations interface {
 	Discard(ctx context.Context, hash string) error
 	// Runs returns the latest runs, newest first.
 	Runs(ctx context.Context, req RunsRequest) ([]Run, error)
-	// Why explains the records of a kind ("user") that somebody has; who is a key, id, login, address or name.
+	// Why explains the records of a kind ("user") that somebody has; who is a key, id, login, address, name or employee id.
 	Why(ctx context.Context, kind, who string) ([]Reason, error)
 	// Parked lists what is parked.
 	Parked(ctx context.Context) ([]ParkedItem, error)

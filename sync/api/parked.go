@@ -7,6 +7,8 @@ type ParkedItem struct {
 	ID         string    `json:"id"` // unique: connection, tenant and number
 	Connection string    `json:"connection"`
 	Tenant     string    `json:"tenant,omitempty"`
+	TenantName string    `json:"tenant_name,omitempty"`
+	Name       string    `json:"name,omitempty"` // of the person or thing, where it is known
 	Since      time.Time `json:"since"`
 	Stage      string    `json:"stage"` // read, map, deliver
 	Target     string    `json:"target,omitempty"`

@@ -6,12 +6,21 @@ type PlanRequest struct {
 	Full        bool     `json:"full,omitempty"`
 	// Offline uses the stored objects only.
 	Offline bool `json:"offline,omitempty"`
+	// Config is a configuration to plan by, in place of the one in force; nil: that one.
+	Config *ConfigText `json:"config,omitempty"`
+}
+
+// ConfigText is a configuration file. It may hold secrets.
+type ConfigText struct {
+	File string `json:"file"` // its absolute path: where its relative paths start, and its name in messages
+	Text string `json:"text"`
 }
 
 // PlannedAction is one action of a plan.
 type PlannedAction struct {
 	Connection string `json:"connection"`
 	Tenant     string `json:"tenant,omitempty"`
+	TenantName string `json:"tenant_name,omitempty"`
 	Op         string `json:"op"`
 	Kind       string `json:"kind"`
 	Key        string `json:"key"`

@@ -6,6 +6,8 @@ import "time"
 type SyncRequest struct {
 	Connections []string `json:"connections,omitempty"` // empty: all
 	Full        bool     `json:"full,omitempty"`
+	// Actions is how many actions of each run the answer names at most; 0: none.
+	Actions int `json:"actions,omitempty"`
 }
 
 // SyncResult is what came of it.
@@ -35,8 +37,13 @@ type Run struct {
 	Counts     Counts    `json:"counts,omitempty"` // actions
 	Parked     int       `json:"parked,omitempty"`
 	Held       string    `json:"held,omitempty"` // hash of the held plan
+	// HeldCounts are the actions that wait with it. Those of Counts went ahead.
+	HeldCounts Counts `json:"held_counts,omitempty"`
 	// HeldReasons says why a plan was held.
 	HeldReasons []string `json:"held_reasons,omitempty"`
+	// Actions are the first actions of the run, where they were asked for; Counts counts all of them. What they changed is
+	// not said of a creation.
+	Actions []PlannedAction `json:"actions,omitempty"`
 }
 
 // Outcomes of a run.
@@ -74,4 +81,10 @@ type Progress struct {
 type RunsRequest struct {
 	Connection string `json:"connection,omitempty"` // empty: all
 	Limit      int    `json:"limit,omitempty"`      // 0: 20
+	// ID asks for the run with this id, or with its last four digits, alone, with as many of its actions as are kept.
+	// Several tenants may have one.
+	ID string `json:"id,omitempty"`
 }
+
+// FewActions is how many actions a run is followed by where nobody said how many: what a person reads at a glance.
+const FewActions = 20

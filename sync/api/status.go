@@ -10,6 +10,8 @@ type Status struct {
 	Started time.Time `json:"started,omitzero"`
 	Config  string    `json:"config"`
 	State   string    `json:"state"`
+	// ConfigSum tells the text of the configuration in force from others (config.SumOf).
+	ConfigSum string `json:"config_sum,omitempty"`
 	// Problem is set when the last reload was refused.
 	Problem     string             `json:"problem,omitempty"`
 	Connections []ConnectionStatus `json:"connections"`

@@ -16,6 +16,9 @@ func (l *loader) checkAddresses(root strict.Value) {
 	if v := root.Get("listen"); v.Kind() == strict.Text && l.cfg.Listen != "" {
 		if message := badAddress(l.cfg.Listen); message != "" {
 			v.Problem(`write host:port such as 127.0.0.1:9440, or "" for none`, "listen: %s", message)
+		} else if host, _, _ := net.SplitHostPort(l.cfg.Listen); host == "" || net.ParseIP(host).IsUnspecified() {
+			v.Warn("write 127.0.0.1:9440, or the address on which the monitoring comes in",
+				"listen: every network of this machine may ask; /metrics names connections and tenants, and wants no password")
 		}
 	}
 	at := root.Get("control")

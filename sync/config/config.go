@@ -11,7 +11,6 @@ import (
 
 	"github.com/robfig/cron/v3"
 
-	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/schedule"
 	"dirsyncd/sync/settings"
@@ -21,6 +20,7 @@ import (
 type Config struct {
 	File string // as it was named
 	Dir  string // absolute; relative paths in the file start here
+	Sum  string // SumOf the file as it was read
 
 	State   settings.Path
 	Control settings.Path
@@ -31,8 +31,15 @@ type Config struct {
 	Mappings    map[string]*Mapping // by name
 	Targets     []Target            // sorted by name
 
+	// FromStart says that a secret comes from the environment or from systemd's credentials, which are those of the
+	// moment at which the process was started.
+	FromStart bool
+
 	// Warnings are what is allowed but probably not meant, in the order of the file.
 	Warnings []Problem
+	// Unseen are the secrets that could not be read and were let pass (Parts.Blind). With any, nobody who needs one may be
+	// asked.
+	Unseen []Problem
 }
 
 // Log says how to log.
@@ -67,16 +74,6 @@ type Mapping struct {
 	Spec  mapping.Spec
 	Rules *mapping.Ruleset
 	Guard Guard
-}
-
-// Guard holds the limits that the operator set, per operation.
-type Guard map[directory.Op]Limit
-
-// Limit is how much of an operation a run may do unasked. What is nil was not written.
-type Limit struct {
-	Count   *int     `yaml:"count"`   // actions, at least 0
-	Percent *float64 `yaml:"percent"` // of the records, from 0 to 100
-	Minimum *int     `yaml:"minimum"` // records below which Percent is not looked at, at least 0
 }
 
 // Target is one place where actions go.

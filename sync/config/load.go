@@ -2,6 +2,8 @@ package config
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -24,6 +26,8 @@ type Parts struct {
 	ConnectorNames, TargetNames []string
 	// LookupEnv finds environment variables; nil means os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
+	// Blind lets secrets pass that this process cannot see (Config.Unseen): for what needs none.
+	Blind bool
 }
 
 // The defaults of what the file need not say.
@@ -66,6 +70,21 @@ func Parse(data []byte, file string, parts Parts) (*Config, error) {
 	return load(data, file, false, parts)
 }
 
+// SumOf tells the texts of configurations apart.
+func SumOf(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// Text returns what a configuration file says. It may hold secrets.
+func Text(file string) ([]byte, error) {
+	text, _, err := readFile(file)
+	if err != nil {
+		return nil, &Error{[]Problem{missingFile(file, err)}}
+	}
+	return text, nil
+}
+
 func readFile(file string) ([]byte, fs.FileMode, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -88,7 +107,7 @@ func missingFile(file string, err error) Problem {
 	case errors.Is(err, fs.ErrNotExist):
 		p.Message, p.Hint = "the configuration file does not exist", "name the file with --config"
 	case errors.Is(err, fs.ErrPermission):
-		p.Message, p.Hint = "the configuration file may not be read by this user", "run as the service's user or root"
+		p.Message, p.Hint = "the configuration file may not be read by this user", "run as the service's user; for that user: `chgrp dirsyncd FILE && chmod 0640 FILE`"
 	case errors.As(err, &cause):
 		p.Message = "the configuration file cannot be read: " + cause.Err.Error()
 	default:
@@ -102,12 +121,13 @@ func load(data []byte, file string, exposed bool, parts Parts) (*Config, error) 
 	if err != nil {
 		return nil, &Error{[]Problem{missingFile(file, err)}}
 	}
-	doc := strict.Parse(data, strict.Options{Dir: dir, LookupEnv: parts.LookupEnv, Exposed: exposed})
-	l := &loader{parts: parts, doc: doc, cfg: &Config{File: file, Dir: dir, Mappings: make(map[string]*Mapping)}}
+	doc := strict.Parse(data, strict.Options{Dir: dir, LookupEnv: parts.LookupEnv, Exposed: exposed, Blind: parts.Blind})
+	l := &loader{parts: parts, doc: doc, cfg: &Config{File: file, Dir: dir, Sum: SumOf(data), Mappings: make(map[string]*Mapping)}}
 	if root := doc.Root(); root.Kind() != strict.None {
 		l.top(root)
 	}
-	l.cfg.Warnings = problemsOf(file, doc.Warnings())
+	l.cfg.FromStart = doc.AskedEnv()
+	l.cfg.Warnings, l.cfg.Unseen = problemsOf(file, doc.Warnings()), problemsOf(file, doc.Unseen())
 	if found := doc.Problems(); len(found) > 0 {
 		return nil, &Error{problemsOf(file, found)}
 	}

@@ -47,6 +47,9 @@ func TestEverything(t *testing.T) {
 	if len(cfg.Warnings) != 0 {
 		t.Errorf("warnings: %v", cfg.Warnings)
 	}
+	if !cfg.FromStart {
+		t.Error("secrets that only a restart renews are not noticed")
+	}
 	if got := string(cfg.State); got != filepath.Join(cfg.Dir, "state/state.db") {
 		t.Errorf("state = %s", got)
 	}
@@ -164,14 +167,20 @@ mappings:
 
 func TestGuard(t *testing.T) {
 	guard := everything(t).Mappings["staff"].Guard
-	if l := guard[directory.Deactivate]; *l.Count != 50 || *l.Percent != 10 || *l.Minimum != 20 {
+	if l := guard.Tenant[directory.Deactivate]; *l.Count != 50 || *l.Percent != 10 || *l.Minimum != 20 || *l.Few != 3 {
 		t.Errorf("deactivate: %+v", l)
 	}
-	if l := guard[directory.Create]; *l.Count != 0 || l.Percent != nil || l.Minimum != nil {
+	if l := guard.Tenant[directory.Create]; *l.Count != 0 || l.Percent != nil || l.Minimum != nil {
 		t.Errorf("create: %+v", l)
 	}
-	if l := guard[directory.Update]; *l.Percent != 12.5 {
+	if l := guard.Tenant[directory.Update]; *l.Percent != 12.5 {
 		t.Errorf("update: %+v", l)
+	}
+	if m := guard.Memberships; *m.Count != 200 || *m.Percent != 10 || *m.Few != 5 || *m.List != 50 || *m.Minimum != 10 {
+		t.Errorf("memberships: %+v", m)
+	}
+	if l := guard.Connection[directory.Deactivate]; *l.Count != 200 || *l.Percent != 5 || *l.Minimum != 200 || *l.Few != 10 {
+		t.Errorf("connection: %+v", l)
 	}
 }
 

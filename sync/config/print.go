@@ -136,16 +136,19 @@ func notEmpty(text string) any {
 }
 
 func (p *printer) mapping(m *Mapping) *yaml.Node {
-	var fields, guard []pair
+	var fields []pair
 	for _, kind := range directory.RecordKinds() {
 		if list := m.Spec.Fields[kind]; len(list) > 0 {
 			fields = append(fields, pair{kind.String(), p.fields(list)})
 		}
 	}
-	for _, op := range directory.Ops() {
-		if limit, ok := m.Guard[op]; ok {
-			guard = append(guard, pair{op.String(), p.limit(limit)})
-		}
+	guard := p.limits(m.Guard.Tenant)
+	if l := m.Guard.Memberships; l != nil {
+		guard = append(guard, pair{membershipsKey, p.block(given("count", l.Count), given("percent", l.Percent), given("few", l.Few),
+			given("list", l.List), given("minimum", l.Minimum))})
+	}
+	if len(m.Guard.Connection) > 0 {
+		guard = append(guard, pair{connectionKey, p.block(p.limits(m.Guard.Connection)...)})
 	}
 	return p.block(
 		pair{"rules", p.rules(m.Spec.Rules)}, pair{"groups", p.rules(m.Spec.Groups)},
@@ -184,16 +187,19 @@ func (p *printer) fields(list []mapping.FieldSpec) *yaml.Node {
 	return p.block(pairs...)
 }
 
-func (p *printer) limit(l Limit) *yaml.Node {
-	var pairs []pair
-	if l.Count != nil {
-		pairs = append(pairs, pair{"count", *l.Count})
+func (p *printer) limits(all Limits) (list []pair) {
+	for _, op := range directory.Ops() {
+		if l, ok := all[op]; ok {
+			list = append(list, pair{op.String(), p.block(given("count", l.Count), given("percent", l.Percent), given("minimum", l.Minimum), given("few", l.Few))})
+		}
 	}
-	if l.Percent != nil {
-		pairs = append(pairs, pair{"percent", *l.Percent})
+	return list
+}
+
+// given is a key that is left out where nothing was written.
+func given[T any](key string, value *T) pair {
+	if value == nil {
+		return pair{key, nil}
 	}
-	if l.Minimum != nil {
-		pairs = append(pairs, pair{"minimum", *l.Minimum})
-	}
-	return p.block(pairs...)
+	return pair{key, *value}
 }

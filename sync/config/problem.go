@@ -17,6 +17,8 @@ type Problem struct {
 	Column  int    `json:"column,omitempty"`
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
+	// Elsewhere: it is about a secret that this process cannot see, and another one may.
+	Elsewhere bool `json:"-"`
 }
 
 // String renders "config.yaml:12:5: unknown key "scheduel" (did you mean "schedule"?)".
@@ -56,7 +58,7 @@ func (e *Error) Error() string {
 func problemsOf(file string, found []strict.Problem) []Problem {
 	list := make([]Problem, len(found))
 	for i, p := range found {
-		list[i] = Problem{file, p.Line, p.Column, p.Message, p.Hint}
+		list[i] = Problem{file, p.Line, p.Column, p.Message, p.Hint, p.Elsewhere}
 	}
 	slices.SortStableFunc(list, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))

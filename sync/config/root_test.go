@@ -69,7 +69,7 @@ func TestRootFileOptions(t *testing.T) {
 	if !block.StartTLS || block.CAFile == "" || block.Preset == "" || block.Users.Filter == "" || block.Groups.Base == "" {
 		t.Errorf("ldap: %+v", block)
 	}
-	if len(cfg.Targets) != 2 || cfg.Control == "" || len(cfg.Mappings["staff"].Spec.Groups) != 1 || len(cfg.Mappings["staff"].Guard) != 3 {
+	if len(cfg.Targets) != 2 || cfg.Control == "" || len(cfg.Mappings["staff"].Spec.Groups) != 1 || len(cfg.Mappings["staff"].Guard.Tenant) != 3 {
 		t.Errorf("%+v", cfg)
 	}
 }

@@ -93,7 +93,7 @@ func (w *Worker) commitAndClaim(ctx context.Context, p *partition, room room) (*
 	}
 	w.count(c.counts)
 	for _, seq := range c.damaged {
-		w.opts.Log.Error("action parked", "subject", damagedSubject(seq), "class", string(fault.Internal))
+		w.opts.Log.Error("action parked", "connection", p.Connection, "tenant", p.Tenant, "subject", damagedSubject(seq), "class", string(fault.Internal))
 		w.opts.Metrics.Parked(fault.Internal)
 	}
 	return c, nil

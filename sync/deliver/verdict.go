@@ -110,7 +110,7 @@ const (
 var errRefusesAll = &fault.Error{
 	Class: fault.Configuration, Op: "deliver", Err: errors.New("it refuses every record that it is sent, whichever it is"),
 	Hint: "`dirsyncd parked list` shows what it answers to the first ones: is this the right place, and does it understand these events? What waits is kept and " +
-		"tried again by itself; what was parked, by `dirsyncd parked replay`",
+		"tried again by itself; what was parked, by `dirsyncd parked retry`",
 }
 
 // distrusts reports whether doubtful refusals are the target's fault. As soon as it takes anything, they are not.
@@ -208,6 +208,9 @@ const mostTold = 10
 
 // tellParked logs a parked action, or counts it for untold.
 func (w *Worker) tellParked(v verdict, class fault.Class) {
+	log := w.opts.Log.With("connection", v.from.Connection, "tenant", v.from.Tenant, "subject", v.subject)
+	// The reason may quote the target's answer and with it a person's data.
+	log.Debug("why the action is parked", "err", v.refused)
 	if now := w.opts.Now(); now.Sub(w.tellingSince) >= time.Minute {
 		w.tellUntold()
 		w.tellingSince, w.told = now, 0
@@ -217,8 +220,7 @@ func (w *Worker) tellParked(v verdict, class fault.Class) {
 		return
 	}
 	w.told++
-	// The reason may quote the target's answer and with it a person's data; it is in the parked entry.
-	w.opts.Log.Warn("action parked", "subject", v.subject, "op", v.action.Op.String(), "class", string(class))
+	log.Warn("action parked", "op", v.action.Op.String(), "class", string(class), "where", whereOf(v.refused), "hint", "`dirsyncd parked list` says why")
 }
 
 // tellUntold logs how many parked actions were not named.
@@ -227,6 +229,15 @@ func (w *Worker) tellUntold() {
 		w.opts.Log.Warn("actions parked", "more", w.untold, "hint", "`dirsyncd parked list` has them all")
 		w.untold = 0
 	}
+}
+
+// whereOf names the place of an error, which never holds anything about a person (fault.Error.Where).
+func whereOf(err error) string {
+	var e *fault.Error
+	if !errors.As(err, &e) {
+		return ""
+	}
+	return e.Where
 }
 
 // writeVerdicts records verdicts: what was taken leaves the outbox, what was refused is parked.

@@ -96,3 +96,13 @@ func (a *Action) SealKey(revision uint64) {
 	sum := sha256.Sum256(AppendAction(buf, &content))
 	a.Key = strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:20]))
 }
+
+// Name is the record's name field, for people; empty when it has none.
+func (a *Action) Name() string {
+	for _, f := range a.Fields {
+		if f.Name == FieldName {
+			return f.Value.Text()
+		}
+	}
+	return ""
+}

@@ -5,6 +5,8 @@
 // and a slice that a function returns belongs to the caller unless its documentation says otherwise.
 package directory
 
+import "strings"
+
 // Kind says what an object is. The numbers are stored; they are appended to, never changed.
 type Kind uint8
 
@@ -76,6 +78,25 @@ type Link struct {
 
 // IDHandle is the handle that every object has without stating it.
 func IDHandle(id string) string { return "id:" + id }
+
+// NameHandle is the handle of a name by which groups list members and that a source does not keep unique, such as the
+// log-in names of memberUid (RFC 2307). Several people may state one; who is meant then is decided by package relations.
+func NameHandle(name string) string { return namePrefix + name }
+
+// IsNameHandle reports whether a handle is one of NameHandle.
+func IsNameHandle(handle string) bool { return strings.HasPrefix(handle, namePrefix) }
+
+// NumberHandle is the handle of a number that several groups may carry, such as gidNumber (RFC 2307). Whoever says to be
+// in the group with the number is in all of them.
+func NumberHandle(number string) string { return numberPrefix + number }
+
+// IsNumberHandle reports whether a handle is one of NumberHandle.
+func IsNumberHandle(handle string) bool { return strings.HasPrefix(handle, numberPrefix) }
+
+const (
+	namePrefix   = "uid:"
+	numberPrefix = "gid:"
+)
 
 // Field is one named value of an object or a record.
 type Field struct {

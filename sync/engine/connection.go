@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 
 	"dirsyncd/connectors"
@@ -14,15 +15,21 @@ import (
 
 // RunConnection runs every tenant of a connection and returns their results in the order in which the source
 // lists them, then those that it used to list. One tenant's failure is that tenant's alone. When the tenants
-// cannot be listed, the only result is that of the connection itself.
+// cannot be listed, the only result is that of the connection itself. There is none when the job means a tenant that it
+// has not.
 func (e *Engine) RunConnection(ctx context.Context, c *Connection, job Job) []Result {
 	return e.runConnection(ctx, c, tenantJob{Job: job})
 }
 
 // Preview is RunConnection where visit sees every action of the plans, each tenant's in order, before the guard decides.
 // visit may be called by several goroutines. All else happens, too: it is for an engine on a throw-away copy of the store.
-func (e *Engine) Preview(ctx context.Context, c *Connection, job Job, visit func(*directory.Action)) []Result {
-	return e.runConnection(ctx, c, tenantJob{Job: job, visit: visit})
+func (e *Engine) Preview(ctx context.Context, c *Connection, job Job, visit func(*connectors.Tenant, *directory.Action)) []Result {
+	return e.runConnection(ctx, c, tenantJob{Job: job, visitTenant: visit})
+}
+
+// IsTenant reports whether somebody who names a tenant means this one: by its id, name or domain, in letters of any case.
+func IsTenant(t *connectors.Tenant, who string) bool {
+	return t.ID != "" && (strings.EqualFold(t.ID, who) || strings.EqualFold(t.Name, who) || strings.EqualFold(t.Domain, who))
 }
 
 func (e *Engine) runConnection(ctx context.Context, c *Connection, job tenantJob) []Result {
@@ -35,12 +42,22 @@ func (e *Engine) runConnection(ctx context.Context, c *Connection, job tenantJob
 	if err != nil {
 		return []Result{e.notListed(ctx, c, job, err)}
 	}
+	if job.Tenant != "" {
+		other := func(t connectors.Tenant) bool { return !IsTenant(&t, job.Tenant) }
+		tenants, unlisted = slices.DeleteFunc(tenants, other), slices.DeleteFunc(unlisted, other)
+	}
 	results := make([]Result, len(tenants)+len(unlisted))
 	queue := newTenantQueue()
+	if len(results) > 1 || len(c.Shared.Written) > 0 {
+		job.shared = e.newShared(c)
+	}
 	var wg sync.WaitGroup
 	for i, t := range slices.Concat(tenants, unlisted) {
 		job := job
 		job.unlisted = i >= len(tenants)
+		if visit := job.visitTenant; visit != nil {
+			job.visit = func(a *directory.Action) { visit(&t, a) }
+		}
 		wg.Go(func() {
 			ctx, release := queue.acquire(ctx, e.isFailing(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}))
 			defer release()

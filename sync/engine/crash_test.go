@@ -13,6 +13,7 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/plan"
 )
 
 // errCut stands for the end of the process: nothing after it is stored.
@@ -98,7 +99,7 @@ func newStory(t *testing.T, parts, resumable bool) *rig {
 		Groups: []mapping.RuleSpec{rule("teams", `name startsWith "team"`, directory.GroupRecord)},
 		Fields: map[directory.RecordKind][]mapping.FieldSpec{directory.UserRecord: {field("name", "= name"), boss, has},
 			directory.LicenceRecord: {field("name", "= name")}, directory.AssetRecord: {field("owner", "= owner.name")}}})
-	r.conn.Guard = nil
+	r.conn.Guard, r.conn.Lists = nil, plan.Lists{}
 	r.parts, r.resumable, r.sometimes = parts, resumable, parts
 	return r
 }

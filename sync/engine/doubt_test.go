@@ -254,7 +254,7 @@ func TestKeptLeaversLeaveTheirGroups(t *testing.T) {
 	r.add("9", "N")
 	r.groups["g"] = []string{"p:1", "p:2", "p:9"}
 	var planned []string
-	for _, res := range r.engine.Preview(t.Context(), r.conn, Job{}, func(a *directory.Action) { planned = append(planned, say(a)) }) {
+	for _, res := range r.engine.Preview(t.Context(), r.conn, Job{}, func(_ *connectors.Tenant, a *directory.Action) { planned = append(planned, say(a)) }) {
 		if res.Run.Outcome != Clean {
 			t.Errorf("outcome %s: %v", res.Run.Outcome, res.Err)
 		}

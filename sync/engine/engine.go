@@ -23,8 +23,11 @@ type Connection struct {
 	Connector string // the connector's kind, for events
 	Source    connectors.Connector
 	Rules     *mapping.Ruleset
-	Guard     plan.Guard
-	Targets   []string
+	// Guard and Lists are the limits of each tenant, Shared those of all together.
+	Guard   plan.Guard
+	Shared  plan.Shared
+	Lists   plan.Lists
+	Targets []string
 }
 
 // Options are an engine's surroundings. Log and Now must be set.
@@ -73,6 +76,9 @@ func New(s store.Store, opts Options) *Engine {
 type Job struct {
 	// Full reads everything even where the source could tell what changed.
 	Full bool
+	// Older, with Full, reads even a source that knows less than was read from it before: one that was restored from a
+	// backup for good. All that follows waits for the operator.
+	Older bool
 	// Offline settles what is stored without asking the source.
 	Offline bool
 	// Approve is the hash of a held plan that may now go ahead; the run fails if the plan is another one.
@@ -80,6 +86,8 @@ type Job struct {
 	// Patient leaves a tenant alone whose credentials were refused, until store.Failure.Retry. It is for
 	// schedules; a person who asks is obeyed.
 	Patient bool
+	// Tenant is the one tenant that is meant, by id, name or domain (IsTenant); empty: all of the connection's.
+	Tenant string
 	// Trigger says who asked: Operator, or what else there is, a schedule or a signal.
 	Trigger string
 }

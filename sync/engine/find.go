@@ -64,9 +64,23 @@ func (q *question) findKey(tx store.Reader, kind directory.Kind, who string) (st
 	return 0, nil
 }
 
-// calledBy are the fields by which people know somebody, in objects and, where the rules use these names, in records.
-func calledBy(field string) bool {
-	return field == directory.FieldLogin || field == directory.FieldEmail || field == directory.FieldName
+// isCalled reports whether a field is one by which people know somebody, in objects and, where the rules use these names, in
+// records, and has this value, or has it among others.
+func isCalled(field string, v directory.Value, who string) bool {
+	if who == "" {
+		return false
+	}
+	switch field {
+	case directory.FieldLogin, directory.FieldEmail, directory.FieldEmails, directory.FieldName, directory.FieldEmployeeID:
+	default:
+		return false
+	}
+	same := func(text string) bool { return strings.EqualFold(text, who) }
+	address := func(text string) bool {
+		_, bare, _ := strings.Cut(text, ":") // "smtp:a@example.test", as Microsoft writes them
+		return same(text) || same(bare)
+	}
+	return same(v.Text()) || slices.ContainsFunc(v.List(), address)
 }
 
 // findObjects looks among the stored objects; left are those that count as removed and were not settled yet.
@@ -79,7 +93,7 @@ func findObjects(tx store.Reader, kind directory.Kind, who string) (here, left [
 			return false
 		}
 		called := slices.ContainsFunc(o.Fields, func(f directory.Field) bool {
-			return calledBy(f.Name) && strings.EqualFold(f.Value.Text(), who)
+			return isCalled(f.Name, f.Value, who)
 		})
 		switch {
 		case !called:
@@ -103,7 +117,7 @@ func findRecords(tx store.Reader, object directory.Kind, who string) (gone, form
 	for _, kind := range mapping.RecordsOf(object) {
 		err := tx.Records(kind, 0, func(n store.Num, rec directory.Record) bool {
 			if slices.ContainsFunc(rec.Fields, func(f directory.RecordField) bool {
-				return calledBy(f.Name) && strings.EqualFold(f.Value.Text(), who)
+				return isCalled(f.Name, f.Value, who)
 			}) {
 				found = append(found, n)
 			}
@@ -127,6 +141,6 @@ func findRecords(tx store.Reader, object directory.Kind, who string) (gone, form
 // unknown says that nobody was found, and how to ask for somebody of whom less is known.
 func (q *question) unknown(kind directory.Kind, who string) error {
 	return &fault.Error{Class: fault.Gone, Op: "why", Where: store.Partition{Connection: q.origin.Connection, Tenant: q.origin.Tenant}.String(), Err: fmt.Errorf("no %s is known as %q", kind, who),
-		Hint: "give the record's key, or the id, login, mail address or name as the source has it; who is gone is found by " +
+		Hint: "give the record's key, or the id, login, any mail address, name or employee id as the source has it; who is gone is found by " +
 			"the key or id, or by the email, name or login that the record has"}
 }

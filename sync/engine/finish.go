@@ -71,7 +71,7 @@ func (r *run) remember(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, context.Canceled) || r.job.Offline:
 	case err != nil:
-		steps = append(steps, failed(fault.ClassOf(err), err.Error(), r.rec.Started))
+		steps = append(steps, failed(err, r.rec.Started, r.rec.Ended), called(&r.tenant))
 	default:
 		steps = append(steps, recovered)
 	}
@@ -87,9 +87,6 @@ func (r *run) agrees(err error) bool { return err == nil && !r.job.Offline && !r
 // logEnd is the one line that a run ends with.
 func (r *run) logEnd(err error) {
 	n := func(op directory.Op) int { return r.counts.Of(op) }
-	if r.rec.Outcome == Held && r.state.Held != nil && !r.state.Held.RemovalsOnly {
-		n = func(directory.Op) int { return 0 }
-	}
 	args := []any{
 		"outcome", r.rec.Outcome, "mode", r.rec.Mode, "requests", r.rec.Requests, "read", r.rec.Read, "changed", r.rec.Changed, "removed", r.rec.Removed,
 		"created", n(directory.Create), "updated", n(directory.Update), "deactivated", n(directory.Deactivate),

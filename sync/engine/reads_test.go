@@ -62,6 +62,7 @@ type countedWriter struct {
 type writer interface {
 	Intern(handles []string, nums []store.Num) ([]store.Num, error)
 	PutRow(o *directory.Object, gone store.GoneCause) (store.Num, error)
+	Give(handle, object store.Num) error
 	SetGone(kind directory.Kind, n store.Num, gone store.GoneCause) error
 	DeleteRow(kind directory.Kind, n store.Num) error
 	AddMembers(group store.Num, handles []store.Num, added []store.Num) ([]store.Num, error)
@@ -81,6 +82,7 @@ type writer interface {
 	Unpark(id uint64) (bool, error)
 	PutTenant(t store.TenantState) error
 	PutRun(r store.Run) error
+	KeepActions(run string, from int, list []store.RunAction) error
 }
 
 func (c countedReader) Lookup(handles []string, nums []store.Num) ([]store.Num, error) {

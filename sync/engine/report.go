@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"context"
+	"log/slog"
+
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -35,5 +38,19 @@ func (r *run) note(text string) {
 func (r *run) progress(stage, stream string, done, total int) {
 	if r.engine.opts.Progress != nil {
 		r.engine.opts.Progress(Progress{Partition: r.part, Stage: stage, Stream: stream, Done: done, Total: total})
+	}
+}
+
+// acted returns what names every action in the log, where that may hold personal data; else nil.
+func (r *run) acted() func(*directory.Action) {
+	if !r.log.Enabled(context.Background(), slog.LevelDebug) {
+		return nil
+	}
+	return func(a *directory.Action) {
+		fields := make([]string, len(a.Changes))
+		for i, c := range a.Changes {
+			fields[i] = c.Name
+		}
+		r.log.Debug("action", "op", a.Op.String(), "kind", a.Kind.String(), "key", a.Record, "name", a.Name(), "rule", a.Rule, "reason", a.Reason, "fields", fields)
 	}
 }

@@ -50,6 +50,10 @@ type tenantJob struct {
 	unlisted bool
 	// visit, when set, sees every action of the plan in order before the guard decides.
 	visit func(*directory.Action)
+	// visitTenant is visit before it is known which tenant.
+	visitTenant func(*connectors.Tenant, *directory.Action)
+	// shared is what all tenants of the connection do in this run; nil for one alone.
+	shared *shared
 }
 
 func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, job tenantJob) Result {
@@ -105,7 +109,7 @@ func (r *run) mustWait(ctx context.Context) bool {
 	if wait := r.state.Failing.Retry.Sub(r.rec.Started); wait <= 0 || wait > longestPause {
 		return false
 	}
-	r.log.Debug("left alone: its credentials were refused", "until", r.state.Failing.Retry)
+	r.log.Debug("left alone: its credentials were refused, or it asked for that", "until", r.state.Failing.Retry)
 	return true
 }
 
@@ -137,7 +141,7 @@ func (r *run) load(ctx context.Context) error {
 // read brings what is stored up to date. What it found, whether it came to its end or not, is the run's to tell.
 func (r *run) read(ctx context.Context) error {
 	task := &read.Task{
-		Source: r.conn.Source, Tenant: r.tenant, Streams: r.streams(), Full: r.job.Full || r.state.WantFull,
+		Source: r.conn.Source, Tenant: r.tenant, Streams: r.streams(), Full: r.job.Full || r.state.WantFull, Older: r.job.Full && r.job.Older,
 		Marks: relations.Marker{Off: r.state.RulesHash == ""}, Began: r.stamp.Time,
 		Now: r.engine.opts.Now, Sleep: r.engine.opts.Sleep, Log: r.log, Note: r.note, Parked: r.parked(read.Stage),
 		Progress: func(stream string, objects int) { r.progress("read", stream, objects, 0) },
@@ -158,7 +162,7 @@ func (r *run) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	steps := []transition{whole}
+	steps := []transition{whole, older(found.Older)}
 	if found.Full {
 		r.rec.Mode = connectors.Full.String()
 		steps = append(steps, wasReadInFull)
@@ -186,7 +190,7 @@ func (r *run) readUnlisted(ctx context.Context, task *read.Task) error {
 
 func (r *run) tell(found read.Result) {
 	r.rec.Read, r.rec.Changed, r.rec.Removed = found.Read, found.Changed, found.Removed
-	r.inconclusive = found.Inconclusive
+	r.inconclusive = found.Inconclusive || found.Doubtful
 }
 
 // settle makes records and actions of what is dirty, or has the plan held.
@@ -200,16 +204,21 @@ func (r *run) settle(ctx context.Context) error {
 		return err
 	}
 	plan, err := s.Preview(ctx, r.job.visit)
-	if err != nil {
+	if held := plan.Held; held != nil {
+		held.Run, held.Since = r.rec.ID, r.rec.Started
+	}
+	switch {
+	case errors.Is(err, settle.ErrPlanChanged):
+		// What was refused must not be what can be approved.
+		return errors.Join(err, r.state.update(ctx, nil, holds(plan.Held, r.rec.Started, store.PlanSettled)))
+	case err != nil:
 		return err
 	}
 	if held := plan.Held; held != nil {
-		held.Run, held.Since = r.rec.ID, r.rec.Started
-		r.rec.Held = held.Hash
-		if !held.RemovalsOnly {
+		r.rec.Held, r.rec.HeldCounts = held.Hash, held.Counts
+		if plan.Whole {
 			// The dirty marks stay, so that the next run supersedes it.
-			r.counts = plan.Counts
-			return r.state.update(ctx, nil, holds(held))
+			return r.state.update(ctx, nil, holds(held, r.rec.Started, ""))
 		}
 	}
 	if err := r.introduceTargets(ctx, s); err != nil {
@@ -222,7 +231,45 @@ func (r *run) settle(ctx context.Context) error {
 	if r.counts, err = s.Apply(ctx); err != nil {
 		return err
 	}
-	return r.state.update(ctx, s.Close(), settled(rules, &r.tenant, r.conn.Targets), holds(plan.Held))
+	last := s.Close()
+	steps := []transition{settled(rules, &r.tenant, r.conn.Targets), holds(plan.Held, r.rec.Started, r.ends())}
+	if r.state.Older != "" && plan.Held == nil {
+		last, steps = r.takeOlder(last), append(steps, older(""))
+	}
+	return r.state.update(ctx, last, steps...)
+}
+
+// ends is how a plan that waited ends with the run, if no other one takes its place.
+func (r *run) ends() string {
+	if r.job.Approve != "" {
+		return store.PlanApproved
+	}
+	return store.PlanSettled
+}
+
+// takeOlder returns what makes that which an older source knows the measure of later reads, after what is to be stored
+// besides.
+func (r *run) takeOlder(last func(store.Writer) error) func(store.Writer) error {
+	return func(tx store.Writer) error {
+		if last != nil {
+			if err := last(tx); err != nil {
+				return err
+			}
+		}
+		for _, s := range r.streams() {
+			state, err := tx.Stream(s.Name)
+			if err != nil {
+				return err
+			}
+			if len(state.Known) > 0 {
+				state.Known = nil
+				if err := tx.PutStream(s.Name, state); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
 }
 
 // mustBeWhole refuses to settle from a store that holds half of what a read which broke off would have brought. An
@@ -239,9 +286,13 @@ func (r *run) mustBeWhole() error {
 func (r *run) settleTask() *settle.Task {
 	t := &settle.Task{
 		Partition: r.part, State: stage{r.state, nil}, Rules: r.conn.Rules, SameRules: r.conn.Rules.Hash() == r.state.RulesHash,
-		Guard: r.conn.Guard, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant), Origin: originOf(r.conn, &r.tenant),
-		Run: r.stamp, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: r.state.Held,
-		Queued: r.queued, Parked: r.parked(settle.Stage), Progress: func(done, total int) { r.progress("settle", "", done, total) },
+		Guard: r.conn.Guard, Lists: r.conn.Lists, Shared: r.conn.Shared, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant), Origin: originOf(r.conn, &r.tenant),
+		Run: r.stamp, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: waited(&r.state.TenantState), Older: r.state.Older,
+		Queued: r.queued, Parked: r.parked(settle.Stage), Acted: r.acted(),
+		Progress: func(done, total int) { r.progress("settle", "", done, total) },
+	}
+	if r.job.shared != nil {
+		t.Charge = r.job.shared.charge
 	}
 	for _, s := range r.streams() {
 		t.Streams = append(t.Streams, settle.Stream{Name: s.Name, Kinds: s.Kinds})

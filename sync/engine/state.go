@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"reflect"
-	"slices"
 	"time"
 
 	"dirsyncd/connectors"
@@ -88,6 +87,11 @@ func halfRead(s *store.TenantState) { s.HalfRead = true }
 // whole: the read came to its end, what is stored is of one time again.
 func whole(s *store.TenantState) { s.HalfRead = false }
 
+// older: the source that was read last knows less than was read before, by so much; nothing when it does not.
+func older(how string) transition {
+	return func(s *store.TenantState) { s.Older = how }
+}
+
 // wasReadInFull ends the wish for a full read.
 func wasReadInFull(s *store.TenantState) { s.WantFull, s.Why = false, "" }
 
@@ -121,35 +125,36 @@ func settled(rules string, t *connectors.Tenant, targets []string) transition {
 // copied is nil for an empty list, as it will be when it comes back from the store.
 func copied(list []string) []string { return append([]string(nil), list...) }
 
-// holds says which plan waits for the operator from now on, if any. One that waited before keeps its date.
-func holds(plan *store.HeldPlan) transition {
-	return func(s *store.TenantState) {
-		if was := s.Held; was != nil && plan != nil && was.Hash == plan.Hash && slices.Equal(was.Reasons, plan.Reasons) {
-			return
-		}
-		s.Held = plan
-	}
-}
-
-// discarded throws the held plan away. If the source still says the same when it is read in full, so will the next plan.
-func discarded(hash string) transition {
-	return func(s *store.TenantState) {
-		s.Held = nil
-		wantFull("plan " + hash + " was discarded")(s)
-	}
-}
-
 // failed counts one more failed run in a row.
-func failed(class fault.Class, text string, started time.Time) transition {
+func failed(err error, started, ended time.Time) transition {
+	class := fault.ClassOf(err)
 	return func(s *store.TenantState) {
-		f := &store.Failure{Class: string(class), Text: text, Since: started, Runs: 1}
+		f := &store.Failure{Class: string(class), Text: err.Error(), Since: started, Runs: 1}
+		var until time.Time // as the last run said
 		if s.Failing != nil {
 			f.Since, f.Runs = s.Failing.Since, s.Failing.Runs+1
+			if s.Failing.Class == f.Class {
+				until = s.Failing.Retry
+			}
 		}
-		if class == fault.Auth {
+		switch after := fault.After(err); {
+		case after > 0 && class == fault.Auth && until.After(ended):
+			f.Retry = until // whoever tries by hand in between does not put it off
+		case after > 0 && (class == fault.Auth || class == fault.Throttled):
+			f.Retry = ended.Add(min(after, longestPause))
+		case class == fault.Auth:
 			f.Retry = started.Add(AuthPause(f.Runs))
 		}
 		s.Failing = f
+	}
+}
+
+// called keeps the name of a tenant that was never settled, for those who look at why.
+func called(t *connectors.Tenant) transition {
+	return func(s *store.TenantState) {
+		if s.Name == "" && s.Domain == "" {
+			s.Name, s.Domain = t.Name, t.Domain
+		}
 	}
 }
 
@@ -167,6 +172,7 @@ func AuthPause(runs int) time.Duration {
 	return min(time.Hour<<min(runs-1, 8), longestPause)
 }
 
+// longestPause is the longest that schedules leave anybody alone.
 const longestPause = 24 * time.Hour
 
 // stage is what is stored of a tenant, as a stage of a run sees it. Whatever the stage stores makes transitions, too.

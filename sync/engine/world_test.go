@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -16,6 +17,7 @@ import (
 	"dirsyncd/store/bolt"
 	"dirsyncd/store/storetest"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
 	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/plan"
 )
@@ -43,8 +45,16 @@ type world struct {
 	hide      map[string]bool // streams that list nothing
 	invalid   []connectors.Invalid
 	delta     func(emit func(*connectors.Page) error) error // users stream in delta mode
-	reads     int
-	mendAfter int // reads, after which failAfter no longer counts; 0: never
+	// groupDelta is that of the groups stream.
+	groupDelta func(emit func(*connectors.Page) error) error
+	reads      int
+	mendAfter  int // reads, after which failAfter no longer counts; 0: never
+
+	mayBeShort bool            // lists of devices and of members can be short without saying so
+	skip       map[string]bool // devices, and members by handle, that are there and are not listed
+	unreadable map[string]bool // groups that are there and cannot be read
+	blind      error           // devices cannot be asked for one by one, but for this
+	looks      []string        // the devices that were asked for
 }
 
 type person struct {
@@ -65,11 +75,12 @@ func newWorld() *world {
 func (w *world) Describe() connectors.Description {
 	d := connectors.Description{Streams: []connectors.Stream{
 		{Name: "users", Kinds: []directory.Kind{directory.Person}, Delta: w.delta != nil, Tombstones: w.delta != nil, Resumable: w.resumable, Counted: w.count >= 0},
-		{Name: "groups", Kinds: []directory.Kind{directory.Group}, Members: true},
+		{Name: "groups", Kinds: []directory.Kind{directory.Group}, Members: true, Delta: w.groupDelta != nil, Tombstones: w.groupDelta != nil},
 	}}
+
 	if w.wide {
 		d.Streams = append(d.Streams, connectors.Stream{Name: "licences", Kinds: []directory.Kind{directory.Licence}},
-			connectors.Stream{Name: "devices", Kinds: []directory.Kind{directory.Device}},
+			connectors.Stream{Name: "devices", Kinds: []directory.Kind{directory.Device}, MayBeShort: w.mayBeShort},
 			connectors.Stream{Name: "customers", Kinds: []directory.Kind{directory.Customer}})
 	}
 	return d
@@ -83,7 +94,10 @@ func (w *world) Close() error { return nil }
 
 func (w *world) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
 	w.reads++
-	if req.Mode == connectors.Delta {
+	switch {
+	case req.Mode == connectors.Delta && req.Stream == "groups":
+		return w.groupDelta(emit)
+	case req.Mode == connectors.Delta:
 		return w.delta(emit)
 	}
 	pages := w.pages(req.Stream)
@@ -105,7 +119,10 @@ func (w *world) Read(ctx context.Context, req connectors.Request, emit func(*con
 				return nil
 			}
 			p.Proof = &connectors.Proof{Scope: w.scope, Count: w.count}
-			if w.delta != nil {
+			if req.Stream == "devices" && w.mayBeShort {
+				p.Look = w.look
+			}
+			if w.delta != nil || w.groupDelta != nil && req.Stream == "groups" {
 				p.Cursor = []byte("delta")
 			}
 		} else if w.resumable && (!w.sometimes || i%3 == 2) {
@@ -133,6 +150,11 @@ func (w *world) pages(stream string) []*connectors.Page {
 		pages = append(pages, &connectors.Page{Invalid: w.invalid})
 	case stream == "groups":
 		for _, id := range slices.Sorted(maps.Keys(w.groups)) {
+			if w.unreadable[id] {
+				bad := &fault.Error{Class: fault.Forbidden, Op: "list members", Where: "group " + id, Err: errors.New("403")}
+				pages = append(pages, &connectors.Page{Invalid: []connectors.Invalid{{Kind: directory.Group, ID: id, Where: id, Err: bad}}})
+				continue
+			}
 			pages = append(pages, w.groupPages(id)...)
 		}
 	case stream == "licences":
@@ -140,9 +162,22 @@ func (w *world) pages(stream string) []*connectors.Page {
 	case stream == "customers":
 		pages = things(w.customers, directory.Customer, "c:")
 	case stream == "devices":
-		pages = things(w.devices, directory.Device, "d:")
+		listed := maps.Clone(w.devices)
+		maps.DeleteFunc(listed, func(id, _ string) bool { return w.skip[id] })
+		pages = things(listed, directory.Device, "d:")
 	}
 	return append(pages, &connectors.Page{})
+}
+
+// look is the last page's Look for devices.
+func (w *world) look(_ context.Context, ids []string) (there []string, err error) {
+	w.looks = append(w.looks, ids...)
+	for _, id := range ids {
+		if _, ok := w.devices[id]; ok {
+			there = append(there, id)
+		}
+	}
+	return there, w.blind
 }
 
 func (w *world) object(id string) directory.Object {
@@ -185,7 +220,8 @@ func (w *world) groupPages(id string) []*connectors.Page {
 	o := directory.Object{Kind: directory.Group, ID: id, Handles: []string{"g:" + id}}
 	o.SetText(directory.FieldName, id)
 	if !w.parts {
-		return []*connectors.Page{{Objects: []directory.Object{o}, Members: []connectors.Members{{Group: id, Add: w.groups[id], Whole: true}}}}
+		add := slices.DeleteFunc(slices.Clone(w.groups[id]), func(h string) bool { return w.skip[h] })
+		return []*connectors.Page{{Objects: []directory.Object{o}, Members: []connectors.Members{{Group: id, Add: add, Whole: true, MayBeShort: w.mayBeShort}}}}
 	}
 	pages := []*connectors.Page{{Objects: []directory.Object{o}}}
 	for _, m := range w.groups[id] {
@@ -224,7 +260,7 @@ func newRig(t *testing.T, rules ...mapping.RuleSpec) *rig {
 	r.store = storetest.Strict(t, st)
 	r.engine = New(r.store, Options{Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	r.engine.chunk = 2
-	r.conn = &Connection{Name: "hq", Connector: "world", Source: r.world, Guard: plan.DefaultGuard(), Targets: []string{target}}
+	r.conn = &Connection{Name: "hq", Connector: "world", Source: r.world, Guard: plan.DefaultGuard(), Lists: plan.DefaultLists(), Targets: []string{target}}
 	if len(rules) == 0 {
 		rules = []mapping.RuleSpec{user("everyone", "enabled")}
 	}

@@ -12,27 +12,87 @@ type Limit struct {
 	Count *int
 	// Percent is the largest share of a kind's active records, from 0 to 100.
 	Percent *float64
-	// Minimum is the number of active records of a kind below which Percent is not looked at.
+	// Minimum is the number of active records of a kind below which a share says little: what is created or changed is
+	// not measured by Percent then, and what is taken away by Few, or by Percent where that allows more.
 	Minimum int
+	// Few is how many records of a kind may be taken away where there are fewer than Minimum; nil is DefaultFew, and
+	// one of agents: a desk of ten that loses two at once is not a desk that somebody has left.
+	Few *int
 }
 
-// Guard holds a limit per operation. A plan that goes beyond one of them waits for the operator.
+// Guard holds a limit per operation. What goes beyond one of them waits for the operator.
 type Guard map[directory.Op]Limit
 
-// DefaultMinimum is the population below which a percentage says nothing.
-const DefaultMinimum = 20
+const (
+	// DefaultMinimum is the population from which on a tenth is two or more, so that a share alone is a limit.
+	DefaultMinimum = 20
+	// DefaultFew is a tenth of DefaultMinimum: what goes unasked does not shrink when the population grows.
+	DefaultFew = 2
+)
 
 // allOf is the number of records from which on taking every one of them away is never done unasked.
 const allOf = 3
 
 // DefaultGuard is the guard of a mapping for which the operator wrote none: no more than a tenth of the
-// records may be taken away in one run.
+// records may be taken away in one run, and of fewer than DefaultMinimum no more than DefaultFew.
 func DefaultGuard() Guard {
 	tenth := 10.0
 	return Guard{
 		directory.Deactivate: {Percent: &tenth, Minimum: DefaultMinimum},
 		directory.Delete:     {Percent: &tenth, Minimum: DefaultMinimum},
 	}
+}
+
+// fewAgents is Limit.Few of agents where the operator wrote none.
+const fewAgents = 1
+
+func (l Limit) few(kind directory.RecordKind) int {
+	switch {
+	case l.Few != nil:
+		return *l.Few
+	case kind == directory.AgentRecord:
+		return fewAgents
+	default:
+		return DefaultFew
+	}
+}
+
+// DefaultShared are the limits of all tenants of a connection together, for which the operator wrote none. What is an
+// everyday week of one customer is none of all at the same time: with many, the share that leaves hardly moves. So half of
+// a tenant's share, and ten leavers of whatever is small.
+func DefaultShared() Shared {
+	half, few := 5.0, DefaultFewShared
+	limit := Limit{Percent: &half, Minimum: DefaultSharedMinimum, Few: &few}
+	return Shared{Guard: Guard{directory.Deactivate: limit, directory.Delete: limit}, Tenants: ManyTenants}
+}
+
+const (
+	// ManyTenants is how many tenants must have records before the default limits of all together mean anything: of two or
+	// three, one alone is a large part.
+	ManyTenants = 4
+	// DefaultSharedMinimum is Minimum of DefaultShared.
+	DefaultSharedMinimum = 200
+	// DefaultFewShared is Few of DefaultShared: its share of DefaultSharedMinimum.
+	DefaultFewShared = 10
+)
+
+// Shared are limits for all tenants of a connection together. They say nothing of fewer than so many Tenants that have
+// records, except for the operations that are Written by the operator.
+type Shared struct {
+	Guard   Guard
+	Tenants int
+	Written map[directory.Op]bool
+}
+
+// Check returns every limit that the counts of all tenants exceed, as that of Guard does.
+func (s Shared) Check(counts Counts, tenants int, population func(directory.RecordKind) int) (breaches []Breach) {
+	for _, b := range s.Guard.Check(counts, population) {
+		if tenants >= s.Tenants || s.Written[b.Op] {
+			b.Text += ", of all tenants together"
+			breaches = append(breaches, b)
+		}
+	}
+	return breaches
 }
 
 // Counts counts actions by kind of record and operation.
@@ -44,6 +104,18 @@ func (c Counts) Add(kind directory.RecordKind, op directory.Op) {
 		c[kind] = map[directory.Op]int{}
 	}
 	c[kind][op]++
+}
+
+// Merge adds other counts.
+func (c Counts) Merge(other Counts) {
+	for kind, ops := range other {
+		for op, n := range ops {
+			if c[kind] == nil {
+				c[kind] = map[directory.Op]int{}
+			}
+			c[kind][op] += n
+		}
+	}
 }
 
 // Of returns how many actions of an operation there are over all kinds.
@@ -76,14 +148,23 @@ func (c Counts) Words() map[string]map[string]int {
 	return words
 }
 
-// Check returns one reason for every limit that the counts exceed; none when the plan may go ahead.
+// Breach is a limit that a plan goes beyond, and what of the plan that is, in words that go on from "it would".
+type Breach struct {
+	Op   directory.Op
+	Text string
+}
+
+// Check returns every limit that the counts exceed; none when the plan may go ahead.
 // population is the number of active records of a kind before the plan.
-func (g Guard) Check(counts Counts, population func(directory.RecordKind) int) []string {
-	var reasons []string
+func (g Guard) Check(counts Counts, population func(directory.RecordKind) int) []Breach {
+	var breaches []Breach
 	for _, op := range directory.Ops() {
+		add := func(format string, args ...any) {
+			breaches = append(breaches, Breach{op, fmt.Sprintf(format, args...)})
+		}
 		limit, limited := g[op]
 		if n := counts.Of(op); limited && limit.Count != nil && n > *limit.Count {
-			reasons = append(reasons, fmt.Sprintf("%s %d %s; the limit is %d", op, n, records(n), *limit.Count))
+			add("%s %d %s; the limit is %d", op, n, records(n), *limit.Count)
 		}
 		for _, kind := range directory.RecordKinds() {
 			n, of := counts[kind][op], population(kind)
@@ -91,15 +172,18 @@ func (g Guard) Check(counts Counts, population func(directory.RecordKind) int) [
 				continue
 			}
 			share := 100 * float64(n) / float64(max(of, 1))
+			beyond := limited && limit.Percent != nil && share > *limit.Percent
 			switch {
-			case limited && limit.Percent != nil && of >= limit.Minimum && share > *limit.Percent:
-				reasons = append(reasons, fmt.Sprintf("%s %d of %d %s %s, %.1f%%; the limit is %g%%", op, n, of, kind, records(of), share, *limit.Percent))
 			case op.Removes() && n >= of && n >= allOf && !g.allows(op, n):
-				reasons = append(reasons, fmt.Sprintf("%s all %d %s records", op, n, kind))
+				add("%s all %d %s records", op, n, kind)
+			case beyond && of >= limit.Minimum:
+				add("%s %d of %d %s %s, %.1f%%; the limit is %g%%", op, n, of, kind, records(of), share, *limit.Percent)
+			case beyond && op.Removes() && n > limit.few(kind):
+				add("%s %d of %d %s %s; of fewer than %d the limit is %d", op, n, of, kind, records(of), limit.Minimum, limit.few(kind))
 			}
 		}
 	}
-	return reasons
+	return breaches
 }
 
 func records(n int) string {

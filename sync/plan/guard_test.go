@@ -22,7 +22,19 @@ func TestGuard(t *testing.T) {
 		{"over the count", both, directory.Deactivate, 51, 1000, "limit is 50"},
 		{"over the percentage", both, directory.Deactivate, 11, 100, "limit is 10%"},
 		{"at the percentage", both, directory.Deactivate, 10, 100, ""},
-		{"too few people for a percentage", both, directory.Deactivate, 5, 19, ""},
+		{"of few people two", both, directory.Deactivate, 2, 19, ""},
+		{"of few people three", both, directory.Deactivate, 3, 19, "of fewer than 20 the limit is 2"},
+		{"two of five", DefaultGuard(), directory.Deactivate, 2, 5, ""},
+		{"all but two of sixteen", DefaultGuard(), directory.Deactivate, 14, 16, "14 of 16"},
+		{"two of two", DefaultGuard(), directory.Delete, 2, 2, ""},
+		{"of few as many as the operator says", Guard{directory.Deactivate: {Percent: percent(10), Minimum: 20, Few: count(5)}}, directory.Deactivate, 5, 12, ""},
+		{"of few one more than the operator says", Guard{directory.Deactivate: {Percent: percent(10), Minimum: 20, Few: count(5)}}, directory.Deactivate, 6, 12, "limit is 5"},
+		{"none of few", Guard{directory.Deactivate: {Percent: percent(10), Minimum: 20, Few: count(0)}}, directory.Deactivate, 1, 5, "limit is 0"},
+		{"a share that lets many of few go", Guard{directory.Deactivate: {Percent: percent(50), Minimum: 20}}, directory.Deactivate, 8, 16, ""},
+		{"any share", Guard{directory.Deactivate: {Percent: percent(100), Minimum: 20}}, directory.Deactivate, 4, 5, ""},
+		{"a share from the first on", Guard{directory.Deactivate: {Percent: percent(10)}}, directory.Deactivate, 1, 5, "limit is 10%"},
+		{"a count alone", Guard{directory.Deactivate: {Count: count(50)}}, directory.Deactivate, 14, 16, ""},
+		{"changes of few people", Guard{directory.Update: {Percent: percent(50), Minimum: 20}}, directory.Update, 15, 16, ""},
 		{"an operation without a limit", both, directory.Create, 100000, 0, ""},
 		{"everybody, however few", both, directory.Deactivate, 5, 5, "all 5"},
 		{"one of one", both, directory.Deactivate, 1, 1, ""},
@@ -42,10 +54,59 @@ func TestGuard(t *testing.T) {
 			}
 			return 0
 		})
-		got := strings.Join(reasons, "; ")
+		got := words(reasons)
 		if (c.wantReason == "") != (got == "") || !strings.Contains(got, c.wantReason) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.wantReason)
 		}
+	}
+}
+
+func words(breaches []Breach) string {
+	var list []string
+	for _, b := range breaches {
+		list = append(list, b.Text)
+	}
+	return strings.Join(list, "; ")
+}
+
+// Every kind is measured by itself, and agents strictly.
+func TestFewAgents(t *testing.T) {
+	for _, c := range []struct {
+		n, of int
+		want  string
+	}{
+		{1, 1, ""}, {1, 11, ""}, {2, 11, "2 of 11 agent records"}, {5, 11, "5 of 11 agent records"}, {2, 2, "2 of 2"},
+		{2, 20, ""}, {3, 20, "limit is 10%"},
+	} {
+		counts := Counts{}
+		for range c.n {
+			counts.Add(directory.AgentRecord, directory.Deactivate)
+		}
+		counts.Add(directory.UserRecord, directory.Deactivate)
+		got := words(DefaultGuard().Check(counts, func(k directory.RecordKind) int {
+			return map[directory.RecordKind]int{directory.AgentRecord: c.of, directory.UserRecord: 800}[k]
+		}))
+		if (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%d of %d agents: %q, want %q", c.n, c.of, got, c.want)
+		}
+	}
+}
+
+// What goes unasked never becomes less because there is one more.
+func TestLimitGrowsWithThePopulation(t *testing.T) {
+	last := 0
+	for of := 1; of < 200; of++ {
+		n := 0
+		for counts := (Counts{}); ; n++ {
+			counts.Add(directory.UserRecord, directory.Deactivate)
+			if len(DefaultGuard().Check(counts, func(directory.RecordKind) int { return of })) > 0 || n >= of {
+				break
+			}
+		}
+		if n < last && of > 3 {
+			t.Errorf("of %d people %d may go, of one less %d", of, n, last)
+		}
+		last = n
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // there is doubt. Absence removes only after proof; doubt removes nothing and is told to the operator.
 func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 	next := l.position
-	next.Partial, next.Cursor = nil, slices.Clone(last.Cursor)
+	next.Partial, next.Cursor, next.Known = nil, slices.Clone(last.Cursor), l.knownAfter(last)
 	next.Complete = l.Now().UTC()
 	next.Moved = next.Complete
 	newScope := next.Scope != "" && next.Scope != l.proof.Scope
@@ -37,7 +37,8 @@ func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 		}
 	}
 	stale, err := l.readableAgain(ctx)
-	if err != nil || len(stale) == 0 && l.isRoutine(next) {
+	same := l.found.Inconclusive || l.sameMissed()
+	if err != nil || len(stale) == 0 && same && l.isRoutine(next) {
 		return err
 	}
 	return l.State.Update(ctx, func(tx store.Writer) error {
@@ -49,6 +50,11 @@ func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 		if err := tx.ClearSeen(l.stream.Name); err != nil {
 			return err
 		}
+		if !same {
+			if err := saveMissed(tx, l.stream.Name, l.inDoubt); err != nil {
+				return err
+			}
+		}
 		return tx.PutStream(l.stream.Name, next)
 	})
 }
@@ -57,7 +63,7 @@ func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 // delta are concluded in every cycle: an idle one must not cost a write.
 func (l *listing) isRoutine(next store.StreamState) bool {
 	was := &l.position
-	return !l.stream.Delta && !l.cursorIsDue() && len(was.Partial) == 0 && bytes.Equal(next.Cursor, was.Cursor) &&
+	return !l.stream.Delta && !l.cursorIsDue() && len(was.Partial) == 0 && bytes.Equal(next.Cursor, was.Cursor) && bytes.Equal(next.Known, was.Known) &&
 		next.Scope == was.Scope && next.NewScope == was.NewScope && next.Emptied == was.Emptied
 }
 
@@ -93,9 +99,11 @@ func (l *listing) readableAgain(ctx context.Context) (ids []uint64, err error) {
 }
 
 // objects writes "1 object" and "12 objects".
-func objects(n int) string {
+func objects(n int) string { return counted(n, "object", "objects") }
+
+func counted(n int, one, several string) string {
 	if n == 1 {
-		return "1 object"
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d objects", n)
+	return fmt.Sprintf("%d %s", n, several)
 }

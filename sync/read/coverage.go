@@ -22,13 +22,18 @@ type coverage struct {
 	// unlisted are stored members that a complete list did not name. They are taken away when the read is
 	// proven complete, not before.
 	unlisted map[store.Num]*roaring.Bitmap
+	// mayBeShort are the groups whose complete list may lack somebody.
+	mayBeShort *roaring.Bitmap
+	// unreadable are the objects that could not be read; groups among them keep their members. After one there are no
+	// more resume points, so it is never stored.
+	unreadable *roaring.Bitmap
 	// named counts the memberships that came.
 	named int
 }
 
 func newCoverage() *coverage {
 	return &coverage{
-		objects: roaring.New(), whole: roaring.New(),
+		objects: roaring.New(), whole: roaring.New(), mayBeShort: roaring.New(), unreadable: roaring.New(),
 		members: map[store.Num]*roaring.Bitmap{}, unlisted: map[store.Num]*roaring.Bitmap{},
 	}
 }
@@ -37,6 +42,8 @@ func newCoverage() *coverage {
 func (c *coverage) merge(o *coverage) {
 	c.objects.Or(o.objects)
 	c.whole.Or(o.whole)
+	c.mayBeShort.Or(o.mayBeShort)
+	c.unreadable.Or(o.unreadable)
 	unionInto(c.members, o.members)
 	unionInto(c.unlisted, o.unlisted)
 	c.named += o.named
@@ -53,10 +60,11 @@ func unionInto(into, from map[store.Num]*roaring.Bitmap) {
 
 // A chunk is a number of sets, each with its name: a letter, and the group's number where there is one.
 const (
-	setObjects  = 'o'
-	setWhole    = 'w'
-	setMembers  = 'm'
-	setUnlisted = 's'
+	setObjects    = 'o'
+	setWhole      = 'w'
+	setMembers    = 'm'
+	setUnlisted   = 's'
+	setMayBeShort = 'd'
 )
 
 // encode renders a chunk for the store.
@@ -77,6 +85,9 @@ func (c *coverage) encode() ([]byte, error) {
 		return nil, err
 	}
 	if err := add(setWhole, 0, c.whole); err != nil {
+		return nil, err
+	}
+	if err := add(setMayBeShort, 0, c.mayBeShort); err != nil {
 		return nil, err
 	}
 	for n, b := range c.members {
@@ -135,6 +146,8 @@ func (c *coverage) decode(chunk []byte) error {
 			c.objects.Or(b)
 		case setWhole:
 			c.whole.Or(b)
+		case setMayBeShort:
+			c.mayBeShort.Or(b)
 		case setMembers:
 			unionInto(c.members, map[store.Num]*roaring.Bitmap{group: b})
 		case setUnlisted:

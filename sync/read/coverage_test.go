@@ -14,6 +14,7 @@ func sampleCoverage() *coverage {
 	s.named = 5
 	s.objects.AddMany([]uint32{1, 2, 70_000})
 	s.whole.Add(9)
+	s.mayBeShort.Add(9)
 	s.members[3] = relations.Set([]store.Num{4, 5})
 	s.unlisted[9] = relations.Set([]store.Num{6})
 	return s
@@ -31,7 +32,7 @@ func TestCoverageSurvivesTheStore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !got.objects.Equals(s.objects) || !got.whole.Equals(s.whole) || !got.members[3].Equals(s.members[3]) || !got.unlisted[9].Equals(s.unlisted[9]) {
+	if !got.objects.Equals(s.objects) || !got.whole.Equals(s.whole) || !got.mayBeShort.Equals(s.mayBeShort) || !got.members[3].Equals(s.members[3]) || !got.unlisted[9].Equals(s.unlisted[9]) {
 		t.Errorf("got %+v, want %+v", got, s)
 	}
 	for cut := 1; cut < len(chunk); cut++ {

@@ -36,25 +36,43 @@ type listing struct {
 	// sinceResumePoint is what of it no resume point covers yet.
 	sinceResumePoint *coverage
 	proof            *connectors.Proof
+	lookFor          func(ctx context.Context, ids []string) (there []string, err error) // Page.Look
+	// missed is what the last list did not name; inDoubt what this one does not name, and what stays (doubt.go).
+	missed, inDoubt *coverage
+	moves           *moves
+	how             manner
+	// came: the source had something to say. A delta that begins at the same place again would have it say so again.
+	came bool
 	// unnamed counts entries without an id: with one of them, nobody's absence is certain.
 	unnamed int
+	// shared are handles of what was read that several objects state.
+	shared []store.Num
 	// invalid are the objects that were parked by this attempt.
 	invalid []directory.Ref
 	// unstored is why a page could not be stored: a failure of ours, whatever the connector makes of it.
 	unstored error
 	objects  int
-	rows     []store.Row // space for those of a page
-	last     []byte      // the previous page's cursor, to notice a source that goes round in circles
+	// spelled are the spellings of ids that are stored, of sources that do not tell them apart.
+	spelled map[directory.Kind]spellings
+	rows    []store.Row // space for those of a page
+	last    []byte      // the previous page's cursor, to notice a source that goes round in circles
 }
 
 // openListing works out how the stream is to be read from where it stands.
-func openListing(ctx context.Context, t *Task, found *Result, s connectors.Stream) (*listing, error) {
-	l := &listing{Task: t, found: found, stream: s, mode: connectors.Delta}
+func openListing(ctx context.Context, t *Task, found *Result, s connectors.Stream, m *moves, how manner) (*listing, error) {
+	l := &listing{Task: t, found: found, stream: s, mode: connectors.Delta, moves: m, how: how}
+	asks := len(how.handles)+len(how.ids) > 0
+	if asks {
+		l.mode = connectors.Referrers
+	}
 	err := t.State.View(ctx, func(tx store.Reader) (err error) {
 		if l.position, err = tx.Stream(s.Name); err != nil {
 			return err
 		}
-		if t.Full || !s.Delta || len(l.position.Cursor) == 0 {
+		if err := l.loadMissed(tx); err != nil {
+			return err
+		}
+		if t.Full && !asks || how.full || !s.Delta || len(l.position.Cursor) == 0 {
 			l.mode = connectors.Full
 			l.covered, l.sinceResumePoint = newCoverage(), newCoverage()
 			if len(l.position.Partial) > 0 {
@@ -73,9 +91,12 @@ func (l *listing) read(ctx context.Context) (err error) {
 			err = internal("read "+l.stream.Name, "panic in the connector: %v\n%s", p, debug.Stack())
 		}
 	}()
-	req := connectors.Request{Tenant: l.Tenant, Stream: l.stream.Name, Mode: l.mode, Cursor: l.position.Cursor}
-	if l.mode == connectors.Full {
+	req := connectors.Request{Tenant: l.Tenant, Stream: l.stream.Name, Mode: l.mode, Cursor: l.position.Cursor, Known: l.position.Known, Older: l.Older}
+	switch l.mode {
+	case connectors.Full:
 		req.Cursor = l.position.Partial
+	case connectors.Referrers:
+		req.Handles, req.IDs = l.how.handles, l.how.ids
 	}
 	stalled := &fault.Error{Class: fault.Transient, Op: "read " + l.stream.Name,
 		Err: fmt.Errorf("nothing came for %s", stalledAfter), Hint: "the source hangs; if it answers others, please report it"}
@@ -110,6 +131,9 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if l.unstored = l.storePage(ctx, p); l.unstored != nil {
 		return l.unstored
 	}
+	for _, text := range p.Notes {
+		l.note("%s: %s", l.stream.Name, text)
+	}
 	l.objects += len(p.Objects)
 	l.found.Read += len(p.Objects)
 	l.Progress(l.stream.Name, l.objects)
@@ -117,9 +141,16 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if p.Proof == nil {
 		return nil
 	}
-	l.proof = p.Proof
+	l.proof, l.lookFor = p.Proof, p.Look
+	if p.Proof.Older != "" {
+		l.found.Older = p.Proof.Older
+		l.note("%s: the source knows less than was read from it before; what follows waits for approval: %s", l.stream.Name, p.Proof.Older)
+	}
 	if l.mode == connectors.Full {
 		l.unstored = l.conclude(ctx, p)
+	}
+	if l.unstored == nil {
+		l.unstored = l.tellShared(ctx)
 	}
 	return l.unstored
 }
@@ -132,6 +163,9 @@ func (l *listing) validatePage(p *connectors.Page) error {
 	}
 	if l.mode == connectors.Full && len(p.Removed) > 0 {
 		return internal(op, "the connector sent removals in a full read")
+	}
+	if l.mode == connectors.Referrers && len(p.Removed)+len(p.Cursor) > 0 {
+		return internal(op, "the connector sent removals or a cursor with what refers to others")
 	}
 	if p.Proof == nil && len(p.Cursor) > 0 && bytes.Equal(p.Cursor, l.last) && len(p.Objects)+len(p.Members) == 0 {
 		return &fault.Error{Class: fault.Transient, Op: op, Err: fmt.Errorf("the source answers the same empty page again and again")}

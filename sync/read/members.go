@@ -57,12 +57,18 @@ func (l *listing) compareMembers(tx store.Reader, p *connectors.Page, d *pageDif
 func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.Members, d *pageDiff) error {
 	if group != 0 && l.mode == connectors.Full {
 		d.found.whole.Add(uint32(group))
+		if m.MayBeShort {
+			d.found.mayBeShort.Add(uint32(group))
+		}
 	}
 	digest := digestOf(m.Add)
 	if group != 0 {
 		stored, err := tx.MemberDigest(group)
 		if err != nil || (stored == digest && digest.Count > 0) {
 			return err
+		}
+		if l.mode == connectors.Delta && l.missed.unlisted[group] != nil {
+			d.doubt(group, roaring.New())
 		}
 	}
 	have := roaring.New()
@@ -87,6 +93,17 @@ func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.M
 		diff.digest = &digest
 	case l.mode == connectors.Full:
 		unionInto(d.found.unlisted, map[store.Num]*roaring.Bitmap{group: have})
+	case m.MayBeShort:
+		left, doubted, err := l.leftByDelta(tx, group, m, have)
+		if err != nil {
+			return err
+		}
+		diff.remove = relations.Nums(left)
+		if doubted.IsEmpty() {
+			diff.digest = &digest
+		} else {
+			d.doubt(group, doubted)
+		}
 	default:
 		diff.remove = relations.Nums(have)
 		diff.digest = &digest
@@ -145,37 +162,38 @@ func (l *listing) partAdds(tx store.Reader, group store.Num, m *connectors.Membe
 	return nil
 }
 
-// commit writes the difference and marks whom it concerns: the group, and everybody who entered or left. What had no
-// number before is found from now on.
-func (m *memberDiff) commit(tx store.Writer, marks relations.Marker, found *coverage) error {
+// commit writes the difference and marks whom it concerns: the group, and everybody who entered or left, whose handles it
+// returns. What had no number before is found from now on.
+func (m *memberDiff) commit(tx store.Writer, marks relations.Marker, found *coverage) (changed []store.Num, err error) {
 	ids, err := tx.Intern([]string{directory.IDHandle(m.group)}, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	group := ids[0]
 	handles, err := tx.Intern(m.add, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if m.whole {
 		found.whole.Add(uint32(group))
 	} else if len(handles) > 0 {
 		unionInto(found.members, map[store.Num]*roaring.Bitmap{group: relations.Set(handles)})
 	}
-	moved, err := tx.AddMembers(group, handles, nil)
+	entered, err := tx.AddMembers(group, handles, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := takeMembers(tx, marks, group, m.remove); err != nil {
-		return err
+		return nil, err
 	}
-	if err := marks.Moved(tx, group, moved); err != nil {
-		return err
+	if err := marks.Moved(tx, group, entered); err != nil {
+		return nil, err
 	}
+	changed = append(entered, m.remove...)
 	if m.digest != nil {
-		return tx.SetMemberDigest(group, *m.digest)
+		return changed, tx.SetMemberDigest(group, *m.digest)
 	}
-	return nil
+	return changed, nil
 }
 
 // takeMembers removes members from a group and marks whom that concerns.

@@ -51,10 +51,17 @@ func (l *listing) compareObjects(tx store.Reader, p *connectors.Page, d *pageDif
 		if !again && row.Num != 0 && row.Gone == store.Here && bytes.Equal(buf, row.Data) {
 			continue
 		}
-		if before == nil && !l.Marks.Off {
+		if before == nil && (!l.Marks.Off || l.moves.noted()) {
 			if before, err = l.parse(row); err != nil {
 				return err
 			}
+		}
+		known := before
+		if row.Gone != store.Here {
+			known = nil // it is back
+		}
+		if err := l.moves.object(tx, &d.moved, known, o, row.Num); err != nil {
+			return err
 		}
 		earlier[ref] = len(d.puts)
 		d.puts = append(d.puts, put{object: o, before: before})
@@ -78,11 +85,12 @@ func (l *listing) storedRows(tx store.Reader, objects []directory.Object) ([]sto
 		handles[i] = directory.IDHandle(objects[i].ID)
 	}
 	nums, err := tx.Lookup(handles, make([]store.Num, 0, len(handles)))
+	l.rows = l.rows[:0]
 	if err != nil || len(nums) == 0 {
 		return nil, err
 	}
 	if len(l.stream.Kinds) == 1 {
-		l.rows, err = tx.RowsOf(l.stream.Kinds[0], nums, l.rows[:0])
+		l.rows, err = tx.RowsOf(l.stream.Kinds[0], nums, l.rows)
 		return l.rows, err
 	}
 	rows := make([]store.Row, len(objects))
@@ -159,8 +167,19 @@ func (l *listing) compareRemoved(tx store.Reader, p *connectors.Page, d *pageDif
 			return err
 		}
 		for i := range rows {
-			if rows[i].Num != 0 && !rows[i].Gone.Proven() {
-				d.gone = append(d.gone, goneRow{kind: kind, num: rows[i].Num})
+			if rows[i].Num == 0 || rows[i].Gone.Proven() {
+				continue
+			}
+			d.gone = append(d.gone, goneRow{kind: kind, num: rows[i].Num})
+			if !l.moves.noted() {
+				continue
+			}
+			o, err := l.parse(&rows[i])
+			if err == nil {
+				err = l.moves.gone(tx, &d.moved, o, rows[i].Num)
+			}
+			if err != nil {
+				return err
 			}
 		}
 	}
@@ -198,6 +217,7 @@ func (l *listing) compareInvalid(tx store.Reader, p *connectors.Page, d *pageDif
 	for _, n := range nums {
 		if n != 0 {
 			d.found.objects.Add(uint32(n))
+			d.found.unreadable.Add(uint32(n))
 		}
 	}
 	return err

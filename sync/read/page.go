@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
@@ -20,11 +22,18 @@ type pageDiff struct {
 	members []memberDiff
 	parks   []store.Parked
 	unparks []uint64
+	// doubted are members whom a complete list of an incremental read has missed, by group; none for a group whose
+	// members are no longer in doubt.
+	doubted map[store.Num]*roaring.Bitmap
 	// found is what a full read came across on this page.
 	found *coverage
+	// shared are handles that several objects state.
+	shared []store.Num
 	// invalid are the entries that could not be translated; unnamed of them came without an id.
 	invalid []directory.Ref
 	unnamed int
+	// moved is what the page says of handles.
+	moved move
 }
 
 // put is an object to store, and what it was before, if it was known and somebody must be told.
@@ -40,7 +49,7 @@ type goneRow struct {
 }
 
 func (d *pageDiff) empty() bool {
-	return len(d.puts)+len(d.gone)+len(d.members)+len(d.parks)+len(d.unparks) == 0
+	return len(d.puts)+len(d.gone)+len(d.members)+len(d.parks)+len(d.unparks)+len(d.doubted) == 0
 }
 
 // storePage compares a page with the store and commits what differs together with the dirty marks that it
@@ -49,7 +58,13 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 	d := &pageDiff{}
 	err := l.State.View(ctx, func(tx store.Reader) error {
 		*d = pageDiff{found: newCoverage()}
+		if err := l.keepSpelling(tx, p); err != nil {
+			return err
+		}
 		if err := l.compareObjects(tx, p, d); err != nil {
+			return err
+		}
+		if err := l.noteShared(tx, d); err != nil {
 			return err
 		}
 		if err := l.compareRemoved(tx, p, d); err != nil {
@@ -63,17 +78,22 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 	if err != nil {
 		return err
 	}
+	if err := l.tellDoubted(ctx, d); err != nil {
+		return err
+	}
 	l.invalid = append(l.invalid, d.invalid...)
 	l.unnamed += d.unnamed
+	l.shared = append(l.shared, d.shared...)
 	position, moved := l.advance(p)
 	// After an entry that could not be read there are no more resume points: who goes on from one would not know of
 	// it, and take absence for proof.
 	resumable := l.mode == connectors.Full && p.Resumable && p.Proof == nil && len(l.invalid) == 0
-	if !d.empty() || moved && (resumable || l.cursorIsDue()) {
+	l.came = l.came || len(p.Objects)+len(p.Removed)+len(p.Members)+len(p.Invalid) > 0
+	if !d.empty() || moved && (resumable || l.came || l.cursorIsDue() || !bytes.Equal(position.Known, l.position.Known)) {
 		if moved {
 			position.Moved = l.Now().UTC()
 		}
-		var stored *coverage
+		var stored committed
 		err := l.State.Update(ctx, func(tx store.Writer) (err error) {
 			stored, err = l.commitPage(tx, d, position, moved, resumable)
 			return err
@@ -81,8 +101,11 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 		if err != nil {
 			return err
 		}
-		d.found.merge(stored)
+		l.moves.add(stored.noted)
+		l.shared = append(l.shared, stored.shared...)
+		d.found.merge(stored.coverage)
 		l.position = position
+		l.missed = l.missed.with(d.doubted)
 		l.logPage(p, d)
 	}
 	if l.covered != nil {
@@ -118,7 +141,8 @@ func (l *listing) advance(p *connectors.Page) (store.StreamState, bool) {
 		return position, false
 	case l.mode == connectors.Delta:
 		position.Cursor = bytes.Clone(p.Cursor)
-		return position, !bytes.Equal(position.Cursor, l.position.Cursor)
+		position.Known = l.knownAfter(p)
+		return position, !bytes.Equal(position.Cursor, l.position.Cursor) || !bytes.Equal(position.Known, l.position.Known)
 	case p.Resumable && p.Proof == nil && len(l.invalid) == 0:
 		position.Partial = bytes.Clone(p.Cursor)
 		return position, true
@@ -127,42 +151,70 @@ func (l *listing) advance(p *connectors.Page) (store.StreamState, bool) {
 	}
 }
 
+// knownAfter returns what the source knew in the newest read, after a page. A source that knows less says nothing new.
+func (l *listing) knownAfter(p *connectors.Page) []byte {
+	if p.Proof == nil || p.Proof.Older != "" || len(p.Known) == 0 {
+		return l.position.Known
+	}
+	return bytes.Clone(p.Known)
+}
+
 // cursorIsDue reports whether the cursor must be stored although nothing changed, so that it does not expire.
 func (l *listing) cursorIsDue() bool { return l.Now().Sub(l.position.Moved) >= idleCursor }
 
 // lists reports whether the stream may hold the object.
 func (l *listing) lists(o *directory.Object) bool { return slices.Contains(l.stream.Kinds, o.Kind) }
 
-// commitPage writes what a page changes, and returns what a full read has come across that had no number before. The
-// order matters only in that objects come before members: a mark for a member is put on the object that owns its handle.
-func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.StreamState, moved, resumable bool) (*coverage, error) {
-	stored := newCoverage()
-	if err := l.putObjects(tx, d.puts, stored); err != nil {
-		return nil, err
+// committed is what became known when a page was written.
+type committed struct {
+	*coverage             // what a full read has come across that had no number before
+	shared    []store.Num // handles that several objects state
+	noted     *move       // which moves were noted
+}
+
+// commitPage writes what a page changes. The order matters only in that objects come before members: a mark for a member
+// is put on the object that owns its handle.
+func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.StreamState, moved, resumable bool) (stored committed, err error) {
+	stored.coverage = newCoverage()
+	said := d.moved
+	if err := l.putObjects(tx, d.puts, &stored); err != nil {
+		return stored, err
 	}
 	for _, g := range d.gone {
 		if err := markGone(tx, l.Marks, g.kind, g.num, store.NamedRemoved); err != nil {
-			return nil, err
+			return stored, err
 		}
 	}
 	for i := range d.members {
-		if err := d.members[i].commit(tx, l.Marks, stored); err != nil {
-			return nil, err
+		changed, err := d.members[i].commit(tx, l.Marks, stored.coverage)
+		if err == nil {
+			err = l.moves.members(tx, &said, changed)
 		}
+		if err != nil {
+			return stored, err
+		}
+	}
+	if stored.noted, err = l.moves.store(tx, said, l.Now()); err != nil {
+		return stored, err
 	}
 	for _, p := range d.parks {
 		if _, err := tx.Park(p); err != nil {
-			return nil, err
+			return stored, err
 		}
 	}
 	for _, id := range d.unparks {
 		if _, err := tx.Unpark(id); err != nil {
-			return nil, err
+			return stored, err
+		}
+	}
+	if len(d.doubted) > 0 {
+		if err := saveMissed(tx, l.stream.Name, l.missed.with(d.doubted)); err != nil {
+			return stored, err
 		}
 	}
 	if resumable {
-		if err := l.saveCoverage(tx, d.found, stored); err != nil {
-			return nil, err
+		if err := l.saveCoverage(tx, d.found, stored.coverage); err != nil {
+			return stored, err
 		}
 	}
 	if moved {
@@ -185,10 +237,18 @@ func (l *listing) saveCoverage(tx store.Writer, page ...*coverage) error {
 	return tx.AppendSeen(l.stream.Name, chunk)
 }
 
-// putObjects stores objects as present and marks whom their changes concern: themselves, and those who point to them
-// by a handle that they gained or lost, or to whom they pointed.
-func (l *listing) putObjects(tx store.Writer, puts []put, stored *coverage) error {
+// putObjects stores objects as present and marks whom their changes concern: themselves, those who point to them by a
+// handle that they gained or lost, or to whom they pointed, and those who share a name with them.
+func (l *listing) putObjects(tx store.Writer, puts []put, stored *committed) error {
 	var changes []relations.Change
+	objects := make([]*directory.Object, 0, 2*len(puts))
+	for _, p := range puts {
+		objects = append(objects, p.object, p.before)
+	}
+	names, err := relations.NamesOf(tx, objects...)
+	if err != nil {
+		return err
+	}
 	for _, p := range puts {
 		n, err := tx.PutRow(p.object, store.Here)
 		if err != nil {
@@ -202,7 +262,14 @@ func (l *listing) putObjects(tx store.Writer, puts []put, stored *coverage) erro
 			changes = append(changes, relations.Change{Before: p.before, After: p.object})
 		}
 	}
-	return l.Marks.Neighbours(tx, changes)
+	if err := l.Marks.Neighbours(tx, changes); err != nil {
+		return err
+	}
+	if err := names.Decide(tx, l.Marks); err != nil {
+		return err
+	}
+	stored.shared, err = sharedBy(tx, objects)
+	return err
 }
 
 // markGone keeps the object as it was last seen, says why it counts as gone, and marks it.
@@ -210,5 +277,5 @@ func markGone(tx store.Writer, marks relations.Marker, kind directory.Kind, n st
 	if err := tx.SetGone(kind, n, cause); err != nil {
 		return err
 	}
-	return marks.Changed(tx, kind, n)
+	return marks.Gone(tx, kind, n)
 }

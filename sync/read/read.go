@@ -41,7 +41,9 @@ type Task struct {
 	// Streams are those that the tenant has, in the order in which they are read.
 	Streams []connectors.Stream
 	// Full reads everything even where the source could tell what changed.
-	Full  bool
+	Full bool
+	// Older takes a source that knows less than was read from it before (connectors.Request).
+	Older bool
 	State State
 	Marks relations.Marker
 	// Began is when the run began: the time of what it parks.
@@ -64,6 +66,10 @@ type Result struct {
 	Full bool
 	// Inconclusive: a listing came to its end and proves nothing.
 	Inconclusive bool
+	// Doubtful: what a list did not name stays until the next list.
+	Doubtful bool
+	// Older says by how much the source knows less than was read from it before; empty when it knows that and more.
+	Older string
 	// Unproven says what is missing without proof, if anything: only another full read can tell.
 	Unproven string
 }
@@ -74,21 +80,36 @@ func (t *Task) note(format string, args ...any) { t.Note(fmt.Sprintf(format, arg
 // may be settled from a read that could not read everything, because half of an answer gives wrong records.
 func Streams(ctx context.Context, t *Task) (Result, error) {
 	found := Result{Full: true}
+	m, err := openMoves(ctx, t)
+	if err != nil {
+		return found, err
+	}
+	var told []connectors.Stream // that said what changed, and maybe not all of it
 	for _, s := range t.Streams {
-		mode, err := readStream(ctx, t, &found, s)
+		mode, err := readStream(ctx, t, &found, s, m, manner{})
 		if err != nil {
 			return found, err
 		}
 		found.Full = found.Full && mode == connectors.Full
+		if mode == connectors.Delta && s.Rewritten != "" {
+			told = append(told, s)
+		}
 	}
-	return found, nil
+	return found, m.follow(ctx, t, &found, told)
+}
+
+// manner says how a stream is to be read. The zero value is as its cursor allows.
+type manner struct {
+	full bool
+	// handles and ids are what to ask for in Referrers mode.
+	handles, ids []string
 }
 
 // readStream reads one stream to its end, and acts on the class of every error of the source on the way. What the
 // store fails with ends the run.
-func readStream(ctx context.Context, t *Task, found *Result, s connectors.Stream) (connectors.Mode, error) {
+func readStream(ctx context.Context, t *Task, found *Result, s connectors.Stream, m *moves, how manner) (connectors.Mode, error) {
 	for try := 1; ; try++ {
-		l, err := openListing(ctx, t, found, s)
+		l, err := openListing(ctx, t, found, s, m, how)
 		if err != nil {
 			return 0, err
 		}
@@ -101,7 +122,7 @@ func readStream(ctx context.Context, t *Task, found *Result, s connectors.Stream
 		}
 		class := fault.ClassOf(err)
 		switch {
-		case class == fault.CursorExpired && (l.mode == connectors.Delta || len(l.position.Partial) > 0):
+		case class == fault.CursorExpired && (l.mode != connectors.Full || len(l.position.Partial) > 0):
 			t.note("%s: the changes cannot be had, reading in full instead: %s", s.Name, fault.Text(err))
 			if err := l.forgetCursor(ctx); err != nil {
 				return 0, err

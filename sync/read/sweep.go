@@ -38,6 +38,16 @@ func (l *listing) sweepObjects(ctx context.Context, newScope bool) (absent bool,
 			l.found.Unproven = "the source listed no " + kind.String()
 			l.note("%s: the source listed no %s at all where there were %d; their removal waits for approval", l.stream.Name, kind, missing.GetCardinality())
 		}
+		if cause == store.Absent && l.stream.MayBeShort {
+			if missing, err = l.missedTwice(ctx, kind, missing); err != nil {
+				return false, err
+			}
+		}
+		for chunk := range slices.Chunk(relations.Nums(missing), sweepChunk) {
+			if err := l.moves.missing(ctx, l.Task, kind, chunk); err != nil {
+				return false, err
+			}
+		}
 		if err := l.markMissing(ctx, l.found, kind, missing, cause); err != nil {
 			return false, err
 		}
@@ -105,6 +115,9 @@ func (l *listing) sweepMembers(ctx context.Context, next *store.StreamState) err
 	if err != nil {
 		return err
 	}
+	if err := l.doubtMembers(ctx, l.inDoubt.unlisted); err != nil {
+		return err
+	}
 	switch {
 	case l.covered.named > 0:
 		next.Emptied = false
@@ -134,14 +147,23 @@ func (l *listing) unlistedMembers(ctx context.Context) (list []unlistedMembers, 
 		if stored, err = tx.Memberships(); err != nil {
 			return err
 		}
-		list = nil
+		list, l.inDoubt.unlisted = nil, map[store.Num]*roaring.Bitmap{}
 		var inParts []store.Num
 		err := tx.Rows(directory.Group, 0, func(row store.Row) bool {
 			switch {
 			case row.Gone != store.Here: // its members leave with it
+			case l.covered.unreadable.Contains(uint32(row.Num)): // they stay as they were
 			case !l.covered.whole.Contains(uint32(row.Num)):
 				inParts = append(inParts, row.Num)
-			case l.covered.unlisted[row.Num] != nil:
+			case l.covered.unlisted[row.Num] == nil:
+			case l.covered.mayBeShort.Contains(uint32(row.Num)):
+				doubted := roaring.New()
+				left := l.leftTwice(row.Num, l.covered.unlisted[row.Num], doubted)
+				if !doubted.IsEmpty() {
+					l.inDoubt.unlisted[row.Num] = doubted
+				}
+				list = append(list, unlistedMembers{group: row.Num, handles: relations.Nums(left)})
+			default:
 				list = append(list, unlistedMembers{group: row.Num, handles: relations.Nums(l.covered.unlisted[row.Num])})
 			}
 			return true

@@ -82,7 +82,7 @@ func (g *Groups) remember(tx store.Reader, groups []store.Num) error {
 		if len(groups) == 0 {
 			return nil
 		}
-		objects, err := loadHere(tx, directory.Group, groups)
+		objects, err := loadHere(tx, directory.Group, groups, nil)
 		if err != nil {
 			return err
 		}

@@ -46,26 +46,41 @@ func (h holders) of(handle store.Num) holders {
 	return h[first:last]
 }
 
-// naming lists for each object the groups that have it among their members, by any of its handles.
+// naming lists for each object the groups that have it among their members, by any of its handles that mean it and nobody
+// else.
 func naming(tx store.Reader, objects []Object) ([][]store.Num, error) {
 	groups, by := make([][]store.Num, len(objects)), holdersOf(objects)
-	err := tx.GroupsOf(by.handles(), func(handle, group store.Num) bool {
+	lost := map[claim]bool{} // stated, and had by another object or by nobody
+	err := tx.Contestants(by.handles(), func(handle, object store.Num) bool {
+		lost[claim{handle, object}] = true
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = tx.GroupsOf(by.handles(), func(handle, group store.Num) bool {
 		for _, h := range by.of(handle) {
-			groups[h.object] = append(groups[h.object], group)
+			if len(lost) == 0 || !lost[claim{handle, objects[h.object].Num}] {
+				groups[h.object] = append(groups[h.object], group)
+			}
 		}
 		return true
 	})
 	return groups, err
 }
 
-// link is a link that an object of a list states, and the object that has the handle to which it points.
+// claim is an object that states a handle.
+type claim struct{ handle, object store.Num }
+
+// link is a link that an object of a list states, and an object that has the handle to which it points.
 type link struct {
 	object int // where it is in the list
 	typ    directory.LinkType
 	to     store.Num
 }
 
-// follow returns where the links of objects lead, in their order, but for links to what nobody ever mentioned.
+// follow returns where the links of objects lead, in their order, but for links to what nobody ever mentioned. Whoever
+// says to be in a group is in every group that states the handle (see directory.NumberHandle).
 func follow(tx store.Reader, objects []Object, wanted func(directory.LinkType) bool) ([]link, error) {
 	var links []link
 	var texts []string
@@ -79,23 +94,51 @@ func follow(tx store.Reader, objects []Object, wanted func(directory.LinkType) b
 	if len(links) == 0 {
 		return nil, nil
 	}
-	to, err := owners(tx, texts)
+	handles, err := tx.Lookup(texts, make([]store.Num, 0, len(texts)))
 	if err != nil {
 		return nil, err
 	}
-	for i := range links {
+	to, err := tx.Owners(handles, make([]store.Num, 0, len(handles)))
+	if err != nil {
+		return nil, err
+	}
+	others, err := contestants(tx, handles)
+	if err != nil {
+		return nil, err
+	}
+	for i := range to {
 		links[i].to = to[i]
+		if links[i].typ == directory.MemberOf {
+			for _, other := range others[handles[i]] {
+				links = append(links, link{links[i].object, directory.MemberOf, other})
+			}
+		}
 	}
 	return slices.DeleteFunc(links, func(l link) bool { return l.to == 0 }), nil
 }
 
-// owners returns the numbers of the objects that have handles; zero where nobody ever mentioned one.
-func owners(tx store.Reader, handles []string) ([]store.Num, error) {
+// contestants are those who state handles that they do not have.
+func contestants(tx store.Reader, handles []store.Num) (map[store.Num][]store.Num, error) {
+	list := map[store.Num][]store.Num{}
+	err := tx.Contestants(handles, func(handle, object store.Num) bool {
+		list[handle] = append(list[handle], object)
+		return true
+	})
+	return list, err
+}
+
+// claimants returns the numbers of all objects that state handles.
+func claimants(tx store.Reader, handles []string) ([]store.Num, error) {
 	nums, err := tx.Lookup(handles, make([]store.Num, 0, len(handles)))
 	if err != nil {
 		return nil, err
 	}
-	return tx.Owners(nums, make([]store.Num, 0, len(nums)))
+	all, err := tx.Owners(nums, make([]store.Num, 0, len(nums)))
+	if err != nil {
+		return nil, err
+	}
+	err = tx.Contestants(nums, func(_, object store.Num) bool { all = append(all, object); return true })
+	return all, err
 }
 
 // Referrers calls fn for everybody who states a link of a type to one of some handles.

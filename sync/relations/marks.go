@@ -95,15 +95,15 @@ func (m Marker) owners(tx store.Writer, kind directory.Kind, handles []string) e
 	if len(handles) == 0 {
 		return nil
 	}
-	nums, err := owners(tx, handles)
+	nums, err := claimants(tx, handles)
 	if err != nil {
 		return err
 	}
 	return m.Stored(tx, kind, nums, store.MembersChanged)
 }
 
-// users marks those who use handles that mean somebody else from now on: the people who have one as their manager or
-// as a licence that they hold, the devices whose owner it is, and the groups that list it.
+// users marks those who use handles that mean somebody else from now on: the people who have one as their manager, as
+// their own group or as a licence that they hold, the devices whose owner it is, and the groups that list it.
 func (m Marker) users(tx store.Writer, handles []string) error {
 	if len(handles) == 0 {
 		return nil
@@ -112,11 +112,14 @@ func (m Marker) users(tx store.Writer, handles []string) error {
 	if err != nil {
 		return err
 	}
-	nums = distinct(nums)
+	return m.usersOf(tx, distinct(nums))
+}
+
+func (m Marker) usersOf(tx store.Writer, nums []store.Num) error {
 	for _, use := range []struct {
 		link directory.LinkType
 		kind directory.Kind
-	}{{directory.Manager, directory.Person}, {directory.Holds, directory.Person}, {directory.Owner, directory.Device}} {
+	}{{directory.Manager, directory.Person}, {directory.MemberOf, directory.Person}, {directory.Holds, directory.Person}, {directory.Owner, directory.Device}} {
 		var users []store.Num
 		if err := Referrers(tx, use.link, nums, func(_, n store.Num) { users = append(users, n) }); err != nil {
 			return err

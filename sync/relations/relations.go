@@ -4,12 +4,18 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 )
 
 // Wanted says which relations somebody asks about.
-type Wanted struct{ Groups, Manager, Licences, Owner bool }
+type Wanted struct {
+	Groups, Manager, Licences, Owner bool
+	// Staying are people who count as being there, though they are gone; nil for none.
+	Staying *roaring.Bitmap
+}
 
 func (w Wanted) link(t directory.LinkType) bool {
 	switch t {
@@ -53,7 +59,7 @@ func (g *Groups) Of(tx store.Reader, objects []Object, want Wanted) ([]Related, 
 	if err != nil {
 		return nil, err
 	}
-	if err := addLinked(tx, list, links); err != nil || !want.Groups {
+	if err := addLinked(tx, list, links, want.Staying); err != nil || !want.Groups {
 		return list, err
 	}
 	direct, err := naming(tx, objects)
@@ -76,7 +82,7 @@ func (g *Groups) Of(tx store.Reader, objects []Object, want Wanted) ([]Related, 
 }
 
 // addLinked adds the objects to which links lead. Of several managers or owners the first one that is there counts.
-func addLinked(tx store.Reader, list []Related, links []link) error {
+func addLinked(tx store.Reader, list []Related, links []link, staying *roaring.Bitmap) error {
 	var people, licences []store.Num
 	for _, l := range links {
 		switch l.typ {
@@ -87,11 +93,11 @@ func addLinked(tx store.Reader, list []Related, links []link) error {
 			list[l.object].Holds = append(list[l.object].Holds, l.to)
 		}
 	}
-	persons, err := loadHere(tx, directory.Person, people)
+	persons, err := loadHere(tx, directory.Person, people, staying)
 	if err != nil {
 		return err
 	}
-	held, err := loadHere(tx, directory.Licence, licences)
+	held, err := loadHere(tx, directory.Licence, licences, nil)
 	if err != nil {
 		return err
 	}
@@ -111,13 +117,13 @@ func addLinked(tx store.Reader, list []Related, links []link) error {
 	return nil
 }
 
-// loadHere loads the objects that are there, in ascending order.
-func loadHere(tx store.Reader, kind directory.Kind, nums []store.Num) ([]Object, error) {
+// loadHere loads the objects that are there, or count as being there, in ascending order.
+func loadHere(tx store.Reader, kind directory.Kind, nums []store.Num, staying *roaring.Bitmap) ([]Object, error) {
 	if len(nums) == 0 {
 		return nil, nil
 	}
 	objects, err := Load(tx, kind, distinct(nums))
-	return slices.DeleteFunc(objects, func(o Object) bool { return !o.Here() }), err
+	return slices.DeleteFunc(objects, func(o Object) bool { return !o.Here() && (staying == nil || !staying.Contains(uint32(o.Num))) }), err
 }
 
 // find returns the object with a number, or nil.

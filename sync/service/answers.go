@@ -17,7 +17,7 @@ func runAnswer(p store.Partition, tenantName string, r *store.Run) api.Run {
 		ID: r.ID, Trigger: r.Trigger, Mode: r.Mode, Started: r.Started, Ended: r.Ended,
 		Outcome: r.Outcome, Error: r.Error, Class: r.Class, Notes: r.Notes,
 		Read: r.Read, Changed: r.Changed, Removed: r.Removed, Requests: r.Requests,
-		Counts: r.Counts, Parked: r.Parked, Held: r.Held,
+		Counts: r.Counts, Parked: r.Parked, Held: r.Held, HeldCounts: r.HeldCounts,
 	}
 }
 
@@ -41,15 +41,13 @@ func progressAnswer(p engine.Progress) api.Progress {
 	}
 }
 
-func plannedAnswer(a *directory.Action) api.PlannedAction {
+func plannedAnswer(t *connectors.Tenant, a *directory.Action) api.PlannedAction {
 	p := api.PlannedAction{
-		Connection: a.Origin.Connection, Tenant: a.Origin.Tenant, Op: a.Op.String(), Kind: a.Kind.String(),
+		Connection: a.Origin.Connection, Tenant: a.Origin.Tenant, TenantName: t.Name, Op: a.Op.String(), Kind: a.Kind.String(),
 		Key: a.Record, Rule: a.Rule, Reason: a.Reason,
 	}
+	p.Name = a.Name()
 	for _, f := range a.Fields {
-		if f.Name == directory.FieldName {
-			p.Name = f.Value.Text()
-		}
 		if a.Op == directory.Create {
 			p.Changes = append(p.Changes, api.PlannedChange{Field: f.Name, To: f.Value.Any()})
 		}
@@ -64,15 +62,26 @@ func plannedAnswer(a *directory.Action) api.PlannedAction {
 	return p
 }
 
-func parkedAnswer(p store.Partition, item *store.Parked) api.ParkedItem {
+func actedAnswer(p store.Partition, tenantName string, a *store.RunAction) api.PlannedAction {
+	answer := api.PlannedAction{
+		Connection: p.Connection, Tenant: p.Tenant, TenantName: tenantName, Op: a.Op.String(), Kind: a.Kind.String(), Key: a.Key, Name: a.Name,
+		Rule: a.Rule, Reason: a.Reason, Added: a.Added, Removed: a.Removed,
+	}
+	for _, c := range a.Changes {
+		answer.Changes = append(answer.Changes, api.PlannedChange{Field: c.Field, From: c.From, To: c.To})
+	}
+	return answer
+}
+
+func parkedAnswer(p store.Partition, tenantName string, item *store.Parked) api.ParkedItem {
 	answer := api.ParkedItem{
-		ID: parkedID(p, item.ID), Connection: p.Connection, Tenant: p.Tenant, Since: item.Since, Stage: item.Stage,
+		ID: parkedID(p, item.ID), Connection: p.Connection, Tenant: p.Tenant, TenantName: tenantName, Since: item.Since, Stage: item.Stage,
 		Target: item.Target, Subject: item.Subject, Class: item.Class, Reason: item.Reason,
 	}
 	if item.Target == "" {
 		answer.Subject = item.Kind.String() + " " + item.Object
 	} else if a, err := directory.ParseAction(item.Action); err == nil {
-		answer.Op = a.Op.String()
+		answer.Op, answer.Name = a.Op.String(), a.Name()
 	}
 	return answer
 }

@@ -183,6 +183,10 @@ func (d *daemon) reload(ctx context.Context) {
 	d.triggerEdited(old)
 	d.service.retryTargets(ctx)
 	d.watchers.follow(ctx, d.service.current())
-	d.Log.Info("configuration reloaded", "config", d.Config.File)
+	reloaded := []any{"config", d.Config.File}
+	if cfg.FromStart {
+		reloaded = append(reloaded, "secrets", "those from {env: …} and {credential: …} are still those of the start; a restart renews them")
+	}
+	d.Log.Info("configuration reloaded", reloaded...)
 	d.systemd.status("running")
 }

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,7 +17,6 @@ import (
 	"dirsyncd/sync/deliver"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/fault"
-	"dirsyncd/sync/plan"
 	"dirsyncd/sync/targets"
 )
 
@@ -32,13 +32,15 @@ type generation struct {
 type connection struct {
 	engine.Connection
 	settings config.Connection
-	users    *sync.WaitGroup // of the source, which may outlive this connection in the next generation
+	content  [sha256.Size]byte // of the files that the source was opened with
+	users    *sync.WaitGroup   // of the source, which may outlive this connection in the next generation
 }
 
 // target is an open target and the worker that delivers to it.
 type target struct {
 	targets.Target
 	settings config.Target
+	content  [sha256.Size]byte // of the files that it was opened with
 	worker   *deliver.Worker
 	runs     bool // the worker does, until it is closed
 }
@@ -81,12 +83,13 @@ func newGeneration(cfg *config.Config, old *generation, d deps) (*generation, er
 }
 
 func openConnection(cfg *config.Config, c config.Connection, old *generation, d deps) (*connection, error) {
-	conn := &connection{settings: c, users: &sync.WaitGroup{}, Connection: engine.Connection{
+	guard := limits(cfg.Mappings[c.Mapping].Guard)
+	conn := &connection{settings: c, content: contentOf(c.Block), users: &sync.WaitGroup{}, Connection: engine.Connection{
 		Name: c.Name, Connector: c.Connector, Rules: cfg.Mappings[c.Mapping].Rules,
-		Guard: guardOf(cfg.Mappings[c.Mapping].Guard), Targets: c.Targets,
+		Guard: guard.tenant(), Shared: guard.shared(), Lists: guard.lists(), Targets: c.Targets,
 	}}
 	if old != nil {
-		if was, ok := old.connections[c.Name]; ok && sameSource(&was.settings, &c) {
+		if was, ok := old.connections[c.Name]; ok && sameSource(was, conn) {
 			conn.Source, conn.users = was.Source, was.users
 			return conn, nil
 		}
@@ -98,18 +101,22 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 	source, err := factory.Open(c.Block, connectors.Env{
 		Connection: c.Name, Log: d.log.With("connection", c.Name), Now: d.now, Observe: d.metrics.request(c.Name),
 	})
+	if err != nil && len(cfg.Unseen) > 0 {
+		source, err = unopenedSource{leftUnopened(c.Name)}, nil
+	}
 	conn.Source = source
 	return conn, err
 }
 
-// sameSource reports whether two settings lead to the same source, whatever is done with what it says.
-func sameSource(a, b *config.Connection) bool {
-	return a.Connector == b.Connector && reflect.DeepEqual(a.Block, b.Block)
+// sameSource reports whether two connections have the same source, whatever is done with what it says.
+func sameSource(a, b *connection) bool {
+	return a.settings.Connector == b.settings.Connector && a.content == b.content && reflect.DeepEqual(a.settings.Block, b.settings.Block)
 }
 
 func openTarget(cfg *config.Config, t config.Target, old *generation, d deps) (*target, error) {
+	content := contentOf(t.Block)
 	if old != nil {
-		if was, ok := old.targets[t.Name]; ok && was.settings.Target == t.Target && reflect.DeepEqual(was.settings.Block, t.Block) {
+		if was, ok := old.targets[t.Name]; ok && was.settings.Target == t.Target && was.content == content && reflect.DeepEqual(was.settings.Block, t.Block) {
 			return was, nil
 		}
 	}
@@ -118,25 +125,14 @@ func openTarget(cfg *config.Config, t config.Target, old *generation, d deps) (*
 		return nil, fmt.Errorf("there is no target %q", t.Target)
 	}
 	place, err := factory.Open(t.Block, targets.Env{Target: t.Name, Dir: cfg.Dir, Log: d.log.With("target", t.Name), Now: d.now})
+	if err != nil && len(cfg.Unseen) > 0 {
+		place, err = unopenedTarget{leftUnopened(t.Name)}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	worker := deliver.New(d.store, t.Name, place, deliver.Options{Log: d.log, Now: d.now, Metrics: d.metrics.delivery(t.Name)})
-	return &target{Target: place, settings: t, worker: worker}, nil
-}
-
-// guardOf lays the operator's limits over the default guard: who limits one operation keeps the protection of
-// the others.
-func guardOf(limits config.Guard) plan.Guard {
-	guard := plan.DefaultGuard()
-	for op, l := range limits {
-		limit := plan.Limit{Count: l.Count, Percent: l.Percent, Minimum: plan.DefaultMinimum}
-		if l.Minimum != nil {
-			limit.Minimum = *l.Minimum
-		}
-		guard[op] = limit
-	}
-	return guard
+	return &target{Target: place, settings: t, content: content, worker: worker}, nil
 }
 
 // start runs the workers of targets that have none running.
@@ -183,9 +179,11 @@ func (g *generation) closeTargets(other *generation) {
 }
 
 // names lists the connections in order.
-func (g *generation) names() []string {
-	names := make([]string, 0, len(g.cfg.Connections))
-	for _, c := range g.cfg.Connections {
+func (g *generation) names() []string { return namesOf(g.cfg) }
+
+func namesOf(cfg *config.Config) []string {
+	names := make([]string, 0, len(cfg.Connections))
+	for _, c := range cfg.Connections {
 		names = append(names, c.Name)
 	}
 	slices.Sort(names)

@@ -11,12 +11,13 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// heldPartition finds the partition whose held plan has a hash.
+// heldPartition finds the partition whose held plan has a hash. Of a plan that waits no longer the error says what became.
 func (s *Service) heldPartition(ctx context.Context, hash string) (store.Partition, store.TenantState, error) {
 	parts, err := s.store.Partitions(ctx)
 	if err != nil {
 		return store.Partition{}, store.TenantState{}, err
 	}
+	var ended error
 	for _, p := range parts {
 		var state store.TenantState
 		err := s.store.View(ctx, p, func(tx store.Reader) (err error) { state, err = tx.Tenant(); return err })
@@ -26,6 +27,14 @@ func (s *Service) heldPartition(ctx context.Context, hash string) (store.Partiti
 		if state.Held != nil && state.Held.Hash == hash {
 			return p, state, nil
 		}
+		for i := range state.Former {
+			if f := &state.Former[i]; f.Hash == hash {
+				ended = s.noLongerHeld(ctx, p, &state, f)
+			}
+		}
+	}
+	if ended != nil {
+		return store.Partition{}, store.TenantState{}, ended
 	}
 	return store.Partition{}, store.TenantState{}, &fault.Error{Class: fault.Configuration, Op: "find plan " + hash,
 		Err: errors.New("no plan with this hash is held"), Hint: "`dirsyncd status` shows what is held"}
@@ -37,8 +46,8 @@ func (s *Service) Approve(ctx context.Context, hash string) (api.SyncResult, err
 	if err != nil {
 		return api.SyncResult{}, err
 	}
-	return s.runAndDeliver(ctx, []string{p.Connection}, func(name string) ([]engine.Result, error) {
-		conn, done, err := s.use(name)
+	return s.runAndDeliver(ctx, []chosen{{connection: p.Connection}}, api.FewActions+1, func(c chosen) ([]engine.Result, error) {
+		conn, done, err := s.use(c.connection)
 		if err != nil {
 			return nil, err
 		}

@@ -56,7 +56,7 @@ func (m *metrics) ran(r *engine.Result) {
 	for what, n := range map[string]int{"read": r.Run.Read, "changed": r.Run.Changed, "removed": r.Run.Removed} {
 		m.objects.WithLabelValues(name, what).Add(float64(n))
 	}
-	if r.Run.Outcome == engine.Held || r.Run.Outcome == engine.Failed {
+	if r.Run.Outcome == engine.Failed {
 		return
 	}
 	for kind, ops := range r.Run.Counts {

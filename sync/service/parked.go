@@ -5,21 +5,88 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"dirsyncd/store"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/deliver"
+	"dirsyncd/sync/directory"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/fault"
 )
 
 // Parked implements api.Operations.
 func (s *Service) Parked(ctx context.Context) ([]api.ParkedItem, error) {
+	parts, err := s.store.Partitions(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var items []api.ParkedItem
-	err := s.eachParked(ctx, func(p store.Partition, item store.Parked) {
-		items = append(items, parkedAnswer(p, &item))
+	for _, p := range parts {
+		err := s.store.View(ctx, p, func(tx store.Reader) error {
+			found, err := parkedIn(tx, p)
+			items = append(items, found...)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return items, nil
+}
+
+// parkedIn lists what is parked in a partition, by name where the object is stored.
+func parkedIn(tx store.Reader, p store.Partition) (items []api.ParkedItem, err error) {
+	state, err := tx.Tenant()
+	if err != nil {
+		return nil, err
+	}
+	of := map[directory.Kind][]int{} // positions of objects
+	err = tx.Parked(func(item store.Parked) bool {
+		if item.Target == "" {
+			of[item.Kind] = append(of[item.Kind], len(items))
+		}
+		items = append(items, parkedAnswer(p, state.Name, &item))
+		return true
 	})
+	for kind, at := range of {
+		if err == nil {
+			err = nameParked(tx, kind, items, at)
+		}
+	}
 	return items, err
+}
+
+// nameParked finds the names of parked objects of a kind, those at some positions of a list.
+func nameParked(tx store.Reader, kind directory.Kind, items []api.ParkedItem, at []int) error {
+	handles := make([]string, len(at))
+	for i, pos := range at {
+		handles[i] = directory.IDHandle(strings.TrimPrefix(items[pos].Subject, kind.String()+" "))
+	}
+	nums, err := tx.Lookup(handles, nil)
+	if err != nil {
+		return err
+	}
+	rows, err := tx.RowsOf(kind, nums, nil)
+	for i := range rows {
+		if rows[i].Num == 0 {
+			continue
+		}
+		if o, bad := rows[i].Object("parked"); bad == nil {
+			items[at[i]].Name = nameOf(&o)
+		}
+	}
+	return err
+}
+
+// nameOf is how people know an object: by its name, else by its address or log-in name.
+func nameOf(o *directory.Object) string {
+	for _, field := range []string{directory.FieldName, directory.FieldEmail, directory.FieldLogin} {
+		if v, _ := o.Get(field); v.Text() != "" {
+			return v.Text()
+		}
+	}
+	return ""
 }
 
 func (s *Service) eachParked(ctx context.Context, fn func(store.Partition, store.Parked)) error {
@@ -44,6 +111,9 @@ func parkedID(p store.Partition, id uint64) string {
 
 // Replay implements api.Operations: actions go back to the outbox, objects are looked at again.
 func (s *Service) Replay(ctx context.Context, ids []string) (int, error) {
+	if err := blind("replay", s.current().cfg); err != nil {
+		return 0, err
+	}
 	chosen, err := s.chooseParked(ctx, ids)
 	if err != nil {
 		return 0, err

@@ -9,6 +9,7 @@ import (
 
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/settings"
 	"dirsyncd/sync/targets"
 )
 
@@ -21,8 +22,11 @@ type hatch struct {
 }
 
 type hatchConfig struct {
-	Path string `yaml:"path"`
+	Path   string        `yaml:"path"`
+	CAFile settings.Path `yaml:"ca_file"`
 }
+
+func (c *hatchConfig) Files() []settings.Path { return []settings.Path{c.CAFile} }
 
 type opening struct {
 	*hatch
@@ -112,5 +116,36 @@ func TestReloadEndsADelivery(t *testing.T) {
 	}
 	if len(h.opened) != 2 {
 		t.Errorf("opened %d times", len(h.opened))
+	}
+}
+
+// A renewed file that a part read when it was opened counts as an edit; the same file does not.
+func TestReloadNoticesARenewedFile(t *testing.T) {
+	w, h := newWorld(t), &hatch{}
+	w.parts.Targets = append(w.parts.Targets, h.factory())
+	write := func(name, text string) {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := strings.Replace(twoConnections, "target: file, file: {path: changes.jsonl}", "target: hatch, hatch: {ca_file: ca.pem}", 1)
+	write("config.yaml", strings.Replace(text, "%s", "everyone", 1))
+	write("ca.pem", "one authority")
+	w.load(t)
+	s := w.open(t)
+	for _, step := range []struct {
+		content string
+		opened  int
+	}{{"one authority", 1}, {"another one", 2}, {"another one", 2}} {
+		write("ca.pem", step.content)
+		if err := s.reload(t.Context(), "config.yaml"); err != nil {
+			t.Fatal(err)
+		}
+		if len(h.opened) != step.opened {
+			t.Errorf("with %q it was opened %d times", step.content, len(h.opened))
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }

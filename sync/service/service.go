@@ -6,9 +6,7 @@ package service
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -16,7 +14,6 @@ import (
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/engine"
-	"dirsyncd/sync/fault"
 )
 
 // Options are what a service is put together from. Parts, Store and Log must be set.
@@ -136,26 +133,10 @@ func (s *Service) use(name string) (conn *connection, done func(), err error) {
 	}, nil
 }
 
-func unknownConnection(name string, names []string) error {
-	return &fault.Error{Class: fault.Configuration, Op: "find connection", Err: fmt.Errorf("there is no connection %q", name),
-		Hint: fmt.Sprintf("the configuration has: %v", names)}
-}
-
 // nextRun says when a connection runs next; never, when no daemon keeps its schedule.
 func (s *Service) nextRun(connection string) time.Time {
 	if s.host == nil {
 		return time.Time{}
 	}
 	return s.host.next(connection)
-}
-
-// partitionsOf lists the stored partitions of the named connections, or all when none is named.
-func (s *Service) partitionsOf(ctx context.Context, names []string) ([]store.Partition, error) {
-	parts, err := s.store.Partitions(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(parts, func(p store.Partition) bool {
-		return len(names) > 0 && !slices.Contains(names, p.Connection)
-	}), nil
 }

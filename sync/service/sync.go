@@ -13,15 +13,15 @@ import (
 
 // Sync implements api.Operations.
 func (s *Service) Sync(ctx context.Context, req api.SyncRequest, show func(api.Progress)) (api.SyncResult, error) {
-	names, err := s.choose(req.Connections)
+	list, err := choose(req.Connections, s.current().cfg)
 	if err != nil {
 		return api.SyncResult{}, err
 	}
 	if show != nil {
 		defer s.audience.watch(func(p engine.Progress) { show(progressAnswer(p)) })()
 	}
-	return s.runAndDeliver(ctx, names, func(name string) ([]engine.Result, error) {
-		return s.run(s.runContext(ctx), name, engine.Job{Full: req.Full, Trigger: engine.Operator})
+	return s.runAndDeliver(ctx, list, req.Actions, func(c chosen) ([]engine.Result, error) {
+		return s.run(s.runContext(ctx), c.connection, engine.Job{Full: req.Full, Older: req.Full, Tenant: c.tenant, Trigger: engine.Operator})
 	})
 }
 
@@ -33,32 +33,25 @@ func (s *Service) runContext(ctx context.Context) context.Context {
 	return ctx
 }
 
-// choose checks the named connections; none named means all.
-func (s *Service) choose(names []string) ([]string, error) {
-	all := s.current().names()
-	if len(names) == 0 {
-		return all, nil
+// runAndDeliver runs connections side by side and delivers what came of it. The answer names at most so many actions of
+// each run.
+func (s *Service) runAndDeliver(ctx context.Context, list []chosen, actions int, run func(chosen) ([]engine.Result, error)) (api.SyncResult, error) {
+	if err := blind("sync", s.current().cfg); err != nil {
+		return api.SyncResult{}, err
 	}
-	for _, name := range names {
-		if !slices.Contains(all, name) {
-			return nil, unknownConnection(name, all)
-		}
-	}
-	return names, nil
-}
-
-// runAndDeliver runs connections side by side and delivers what came of it.
-func (s *Service) runAndDeliver(ctx context.Context, names []string, run func(string) ([]engine.Result, error)) (api.SyncResult, error) {
 	before := s.baseline()
-	runs := make([][]api.Run, len(names))
-	errs := make([]error, len(names))
+	runs := make([][]api.Run, len(list))
+	errs := make([]error, len(list))
 	var wg sync.WaitGroup
-	for i, name := range names {
+	for i, c := range list {
 		wg.Go(func() {
 			var results []engine.Result
-			results, errs[i] = run(name)
+			results, errs[i] = run(c)
+			if errs[i] == nil && len(results) == 0 && c.tenant != "" {
+				errs[i] = s.noTenant(ctx, c)
+			}
 			for _, r := range results {
-				runs[i] = append(runs[i], runOf(ctx, s.store, r))
+				runs[i] = append(runs[i], runOf(ctx, s.store, r, actions))
 			}
 		})
 	}
@@ -72,18 +65,21 @@ func (s *Service) runAndDeliver(ctx context.Context, names []string, run func(st
 	if err := errors.Join(errs...); err != nil {
 		return api.SyncResult{}, err
 	}
-	delivered, err := s.drain(ctx, names, before)
+	delivered, err := s.drain(ctx, connectionsOf(list), before)
 	return api.SyncResult{Runs: slices.Concat(runs...), Delivered: delivered}, err
 }
 
-// runOf turns a result into what operators see, with the reasons of a held plan.
-func runOf(ctx context.Context, st store.Store, r engine.Result) api.Run {
+// runOf turns a result into what operators see, with the reasons of a held plan and the first actions, at most so many.
+func runOf(ctx context.Context, st store.Store, r engine.Result, actions int) api.Run {
 	run := runAnswer(r.Partition, "", &r.Run)
 	_ = st.View(ctx, r.Partition, func(tx store.Reader) error { // the run is worth showing without these, too
 		state, err := tx.Tenant()
 		run.TenantName = state.Name
 		if state.Held != nil && r.Run.Held != "" {
 			run.HeldReasons = state.Held.Reasons
+		}
+		if err == nil {
+			run.Actions, err = actionsOf(tx, r.Partition, state.Name, r.Run.ID, actions)
 		}
 		return err
 	})

@@ -39,7 +39,7 @@ func (d *daemon) triggerNewcomers(ctx context.Context) {
 }
 
 func (d *daemon) newcomer(ctx context.Context, name string) bool {
-	parts, err := d.service.partitionsOf(ctx, []string{name})
+	parts, err := d.service.partitionsOf(ctx, chosen{connection: name})
 	if err != nil {
 		return false
 	}

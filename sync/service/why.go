@@ -36,6 +36,9 @@ func (s *Service) Why(ctx context.Context, kind, who string) ([]api.Reason, erro
 		}
 		reasons = append(reasons, found...)
 	}
+	if all := len(s.current().names()); missing != nil && all > 1 {
+		missing = nowhere(missing, all)
+	}
 	if len(reasons) == 0 && missing == nil {
 		missing = &fault.Error{Class: fault.Gone, Op: "why", Err: errors.New("nothing was read yet"), Hint: "run `dirsyncd sync` first"}
 	}
@@ -71,4 +74,15 @@ func (s *Service) whyIn(ctx context.Context, conn *connection, kind directory.Re
 		missing = nil
 	}
 	return reasons, missing
+}
+
+// nowhere is the error of the last of several connections that know nobody, for all of them.
+func nowhere(missing error, connections int) error {
+	var e *fault.Error
+	if !errors.As(missing, &e) {
+		return missing
+	}
+	all := *e
+	all.Where, all.Err = "", fmt.Errorf("%w, in none of %d connections", e.Err, connections)
+	return &all
 }

@@ -16,12 +16,14 @@ const hidden = "***"
 type Secret struct {
 	// A pointer, because fmt prints unexported fields of other structs without asking their methods.
 	value *string
+	// unseen: there is one, but this process could not read it.
+	unseen bool
 }
 
 // NewSecret makes a secret of a text.
-func NewSecret(value string) Secret { return Secret{&value} }
+func NewSecret(value string) Secret { return Secret{value: &value} }
 
-// Reveal returns the secret itself. It is called where the secret is used, and nowhere else.
+// Reveal returns the secret itself; nothing of one that was given and could not be read (strict.Options.Blind). It is called where the secret is used, and nowhere else.
 func (s Secret) Reveal() string {
 	if s.value == nil {
 		return ""
@@ -30,7 +32,7 @@ func (s Secret) Reveal() string {
 }
 
 // IsZero reports whether no secret was given.
-func (s Secret) IsZero() bool { return s.value == nil || *s.value == "" }
+func (s Secret) IsZero() bool { return !s.unseen && (s.value == nil || *s.value == "") }
 
 // Equal reports whether two secrets are the same, in a time that does not depend on where they differ.
 func (s Secret) Equal(other Secret) bool {

@@ -75,7 +75,8 @@ func (s *Secret) source(v strict.Value) {
 	value, err := read(e.Value, name)
 	var missing *sourceError
 	if errors.As(err, &missing) {
-		e.Value.Problem(missing.hint, "%s: %s", v.Label(), missing.message)
+		e.Value.Unseen(missing.elsewhere, missing.hint, "%s: %s", v.Label(), missing.message)
+		*s = Secret{unseen: true}
 		return
 	}
 	if value == "" {
@@ -85,8 +86,11 @@ func (s *Secret) source(v strict.Value) {
 	*s = NewSecret(value)
 }
 
-// sourceError says why a secret could not be read.
-type sourceError struct{ message, hint string }
+// sourceError says why a secret could not be read. elsewhere: another process, such as the service, may be able to.
+type sourceError struct {
+	message, hint string
+	elsewhere     bool
+}
 
 func (e *sourceError) Error() string { return e.message }
 
@@ -94,14 +98,14 @@ func fromEnv(v strict.Value, name string) (string, error) {
 	value, ok := v.Document().LookupEnv(name)
 	if !ok {
 		return "", &sourceError{fmt.Sprintf("environment variable %s is not set", name),
-			"set it for the service, for example in an EnvironmentFile= of its unit"}
+			"set it for the service, for example in an EnvironmentFile= of its unit", true}
 	}
 	return value, nil
 }
 
 func fromFile(v strict.Value, path string) (string, error) {
 	if path == "" {
-		return "", &sourceError{"the path is empty", ""}
+		return "", &sourceError{"the path is empty", "", false}
 	}
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(v.Document().Dir(), path)
@@ -112,7 +116,7 @@ func fromFile(v strict.Value, path string) (string, error) {
 	}
 	switch {
 	case mode&0o022 != 0:
-		return "", &sourceError{fmt.Sprintf("others may write %s (mode %#o)", path, mode.Perm()), "chmod go-w " + path}
+		return "", &sourceError{fmt.Sprintf("others may write %s (mode %#o)", path, mode.Perm()), "chmod go-w " + path, false}
 	case mode&0o004 != 0:
 		v.Warn("chmod o-r "+path, "%s: everybody on this machine can read %s", v.Label(), path)
 	}
@@ -121,17 +125,17 @@ func fromFile(v strict.Value, path string) (string, error) {
 
 func fromCredential(v strict.Value, name string) (string, error) {
 	if name == "" || name != filepath.Base(name) || strings.HasPrefix(name, ".") {
-		return "", &sourceError{"the name of a credential is not a file name", ""}
+		return "", &sourceError{"the name of a credential is not a file name", "", false}
 	}
 	dir, ok := v.Document().LookupEnv(credentialsVar)
 	if !ok {
 		return "", &sourceError{fmt.Sprintf("credential %s: systemd passed none to this process", name),
-			"add LoadCredential=" + name + ":/path to the unit; outside the service set " + credentialsVar}
+			"add LoadCredential=" + name + ":/path to the unit; outside the service set " + credentialsVar, true}
 	}
 	value, _, err := readSecret(filepath.Join(dir, name))
 	if err != nil {
 		return "", &sourceError{fmt.Sprintf("credential %s: %v", name, err),
-			"add LoadCredential=" + name + ":/path to the unit"}
+			"add LoadCredential=" + name + ":/path to the unit", false}
 	}
 	return value, nil
 }
@@ -140,7 +144,7 @@ func fromCredential(v strict.Value, name string) (string, error) {
 func readSecret(path string) (string, fs.FileMode, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
-		return "", 0, &sourceError{path + " is not a regular file", ""}
+		return "", 0, &sourceError{path + " is not a regular file", "", false}
 	}
 	if err != nil {
 		return "", 0, unreadable(path, err)
@@ -156,7 +160,7 @@ func readSecret(path string) (string, fs.FileMode, error) {
 	}
 	if len(data) > maxSecret {
 		return "", 0, &sourceError{fmt.Sprintf("%s is larger than %d KiB", path, maxSecret>>10),
-			"is this the right file?"}
+			"is this the right file?", false}
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"), info.Mode(), nil
 }
@@ -164,13 +168,13 @@ func readSecret(path string) (string, fs.FileMode, error) {
 func unreadable(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &sourceError{path + " does not exist", "create it, or correct the path"}
+		return &sourceError{path + " does not exist", "create it, or correct the path", false}
 	case errors.Is(err, fs.ErrPermission):
-		return &sourceError{path + " may not be read by this user", "chgrp and chmod it for the service's user"}
+		return &sourceError{path + " may not be read by this user", "chgrp and chmod it for the service's user", true}
 	}
 	var cause *fs.PathError
 	if errors.As(err, &cause) {
 		err = cause.Err
 	}
-	return &sourceError{fmt.Sprintf("%s cannot be read: %v", path, err), ""}
+	return &sourceError{fmt.Sprintf("%s cannot be read: %v", path, err), "", false}
 }

@@ -18,11 +18,15 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 	if err != nil || w.nothing() {
 		return err
 	}
+	kept := 0
 	err = s.State.Update(ctx, func(tx store.Writer) error {
 		for _, o := range w.outcomes {
 			if err := s.commitOutcome(tx, o); err != nil {
 				return err
 			}
+		}
+		if kept, err = s.remember(tx, w); err != nil {
+			return err
 		}
 		for _, id := range w.unparks {
 			if _, err := tx.Unpark(id); err != nil {
@@ -34,11 +38,16 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 				return err
 			}
 		}
+		if err := (relations.Marker{}).Stored(tx, b.kind, w.waits, store.Changed); err != nil {
+			return err
+		}
 		return tx.ClearDirty(b.kind, w.dirty)
 	})
 	if err != nil {
 		return err
 	}
+	s.kept = kept
+	s.tell(w)
 	if w.actions {
 		for _, target := range s.Targets {
 			s.Queued(target)
@@ -56,6 +65,7 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 type pendingWrites struct {
 	outcomes []*outcome
 	dirty    []store.Num // whose marks are cleared
+	waits    []store.Num // who wait and have no mark yet
 	unparks  []uint64
 	actions  bool
 	marks    []marks
@@ -69,7 +79,9 @@ type marks struct {
 	why  store.DirtyReason
 }
 
-func (w *pendingWrites) nothing() bool { return len(w.outcomes)+len(w.dirty)+len(w.unparks) == 0 } // marks come with others
+func (w *pendingWrites) nothing() bool {
+	return len(w.outcomes)+len(w.dirty)+len(w.waits)+len(w.unparks) == 0
+} // marks come with others
 
 // diffBatch finds what of a batch differs from what is stored.
 func (s *Settlement) diffBatch(ctx context.Context, b *batch) (*pendingWrites, error) {
@@ -87,10 +99,13 @@ func (s *Settlement) diffBatch(ctx context.Context, b *batch) (*pendingWrites, e
 		var settled []*outcome
 		for i := range b.outcomes {
 			o := &b.outcomes[i]
+			if o.waits && !marked[o.num] {
+				w.waits = append(w.waits, o.num)
+			}
 			if o.deferred {
 				continue
 			}
-			if marked[o.num] {
+			if marked[o.num] && !o.waits {
 				w.dirty = append(w.dirty, o.num)
 				settled = append(settled, o)
 			}

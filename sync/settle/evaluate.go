@@ -87,9 +87,9 @@ func (s *Settlement) candidates(tx store.Reader, kind directory.Kind, nums []sto
 func (s *Settlement) wanted(kind directory.Kind) relations.Wanted {
 	switch kind {
 	case directory.Person:
-		return relations.Wanted{Groups: s.uses.Groups, Manager: s.uses.Manager, Licences: s.uses.Licences}
+		return relations.Wanted{Groups: s.uses.Groups, Manager: s.uses.Manager, Licences: s.uses.Licences, Staying: s.hold.waiting()}
 	case directory.Device:
-		return relations.Wanted{Owner: s.uses.Owner}
+		return relations.Wanted{Owner: s.uses.Owner, Staying: s.hold.waiting()}
 	default:
 		return relations.Wanted{}
 	}
@@ -125,6 +125,12 @@ func (s *Settlement) decide(tx store.Reader, c *candidate) error {
 		return keys
 	}
 	c.steps = plan.Decide(&c.subject, c.before, c.wants)
+	if s.hold.covers(c.class()) {
+		s.wait(c.outcome)
+	} else if len(c.steps) > 0 {
+		was, is := active(c.before, c.steps)
+		c.leaves = was && !is
+	}
 	return bad
 }
 

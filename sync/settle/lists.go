@@ -1,6 +1,7 @@
 package settle
 
 import (
+	"context"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -8,6 +9,7 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/plan"
 	"dirsyncd/sync/relations"
 )
 
@@ -55,9 +57,59 @@ func (s *Settlement) addMembers(tx store.Reader, kind directory.Kind, list []can
 		sets[i].And(listable)
 		for k := range c.wants {
 			c.wants[k].Members = sets[i].ToArray()
+			s.lose(c, &c.wants[k])
 		}
 	}
 	return nil
+}
+
+// lose looks at whom a list would lose. Those whose own removal waits stay in it, and all others when what lists lose waits.
+func (s *Settlement) lose(c *candidate, w *plan.Want) {
+	before := recordOf(c.before, w.Kind)
+	if before == nil || !before.Active || len(before.Members) == 0 {
+		return
+	}
+	gone := roaring.BitmapOf(before.Members...)
+	gone.AndNot(roaring.BitmapOf(w.Members...))
+	gone.AndNot(s.presence.off) // they go with their record
+	if gone.IsEmpty() {
+		return
+	}
+	if s.hold == nil {
+		c.losses = append(c.losses, loss{w.Kind, gone.ToArray(), len(before.Members)})
+		return
+	}
+	if !s.hold.lists {
+		gone.And(s.hold.people)
+	}
+	if gone.IsEmpty() {
+		return
+	}
+	gone.Or(roaring.BitmapOf(w.Members...))
+	w.Members, c.waits = gone.ToArray(), true
+	if c.kind == directory.Group {
+		s.deferredGroups.Add(uint32(c.num))
+	}
+}
+
+// memberships counts the members that lists have, until there are as many as asked for.
+func (s *Settlement) memberships(ctx context.Context, upTo int) (n int, err error) {
+	err = s.State.View(ctx, func(tx store.Reader) error {
+		n = 0
+		for _, kind := range []directory.RecordKind{directory.GroupRecord, directory.LicenceRecord} {
+			err := tx.Records(kind, 0, func(_ store.Num, rec directory.Record) bool {
+				if rec.Active {
+					n += len(rec.Members)
+				}
+				return n < upTo
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return n, err
 }
 
 func objectsOf(list []*candidate) []relations.Object {

@@ -29,8 +29,33 @@ type outcome struct {
 	unprovenRemoval bool
 	// deferred: nothing is done about the object in this pass, and its mark stays.
 	deferred bool
+	// waits: it must have a mark when the pass is over, be it deferred or a list that keeps whom it would lose.
+	waits bool
+	// leaves: the object has no active record any more after the steps, and had one before.
+	leaves bool
+	// losses are the members that the object's lists lose, as far as those keep a record.
+	losses []loss
 	// groups and licences are those whose lists of people the outcome changes.
 	groups, licences []store.Num
+}
+
+// loss is what a list loses: members by number, ascending, of those that it had.
+type loss struct {
+	kind    directory.RecordKind
+	members []uint32
+	had     int
+}
+
+// class says what the outcome waits with, and goes ahead with. Without actions it is the zero class.
+func (o *outcome) class() class {
+	var c class
+	for _, step := range o.steps {
+		if step.Action != nil {
+			c.ops = c.ops.with(step.Action.Op)
+		}
+	}
+	c.unproven = o.unprovenRemoval && c.ops != 0
+	return c
 }
 
 // batch is what one chunk of objects comes to. All of them are of one kind, in order.

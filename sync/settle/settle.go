@@ -47,18 +47,27 @@ type Task struct {
 	// SameRules: the stored records were made by these rules. Otherwise everybody is looked at.
 	SameRules bool
 	Guard     plan.Guard
-	Targets   []string
-	Source    mapping.Source
-	Origin    directory.Origin // of the tenant's objects; the id is empty
-	Run       directory.Stamp
-	Chunk     int // how many objects are settled in one transaction
-	// Approve is the hash of the plan that may go ahead, and Held the one that waits, if any.
+	Lists     plan.Lists
+	// Shared are the limits for all tenants of the connection together. Charge adds what a tenant is about to do to what the
+	// others did in the same run, unless that goes beyond them. It is nil when there is nothing to share.
+	Shared  plan.Shared
+	Charge  func(context.Context, plan.Counts) ([]plan.Breach, error)
+	Targets []string
+	Source  mapping.Source
+	Origin  directory.Origin // of the tenant's objects; the id is empty
+	Run     directory.Stamp
+	Chunk   int // how many objects are settled in one transaction
+	// Approve is the hash of the plan that may go ahead, and Held the one that waits, or that waited and was thrown away.
 	Approve string
 	Held    *store.HeldPlan
+	// Older says by how much the source knows less than was read from it before: all that follows waits. Empty when not.
+	Older string
 	// Queued hears of every target for which actions were queued.
 	Queued func(target string)
 	// Parked hears of every object that was parked.
 	Parked func(kind directory.Kind, id string, class fault.Class, more ...any)
+	// Acted hears of every action that was queued, in order; nil when nobody listens.
+	Acted func(*directory.Action)
 	// Progress hears how many objects of all are worked out.
 	Progress func(done, total int)
 }
@@ -75,12 +84,13 @@ type Settlement struct {
 	// deferUnproven leaves those alone whose absence is not proven.
 	deferUnproven bool
 	approved      bool
-	removalsOnly  bool // what was approved
+	hold          *hold // what of the plan waits; nil while that is not known, and when nothing does
 	// deferredGroups are left alone for now; their marks stay.
 	deferredGroups *roaring.Bitmap
 	// groups remembers groups for the goroutine that works out, storedGroups for the one that stores.
 	groups, storedGroups relations.Groups
 	presence             presence
+	kept                 int // actions of the run that are remembered
 }
 
 // Prepare works out whom to look at: what is dirty, everybody whom that touches, and everybody there is when

@@ -37,13 +37,17 @@ func TestGuard(t *testing.T) {
 	if n := deleteShare(t, in, s, 5); n < 30 {
 		t.Fatalf("only %d people were deleted", n)
 	}
-	// A joiner must wait, too: the plan is one whole.
+	// A joiner need not wait for that.
 	s.AddPerson("joiner", nil)
 
 	in.expect(3, "sync").says(t, "held", "deactivate", "the limit is 10%", "dirsyncd approve")
+	if news := in.journal()[was:]; len(news) != 1 || news[0].Data.Op != "create" || news[0].Data.Record["login"] != "joiner" {
+		t.Fatalf("somebody joined, and the journal says %d things", len(news))
+	}
+	calm := was + 1
 	untouched := func() {
 		t.Helper()
-		if news := in.journal()[was:]; len(news) > 0 {
+		if news := in.journal()[calm:]; len(news) > 0 {
 			t.Fatalf("the plan is held, but the journal says %s", news[0].inShort())
 		}
 	}
@@ -86,29 +90,44 @@ func TestGuard(t *testing.T) {
 	if in.status().Connections[0].Tenants[0].Held != nil {
 		t.Error("an approved plan is still held")
 	}
-	was = len(in.journal())
+	calm = len(in.journal())
 	in.expect(0, "sync")
 	untouched()
 }
 
 // TestHeldPlanChanges: what is approved is what was shown. When the source says something else meanwhile, the
-// old hash is worth nothing.
+// old hash is worth nothing, and the refusal says what is different; who joins makes no difference.
 func TestHeldPlanChanges(t *testing.T) {
 	t.Parallel()
 	s := small().open(t)
 	in := install(t, of(s).configuration())
 	in.expect(0, "sync")
-	was := len(in.journal())
 	deleteShare(t, in, s, 5)
 	in.expect(3, "sync")
 	first := in.status().Connections[0].Tenants[0].Held
 	s.AddPerson("joiner", nil)
 	in.expect(3, "sync")
+	if same := in.status().Connections[0].Tenants[0].Held; same.Hash != first.Hash {
+		t.Errorf("somebody joined: held is %+v, was %+v", same, first)
+	}
+	was := len(in.journal())
+	another := ""
+	for i, e := range in.journal() {
+		if i%5 == 1 && e.Data.Op == "create" && e.Data.Kind == "user" {
+			another = e.Data.Record["login"].(string)
+		}
+	}
+	conn := connect(t, s)
+	defer func() { _ = conn.Close() }()
+	if err := conn.Del(ldap.NewDelRequest(s.PersonDN(another), nil)); err != nil {
+		t.Fatal(err)
+	}
+	in.expect(3, "sync")
 	second := in.status().Connections[0].Tenants[0].Held
 	if second == nil || second.Hash == first.Hash {
 		t.Fatalf("held at first: %+v, then %+v", first, second)
 	}
-	in.expect(2, "approve", first.Hash)
+	in.expect(2, "approve", first.Hash).says(t, "it is "+second.Hash, "holds besides 1 user: ", "dirsyncd approve "+second.Hash)
 	if len(in.journal()) != was {
 		t.Error("a superseded plan was applied")
 	}

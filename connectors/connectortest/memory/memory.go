@@ -20,6 +20,9 @@ type Options struct {
 	Kinds []directory.Kind
 	// Scope is the scope of the proofs; "everything" when empty.
 	Scope string
+	// Rewritten, when not empty, is what all streams say of themselves (connectors.Stream): Source.Rewrite changes references
+	// by handles that begin so.
+	Rewritten string
 	// Without takes abilities away from all streams.
 	WithoutDelta, WithoutTombstones, WithoutResume, WithoutCount bool
 }
@@ -67,7 +70,7 @@ func (c *Connector) Describe() connectors.Description {
 		d.Streams = append(d.Streams, connectors.Stream{
 			Name: StreamOf(kind), Kinds: []directory.Kind{kind}, Members: kind == directory.Group,
 			Delta: !c.opts.WithoutDelta, Tombstones: !c.opts.WithoutDelta && !c.opts.WithoutTombstones,
-			Resumable: !c.opts.WithoutResume, Counted: !c.opts.WithoutCount,
+			Resumable: !c.opts.WithoutResume, Counted: !c.opts.WithoutCount, Rewritten: c.opts.Rewritten,
 		})
 	}
 	return d
@@ -119,10 +122,14 @@ func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(
 	if err := r.begin(); err != nil {
 		return err
 	}
-	if req.Mode == connectors.Full {
+	switch req.Mode {
+	case connectors.Full:
 		return r.full(ctx)
+	case connectors.Referrers:
+		return r.referrers(ctx)
+	default:
+		return r.delta(ctx)
 	}
-	return r.delta(ctx)
 }
 
 // begin finds the tenant and checks the cursor.

@@ -23,6 +23,7 @@ func TestConformance(t *testing.T) {
 		"without tombstones": {WithoutTombstones: true},
 		"without resume":     {WithoutResume: true},
 		"without count":      {WithoutCount: true},
+		"rewritten":          {Rewritten: "id:"},
 		"full reads only":    {WithoutDelta: true, WithoutResume: true, WithoutCount: true},
 	} {
 		t.Run(name, func(t *testing.T) { connectortest.Run(t, harness(opts)) })
@@ -134,14 +135,15 @@ func TestSuiteFindsDefects(t *testing.T) {
 		{[]memory.Misbehaviour{{What: memory.Fail, Page: 2, Err: errors.New("raw")}}, "FullRead", "raw"},
 		{[]memory.Misbehaviour{{What: memory.Fail, Page: 2, Err: errors.New("raw")}}, "MidListing", "raw"},
 		{[]memory.Misbehaviour{{What: memory.Fail, Page: 0, Err: errors.New("leak " + secret)}}, "FullRead", "shows a secret"},
+		{[]memory.Misbehaviour{{What: memory.NoReferrers}}, "Referrers", "asked for what refers to a handle"},
 	} {
 		name := fmt.Sprintf("%s/%d", tc.check, tc.script[0].What)
 		t.Run(name, func(t *testing.T) {
-			h := harness(memory.Options{})
+			h, opts := harness(memory.Options{}), memory.Options{PageSize: 10, Rewritten: "id:"}
 			h.Start = func(testing.TB) *connectortest.Fixture {
 				source := seeded()
 				source.Script(tc.script...)
-				return fixture(source, memory.Open(source, memory.Options{PageSize: 10}))
+				return fixture(source, memory.Open(source, opts))
 			}
 			failures := strings.Join(connectortest.Failures(t, h, tc.check, "users"), "\n")
 			if !strings.Contains(failures, tc.want) {

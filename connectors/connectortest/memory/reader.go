@@ -164,11 +164,33 @@ func (r *reader) addChange(page *connectors.Page, c change) {
 	}
 }
 
+// referrers lists what refers to the handles of the request, and the objects that it names.
+func (r *reader) referrers(ctx context.Context) error {
+	refs, handles := r.list(), r.req.Handles
+	if _, none := r.script.has(NoReferrers); none {
+		handles = nil
+	}
+	r.connector.source.mu.Lock()
+	refs = slices.DeleteFunc(refs, func(ref directory.Ref) bool {
+		return !slices.Contains(r.req.IDs, ref.ID) && !r.tenant.refers(ref, handles)
+	})
+	r.connector.source.mu.Unlock()
+	for len(refs) > r.connector.opts.PageSize {
+		r.fill(refs[:r.connector.opts.PageSize])
+		refs = refs[r.connector.opts.PageSize:]
+		if err := r.send(ctx); err != nil || r.over() {
+			return err
+		}
+	}
+	r.fill(refs)
+	return r.finish(ctx, -1)
+}
+
 // finish sends the last page: with the cursor for the next delta, and the proof.
 func (r *reader) finish(ctx context.Context, count int) error {
 	next := r.at
 	next.Full, next.After = false, ""
-	if !r.connector.opts.WithoutDelta {
+	if !r.connector.opts.WithoutDelta && r.req.Mode != connectors.Referrers {
 		r.page.Cursor = next.bytes()
 	}
 	r.page.Resumable = false

@@ -28,6 +28,7 @@ const (
 	EmitAfterError                        // a defect: emit is called once more after it has returned an error
 	EmitElsewhere                         // a defect: emit is called on another goroutine
 	LeakGoroutine                         // a defect: a goroutine stays behind
+	NoReferrers                           // a defect: what refers to the handles of a request is not listed
 )
 
 // Misbehaviour is a trouble and the reads that it strikes.

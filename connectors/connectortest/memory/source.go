@@ -163,6 +163,40 @@ func (s *Source) RemoveMembers(tenantID, group string, handles ...string) {
 	})
 }
 
+// Rewrite puts one handle in the place of another wherever that is a member or the end of a link, or with an empty one
+// takes it away, as servers do that keep references right by themselves. No delta tells of it.
+func (s *Source) Rewrite(tenantID, from, to string) {
+	s.in(tenantID, func(t *tenant) {
+		for _, members := range t.members {
+			if members[from] {
+				delete(members, from)
+				if to != "" {
+					members[to] = true
+				}
+			}
+		}
+		for ref, o := range t.objects {
+			o = clone(&o)
+			o.Links = slices.DeleteFunc(o.Links, func(l directory.Link) bool { return l.To == from && to == "" })
+			for i := range o.Links {
+				if o.Links[i].To == from {
+					o.Links[i].To = to
+				}
+			}
+			t.objects[ref] = o
+		}
+	})
+}
+
+// refers reports whether an object has one of some handles as the end of a link or among its members. The caller holds
+// the lock.
+func (t *tenant) refers(ref directory.Ref, handles []string) bool {
+	links := t.objects[ref].Links
+	return slices.ContainsFunc(handles, func(h string) bool {
+		return ref.Kind == directory.Group && t.members[ref.ID][h] || slices.ContainsFunc(links, func(l directory.Link) bool { return l.To == h })
+	})
+}
+
 // Get returns a copy of an object.
 func (s *Source) Get(tenantID string, ref directory.Ref) (o directory.Object, ok bool) {
 	s.in(tenantID, func(t *tenant) {

@@ -20,10 +20,36 @@ import (
 type Network struct {
 	// CAFile is a PEM file with the authorities that may sign the service's certificate, in place of the system's.
 	CAFile settings.Path `yaml:"ca_file"`
-	// Proxy is an http:// or https:// address that requests go through; empty: the environment's HTTPS_PROXY.
-	Proxy string `yaml:"proxy"`
+	// Proxy is an http:// or https:// address that requests go through; empty: the environment's HTTPS_PROXY. It may
+	// hold a user and a password.
+	Proxy settings.Secret `yaml:"proxy"`
 	// Timeout ends the wait for a service that has taken a request and sends nothing.
 	Timeout settings.Duration `yaml:"timeout"`
+}
+
+// Validate reports what is wrong with the network's part of a block. No message quotes the proxy.
+func (n *Network) Validate(report settings.Reporter) {
+	if n.Timeout <= 0 {
+		report("timeout", "write a duration, such as 1m", "must be greater than zero")
+	}
+	if _, err := proxyOf(n.Proxy); err != nil {
+		report("proxy", "write http://HOST:PORT", "not the address of a proxy")
+	}
+}
+
+// Files are what NewBase reads: with another content the same settings lead elsewhere.
+func (n *Network) Files() []settings.Path { return []settings.Path{n.CAFile} }
+
+// proxyOf returns the address of the proxy, nil where none is given.
+func proxyOf(proxy settings.Secret) (*url.URL, error) {
+	if proxy.IsZero() {
+		return nil, nil
+	}
+	u, err := url.Parse(proxy.Reveal())
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("not an address") // the error of Parse quotes it
+	}
+	return u, nil
 }
 
 // NewBase makes the transport that talks to the network. It reads the CA file and makes no connection. Redirects
@@ -42,11 +68,11 @@ func NewBase(n Network) (*http.Transport, error) {
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
 	t.OnProxyConnectResponse = refusedByProxy
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	if n.Proxy != "" {
-		proxy, err := url.Parse(n.Proxy)
-		if err != nil || proxy.Host == "" {
-			return nil, &fault.Error{Class: fault.Configuration, Op: "read proxy", Err: errors.New("not an address"), Hint: "write http://HOST:PORT"}
-		}
+	proxy, err := proxyOf(n.Proxy)
+	if err != nil {
+		return nil, &fault.Error{Class: fault.Configuration, Op: "read proxy", Err: err, Hint: "write http://HOST:PORT"}
+	}
+	if proxy != nil {
 		t.Proxy = http.ProxyURL(proxy)
 	}
 	if n.CAFile == "" {

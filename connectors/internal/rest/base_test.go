@@ -73,7 +73,7 @@ func TestProxyRefuses(t *testing.T) {
 	for status, class := range map[int]fault.Class{407: fault.Configuration, 403: fault.Configuration, 502: fault.Transient} {
 		asked := 0
 		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked++; w.WriteHeader(status) }))
-		base, err := NewBase(Network{Proxy: strings.Replace(proxy.URL, "://", "://user:s3cret@", 1)})
+		base, err := NewBase(Network{Proxy: settings.NewSecret(strings.Replace(proxy.URL, "://", "://user:s3cret@", 1))})
 		if err != nil {
 			t.Fatal(err)
 		}

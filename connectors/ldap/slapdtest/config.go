@@ -24,7 +24,7 @@ func (s *Server) configuration() string {
 	}
 	line("pidfile %s", s.path("slapd.pid"))
 	line("modulepath /usr/lib/ldap:/usr/lib/openldap:/usr/lib64/openldap")
-	for _, name := range []string{"back_mdb", "syncprov", "memberof", "ppolicy"} {
+	for _, name := range []string{"back_mdb", "syncprov", "memberof", "refint", "ppolicy"} {
 		line("moduleload %s", name)
 	}
 	line("TLSCACertificateFile %s", s.CAFile)
@@ -64,8 +64,16 @@ func (s *Server) configuration() string {
 		line("syncprov-sessionlog %d", opts.SessionLog)
 	}
 	line("overlay ppolicy")
-	if opts.MemberOf {
+	if opts.MemberOf || opts.MemberOfRefint {
 		line("overlay memberof")
+	}
+	if opts.MemberOfRefint {
+		line("memberof-refint TRUE")
+	}
+	if len(opts.Refint) > 0 {
+		line("overlay refint")
+		line("refint_attributes %s", strings.Join(opts.Refint, " "))
+		line("refint_nothing %q", s.AdminDN) // a group must have a member
 	}
 	return b.String()
 }

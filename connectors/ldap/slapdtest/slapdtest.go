@@ -38,8 +38,12 @@ type Options struct {
 	Load func(w io.Writer, suffix string) error
 	// SizeLimit is the limit for everybody who has none of their own; 0 is no limit.
 	SizeLimit int
-	// MemberOf switches the memberof overlay on.
-	MemberOf bool
+	// MemberOf switches the memberof overlay on. MemberOfRefint lets it rewrite the members of groups when one of them is
+	// renamed or deleted (memberof-refint).
+	MemberOf, MemberOfRefint bool
+	// Refint are the attributes that the refint overlay rewrites when the entry that they name is renamed or deleted;
+	// none is no such overlay. It does so a moment after the change.
+	Refint []string
 	// SessionLog is how many changes the server remembers for RFC 4533 consumers (syncprov-sessionlog). The log
 	// is in memory: a restart empties it. 0 is no log.
 	SessionLog int
@@ -85,7 +89,7 @@ type Server struct {
 // then when CI or DIRSYNCD_REQUIRE_REAL is set.
 func Start(tb testing.TB, opts Options) *Server {
 	tb.Helper()
-	slapd := findServer(tb)
+	findServer(tb)
 	if opts.Suffix == "" {
 		opts.Suffix = "dc=example,dc=test"
 	}
@@ -104,15 +108,22 @@ func Start(tb testing.TB, opts Options) *Server {
 	s.check("make database folder", os.Mkdir(filepath.Join(s.dir, "db"), 0o700))
 	s.writeConfiguration()
 	s.load()
+	s.start()
+	return s
+}
+
+// start starts the server on what its folder holds, until the test ends.
+func (s *Server) start() {
+	s.tb.Helper()
+	s.writeConfiguration()
 	log, err := os.Create(s.path("slapd.log"))
 	s.check("create log", err)
 	s.log = log
-	tb.Cleanup(func() {
+	s.tb.Cleanup(func() {
 		s.Kill()
 		_ = s.log.Close()
 	})
-	s.launch(slapd)
-	return s
+	s.launch(findServer(s.tb))
 }
 
 func findServer(tb testing.TB) string {
@@ -319,4 +330,20 @@ func (s *Server) GroupDN(cn string) string { return fmt.Sprintf("cn=%s,ou=groups
 // domain is the DNS name of the suffix: example.test for dc=example,dc=test.
 func domain(suffix string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(suffix, "dc=", ""), ",", ".")
+}
+
+// Copy starts another server on what this one holds now, such as a replica that hears of nothing from then on. The server
+// itself is restarted for that.
+func (s *Server) Copy() *Server {
+	s.tb.Helper()
+	s.Stop()
+	c := &Server{
+		URL: "ldap://127.0.0.1:" + freePort(s.tb), URLS: "ldaps://127.0.0.1:" + freePort(s.tb), CAFile: s.CAFile,
+		ClientCert: s.ClientCert, ClientKey: s.ClientKey, Suffix: s.Suffix, AdminDN: s.AdminDN, ReplicatorDN: s.ReplicatorDN,
+		LimitedDN: s.LimitedDN, BlindDN: s.BlindDN, tb: s.tb, opts: s.opts, dir: s.tb.TempDir(),
+	}
+	s.check("copy the server's folder", exec.Command("cp", "-R", "--sparse=always", s.dir+"/.", c.dir).Run())
+	c.start()
+	s.Restart()
+	return c
 }

@@ -229,3 +229,16 @@ func (c *call) assignments() *answer {
 	return c.list("licensing#licenseAssignmentList", "items", 100, 1000, len(list), func(i int) string { return list[i].SKU + " " + list[i].Email },
 		func(i int) any { return licenceResource(list[i]) })
 }
+
+func (c *call) chromeDevice() *answer { return c.device(c.customer.chrome, chromeResource) }
+
+func (c *call) mobileDevice() *answer { return c.device(c.customer.mobile, mobileResource) }
+
+func (c *call) device(all []*Device, render func(*Device) map[string]any) *answer {
+	id := c.parts[len(c.parts)-1]
+	i := slices.IndexFunc(all, func(d *Device) bool { return d.ID == id })
+	if i < 0 {
+		return c.notFound("deviceId")
+	}
+	return c.single(render(all[i]))
+}

@@ -60,6 +60,10 @@ func (s *Server) route(r *http.Request) (*call, *answer) {
 		c.handle, scopes, named = (*call).whole, []string{"admin.directory.customer.readonly"}, c.parts[4]
 	case is("admin/directory/v1/customer/*/devices/chromeos"):
 		c.handle, scopes, named = (*call).chromeDevices, []string{"admin.directory.device.chromeos.readonly"}, c.parts[4]
+	case is("admin/directory/v1/customer/*/devices/chromeos/*"):
+		c.handle, scopes, named = (*call).chromeDevice, []string{"admin.directory.device.chromeos.readonly"}, c.parts[4]
+	case is("admin/directory/v1/customer/*/devices/mobile/*"):
+		c.handle, scopes, named = (*call).mobileDevice, []string{"admin.directory.device.mobile.readonly"}, c.parts[4]
 	case is("admin/directory/v1/customer/*/devices/mobile"):
 		c.handle, scopes, named = (*call).mobileDevices, []string{"admin.directory.device.mobile.readonly"}, c.parts[4]
 	case is("admin/reports/v1/activity/users/all/applications/admin"):

@@ -2,6 +2,7 @@ package microsoftsim
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -42,6 +43,11 @@ const (
 	Gone
 	// NoLink sends the answer without any link to follow.
 	NoLink
+	// Short sends the answer without its last entry, and without a link: a list that looks whole. Of an answer with none
+	// it takes nothing.
+	Short
+	// ErrorBeside sends the answer without its last entry and without a link, and says beside it that there was an error.
+	ErrorBeside
 	// Omit leaves the answer out of its batch. A request that is in none is answered as usual.
 	Omit
 	// Double sends the answer twice in its batch.
@@ -275,6 +281,12 @@ func (x *exchange) bend() bool {
 	case Endless:
 		x.status = http.StatusOK // whatever the made-up token deserves
 		x.body = fmt.Appendf(nil, `{"@odata.context":"x","value":[],"@odata.nextLink":%s}`, text(x.s.URL()+x.r.URL.Path+"?$skiptoken=endless"+newGUID()))
+	case Short, ErrorBeside:
+		x.body = withoutLast(x.body)
+		x.endWith("")
+		if x.fault.Kind == ErrorBeside {
+			x.body = append([]byte(`{"error":{"code":"generalException","message":"An error has occurred."},`), x.body[1:]...)
+		}
 	case NullElement:
 		x.body = bytes.Replace(x.body, []byte(`"value":[`), []byte(`"value":[null,`), 1)
 		x.body = bytes.Replace(x.body, []byte(`[null,]`), []byte(`[null]`), 1)
@@ -297,6 +309,24 @@ func (x *exchange) endWith(link string) {
 	if link != "" {
 		x.body = append(x.body[:len(x.body)-1:len(x.body)-1], `,"@odata.nextLink":`+text(link)+`}`...)
 	}
+}
+
+// withoutLast takes the last entry off a list.
+func withoutLast(body []byte) []byte {
+	begin, end := bytes.Index(body, []byte(`"value":[`)), bytes.LastIndexByte(body, ']')
+	if begin < 0 || end < begin {
+		return body
+	}
+	begin += len(`"value":[`)
+	var entries []json.RawMessage
+	if json.Unmarshal(slices.Concat([]byte("["), body[begin:end], []byte("]")), &entries) != nil || len(entries) == 0 {
+		return body
+	}
+	var rest [][]byte
+	for _, e := range entries[:len(entries)-1] {
+		rest = append(rest, e)
+	}
+	return slices.Concat(body[:begin], bytes.Join(rest, []byte(",")), body[end:])
 }
 
 // twice doubles the entries of a list.

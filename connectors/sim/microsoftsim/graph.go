@@ -79,6 +79,8 @@ func (x *exchange) route() {
 		x.companySubscriptions()
 	case path == "deviceManagement/managedDevices":
 		x.managedDevices()
+	case len(parts) == 3 && parts[0] == "deviceManagement" && parts[1] == "managedDevices":
+		x.oneManagedDevice(last)
 	case path == "contracts" || parts[0] == "tenantRelationships":
 		x.relationships(path)
 	case parts[0] == "subscriptions":

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -142,5 +144,30 @@ func (x *exchange) managedDevices() {
 			d.writeObject(w, o, q)
 			return true
 		})
+	})
+}
+
+// oneManagedDevice answers for a single device below /deviceManagement/managedDevices.
+func (x *exchange) oneManagedDevice(id string) {
+	if !x.allow("DeviceManagementManagedDevices.Read.All") {
+		return
+	}
+	x.spend(1)
+	q, ok := x.parseQuery()
+	if !ok {
+		return
+	}
+	x.tenant.read(func(d *directoryData) {
+		i := slices.IndexFunc(d.managed, func(m *managedDevice) bool { return strings.EqualFold(m.id, id) })
+		if i < 0 {
+			x.refuse(http.StatusNotFound, "ResourceNotFound", "An error has occurred.")
+			return
+		}
+		var w, body writer
+		x.begin(&w, "deviceManagement/managedDevices/$entity")
+		d.writeObject(&body, &object{res: resources, props: d.managed[i].props}, q)
+		w.WriteByte(',')
+		w.Write(body.Bytes()[1:])
+		x.answer(http.StatusOK, w.Bytes())
 	})
 }

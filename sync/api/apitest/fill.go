@@ -29,6 +29,8 @@ func fill(v reflect.Value, name string, n *int) {
 		v.SetBool(true)
 	case reflect.Int:
 		v.SetInt(int64(count()))
+	case reflect.Uint8:
+		v.SetUint(uint64(count()))
 	case reflect.Interface:
 		v.Set(reflect.ValueOf(text()))
 	case reflect.Pointer:

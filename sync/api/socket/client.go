@@ -70,7 +70,7 @@ func (c *Client) Status(ctx context.Context) (api.Status, error) {
 
 // Runs implements api.Operations.
 func (c *Client) Runs(ctx context.Context, req api.RunsRequest) ([]api.Run, error) {
-	query := url.Values{"connection": {req.Connection}, "limit": {strconv.Itoa(req.Limit)}}
+	query := url.Values{"connection": {req.Connection}, "limit": {strconv.Itoa(req.Limit)}, "id": {req.ID}}
 	return get[[]api.Run](ctx, c, pathRuns, query)
 }
 

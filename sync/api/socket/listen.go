@@ -48,7 +48,8 @@ func listen(ctx context.Context, path string) (net.Listener, error) {
 	return l, nil
 }
 
-// clearStale removes a socket on which nobody answers.
+// clearStale removes a socket on which nobody answers, and one that we may not ask, such as one that a daemon of root's
+// left: whoever listens holds the state, and so do we.
 func clearStale(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -68,7 +69,7 @@ func clearStale(ctx context.Context, path string) error {
 		return &fault.Error{Class: fault.Conflict, Op: "listen", Where: path,
 			Err:  errors.New("another dirsyncd is running"),
 			Hint: "stop it first, or set `control` and `state` to other paths"}
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrPermission):
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return listenError(path, err, "")
 		}

@@ -161,7 +161,7 @@ func (s *Server) parked(ctx context.Context, _ url.Values) (any, error) {
 }
 
 func (s *Server) runs(ctx context.Context, q url.Values) (any, error) {
-	req := api.RunsRequest{Connection: q.Get("connection")}
+	req := api.RunsRequest{Connection: q.Get("connection"), ID: q.Get("id")}
 	if text := q.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {

@@ -276,7 +276,7 @@ func TestRefused(t *testing.T) {
 		{"replay nothing named", "POST", "/v1/parked/replay", `{"ids":[]}`, 400, "name the ids"},
 		{"bad limit", "GET", "/v1/runs?limit=many", "", 400, "limit is not a number"},
 		{"negative limit", "GET", "/v1/runs?limit=-1", "", 400, "limit is not a number"},
-		{"huge", "POST", "/v1/parked/drop", `{"ids":["` + strings.Repeat("x", 2<<20) + `"]}`, 400, "larger than 1048576 bytes"},
+		{"huge", "POST", "/v1/parked/drop", `{"ids":["` + strings.Repeat("x", 9<<20) + `"]}`, 400, "larger than 8388608 bytes"},
 		{"deep", "POST", "/v1/sync", strings.Repeat(`{"a":[`, 10_000), 400, "the request is not what was expected"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

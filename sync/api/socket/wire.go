@@ -29,8 +29,8 @@ const (
 	pathBackup  = "/v1/backup"
 )
 
-// maxBody bounds a request; the longest are lists of parked ids, some tens of thousands of them.
-const maxBody = 1 << 20
+// maxBody bounds a request; the longest are configurations (strict.MaxSize) and lists of parked ids.
+const maxBody = 8 << 20
 
 type hashRequest struct {
 	Hash string `json:"hash"`

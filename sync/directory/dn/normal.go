@@ -13,6 +13,9 @@ type Form struct {
 	// SquashSpaces makes one space of several within a value, as caseIgnoreMatch does (RFC 4518 section 2.6.1).
 	// OpenLDAP compares so and keeps the spelling; Active Directory does not.
 	SquashSpaces bool
+	// Compatible brings text that is not ASCII to one spelling, where the server compares so: NFKC for servers that prepare
+	// values by RFC 4518 section 2.3. Nil leaves it as it is.
+	Compatible func(string) string
 }
 
 // Append appends the normal form of a DN to buf. Two DNs have the same normal form when distinguishedNameMatch
@@ -85,6 +88,9 @@ func trimSpace(buf []byte, start int) []byte {
 
 // appendValue appends a decoded attribute type or value, folded and escaped by RFC 4514 section 2.4.
 func (f Form) appendValue(buf []byte, s string, isType bool) []byte {
+	if f.Compatible != nil && !isType {
+		s = f.Compatible(s)
+	}
 	if f.SquashSpaces && !isType {
 		s = squashSpaces(s)
 	}

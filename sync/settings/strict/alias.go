@@ -2,14 +2,20 @@ package strict
 
 import "go.yaml.in/yaml/v4"
 
-// maxRepeated is how many values aliases may add to a document, so that a small file stays a small configuration.
-const maxRepeated = 50_000
+// Aliases may add to a document maxRepeated values, and repeatedPerValue for each that is written out: a small file stays
+// a small configuration, and two thousand connections may share one block.
+const (
+	maxRepeated      = 50_000
+	repeatedPerValue = 64
+)
 
 // aliasCheck computes how many values every node stands for, aliases followed.
 type aliasCheck struct {
 	sizes map[*yaml.Node]int // -1 while a node's content is being counted
 	cycle *yaml.Node         // the alias that leads back to where it stands
 	plain int
+	most  *yaml.Node // the alias that adds most
+	adds  int
 }
 
 // checkAliases refuses documents whose aliases lead back to themselves or multiply. What passes can be walked
@@ -21,8 +27,9 @@ func (d *Document) checkAliases(root *yaml.Node) bool {
 		d.report(c.cycle.Line, c.cycle.Column, "", "alias *%s stands inside its own anchor", cut(c.cycle.Value))
 		return false
 	}
-	if total-c.plain > maxRepeated {
-		d.report(root.Line, root.Column, "", "aliases repeat more than %d values", maxRepeated)
+	if limit := maxRepeated + repeatedPerValue*c.plain; total-c.plain > limit {
+		d.report(c.most.Line, c.most.Column, "write out less by aliases, or divide the configuration",
+			"aliases repeat more than %d values; this one, *%s, adds %d at a time", limit, cut(c.most.Value), c.adds)
 		return false
 	}
 	return true
@@ -58,5 +65,9 @@ func (c *aliasCheck) target(n *yaml.Node) int {
 		}
 		return 0
 	}
-	return c.size(n.Alias)
+	size := c.size(n.Alias)
+	if size > c.adds {
+		c.most, c.adds = n, size
+	}
+	return size
 }

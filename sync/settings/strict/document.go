@@ -22,6 +22,8 @@ type Options struct {
 	LookupEnv func(name string) (string, bool)
 	// Exposed says that everybody on the machine can read the document.
 	Exposed bool
+	// Blind lets what this process cannot see pass, as far as values ask for that (Value.Unseen).
+	Blind bool
 }
 
 // Document is a parsed document and the problems found in it so far. It is used by one goroutine at a time.
@@ -31,6 +33,8 @@ type Document struct {
 	lines    []string
 	problems []Problem
 	warnings []Problem
+	unseen   []Problem
+	asked    bool
 }
 
 // Dir returns the folder that relative paths in the document start from.
@@ -39,13 +43,20 @@ func (d *Document) Dir() string { return d.opts.Dir }
 // Exposed reports whether everybody on the machine can read the document.
 func (d *Document) Exposed() bool { return d.opts.Exposed }
 
+// Blind reports whether what this process cannot see may pass.
+func (d *Document) Blind() bool { return d.opts.Blind }
+
 // LookupEnv finds an environment variable.
 func (d *Document) LookupEnv(name string) (string, bool) {
+	d.asked = true
 	if d.opts.LookupEnv != nil {
 		return d.opts.LookupEnv(name)
 	}
 	return os.LookupEnv(name)
 }
+
+// AskedEnv reports whether anything in the document depends on the process's environment.
+func (d *Document) AskedEnv() bool { return d.asked }
 
 // Root returns the document's value. After a syntax error it is the zero Value, of kind None.
 func (d *Document) Root() Value {
@@ -61,6 +72,9 @@ func (d *Document) Problems() []Problem { return sorted(d.problems) }
 // Warnings returns what is allowed but probably not meant, in the order of the document.
 func (d *Document) Warnings() []Problem { return sorted(d.warnings) }
 
+// Unseen returns what was let pass, in the order of the document.
+func (d *Document) Unseen() []Problem { return sorted(d.unseen) }
+
 // Mark returns a number that grows with every problem: what lies between two calls is clean when it did not.
 func (d *Document) Mark() int { return len(d.problems) }
 
@@ -70,5 +84,5 @@ func (d *Document) ProblemAt(line, column int, hint, format string, args ...any)
 }
 
 func (d *Document) report(line, column int, hint, format string, args ...any) {
-	d.problems = append(d.problems, Problem{line, column, fmt.Sprintf(format, args...), hint})
+	d.problems = append(d.problems, Problem{Line: line, Column: column, Message: fmt.Sprintf(format, args...), Hint: hint})
 }

@@ -25,7 +25,7 @@ func Parse(data []byte, opts Options) *Document {
 		return d
 	}
 	d.lines = strings.Split(string(data), "\n")
-	loader, err := yaml.NewLoader(bytes.NewReader(data), yaml.WithPlugin(limits{}))
+	loader, err := yaml.NewLoader(bytes.NewReader(asVersion11(data)), yaml.WithPlugin(limits{}))
 	if err != nil {
 		d.report(0, 0, "", "yaml: %v", err)
 		return d
@@ -48,6 +48,35 @@ func Parse(data []byte, opts Options) *Document {
 		d.root = root.Content[0]
 	}
 	return d
+}
+
+// asVersion11 lets the library take documents that say to be of YAML 1.2 or a later 1: it reads them, and knows the
+// directive of 1.1 only. Places stay the same.
+func asVersion11(data []byte) []byte {
+	const mark = "\ufeff"
+	for start := len(data) - len(bytes.TrimPrefix(data, []byte(mark))); start < len(data); {
+		end := len(data)
+		if i := bytes.IndexByte(data[start:], '\n'); i >= 0 {
+			end = start + i + 1
+		}
+		line := bytes.TrimSpace(data[start:end])
+		switch {
+		case len(line) > 0 && line[0] != '#' && line[0] != '%':
+			return data // directives come before everything else
+		case bytes.HasPrefix(line, []byte("%YAML")):
+			version, _, _ := bytes.Cut(bytes.TrimSpace(line[len("%YAML"):]), []byte("#"))
+			version = bytes.TrimSpace(version)
+			if len(version) != len("1.2") || version[0] != '1' || version[1] != '.' || version[2] < '2' || version[2] > '9' {
+				return data
+			}
+			at := start + bytes.Index(data[start:end], version) + 2
+			data = bytes.Clone(data)
+			data[at] = '1'
+			return data
+		}
+		start = end
+	}
+	return data
 }
 
 // checkText refuses what the YAML library would guess about (UTF-16) or answer without a place.

@@ -12,6 +12,8 @@ type Problem struct {
 	Line, Column int
 	Message      string // what is wrong, in lower case, without the place
 	Hint         string // what to write instead; may be empty
+	// Elsewhere: it need not be a problem to another process, which may have another environment, or more rights.
+	Elsewhere bool
 }
 
 // String renders "line:column: message (hint)".

@@ -194,6 +194,19 @@ func TestAliasesAreCounted(t *testing.T) {
 	if p := doc.Problems(); len(p) != 1 || !strings.Contains(p[0].Message, "aliases repeat more than") {
 		t.Errorf("%v", p)
 	}
+
+	// Two thousand connections that share a block of sixty attributes.
+	text.Reset()
+	text.WriteString("shared: &shared\n")
+	for i := range 60 {
+		fmt.Fprintf(&text, "  a%d: b%d\n", i, i)
+	}
+	for i := range 2000 {
+		fmt.Fprintf(&text, "c%d: {attributes: *shared}\n", i)
+	}
+	if p := Parse([]byte(text.String()), Options{}).Problems(); len(p) != 0 {
+		t.Errorf("%v", p)
+	}
 }
 
 func TestAt(t *testing.T) {

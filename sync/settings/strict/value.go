@@ -173,23 +173,36 @@ func (v Value) KeyProblem(hint, format string, args ...any) {
 // Warn reports something that is allowed but probably not meant.
 func (v Value) Warn(hint, format string, args ...any) {
 	line, column := v.Pos()
-	v.doc.warnings = append(v.doc.warnings, Problem{line, column, fmt.Sprintf(format, args...), hint})
+	v.doc.warnings = append(v.doc.warnings, Problem{Line: line, Column: column, Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
 // KeyWarn is Warn at the value's key.
 func (v Value) KeyWarn(hint, format string, args ...any) {
 	line, column := v.KeyPos()
-	v.doc.warnings = append(v.doc.warnings, Problem{line, column, fmt.Sprintf(format, args...), hint})
+	v.doc.warnings = append(v.doc.warnings, Problem{Line: line, Column: column, Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
-// HasProblem reports whether a problem was reported for the value, its key or anything below it.
+// Unseen reports that what the value stands for cannot be seen by this process: a problem, unless the document is read
+// blind. elsewhere says that another process may see it.
+func (v Value) Unseen(elsewhere bool, hint, format string, args ...any) {
+	line, column := v.Pos()
+	p := Problem{Line: line, Column: column, Message: fmt.Sprintf(format, args...), Hint: hint, Elsewhere: elsewhere}
+	if v.doc.opts.Blind {
+		v.doc.unseen = append(v.doc.unseen, p)
+		return
+	}
+	v.doc.problems = append(v.doc.problems, p)
+}
+
+// HasProblem reports whether a problem was reported for the value, its key or anything below it, or let pass.
 func (v Value) HasProblem() bool {
 	places := make(map[[2]int]bool)
 	if v.key != nil {
 		places[[2]int{v.key.Line, v.key.Column}] = true
 	}
 	collect(v.node, places)
-	return slices.ContainsFunc(v.doc.problems, func(p Problem) bool { return places[[2]int{p.Line, p.Column}] })
+	there := func(p Problem) bool { return places[[2]int{p.Line, p.Column}] }
+	return slices.ContainsFunc(v.doc.problems, there) || slices.ContainsFunc(v.doc.unseen, there)
 }
 
 func collect(n *yaml.Node, places map[[2]int]bool) {

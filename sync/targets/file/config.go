@@ -33,6 +33,15 @@ func (c *Config) Validate() []settings.Issue {
 	return issues
 }
 
+// Advise warns of a file that everybody on the machine can read.
+func (c *Config) Advise() []settings.Issue {
+	if mode, err := parseMode(c.Mode); err == nil && mode&0o007 != 0 {
+		return []settings.Issue{{Path: "mode", Message: "everybody on this machine can read or write the events, which hold personal data",
+			Hint: `write "0640", and make the reader a member of the file's group`}}
+	}
+	return nil
+}
+
 func parseMode(text string) (fs.FileMode, error) {
 	n, err := strconv.ParseUint(text, 8, 9)
 	return fs.FileMode(n), err

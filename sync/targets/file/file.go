@@ -19,7 +19,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dirsyncd/sync/directory"
-	"dirsyncd/sync/ownership"
 	"dirsyncd/sync/targets"
 	"dirsyncd/sync/targets/event"
 )
@@ -207,7 +206,7 @@ func openFile(path string, mode fs.FileMode) (f *os.File, created bool, err erro
 		return f, false, err
 	}
 	created = errors.Is(err, fs.ErrNotExist)
-	f, err = ownership.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, mode)
+	f, err = os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, mode)
 	return f, created, err
 }
 

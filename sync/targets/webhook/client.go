@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"time"
 
 	"dirsyncd/sync/fault"
@@ -22,17 +21,17 @@ var (
 )
 
 // newTransport makes the connections of one target. It reads certificate files and does no network I/O.
-func newTransport(c *Config, dir string) (*http.Transport, error) {
+func newTransport(c *Config) (*http.Transport, error) {
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.CAFile != "" {
-		pool, err := readCAs(inDir(dir, c.CAFile))
+		pool, err := readCAs(string(c.CAFile))
 		if err != nil {
 			return nil, err
 		}
 		tlsConfig.RootCAs = pool
 	}
 	if c.ClientCert != "" {
-		certFile, keyFile := inDir(dir, c.ClientCert), inDir(dir, c.ClientKey)
+		certFile, keyFile := string(c.ClientCert), string(c.ClientKey)
 		if _, err := tls.LoadX509KeyPair(certFile, keyFile); err != nil {
 			return nil, fmt.Errorf("read client certificate %s: %w", certFile, err)
 		}
@@ -51,13 +50,6 @@ func newTransport(c *Config, dir string) (*http.Transport, error) {
 		MaxIdleConnsPerHost: c.Parallel, IdleConnTimeout: 90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 	}, nil
-}
-
-func inDir(dir, path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(dir, path)
 }
 
 func readCAs(path string) (*x509.CertPool, error) {

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"encoding/base64"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -28,10 +29,10 @@ type Config struct {
 	Timeout settings.Duration `yaml:"timeout"`
 	// CAFile holds the authorities, as PEM, that may have signed the receiver's certificate, in the place of
 	// the system's.
-	CAFile string `yaml:"ca_file"`
+	CAFile settings.Path `yaml:"ca_file"`
 	// ClientCert and ClientKey are PEM files by which the receiver knows us.
-	ClientCert string `yaml:"client_cert"`
-	ClientKey  string `yaml:"client_key"`
+	ClientCert settings.Path `yaml:"client_cert"`
+	ClientKey  settings.Path `yaml:"client_key"`
 	// Proxy is the URL of a proxy, "none" for none, or empty for what the environment says (HTTPS_PROXY).
 	Proxy settings.Secret `yaml:"proxy"`
 }
@@ -93,6 +94,28 @@ func (c *Config) Validate() []settings.Issue {
 	slices.SortFunc(issues, func(a, b settings.Issue) int { return strings.Compare(a.Path, b.Path) })
 	return issues
 }
+
+// Advise warns of events that others can read, and of a receiver that cannot tell whose they are.
+func (c *Config) Advise() []settings.Issue {
+	var issues []settings.Issue
+	if u, err := url.Parse(c.URL.Reveal()); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+		issues = append(issues, settings.Issue{Path: "url", Message: "events with personal data, and the headers with them, go to " + u.Hostname() + " in clear text",
+			Hint: "write https://; ca_file names the authority of the receiver's certificate if it is your own"})
+	}
+	if c.Secret.IsZero() && len(c.Headers) == 0 && c.ClientCert == "" {
+		issues = append(issues, settings.Issue{Message: "without secret, headers or client_cert the receiver cannot tell who sends the events",
+			Hint: `set secret; make one with: echo "whsec_$(openssl rand -base64 32)"`})
+	}
+	return issues
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Files are what is read when the target is opened: with another content the same settings lead elsewhere.
+func (c *Config) Files() []settings.Path { return []settings.Path{c.CAFile} }
 
 // signingKey decodes a Standard Webhooks secret; none is no key.
 func signingKey(secret string) ([]byte, error) {

@@ -55,7 +55,7 @@ func open(c *Config, env targets.Env) (targets.Target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("webhook secret %w", err)
 	}
-	transport, err := newTransport(c, env.Dir)
+	transport, err := newTransport(c)
 	if err != nil {
 		return nil, err
 	}
@@ -71,17 +71,10 @@ func open(c *Config, env targets.Env) (targets.Target, error) {
 	if t.now == nil {
 		t.now = time.Now
 	}
-	hide := []string{c.URL.Reveal(), t.where}
-	if s := c.Secret.Reveal(); s != "" {
-		hide = append(hide, s, "***")
-	}
 	for name, value := range c.Headers {
 		t.headers.Set(name, strings.TrimSpace(value.Reveal()))
-		if s := strings.TrimSpace(value.Reveal()); len(s) >= 4 {
-			hide = append(hide, s, "***")
-		}
 	}
-	t.secrets = strings.NewReplacer(hide...)
+	t.secrets = echoes(c, u)
 	return t, nil
 }
 

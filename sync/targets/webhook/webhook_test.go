@@ -412,6 +412,50 @@ func wantTrouble(t *testing.T, err error, class fault.Class, says string) {
 	}
 }
 
+func TestAdvise(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		change func(*Config)
+		want   string
+	}{
+		{"signed", func(*Config) {}, ""},
+		{"in clear", func(c *Config) { c.URL = settings.NewSecret("http://desk.example/hook") }, "desk.example in clear text"},
+		{"this machine", func(c *Config) { c.URL = settings.NewSecret("http://127.0.0.1/hook") }, ""},
+		{"nobody's", func(c *Config) { c.Secret = settings.Secret{} }, "cannot tell who sends"},
+		{"known by a header", func(c *Config) {
+			c.Secret, c.Headers = settings.Secret{}, map[string]settings.Secret{"Authorization": settings.NewSecret("x")}
+		}, ""},
+	} {
+		c := defaults()
+		c.URL, c.Secret = settings.NewSecret("https://desk.example/hook"), settings.NewSecret("whsec_"+strings.Repeat("A", 32))
+		tc.change(c)
+		var got string
+		for _, issue := range c.Advise() {
+			got += issue.Message
+		}
+		if !strings.Contains(got, tc.want) || tc.want == "" && got != "" {
+			t.Errorf("%s: %q", tc.name, got)
+		}
+	}
+}
+
+// TestEchoedRequestIsHidden: receivers quote what they were asked for, in many spellings; none of it is ours to show.
+func TestEchoedRequestIsHidden(t *testing.T) {
+	c := newReceiver(t).config()
+	c.URL = settings.NewSecret("https://desk.example/hooks/p4th t0ken/x?key=qu3ry%2Ft0ken&v=1")
+	c.Headers = map[string]settings.Secret{"Authorization": settings.NewSecret("Bearer h3ader-t0ken")}
+	target := openConfig(t, c).(*target)
+	for _, echo := range []string{
+		"cannot POST /hooks/p4th%20t0ken/x?key=qu3ry%2Ft0ken&v=1", "no route for /hooks/p4th t0ken/x", `{"path":"\/hooks\/p4th t0ken\/x"}`,
+		"unknown key qu3ry/t0ken", "unknown key qu3ry%2Ft0ken", "Cannot POST &#x2F;hooks&#x2F;p4th%20t0ken", "p4th+t0ken", "bad token h3ader-t0ken",
+		`{"url":"?key=qu3ry/t0ken\u0026v=1"}`,
+	} {
+		if text := target.printable(echo); strings.Contains(text, "t0ken") {
+			t.Errorf("%s is shown as %s", echo, text)
+		}
+	}
+}
+
 func TestTLS(t *testing.T) {
 	r := &receiver{t: t, seen: map[string]bool{}, refused: map[string]bool{}}
 	r.Server = httptest.NewUnstartedServer(r)
@@ -425,8 +469,8 @@ func TestTLS(t *testing.T) {
 	wantTrouble(t, err, fault.Configuration, "ca_file")
 	wantTrouble(t, target.Check(t.Context()), fault.Configuration, "ca_file")
 
-	c.CAFile = filepath.Join(t.TempDir(), "ca.pem")
-	writePEM(t, c.CAFile, r.Certificate().Raw)
+	c.CAFile = settings.Path(filepath.Join(t.TempDir(), "ca.pem"))
+	writePEM(t, string(c.CAFile), r.Certificate().Raw)
 	target = openConfig(t, c)
 	if err := target.Check(t.Context()); err != nil {
 		t.Error(err)

@@ -1,0 +1,53 @@
+package config
+
+import (
+	"path/filepath"
+
+	"dirsyncd/sync/settings"
+	"dirsyncd/sync/settings/strict"
+)
+
+// ControlSocket returns the control socket that a configuration file names. It looks at nothing else in the
+// file, so that a command can reach the running daemon although the file has problems by now, or refers to
+// secrets that only the daemon can read. The error is an *Error.
+func ControlSocket(file string) (string, error) {
+	p, err := pathsOf(file)
+	if err != nil {
+		return "", err
+	}
+	if p.Control == "" {
+		return filepath.Join(filepath.Dir(string(p.State)), controlSocket), nil
+	}
+	return string(p.Control), nil
+}
+
+// StateFile returns the state file that a configuration file names, and looks at nothing else either.
+func StateFile(file string) (string, error) {
+	p, err := pathsOf(file)
+	return string(p.State), err
+}
+
+// paths are the places of a configuration that are looked at before anything else in it.
+type paths struct {
+	State   settings.Path `yaml:"state"`
+	Control settings.Path `yaml:"control"`
+}
+
+func pathsOf(file string) (paths, error) {
+	data, _, err := readFile(file)
+	if err != nil {
+		return paths{}, &Error{[]Problem{missingFile(file, err)}}
+	}
+	dir, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return paths{}, &Error{[]Problem{missingFile(file, err)}}
+	}
+	p := paths{State: DefaultState}
+	doc := strict.Parse(data, strict.Options{Dir: dir})
+	if root := doc.Root(); root.Kind() == strict.Block {
+		root.IntoWith(&p, func(strict.Entry) bool { return true })
+	} else if found := doc.Problems(); len(found) > 0 {
+		return paths{}, &Error{problemsOf(file, found)}
+	}
+	return p, nil
+}

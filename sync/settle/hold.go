@@ -1,0 +1,195 @@
+package settle
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/plan"
+)
+
+// hold is what of a plan waits for the operator. All else goes ahead: joiners, and what changes for those who stay. The
+// mark of an object that waits stays, or it gets one, so that the next run looks at it again, and at nobody else for it.
+type hold struct {
+	all bool
+	// ops wait, and with them whatever else an outcome that has one of them comes to: somebody who becomes a user is
+	// no longer an agent, and the one does not happen without the other.
+	ops ops
+	// unproven removals wait.
+	unproven bool
+	// lists keep the members that they would lose.
+	lists bool
+	// people are those whose removal waits. To others they are still there: they stay in lists, and somebody's manager.
+	people *roaring.Bitmap
+}
+
+func (h *hold) covers(c class) bool {
+	switch {
+	case h == nil:
+		return false
+	case c.lists:
+		return h.lists && !h.all // or the outcomes themselves do
+	default:
+		return h.all || c.ops.any(h.ops) || c.unproven && h.unproven
+	}
+}
+
+// waiting are the people of a hold, which may be nil.
+func (h *hold) waiting() *roaring.Bitmap {
+	if h == nil {
+		return nil
+	}
+	return h.people
+}
+
+// judge says what of the plan must wait, and why: nothing when the reasons are none.
+func (s *Settlement) judge(ctx context.Context, t *tally, population func(directory.RecordKind) int) (*hold, []string, error) {
+	h := &hold{all: s.basisUnproven || s.Older != "", unproven: t.unproven > 0}
+	var reasons []string
+	if s.Older != "" {
+		reasons = append(reasons, "go back to what an older source knows: "+s.Older)
+	}
+	if s.basisUnproven {
+		reasons = append(reasons, "act on what is missing without proof that it is gone, and that rules look at: groups or their members, licences, or managers")
+	}
+	lists, err := s.Lists.Check(t.lost, t.broken, func(upTo int) (int, error) { return s.memberships(ctx, upTo) })
+	if err != nil {
+		return nil, nil, err
+	}
+	h.lists = len(lists) > 0
+	breaches := s.Guard.Check(t.proven, population)
+	was := s.stillWaiting(t)
+	if len(breaches) == 0 && !was.ops.any(removing) && s.Charge != nil && t.proven.Total() > 0 {
+		if breaches, err = s.Charge(ctx, t.proven); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, b := range breaches {
+		h.ops = h.ops.with(b.Op) | removing
+		reasons = append(reasons, b.Text)
+	}
+	reasons = append(reasons, lists...)
+	if len(breaches) == 0 && was.ops != 0 || len(lists) == 0 && was.lists {
+		reasons = append(reasons, s.Held.Reasons...)
+		h.ops, h.lists = h.ops|was.ops, h.lists || was.lists
+	}
+	if t.unproven > 0 {
+		reasons = append(reasons, "make "+removals(t.unproven)+" for which there is no proof")
+	}
+	h.people = roaring.New()
+	for _, p := range t.of(h) {
+		h.people.Or(p.people)
+	}
+	return h, distinctTexts(reasons), nil
+}
+
+func distinctTexts(list []string) (kept []string) {
+	for _, text := range list {
+		if !slices.Contains(kept, text) {
+			kept = append(kept, text)
+		}
+	}
+	return kept
+}
+
+// stillWaiting says what waits for no other reason than that it waited before: a plan does not go ahead unasked because
+// others have joined meanwhile, so that it is a smaller share, or because it was thrown away and came back. It is judged
+// anew when any of it is no longer wanted, and when the limits were edited.
+func (s *Settlement) stillWaiting(t *tally) hold {
+	was := s.Held
+	if was == nil || len(was.Beyond) == 0 || was.Limits != s.limits() {
+		return hold{}
+	}
+	var h hold
+	for _, word := range was.Beyond {
+		if op, ok := directory.ParseOp(word); !ok {
+			h.lists = word == memberships
+		} else if op.Removes() {
+			h.ops = removing
+		}
+	}
+	present := contents(t.of(&hold{ops: removing, lists: true}))
+	for word, data := range was.What {
+		set := roaring.New()
+		if set.UnmarshalBinary(data) != nil || present[word] == nil || !roaring.AndNot(set, present[word]).IsEmpty() {
+			return hold{}
+		}
+	}
+	if len(was.What) == 0 && planHash(t.of(&hold{ops: h.ops, lists: h.lists, unproven: t.unproven > 0})) != was.Hash {
+		return hold{}
+	}
+	return h
+}
+
+// memberships is the word for what lists lose, beside those of operations.
+const memberships = "memberships"
+
+// limits tells edited limits from those of the last run.
+func (s *Settlement) limits() string {
+	text, _ := json.Marshal([]any{s.Guard, s.Shared, s.Lists}) // numbers and maps of them
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:4])
+}
+
+// contents are the objects of portions by the word of their kind of record.
+func contents(portions []*portion) map[string]*roaring.Bitmap {
+	all := map[string]*roaring.Bitmap{}
+	for _, p := range portions {
+		for kind, set := range p.objects {
+			word := kind.String()
+			all[word] = roaring.Or(cmp.Or(all[word], roaring.New()), set)
+		}
+	}
+	return all
+}
+
+// rememberedBytes bounds what a held plan remembers of whom it holds.
+const rememberedBytes = 64 << 10
+
+// heldPlan is a hold as it is stored.
+func (s *Settlement) heldPlan(t *tally, h *hold, reasons []string) *store.HeldPlan {
+	portions := t.of(h)
+	held := &store.HeldPlan{Hash: planHash(portions), Reasons: reasons, RemovalsOnly: !h.all, Limits: s.limits()}
+	counts := plan.Counts{}
+	for _, p := range portions {
+		counts.Merge(p.counts)
+	}
+	held.Counts = counts.Words()
+	for _, op := range directory.Ops() {
+		if h.ops.has(op) {
+			held.Beyond = append(held.Beyond, op.String())
+		}
+	}
+	if h.lists {
+		held.Beyond = append(held.Beyond, memberships)
+	}
+	size := 0
+	what := map[string][]byte{}
+	for word, set := range contents(portions) {
+		set.RunOptimize()
+		data, err := set.ToBytes()
+		if size += len(data); err != nil || size > rememberedBytes {
+			return held
+		}
+		what[word] = data
+	}
+	if len(what) > 0 {
+		held.What = what
+	}
+	return held
+}
+
+// waits leaves an outcome alone for now.
+func (s *Settlement) wait(o *outcome) {
+	o.deferred, o.waits, o.forget, o.steps, o.losses = true, true, false, nil, nil
+	if o.kind == directory.Group {
+		s.deferredGroups.Add(uint32(o.num))
+	}
+}

@@ -1,0 +1,180 @@
+package settle
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"maps"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/plan"
+)
+
+// ops is a set of operations.
+type ops uint8
+
+func (s ops) with(op directory.Op) ops { return s | 1<<op }
+func (s ops) has(op directory.Op) bool { return s&(1<<op) != 0 }
+func (s ops) any(of ops) bool          { return s&of != 0 }
+
+// removing are the operations that take a record away.
+const removing = ops(1<<directory.Deactivate | 1<<directory.Delete)
+
+// class is what outcomes have in common that wait, or go ahead, together.
+type class struct {
+	ops      ops
+	unproven bool
+	// lists: not the outcomes themselves, but the members that they take from lists.
+	lists bool
+}
+
+// portion is the part of a plan that is of one class.
+type portion struct {
+	hash   hash.Hash
+	counts plan.Counts
+	// objects are those whose records the portion takes away, or whose lists become shorter, by kind of record.
+	objects map[directory.RecordKind]*roaring.Bitmap
+	// people lose their last active record, or are gone.
+	people *roaring.Bitmap
+}
+
+// tally sums up a plan.
+type tally struct {
+	counts plan.Counts
+	// proven counts the same without removals for which there is no proof.
+	proven   plan.Counts
+	unproven int
+	portions map[class]*portion
+	// lost are the memberships that lists lose, of people who keep a record; broken the lists that lose too many.
+	lost, broken int
+}
+
+// tally makes the plan without storing anything.
+func (s *Settlement) tally(ctx context.Context, visit func(*directory.Action)) (*tally, error) {
+	t := &tally{counts: plan.Counts{}, proven: plan.Counts{}, portions: map[class]*portion{}}
+	err := s.pass(ctx, func(_ context.Context, b *batch) error {
+		for i := range b.outcomes {
+			o := &b.outcomes[i]
+			t.add(o, visit)
+			for k := range o.losses {
+				t.addLoss(o, &o.losses[k], s.Lists)
+			}
+		}
+		return nil
+	})
+	return t, err
+}
+
+func (t *tally) portion(c class) *portion {
+	p := t.portions[c]
+	if p == nil {
+		p = &portion{hash: sha256.New(), counts: plan.Counts{}, objects: map[directory.RecordKind]*roaring.Bitmap{}, people: roaring.New()}
+		t.portions[c] = p
+	}
+	return p
+}
+
+func (t *tally) add(o *outcome, visit func(*directory.Action)) {
+	c := o.class()
+	if c.ops == 0 {
+		return
+	}
+	p := t.portion(c)
+	for _, step := range o.steps {
+		a := step.Action
+		if a == nil {
+			continue
+		}
+		t.counts.Add(a.Kind, a.Op)
+		p.counts.Add(a.Kind, a.Op)
+		switch {
+		case !c.ops.any(removing):
+			p.hash.Write([]byte(a.Key))
+		default:
+			// Who is removed is the plan, not by which of several words for it, nor what becomes of the person else.
+			p.note(a.Op, a.Kind, a.Record)
+		}
+		if a.Op.Removes() {
+			p.mark(a.Kind, o.num)
+		}
+		if o.unprovenRemoval {
+			t.unproven++
+		} else {
+			t.proven.Add(a.Kind, a.Op)
+		}
+		if visit != nil {
+			visit(a)
+		}
+	}
+	if o.kind == directory.Person && (o.leaves || o.forget) {
+		p.people.Add(uint32(o.num))
+	}
+}
+
+// addLoss adds the members that a list loses.
+func (t *tally) addLoss(o *outcome, l *loss, limits plan.Lists) {
+	t.lost += len(l.members)
+	if limits.Breaks(len(l.members), l.had) {
+		t.broken++
+	}
+	p := t.portion(class{lists: true})
+	p.counts.Add(l.kind, directory.Update)
+	p.mark(l.kind, o.num)
+	p.note(directory.Update, l.kind, o.id)
+	for _, n := range l.members {
+		_ = binary.Write(p.hash, binary.BigEndian, n) // a hash never fails
+	}
+}
+
+func (p *portion) note(op directory.Op, kind directory.RecordKind, key string) {
+	p.hash.Write([]byte{byte(op), byte(kind)})
+	_ = binary.Write(p.hash, binary.BigEndian, uint32(len(key))) // a hash never fails
+	p.hash.Write([]byte(key))
+}
+
+func (p *portion) mark(kind directory.RecordKind, n store.Num) {
+	if p.objects[kind] == nil {
+		p.objects[kind] = roaring.New()
+	}
+	p.objects[kind].Add(uint32(n))
+}
+
+// of returns the portions that a hold keeps back, in order.
+func (t *tally) of(h *hold) (list []*portion) {
+	classes := slices.SortedFunc(maps.Keys(t.portions), func(a, b class) int {
+		return cmp.Or(cmp.Compare(a.ops, b.ops), compareBool(a.unproven, b.unproven), compareBool(a.lists, b.lists))
+	})
+	for _, c := range classes {
+		if h.covers(c) {
+			list = append(list, t.portions[c])
+		}
+	}
+	return list
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
+}
+
+// planHash is the hash of what waits, short enough to be typed.
+func planHash(portions []*portion) string {
+	whole := sha256.New()
+	for _, p := range portions {
+		whole.Write(p.hash.Sum(nil))
+	}
+	return hex.EncodeToString(whole.Sum(nil)[:6])
+}
