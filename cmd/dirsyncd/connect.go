@@ -91,9 +91,9 @@ func knownConnections(ctx context.Context, ops api.Operations, names []string) e
 	if err != nil {
 		return err
 	}
-	known := make([]string, len(st.Connections))
-	for i, c := range st.Connections {
-		known[i] = c.Name
+	var known []string
+	for _, c := range st.Connections {
+		known = append(known, c.Name)
 	}
 	for _, c := range st.Unconfigured {
 		known = append(known, c.Name) // a plan can look at what is held of them

@@ -91,9 +91,9 @@ func (cli *cli) otherConfig(ctx context.Context, ops api.Operations, names []str
 	if err != nil {
 		return nil, err
 	}
-	known := make([]string, len(st.Connections))
-	for i, c := range st.Connections {
-		known[i] = c.Name
+	var known []string
+	for _, c := range st.Connections {
+		known = append(known, c.Name)
 	}
 	for _, c := range st.Unconfigured {
 		known = append(known, c.Name) // what is held of them can be looked at
