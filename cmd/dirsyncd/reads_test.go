@@ -89,6 +89,8 @@ func TestRulesOnWhatIsNotRead(t *testing.T) {
 		{rule(`connection == "c1" or "x" in licences`), []string{"ldap", "entra"}, `which connection "c0" does not read`, ""},
 		{rule(`connection in ["c1", "c2"] and manager.name == "x"`), []string{"okta fields: {manager: []}", "entra", "entra manager: false"}, `which connection "c2" does not read`, ""},
 		{rule(`"x" in groups`), []string{"google groups: {read: false}", "entra groups: false"}, `which connection "c0", connection "c1" does not read`, ""},
+		{rule("enabled") + "    fields: {user: {licences: = licences}}\n", []string{"ldap", "entra"}, "", `stays blank for connection "c0", which does not read licences`},
+		{rule("enabled") + "    fields: {user: {licences: = licences}}\n", []string{"ldap"}, `looks at licences, which connection "c0" does not read`, ""},
 		{fmt.Sprintf(devices, ", owner: = owner.name"), []string{"ldap", "entra devices: true"}, "", `make nothing of connection "c0"`},
 	} {
 		problems, warnings := checkOf(t, c.mapping, c.reads...)

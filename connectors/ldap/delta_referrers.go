@@ -91,7 +91,7 @@ func (c *Connector) readReferrers(ctx context.Context, op string, kind directory
 		}
 		return err
 	}
-	return emit(&connectors.Page{Proof: &connectors.Proof{Scope: r.query.String(), Count: -1}})
+	return emit(&connectors.Page{Proof: r.proof()})
 }
 
 // upTo is an error when the server knows less than the cursor. The methods of Active Directory name the server.

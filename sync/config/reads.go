@@ -14,8 +14,8 @@ type selective interface {
 }
 
 // checkReads refuses rules that look at what a connection does not read: they would take its absence for an answer. Rules
-// for a kind of object that no connection of the mapping reads are refused, too; where one of several reads it, the others
-// are only pointed out.
+// for a kind of object that no connection of the mapping reads are refused, too. Where one of several reads it, the others
+// are only pointed out, and so are those for which a field stays blank that others fill.
 func (l *loader) checkReads() {
 	for _, name := range l.mappingNames() {
 		m := l.cfg.Mappings[name]
@@ -69,6 +69,8 @@ func (l *loader) checkLook(look *mapping.Look, users []*Connection) {
 		l.doc.WarnAt(look.Pos.Line, look.Pos.Column, hint, "%s make nothing of %s, which reads none", look.Where, names)
 	case look.Name == "":
 		l.doc.ProblemAt(look.Pos.Line, look.Pos.Column, hint, "%s: %s reads none", look.Where, names)
+	case !look.Decides && seeing > 0:
+		l.doc.WarnAt(look.Pos.Line, look.Pos.Column, hint, "%s stays blank for %s, which does not read %s", look.Where, names, look.Name)
 	default:
 		if seeing > 0 {
 			hint += `; or keep the rule from it: give it a mapping of its own, or begin the condition with connection == "NAME" and`

@@ -137,7 +137,7 @@ func (c *compilation) rule(spec *RuleSpec, in *section, label string) *rule {
 	c.condition = r.whenText
 	defer func() { c.condition = "" }()
 	if r.whenText != "" {
-		r.when = c.expression(in, in.language.Condition, spec.When.Text, 0, spec.When.Pos, label+": when")
+		r.when = c.expression(in, in.language.Condition, true, spec.When.Text, 0, spec.When.Pos, label+": when")
 		r.broken = r.when == nil
 	}
 	kinds := slices.Sorted(maps.Keys(spec.Records))
@@ -237,7 +237,7 @@ func (c *compilation) fieldValue(f *field, spec *FieldSpec, in *section, label s
 		case strings.HasPrefix(text, "=="):
 			value = text[1:]
 		case strings.HasPrefix(text, "="):
-			f.expr = c.expression(in, in.language.Value, text[1:], 1, at, label)
+			f.expr = c.expression(in, in.language.Value, false, text[1:], 1, at, label)
 			return
 		}
 	}
@@ -273,10 +273,10 @@ func (c *compilation) literalList(list []string, at Pos, label string) []string 
 	return items
 }
 
-// expression compiles an expression and reports its diagnostics. skip is how many letters of the value stand before
+// expression compiles an expression, which decides about a rule or is a value, and reports its diagnostics. skip is how many letters of the value stand before
 // it.
 func (c *compilation) expression(
-	in *section, compile func(string) (*expression.Expression, []expression.Diagnostic), text string, skip int, at Pos, label string,
+	in *section, compile func(string) (*expression.Expression, []expression.Diagnostic), decides bool, text string, skip int, at Pos, label string,
 ) *expression.Expression {
 	body := strings.TrimLeftFunc(text, unicode.IsSpace)
 	skip += utf8.RuneCountInString(text[:len(text)-len(body)])
@@ -289,7 +289,7 @@ func (c *compilation) expression(
 	if len(diagnostics) > 0 {
 		return nil
 	}
-	c.look(x, in.what, label, func(name string) Pos {
+	c.look(x, in.what, decides, label, func(name string) Pos {
 		offset := max(strings.Index(body, name), 0)
 		pos, _ := position(at, text, body, skip, utf8.RuneCountInString(body[:offset]))
 		return pos

@@ -19,6 +19,8 @@ type Look struct {
 	Pos  Pos
 	// Where names the rule and the field.
 	Where string
+	// Decides: it is a condition, which says whether there is a record, and not only the value of a field.
+	Decides bool
 	// only are the connections for which the rule can hold; none means all.
 	only []string
 }
@@ -40,9 +42,9 @@ func (c *compilation) rulesOf(kind directory.Kind, rules []RuleSpec) {
 }
 
 // look notes what an expression reads.
-func (c *compilation) look(x *expression.Expression, kind directory.Kind, where string, at func(name string) Pos) {
+func (c *compilation) look(x *expression.Expression, kind directory.Kind, decides bool, where string, at func(name string) Pos) {
 	for _, read := range x.Reads() {
-		look := Look{Rules: kind, Kind: kind, Name: read, Pos: at(read), Where: where, only: connectionsOf(c.condition)}
+		look := Look{Rules: kind, Kind: kind, Name: read, Pos: at(read), Where: where, Decides: decides, only: connectionsOf(c.condition)}
 		base, rest, _ := strings.Cut(read, ".")
 		switch base {
 		case "group_ids", "direct_groups":

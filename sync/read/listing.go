@@ -153,9 +153,10 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 		l.found.Older = p.Proof.Older
 		l.note("%s: the source knows less than was read from it before; what follows waits for approval: %s", l.stream.Name, p.Proof.Older)
 	}
-	if l.mode == connectors.Full {
+	switch l.mode {
+	case connectors.Full:
 		l.unstored = l.conclude(ctx, p)
-	} else {
+	case connectors.Delta:
 		l.unstored = l.noteReads(ctx)
 	}
 	if l.unstored == nil {

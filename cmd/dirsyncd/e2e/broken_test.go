@@ -281,6 +281,8 @@ func TestEmptiedDirectory(t *testing.T) {
 		t.Errorf("held: %+v", held)
 	}
 	restore()
+	in.expect(1, "sync").says(t, "the server knows less than was read before")
+	in.expect(0, "sync", "--full") // a backup is older for good; nothing follows from it
 	in.recovers(s)
 	in.intact(events)
 	if in.status().Connections[0].Tenants[0].Held != nil {

@@ -192,7 +192,7 @@ func TestWebhook(t *testing.T) {
 	if desk.again < 2 {
 		t.Errorf("%d requests came again", desk.again)
 	}
-	in.expect(0, "parked", "list").says(t, picky, "422", "ten digits", "parked replay")
+	in.expect(0, "parked", "list").says(t, picky, "422", "ten digits", "parked retry")
 	parked := ask[[]parkedView](in, 0, "parked", "list")
 	if len(parked) != 1 || parked[0].Subject != picky || parked[0].Stage != "deliver" || parked[0].Class != "invalid" || parked[0].Target != "desk" || parked[0].Op != "create" {
 		t.Fatalf("parked: %+v", parked)
