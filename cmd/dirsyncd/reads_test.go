@@ -68,7 +68,7 @@ func TestRulesOnWhatIsNotRead(t *testing.T) {
 		{rule(`attributes.photo != nil`), []string{"entra"}, "set entra.photos: true", ""},
 		{rule(`attributes.photo != nil`), []string{"entra photos: true"}, "", ""},
 		{rule(`attributes["employeeOrgData.division"] == "x"`), []string{"entra attributes: [employeeOrgData.division]"}, "", ""},
-		{fmt.Sprintf(devices, ""), []string{"entra"}, "set entra.devices: true", ""},
+		{fmt.Sprintf(devices, ""), []string{"entra"}, "", "set entra.devices: true"},
 		{fmt.Sprintf(devices, ", owner: = owner.name"), []string{"entra devices: true"}, "", ""},
 		{fmt.Sprintf(devices, ", seen: = last_seen"), []string{"entra devices: true"}, "set entra.device_last_seen: true", ""},
 

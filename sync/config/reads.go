@@ -13,9 +13,9 @@ type selective interface {
 	Unread(kind directory.Kind, name string) (hint string, unread bool)
 }
 
-// checkReads refuses rules that look at what a connection does not read: they would take its absence for an answer. Rules
-// for a kind of object that no connection of the mapping reads are refused, too. Where one of several reads it, the others
-// are only pointed out, and so are those for which a field stays blank that others fill.
+// checkReads refuses rules that look at what a connection does not read: they would take its absence for an answer. What
+// takes nothing for an answer is pointed out: rules for a kind of object that a connection does not read make nothing of
+// it, and a field stays blank for one where it is filled for another of the same mapping.
 func (l *loader) checkReads() {
 	for _, name := range l.mappingNames() {
 		m := l.cfg.Mappings[name]
@@ -65,10 +65,8 @@ func (l *loader) checkLook(look *mapping.Look, users []*Connection) {
 	names := strings.Join(blind, ", ")
 	switch {
 	case len(blind) == 0:
-	case look.Name == "" && seeing > 0:
-		l.doc.WarnAt(look.Pos.Line, look.Pos.Column, hint, "%s make nothing of %s, which reads none", look.Where, names)
 	case look.Name == "":
-		l.doc.ProblemAt(look.Pos.Line, look.Pos.Column, hint, "%s: %s reads none", look.Where, names)
+		l.doc.WarnAt(look.Pos.Line, look.Pos.Column, hint, "%s make nothing of %s, which reads none", look.Where, names)
 	case !look.Decides && seeing > 0:
 		l.doc.WarnAt(look.Pos.Line, look.Pos.Column, hint, "%s stays blank for %s, which does not read %s", look.Where, names, look.Name)
 	default:
