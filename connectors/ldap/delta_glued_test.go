@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"dirsyncd/connectors/ldap/slapdtest"
+	"dirsyncd/sync/fault"
 )
 
 // TestGluedDatabase: a branch with a database of its own has changes that contextCSN of the one above does not show. No
@@ -21,8 +22,8 @@ func TestGluedDatabase(t *testing.T) {
 			add := func(uid string) {
 				s.Add("uid="+uid+","+branch, map[string][]string{"objectClass": {"inetOrgPerson"}, "uid": {uid}, "cn": {uid}, "sn": {uid}})
 			}
-			add("ada")
 			s.AddPerson("bob", nil)
+			add("ada")
 
 			c := openFor(t, s, nil)
 			if f := follow(t, c, streamUsers); len(f.cursor) > 0 || len(f.objects) != 2 {
@@ -36,6 +37,19 @@ func TestGluedDatabase(t *testing.T) {
 			if err != nil || !said {
 				t.Errorf("check says %+v, %v", findings, err)
 			}
+
+			// A database above that was written last does not give the other one away, until that is written.
+			s.AddPerson("ben", nil)
+			if f := follow(t, c, streamUsers); syncprov == nil {
+				add("eve")
+				if err := f.delta(t.Context()); fault.ClassOf(err) != fault.CursorExpired {
+					t.Errorf("by syncrepl: error %v", err)
+				}
+				s.Delete("uid=eve," + branch)
+			} else if len(f.cursor) > 0 {
+				t.Errorf("syncrepl was chosen: %s", f.cursor)
+			}
+			s.Delete(s.PersonDN("ben"))
 
 			f := follow(t, openFor(t, s, polling), streamUsers)
 			add("cat")

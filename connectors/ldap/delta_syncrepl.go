@@ -70,10 +70,14 @@ func (syncrepl) begin(r *reading) (func() []byte, string, error) {
 	return func() []byte { return encodePosition(positions) }, "", nil
 }
 
+// containers finds where trees begin, and so the topmost entry of a glued database, by attributes with an index.
+const containers = "(|(objectClass=organizationalUnit)(objectClass=organization)(objectClass=dcObject)(objectClass=domain)" +
+	"(objectClass=container)(objectClass=locality)(objectClass=country))"
+
 // covered looks whether contextCSN speaks of all below a naming context, and says what does not fit: another database that
-// is glued to this one ("subordinate") has changes of its own. It is asked what changed since contextCSN. One database
-// has nothing to say, or sends what was written in the meantime with its state; another one that is searched along with
-// it has no part in that, and sends all it has, or finds the cookie newer than itself.
+// is glued to this one ("subordinate") has changes of its own. Its topmost entry shows a contextCSN of its own, or it has
+// entries that are newer than contextCSN. Content synchronization would say it at once, when it is asked what is newer
+// than contextCSN itself; but at that question slapd 2.5.13 ends, with dynlist in the same database.
 func (r *reading) covered(a area, csn []string) (why string, err error) {
 	if why, known := r.session.covered[a.suffix]; known {
 		return why, nil
@@ -82,23 +86,19 @@ func (r *reading) covered(a area, csn []string) (why string, err error) {
 	if err != nil {
 		return "", err
 	}
-	search := wire.Search{
-		Base: a.suffix, Scope: ldap.ScopeWholeSubtree, Filter: "(objectClass=*)", Attributes: []string{"1.1"}, Intermediate: true,
-		Controls: []wire.Control{wire.SyncRequest(wire.RefreshOnly, "rid=000,csn="+strings.Join(csn, ";"))},
+	err = r.eachEntry(conn, a.suffix, ldap.ScopeWholeSubtree, containers, "contextCSN", func(dn, _ string) {
+		if !strings.EqualFold(dn, a.suffix) {
+			why = "a glued database begins at " + dn
+		}
+	})
+	if err == nil && why == "" {
+		why, err = r.newer(a, csn)
 	}
-	began := time.Now()
-	err = conn.Send(search)
-	if err != nil {
-		err = operationError(r.op, r.session.server, err)
-	} else {
-		why, err = r.coveredAnswer(conn)
-	}
-	r.session.requested("sync", began, err)
 	if err != nil {
 		return "", err
 	}
 	if why != "" {
-		why = "contextCSN of " + a.suffix + " does not speak of all below it, " + why
+		why = "contextCSN of " + a.suffix + " does not speak of all below it, " + why + " (OpenLDAP: write `overlay glue` before `overlay syncprov`)"
 	}
 	if r.session.covered == nil {
 		r.session.covered = make(map[string]string)
@@ -107,22 +107,53 @@ func (r *reading) covered(a area, csn []string) (why string, err error) {
 	return why, nil
 }
 
-func (r *reading) coveredAnswer(conn *wire.Conn) (why string, err error) {
+// newer says which entry below a naming context is newer than its contextCSN; nothing when there is none.
+func (r *reading) newer(a area, csn []string) (why string, err error) {
+	conn, err := r.session.stream(r.op)
+	if err != nil {
+		return "", err
+	}
+	last := slices.Max(csn)
+	newest, where := last, ""
+	filter := "(&(entryCSN>=" + last + ")(!(entryCSN=" + last + ")))"
+	err = r.eachEntry(conn, a.suffix, ldap.ScopeWholeSubtree, filter, "entryCSN", func(dn, value string) {
+		if value > newest {
+			newest, where = value, dn
+		}
+	})
+	if err != nil || where == "" {
+		return "", err
+	}
+	// It may have been written since contextCSN was read.
+	err = r.eachEntry(conn, a.suffix, ldap.ScopeBaseObject, "(objectClass=*)", "contextCSN", func(_, value string) {
+		last = max(last, value)
+	})
+	if err != nil || last >= newest {
+		return "", err
+	}
+	return "a glued database has " + where, nil
+}
+
+// eachEntry hands out the values of one attribute of what a search finds, as far as the server's limits go.
+func (r *reading) eachEntry(conn *wire.Conn, base string, scope int, filter, attribute string, take func(dn, value string)) (err error) {
+	began := time.Now()
+	defer func() { r.session.requested("search", began, err) }()
+	if err := conn.Send(wire.Search{Base: base, Scope: scope, Filter: filter, Attributes: []string{attribute}}); err != nil {
+		return operationError(r.op, r.session.server, err)
+	}
 	var entry wire.Entry
 	for {
-		item, res, err := conn.Next(&entry)
-		if err != nil {
-			return "", transportError(r.op, r.session.server, err)
-		}
-		switch item {
-		case wire.DoneItem:
-			if why == "" && res.Code == ldap.LDAPResultSuccess && res.Text != "" {
-				why = "the server says: " + res.Text
-			}
-			return why, nil
-		case wire.EntryItem:
-			if _, ok, err := entry.SyncState(); (err != nil || !ok) && why == "" {
-				why = "a glued database has " + entry.DN + " (OpenLDAP: write `overlay glue` before `overlay syncprov`)"
+		item, _, err := conn.Next(&entry)
+		switch {
+		case err != nil:
+			return transportError(r.op, r.session.server, err)
+		case item == wire.DoneItem:
+			return nil
+		case item == wire.EntryItem:
+			for _, a := range entry.Attributes {
+				for _, value := range a.Values {
+					take(strings.Clone(entry.DN), strings.Clone(value))
+				}
 			}
 		}
 	}
@@ -205,6 +236,16 @@ func (m syncrepl) changes(ctx context.Context, r *reading, data []byte, emit fun
 		return err
 	}
 	if len(moved) == 0 {
+		for i, a := range areas {
+			if i > 0 && areas[i-1].suffix == a.suffix {
+				continue
+			}
+			if why, err := r.newer(a, positions[i].CSN); err != nil {
+				return err
+			} else if why != "" {
+				return r.expired("%s, of which contextCSN says nothing", why)
+			}
+		}
 		return emit(r.last(m, data))
 	}
 	conn, err := r.session.stream(r.op)

@@ -148,6 +148,16 @@ func (m timestamps) changes(ctx context.Context, r *reading, data []byte, emit f
 		}
 		same = same && slices.Equal(a.CSN, position.Areas[i].CSN)
 	}
+	for _, a := range next.Areas {
+		if !same || !r.session.root.offers(wire.SyncRequestOID) {
+			break
+		}
+		why, err := r.newer(area{suffix: a.Suffix}, a.CSN)
+		if err != nil {
+			return err
+		}
+		same = why == ""
+	}
 	if same {
 		return emit(r.last(m, data))
 	}

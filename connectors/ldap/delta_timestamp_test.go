@@ -128,7 +128,7 @@ func TestPollingWithoutChanges(t *testing.T) {
 		requests int
 	}{
 		// Besides bind and root DSE.
-		"contextCSN": {nil, 1},
+		"contextCSN": {nil, 2},
 		"times only": {[]string{"access to attrs=contextCSN by * none"}, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
