@@ -76,8 +76,8 @@ const containers = "(|(objectClass=organizationalUnit)(objectClass=organization)
 
 // covered looks whether contextCSN speaks of all below a naming context, and says what does not fit: another database that
 // is glued to this one ("subordinate") has changes of its own. Its topmost entry shows a contextCSN of its own, or it has
-// entries that are newer than contextCSN. Content synchronization would say it at once, when it is asked what is newer
-// than contextCSN itself; but at that question slapd 2.5.13 ends, with dynlist in the same database.
+// entries that are newer than contextCSN. Ordinary searches tell: content synchronization says less of it, and not every
+// server bears being asked for what is newer than all it has.
 func (r *reading) covered(a area, csn []string) (why string, err error) {
 	if why, known := r.session.covered[a.suffix]; known {
 		return why, nil
