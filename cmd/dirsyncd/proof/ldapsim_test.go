@@ -78,7 +78,7 @@ func ldapWorld(t *testing.T) *world {
 	}
 	kinds := map[string]ldapsim.FaultKind{
 		"cut": ldapsim.Cut, "answer": ldapsim.Answer, "hang": ldapsim.Hang, "garble": ldapsim.Garble, "empty": ldapsim.Empty,
-		"ignore-paging": ldapsim.IgnorePaging, "repeat": ldapsim.Repeat,
+		"ignore-paging": ldapsim.IgnorePaging, "repeat": ldapsim.Repeat, "refer": ldapsim.Refer,
 	}
 	only := map[string]string{"users": "objectClass=person", "groups": "objectClass=groupOfNames"}
 	moments := map[string]ldapsim.Moment{

@@ -25,6 +25,7 @@ const (
 	Empty                             // list nothing and call it a success
 	IgnorePaging                      // list everything at once, as if the paging control were not there
 	Repeat                            // answer an empty page with the same cookie, for ever
+	Refer                             // name another server (RFC 4511 section 4.5.3) in place of the rest, and call it a success
 )
 
 // Fault is one misbehaviour.

@@ -2,8 +2,10 @@ package ldapsim
 
 import (
 	"encoding/binary"
+	"errors"
 	"strings"
 
+	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
 )
 
@@ -152,7 +154,7 @@ func (l *listing) limit(server int) int {
 // pass is struck at its end.
 func (l *listing) struck() bool {
 	switch l.fault.Kind {
-	case Cut, Answer, Hang, Garble, Repeat:
+	case Cut, Answer, Hang, Garble, Repeat, Refer:
 		return l.sent >= min(l.fault.After, len(l.entries))
 	default:
 		return false
@@ -160,8 +162,16 @@ func (l *listing) struck() bool {
 }
 
 func (c *session) strike(m message, l *listing) error {
-	if l.fault.Kind == Repeat && m.paging != nil {
+	switch {
+	case l.fault.Kind == Repeat && m.paging != nil:
 		return c.endPage(m, l)
+	case l.fault.Kind == Refer:
+		reference := ber.Encode(ber.ClassApplication, ber.TypeConstructed, ldap.ApplicationSearchResultReference, nil, "reference")
+		reference.AppendChild(octets("ldap://elsewhere.example.test/" + l.request.base))
+		if err := c.send(m.id, reference); err != nil || m.paging == nil {
+			return errors.Join(err, c.done(m, result{}))
+		}
+		return c.done(m, result{}, ldap.NewControlPaging(0))
 	}
 	return c.misbehave(m, l.fault, ldap.ApplicationSearchResultDone)
 }
