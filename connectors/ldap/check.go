@@ -113,7 +113,7 @@ func (c *Connector) look(ctx context.Context, s *session) []connectors.Finding {
 		word := map[directory.Kind]string{directory.Person: streamUsers, directory.Group: streamGroups}[kind]
 		var samples []connectors.Finding
 		for _, l := range q.lines { // none of a kind that a domain does not have
-			samples = append(samples, c.sample(s, p, l, word)...)
+			samples = append(samples, c.sample(ctx, s, p, l, word)...)
 		}
 		// That people are in one of the places and groups in another is no fault.
 		if slices.ContainsFunc(samples, func(f connectors.Finding) bool { return f.OK && f.Subject != subjectMembers }) {
@@ -128,8 +128,7 @@ func (c *Connector) look(ctx context.Context, s *session) []connectors.Finding {
 			findings = append(findings, c.newReading(s, "check", kind, false).checkTwins(ctx, word)...)
 		}
 	}
-	// Last, since it may take the connection for itself.
-	return slices.Concat([]connectors.Finding{paging}, c.checkIncremental(s), findings)
+	return slices.Concat([]connectors.Finding{paging}, c.checkIncremental(ctx, s.server), findings)
 }
 
 // checkPaging asks for a page: what a server offers is not always what it gives.
@@ -171,12 +170,17 @@ func (s *session) page(l searchLine, attributes []string, paging *ldap.ControlPa
 	return res, err
 }
 
-// checkIncremental says how changes will be found, once for both streams where it is the same for them.
-func (c *Connector) checkIncremental(s *session) []connectors.Finding {
+// checkIncremental says how changes will be found, once for both streams where it is the same for them. Each has a
+// connection of its own, as in a read: it may take it for itself.
+func (c *Connector) checkIncremental(ctx context.Context, server string) []connectors.Finding {
 	var findings []connectors.Finding
 	for _, stream := range []string{streamUsers, streamGroups} {
-		kind := kindOf(stream)
-		f := c.newReading(s, "check", kind, false).checkMethod()
+		s, err := c.connect(ctx, "check", server)
+		if err != nil {
+			return append(findings, c.failed(subjectIncremental, err))
+		}
+		f := c.newReading(s, "check", kindOf(stream), false).checkMethod()
+		s.close()
 		if len(findings) > 0 && findings[0] == f {
 			continue
 		}
@@ -192,7 +196,7 @@ func (c *Connector) checkIncremental(s *session) []connectors.Finding {
 // checkMethod begins with the method that a read would begin with. That every read is a full one is only wrong when
 // the operator asked for something else.
 func (r *reading) checkMethod() connectors.Finding {
-	const subject = "incremental reads"
+	const subject = subjectIncremental
 	chosen := r.connector.cfg.Incremental
 	if chosen == incrementalOff {
 		return connectors.Finding{Subject: subject, OK: true, Detail: "off"}
@@ -222,29 +226,23 @@ const (
 )
 
 const (
-	subjectMembers = "members"
-	nothingVisible = "0 visible"
+	subjectIncremental = "incremental reads"
+	subjectMembers     = "members"
+	nothingVisible     = "0 visible"
 )
 
 // sample reads the first pages of what a line finds and reports how many entries it sees, and what of them is not read.
-func (c *Connector) sample(s *session, p preset, l searchLine, word string) []connectors.Finding {
+func (c *Connector) sample(ctx context.Context, s *session, p preset, l searchLine, word string) []connectors.Finding {
 	subject := fmt.Sprintf("%s below %s", word, l.base)
 	if l.scope == ldap.ScopeSingleLevel {
 		subject = fmt.Sprintf("%s directly below %s", word, l.base)
 	}
 	anchors := anchorsFor(kindOf(word), &p, &c.cfg)
-	var attributes, members []string
+	var attributes []string
 	for _, a := range anchors {
 		attributes = append(attributes, a.name)
 	}
-	if word == streamGroups {
-		for _, m := range p.memberAttributes(&c.cfg) {
-			if !m.login {
-				members = append(members, m.name)
-			}
-		}
-	}
-	entries, more, err := c.visible(s, l, slices.Concat(attributes, members, dynamicAttributes()))
+	entries, more, err := c.visible(s, l, slices.Concat(attributes, dynamicAttributes()))
 	if err != nil {
 		return []connectors.Finding{c.failed(subject, operationError("check", s.server, err))}
 	}
@@ -252,8 +250,6 @@ func (c *Connector) sample(s *session, p preset, l searchLine, word string) []co
 	has := func(e *ldap.Entry, names []string) bool {
 		return slices.ContainsFunc(names, func(a string) bool { return hasAttribute(p.schema, e, a) })
 	}
-	var outside []string
-	read := c.readSets(&p)
 	for _, e := range entries {
 		if has(e, attributes) {
 			anchored++
@@ -261,7 +257,6 @@ func (c *Connector) sample(s *session, p preset, l searchLine, word string) []co
 		if word == streamGroups && has(e, dynamicAttributes()) {
 			dynamic++
 		}
-		outside = append(outside, outsideOf(read, &p, e, members)...)
 	}
 	f := sampled(subject, len(entries), anchored, anchors[0].name, more)
 	if dynamic > 0 {
@@ -279,13 +274,42 @@ func (c *Connector) sample(s *session, p preset, l searchLine, word string) []co
 		f.Detail += "; the server refers to other servers for parts of it, which are not read: " + strings.Join(urls, ", ")
 	}
 	findings := []connectors.Finding{f}
-	if len(outside) > 0 {
+	if word != streamGroups || p.name == presetActiveDirectory { // there members are known by their ids
+		return findings
+	}
+	if outside := c.sampleOutside(ctx, s.server, &p, l); len(outside) > 0 {
 		findings = append(findings, connectors.Finding{
 			Subject: subjectMembers, OK: true, Detail: fmt.Sprintf("%d members of groups are outside of what is read, such as %s: neither they count nor, if it is a group, who is in it",
 				len(outside), outside[0]),
 		})
 	}
 	return findings
+}
+
+// sampleOutside reads the members of the first groups that a line finds, and returns those that are outside of what is read.
+// Large groups are more than a sample may have: of them nothing is said. What is too long ends the connection, so that it has
+// its own.
+func (c *Connector) sampleOutside(ctx context.Context, server string, p *preset, l searchLine) (outside []string) {
+	s, err := c.connect(ctx, "check", server)
+	if err != nil {
+		return nil
+	}
+	defer s.close()
+	var members []string
+	for _, m := range p.memberAttributes(&c.cfg) {
+		if !m.login {
+			members = append(members, m.name)
+		}
+	}
+	entries, _, err := c.visible(s, l, members)
+	if err != nil {
+		return nil
+	}
+	read := c.readSets(p)
+	for _, e := range entries {
+		outside = append(outside, outsideOf(read, p, e, members)...)
+	}
+	return outside
 }
 
 // visible reads the first pages of what a line finds.

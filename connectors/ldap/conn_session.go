@@ -202,6 +202,9 @@ const (
 // limit runs a request of go-ldap with a deadline and a limit for its answer. A request that one of them ends leaves a
 // broken connection.
 func (s *session) limit(fn func() error) error {
+	if s.streaming != nil {
+		return errors.New("the connection was given to a listing, and go-ldap would wait on it for ever") // a defect
+	}
 	if s.known {
 		s.hand.Allow(laterAnswers)
 	} else {

@@ -73,6 +73,9 @@ func (c *Connector) readReferrers(ctx context.Context, op string, kind directory
 	}
 	s := r.session
 	defer s.close()
+	if host := cur.host(); host != "" && s.root.hostName != host {
+		return r.expired("this is the domain controller %s, the mark is of %s", s.root.hostName, host)
+	}
 	if cur.Fingerprint != r.fingerprint {
 		return r.expired("the cursor was made under other settings")
 	}

@@ -124,12 +124,16 @@ func (r *reading) newer(a area, csn []string) (why string, err error) {
 	if err != nil || where == "" {
 		return "", err
 	}
-	// It may have been written since contextCSN was read.
-	err = r.eachEntry(conn, a.suffix, ldap.ScopeBaseObject, "(objectClass=*)", "contextCSN", func(_, value string) {
-		last = max(last, value)
-	})
-	if err != nil || last >= newest {
-		return "", err
+	// It may have been written since contextCSN was read, which follows a moment after the entry, and waits for those who
+	// are writing at the same time.
+	for range 5 {
+		err = r.eachEntry(conn, a.suffix, ldap.ScopeBaseObject, "(objectClass=*)", "contextCSN", func(_, value string) {
+			last = max(last, value)
+		})
+		if err != nil || last >= newest {
+			return "", err
+		}
+		time.Sleep(200 * time.Millisecond)
 	}
 	return "a glued database has " + where, nil
 }
@@ -184,7 +188,9 @@ func (r *reading) contextCSN(a area) (csn []string, why string, err error) {
 func (r *reading) readContextCSN(a area) (csn []string, why string, err error) {
 	entries, err := r.session.search(r.op+": read contextCSN", ldap.NewSearchRequest(a.suffix, ldap.ScopeBaseObject,
 		ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"contextCSN"}, nil))
-	if err != nil && !hidden(err) {
+	// Whatever a server or a proxy answers, but that it is busy, it shows none here. Where it did before, that counts.
+	var refused *serverResult
+	if err != nil && (!errors.As(err, &refused) || refused.code == ldap.LDAPResultBusy || refused.code == ldap.LDAPResultUnavailable) {
 		return nil, "", err
 	}
 	for _, e := range entries {

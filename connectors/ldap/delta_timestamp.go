@@ -163,7 +163,9 @@ func (m timestamps) changes(ctx context.Context, r *reading, data []byte, emit f
 	}
 	r.tr.watch(modifyTimestamp, createTimestamp)
 	clock := r.stopwatch()
-	if err := r.poll(ctx, position.Since, emit); err != nil {
+	if err := r.poll(ctx, position.Since, emit); limited(err) {
+		return r.expired("the changes do not fit the server's limits: %v", err)
+	} else if err != nil {
 		return err
 	}
 	if next.Since = clock(next.Areas); next.Since.Before(position.Since) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -167,6 +168,13 @@ func (r *serverResult) Error() string {
 func hidden(err error) bool {
 	var r *serverResult
 	return errors.As(err, &r) && (r.code == ldap.LDAPResultNoSuchObject || r.code == ldap.LDAPResultInsufficientAccessRights)
+}
+
+// limited reports whether a search went beyond what the server allows.
+func limited(err error) bool {
+	var r *serverResult
+	return errors.As(err, &r) && slices.Contains([]uint16{ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultSizeLimitExceeded,
+		ldap.LDAPResultAdminLimitExceeded, ldap.LDAPResultUnwillingToPerform}, r.code)
 }
 
 // operationError classifies an error of go-ldap. One that is not a result of the server is one of the

@@ -180,6 +180,9 @@ func (d *delta) takeTwins(ctx context.Context, uuid string) error {
 		filter := "(&" + l.filter + "(" + a.name + "=" + ldap.EscapeFilter(value) + "))"
 		found, err := d.ranges.session.search(d.op+": look for other entries with the same "+a.name,
 			ldap.NewSearchRequest(l.base, l.scope, ldap.NeverDerefAliases, 0, 0, false, filter, d.tr.row.names, d.tr.extendedControls()))
+		if errors.Is(err, wire.ErrTooLong) {
+			return d.expired("an entry is too large to look for others with its %s", a.name)
+		}
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ func says(kind directory.Kind, p preset, cfg *Config, anchor string) []string {
 	}
 	if kind == directory.Group {
 		var members Names
-		for _, m := range p.members {
+		for _, m := range p.memberAttributes(cfg) {
 			members = append(members, m.name)
 		}
 		add("members", members)
