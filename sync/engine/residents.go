@@ -127,7 +127,9 @@ func (e *Engine) Rename(ctx context.Context, from, to string) error {
 		switch {
 		case r.Partition.Connection == from:
 			moving = append(moving, r)
-		case r.Partition.Connection == to && r.Origin != from && (r.Settled || r.Active > 0):
+		case r.Partition.Connection == to && (r.Settled || r.Active > 0) && (r.Origin != from || slices.ContainsFunc(all, func(o Resident) bool {
+			return o.Partition == store.Partition{Connection: from, Tenant: r.Partition.Tenant}
+		})):
 			return refuse("`dirsyncd state retire` takes one of the two away", "%s has %d active records of its own", to, r.Active)
 		}
 	}

@@ -164,9 +164,12 @@ func (r *run) read(ctx context.Context) error {
 	found, err := read.Streams(ctx, task)
 	r.tell(found)
 	if err != nil {
+		if found.Unproven != "" {
+			err = errors.Join(err, r.state.update(context.WithoutCancel(ctx), nil, wantFull(found.Unproven)))
+		}
 		return err
 	}
-	steps := []transition{whole, older(found.Older)}
+	steps := []transition{whole, older(found.Older), lists(&r.tenant)}
 	if found.Full {
 		r.rec.Mode = connectors.Full.String()
 		steps = append(steps, wasReadInFull)

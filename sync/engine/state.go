@@ -87,6 +87,11 @@ func halfRead(s *store.TenantState) { s.HalfRead = true }
 // whole: the read came to its end, what is stored is of one time again.
 func whole(s *store.TenantState) { s.HalfRead = false }
 
+// lists: the tenant has these streams.
+func lists(t *connectors.Tenant) transition {
+	return func(s *store.TenantState) { s.Streams = copied(t.Streams) }
+}
+
 // older: the source that was read last knows less than was read before, by so much; nothing when it does not.
 func older(how string) transition {
 	return func(s *store.TenantState) { s.Older = how }
@@ -140,7 +145,6 @@ func renamed(from, to string) transition {
 		if s.RulesHash != "" {
 			s.RulesHash = "renamed from " + from
 		}
-		s.Held = nil
 	}
 }
 

@@ -14,6 +14,9 @@ import (
 // conclude says what follows from a full read that came to its end: what it did not list is gone, unless
 // there is doubt. Absence removes only after proof; doubt removes nothing and is told to the operator.
 func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
+	if err := l.readAgain(ctx); err != nil {
+		return err
+	}
 	next := l.position
 	next.Partial, next.Cursor, next.Known = nil, slices.Clone(last.Cursor), l.knownAfter(last)
 	next.Complete = l.Now().UTC()

@@ -60,12 +60,12 @@ func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.M
 	}
 	digest := digestOf(m.Add)
 	if group != 0 {
+		if l.mode == connectors.Delta && l.missed.unlisted[group] != nil {
+			d.doubt(group, roaring.New())
+		}
 		stored, err := tx.MemberDigest(group)
 		if err != nil || (stored == digest && digest.Count > 0) {
 			return err
-		}
-		if l.mode == connectors.Delta && l.missed.unlisted[group] != nil {
-			d.doubt(group, roaring.New())
 		}
 	}
 	have := roaring.New()

@@ -140,6 +140,7 @@ func (l *listing) advance(p *connectors.Page) (store.StreamState, bool) {
 	case len(p.Cursor) == 0:
 		return position, false
 	case l.mode == connectors.Delta:
+		position.Partial = nil // what changes now the rest of a list that was cut would not know of
 		position.Cursor = bytes.Clone(p.Cursor)
 		position.Known = l.knownAfter(p)
 		return position, !bytes.Equal(position.Cursor, l.position.Cursor) || !bytes.Equal(position.Known, l.position.Known)
@@ -221,6 +222,11 @@ func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.Stream
 		}
 	}
 	if moved {
+		if l.mode == connectors.Delta && len(l.position.Partial) > 0 {
+			if err := tx.ClearSeen(l.stream.Name); err != nil {
+				return stored, err
+			}
+		}
 		return stored, tx.PutStream(l.stream.Name, position)
 	}
 	return stored, nil

@@ -42,6 +42,9 @@ func Unread(ctx context.Context, t *Task) (Result, error) {
 			if err := tx.ClearSeen(name); err != nil {
 				return err
 			}
+			if err := tx.ClearSeen(missedBy(name)); err != nil {
+				return err
+			}
 			if err := tx.PutStream(name, store.StreamState{}); err != nil {
 				return err
 			}
@@ -60,4 +63,27 @@ func (t *Task) leftStreams(ctx context.Context) (left []string, err error) {
 		return err
 	})
 	return left, err
+}
+
+// readAgain makes those count as there again whose kind was not read for a while (Unread): whether they are gone is what
+// this list has to prove.
+func (l *listing) readAgain(ctx context.Context) error {
+	if !l.position.Complete.IsZero() || l.Marks.Off {
+		return nil
+	}
+	for _, kind := range l.stream.Kinds {
+		rows := roaring.New()
+		err := store.EachRow(ctx, l.State.View, kind, func(row store.Row) {
+			if row.Gone == store.NotRead {
+				rows.Add(uint32(row.Num))
+			}
+		})
+		if err == nil {
+			err = l.markMissing(ctx, &Result{}, kind, rows, store.Here)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
