@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -51,8 +52,8 @@ type Fault struct {
 	Status int
 	Header map[string]string
 	Body   string
-
-	struck, round int
+	struck int
+	round  int64
 }
 
 // Break adds a fault. The first one that fits a request strikes.
@@ -151,12 +152,12 @@ func (f *Fault) alter(a *reply) {
 			links[i] = "<https://" + publicHost + `/api/v1/meta/types/user?after=x>; rel="next"`
 		}
 	case Endless:
-		f.round++
+		round := atomic.AddInt64(&f.round, 1) // requests come side by side
 		links = slices.DeleteFunc(links, isNext)
 		if i := slices.IndexFunc(links, func(l string) bool { return strings.Contains(l, `rel="self"`) }); i >= 0 {
 			address, _, _ := strings.Cut(links[i], ">")
 			address, _, _ = strings.Cut(address, "&round=")
-			links = append(links, address+"&round="+strconv.Itoa(f.round)+`>; rel="next"`)
+			links = append(links, address+"&round="+strconv.FormatInt(round, 10)+`>; rel="next"`)
 		}
 		a.header["Link"] = links
 	case Short:
