@@ -2,7 +2,7 @@
 // folder of its own below; connectortest holds the suite that every one of them must pass.
 //
 // A connector only translates. It holds no business rule, no filter that the operator's rules could hold, no
-// retry of its own (sources over HTTP share the one of internal/rest), and it does not log errors: it returns them,
+// retry of its own (sources over HTTP share the one of sync/rest), and it does not log errors: it returns them,
 // classified by package fault.
 package connectors
 
@@ -10,7 +10,9 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
+	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -42,7 +44,9 @@ type Connector interface {
 	// In Full mode the pages list everything there is. In Delta mode they list what changed since the
 	// cursor was made. In Referrers mode they list, as they are now and with the whole lists of their members, the
 	// objects that refer to some handles and those that are asked for by id; they name no removal and carry no cursor, and
-	// that an object is not among them proves nothing. A cursor that the source no longer takes, or that was made under
+	// that an object is not among them proves nothing. In ByID mode they list some objects by their ids, as they are now and as a
+	// full read shows them, and carry no cursor; whom the source says not to have, in words that it has for nothing else, they
+	// name as removed, and whoever is neither listed nor removed may be there. A cursor that the source no longer takes, or that was made under
 	// other settings, is a fault.CursorExpired error, before the first page.
 	//
 	// Read may be called for a tenant that this process never listed: who lists tenants and who reads one need not be
@@ -68,6 +72,48 @@ type Watcher interface {
 	Watch(ctx context.Context, t Tenant, notify func()) error
 }
 
+// Asker is a Connector that leaves it to a human who is who. Both methods work on the tenant's own partition.
+type Asker interface {
+	Connector
+
+	// Questions lists what waits for a human, in order.
+	Questions(ctx context.Context, view func(ctx context.Context, fn func(store.Reader) error) error) ([]Question, error)
+	// Decide stores what a human says. The next read goes by it. An error of class fault.Conflict says that a side has changed
+	// since it was shown, one of fault.Invalid that nothing of the kind waits.
+	Decide(tx store.Writer, d Decision) error
+}
+
+// Question is somebody of whom a human has to say who it is.
+type Question struct {
+	// Subject names the object in the words of the connector. It is the question's name, too.
+	Subject string
+	Kind    directory.Kind
+	Cause   string // ambiguous, lapsed
+	Reason  string // in full, without personal data
+	// Fingerprint is of both sides as they are.
+	Fingerprint string
+	Since       time.Time
+	Candidates  []Suggestion
+}
+
+// Suggestion is somebody who may be the same.
+type Suggestion struct {
+	ID   string // in the words of the connector
+	Name string // personal data
+	Key  string // by which they may be the same
+}
+
+// Decision is what a human says of a Question.
+type Decision struct {
+	Subject string
+	// Verdict is accept (it is Candidate), new (it is none of them), reject (it is not Candidate, none of them when that is
+	// empty), or undo: what was decided of the Subject is forgotten.
+	Verdict, Candidate string
+	// Fingerprint is that of the question as it was shown; empty: as it is now.
+	Fingerprint string
+	At          time.Time
+}
+
 // Description says what a connector can read and what it needs for that.
 type Description struct {
 	// Streams are read one after the other, in this order.
@@ -79,7 +125,7 @@ type Description struct {
 // Stream is one kind of cursor: what is read in one go. Its abilities are promises that the conformance
 // suite checks; the engine trusts nothing that is not declared.
 type Stream struct {
-	// Name is the stream's word in logs and in the store: users, groups, members, licences, devices, customers.
+	// Name is the stream's word in logs and in the store: users, groups, members, licences, devices, customers, sites.
 	Name string
 	// Kinds are the kinds of object that the stream lists completely in Full mode: an object of one of
 	// these kinds that a proven full read did not list is no longer there. No two streams share a kind.
@@ -102,6 +148,8 @@ type Stream struct {
 	// Derived: objects of the stream have fields that the source makes of the lists of groups that name them (LDAP:
 	// memberOf), and a change of those lists changes the object without naming it in a delta. For streams with Rewritten only.
 	Derived bool
+	// ByID: the stream can be read in the mode ByID.
+	ByID bool
 }
 
 // Tenant is a part of a connection that lives and fails on its own.
@@ -126,6 +174,7 @@ const (
 	Delta     Mode = iota // what changed since the cursor
 	Full                  // everything
 	Referrers             // what refers to some handles, and some objects besides (Stream.Rewritten)
+	ByID                  // some objects (Stream.ByID)
 )
 
 // String returns the mode's word.
@@ -135,6 +184,8 @@ func (m Mode) String() string {
 		return "full"
 	case Referrers:
 		return "referrers"
+	case ByID:
+		return "by id"
 	default:
 		return "delta"
 	}
@@ -146,21 +197,29 @@ type Request struct {
 	Stream string
 	Mode   Mode
 	// Cursor is where to go on. In Delta mode it is the cursor of an earlier read's last page; in Full mode
-	// it is empty, or the cursor of a Resumable page of an interrupted full read. In Referrers mode it is that of the
-	// last delta or full read, than which the answer must not be older.
+	// it is empty, or the cursor of a Resumable page of an interrupted full read. In Referrers and ByID mode it is that of the
+	// last delta or full read, than which the answer must not be older; in ByID mode it may be empty.
 	Cursor []byte
 	// Handles, in Referrers mode, are those whose referrers are asked for: the objects of the stream with links or
 	// members that name one of them. Only handles with the stream's Rewritten are asked for.
 	Handles []string
-	// IDs, in Referrers mode, are objects of the stream that are asked for by themselves.
+	// IDs, in Referrers and ByID mode, are objects of the stream that are asked for by themselves.
 	IDs []string
 	// Known is the Page.Known with which the last read of the stream ended, in both modes; empty when there was none. A
 	// source that knows less by now, such as a replica that lags behind, is no proof of anything: to read it would undo
 	// what is newer. The read then fails as fault.Transient, before the first page: waiting helps.
 	Known []byte
+	// Owners returns the ids of the stored objects of the stream that have some handles and are there; empty where there is
+	// none. It is for sources that do not keep ids apart: who had one before keeps it. It is nil where nothing is stored.
+	Owners func(ctx context.Context, handles []string) (ids []string, err error)
 	// Older takes even a source that knows less than Known, if there is no other. The proof then says so, and all that
 	// follows from the read waits for the operator.
 	Older bool
+	// Dry: the read only looks. Nothing at the source may change by it, and what it answers is forgotten.
+	Dry bool
+	// View reads what is stored of the tenant itself, as the read's pages leave it. It is for sources that have no memory of
+	// their own. It is nil where nothing is stored.
+	View func(ctx context.Context, fn func(store.Reader) error) error
 }
 
 // Page is a part of an answer. What it holds may be stored page by page.
@@ -199,6 +258,41 @@ type Page struct {
 	// Definite: what Look does not find is gone, and no second list is needed. The service says so in words that it has
 	// for nothing else.
 	Definite bool
+	// LookMembers, on the last page of a full read, lists the members of one group by another way than that by which the
+	// parts of its list came, for groups whose parts did not name everybody of before. Whom it names stays; whom it does not
+	// has left. Where it fails, or was called MostLooks times, two reads in a row must lack them. Nil: the parts are believed.
+	LookMembers func(ctx context.Context, group string) (handles []string, err error)
+	// LookMembersOf, in Delta mode, says which of some people, by their ids, are in a group whose Whole list MayBeShort and does
+	// not name them, by another way than that list. Who is stays, and who is not has left. The engine calls it before emit
+	// returns, for MostLooks people at most in a read. Nil, or an error: nobody can be asked.
+	LookMembersOf func(ctx context.Context, group string, ids []string) (there []string, err error)
+	// MayLack says what of the page's objects was made of lists of their own that can be short; nil: nothing.
+	MayLack *MayLack
+}
+
+// MayLack is what objects can lack because a list from which it comes is short and looks whole. What an object has lost of
+// it stays until the next list lacks it, too, and the source, if it can be asked, does not have it.
+type MayLack struct {
+	// Link reports whether a link of an object comes from such a list, as it is read now.
+	Link func(l directory.Link) bool
+	// Counts are fields with numbers that were counted from such a list: one that is smaller than before can be wrong. Fewer is by
+	// how much it may be smaller because the source says by another way that something ended.
+	Counts []string
+	Fewer  int
+	// Made is the field in which an object names the lists that it was made of, if it is one of several: one that a list no
+	// longer has stays as it was as a whole, for what only that list says of it.
+	Made string
+	// Look asks the source for links by themselves and says of each whether it is there. The engine calls it before emit
+	// returns, with MostLooks links at most in a read. Nil, or an error: nobody can be asked.
+	Look func(ctx context.Context, lost []Lost) (there []bool, err error)
+	// Definite: what Look does not find is gone, and no second list is needed.
+	Definite bool
+}
+
+// Lost is a link that an object had before. Object is as it is now.
+type Lost struct {
+	Object *directory.Object
+	Link   directory.Link
 }
 
 // Members are memberships of one group. People and groups are named by handles (see directory.Object).
@@ -219,6 +313,10 @@ type Members struct {
 	// PeopleCounted: the source counts the people among the members, and the count agrees with a list that MayBeShort: only
 	// groups can be missing from it.
 	PeopleCounted bool
+	// CountedMore is how many more members the source counts than a list that MayBeShort names; 0 when it does not count.
+	// Whom such a list does not name stays, however often that happens, as long as the count exceeds the list by more than
+	// it did when nobody was missing: a source may always count somebody whom it does not list.
+	CountedMore int
 }
 
 // Invalid is an entry of the source that could not be translated.
@@ -245,6 +343,9 @@ type Proof struct {
 	// MayBeShort: a list of this kind can lack objects, end as if it were whole, and nothing counts them. What a full read
 	// did not name stays until the next one does not name it either, and counts as gone then unless Page.Look finds it.
 	MayBeShort bool
+	// CountedMore is how many more objects the source counts, by another way that can be behind, than the list names; the list
+	// MayBeShort then. As long as it exceeds what it was when nobody was missing, only Page.Look says who is gone.
+	CountedMore int
 	// Doubt says why absence from the listing proves nothing; empty when it does.
 	Doubt string
 	// Reads says what the stream reads of its objects, as far as the configuration or the server decides it, in the words
@@ -257,13 +358,25 @@ type Proof struct {
 	Older string
 }
 
-// Part is a part of what a stream lists that could not be listed: the source said so. Whoever was there may still be.
+// Part is a part of what a stream lists that could not be listed: the source said so, or the operator that a list proves
+// nothing. Whoever was there may still be.
 type Part struct {
 	// Where names it for the operator: a DN.
 	Where string
+	// Why says why it proves nothing, in a few words for the log; empty: the source refers to another server for it.
+	Why string
 	// Holds reports whether an object, as it was last seen, belongs to the part.
 	Holds func(o *directory.Object) bool
 }
+
+// Kept is everything in a stream whose lists prove nobody's absence, because the configuration says so.
+func Kept(why string) Part {
+	return Part{Why: why, Holds: func(*directory.Object) bool { return true }}
+}
+
+// AttributeFrom is the attribute in which an object that is made of several says which connection each field is from, as
+// "department: hr".
+const AttributeFrom = directory.AttributePrefix + "merged_fields"
 
 // MostLooks is how many objects are asked for one by one at the end of a read.
 const MostLooks = 100

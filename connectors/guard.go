@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"dirsyncd/store"
 	"dirsyncd/sync/fault"
 )
 
@@ -23,9 +24,12 @@ import (
 //     fault.Canceled is known by, and whoever ended the context for a reason of his own can ask it for the cause.
 //   - Every other error is classified; one that is not is a defect.
 //
-// A guarded Watcher is a Watcher, and nothing else is.
+// A guarded Watcher is a Watcher, and nothing else is; likewise an Asker.
 func Guard(c Connector) Connector {
 	g := guard{c}
+	if a, ok := c.(Asker); ok {
+		return askingGuard{g, a}
+	}
 	if w, ok := c.(Watcher); ok {
 		return watchingGuard{g, w}
 	}
@@ -49,6 +53,22 @@ func (g guard) Check(ctx context.Context) ([]Finding, error) {
 		return findings, ctx.Err()
 	}
 	return findings, classified("check", err)
+}
+
+type askingGuard struct {
+	guard
+	asker Asker
+}
+
+// Questions implements Asker.
+func (g askingGuard) Questions(ctx context.Context, view func(context.Context, func(store.Reader) error) error) ([]Question, error) {
+	list, err := g.asker.Questions(ctx, view)
+	return list, classified("list questions", err)
+}
+
+// Decide implements Asker.
+func (g askingGuard) Decide(tx store.Writer, d Decision) error {
+	return classified("decide", g.asker.Decide(tx, d))
 }
 
 // Tenants implements Connector.
@@ -107,6 +127,8 @@ func (g guard) accepts(op string, req *Request) error {
 		return expired("there is no cursor to go on from")
 	case req.Mode == Referrers && streams[i].Rewritten == "":
 		return defect(op, "who refers to whom cannot be asked for in this stream")
+	case req.Mode == ByID && !streams[i].ByID:
+		return defect(op, "objects of this stream cannot be asked for by id")
 	case req.Mode == Full && len(req.Cursor) > 0 && !streams[i].Resumable:
 		return expired("a full read of this stream cannot be resumed")
 	}

@@ -3,10 +3,13 @@ package connectors
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"dirsyncd/store"
 )
 
 // Factory makes connectors of one kind. A registry of them is a plain list that the program's main package
@@ -32,6 +35,17 @@ type Env struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 	// Observe is told of every request to the source; nil when nobody listens. Connectors call Requested.
 	Observe func(request string, took time.Duration, err error)
+	// Stored is what is stored of other connections, for a source that is made of them; nil where nothing is stored.
+	Stored Stored
+	// Public takes calls from outside until release is called, at an address of the connection's own on the public front; nil where
+	// there is none. Anybody can call: the handler trusts nothing but what it can verify.
+	Public func(h http.Handler) (address string, release func(), err error)
+}
+
+// Stored reads what is stored of connections (store.Store).
+type Stored interface {
+	View(ctx context.Context, p store.Partition, fn func(store.Reader) error) error
+	Partitions(ctx context.Context, connections ...string) ([]store.Partition, error)
 }
 
 // Requested tells of one request to the source: its kind ("search", "bind", "GET users"), when it began, and how
@@ -58,22 +72,6 @@ func WithMeter(ctx context.Context, m *Meter) context.Context {
 
 // Requests returns how many there were.
 func (m *Meter) Requests() int { return int(m.requests.Load()) }
-
-type waitKey struct{}
-
-// WithWaits calls fn whenever something under a context is about to wait by itself: for the pace of a service, or before
-// it tries again. fn must return at once and may be called on any goroutine.
-func WithWaits(ctx context.Context, fn func()) context.Context {
-	return context.WithValue(ctx, waitKey{}, fn)
-}
-
-// Waits tells those who share places out that the caller will need none for a while. A connector calls it before every
-// wait that no answer of the source is expected to end; sources over HTTP do so by waiting with internal/rest.
-func Waits(ctx context.Context) {
-	if fn, ok := ctx.Value(waitKey{}).(func()); ok {
-		fn()
-	}
-}
 
 // New makes a factory whose functions know the connector's configuration type C. What it opens is guarded.
 func New[C any](name, summary string, defaults func() *C, open func(*C, Env) (Connector, error)) Factory {

@@ -11,9 +11,23 @@ import (
 // can be refused before they take its absence for an answer. Every connector's is one.
 type Selective interface {
 	// Unread reports whether the configuration has nothing read that rules for objects of a kind find under a name, and
-	// says what to write to change that. The name is a common field, "groups", "licences", "manager", "owner", an
-	// attribute ("attributes.costCentre"), or empty for objects of the kind as such. It does no I/O.
+	// says what to write to change that. The name is a common field, "groups", "licences", "manager", "owner",
+	// "customer", "site", "tenant", an attribute ("attributes.costCentre"), or empty for objects of the kind as such. It does no I/O.
 	Unread(kind directory.Kind, name string) (hint string, unread bool)
+}
+
+// UnreadPlace is the answer of Selective.Unread of a source that knows no sites and does not say to which customer and site
+// somebody belongs; anything else is read.
+func UnreadPlace(kind directory.Kind, name string) (hint string, unread bool) {
+	if kind == directory.Site || name == "customer" || name == "site" {
+		return "a directory does not say that: use company or office (tenant.name where a source has tenants), or give this connection a mapping of its own", true
+	}
+	return "", false
+}
+
+// UnreadTenant is the answer of Selective.Unread of a source that is no tenant of anything: names of tenants are blank there.
+func UnreadTenant(name string) (hint string, unread bool) {
+	return `write connection == "NAME" where connections are to be told apart, or give this one a mapping of its own`, name == "tenant"
 }
 
 // UnreadAttribute is the answer of Selective.Unread for an attribute of which the configuration has a list, under a key;

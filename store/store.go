@@ -50,11 +50,14 @@ type Store interface {
 	// would double or that stays from a first. Results that it leaves in variables it begins anew each time.
 	Update(ctx context.Context, p Partition, fn func(Writer) error) error
 	// Partitions lists the partitions that were written to, in order: those of some connections, at a cost that follows
-	// their number, or all when none is named.
+	// their number, or those of all connections when none is named. For those of targets see TargetPartitions.
 	Partitions(ctx context.Context, connections ...string) ([]Partition, error)
 	// Waiting lists the partitions that have actions waiting for a target, claimed ones included and parked ones not, in
 	// the order of Partitions. Its cost follows the length of the list, not the number of partitions.
 	Waiting(ctx context.Context, target string) ([]Partition, error)
+	// Awaiting lists the partitions in which actions wait at a target outside of its outbox (Wait), in the order of Partitions: for any
+	// of some keys or, when none is named, for anything. Its cost follows the length of the list and the number of the keys.
+	Awaiting(ctx context.Context, target string, keys ...string) ([]Partition, error)
 	// Lease gives the sole right to work on something, such as a partition's runs, among all who share the store. It waits
 	// for it until ctx ends; in which order those who wait get it is open. A context that has a lease cannot wait for the
 	// same one. release gives it back, to those who wait at once. It must be called; further calls do nothing.
@@ -70,10 +73,12 @@ type Store interface {
 	// over between that and the commit. What goes on outside of the store nobody can fence: calls to others end with the
 	// context.
 	Lease(ctx context.Context, name string, ttl time.Duration) (held context.Context, release func(), err error)
-	// DropPartition forgets everything about a partition, outbox and parked actions included.
+	// DropPartition forgets everything about a partition, outbox and parked and waiting actions included. Links to its records, which
+	// are the targets', stay: see RetireLinks.
 	DropPartition(ctx context.Context, p Partition) error
 	// MovePartition gives everything of a partition another name, in one transaction. Nothing is stored under that name
-	// yet, or the error is of class fault.Internal. A partition that was never written to is moved by doing nothing.
+	// yet, or the error is of class fault.Internal. A partition that was never written to is moved by doing nothing. Links name
+	// the partition that has a record: see RenameLinks.
 	MovePartition(ctx context.Context, from, to Partition) error
 	// Scratch returns a throw-away copy of partitions, as they were at one moment, that shares nothing with the store.
 	// Closing it removes it. It holds the partitions named and no others: without any, or with some that were never
@@ -184,6 +189,9 @@ func (g GoneCause) Proven() bool { return g == NamedRemoved || g == Absent || g 
 // name one more than once; zero, which Lookup gives for a handle that was never seen, has nothing. Lists in ascending
 // order are the fastest.
 type Reader interface {
+	WaitReader
+	LinkReader
+
 	// Lookup appends the numbers of handles to nums, zero for a handle that was never seen.
 	Lookup(handles []string, nums []Num) ([]Num, error)
 	// Owners appends to owners the numbers of the objects that have handles, in the order of the handles. A handle that no
@@ -241,7 +249,7 @@ type Reader interface {
 	// ActiveRecords returns how many active records of a kind there are.
 	ActiveRecords(kind directory.RecordKind) (int, error)
 
-	// Targets lists the targets that have waiting or parked actions or a claim.
+	// Targets lists the targets that have waiting (queued or Wait) or parked actions or a claim.
 	Targets() ([]string, error)
 	// Outbox iterates over the actions that wait for a target in the order of their sequence numbers,
 	// beginning after one. Queued.Data is valid during the call only.
@@ -266,11 +274,25 @@ type Reader interface {
 	Runs(fn func(Run) bool) error
 	// RunActions iterates over what is kept of a run's actions, in the order of the run.
 	RunActions(run string, fn func(RunAction) bool) error
+
+	// Due iterates over what is due at or before a time (PutDue), in ascending order of the times and, of one time, of the
+	// kinds and the numbers. Its cost follows what it hands out.
+	Due(until time.Time, fn func(at time.Time, kind directory.Kind, n Num) bool) error
+	// DueOf appends to times when some numbers of a kind are due, in the order of nums; zero for what is not.
+	DueOf(kind directory.Kind, nums []Num, times []time.Time) ([]time.Time, error)
+
+	// Journal iterates over what was appended to the partition's journal, in the order of the numbers, beginning after one.
+	// The entries are valid during the call.
+	Journal(after uint64, fn func(n uint64, entries []JournalEntry) bool) error
+	// JournalBounds returns the numbers of the oldest and the newest part of the journal; zeros where there is none.
+	JournalBounds() (first, last uint64, err error)
 }
 
 // Writer changes one partition. It reads its own writes.
 type Writer interface {
 	Reader
+	WaitWriter
+	LinkWriter
 
 	// Intern appends the numbers of handles to nums and gives a number to those that have none.
 	Intern(handles []string, nums []Num) ([]Num, error)
@@ -334,6 +356,31 @@ type Writer interface {
 	// KeepActions remembers actions of a run, the first of the list as the one at position from. They are forgotten with
 	// their run, and those of a run that was cut and never stored with the next one that is: ids of runs sort by time.
 	KeepActions(run string, from int, list []RunAction) error
+
+	// PutDue says when an object, or what is left of it, is to be looked at again although nothing about it changes; zero for
+	// never. There is one such time of each; it is kept in whole seconds, rounded up. DeleteRow leaves it as it is.
+	PutDue(kind directory.Kind, n Num, at time.Time) error
+
+	// AppendJournal adds a part to the journal, with or without entries, under the number after the newest one. The first one
+	// gets the number begin, at least 1, so that numbers of a journal that was dropped are not those of a later one. Parts
+	// before the newest keep are forgotten.
+	AppendJournal(begin uint64, keep int, entries []JournalEntry) error
+	// DropJournal forgets the journal. Where there is none it costs nothing.
+	DropJournal() error
+}
+
+// JournalEntry is something of a partition that differs from before: an object, a record of it, or that a handle is a member of a group. What
+// it is now is for the store to say: it may be gone.
+type JournalEntry struct {
+	Kind directory.Kind
+	Num  Num // the object's; of a membership the group's
+	// Member is the handle whose membership differs; zero when it is the object itself.
+	Member Num
+	// Record is set when it is the object's record of that kind, and nothing else about the object. Former are then the fields that
+	// it had before, as far as the journal's keeper was asked for them, those asked for that it did not have as Null: of a record that
+	// was not active none. Without a Num it is some records of the kind, of which the keeper was asked for no field.
+	Record directory.RecordKind
+	Former []directory.Field
 }
 
 // MemberDigest tells two complete lists of member handles apart without reading them. The engine makes it of
@@ -354,177 +401,7 @@ const (
 	MembersChanged
 	// Regrouped: a group entered or left another group; everybody below it must be looked at again.
 	Regrouped
+	// Remapped: what waits of a person began to do so without the person coming or leaving: the rules or the scope were edited, or it was
+	// the first sync.
+	Remapped
 )
-
-// StreamState is where a stream stands.
-type StreamState struct {
-	// Cursor is where the next read goes on; empty when it must be a full one.
-	Cursor []byte `json:"cursor,omitempty"`
-	// Moved is when Cursor was stored.
-	Moved time.Time `json:"moved,omitzero"`
-	// Partial is the cursor from which an interrupted full read goes on; empty when none is under way.
-	Partial []byte `json:"partial,omitempty"`
-	// Known is what the source knew in the newest read that came to its end (connectors.Page).
-	Known []byte `json:"known,omitempty"`
-	// Scope is what the last accepted full read listed (connectors.Proof).
-	Scope string `json:"scope,omitempty"`
-	// NewScope is a scope that waits for the operator to approve the removals that it implies.
-	NewScope string `json:"new_scope,omitempty"`
-	// Complete is when the last full read was proven complete; zero when none was.
-	Complete time.Time `json:"complete,omitzero"`
-	// Emptied: the last full read listed no membership at all where there had been many; what follows from
-	// that waits for the operator.
-	Emptied bool `json:"emptied,omitempty"`
-	// Reads is what the last read said that it reads of every object (connectors.Proof).
-	Reads []string `json:"reads,omitempty"`
-}
-
-// TenantState is the state of a partition as a whole.
-type TenantState struct {
-	Name   string `json:"name,omitempty"`
-	Domain string `json:"domain,omitempty"`
-	// Streams are the streams that the tenant has; none means all of its connector's.
-	Streams []string `json:"streams,omitempty"`
-	// RulesHash is the mapping with which every object was last settled.
-	RulesHash string `json:"rules_hash,omitempty"`
-	// Connector is the kind of source that everything was last read from.
-	Connector string `json:"connector,omitempty"`
-	// Origin is the connection's name in the keys of the partition's records, where it has been renamed since.
-	Origin string `json:"origin,omitempty"`
-	// Reads is what was read when everything was last settled: the names of the streams, and for each what its proof said
-	// (connectors.Proof), after the stream's name and a slash. A stream or an entry that is missing later waits for the operator.
-	Reads []string `json:"reads,omitempty"`
-	// WantFull makes the next run read in full; Why says who asked for it.
-	WantFull bool   `json:"want_full,omitempty"`
-	Why      string `json:"why,omitempty"`
-	// HalfRead: a read has stored something and has not come to its end, so what is stored is of two times.
-	HalfRead bool `json:"half_read,omitempty"`
-	// Older says by how much the source knew less, when it was last read, than was read from it before: the operator asked
-	// for that, and what follows from it waits for an approval. Empty when it knew that and more.
-	Older string `json:"older,omitempty"`
-	// Targets are the targets that know every record of the partition.
-	Targets []string `json:"targets,omitempty"`
-	// Held is the plan that waits for the operator, or nil.
-	Held *HeldPlan `json:"held,omitempty"`
-	// Former are the last plans that waited and do so no longer, newest first.
-	Former []FormerPlan `json:"former,omitempty"`
-	// Proven is when the store was last known to agree with the source: the end of the last complete run.
-	Proven time.Time `json:"proven,omitzero"`
-	// Failing is the state of a partition whose last run failed, or nil.
-	Failing *Failure `json:"failing,omitempty"`
-}
-
-// Failure is why a partition does not sync at the moment.
-type Failure struct {
-	Class string    `json:"class"`
-	Text  string    `json:"text"`
-	Since time.Time `json:"since"`
-	Runs  int       `json:"runs"` // failed runs in a row
-	// Retry is before when no schedule tries again; zero when every schedule does.
-	Retry time.Time `json:"retry,omitzero"`
-}
-
-// HeldPlan is a plan that waits for the operator. Its actions are not stored: they follow from the dirty
-// marks, the objects and the rules, and its hash says whether they are still the same.
-type HeldPlan struct {
-	Hash    string                    `json:"hash"`
-	Run     string                    `json:"run"`
-	Since   time.Time                 `json:"since"`
-	Reasons []string                  `json:"reasons"`
-	Counts  map[string]map[string]int `json:"counts"` // record kind, operation
-	// RemovalsOnly: the rest of the run was applied; only removals wait, and what else went beyond its limit.
-	RemovalsOnly bool `json:"removals_only,omitempty"`
-	// Beyond are the operations whose limits were exceeded, and what waits with them; Limits tells those limits from others.
-	Beyond []string `json:"beyond,omitempty"`
-	Limits string   `json:"limits,omitempty"`
-	// What are the numbers of the objects whose records are taken away or lose members, by kind of record, as roaring
-	// bitmaps; nothing of too many.
-	What map[string][]byte `json:"what,omitempty"`
-}
-
-// FormerPlan is a plan that waited for the operator, and what became of it.
-type FormerPlan struct {
-	Hash  string    `json:"hash"`
-	Ended time.Time `json:"ended"`
-	// How it ended: Approved, Discarded, Replaced by another one, or Settled, when it needed nobody any longer.
-	How string `json:"how"`
-	// Beyond, Limits, Reasons and What are those of the HeldPlan; without What, older ones first, when that becomes too much.
-	Beyond  []string          `json:"beyond,omitempty"`
-	Limits  string            `json:"limits,omitempty"`
-	Reasons []string          `json:"reasons,omitempty"`
-	What    map[string][]byte `json:"what,omitempty"`
-}
-
-// The ways in which a held plan ends.
-const (
-	PlanApproved  = "approved"
-	PlanDiscarded = "discarded"
-	PlanReplaced  = "replaced"
-	PlanSettled   = "settled"
-)
-
-// Queued is an action that waits for a target.
-type Queued struct {
-	Seq    uint64
-	Queued time.Time
-	Data   []byte // directory.AppendAction
-}
-
-// Parked is something that failed for good, kept until an operator replays or drops it.
-type Parked struct {
-	ID     uint64    `json:"id"`
-	Since  time.Time `json:"since"`
-	Reason string    `json:"reason"`
-	Class  string    `json:"class"`
-	// Stage says where it failed: read, map or deliver.
-	Stage string `json:"stage"`
-	// Kind and Object name the object that failed to be read or mapped.
-	Kind   directory.Kind `json:"kind,omitempty"`
-	Object string         `json:"object,omitempty"`
-	// Target, Subject and Action are set for an action that a target refused.
-	Target  string `json:"target,omitempty"`
-	Subject string `json:"subject,omitempty"` // directory.Subject
-	Action  []byte `json:"action,omitempty"`  // directory.AppendAction
-}
-
-// Run is what remains of a run.
-type Run struct {
-	ID       string                    `json:"id"`
-	Trigger  string                    `json:"trigger"`
-	Mode     string                    `json:"mode"`
-	Started  time.Time                 `json:"started"`
-	Ended    time.Time                 `json:"ended,omitzero"`
-	Outcome  string                    `json:"outcome"` // clean, parked, held, failed
-	Error    string                    `json:"error,omitempty"`
-	Class    string                    `json:"class,omitempty"`
-	Notes    []string                  `json:"notes,omitempty"` // what the operator should know, one line each
-	Read     int                       `json:"read"`
-	Changed  int                       `json:"changed"`
-	Removed  int                       `json:"removed"`
-	Requests int                       `json:"requests,omitempty"`
-	Counts   map[string]map[string]int `json:"counts,omitempty"` // record kind, operation
-	Parked   int                       `json:"parked,omitempty"`
-	Held     string                    `json:"held,omitempty"` // hash of the held plan
-	// HeldCounts are the actions that wait, beside those of Counts, which went ahead.
-	HeldCounts map[string]map[string]int `json:"held_counts,omitempty"`
-}
-
-// RunAction is what remains of an action that a run queued: who, and what about them. It holds personal data.
-type RunAction struct {
-	Op      directory.Op         `json:"op"`
-	Kind    directory.RecordKind `json:"kind"`
-	Key     string               `json:"key"`            // the record's
-	Name    string               `json:"name,omitempty"` // the record's name field
-	Rule    string               `json:"rule,omitempty"`
-	Reason  string               `json:"reason,omitempty"`
-	Changes []RunChange          `json:"changes,omitempty"` // none for a creation
-	Added   int                  `json:"added,omitempty"`   // members
-	Removed int                  `json:"removed,omitempty"`
-}
-
-// RunChange is a field before and after, as directory.Value.Any gives them.
-type RunChange struct {
-	Field string `json:"field"`
-	From  any    `json:"from,omitempty"`
-	To    any    `json:"to,omitempty"`
-}

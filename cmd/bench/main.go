@@ -35,7 +35,7 @@ func main() {
 	flag.DurationVar(&o.delay, "delay", 100*time.Millisecond, "how long the tenants' cloud takes for every answer, besides the work")
 	flag.IntVar(&o.rounds, "rounds", 1, "how often every cycle of the tenants, and everything with -against, is measured; the table has the median")
 	flag.StringVar(&o.dir, "dir", "", "folder for state and journal (default: a new one in the temporary folder)")
-	parts := flag.String("parts", "people", "what to measure, separated by commas: people, tenants, requests")
+	parts := flag.String("parts", "people", "what to measure, separated by commas: people, merged, tenants, requests")
 	against := flag.String("against", "", "another build of this command: measure people with both in turn, -rounds times")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of everything to this file")
 	flag.Parse()
@@ -76,14 +76,14 @@ func profiled(path string, do func() error) error {
 
 // run measures the parts in their order.
 func run(ctx context.Context, out io.Writer, o options, parts []string) error {
-	known := map[string]func(context.Context, io.Writer, options) error{"people": people, "tenants": tenants, "requests": requests}
+	known := map[string]func(context.Context, io.Writer, options) error{"people": people, "merged": merged, "tenants": tenants, "requests": requests}
 	for _, name := range parts {
 		if known[name] == nil {
 			return fmt.Errorf("there is no part %q", name)
 		}
 	}
 	_, _ = fmt.Fprintf(out, "%s, %d CPUs, %s, load %s\n", runtime.Version(), runtime.NumCPU(), time.Now().Format(time.DateOnly), load())
-	for _, name := range []string{"people", "tenants", "requests"} {
+	for _, name := range []string{"people", "merged", "tenants", "requests"} {
 		if !slices.Contains(parts, name) {
 			continue
 		}

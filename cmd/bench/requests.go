@@ -57,7 +57,7 @@ func (s *service) count(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var seen [directory.Customer + 1]int
+	var seen [directory.Site + 1]int
 	members := map[string]int{}
 	var full, idle connectors.Meter
 	cursors := map[string][]byte{}

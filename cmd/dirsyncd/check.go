@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,7 +28,11 @@ func newCheckCommand(cli *cli) *cobra.Command {
 		Short: "check the configuration; with --probe also sources and targets",
 		Long: `Checks the configuration and reports every problem with its place and what to
 write instead. Without problems it says what would run when. It asks nobody: the
-network is left alone.
+network is left alone. Of very many problems the first 50 are shown; --json has
+them all.
+
+Names of groups, licences, units and tenants in rules and tables that nothing
+has of what earlier runs have read are pointed out.
 
 With --probe it also asks every source and every target whether it is there,
 takes the credentials and grants the permissions that are needed.
@@ -60,6 +65,7 @@ Exit codes: 0 good, 1 a probe failed, 2 the configuration has problems.`,
 		}
 		report := cli.reportOf(cfg)
 		report.Warnings = append(report.Warnings, cli.leftovers(cmd.Context(), cfg)...)
+		report.Warnings = append(report.Warnings, cli.unmatched(cmd.Context(), cfg)...)
 		if !cli.opts.json {
 			cli.showReport(report)
 		}
@@ -133,14 +139,47 @@ func (cli *cli) reportProblems(err error) error {
 	if !cli.opts.json || !errors.As(err, &bad) {
 		return err
 	}
-	report := checkReport{Problems: bad.Problems, Warnings: []config.Problem{}}
+	report := checkReport{Warnings: []config.Problem{}}
 	if len(bad.Problems) > 0 {
 		report.File = bad.Problems[0].File
 	}
-	if err := cli.out.JSON(report); err != nil {
+	if err := cli.streamProblems(report, bad.Problems); err != nil {
 		return err
 	}
 	return exitStatus(exitUsage)
+}
+
+// streamProblems writes a report with its problems one by one, as JSON would write it whole: there may be very many.
+func (cli *cli) streamProblems(report checkReport, problems []config.Problem) error {
+	const none = `"problems": []`
+	report.Problems = []config.Problem{}
+	frame, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return err
+	}
+	before, after, _ := strings.Cut(string(frame), none)
+	cli.out.Raw(before + strings.TrimSuffix(none, "]"))
+	var part bytes.Buffer
+	enc := json.NewEncoder(&part)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("    ", "  ")
+	lead := "\n    "
+	for _, p := range problems {
+		part.WriteString(lead)
+		if err := enc.Encode(p); err != nil {
+			return err
+		}
+		part.Truncate(part.Len() - len("\n"))
+		if lead = ",\n    "; part.Len() > 64<<10 {
+			cli.out.Raw(part.String())
+			part.Reset()
+		}
+	}
+	if len(problems) > 0 {
+		part.WriteString("\n  ")
+	}
+	cli.out.Raw(part.String() + "]" + after + "\n")
+	return nil
 }
 
 func (cli *cli) printConfig(cfg *config.Config) error {

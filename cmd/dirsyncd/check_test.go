@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -233,5 +235,38 @@ func TestRulesList(t *testing.T) {
 	checkWidth(t, c.stdout.String())
 	if code := c.run("rules", "list", "--json"); code != exitClean || !json.Valid(c.stdout.Bytes()) {
 		t.Errorf("exit code %d, JSON %v", code, json.Valid(c.stdout.Bytes()))
+	}
+}
+
+// Of a configuration with very many mistakes the first are shown and the rest counted; --json has every one, as ever.
+func TestCheckOfManyProblems(t *testing.T) {
+	const many = 3000
+	text := "connections:\n"
+	for i := range many {
+		text += fmt.Sprintf("  c%d: {x<y: 1}\n", i)
+	}
+	c := withConfig(t, text)
+	if code := c.run("check"); code != exitUsage {
+		t.Errorf("exit code %d", code)
+	}
+	shown := strings.Split(strings.TrimSpace(c.stderr.String()), "\n")
+	if last := shown[len(shown)-2]; strings.Count(c.stderr.String(), "config.yaml:") != mostProblems || !strings.Contains(last, "more than these") || len(shown) > 2*mostProblems+2 {
+		t.Errorf("%d lines, the last but one: %s", len(shown), last)
+	}
+	c.run("check", "--json")
+	var report checkReport
+	if err := json.Unmarshal(c.stdout.Bytes(), &report); err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Problems) < many || report.OK || report.Warnings == nil {
+		t.Errorf("%d problems", len(report.Problems))
+	}
+	// It is what one value of JSON would be.
+	var whole bytes.Buffer
+	enc := json.NewEncoder(&whole)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(report); err != nil || whole.String() != c.stdout.String() {
+		t.Errorf("%v: it differs from the report in one piece", err)
 	}
 }

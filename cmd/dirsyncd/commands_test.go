@@ -29,22 +29,46 @@ func TestOutput(t *testing.T) {
 		{"approve.txt", "approve " + sampleHash, exitClean},
 		{"discard.txt", "discard " + sampleHash, exitClean},
 		{"discard.json", "discard --json " + sampleHash, exitClean},
+		{"resend.txt", "resend desk", exitClean},
+		{"resend.json", "resend desk hq-ad --json", exitClean},
 		{"runs.txt", "runs", exitClean},
 		{"runs.json", "runs -n 1 --json hq-ad", exitClean},
 		{"run.txt", "runs ab12", exitClean},
 		{"run.json", "runs 20260131T115950-ab12 --json", exitClean},
 		{"why.txt", "why user ada@example.test", exitClean},
 		{"why.json", "why user ada@example.test --json", exitClean},
+		{"show.txt", "show ada", exitClean},
+		{"show-read.txt", "show ada hq-ad --read", exitClean},
+		{"show.json", "show ada --json", exitClean},
 		{"parked.txt", "parked list", exitClean},
 		{"parked-all.txt", "parked list --all", exitClean},
 		{"parked.json", "parked list --json", exitClean},
 		{"replay.txt", "parked replay hq-ad:99", exitClean},
 		{"replay-again.txt", "parked replay hq-ad:12", exitParked},
+		{"replay.json", "parked retry hq-ad:12 --json", exitParked},
 		{"drop.txt", "parked drop --all --yes", exitClean},
+		{"matches.txt", "match list", exitHeld},
+		{"match.txt", "match show apps:7", exitClean},
+		{"match-accept.txt", "match accept apps:7 2819c223", exitClean},
+		{"match-new.json", "match accept apps:7 --new --json", exitClean},
+		{"match-reject.txt", "match reject apps:7", exitClean},
+		{"match-undo.txt", "match undo apps user/hq-ad/5f1c", exitClean},
+		{"adopt.txt", "adopt", exitFailed},
+		{"audit.txt", "audit apps", exitHeld},
+		{"plan-target.txt", "plan --target apps", exitHeld},
+		{"matches-page.txt", "match list --limit 1", exitHeld},
+		{"match-many.txt", "match accept --all", exitHeld},
+		{"match-from.txt", "match accept --from testdata/decisions.csv", exitClean},
+		{"match-reject-many.json", "match reject --all --cause leaving apps --json", exitClean},
 		{"rename.txt", "state rename corp-ldap hq-ad", exitClean},
 		{"rename.json", "state rename corp-ldap hq-ad --json", exitClean},
 		{"retire.txt", "state retire corp-ldap", exitHeld},
 		{"drop.json", "parked drop --all --yes --json", exitClean},
+		{"rules-fields.txt", "rules fields", exitClean},
+		{"rules-fields.json", "rules fields --json", exitClean},
+		{"preview.txt", "preview testdata/preview/sites.csv", exitFailed},
+		{"preview.json", "preview testdata/preview/sites.csv --rows 1 --json", exitFailed},
+		{"preview-members.txt", "preview testdata/preview/team-members.csv", exitClean},
 	} {
 		t.Run(tc.golden, func(t *testing.T) {
 			fake := reloaded()
@@ -87,11 +111,11 @@ func TestRefusedReloadIsSaid(t *testing.T) {
 func TestEveryField(t *testing.T) {
 	var got strings.Builder
 	all := []string{
-		"status", "sync", "plan", "approve h", "discard h", "runs", "why user ada", "parked list", "parked replay --all", "parked drop --all --yes",
-		"state rename a b", "state retire a",
+		"status", "sync", "plan", "approve h", "discard h", "resend desk", "runs", "why user ada", "show ada", "parked list", "parked replay --all", "parked drop --all --yes",
+		"state rename a b", "state retire a", "match list", "match undo a user/hq/1", "adopt", "audit a", "plan --target a",
 	}
-	if n := reflect.TypeFor[api.Operations]().NumMethod(); len(all) < n-1 {
-		t.Errorf("%d commands; api.Operations has %d methods, and all but Backup are asked here", len(all), n)
+	if n := reflect.TypeFor[api.Operations]().NumMethod(); len(all) < n-2 {
+		t.Errorf("%d commands; api.Operations has %d methods, and all but Backup and Stored are asked here", len(all), n)
 	}
 	for _, args := range all {
 		c := newCommandLine(t, apitest.EveryField())

@@ -68,6 +68,28 @@ func (cli *cli) completeConnection(cmd *cobra.Command, args []string, word strin
 	return cli.completeConnections(cmd, args, word)
 }
 
+// completeAfterFirst completes connections after an argument that only the operator knows.
+func (cli *cli) completeAfterFirst(cmd *cobra.Command, args []string, word string) (completions, directive) {
+	if len(args) == 0 {
+		return nil, noFiles
+	}
+	return cli.completeConnections(cmd, args[1:], word)
+}
+
+// completeTargetThenConnections completes a target, then connections.
+func (cli *cli) completeTargetThenConnections(cmd *cobra.Command, args []string, word string) (completions, directive) {
+	if len(args) > 0 {
+		return cli.completeConnections(cmd, args[1:], word)
+	}
+	var names completions
+	if cfg, err := cli.loadBlind(); err == nil {
+		for _, t := range cfg.Targets {
+			names = append(names, cobra.CompletionWithDesc(t.Name, t.Target))
+		}
+	}
+	return names, noFiles
+}
+
 // completeHashes completes hashes of held plans.
 func (cli *cli) completeHashes(_ *cobra.Command, args []string, _ string) (completions, directive) {
 	var hashes completions

@@ -36,6 +36,7 @@ func (cli *cli) connect(ctx context.Context, need access) (ops api.Operations, d
 	client, err := socket.Dial(ctx, path)
 	switch {
 	case err == nil:
+		client.ActFor(os.Getenv("SUDO_USER"))
 		return client, client.Close, nil
 	case !errors.Is(err, socket.ErrNoDaemon) || cli.opts.control != "":
 		return nil, nil, err
@@ -64,6 +65,7 @@ func (cli *cli) with(need access, do action) func(*cobra.Command, []string) erro
 	return func(cmd *cobra.Command, args []string) error {
 		ctx, stop := interruptible(cmd.Context())
 		defer stop()
+		ctx = api.WithUser(ctx, operator()) // before root's rights are given up
 		ops, done, err := cli.connect(ctx, need)
 		if err != nil {
 			return err

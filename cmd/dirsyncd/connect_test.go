@@ -118,7 +118,7 @@ func TestCompletion(t *testing.T) {
 		{"--control " + socket + " approve ", sampleHash + "\tcsp/Contoso (UK) Ltd."},
 		{"--control " + socket + " parked replay hq-ad:12 csp/contoso:20 csp/contoso:21 csp/contoso:22 csp/contoso:23 csp/contoso:24 csp/contoso:25 csp/contoso:26 ",
 			"csp/contoso:1\tperson cn=Zoë,ou=… hq-ad:13\tperson 77aa0a52"},
-		{"why ", "user agent group licence asset customer"},
+		{"why ", "user agent group licence asset customer site"},
 		{"why user ", ""},
 		{"par", "parked\tlook after what failed for good: list, retry, drop"},
 	} {

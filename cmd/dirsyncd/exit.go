@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
@@ -21,8 +22,9 @@ const (
 
 // exitCodesHelp stands in the help of the commands that use all of them.
 const exitCodesHelp = `Exit codes: 0 clean, 1 a connection or target failed, 2 wrong usage or
-configuration, 3 a plan is held, 4 finished, but something is parked. Where
-several hold, 1 wins over 3, and 3 over 4.`
+configuration, 3 a plan is held or something at a target waits for you, 4
+finished, but something is parked. Where several hold, 1 wins over 3, and 3
+over 4.`
 
 // exitStatus ends a command with a code that needs no message: the output said it all.
 type exitStatus int
@@ -66,8 +68,12 @@ func (cli *cli) complain(err error) {
 	switch {
 	case err == nil, errors.As(err, &status):
 	case errors.As(err, &problems):
-		for _, p := range problems.Problems {
+		told := problems.Problems[:min(len(problems.Problems), mostProblems)]
+		for _, p := range told {
 			cli.err.Remark(problemText(p), p.Hint)
+		}
+		if more := len(problems.Problems) - len(told); more > 0 {
+			cli.err.Remark("dirsyncd: "+term.Many(len(problems.Problems), "problem")+" in all, and "+term.Number(more)+" more than these", "`dirsyncd check --json` has them all")
 		}
 	case errors.As(err, &usage):
 		cli.err.Remark("dirsyncd: "+usage.text, usage.hint)
@@ -77,6 +83,10 @@ func (cli *cli) complain(err error) {
 		cli.err.Remark("dirsyncd: "+fault.Text(err), cli.actingHint(err))
 	}
 }
+
+// mostProblems is how many problems of a configuration are shown: one mistake may be made in thousands of connections, and
+// what comes first is what one mends first.
+const mostProblems = 50
 
 // problemText is a problem without its hint, in the form that editors follow to the place.
 func problemText(p config.Problem) string {
@@ -95,6 +105,7 @@ func codeOf(runs []api.Run, delivered []api.Delivery) int {
 	for _, d := range delivered {
 		failed = failed || d.Error != ""
 		parked = parked || d.Parked > 0
+		held = held || waitsForYou(d.Waits) != ""
 	}
 	switch {
 	case failed:

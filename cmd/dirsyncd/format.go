@@ -48,7 +48,7 @@ func wouldHappen(op directory.Op) string { return "to " + op.String() }
 
 // counts writes "12 users created, 3 updated; 1 agent created", kinds and operations in their order.
 func counts(byKind map[string]map[string]int, word func(directory.Op) string) string {
-	var kinds []string
+	kinds := people(byKind[directory.Person.String()])
 	for _, kind := range directory.RecordKinds() {
 		var ops []string
 		for _, op := range directory.Ops() {
@@ -66,6 +66,30 @@ func counts(byKind map[string]map[string]int, word func(directory.Op) string) st
 		}
 	}
 	return strings.Join(kinds, "; ")
+}
+
+// people says what became of people of a connection that makes no records of them.
+func people(ops map[string]int) (texts []string) {
+	var parts []string
+	for _, is := range []struct {
+		word string
+		n    int
+	}{
+		{"new", ops[directory.Create.String()]}, {"changed", ops[directory.Update.String()]}, {"back", ops[directory.Reactivate.String()]},
+		{"gone", ops[directory.Deactivate.String()] + ops[directory.Delete.String()]},
+	} {
+		switch {
+		case is.n == 0:
+		case len(parts) == 0:
+			parts = append(parts, term.Many(is.n, directory.Person.String())+" "+is.word)
+		default:
+			parts = append(parts, term.Number(is.n)+" "+is.word)
+		}
+	}
+	if len(parts) > 0 {
+		texts = append(texts, strings.Join(parts, ", "))
+	}
+	return texts
 }
 
 // amounts writes "1,204 people, 88 groups" in the order of the kinds.

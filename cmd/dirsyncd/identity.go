@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
 )
@@ -51,6 +52,15 @@ func (cli *cli) becomeOwner() error {
 		}
 	}
 	return nil
+}
+
+// operator is the user who runs the command.
+func operator() string {
+	name := strconv.Itoa(os.Getuid())
+	if u, err := user.LookupId(name); err == nil {
+		name = u.Username
+	}
+	return api.UserName(name, os.Getenv("SUDO_USER"))
 }
 
 // ownerOf returns who decides what a path leads to: the owner of its folder, or somebody other than root who made a

@@ -34,10 +34,10 @@ func (a access) needsSecrets() bool { return a == toAsk || a == toChange || a ==
 // What is said of a state that is not there.
 const (
 	newState     = "the state file did not exist: a new one was begun; every object will be created anew at the targets"
-	hintNewState = "right for a first sync. Who expected a state stops now, looks at `state` in the configuration, " +
-		"whether its disk is mounted, or puts a backup in its place"
+	hintNewState = "right for a first sync. If there should be one, stop now: is `state` in the configuration right, and its disk mounted? " +
+		"Or put a backup in its place"
 	noState     = "there is no state yet at "
-	hintNoState = "`dirsyncd sync` or the daemon begins it; who expected one looks at `state` in the configuration, and whether its disk is mounted"
+	hintNoState = "right before a first sync; `dirsyncd sync` or the daemon begins it. If there should be one: is `state` in the configuration right, and its disk mounted?"
 )
 
 // local opens the program for one command, when no daemon runs.

@@ -97,6 +97,9 @@ func (cli *cli) showParkedGroup(group []*api.ParkedItem, most int) {
 		if who == "" {
 			who = "–"
 		}
+		if item.Where != "" {
+			what += ", " + item.Where
+		}
 		t.Add(item.ID, cli.ago(item.Since), who, what)
 	}
 	cli.out.Table(t)
@@ -143,7 +146,7 @@ func newReplayCommand(cli *cli) *cobra.Command {
 		Aliases: []string{"replay"},
 		Short:   "try parked items again",
 		Long: `Tries parked items again: what a target refused is queued for it once more, what
-the rules failed for is mapped again.
+the rules failed for is mapped again. With --json also what is parked again.
 
 Exit codes: 0 tried again, 1 failed, 2 wrong usage or no such item, 4 tried, and
 parked again.`,
@@ -156,38 +159,61 @@ parked again.`,
 		if err != nil {
 			return err
 		}
-		n, err := ops.Replay(ctx, ids)
-		if err := cli.showFound("replayed", "retried", n, err); err != nil {
+		line := cli.progressLine()
+		line.Show("trying again")
+		n, err := ops.Replay(ctx, ids, line.step)
+		line.Clear()
+		if err != nil {
 			return err
 		}
-		return cli.parkedAgain(ctx, ops, before, ids)
+		again, err := parkedAgain(ctx, ops, before, ids)
+		if err != nil {
+			return err
+		}
+		return cli.showReplayed(n, again)
 	})
 	cmd.Flags().BoolVar(&all, "all", false, "everything that is parked")
 	return cmd
 }
 
-// parkedAgain says which of the replayed items are parked once more, as far as that is known by now: a daemon may still
+// parkedAgain returns which of the replayed items are parked once more, as far as that is known by now: a daemon may still
 // be trying. They have other ids, but the same subjects.
-func (cli *cli) parkedAgain(ctx context.Context, ops api.Operations, before []api.ParkedItem, ids []string) error {
+func parkedAgain(ctx context.Context, ops api.Operations, before []api.ParkedItem, ids []string) ([]api.ParkedItem, error) {
 	type place struct{ connection, tenant, target, subject string }
 	of := func(i *api.ParkedItem) place { return place{i.Connection, i.Tenant, i.Target, i.Subject} }
+	named := map[string]bool{}
+	for _, id := range ids {
+		named[id] = true
+	}
 	tried := map[place]bool{}
 	for i := range before {
-		if len(ids) == 0 || slices.Contains(ids, before[i].ID) {
+		if len(ids) == 0 || named[before[i].ID] {
 			tried[of(&before[i])] = true
 		}
 	}
 	after, err := ops.Parked(ctx)
-	if err != nil {
-		return err
+	return slices.DeleteFunc(after, func(i api.ParkedItem) bool { return !tried[of(&i)] }), err
+}
+
+// showReplayed says how many items were tried again, and which of them are parked once more.
+func (cli *cli) showReplayed(n int, again []api.ParkedItem) error {
+	if cli.opts.json {
+		err := cli.out.JSON(struct {
+			Replayed    int              `json:"replayed"`
+			ParkedAgain []api.ParkedItem `json:"parked_again"`
+		}{n, append([]api.ParkedItem{}, again...)})
+		if err != nil {
+			return err
+		}
+	} else {
+		cli.out.Line("retried %s", term.Many(n, "item"))
 	}
-	after = slices.DeleteFunc(after, func(i api.ParkedItem) bool { return !tried[of(&i)] })
-	if len(after) == 0 {
+	if len(again) == 0 {
 		return nil
 	}
 	if !cli.opts.json {
-		cli.out.Line("%s parked again:", term.Many(len(after), "item"))
-		cli.showParked(after, fewParked)
+		cli.out.Line("%s parked again:", term.Many(len(again), "item"))
+		cli.showParked(again, fewParked)
 	}
 	return exitStatus(exitParked)
 }
@@ -214,7 +240,7 @@ Exit codes: 0 dropped, 1 failed, 2 wrong usage or no such item.`,
 	}
 	cmd.RunE = cli.with(toMark, func(ctx context.Context, ops api.Operations, ids []string) error {
 		n, err := ops.Drop(ctx, ids)
-		return cli.showFound("dropped", "dropped", n, err)
+		return cli.showDropped(n, err)
 	})
 	cmd.Flags().BoolVar(&all, "all", false, "everything that is parked")
 	cmd.Flags().BoolVar(&yes, "yes", false, "really drop them")
@@ -234,13 +260,13 @@ func idsOrAll(all *bool) cobra.PositionalArgs {
 	}
 }
 
-func (cli *cli) showFound(key, verb string, n int, err error) error {
+func (cli *cli) showDropped(n int, err error) error {
 	if err != nil {
 		return err
 	}
 	if cli.opts.json {
-		return cli.out.JSON(map[string]int{key: n})
+		return cli.out.JSON(map[string]int{"dropped": n})
 	}
-	cli.out.Line("%s %s", verb, term.Many(n, "item"))
+	cli.out.Line("dropped %s", term.Many(n, "item"))
 	return nil
 }

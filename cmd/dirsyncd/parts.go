@@ -3,13 +3,22 @@ package main
 import (
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/csp"
+	"dirsyncd/connectors/distinct"
 	"dirsyncd/connectors/entra"
+	"dirsyncd/connectors/files"
 	"dirsyncd/connectors/google"
 	"dirsyncd/connectors/ldap"
+	"dirsyncd/connectors/merge"
 	"dirsyncd/connectors/okta"
+	"dirsyncd/connectors/sql"
 	"dirsyncd/sync/service"
 	"dirsyncd/sync/targets"
 	"dirsyncd/sync/targets/file"
+	"dirsyncd/sync/targets/halo"
+	"dirsyncd/sync/targets/nats"
+	"dirsyncd/sync/targets/rest"
+	"dirsyncd/sync/targets/scim"
+	sqltarget "dirsyncd/sync/targets/sql"
 	"dirsyncd/sync/targets/webhook"
 )
 
@@ -26,6 +35,10 @@ func connectorRegistry() connectors.Registry {
 		csp.Factory(),
 		google.Factory(),
 		okta.Factory(),
+		files.Factory(),
+		sql.Factory(),
+		merge.Factory(),
+		distinct.Factory(),
 	}
 }
 
@@ -34,5 +47,10 @@ func targetRegistry() targets.Registry {
 	return targets.Registry{
 		file.Factory(),
 		webhook.Factory(),
+		nats.Factory(),
+		scim.Factory(),
+		sqltarget.Factory(),
+		halo.Factory(),
+		rest.Factory(),
 	}
 }

@@ -21,6 +21,7 @@ const defaultPlanLimit = 100
 func newPlanCommand(cli *cli) *cobra.Command {
 	var req api.PlanRequest
 	limit := defaultPlanLimit
+	at := ""
 	cmd := &cobra.Command{
 		Use:   "plan [CONNECTION[/TENANT]…]",
 		Short: "show what a sync would do, without doing it",
@@ -33,15 +34,24 @@ That is how to look at a held plan, or at the effect of edited rules.
 It is the configuration file that is planned, also while the daemon runs by
 another one, or by the file as it was before an edit.
 
+With --user one person is read, as by sync --user.
+
+With --target it is what would happen at a target that has things of its own:
+who would be adopted, made, changed, taken out of use, or asked about, with what
+waits for it and with what a sync would bring. It is read there, and nothing is
+written.
+
 With --json the answer is one object, {"actions": […], "runs": […], "held": …},
 with one action per line as it comes, all of them unless --limit is given.
 Should the plan fail on the way, the object ends with "error".
 
 Exit codes: 0 a sync would go ahead, 1 a connection failed, 2 wrong usage or
-configuration, 3 a sync would hold the plan.`,
+configuration, 3 a sync would hold the plan, or a human would be asked.`,
 		Example: `  dirsyncd plan
   dirsyncd plan --offline hq-ad
   dirsyncd plan --offline --config candidate.yaml
+  dirsyncd plan hq-ad --user ada@example.com
+  dirsyncd plan --target apps
   dirsyncd plan --json | jq '.actions[] | select(.op == "deactivate")'`,
 		Args:              takes(0, -1, "names of connections"),
 		ValidArgsFunction: cli.completeConnections,
@@ -54,12 +64,21 @@ configuration, 3 a sync would hold the plan.`,
 		if req.Offline && req.Full {
 			return misused(cmd, "--offline and --full exclude each other: offline, nothing is read")
 		}
+		if at != "" && req.Full {
+			return misused(cmd, "--target and --full exclude each other")
+		}
+		if err := oneUser(cmd, args, req.User, req.Offline || req.Full || at != ""); err != nil {
+			return err
+		}
 		if limit < 0 {
 			return misused(cmd, "--limit must not be negative")
 		}
 		return nil
 	}
 	show := func(ctx context.Context, ops api.Operations, args []string) (err error) {
+		if at != "" {
+			return cli.planAt(ctx, ops, api.PlanAtRequest{Target: at, Connections: req.Connections, Offline: req.Offline, Limit: limit})
+		}
 		if req.Config, err = cli.otherConfig(ctx, ops, args); err != nil {
 			return err
 		}
@@ -79,7 +98,9 @@ configuration, 3 a sync would hold the plan.`,
 		return cli.with(need, show)(cmd, args)
 	}
 	cmd.Flags().BoolVar(&req.Offline, "offline", false, "use the stored objects only; ask no source")
+	cmd.Flags().StringVar(&req.User, "user", "", "read one person of one connection: a record key, id, login, mail address, name or employee id (`KEY`)")
 	cmd.Flags().BoolVar(&req.Full, "full", false, "read everything, not only what changed")
+	cmd.Flags().StringVar(&at, "target", "", "what would happen at this `target`, which has things of its own")
 	cmd.Flags().IntVar(&limit, "limit", limit, "show at most `N` actions; 0: all")
 	return cmd
 }
@@ -110,15 +131,19 @@ func (cli *cli) otherConfig(ctx context.Context, ops api.Operations, names []str
 	if cfg.Sum == st.ConfigSum {
 		return nil, knownAmong(known, names)
 	}
-	text, err := config.Text(file)
-	if err != nil {
-		return nil, err
-	}
 	if file, err = filepath.Abs(file); err != nil {
 		return nil, err
 	}
+	text, err := config.Read(file)
+	if err != nil {
+		return nil, err
+	}
 	cli.err.Line("planned by %s as it is now; the daemon runs by another configuration", file)
-	return &api.ConfigText{File: file, Text: string(text)}, knownAmong(connectionNames(cfg), names)
+	plan := &api.ConfigText{File: file, Text: string(text.Data)}
+	for _, part := range text.Included {
+		plan.Included = append(plan.Included, api.ConfigText{Pattern: part.Pattern, File: part.File, Text: string(part.Data)})
+	}
+	return plan, knownAmong(connectionNames(cfg), names)
 }
 
 func connectionNames(cfg *config.Config) (names []string) {

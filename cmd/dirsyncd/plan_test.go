@@ -31,7 +31,7 @@ func TestPlanOfTheFile(t *testing.T) {
 	if err := os.WriteFile("candidate.yaml", []byte(candidate), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sum = config.SumOf([]byte(text))
+	sum = (&config.Text{Data: []byte(text)}).Sum()
 	for _, tc := range []struct {
 		args, sent, says string
 		code             int

@@ -12,7 +12,10 @@ func (cli *cli) progressLine() progressLine { return progressLine{term.NewProgre
 
 // step shows how far an operation is.
 func (l progressLine) step(s api.Progress) {
-	text := place(s.Connection, s.Tenant, "") + ": " + stageWord(s.Stage)
+	text := stageWord(s.Stage)
+	if s.Connection != "" {
+		text = place(s.Connection, s.Tenant, "") + ": " + text
+	}
 	if s.Stream != "" {
 		text += " " + s.Stream
 	}
@@ -31,6 +34,8 @@ func stageWord(stage string) string {
 		return "reading"
 	case "settle":
 		return "applying rules"
+	case "retry":
+		return "trying again"
 	case "deliver":
 		return "delivering"
 	default:

@@ -60,6 +60,11 @@ func TestRulesOnWhatIsNotRead(t *testing.T) {
 		{rule(`last_login == nil`), []string{"ldap"}, "looks at last_login", ""},
 		{rule(`last_login == nil`), []string{"ldap fields: {last_login: lastLogonTimestamp}"}, "", ""},
 
+		{rule(`tenant.domain == "x"`), []string{"okta"}, "", `config.yaml:6:30: rule "r": when looks at tenant.domain, which is blank for everybody of connection "c0": it has no tenants`},
+		{rule(`tenant.id == "x"`), []string{"csp", "entra"}, "", `which is blank for everybody of connection "c1"`},
+		{rule(`tenant.id == "x"`), []string{"csp", "ldap domains: auto"}, "", ""},
+		{rule(`tenant.name == "x"`), []string{"google"}, "", `connection == "NAME"`},
+
 		{rule(`"x" in direct_groups`), []string{"entra groups: false"}, "set entra.groups: true", ""},
 		{rule(`"x" in group_ids`), []string{"entra groups: false"}, "config.yaml:6:37", ""},
 		{rule(`"x" in licence_ids`), []string{"entra licences: false"}, "set entra.licences: true", ""},
@@ -82,6 +87,10 @@ func TestRulesOnWhatIsNotRead(t *testing.T) {
 		{rule(`attributes.desk == "x"`), []string{"okta"}, "add desk to okta.attributes", ""},
 		{rule(`"x" in licences`), []string{"okta"}, "apps: true", ""},
 		{rule(`last_login == nil`), []string{"okta last_login: true"}, "", ""},
+		{rule(`customer.name == "x"`), []string{"csp"}, `looks at customer, which connection "c0" does not read`, ""},
+		{rule(`site.name == "x"`), []string{"google"}, `looks at site, which connection "c0" does not read`, ""},
+		{rule("enabled") + "    fields: {user: {c: = customer.name}}\n", []string{"ldap"}, "use company or office (tenant.name", ""},
+		{"    customers: [{name: c, customer: {}}]\n    sites: [{name: s, site: {}}]\n", []string{"csp"}, "", "rules for objects of the kind site make nothing of connection"},
 
 		// Two connections share a mapping and read differently.
 		{rule(`"x" in licences`), []string{"ldap", "entra"}, `which connection "c0" does not read`, ""},
@@ -96,6 +105,34 @@ func TestRulesOnWhatIsNotRead(t *testing.T) {
 		problems, warnings := checkOf(t, c.mapping, c.reads...)
 		if (problems == "") != (c.want == "") || !strings.Contains(problems, c.want) || (warnings == "") != (c.warning == "") || !strings.Contains(warnings, c.warning) {
 			t.Errorf("%v, %s\n got %s%s\nwant %s%s", c.reads, c.mapping, problems, warnings, c.want, c.warning)
+		}
+	}
+}
+
+// A mapping that cannot fill what a target needs to make something is pointed out, with the place of the rule.
+func TestWhatTargetsNeed(t *testing.T) {
+	for _, c := range []struct{ rule, target, want string }{
+		{"{name: r, user: {name: = name, email: = email}}", "rest: {preset: redmine, url: https://r.example, auth: {token: x}, names: {mark: 1, group_mark: 2}}",
+			`config.yaml:7:13: rule "r" fills no given_name, no family_name: target "t" needs that to make a new user`},
+		{"{name: r, user: {email: = email, given_name: = given_name, family_name: = family_name}}", "rest: {preset: redmine, url: https://r.example, auth: {token: x}, names: {mark: 1, group_mark: 2}}", ""},
+		{"{name: r, user: {name: = name}}", "rest: {preset: request-tracker, url: https://r.example/REST/2.0, auth: {token: x}, names: {mark: Key, group_mark: Key}}", `fills no login or email`},
+		{"{name: r, user: {email: = email}}", "rest: {preset: request-tracker, url: https://r.example/REST/2.0, auth: {token: x}}", `what is made of user records gets no mark`},
+		{"{name: r, user: {name: = name}}", "scim: {url: https://s.example/scim/v2, token: x}", `fills no login or email`},
+		{"{name: r, ignore: true}", "scim: {url: https://s.example/scim/v2, token: x}", ""},
+	} {
+		name, _, _ := strings.Cut(c.target, ":")
+		text := "connections:\n  c0: {connector: okta, mapping: m, targets: [t], okta: " + fmt.Sprintf(blocks["okta"], "") + "}\ntargets:\n  t: {target: " + name + ", " + c.target + "}\nmappings:\n  m:\n    rules: [" + c.rule + "]\n"
+		cfg, err := config.Parse([]byte(text), "config.yaml", parts().Config())
+		if err != nil {
+			t.Errorf("%s: %v", c.target, err)
+			continue
+		}
+		warnings := ""
+		for _, w := range cfg.Warnings {
+			warnings += w.String() + "\n"
+		}
+		if !strings.Contains(warnings, c.want) || c.want == "" && warnings != "" {
+			t.Errorf("%s: warns of %q, want %q", c.target, warnings, c.want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
 	"maps"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v4"
 
 	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/config"
@@ -23,14 +25,14 @@ import (
 func newRulesCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rules",
-		Short: "test your rules, list what they can say: test, list",
-		Long: `Runs your own cases against your rules, and lists the names and functions that
-rules can use.`,
+		Short: "test your rules, list what they can say: test, list, fields",
+		Long: `Runs your own cases against your rules, lists the names and functions that
+rules can use, and prints fields to start from.`,
 		Example: `  dirsyncd rules test cases.yaml
   dirsyncd rules list`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(newRulesTestCommand(cli), newRulesListCommand(cli))
+	cmd.AddCommand(newRulesTestCommand(cli), newRulesListCommand(cli), newRulesFieldsCommand(cli))
 	return cmd
 }
 
@@ -40,8 +42,8 @@ func newRulesTestCommand(cli *cli) *cobra.Command {
 		Use:   "test FILE…",
 		Short: "run your own cases against the rules",
 		Long: `Runs cases from files against the rules of the configuration: a person, group,
-licence, device or customer goes in, and what is mentioned under "want" must
-come out. No source is asked and the state is left alone.
+licence, device, customer or site goes in, and what is mentioned under "want"
+must come out. No source is asked and the state is left alone.
 
   mapping: staff              # may be left out when there is one mapping
   cases:
@@ -55,10 +57,11 @@ come out. No source is asked and the state is left alone.
       licence: {name: Office, quantity: 5}
       want: {licence: {name: Office}}
 
-A case has one object: person, group, licence, device or customer. Under "want":
-rule, ignored, none (no rule holds), fails (a part of the error), user, agent,
-group, licence, asset, customer (fields; null is blank), exact (nothing
-besides).
+A case has one object: person, group, licence, device, customer or site. Under
+"want": rule, ignored, none (no rule holds), fails (a part of the error), user,
+agent, group, licence, asset, customer, site (fields; null is blank), exact
+(nothing besides). A case's "at" is the moment of the run, for past, older_than
+and due_within: 2026-01-31, or a time of RFC 3339.
 
 Exit codes: 0 all cases passed, 1 one failed, 2 a file or the configuration is
 wrong.`,
@@ -86,6 +89,36 @@ wrong.`,
 	}
 	cmd.Flags().StringVar(&only, "mapping", "", "the `name` of the mapping, for files that do not say")
 	return cmd
+}
+
+// deskFields are fields that most service desks have.
+//
+//go:embed deskfields.yaml
+var deskFields string
+
+func newRulesFieldsCommand(cli *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:   "fields",
+		Short: "print fields for a service desk, to be pasted under a mapping",
+		Long: `Prints a block of fields for every kind of record that most service desks have,
+to start from: paste it under a mapping, keep what your desk has and your source
+tells, and change it as you like.
+
+Exit codes: 0, or 2 for wrong usage.`,
+		Example: `  dirsyncd rules fields`,
+		Args:    takes(0, 0, ""),
+		RunE: func(*cobra.Command, []string) error {
+			if cli.opts.json {
+				var block map[string]any
+				if err := yaml.Load([]byte(deskFields), &block); err != nil {
+					return err
+				}
+				return cli.out.JSON(block)
+			}
+			cli.out.Raw(deskFields)
+			return nil
+		},
+	}
 }
 
 // caseFile is what stands in a file of cases.
@@ -238,10 +271,11 @@ Exit codes: 0, or 2 for wrong usage.`,
 					Licence   []typedName           `json:"licence"`
 					Device    []typedName           `json:"device"`
 					Customer  []typedName           `json:"customer"`
+					Site      []typedName           `json:"site"`
 					Functions []expression.Function `json:"functions"`
 				}{
 					namesOf(directory.Person), namesOf(directory.Group), namesOf(directory.Licence),
-					namesOf(directory.Device), namesOf(directory.Customer), expression.Functions(),
+					namesOf(directory.Device), namesOf(directory.Customer), namesOf(directory.Site), expression.Functions(),
 				})
 			}
 			for _, kind := range directory.Kinds() {

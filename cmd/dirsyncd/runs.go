@@ -1,15 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
+	"dirsyncd/sync/directory"
 	"dirsyncd/sync/schedule"
 )
 
@@ -22,7 +26,8 @@ func newRunsCommand(cli *cli) *cobra.Command {
 changed. Runs of the schedule that found nothing to do are not kept.
 
 With the id of a run, as RUN or in the log, it names everybody whom that run
-changed, and what about them: the first 2,000, for as long as the run is kept.
+changed, and what about them: the first 2,000, for as long as the run is kept;
+and about how many of those at whom it looked each rule decided.
 
 Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		Example: `  dirsyncd runs
@@ -99,15 +104,22 @@ func (cli *cli) showHistory(runs []api.Run) {
 
 // history says what a run changed, and who asked for it when it was not the schedule.
 func history(r *api.Run) string {
+	by := r.Trigger
+	if r.By != "" {
+		by = r.By
+	}
+	if r.Approved != "" && r.Outcome != api.Failed {
+		by += ", who approved " + r.Approved
+	}
 	switch r.Trigger {
 	case "", schedule.CauseSchedule, schedule.CauseFull:
 		return changes(r)
 	default:
 		text, held := strings.CutSuffix(changes(r), " (held)")
 		if held {
-			return text + " (held, by " + r.Trigger + ")"
+			return text + " (held, by " + by + ")"
 		}
-		return text + " (by " + r.Trigger + ")"
+		return text + " (by " + by + ")"
 	}
 }
 
@@ -139,8 +151,28 @@ func (cli *cli) showOneRun(r *api.Run) {
 	if r.Error != "" {
 		cli.out.ParaStyled(term.Red, "  ", r.Error)
 	}
+	for _, kind := range words(directory.Kinds()) {
+		if decided := decisions(r.Rules[kind]); decided != "" {
+			cli.out.Para("  rules for "+term.Plural(kind)+": ", decided)
+		}
+	}
 	if len(r.Actions) > 0 {
 		cli.out.Line("")
 		cli.showActions(r, notKept)
 	}
+}
+
+// decisions says which rule decided about how many, the most first.
+func decisions(counts map[string]int) string {
+	rules := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	for i, rule := range rules {
+		word := "none"
+		if rule != "" {
+			word = `"` + rule + `"`
+		}
+		rules[i] = word + " " + term.Number(counts[rule])
+	}
+	return strings.Join(rules, ", ")
 }

@@ -37,6 +37,7 @@ func sampleStatus() api.Status {
 					State: "ok", Proven: at(3 * time.Minute),
 					Objects: map[string]int{"person": 10204, "group": 388},
 					Records: map[string]int{"user": 9800, "agent": 112, "group": 12},
+					Telling: []api.Telling{{Target: "journal", Again: true, Records: 9924, Waiting: 924, Since: at(time.Minute)}},
 				}},
 			},
 			{
@@ -45,6 +46,7 @@ func sampleStatus() api.Status {
 					{
 						Tenant: "5f1c0a52-7a11-4d0e-9a60-0b3f6f1f6a10", Name: "Contoso (UK) Ltd.", State: "held", Proven: at(26 * time.Hour),
 						Objects: map[string]int{"person": 800}, Records: map[string]int{"user": 801},
+						Telling: []api.Telling{{Target: "desk", Coming: true, Records: 801, Waiting: 801}},
 						Held: &api.HeldPlan{
 							Hash: sampleHash, Run: "20260131T093000-ab12", Since: at(150 * time.Minute),
 							Reasons: []string{"deactivate 120 of 801 user records, 15.0%; the limit is 10%"},
@@ -67,6 +69,8 @@ func sampleStatus() api.Status {
 			{
 				Name: "desk", Target: "webhook", State: "failing", Error: "deliver: desk.example.test: 503 Service Unavailable",
 				Since: at(40 * time.Minute), NextTry: testNow.Add(5 * time.Minute), Waiting: 1234, Oldest: at(41 * time.Minute), Parked: 2,
+				Held:  []string{"k3j5x2q7"},
+				Waits: map[string]int{"reference": 1200, "review": 7, "guard": 1, "settle": 2, "busy": 3},
 			},
 		},
 	}
@@ -149,6 +153,12 @@ func samplePlan(_ context.Context, req api.PlanRequest, visit func(api.PlannedAc
 	return worstResult().Runs, nil
 }
 
+func sampleResend(context.Context, api.ResendRequest) (api.SyncResult, error) {
+	run := sampleRun("hq-ad", api.Run{Outcome: api.Clean, Mode: "offline", Told: 9924, By: "ann (as root)"})
+	run.Notes = []string{"target desk is sent the present state of all its 9924 records again"}
+	return api.SyncResult{Runs: []api.Run{run}, Delivered: []api.Delivery{{Target: "desk", Delivered: 9000, Waiting: 924}}}, nil
+}
+
 func sampleRuns(_ context.Context, req api.RunsRequest) ([]api.Run, error) {
 	runs := worstResult().Runs
 	if req.ID != "" {
@@ -156,9 +166,44 @@ func sampleRuns(_ context.Context, req api.RunsRequest) ([]api.Run, error) {
 		return runs[:1], nil
 	}
 	runs[1].Trigger = "schedule"
+	runs[3].By, runs[3].Approved = "ann (as root)", sampleHash
 	runs[2].Started = time.Date(2025, 12, 24, 18, 0, 0, 0, time.UTC)
 	runs[2].Ended = runs[2].Started.Add(62 * time.Second)
 	return runs[:min(len(runs), req.Limit)], nil
+}
+
+func sampleMatches() []api.Match {
+	return []api.Match{
+		{ID: "apps:7", Target: "apps", Subject: "user/hq-ad/5f1c", Name: "Ada Lovelace", Kind: "user", Cause: "ambiguous", Reason: "email is that of several", Since: at(26 * time.Hour), Fingerprint: "9f",
+			Candidates: []api.Candidate{{ID: "2819c223", Name: "Ada Lovelace", Key: "email", Differ: []string{"title"}}, {ID: "71d0", Name: "A. Lovelace", Key: "email", Inactive: true, Against: "an administrator"}}},
+		{ID: "apps:9", Target: "apps", Subject: "agent/hq-ad/77", Kind: "agent", Cause: "leaving", Reason: "the record ended; it is to be taken out of use", Since: at(time.Hour), Fingerprint: "a0"},
+	}
+}
+
+func sampleHeldAt() []api.HeldAtTarget {
+	return []api.HeldAtTarget{
+		{Target: "apps", Hash: "k3j5x2q7", First: true, Since: at(2 * time.Hour), Counts: map[string]map[string]int{"user": {"adopt": 300, "create": 200, "review": 3, "others": 41, "linked": 0}},
+			Fields:   map[string]map[string]map[string]int{"user": {"email": {"fill": 12}, "title": {"overwrite": 41, "keep": 2}}},
+			Examples: []api.FieldExample{{Subject: "user/hq-ad/5f1c", Kind: "user", ID: "2819c223", Field: "title", What: "overwrite", Ours: "Engineer", Theirs: "Countess"}}},
+		{Target: "desk", Hash: "m2n4", Since: at(time.Hour), Counts: map[string]map[string]int{"user": {"deactivate": 61}}, Reasons: []string{"deactivate 61 users in a day; the limit is 50"}},
+		{Target: "crm", Hash: "p7q8", Part: &api.AdoptPart{Kinds: []string{"user", "agent"}, Key: "login"}, Since: at(time.Minute), Counts: map[string]map[string]int{"user": {"adopt": 120}}},
+		{Target: "shop", Part: &api.AdoptPart{Key: "login"}},
+		{Target: "wiki"},
+		{Target: "shop", Error: "first contact: shop.example.test: 502 Bad Gateway", Hint: "the place is down; it is asked again by itself"},
+	}
+}
+
+func samplePlanAt() api.PlanAtResult {
+	return api.PlanAtResult{Target: "apps", Counts: map[string]map[string]int{"user": {"adopt": 300, "create": 200, "review": 3, "update": 1}},
+		Fields: map[string]map[string]map[string]int{"user": {"title": {"keep": 41}}}, Doubts: map[string]string{"group": "the place lists 3 and says that there are 4"},
+		Actions: []api.ForeseenAction{{What: "adopt", Kind: "user", Subject: "user/hq-ad/5f1c", ID: "2819c223", Key: "userName"}, {What: "create", Kind: "user", Subject: "user/hq-ad/77"},
+			{What: "review", Kind: "user", Subject: "user/hq-ad/78", Key: "email", Cause: "ambiguous"}}}
+}
+
+func sampleAudit() api.AuditResult {
+	return api.AuditResult{Target: "apps", Counts: map[string]map[string]int{"user": {"same": 9988, "changed": 1, "twin": 1, "foreign": 10}}, Doubts: map[string]string{"group": "the place lists 3 and says that there are 4"},
+		Differences: []api.AuditDifference{{Finding: "changed", Subject: "user/hq-ad/5f1c", Kind: "user", ID: "2819c223", Fields: []string{"email", "title"}}, {Finding: "twin", Kind: "user", ID: "90ab"},
+			{Finding: "inactive", Subject: "user/hq-ad/77", Kind: "user", ID: "71d0", Repaired: true}}, More: 3, Repaired: 1, Held: []string{"it would overwrite 61 users in a day; the limit is 50"}}
 }
 
 func sampleParked() []api.ParkedItem {
@@ -183,6 +228,33 @@ func sampleParked() []api.ParkedItem {
 	return items
 }
 
+func sampleShow(ctx context.Context, req api.ShowRequest) ([]api.Person, error) {
+	reasons, err := sampleWhy(ctx, "user", req.Who)
+	if err != nil {
+		return nil, err
+	}
+	r := &reasons[0]
+	p := api.Person{
+		Connection: r.Connection, ID: r.ID, Key: r.Key, Object: r.Object, Groups: r.Groups, GroupPaths: r.GroupPaths,
+		Licences: []string{"Microsoft 365 E5"}, Manager: "Charles Babbage", Records: []api.PersonRecord{{Kind: "user", RecordReason: *r.Record}},
+	}
+	if req.Read {
+		return []api.Person{p}, nil
+	}
+	p.Records = append(p.Records, api.PersonRecord{Kind: "agent", RecordReason: api.RecordReason{
+		State: "deactivated", Reason: "became user", Rule: "service desk", Run: r.Record.Run, Changed: at(76 * time.Hour)}})
+	p.Waiting, p.Held = true, sampleHash
+	p.Queued = []api.QueuedAction{{Target: "desk", Since: at(40 * time.Minute), Op: "update", Kind: "user"}}
+	p.Parked = sampleParked()[:1]
+	p.Changes = []api.PersonChange{
+		{Run: r.Record.Run, Started: at(76 * time.Hour), PlannedAction: api.PlannedAction{Connection: "hq-ad", Op: "update", Kind: "user", Key: r.Key,
+			Changes: []api.PlannedChange{{Field: "site", From: "London", To: "Paris"}}}},
+		{Run: "20251224T180000-01ff", Started: time.Date(2025, 12, 24, 18, 0, 0, 0, time.UTC), PlannedAction: api.PlannedAction{
+			Connection: "hq-ad", Op: "create", Kind: "user", Key: r.Key, Reason: "was agent"}},
+	}
+	return []api.Person{p}, nil
+}
+
 func sampleWhy(_ context.Context, kind, who string) ([]api.Reason, error) {
 	if who == "nobody" {
 		return nil, &fault.Error{Class: fault.Gone, Op: "why", Where: "hq-ad", Err: errors.New(`no person is known as "nobody"`),
@@ -195,7 +267,11 @@ func sampleWhy(_ context.Context, kind, who string) ([]api.Reason, error) {
 			"name": "Ada Lovelace", "email": "ada@example.test", "office": "London", "enabled": true,
 			"path": "ou=Analysts,ou=People,dc=example,dc=test", "emails": []string{"ada@example.test", "countess@example.test"},
 		},
-		Groups: []string{"Staff", "Analysts"},
+		Groups: []string{"Analysts", "Staff"}, GroupPaths: []string{"Analysts", "Staff > Head office > Analysts"},
+		Targets: []api.AtTarget{
+			{Target: "apps", ID: "2819c223", State: "linked", Owner: "adopted", Written: at(75 * time.Hour)},
+			{Target: "desk", State: "review", Cause: "review", Waits: "email is that of several", Initial: true},
+		},
 		Record: &api.RecordReason{
 			State: "active", Rule: "everyone else", Run: run, Changed: at(76 * time.Hour),
 			Fields: []api.RecordField{
@@ -220,5 +296,24 @@ func sampleWhy(_ context.Context, kind, who string) ([]api.Reason, error) {
 			{Record: kind, Field: "site", Expression: `= office ?? "Head office"`, From: `rule "everyone else"`, Sources: map[string]any{"office": "London"}, Value: "London", On: "always"},
 		},
 		Waiting: true,
+		Tickets: []api.TicketReason{
+			{Ticket: "joiner", On: "join", Key: "hq-ad/5f1c0a52-7a11-4d0e-9a60-0b3f6f1f6a10/ticket/joiner/1", Opened: at(80 * 24 * time.Hour), Run: run,
+				Not: "was away for 3d, which is less than again_after", Since: at(76 * time.Hour)},
+			{Ticket: "leaver", On: "leave"},
+		},
+		Choices: []api.ChoiceReason{
+			{Choice: "site", Value: "London", Line: 2, When: "table.sites[groups] != nil", Is: "= table.sites[groups]", Sources: map[string]any{"groups": []string{"Staff"}, "table.sites[groups]": "Staff"}},
+			{Choice: "vip"},
+		},
 	}}, nil
+}
+
+func sampleStored(_ context.Context, questions []api.StoredQuestion) ([]api.StoredRows, error) {
+	answers := make([]api.StoredRows, len(questions))
+	for i, q := range questions {
+		if q.Kind == api.StoredKindTenant && i == 0 && len(q.Names) == 3 {
+			answers[i] = api.StoredRows{Seen: 2, Rows: [][]string{{"0b3f6f1f", "Fabrikam, Inc.", "fabrikam.example"}, {"5f1c0a52", "Contoso", "contoso.example"}}}
+		}
+	}
+	return answers, nil
 }

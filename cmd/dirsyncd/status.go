@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,6 +14,7 @@ import (
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/targets"
 )
 
 func newStatusCommand(cli *cli) *cobra.Command {
@@ -22,9 +26,15 @@ func newStatusCommand(cli *cli) *cobra.Command {
 and what it holds, for every target what waits, and what to do about the rest.
 
 AGREED is the last success: when what is stored was last known to agree with the
-source. CONTENTS are objects of the source, and the records made of them.
+source. CONTENTS are objects of the source, and the records made of them, and
+when a run next finds something to do because time went on: a record that was
+deactivated is to be deleted, or a rule says something else of a date.
 After refused credentials NEXT is when schedules try again, which they do less
 and less often; a reload with other credentials and ` + "`dirsyncd sync`" + ` try at once.
+
+WAITING is all that a target has not taken yet: what is to be sent, and what
+waits there for an approval, a decision, another record or open work. OLDEST is
+how long the oldest that is to be sent has waited.
 
 States of a connection: new (never read), ok, due (a full read comes next, as
 after a discard), held (a plan waits for approval), parked (something failed for
@@ -103,7 +113,11 @@ func (cli *cli) connectionTable(st *api.Status) {
 		for j := range c.Tenants {
 			ten := &c.Tenants[j]
 			where := place(c.Name, ten.Tenant, ten.Name)
-			t.Add(where, term.State(ten.State), cli.ago(ten.Proven), cli.nextRun(c, ten), holds(ten))
+			contents := holds(ten)
+			if !ten.NextDue.IsZero() {
+				contents += ", due " + cli.ago(ten.NextDue)
+			}
+			t.Add(where, term.State(ten.State), cli.ago(ten.Proven), cli.nextRun(c, ten), contents)
 		}
 		if len(c.Tenants) == 0 {
 			t.Add(c.Name, term.State("new"), "–", cli.nextRun(c, nil), "")
@@ -154,9 +168,17 @@ func (cli *cli) targetTable(st *api.Status) {
 	}}
 	for _, ts := range st.Targets {
 		look := targetState(ts.State, st.Daemon)
-		t.Add(ts.Name, ts.Target, look, warnAbove0(ts.Waiting), cli.ago(ts.Oldest), warnAbove0(ts.Parked))
+		t.Add(ts.Name, ts.Target, look, warnAbove0(allWaiting(ts.Waiting, ts.Waits)), cli.ago(ts.Oldest), warnAbove0(ts.Parked))
 	}
 	cli.out.Table(t)
+}
+
+// allWaiting counts what a target has not taken yet, whatever it waits for.
+func allWaiting(queued int, waits map[string]int) int {
+	for _, n := range waits {
+		queued += n
+	}
+	return queued
 }
 
 // targetState: without a daemon nobody talks to targets, and not to know is no trouble.
@@ -188,14 +210,27 @@ func (cli *cli) troubles(st *api.Status) {
 			cli.tenantTrouble(c.Name, &c.Tenants[j])
 		}
 	}
+	for i := range st.Connections {
+		cli.tellings(&st.Connections[i])
+		cli.oddRules(&st.Connections[i])
+	}
 	for _, t := range st.Targets {
 		if t.Error != "" {
 			cli.out.Line("")
-			cli.out.ParaStyled(term.Red, t.Name+" is failing ", "for "+term.Rough(cli.now().Sub(t.Since))+": "+t.Error)
-			if !t.NextTry.IsZero() {
+			cli.out.ParaStyled(term.Red, t.Name+" has been failing ", "for "+term.Rough(cli.now().Sub(t.Since))+": "+t.Error)
+			switch {
+			case !st.Daemon:
+				cli.out.Hint("nothing is lost; `dirsyncd sync` or a daemon tries again")
+			case !t.NextTry.IsZero():
 				cli.out.Hint("nothing is lost; the next try is " + cli.ago(t.NextTry))
 			}
+		} else if !st.Daemon && t.Waiting > 0 {
+			cli.out.Line("")
+			cli.out.Para(t.Name+": ", term.Many(t.Waiting, "action")+" to be delivered, and no daemon runs; the oldest was queued "+cli.ago(t.Oldest))
+			cli.out.Hint("`dirsyncd sync` delivers now, and says what the target answers")
 		}
+		cli.waitsAt(t.Name, t.Waits, append([]string{}, t.Held...))
+		cli.auditedAt(&t)
 	}
 	if parked > 0 {
 		cli.out.Line("")
@@ -204,12 +239,96 @@ func (cli *cli) troubles(st *api.Status) {
 	}
 }
 
+// waitsAt says what waits at a target, and what to do about what waits for a human; held are the hashes of what is to be approved, nil
+// where they are not known.
+func (cli *cli) waitsAt(target string, counts map[string]int, held []string) {
+	waits := strings.Join(waitsThere(counts, forYou(), byThemselves()), ", ")
+	if waits == "" {
+		return
+	}
+	cli.out.Line("")
+	cli.out.Para(target+": ", "what cannot be done there yet waits: "+waits)
+	if counts[string(targets.CauseReview)] > 0 {
+		cli.out.Hint("`dirsyncd match list " + target + "` shows who is asked about")
+	}
+	for _, hash := range held {
+		cli.out.Hint("`dirsyncd adopt " + target + "` shows what waits for approval, `dirsyncd approve " + hash + "` lets it go")
+	}
+	switch {
+	case len(held) > 0 || counts[string(targets.CauseGuard)] == 0:
+	case held != nil: // a kill came between the approval and what it lets go
+		cli.out.Hint("no plan is held there any more: the daemon or `dirsyncd sync` goes on with what was approved")
+	default:
+		cli.out.Hint("`dirsyncd adopt " + target + "` shows what waits for approval")
+	}
+}
+
+// auditedAt says what the last audit of a target found, where that is not all as it was left.
+func (cli *cli) auditedAt(t *api.TargetStatus) {
+	found := map[string]int{}
+	for _, findings := range t.Audit {
+		for finding, n := range findings {
+			if finding != "same" && finding != "foreign" {
+				found[finding] += n
+			}
+		}
+	}
+	var parts []string
+	for _, finding := range slices.Sorted(maps.Keys(found)) {
+		if n := found[finding]; n > 0 {
+			parts = append(parts, term.Number(n)+" "+finding)
+		}
+	}
+	if len(parts) == 0 {
+		return
+	}
+	cli.out.Line("")
+	text := "the last audit (" + cli.ago(t.Audited) + ") found " + strings.Join(parts, ", ")
+	if !t.NextAudit.IsZero() {
+		text += "; the next is " + cli.ago(t.NextAudit)
+	}
+	cli.out.Para(t.Name+": ", text)
+	cli.out.Hint("`dirsyncd audit " + t.Name + "` names them")
+}
+
+// waitCause is something that actions wait for.
+type waitCause struct {
+	cause targets.Cause
+	words string
+}
+
+// forYou are the causes that end when a human does something, and byThemselves the others.
+func forYou() []waitCause {
+	return []waitCause{{targets.CauseReview, "for somebody to decide"}, {targets.CauseGuard, "for an approval"}}
+}
+
+func byThemselves() []waitCause {
+	return []waitCause{
+		{targets.CauseReference, "for another record"}, {targets.CauseSettle, "until the place shows what was sent"}, {targets.CauseBusy, "for something that is in use"},
+	}
+}
+
+// waitsThere says how many actions wait at a target for what.
+func waitsThere(counts map[string]int, lists ...[]waitCause) (parts []string) {
+	for _, c := range slices.Concat(lists...) {
+		if n := counts[string(c.cause)]; n > 0 {
+			parts = append(parts, term.Number(n)+" "+c.words)
+		}
+	}
+	return parts
+}
+
+// waitsForYou says how many actions wait at a target for a human.
+func waitsForYou(counts map[string]int) string {
+	return strings.Join(waitsThere(counts, forYou()), ", ")
+}
+
 func (cli *cli) tenantTrouble(connection string, t *api.TenantStatus) {
 	where := place(connection, t.Tenant, t.Name)
 	if f := t.Failing; f != nil {
 		cli.out.Line("")
 		text := fmt.Sprintf("for %s, %s in a row: %s", term.Rough(cli.now().Sub(f.Since)), term.Many(f.Runs, "run"), f.Text)
-		cli.out.ParaStyled(term.Red, where+" is failing ", text)
+		cli.out.ParaStyled(term.Red, where+" has been failing ", text)
 		if cli.leftAlone(t) {
 			why, then := ", so that no account is locked", "the credentials are right"
 			if fault.Class(f.Class) == fault.Throttled {
@@ -223,6 +342,13 @@ func (cli *cli) tenantTrouble(connection string, t *api.TenantStatus) {
 		cli.out.Para(where+": ", "the next run reads everything: "+t.FullNext)
 		cli.out.Hint("until then, what is stored and what the source says may differ; `dirsyncd sync` runs it now")
 	}
+	for _, s := range t.Seats {
+		if s.Waiting == 0 && s.Taken <= s.Limit {
+			continue
+		}
+		cli.out.Line("")
+		cli.out.Para(where+": ", fmt.Sprintf("%s: %d of %d are taken, %s", strings.TrimSpace("seats of kind "+s.Kind+" "+s.Value), s.Taken, s.Limit, waitFor(s.Waiting)))
+	}
 	if h := t.Held; h != nil {
 		cli.out.Line("")
 		since := term.Rough(cli.now().Sub(h.Since))
@@ -232,5 +358,88 @@ func (cli *cli) tenantTrouble(connection string, t *api.TenantStatus) {
 		}
 		cli.out.Para(where+": ", text)
 		cli.heldChoices(connection, h.Hash, h.Reasons)
+	}
+}
+
+// waitFor says how many wait.
+func waitFor(n int) string {
+	if n == 1 {
+		return "1 waits"
+	}
+	return term.Number(n) + " wait"
+}
+
+// oddRules says what of a connection's configuration has had no effect, and who waits for a human.
+func (cli *cli) oddRules(c *api.ConnectionStatus) {
+	if len(c.Undecided) > 0 {
+		cli.out.Line("")
+		cli.out.Para(c.Name+": ", term.Many(len(c.Undecided), "rule")+" of the mapping decided about nobody so far: "+ruleNames(c.Undecided))
+		cli.out.Hint("an earlier rule may take everybody, or a name in the condition may be misspelt; `dirsyncd why` shows which rule decides about somebody, and why not another")
+	}
+	if c.Questions > 0 {
+		cli.out.Line("")
+		cli.out.ParaStyled(term.Yellow, c.Name+": ", waitFor(c.Questions)+" for a human to say who they are")
+		cli.out.Hint("`dirsyncd match list " + c.Name + "` names them; everybody else goes on")
+	}
+	if len(c.Unmet) > 0 {
+		cli.out.Line("")
+		cli.out.ParaStyled(term.Yellow, c.Name+": ", "the configuration has settings for tenants that are not there: "+strings.Join(c.Unmet, ", "))
+		cli.out.Hint("a tenant is named by its id, its domain or its name, as `dirsyncd check --probe` shows them")
+	}
+}
+
+// ruleNames lists rules that are named by the kind of object that they are for: person/everyone.
+func ruleNames(rules []string) string {
+	names := make([]string, len(rules))
+	for i, rule := range rules {
+		kind, name, _ := strings.Cut(rule, "/")
+		if names[i] = `"` + name + `"`; kind != directory.Person.String() {
+			names[i] += " (for " + term.Plural(kind) + ")"
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// tellings says which targets are told every record of a connection at once, and how far they are: the sum of its tenants.
+func (cli *cli) tellings(c *api.ConnectionStatus) {
+	for _, target := range c.Targets {
+		var coming, under api.Telling
+		held := false
+		for i := range c.Tenants {
+			for _, t := range c.Tenants[i].Telling {
+				sum := &under
+				if t.Coming {
+					sum = &coming
+				}
+				if t.Target == target {
+					sum.Records, sum.Waiting, sum.Again = sum.Records+t.Records, sum.Waiting+t.Waiting, sum.Again || t.Again
+					h := c.Tenants[i].Held
+					held = held || t.Coming && h != nil && !h.RemovalsOnly
+				}
+			}
+		}
+		if coming.Records > 0 {
+			what := "is new to " + c.Name + ": it gets "
+			if coming.Again {
+				what = "is to be sent everything of " + c.Name + " again: "
+			}
+			when := "the next run"
+			if next := cli.nextRun(c, nil); next != "–" && next != "running" {
+				when += ", " + next
+			}
+			if held {
+				when += ", once the held plan is decided on"
+			}
+			cli.out.Line("")
+			cli.out.Para(target+" ", what+term.Many(coming.Records, "record")+" with "+when)
+		}
+		if under.Records > 0 {
+			what := "is new to " + c.Name
+			if under.Again {
+				what = "is sent everything of " + c.Name + " again"
+			}
+			cli.out.Line("")
+			cli.out.Para(target+" ", fmt.Sprintf("%s: %s of %s are still to be sent", what, term.Number(under.Waiting), term.Many(under.Records, "record")))
+		}
 	}
 }

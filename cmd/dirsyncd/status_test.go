@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,5 +49,50 @@ func TestStatusOfRefusedCredentials(t *testing.T) {
 				t.Errorf("says not what to do:\n%s", c.stdout.String())
 			}
 		})
+	}
+}
+
+// Without a daemon a target that takes nothing is told all the same; what waits for a human is counted.
+func TestStatusWithoutADaemon(t *testing.T) {
+	for name, tc := range map[string]struct {
+		target api.TargetStatus
+		want   []string
+	}{
+		"failing": {api.TargetStatus{Name: "desk", Target: "webhook", State: "failing", Error: "connection refused", Since: at(2 * time.Hour), Waiting: 3, Oldest: at(3 * time.Hour)},
+			[]string{"desk webhook failing 3 3h ago", "desk has been failing for 2h: connection refused", "`dirsyncd sync` or a daemon tries again"}},
+		"not known": {api.TargetStatus{Name: "desk", Target: "webhook", State: "unknown", Waiting: 1, Oldest: at(3 * time.Hour)},
+			[]string{"desk webhook – 1 3h ago", "desk: 1 action to be delivered, and no daemon runs", "`dirsyncd sync` delivers now"}},
+		"for a human": {api.TargetStatus{Name: "desk", Target: "scim", State: "unknown", Waits: map[string]int{"guard": 4000, "review": 2}},
+			[]string{"desk scim – 4,002 –"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := sample()
+			fake.StatusFunc = func(context.Context) (api.Status, error) {
+				return api.Status{Targets: []api.TargetStatus{tc.target}}, nil
+			}
+			c := newCommandLine(t, fake)
+			c.run("status")
+			text := strings.Join(strings.Fields(c.stdout.String()), " ")
+			for _, want := range tc.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("without %q:\n%s", want, c.stdout.String())
+				}
+			}
+		})
+	}
+}
+
+// Where many have an address that is there under another log-in, the list says what to write.
+func TestMatchListSaysWhatToWrite(t *testing.T) {
+	one := api.Match{ID: "help:1", Target: "help", Subject: "user/hq/1", Kind: "user", Cause: "contradicted", Candidates: []api.Candidate{{ID: "7", Key: "mail"}}}
+	for n, want := range map[int]bool{1: false, 150: true} {
+		fake := sample()
+		fake.MatchesFunc = func(context.Context, string) ([]api.Match, error) { return slices.Repeat([]api.Match{one}, n), nil }
+		c := newCommandLine(t, fake)
+		c.run("match", "list")
+		text := strings.Join(strings.Fields(c.stdout.String()), " ")
+		if strings.Contains(text, "help: the mail of 150 users is there") != want || strings.Contains(text, "`match: {user: [{mail: = email}]}`") != want {
+			t.Errorf("%d: %s", n, text)
+		}
 	}
 }

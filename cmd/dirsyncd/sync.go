@@ -13,6 +13,7 @@ import (
 
 func newSyncCommand(cli *cli) *cobra.Command {
 	var full, list bool
+	var user string
 	cmd := &cobra.Command{
 		Use:   "sync [CONNECTION[/TENANT]…]",
 		Short: "run connections once, now",
@@ -22,6 +23,13 @@ run changed no more than 20 records, or with --list.
 
 One tenant of a connection is named by its name, id or domain after a slash.
 
+With --user one person is read, by record key, id, login, any mail address, name
+or employee id, and what follows is settled and delivered as after any sync:
+groups and everybody else stay as they were read last. Somebody new is named by
+the id at the source. Whom the source says it does not have leaves by the usual
+rules; that it merely does not name them removes nobody. Sources that can be
+asked so are ldap, entra, csp, google and okta.
+
 When the daemon runs, it does the work; leaving with Ctrl-C then only stops the
 waiting. Without a daemon the command does the work itself, and Ctrl-C stops it
 at the next page; nothing that was stored is lost.
@@ -30,6 +38,7 @@ at the next page; nothing that was stored is lost.
 		Example: `  dirsyncd sync
   dirsyncd sync hq-ad --full
   dirsyncd sync customers/"Harbour Logistics"
+  dirsyncd sync hq-ad --user ada@example.com
   dirsyncd sync --list | less
   dirsyncd sync --json | jq '.runs[] | {connection, outcome, counts}'`,
 		Args:              takes(0, -1, "names of connections"),
@@ -42,7 +51,7 @@ at the next page; nothing that was stored is lost.
 		cli.remindOfReload(ctx, ops)
 		line := cli.progressLine()
 		line.Show("starting")
-		req := api.SyncRequest{Connections: args, Full: full, Actions: api.FewActions + 1} // the one more tells of the rest
+		req := api.SyncRequest{Connections: args, Full: full, User: user, Actions: api.FewActions + 1} // the one more tells of the rest
 		if list {
 			req.Actions = everyAction
 		}
@@ -53,9 +62,25 @@ at the next page; nothing that was stored is lost.
 		}
 		return cli.showResult(result)
 	})
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error { return oneUser(cmd, args, user, full) }
+	cmd.Flags().StringVar(&user, "user", "", "read one person of one connection: a record key, id, login, mail address, name or employee id (`KEY`)")
 	cmd.Flags().BoolVar(&full, "full", false, "read everything, not only what changed")
 	cmd.Flags().BoolVar(&list, "list", false, "name everybody who changed, however many")
 	return cmd
+}
+
+// oneUser refuses --user where it is not clear who is meant, or what is to be read.
+func oneUser(cmd *cobra.Command, args []string, user string, more bool) error {
+	switch {
+	case !cmd.Flags().Changed("user"):
+	case strings.TrimSpace(user) == "":
+		return misused(cmd, "--user names nobody")
+	case len(args) != 1:
+		return misused(cmd, "--user goes with one connection, or one tenant of it")
+	case more:
+		return misused(cmd, "--user reads one person, and cannot go with --full, --offline or --target")
+	}
+	return nil
 }
 
 // everyAction asks for as many actions as are kept.
@@ -142,6 +167,12 @@ func took(r *api.Run) string { return term.Span(r.Ended.Sub(r.Started)) }
 // changes says in words what a run did to records, and what waits.
 func changes(r *api.Run) string {
 	text := counts(r.Counts, happened)
+	if r.Told > 0 {
+		if text != "" {
+			text += "; "
+		}
+		text += term.Many(r.Told, "record") + " sent to one target"
+	}
 	switch {
 	case r.Held != "":
 		if text != "" {
@@ -189,7 +220,7 @@ func (cli *cli) showDelivered(list []api.Delivery) {
 		term.Shrink("TARGET"), term.Right("DELIVERED"), term.Right("WAITING"), term.Right("PARKED"),
 	}}
 	for _, d := range list {
-		t.Add(d.Target, term.Number(d.Delivered), warnAbove0(d.Waiting), warnAbove0(d.Parked))
+		t.Add(d.Target, term.Number(d.Delivered), warnAbove0(allWaiting(d.Waiting, d.Waits)), warnAbove0(d.Parked))
 	}
 	if len(list) > 0 {
 		cli.out.Line("")
@@ -201,6 +232,7 @@ func (cli *cli) showDelivered(list []api.Delivery) {
 			cli.out.ParaStyled(term.Red, d.Target+": ", d.Error)
 			cli.out.Hint("what waits is tried again by the daemon and by the next sync")
 		}
+		cli.waitsAt(d.Target, d.Waits, nil)
 	}
 }
 

@@ -72,6 +72,9 @@ func (cli *cli) judge(st *api.Status) (v verdict) {
 		if t := &st.Targets[i]; t.Error != "" {
 			failing("target "+t.Name, t.Since)
 		}
+		if waits := waitsForYou(st.Targets[i].Waits); waits != "" {
+			v.add(warning, "target %s: %s", st.Targets[i].Name, waits)
+		}
 	}
 	return v
 }

@@ -23,9 +23,9 @@ since when, the expression that made it and the source values that it reads;
 which rules matched and which did not; whether something is gone, waits, is held
 or parked.
 
-KIND is user, agent, group, licence, asset or customer. WHO is a record's key,
-or the id, login, any mail address, name or employee id as the source has it;
-all that are found are explained. Of somebody who is gone only the record is
+KIND is user, agent, group, licence, asset, customer or site. WHO is a record's
+key, or the id, login, any mail address, name or employee id as the source has
+it; all that are found are explained. Of somebody who is gone only the record is
 left: they are found by their key or id, or by what the record says of them.
 
 Exit codes: 0 explained, 1 nobody found or failed, 2 wrong usage or
@@ -71,9 +71,12 @@ func (cli *cli) showReason(r *api.Reason) {
 		out.Para("  ", name)
 	}
 	cli.showRecord(r)
+	cli.showAtTargets(r)
 	cli.showPending(r)
+	cli.showTickets(r)
 	cli.showFields(r)
 	cli.showRules(r)
+	cli.showChoices(r)
 	cli.showObject(r)
 }
 
@@ -120,6 +123,21 @@ func (cli *cli) showPending(r *api.Reason) {
 	if r.Gone != "" && (r.Record == nil || r.Gone != r.Record.Reason) {
 		say(term.Yellow, "gone: %s", r.Gone)
 	}
+	if r.Kept != "" {
+		say(term.Dim, "never deactivated or deleted: `keep` %q", r.Kept)
+	}
+	switch {
+	case !r.DeleteAt.IsZero():
+		say(term.Yellow, "it is deleted by the first run after %s, unless it returns", cli.clock(r.DeleteAt))
+	case !r.Next.IsZero():
+		say(term.Dim, "what a rule says of a date may change at %s", cli.clock(r.Next))
+	}
+	if r.Seats > 0 {
+		say(term.Yellow, "waits for a seat: all %d are taken", r.Seats)
+	}
+	if text := importWords(r); text != "" {
+		say(term.Dim, "%s", text)
+	}
 	if r.Held != "" {
 		say(term.Yellow, "a change is held in plan %s; `dirsyncd status` says why", r.Held)
 	} else if r.Waiting {
@@ -130,6 +148,42 @@ func (cli *cli) showPending(r *api.Reason) {
 	}
 	if r.Error != "" && r.Error != r.Parked {
 		say(term.Red, "the rules fail: %s", r.Error)
+	}
+}
+
+// showTickets says which tickets were opened, and why others were not.
+func (cli *cli) showTickets(r *api.Reason) {
+	for _, t := range r.Tickets {
+		var parts []string
+		if t.Key != "" {
+			parts = append(parts, fmt.Sprintf("opened %s in run %s as %s", cli.ago(t.Opened), t.Run, t.Key))
+		}
+		switch {
+		case t.Not != "":
+			parts = append(parts, fmt.Sprintf("none %s: %s", cli.ago(t.Since), t.Not))
+		case t.Key != "":
+		case t.On == "leave":
+			parts = append(parts, "is opened when the person leaves")
+		case r.Record != nil:
+			parts = append(parts, "none: the person was there at the first sync, or before the mapping opened any")
+		default:
+			parts = append(parts, "is opened when the person joins")
+		}
+		cli.out.Para("  ", "ticket "+t.Ticket+": "+strings.Join(parts, "; "))
+	}
+}
+
+// importWords says what an import does with the record.
+func importWords(r *api.Reason) string {
+	switch r.Import {
+	case "":
+		return ""
+	case "create_only":
+		return "an import that only creates: what changes at the source later is not passed on"
+	case "update_only":
+		return "update_only: the targets are told not to make what they do not have"
+	default:
+		return "an import: its events are marked"
 	}
 }
 
@@ -207,7 +261,14 @@ func fieldStory(f api.RecordField, told bool, trace api.FieldReason, traced bool
 	}
 	lines = append(lines, origin)
 	for _, name := range slices.Sorted(maps.Keys(trace.Sources)) {
-		lines = append(lines, "  "+name+": "+term.Value(trace.Sources[name]))
+		source := "  " + name + ": " + term.Value(trace.Sources[name])
+		if by := trace.Contributors[name]; by != "" {
+			source += "   (" + by + ")"
+		}
+		lines = append(lines, source)
+	}
+	if trace.Error != "" {
+		lines = append(lines, "  "+trace.Error)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -235,6 +296,32 @@ func (cli *cli) showRules(r *api.Reason) {
 	cli.out.Table(t)
 }
 
+func (cli *cli) showChoices(r *api.Reason) {
+	if len(r.Choices) == 0 {
+		return
+	}
+	cli.out.Line("")
+	t := &term.Table{Indent: "  ", Columns: []term.Column{term.Shrink("CHOICE"), term.Left("VALUE AND WHERE IT CAME FROM")}}
+	for _, c := range r.Choices {
+		lines := []string{term.Value(c.Value)}
+		switch {
+		case c.Error != "":
+			lines[0] = "failed: " + c.Error
+		case c.Line == 0:
+			lines[0] = "blank: no line holds"
+		case c.When == "":
+			lines = append(lines, fmt.Sprintf("line %d: %s", c.Line, c.Is))
+		default:
+			lines = append(lines, fmt.Sprintf("line %d, %s: %s", c.Line, c.When, c.Is))
+		}
+		for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
+			lines = append(lines, "  "+name+": "+term.Value(c.Sources[name]))
+		}
+		t.Add(c.Choice, strings.Join(lines, "\n"))
+	}
+	cli.out.Table(t)
+}
+
 func (cli *cli) showObject(r *api.Reason) {
 	if len(r.Object) == 0 && len(r.Groups) == 0 {
 		return
@@ -245,8 +332,19 @@ func (cli *cli) showObject(r *api.Reason) {
 	for _, name := range slices.Sorted(maps.Keys(r.Object)) {
 		t.Add(name, term.Value(r.Object[name]))
 	}
-	if len(r.Groups) > 0 {
-		t.Add("groups", strings.Join(r.Groups, ", "))
+	addGroups(t, r.Groups, r.GroupPaths)
+	if r.Strangers > 0 {
+		t.Add("(not read)", fmt.Sprintf("%d of its members, or of those of groups below it: they count for nothing", r.Strangers))
 	}
 	cli.out.Table(t)
+}
+
+// addGroups names groups, those that contain others on the way with the way: "Service Desk > 1st Line".
+func addGroups(t *term.Table, groups, paths []string) {
+	if len(paths) == len(groups) {
+		groups = paths
+	}
+	if len(groups) > 0 {
+		t.Add("groups", strings.Join(groups, ", "))
+	}
 }

@@ -31,6 +31,10 @@ func TestWhyShowsEverythingOnce(t *testing.T) {
 			api.Reason{Others: []api.OtherRecord{{Kind: "agent", Key: "hq/1", State: "active"}}},
 			[]string{"no record of kind user was ever sent", "record of kind agent, active", "`dirsyncd why agent hq/1`"}, nil,
 		},
+		"a manager without a record": {
+			api.Reason{Record: record("active", ""), Fields: []api.FieldReason{{Field: "manager", Expression: "= manager.key", Error: "the manager has no record"}}},
+			[]string{"the manager has no record"}, nil,
+		},
 		"parked by the rules": {api.Reason{Parked: failure, Error: failure}, []string{"parked: " + failure}, []string{"the rules fail"}},
 		"parked before":       {api.Reason{Parked: "other", Error: failure}, []string{"parked: other", "the rules fail: " + failure}, nil},
 	} {

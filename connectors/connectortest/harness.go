@@ -6,6 +6,7 @@ package connectortest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/directory"
@@ -61,6 +62,8 @@ type Fixture struct {
 	Rename func(tb testing.TB, stream string) directory.Ref
 	// Delete removes an object.
 	Delete func(tb testing.TB, stream string) directory.Ref
+	// Shorten makes every list of the source lack a part and look whole from then on.
+	Shorten func(tb testing.TB)
 	// Break breaks the source.
 	Break func(tb testing.TB, how Breakage)
 }
@@ -94,6 +97,7 @@ func checks() []check {
 		{name: "Unreachable", run: checkReadUnreachable},
 		{name: "MidListing", run: checkMidListing},
 		{name: "BadEntry", run: checkBadEntry},
+		{name: "ShortLists", run: checkShortLists},
 		{name: "StableIDs", run: checkStableIDs},
 		{name: "Changes", run: checkChanges},
 		{name: "ForeignCursor", run: checkForeignCursor},
@@ -101,6 +105,7 @@ func checks() []check {
 		{name: "Resume", run: checkResume},
 		{name: "Delta", run: checkDelta},
 		{name: "Referrers", run: checkReferrers},
+		{name: "ByID", run: checkByID},
 	}
 }
 
@@ -110,11 +115,11 @@ func Run(t *testing.T, h Harness) {
 	for _, c := range checks() {
 		t.Run(c.name, func(t *testing.T) {
 			if c.whole {
-				c.do(t, h, connectors.Stream{})
+				c.do(t, h, connectors.Stream{}, leakPatience)
 				return
 			}
 			for _, s := range streams {
-				t.Run(s.Name, func(t *testing.T) { c.do(t, h, s) })
+				t.Run(s.Name, func(t *testing.T) { c.do(t, h, s, leakPatience) })
 			}
 		})
 	}
@@ -128,8 +133,8 @@ func describe(tb testing.TB, h Harness) []connectors.Stream {
 	return f.Connector.Describe().Streams
 }
 
-// do runs the check, closes the connector and looks for goroutines that stayed behind.
-func (c check) do(tb testing.TB, h Harness, s connectors.Stream) {
+// do runs the check, closes the connector and looks for goroutines that stayed behind for longer than they may.
+func (c check) do(tb testing.TB, h Harness, s connectors.Stream, linger time.Duration) {
 	tb.Helper()
 	f := h.Start(tb)
 	before := goroutines()
@@ -139,7 +144,7 @@ func (c check) do(tb testing.TB, h Harness, s connectors.Stream) {
 	if err := f.Connector.Close(); err != nil {
 		tb.Errorf("Close: %v", err)
 	}
-	awaitGoroutines(tb, before)
+	awaitGoroutines(tb, before, linger)
 }
 
 // Failures runs one check on one stream and returns what it finds wrong in place of failing: so the suite itself
@@ -153,7 +158,7 @@ func Failures(tb testing.TB, h Harness, name, stream string) []string {
 		for _, c := range checks() {
 			for _, s := range describe(tb, h) {
 				if c.name == name && s.Name == stream {
-					c.do(r, h, s)
+					c.do(r, h, s, 100*time.Millisecond) // one that is to stay behind stays for ever
 				}
 			}
 		}

@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long the suite waits for a call before it says that the call hangs.
-const patience = time.Minute
+const patience = 5 * time.Minute
 
 // trial is one check under way.
 type trial struct {
@@ -95,11 +95,15 @@ type page struct {
 	cursor    []byte
 	resumable bool
 	proof     *connectors.Proof
+	mayLack   *connectors.MayLack
+	// looksForMembers: members whom a group's list lacks can be looked for.
+	looksForMembers bool
 }
 
 func copyPage(p *connectors.Page) page {
 	c := page{
 		removed: slices.Clone(p.Removed), invalid: slices.Clone(p.Invalid), cursor: slices.Clone(p.Cursor), resumable: p.Resumable,
+		mayLack: p.MayLack, looksForMembers: p.LookMembers != nil,
 	}
 	for i := range p.Objects {
 		o := p.Objects[i]

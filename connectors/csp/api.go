@@ -11,9 +11,9 @@ import (
 	"strings"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
+	"dirsyncd/sync/rest/tokens"
 )
 
 // api asks one JSON service in the name of one tenant. It may be used by many goroutines.
@@ -37,7 +37,7 @@ type apiOptions struct {
 
 func newAPI(o apiOptions) *api {
 	transport := rest.NewTransport(rest.Options{
-		Base: o.base, Env: o.env, Hosts: []string{o.root.Host}, Name: o.name, Explain: o.explain, Pace: o.pace,
+		Base: o.base, Requested: o.env.Requested, Hosts: []string{o.root.Host}, Name: o.name, Explain: o.explain, Pace: o.pace,
 		Sleep: o.tune.sleep, Patience: o.tune.patience,
 	})
 	client := &http.Client{Transport: transport, CheckRedirect: rest.NoRedirects}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors/entra"
-	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/sync/rest"
 	"dirsyncd/sync/settings"
 )
 

@@ -37,6 +37,9 @@ func (c *Config) Unread(kind directory.Kind, name string) (hint string, unread b
 			return "", false
 		}
 	}
+	if kind == directory.Licence && name == directory.FieldAutoRenew && !(c.Subscriptions && c.has(sourcePartnerCenter)) {
+		return "set csp.subscriptions: true, and have partner_center among csp.sources", true
+	}
 	sel := entra.Selection{
 		Groups: c.Groups, Licences: c.Licences, Devices: c.Devices, DeviceLastSeen: c.DeviceLastSeen, Manager: c.Manager,
 		SignInActivity: c.SignInActivity, Photos: c.Photos, Attributes: c.Attributes,

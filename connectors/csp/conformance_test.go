@@ -106,7 +106,8 @@ func (w *world) fixture(t *microsoftsim.Tenant) *connectortest.Fixture {
 		return r
 	}
 	return &connectortest.Fixture{
-		Tenant: &connectors.Tenant{ID: t.ID(), Name: t.Name(), Domain: t.Domain()},
+		Shorten: func(testing.TB) { w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Lacks, Path: "/v1"}) },
+		Tenant:  &connectors.Tenant{ID: t.ID(), Name: t.Name(), Domain: t.Domain()},
 		Add: func(_ testing.TB, stream string) directory.Ref {
 			switch stream {
 			case streamUsers:
@@ -197,6 +198,7 @@ func (w *world) customersFixture() *connectortest.Fixture {
 	w.s.SetRelationships()
 	at := func(i int) directory.Ref { return directory.Ref{Kind: directory.Customer, ID: list[i].Tenant} }
 	return &connectortest.Fixture{
+		Shorten: func(testing.TB) { w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Lacks, Path: "/v1"}) },
 		Add: func(testing.TB, string) directory.Ref {
 			t := w.s.AddTenant(microsoftsim.TenantOptions{})
 			list = append(list, microsoftsim.Customer{Tenant: t.ID(), Name: t.Name(), Domain: t.Domain(), Relationship: "reseller"})

@@ -19,10 +19,10 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/entra"
-	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
+	"dirsyncd/sync/rest/tokens"
 )
 
 // The names of the streams.

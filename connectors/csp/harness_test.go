@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/connectors/sim/microsoftsim"
+	"dirsyncd/sync/rest"
 	"dirsyncd/sync/settings"
 )
 

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
 )
 
 // partnerGraph reads Graph in the partner's own tenant.

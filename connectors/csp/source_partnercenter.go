@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
 )
 
 // partnerError is a refusal of Partner Center. It keeps the code and never the description, which can name
@@ -139,7 +139,7 @@ type partnerSubscription struct {
 	Status   string    `json:"status"`
 	Ends     string    `json:"commitmentEndDate"`
 	Created  string    `json:"creationDate"`
-	Renews   bool      `json:"autoRenewEnabled"`
+	Renews   *bool     `json:"autoRenewEnabled"`
 	Cycle    string    `json:"billingCycle"`
 	Term     string    `json:"termDuration"`
 	Trial    bool      `json:"isTrial"`

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"sync"
 
-	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
 )
 
 // sources read the lists of customers. It may be used by many goroutines.

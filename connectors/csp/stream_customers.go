@@ -22,7 +22,7 @@ func (c *Connector) readCustomers(ctx context.Context, op string, emit func(*con
 	for begin := true; begin || len(list) > 0; begin = false {
 		part := list[:min(len(list), c.tune.customersPage)]
 		list = list[len(part):]
-		page := &connectors.Page{}
+		page := &connectors.Page{MayLack: &connectors.MayLack{Made: attributeSources}}
 		for _, one := range part {
 			if err := c.addDetail(ctx, one); err != nil {
 				return err
@@ -31,7 +31,7 @@ func (c *Connector) readCustomers(ctx context.Context, op string, emit func(*con
 		}
 		if len(list) == 0 {
 			page.Invalid = got.unreadable(op)
-			page.Proof = &connectors.Proof{Scope: c.scopeOfCustomers(), Count: -1, Reads: c.cfg.saysOfCustomers()}
+			page.Proof = &connectors.Proof{Scope: c.scopeOfCustomers(), Count: -1, Reads: c.cfg.saysOfCustomers(), MayBeShort: true}
 		}
 		if err := emit(page); err != nil {
 			return err

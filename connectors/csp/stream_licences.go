@@ -54,6 +54,8 @@ type term struct {
 	cycle  string
 	trial  bool
 	ends   time.Time
+	// renews is whether it is renewed by itself; nil where Partner Center does not know the subscription.
+	renews *bool
 }
 
 // terms reads the subscriptions of a customer from both places.
@@ -85,7 +87,7 @@ func (c *Connector) terms(ctx context.Context, one *tenantClient, tenant string)
 		}
 		e := term{status: s.Status, trial: s.Trial, ends: parseTime(s.Next)}
 		if p := byID[s.Commerce]; p != nil {
-			e.length, e.cycle = p.Term, p.Cycle
+			e.length, e.cycle, e.renews = p.Term, p.Cycle, p.Renews
 			if !p.ends.IsZero() {
 				e.ends = p.ends
 			}
@@ -106,8 +108,8 @@ func (e *term) counts() bool {
 	return !strings.EqualFold(e.status, "Deleted") && !strings.EqualFold(e.status, "Suspended") && !strings.EqualFold(e.status, "LockedOut")
 }
 
-// describe adds the terms to a product. Of several subscriptions the one that ends first says when; those that do not
-// count any more say nothing as long as others do.
+// describe adds the terms to a product. Of several subscriptions the one that ends first says when, and whether it is renewed
+// then; those that do not count any more say nothing as long as others do.
 func (t *terms) describe(o *directory.Object) {
 	list := t.bySKU[strings.ToLower(o.ID)]
 	if alive := slices.DeleteFunc(slices.Clone(list), func(e term) bool { return !e.counts() }); len(alive) > 0 {
@@ -115,9 +117,13 @@ func (t *terms) describe(o *directory.Object) {
 	}
 	var ends time.Time
 	var words []string
-	for _, e := range list {
-		if !e.ends.IsZero() && (ends.IsZero() || e.ends.Before(ends)) {
-			ends = e.ends
+	var renews *bool
+	for i, e := range list {
+		switch first := !e.ends.IsZero() && (ends.IsZero() || e.ends.Before(ends)); {
+		case first || i == 0:
+			ends, renews = e.ends, e.renews
+		case e.ends.Equal(ends) && e.renews != nil && (renews == nil || !*e.renews):
+			renews = e.renews
 		}
 		if word := termWord(e.length, e.cycle, e.trial); word != "" {
 			words = append(words, word)
@@ -125,6 +131,9 @@ func (t *terms) describe(o *directory.Object) {
 	}
 	slices.Sort(words)
 	o.SetText(directory.FieldTerm, strings.Join(slices.Compact(words), ", "))
+	if renews != nil {
+		o.Set(directory.FieldAutoRenew, directory.Bool(*renews))
+	}
 	if !ends.IsZero() {
 		o.Set(directory.FieldExpires, directory.Time(ends))
 	}
@@ -149,6 +158,9 @@ func (t *terms) rest() []directory.Object {
 		o.SetText(directory.FieldStatus, s.Status)
 		o.SetText(directory.FieldTerm, termWord(s.Term, s.Cycle, s.Trial))
 		o.Set(directory.FieldQuantity, directory.Number(s.Quantity))
+		if s.Renews != nil {
+			o.Set(directory.FieldAutoRenew, directory.Bool(*s.Renews))
+		}
 		if !s.ends.IsZero() {
 			o.Set(directory.FieldExpires, directory.Time(s.ends))
 		}

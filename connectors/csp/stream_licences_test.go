@@ -18,7 +18,7 @@ func TestLicences(t *testing.T) {
 	early, late := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC), time.Date(2027, 8, 1, 0, 0, 0, 0, time.UTC)
 	skus[0].Terms = []microsoftsim.Term{
 		{ID: "s1", Commerce: guid(101), Quantity: 5, Status: "Enabled", Ends: late, Length: "P1Y", Billing: "monthly"},
-		{ID: "s2", Commerce: guid(102), Quantity: 5, Status: "Enabled", Ends: early, Length: "P3Y", Billing: "annual"},
+		{ID: "s2", Commerce: guid(102), Quantity: 5, Status: "Enabled", Ends: early, Length: "P3Y", Billing: "annual", Renews: true},
 		{ID: "s3", Commerce: guid(103), Quantity: 5, Status: "Suspended", Ends: early.AddDate(-1, 0, 0), Length: "P1M", Billing: "monthly"},
 	}
 	skus = append(skus, microsoftsim.SKU{ID: guid(200), Name: "Azure plan", Elsewhere: true, Terms: []microsoftsim.Term{
@@ -39,6 +39,9 @@ func TestLicences(t *testing.T) {
 	if get(first, directory.FieldTerm) != "P1Y monthly, P3Y annual" || get(first, directory.FieldExpires) != "2026-05-01T00:00:00Z" || get(first, directory.FieldUsed) != "10" {
 		t.Errorf("%+v", first)
 	}
+	if get(first, directory.FieldAutoRenew) != "true" || get(plan, directory.FieldAutoRenew) != "false" {
+		t.Errorf("renewed by themselves: %q, %q", get(first, directory.FieldAutoRenew), get(plan, directory.FieldAutoRenew))
+	}
 	if plan.ID != guid(201) || get(plan, directory.FieldName) != "Azure plan" || get(plan, directory.FieldQuantity) != "1" || get(plan, directory.FieldStatus) != "active" {
 		t.Errorf("%+v", plan)
 	}
@@ -49,7 +52,7 @@ func TestLicences(t *testing.T) {
 	// A customer of others has terms in its own directory only.
 	w.s.SetCustomers()
 	page, err = read(t.Context(), c, tenant, streamLicences)
-	if err != nil || len(page.Objects) != 3 || get(page.Objects[0], directory.FieldTerm) != "" || get(page.Objects[0], directory.FieldExpires) != "2026-05-01T00:00:00Z" {
+	if err != nil || len(page.Objects) != 3 || get(page.Objects[0], directory.FieldTerm) != "" || get(page.Objects[0], directory.FieldAutoRenew) != "" || get(page.Objects[0], directory.FieldExpires) != "2026-05-01T00:00:00Z" {
 		t.Errorf("without a commerce relationship: %v %+v", err, page.Objects)
 	}
 	w.s.Misbehave(microsoftsim.Fault{Path: "/subscriptions", Status: http.StatusBadGateway, Body: "{}"})

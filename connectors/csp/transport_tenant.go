@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/sync/rest"
 )
 
 // tenantTransport is one tenant's bulkhead and circuit breaker. It takes few of the limiter's slots, and when the service

@@ -11,9 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"dirsyncd/connectors"
-	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
 )
 
 type roundTrip func(*http.Request) (*http.Response, error)
@@ -107,9 +106,9 @@ func TestOpenBreakerIsNotRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		requests := 0
 		way := rest.NewTransport(rest.Options{
-			Base:  newTenantTransport(newConcurrencyLimiter(roundTrip(hanging), 8), time.Now),
-			Hosts: []string{"graph.test"},
-			Env:   connectors.Env{Observe: func(string, time.Duration, error) { requests++ }},
+			Base:      newTenantTransport(newConcurrencyLimiter(roundTrip(hanging), 8), time.Now),
+			Hosts:     []string{"graph.test"},
+			Requested: func(context.Context, string, time.Time, error) { requests++ },
 		})
 		req := httptest.NewRequest(http.MethodGet, "https://graph.test/", http.NoBody)
 		req.Header.Set("Hang", "yes")

@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"time"
 
-	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
 )
 
 // tokenError is a refusal of the token endpoint. Its text is made of codes: the service's own description can

@@ -16,9 +16,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
+	"dirsyncd/sync/rest/tokens"
 	"dirsyncd/sync/settings"
 )
 
@@ -196,7 +196,7 @@ func NewTokenClient(o TokenClientOptions) *http.Client {
 		hosts = append(hosts, "login.partner.microsoftonline.cn")
 	}
 	t := rest.NewTransport(rest.Options{
-		Base: o.Base, Env: o.Env, Hosts: hosts, Patience: o.Patience, MaxBody: 1 << 20,
+		Base: o.Base, Requested: o.Env.Requested, Sleep: o.Env.Sleep, Hosts: hosts, Patience: o.Patience, MaxBody: 1 << 20,
 		Name: func(r *http.Request) string {
 			if r.Method == http.MethodPost {
 				return "POST token"

@@ -12,8 +12,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest/tokens"
 )
 
 // opSignIn is the operation of every error in getting a token.

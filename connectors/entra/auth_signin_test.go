@@ -25,9 +25,9 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/connectors/sim/microsoftsim"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
 	"dirsyncd/sync/settings"
 )
 

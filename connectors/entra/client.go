@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
+	"dirsyncd/sync/rest/tokens"
 )
 
 // ClientOptions say how one tenant's Graph is reached. Graph, Base and Credential are needed.
@@ -63,7 +63,8 @@ func NewClient(o ClientOptions) (*Client, error) {
 		o.Stale = 1000
 	}
 	options := rest.Options{
-		Base: o.Base, Env: o.Env, Hosts: []string{root.Host}, Name: opOf, Explain: explainGraph, Patience: o.Patience,
+		Base: o.Base, Requested: o.Env.Requested, Sleep: o.Env.Sleep, Hosts: []string{root.Host}, Name: opOf, Explain: explainGraph,
+		Patience: o.Patience,
 	}
 	if o.Pace != nil {
 		options.Pace = o.Pace
@@ -142,6 +143,9 @@ func (c *Client) send(ctx context.Context, method string, u *url.URL, prefer, to
 	req.Header.Set("x-ms-throttle-priority", "low")
 	if prefer != "" {
 		req.Header.Set("Prefer", prefer)
+	}
+	if u.Query().Has("$count") { // the directory counts only for who is content with a number that can be behind
+		req.Header.Set("ConsistencyLevel", "eventual")
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

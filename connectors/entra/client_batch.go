@@ -12,8 +12,8 @@ import (
 	"strings"
 
 	"dirsyncd/connectors/internal/jsonscan"
-	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
 )
 
 // perBatch is how many requests the service takes in one ("Combine multiple HTTP requests using JSON batching").

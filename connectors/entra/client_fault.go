@@ -11,8 +11,8 @@ import (
 	"slices"
 	"strings"
 
-	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
 )
 
 // graphError is a refusal of Graph. It keeps codes and never the service's message, which can name people.

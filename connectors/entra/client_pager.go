@@ -10,7 +10,7 @@ import (
 	"dirsyncd/sync/fault"
 
 	"dirsyncd/connectors/internal/jsonscan"
-	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/sync/rest"
 )
 
 // pager follows the links of one listing from page to page and notices when they go wrong: a link that was

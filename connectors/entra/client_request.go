@@ -1,153 +1,135 @@
 package entra
 
 import (
-	"context"
 	"net/url"
+	"strings"
 
-	abstractions "github.com/microsoft/kiota-abstractions-go"
-	"github.com/microsoftgraph/msgraph-sdk-go/devicemanagement"
-	"github.com/microsoftgraph/msgraph-sdk-go/groups"
-	"github.com/microsoftgraph/msgraph-sdk-go/subscribedskus"
-	"github.com/microsoftgraph/msgraph-sdk-go/subscriptions"
-	"github.com/microsoftgraph/msgraph-sdk-go/users"
+	stduritemplate "github.com/std-uritemplate/std-uritemplate/go/v2"
 
 	"dirsyncd/sync/fault"
 )
 
-// requests makes the addresses of first requests with the SDK's request builders, which know the paths and the
-// spelling of the options. Nothing is sent through them. Later addresses come from the
-// service and are used as they are.
+// requests makes the addresses of first requests from the URI templates (RFC 6570) of Microsoft's SDK, which know the
+// paths, the options and their spelling. Later addresses come from the service and are used as they are.
+//
+// The templates are copied (client_templates.go) instead of asked from the SDK's builders: the builders cannot be had
+// without the SDK's models, 590,000 lines that take longer to compile than the rest of the program, and of
+// which nothing is used. sdk_test.go writes the copy, and fails when the SDK has other ones.
 type requests struct {
-	// parameters are those of the builders' templates.
-	parameters map[string]string
+	base string // address of the service with its version, without a slash at the end
 }
 
-// neverSends is the adapter that the builders insist on. None of its methods is called.
-type neverSends struct{ abstractions.RequestAdapter }
+// options are the query parameters of OData by their names, such as $select, and the parameters of a path by theirs.
+type options map[string]any
 
-func newRequests(root string) requests {
-	return requests{map[string]string{"baseurl": root + "/v1.0"}}
-}
+func newRequests(root string) requests { return requests{root + "/v1.0"} }
 
-// address turns a builder's request into an address.
-func address(info *abstractions.RequestInformation, err error) (*url.URL, error) {
+// address fills a template in. An option that the template does not have would be left out without a word:
+// the tests say for each request what its address is.
+func (r requests) address(template string, o options) (*url.URL, error) {
+	values := stduritemplate.Substitutions{"baseurl": r.base}
+	for name, value := range o {
+		values[strings.NewReplacer("$", "%24", "-", "%2D").Replace(name)] = value
+	}
+	text, err := stduritemplate.Expand(template, values)
 	if err == nil {
 		var u *url.URL
-		if u, err = info.GetUri(); err == nil {
+		if u, err = url.Parse(text); err == nil {
 			return u, nil
 		}
 	}
 	return nil, &fault.Error{Class: fault.Internal, Op: "make a request", Err: err}
 }
 
-func (r requests) users() *users.UsersRequestBuilder {
-	return users.NewUsersRequestBuilderInternal(r.parameters, neverSends{})
-}
-
-func (r requests) groups() *groups.GroupsRequestBuilder {
-	return groups.NewGroupsRequestBuilderInternal(r.parameters, neverSends{})
-}
-
 // usersDelta begins a round of changes of users.
 func (r requests) usersDelta(properties []string) (*url.URL, error) {
-	return address(r.users().Delta().ToGetRequestInformation(context.Background(), &users.DeltaRequestBuilderGetRequestConfiguration{
-		QueryParameters: &users.DeltaRequestBuilderGetQueryParameters{Select: properties},
-	}))
+	return r.address(templateUsersDelta, options{"$select": properties})
 }
 
 // userList lists users, with the id of each one's manager when asked.
 func (r requests) userList(properties []string, manager bool, top int32, filter string) (*url.URL, error) {
-	q := &users.UsersRequestBuilderGetQueryParameters{Select: properties, Top: &top}
+	o := options{"$select": properties, "$top": top}
 	if manager {
-		q.Expand = []string{"manager($select=id)"}
+		o["$expand"] = []string{"manager($select=id)"}
 	}
 	if filter != "" {
-		q.Filter, q.Top = &filter, nil
+		delete(o, "$top")
+		o["$filter"] = filter
 	}
-	return address(r.users().ToGetRequestInformation(context.Background(), &users.UsersRequestBuilderGetRequestConfiguration{QueryParameters: q}))
+	return r.address(templateUsers, o)
 }
+
+// userSize lists one user, and says how many there are.
+func (r requests) userSize() (*url.URL, error) {
+	return r.address(templateUsers, options{"$count": true, "$top": 1, "$select": "id"})
+}
+
+// groupSize lists one group, and says how many there are.
+func (r requests) groupSize() (*url.URL, error) {
+	return r.address(templateGroups, options{"$count": true, "$top": 1, "$select": "id"})
+}
+
+// groupThere is the least of one group.
+func (r requests) groupThere(id string) (*url.URL, error) { return r.group(id, []string{"id"}) }
 
 // user is one user.
 func (r requests) user(id string) (*url.URL, error) {
-	return address(r.users().ByUserId(id).ToGetRequestInformation(context.Background(), &users.UserItemRequestBuilderGetRequestConfiguration{
-		QueryParameters: &users.UserItemRequestBuilderGetQueryParameters{Select: []string{"id"}},
-	}))
+	return r.address(templateUser, options{"user-id": id, "$select": "id"})
 }
 
 // photo is what there is to know of a user's photo, in its largest size, without what is in it.
 func (r requests) photo(user string) (*url.URL, error) {
-	return address(r.users().ByUserId(user).Photo().ToGetRequestInformation(context.Background(), nil))
+	return r.address(templatePhoto, options{"user-id": user})
 }
 
 // root is what all addresses begin with.
-func (r requests) root() string { return r.parameters["baseurl"] }
+func (r requests) root() string { return r.base }
 
 // batch is where several requests are sent in one.
 func (r requests) batch() *url.URL {
-	u, _ := url.Parse(r.root() + "/$batch") // NewClient has read the address
+	u, _ := url.Parse(r.base + "/$batch") // NewClient has read the address
 	return u
 }
 
 // groupsDelta begins a round of changes of groups and their members.
 func (r requests) groupsDelta(properties []string) (*url.URL, error) {
-	return address(r.groups().Delta().ToGetRequestInformation(context.Background(), &groups.DeltaRequestBuilderGetRequestConfiguration{
-		QueryParameters: &groups.DeltaRequestBuilderGetQueryParameters{Select: properties},
-	}))
+	return r.address(templateGroupsDelta, options{"$select": properties})
 }
 
 func (r requests) groupList(properties []string, top int32) (*url.URL, error) {
-	return address(r.groups().ToGetRequestInformation(context.Background(), &groups.GroupsRequestBuilderGetRequestConfiguration{
-		QueryParameters: &groups.GroupsRequestBuilderGetQueryParameters{Select: properties, Top: &top},
-	}))
+	return r.address(templateGroups, options{"$select": properties, "$top": top})
 }
 
 // group is one group.
 func (r requests) group(id string, properties []string) (*url.URL, error) {
-	return address(r.groups().ByGroupId(id).ToGetRequestInformation(context.Background(), &groups.GroupItemRequestBuilderGetRequestConfiguration{
-		QueryParameters: &groups.GroupItemRequestBuilderGetQueryParameters{Select: properties},
-	}))
+	return r.address(templateGroup, options{"group-id": id, "$select": properties})
 }
 
 // members lists who is in a group itself, not in groups within it.
 func (r requests) members(group string, top int32) (*url.URL, error) {
-	return address(r.groups().ByGroupId(group).Members().ToGetRequestInformation(context.Background(), &groups.ItemMembersRequestBuilderGetRequestConfiguration{
-		QueryParameters: &groups.ItemMembersRequestBuilderGetQueryParameters{Select: []string{"id"}, Top: &top},
-	}))
+	return r.address(templateMembers, options{"group-id": group, "$select": "id", "$top": top})
 }
 
 // parents lists what a group itself is in.
 func (r requests) parents(group string, top int32) (*url.URL, error) {
-	return address(r.groups().ByGroupId(group).MemberOf().ToGetRequestInformation(context.Background(), &groups.ItemMemberOfRequestBuilderGetRequestConfiguration{
-		QueryParameters: &groups.ItemMemberOfRequestBuilderGetQueryParameters{Select: []string{"id"}, Top: &top},
-	}))
+	return r.address(templateParents, options{"group-id": group, "$select": "id", "$top": top})
 }
 
-func (r requests) subscribedSKUs() (*url.URL, error) {
-	return address(subscribedskus.NewSubscribedSkusRequestBuilderInternal(r.parameters, neverSends{}).ToGetRequestInformation(context.Background(), nil))
-}
+func (r requests) subscribedSKUs() (*url.URL, error) { return r.address(templateSubscribedSKUs, nil) }
 
 // subscriptions lists the subscriptions for notifications of the application; new ones are posted there.
-func (r requests) subscriptions() (*url.URL, error) {
-	return address(subscriptions.NewSubscriptionsRequestBuilderInternal(r.parameters, neverSends{}).ToGetRequestInformation(context.Background(), nil))
-}
+func (r requests) subscriptions() (*url.URL, error) { return r.address(templateSubscriptions, nil) }
 
 // subscription is one of them.
 func (r requests) subscription(id string) (*url.URL, error) {
-	b := subscriptions.NewSubscriptionsRequestBuilderInternal(r.parameters, neverSends{}).BySubscriptionId(id)
-	return address(b.ToGetRequestInformation(context.Background(), nil))
+	return r.address(templateSubscription, options{"subscription-id": id})
 }
 
 // managedDevice is one of Intune's devices.
 func (r requests) managedDevice(id string) (*url.URL, error) {
-	b := devicemanagement.NewManagedDevicesRequestBuilderInternal(r.parameters, neverSends{}).ByManagedDeviceId(id)
-	return address(b.ToGetRequestInformation(context.Background(), &devicemanagement.ManagedDevicesManagedDeviceItemRequestBuilderGetRequestConfiguration{
-		QueryParameters: &devicemanagement.ManagedDevicesManagedDeviceItemRequestBuilderGetQueryParameters{Select: []string{"id"}},
-	}))
+	return r.address(templateManagedDevice, options{"managedDevice-id": id, "$select": "id"})
 }
 
 func (r requests) managedDevices(properties []string, top int32) (*url.URL, error) {
-	b := devicemanagement.NewManagedDevicesRequestBuilderInternal(r.parameters, neverSends{})
-	return address(b.ToGetRequestInformation(context.Background(), &devicemanagement.ManagedDevicesRequestBuilderGetRequestConfiguration{
-		QueryParameters: &devicemanagement.ManagedDevicesRequestBuilderGetQueryParameters{Select: properties, Top: &top},
-	}))
+	return r.address(templateManagedDevices, options{"$select": properties, "$top": top})
 }

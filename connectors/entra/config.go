@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/sync/rest"
 	"dirsyncd/sync/settings"
 )
 
@@ -44,8 +44,8 @@ type Config struct {
 	// LicenceNames is a CSV file with product names, in the form in which Microsoft publishes it.
 	LicenceNames settings.Path `yaml:"licence_names"`
 
-	// Notifications are how Graph tells of changes at once.
-	Notifications Notifications `yaml:"notifications"`
+	// Notifications ask Graph to tell of changes at once: it calls an address of the public front (change notifications).
+	Notifications bool `yaml:"notifications"`
 
 	// Share is the part of the service's quota that may be used, in percent.
 	Share int `yaml:"share"`
@@ -66,6 +66,14 @@ var (
 	tenantDomain = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$`)
 )
 
+// Public names the key by which the connection wants to be called from outside; empty when it does not.
+func (c *Config) Public() string {
+	if c.Notifications {
+		return "notifications"
+	}
+	return ""
+}
+
 // Validate reports everything that is wrong with the block, without network I/O.
 func (c *Config) Validate() []settings.Issue {
 	var issues settings.Issues
@@ -73,7 +81,9 @@ func (c *Config) Validate() []settings.Issue {
 	c.validateTenant(report)
 	c.validateCredential(report)
 	c.validateServices(report)
-	c.Notifications.validate(c.TenantType, report)
+	if c.Notifications && c.TenantType != Workforce {
+		report("notifications", "remove it: the schedule alone finds the changes", "tenants of type %s tell of no changes", c.TenantType)
+	}
 	for i, name := range c.Attributes {
 		if message, hint := CheckAttribute(name); message != "" {
 			report(fmt.Sprintf("attributes[%d]", i), hint, "%s", message)

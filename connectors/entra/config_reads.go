@@ -11,6 +11,9 @@ import (
 // Unread says how to have read what rules for objects of a kind look at under a name, when it is not read. block is the
 // name of the block in which the operator says so.
 func (s *Selection) Unread(block string, kind directory.Kind, name string) (hint string, unread bool) {
+	if hint, unread := connectors.UnreadPlace(kind, name); unread {
+		return hint, true
+	}
 	set := func(is bool, key string) (string, bool) { return "set " + block + "." + key + ": true", !is }
 	switch {
 	case kind == directory.Group && !s.Groups, name == "groups":
@@ -21,6 +24,10 @@ func (s *Selection) Unread(block string, kind directory.Kind, name string) (hint
 		return set(false, "devices")
 	case name == "manager":
 		return set(s.Manager, "manager")
+	case kind == directory.Person && (name == directory.FieldExpires || name == directory.FieldSearch):
+		return "an account of Entra ID has none: remove it", true
+	case kind == directory.Licence && name == directory.FieldAutoRenew && block == "entra":
+		return "only a partner is told: remove it, or read the tenant by csp", true
 	case name == directory.FieldLastLogin:
 		return set(s.SignInActivity, "sign_in_activity")
 	case name == directory.FieldLastSeen:
@@ -40,6 +47,9 @@ var _ connectors.Selective = (*Config)(nil)
 func (c *Config) Unread(kind directory.Kind, name string) (hint string, unread bool) {
 	if kind == directory.Customer {
 		return "one tenant has no customers: give this connection a mapping of its own", true
+	}
+	if hint, unread := connectors.UnreadTenant(name); unread {
+		return hint, true
 	}
 	sel := c.selection(nil)
 	return sel.Unread("entra", kind, name)

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/sync/rest"
 	"dirsyncd/sync/settings"
 	"dirsyncd/sync/settings/strict"
 )
@@ -30,7 +30,7 @@ sign_in_activity: true
 photos: true
 attributes: [employeeHireDate]
 share: 20
-notifications: {url: "https://sync.example.test/hook", listen: "127.0.0.1:9443", cert_file: c.pem, key_file: k.pem}
+notifications: true
 proxy: http://proxy.example.test:3128
 timeout: 90s
 `), strict.Options{Dir: t.TempDir(), LookupEnv: func(string) (string, bool) { return "x", true }})
@@ -43,7 +43,7 @@ timeout: 90s
 		t.Fatal(issues)
 	}
 	if cfg.Timeout.Std() != 90*time.Second || cfg.Groups || !cfg.Devices || !cfg.Photos || cfg.ClientSecret.Reveal() != "x" || cfg.Share != 20 ||
-		cfg.Notifications.Listen != "127.0.0.1:9443" || cfg.Notifications.KeyFile == "" {
+		!cfg.Notifications || cfg.Public() != "notifications" || Defaults().Public() != "" {
 		t.Errorf("%+v", cfg)
 	}
 	c, err := f.Open(cfg, connectors.Env{Now: time.Now})
@@ -72,30 +72,15 @@ func TestValidate(t *testing.T) {
 		edit func(*Config)
 		path []string
 	}{
-		"good":             {func(*Config) {}, nil},
-		"tenant by id":     {func(c *Config) { c.Tenant = "99999999-0000-4000-8000-000000000001" }, nil},
-		"no tenant":        {func(c *Config) { c.Tenant = "" }, []string{"tenant"}},
-		"common":           {func(c *Config) { c.Tenant = "Common" }, []string{"tenant"}},
-		"tenant is a name": {func(c *Config) { c.Tenant = "Contoso Ltd" }, []string{"tenant"}},
-		"tenant is a path": {func(c *Config) { c.Tenant = "a.b/../c" }, []string{"tenant"}},
-		"type":             {func(c *Config) { c.TenantType = "b2b" }, []string{"tenant_type"}},
-		"notifications": {func(c *Config) {
-			c.Notifications = Notifications{URL: "https://sync.example.test/hook?a=b", Listen: "127.0.0.1:9443"}
-		}, nil},
-		"notifications by TLS": {func(c *Config) {
-			c.Notifications = Notifications{URL: "https://sync.example.test", Listen: "[::]:443", CertFile: "/c", KeyFile: "/k"}
-		}, nil},
-		"notifications without url":  {func(c *Config) { c.Notifications = Notifications{Listen: "127.0.0.1:9443"} }, []string{"notifications.url"}},
-		"notifications nowhere":      {func(c *Config) { c.Notifications = Notifications{URL: "https://x.example"} }, []string{"notifications.listen"}},
-		"notifications in the clear": {func(c *Config) { c.Notifications = Notifications{URL: "http://x.example", Listen: "a:1"} }, []string{"notifications.url"}},
-		"notifications with a user":  {func(c *Config) { c.Notifications = Notifications{URL: "https://a:b@x.example", Listen: "a:1"} }, []string{"notifications.url"}},
-		"notifications, no port":     {func(c *Config) { c.Notifications = Notifications{URL: "https://x.example", Listen: ":http"} }, []string{"notifications.listen"}},
-		"notifications, half a pair": {func(c *Config) {
-			c.Notifications = Notifications{URL: "https://x.example", Listen: "a:1", KeyFile: "/k"}
-		}, []string{"notifications.cert_file"}},
-		"notifications of b2c": {func(c *Config) {
-			c.TenantType, c.Notifications = "b2c", Notifications{URL: "https://x.example", Listen: "a:1"}
-		}, []string{"notifications"}},
+		"good":                    {func(*Config) {}, nil},
+		"tenant by id":            {func(c *Config) { c.Tenant = "99999999-0000-4000-8000-000000000001" }, nil},
+		"no tenant":               {func(c *Config) { c.Tenant = "" }, []string{"tenant"}},
+		"common":                  {func(c *Config) { c.Tenant = "Common" }, []string{"tenant"}},
+		"tenant is a name":        {func(c *Config) { c.Tenant = "Contoso Ltd" }, []string{"tenant"}},
+		"tenant is a path":        {func(c *Config) { c.Tenant = "a.b/../c" }, []string{"tenant"}},
+		"type":                    {func(c *Config) { c.TenantType = "b2b" }, []string{"tenant_type"}},
+		"notifications":           {func(c *Config) { c.Notifications = true }, nil},
+		"notifications of b2c":    {func(c *Config) { c.TenantType, c.Notifications = "b2c", true }, []string{"notifications"}},
 		"no credential":           {func(c *Config) { c.ClientSecret = settings.Secret{} }, []string{""}},
 		"two credentials":         {func(c *Config) { c.Certificate = "/x" }, []string{"certificate"}},
 		"no client":               {func(c *Config) { c.ClientID = "" }, []string{"client_id"}},

@@ -58,6 +58,7 @@ func (w *world) fixture(c *Connector) *connectortest.Fixture {
 		return ref
 	}
 	return &connectortest.Fixture{
+		Shorten:   func(testing.TB) { w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Lacks, Path: "/v1.0/"}) },
 		Connector: connectors.Guard(c),
 		Add: func(_ testing.TB, stream string) directory.Ref {
 			switch stream {

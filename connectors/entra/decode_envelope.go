@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"dirsyncd/connectors/internal/jsonscan"
 	"dirsyncd/sync/fault"
@@ -16,6 +17,7 @@ type envelope struct {
 	value jsonscan.Value
 	next  string // @odata.nextLink
 	delta string // @odata.deltaLink
+	count int    // @odata.count; 0 when it is not there
 }
 
 const oddAnswer = "if it stays so, look for a proxy or firewall that rewrites answers; nothing was removed on its account"
@@ -52,6 +54,9 @@ func openEnvelope(op string, body []byte) (envelope, error) {
 				return odd("the answer 200 has an error beside its list, so the list is not whole")
 			}
 			continue
+		case "@odata.count":
+			e.count = countOf(v)
+			continue
 		case "@odata.nextLink":
 			link = &e.next
 		case "@odata.deltaLink":
@@ -81,3 +86,12 @@ func openEnvelope(op string, body []byte) (envelope, error) {
 
 // errNoEnd is an answer that neither is the last one of a round nor says where the next one is.
 var errNoEnd = errors.New("the answer neither says that more follows nor that it is the last one")
+
+// countOf reads a number of entries; 0 when it is none.
+func countOf(v jsonscan.Value) int {
+	n, err := strconv.Atoi(string(v))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}

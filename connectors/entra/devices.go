@@ -13,7 +13,7 @@ import (
 // and are left out.
 func deviceProperties(lastSeen bool) []string {
 	list := []string{
-		"complianceState", "deviceName", "emailAddress", "enrolledDateTime", "id", "managedDeviceOwnerType", "manufacturer", "model",
+		"complianceState", "deviceName", "emailAddress", "enrolledDateTime", "id", "managedDeviceOwnerType", "managementAgent", "manufacturer", "model",
 		"operatingSystem", "osVersion", "phoneNumber", "serialNumber", "userId",
 	}
 	if lastSeen {
@@ -65,6 +65,7 @@ func newDeviceDecoder(lastSeen bool) *deviceDecoder {
 		l.text(directory.FieldOS, "operatingSystem"),
 		l.text(directory.FieldOSVersion, "osVersion"),
 		l.text(directory.FieldOwnership, "managedDeviceOwnerType"),
+		l.text(directory.FieldManagedBy, "managementAgent"),
 		l.text(directory.FieldStatus, "complianceState"),
 		l.text(directory.FieldEmail, "emailAddress"),
 		l.text(directory.FieldPhone, "phoneNumber"),

@@ -7,13 +7,12 @@ package entra
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/sync/rest"
 )
 
 // Factory opens Entra ID connectors.
@@ -31,8 +30,8 @@ func open(cfg *Config, env connectors.Env) (connectors.Connector, error) {
 type Connector struct {
 	*Reader
 	base          *http.Transport
-	notifications Notifications
-	listen        func() (net.Listener, error)
+	notifications bool
+	public        func(http.Handler) (address string, release func(), err error) // nil: there is no public front
 	after         func(d time.Duration) <-chan time.Time
 	consent       string // where an administrator consents
 }
@@ -43,7 +42,6 @@ var _ connectors.Connector = (*Connector)(nil)
 type tuning struct {
 	patience time.Duration
 	stale    int
-	listen   func() (net.Listener, error)
 	after    func(d time.Duration) <-chan time.Time
 }
 
@@ -76,11 +74,8 @@ func openWith(cfg *Config, env connectors.Env, t tuning) (*Connector, error) {
 		return nil, err
 	}
 	c := &Connector{
-		Reader: NewReader(client, cfg.selection(names)), base: base, notifications: cfg.Notifications, listen: t.listen, after: t.after,
+		Reader: NewReader(client, cfg.selection(names)), base: base, notifications: cfg.Notifications, public: env.Public, after: t.after,
 		consent: fmt.Sprintf("%s/%s/adminconsent?client_id=%s", strings.TrimSuffix(authority, "/"), cfg.Tenant, cfg.ClientID),
-	}
-	if c.listen == nil {
-		c.listen = c.notifications.open
 	}
 	if c.after == nil {
 		c.after = time.After

@@ -37,6 +37,7 @@ func (r *Reader) readGroups(ctx context.Context, op string, req connectors.Reque
 		reading: r.newReading(op, directory.Group, req, emit), decoder: newGroupDecoder(),
 		restored: map[string]struct{}{}, halves: map[string]struct{}{}, filled: map[string]struct{}{},
 	}
+	g.size, g.one = r.client.requests.groupSize, r.client.requests.groupThere
 	begin, err := g.begin(func() (*url.URL, error) { return r.client.requests.groupsDelta(append(groupProperties(), "members")) })
 	if err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/sync/rest"
 )
 
 // PaceOptions say how much of the service a Pace may use.

@@ -28,7 +28,7 @@ func (r *Reader) Streams() []connectors.Stream {
 	tracked := r.sel.tracks()
 	users := tracked && !r.sel.SignInActivity
 	list := []connectors.Stream{
-		{Name: streamUsers, Kinds: []directory.Kind{directory.Person}, Delta: users, Tombstones: users, Resumable: users},
+		{Name: streamUsers, Kinds: []directory.Kind{directory.Person}, Delta: users, Tombstones: users, Resumable: users, ByID: true},
 	}
 	if r.sel.Groups {
 		list = append(list, connectors.Stream{
@@ -100,6 +100,9 @@ func (s *Selection) says(stream string) []string {
 func (r *Reader) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
 	op, streams := "read "+req.Stream, r.Streams()
 	s := &streams[slices.IndexFunc(streams, func(s connectors.Stream) bool { return s.Name == req.Stream })]
+	if req.Mode == connectors.ByID {
+		return r.readUsersByID(ctx, op, req, emit)
+	}
 	var err error
 	switch {
 	case s.Delta && s.Name == streamUsers:

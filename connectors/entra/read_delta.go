@@ -12,9 +12,9 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/internal/jsonscan"
-	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
 )
 
 // reading is one read of a stream that tracks changes.
@@ -32,6 +32,8 @@ type reading struct {
 	built *pageBuilder
 	// mayBeShort: the list is one without change tracking, which can lack entries and say nothing of it.
 	mayBeShort bool
+	// size is where the service is asked how many objects a first round has to list; nil where it is not.
+	size func() (*url.URL, error)
 	// one is where a single object of the list is; nil where there is no such address.
 	one func(id string) (*url.URL, error)
 	// resumed: the beginning of the round was read in another life, so nothing is known of it.
@@ -41,8 +43,10 @@ type reading struct {
 	seed  maphash.Seed
 	seen  map[uint64]struct{} // objects on earlier pages of a first round
 	count int                 // entries so far
-	gone  map[string]struct{}
-	again map[string]struct{}
+	// listed are the objects that a first round has listed so far, those that it removed later among them.
+	listed int
+	gone   map[string]struct{}
+	again  map[string]struct{}
 }
 
 func (r *Reader) newReading(op string, kind directory.Kind, req connectors.Request, emit func(*connectors.Page) error) *reading {
@@ -78,7 +82,7 @@ func (g *reading) begin(first func() (*url.URL, error)) (*url.URL, error) {
 	if err != nil {
 		return nil, &fault.Error{Class: fault.CursorExpired, Op: g.op, Err: errors.New("the stored cursor leads to another service")}
 	}
-	g.at, g.resumed = c, g.full()
+	g.at, g.resumed, g.listed = c, g.full(), c.Listed
 	for _, id := range c.Gone {
 		g.gone[id] = struct{}{}
 	}
@@ -191,22 +195,43 @@ func (g *reading) send(ctx context.Context, c *cursor, resumable, last bool) err
 		return err
 	}
 	p := g.built.page(g.full())
+	if g.full() {
+		for i := range p.Objects {
+			mark := maphash.String(g.seed, p.Objects[i].ID)
+			if _, before := g.seen[mark]; !before {
+				g.listed++
+			}
+			g.seen[mark] = struct{}{}
+		}
+		g.listed += len(p.Invalid)
+	}
 	if c != nil {
+		if c.First {
+			c.Listed = g.listed
+		}
 		p.Cursor, p.Resumable = c.bytes(), resumable
 	}
 	if last {
-		p.Proof = &connectors.Proof{Scope: g.r.scope(g.req.Stream), Count: -1, Reads: g.r.sel.says(g.req.Stream), MayBeShort: g.mayBeShort}
-		if g.one != nil {
+		more := 0
+		if g.full() && g.size != nil {
+			n, err := g.r.client.size(ctx, g.op, g.size)
+			if err != nil {
+				return err
+			}
+			more = max(0, n-(g.listed-len(g.gone)))
+		}
+		p.Proof = &connectors.Proof{
+			Scope: g.r.scope(g.req.Stream), Count: -1, Reads: g.r.sel.says(g.req.Stream), MayBeShort: g.mayBeShort || more > 0, CountedMore: more,
+		}
+		if g.one != nil && p.Proof.MayBeShort {
 			p.Look, p.Definite = g.look, true
+		}
+		if g.full() && g.kind == directory.Group && !g.mayBeShort {
+			p.LookMembers = func(ctx context.Context, id string) ([]string, error) { return g.r.membersOf(ctx, g.op, id) }
 		}
 	}
 	if err := g.emit(p); err != nil {
 		return err
-	}
-	if g.full() {
-		for i := range p.Objects {
-			g.seen[maphash.String(g.seed, p.Objects[i].ID)] = struct{}{}
-		}
 	}
 	g.built.reset()
 	return nil

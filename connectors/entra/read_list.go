@@ -125,7 +125,7 @@ func (r *Reader) listGroups(ctx context.Context, p *listReading) error {
 	if err != nil {
 		return err
 	}
-	p.one = func(id string) (*url.URL, error) { return r.client.requests.group(id, []string{"id"}) }
+	p.one = r.client.requests.groupThere
 	decoder := newGroupDecoder()
 	var ids, names []string
 	var unreadable connectors.Unreadable

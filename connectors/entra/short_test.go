@@ -1,6 +1,7 @@
 package entra
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -126,5 +127,73 @@ func TestHintsThatHelp(t *testing.T) {
 	found, err := w.open(nil).Check(t.Context())
 	if err != nil || !has(found, "sign-in", "/"+w.tenant.ID()+"/adminconsent?client_id="+testClient) {
 		t.Errorf("no service principal: %+v, %v", found, err)
+	}
+}
+
+// A first round that lacks somebody and ends as it should is held against the service's own count. Who counts must ask for
+// it once, and only where changes are tracked.
+func TestFirstRoundIsCounted(t *testing.T) {
+	for _, stream := range []string{streamUsers, streamGroups} {
+		w := small(t)
+		objects, last, err := readAll(t, w.open(nil), stream, connectors.Full, nil)
+		if err != nil || last.Proof.MayBeShort || last.Proof.CountedMore != 0 || last.Look != nil {
+			t.Fatalf("%s: %+v, %v", stream, last.Proof, err)
+		}
+		if asked := w.s.Requests("/v1.0/"+stream) - w.s.Requests("/v1.0/"+stream+"/"); asked != 1 {
+			t.Errorf("%s: %d requests for a count", stream, asked)
+		}
+		w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Lacks, Path: "/" + stream + "/delta"})
+		some, last, err := readAll(t, w.open(nil), stream, connectors.Full, nil)
+		more := len(objects) - len(some)
+		if err != nil || more < 1 || !last.Proof.MayBeShort || last.Proof.CountedMore != more {
+			t.Fatalf("%s: %d of %d, %+v, %v", stream, len(some), len(objects), last.Proof, err)
+		}
+		ids := slices.Sorted(maps.Keys(objects))
+		there, err := last.Look(t.Context(), append(ids, "00000000-0000-4000-8000-00000000dead"))
+		if err != nil || !slices.Equal(there, ids) || !last.Definite {
+			t.Errorf("%s: %d of %d are there when asked for, %v", stream, len(there), len(ids), err)
+		}
+	}
+}
+
+// A count that is behind the list, that there is none of, or that is refused is no doubt.
+func TestCountThatSaysNothing(t *testing.T) {
+	for name, f := range map[string]microsoftsim.Fault{
+		"behind":      {Status: 200, Body: `{"@odata.count":1,"value":[]}`},
+		"none":        {Status: 200, Body: `{"value":[]}`},
+		"no number":   {Status: 200, Body: `{"@odata.count":"many","value":[]}`},
+		"negative":    {Status: 200, Body: `{"@odata.count":-7,"value":[]}`},
+		"nothing":     {Status: 200},
+		"refused":     microsoftsim.ErrorAnswer("", 0, 400, "Request_BadRequest", "$count is not currently supported."),
+		"forbidden":   microsoftsim.ErrorAnswer("", 0, 403, "Authorization_RequestDenied", "x"),
+		"unavailable": microsoftsim.ErrorAnswer("", 0, 503, "serviceNotAvailable", "x"),
+	} {
+		w := small(t)
+		f.Path, f.Query = "/v1.0/users", "$count=true"
+		w.s.Misbehave(f)
+		_, last, err := readAll(t, w.open(nil), streamUsers, connectors.Full, nil)
+		if err != nil || last.Proof == nil || last.Proof.MayBeShort || last.Proof.CountedMore != 0 {
+			t.Errorf("%s: %+v, %v", name, last.Proof, err)
+		}
+	}
+}
+
+// A round that is gone on with in another life counts what the first one has listed.
+func TestResumedRoundIsCounted(t *testing.T) {
+	w := small(t)
+	stop := errors.New("killed")
+	var resume []byte
+	err := w.open(nil).Read(t.Context(), connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(p *connectors.Page) error {
+		if p.Resumable {
+			resume = slices.Clone(p.Cursor)
+		}
+		return stop
+	})
+	if !errors.Is(err, stop) || len(resume) == 0 {
+		t.Fatal(err)
+	}
+	rest, last, err := readAll(t, w.open(nil), streamUsers, connectors.Full, resume)
+	if err != nil || len(rest) == 0 || last.Proof.CountedMore != 0 {
+		t.Errorf("%d after the first page, %+v, %v", len(rest), last.Proof, err)
 	}
 }

@@ -35,6 +35,7 @@ func (r *Reader) readUsers(ctx context.Context, op string, req connectors.Reques
 		reading: r.newReading(op, directory.Person, req, emit), decoder: newUserDecoder(&r.sel),
 		stated: map[string]string{}, unknown: map[string]struct{}{}, halves: map[string]struct{}{},
 	}
+	u.size, u.one = r.client.requests.userSize, r.client.requests.user
 	begin, err := u.begin(func() (*url.URL, error) {
 		properties := r.sel.userProperties()
 		if r.sel.Manager {

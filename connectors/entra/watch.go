@@ -3,16 +3,9 @@ package entra
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
-	"log/slog"
-	"net"
-	"net/http"
-	"sync"
 	"time"
-
-	"golang.org/x/net/netutil"
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/fault"
@@ -32,10 +25,13 @@ const (
 
 var _ connectors.Watcher = (*Connector)(nil)
 
-// Watch implements connectors.Watcher. While it runs, this program listens for Graph's calls.
+// Watch implements connectors.Watcher. While it runs, Graph calls in at the public front.
 func (c *Connector) Watch(ctx context.Context, _ connectors.Tenant, notify func()) error {
-	if !c.notifications.wanted() {
+	if !c.notifications {
 		return nil
+	}
+	if c.public == nil {
+		return &fault.Error{Class: fault.Configuration, Op: opSubscribe, Err: errors.New("there is no public front"), Hint: "write `web:`, or remove `notifications`"}
 	}
 	w, err := c.newWatch(ctx, notify)
 	if err != nil {
@@ -69,62 +65,42 @@ func (c *Connector) newWatch(ctx context.Context, notify func()) (*watch, error)
 	_, _ = rand.Read(secret) // it never fails
 	state := hex.EncodeToString(secret)
 	return &watch{
-		subscriber: subscriber{client: c.client, url: c.notifications.URL, state: state},
+		subscriber: subscriber{client: c.client, state: state},
 		connector:  c, receiver: newReceiver(state, tenant), notify: notify,
 	}, nil
 }
 
-// run listens, subscribes and waits.
+// run takes calls, subscribes and waits.
 func (w *watch) run(ctx context.Context) error {
-	inner, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	l, err := w.listen(inner)
+	address, release, err := w.mount(ctx)
 	if err != nil {
 		return err
 	}
-	server := &http.Server{
-		Handler: w.receiver, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second,
-		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
-	}
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		err := server.Serve(netutil.LimitListener(l, mostCallers))
-		cancel(&fault.Error{Class: fault.Transient, Op: "listen for notifications", Where: w.connector.notifications.Listen, Err: err})
-	})
-	defer serving.Wait()
-	defer func() { _ = server.Close() }()
-	// The listener outlives the subscriptions, so that Graph finds somebody as long as it calls.
+	// The address outlives the subscriptions, so that Graph finds somebody as long as it calls.
+	defer release()
 	defer w.leave(ctx)
-	if err := w.begin(inner); err != nil {
-		return cause(inner, err)
+	w.url = address
+	if err := w.begin(ctx); err != nil {
+		return err
 	}
 	w.notify()
-	return cause(inner, w.wait(inner))
+	return w.wait(ctx)
 }
 
-// listen waits a little for an address that is taken: after a reload of the configuration the watch before this one is
+// mount waits a little for an address that is taken: after a reload of the configuration the watch before this one is
 // still taking leave.
-func (w *watch) listen(ctx context.Context) (net.Listener, error) {
+func (w *watch) mount(ctx context.Context) (address string, release func(), err error) {
 	for left := 2 * farewell; ; left -= time.Second {
-		l, err := w.connector.listen()
+		address, release, err := w.connector.public(w.receiver)
 		if err == nil || fault.ClassOf(err) != fault.Transient || left <= 0 {
-			return l, err
+			return address, release, err
 		}
 		select {
 		case <-w.connector.after(time.Second):
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return "", nil, context.Cause(ctx)
 		}
 	}
-}
-
-// cause is why a watch ended, when it was the listener's end that ended everything else.
-func cause(ctx context.Context, err error) error {
-	var f *fault.Error
-	if errors.As(context.Cause(ctx), &f) {
-		return f
-	}
-	return err
 }
 
 // begin subscribes to everything that is read.
@@ -225,27 +201,4 @@ func (w *watch) mend(ctx context.Context, renew, replace map[string]bool) error 
 		w.receiver.lost() // nobody told of what changed in between
 	}
 	return nil
-}
-
-// open listens at the configured address.
-func (n *Notifications) open() (net.Listener, error) {
-	const op = "listen for notifications"
-	l, err := net.Listen("tcp", n.Listen) //nolint:noctx // it does not wait
-	if err != nil {
-		return nil, &fault.Error{Class: fault.Transient, Op: op, Where: n.Listen, Err: err, Hint: "set notifications.listen to a free address of this machine"}
-	}
-	if n.CertFile == "" {
-		return l, nil
-	}
-	load := func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-		pair, err := tls.LoadX509KeyPair(string(n.CertFile), string(n.KeyFile))
-		return &pair, err
-	}
-	if _, err := load(nil); err != nil {
-		_ = l.Close()
-		return nil, &fault.Error{
-			Class: fault.Configuration, Op: op, Where: string(n.CertFile), Err: withoutPath(err), Hint: "cert_file and key_file must be a PEM certificate and its key",
-		}
-	}
-	return tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: load, NextProtos: []string{"http/1.1"}}), nil
 }

@@ -16,7 +16,6 @@ const (
 	mostNotified = 256 << 10 // bytes; Graph puts some 500 of each change into a call
 	largestEntry = 16 << 10  // bytes of one change
 	mostEntries  = 500       // are looked at
-	mostCallers  = 512       // connections at a time
 	// longestToken is more than any validation token needs.
 	longestToken = 4096
 )

@@ -1,27 +1,13 @@
 package entra
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
-
-	"dirsyncd/sync/fault"
-	"dirsyncd/sync/settings"
 )
 
 const (
@@ -180,60 +166,6 @@ func TestReceiverMemory(t *testing.T) {
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
-
-// TestListener: over TLS, with a certificate that is read anew, or without.
-func TestListener(t *testing.T) {
-	dir := t.TempDir()
-	n := Notifications{Listen: "127.0.0.1:0", CertFile: settings.Path(filepath.Join(dir, "cert.pem")), KeyFile: settings.Path(filepath.Join(dir, "key.pem"))}
-	if _, err := n.open(); fault.ClassOf(err) != fault.Configuration || fault.Hint(err) == "" || strings.Contains(err.Error(), "key.pem") {
-		t.Errorf("without files: %v", err)
-	}
-	writePair(t, dir, 1)
-	l, err := n.open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{Handler: newReceiver(testState, "")}
-	go func() { _ = server.Serve(l) }()
-	defer func() { _ = server.Close() }()
-	for serial := int64(1); serial < 3; serial++ {
-		writePair(t, dir, serial)
-		conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := conn.ConnectionState().PeerCertificates[0].SerialNumber.Int64(); got != serial {
-			t.Errorf("certificate %d, want %d", got, serial)
-		}
-		_ = conn.Close()
-	}
-	busy := Notifications{Listen: l.Addr().String()}
-	if _, err := busy.open(); fault.ClassOf(err) != fault.Transient || fault.Hint(err) == "" {
-		t.Errorf("an address that is taken: %v", err)
-	}
-}
-
-func writePair(t *testing.T, dir string, serial int64) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: cert}, "key.pem": {Type: "PRIVATE KEY", Bytes: der}} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 // FuzzNotifications: whatever is called, only the secret counts.
 func FuzzNotifications(f *testing.F) {

@@ -69,7 +69,7 @@ func refusedSubscription(resource string, err error) error {
 		}
 	case fault.Invalid, fault.Gone, fault.Conflict:
 		told.Class = fault.Transient
-		told.Hint = "Graph must reach notifications.url from the internet and find this program behind it: look at name, certificate and reverse proxy"
+		told.Hint = "Graph must reach `web.url` from the internet and find this program behind it: look at name, certificate and reverse proxy"
 	}
 	return &told
 }

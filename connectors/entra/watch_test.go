@@ -3,10 +3,9 @@ package entra
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
-	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -22,15 +21,15 @@ import (
 // watching is a watch under way: of a simulated tenant, with a clock that the test moves.
 type watching struct {
 	*world
-	t        *testing.T
-	c        *Connector
-	listener net.Listener
-	calls    chan struct{}
-	ended    chan error
-	ticks    chan time.Time
-	stop     context.CancelFunc
-	waits    *pauses
-	taken    *atomic.Int64 // how often listening fails
+	t     *testing.T
+	c     *Connector
+	front *front
+	calls chan struct{}
+	ended chan error
+	ticks chan time.Time
+	stop  context.CancelFunc
+	waits *pauses
+	taken *atomic.Int64 // how often the address is taken
 }
 
 // pauses are the waits that were asked for.
@@ -60,39 +59,61 @@ func prepare(t *testing.T, edit func(*Config)) *watching {
 		world: newWorld(t, microsoftsim.TenantOptions{Population: microsoftsim.Population{People: 10, Groups: 2}}, microsoftsim.Pages{}), t: t, waits: &pauses{},
 		taken: &atomic.Int64{},
 	}
-	w.listener = listenLocally(t, "127.0.0.1:0")
+	w.front = newFront(t)
 	w.openWatching(edit)
 	return w
 }
 
-func listenLocally(t *testing.T, address string) net.Listener {
+// front is a public address at which one handler may be.
+type front struct {
+	*httptest.Server
+	mu      sync.Mutex
+	handler http.Handler // nil: nobody is there
+}
+
+func newFront(t *testing.T) *front {
 	t.Helper()
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
+	f := &front{}
+	f.Server = httptest.NewServer(f)
+	t.Cleanup(f.Close)
+	return f
+}
+
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	h := f.handler
+	f.mu.Unlock()
+	if h == nil {
+		h = http.NotFoundHandler()
 	}
-	t.Cleanup(func() { _ = l.Close() })
-	return l
+	h.ServeHTTP(w, r)
+}
+
+func (f *front) set(h http.Handler) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.handler = h
 }
 
 func (w *watching) openWatching(edit func(*Config)) {
 	w.t.Helper()
 	w.calls, w.ended, w.ticks = make(chan struct{}, 1000), make(chan error, 1), make(chan time.Time)
 	cfg := w.config(func(c *Config) {
-		c.Notifications = Notifications{URL: "http://" + w.listener.Addr().String() + "/hook", Listen: w.listener.Addr().String()}
+		c.Notifications = true
 		if edit != nil {
 			edit(c)
 		}
 	})
-	ticks := w.ticks
+	ticks, place := w.ticks, w.front
+	public := func(h http.Handler) (string, func(), error) {
+		if w.taken.Add(-1) >= 0 {
+			return "", nil, &fault.Error{Class: fault.Transient, Op: "serve"}
+		}
+		place.set(h)
+		return place.URL + "/hook", func() { place.set(nil) }, nil
+	}
 	var err error
-	w.c, err = openWith(cfg, connectors.Env{Connection: "test", Now: w.now, Sleep: noWait}, tuning{
-		listen: func() (net.Listener, error) {
-			if w.taken.Add(-1) >= 0 {
-				return nil, &fault.Error{Class: fault.Transient, Op: "listen"}
-			}
-			return w.listener, nil
-		},
+	w.c, err = openWith(cfg, connectors.Env{Connection: "test", Now: w.now, Sleep: noWait, Public: public}, tuning{
 		after: func(d time.Duration) <-chan time.Time {
 			w.waits.note(d)
 			return ticks
@@ -203,9 +224,13 @@ func TestWatch(t *testing.T) {
 	if n := len(w.subscriptions()); n != 0 {
 		t.Errorf("%d subscriptions are left", n)
 	}
-	if conn, err := net.Dial("tcp", w.listener.Addr().String()); err == nil {
-		_ = conn.Close()
-		t.Error("somebody still listens")
+	client := &http.Client{Timeout: patience}
+	resp, err := client.Post(w.front.URL+"/hook", "application/json", strings.NewReader(`{"value":[]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _ = resp.Body.Close(); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("somebody still takes calls: %s", resp.Status)
 	}
 }
 
@@ -309,19 +334,22 @@ func TestLifecycle(t *testing.T) {
 func TestWatchRefused(t *testing.T) {
 	forbidden := microsoftsim.Fault{Method: http.MethodPost, Path: "/subscriptions", Skip: 1, Status: http.StatusForbidden, Body: `{"error":{"code":"ExtensionError"}}`}
 	for name, tc := range map[string]struct {
-		edit  func(*Config)
+		away  bool // nobody is at the address
 		fault *microsoftsim.Fault
 		class fault.Class
 		hint  string
 	}{
-		"nobody at the address": {func(c *Config) { c.Notifications.URL = "http://127.0.0.1:1/" }, nil, fault.Transient, "from the internet"},
-		"no permission":         {nil, &forbidden, fault.Forbidden, "Group.Read.All"},
-		"a busy service":        {nil, &microsoftsim.Fault{Method: http.MethodPost, Path: "/subscriptions", Status: http.StatusServiceUnavailable}, fault.Transient, ""},
-		"an answer of no use":   {nil, &microsoftsim.Fault{Method: http.MethodPost, Path: "/subscriptions", Status: http.StatusCreated, Body: `{"id":"../users"}`}, fault.Transient, ""},
-		"no sign-in":            {nil, &microsoftsim.Fault{Path: "/token", Status: http.StatusBadRequest, Body: `{"error":"invalid_client","error_codes":[7000215]}`}, fault.Auth, ""},
+		"nobody at the address": {true, nil, fault.Transient, "from the internet"},
+		"no permission":         {false, &forbidden, fault.Forbidden, "Group.Read.All"},
+		"a busy service":        {false, &microsoftsim.Fault{Method: http.MethodPost, Path: "/subscriptions", Status: http.StatusServiceUnavailable}, fault.Transient, ""},
+		"an answer of no use":   {false, &microsoftsim.Fault{Method: http.MethodPost, Path: "/subscriptions", Status: http.StatusCreated, Body: `{"id":"../users"}`}, fault.Transient, ""},
+		"no sign-in":            {false, &microsoftsim.Fault{Path: "/token", Status: http.StatusBadRequest, Body: `{"error":"invalid_client","error_codes":[7000215]}`}, fault.Auth, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := prepare(t, tc.edit)
+			w := prepare(t, nil)
+			if tc.away {
+				w.front.Close()
+			}
 			if tc.fault != nil {
 				w.s.Misbehave(*tc.fault)
 			}
@@ -363,12 +391,12 @@ func TestWatchWaitsForItsAddress(t *testing.T) {
 	}
 }
 
-func TestWatchListenerEnds(t *testing.T) {
-	w := prepare(t, nil).begin()
-	w.called("in place")
-	_ = w.listener.Close()
-	if err := w.over(); fault.ClassOf(err) != fault.Transient || !strings.Contains(err.Error(), "listen") {
-		t.Errorf("after the end of the listener: %v", err)
+// TestWatchWithoutFront: `check` finds that first.
+func TestWatchWithoutFront(t *testing.T) {
+	w := prepare(t, nil)
+	w.c.public = nil
+	if err := w.begin().over(); fault.ClassOf(err) != fault.Configuration {
+		t.Error(err)
 	}
 }
 
@@ -384,7 +412,6 @@ func TestWatchSweeps(t *testing.T) {
 		t.Fatalf("%d subscriptions are left", len(left))
 	}
 	disarm()
-	w.listener = listenLocally(t, w.listener.Addr().String())
 	w.openWatching(nil)
 	w.begin().called("in place again")
 	if now := w.subscriptions(); len(now) != 2 || slices.ContainsFunc(now, func(id string) bool { return slices.Contains(left, id) }) {
@@ -392,7 +419,7 @@ func TestWatchSweeps(t *testing.T) {
 	}
 	// Another address is another's.
 	second := *w
-	second.listener = listenLocally(t, "127.0.0.1:0")
+	second.front = newFront(t)
 	second.openWatching(nil)
 	second.begin().called("a second one")
 	if n := len(w.subscriptions()); n != 4 {
@@ -420,7 +447,7 @@ func TestForgedCalls(t *testing.T) {
 		`{"value":[{"clientState":"","tenantId":"` + w.tenant.ID() + `","lifecycleEvent":"missed","subscriptionId":"` + w.subscriptions()[0] + `"}]}`,
 		`{"value":[]}`,
 	} {
-		resp, err := client.Post(fmt.Sprintf("http://%s/hook", w.listener.Addr()), "application/json", strings.NewReader(body))
+		resp, err := client.Post(w.front.URL+"/hook", "application/json", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}

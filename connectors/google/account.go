@@ -16,9 +16,9 @@ import (
 	resellerapi "google.golang.org/api/reseller/v1"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
+	"dirsyncd/sync/rest/tokens"
 )
 
 // The scopes, without their prefix. Each set is asked for by itself, so that a part of the directory that was not
@@ -33,7 +33,7 @@ func groupScopes() []string {
 
 func eventScopes() []string { return []string{"admin.reports.audit.readonly"} }
 
-// licenceScopes has the only scope there is; it has no form that only reads. Nothing but lists is asked for.
+// licenceScopes has the only scope there is; it has no form that only reads. Nothing is written.
 func licenceScopes() []string { return []string{"apps.licensing"} }
 
 func chromeScopes() []string { return []string{"admin.directory.device.chromeos.readonly"} }
@@ -76,7 +76,7 @@ func (c *Connector) newAccount(p party) (*account, error) {
 		hosts = []string{rest.Host(uri), rest.Host(c.cfg.Endpoint)}
 	}
 	a.base = rest.NewTransport(rest.Options{
-		Base: c.wire, Env: c.env, Hosts: hosts, Name: word, Explain: explainer{c.env.Now}.explain,
+		Base: c.wire, Requested: c.env.Requested, Sleep: c.env.Sleep, Hosts: hosts, Name: word, Explain: explainer{c.env.Now}.explain,
 		Pace: c.paces.of(p.identity()),
 	})
 	a.users, err = a.directory(userScopes()...)

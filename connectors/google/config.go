@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/sync/rest"
 	"dirsyncd/sync/settings"
 )
 
@@ -95,6 +95,8 @@ type GroupsConfig struct {
 	Read bool `yaml:"read"`
 	// Organisation makes a group of the whole account, for groups that have the whole account as their member.
 	Organisation bool `yaml:"organisation"`
+	// Counts: lists of members are held against the number of members that Google counts.
+	Counts bool `yaml:"counts"`
 }
 
 // LicencesConfig names the products whose licences are read. Empty: none.
@@ -125,7 +127,7 @@ func Defaults() *Config {
 		Network:  rest.Network{Timeout: settings.Duration(time.Minute)},
 		Customer: myCustomer, Events: eventsAuto, Overlap: settings.Duration(30 * time.Minute),
 		Users:  UsersConfig{IncludeSuspended: true, IncludeArchived: true},
-		Groups: GroupsConfig{Read: true, Organisation: true},
+		Groups: GroupsConfig{Read: true, Organisation: true, Counts: true},
 		Quota:  2400, Share: 50, Parallel: 8,
 	}
 }

@@ -43,6 +43,12 @@ var _ connectors.Selective = (*Config)(nil)
 
 // Unread implements connectors.Selective.
 func (c *Config) Unread(kind directory.Kind, name string) (hint string, unread bool) {
+	if hint, unread := connectors.UnreadPlace(kind, name); unread {
+		return hint, true
+	}
+	if hint, unread := connectors.UnreadTenant(name); unread && len(c.Customers) == 0 && !c.Reseller {
+		return hint, true
+	}
 	licences := len(c.Licences.Products) > 0
 	switch {
 	case kind == directory.Group && !c.Groups.Read, name == "groups":
@@ -53,6 +59,8 @@ func (c *Config) Unread(kind directory.Kind, name string) (hint string, unread b
 		return "set google.devices.chromeos: true, or mobile", true
 	case kind == directory.Customer && !c.Reseller:
 		return "set google.reseller: true, or give this connection a mapping of its own", true
+	case kind == directory.Person && (name == directory.FieldExpires || name == directory.FieldSearch), name == directory.FieldManagedBy, name == directory.FieldAutoRenew:
+		return "Google does not say: remove it", true
 	case name == directory.FieldLastLogin:
 		return "set google.users.last_login: true", !c.Users.LastLogin
 	case name == directory.FieldLastSeen:

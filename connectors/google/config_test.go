@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
 	"dirsyncd/sync/settings"
 )
 

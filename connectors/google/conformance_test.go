@@ -62,8 +62,20 @@ func conforming(tb testing.TB, change func(*Config)) *connectortest.Fixture {
 		Change:    func(_ testing.TB, stream string) directory.Ref { return f.change(stream) },
 		Rename:    func(_ testing.TB, stream string) directory.Ref { return f.rename(stream) },
 		Delete:    func(_ testing.TB, stream string) directory.Ref { return f.remove(stream) },
+		Shorten:   func(testing.TB) { r.Misbehave(withoutFirst()) },
 		Break:     f.breaks,
 	}
+}
+
+// withoutFirst takes the first entry off every page of a list.
+func withoutFirst() googlesim.Fault {
+	return googlesim.Fault{Kind: googlesim.Change, Rewrite: func(doc map[string]any) {
+		for key, v := range doc {
+			if list, ok := v.([]any); ok && len(list) > 0 {
+				doc[key] = list[1:]
+			}
+		}
+	}}
 }
 
 func licenceNumber(product, person int) googlesim.Licence {

@@ -162,15 +162,22 @@ func (d *deltaReading) unknownGroup(events []*event) error {
 // licences reads all licences again when the log says that somebody gained or lost one. Licences that nobody holds
 // any more are found by full reads only.
 func (d *deltaReading) licences(ctx context.Context) error {
+	changed, ended := false, 0
 	for i := range d.log.news {
 		switch e := &d.log.news[i]; {
-		case strings.Contains(e.name, "LICENSE"), e.name == "CREATE_USER", e.name == "DELETE_USER", e.name == "UNDELETE_USER",
-			e.name == "ARCHIVE_USER", e.name == "UNARCHIVE_USER", e.name == "SUSPEND_USER", e.name == "UNSUSPEND_USER":
-			return d.listLicences(ctx, func(p *connectors.Page) error {
-				d.pages = append(d.pages, p)
-				return nil
-			})
+		case strings.Contains(e.name, "LICENSE"), e.name == "DELETE_USER", e.name == "ARCHIVE_USER", e.name == "SUSPEND_USER":
+			changed = true
+			ended++ // of each licence one at most
+		case e.name == "CREATE_USER", e.name == "UNDELETE_USER", e.name == "UNARCHIVE_USER", e.name == "UNSUSPEND_USER":
+			changed = true
 		}
 	}
-	return nil
+	if !changed {
+		return nil
+	}
+	return d.listLicences(ctx, func(p *connectors.Page) error {
+		p.MayLack.Fewer = ended
+		d.pages = append(d.pages, p)
+		return nil
+	})
 }

@@ -281,7 +281,7 @@ func (l *lookup) emit(ctx context.Context) error {
 		}
 	}
 	for chunk := range slices.Chunk(ids, userPage) {
-		p := &connectors.Page{}
+		p := &connectors.Page{MayLack: l.mayLack(true)}
 		for _, id := range chunk {
 			u := l.user[id]
 			if !l.connector.selected(u) {

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
 )
 
 // Words for requests whose refusals mean something of their own.

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
 )
 
 // bare is a reading that asks nobody.

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/time/rate"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
 )
 
 // The names of the streams.
@@ -126,7 +126,7 @@ func (c *Connector) describeDirectory() connectors.Description {
 	}
 	byEvents := events && c.cfg.Users.Query == ""
 	d.Streams = append(d.Streams, connectors.Stream{
-		Name: streamUsers, Kinds: []directory.Kind{directory.Person}, Delta: byEvents, Tombstones: byEvents,
+		Name: streamUsers, Kinds: []directory.Kind{directory.Person}, Delta: byEvents, Tombstones: byEvents, ByID: c.cfg.Users.Query == "",
 	})
 	permit("people", userScopes()...)
 	if c.cfg.Groups.Read {
@@ -235,10 +235,14 @@ func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(
 	if r.customer, err = a.identify(ctx); err != nil {
 		return err
 	}
-	if req.Mode == connectors.Delta {
+	switch req.Mode {
+	case connectors.Delta:
 		return r.delta(ctx, req.Cursor)
+	case connectors.ByID:
+		return r.byID(ctx, req.IDs)
+	default:
+		return r.full(ctx)
 	}
-	return r.full(ctx)
 }
 
 // reading is one read of one stream.

@@ -64,15 +64,29 @@ type roster struct {
 	group   *group // nil: it is gone
 	handles []string
 	users   int   // entries that are users
+	outside int   // entries that are somebody from outside
 	all     int   // entries
 	bad     error // why the list cannot be read, though the group is there; nobody else is held up by that
 }
 
-// counted reports whether Google's own count agrees with the list. What it counts are the users, by the documentation,
-// or all; groups in the group have nobody who counts them for certain.
-func (one *roster) counted() bool {
+// counted holds the list against Google's own count. What that counts are the users, by the documentation, those from
+// outside among them or not, or all: people reports whether it agrees by one of these. Groups in the group have nobody who
+// counts them for certain. more is by how many it exceeds what of these is nearest below it: so many are missing, unless the
+// count is behind, or counts somebody whom Google does not list. A count that is below all of them is behind.
+func (one *roster) counted() (people bool, more int) {
 	n, err := strconv.Atoi(one.group.Count)
-	return err == nil && (n == one.users || n == one.all)
+	if err != nil {
+		return false, 0
+	}
+	for _, listed := range []int{one.users, one.users + one.outside, one.all} {
+		switch {
+		case listed == n:
+			return true, 0
+		case listed < n:
+			more = n - listed
+		}
+	}
+	return false, more
 }
 
 // unreadable is the group whose members cannot be read.
@@ -199,7 +213,11 @@ func (g *groupReading) take(ctx context.Context, entries []json.RawMessage) erro
 func (g *groupReading) add(p *connectors.Page, one *roster) {
 	g.has.learn(one.group.Email, one.group.ID)
 	p.Objects = append(p.Objects, one.group.object())
-	p.Members = append(p.Members, connectors.Members{Group: one.group.ID, Add: one.handles, Whole: true, MayBeShort: true, PeopleCounted: one.counted()})
+	m := connectors.Members{Group: one.group.ID, Add: one.handles, Whole: true, MayBeShort: true}
+	if g.connector.cfg.Groups.Counts {
+		m.PeopleCounted, m.CountedMore = one.counted()
+	}
+	p.Members = append(p.Members, m)
 	g.members += len(one.handles)
 }
 
@@ -299,7 +317,7 @@ func (r *reading) readRoster(ctx context.Context, x *group) (roster, error) {
 func (r *reading) members(ctx context.Context, one *roster) error {
 	c := &pager{
 		op: r.op, entries: func(d *listPage) []json.RawMessage { return d.Members },
-		restart: func() { one.handles, one.users, one.all = nil, 0, 0 },
+		restart: func() { one.handles, one.users, one.outside, one.all = nil, 0, 0, 0 },
 		fetch: func(ctx context.Context, token string) ([]byte, error) {
 			return ask(ctx, "list members", func(ctx context.Context) error {
 				call := r.groups.Members.List(one.group.ID).Context(ctx).MaxResults(memberPage)
@@ -324,8 +342,11 @@ func (r *reading) members(ctx context.Context, one *roster) error {
 					return fmt.Errorf("%w: a member has neither an id nor an address", errUnreadable)
 				}
 				one.all++
-				if m.Type == "USER" {
+				switch m.Type {
+				case "USER":
 					one.users++
+				case "EXTERNAL":
+					one.outside++
 				}
 				one.handles = append(one.handles, handle)
 			}

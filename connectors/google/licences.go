@@ -136,7 +136,7 @@ func (r *reading) listLicences(ctx context.Context, emit func(*connectors.Page) 
 		if err != nil {
 			return err
 		}
-		p := &connectors.Page{Invalid: bad}
+		p := &connectors.Page{Invalid: bad, MayLack: r.mayLack(false)}
 		for id, a := range names {
 			p.Objects = append(p.Objects, licence(a, used[id]))
 		}
@@ -159,6 +159,55 @@ func licence(a *assignment, used int64) directory.Object {
 	o.SetText(directory.FieldDescription, firstOf(a.ProductName, a.ProductID))
 	o.Set(directory.FieldUsed, directory.Number(used))
 	return o
+}
+
+// mayLack is what people and licences can lack because a list of assignments was short. Only licences that are read now are
+// meant. named: the audit log has named whom the page is about.
+func (r *reading) mayLack(named bool) *connectors.MayLack {
+	products := r.connector.cfg.Licences.Products
+	if len(products) == 0 {
+		return nil
+	}
+	return &connectors.MayLack{
+		Link: func(l directory.Link) bool {
+			product, _, ok := parseLicence(l.To)
+			return ok && l.Type == directory.Holds && slices.Contains(products, product)
+		},
+		Counts: []string{directory.FieldUsed}, Look: r.lookForAssignments, Definite: named,
+	}
+}
+
+// parseLicence reads a licence's handle.
+func parseLicence(handle string) (product, sku string, ok bool) {
+	id, ok := strings.CutPrefix(handle, directory.IDHandle(""))
+	if ok {
+		product, sku, ok = strings.Cut(id, "/")
+	}
+	return product, sku, ok
+}
+
+// lookForAssignments asks for people's licences one by one.
+func (r *reading) lookForAssignments(ctx context.Context, lost []connectors.Lost) ([]bool, error) {
+	there := make([]bool, len(lost))
+	err := orderedParallel(ctx, len(lost), r.connector.cfg.Parallel, func(ctx context.Context, i int) (bool, error) {
+		login, _ := lost[i].Object.Get(directory.FieldLogin)
+		product, sku, ok := parseLicence(lost[i].Link.To)
+		if login.Text() == "" || !ok {
+			return false, errors.New("somebody has no address")
+		}
+		_, err := ask(ctx, "get a licence assignment", func(ctx context.Context) error {
+			_, err := r.licences.LicenseAssignments.Get(product, sku, login.Text()).Context(ctx).Fields("userId,productId,skuId").Do()
+			return err
+		})
+		if gone(err) {
+			return false, nil
+		}
+		return err == nil, err
+	}, func(i int, is bool) error {
+		there[i] = is
+		return nil
+	})
+	return there, err
 }
 
 // holdings says which licences people hold, by primary address. It takes some 20 bytes for each person: addresses

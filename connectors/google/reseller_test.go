@@ -41,6 +41,7 @@ func resellerFixture(tb testing.TB) *connectortest.Fixture {
 		Change:    func(_ testing.TB, stream string) directory.Ref { return f.change(stream) },
 		Rename:    func(_ testing.TB, stream string) directory.Ref { return f.rename(stream) },
 		Delete:    func(_ testing.TB, stream string) directory.Ref { return f.remove(stream) },
+		Shorten:   func(testing.TB) { r.Misbehave(withoutFirst()) },
 		Break:     f.breaks,
 	}
 }

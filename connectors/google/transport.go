@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"strings"
 
-	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
+	"dirsyncd/sync/rest/tokens"
 )
 
 // authorised puts a token on every request. A token that is refused is replaced once.

@@ -103,14 +103,56 @@ func TestListsOfMembersAreCounted(t *testing.T) {
 	r.Misbehave(short)
 	read(connectors.Full, nil)
 	for _, m := range pages {
-		if m.PeopleCounted == (m.Group == group) {
-			t.Errorf("group %s: counted %t", m.Group, m.PeopleCounted)
+		if short := m.Group == group; m.PeopleCounted == short || (m.CountedMore == 1) != short {
+			t.Errorf("group %s: counted %t, %d more", m.Group, m.PeopleCounted, m.CountedMore)
 		}
 	}
 	cust.Note("GROUP_SETTINGS", "REMOVE_GROUP_MEMBER", "GROUP_EMAIL", emailOf(cust, group), "USER_EMAIL", "left@example.test")
 	read(connectors.Delta, cursor)
 	if len(pages) != 1 || pages[0].PeopleCounted || fmt.Sprint(pages[0].Remove) != "[mail:left@example.test]" {
 		t.Errorf("%+v", pages)
+	}
+}
+
+// What Google's count counts is not certain, and it can be behind the list.
+func TestWhatIsCounted(t *testing.T) {
+	for _, x := range []struct {
+		count                string
+		users, outside, rest int
+		people               bool
+		more                 int
+	}{
+		{"", 3, 0, 0, false, 0},
+		{"3", 3, 0, 0, true, 0},
+		{"3", 3, 1, 2, true, 0}, // users alone
+		{"4", 3, 1, 2, true, 0}, // those from outside with them
+		{"6", 3, 1, 2, true, 0}, // all
+		{"5", 3, 1, 2, false, 1},
+		{"7", 3, 1, 2, false, 1},
+		{"26", 2, 0, 0, false, 24},
+		{"26", 0, 0, 0, false, 26},
+		{"2", 3, 0, 0, false, 0}, // somebody has just come
+	} {
+		one := roster{group: &group{Count: x.count}, users: x.users, outside: x.outside, all: x.users + x.outside + x.rest}
+		if people, more := one.counted(); people != x.people || more != x.more {
+			t.Errorf("%+v: %t, %d more", x, people, more)
+		}
+	}
+	r := start(t, nil)
+	cust := r.Customer(0)
+	cust.AddGroup(googlesim.Group{Email: "odd@example.test", Odd: map[string]any{"directMembersCount": "5"}})
+	for _, on := range []bool{true, false} {
+		c := r.open(t, func(cfg *Config) { cfg.Groups.Counts = on })
+		var more int
+		err := c.Read(t.Context(), connectors.Request{Stream: streamGroups, Mode: connectors.Full}, func(p *connectors.Page) error {
+			for _, m := range p.Members {
+				more += m.CountedMore
+			}
+			return nil
+		})
+		if err != nil || (more == 5) != on {
+			t.Errorf("groups.counts: %t: %d more, %v", on, more, err)
+		}
 	}
 }
 

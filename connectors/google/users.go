@@ -105,7 +105,7 @@ func (l *userListing) askUsers(ctx context.Context, query, token string, size in
 // take translates one page.
 func (l *userListing) take(entries []json.RawMessage) error {
 	l.pages++
-	p := &connectors.Page{Objects: make([]directory.Object, 0, len(entries))}
+	p := &connectors.Page{Objects: make([]directory.Object, 0, len(entries)), MayLack: l.mayLack(false)}
 	if len(entries) > 0 {
 		clear(l.last)
 	}

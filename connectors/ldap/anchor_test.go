@@ -1,13 +1,53 @@
 package ldap
 
 import (
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
 
+	"dirsyncd/connectors"
 	"dirsyncd/connectors/ldap/slapdtest"
 	"dirsyncd/sync/directory"
 )
+
+// TestAnchorEdited: an older entry is edited into the anchor of a younger one. Who had it keeps it, in every kind of read, and
+// whoever is renamed meanwhile.
+func TestAnchorEdited(t *testing.T) {
+	for _, mode := range []connectors.Mode{connectors.Delta, connectors.Full} {
+		t.Run(mode.String(), func(t *testing.T) {
+			s := slapdtest.Start(t, slapdtest.Options{Load: func(w io.Writer, suffix string) error {
+				_, err := fmt.Fprintf(w, "dn: uid=bob,ou=people,%s\nobjectClass: inetOrgPerson\nuid: bob\ncn: x\nsn: x\nemployeeNumber: 12\ncreateTimestamp: 20200131120000Z\n\n", suffix)
+				return err
+			}})
+			ann := s.AddPerson("ann", map[string][]string{"employeeNumber": {"77"}})
+			f := follow(t, openFor(t, s, func(c *Config) { c.Anchor.Users, c.Incremental = "employeeNumber", methodTimestamp }), streamUsers)
+			bob := s.PersonDN("bob")
+			twin := "77+" + s.UUID(bob)
+			look := func(when, login string) {
+				t.Helper()
+				if mode == connectors.Full {
+					f.cursor = nil
+				}
+				if err := f.read(t.Context(), mode); err != nil {
+					t.Fatal(err)
+				}
+				if got := f.field("77", "login") + " " + f.field(twin, "login"); got != login {
+					t.Errorf("%s: %s, want %s", when, got, login)
+				}
+			}
+			s.Replace(bob, "employeeNumber", "77")
+			look("edited", "ann bob")
+			s.Replace(bob, "title", "edited")
+			look("edited again", "ann bob")
+			s.Rename(ann, "uid=anna", "")
+			look("who had it is renamed", "anna bob")
+			s.Rename(bob, "uid=bo", "")
+			look("the other one is renamed", "anna bo")
+		})
+	}
+}
 
 // TestAnchorTwice: two entries with one anchor are two objects, whatever changes; the one that was made first keeps the id.
 func TestAnchorTwice(t *testing.T) {

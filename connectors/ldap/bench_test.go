@@ -133,6 +133,7 @@ func testEnv() connectors.Env {
 func BenchmarkIncremental(b *testing.B) {
 	people := slapdtest.Population{People: 100_000, Groups: 2_000}
 	s := slapdtest.Start(b, slapdtest.Options{SessionLog: 100_000, Load: people.WriteLDIF})
+	s.AddPerson("last", nil) // see BenchmarkIdleRead
 	for name, method := range map[string]string{"syncrepl": methodSyncrepl, "timestamp": methodTimestamp} {
 		c := openFor(b, s, func(c *Config) { c.Incremental = method })
 		var cursor []byte
@@ -174,6 +175,39 @@ func BenchmarkIncremental(b *testing.B) {
 					b.Fatalf("%d objects", n)
 				}
 			}
+		})
+	}
+}
+
+// BenchmarkIdleRead reads nothing from a directory of 20,000 people, once a minute by the connector's clock, with and without
+// an index on entryCSN.
+func BenchmarkIdleRead(b *testing.B) {
+	for name, bare := range map[string]bool{"index": false, "no index": true} {
+		b.Run(name, func(b *testing.B) {
+			people := slapdtest.Population{People: 20_000, Groups: 400}
+			s := slapdtest.Start(b, slapdtest.Options{SessionLog: 100, NoCSNIndex: bare, Load: people.WriteLDIF})
+			s.AddPerson("last", nil) // of those who were loaded thousands have one CSN but for its counter, as an index sees it
+			c, now := openFor(b, s, nil), time.Now()
+			c.env.Now = func() time.Time { return now }
+			var cursor []byte
+			var meter connectors.Meter
+			read := func(mode connectors.Mode) {
+				err := connectors.Guard(c).Read(connectors.WithMeter(b.Context(), &meter), connectors.Request{Stream: streamUsers, Mode: mode, Cursor: cursor}, func(p *connectors.Page) error {
+					cursor = append(cursor[:0:0], p.Cursor...)
+					return nil
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			read(connectors.Full)
+			before := meter.Requests()
+			for b.Loop() {
+				now = now.Add(time.Minute)
+				read(connectors.Delta)
+			}
+			b.ReportMetric(float64(meter.Requests()-before)/float64(b.N), "requests/op")
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/1000/float64(b.N), "ms/op")
 		})
 	}
 }

@@ -75,6 +75,8 @@ type SearchConfig struct {
 
 // SearchLine is one search, as of an organisational unit that stands for a site.
 type SearchLine struct {
+	// Name is what rules see as the field search of the people whom the line finds. It is told by where they are.
+	Name string `yaml:"name"`
 	Base string `yaml:"base" strict:"required"`
 	// Filter is used in place of the stream's.
 	Filter string `yaml:"filter"`
@@ -104,6 +106,7 @@ func (c *Config) Validate() []settings.Issue {
 	c.validateServers(report)
 	c.validateDomains(report)
 	c.validateSearches(report)
+	c.validateNames(report)
 	c.validateBind(report)
 	if c.Preset != "" && !slices.Contains(presetNames(), c.Preset) {
 		report("preset", "one of "+strings.Join(presetNames(), ", "), "unknown preset %q", c.Preset)
@@ -240,6 +243,9 @@ func (c *Config) validateSearches(report settings.Reporter) {
 			path := fmt.Sprintf("%s.search[%d]", search.path, i)
 			checkBase(path+".base", l.Base)
 			checkFilter(path+".filter", l.Filter)
+			if l.Name != "" && search.path != "users" {
+				report(path+".name", "only rules for people see which search found somebody: remove it", "has no effect")
+			}
 		}
 	}
 }

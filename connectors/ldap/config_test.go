@@ -53,8 +53,25 @@ func TestValidate(t *testing.T) {
 		"lines in place of base": {func(c *Config) {
 			c.Base, c.Users.Search, c.Groups.Search = nil, []SearchLine{{Base: "ou=a"}}, []SearchLine{{Base: "ou=b", Filter: "(cn=*)"}}
 		}, ""},
-		"lines of users only":  {func(c *Config) { c.Base, c.Users.Search = nil, []SearchLine{{Base: "ou=a"}} }, "base"},
-		"bad base of a line":   {func(c *Config) { c.Users.Search = []SearchLine{{Base: "ou=a"}, {Base: "a"}} }, "users.search[1].base"},
+		"lines of users only": {func(c *Config) { c.Base, c.Users.Search = nil, []SearchLine{{Base: "ou=a"}} }, "base"},
+		"bad base of a line":  {func(c *Config) { c.Users.Search = []SearchLine{{Base: "ou=a"}, {Base: "a"}} }, "users.search[1].base"},
+		"name of a line": {func(c *Config) {
+			c.Users.Search = []SearchLine{{Name: "A", Base: "ou=a"}, {Name: "B", Base: "ou=b,ou=a"}}
+		}, ""},
+		"name of a line of groups": {func(c *Config) { c.Groups.Search = []SearchLine{{Name: "A", Base: "ou=a"}} }, "groups.search[0].name"},
+		"name beside another filter": {func(c *Config) {
+			c.Users.Search = []SearchLine{{Name: "A", Base: "ou=a"}, {Base: "ou=b,ou=a", Filter: "(x=y)"}}
+		}, "users.search[0].name"},
+		"name with a filter below the base": {func(c *Config) {
+			c.Users.Search = []SearchLine{{Name: "A", Base: "ou=a,dc=example,dc=test", Filter: "(x=y)"}}
+		}, "users.search[0].name"},
+		"name with a filter apart": {func(c *Config) {
+			c.Users.Search = []SearchLine{{Name: "A", Base: "ou=a", Filter: "(x=y)"}, {Name: "B", Base: "ou=b"}}
+		}, ""},
+		"name with a filter in a domain": {func(c *Config) {
+			c.Base, c.Domains = nil, Domains{Auto: true}
+			c.Users.Search = []SearchLine{{Name: "A", Base: "ou=a,dc=example,dc=test", Filter: "(x=y)"}}
+		}, "users.search[0].name"},
 		"bad filter of a line": {func(c *Config) { c.Groups.Search = []SearchLine{{Base: "ou=a", Filter: "x("}} }, "groups.search[0].filter"},
 		"user alone":           {func(c *Config) { c.Bind.Password = settings.Secret{} }, "bind"},
 		"password alone":       {func(c *Config) { c.Bind.User = "" }, "bind"},

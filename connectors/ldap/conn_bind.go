@@ -169,7 +169,7 @@ func (c *Connector) authenticate(ctx context.Context, s *session, op string) err
 		if err != nil {
 			return err
 		}
-		defer func() { _ = client.Close() }()
+		defer client.close()
 		service := cfg.Service
 		if service == "" {
 			service = "ldap/" + hostOf(s.server)
@@ -177,7 +177,7 @@ func (c *Connector) authenticate(ctx context.Context, s *session, op string) err
 		if err := ticket(op, client, service); err != nil {
 			return err
 		}
-		return ask(func() error { return s.conn.GSSAPIBind(client, service, "") })
+		return ask(func() error { return s.conn.GSSAPIBind(client.Client, service, "") })
 	default:
 		return ask(func() error { return s.conn.Bind(cfg.User, cfg.Password.Reveal()) })
 	}

@@ -48,22 +48,14 @@ func recordOf(t *testing.T, address string) net.SRV {
 	return net.SRV{Target: "dc.example.test", Port: portOf(t, address)}
 }
 
-// closedPort is a port on which nothing listens.
-func closedPort(t *testing.T) uint16 {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return uint16(l.Addr().(*net.TCPAddr).Port)
-}
+// closedPort is a port on which nothing ever listens.
+const closedPort = 1
 
 // TestDiscoveredServers reads an OpenLDAP server that only DNS knows.
 func TestDiscoveredServers(t *testing.T) {
 	s := slapdtest.Start(t, slapdtest.Options{Load: slapdtest.Population{People: 5, Groups: 1}.WriteLDIF})
 	dns := newFakeDNS(t)
-	dns.set(srvServers, net.SRV{Target: "one.example.test", Port: portOf(t, s.URL), Priority: 20}, net.SRV{Target: "down.example.test", Port: closedPort(t), Priority: 10})
+	dns.set(srvServers, net.SRV{Target: "one.example.test", Port: portOf(t, s.URL), Priority: 20}, net.SRV{Target: "down.example.test", Port: closedPort, Priority: 10})
 	c := openFor(t, s, func(c *Config) { c.Servers, c.DNS = []string{"ldap+srv://example.test"}, dns.address })
 	if got := readAll(t.Context(), c, streamUsers, nil).must(t); len(got.objects) != 5 {
 		t.Errorf("%d people, want 5", len(got.objects))
@@ -81,7 +73,7 @@ func TestDiscoveredServers(t *testing.T) {
 	}
 	t.Run("moved", func(t *testing.T) {
 		// What DNS said before is not remembered.
-		dns.set(srvServers, net.SRV{Target: "down.example.test", Port: closedPort(t)})
+		dns.set(srvServers, net.SRV{Target: "down.example.test", Port: closedPort})
 		expect(t, readAll(t.Context(), c, streamUsers, nil), fault.Transient, "down.example.test")
 		dns.set(srvControllers, net.SRV{Target: "two.example.test", Port: portOf(t, s.URL)})
 		readAll(t.Context(), c, streamUsers, nil).must(t)
@@ -112,7 +104,7 @@ func TestDiscover(t *testing.T) {
 	dns := newFakeDNS(t)
 	open := func(name string) *Connector {
 		c := Defaults()
-		c.Servers, c.DNS, c.Base, c.Timeout = []string{name}, dns.address, Names{"dc=x"}, c.Timeout/10
+		c.Servers, c.DNS, c.Base = []string{name}, dns.address, Names{"dc=x"}
 		opened, err := open(c, testEnv())
 		if err != nil {
 			t.Fatal(err)

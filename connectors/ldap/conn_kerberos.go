@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -27,15 +28,80 @@ func (b *BindConfig) principal() (user, realm string) {
 	return user, realm
 }
 
+// kerberosClient is a client of the user's, and by what it reaches key distribution centres.
+type kerberosClient struct {
+	*gssapi.Client
+	relay *kdcRelay
+	conf  *krb5.Config
+	// find asks DNS for the key distribution centres of a realm that the configuration does not name; nil where it must not.
+	find func(realm string) ([]string, error)
+}
+
+func (k *kerberosClient) close() {
+	_ = k.Close()
+	k.relay.close()
+}
+
 // kerberos makes a client of the user's, which has no ticket yet. Everything that it needs is read anew: a renewed
 // keytab needs no restart.
-func (c *Connector) kerberos(ctx context.Context, op string) (*gssapi.Client, error) {
-	b := &c.cfg.Bind
-	user, realm := b.principal()
+func (c *Connector) kerberos(ctx context.Context, op string) (*kerberosClient, error) {
+	_, realm := c.cfg.Bind.principal()
 	conf, err := c.krb5Conf(ctx, op, realm)
 	if err != nil {
 		return nil, err
 	}
+	k := &kerberosClient{relay: c.newKDCRelay(ctx), conf: conf}
+	if conf.LibDefaults.DNSLookupKDC {
+		conf.LibDefaults.DNSLookupKDC = false
+		k.find = func(realm string) ([]string, error) { return c.findKDCs(ctx, op, realm) }
+	}
+	if err = k.relay.all(conf); err != nil {
+		err = &fault.Error{Class: fault.Transient, Op: op + ": reach Kerberos", Err: err}
+	} else {
+		k.Client, err = c.gssapiClient(op, conf)
+	}
+	if err != nil {
+		k.relay.close()
+		return nil, err
+	}
+	return k, nil
+}
+
+// unknownRealm is how the library says that it does not know whom to ask in a realm.
+var unknownRealm = regexp.MustCompile(`no KDCs defined in configuration for realm ([^\s;<>]+)`)
+
+// manyRealms is how many realms a way to a service may lead through.
+const manyRealms = 10
+
+// retry does something with the client, and again for every realm on the way that DNS has to be asked for.
+func (k *kerberosClient) retry(fn func() error) error {
+	err := fn()
+	for range manyRealms {
+		if err == nil || k.find == nil {
+			return err
+		}
+		m := unknownRealm.FindStringSubmatch(err.Error())
+		if m == nil {
+			return err
+		}
+		kdcs, failed := k.find(m[1])
+		if failed != nil {
+			return failed
+		}
+		realm := krb5.Realm{Realm: m[1], KDC: kdcs}
+		if failed := k.relay.realm(&realm); failed != nil {
+			return failed
+		}
+		k.conf.Realms = append(k.conf.Realms, realm)
+		err = fn()
+	}
+	return err
+}
+
+// gssapiClient makes a client of the user's.
+func (c *Connector) gssapiClient(op string, conf *krb5.Config) (*gssapi.Client, error) {
+	b := &c.cfg.Bind
+	user, realm := b.principal()
 	// Active Directory does not know FAST without armour, which the library offers otherwise.
 	plain := client.DisablePAFXFAST(true)
 	if b.Keytab == "" {
@@ -161,13 +227,17 @@ func kerberosRefusals() map[string]refusal {
 }
 
 // ticket gets the ticket for a service. The library reports refusals as text.
-func ticket(op string, c *gssapi.Client, service string) error {
-	err := c.Login()
+func ticket(op string, c *kerberosClient, service string) error {
+	err := c.retry(c.Login)
 	if err == nil {
-		_, _, err = c.GetServiceTicket(service)
+		err = c.retry(func() error {
+			_, _, err := c.GetServiceTicket(service)
+			return err
+		})
 	}
-	if err == nil {
-		return nil
+	var ours *fault.Error
+	if err == nil || errors.As(err, &ours) {
+		return err
 	}
 	op += ": get a Kerberos ticket for " + service
 	text := err.Error()
@@ -179,6 +249,12 @@ func ticket(op string, c *gssapi.Client, service string) error {
 	// A key that the keytab does not hold, or that does not open the answer.
 	if strings.Contains(text, "keytab") && !strings.Contains(text, "Networking_Error") {
 		return &fault.Error{Class: fault.Auth, Op: op, Err: err, Hint: "the keytab must hold the keys of bind.user in bind.realm: make a new one"}
+	}
+	if failed := c.relay.failure(); failed != nil && strings.Contains(text, "Networking_Error") {
+		err = failed // the library has seen no more than the end of a connection
+	}
+	if errors.Is(err, errKDCTooLong) {
+		return &fault.Error{Class: fault.Transient, Op: op, Err: err, Hint: "what answers there is no Kerberos server: check bind.kdc, krb5_conf, or DNS"}
 	}
 	return &fault.Error{Class: fault.Transient, Op: op, Err: err, Hint: "does a Kerberos server of the realm answer? Set bind.kdc if DNS does not know it"}
 }

@@ -40,6 +40,10 @@ type session struct {
 	subject []byte
 	// requested tells the program of a request.
 	requested func(request string, began time.Time, err error)
+	// wait waits, or returns the error of the context.
+	wait func(time.Duration) error
+	// roundTrip is how long the server took for a small question.
+	roundTrip time.Duration
 }
 
 // open connects to the first server that answers and that accept, if not nil, has nothing against, beginning with the one
@@ -116,6 +120,7 @@ func (c *Connector) dial(ctx context.Context, op, server string) (*session, erro
 	}
 	s := &session{server: server, timeout: time.Duration(c.cfg.Timeout)}
 	s.requested = func(request string, began time.Time, err error) { c.env.Requested(ctx, request, began, err) }
+	s.wait = func(d time.Duration) error { return c.env.Sleep(ctx, d) }
 	dialer := net.Dialer{Timeout: s.timeout, Resolver: newResolver(c.cfg.DNS)}
 	if s.raw, err = dialer.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port)); err != nil {
 		return nil, transportError(op, server, err)

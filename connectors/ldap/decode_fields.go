@@ -30,11 +30,15 @@ func personRules(r *row, p preset, cfg *Config) []fieldRule {
 			rules = appendCommon(rules, r, name, attributes)
 		}
 	}
-	state := openLDAPState(r)
+	state, expiry := openLDAPState(r), openLDAPExpiry(r)
 	if p.name == presetActiveDirectory {
-		state = activeDirectoryState(r)
+		state, expiry = activeDirectoryState(r), activeDirectoryExpiry(r)
 	}
-	for _, rule := range append(state, pathRule()) {
+	state = append(state, expiry, pathRule())
+	if search, ok := searchRule(p, cfg); ok {
+		state = append(state, search)
+	}
+	for _, rule := range state {
 		if _, own := cfg.Fields[rule.name]; !own {
 			rules = append(rules, rule)
 		}

@@ -77,6 +77,44 @@ func activeDirectoryState(r *row) []fieldRule {
 	})
 }
 
+// activeDirectoryExpiry reads accountExpires (MS-ADTS 2.2.4 and 3.1.1.4): 0 and the greatest number are never. So is what lies
+// beyond the years that dates are written in.
+func activeDirectoryExpiry(r *row) fieldRule {
+	slot := r.slot("accountExpires")
+	return fieldRule{directory.FieldExpires, func(r *row) (directory.Value, bool) {
+		date, ok := parseFiletime(r.first(slot))
+		return directory.Time(date), ok && date.Year() <= 9999
+	}}
+}
+
+// openLDAPExpiry is the first of the dates on which an account ends, by whoever writes them. One by which an administrator
+// disables an account is none.
+func openLDAPExpiry(r *row) fieldRule {
+	type end struct {
+		slot int
+		mark mark
+	}
+	var list []end
+	for _, m := range marks() {
+		if m.ends != nil {
+			list = append(list, end{r.slot(m.attribute), m})
+		}
+	}
+	return fieldRule{directory.FieldExpires, func(r *row) (directory.Value, bool) {
+		var first time.Time
+		for _, e := range list {
+			v := r.first(e.slot)
+			if v == "" || e.mark.means != nil && e.mark.means(v) != statusActive {
+				continue
+			}
+			if date, ok := e.mark.ends(v); ok && date.Year() <= 9999 && (first.IsZero() || date.Before(first)) {
+				first = date
+			}
+		}
+		return directory.Time(first), !first.IsZero()
+	}}
+}
+
 // dated reports whether a FILETIME attribute holds a time.
 func dated(filetime string) bool {
 	_, ok := parseFiletime(filetime)

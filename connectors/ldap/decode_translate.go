@@ -39,6 +39,9 @@ type translator struct {
 	dynamic []int
 	madeUp  bool
 
+	// outside counts members of groups that are outside of what is read; nil where nobody asks.
+	outside *outside
+
 	// stamps, when watched, are the attributes that say when an entry was changed; newest is the latest time seen.
 	stamps []int
 	newest time.Time
@@ -232,9 +235,11 @@ func (t *translator) memberNames(b *batch) []string {
 		}
 		sources++
 		for j, v := range t.row.values[m.slot] {
-			if m.login {
+			switch {
+			case v == "": // of a group that must have a member, and has none
+			case m.login:
 				b.names.addName(t.preset.form, directory.NameHandle(""), v)
-			} else {
+			default:
 				t.addTarget(b, m.slot, j, dn.StripUID(v))
 			}
 		}
@@ -243,6 +248,7 @@ func (t *translator) memberNames(b *batch) []string {
 	if sources > 1 {
 		names = distinct(names)
 	}
+	t.outside.count(names)
 	return names
 }
 

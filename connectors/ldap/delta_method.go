@@ -66,6 +66,8 @@ type reading struct {
 	// known is what the server knows, and older by how much that is less than was known; empty when it is not.
 	known known
 	older string
+	// owners is that of the request (connectors.Request); nil where nobody is stored.
+	owners func(ctx context.Context, handles []string) ([]string, error)
 	// fingerprint is the hash of what is read: bases, scope, filter, identity, attributes and how they are used.
 	fingerprint string
 }
@@ -205,6 +207,14 @@ func (r *reading) hashSettings() string {
 	h := sha256.New()
 	cfg := &r.connector.cfg
 	names := slices.Sorted(slices.Values(r.tr.row.names))
+	if r.kind == directory.Person { // expires came later than the attributes that it is made of
+		names = append(names, "expires")
+		for _, l := range cfg.Users.Search {
+			if l.Name != "" {
+				names = append(names, l.Name, l.Base)
+			}
+		}
+	}
 	_, _ = fmt.Fprintf(h, "%s|%s|%s|%s|%q|%v|", r.kind, r.query, r.preset.name, r.tr.anchorName, names, cfg.Attributes)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Fields)) {
 		_, _ = fmt.Fprintf(h, "%s=%q|", name, []string(cfg.Fields[name]))
@@ -248,19 +258,26 @@ func (r *reading) proof() *connectors.Proof {
 	return &connectors.Proof{Scope: r.query.String(), Count: -1, Older: r.older, Reads: r.query.reads}
 }
 
-// readDelta reads what changed since the cursor.
-func (c *Connector) readDelta(ctx context.Context, op string, kind directory.Kind, req *connectors.Request, emit func(*connectors.Page) error) error {
-	cur, err := decodeCursor(req.Cursor)
-	if err != nil {
-		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: err}
+// openFrom opens a reading on a server that can go on from the cursor of a request. end must be called.
+func (c *Connector) openFrom(ctx context.Context, op string, kind directory.Kind, req *connectors.Request) (r *reading, cur cursor, end func(), err error) {
+	if cur, err = decodeCursor(req.Cursor); err != nil {
+		return nil, cur, nil, &fault.Error{Class: fault.CursorExpired, Op: op, Err: err}
 	}
 	inner, cancel := context.WithCancel(ctx)
-	defer cancel()
-	r, err := c.openKnowing(inner, op, kind, cur.host(), req)
+	if r, err = c.openKnowing(inner, op, kind, cur.host(), req); err != nil {
+		cancel()
+		return nil, cur, nil, err
+	}
+	return r, cur, func() { r.session.close(); cancel() }, nil
+}
+
+// readDelta reads what changed since the cursor.
+func (c *Connector) readDelta(ctx context.Context, op string, kind directory.Kind, req *connectors.Request, emit func(*connectors.Page) error) error {
+	r, cur, end, err := c.openFrom(ctx, op, kind, req)
 	if err != nil {
 		return err
 	}
-	defer r.session.close()
+	defer end()
 	if why := r.computed(); why != "" {
 		return r.expired("%s", why)
 	}

@@ -61,18 +61,12 @@ func baseName(name string) string {
 // readReferrers reads what refers to some DNs and some objects besides, whole, from a server that knows at least what the
 // last delta did.
 func (c *Connector) readReferrers(ctx context.Context, op string, kind directory.Kind, req *connectors.Request, emit func(*connectors.Page) error) error {
-	cur, err := decodeCursor(req.Cursor)
-	if err != nil {
-		return &fault.Error{Class: fault.CursorExpired, Op: op, Err: err}
-	}
-	inner, cancel := context.WithCancel(ctx)
-	defer cancel()
-	r, err := c.openKnowing(inner, op, kind, cur.host(), req)
+	r, cur, end, err := c.openFrom(ctx, op, kind, req)
 	if err != nil {
 		return err
 	}
+	defer end()
 	s := r.session
-	defer s.close()
 	if host := cur.host(); host != "" && s.root.hostName != host {
 		return r.expired("this is the domain controller %s, the mark is of %s", s.root.hostName, host)
 	}

@@ -70,99 +70,6 @@ func (syncrepl) begin(r *reading) (func() []byte, string, error) {
 	return func() []byte { return encodePosition(positions) }, "", nil
 }
 
-// containers finds where trees begin, and so the topmost entry of a glued database, by attributes with an index.
-const containers = "(|(objectClass=organizationalUnit)(objectClass=organization)(objectClass=dcObject)(objectClass=domain)" +
-	"(objectClass=container)(objectClass=locality)(objectClass=country))"
-
-// covered looks whether contextCSN speaks of all below a naming context, and says what does not fit: another database that
-// is glued to this one ("subordinate") has changes of its own. Its topmost entry shows a contextCSN of its own, or it has
-// entries that are newer than contextCSN. Ordinary searches tell: content synchronization says less of it, and not every
-// server bears being asked for what is newer than all it has.
-func (r *reading) covered(a area, csn []string) (why string, err error) {
-	if why, known := r.session.covered[a.suffix]; known {
-		return why, nil
-	}
-	conn, err := r.session.stream(r.op)
-	if err != nil {
-		return "", err
-	}
-	err = r.eachEntry(conn, a.suffix, ldap.ScopeWholeSubtree, containers, "contextCSN", func(dn, _ string) {
-		if !strings.EqualFold(dn, a.suffix) {
-			why = "a glued database begins at " + dn
-		}
-	})
-	if err == nil && why == "" {
-		why, err = r.newer(a, csn)
-	}
-	if err != nil {
-		return "", err
-	}
-	if why != "" {
-		why = "contextCSN of " + a.suffix + " does not speak of all below it, " + why + " (OpenLDAP: write `overlay glue` before `overlay syncprov`)"
-	}
-	if r.session.covered == nil {
-		r.session.covered = make(map[string]string)
-	}
-	r.session.covered[a.suffix] = why
-	return why, nil
-}
-
-// newer says which entry below a naming context is newer than its contextCSN; nothing when there is none.
-func (r *reading) newer(a area, csn []string) (why string, err error) {
-	conn, err := r.session.stream(r.op)
-	if err != nil {
-		return "", err
-	}
-	last := slices.Max(csn)
-	newest, where := last, ""
-	filter := "(&(entryCSN>=" + last + ")(!(entryCSN=" + last + ")))"
-	err = r.eachEntry(conn, a.suffix, ldap.ScopeWholeSubtree, filter, "entryCSN", func(dn, value string) {
-		if value > newest {
-			newest, where = value, dn
-		}
-	})
-	if err != nil || where == "" {
-		return "", err
-	}
-	// It may have been written since contextCSN was read, which follows a moment after the entry, and waits for those who
-	// are writing at the same time.
-	for range 5 {
-		err = r.eachEntry(conn, a.suffix, ldap.ScopeBaseObject, "(objectClass=*)", "contextCSN", func(_, value string) {
-			last = max(last, value)
-		})
-		if err != nil || last >= newest {
-			return "", err
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
-	return "a glued database has " + where, nil
-}
-
-// eachEntry hands out the values of one attribute of what a search finds, as far as the server's limits go.
-func (r *reading) eachEntry(conn *wire.Conn, base string, scope int, filter, attribute string, take func(dn, value string)) (err error) {
-	began := time.Now()
-	defer func() { r.session.requested("search", began, err) }()
-	if err := conn.Send(wire.Search{Base: base, Scope: scope, Filter: filter, Attributes: []string{attribute}}); err != nil {
-		return operationError(r.op, r.session.server, err)
-	}
-	var entry wire.Entry
-	for {
-		item, _, err := conn.Next(&entry)
-		switch {
-		case err != nil:
-			return transportError(r.op, r.session.server, err)
-		case item == wire.DoneItem:
-			return nil
-		case item == wire.EntryItem:
-			for _, a := range entry.Attributes {
-				for _, value := range a.Values {
-					take(strings.Clone(entry.DN), strings.Clone(value))
-				}
-			}
-		}
-	}
-}
-
 // contextCSN is how far a database has come: a CSN for every server that writes to it, sorted. When the server does not
 // show it, why says so.
 type contextCSN struct {
@@ -186,6 +93,8 @@ func (r *reading) contextCSN(a area) (csn []string, why string, err error) {
 }
 
 func (r *reading) readContextCSN(a area) (csn []string, why string, err error) {
+	began := time.Now()
+	defer func() { r.session.roundTrip = time.Since(began) }()
 	entries, err := r.session.search(r.op+": read contextCSN", ldap.NewSearchRequest(a.suffix, ldap.ScopeBaseObject,
 		ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"contextCSN"}, nil))
 	// Whatever a server or a proxy answers, but that it is busy, it shows none here. Where it did before, that counts.
@@ -246,7 +155,7 @@ func (m syncrepl) changes(ctx context.Context, r *reading, data []byte, emit fun
 			if i > 0 && areas[i-1].suffix == a.suffix {
 				continue
 			}
-			if why, err := r.newer(a, positions[i].CSN); err != nil {
+			if why, err := r.newerWhileIdle(a, positions[i].CSN); err != nil {
 				return err
 			} else if why != "" {
 				return r.expired("%s, of which contextCSN says nothing", why)

@@ -57,7 +57,7 @@ func (f *follower) delta(ctx context.Context) error { return f.read(ctx, connect
 
 func (f *follower) read(ctx context.Context, mode connectors.Mode) error {
 	f.touched, f.removed, f.notes = 0, 0, nil
-	return connectors.Guard(f.c).Read(ctx, connectors.Request{Stream: f.stream, Mode: mode, Cursor: f.cursor}, func(p *connectors.Page) error {
+	return connectors.Guard(f.c).Read(ctx, connectors.Request{Stream: f.stream, Mode: mode, Cursor: f.cursor, Owners: f.owners}, func(p *connectors.Page) error {
 		for i := range p.Objects {
 			f.objects[p.Objects[i].ID] = string(directory.AppendObject(nil, &p.Objects[i]))
 		}
@@ -83,6 +83,20 @@ func (f *follower) read(ctx context.Context, mode connectors.Mode) error {
 		}
 		return nil
 	})
+}
+
+func (f *follower) owners(_ context.Context, handles []string) ([]string, error) {
+	ids := make([]string, len(handles))
+	for id, data := range f.objects {
+		o, err := directory.ParseObject([]byte(data))
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.IndexFunc(handles, func(h string) bool { return slices.Contains(o.Handles, h) }); i >= 0 {
+			ids[i] = id
+		}
+	}
+	return ids, nil
 }
 
 // covers fails the test unless everything that a fresh full read gives is in the copy, too.

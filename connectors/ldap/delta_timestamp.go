@@ -152,7 +152,7 @@ func (m timestamps) changes(ctx context.Context, r *reading, data []byte, emit f
 		if !same || !r.session.root.offers(wire.SyncRequestOID) {
 			break
 		}
-		why, err := r.newer(area{suffix: a.Suffix}, a.CSN)
+		why, err := r.newerWhileIdle(area{suffix: a.Suffix}, a.CSN)
 		if err != nil {
 			return err
 		}

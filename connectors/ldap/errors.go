@@ -157,8 +157,9 @@ type serverResult struct {
 }
 
 func (r *serverResult) Error() string {
-	text := fmt.Sprintf("result %d, %s", r.code, strings.ToLower(ldap.LDAPResultCodeMap[r.code]))
-	if r.text != "" {
+	word := strings.ToLower(ldap.LDAPResultCodeMap[r.code])
+	text := fmt.Sprintf("result %d, %s", r.code, word)
+	if r.text != "" && !strings.EqualFold(r.text, word) {
 		text += ": " + r.text
 	}
 	return text

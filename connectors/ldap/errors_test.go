@@ -14,6 +14,20 @@ import (
 	"dirsyncd/sync/fault"
 )
 
+// A server that says no more than the result does is quoted once.
+func TestResultTextIsNotDoubled(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                     "result 4, size limit exceeded",
+		"Size limit exceeded":  "result 4, size limit exceeded",
+		"500 entries, no more": "result 4, size limit exceeded: 500 entries, no more",
+	} {
+		var r *serverResult
+		if err := resultError("read users", "dc1", 4, text); !errors.As(err, &r) || r.Error() != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
 // Every error of a connection is tried again, and says what to look at should it stay.
 func TestTransportErrorsHaveHints(t *testing.T) {
 	dial := func(err error) error {

@@ -80,7 +80,7 @@ func (c *Connector) openKnowing(ctx context.Context, op string, kind directory.K
 	if err != nil {
 		return nil, err
 	}
-	r.older = older
+	r.older, r.owners = older, req.Owners
 	return r, nil
 }
 

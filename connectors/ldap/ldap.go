@@ -8,6 +8,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/patience"
 )
 
 // The names of the streams.
@@ -30,6 +31,7 @@ type Connector struct {
 	servers  *servers
 	forest   forest
 	schemas  schemas
+	looks    idleLooks
 }
 
 var _ connectors.Watcher = (*Connector)(nil)
@@ -38,6 +40,9 @@ var _ connectors.Watcher = (*Connector)(nil)
 func open(cfg *Config, env connectors.Env) (*Connector, error) {
 	if len(cfg.Servers) == 0 && !cfg.Domains.set() {
 		return nil, &fault.Error{Class: fault.Configuration, Op: "open ldap", Err: errors.New("no server is named")}
+	}
+	if env.Sleep == nil {
+		env.Sleep = patience.Sleep
 	}
 	c := &Connector{cfg: *cfg, env: env, resolver: newResolver(cfg.DNS)}
 	c.servers = &servers{names: cfg.Servers, lookup: c.discover, now: env.Now}
@@ -54,7 +59,7 @@ func (c *Connector) Describe() connectors.Description {
 	}
 	return connectors.Description{
 		Streams: []connectors.Stream{
-			{Name: streamUsers, Kinds: []directory.Kind{directory.Person}, Delta: delta, Tombstones: tombstones, Rewritten: rewritten, Derived: delta && c.cfg.readsBackLinks(directory.Person)},
+			{Name: streamUsers, Kinds: []directory.Kind{directory.Person}, Delta: delta, Tombstones: tombstones, Rewritten: rewritten, Derived: delta && c.cfg.readsBackLinks(directory.Person), ByID: delta},
 			{Name: streamGroups, Kinds: []directory.Kind{directory.Group}, Members: true, Delta: delta, Tombstones: tombstones, Rewritten: rewritten, Derived: delta && c.cfg.readsBackLinks(directory.Group)},
 		},
 		Permissions: []string{
@@ -78,7 +83,7 @@ func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(
 		return err
 	case req.Mode == connectors.Full:
 		return own.explain(own.readFull(ctx, op, kind, &req, emit))
-	case req.Mode == connectors.Referrers:
+	case req.Mode == connectors.Referrers, req.Mode == connectors.ByID: // who is not found may be out of the base, or not there yet
 		return own.explain(own.readReferrers(ctx, op, kind, &req, emit))
 	default:
 		return own.explain(own.readDelta(ctx, op, kind, &req, emit))
@@ -104,6 +109,9 @@ func (c *Connector) readFull(ctx context.Context, op string, kind directory.Kind
 	defer s.close()
 	if r.tr.twins, err = r.findTwins(inner); err != nil {
 		return err
+	}
+	if kind == directory.Group && r.preset.name != presetActiveDirectory { // a domain has members of other domains by design
+		r.tr.outside = &outside{read: c.readSets(&r.preset)}
 	}
 	cursor, err := r.beginCursor()
 	if err != nil {

@@ -145,6 +145,7 @@ func (l *listing) prove(ctx context.Context) error {
 	page := &l.batch.page
 	page.Proof, page.Unlisted, page.Known, page.Cursor = l.proof(), parts, l.known.encode(), l.cursor()
 	page.Proof.Doubt = l.doubt
+	page.Notes = append(page.Notes, l.tr.outside.notes()...)
 	return nil
 }
 

@@ -15,8 +15,9 @@ import (
 )
 
 // twins are ids that several entries have, where the anchor is an attribute that the server does not keep unique. The entry
-// that was made first keeps the id, for the others are copies more often than not. Those have the id and what the server
-// itself tells them by, so that none is taken for another, and no record is two people in turn.
+// that had the id when it was last read keeps it, or else the one that was made first, for the others are copies more often
+// than not. Those have the id and what the server itself tells them by, so that none is taken for another, and no record is
+// two people in turn.
 type twins struct {
 	// keepers are the entries that keep an id that several have, by the id in its folded form.
 	keepers map[string]string
@@ -38,6 +39,8 @@ func newTwins() *twins {
 // twin is an entry as far as it tells who keeps an id.
 type twin struct {
 	key, dn, id, created string
+	handle               string // of its DN
+	was                  string // the id under which its DN is stored; empty when it is not
 }
 
 // key tells the loaded entry from others: what the server tells it by, or its DN.
@@ -45,16 +48,44 @@ func (t *translator) key() string {
 	if own := t.ownID(); own != "" {
 		return own
 	}
-	return "dn:" + string(t.preset.form.Append(nil, t.row.dn))
+	return t.dnHandle()
 }
+
+// dnHandle is the handle of the loaded entry's DN.
+func (t *translator) dnHandle() string { return dnHandle + string(t.preset.form.Append(nil, t.row.dn)) }
 
 func (t *translator) twin(id string) twin {
-	return twin{key: t.key(), dn: strings.Clone(t.row.dn), id: id, created: strings.Clone(t.row.first(t.created))}
+	return twin{key: t.key(), dn: strings.Clone(t.row.dn), id: id, created: strings.Clone(t.row.first(t.created)), handle: t.dnHandle()}
 }
 
-// keeper is the entry that was made first; of several of one moment, or where that is not seen, the first by what tells
-// them apart.
+// recall looks up the ids under which twins are stored.
+func (r *reading) recall(ctx context.Context, list []twin) error {
+	if r.owners == nil || len(list) == 0 {
+		return nil
+	}
+	handles := make([]string, len(list))
+	for i := range list {
+		handles[i] = list[i].handle
+	}
+	ids, err := r.owners(ctx, handles)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		list[i].was = ids[i]
+	}
+	return nil
+}
+
+// keeper is the entry that had the id before. Otherwise it is the one that was made first, of those that had no other id;
+// of several of one moment, or where that is not seen, the first by what tells them apart.
 func keeper(list []twin) twin {
+	if i := slices.IndexFunc(list, func(t twin) bool { return foldID(t.was) == foldID(t.id) }); i >= 0 {
+		return list[i]
+	}
+	if others := slices.DeleteFunc(slices.Clone(list), func(t twin) bool { return t.was != "" }); len(others) > 0 {
+		list = others
+	}
 	return slices.MinFunc(list, func(a, b twin) int {
 		if at, ok := parseTime(a.created); ok {
 			if other, ok := parseTime(b.created); ok && !at.Equal(other) {
@@ -102,7 +133,7 @@ func (t *twins) settle(tr *translator, id string) (string, bool) {
 
 // note tells of twins without naming them.
 func (t *twins) note(attribute string) string {
-	return fmt.Sprintf("%s is not unique: %s; the entry that was made first keeps it as its id, and `dirsyncd check --probe` names them", attribute,
+	return fmt.Sprintf("%s is not unique: %s; the entry that had it first keeps it as its id, and `dirsyncd check --probe` names them", attribute,
 		map[bool]string{true: "several entries have the same value", false: fmt.Sprintf("%d values are each that of several entries", len(t.known))}[len(t.known) == 1])
 }
 
@@ -155,11 +186,20 @@ func (r *reading) findTwins(ctx context.Context) (*twins, error) {
 			return nil, err
 		}
 	}
-	t := newTwins()
+	var list []twin
 	for _, folded := range order {
 		if len(found[folded]) > 1 {
-			t.add(found[folded])
+			list = append(list, found[folded]...)
 		}
+	}
+	if err := r.recall(ctx, list); err != nil {
+		return nil, err
+	}
+	t := newTwins()
+	for len(list) > 0 {
+		same := list[:len(found[foldID(list[0].id)])]
+		t.add(same)
+		list = list[len(same):]
 	}
 	return t, nil
 }
@@ -199,6 +239,9 @@ func (d *delta) takeTwins(ctx context.Context, uuid string) error {
 	delete(d.tr.twins.first, foldID(id)) // that it came before means nothing in a delta
 	before := len(d.tr.twins.known)
 	if len(list) > 1 && d.tr.twins.keepers[foldID(id)] == "" {
+		if err := d.recall(ctx, list); err != nil {
+			return err
+		}
 		d.tr.twins.add(list)
 	}
 	if len(d.tr.twins.known) == before {
@@ -252,7 +295,7 @@ func (r *reading) checkTwins(ctx context.Context, word string) []connectors.Find
 	}
 	return []connectors.Finding{{
 		Subject: subject, Detail: r.tr.anchorName + " is not unique: " + strings.Join(who, "; "),
-		Hint: "give each entry a value of its own, or set anchor to an attribute that is unique; until then the entry that was made first keeps the id, " +
+		Hint: "give each entry a value of its own, or set anchor to an attribute that is unique; until then the entry that had it first keeps the id, " +
 			"and the others have one that is made of it and of their own",
 	}}
 }

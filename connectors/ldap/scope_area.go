@@ -44,7 +44,11 @@ func (s *searchSet) searchScope() int {
 
 // holds reports whether the entry of a DN lies in the set.
 func (s *searchSet) holds(entry string) bool {
-	normal := string(s.form.Append(nil, entry))
+	return s.has(string(s.form.Append(nil, entry)))
+}
+
+// has is holds of a DN in normal form.
+func (s *searchSet) has(normal string) bool {
 	return slices.ContainsFunc(s.bases, func(b searchBase) bool {
 		switch b.scope {
 		case ldap.ScopeBaseObject:

@@ -106,7 +106,7 @@ func TestForest(t *testing.T) {
 		}
 	})
 	t.Run("a domain is down", func(t *testing.T) {
-		dns.set("_ldap._tcp.dc._msdcs.leeds.example.test", recordOf(t, fmt.Sprintf("ldap://127.0.0.1:%d", closedPort(t))))
+		dns.set("_ldap._tcp.dc._msdcs.leeds.example.test", recordOf(t, fmt.Sprintf("ldap://127.0.0.1:%d", closedPort)))
 		if _, err := usersOf(t, c, tenants[1]); fault.ClassOf(err) != fault.Transient {
 			t.Errorf("the domain that is down: %v", err)
 		}

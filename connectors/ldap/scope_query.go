@@ -43,16 +43,21 @@ func newQuery(kind directory.Kind, p preset, cfg *Config, identity string) query
 		q.lines = append(q.lines, searchLine{base: base, scope: scopes[search.Scope], filter: filter})
 	}
 	for _, own := range search.Search {
-		l := searchLine{base: own.Base, scope: ldap.ScopeWholeSubtree, filter: filter}
-		if own.Recursive != nil && !*own.Recursive {
-			l.scope = ldap.ScopeSingleLevel
-		}
-		if own.Filter != "" {
-			l.filter = tidyFilter(own.Filter)
-		}
-		q.lines = append(q.lines, l)
+		q.lines = append(q.lines, own.line(filter))
 	}
 	return q
+}
+
+// line is the search of a line, with the filter of the stream unless it has one of its own.
+func (l SearchLine) line(filter string) searchLine {
+	s := searchLine{base: l.Base, scope: ldap.ScopeWholeSubtree, filter: filter}
+	if l.Recursive != nil && !*l.Recursive {
+		s.scope = ldap.ScopeSingleLevel
+	}
+	if l.Filter != "" {
+		s.filter = tidyFilter(l.Filter)
+	}
+	return s
 }
 
 // tidyFilter takes blanks and line breaks out of a filter where RFC 4515 has none, as they are left when a long one is

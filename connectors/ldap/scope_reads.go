@@ -42,7 +42,12 @@ func says(kind directory.Kind, p preset, cfg *Config, anchor string) []string {
 	for name, attributes := range cfg.Fields {
 		add(name, attributes)
 	}
-	for _, name := range []string{directory.FieldEnabled, directory.FieldStatus, directory.FieldUserType} {
+	for _, l := range cfg.Users.Search {
+		if l.Name != "" {
+			add(directory.FieldSearch, Names{l.Name + " below " + l.Base})
+		}
+	}
+	for _, name := range []string{directory.FieldEnabled, directory.FieldStatus, directory.FieldUserType, directory.FieldExpires} {
 		if _, own := cfg.Fields[name]; !own {
 			add(name, Names{"preset " + p.name})
 		}
@@ -55,6 +60,12 @@ var _ connectors.Selective = (*Config)(nil)
 
 // Unread implements connectors.Selective.
 func (c *Config) Unread(kind directory.Kind, name string) (hint string, unread bool) {
+	if hint, unread := connectors.UnreadPlace(kind, name); unread {
+		return hint, true
+	}
+	if hint, unread := connectors.UnreadTenant(name); unread && !c.Domains.set() {
+		return hint, true
+	}
 	const none = "an LDAP directory has none: give this connection a mapping of its own"
 	own, chosen := c.Fields[name]
 	switch {
@@ -64,6 +75,9 @@ func (c *Config) Unread(kind directory.Kind, name string) (hint string, unread b
 		return "name its attribute in ldap.fields." + name, true
 	case name == directory.FieldLastLogin && !chosen:
 		return "name its attribute in ldap.fields, as in {last_login: lastLogonTimestamp}; it changes often", true
+	}
+	if _, ok := searchRule(openLDAP(), c); name == directory.FieldSearch && !ok && !chosen {
+		return "give a line of ldap.users.search a name", true
 	}
 	names := make([]string, len(c.Attributes))
 	for i, a := range c.Attributes {

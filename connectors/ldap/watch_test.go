@@ -26,8 +26,8 @@ type watching struct {
 	stop  context.CancelFunc
 }
 
-// patience is how long a test waits for a call.
-const patience = 60 * time.Second
+// within is how long a test waits for a call.
+const within = 5 * time.Minute
 
 func startWatch(t *testing.T, c *Connector, tenant connectors.Tenant) *watching {
 	t.Helper()
@@ -45,7 +45,7 @@ func (w *watching) called(what string) {
 	case <-w.calls:
 	case err := <-w.ended:
 		w.t.Fatalf("%s: the watch ended: %v", what, err)
-	case <-time.After(patience):
+	case <-time.After(within):
 		w.t.Fatalf("%s: no call", what)
 	}
 }
@@ -67,7 +67,7 @@ func (w *watching) over() error {
 	select {
 	case err := <-w.ended:
 		return err
-	case <-time.After(patience):
+	case <-time.After(within):
 		w.t.Fatal("the watch does not end")
 		return nil
 	}

@@ -4,7 +4,7 @@ import (
 	"net/url"
 	"strings"
 
-	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/sync/rest"
 )
 
 // orgAddress returns an org's address as scheme and host alone, or what is wrong with the text. The SDK puts

@@ -10,8 +10,8 @@ import (
 
 	sdk "github.com/okta/okta-sdk-golang/v2/okta"
 
-	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
 )
 
 // newSDK makes the SDK's client. The SDK merges what it is told with two files and the environment; every

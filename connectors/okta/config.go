@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"dirsyncd/connectors/internal/rest"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/rest"
 	"dirsyncd/sync/settings"
 )
 

@@ -33,6 +33,12 @@ var _ connectors.Selective = (*Config)(nil)
 
 // Unread implements connectors.Selective.
 func (c *Config) Unread(kind directory.Kind, name string) (hint string, unread bool) {
+	if hint, unread := connectors.UnreadPlace(kind, name); unread {
+		return hint, true
+	}
+	if hint, unread := connectors.UnreadTenant(name); unread {
+		return hint, true
+	}
 	own, chosen := c.Fields[name]
 	switch {
 	case name == "licences":
@@ -41,6 +47,8 @@ func (c *Config) Unread(kind directory.Kind, name string) (hint string, unread b
 		return "an Okta org has none: give this connection a mapping of its own", true
 	case chosen && len(own) == 0:
 		return "name its attribute in okta.fields." + name, true
+	case name == directory.FieldSearch, name == directory.FieldExpires && !chosen:
+		return "an account of Okta has none of its own: name a profile attribute in okta.fields, as in {expires: contractEnd}, or remove it", true
 	case name == directory.FieldLastLogin:
 		return "set okta.last_login: true", !c.LastLogin
 	}

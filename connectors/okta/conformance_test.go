@@ -46,6 +46,7 @@ func fixture(b *bench) *connectortest.Fixture {
 	group := func(i int) directory.Ref { return directory.Ref{Kind: directory.Group, ID: s.Groups()[i].ID} }
 	later := func(ref directory.Ref) directory.Ref { b.clock.advance(time.Second); return ref }
 	return &connectortest.Fixture{
+		Shorten:   func(testing.TB) { s.Break(oktasim.Fault{Kind: oktasim.Short, Path: "/api"}) },
 		Connector: connectors.Guard(b.conn),
 		Add: func(_ testing.TB, stream string) directory.Ref {
 			if stream == streamUsers {

@@ -3,6 +3,7 @@ package okta
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -145,9 +146,7 @@ func (r *reading) readGroup(ctx context.Context, job memberJob, whole bool) {
 		return
 	}
 	if parts == 0 || len(list) > 0 {
-		// An incremental read lists a group because its own time, or the log, says that members changed. Nothing says so
-		// of who is missing from a full read's list.
-		send(memberPart{members: connectors.Members{Group: job.id, Add: list, Whole: parts == 0, MayBeShort: parts == 0 && !whole}, began: began})
+		send(memberPart{members: connectors.Members{Group: job.id, Add: list, Whole: parts == 0, MayBeShort: parts == 0}, began: began})
 	}
 }
 
@@ -203,6 +202,67 @@ func (m *memberEntry) holds() bool {
 	}
 }
 
+// lookMembersOf asks of people one by one whether they are in a group, or have an application. Only a list of their groups
+// without it, and the org's word that somebody does not have the application, says that they are not.
+func (r *reading) lookMembersOf(ctx context.Context, group string, ids []string) (there []string, err error) {
+	for _, id := range ids {
+		in, err := r.isIn(ctx, group, id)
+		if err != nil {
+			return there, err
+		}
+		if in {
+			there = append(there, id)
+		}
+	}
+	return there, nil
+}
+
+func (r *reading) isIn(ctx context.Context, group, id string) (in bool, err error) {
+	if strings.HasPrefix(group, appIDPrefix) {
+		a, err := r.get(ctx, apiRoot+"apps/"+pathID(group)+"/users/"+pathID(id))
+		var refused *refusal
+		if errors.As(err, &refused) && refused.code == "E0000007" {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		var e memberEntry
+		if json.Unmarshal(a.body, &e) != nil || e.ID != id {
+			return false, r.invalid("read apps/{id}/users/{id}", "the answer is not about the user who was asked for")
+		}
+		return e.holds(), nil
+	}
+	take := func(entries []json.RawMessage, _ string) error {
+		for _, raw := range entries {
+			var e memberEntry
+			if json.Unmarshal(raw, &e) != nil || e.ID == "" {
+				return errNoMember
+			}
+			in = in || e.ID == group
+		}
+		return nil
+	}
+	path := apiRoot + "users/" + pathID(id) + "/groups"
+	a, err := r.get(ctx, path)
+	if err != nil {
+		return false, err
+	}
+	entries, problem := entriesOf(a.body)
+	switch {
+	case problem != "":
+		return false, r.invalid("list users/{id}/groups", "%s", problem)
+	case a.next != "": // not documented as paged
+		_, err = r.list(ctx, path, take)
+	default:
+		err = take(entries, "")
+	}
+	return in, err
+}
+
+// appIDPrefix begins the ids of applications.
+const appIDPrefix = "0oa"
+
 // memberPages gathers lists of members into pages.
 type memberPages struct {
 	reading *reading
@@ -223,7 +283,7 @@ func (p *memberPages) flush() error {
 	if len(p.page) == 0 {
 		return nil
 	}
-	page := &connectors.Page{Members: p.page}
+	page := &connectors.Page{Members: p.page, LookMembersOf: p.reading.lookMembersOf}
 	p.page, p.count = nil, 0
 	return p.reading.emit(page)
 }

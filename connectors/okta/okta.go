@@ -16,10 +16,10 @@ import (
 	sdk "github.com/okta/okta-sdk-golang/v2/okta"
 
 	"dirsyncd/connectors"
-	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
+	"dirsyncd/sync/rest/tokens"
 )
 
 // The names of the streams.
@@ -78,7 +78,7 @@ func open(cfg *Config, env connectors.Env, network http.RoundTripper) (*Connecto
 		cfg: *cfg, env: env, host: host, base: base, clock: &serverClock{local: env.Now}, users: newTranslator(cfg), pageSize: 200,
 	}
 	transport := rest.NewTransport(rest.Options{
-		Base: network, Env: env, Hosts: []string{host}, Name: nameOf, Explain: c.explain,
+		Base: network, Requested: env.Requested, Sleep: env.Sleep, Hosts: []string{host}, Name: nameOf, Explain: c.explain,
 		Pace: &pace{share: cfg.Share, clock: c.clock, sleep: env.Sleep, buckets: map[string]*bucket{}},
 	})
 	client := &http.Client{
@@ -108,7 +108,7 @@ func open(cfg *Config, env connectors.Env, network http.RoundTripper) (*Connecto
 func (c *Connector) Describe() connectors.Description {
 	d := connectors.Description{
 		Streams: []connectors.Stream{
-			{Name: streamUsers, Kinds: []directory.Kind{directory.Person}, Delta: true, Tombstones: c.cfg.Log, Resumable: true},
+			{Name: streamUsers, Kinds: []directory.Kind{directory.Person}, Delta: true, Tombstones: c.cfg.Log, Resumable: true, ByID: true},
 			{Name: streamGroups, Kinds: []directory.Kind{directory.Group}, Members: true, Delta: true, Tombstones: c.cfg.Log},
 		},
 	}
@@ -143,8 +143,11 @@ func (c *Connector) Close() error {
 func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
 	r := &reading{Connector: c, op: "read " + req.Stream, stream: req.Stream, emit: emit}
 	read := r.delta
-	if req.Mode == connectors.Full {
+	switch req.Mode {
+	case connectors.Full:
 		read = r.full
+	case connectors.ByID:
+		read = func(ctx context.Context, _ []byte) error { return r.byID(ctx, req.IDs) }
 	}
 	err := read(ctx, req.Cursor)
 	if fault.ClassOf(err) != fault.Gone {

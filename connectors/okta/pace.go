@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"dirsyncd/connectors/internal/rest"
+	"dirsyncd/sync/rest"
 )
 
 const (

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"dirsyncd/connectors/internal/rest"
-	"dirsyncd/connectors/internal/tokens"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
+	"dirsyncd/sync/rest/tokens"
 )
 
 const tokenPath = "/oauth2/v1/token"

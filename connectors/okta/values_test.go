@@ -50,7 +50,7 @@ func TestUser(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("fields\n got %q\nwant %q", got, want)
 	}
-	if links := fmt.Sprint(o.Links); links != "[{1 login:eve@example.com} {1 email:eve@example.com} {2 builtin:everyone}]" {
+	if links := fmt.Sprint(o.Links); links != "[{manager login:eve@example.com} {manager email:eve@example.com} {member_of builtin:everyone}]" {
 		t.Errorf("links %s", links)
 	}
 	if handles := fmt.Sprint(o.Handles); handles != "[login:ada@example.com email:ada@example.com employee:e7]" {
@@ -99,8 +99,8 @@ func TestStatuses(t *testing.T) {
 
 func TestManagers(t *testing.T) {
 	for text, want := range map[string]string{
-		"": "[]", "00u1ab2cd3ef4gh5ij6k": "[{1 id:00u1ab2cd3ef4gh5ij6k}]", " Ada@X.com ": "[{1 login:ada@x.com} {1 email:ada@x.com}]",
-		"4711": "[{1 employee:4711} {1 login:4711}]", "00u": "[{1 employee:00u} {1 login:00u}]",
+		"": "[]", "00u1ab2cd3ef4gh5ij6k": "[{manager id:00u1ab2cd3ef4gh5ij6k}]", " Ada@X.com ": "[{manager login:ada@x.com} {manager email:ada@x.com}]",
+		"4711": "[{manager employee:4711} {manager login:4711}]", "00u": "[{manager employee:00u} {manager login:00u}]",
 	} {
 		if got := fmt.Sprint(managerLinks(text)); got != want {
 			t.Errorf("%q: got %s, want %s", text, got, want)

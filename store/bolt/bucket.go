@@ -28,6 +28,19 @@ const (
 	runs
 	runIDs
 	runActions
+	waits
+	waitSubjects
+	waitKeys
+	waitDue
+	waitCounts
+	links
+	linkIDs
+	rejected
+	reviews
+	reviewSubjects
+	due
+	dueOf
+	journal
 	objects
 	dirty       = objects + maxKinds
 	records     = dirty + maxKinds
@@ -42,6 +55,10 @@ var bucketNames = [...]string{
 	referrers: "referrers", digests: "digests", streams: "streams", seen: "seen", outbox: "outbox",
 	queues: "queues", parked: "parked", parkedObjects: "parked.object", parkedActions: "parked.action",
 	runs: "runs", runIDs: "runs.id", runActions: "runs.actions",
+	waits: "waits", waitSubjects: "waits.subject", waitKeys: "waits.key", waitDue: "waits.due", waitCounts: "waits.count",
+	links: "links", linkIDs: "links.id", rejected: "rejected", reviews: "reviews", reviewSubjects: "reviews.subject",
+	due: "due", dueOf: "due.of",
+	journal: "journal",
 }
 
 // String returns the name of the bucket.
@@ -62,7 +79,7 @@ func (p bucketID) String() string {
 // between them later; elsewhere room for that is left.
 func (p bucketID) fill() float64 {
 	switch {
-	case p >= objects, p == owner, p == seen, p == outbox, p == runs, p == runActions:
+	case p >= objects, p == owner, p == seen, p == outbox, p == runs, p == runActions, p == waits, p == reviews, p == journal:
 		return 0.95
 	case p == names:
 		return 0.7

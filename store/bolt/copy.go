@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -36,7 +37,7 @@ func copyPartitions(ctx context.Context, db *bbolt.DB, from *bbolt.Tx, keys [][]
 			}
 		}
 	}
-	if err := indexWaiting(c.tx); err != nil {
+	if err := errors.Join(waiting().make(c.tx), awaiting().make(c.tx)); err != nil {
 		return err
 	}
 	return c.tx.Commit()

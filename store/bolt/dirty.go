@@ -5,7 +5,7 @@ import (
 	"dirsyncd/sync/directory"
 )
 
-const allReasons = store.Changed | store.MembersChanged | store.Regrouped
+const allReasons = store.Changed | store.MembersChanged | store.Regrouped | store.Remapped
 
 // Dirty implements store.Reader.
 func (t *tx) Dirty(kind directory.Kind, after store.Num, fn func(n store.Num, why store.DirtyReason) bool) error {

@@ -3,7 +3,8 @@
 // # Layout
 //
 // The top level of the file has the bucket "\x00dirsyncd" (keys "format" and "version", see schema.go), the bucket
-// "\x00waiting" (which partitions have actions for which target, see waiting.go) and one bucket per partition, named
+// "\x00waiting" (which partitions have actions for which target, see waiting.go), the bucket "\x00awaiting" (which have actions that
+// wait for something at a target, see awaiting.go) and one bucket per partition, named
 // connection, NUL, tenant. In a partition, numbers are big-endian so that bbolt's
 // order is theirs, "k" is a kind's number in decimal, and a "pair set" is described in pairs.go:
 //
@@ -21,6 +22,7 @@
 //	dirty.k          num4 -> reasons
 //	streams          name -> JSON store.StreamState
 //	seen             bucket per stream: seq8 -> chunk
+//	journal          seq8 -> form, (kind, number, member's number) varints: what differs, for others to follow (journal.go)
 //	records.k        num4 -> canonical record
 //	outbox           bucket per target: seq8 -> queued time, canonical action (outbox.go)
 //	queues           target -> last sequence number, claimed up to, depth
@@ -30,6 +32,21 @@
 //	runs             seq8 -> JSON store.Run
 //	runs.id          run's id -> seq8
 //	runs.actions     run's id NUL position4 -> JSON store.RunAction
+//	waits            target NUL id8 -> what waits at a target outside of its outbox (waits.go)
+//	waits.subject    target NUL hash16 of the subject -> id8
+//	waits.key        target NUL hash16 of what is waited for, id8
+//	waits.due        target NUL time8 id8
+//	waits.count      target NUL cause -> how many
+//
+// The partitions of targets (store.TargetPartition) have these:
+//
+//	links            hash16 of the subject -> who is who at the target's place (links.go)
+//	links.id         kind1, hash16 of the id, 0 or 1, hash16 of the subject
+//	rejected         hash16 of the subject, kind1, hash16 of the id -> JSON store.Rejection
+//	reviews          number8 -> JSON store.Review
+//	reviews.subject  hash16 of the subject -> number8
+//	desk             value: JSON store.DeskState
+//	desk.counts      value: how many links there are, by state, and reviews
 //
 // Keys that arrive in ascending order (objects, records, the outbox) are appended to full pages. Keys that
 // arrive at random (names, memberships) are packed many to a value and written once per transaction: bbolt

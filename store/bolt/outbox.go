@@ -79,7 +79,7 @@ func (t *tx) flushQueues() error {
 		}
 		if waits := q.depth > 0; waits != q.waits {
 			q.waits = waits
-			if err := t.noteWaiting(target, waits); err != nil {
+			if err := waiting().note(t, waitingKey(target, t.key), waits); err != nil {
 				return err
 			}
 		}
@@ -253,6 +253,11 @@ func (t *tx) Targets() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	waiting, err := t.waitTargets()
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, waiting...)
 	for k, v := range t.all(queues) {
 		var q queue
 		if q.parse(v) != nil {

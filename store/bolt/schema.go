@@ -31,7 +31,11 @@ type migration struct {
 // changed: the version that a program writes is one more than its length.
 func migrations() []migration {
 	return []migration{
-		{about: "given an index of what waits for each target", run: indexWaiting},
+		{about: "given an index of what waits for each target", run: waiting().make},
+		// An older program would send what is queued before what waits for something at the target.
+		{about: "made ready for targets that have things of their own", run: func(*bbolt.Tx) error { return nil }},
+		// An older program would take a journal that tells of records for a damaged one.
+		{about: "made ready for connections that are made of the records of others", run: func(*bbolt.Tx) error { return nil }},
 	}
 }
 

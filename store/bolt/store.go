@@ -161,7 +161,9 @@ func (s *Store) Partitions(ctx context.Context, connections ...string) ([]store.
 	err := s.transact(ctx, false, "list partitions", func(btx *bbolt.Tx) (bool, error) {
 		if len(connections) == 0 {
 			for name := range partitionNames(btx) {
-				list = append(list, partitionOf(name))
+				if p := partitionOf(name); !ofTarget(p) {
+					list = append(list, p)
+				}
 			}
 			return false, nil
 		}
@@ -252,14 +254,14 @@ func movePartition(btx *bbolt.Tx, was, is []byte) error {
 			return err
 		}
 	}
-	return errors.Join(btx.DeleteBucket(was), moveWaiting(btx, was, is))
+	return errors.Join(btx.DeleteBucket(was), waiting().move(btx, was, is), awaiting().move(btx, was, is))
 }
 
 func dropPartition(btx *bbolt.Tx, key []byte) error {
 	if err := btx.DeleteBucket(key); err != nil {
 		return err
 	}
-	return forgetWaiting(btx, key)
+	return errors.Join(waiting().move(btx, key, nil), awaiting().move(btx, key, nil))
 }
 
 // partitionKey names a partition's bucket. NUL sorts before everything else, so that the buckets' order is
@@ -269,6 +271,11 @@ func partitionKey(p store.Partition) ([]byte, error) {
 		return nil, misuse("partition %q cannot be named", p)
 	}
 	return []byte(p.Connection + "\x00" + p.Tenant), nil
+}
+
+func ofTarget(p store.Partition) bool {
+	_, ok := p.Target()
+	return ok
 }
 
 // partitionOf reads a name of a partition's bucket back.

@@ -39,6 +39,9 @@ type tx struct {
 	pending [bucketCount]pairLog   // changes of pair sets that are in no bucket yet
 	queues  map[string]*queue      // those that this transaction looked at
 
+	desk       *deskCounts // nil while nobody looked at them
+	storedDesk deskCounts  // as in the file
+
 	bytes []byte // room for values that live as long as the transaction
 	nums  []store.Num
 	buf   []byte // scratch, valid until the next use
@@ -64,7 +67,7 @@ func (s *Store) begin(btx *bbolt.Tx, key []byte) (*tx, error) {
 // flush writes what was collected.
 func (t *tx) flush() error {
 	err := errors.Join(t.flushNames(), t.flushPairs(memberOf), t.flushPairs(referrers), t.flushPairs(contested),
-		t.flushQueues())
+		t.flushQueues(), t.flushDesk())
 	if err != nil || t.count == t.stored {
 		return err
 	}

@@ -71,6 +71,11 @@ func (s *Store) verifyPartitions(ctx context.Context) (problems []error, err err
 	if err != nil {
 		return nil, err
 	}
+	ofTargets, err := store.TargetPartitions(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	partitions = append(partitions, ofTargets...)
 	for _, p := range partitions {
 		err := s.View(ctx, p, func(r store.Reader) error {
 			v := verifier{tx: r.(*tx)}
@@ -84,8 +89,14 @@ func (s *Store) verifyPartitions(ctx context.Context) (problems []error, err err
 			return nil, err
 		}
 	}
-	wrong, err := s.verifyWaiting(ctx)
-	return append(problems, wrong...), err
+	for _, index := range []*partitionIndex{waiting(), awaiting()} {
+		wrong, err := index.verify(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		problems = append(problems, wrong...)
+	}
+	return problems, nil
 }
 
 // verifier checks one partition.
@@ -97,7 +108,7 @@ type verifier struct {
 func (v *verifier) run() {
 	checks := []func(){
 		v.names, v.objects, v.owners, v.referrers, v.members, v.digests, v.marks, v.streams, v.records,
-		v.outboxes, v.parked, v.parkedIndexes, v.runs,
+		v.outboxes, v.parked, v.parkedIndexes, v.runs, v.waits, v.links, v.due,
 	}
 	for _, check := range checks {
 		if len(v.problems) < maxProblems {

@@ -15,6 +15,12 @@ func (v *verifier) streams() {
 			v.bad(streams, "stream %s is damaged", k)
 		}
 	}
+	for k, value := range v.all(journal) {
+		_, ok := keySeq(k)
+		if _, ok = parseJournal(value, nil, ok); !ok {
+			v.bad(journal, "part %x is damaged", k)
+		}
+	}
 	for k := range v.all(seen) {
 		for seq := range scan(v.bucket(seen).Bucket(k), nil, nil) {
 			if _, ok := keySeq(seq); !ok {

@@ -346,6 +346,8 @@ func misuse(e *env) {
 		"no run":           func(w store.Writer) error { return w.PutRun(store.Run{}) },
 		"group 0":          func(w store.Writer) error { _, err := w.AddMembers(0, []store.Num{1}, nil); return err },
 		"member never met": func(w store.Writer) error { _, err := w.AddMembers(1, []store.Num{77}, nil); return err },
+		"due of no kind":   func(w store.Writer) error { return w.PutDue(0, 1, now) },
+		"due of nobody":    func(w store.Writer) error { return w.PutDue(directory.Person, 77, now) },
 		"replace nothing":  func(w store.Writer) error { return w.Replace("journal", 77, action("1")) },
 	}
 	e.update(fill)

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"time"
 
 	"dirsyncd/store"
@@ -104,6 +105,16 @@ func (r *strictReader) Dirty(kind directory.Kind, after store.Num, fn func(n sto
 	return r.r.Dirty(kind, after, fn)
 }
 
+func (r *strictReader) Due(until time.Time, fn func(at time.Time, kind directory.Kind, n store.Num) bool) error {
+	defer r.iterate("Due")()
+	return r.r.Due(until, fn)
+}
+
+func (r *strictReader) DueOf(kind directory.Kind, nums []store.Num, times []time.Time) ([]time.Time, error) {
+	r.call("DueOf")
+	return r.r.DueOf(kind, nums, times)
+}
+
 func (r *strictReader) Stream(name string) (store.StreamState, error) {
 	r.call("Stream")
 	return r.r.Stream(name)
@@ -117,6 +128,20 @@ func (r *strictReader) Streams() ([]string, error) {
 func (r *strictReader) Seen(stream string, fn func(chunk []byte) bool) error {
 	defer r.iterate("Seen")()
 	return r.r.Seen(stream, func(chunk []byte) bool { return lendBytes(chunk, fn) })
+}
+
+func (r *strictReader) Journal(after uint64, fn func(n uint64, entries []store.JournalEntry) bool) error {
+	defer r.iterate("Journal")()
+	return r.r.Journal(after, func(n uint64, entries []store.JournalEntry) bool {
+		lent := slices.Clone(entries)
+		defer clear(lent)
+		return fn(n, lent)
+	})
+}
+
+func (r *strictReader) JournalBounds() (first, last uint64, err error) {
+	r.call("JournalBounds")
+	return r.r.JournalBounds()
 }
 
 func (r *strictReader) Record(kind directory.RecordKind, n store.Num) (directory.Record, bool, error) {
@@ -246,6 +271,11 @@ func (w *strictWriter) ClearDirty(kind directory.Kind, nums []store.Num) error {
 	return w.w.ClearDirty(kind, nums)
 }
 
+func (w *strictWriter) PutDue(kind directory.Kind, n store.Num, at time.Time) error {
+	w.call("PutDue")
+	return w.w.PutDue(kind, n, at)
+}
+
 func (w *strictWriter) PutStream(name string, s store.StreamState) error {
 	w.call("PutStream")
 	return w.w.PutStream(name, s)
@@ -259,6 +289,16 @@ func (w *strictWriter) AppendSeen(stream string, chunk []byte) error {
 func (w *strictWriter) ClearSeen(stream string) error {
 	w.call("ClearSeen")
 	return w.w.ClearSeen(stream)
+}
+
+func (w *strictWriter) AppendJournal(begin uint64, keep int, entries []store.JournalEntry) error {
+	w.call("AppendJournal")
+	return w.w.AppendJournal(begin, keep, entries)
+}
+
+func (w *strictWriter) DropJournal() error {
+	w.call("DropJournal")
+	return w.w.DropJournal()
 }
 
 func (w *strictWriter) PutRecord(n store.Num, rec *directory.Record) error {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
@@ -50,6 +51,18 @@ func emptyPartition(e *env) {
 		e.equal("tenant", must(r.Tenant()), store.TenantState{})
 		e.equal("runs", len(collect(r.Runs)), 0)
 		e.equal("seen", len(seenOf(r, "users")), 0)
+		e.equal("waits", len(waitsAt(r, "journal")), 0)
+		e.equal("waits of", len(must(r.WaitsOf("journal", []string{"user/1"}))), 0)
+		e.equal("next wait", must(r.NextWait("journal")).IsZero(), true)
+		e.equal("wait counts", len(must(r.WaitCounts("journal"))), 0)
+		e.equal("links", len(linksOf(r)), 0)
+		e.equal("links of", must(r.LinksOf([]string{"user/1"})), []store.Link{{}})
+		e.equal("links at", len(must(r.LinksAt(directory.UserRecord, []string{"1"}))), 0)
+		e.equal("link counts", len(must(r.LinkCounts())), 0)
+		e.equal("rejected", len(must(r.Rejected([]string{"user/1"}))), 0)
+		e.equal("reviews", len(reviewsOf(r)), 0)
+		e.equal("review count", must(r.ReviewCount()), 0)
+		e.equal("desk", must(r.Desk()), store.DeskState{})
 		return nil
 	})
 	e.update(func(store.Writer) error { return nil })
@@ -74,7 +87,12 @@ func fill(w store.Writer) error {
 	g := must(w.PutRow(group("g"), store.Here))
 	must(w.AddMembers(g, []store.Num{n}, nil))
 	must(w.Park(store.Parked{Stage: "read", Kind: directory.Person, Object: "x"}))
+	must(w.PutWait(waitFor("1", "customer/acme", time.Time{})))
+	must(w.PutReview(store.Review{Subject: "user/1", Cause: "ambiguous"}))
 	return errors.Join(
+		w.PutLink(linkTo("user/1", "7")),
+		w.Reject(store.Rejection{Subject: "user/1", Kind: directory.UserRecord, ID: "8"}),
+		w.PutDesk(store.DeskState{Place: "https://desk"}),
 		w.SetMemberDigest(g, store.MemberDigest{Count: 1}),
 		w.MarkDirty(directory.Person, n, store.Changed),
 		w.PutStream("users", store.StreamState{Cursor: []byte("c")}),
@@ -331,6 +349,7 @@ func movePartition(e *env) {
 	must(0, e.store.MovePartition(e.Context(), from, to)) // there is nothing any more
 	e.equal("partitions", must(e.store.Partitions(e.Context())), []store.Partition{e.p, to})
 	e.equal("waiting", must(e.store.Waiting(e.Context(), "journal")), []store.Partition{e.p, to})
+	e.equal("awaiting", must(e.store.Awaiting(e.Context(), "journal", "customer/acme")), []store.Partition{e.p, to})
 	e.p = from
 	e.equal("what is left", contentOf(e), empty)
 	e.p = to
@@ -360,6 +379,7 @@ func scratch(e *env) {
 	c := &env{T: e.T, store: copied, p: e.p}
 	e.equal("partitions of the copy", must(copied.Partitions(e.Context())), []store.Partition{hq, third})
 	e.equal("waiting in the copy", must(copied.Waiting(e.Context(), "journal")), []store.Partition{hq, third})
+	e.equal("awaiting in the copy", must(copied.Awaiting(e.Context(), "journal", "customer/acme")), []store.Partition{hq, third})
 	same := func(copied store.Store, p store.Partition) bool {
 		var want, got string
 		read := func(to *string) func(store.Reader) error {
@@ -379,6 +399,7 @@ func scratch(e *env) {
 	part := must(e.store.Scratch(e.Context(), hq))
 	e.equal("partitions of a small part", must(part.Partitions(e.Context())), []store.Partition{hq})
 	e.equal("waiting in a small part", must(part.Waiting(e.Context(), "journal")), []store.Partition{hq})
+	e.equal("awaiting in a small part", must(part.Awaiting(e.Context(), "journal")), []store.Partition{hq})
 	e.equal("the copy of a small part says the same", same(part, hq), true)
 	c.verify(part)
 	must(0, part.Close())
@@ -432,5 +453,7 @@ func everything(r store.Reader) string {
 	must(0, r.Outbox("journal", 0, func(q store.Queued) bool { fmt.Fprintln(&b, q); return true }))
 	fmt.Fprintln(&b, must(r.Lookup([]string{"uid:a", "id:1", "id:g"}, nil)), must(r.Memberships()), must(r.Targets()), must(r.ParkedCount()),
 		collect(r.Parked), collect(r.Runs), must(r.Tenant()), must(r.Stream("users")), seenOf(r, "users"))
+	fmt.Fprintln(&b, waitsAt(r, "journal"), must(r.WaitCounts("journal")), linksOf(r), must(r.LinkCounts()), reviewsOf(r),
+		must(r.Rejected([]string{"user/1"})), must(r.Desk()))
 	return b.String()
 }

@@ -21,26 +21,47 @@ type Operations interface {
 	// Plan says what a sync would do, without doing it: it works on a throw-away copy of the state. visit
 	// is called for every action in order.
 	Plan(ctx context.Context, req PlanRequest, visit func(PlannedAction)) ([]Run, error)
+	// PlanAt says what would happen at a target that has things of its own: with what waits for it, and with what a sync would bring.
+	// It reads there, and writes nothing.
+	PlanAt(ctx context.Context, req PlanAtRequest) (PlanAtResult, error)
 	// Approve lets the held plan with this hash go ahead, and delivers.
 	Approve(ctx context.Context, hash string) (SyncResult, error)
-	// Discard throws the held plan with this hash away; the next run reads in full.
+	// Discard throws the held plan with this hash away; the next run reads in full. What is held at a target is looked at anew.
 	Discard(ctx context.Context, hash string) error
+	// Resend tells one target again what it was told of every record, in new actions, and delivers. What waits for approval
+	// goes on waiting, and no other target hears of it.
+	Resend(ctx context.Context, req ResendRequest) (SyncResult, error)
 	// Runs returns the latest runs, newest first.
 	Runs(ctx context.Context, req RunsRequest) ([]Run, error)
 	// Why explains the records of a kind ("user") that somebody has; who is a key, id, login, address, name or employee id.
 	Why(ctx context.Context, kind, who string) ([]Reason, error)
+	// Show says what is known of the people who are called so: what the source says, their records, what waits, what changed.
+	Show(ctx context.Context, req ShowRequest) ([]Person, error)
 	// Parked lists what is parked.
 	Parked(ctx context.Context) ([]ParkedItem, error)
 	// Replay tries parked items again; Drop forgets them. Both take the IDs of Parked, none for all, and return
-	// how many were found.
-	Replay(ctx context.Context, ids []string) (int, error)
+	// how many were found. progress, when not nil, is called now and then.
+	Replay(ctx context.Context, ids []string, progress func(Progress)) (int, error)
 	Drop(ctx context.Context, ids []string) (int, error)
+	// Matches lists what a human has to decide at a target that has things of its own, or of a connection that is made of others; at
+	// all of them when none is named.
+	Matches(ctx context.Context, target string) ([]Match, error)
+	// Decide does what a human says of a match, and returns the record.
+	Decide(ctx context.Context, by MatchDecision) (string, error)
+	// Adopt looks at what is at a target that has things of its own, at all of them when none is named, and returns what waits
+	// for an approval there (Approve): all of it, or the part that was asked for. A target at which nothing waits has an entry
+	// without a hash.
+	Adopt(ctx context.Context, req AdoptRequest) ([]HeldAtTarget, error)
+	// Audit holds what is at a target against what was left there. It changes nothing, unless it is asked to repair.
+	Audit(ctx context.Context, req AuditRequest) (AuditResult, error)
 	// RenameConnection gives all that the state holds of a connection that is not configured any more to one that is,
 	// under whose name nothing was made yet. At the targets nothing changes. A running daemon refuses.
 	RenameConnection(ctx context.Context, from, to string) error
 	// RetireConnection takes away the records of a connection that is not configured any more: by a plan that is held until
 	// it is approved. When nothing is left to be done for it, the state forgets it.
 	RetireConnection(ctx context.Context, name string) (SyncResult, error)
+	// Stored answers questions about what was read, in their order, without asking a source.
+	Stored(ctx context.Context, questions []StoredQuestion) ([]StoredRows, error)
 	// Backup writes a copy of the whole state, as it is at one moment, in the form of the state file. After an
 	// error what was written is of no use.
 	Backup(ctx context.Context, to io.Writer) error

@@ -12,8 +12,9 @@ type ParkedItem struct {
 	Since      time.Time `json:"since"`
 	Stage      string    `json:"stage"` // read, map, deliver
 	Target     string    `json:"target,omitempty"`
-	Subject    string    `json:"subject"`      // "user/hq-ad/1", or kind and id of the object
-	Op         string    `json:"op,omitempty"` // of a parked action
+	Subject    string    `json:"subject"`         // "user/hq-ad/1", or kind and id of the object
+	Where      string    `json:"where,omitempty"` // the place at the source: a file and a line
+	Op         string    `json:"op,omitempty"`    // of a parked action
 	Class      string    `json:"class"`
 	Reason     string    `json:"reason"`
 }

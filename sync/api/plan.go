@@ -6,12 +6,18 @@ type PlanRequest struct {
 	Full        bool     `json:"full,omitempty"`
 	// Offline uses the stored objects only.
 	Offline bool `json:"offline,omitempty"`
+	// User is the one person who is read, as in SyncRequest.
+	User string `json:"user,omitempty"`
 	// Config is a configuration to plan by, in place of the one in force; nil: that one.
 	Config *ConfigText `json:"config,omitempty"`
 }
 
 // ConfigText is a configuration file. It may hold secrets.
 type ConfigText struct {
+	// Pattern is what names it, where another file includes it, and Included are those that it includes.
+	Pattern  string       `json:"pattern,omitempty"`
+	Included []ConfigText `json:"included,omitempty"`
+
 	File string `json:"file"` // its absolute path: where its relative paths start, and its name in messages
 	Text string `json:"text"`
 }

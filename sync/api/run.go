@@ -6,6 +6,8 @@ import "time"
 type SyncRequest struct {
 	Connections []string `json:"connections,omitempty"` // empty: all
 	Full        bool     `json:"full,omitempty"`
+	// User is the one person who is read, of one connection or tenant, by key, id, login, address, name or employee id; empty: everybody.
+	User string `json:"user,omitempty"`
 	// Actions is how many actions of each run the answer names at most; 0: none.
 	Actions int `json:"actions,omitempty"`
 }
@@ -22,8 +24,9 @@ type Run struct {
 	Tenant     string    `json:"tenant,omitempty"`
 	TenantName string    `json:"tenant_name,omitempty"`
 	ID         string    `json:"id"`
-	Trigger    string    `json:"trigger"` // who asked: schedule, signal, operator, and the like
-	Mode       string    `json:"mode"`    // full, delta or offline
+	Trigger    string    `json:"trigger"`      // who asked: schedule, signal, operator, and the like
+	By         string    `json:"by,omitempty"` // the user who asked, where a person did
+	Mode       string    `json:"mode"`         // full, delta, offline or user
 	Started    time.Time `json:"started"`
 	Ended      time.Time `json:"ended,omitzero"`
 	Outcome    string    `json:"outcome"` // one of the words below
@@ -36,9 +39,14 @@ type Run struct {
 	Requests   int       `json:"requests,omitempty"`
 	Counts     Counts    `json:"counts,omitempty"` // actions
 	Parked     int       `json:"parked,omitempty"`
-	Held       string    `json:"held,omitempty"` // hash of the held plan
+	Held       string    `json:"held,omitempty"`     // hash of the held plan
+	Approved   string    `json:"approved,omitempty"` // hash of the plan that was let go ahead
+	// Told is how many records one target was told of that others know already; Counts has none of them.
+	Told int `json:"told,omitempty"`
 	// HeldCounts are the actions that wait with it. Those of Counts went ahead.
 	HeldCounts Counts `json:"held_counts,omitempty"`
+	// Rules counts the objects that the run looked at by kind and rule that decided; under the empty name, those whom none did.
+	Rules Counts `json:"rules,omitempty"`
 	// HeldReasons says why a plan was held.
 	HeldReasons []string `json:"held_reasons,omitempty"`
 	// Actions are the first actions of the run, where they were asked for; Counts counts all of them. What they changed is
@@ -55,7 +63,8 @@ const (
 	Waiting = "waiting" // it did not begin: schedules leave refused credentials alone for a while
 )
 
-// Counts are numbers of actions by kind of record and operation: {"user": {"create": 12}}.
+// Counts are numbers of actions by kind of record and operation: {"user": {"create": 12}}. Of a connection
+// that makes no records, because others are made of it, they are of people: {"person": {"create": 12}}.
 type Counts map[string]map[string]int
 
 // Delivery is how a target fared.
@@ -65,13 +74,15 @@ type Delivery struct {
 	Parked    int    `json:"parked"`
 	Waiting   int    `json:"waiting"`
 	Error     string `json:"error,omitempty"` // why the rest waits
+	// Waits are the actions that the target says have to wait, by cause, as in TargetStatus; they are not among Waiting.
+	Waits map[string]int `json:"waits,omitempty"`
 }
 
 // Progress says how far a sync or plan is.
 type Progress struct {
 	Connection string `json:"connection"`
 	Tenant     string `json:"tenant,omitempty"`
-	Stage      string `json:"stage"` // read, settle, deliver
+	Stage      string `json:"stage"` // read, settle, retry, deliver
 	Stream     string `json:"stream,omitempty"`
 	Done       int    `json:"done"`
 	Total      int    `json:"total,omitempty"` // 0: unknown

@@ -10,7 +10,7 @@ type Status struct {
 	Started time.Time `json:"started,omitzero"`
 	Config  string    `json:"config"`
 	State   string    `json:"state"`
-	// ConfigSum tells the text of the configuration in force from others (config.SumOf).
+	// ConfigSum tells the text of the configuration in force from others (config.Text.Sum).
 	ConfigSum string `json:"config_sum,omitempty"`
 	// Problem is set when the last reload was refused.
 	Problem     string             `json:"problem,omitempty"`
@@ -37,6 +37,12 @@ type ConnectionStatus struct {
 	Next      time.Time      `json:"next,omitzero"` // only of a daemon
 	NextFull  time.Time      `json:"next_full,omitzero"`
 	Tenants   []TenantStatus `json:"tenants"`
+	// Questions is how many people, of a connection that is made of others, wait for a human to say who they are (Matches).
+	Questions int `json:"questions,omitempty"`
+	// Undecided are the rules that decided about nobody since they are in force, as "person/NAME".
+	Undecided []string `json:"undecided,omitempty"`
+	// Unmet are tenants that the configuration names and that are not there.
+	Unmet []string `json:"unmet,omitempty"`
 }
 
 // TenantStatus is how a tenant is.
@@ -54,6 +60,22 @@ type TenantStatus struct {
 	Objects map[string]int `json:"objects,omitempty"`
 	Records map[string]int `json:"records,omitempty"`
 	Parked  int            `json:"parked,omitempty"`
+	// Telling are targets that are told every record at once, as long as something of that waits.
+	Telling []Telling `json:"telling,omitempty"`
+	// NextDue is when a run next finds something to do although nothing changes: a record to be deleted, or another answer about a
+	// date. Zero when nothing is awaited.
+	NextDue time.Time `json:"next_due,omitzero"`
+	// Seats are the desk's own licences that the mapping counts.
+	Seats []Seats `json:"seats,omitempty"`
+}
+
+// Seats is how it stands with licences of the desk's own that active records take.
+type Seats struct {
+	Kind    string `json:"kind"`
+	Value   string `json:"value,omitempty"` // of the field by which they are told apart
+	Limit   int    `json:"limit"`
+	Taken   int    `json:"taken"`
+	Waiting int    `json:"waiting,omitempty"` // people who get none
 }
 
 // TargetStatus is how a target is.
@@ -67,6 +89,16 @@ type TargetStatus struct {
 	Waiting int       `json:"waiting"`
 	Oldest  time.Time `json:"oldest,omitzero"` // when the oldest waiting action was queued
 	Parked  int       `json:"parked"`
+	// Waits are the actions that the target says have to wait, by cause (targets.Cause); they are not among Waiting.
+	Waits map[string]int `json:"waits,omitempty"`
+	// Held are the hashes of what waits for an approval at a target that has things of its own: the first contact, or what its
+	// guard holds.
+	Held []string `json:"held,omitempty"`
+	// Audited is when the last audit there came to its end, Audit what it found: by kind of record, and finding.
+	Audited time.Time                 `json:"audited,omitzero"`
+	Audit   map[string]map[string]int `json:"audit,omitempty"`
+	// NextAudit is when the schedule of a daemon has the next one.
+	NextAudit time.Time `json:"next_audit,omitzero"`
 }
 
 // Failure says since when and why the runs of a tenant fail.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/robfig/cron/v3"
 
+	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/schedule"
 	"dirsyncd/sync/settings"
@@ -21,16 +22,18 @@ import (
 type Config struct {
 	File string // as it was named
 	Dir  string // absolute; relative paths in the file start here
-	Sum  string // SumOf the file as it was read
+	Sum  string // Text.Sum of what was read, with the files of its tables
 
 	State   settings.Path
 	Control settings.Path
 	Listen  string // host:port, or empty: no listener
+	Web     *Web   // the public front; nil: nothing is public
 	Log     Log
 	// Parallel is how many connections are run at a time; 0: RunsAtOnce says.
 	Parallel int
 
 	Connections []Connection        // sorted by name
+	Tables      map[string]*Table   // by name
 	Mappings    map[string]*Mapping // by name
 	Targets     []Target            // sorted by name
 
@@ -63,6 +66,14 @@ type Connection struct {
 	Jitter                settings.Duration
 	Mapping               string
 	Targets               []string
+	// Import says that the connection is an import, and of which kind; empty for one that is none.
+	Import directory.Import
+	// Every is how much time is at least between two reads by the schedule of the streams of some kinds.
+	Every map[directory.Kind]time.Duration
+	// RemoveInFull are the kinds of object that only a full read takes away.
+	RemoveInFull []directory.Kind
+	// Tenants are those that have something of their own.
+	Tenants []Tenant
 	// Block is the connector's own configuration, as its NewConfig made it.
 	Block any
 }
@@ -83,6 +94,10 @@ type Mapping struct {
 type Target struct {
 	Name   string
 	Target string // the kind
+	// Kinds are the kinds of record that go there; none means all.
+	Kinds []directory.RecordKind
+	// Desk is what is wanted of a target that has things of its own; nil for others.
+	Desk *Desk
 	// Block is the target's own configuration, as its NewConfig made it.
 	Block any
 }
@@ -102,6 +117,16 @@ func (c *Config) Entries() []schedule.Entry {
 	list := make([]schedule.Entry, len(c.Connections))
 	for i := range c.Connections {
 		list[i] = c.Connections[i].Entry()
+	}
+	return list
+}
+
+// Audits returns the schedules of the audits of targets.
+func (c *Config) Audits() (list []schedule.Entry) {
+	for i := range c.Targets {
+		if d := c.Targets[i].Desk; d != nil && d.Audit != nil && d.Audit.Times != nil {
+			list = append(list, schedule.Entry{Name: c.Targets[i].Name, Incremental: d.Audit.Times})
+		}
 	}
 	return list
 }

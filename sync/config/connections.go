@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/robfig/cron/v3"
 
+	"dirsyncd/sync/directory"
 	"dirsyncd/sync/schedule"
 	"dirsyncd/sync/settings"
 	"dirsyncd/sync/settings/strict"
@@ -17,25 +19,51 @@ import (
 
 // connectionKeys are the keys of a connection besides the connector's own block.
 type connectionKeys struct {
-	Connector string            `yaml:"connector" strict:"required"`
-	Schedule  string            `yaml:"schedule"`
-	Full      string            `yaml:"full"`
-	Timezone  string            `yaml:"timezone"`
-	Jitter    settings.Duration `yaml:"jitter"`
-	Mapping   string            `yaml:"mapping" strict:"required"`
-	Targets   []string          `yaml:"targets" strict:"required"`
+	Connector    string                       `yaml:"connector" strict:"required"`
+	Schedule     string                       `yaml:"schedule"`
+	Full         string                       `yaml:"full"`
+	Timezone     string                       `yaml:"timezone"`
+	Jitter       settings.Duration            `yaml:"jitter"`
+	Mapping      string                       `yaml:"mapping"`
+	Targets      []string                     `yaml:"targets" strict:"required"`
+	Import       *importKeys                  `yaml:"import"`
+	Tenants      tenantsBlock                 `yaml:"tenants"`
+	Every        map[string]settings.Duration `yaml:"every"`
+	RemoveInFull []objectKind                 `yaml:"remove_in_full"`
 }
 
-func (l *loader) readConnections(v strict.Value) {
-	entries := section(v, "connection")
-	if v.Kind() == strict.Block && len(entries) == 0 {
+// importKeys are the keys of a connection's block `import`.
+type importKeys struct {
+	Mode importMode `yaml:"mode"`
+}
+
+type importMode directory.Import
+
+func (m *importMode) DecodeStrict(v strict.Value) {
+	choose(v, m, importMode(directory.ImportSync), importMode(directory.ImportCreateOnly), importMode(directory.ImportUpdateOnly))
+}
+
+// mode is what an import does; empty without the block.
+func (k *importKeys) mode() directory.Import {
+	if k == nil {
+		return ""
+	}
+	return directory.Import(cmp.Or(k.Mode, importMode(directory.ImportSync)))
+}
+
+func (l *loader) readConnections(parts []strict.Value) {
+	entries := l.section(parts, "connection", checkName)
+	if v := parts[0]; v.Kind() == strict.Block && len(entries) == 0 {
 		v.Problem("", "connections: there is none")
 	}
 	for _, e := range entries {
-		before := l.doc.Mark()
+		doc := e.Value.Document()
+		before := doc.Mark()
 		l.cfg.Connections = append(l.cfg.Connections, l.readConnection(e.Key, e.Value.In(quoted("connection", e.Key))))
-		l.broken[e.Key] = l.doc.Mark() > before
+		l.broken[e.Key] = doc.Mark() > before
 	}
+	l.checkContributors(entries)
+	l.checkRecordFields(entries)
 	spreadOut(l.cfg.Connections, entries)
 	slices.SortFunc(l.cfg.Connections, func(a, b Connection) int { return strings.Compare(a.Name, b.Name) })
 }
@@ -81,11 +109,23 @@ func (l *loader) readConnection(name string, v strict.Value) Connection {
 	own := b.read(v, &keys, func() string { return keys.Connector })
 	c := Connection{
 		Name: name, Connector: keys.Connector, Schedule: keys.Schedule, Full: keys.Full,
-		Jitter: keys.Jitter, Mapping: keys.Mapping, Targets: keys.Targets, Block: own,
+		Jitter: keys.Jitter, Mapping: keys.Mapping, Targets: keys.Targets, Import: keys.Import.mode(), Block: own,
+		Tenants: l.readTenants(keys.Tenants.Value),
 	}
+	for _, k := range keys.RemoveInFull {
+		c.RemoveInFull = append(c.RemoveInFull, directory.Kind(k))
+	}
+	c.Every = readEvery(v.Get("every"), keys.Every)
 	checkTimes(&c, keys.Timezone, v)
+	if at := v.Get("remove_in_full"); len(c.RemoveInFull) > 0 && c.Complete == nil {
+		at.Warn("give the connection a schedule `full`", "%s: nothing of these kinds is taken away before somebody runs `dirsyncd sync --full`", at.Label())
+	}
 	l.refer(v.Get("mapping"), "mapping", l.mappings)
+	if v.Kind() == strict.Block && keys.Mapping == "" && v.Get("mapping").Kind() == strict.None && (v.Get("targets").Kind() != strict.List || len(keys.Targets) > 0) {
+		v.MissingKey("mapping", "")
+	}
 	l.checkTargets(v.Get("targets"))
+	l.checkPublic(v.Get(keys.Connector), own)
 	return c
 }
 
@@ -166,9 +206,6 @@ func (l *loader) checkTargets(v strict.Value) {
 		return
 	}
 	items, _ := v.Items()
-	if len(items) == 0 {
-		v.Problem("name at least one", "%s: there is none", v.Label())
-	}
 	seen := make(map[string]bool)
 	for _, item := range items {
 		if item.Kind() == strict.Text && seen[item.Literal()] {
@@ -186,6 +223,9 @@ func (l *loader) refer(v strict.Value, what string, all map[string]*named) {
 	}
 	if n := all[v.Literal()]; n != nil {
 		n.used = true
+		return
+	}
+	if l.partial {
 		return
 	}
 	hint := spelling.Suggest(v.Literal(), slices.Sorted(maps.Keys(all)))

@@ -2,17 +2,15 @@ package config
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
+	"dirsyncd/sync/directory"
 	"dirsyncd/sync/settings"
 	"dirsyncd/sync/settings/strict"
 )
@@ -22,6 +20,8 @@ type Parts struct {
 	// Connector and Target return a function that makes the configuration of a connector or target with
 	// its defaults, as a pointer; false when there is none of that name.
 	Connector, Target func(name string) (newBlock func() any, ok bool)
+	// Desk returns a function that tells, by a target's block, of the things that it has; false for targets that have none.
+	Desk func(name string) (about func(block any) About, ok bool)
 	// ConnectorNames and TargetNames list the names, for hints.
 	ConnectorNames, TargetNames []string
 	// LookupEnv finds environment variables; nil means os.LookupEnv.
@@ -54,38 +54,33 @@ func Find(named string) (string, error) {
 		strings.Join(defaultFiles()[1:], ", "), Hint: "name the file with --config"}}}
 }
 
-// Load reads the configuration from a file. It does no network I/O. The error is an *Error with every problem
-// that was found.
+// Load reads the configuration from a file, and those that it includes. It does no network I/O. The error is an *Error with every
+// problem that was found.
 func Load(file string, parts Parts) (*Config, error) {
-	data, mode, err := readFile(file)
+	text, err := Read(file)
 	if err != nil {
-		return nil, &Error{[]Problem{missingFile(file, err)}}
+		return nil, err
 	}
-	return load(data, file, mode&0o004 != 0, parts)
+	return text.Load(parts)
 }
 
 // Parse reads a configuration that is in memory already. file names it in messages, and its folder is where
-// relative paths start.
+// relative paths start; what it includes is read from there.
 func Parse(data []byte, file string, parts Parts) (*Config, error) {
-	return load(data, file, false, parts)
+	text := &Text{File: file, Data: data}
+	text.include()
+	return text.Load(parts)
 }
 
-// SumOf tells the texts of configurations apart.
-func SumOf(text []byte) string {
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8])
+// readAtMost reads a file, or one byte more than that of a larger one.
+func readAtMost(file string, most int64) ([]byte, error) {
+	data, _, err := readUpTo(file, most)
+	return data, err
 }
 
-// Text returns what a configuration file says. It may hold secrets.
-func Text(file string) ([]byte, error) {
-	text, _, err := readFile(file)
-	if err != nil {
-		return nil, &Error{[]Problem{missingFile(file, err)}}
-	}
-	return text, nil
-}
+func readFile(file string) ([]byte, fs.FileMode, error) { return readUpTo(file, strict.MaxSize) }
 
-func readFile(file string) ([]byte, fs.FileMode, error) {
+func readUpTo(file string, most int64) ([]byte, fs.FileMode, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, 0, err
@@ -96,7 +91,7 @@ func readFile(file string) ([]byte, fs.FileMode, error) {
 		return nil, 0, err
 	}
 	var data bytes.Buffer
-	_, err = io.Copy(&data, io.LimitReader(f, strict.MaxSize+1))
+	_, err = io.Copy(&data, io.LimitReader(f, most+1))
 	return data.Bytes(), info.Mode(), err
 }
 
@@ -116,34 +111,56 @@ func missingFile(file string, err error) Problem {
 	return p
 }
 
-func load(data []byte, file string, exposed bool, parts Parts) (*Config, error) {
-	dir, err := filepath.Abs(filepath.Dir(file))
+// Load makes a configuration of its text. The error is an *Error with every problem that was found.
+func (t *Text) Load(parts Parts) (*Config, error) {
+	l := &loader{parts: parts, text: t, cfg: &Config{File: t.File, Sum: t.Sum(), Mappings: make(map[string]*Mapping)}, broken: make(map[string]bool), needs: make(map[string]map[directory.RecordKind][][]string), ticketless: make(map[string]bool)}
+	doc, err := l.parse(t)
 	if err != nil {
-		return nil, &Error{[]Problem{missingFile(file, err)}}
+		return nil, &Error{[]Problem{missingFile(t.File, err)}}
 	}
-	doc := strict.Parse(data, strict.Options{Dir: dir, LookupEnv: parts.LookupEnv, Exposed: exposed, Blind: parts.Blind})
-	l := &loader{parts: parts, doc: doc, cfg: &Config{File: file, Dir: dir, Sum: SumOf(data), Mappings: make(map[string]*Mapping)}, broken: make(map[string]bool)}
+	l.cfg.Dir = doc.Dir()
 	if root := doc.Root(); root.Kind() != strict.None {
 		l.top(root)
 	}
-	l.cfg.FromStart = doc.AskedEnv()
-	l.cfg.Warnings, l.cfg.Unseen = problemsOf(file, doc.Warnings()), problemsOf(file, doc.Unseen())
-	if found := doc.Problems(); len(found) > 0 {
-		return nil, &Error{problemsOf(file, found)}
+	if len(l.content) > 0 {
+		l.cfg.Sum = (&Text{Data: append([]byte(l.cfg.Sum), l.content...)}).Sum()
+	}
+	var problems []Problem
+	for _, f := range l.files {
+		l.cfg.FromStart = l.cfg.FromStart || f.doc.AskedEnv()
+		l.cfg.Warnings = append(l.cfg.Warnings, problemsOf(f.file, f.doc.Warnings())...)
+		l.cfg.Unseen = append(l.cfg.Unseen, problemsOf(f.file, f.doc.Unseen())...)
+		problems = append(problems, problemsOf(f.file, f.doc.Problems())...)
+	}
+	if problems = append(problems, l.outside...); len(problems) > 0 {
+		return nil, &Error{problems}
 	}
 	return l.cfg, nil
 }
 
-// loader fills a Config from a document.
+// loader fills a Config from its text.
 type loader struct {
 	parts Parts
-	doc   *strict.Document
+	text  *Text
+	files []parsed
 	cfg   *Config
 
 	// Named parts of the file that others refer to, and whether one does.
 	mappings, targets map[string]*named
+	// needs say what targets need of records, by their names.
+	needs map[string]map[directory.RecordKind][][]string
+	// partial: a file that is included cannot be read. What is named and is not there may be in it.
+	partial bool
+	// unreadable are tables of which nothing is known, and noTables says that it may be any.
+	unreadable map[string]bool
+	noTables   bool
+	// ticketless are targets to which no tickets go.
+	ticketless map[string]bool
 	// broken are connections about which something is wrong already.
 	broken map[string]bool
+	// outside are problems in other files that belong to the configuration, and content is what is in those.
+	outside []Problem
+	content []byte
 }
 
 type named struct {
@@ -156,9 +173,11 @@ type topKeys struct {
 	State   settings.Path `yaml:"state"`
 	Control settings.Path `yaml:"control"`
 	Listen  string        `yaml:"listen"`
+	Web     webBlock      `yaml:"web"`
 	Log     Log           `yaml:"log"`
 	// Parallel is nil where it is not written.
-	Parallel *int `yaml:"parallel"`
+	Parallel *int     `yaml:"parallel"`
+	Include  []string `yaml:"include"`
 }
 
 // section names the keys at the top of the file that hold named parts.
@@ -170,17 +189,30 @@ const (
 
 func (l *loader) top(root strict.Value) {
 	s := topKeys{State: DefaultState, Log: Log{Level: "info", Format: "auto"}}
-	sections := make(map[string]strict.Value)
-	keys := []string{connectionsKey, mappingsKey, targetsKey}
-	root.IntoWith(&s, func(e strict.Entry) bool {
+	sections := make(map[string][]strict.Value)
+	keys := []string{connectionsKey, mappingsKey, targetsKey, tablesKey}
+	part := func(e strict.Entry) bool {
 		if slices.Contains(keys, e.Key) {
-			sections[e.Key] = e.Value
+			sections[e.Key] = append(sections[e.Key], e.Value)
 			return true
 		}
 		return strings.HasPrefix(e.Key, "x-") // a place for anchors
-	}, keys...)
+	}
+	root.IntoWith(&s, part, keys...)
 	if root.Kind() != strict.Block {
 		return
+	}
+	others, whole := l.included(root.Get(includeKey))
+	l.partial = !whole
+	for _, other := range others {
+		var none struct{}
+		other.IntoWith(&none, func(e strict.Entry) bool {
+			if slices.Contains(strict.Keys(topKeys{}), e.Key) {
+				e.Value.KeyProblem("write it in "+l.text.File, "key %q is not for a file that is included", e.Key)
+				return true
+			}
+			return part(e)
+		}, keys...)
 	}
 	l.cfg.State, l.cfg.Control, l.cfg.Listen, l.cfg.Log = s.State, s.Control, s.Listen, s.Log
 	if n := s.Parallel; n != nil {
@@ -190,14 +222,22 @@ func (l *loader) top(root strict.Value) {
 		}
 	}
 	l.checkAddresses(root)
+	l.cfg.Web = l.readWeb(s.Web.Value)
 	l.targets = l.readTargets(sections[targetsKey])
+	l.readTables(sections[tablesKey])
 	l.mappings = l.readMappings(sections[mappingsKey])
-	if connections := sections[connectionsKey]; connections.Kind() != strict.None {
+	if connections := sections[connectionsKey]; len(connections) > 0 {
 		l.readConnections(connections)
-	} else {
+	} else if !l.partial {
 		root.MissingKey(connectionsKey, "")
 	}
 	l.checkReads()
+	l.checkNeeds()
+	l.checkTickets()
+	if l.partial {
+		return // what is not used here may be used there
+	}
+	l.warnUnread()
 	l.warnUnused("mapping", l.mappings)
 	l.warnUnused("target", l.targets)
 }
@@ -210,16 +250,33 @@ func (l *loader) warnUnused(what string, all map[string]*named) {
 	}
 }
 
-// section returns the entries of one of the sections. A section may be absent.
-func section(v strict.Value, what string) []strict.Entry {
-	if v.Kind() == strict.None {
-		return nil
+// section returns the entries of one of the sections, which may stand in several files, or in none.
+// checkKey looks at the names.
+func (l *loader) section(parts []strict.Value, what string, checkKey func(e strict.Entry, what string) bool) (all []strict.Entry) {
+	places := map[string]string{}
+	for _, v := range parts {
+		entries, _ := v.Entries()
+		for _, e := range entries {
+			checkKey(e, what)
+			if at, twice := places[e.Key]; twice {
+				e.Value.KeyProblem("", "%s %q is given twice; it stands in %s already", what, short(e.Key), at)
+				continue
+			}
+			places[e.Key] = l.fileOf(e.Value)
+			all = append(all, e)
+		}
 	}
-	entries, _ := v.Entries()
-	for _, e := range entries {
-		checkName(e, what)
+	return all
+}
+
+// fileOf names the file in which a value stands.
+func (l *loader) fileOf(v strict.Value) string {
+	for _, f := range l.files {
+		if f.doc == v.Document() {
+			return f.file
+		}
 	}
-	return entries
+	return l.text.File
 }
 
 // ownBlock decodes the block of a connector or target. parent is where the block would be if it is absent.

@@ -71,6 +71,9 @@ func TestEverything(t *testing.T) {
 	if want := time.Date(2026, 7, 5, 2, 0, 0, 0, time.UTC); !sunday.Equal(want) {
 		t.Errorf("full read at %v, want %v", sunday, want)
 	}
+	if third, _ := cfg.Connection("branch_3"); hq.Import != directory.ImportUpdateOnly || third.Import != "" {
+		t.Errorf("imports: %q, %q", hq.Import, third.Import)
+	}
 	block := hq.Block.(*ldapBlock)
 	if block.Bind.Password.Reveal() != "env-hunter" || block.PageSize != 500 || block.Timeout.Std() != time.Minute {
 		t.Errorf("ldap: %+v", block)

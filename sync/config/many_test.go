@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -47,5 +48,20 @@ func TestManyConnectionsAreSpreadOut(t *testing.T) {
 	}
 	if n := (&Config{}).RunsAtOnce(); n < 8 {
 		t.Errorf("%d at a time by default", n)
+	}
+}
+
+// What very many mistakes cost grows with their number: it is told how many there are, and not all of them.
+func TestManyMistakes(t *testing.T) {
+	const n = 5000
+	var b strings.Builder
+	b.WriteString("mappings: {all: {rules: [{name: r, user: true}]}}\ntargets: {journal: {target: file, file: {path: j}}}\nconnections:\n")
+	for i := range n {
+		fmt.Fprintf(&b, "  c%d: {connector: ldap, mapping: al, targets: [a, b, c], ldap: {servers: [h], bas: d}}\n", i)
+	}
+	_, err := Parse([]byte(b.String()), "/etc/dirsyncd/config.yaml", testParts(nil))
+	var bad *Error
+	if !errors.As(err, &bad) || len(bad.Problems) < 5*n || strings.Count(err.Error(), "\n") != mostTold {
+		t.Errorf("%.2000v", err)
 	}
 }

@@ -92,18 +92,42 @@ func (p *printer) config(c *Config) *yaml.Node {
 		targets = append(targets, pair{t.Name, p.block(pair{"target", t.Target}, pair{t.Target, p.own(t.Block)})})
 	}
 	return p.block(
-		pair{"state", c.State}, pair{"control", c.Control}, pair{"listen", c.Listen}, pair{"log", c.Log}, pair{"parallel", notZero(c.Parallel)},
-		pair{connectionsKey, p.block(connections...)}, pair{mappingsKey, p.block(mappings...)},
+		pair{"state", c.State}, pair{"control", c.Control}, pair{"listen", c.Listen}, pair{"web", p.web(c.Web)}, pair{"log", c.Log}, pair{"parallel", notZero(c.Parallel)},
+		pair{tablesKey, p.tables(c.Tables)}, pair{connectionsKey, p.block(connections...)}, pair{mappingsKey, p.block(mappings...)},
 		pair{targetsKey, p.block(targets...)},
 	)
+}
+
+func (p *printer) web(w *Web) any {
+	if w == nil {
+		return nil
+	}
+	var tls any
+	if w.Cert != "" {
+		tls = p.block(pair{"cert", w.Cert}, pair{"key", w.Key})
+	}
+	var proxies any
+	if len(w.Proxies) > 0 {
+		proxies = w.Proxies
+	}
+	return p.block(pair{"url", w.URL.String()}, pair{"listen", w.Listen}, pair{"tls", tls}, pair{"proxies", proxies})
 }
 
 func (p *printer) connection(c *Connection) *yaml.Node {
 	return p.block(
 		pair{"connector", c.Connector}, pair{"schedule", notEmpty(c.Schedule)}, pair{"full", notEmpty(c.Full)},
-		pair{"timezone", c.Timezone.String()}, pair{"jitter", c.Jitter}, pair{"mapping", c.Mapping},
-		pair{"targets", c.Targets}, pair{c.Connector, p.own(c.Block)},
+		pair{"timezone", c.Timezone.String()}, pair{"jitter", c.Jitter}, pair{"mapping", notEmpty(c.Mapping)},
+		pair{"targets", c.Targets}, p.imports(c.Import), pair{c.Connector, p.own(c.Block)},
 	)
+}
+
+const importKey = "import"
+
+func (p *printer) imports(mode directory.Import) pair {
+	if mode == "" {
+		return pair{importKey, nil}
+	}
+	return pair{importKey, p.block(pair{"mode", string(mode)})}
 }
 
 // own renders the block of a connector or target without the keys that are empty.
@@ -170,12 +194,70 @@ func (p *printer) mapping(m *Mapping) *yaml.Node {
 	if len(m.Guard.Connection) > 0 {
 		guard = append(guard, pair{connectionKey, p.block(p.limits(m.Guard.Connection)...)})
 	}
+	seats := pair{"seats", nil}
+	if len(m.Spec.Seats) > 0 {
+		seats.value = p.seats(m.Spec.Seats)
+	}
 	return p.block(
-		pair{"rules", p.rules(m.Spec.Rules)}, pair{"groups", p.rules(m.Spec.Groups)},
+		pair{"choices", p.choices(m.Spec.Choices)}, pair{"rules", p.rules(m.Spec.Rules)}, pair{"groups", p.rules(m.Spec.Groups)},
 		pair{"licences", p.rules(m.Spec.Licences)}, pair{"devices", p.rules(m.Spec.Devices)}, pair{"customers", p.rules(m.Spec.Customers)},
+		pair{"sites", p.rules(m.Spec.Sites)},
 		pair{"fields", p.block(fields...)}, pair{"guard", p.block(guard...)},
-		pair{"leavers", string(m.Spec.Leavers)},
+		pair{"leavers", p.leavers(&m.Spec)}, pair{"keep", p.keep(m.Spec.Keep)}, seats,
+		pair{"tickets", p.tickets(m.Spec.Tickets)},
 	)
+}
+
+// tables renders the tables: those of files by their file.
+func (p *printer) tables(all map[string]*Table) any {
+	if len(all) == 0 {
+		return nil
+	}
+	var list []pair
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		t := all[name]
+		word := any(nil)
+		if t.Spec.Exact {
+			word = string(exactCase)
+		}
+		rows := pair{"rows", nil}
+		if t.File == "" {
+			rows.value = p.rows(t)
+		}
+		list = append(list, pair{name, p.block(pair{"file", notEmpty(t.File)}, pair{"key", notEmpty(t.Key)}, pair{"case", word}, rows)})
+	}
+	return p.block(list...)
+}
+
+func (p *printer) rows(t *Table) *yaml.Node {
+	var rows []pair
+	for _, r := range t.Spec.Rows {
+		if t.Spec.Columns[0] == "" {
+			rows = append(rows, pair{r.Key, r.Cells[0]})
+			continue
+		}
+		var cells []pair
+		for i, name := range t.Spec.Columns {
+			cells = append(cells, pair{name, notEmpty(r.Cells[i])})
+		}
+		rows = append(rows, pair{r.Key, p.block(cells...)})
+	}
+	return p.block(rows...)
+}
+
+func (p *printer) choices(specs []mapping.ChoiceSpec) any {
+	if len(specs) == 0 {
+		return nil
+	}
+	var all []pair
+	for _, c := range specs {
+		list := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+		for _, l := range c.Lines {
+			list.Content = append(list.Content, p.block(pair{"when", notEmpty(l.When.Text)}, pair{"is", l.Is.Value}))
+		}
+		all = append(all, pair{c.Name, list})
+	}
+	return p.block(all...)
 }
 
 func (p *printer) rules(specs []mapping.RuleSpec) *yaml.Node {
@@ -184,6 +266,15 @@ func (p *printer) rules(specs []mapping.RuleSpec) *yaml.Node {
 		pairs := []pair{{"name", r.Name}, {"when", notEmpty(r.When.Text)}}
 		if r.Ignore {
 			pairs = append(pairs, pair{"ignore", true})
+		}
+		if r.NewOnly {
+			pairs = append(pairs, pair{"new_only", true})
+		}
+		if r.UpdateOnly {
+			pairs = append(pairs, pair{"update_only", true})
+		}
+		if len(r.Always) > 0 {
+			pairs = append(pairs, pair{"always", r.Always})
 		}
 		for _, kind := range directory.RecordKinds() {
 			if fields, ok := r.Records[kind]; ok {

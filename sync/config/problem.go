@@ -50,7 +50,7 @@ func (e *Error) Error() string {
 		lines[i] = p.String()
 	}
 	if more := len(e.Problems) - len(told); more > 0 {
-		lines = append(lines, fmt.Sprintf("and %d more problems (`dirsyncd check` shows them all)", more))
+		lines = append(lines, fmt.Sprintf("and %d more problems (`dirsyncd check --json` has them all)", more))
 	}
 	return strings.Join(lines, "\n")
 }

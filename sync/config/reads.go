@@ -6,6 +6,7 @@ import (
 
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/settings/strict"
 )
 
 // selective is the block of a connector that decides what is read (connectors.Selective).
@@ -19,19 +20,44 @@ type selective interface {
 func (l *loader) checkReads() {
 	for _, name := range l.mappingNames() {
 		m := l.cfg.Mappings[name]
-		var users []*Connection
+		var users []user
 		for i := range l.cfg.Connections {
-			if c := &l.cfg.Connections[i]; c.Mapping == name {
-				users = append(users, c)
-			}
+			users = append(users, usersOf(&l.cfg.Connections[i], name)...)
 		}
 		if m.Rules == nil {
 			continue
 		}
 		for _, look := range m.Rules.Looks() {
-			l.checkLook(&look, users)
+			l.checkLook(&look, users, l.mappings[name].value.Document())
 		}
 	}
+}
+
+// user is a connection, or a tenant of one that has something of its own, with the mapping that is looked at.
+type user struct {
+	*Connection
+	tenant  string
+	without []directory.Kind
+}
+
+func (u *user) String() string {
+	if u.tenant != "" {
+		return quoted("tenant", u.tenant) + " of " + quoted("connection", u.Name)
+	}
+	return quoted("connection", u.Name)
+}
+
+func usersOf(c *Connection, mapping string) (users []user) {
+	if c.Mapping == mapping {
+		users = append(users, user{Connection: c})
+	}
+	for i := range c.Tenants {
+		t := &c.Tenants[i]
+		if t.mapping(c) == mapping && (t.Mapping != "" || len(t.Without) > 0) {
+			users = append(users, user{c, t.Tenant, t.Without})
+		}
+	}
+	return users
 }
 
 func (l *loader) mappingNames() []string {
@@ -43,11 +69,28 @@ func (l *loader) mappingNames() []string {
 	return names
 }
 
+const tenantName = "tenant"
+
+// asked is what a connector is asked about that is looked at under a name.
+func asked(name string) string {
+	if strings.HasPrefix(name, tenantName+".") {
+		return tenantName
+	}
+	return name
+}
+
 // checkLook compares one place of a mapping with what its connections read.
-func (l *loader) checkLook(look *mapping.Look, users []*Connection) {
+func (l *loader) checkLook(look *mapping.Look, users []user, doc *strict.Document) {
 	var blind []string
 	hint, seeing := "", 0
 	for _, c := range users {
+		if slices.Contains(c.without, look.Rules) {
+			continue
+		}
+		if slices.Contains(c.without, look.Kind) {
+			blind, hint = append(blind, c.String()), "take "+look.Kind.String()+" out of its `without`"
+			continue
+		}
 		block, ok := c.Block.(selective)
 		if !ok || l.broken[c.Name] || !look.For(c.Name) {
 			seeing++
@@ -56,23 +99,28 @@ func (l *loader) checkLook(look *mapping.Look, users []*Connection) {
 		if _, none := block.Unread(look.Rules, ""); none && look.Name != "" {
 			continue // nothing is looked at of what is not there; that it is not is said of the rules as a whole
 		}
-		if h, unread := block.Unread(look.Kind, look.Name); unread {
-			blind, hint = append(blind, quoted("connection", c.Name)), h
+		if h, unread := block.Unread(look.Kind, asked(look.Name)); unread {
+			blind, hint = append(blind, c.String()), h
 		} else {
 			seeing++
 		}
 	}
-	names := strings.Join(blind, ", ")
+	names, none := strings.Join(blind, ", "), "which reads none"
+	if len(blind) > 1 {
+		none = "which read none"
+	}
 	switch {
 	case len(blind) == 0:
 	case look.Name == "":
-		l.doc.WarnAt(look.Pos.Line, look.Pos.Column, hint, "%s make nothing of %s, which reads none", look.Where, names)
+		doc.WarnAt(look.Pos.Line, look.Pos.Column, hint, "%s make nothing of %s, %s", look.Where, names, none)
+	case asked(look.Name) == tenantName:
+		doc.WarnAt(look.Pos.Line, look.Pos.Column, hint, "%s looks at %s, which is blank for everybody of %s: it has no tenants", look.Where, look.Name, names)
 	case !look.Decides && seeing > 0:
-		l.doc.WarnAt(look.Pos.Line, look.Pos.Column, hint, "%s stays blank for %s, which does not read %s", look.Where, names, look.Name)
+		doc.WarnAt(look.Pos.Line, look.Pos.Column, hint, "%s stays blank for %s, which does not read %s", look.Where, names, look.Name)
 	default:
 		if seeing > 0 {
 			hint += `; or keep the rule from it: give it a mapping of its own, or begin the condition with connection == "NAME" and`
 		}
-		l.doc.ProblemAt(look.Pos.Line, look.Pos.Column, hint, "%s looks at %s, which %s does not read", look.Where, look.Name, names)
+		doc.ProblemAt(look.Pos.Line, look.Pos.Column, hint, "%s looks at %s, which %s does not read", look.Where, look.Name, names)
 	}
 }

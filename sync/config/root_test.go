@@ -69,7 +69,7 @@ func TestRootFileOptions(t *testing.T) {
 	if !block.StartTLS || block.CAFile == "" || block.Preset == "" || block.Users.Filter == "" || block.Groups.Base == "" {
 		t.Errorf("ldap: %+v", block)
 	}
-	if len(cfg.Targets) != 2 || cfg.Control == "" || len(cfg.Mappings["staff"].Spec.Groups) != 1 || len(cfg.Mappings["staff"].Guard.Tenant) != 3 {
+	if len(cfg.Targets) != 7 || cfg.Control == "" || len(cfg.Mappings["staff"].Spec.Groups) != 1 || len(cfg.Mappings["staff"].Guard.Tenant) != 3 {
 		t.Errorf("%+v", cfg)
 	}
 }
@@ -78,6 +78,11 @@ func credentialFolder(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, dir+"/desk-webhook", "whsec_x", 0o400)
+	write(t, dir+"/apps", "x", 0o400)
+	write(t, dir+"/halo", "x", 0o400)
+	write(t, dir+"/helpdesk", "x", 0o400)
+	write(t, dir+"/register", "x", 0o400)
+	write(t, dir+"/desk-webhook-old", "whsec_y", 0o400)
 	return dir
 }
 
@@ -85,14 +90,14 @@ func credentialFolder(t *testing.T) string {
 func TestDocumentation(t *testing.T) {
 	var keys []string
 	for _, v := range []any{
-		topKeys{}, connectionKeys{}, targetKeys{}, mappingKeys{}, fieldsKeys{}, personRuleKeys{}, groupRuleKeys{},
-		longField{}, Limit{}, ldapBlock{}, fileBlock{}, webhookBlock{},
+		topKeys{}, longTable{}, lineKeys{}, connectionKeys{}, tenantKeys{}, importKeys{}, targetKeys{}, mappingKeys{}, fieldsKeys{}, personRuleKeys{}, groupRuleKeys{},
+		longField{}, Limit{}, ldapBlock{}, fileBlock{}, webhookBlock{}, natsBlock{}, scimBlock{}, haloBlock{}, restBlock{}, sqlBlock{}, deskKeys{}, Reference{}, Leaver{}, DeskLimit{}, auditKeys{},
 	} {
 		for _, key := range strict.Keys(v) {
 			keys = append(keys, key[strings.LastIndex(key, ".")+1:])
 		}
 	}
-	keys = append(keys, connectionsKey, mappingsKey, targetsKey, "env", "credential", "ldap", "webhook")
+	keys = append(keys, connectionsKey, mappingsKey, targetsKey, tablesKey, "env", "credential", "ldap", "webhook")
 	keys = append(keys, opWords()...)
 	page, err := os.ReadFile("../../docs/configuration.md")
 	if err != nil {

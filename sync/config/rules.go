@@ -6,6 +6,7 @@ import (
 
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/settings"
 	"dirsyncd/sync/settings/strict"
 )
 
@@ -14,6 +15,12 @@ type ruleKeys struct {
 	Name   ruleText `yaml:"name" strict:"required"`
 	When   ruleText `yaml:"when"`
 	Ignore bool     `yaml:"ignore"`
+	// NewOnly: of those who have a record already, nothing is changed.
+	NewOnly bool `yaml:"new_only"`
+	// UpdateOnly: the targets are told to make nothing that they do not have.
+	UpdateOnly bool `yaml:"update_only"`
+	// Always is what rules for groups have as `always`.
+	Always []string `yaml:"-"`
 }
 
 // personRuleKeys are the keys of a rule for people.
@@ -27,7 +34,8 @@ type personRuleKeys struct {
 type (
 	groupRuleKeys struct {
 		ruleKeys `yaml:",inline"`
-		Group    *fieldList `yaml:"group"`
+		Group    *fieldList     `yaml:"group"`
+		Members  settings.Names `yaml:"always"`
 	}
 	licenceRuleKeys struct {
 		ruleKeys `yaml:",inline"`
@@ -40,6 +48,10 @@ type (
 	customerRuleKeys struct {
 		ruleKeys `yaml:",inline"`
 		Customer *fieldList `yaml:"customer"`
+	}
+	siteRuleKeys struct {
+		ruleKeys `yaml:",inline"`
+		Site     *fieldList `yaml:"site"`
 	}
 )
 
@@ -69,6 +81,7 @@ type (
 	licenceRules  struct{ ruleSet }
 	deviceRules   struct{ ruleSet }
 	customerRules struct{ ruleSet }
+	siteRules     struct{ ruleSet }
 )
 
 // records are the record blocks of a rule, by kind.
@@ -82,6 +95,7 @@ func (r *personRules) DecodeStrict(v strict.Value) {
 
 func (r *groupRules) DecodeStrict(v strict.Value) {
 	read(&r.ruleSet, v, func(keys *groupRuleKeys) (*ruleKeys, records) {
+		keys.Always = keys.Members
 		return &keys.ruleKeys, records{directory.GroupRecord: keys.Group}
 	})
 }
@@ -101,6 +115,12 @@ func (r *deviceRules) DecodeStrict(v strict.Value) {
 func (r *customerRules) DecodeStrict(v strict.Value) {
 	read(&r.ruleSet, v, func(keys *customerRuleKeys) (*ruleKeys, records) {
 		return &keys.ruleKeys, records{directory.CustomerRecord: keys.Customer}
+	})
+}
+
+func (r *siteRules) DecodeStrict(v strict.Value) {
+	read(&r.ruleSet, v, func(keys *siteRuleKeys) (*ruleKeys, records) {
+		return &keys.ruleKeys, records{directory.SiteRecord: keys.Site}
 	})
 }
 
@@ -129,7 +149,7 @@ func read[K any](r *ruleSet, v strict.Value, parts func(*K) (*ruleKeys, records)
 func (k *ruleKeys) spec(v strict.Value) mapping.RuleSpec {
 	line, column := v.Pos()
 	return mapping.RuleSpec{
-		Name: k.Name.Text, When: mapping.TextSpec(k.When), Ignore: k.Ignore,
+		Name: k.Name.Text, When: mapping.TextSpec(k.When), Ignore: k.Ignore, NewOnly: k.NewOnly, UpdateOnly: k.UpdateOnly, Always: k.Always,
 		Pos: mapping.Pos{Line: line, Column: column},
 	}
 }

@@ -51,12 +51,13 @@ func choose[T ~string](v strict.Value, target *T, words ...T) {
 var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
 // checkName reports a name of a connection, mapping or target that cannot be used.
-func checkName(e strict.Entry, what string) {
+func checkName(e strict.Entry, what string) bool {
 	if namePattern.MatchString(e.Key) {
-		return
+		return true
 	}
 	e.Value.KeyProblem("up to 64 of a-z, 0-9, \"-\", \"_\" and \".\", the first a letter or digit",
 		"%q cannot be the name of a %s", short(e.Key), what)
+	return false
 }
 
 // short cuts a text of the file for a message.

@@ -7,7 +7,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/targets"
 )
@@ -19,6 +18,7 @@ type answer struct {
 	// partitions are those of the batch, each once.
 	partitions []*partition
 	outcomes   []targets.Outcome
+	wakes      int // how often something had been woken when the call began
 	err        error
 	took       time.Duration
 }
@@ -41,11 +41,11 @@ func (w *Worker) deliver(ctx context.Context, call int, batch []*entry) (a answe
 	}()
 	ctx, cancel := context.WithTimeout(ctx, w.opts.Timeout)
 	defer cancel()
-	actions := make([]directory.Action, len(batch))
+	work := make([]targets.Delivery, len(batch))
 	for i, e := range batch {
-		actions[i] = *e.action
+		work[i] = targets.Delivery{Action: *e.action, Again: e.again}
 	}
-	a.outcomes, a.err = w.target.Deliver(ctx, actions)
+	a.outcomes, a.err = w.target.Deliver(ctx, work)
 	if a.err == nil && len(a.outcomes) != len(batch) {
 		a.err = &fault.Error{
 			Class: fault.Internal, Op: "deliver", Hint: "this is a defect: please report it",

@@ -13,7 +13,8 @@ import (
 
 // entry is a claimed action on its way to the target.
 type entry struct {
-	from    *partition
+	from *partition
+	// seq is its place in the outbox; zero for one that waited for something at the target and was woken (waits.go).
 	seq     uint64
 	queued  time.Time
 	subject string
@@ -21,6 +22,20 @@ type entry struct {
 	action *directory.Action
 	// parked is the parked action that this one makes good, or zero.
 	parked uint64
+	// waiting is the action of the record that waited for something at the target and is part of this one, or zero.
+	waiting uint64
+	// again: it may have been sent before.
+	again bool
+}
+
+// ticket names an entry as long as its partition is worked on.
+type ticket struct{ seq, waiting uint64 }
+
+func (e *entry) ticket() ticket {
+	if e.seq > 0 {
+		return ticket{seq: e.seq}
+	}
+	return ticket{waiting: e.waiting}
 }
 
 // room is how much a window may hold; the zero value means that none is wanted.
@@ -34,6 +49,8 @@ type claim struct {
 	more    bool     // can be sent afterwards
 	damaged []uint64 // set aside
 	pick    *picker
+	unsent  []ticket  // claimed by this transaction, and not in the window
+	due     time.Time // when the next of those that wait at the target is due
 }
 
 // ready reports whether a partition has anything that may be sent now. When none of its records has to wait by
@@ -46,11 +63,17 @@ func (w *Worker) ready(ctx context.Context, p *partition) (bool, error) {
 	var found bool
 	err := w.store.View(ctx, p.Partition, func(tx store.Reader) error {
 		pick, found = w.picker(p), false
-		return tx.Outbox(w.name, 0, func(q store.Queued) bool {
+		err := tx.Outbox(w.name, 0, func(q store.Queued) bool {
 			e, damaged := p.parse(q)
 			found = damaged != nil || pick.take(e) // damaged ones are set aside by whoever claims
 			return !found
 		})
+		if err != nil || found {
+			return err
+		}
+		list, _, err := w.dueWaits(tx, p, pick, 1)
+		found = len(list) > 0
+		return err
 	})
 	if err != nil {
 		return false, fmt.Errorf("look for waiting actions: %w", err)
@@ -72,22 +95,33 @@ func (w *Worker) commitAndClaim(ctx context.Context, p *partition, room room) (*
 	var c *claim
 	err := w.store.Update(ctx, p.Partition, func(tx store.Writer) error {
 		c = &claim{pick: w.picker(p)}
-		if err := w.writeVerdicts(tx, p.done, &c.counts); err != nil || room.actions == 0 {
+		if err := w.writeVerdicts(tx, p.done, &c.counts); err != nil {
 			return err
 		}
-		for folded := -1; folded != 0 && len(c.window) == 0; {
+		for folded := -1; room.actions > 0 && folded != 0 && len(c.window) == 0; {
 			before := c.counts.Folded
 			if err := w.claimWindow(tx, p, room, c); err != nil {
 				return err
 			}
 			folded = c.counts.Folded - before
 		}
-		return nil
+		var err error
+		c.due, err = tx.NextWait(w.name)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("record deliveries: %w", err)
 	}
 	p.done = nil
+	for _, t := range c.unsent {
+		p.unsent[t] = struct{}{}
+	}
+	if len(p.unsent) > 0 {
+		for _, e := range c.window {
+			delete(p.unsent, e.ticket())
+		}
+	}
+	w.waits.next(p.Partition, c.due)
 	if room.actions > 0 && len(c.window) == 0 {
 		p.forget(c.pick)
 	}
@@ -108,7 +142,16 @@ func (w *Worker) claimWindow(tx store.Writer, p *partition, room room, c *claim)
 	if err != nil {
 		return err
 	}
-	fresh, err := w.read(tx, p, upTo, room, c)
+	due, err := tx.NextWait(w.name)
+	if err != nil {
+		return err
+	}
+	wanted := room
+	isDue := !due.IsZero() && !due.After(w.opts.Now())
+	if isDue {
+		wanted.actions = max(room.actions-room.actions/4, 1) // the rest is for those that wait
+	}
+	fresh, past, err := w.read(tx, p, upTo, wanted, c)
 	if err != nil {
 		return err
 	}
@@ -119,26 +162,44 @@ func (w *Worker) claimWindow(tx store.Writer, p *partition, room room, c *claim)
 		}
 		c.counts.Folded += n - len(fresh)
 	}
+	for _, e := range fresh {
+		if c.pick.take(e) {
+			c.window = append(c.window, e)
+		} else {
+			c.unsent = append(c.unsent, e.ticket())
+		}
+	}
+	if isDue && past {
+		if err := w.claimDue(tx, p, max(room.actions-len(c.window), 1), c); err != nil {
+			return err
+		}
+	}
 	if len(c.window)+len(fresh) > 0 {
 		if err := tx.Claim(w.name, upTo); err != nil {
 			return err
 		}
 	}
-	for _, e := range fresh {
-		if c.pick.take(e) {
-			c.window = append(c.window, e)
-		}
-	}
 	c.more = c.more || c.pick.busy
-	return w.withParked(tx, c)
+	if err := w.withParked(tx, c); err != nil {
+		return err
+	}
+	if err := w.withWaiting(tx, c); err != nil {
+		return err
+	}
+	if w.ranked {
+		c.arrange()
+	}
+	return nil
 }
 
 // read puts the claimed entries, those up to the mark, that can be sent now into the window, and returns as many of the
-// others as fit beside them.
-func (w *Worker) read(tx store.Writer, p *partition, mark uint64, room room, c *claim) (fresh []*entry, err error) {
+// others as fit beside them. past says that it has come past all that were claimed.
+func (w *Worker) read(tx store.Writer, p *partition, mark uint64, room room, c *claim) (fresh []*entry, past bool, err error) {
 	var damaged []store.Queued
 	c.window, c.bytes, c.more = nil, 0, false
+	past = true
 	err = tx.Outbox(w.name, 0, func(q store.Queued) bool {
+		past = q.Seq > mark
 		e, bad := p.parse(q)
 		switch {
 		case bad != nil:
@@ -150,6 +211,8 @@ func (w *Worker) read(tx store.Writer, p *partition, mark uint64, room room, c *
 		case q.Seq > mark:
 			fresh = append(fresh, e)
 		case c.pick.take(e):
+			_, unsent := p.unsent[e.ticket()]
+			e.again = !unsent
 			c.window = append(c.window, e)
 		default:
 			return true
@@ -158,10 +221,11 @@ func (w *Worker) read(tx store.Writer, p *partition, mark uint64, room room, c *
 		c.more = len(c.window)+len(fresh) >= room.actions || c.bytes >= room.bytes
 		return !c.more
 	})
+	past = past || !c.more
 	if err == nil {
 		err = w.setAside(tx, damaged, c)
 	}
-	return fresh, err
+	return fresh, past, err
 }
 
 func (p *partition) parse(q store.Queued) (*entry, error) {
@@ -257,6 +321,10 @@ func (w *Worker) withParked(tx store.Writer, c *claim) error {
 	kept := c.window[:0]
 	var needless []uint64
 	for _, e := range c.window {
+		if e.seq == 0 {
+			kept = append(kept, e) // nothing is parked beside it
+			continue
+		}
 		old, found, err := tx.ParkedAction(w.name, e.subject)
 		if err != nil {
 			return err
@@ -272,7 +340,7 @@ func (w *Worker) withParked(tx store.Writer, c *claim) error {
 			continue
 		}
 		if a := mergeParked(&earlier, e.action, wasRefused(old)); a != nil {
-			e.action = a
+			e.action, e.again = a, e.again || !wasRefused(old)
 			kept = append(kept, e)
 			continue
 		}
@@ -290,8 +358,11 @@ func (w *Worker) withParked(tx store.Writer, c *claim) error {
 }
 
 // wasRefused reports whether the target is known not to have carried out a parked action. An action that was
-// given up after failures may have had its effect.
+// given up after failures may have had its effect, and so may one that was sent before it was refused, or what it is folded of.
 func wasRefused(p store.Parked) bool {
+	if p.Tried {
+		return false
+	}
 	switch fault.Class(p.Class) {
 	case fault.Invalid, fault.Forbidden, fault.Gone:
 		return true

@@ -23,6 +23,7 @@ type service struct {
 	random *rand.Rand
 	// crash is called where the process might be killed.
 	crash func()
+	wake  func(...string)
 
 	mu      sync.Mutex
 	calm    bool // no more misbehaviour
@@ -39,13 +40,56 @@ func (s *service) Check(context.Context) error   { return nil }
 func (s *service) Reopen() error                 { return nil }
 func (s *service) Close() error                  { return nil }
 
+func (s *service) WakeBy(wake func(...string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wake = wake
+}
+
+// waits says, now and then, that an action has to wait; not a deletion, which leaves a record with another past when a creation takes
+// its place.
+func (s *service) waits(d *targets.Delivery) *targets.Wait {
+	if d.Action.Op == directory.Delete || !s.roll(10) {
+		return nil
+	}
+	s.mu.Lock()
+	kind := s.random.IntN(6)
+	key := fmt.Sprint("key", s.random.IntN(3))
+	s.mu.Unlock()
+	switch kind {
+	case 0:
+		return &targets.Wait{Cause: targets.CauseReview}
+	case 1:
+		return &targets.Wait{Cause: targets.CauseBusy, NotBefore: time.Now().Add(time.Minute)}
+	case 2:
+		return &targets.Wait{Cause: targets.CauseSettle}
+	case 3: // it was done, and does not show yet
+		s.take(d)
+		return &targets.Wait{Cause: targets.CauseSettle, NotBefore: time.Now().Add(2 * time.Minute)}
+	default:
+		return &targets.Wait{Cause: targets.CauseReference, Key: key}
+	}
+}
+
+// come says that something has come that may be waited for.
+func (s *service) come() {
+	if !s.roll(8) {
+		return
+	}
+	s.mu.Lock()
+	wake, key := s.wake, fmt.Sprint("key", s.random.IntN(3))
+	s.mu.Unlock()
+	wake(key)
+}
+
 func (s *service) roll(n int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.calm && s.random.IntN(n) == 0
 }
 
-func (s *service) Deliver(ctx context.Context, actions []directory.Action) ([]targets.Outcome, error) {
+func (s *service) Deliver(ctx context.Context, work []targets.Delivery) ([]targets.Outcome, error) {
+	actions := targets.Actions(work)
 	for i := range actions {
 		if !s.desc.AcrossPartitions && actions[i].Origin.Tenant != actions[0].Origin.Tenant {
 			s.t.Errorf("a call has actions of %q and %q", actions[i].Origin.Tenant, actions[0].Origin.Tenant)
@@ -67,15 +111,19 @@ func (s *service) Deliver(ctx context.Context, actions []directory.Action) ([]ta
 	out := make([]targets.Outcome, len(actions))
 	for i := range actions {
 		a := &actions[i]
+		if out[i].Wait = s.waits(&work[i]); out[i].Wait != nil {
+			continue
+		}
+		s.come()
 		switch {
 		case a.Op == directory.Delete:
-			s.take(a) // a parked deletion leaves a record with another past
+			s.take(&work[i]) // a parked deletion leaves a record with another past
 		case s.roll(15):
 			out[i].Err = failWith(fault.Conflict, "locked")
 		case s.refuses(a):
 			out[i].Err = failWith(fault.Invalid, "bad data")
 		default:
-			s.take(a)
+			s.take(&work[i])
 		}
 		if s.roll(200) {
 			s.crash()
@@ -121,12 +169,16 @@ func (s *service) refuses(a *directory.Action) bool {
 	return s.refused[a.Key]
 }
 
-// take gives an action its effect, once per key.
-func (s *service) take(a *directory.Action) {
+// take gives an action its effect, once per key. Whoever has it already is told that it comes again.
+func (s *service) take(d *targets.Delivery) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	a := &d.Action
 	what := describe(a)
 	if before, again := s.effects[a.Key]; again {
+		if !d.Again {
+			s.t.Errorf("key %s comes again, and is said not to", a.Key)
+		}
 		// A parked action may have been dropped or replayed between two attempts, nothing else may differ.
 		if before != what {
 			s.t.Errorf("key %s was %q and is %q", a.Key, before, what)
@@ -174,7 +226,7 @@ func crashes(t *testing.T, on store.Store, seed uint64) {
 	s := &service{
 		t: t, random: rand.New(rand.NewPCG(seed, 3)), records: map[string]*image{}, effects: map[string]string{},
 		busy: map[string]bool{}, order: map[string]int{}, refused: map[string]bool{},
-		desc: targets.Description{Batch: 1 + random.IntN(5), Parallel: 1 + random.IntN(3), AcrossPartitions: random.IntN(2) > 0},
+		desc: targets.Description{Batch: 1 + random.IntN(5), Parallel: 1 + random.IntN(3), AcrossPartitions: random.IntN(2) > 0, Ranked: random.IntN(2) > 0},
 	}
 	s.crash = func() { st.broken.Store(true) }
 	histories := map[string]*history{}
@@ -222,6 +274,9 @@ func crashes(t *testing.T, on store.Store, seed uint64) {
 		if random.IntN(4) == 0 {
 			replayAll(t, st)
 		}
+		if random.IntN(4) == 0 {
+			wakeAll(t, st)
+		}
 	}
 
 	s.mu.Lock()
@@ -267,6 +322,30 @@ func replayAll(t *testing.T, st store.Store) (n int) {
 	return n
 }
 
+// wakeAll wakes all that waits, as an operator would, and reports how much there is.
+func wakeAll(t *testing.T, st store.Store) (n int) {
+	parts, err := st.Awaiting(context.Background(), journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range parts {
+		err := st.Update(context.Background(), p, func(tx store.Writer) error {
+			var subjects []string
+			err := tx.Waits(journal, 0, func(w store.Wait) bool { subjects = append(subjects, w.Subject); return true })
+			if err != nil {
+				return err
+			}
+			n += len(subjects)
+			_, err = tx.WakeRecords(journal, subjects, time.Now())
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
+}
+
 // finish empties the outboxes and replays what is parked until neither is left.
 func finish(t *testing.T, st store.Store, s *service) {
 	for range 10 {
@@ -274,11 +353,11 @@ func finish(t *testing.T, st store.Store, s *service) {
 		if err != nil || sum.Err != nil || sum.Waiting != 0 {
 			t.Fatalf("drained: %+v, %v", sum, err)
 		}
-		if replayAll(t, st) == 0 {
+		if replayAll(t, st)+wakeAll(t, st) == 0 {
 			return
 		}
 	}
-	t.Error("something stays parked")
+	t.Error("something stays parked, or waits")
 }
 
 func check(t *testing.T, s *service, histories map[string]*history) {

@@ -21,7 +21,7 @@ type folded struct {
 // instead: applying the result leaves a target as applying them one after the other would. An action that
 // stands alone is returned as it is; a folded one has the key, rule, run and fields of the last.
 //
-// Nothing is folded across a deletion, and changes of sets that follow a creation are kept apart from it: the
+// Nothing is folded across a deletion, what is sent again takes along later updates only, and changes of sets that follow a creation are kept apart from it: the
 // records that they name may have been created in between.
 func fold(actions []*directory.Action) []folded {
 	var out []folded
@@ -42,8 +42,11 @@ func fold(actions []*directory.Action) []folded {
 }
 
 func joins(stretch []*directory.Action, next *directory.Action) bool {
-	if next.Op == directory.Create || stretch[len(stretch)-1].Op == directory.Delete {
+	if next.Op == directory.Create || stretch[len(stretch)-1].Op == directory.Delete || next.IsSentAgain() {
 		return false
+	}
+	if stretch[0].IsSentAgain() && next.Op != directory.Update {
+		return false // it does not tell where the record stood
 	}
 	return stretch[0].Op != directory.Create || next.Op != directory.Update || len(next.Sets) == 0
 }
@@ -83,6 +86,9 @@ func net(stretch []*directory.Action) *directory.Action {
 	}
 	if from == absent {
 		out.Changes = nil // there is nothing from which the fields could differ
+	}
+	if out.Initial = stretch[decider].Initial; from == absent {
+		out.Initial = stretch[0].Initial
 	}
 	differs := len(out.Changes) > 0 || len(out.Sets) > 0
 	switch {
@@ -219,29 +225,85 @@ func union(a, b []string) []string {
 //
 // refused says that the target is known not to have carried out the parked action; otherwise it may have. An
 // operation that makes sure of a state is never folded away, since the parked action may itself be a folded
-// one and does not tell for certain from which state it started. A parked deletion makes no difference: what
-// comes after it is a new record.
+// one and does not tell for certain from which state it started; and what came back to where it was is said all the same, since the
+// target may have what it was between. A parked deletion makes no difference: what comes after it is a new record.
 func mergeParked(parked, next *directory.Action, refused bool) *directory.Action {
-	if next.Op == directory.Create || parked.Op == directory.Delete {
+	if next.Op == directory.Create || parked.Op == directory.Delete || next.IsSentAgain() || parked.IsSentAgain() && next.Op != directory.Update {
 		return next
 	}
 	// Unlike in fold, the order among records is decided: sets need not be kept apart from a creation.
 	out := net([]*directory.Action{parked, next})
 	neverThere := refused && parked.Op == directory.Create
 	switch {
-	case neverThere:
-		return out
-	case out == nil && (refused && next.Op == directory.Update):
-		return nil
-	case out == nil:
-		return next
-	case next.Op == directory.Update:
+	case neverThere, refused && next.Op == directory.Update:
 		return out
 	}
 	sure := *next
-	sure.Sets = out.Sets
-	if parked.Op != directory.Create {
+	if parked.Op == directory.Create && !next.Op.Removes() {
+		sure.Initial = parked.Initial // to whom it is new, it is as new as it was
+	}
+	if refused && out == nil {
+		sure.Changes, sure.Sets = nil, nil // the target has all that already; from there the next one is folded
+		return &sure
+	}
+	if next.Op == directory.Update && out != nil {
+		sure = *out
+	}
+	if refused {
+		sure.Sets = out.Sets
+	} else {
+		sure.Sets = overlay(parked.Sets, next.Sets, func(s *directory.SetChange) string { return s.Name }, overlaySet)
+	}
+	switch {
+	case sure.Op == directory.Create:
+	case refused:
 		sure.Changes = out.Changes
+	case parked.Op == directory.Create:
+		sure.Changes = overlayChanges(wholeRecord(next.Fields), next.Changes) // it may be there as it was before earlier changes
+	default:
+		sure.Changes = overlayChanges(parked.Changes, next.Changes)
 	}
 	return &sure
+}
+
+// overlayChanges says what was changed by either, with the last values, also what came back to where it was.
+func overlayChanges(a, b []directory.FieldChange) []directory.FieldChange {
+	last := func(_, b directory.FieldChange) directory.FieldChange { return b }
+	return overlay(a, b, func(c *directory.FieldChange) string { return c.Name }, last)
+}
+
+// wholeRecord are changes to all fields.
+func wholeRecord(fields []directory.Field) []directory.FieldChange {
+	changes := make([]directory.FieldChange, len(fields))
+	for i, f := range fields {
+		changes[i] = directory.FieldChange{Name: f.Name, To: f.Value}
+	}
+	return changes
+}
+
+// overlay joins two lists that are sorted by name; both says what two of the same name come to.
+func overlay[T any](a, b []T, name func(*T) string, both func(a, b T) T) []T {
+	if len(a) == 0 {
+		return b
+	}
+	if len(b) == 0 {
+		return a
+	}
+	out := make([]T, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		switch strings.Compare(name(&a[0]), name(&b[0])) {
+		case -1:
+			out, a = append(out, a[0]), a[1:]
+		case 1:
+			out, b = append(out, b[0]), b[1:]
+		default:
+			out, a, b = append(out, both(a[0], b[0])), a[1:], b[1:]
+		}
+	}
+	return append(append(out, a...), b...)
+}
+
+// overlaySet says what of a set is in and what is not after both changes, wherever it started.
+func overlaySet(a, b directory.SetChange) directory.SetChange {
+	return directory.SetChange{Name: a.Name, Added: union(without(a.Added, b.Removed), b.Added), Removed: union(without(a.Removed, b.Added), b.Removed)}
 }

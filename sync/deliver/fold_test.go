@@ -106,6 +106,15 @@ func TestFold(t *testing.T) {
 		{"sets back", []*directory.Action{act(update, "1", "+a", "-c"), act(update, "2", "+c", "-a")}, "nothing"},
 		{"create with members", []*directory.Action{act(create, "1", "+a"), act(update, "2", "n=x>y"), act(update, "3", "+b")},
 			"create 2 +a; update 3 +b"},
+		// What is sent again does not tell where the record stood.
+		{"sent again, update", []*directory.Action{act(create, "1", "!sent again"), act(update, "2", "a=x>y")}, "create 2 !sent again"},
+		{"sent again, deactivate", []*directory.Action{act(create, "1", "!sent again"), act(deactivate, "2", "!left")}, "create 1 !sent again; deactivate 2 !left"},
+		{"sent again, delete", []*directory.Action{act(create, "1", "!sent again"), act(remove, "2")}, "create 1 !sent again; delete 2"},
+		{"update, sent again", []*directory.Action{act(update, "1", "a=x>y"), act(create, "2", "!sent again")}, "update 1 a=x>y; create 2 !sent again"},
+		{"inactive sent again, reactivate", []*directory.Action{act(deactivate, "1", "!sent again: left"), act(reactivate, "2")},
+			"deactivate 1 !sent again: left; reactivate 2"},
+		{"reactivate, deactivate, sent again", []*directory.Action{act(reactivate, "1"), act(deactivate, "2"), act(deactivate, "3", "!sent again: left")},
+			"nothing; deactivate 3 !sent again: left"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got []string
@@ -131,11 +140,18 @@ func TestMergeParked(t *testing.T) {
 		{act(create, "1", "+a"), act(update, "2", "+b"), "create 2 +a +b", "create 2 +a +b"},
 		{act(create, "1"), act(deactivate, "2", "!left"), "nothing", "deactivate 2 !left"},
 		{act(update, "1", "a=x>y"), act(update, "2", "a=y>x"), "nothing", "update 2 a=y>x"},
+		{act(update, "1", "a=x>y", "b=1>2"), act(update, "2", "a=y>x"), "update 2 b=1>2", "update 2 a=y>x b=1>2"},
+		{act(update, "1", "+p", "+q"), act(update, "2", "a=1>2", "-p"), "update 2 a=1>2 +q", "update 2 a=1>2 +q -p"},
+		{act(create, "1", "+p", "-r"), act(update, "2", "-p", "+r"), "create 2", "create 2 +r -p"},
+		{act(reactivate, "1", "a=x>y"), act(deactivate, "2", "a=y>x"), "deactivate 2", "deactivate 2 a=y>x"},
 		{act(update, "1", "a=x>y"), act(update, "2", "b=1>2"), "update 2 a=x>y b=1>2", "update 2 a=x>y b=1>2"},
 		{act(deactivate, "1"), act(reactivate, "2", "a=x>y"), "reactivate 2 a=x>y", "reactivate 2 a=x>y"},
 		{act(deactivate, "1"), act(reactivate, "2"), "reactivate 2", "reactivate 2"},
 		{act(reactivate, "1", "a=x>y"), act(deactivate, "2"), "deactivate 2 a=x>y", "deactivate 2 a=x>y"},
 		{act(directory.Delete, "1"), act(create, "2"), "create 2", "create 2"},
+		{act(create, "1", "!sent again"), act(deactivate, "2", "!left"), "deactivate 2 !left", "deactivate 2 !left"},
+		{act(create, "1", "!sent again"), act(update, "2", "a=x>y"), "create 2 !sent again", "create 2 !sent again"},
+		{act(create, "1"), act(deactivate, "2", "!sent again"), "deactivate 2 !sent again", "deactivate 2 !sent again"},
 	} {
 		if got := describe(mergeParked(test.parked, test.next, true)); got != test.refused {
 			t.Errorf("%s onto refused %s: got %s, want %s", describe(test.next), describe(test.parked), got, test.refused)
@@ -302,6 +318,29 @@ func TestFoldedIsTheSame(t *testing.T) {
 		}
 		if fmt.Sprint(list) != before {
 			t.Fatalf("seed %d: fold changed its input", seed)
+		}
+	}
+}
+
+// What is new to a target is as new as it was, whatever it is folded with.
+func TestInitialIsFolded(t *testing.T) {
+	initial := func(a *directory.Action) *directory.Action { a.Initial = true; return a }
+	for name, c := range map[string]struct {
+		list []*directory.Action
+		want bool
+	}{
+		"changed since":     {[]*directory.Action{initial(act(directory.Create, "a")), act(directory.Update, "b", "name=x>y")}, true},
+		"left and back":     {[]*directory.Action{initial(act(directory.Create, "a")), act(directory.Deactivate, "b"), act(directory.Reactivate, "c")}, true},
+		"a joiner":          {[]*directory.Action{act(directory.Create, "a"), act(directory.Update, "b", "name=x>y")}, false},
+		"known long before": {[]*directory.Action{act(directory.Update, "a", "name=x>y"), act(directory.Update, "b", "name=y>z")}, false},
+	} {
+		if got := fold(c.list); len(got) != 1 || got[0].action == nil || got[0].action.Initial != c.want {
+			t.Errorf("%s: %+v", name, got)
+		}
+		for _, refused := range []bool{true, false} {
+			if got := mergeParked(c.list[0], c.list[1], refused); got != nil && !got.Op.Removes() && got.Initial != c.want {
+				t.Errorf("%s, parked (refused: %v): %+v", name, refused, got)
+			}
 		}
 	}
 }

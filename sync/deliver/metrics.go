@@ -31,11 +31,12 @@ type Counts struct {
 	Delivered int // actions that the target took
 	Folded    int // actions that another one made needless before they were sent
 	Parked    int // actions that the target refused for good
+	Waits     int // actions that the target said have to wait
 }
 
 // Minus returns what came after d.
 func (c Counts) Minus(d Counts) Counts {
-	return Counts{Delivered: c.Delivered - d.Delivered, Folded: c.Folded - d.Folded, Parked: c.Parked - d.Parked}
+	return Counts{Delivered: c.Delivered - d.Delivered, Folded: c.Folded - d.Folded, Parked: c.Parked - d.Parked, Waits: c.Waits - d.Waits}
 }
 
 func (w *Worker) count(c Counts) {
@@ -44,4 +45,5 @@ func (w *Worker) count(c Counts) {
 	w.counts.Delivered += c.Delivered
 	w.counts.Folded += c.Folded
 	w.counts.Parked += c.Parked
+	w.counts.Waits += c.Waits
 }

@@ -13,6 +13,8 @@ type outage struct {
 	attempts int
 	err      error
 	next     time.Time
+	// recalled: it was met by a process before this one (recall.go).
+	recalled bool
 }
 
 func (o *outage) copied() *outage {
@@ -48,6 +50,9 @@ func (w *Worker) nextTry() time.Time {
 		if next.IsZero() || t.Before(next) {
 			next = t
 		}
+	}
+	if due := w.waits.after(w.waits.looked); !due.IsZero() {
+		earlier(due)
 	}
 	for _, p := range w.parts {
 		if p.outage != nil {

@@ -42,7 +42,8 @@ func (m *moody) begin(actions []directory.Action) (mood int, wait time.Duration)
 	return m.rnd.IntN(10), time.Duration(m.rnd.IntN(3000)) * time.Millisecond
 }
 
-func (m *moody) Deliver(ctx context.Context, actions []directory.Action) ([]targets.Outcome, error) {
+func (m *moody) Deliver(ctx context.Context, work []targets.Delivery) ([]targets.Outcome, error) {
+	actions := targets.Actions(work)
 	mood, wait := m.begin(actions)
 	time.Sleep(wait)
 	m.mu.Lock()

@@ -7,6 +7,7 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/targets"
 )
 
 // State is a target's state in one word.
@@ -33,6 +34,8 @@ type Status struct {
 	// Waiting actions, and when the oldest of them was queued.
 	Waiting int       `json:"waiting"`
 	Oldest  time.Time `json:"oldest,omitzero"`
+	// Waits are the actions that the target said have to wait, by cause; they are not among Waiting.
+	Waits map[targets.Cause]int `json:"waits,omitempty"`
 }
 
 // Status reads how many actions wait, and says how the target does.
@@ -57,6 +60,9 @@ func (w *Worker) Status(ctx context.Context) (Status, error) {
 		if err != nil {
 			return st, err
 		}
+	}
+	if err := w.countWaits(ctx, &st); err != nil {
+		return st, err
 	}
 	now := w.snapshot()
 	st.Since = now.since

@@ -35,6 +35,7 @@ type partition struct {
 	backoffs map[string]*recordBackoff // by subject
 	outage   *outage                   // why it is left alone while the target works otherwise
 	failedAt int                       // the latest call when one of it failed, if nothing was taken since
+	unsent   map[ticket]struct{}       // claimed by this worker, not handed out since, and not in the window
 
 	lined    bool // takes part in the sweep
 	hasPlace bool
@@ -75,9 +76,18 @@ func (s *sweep) run(ctx context.Context) error {
 	defer cut()
 	err := s.recordAll(ctx)
 	if err == nil {
+		err = s.learnWaits(ctx)
+	}
+	if err == nil {
+		err = s.recall(ctx)
+	}
+	if err == nil {
 		err = s.look(ctx)
 	}
 	for {
+		if err == nil {
+			err = s.heed(ctx)
+		}
 		for err == nil && s.calls < s.parallel && !s.over(ctx) {
 			var batch []*entry
 			if batch, err = s.next(ctx); len(batch) == 0 {
@@ -85,11 +95,15 @@ func (s *sweep) run(ctx context.Context) error {
 			}
 			s.calls++
 			s.begun++
-			call := s.begun
-			go func() { s.answers <- s.deliver(lasting, call, batch) }()
+			call, wakes := s.begun, s.wakes()
+			go func() {
+				a := s.deliver(lasting, call, batch)
+				a.wakes = wakes
+				s.answers <- a
+			}()
 		}
 		if s.calls == 0 {
-			return cmp.Or(err, s.end(ctx))
+			return cmp.Or(err, s.end(ctx), s.remember(ctx))
 		}
 		select {
 		case a := <-s.answers:
@@ -98,6 +112,9 @@ func (s *sweep) run(ctx context.Context) error {
 			err = cmp.Or(err, s.look(ctx))
 		case <-ticker.C:
 			err = cmp.Or(err, s.recordAll(ctx))
+			if err == nil && s.waits.anyDue(s.opts.Now()) {
+				err = s.look(ctx)
+			}
 		}
 	}
 }
@@ -115,21 +132,28 @@ func (s *sweep) look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look for waiting actions: %w", err)
 	}
+	list = append(list, s.waits.due(s.opts.Now())...)
 	waiting := make(map[store.Partition]bool, len(list))
 	for _, key := range list {
 		waiting[key] = true
-		p := s.parts[key]
-		if p == nil {
-			p = &partition{Partition: key, backoffs: map[string]*recordBackoff{}}
-			s.parts[key] = p
-		}
-		if !p.lined {
-			p.lined = true
-			s.turns = append(s.turns, p)
-		}
+		s.line(key)
 	}
 	maps.DeleteFunc(s.parts, func(key store.Partition, p *partition) bool { return !waiting[key] && !p.lined && len(p.done) == 0 })
 	return nil
+}
+
+// line puts a partition in line, if it is not.
+func (s *sweep) line(key store.Partition) *partition {
+	p := s.parts[key]
+	if p == nil {
+		p = &partition{Partition: key, backoffs: map[string]*recordBackoff{}, unsent: map[ticket]struct{}{}}
+		s.parts[key] = p
+	}
+	if !p.lined {
+		p.lined = true
+		s.turns = append(s.turns, p)
+	}
+	return p
 }
 
 // next makes a batch: of the partition whose turn it is and, where the target takes several in one call, of those
@@ -174,7 +198,7 @@ func (s *sweep) next(ctx context.Context) ([]*entry, error) {
 func (s *sweep) prepare(ctx context.Context, p *partition) error {
 	rests := p.outage != nil && s.opts.Now().Before(p.outage.next)
 	if rests {
-		p.window = nil // stays claimed
+		p.drop() // it stays claimed
 	}
 	if len(p.window) > 0 || p.calls > 0 {
 		return nil
@@ -236,7 +260,18 @@ func (s *sweep) leave(p *partition) {
 	s.places--
 	s.claimed -= p.claimed
 	s.bytes -= p.bytes
-	p.hasPlace, p.windows, p.window = false, 0, nil
+	p.hasPlace, p.windows = false, 0
+	p.drop()
+}
+
+// drop forgets what of a window was not handed out, but that it was not.
+func (p *partition) drop() {
+	for _, e := range p.window {
+		if !e.again {
+			p.unsent[e.ticket()] = struct{}{}
+		}
+	}
+	p.window = nil
 }
 
 // answered judges an answer and lines up the partitions that have none on their way and nothing left to hand out.

@@ -15,7 +15,8 @@ import (
 // verdict is what became of an entry, to be recorded.
 type verdict struct {
 	*entry
-	refused error // nil: the target took it
+	refused error // nil: the target took it, or wait is set
+	wait    *store.Wait
 }
 
 // judge turns an answer into verdicts, and into waits for what has to be tried again.
@@ -29,23 +30,25 @@ func (w *Worker) judge(ctx context.Context, a answer) {
 		}
 		return
 	}
-	var done, doubtful, again []verdict
+	var done, doubtful, again, waiting []verdict
 	var wide error
 	for i, e := range a.batch {
 		err := a.outcomes[i].Err
 		class := fault.ClassOf(err)
 		switch {
+		case err == nil && a.outcomes[i].Wait != nil:
+			waiting = append(waiting, verdict{entry: e, wait: w.waitOf(e, a.outcomes[i].Wait, a.wakes)})
 		case err == nil, class == fault.Gone && e.action.Op.Removes():
 			done = append(done, verdict{entry: e})
 		case class == fault.Canceled && ctx.Err() != nil:
 		case class.Retryable(), class == fault.Canceled:
-			again = append(again, verdict{e, err})
+			again = append(again, verdict{entry: e, refused: err})
 		case class == fault.Auth, class == fault.Configuration:
 			wide = err
 		case a.outcomes[i].Doubtful:
-			doubtful = append(doubtful, verdict{e, err})
+			doubtful = append(doubtful, verdict{entry: e, refused: err})
 		default:
-			done = append(done, verdict{e, err})
+			done = append(done, verdict{entry: e, refused: err})
 		}
 	}
 	distrusted := w.distrusts(doubtful, slices.ContainsFunc(done, func(v verdict) bool { return v.refused == nil }))
@@ -65,7 +68,7 @@ func (w *Worker) judge(ctx context.Context, a answer) {
 	case len(again) > 0:
 		done = w.allFailed(a.partitions, again)
 	}
-	w.note(done)
+	w.note(append(done, waiting...)) // those that wait say nothing about the target
 }
 
 // Failures in a row of different records after which the target is held to be at fault, not the records.
@@ -181,6 +184,9 @@ func (w *Worker) hopeless(b *recordBackoff, e *entry, now time.Time) bool {
 	if w.recovered.After(from) {
 		from = w.recovered
 	}
+	if e.seq == 0 {
+		from = later(from, b.first) // how long it waited before does not count
+	}
 	return b.attempts >= fewestAttempts && w.accepted.After(b.first) && now.Sub(from) >= w.opts.GiveUp
 }
 
@@ -190,6 +196,9 @@ func (w *Worker) note(done []verdict) {
 	for _, v := range done {
 		v.from.done = append(v.from.done, v)
 		delete(v.from.backoffs, v.subject)
+		if v.wait != nil {
+			continue
+		}
 		if v.refused == nil {
 			ops[v.action.Op]++
 			continue
@@ -245,9 +254,15 @@ func (w *Worker) writeVerdicts(tx store.Writer, done []verdict, counts *Counts) 
 	if len(done) == 0 {
 		return nil
 	}
-	seqs := make([]uint64, len(done))
-	for i, v := range done {
-		seqs[i] = v.seq
+	seqs := make([]uint64, 0, len(done))
+	var over []string // records that wait no longer
+	for _, v := range done {
+		if v.seq > 0 {
+			seqs = append(seqs, v.seq)
+		}
+		if v.waiting > 0 && v.wait == nil {
+			over = append(over, v.subject)
+		}
 		if v.refused != nil {
 			counts.Parked++
 			if err := w.park(tx, v); err != nil {
@@ -255,12 +270,27 @@ func (w *Worker) writeVerdicts(tx store.Writer, done []verdict, counts *Counts) 
 			}
 			continue
 		}
-		counts.Delivered++
+		if v.wait != nil {
+			counts.Waits++
+			if _, err := tx.PutWait(*v.wait); err != nil {
+				return err
+			}
+		} else {
+			counts.Delivered++
+		}
 		if v.parked != 0 {
 			if _, err := tx.Unpark(v.parked); err != nil {
 				return err
 			}
 		}
+	}
+	if len(over) > 0 {
+		if _, err := tx.EndWaits(w.name, over); err != nil {
+			return err
+		}
+	}
+	if len(seqs) == 0 {
+		return nil
 	}
 	slices.Sort(seqs)
 	return tx.Dequeue(w.name, seqs)
@@ -272,7 +302,7 @@ const Stage = "deliver"
 func (w *Worker) park(tx store.Writer, v verdict) error {
 	_, err := tx.Park(store.Parked{
 		Since: w.opts.Now(), Reason: v.refused.Error(), Class: string(fault.ClassOf(v.refused)), Stage: Stage,
-		Target: w.name, Subject: v.subject, Action: directory.AppendAction(nil, v.action),
+		Target: w.name, Subject: v.subject, Action: directory.AppendAction(nil, v.action), Tried: v.again,
 	})
 	return err
 }

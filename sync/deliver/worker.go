@@ -8,7 +8,8 @@
 //
 // A worker sleeps and sweeps (worker.go). A sweep goes over the partitions that have something waiting (sweep.go),
 // claims a window of actions in a transaction (claim.go), sends it in calls (call.go) and judges the answers
-// (verdict.go); what failed waits (outage.go, backoff.go). While the store fails, nothing is sent: see trouble.go.
+// (verdict.go); what failed waits (outage.go, backoff.go). While the store fails, nothing is sent: see trouble.go. What
+// the target itself says has to wait is kept beside the outbox (waits.go).
 package deliver
 
 import (
@@ -41,6 +42,9 @@ type Options struct {
 	Grace time.Duration
 	// Patience is how long Drain waits in all for back-offs to end. Default 10 s.
 	Patience time.Duration
+	// Afresh: the target's settings are others than before, so that it failed before says nothing. Otherwise a back-off that a
+	// process before this one was in goes on.
+	Afresh bool
 	// Metrics is told what happens. Default: nobody.
 	Metrics Metrics
 }
@@ -55,6 +59,7 @@ type Worker struct {
 	batch     int
 	parallel  int
 	across    bool
+	ranked    bool
 	window    int // actions claimed at a time
 	maxPlaces int // partitions at a time that have claimed actions
 
@@ -69,18 +74,21 @@ type Worker struct {
 	// What one sweep leaves to the next; owned by whoever holds mutex.
 	parts     map[store.Partition]*partition
 	turns     []*partition // in line, the next one first
-	streak    int          // records in a row that failed by themselves
-	refusals  int          // doubtful ones, of records in a row
-	tookAny   bool         // the target has taken something
-	begun     int          // calls so far
-	taken     int          // the latest call of which the target took something, counted as in begun
-	accepted  time.Time    // when the target last took something
-	recovered time.Time    // when the target last recovered
+	waits     waits
+	memory    memoryOfOutage
+	streak    int       // records in a row that failed by themselves
+	refusals  int       // doubtful ones, of records in a row
+	tookAny   bool      // the target has taken something
+	begun     int       // calls so far
+	taken     int       // the latest call of which the target took something, counted as in begun
+	accepted  time.Time // when the target last took something
+	recovered time.Time // when the target last recovered
 	// What the log was told of parked actions: since when, how many by name, and how many are to be told as a number.
 	tellingSince time.Time
 	told, untold int
 
 	mu      sync.Mutex // guards the fields below, which Status and Drain read beside a sweep
+	woken   woken
 	outage  *outage
 	trouble *outage   // of the store
 	since   time.Time // when the state last changed
@@ -123,13 +131,16 @@ func New(st store.Store, name string, target targets.Target, opts Options) *Work
 	d := target.Describe()
 	w := &Worker{
 		store: st, name: name, target: target, opts: opts,
-		batch: max(d.Batch, 1), parallel: max(d.Parallel, 1), across: d.AcrossPartitions,
+		batch: max(d.Batch, 1), parallel: max(d.Parallel, 1), across: d.AcrossPartitions, ranked: d.Ranked,
 		wake: make(chan struct{}, 1), mutex: make(chan struct{}, 1),
 		parts: map[store.Partition]*partition{}, since: opts.Now(),
 	}
 	w.life, w.end = context.WithCancel(context.Background())
 	w.window = min(max(4*w.batch*w.parallel, smallestWindow), largestWindow)
 	w.maxPlaces = max(2*w.parallel, fewestPlaces)
+	if t, ok := target.(targets.Waker); ok {
+		t.WakeBy(w.WakeWaiting)
+	}
 	return w
 }
 

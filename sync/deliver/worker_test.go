@@ -38,7 +38,8 @@ func (s *scripted) Check(context.Context) error   { return nil }
 func (s *scripted) Reopen() error                 { return nil }
 func (s *scripted) Close() error                  { return nil }
 
-func (s *scripted) Deliver(ctx context.Context, actions []directory.Action) ([]targets.Outcome, error) {
+func (s *scripted) Deliver(ctx context.Context, work []targets.Delivery) ([]targets.Outcome, error) {
+	actions := targets.Actions(work)
 	keys := make([]string, len(actions))
 	for i := range actions {
 		keys[i] = actions[i].Op.String() + " " + actions[i].Key
@@ -332,6 +333,52 @@ func TestBackoffOfTheTarget(t *testing.T) {
 			t.Errorf("log:\n%s", log.String())
 		}
 	})
+}
+
+// TestFoldsBetweenTries is what docs/events.md says under "Folded": while the target is away, what changes between two tries
+// becomes one action, and what was tried stays one of its own. A try that the operator asks for counts, too.
+func TestFoldsBetweenTries(t *testing.T) {
+	for name, tc := range map[string]struct {
+		asked bool // the operator has it tried after every change
+		want  string
+	}{
+		"by itself": {false, "update 0 | update 4"},
+		"asked for": {true, "update 0 | update 1 | update 2 | update 3 | update 4"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				st, target := newMemory(), &scripted{desc: targets.Description{Batch: 1}}
+				target.change(func(context.Context, []directory.Action) ([]targets.Outcome, error) {
+					return nil, failWith(fault.Transient, "connection refused")
+				})
+				w := New(st, journal, target, Options{Backoff: steady})
+				ctx, cancel := context.WithCancel(context.Background())
+				ended := make(chan error)
+				go func() { ended <- w.Run(ctx) }()
+				for i := range 5 {
+					enqueue(t, st, user("1", directory.Update, fmt.Sprint(i), fmt.Sprintf("n=%d>%d", i, i+1)))
+					w.Wake()
+					synctest.Wait()
+					if tc.asked {
+						if err := w.Retry(ctx); err != nil {
+							t.Error(err)
+						}
+						synctest.Wait()
+					}
+				}
+				before := target.said()
+				target.change(nil)
+				time.Sleep(time.Hour)
+				cancel()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+				if got := strings.TrimPrefix(target.said(), before+" | "); got != tc.want {
+					t.Errorf("sent %q, want %q", got, tc.want)
+				}
+			})
+		})
+	}
 }
 
 // TestParallelCallsFailOnce: calls that fail together are one failed attempt.

@@ -66,7 +66,21 @@ type Action struct {
 	// Other names the record ("agent/hq/1") that takes this one's place or gives its place to this one when a
 	// person changes its kind.
 	Other string
+	// Once are the names of those among Fields that are written when the record is made and left alone afterwards: they belong to
+	// the people at the target, or hold their last value because the source has none any more. Ascending.
+	Once []string
+	// Initial: it comes of the first sync of a tenant, or tells a target that is new to the connection what there was before it. What was
+	// there all the time is no joiner: nobody is to be welcomed, and no ticket made.
+	Initial bool
 }
+
+// SentAgain is how the Reason of an action begins that tells a target what it was told before, because the operator asked
+// for that.
+const SentAgain = "sent again"
+
+// IsSentAgain reports whether the action changes nothing but makes sure of what is: the target may have the record, or may
+// have lost it.
+func (a *Action) IsSentAgain() bool { return strings.HasPrefix(a.Reason, SentAgain) }
 
 // FieldChange is one field before and after. A field that was not there is Null.
 type FieldChange struct {
@@ -88,19 +102,27 @@ func (op Op) Removes() bool { return op == Deactivate || op == Delete }
 
 // SealKey computes the action's Key from its content and the record's revision: the same action of the same
 // record state has the same key, so that a plan is a function of its input, and no two actions of a record
-// share one. Run and time are left out.
+// share one. Run and time are left out, and Once and Initial, which say nothing of the record's state.
 func (a *Action) SealKey(revision uint64) {
 	content := *a
-	content.Key, content.Run, content.Time = "", "", time.Time{}
+	content.Key, content.Run, content.Time, content.Once = "", "", time.Time{}, nil
+	content.Initial = false
 	buf := appendUvarint(make([]byte, 0, 512), revision)
 	sum := sha256.Sum256(AppendAction(buf, &content))
 	a.Key = strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:20]))
 }
 
-// Name is the record's name field, for people; empty when it has none.
+// FieldSummary is the field of a ticket that says in one line what it is about.
+const FieldSummary = "summary"
+
+// Name is the record's name field, for people, and the summary of a ticket; empty when it has none.
 func (a *Action) Name() string {
+	name := FieldName
+	if a.Kind == TicketRecord {
+		name = FieldSummary
+	}
 	for _, f := range a.Fields {
-		if f.Name == FieldName {
+		if f.Name == name {
 			return f.Value.Text()
 		}
 	}

@@ -177,8 +177,25 @@ func AppendAction(buf []byte, a *Action) []byte {
 		buf = appendTexts(buf, s.Added)
 		buf = appendTexts(buf, s.Removed)
 	}
+	if a.Origin.Import != "" {
+		buf = appendText(append(buf, partImport), string(a.Origin.Import))
+	}
+	if len(a.Once) > 0 {
+		buf = appendTexts(append(buf, partOnce), a.Once)
+	}
+	if a.Initial {
+		buf = append(buf, partInitial)
+	}
 	return buf
 }
+
+// Parts that only some actions have stand behind all else, each with its number, in the order of the numbers. Numbers are
+// appended to, never changed: an action without a part has the bytes, and so the key, that it had before there was one.
+const (
+	partImport  = 1
+	partOnce    = 2
+	partInitial = 3
+)
 
 // ParseAction reads what AppendAction wrote. The action does not refer to data.
 func ParseAction(data []byte) (Action, error) {
@@ -202,6 +219,17 @@ func ParseAction(data []byte) (Action, error) {
 			a.Sets[i] = SetChange{Name: r.text(), Added: r.texts(), Removed: r.texts()}
 		}
 	}
+	if r.part(partImport) {
+		if a.Origin.Import = Import(r.text()); a.Origin.Import == "" {
+			r.fail()
+		}
+	}
+	if r.part(partOnce) {
+		if a.Once = r.texts(); len(a.Once) == 0 {
+			r.fail()
+		}
+	}
+	a.Initial = r.part(partInitial)
 	return a, r.close("action")
 }
 
@@ -282,6 +310,15 @@ func (r *reader) byte() byte {
 	b := r.rest[0]
 	r.rest = r.rest[1:]
 	return b
+}
+
+// part reports whether a part of this number comes next, and moves behind the number.
+func (r *reader) part(number byte) bool {
+	if r.rest == "" || r.rest[0] != number {
+		return false
+	}
+	r.rest = r.rest[1:]
+	return true
 }
 
 func (r *reader) uvarint() uint64 {

@@ -3,6 +3,7 @@ package directory
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 	"time"
@@ -59,6 +60,43 @@ func TestRoundTrip(t *testing.T) {
 }
 
 // Why a record was taken away stays with it; records without a reason are stored as they always were.
+// TestOnceOfAnAction: an action without the names of fields that are left alone is stored as it ever was, and has the key that
+// it ever had.
+func TestOnceOfAnAction(t *testing.T) {
+	const stored = "0203026b310768712f35663163026871046c6461700004356631630865766572796f6e650572756e2d3207776879206e6f740d6167656e742f68712f3566316388d29fd50c02050103624078000473697a65030502050103614078010362407800036f6c640101780001076d656d62657273010468712f31020468712f320468712f33"
+	const key = "skox56hjjsudmyeoexerna6mghmm2y3d"
+	a := sampleAction()
+	if got := fmt.Sprintf("%x", AppendAction(nil, &a)); got != stored {
+		t.Errorf("stored as %s", got)
+	}
+	sealed := a
+	sealed.SealKey(4)
+	if sealed.Key != key {
+		t.Errorf("key %s", sealed.Key)
+	}
+	with := a
+	with.Once = []string{"email", "size"}
+	data := AppendAction(nil, &with)
+	if got, err := ParseAction(data); err != nil || !reflect.DeepEqual(got, with) {
+		t.Errorf("%v\n got %+v\nwant %+v", err, got, with)
+	}
+	first := with
+	first.Initial = true
+	if got, err := ParseAction(AppendAction(nil, &first)); err != nil || !reflect.DeepEqual(got, first) {
+		t.Errorf("%v\n got %+v\nwant %+v", err, got, first)
+	}
+	if first.SealKey(4); first.Key != key {
+		t.Errorf("what was there all the time has another key: %s", first.Key)
+	}
+	// A list that is there has names, and nothing follows.
+	bare := AppendAction(nil, &a)
+	for _, bad := range [][]byte{append(bare[:len(bare):len(bare)], partOnce, 0), append(bare[:len(bare):len(bare)], partOnce), append(data, 0)} {
+		if got, err := ParseAction(bad); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%x: %v, %+v", bad[len(bare):], err, got.Once)
+		}
+	}
+}
+
 func TestReasonOfARecord(t *testing.T) {
 	for name, change := range map[string]func(*Record){
 		"active":      func(*Record) {},
@@ -104,14 +142,43 @@ func TestDamageIsNoticed(t *testing.T) {
 	}
 }
 
+// TestImportMark: the mark of an import is kept, and what has none has the bytes and the key that it had before there were any.
+func TestImportMark(t *testing.T) {
+	a := sampleAction()
+	a.SealKey(7)
+	if want := "cw5s7yetegeqa66tx5mzey34ta5ejyvb"; a.Key != want {
+		t.Errorf("key %s, want %s", a.Key, want)
+	}
+	plain, key := AppendAction(nil, &a), a.Key
+	a.Origin.Import = ImportCreateOnly
+	a.SealKey(7)
+	if a.Key == key {
+		t.Error("the mark has no part in the key")
+	}
+	marked := AppendAction(nil, &a)
+	if got, err := ParseAction(marked); err != nil || !reflect.DeepEqual(got, a) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, bad := range [][]byte{append(bytes.Clone(plain), partImport), append(bytes.Clone(plain), partImport, 0), append(bytes.Clone(plain), 9, 1, 'x')} {
+		if _, err := ParseAction(bad); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%x was taken", bad[len(plain):])
+		}
+	}
+}
+
 // What parses must render to something that parses to the same again.
 func FuzzParse(f *testing.F) {
 	o, rec, a := sampleObject(), sampleRecord(), sampleAction()
 	f.Add(AppendObject(nil, &o))
+	site := Object{Kind: Site, ID: "oslo", Links: []Link{{OfCustomer, "key:acme"}, {AtSite, "key:oslo"}}}
+	site.SetText(FieldReference, "0042")
+	f.Add(AppendObject(nil, &site))
 	f.Add(AppendRecord(nil, &rec))
 	gone := rec
 	gone.Active, gone.Reason = false, "removed at the source"
 	f.Add(AppendRecord(nil, &gone))
+	f.Add(AppendAction(nil, &a))
+	a.Origin.Import = ImportSync
 	f.Add(AppendAction(nil, &a))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if o, err := ParseObject(data); err == nil {
@@ -142,6 +209,11 @@ func TestSealKey(t *testing.T) {
 	b.SealKey(4)
 	if a.Key != b.Key {
 		t.Errorf("the same action in another run has another key: %s, %s", a.Key, b.Key)
+	}
+	b.Once = []string{"email"}
+	b.SealKey(4)
+	if a.Key != b.Key {
+		t.Errorf("what is left alone changes the key: %s, %s", a.Key, b.Key)
 	}
 	b.SealKey(5)
 	if a.Key == b.Key {

@@ -54,6 +54,10 @@ const (
 	FieldLastSeen     = "last_seen"
 	FieldDomain       = "domain"
 	FieldDomains      = "domains"
+	FieldReference    = "reference"
+	FieldAutoRenew    = "auto_renew"
+	FieldManagedBy    = "managed_by"
+	FieldSearch       = "search"
 )
 
 // CommonField describes a field that every connector fills in the same way.
@@ -108,6 +112,10 @@ var commonFields = []CommonField{
 	{FieldLastSeen, TimeType, "when the source last heard of it"},
 	{FieldDomain, TextType, "main domain"},
 	{FieldDomains, ListType, "all domains"},
+	{FieldReference, TextType, "number or code in the books of whoever keeps the source"},
+	{FieldAutoRenew, BoolType, "it is renewed by itself when its term ends"},
+	{FieldManagedBy, TextType, "what manages the device, in the source's own word"},
+	{FieldSearch, TextType, "name of the search that found the object"},
 }
 
 // FieldsOf lists the common fields that objects of a kind can have, in the order of the reference. The result is
@@ -116,19 +124,24 @@ func FieldsOf(kind Kind) []CommonField {
 	names := map[Kind][]string{
 		Group: {FieldName, FieldDescription, FieldEmail, FieldPath, FieldGroupType},
 		Licence: {
-			FieldName, FieldSKU, FieldDescription, FieldStatus, FieldQuantity, FieldUsed, FieldFree, FieldTerm, FieldExpires, FieldCreated,
+			FieldName, FieldSKU, FieldDescription, FieldStatus, FieldQuantity, FieldUsed, FieldFree, FieldTerm, FieldAutoRenew, FieldExpires, FieldCreated,
 		},
 		Device: {
-			FieldName, FieldSerialNumber, FieldManufacturer, FieldModel, FieldOS, FieldOSVersion, FieldOwnership, FieldStatus,
+			FieldName, FieldSerialNumber, FieldManufacturer, FieldModel, FieldOS, FieldOSVersion, FieldOwnership, FieldManagedBy, FieldStatus,
 			FieldEnabled, FieldEmail, FieldPhone, FieldPath, FieldDescription, FieldCreated, FieldLastSeen,
 		},
 		Customer: {
-			FieldName, FieldDomain, FieldDomains, FieldStatus, FieldEmail, FieldPhone, FieldStreet, FieldCity, FieldState,
+			FieldName, FieldReference, FieldDomain, FieldDomains, FieldStatus, FieldEmail, FieldPhone, FieldStreet, FieldCity, FieldState,
+			FieldPostalCode, FieldCountry, FieldLanguage, FieldDescription, FieldCreated,
+		},
+		Site: {
+			FieldName, FieldReference, FieldDomain, FieldDomains, FieldStatus, FieldEmail, FieldPhone, FieldStreet, FieldCity, FieldState,
 			FieldPostalCode, FieldCountry, FieldLanguage, FieldDescription, FieldCreated,
 		},
 	}
 	if kind == Person {
-		return slices.Clone(commonFields[:commonFieldCodes[FieldGroupType]])
+		list := slices.Clone(commonFields[:commonFieldCodes[FieldGroupType]])
+		return append(list, commonFields[commonFieldCodes[FieldExpires]], commonFields[commonFieldCodes[FieldSearch]])
 	}
 	list := make([]CommonField, len(names[kind]))
 	for i, name := range names[kind] {

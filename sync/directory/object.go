@@ -17,12 +17,13 @@ const (
 	Licence
 	Device
 	Customer
+	Site
 )
 
-var kindNames = [...]string{Person: "person", Group: "group", Licence: "licence", Device: "device", Customer: "customer"}
+var kindNames = [...]string{Person: "person", Group: "group", Licence: "licence", Device: "device", Customer: "customer", Site: "site"}
 
 // Kinds lists all kinds in the order of their numbers.
-func Kinds() []Kind { return []Kind{Person, Group, Licence, Device, Customer} }
+func Kinds() []Kind { return []Kind{Person, Group, Licence, Device, Customer, Site} }
 
 // String returns the kind's word as operators read it.
 func (k Kind) String() string {
@@ -38,7 +39,7 @@ type Ref struct {
 	ID   string // the source's immutable id
 }
 
-// Object is a person, group, licence, device or customer in normal form, as last seen at the source.
+// Object is a person, group, licence, device, customer or site in normal form, as last seen at the source.
 type Object struct {
 	Kind Kind
 	// ID is the source's immutable id: objectGUID, entryUUID, a Graph, Google or Okta id; never a mail
@@ -59,16 +60,49 @@ type Object struct {
 	Partial bool
 }
 
-// LinkType says how one object points to another. The numbers are stored.
+// LinkType says how one object points to another. The numbers are stored; they are appended to, never changed.
 type LinkType uint8
 
 // The links that an object can state.
 const (
-	Manager  LinkType = iota + 1 // from a person to the person that manages it
-	MemberOf                     // from a person to a group whose own list does not name it (AD and POSIX primary groups)
-	Holds                        // from a person to a licence
-	Owner                        // from a device to a person
+	Manager    LinkType = iota + 1 // from a person to the person that manages it
+	MemberOf                       // from a person to a group whose own list does not name it (AD and POSIX primary groups)
+	Holds                          // from a person to a licence
+	Owner                          // from a device to a person
+	OfCustomer                     // from a site, person, group, licence or device to the customer to which it belongs
+	AtSite                         // from a person or device to the site where it is
 )
+
+// LinkTypes lists all types of link in the order of their numbers.
+func LinkTypes() []LinkType {
+	return []LinkType{Manager, MemberOf, Holds, Owner, OfCustomer, AtSite}
+}
+
+var linkNames = [...]string{Manager: "manager", MemberOf: "member_of", Holds: "holds", Owner: "owner", OfCustomer: "customer", AtSite: "site"}
+
+// String returns the type's word, for operators.
+func (t LinkType) String() string {
+	if int(t) < len(linkNames) && linkNames[t] != "" {
+		return linkNames[t]
+	}
+	return "unknown"
+}
+
+// From lists the kinds of object that state links of the type, in the order of their numbers. The result is the caller's.
+func (t LinkType) From() []Kind {
+	switch t {
+	case Manager, MemberOf, Holds:
+		return []Kind{Person}
+	case Owner:
+		return []Kind{Device}
+	case OfCustomer:
+		return []Kind{Person, Group, Licence, Device, Site}
+	case AtSite:
+		return []Kind{Person, Device}
+	default:
+		return nil
+	}
+}
 
 // Link points to another object by one of its handles. The target need not exist (yet).
 type Link struct {

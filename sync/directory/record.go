@@ -98,6 +98,28 @@ type Origin struct {
 	Connector  string `json:"connector"`
 	Tenant     string `json:"tenant"`
 	ID         string `json:"id"`
+	// Import says that the connection is an import, and of which kind, or that the rule makes nothing at a target
+	// (ImportUpdateOnly); empty for all others.
+	Import Import `json:"import,omitempty"`
+}
+
+// Import says what an import does, in the operator's word.
+type Import string
+
+// The kinds of import.
+const (
+	// ImportSync goes on as any connection does; its events are marked.
+	ImportSync Import = "sync"
+	// ImportCreateOnly makes records and leaves them to the people at the target: they are neither changed nor taken away.
+	ImportCreateOnly Import = "create_only"
+	// ImportUpdateOnly is for what the target has already: nothing is to be made there.
+	ImportUpdateOnly Import = "update_only"
+)
+
+// UpdateOnly is the origin of a record for what a target has already.
+func (o Origin) UpdateOnly() Origin {
+	o.Import = ImportUpdateOnly
+	return o
 }
 
 // Of is the origin of another object of the same tenant.

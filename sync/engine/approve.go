@@ -32,7 +32,7 @@ func (e *Engine) Discard(ctx context.Context, p store.Partition, hash string) er
 		return &fault.Error{Class: fault.Conflict, Op: "discard " + hash, Where: p.String(),
 			Err: fmt.Errorf("no plan with this hash is held"), Hint: "`dirsyncd status` shows what is held"}
 	}
-	return state.update(ctx, nil, discarded(hash, e.opts.Now()))
+	return state.update(ctx, nil, discarded(hash, e.opts.Now(), userOf(ctx)))
 }
 
 // remappedAtOnce is how many objects Remap marks in a transaction.

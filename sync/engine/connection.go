@@ -27,14 +27,23 @@ func (e *Engine) Preview(ctx context.Context, c *Connection, job Job, visit func
 	return e.runConnection(ctx, c, tenantJob{Job: job, residents: e.residentsOnce(), visitTenant: visit})
 }
 
-// residentsOnce asks once for all tenants of a connection.
+// residentsOnce asks once for all tenants of a connection, as soon as there is an answer.
 func (e *Engine) residentsOnce() func(context.Context) ([]Resident, error) {
-	var once sync.Once
+	var mu sync.Mutex
 	var all []Resident
-	var err error
+	asked := false
 	return func(ctx context.Context) ([]Resident, error) {
-		once.Do(func() { all, err = e.opts.Residents(ctx) })
-		return all, err
+		mu.Lock()
+		defer mu.Unlock()
+		if asked {
+			return all, nil
+		}
+		list, err := e.opts.Residents(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all, asked = list, true
+		return all, nil
 	}
 }
 
@@ -56,6 +65,11 @@ func (e *Engine) runConnection(ctx context.Context, c *Connection, job tenantJob
 	if job.Tenant != "" {
 		other := func(t connectors.Tenant) bool { return !IsTenant(&t, job.Tenant) }
 		tenants, unlisted = slices.DeleteFunc(tenants, other), slices.DeleteFunc(unlisted, other)
+	}
+	if job.User != "" {
+		if tenants, err = e.tenantsWith(ctx, c, tenants, job.User); err != nil {
+			return []Result{e.begin(c, connectors.Tenant{}, job).notBegun(err)}
+		}
 	}
 	results := make([]Result, len(tenants)+len(unlisted))
 	queue := newTenantQueue()
@@ -96,7 +110,7 @@ func (e *Engine) tenants(ctx context.Context, c *Connection, job Job) (tenants, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if job.Offline {
+	if job.Offline || job.User != "" {
 		return slices.DeleteFunc(stored, func(t connectors.Tenant) bool { return t.ID == "" && len(stored) > 1 && !lived }), nil, nil
 	}
 	if tenants, err = c.Source.Tenants(ctx); err != nil {

@@ -60,7 +60,8 @@ func (r *rig) story() []func() {
 			r.groups["team"] = []string{"p:4", "p:5", "g:desk"}
 			r.groups["team of leavers"] = []string{"p:7", "p:6"}
 			r.people["6"] = person{name: "P6", holds: []string{"e3"}}
-			r.licences["e3"], r.customers["c"], r.devices["pc"] = "E3", "Acme", "p:8"
+			r.licences["e3"], r.customers["c"], r.devices["pc"], r.sites["s"] = "E3", "Acme", "p:8", "c"
+			r.belongTo["3"], r.belongTo["pc"] = belongs("c", "s"), belongs("", "s")
 			r.people["8"] = person{name: "P8", holds: []string{"e3"}}
 		},
 		func() {
@@ -68,6 +69,8 @@ func (r *rig) story() []func() {
 			r.people["8"] = person{name: "8", handle: "p:moved"}
 			r.licences["e3"] = "E5"
 			r.devices["pc"] = "p:0"
+			r.customers["c"] = "Acme Ltd"
+			r.belongTo["4"] = belongs("c", "")
 			delete(r.people, "7")
 			r.add("10", "Joiner")
 			r.groups["inner"] = []string{"p:3", "p:6"}
@@ -80,6 +83,7 @@ func (r *rig) story() []func() {
 			r.add("7", "Back")
 			delete(r.licences, "e3")
 			delete(r.customers, "c")
+			delete(r.sites, "s")
 			delete(r.groups, "inner")
 			r.groups["late"] = []string{"p:7"}
 		},
@@ -94,11 +98,12 @@ func newStory(t *testing.T, parts, resumable bool) *rig {
 	has := field("has", "= licences")
 	has.Blank = mapping.ClearBlank
 	wide := wideSpec()
-	r.mapping(mapping.Spec{Name: "m", Licences: wide.Licences, Devices: wide.Devices, Customers: wide.Customers,
+	r.mapping(mapping.Spec{Name: "m", Licences: wide.Licences, Devices: wide.Devices, Customers: wide.Customers, Sites: wide.Sites,
 		Rules:  []mapping.RuleSpec{agent("desk", `"desk" in groups`), user("everyone", "enabled")},
 		Groups: []mapping.RuleSpec{rule("teams", `name startsWith "team"`, directory.GroupRecord)},
-		Fields: map[directory.RecordKind][]mapping.FieldSpec{directory.UserRecord: {field("name", "= name"), boss, has},
-			directory.LicenceRecord: {field("name", "= name")}, directory.AssetRecord: {field("owner", "= owner.name")}}})
+		Fields: map[directory.RecordKind][]mapping.FieldSpec{directory.UserRecord: {field("name", "= name"), boss, has, clearing("customer", "= customer.name")},
+			directory.SiteRecord:    {clearing("customer", "= customer.name")},
+			directory.LicenceRecord: {field("name", "= name")}, directory.AssetRecord: {field("owner", "= owner.name"), clearing("site", "= site.name")}}})
 	r.conn.Guard, r.conn.Lists = nil, plan.Lists{}
 	r.parts, r.resumable, r.sometimes = parts, resumable, parts
 	return r

@@ -395,3 +395,18 @@ func TestLogOfManyParkedAndOfHeld(t *testing.T) {
 		}
 	}
 }
+
+// Who is listed again is there, also when the entry cannot be read: the removal that waits for approval is off.
+func TestUnreadableAndThereAgain(t *testing.T) {
+	r := newRig(t)
+	for i := range 3 {
+		r.add(fmt.Sprint(i), "P")
+	}
+	r.sync()
+	r.hide["users"] = true
+	r.expect("nobody listed", Held)
+	r.hide["users"] = false
+	delete(r.people, "1")
+	r.invalid = []connectors.Invalid{{Kind: directory.Person, ID: "1", Where: "1", Err: &fault.Error{Class: fault.Invalid, Op: "read", Err: errors.New("damaged")}}}
+	r.expect("listed again, one of them damaged", Parked)
+}

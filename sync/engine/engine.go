@@ -11,6 +11,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/store"
+	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/patience"
 	"dirsyncd/sync/plan"
@@ -28,6 +29,28 @@ type Connection struct {
 	Shared  plan.Shared
 	Lists   plan.Lists
 	Targets []string
+	// Import says that the connection is an import, and of which kind; empty for one that is none.
+	Import directory.Import
+	// Every is how much time is between two reads by a schedule of the streams of some kinds; zero: every run reads them.
+	Every map[directory.Kind]time.Duration
+	// RemovedInFull are the kinds of object that only a full read takes away, whatever a delta says.
+	RemovedInFull []directory.Kind
+	// Overrides are what some of its tenants have of their own; see Of.
+	Overrides []Override
+	without   []directory.Kind // of the tenant that it is for
+	// Followed: other connections are made of this one's stored objects. What changes of them is kept in its journal.
+	Followed bool
+	// FollowedFields are the fields of its records of which others are made, in order: the journal tells of records, too, when there are any.
+	FollowedFields []string
+}
+
+// rulesHash identifies what makes the records: another one means that everybody is looked at. An import that only creates
+// leaves undone what any other connection has to do.
+func (c *Connection) rulesHash() string {
+	if c.Import == directory.ImportCreateOnly {
+		return c.Rules.Hash() + " " + string(c.Import)
+	}
+	return c.Rules.Hash()
 }
 
 // Options are an engine's surroundings. Log and Now must be set.
@@ -67,6 +90,7 @@ type Engine struct {
 	mu     sync.Mutex
 	proven map[store.Partition]time.Time
 	quiet  map[store.Partition]*quiet
+	readAt map[clocked]time.Time
 }
 
 // New makes an engine on a store.
@@ -77,7 +101,7 @@ func New(s store.Store, opts Options) *Engine {
 	if opts.Residents == nil {
 		opts.Residents = func(ctx context.Context) ([]Resident, error) { return Residents(ctx, s) }
 	}
-	return &Engine{store: s, opts: opts, chunk: settle.Chunk, proven: map[store.Partition]time.Time{}, quiet: map[store.Partition]*quiet{}}
+	return &Engine{store: s, opts: opts, chunk: settle.Chunk, proven: map[store.Partition]time.Time{}, quiet: map[store.Partition]*quiet{}, readAt: map[clocked]time.Time{}}
 }
 
 // Job says what a run shall do.
@@ -96,6 +120,11 @@ type Job struct {
 	Patient bool
 	// Tenant is the one tenant that is meant, by id, name or domain (IsTenant); empty: all of the connection's.
 	Tenant string
+	// User is the one person who is read, by key, id, login, address, name or employee id; empty: everybody. Such a run leaves cursors
+	// alone, and says nothing of whether all else that is stored agrees with the source.
+	User string
+	// Resend is a target that is told again what it was told of every record; nothing else is done.
+	Resend string
 	// Trigger says who asked: Operator, or what else there is, a schedule or a signal.
 	Trigger string
 }
@@ -107,6 +136,7 @@ const Operator = "operator"
 type Result struct {
 	Partition store.Partition
 	Run       store.Run
+	Mapping   string // by whose rules
 	Err       error
 }
 

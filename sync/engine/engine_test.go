@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -130,6 +131,7 @@ func wideSpec() mapping.Spec {
 		Licences:  []mapping.RuleSpec{rule("sold", `name != "Free"`, directory.LicenceRecord)},
 		Devices:   []mapping.RuleSpec{rule("owned", "owner.enabled ?? false", directory.AssetRecord)},
 		Customers: []mapping.RuleSpec{rule("all", "true", directory.CustomerRecord)},
+		Sites:     []mapping.RuleSpec{rule("all", "true", directory.SiteRecord)},
 	}
 }
 
@@ -163,7 +165,7 @@ func TestLicencesDevicesAndCustomers(t *testing.T) {
 	delete(r.devices, "pc")
 	delete(r.customers, "c1")
 	r.customers["c2"] = "Next"
-	r.expect("things go", Clean, "deactivate customer c1", "create customer c2", "deactivate asset pc")
+	r.expect("things go", Clean, "create customer c2", "deactivate asset pc", "deactivate customer c1")
 	delete(r.licences, "free")
 	r.expect("a licence goes that one had", Clean, "update user 1 has:Free>")
 }
@@ -384,12 +386,25 @@ func TestEmptyListingIsNoProof(t *testing.T) {
 
 // Groups that vanish without proof take nobody's role away.
 func TestVanishedGroupsWait(t *testing.T) {
-	for name, breakIt := range map[string]func(*rig){
-		"no groups": func(r *rig) { r.hide["groups"] = true },
-		"no members": func(r *rig) {
-			for id := range r.groups {
-				r.groups[id] = nil
-			}
+	for name, tc := range map[string]struct {
+		breakIt func(*rig)
+		because string
+	}{
+		"no groups": {
+			func(r *rig) { r.hide["groups"] = true },
+			"take everybody out of their groups: groups came without a single member",
+		},
+		"no members": {
+			func(r *rig) {
+				for id := range r.groups {
+					r.groups[id] = nil
+				}
+			},
+			"take everybody out of their groups: groups came without a single member",
+		},
+		"another scope": {
+			func(r *rig) { r.scope, r.groups = "less", map[string][]string{} },
+			"follow from an edited scope of groups: what is missing may only be out of sight, and the rules look at it",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -405,10 +420,13 @@ func TestVanishedGroupsWait(t *testing.T) {
 			r.conn.Guard = plan.Guard{directory.Deactivate: {Count: &many}}
 			r.sync()
 			members := r.groups["desk"]
-			breakIt(r)
+			tc.breakIt(r)
 			r.expect("vanished", Held)
+			if got := r.state().Held.Reasons; len(got) == 0 || !slices.Contains(got, tc.because) {
+				t.Errorf("held for %q, want %q among it", got, tc.because)
+			}
 			r.expect("still", Held)
-			r.hide["groups"] = false
+			r.hide["groups"], r.scope = false, "all"
 			r.groups["desk"] = members
 			r.expect("back", Clean)
 		})

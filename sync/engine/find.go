@@ -140,7 +140,7 @@ func findRecords(tx store.Reader, object directory.Kind, who string) (gone, form
 
 // unknown says that nobody was found, and how to ask for somebody of whom less is known.
 func (q *question) unknown(kind directory.Kind, who string) error {
-	return &fault.Error{Class: fault.Gone, Op: "why", Where: store.Partition{Connection: q.conn.Name, Tenant: q.origin.Tenant}.String(), Err: fmt.Errorf("no %s is known as %q", kind, who),
+	return &fault.Error{Class: fault.Gone, Op: q.op, Where: store.Partition{Connection: q.conn.Name, Tenant: q.origin.Tenant}.String(), Err: fmt.Errorf("no %s is known as %q", kind, who),
 		Hint: "give the record's key, or the id, login, any mail address, name or employee id as the source has it; who is gone is found by " +
 			"the key or id, or by the email, name or login that the record has"}
 }

@@ -40,7 +40,7 @@ func (r *run) finish(ctx context.Context, err error) Result {
 		err = errors.Join(err, e)
 	}
 	r.logEnd(err)
-	return Result{Partition: r.part, Run: r.rec, Err: err}
+	return Result{Partition: r.part, Run: r.rec, Mapping: r.conn.Rules.Name(), Err: err}
 }
 
 func (r *run) countParked(ctx context.Context) error {
@@ -54,7 +54,7 @@ func (r *run) countParked(ctx context.Context) error {
 // that was overtaken stores nothing, so nobody would see a recovery.
 func (r *run) noteState(err error) {
 	switch {
-	case errors.Is(err, context.Canceled) || errors.Is(err, store.ErrLeaseLost) || r.job.Offline:
+	case errors.Is(err, context.Canceled) || errors.Is(err, store.ErrLeaseLost) || r.partial():
 	case err != nil && r.state.Failing == nil:
 		r.log.Error("connection is failing", "class", r.rec.Class, "err", err)
 	case err == nil && r.state.Failing != nil:
@@ -69,7 +69,7 @@ func (r *run) remember(ctx context.Context, err error) error {
 	}
 	var steps []transition
 	switch {
-	case errors.Is(err, context.Canceled) || r.job.Offline:
+	case errors.Is(err, context.Canceled) || r.partial():
 	case err != nil:
 		steps = append(steps, failed(err, r.rec.Started, r.rec.Ended), called(&r.tenant))
 	default:
@@ -82,7 +82,10 @@ func (r *run) remember(ctx context.Context, err error) error {
 }
 
 // agrees reports whether what is stored agrees with the source, as far as the run knows.
-func (r *run) agrees(err error) bool { return err == nil && !r.job.Offline && !r.inconclusive }
+func (r *run) agrees(err error) bool { return err == nil && !r.partial() && !r.inconclusive }
+
+// partial reports whether the run asked the source for less than everything: it says nothing of how the connection is.
+func (r *run) partial() bool { return r.job.Offline || r.job.User != "" }
 
 // logEnd is the one line that a run ends with.
 func (r *run) logEnd(err error) {
@@ -93,6 +96,10 @@ func (r *run) logEnd(err error) {
 		"reactivated", n(directory.Reactivate), "deleted", n(directory.Delete), "unchanged", max(r.rec.Read-r.rec.Changed, 0),
 		"parked", r.rec.Parked,
 		"duration", r.rec.Ended.Sub(r.rec.Started).Round(time.Millisecond).String(),
+	}
+	args = append(args, r.asker()...)
+	if r.rec.Told > 0 {
+		args = append(args, "told", r.rec.Told)
 	}
 	if r.engine.opts.Next != nil {
 		if next := r.engine.opts.Next(r.conn.Name); !next.IsZero() {

@@ -316,24 +316,15 @@ func TestRandomHoldsAgreeWithAFreshStart(t *testing.T) {
 		seed := uint64(i)
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 5))
-			r := newStory(t, rnd.IntN(2) == 0, rnd.IntN(2) == 0)
+			r := randomStory(t, rnd)
 			one, none := 1, 0
 			r.conn.Guard = plan.Guard{directory.Deactivate: {Count: &one}, directory.Delete: {Count: &one}}
 			r.conn.Lists = plan.Lists{Count: &none}
 			if rnd.IntN(3) == 0 {
 				r.conn.Guard[directory.Update] = plan.Limit{Count: &one}
 			}
-			if rnd.IntN(2) == 0 {
-				r.spec.Leavers = mapping.DeleteLeavers
-				r.mapping(r.spec)
-			}
 			for range 15 {
-				for range rnd.IntN(6) {
-					r.mutate(rnd)
-				}
-				r.misbehave(rnd)
-				_, res := r.sync()
-				r.behave()
+				res := r.randomRun(rnd)
 				if res.Run.Held == "" {
 					continue
 				}
@@ -350,15 +341,7 @@ func TestRandomHoldsAgreeWithAFreshStart(t *testing.T) {
 					}
 				}
 			}
-			r.settleDown()
-			fresh := newStory(t, false, false)
-			fresh.people, fresh.groups = r.people, r.groups
-			fresh.licences, fresh.devices, fresh.customers = r.licences, r.devices, r.customers
-			fresh.sync()
-			if got, want := r.active(), fresh.active(); got != want {
-				t.Errorf("after random changes:\n%s\na fresh start:\n%s", got, want)
-			}
-			r.mustFollow()
+			r.likeAFreshStart()
 		})
 	}
 	if held < rounds {

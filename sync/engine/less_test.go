@@ -112,13 +112,14 @@ func TestUnusedStreamIsSwitchedOff(t *testing.T) {
 func TestKindsAreSwitchedOff(t *testing.T) {
 	for stream, want := range map[string]string{
 		"licences": "deactivate licence l1", "devices": "deactivate asset d1", "customers": "deactivate customer c1",
+		"sites": "deactivate site s1",
 	} {
 		r := newRig(t)
 		r.wide = true
 		r.conn.Guard = nil
 		r.mapping(wideSpec())
 		r.people["1"] = person{name: "P1", holds: []string{"l1"}}
-		r.licences["l1"], r.devices["d1"], r.customers["c1"] = "E5", "p:1", "Acme"
+		r.licences["l1"], r.devices["d1"], r.customers["c1"], r.sites["s1"] = "E5", "p:1", "Acme", "c1"
 		r.sync()
 		r.off[stream] = true
 		r.job.Approve = r.expect(stream, Held).Run.Held

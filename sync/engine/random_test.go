@@ -25,31 +25,51 @@ func TestRandomChangesAgreeWithAFreshStart(t *testing.T) {
 		seed := uint64(i)
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 2))
-			r := newStory(t, rnd.IntN(2) == 0, rnd.IntN(2) == 0)
-			if rnd.IntN(2) == 0 {
-				r.spec.Leavers = mapping.DeleteLeavers
-				r.mapping(r.spec)
-			}
+			r := randomStory(t, rnd)
 			for range 12 {
-				for range rnd.IntN(6) {
-					r.mutate(rnd)
-				}
-				r.misbehave(rnd)
-				r.sync()
-				r.behave()
+				r.randomRun(rnd)
 			}
-			r.settleDown()
-
-			fresh := newStory(t, false, false)
-			fresh.people, fresh.groups = r.people, r.groups
-			fresh.licences, fresh.devices, fresh.customers = r.licences, r.devices, r.customers
-			fresh.sync()
-			if got, want := r.active(), fresh.active(); got != want {
-				t.Errorf("after random changes:\n%s\na fresh start:\n%s", got, want)
-			}
-			r.mustFollow()
+			r.likeAFreshStart()
 		})
 	}
+}
+
+// randomStory is a story whose source and rules are of one kind or another.
+func randomStory(t *testing.T, rnd *rand.Rand) *rig {
+	t.Helper()
+	r := newStory(t, rnd.IntN(2) == 0, rnd.IntN(2) == 0)
+	if rnd.IntN(2) == 0 {
+		r.spec.Leavers = mapping.DeleteLeavers
+		r.mapping(r.spec)
+	}
+	return r
+}
+
+// randomRun is a run after a few changes, in which the source may misbehave.
+func (r *rig) randomRun(rnd *rand.Rand) Result {
+	r.Helper()
+	for range rnd.IntN(6) {
+		r.mutate(rnd)
+	}
+	r.misbehave(rnd)
+	_, res := r.sync()
+	r.behave()
+	return res
+}
+
+// likeAFreshStart demands that the records are in the end those that a fresh start makes, and that who followed the events
+// has the same picture.
+func (r *rig) likeAFreshStart() {
+	r.Helper()
+	r.settleDown()
+	fresh := newStory(r.T, false, false)
+	fresh.people, fresh.groups = r.people, r.groups
+	fresh.licences, fresh.devices, fresh.customers, fresh.sites, fresh.belongTo = r.licences, r.devices, r.customers, r.sites, r.belongTo
+	fresh.sync()
+	if got, want := r.active(), fresh.active(); got != want {
+		r.Errorf("after random changes:\n%s\na fresh start:\n%s", got, want)
+	}
+	r.mustFollow()
 }
 
 // mutate changes one thing in the world.
@@ -57,7 +77,7 @@ func (r *rig) mutate(rnd *rand.Rand) {
 	id := fmt.Sprint(rnd.IntN(12))
 	group := []string{"desk", "inner", "team-a", "team-b", "other"}[rnd.IntN(5)]
 	licence := fmt.Sprint("e", rnd.IntN(3))
-	switch rnd.IntN(15) {
+	switch rnd.IntN(17) {
 	case 9:
 		r.licences[licence] = fmt.Sprint("L", rnd.IntN(5))
 	case 10:
@@ -78,6 +98,11 @@ func (r *rig) mutate(rnd *rand.Rand) {
 	case 13:
 		r.customers[fmt.Sprint("c", rnd.IntN(3))] = fmt.Sprint("C", rnd.IntN(5))
 		delete(r.customers, fmt.Sprint("c", rnd.IntN(6)))
+	case 15:
+		r.sites[fmt.Sprint("s", rnd.IntN(3))] = fmt.Sprint("c", rnd.IntN(4))
+		delete(r.sites, fmt.Sprint("s", rnd.IntN(6)))
+	case 16:
+		r.belongTo[[]string{id, fmt.Sprint("d", rnd.IntN(3))}[rnd.IntN(2)]] = belongs(fmt.Sprint("c", rnd.IntN(4)), fmt.Sprint("s", rnd.IntN(4)))
 	case 0, 1:
 		r.people[id] = person{name: fmt.Sprint("P", rnd.IntN(100)), manager: fmt.Sprint("p:", rnd.IntN(12)), holds: r.people[id].holds, in: r.people[id].in}
 	case 2:

@@ -60,6 +60,8 @@ type countedWriter struct {
 
 // writer is the writing half of a store.Writer: the reading half is the counted one.
 type writer interface {
+	store.WaitWriter
+	store.LinkWriter
 	Intern(handles []string, nums []store.Num) ([]store.Num, error)
 	PutRow(o *directory.Object, gone store.GoneCause) (store.Num, error)
 	Give(handle, object store.Num) error
@@ -70,6 +72,8 @@ type writer interface {
 	SetMemberDigest(group store.Num, d store.MemberDigest) error
 	MarkDirty(kind directory.Kind, n store.Num, why store.DirtyReason) error
 	ClearDirty(kind directory.Kind, nums []store.Num) error
+	AppendJournal(begin uint64, keep int, entries []store.JournalEntry) error
+	DropJournal() error
 	PutStream(name string, s store.StreamState) error
 	AppendSeen(stream string, chunk []byte) error
 	ClearSeen(stream string) error
@@ -83,6 +87,7 @@ type writer interface {
 	PutTenant(t store.TenantState) error
 	PutRun(r store.Run) error
 	KeepActions(run string, from int, list []store.RunAction) error
+	PutDue(kind directory.Kind, n store.Num, at time.Time) error
 }
 
 func (c countedReader) Lookup(handles []string, nums []store.Num) ([]store.Num, error) {

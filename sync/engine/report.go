@@ -10,6 +10,14 @@ import (
 
 // What a run tells while it goes on; how it ended is told by finish.
 
+// asker is the user who asked for the run, for the log.
+func (r *run) asker() []any {
+	if r.rec.By == "" {
+		return nil
+	}
+	return []any{"by", r.rec.By}
+}
+
 func (r *run) queued(target string) {
 	if r.engine.opts.Queued != nil {
 		r.engine.opts.Queued(target)

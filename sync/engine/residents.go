@@ -136,6 +136,10 @@ func (e *Engine) Rename(ctx context.Context, from, to string) error {
 	if len(moving) == 0 {
 		return refuse("`dirsyncd status` names the connections that the state holds", "the state holds nothing of %s", from)
 	}
+	// First, so that a rename that is cut before its last partition goes on with the links, too.
+	if err := store.RenameLinks(ctx, e.store, from, to); err != nil {
+		return err
+	}
 	for _, r := range moving {
 		if err := e.move(ctx, r.Partition, store.Partition{Connection: to, Tenant: r.Partition.Tenant}); err != nil {
 			return err

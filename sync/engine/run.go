@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -33,6 +34,9 @@ type run struct {
 	state        *tenantState
 	counts       plan.Counts
 	inconclusive bool // a listing proved nothing
+	// whole is the connection as it is for all its tenants, and ends is what is let go when the run has ended.
+	whole *Connection
+	ends  []func()
 	// parkedNow is how many objects this run has parked.
 	parkedNow int
 }
@@ -61,10 +65,16 @@ type tenantJob struct {
 func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, job tenantJob) Result {
 	held, release, err := e.lease(ctx, store.Partition{Connection: c.Name, Tenant: t.ID})
 	r := e.begin(c, t, job)
+	r.rec.By = userOf(ctx)
 	if err != nil {
 		return r.notBegun(err)
 	}
 	defer release()
+	defer func() {
+		for _, end := range r.ends {
+			end()
+		}
+	}()
 	if job.Patient && r.mustWait(held) {
 		r.rec.Outcome, r.rec.Ended = Waiting, r.rec.Started
 		return Result{Partition: r.part, Run: r.rec}
@@ -73,7 +83,7 @@ func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, jo
 	if job.Patient { // there are many, and the line at the end says all that matters
 		level = slog.LevelDebug
 	}
-	r.log.Log(held, level, "run started", "mode", r.rec.Mode, "trigger", job.Trigger)
+	r.log.Log(held, level, "run started", append([]any{"mode", r.rec.Mode, "trigger", job.Trigger}, r.asker()...)...)
 	var meter connectors.Meter
 	err = r.execute(connectors.WithMeter(held, &meter))
 	r.rec.Requests = meter.Requests()
@@ -92,17 +102,24 @@ func (r *run) notBegun(err error) Result {
 func (e *Engine) begin(c *Connection, t connectors.Tenant, job tenantJob) *run {
 	now := e.opts.Now().UTC()
 	started := now.Truncate(time.Second)
+	whole := c
+	c = c.Of(&t)
+	t = c.narrowed(t)
 	r := &run{
-		engine: e, conn: c, tenant: t, part: store.Partition{Connection: c.Name, Tenant: t.ID}, job: job,
+		engine: e, conn: c, whole: whole, tenant: t, part: store.Partition{Connection: c.Name, Tenant: t.ID}, job: job,
 		stamp:  directory.Stamp{Run: newRunID(started), Time: started},
 		counts: plan.Counts{},
 	}
 	r.state = e.stateOf(r.part)
+	r.state.now, r.state.journaling = e.opts.Now, journalDropped
+	if c.Followed {
+		r.state.journaling, r.state.told = journalWritten, c.FollowedFields
+	}
 	r.log = e.opts.Log.With("connection", c.Name, "run", r.stamp.Run)
 	if t.ID != "" {
 		r.log = r.log.With("tenant", t.Name)
 	}
-	r.rec = store.Run{ID: r.stamp.Run, Trigger: job.Trigger, Started: now, Mode: r.mode()}
+	r.rec = store.Run{ID: r.stamp.Run, Trigger: job.Trigger, Approved: job.Approve, Started: now, Mode: r.mode()}
 	return r
 }
 
@@ -128,7 +145,14 @@ func (r *run) execute(ctx context.Context) (err error) {
 	if r.job.unlisted && r.state.RulesHash == "" {
 		return nil // nothing was ever made of it
 	}
-	if err := r.read(ctx); err != nil {
+	if r.job.Resend != "" {
+		return r.resend(ctx, r.job.Resend)
+	}
+	read := r.read
+	if r.job.User != "" {
+		read = r.readOne
+	}
+	if err := read(ctx); err != nil {
 		return err
 	}
 	if err := r.leaveUnread(ctx); err != nil {
@@ -140,7 +164,7 @@ func (r *run) execute(ctx context.Context) (err error) {
 // load reads the state in which the last run left the tenant.
 func (r *run) load(ctx context.Context) error {
 	err := r.state.load(ctx)
-	if r.job.Offline || r.job.unlisted {
+	if r.job.Offline || r.job.unlisted || r.job.User != "" {
 		// The source was not asked which streams the tenant has.
 		r.tenant.Streams = r.state.Streams
 	}
@@ -156,12 +180,22 @@ func (r *run) read(ctx context.Context) error {
 	case r.job.unlisted:
 		return r.readUnlisted(ctx, task)
 	}
+	due, err := r.due(ctx)
+	if err != nil {
+		return err
+	}
+	task.Streams = due
 	if r.state.WantFull && !r.job.Full {
 		r.log.Info("reading in full", "why", r.state.Why)
 	}
+	var found read.Result
 	// What is stored is no whole from the first page on, until the last stream has ended.
-	task.State = stage{r.state, []transition{halfRead}}
-	found, err := read.Streams(ctx, task)
+	task.State = stage{r.state, []transition{halfRead, concluded(&found)}}
+	if task.Older {
+		// Changes would not bring back what an older source has overwritten when the read breaks off.
+		task.State = stage{r.state, []transition{halfRead, wantFull("a full read has not come to its end"), concluded(&found)}}
+	}
+	err = read.Streams(ctx, task, &found)
 	r.tell(found)
 	if err != nil {
 		if found.Unproven != "" {
@@ -169,6 +203,7 @@ func (r *run) read(ctx context.Context) error {
 		}
 		return err
 	}
+	r.wasRead(task.Streams)
 	steps := []transition{whole, older(found.Older), lists(&r.tenant)}
 	if found.Full {
 		r.rec.Mode = connectors.Full.String()
@@ -180,13 +215,19 @@ func (r *run) read(ctx context.Context) error {
 	return r.state.update(ctx, nil, steps...)
 }
 
+// notAllMarked is why a tenant is to be read in full while not everything in it is known to be unlisted.
+const notAllMarked = read.NotListed + ", and not all that it had is marked"
+
 // readUnlisted is the read of a tenant that its source no longer lists: nobody is asked. What is stored may stay half of
 // an earlier read.
 func (r *run) readUnlisted(ctx context.Context, task *read.Task) error {
 	if r.state.WantFull && r.state.Why == read.NotListed {
 		return nil // done before
 	}
-	found, err := read.Unlisted(ctx, task)
+	// Should it be listed again, no mark may be without the wish.
+	task.State = stage{r.state, []transition{wantFull(notAllMarked)}}
+	var found read.Result
+	err := read.Unlisted(ctx, task, &found)
 	r.tell(found)
 	if err != nil {
 		return err
@@ -196,7 +237,7 @@ func (r *run) readUnlisted(ctx context.Context, task *read.Task) error {
 
 func (r *run) readTask() *read.Task {
 	return &read.Task{
-		Source: r.conn.Source, Tenant: r.tenant, Streams: r.streams(), Full: r.job.Full || r.state.WantFull, Older: r.job.Full && r.job.Older,
+		Source: r.conn.Source, Tenant: r.tenant, Streams: r.streams(), RemovedInFull: r.conn.RemovedInFull, Full: r.job.Full || r.state.WantFull, Older: r.job.Full && r.job.Older, Dry: r.job.visitTenant != nil,
 		State: stage{r.state, nil}, Marks: relations.Marker{Off: r.state.RulesHash == ""}, Began: r.stamp.Time,
 		Now: r.engine.opts.Now, Sleep: r.engine.opts.Sleep, Log: r.log, Note: r.note, Parked: r.parked(read.Stage),
 		Progress: func(stream string, objects int) { r.progress("read", stream, objects, 0) },
@@ -233,41 +274,54 @@ func (r *run) settle(ctx context.Context) error {
 	switch {
 	case errors.Is(err, settle.ErrPlanChanged):
 		// What was refused must not be what can be approved.
-		return errors.Join(err, r.state.update(ctx, nil, holds(plan.Held, r.rec.Started, store.PlanSettled)))
+		return errors.Join(err, r.state.update(ctx, nil, holds(plan.Held, r.rec.Started, store.PlanSettled, "")))
 	case err != nil:
 		return err
 	}
+	r.noteSeats(&plan)
 	if held := plan.Held; held != nil {
 		r.rec.Held, r.rec.HeldCounts = held.Hash, held.Counts
 		if plan.Whole {
+			r.rec.Rules = ruleCounts(s.Matches())
 			// The dirty marks stay, so that the next run supersedes it.
-			return r.state.update(ctx, nil, holds(held, r.rec.Started, ""))
+			r.keepMoment(held)
+			return r.state.update(ctx, nil, holds(held, r.rec.Started, "", ""))
 		}
 	}
 	if err := r.introduceTargets(ctx, s); err != nil {
 		return err
 	}
-	rules := r.conn.Rules.Hash()
+	rules := r.conn.rulesHash()
 	if err := r.state.update(ctx, nil, settling(rules, r.conn.Targets)); err != nil {
 		return err
 	}
 	if r.counts, err = s.Apply(ctx); err != nil {
 		return err
 	}
+	r.rec.Rules = ruleCounts(s.Matches())
+	r.keepMoment(plan.Held)
 	last := s.Close()
-	steps := []transition{settled(rules, reads, &r.tenant, r.conn), holds(plan.Held, r.rec.Started, r.ends())}
+	steps := []transition{decided(s.Matches(), task.SameRules), settled(rules, reads, &r.tenant, r.conn), begun(plan.Held), r.holdsAfter(plan.Held), seated(plan.Seats, plan.SeatQueue)}
 	if r.state.Older != "" && plan.Held == nil {
 		last, steps = r.takeOlder(last), append(steps, older(""))
 	}
 	return r.state.update(ctx, last, steps...)
 }
 
-// ends is how a plan that waited ends with the run, if no other one takes its place.
-func (r *run) ends() string {
-	if r.job.Approve != "" {
-		return store.PlanApproved
+// keepMoment leaves a plan that waits its moment when nothing was stored: an idle run costs no write. What was, was decided for a
+// later one, and an approval must not go back behind that.
+func (r *run) keepMoment(held *store.HeldPlan) {
+	if was := r.state.Held; held != nil && !r.state.wrote && was != nil && was.Hash == held.Hash {
+		held.At = was.At
 	}
-	return store.PlanSettled
+}
+
+// holdsAfter says which plan waits after the run. If none does, one that waited ended with it.
+func (r *run) holdsAfter(plan *store.HeldPlan) transition {
+	if r.job.Approve != "" {
+		return holds(plan, r.rec.Started, store.PlanApproved, r.rec.By)
+	}
+	return holds(plan, r.rec.Started, store.PlanSettled, "")
 }
 
 // takeOlder returns what makes that which an older source knows the measure of later reads, after what is to be stored
@@ -308,13 +362,17 @@ func (r *run) mustBeWhole() error {
 
 func (r *run) settleTask() *settle.Task {
 	t := &settle.Task{
-		Partition: r.part, State: stage{r.state, nil}, Rules: r.conn.Rules, SameRules: r.conn.Rules.Hash() == r.state.RulesHash,
+		Partition: r.part, Rules: r.conn.Rules, SameRules: r.conn.rulesHash() == r.state.RulesHash,
 		Guard: r.conn.Guard, Lists: r.conn.Lists, Shared: r.conn.Shared, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant),
 		Origin: originOf(r.conn, &r.tenant, originName(r.part, &r.state.TenantState)),
-		Run:    r.stamp, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: waited(&r.state.TenantState), Older: r.state.Older,
+		Run:    r.stamp, Initial: r.state.RulesHash == "" || r.state.Initial, Rescoped: r.state.Rescoped, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: waited(&r.state.TenantState), Older: r.state.Older, SeatQueue: r.state.SeatQueue, SeatsBeside: r.seatsBeside,
 		Queued: r.queued, Parked: r.parked(settle.Stage), Acted: r.acted(),
 		Progress: func(done, total int) { r.progress("settle", "", done, total) },
 	}
+	if h := r.state.Held; h != nil && h.Hash == r.job.Approve {
+		t.At = h.At
+	}
+	t.State = stage{r.state, []transition{decidedAt(cmp.Or(t.At, r.stamp.Time))}}
 	if r.job.shared != nil {
 		t.Charge = r.job.shared.charge
 	}
@@ -324,33 +382,21 @@ func (r *run) settleTask() *settle.Task {
 	return t
 }
 
-// introduceTargets tells targets that are new to the connection about every record that there is.
-func (r *run) introduceTargets(ctx context.Context, s *settle.Settlement) error {
-	for _, target := range r.conn.Targets {
-		if r.state.RulesHash == "" || slices.Contains(r.state.Targets, target) {
-			continue
-		}
-		r.note("target " + target + " is new to this connection; sending it every record")
-		if err := s.Introduce(ctx, target); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func sourceOf(c *Connection, t *connectors.Tenant) mapping.Source {
 	return mapping.Source{Connection: c.Name, TenantID: t.ID, TenantName: t.Name, TenantDomain: t.Domain}
 }
 
 // originOf is the origin of a tenant's objects, without an id, under the name that the connection has in their keys.
 func originOf(c *Connection, t *connectors.Tenant, name string) directory.Origin {
-	return directory.Origin{Connection: name, Connector: c.Connector, Tenant: t.ID}
+	return directory.Origin{Connection: name, Connector: c.Connector, Tenant: t.ID, Import: c.Import}
 }
 
 func (r *run) mode() string {
 	switch {
 	case r.job.Offline, r.job.unlisted:
 		return "offline"
+	case r.job.User != "":
+		return "user"
 	case !r.job.Full && slices.ContainsFunc(r.streams(), func(s connectors.Stream) bool { return s.Delta }):
 		return connectors.Delta.String()
 	default:

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -145,4 +146,42 @@ func TestDoubtfulListing(t *testing.T) {
 	}
 	d.doubt = ""
 	r.expect("certain", Clean, "deactivate user 1")
+}
+
+// Somebody who had a log-in name with others is let go without proof: the operator approved it. Whom the name means then
+// is what a fresh start would make of it.
+func TestLoginTwiceAndLetGo(t *testing.T) {
+	for _, test := range []struct {
+		others string // who has the name, too
+		then   string
+	}{
+		{"2", "deactivate user 2; create agent 2; update group desk +hq/2 -"},
+		{"23", ""},
+	} {
+		t.Run(test.others, func(t *testing.T) {
+			r, p := newPosix(t, `"desk" in groups`)
+			p.account("1", "Ann", "ann")
+			p.groups["desk"] = []string{"uid:ann"}
+			r.sync()
+			for _, id := range test.others {
+				p.account(string(id), "Ann", "ann")
+			}
+			r.sync()
+			r.scope = "less"
+			delete(p.people, "1")
+			held := r.expect("another scope", Held).Run.Held
+			r.job = Job{Offline: true, Approve: held}
+			if got, res := r.sync(); res.Run.Outcome != Clean || got != "deactivate agent 1; update group desk + -hq/1" {
+				t.Errorf("approved: %s, %s, %v", got, res.Run.Outcome, res.Err)
+			}
+			if got, res := r.sync(); res.Run.Outcome != Clean || got != test.then {
+				t.Errorf("the next run: %s, %s, %v", got, res.Run.Outcome, res.Err)
+			}
+			r.expect("and then nothing", Clean)
+			spec := r.spec
+			spec.Rules = append(slices.Clone(spec.Rules), user("nobody", "false"))
+			r.mapping(spec)
+			r.expect("everybody is looked at", Clean)
+		})
+	}
 }

@@ -3,11 +3,14 @@ package engine
 import (
 	"context"
 	"reflect"
+	"slices"
 	"time"
 
 	"dirsyncd/connectors"
 	"dirsyncd/store"
+	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/read"
 )
 
 // tenantState is the state of one tenant as the store has it, and the one way to change it: by transitions, each in
@@ -17,6 +20,10 @@ type tenantState struct {
 	store store.Store
 	part  store.Partition
 	wrote bool // something was stored: worth a row in the history of runs
+
+	journaling journaling
+	told       []string         // fields of records of which it tells
+	now        func() time.Time // for journaling
 }
 
 // transition is one step in the state of a tenant. Stored again, it must come to the same.
@@ -60,6 +67,7 @@ func (s *tenantState) update(ctx context.Context, write func(store.Writer) error
 	s.wrote = true
 	next := s.TenantState
 	err := s.store.Update(ctx, s.part, func(tx store.Writer) error {
+		next = s.TenantState
 		if moves {
 			stored, err := tx.Tenant()
 			if err != nil {
@@ -70,10 +78,7 @@ func (s *tenantState) update(ctx context.Context, write func(store.Writer) error
 				return err
 			}
 		}
-		if write == nil {
-			return nil
-		}
-		return write(tx)
+		return s.journal(tx, next.RulesHash != "", write)
 	})
 	if err == nil {
 		s.TenantState = next
@@ -105,15 +110,29 @@ func wantFull(why string) transition {
 	return func(s *store.TenantState) { s.WantFull, s.Why = true, why }
 }
 
+// concluded keeps what a read has found so far and the source would not say again: that something is missing without proof,
+// and that the source is an older one. It goes with whatever the read stores.
+func concluded(found *read.Result) transition {
+	return func(s *store.TenantState) {
+		if found.Unproven != "" {
+			wantFull(found.Unproven)(s)
+		}
+		if found.Older != "" {
+			s.Older = found.Older
+		}
+		s.Rescoped = s.Rescoped || found.Rescoped
+	}
+}
+
 // settling begins to make records by other rules than before. Whoever goes on after a cut must not take these records
 // for those of other rules, be it the former ones.
 func settling(rules string, targets []string) transition {
 	return func(s *store.TenantState) {
 		if s.RulesHash == "" {
-			s.Targets = copied(targets)
+			s.Targets, s.Initial = copied(targets), true
 		}
 		if s.RulesHash != rules {
-			s.RulesHash = "unfinished " + rules
+			s.RulesHash = store.Settling(rules)
 		}
 	}
 }
@@ -124,6 +143,15 @@ func settled(rules string, reads []string, t *connectors.Tenant, c *Connection) 
 		s.RulesHash, s.Reads = rules, copied(reads)
 		s.Name, s.Domain, s.Streams = t.Name, t.Domain, copied(t.Streams)
 		s.Connector, s.Targets = c.Connector, copied(c.Targets)
+		s.Telling = stillTold(s.Telling, c.Targets)
+	}
+}
+
+// begun ends a tenant's first sync, unless some of it waits; and that a scope is new, unless
+// those who came with it wait.
+func begun(held *store.HeldPlan) transition {
+	return func(s *store.TenantState) {
+		s.Initial, s.Rescoped = s.Initial && held != nil, s.Rescoped && held != nil && slices.Contains(held.Beyond, directory.Create.String())
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"dirsyncd/connectors"
 	"dirsyncd/sync/patience"
 )
 
@@ -79,7 +78,7 @@ func (q *Queue) acquire(ctx context.Context, slow bool) (_ context.Context, rele
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.moving = time.AfterFunc(t.limit, t.tooLong)
-	return connectors.WithWaits(ctx, t.waits), t.release
+	return patience.WithWaits(ctx, t.waits), t.release
 }
 
 // turn is one tenant's, from the fast lane on.

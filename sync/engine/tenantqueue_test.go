@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dirsyncd/connectors"
+	"dirsyncd/sync/patience"
 )
 
 // TestTenantQueueMovesOn: tenants that take long release their places to others as soon as the slow lane has room, and
@@ -93,7 +94,7 @@ func TestTenantQueueAndWaits(t *testing.T) {
 		var release []func()
 		for range slowTenants + tenantsAtOnce {
 			ctx, done := q.acquire(t.Context(), false)
-			connectors.Waits(ctx)
+			patience.Waits(ctx)
 			release = append(release, done)
 		}
 		if took := time.Since(began); took != 0 {
@@ -110,9 +111,9 @@ func TestTenantQueueAndWaits(t *testing.T) {
 			t.Error("a place was not given back")
 		}
 		ctx, done := q.acquire(t.Context(), true)
-		connectors.Waits(ctx)
+		patience.Waits(ctx)
 		done()
-		connectors.Waits(ctx)
+		patience.Waits(ctx)
 	})
 }
 
@@ -130,7 +131,7 @@ func TestRunTellsOfItsWaits(t *testing.T) {
 		return ctx.Err()
 	}
 	r.conn.Source = &brokenOnce{world: r.world}
-	r.engine.Run(connectors.WithWaits(t.Context(), func() { told++ }), r.conn, connectors.Tenant{}, Job{})
+	r.engine.Run(patience.WithWaits(t.Context(), func() { told++ }), r.conn, connectors.Tenant{}, Job{})
 	if slept != 1 {
 		t.Errorf("%d waits", slept)
 	}

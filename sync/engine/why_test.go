@@ -95,7 +95,7 @@ func TestWhySaysWhyARecordWasTakenAway(t *testing.T) {
 	r.expect("first", Clean, "create user 1", "create user 2", "create user 3")
 	r.people["1"] = person{name: "Ada", disabled: true}
 	r.expect("no rule", Clean, "deactivate user 1")
-	r.explained("no rule applies", "Ada", "user hq/1 deactivated: no rule applies")
+	r.explained("no rule applies", "Ada", "user hq/1 deactivated: no rule applies any longer")
 	r.spec.Leavers = mapping.KeepLeavers
 	r.mapping(r.spec)
 	delete(r.people, "2")
@@ -106,4 +106,21 @@ func TestWhySaysWhyARecordWasTakenAway(t *testing.T) {
 	delete(r.people, "3")
 	r.expect("deleted", Clean, "delete user 1; delete user 3")
 	r.explained("a leaver who is deleted", "hq/3", "user hq/3 deleted: "+store.Absent.String()+", gone: "+store.Absent.String())
+}
+
+// A group says how many it lists, through all groups below it, who are nobody that is read.
+func TestWhyTellsOfStrangers(t *testing.T) {
+	r := newRig(t)
+	r.mapping(teamsSpec())
+	r.add("1", "P1")
+	r.groups["outer"] = []string{"p:1", "g:inner", "g:elsewhere"}
+	r.groups["inner"] = []string{"p:unknown", "p:1", "g:outer", "g:elsewhere"}
+	r.groups["whole"] = []string{"p:1"}
+	r.sync()
+	for group, want := range map[string]int{"outer": 2, "inner": 2, "whole": 0} {
+		reasons, err := r.engine.Why(t.Context(), r.conn, connectors.Tenant{}, directory.GroupRecord, group)
+		if err != nil || len(reasons) != 1 || reasons[0].Strangers != want {
+			t.Errorf("%s: %+v, %v; want %d", group, reasons, err, want)
+		}
+	}
 }

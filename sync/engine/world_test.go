@@ -33,12 +33,17 @@ type world struct {
 	licences  map[string]string
 	customers map[string]string
 	devices   map[string]string
+	// sites are sites by id and the customer's, as are devices and licences besides by what they belong to.
+	sites    map[string]string
+	belongTo map[string][]directory.Link
 
 	scope string
 	count int // of the proof; -1: cannot tell
 	// says is what the proofs of a stream say is read; off are streams that the configuration has switched off.
 	says map[string][]string
 	off  map[string]bool
+	// doubts are why the lists of a stream prove nothing.
+	doubts map[string]string
 
 	unlisted  []connectors.Part
 	parts     bool            // members come one by one instead of whole
@@ -55,13 +60,19 @@ type world struct {
 	reads      int
 	mendAfter  int // reads, after which failAfter no longer counts; 0: never
 
-	definite      bool            // who is not found one by one is gone
-	peopleCounted bool            // but their people are counted
-	mayBeShort    bool            // lists of devices and of members can be short without saying so
-	skip          map[string]bool // devices, and members by handle, that are there and are not listed
-	unreadable    map[string]bool // groups that are there and cannot be read
-	blind         error           // devices cannot be asked for one by one, but for this
-	looks         []string        // the devices that were asked for
+	definite      bool                                 // who is not found one by one is gone
+	peopleCounted bool                                 // but their people are counted
+	countedMore   map[string]int                       // how many more members the source counts of groups than it lists
+	mayBeShort    bool                                 // lists of devices and of members can be short without saying so
+	lookIn        func(group string) ([]string, error) // the members of a group by another way
+	moreListed    int                                  // how many more people the source counts than it lists
+	mayLack       *connectors.MayLack                  // of people and licences
+	used          map[string]int64                     // of licences
+	skip          map[string]bool                      // devices, and members by handle, that are there and are not listed
+	unreadable    map[string]bool                      // groups that are there and cannot be read
+	blind         error                                // devices cannot be asked for one by one, but for this
+	looks         []string                             // the devices that were asked for
+	cursor        string                               // that full reads of streams with delta end with; empty: delta
 }
 
 type person struct {
@@ -75,8 +86,8 @@ type person struct {
 func newWorld() *world {
 	return &world{
 		people: map[string]person{}, groups: map[string][]string{}, licences: map[string]string{}, customers: map[string]string{},
-		devices: map[string]string{}, scope: "all", count: -1, hide: map[string]bool{},
-		says: map[string][]string{}, off: map[string]bool{},
+		devices: map[string]string{}, sites: map[string]string{}, belongTo: map[string][]directory.Link{}, scope: "all", count: -1, hide: map[string]bool{},
+		says: map[string][]string{}, off: map[string]bool{}, doubts: map[string]string{},
 	}
 }
 
@@ -89,7 +100,8 @@ func (w *world) Describe() connectors.Description {
 	if w.wide {
 		d.Streams = append(d.Streams, connectors.Stream{Name: "licences", Kinds: []directory.Kind{directory.Licence}},
 			connectors.Stream{Name: "devices", Kinds: []directory.Kind{directory.Device}},
-			connectors.Stream{Name: "customers", Kinds: []directory.Kind{directory.Customer}})
+			connectors.Stream{Name: "customers", Kinds: []directory.Kind{directory.Customer}},
+			connectors.Stream{Name: "sites", Kinds: []directory.Kind{directory.Site}})
 	}
 	d.Streams = slices.DeleteFunc(d.Streams, func(s connectors.Stream) bool { return w.off[s.Name] })
 	return d
@@ -128,12 +140,22 @@ func (w *world) Read(ctx context.Context, req connectors.Request, emit func(*con
 				return nil
 			}
 			p.Proof, p.Unlisted = &connectors.Proof{Scope: w.scope, Count: w.count, Reads: w.says[req.Stream]}, w.unlisted
+			p.Proof.Doubt = w.doubts[req.Stream]
 			p.Proof.MayBeShort = w.mayBeShort && req.Stream != "users"
+			if req.Stream == "users" && w.moreListed > 0 {
+				p.Proof.MayBeShort, p.Proof.CountedMore, p.Look, p.Definite = true, w.moreListed, w.lookPeople, w.definite
+			}
+			if req.Stream == "groups" && w.lookIn != nil {
+				p.LookMembers = func(_ context.Context, group string) ([]string, error) {
+					w.looks = append(w.looks, "in "+group)
+					return w.lookIn(group)
+				}
+			}
 			if req.Stream == "devices" && w.mayBeShort {
 				p.Look, p.Definite = w.look, w.definite
 			}
 			if w.delta != nil || w.groupDelta != nil && req.Stream == "groups" {
-				p.Cursor = []byte("delta")
+				p.Cursor = []byte(cmp.Or(w.cursor, "delta"))
 			}
 		} else if w.resumable && (!w.sometimes || i%3 == 2) {
 			p.Cursor, p.Resumable = fmt.Appendf(nil, "page %d", i+1), true
@@ -151,9 +173,11 @@ func (w *world) pages(stream string) []*connectors.Page {
 	case w.hide[stream]:
 	case stream == "users":
 		for ids := range slices.Chunk(slices.Sorted(maps.Keys(w.people)), 2) {
-			p := &connectors.Page{}
+			p := &connectors.Page{MayLack: w.mayLack}
 			for _, id := range ids {
-				p.Objects = append(p.Objects, w.object(id))
+				if !w.skip["person "+id] {
+					p.Objects = append(p.Objects, w.object(id))
+				}
 			}
 			pages = append(pages, p)
 		}
@@ -171,13 +195,23 @@ func (w *world) pages(stream string) []*connectors.Page {
 			pages = append(pages, w.groupPages(id)...)
 		}
 	case stream == "licences":
-		pages = things(w.licences, directory.Licence, "l:")
+		pages = w.things(w.licences, directory.Licence, "l:")
+		for _, p := range pages {
+			p.MayLack = w.mayLack
+			for i := range p.Objects {
+				if n, ok := w.used[p.Objects[i].ID]; ok {
+					p.Objects[i].Set(directory.FieldUsed, directory.Number(n))
+				}
+			}
+		}
 	case stream == "customers":
-		pages = things(w.customers, directory.Customer, "c:")
+		pages = w.things(w.customers, directory.Customer, "c:")
+	case stream == "sites":
+		pages = w.things(w.sites, directory.Site, "s:")
 	case stream == "devices":
 		listed := maps.Clone(w.devices)
 		maps.DeleteFunc(listed, func(id, _ string) bool { return w.skip[id] })
-		pages = things(listed, directory.Device, "d:")
+		pages = w.things(listed, directory.Device, "d:")
 	}
 	return append(pages, &connectors.Page{})
 }
@@ -187,6 +221,16 @@ func (w *world) look(_ context.Context, ids []string) (there []string, err error
 	w.looks = append(w.looks, ids...)
 	for _, id := range ids {
 		if _, ok := w.devices[id]; ok {
+			there = append(there, id)
+		}
+	}
+	return there, w.blind
+}
+
+func (w *world) lookPeople(_ context.Context, ids []string) (there []string, err error) {
+	w.looks = append(w.looks, ids...)
+	for _, id := range ids {
+		if _, ok := w.people[id]; ok {
 			there = append(there, id)
 		}
 	}
@@ -211,19 +255,25 @@ func (w *world) object(id string) directory.Object {
 	for _, l := range p.holds {
 		o.Links = append(o.Links, directory.Link{Type: directory.Holds, To: "l:" + l})
 	}
+	o.Links = append(o.Links, w.belongTo[id]...)
 	return o
 }
 
-// things lists simple objects: the text is a device's owner, and the name of all others.
-func things(all map[string]string, kind directory.Kind, prefix string) (pages []*connectors.Page) {
+// things lists simple objects: the text is a device's owner, a site's customer, and the name of all others.
+func (w *world) things(all map[string]string, kind directory.Kind, prefix string) (pages []*connectors.Page) {
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		o := directory.Object{Kind: kind, ID: id, Handles: []string{prefix + id}}
-		if kind == directory.Device {
+		switch kind {
+		case directory.Device:
 			o.SetText(directory.FieldName, id)
 			o.Links = []directory.Link{{Type: directory.Owner, To: all[id]}}
-		} else {
+		case directory.Site:
+			o.SetText(directory.FieldName, id)
+			o.Links = []directory.Link{{Type: directory.OfCustomer, To: "c:" + all[id]}}
+		default:
 			o.SetText(directory.FieldName, all[id])
 		}
+		o.Links = append(o.Links, w.belongTo[id]...)
 		pages = append(pages, &connectors.Page{Objects: []directory.Object{o}})
 	}
 	return pages
@@ -234,7 +284,7 @@ func (w *world) groupPages(id string) []*connectors.Page {
 	o.SetText(directory.FieldName, id)
 	if !w.parts {
 		add := slices.DeleteFunc(slices.Clone(w.groups[id]), func(h string) bool { return w.skip[h] })
-		return []*connectors.Page{{Objects: []directory.Object{o}, Members: []connectors.Members{{Group: id, Add: add, Whole: true, MayBeShort: w.mayBeShort, PeopleCounted: w.peopleCounted}}}}
+		return []*connectors.Page{{Objects: []directory.Object{o}, Members: []connectors.Members{{Group: id, Add: add, Whole: true, MayBeShort: w.mayBeShort, PeopleCounted: w.peopleCounted, CountedMore: w.countedMore[id]}}}}
 	}
 	pages := []*connectors.Page{{Objects: []directory.Object{o}}}
 	for _, m := range w.groups[id] {
@@ -295,7 +345,7 @@ func (r *rig) mapping(spec mapping.Spec) {
 			directory.AgentRecord:   {field("name", "= name")},
 			directory.GroupRecord:   {field("name", "= name")},
 			directory.LicenceRecord: {field("name", "= name")}, directory.CustomerRecord: {field("name", "= name")},
-			directory.AssetRecord: {field("owner", "= owner.name")},
+			directory.AssetRecord: {field("owner", "= owner.name")}, directory.SiteRecord: {field("customer", "= customer.name")},
 		}
 	}
 	for kind := range spec.Fields {

@@ -17,12 +17,14 @@ import (
 // Compile checks a Spec and compiles its expressions. It reports every problem, in the order of the file; the
 // Ruleset is nil when there is one.
 func Compile(spec Spec) (*Ruleset, []Problem) {
-	c := &compilation{}
-	r := &Ruleset{name: spec.Name, leavers: c.leavers(spec.Leavers)}
+	c := &compilation{usedChoices: map[string]bool{}}
+	r := &Ruleset{name: spec.Name, leavers: c.leavers(&spec), keeps: c.keeps(&spec), seats: c.seats(&spec)}
 	sections := make([]*section, 0, len(r.rules))
 	for _, kind := range directory.Kinds() {
 		if len(spec.Of(kind)) > 0 || kindsAmong(spec.Fields, RecordsOf(kind)) {
-			sections = append(sections, &section{language: expression.NewLanguage(kind), what: kind, kinds: RecordsOf(kind)})
+			in := &section{what: kind, kinds: RecordsOf(kind)}
+			in.language = expression.NewLanguage(kind).With(c.surroundings(&spec, in))
+			sections = append(sections, in)
 		}
 	}
 	c.commonFields(spec.Fields, sections)
@@ -30,7 +32,14 @@ func Compile(spec Spec) (*Ruleset, []Problem) {
 	for _, in := range sections {
 		c.rulesOf(in.what, spec.Of(in.what))
 		r.rules[in.what].rules = c.rules(spec.Of(in.what), in)
-		rules += len(spec.Of(in.what))
+		if rules += len(spec.Of(in.what)); in.what == directory.Person {
+			r.rules[in.what].tickets = c.ticketRules(spec.Tickets, in)
+		}
+	}
+	c.ticketsOfNobody(&spec)
+	c.unusedChoices(&spec, sections)
+	for _, in := range sections {
+		r.rules[in.what].choices = in.compiled()
 	}
 	if rules == 0 {
 		c.problem(Pos{}, "", "mapping %s has no rules", spec.Name)
@@ -41,7 +50,8 @@ func Compile(spec Spec) (*Ruleset, []Problem) {
 		})
 		return nil, c.problems
 	}
-	r.looks = c.looks
+	c.neverKept(r)
+	r.looks, r.unused, r.mentions = c.looks, c.unused, c.mentions
 	r.finish()
 	return r, nil
 }
@@ -56,6 +66,9 @@ type section struct {
 	language *expression.Language
 	kinds    []directory.RecordKind
 	common   map[directory.RecordKind][]*field
+	// choices are all that there are, by name, and made those that were compiled, each behind those that it reads.
+	choices map[string]*choice
+	made    []*expression.Choice
 }
 
 type compilation struct {
@@ -63,22 +76,14 @@ type compilation struct {
 	looks    []Look
 	// condition is that of the rule that is being compiled; empty for what is set for every rule.
 	condition string
+	// usedChoices are those that rules read; unused is what is odd about the others.
+	usedChoices map[string]bool
+	unused      []Problem
+	mentions    []Mention
 }
 
 func (c *compilation) problem(at Pos, hint, format string, args ...any) {
 	c.problems = append(c.problems, Problem{Pos: at, Message: fmt.Sprintf(format, args...), Hint: hint})
-}
-
-func (c *compilation) leavers(l Leavers) Leavers {
-	allowed := []string{string(DeactivateLeavers), string(DeleteLeavers), string(KeepLeavers)}
-	if l == "" {
-		return DeactivateLeavers
-	}
-	if !slices.Contains(allowed, string(l)) {
-		c.problem(Pos{}, spelling.DidYouMean(string(l), allowed, "write "+strings.Join(allowed, ", ")),
-			"leavers: %q is unknown", string(l))
-	}
-	return l
 }
 
 func (c *compilation) commonFields(fields map[directory.RecordKind][]FieldSpec, sections []*section) {
@@ -94,7 +99,7 @@ func (c *compilation) commonFields(fields map[directory.RecordKind][]FieldSpec, 
 			if len(fields[kind]) > 0 {
 				at = fields[kind][0].Pos
 			}
-			c.problem(at, "fields can be set for user, agent, group, licence, asset and customer", "fields: rules make no %s", kind)
+			c.problem(at, "fields can be set for user, agent, group, licence, asset, customer and site", "fields: rules make no %s", kind)
 			continue
 		}
 		if owner.common == nil {
@@ -133,7 +138,7 @@ func (c *compilation) rules(specs []RuleSpec, in *section) []*rule {
 }
 
 func (c *compilation) rule(spec *RuleSpec, in *section, label string) *rule {
-	r := &rule{name: spec.Name, whenText: strings.TrimSpace(spec.When.Text), ignore: spec.Ignore}
+	r := &rule{name: spec.Name, pos: spec.Pos, whenText: strings.TrimSpace(spec.When.Text), ignore: spec.Ignore, newOnly: spec.NewOnly, updateOnly: spec.UpdateOnly}
 	c.condition = r.whenText
 	defer func() { c.condition = "" }()
 	if r.whenText != "" {
@@ -146,6 +151,22 @@ func (c *compilation) rule(spec *RuleSpec, in *section, label string) *rule {
 		c.problem(spec.Pos, "remove one of the two", "%s ignores and makes a record at once", label)
 	case !spec.Ignore && len(kinds) == 0:
 		c.problem(spec.Pos, "say ignore: true, or what it makes: "+kindWords(in.kinds), "%s does nothing", label)
+	}
+	r.always = slices.Compact(slices.Sorted(slices.Values(spec.Always)))
+	switch {
+	case len(r.always) > 0 && (in.what != directory.Group || spec.Ignore):
+		c.problem(spec.Pos, "remove always", "%s makes no group that could have members", label)
+	case slices.ContainsFunc(r.always, func(key string) bool { return !strings.Contains(strings.Trim(key, "/"), "/") }):
+		c.problem(spec.Pos, "write keys as `dirsyncd why user NAME` shows them: hq-ad/5f1c…", "%s: always: that is no key of a record", label)
+	}
+	if spec.NewOnly && spec.Ignore {
+		c.problem(spec.Pos, "remove new_only", "%s makes no record that could be for new ones only", label)
+	}
+	switch {
+	case spec.UpdateOnly && spec.Ignore:
+		c.problem(spec.Pos, "remove update_only", "%s makes no record that could be for what is there", label)
+	case spec.UpdateOnly && spec.NewOnly:
+		c.problem(spec.Pos, "remove one of the two", "%s is for new records only, and for those that are there", label)
 	}
 	for _, kind := range kinds {
 		if !slices.Contains(in.kinds, kind) {
@@ -285,16 +306,31 @@ func (c *compilation) expression(
 	for _, d := range diagnostics {
 		pos, where := position(at, text, body, skip, d.At)
 		c.problem(pos, d.Hint, "%s: %s%s", label, d.Message, where)
+		c.problems[len(c.problems)-1].Table = d.Table
 	}
 	if len(diagnostics) > 0 {
 		return nil
 	}
-	c.look(x, in.what, decides, label, func(name string) Pos {
+	place := func(name string) Pos {
 		offset := max(strings.Index(body, name), 0)
 		pos, _ := position(at, text, body, skip, utf8.RuneCountInString(body[:offset]))
 		return pos
-	})
+	}
+	if decides {
+		c.noKeys(x, label, place)
+	}
+	c.look(x, in.what, decides, label, place)
+	c.mention(x, in.what, label, place)
 	return x
+}
+
+// noKeys refuses keys of records where it is decided who has one: what one has would depend on what another has, and in a circle on itself.
+func (c *compilation) noKeys(x *expression.Expression, label string, at func(name string) Pos) {
+	for _, name := range x.Reads() {
+		if base, part, _ := strings.Cut(name, "."); linkOf(base) != 0 && "."+part == expression.KeyPart {
+			c.problem(at(name), "ask for "+base+".id, or use it in a field", "%s: %s is for fields", label, name)
+		}
+	}
 }
 
 // position finds a diagnostic in the file. The text of a value of several lines is not at a known place of

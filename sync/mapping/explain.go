@@ -1,6 +1,9 @@
 package mapping
 
 import (
+	"maps"
+	"strings"
+
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping/expression"
 )
@@ -9,7 +12,9 @@ import (
 type Explanation struct {
 	Rules  []RuleTrace  `json:"rules"`
 	Fields []FieldTrace `json:"fields"`
-	Err    error        `json:"-"` // what Person or Object returned
+	// Choices are those that the rules for the kind of object read.
+	Choices []ChoiceTrace `json:"choices,omitempty"`
+	Err     error         `json:"-"` // what Person or Object returned
 }
 
 // What a RuleTrace's Outcome begins with.
@@ -33,7 +38,7 @@ type RuleTrace struct {
 
 // FieldTrace is one field of one record and where its value came from.
 type FieldTrace struct {
-	Record string `json:"record"` // user, agent, group, licence, asset, customer
+	Record string `json:"record"` // user, agent, group, licence, asset, customer, site
 	Field  string `json:"field"`
 	// Expression is the operator's text; a literal stands as it is.
 	Expression string `json:"expression"`
@@ -75,9 +80,15 @@ func (l *ruleList) explain(in expression.Input) (Result, Explanation) {
 			}
 			if trace.Outcome == OutcomeDecided {
 				x.Fields = r.traceFields(e)
+				for i := range x.Fields {
+					x.Fields[i].noRecord(&in)
+				}
 			}
 		}
 		x.Rules = append(x.Rules, trace)
+	}
+	for i := range l.choices {
+		x.Choices = append(x.Choices, l.choices[i].trace(e))
 	}
 	return res, x
 }
@@ -121,4 +132,55 @@ func (r *rule) traceFields(e *expression.Evaluation) []FieldTrace {
 		}
 	}
 	return traces
+}
+
+// noRecord says of a blank field that reads a key who has no record that it could name.
+func (t *FieldTrace) noRecord(in *expression.Input) {
+	if t.Value != nil || t.Error != "" {
+		return
+	}
+	for _, other := range []struct {
+		word string
+		to   *directory.Object
+	}{{expression.Manager, in.Manager}, {expression.Owner, in.Owner}, {expression.Customer, in.Customer}, {expression.Site, in.Site}} {
+		if key, reads := t.Sources[other.word+expression.KeyPart]; reads && key == nil && other.to != nil {
+			t.Error = "the " + other.word + " has no record: no rule makes one"
+			return
+		}
+	}
+}
+
+// ChoiceTrace is one choice and what it came to.
+type ChoiceTrace struct {
+	Choice string `json:"choice"`
+	Value  any    `json:"value"`
+	// Line is the number of the line that decided, from 1; 0 when none held.
+	Line int `json:"line"`
+	// When and Is are that line as the operator wrote it.
+	When string `json:"when,omitempty"`
+	Is   string `json:"is,omitempty"`
+	// Sources are what the line reads, as of a RuleTrace.
+	Sources map[string]any `json:"sources,omitempty"`
+	// Error says why there is no value.
+	Error string `json:"error,omitempty"`
+}
+
+func (c *compiledChoice) trace(e *expression.Evaluation) ChoiceTrace {
+	at, v, err := e.Choose(c.Choice)
+	t := ChoiceTrace{Choice: c.Name, Value: v.Any(), Line: at + 1}
+	if err != nil {
+		t.Error = err.Error()
+	}
+	if at < 0 {
+		return t
+	}
+	line := &c.spec.Lines[at]
+	t.When, t.Is = strings.TrimSpace(line.When.Text), c.is[at]
+	t.Sources = map[string]any{}
+	for _, x := range []*expression.Expression{c.Lines[at].When, c.Lines[at].Value} {
+		if x != nil {
+			maps.Copy(t.Sources, e.SourceValues(x))
+		}
+	}
+	return t
 }

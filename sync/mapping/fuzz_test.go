@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -15,7 +16,16 @@ func FuzzPerson(f *testing.F) {
 	spec.Rules[4].Records[user] = append(spec.Rules[4].Records[user], set(
 		"d", `= domain(email) + ou(path) + dn_part(path, "cn") + string(created ?? date("1970-01-01"))`,
 		"e", `= emails[0][:3] + name[-2:] + join(sort(groups), ",")`, "f", `= created`,
+		"g", `= (customer.name ?? site.domain) + string(customer.created ?? date("1970-01-01"))`,
 	)...)
+	choices := withChoices(f, 3)
+	spec.Tables, spec.Choices = choices.Tables, choices.Choices
+	spec.Rules = append(spec.Rules[:4:4], append(choices.Rules, spec.Rules[4:]...)...)
+	spec.Tickets = []TicketSpec{
+		{Name: "joiner", On: Joining, For: user, When: TextSpec{Text: `email != "" and (created == nil or not (department in groups))`},
+			Fields: set("summary", `= "New: " + name + string(created ?? date("1970-01-01"))`, "domain", "= domain(email)")},
+		{Name: "leaver", On: Leaving, For: user, When: TextSpec{Text: `enabled or name startsWith email`}, Fields: set("summary", `= emails[0][:3] + string(date(department))`)},
+	}
 	rs := mustCompile(f, spec)
 	f.Fuzz(func(t *testing.T, department, group, email string, seconds int64, form, enabled byte) {
 		values := []directory.Value{
@@ -30,10 +40,18 @@ func FuzzPerson(f *testing.F) {
 		if enabled > 100 {
 			o.Set("enabled", directory.Bool(true))
 		}
-		p := &Person{Object: o, Manager: o, Groups: []Membership{{Named: Named{ID: group, Name: group}, Direct: true}, {}}}
+		p := &Person{Object: o, Manager: o, Customer: o, Site: o, Groups: []Membership{{Named: Named{ID: group, Name: group}, Direct: true}, {}}}
 		first := render(rs.Person(p))
 		if again := render(rs.Person(p)); again != first {
 			t.Fatalf("got %s, then %s", first, again)
+		}
+		left, err := rs.Tickets(Leaving, p)
+		if err != nil || len(left) != 1 || left[0].Wanted && (len(left[0].Fields) == 0 || left[0].Fields[0].Value.Blank()) {
+			t.Fatalf("who leaves is held up: %v, %v", left, err)
+		}
+		joined, err := rs.Tickets(Joining, p)
+		if again, other := rs.Tickets(Joining, p); !reflect.DeepEqual(again, joined) || (other == nil) != (err == nil) {
+			t.Fatalf("got %v, %v, then %v, %v", joined, err, again, other)
 		}
 		if res, x := rs.ExplainPerson(p); render(res, x.Err) != first {
 			t.Fatalf("explained %s, was %s", render(res, x.Err), first)

@@ -32,13 +32,28 @@ func (h hasher) count(n int) {
 // Positions, the order of fields and the mapping's name have no part in it.
 func (r *Ruleset) computeHash() string {
 	h := hasher{sha256.New()}
-	h.text(semantics, expression.Version, string(r.leavers))
+	h.text(semantics, expression.Version)
+	h.leavers(r.leavers)
+	h.keeps(r.keeps.list)
 	for kind := range r.rules {
 		l := &r.rules[kind]
+		// What rules do that say nothing of kinds which came later has the hash that it had before.
+		if directory.Kind(kind) > directory.Customer {
+			if len(l.rules) == 0 {
+				continue
+			}
+			h.text(directory.Kind(kind).String())
+		}
+		for _, c := range l.choices {
+			h.choice(c.Choice, c.spec)
+		}
 		h.count(len(l.rules))
 		for _, rule := range l.rules {
 			h.rule(rule)
 		}
+	}
+	for _, t := range r.Tables() {
+		h.table(t)
 	}
 	return hex.EncodeToString(h.sum.Sum(nil))
 }
@@ -47,6 +62,16 @@ func (h hasher) rule(r *rule) {
 	h.text(r.name, r.whenText)
 	if r.ignore {
 		h.text("ignore")
+	}
+	if r.newOnly {
+		h.text("new only")
+	}
+	if r.updateOnly {
+		h.text("update only")
+	}
+	if len(r.always) > 0 {
+		h.text("always")
+		h.text(r.always...)
 	}
 	h.count(len(r.records))
 	for i := range r.records {

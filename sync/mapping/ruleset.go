@@ -12,19 +12,20 @@ import (
 
 // Ruleset is a compiled Spec. It is immutable and may be used by many goroutines; it must not be copied.
 type Ruleset struct {
-	name    string
-	leavers Leavers
-	hash    string
-	uses    Uses
-	looks   []Look
-	rules   [directory.Customer + 1]ruleList // by kind of object
+	name     string
+	leavers  [directory.TicketRecord + 1]Leaver // by kind of record
+	keeps    keeps
+	hash     string
+	uses     Uses
+	looks    []Look
+	rules    [directory.Site + 1]ruleList // by kind of object
+	unused   []Problem
+	mentions []Mention
+	seats    map[directory.RecordKind]Seats
 }
 
 // Name returns the mapping's name.
 func (r *Ruleset) Name() string { return r.name }
-
-// Leavers returns what happens to the records of those who are gone.
-func (r *Ruleset) Leavers() Leavers { return r.leavers }
 
 // RuleNames lists the names of the rules for objects of a kind, in their order.
 func (r *Ruleset) RuleNames(kind directory.Kind) []string {
@@ -35,9 +36,65 @@ func (r *Ruleset) RuleNames(kind directory.Kind) []string {
 	return names
 }
 
+// Always names the records that a rule for groups has among the members in any case, in order.
+func (r *Ruleset) Always(rule string) []string {
+	for _, made := range r.rules[directory.Group].rules {
+		if made.name == rule {
+			return made.always
+		}
+	}
+	return nil
+}
+
+// FieldsOf names the fields that rules set in records of a kind, in order.
+func (r *Ruleset) FieldsOf(kind directory.RecordKind) []string {
+	var names []string
+	for _, made := range r.rules[ObjectOf(kind)].rules {
+		for _, rec := range made.records {
+			for _, f := range rec.fields {
+				if rec.kind == kind {
+					names = append(names, f.name)
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // Hash identifies what the rules do: two rulesets with the same hash make the same records of the same
 // objects. It changes with any edit that can matter, and with a new version of the expression language.
 func (r *Ruleset) Hash() string { return r.hash }
+
+// Made is a record that a rule makes.
+type Made struct {
+	Rule string
+	Kind directory.RecordKind
+	// Fields are the names of those that can have a value, sorted.
+	Fields []string
+	Pos    Pos // the rule's
+}
+
+// Made lists the records that the rules make, in their order.
+func (r *Ruleset) Made() (list []Made) {
+	for i := range r.rules {
+		for _, rule := range r.rules[i].rules {
+			for _, rec := range rule.records {
+				made := Made{Rule: rule.name, Kind: rec.kind, Pos: rule.pos}
+				for _, f := range rec.fields {
+					if f.expr == nil && !f.literal.Blank() || f.expr != nil && f.expr.Type() != directory.NullType {
+						made.Fields = append(made.Fields, f.name)
+					}
+				}
+				list = append(list, made)
+			}
+		}
+	}
+	return list
+}
+
+// Unused lists what is allowed in the mapping and probably not meant, because no rule looks at it.
+func (r *Ruleset) Unused() []Problem { return slices.Clone(r.unused) }
 
 // Person applies the rules to a person. An error names the rule and the field, is classified as
 // fault.Invalid, holds no value of the person, and means that nothing may be concluded about the person.
@@ -50,20 +107,63 @@ func (r *Ruleset) Object(v *View) (Result, error) {
 	return r.rules[v.Object.Kind].apply(v.input())
 }
 
+// OnCreate names the fields that a rule sets on create only in records of a kind, in order.
+func (r *Ruleset) OnCreate(kind directory.RecordKind, rule string) []string {
+	var names []string
+	for i := range r.rules {
+		for _, made := range r.rules[i].rules {
+			for _, rec := range made.records {
+				for _, f := range rec.fields {
+					if made.name == rule && rec.kind == kind && (f.on == OnCreate || made.newOnly) {
+						names = append(names, f.name)
+					}
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// UpdatesOnly reports whether a rule makes records of a kind for what a target has already.
+func (r *Ruleset) UpdatesOnly(kind directory.RecordKind, rule string) bool {
+	for i := range r.rules {
+		for _, made := range r.rules[i].rules {
+			if made.updateOnly && made.name == rule && slices.ContainsFunc(made.records, func(rec recordRule) bool { return rec.kind == kind }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // ruleList is the rules for one kind of object, in their order.
 type ruleList struct {
 	rules     []*rule
+	choices   []compiledChoice
+	tickets   []*ticket // of people
 	evaluator *expression.Evaluator
+}
+
+// compiledChoice is a choice with what it was compiled from.
+type compiledChoice struct {
+	*expression.Choice
+	spec *ChoiceSpec
+	is   []string // the values as they are written
 }
 
 // rule is a compiled RuleSpec.
 type rule struct {
-	name     string
-	whenText string
-	when     *expression.Expression // nil: always
-	broken   bool                   // when did not compile
-	ignore   bool
-	records  []recordRule // in the order of their kinds
+	name       string
+	pos        Pos
+	whenText   string
+	when       *expression.Expression // nil: always
+	broken     bool                   // when did not compile
+	ignore     bool
+	newOnly    bool
+	updateOnly bool
+	always     []string     // keys of members, in order
+	records    []recordRule // in the order of their kinds
 }
 
 // recordRule is one record that a rule makes.
@@ -101,14 +201,15 @@ func newRecordRule(kind directory.RecordKind, common, own []*field) recordRule {
 	return rec
 }
 
-func (l *ruleList) apply(in expression.Input) (Result, error) {
+func (l *ruleList) apply(in expression.Input) (res Result, err error) {
 	e := l.evaluator.Begin(in)
 	defer e.End()
+	defer func() { res.Next = e.Next() }()
 	for _, r := range l.rules {
 		if r.when != nil {
 			holds, err := e.Truth(r.when)
 			if err != nil {
-				return Result{}, inRule(err, r.name, "when")
+				return Result{}, inRule(err, "rule", r.name, "when")
 			}
 			if !holds {
 				continue
@@ -121,7 +222,7 @@ func (l *ruleList) apply(in expression.Input) (Result, error) {
 
 // result makes the records of the rule that decided.
 func (r *rule) result(e *expression.Evaluation) (Result, error) {
-	res := Result{Rule: r.name, Ignored: r.ignore}
+	res := Result{Rule: r.name, Ignored: r.ignore, Always: r.always}
 	if len(r.records) > 0 {
 		res.Records = make([]Desired, len(r.records))
 	}
@@ -134,22 +235,22 @@ func (r *rule) result(e *expression.Evaluation) (Result, error) {
 			}
 			v, err := e.Value(f.expr)
 			if err != nil {
-				return Result{}, inRule(err, r.name, rec.kind.String()+"."+f.name)
+				return Result{}, inRule(err, "rule", r.name, rec.kind.String()+"."+f.name)
 			}
 			fields[j].Value = v
 		}
-		res.Records[i] = Desired{Kind: rec.kind, Fields: fields}
+		res.Records[i] = Desired{Kind: rec.kind, Fields: fields, NewOnly: r.newOnly, UpdateOnly: r.updateOnly}
 	}
 	return res, nil
 }
 
-// inRule says of an expression's error where it arose.
-func inRule(err error, rule, where string) error {
+// inRule says of an expression's error where it arose: in a rule or a ticket of that name.
+func inRule(err error, what, name, where string) error {
 	out := fault.Error{Class: fault.Invalid, Err: err}
 	if reason, ok := errors.AsType[*fault.Error](err); ok {
 		out = *reason
 	}
-	out.Op, out.Where = `rule "`+rule+`"`, where
+	out.Op, out.Where = what+` "`+name+`"`, where
 	return &out
 }
 
@@ -177,6 +278,12 @@ func (l *ruleList) expressions() []*expression.Expression {
 				}
 			}
 		}
+	}
+	for _, c := range l.choices {
+		all = append(all, c.Expressions()...)
+	}
+	for _, t := range l.tickets {
+		all = append(all, t.expressions()...)
 	}
 	return all
 }

@@ -200,8 +200,8 @@ func TestProblems(t *testing.T) {
 			}}},
 		},
 		Fields: map[directory.RecordKind][]FieldSpec{
-			directory.SiteRecord: {{Name: "s", Pos: Pos{20, 9}, Value: ValueSpec{"x", Pos{20, 12}}}},
-			group:                {{Name: "g", Pos: Pos{21, 9}, Value: ValueSpec{"= login", Pos{21, 12}}}},
+			directory.TicketRecord: {{Name: "s", Pos: Pos{20, 9}, Value: ValueSpec{"x", Pos{20, 12}}}},
+			group:                  {{Name: "g", Pos: Pos{21, 9}, Value: ValueSpec{"= login", Pos{21, 12}}}},
 		},
 	}
 	rs, problems := Compile(spec)
@@ -231,7 +231,7 @@ func TestProblems(t *testing.T) {
 12:9 rule "f": user. y: the name of a field begins or ends with a blank ()
 12:12 rule "f": user. y has no value (for a field that is always empty write = nil)
 13:12 rule "f": user.z: an item of a list is no expression (make the whole list an expression: = ["…", name])
-20:9 fields: rules make no site (fields can be set for user, agent, group, licence, asset and customer)
+20:9 fields: rules make no ticket (fields can be set for user, agent, group, licence, asset, customer and site)
 21:14 fields: group.g: unknown name login: no group has it (an attribute under the source's own name is written attributes.login)
 `
 	if got.String() != want {
@@ -254,8 +254,16 @@ func TestUses(t *testing.T) {
 			t.Errorf("%s: got %+v, want %+v", expression, got, want)
 		}
 	}
-	want := Uses{Groups: true, Manager: true, Licences: true, Records: [directory.Customer + 1]bool{directory.Person: true, directory.Group: true}}
+	want := Uses{Groups: true, Manager: true, Licences: true, Records: [directory.Site + 1]bool{directory.Person: true, directory.Group: true}}
 	if got := mustCompile(t, deskSpec()).Uses(); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	// Which kinds of object are to be looked at for a customer's change is told by kind.
+	places := Spec{Name: "m", Rules: []RuleSpec{{Name: "r", Records: makes(user, "s", "= site.name")}},
+		Licences: []RuleSpec{{Name: "r", When: when(`customer.reference == "7"`), Ignore: true}}}
+	want = Uses{}
+	want.Site[directory.Person], want.Customer[directory.Licence], want.Records[directory.Person] = true, true, true
+	if got := mustCompile(t, places).Uses(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	// A common field that every rule replaces is never computed.
@@ -308,6 +316,9 @@ func TestHash(t *testing.T) {
 		"name of field":  func(s *Spec) { s.Fields[user][1].Name = "mail" },
 		"group rule":     func(s *Spec) { s.Groups = nil },
 		"group field":    func(s *Spec) { s.Fields[group] = nil },
+		"site rule": func(s *Spec) {
+			s.Sites = []RuleSpec{{Name: "sites", Records: makes(directory.SiteRecord, "a", "x")}}
+		},
 	} {
 		spec := deskSpec()
 		edit(&spec)
@@ -316,6 +327,15 @@ func TestHash(t *testing.T) {
 			t.Errorf("%s has the hash of %s", name, other)
 		}
 		seen[h] = name
+	}
+}
+
+// TestHashStays: rules that were there before an upgrade have the hash that they had, or everybody would be mapped again.
+func TestHashStays(t *testing.T) {
+	spec := deskSpec()
+	spec.Customers = []RuleSpec{{Name: "customers", Records: makes(directory.CustomerRecord, "name", "= name")}}
+	if got, want := mustCompile(t, spec).Hash(), "04b124a14fd8d2b6f7b2a46cc5c3669a2625e767fb3a6009b6af0da7c2ece57c"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

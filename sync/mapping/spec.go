@@ -4,6 +4,7 @@ package mapping
 
 import (
 	"slices"
+	"time"
 
 	"dirsyncd/sync/directory"
 )
@@ -13,16 +14,30 @@ type Spec struct {
 	Name string
 	// Rules are tried in order; the first whose When holds decides what a person is.
 	Rules []RuleSpec
-	// Groups are tried in order for every group; a group for which none holds has no record. Licences, Devices
-	// and Customers are the same for the objects of their kinds.
+	// Groups are tried in order for every group; a group for which none holds has no record. Licences, Devices,
+	// Customers and Sites are the same for the objects of their kinds.
 	Groups    []RuleSpec
 	Licences  []RuleSpec
 	Devices   []RuleSpec
 	Customers []RuleSpec
+	Sites     []RuleSpec
 	// Fields are the fields that every record of a kind gets; a rule's own field of the same name wins.
 	Fields map[directory.RecordKind][]FieldSpec
-	// Leavers says what happens to a record whose object is gone or matches no rule any more.
-	Leavers Leavers
+	// Leavers says what happens to a record whose object is gone or matches no rule any more, and DeleteAfter when one that was
+	// deactivated is deleted (Leaver). LeaversOf says it of some kinds of record instead.
+	Leavers     Leavers
+	DeleteAfter time.Duration
+	LeaversOf   map[directory.RecordKind]Leaver
+	// Keep names records that are neither deactivated nor deleted.
+	Keep []KeepSpec
+	// Choices are lists that each decide one thing, which expressions read as choice.NAME.
+	Choices []ChoiceSpec
+	// Tables are what expressions look up as table.NAME[key], by name.
+	Tables map[string]*Table
+	// Tickets are opened when people come and leave.
+	Tickets []TicketSpec
+	// Seats limits how many active records of a kind of people there may be.
+	Seats map[directory.RecordKind]Seats
 }
 
 // Of returns the rules for objects of a kind.
@@ -38,6 +53,8 @@ func (s *Spec) Of(kind directory.Kind) []RuleSpec {
 		return s.Devices
 	case directory.Customer:
 		return s.Customers
+	case directory.Site:
+		return s.Sites
 	default:
 		return nil
 	}
@@ -56,6 +73,8 @@ func RecordsOf(kind directory.Kind) []directory.RecordKind {
 		return []directory.RecordKind{directory.AssetRecord}
 	case directory.Customer:
 		return []directory.RecordKind{directory.CustomerRecord}
+	case directory.Site:
+		return []directory.RecordKind{directory.SiteRecord}
 	default:
 		return nil
 	}
@@ -71,22 +90,18 @@ func ObjectOf(record directory.RecordKind) directory.Kind {
 	return 0
 }
 
-// Leavers is what happens to the records of those who are gone.
-type Leavers string
-
-// What can happen to the records of those who are gone.
-const (
-	DeactivateLeavers Leavers = "deactivate" // the default: a return is a reactivate
-	DeleteLeavers     Leavers = "delete"
-	KeepLeavers       Leavers = "keep" // nothing is sent; a return is an update
-)
-
 // RuleSpec is one rule.
 type RuleSpec struct {
 	Name   string
 	Pos    Pos
 	When   TextSpec // empty: always
 	Ignore bool
+	// NewOnly: of those who have a record of the kind already, nothing is changed in it.
+	NewOnly bool
+	// UpdateOnly: the records are for what a target has already; nothing is to be made there (directory.ImportUpdateOnly).
+	UpdateOnly bool
+	// Always are the keys of records that a rule for groups has among the members, whatever the source says.
+	Always []string
 	// Records are the kinds that the rule makes (see RecordsOf), each with the fields that it sets besides
 	// those of Spec.Fields.
 	Records map[directory.RecordKind][]FieldSpec
@@ -140,4 +155,6 @@ type Problem struct {
 	Pos     Pos
 	Message string // what is wrong, with the name of the rule and the field
 	Hint    string // what to write instead
+	// Table is the name of a table that there is not, where that is what is wrong.
+	Table string
 }

@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"time"
+
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping/expression"
 )
@@ -11,11 +13,15 @@ type Person struct {
 	// Groups are the groups that the person is in, nested ones included; nil when the rules do not ask
 	// (see Ruleset.Uses).
 	Groups []Membership
-	// Manager is the manager's own object, or nil.
-	Manager *directory.Object
+	// Manager is the manager's own object, or nil. Customer and Site are those to which the person belongs, or nil.
+	Manager, Customer, Site *directory.Object
 	// Licences that the person holds.
 	Licences []Named
 	Source   Source
+	// Keys are those of the records of Manager, Customer and Site, where the rules look at them.
+	Keys Keys
+	// At is the moment for which rules are asked about time.
+	At time.Time
 }
 
 // What is known of an object beside its fields.
@@ -26,20 +32,30 @@ type (
 	Named = expression.Named
 	// Source is where an object was read: a tenant of a connection.
 	Source = expression.Source
+	// Keys are the keys of the records of objects to which one points.
+	Keys = expression.Keys
 )
 
 // View is what rules see of an object that is no person.
 type View struct {
 	Object *directory.Object
-	// Owner is the person that a device belongs to, or nil.
-	Owner  *directory.Object
-	Source Source
+	// Owner is the person that a device belongs to, or nil. Customer is that to which the object belongs, and Site where a
+	// device is, or nil.
+	Owner, Customer, Site *directory.Object
+	// OwnerGroups are those that the owner is in, nested ones included; nil when the rules do not ask.
+	OwnerGroups []Membership
+	Source      Source
+	// Keys are those of the records of Owner, Customer and Site, where the rules look at them.
+	Keys Keys
+	// At is that of a Person.
+	At time.Time
 }
 
 func (p *Person) input() expression.Input {
-	return expression.Input{Object: p.Object, Manager: p.Manager, Groups: p.Groups, Licences: p.Licences, Source: p.Source}
+	return expression.Input{Object: p.Object, Manager: p.Manager, Customer: p.Customer, Site: p.Site,
+		Groups: p.Groups, Licences: p.Licences, Source: p.Source, Keys: p.Keys, At: p.At}
 }
 
 func (v *View) input() expression.Input {
-	return expression.Input{Object: v.Object, Owner: v.Owner, Source: v.Source}
+	return expression.Input{Object: v.Object, Owner: v.Owner, OwnerGroups: v.OwnerGroups, Customer: v.Customer, Site: v.Site, Source: v.Source, Keys: v.Keys, At: v.At}
 }

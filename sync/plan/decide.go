@@ -5,6 +5,7 @@ package plan
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"dirsyncd/sync/directory"
 )
@@ -13,8 +14,13 @@ import (
 type Want struct {
 	Kind   directory.RecordKind
 	Fields []directory.Field // sorted by name
+	Once   []string          // names of fields, as of directory.Action
 	// Members are the store's numbers of the people that a group or licence record lists, ascending.
 	Members []uint32
+	// UpdateOnly: actions that could make the record say that nothing is to be made (directory.ImportUpdateOnly).
+	UpdateOnly bool
+	// Unmade: the record was one with UpdateOnly and is none any more. Nobody may have made it yet, so the targets are told.
+	Unmade bool
 }
 
 // Subject is the object whose records are decided about.
@@ -23,12 +29,18 @@ type Subject struct {
 	Run    directory.Stamp
 	// Rule decided; empty when none did.
 	Rule string
-	// Remove is what becomes of a record that is no longer wanted: Deactivate or Delete, or zero to leave it.
-	Remove directory.Op
+	// At is the moment for which is decided.
+	At time.Time
+	// Leaver says what becomes of a record of a kind that is no longer wanted; nil leaves all of them. A record that Kept takes
+	// is left as it is; nil takes none.
+	Leaver func(directory.RecordKind) Leaver
+	Kept   func(*directory.Record) bool
 	// Reason says why records are not wanted, for those who read the action.
 	Reason string
 	// Keys turns members' numbers into record keys, ascending; used for records that list people.
 	Keys func([]uint32) []string
+	// Initial is that of the actions (directory.Action).
+	Initial bool
 }
 
 // Step is what one record comes to.
@@ -44,8 +56,11 @@ type Step struct {
 
 // Decide compares the records that an object had with those that it shall have. Removals come first, so that
 // somebody who changes from one kind to another is never both; the two actions name each other. The result
-// is empty when everything is as it should be.
+// is empty when everything is as it should be, and for an import that only creates when the object has a record.
 func Decide(s *Subject, before []*directory.Record, wants []Want) []Step {
+	if s.LeavesAlone(before) {
+		return nil
+	}
 	var removed, kept []Step
 	for _, rec := range before {
 		if !slices.ContainsFunc(wants, func(w Want) bool { return w.Kind == rec.Kind }) {
@@ -63,13 +78,27 @@ func Decide(s *Subject, before []*directory.Record, wants []Want) []Step {
 		}
 	}
 	nameEachOther(removed, kept)
+	for i := range wants {
+		for _, k := range kept {
+			if a := k.Action; wants[i].UpdateOnly && a != nil && a.Kind == wants[i].Kind {
+				a.Origin = a.Origin.UpdateOnly()
+			}
+		}
+	}
 	steps := slices.Concat(removed, kept)
+	steps = append(steps, s.expire(before, steps)...)
 	for i := range steps {
 		if a := steps[i].Action; a != nil {
 			a.SealKey(revisionOf(before, a.Kind) + 1)
 		}
 	}
 	return steps
+}
+
+// LeavesAlone reports whether the records that an object has are no concern of an import that only creates.
+func (s *Subject) LeavesAlone(before []*directory.Record) bool {
+	return s.Origin.Import == directory.ImportCreateOnly &&
+		slices.ContainsFunc(before, func(rec *directory.Record) bool { return !rec.Deleted })
 }
 
 func appendStep(steps []Step, step Step) []Step {
@@ -107,7 +136,7 @@ func nameEachOther(removed, kept []Step) {
 func (s *Subject) action(op directory.Op, kind directory.RecordKind, fields []directory.Field) *directory.Action {
 	return &directory.Action{
 		Op: op, Kind: kind, Record: s.Origin.RecordKey(), Origin: s.Origin,
-		Rule: s.Rule, Run: s.Run.Run, Time: s.Run.Time, Fields: fields,
+		Rule: s.Rule, Run: s.Run.Run, Time: s.Run.Time, Fields: fields, Initial: s.Initial,
 	}
 }
 
@@ -121,7 +150,7 @@ func (s *Subject) create(w *Want, revision uint64) Step {
 		rec.Fields = append(rec.Fields, directory.RecordField{Field: f, Since: s.Run})
 	}
 	a := s.action(directory.Create, w.Kind, w.Fields)
-	a.Sets = s.members(w.Kind, nil, w.Members)
+	a.Sets, a.Once = s.members(w.Kind, nil, w.Members), w.Once
 	return Step{Action: a, Record: rec, Kind: w.Kind, Stored: true}
 }
 
@@ -149,7 +178,7 @@ func (s *Subject) change(before *directory.Record, w *Want) Step {
 	switch {
 	case !before.Active:
 		op = directory.Reactivate
-	case len(changes) == 0 && len(sets) == 0:
+	case len(changes) == 0 && len(sets) == 0 && !w.Unmade:
 		// Nothing to tell; the rule's name or fields that are no longer mapped may still differ.
 		stored := rec.Rule != before.Rule || len(rec.Fields) != len(before.Fields)
 		return Step{Record: &rec, Kind: w.Kind, Stored: stored}
@@ -157,26 +186,31 @@ func (s *Subject) change(before *directory.Record, w *Want) Step {
 	rec.Revision++
 	rec.Changed = s.Run
 	a := s.action(op, w.Kind, w.Fields)
-	a.Changes, a.Sets = changes, sets
+	a.Changes, a.Sets, a.Once = changes, sets, w.Once
 	return Step{Action: a, Record: &rec, Kind: w.Kind, Stored: true}
 }
 
 // remove takes a record away that is no longer wanted.
 func (s *Subject) remove(before *directory.Record) Step {
-	if s.Remove == 0 || before.Deleted || (!before.Active && s.Remove == directory.Deactivate) {
+	op := s.leaver(before).Op
+	if op == 0 || before.Deleted || (!before.Active && op == directory.Deactivate) {
 		return Step{}
 	}
+	return s.take(before, op, s.Reason)
+}
+
+func (s *Subject) take(before *directory.Record, op directory.Op, reason string) Step {
 	fields := make([]directory.Field, len(before.Fields))
 	for i := range before.Fields {
 		fields[i] = before.Fields[i].Field
 	}
-	a := s.action(s.Remove, before.Kind, fields)
-	a.Rule, a.Reason = before.Rule, s.Reason
+	a := s.action(op, before.Kind, fields)
+	a.Rule, a.Reason = before.Rule, reason
 	rec := *before
 	rec.Active = false
 	rec.Revision++
-	rec.Changed, rec.Reason = s.Run, s.Reason
-	if s.Remove == directory.Delete {
+	rec.Changed, rec.Reason = s.Run, reason
+	if op == directory.Delete {
 		rec = directory.Record{Kind: rec.Kind, Key: rec.Key, Deleted: true, Rule: rec.Rule, Revision: rec.Revision, Changed: rec.Changed, Reason: rec.Reason}
 	}
 	return Step{Action: a, Record: &rec, Kind: before.Kind, Stored: true}
@@ -218,15 +252,41 @@ func without(a, b []uint32) []uint32 {
 	return rest
 }
 
-// Introduce makes the action that tells a target about a record which others have known for long.
-func Introduce(rec *directory.Record, origin directory.Origin, run directory.Stamp, keys func([]uint32) []string) *directory.Action {
-	s := &Subject{Origin: origin, Run: run, Rule: rec.Rule, Keys: keys}
+// Again makes the action that tells a target once more what it was told of a record last. Its key is that of no other action:
+// seed names the request.
+func Again(rec *directory.Record, origin directory.Origin, run directory.Stamp, seed string, keys func([]uint32) []string, once []string) *directory.Action {
+	a := Introduce(rec, origin, run, keys, once)
+	a.Initial = false
+	switch {
+	case rec.Deleted:
+		a.Op, a.Sets = directory.Delete, nil
+	case !rec.Active:
+		a.Op, a.Sets = directory.Deactivate, nil
+	}
+	a.Reason = directory.SentAgain + " " + seed
+	a.SealKey(rec.Revision)
+	a.Reason = directory.SentAgain
+	if rec.Reason != "" {
+		a.Reason += ": " + rec.Reason
+	}
+	return a
+}
+
+// Introduce makes the action that tells a target about a record which others have known for long. once names, in order, what its rule sets on
+// create only.
+func Introduce(rec *directory.Record, origin directory.Origin, run directory.Stamp, keys func([]uint32) []string, once []string) *directory.Action {
+	s := &Subject{Origin: origin, Run: run, Rule: rec.Rule, Keys: keys, Initial: true}
 	fields := make([]directory.Field, len(rec.Fields))
 	for i := range rec.Fields {
 		fields[i] = rec.Fields[i].Field
 	}
 	a := s.action(directory.Create, rec.Kind, fields)
 	a.Sets = s.members(rec.Kind, nil, rec.Members)
+	for _, name := range once {
+		if _, has := rec.Get(name); has {
+			a.Once = append(a.Once, name)
+		}
+	}
 	a.SealKey(rec.Revision)
 	return a
 }

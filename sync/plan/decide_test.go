@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ var (
 func subject() *Subject {
 	return &Subject{
 		Origin: directory.Origin{Connection: "hq", Connector: "ldap", ID: "1"}, Run: now, Rule: "everyone",
-		Remove: directory.Deactivate, Reason: "no rule applies",
+		Leaver: always(directory.Deactivate), At: now.Time, Reason: "no rule applies",
 		Keys: func(nums []uint32) (keys []string) {
 			for _, n := range nums {
 				keys = append(keys, fmt.Sprintf("hq/%d", n))
@@ -94,7 +95,32 @@ func TestDecide(t *testing.T) {
 		{"both", []*directory.Record{record(user, true, "name", "Ada")}, []Want{want(user, "name", "Ada"), want(agent, "name", "Ada")}, directory.Deactivate, "create agent"},
 	} {
 		s := subject()
-		s.Remove = c.remove
+		s.Leaver = always(c.remove)
+		if got := say(Decide(s, c.before, c.wants)); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// TestImportThatOnlyCreates leaves alone whoever has a record.
+func TestImportThatOnlyCreates(t *testing.T) {
+	user, agent := directory.UserRecord, directory.AgentRecord
+	deleted := &directory.Record{Kind: user, Key: "hq/1", Deleted: true, Revision: 4}
+	for _, c := range []struct {
+		name   string
+		before []*directory.Record
+		wants  []Want
+		want   string
+	}{
+		{"a newcomer", nil, []Want{want(user, "name", "Ada")}, "create user"},
+		{"a change", []*directory.Record{record(user, true, "name", "Ada")}, []Want{want(user, "name", "Eve")}, ""},
+		{"a leaver", []*directory.Record{record(user, true, "name", "Ada")}, nil, ""},
+		{"a return", []*directory.Record{record(user, false, "name", "Ada")}, []Want{want(user, "name", "Ada")}, ""},
+		{"a change of kind", []*directory.Record{record(user, true, "name", "Ada")}, []Want{want(agent, "name", "Ada")}, ""},
+		{"a second life", []*directory.Record{deleted}, []Want{want(user, "name", "Ada")}, "create user"},
+	} {
+		s := subject()
+		s.Origin.Import = directory.ImportCreateOnly
 		if got := say(Decide(s, c.before, c.wants)); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
@@ -118,7 +144,7 @@ func TestChangeOfKindNamesBothHalves(t *testing.T) {
 func TestRecordRemembersWhyItWasTakenAway(t *testing.T) {
 	for _, remove := range []directory.Op{directory.Deactivate, directory.Delete} {
 		s := subject()
-		s.Remove = remove
+		s.Leaver = always(remove)
 		gone := Decide(s, []*directory.Record{record(directory.UserRecord, true, "name", "Ada")}, nil)[0].Record
 		if gone.Reason != s.Reason {
 			t.Errorf("%s: remembered %q, want %q", remove, gone.Reason, s.Reason)
@@ -133,7 +159,7 @@ func TestRecordRemembersWhyItWasTakenAway(t *testing.T) {
 // A record that comes back after a delete must not look like a repetition of its first life.
 func TestSecondLifeHasOtherKeys(t *testing.T) {
 	s := subject()
-	s.Remove = directory.Delete
+	s.Leaver = always(directory.Delete)
 	wants := []Want{want(directory.UserRecord, "name", "Ada")}
 	first := Decide(s, nil, wants)[0]
 	gone := Decide(s, []*directory.Record{first.Record}, nil)[0]
@@ -185,5 +211,51 @@ func TestSameInputSamePlan(t *testing.T) {
 	}
 	if first, second := build(), build(); !bytes.Equal(first, second) {
 		t.Error("two plans of the same input differ")
+	}
+}
+
+// TestOnce: actions name the fields that are left alone once the record is made, and their keys do not depend on it.
+func TestOnce(t *testing.T) {
+	before := record(directory.UserRecord, true, "name", "Ada", "site", "Leeds")
+	w := want(directory.UserRecord, "name", "Eve", "site", "Leeds")
+	plain := Decide(subject(), []*directory.Record{before}, []Want{w})[0].Action
+	w.Once = []string{"site"}
+	update := Decide(subject(), []*directory.Record{before}, []Want{w})[0].Action
+	create := Decide(subject(), nil, []Want{w})[0].Action
+	introduced := Introduce(before, directory.Origin{}, directory.Stamp{}, nil, []string{"login", "site"})
+	for what, a := range map[string]*directory.Action{"update": update, "create": create, "introduced": introduced} {
+		if !slices.Equal(a.Once, []string{"site"}) {
+			t.Errorf("%s: %v", what, a.Once)
+		}
+	}
+	if plain.Key != update.Key {
+		t.Errorf("keys %s and %s", plain.Key, update.Key)
+	}
+}
+
+// What is for a target that has it already says so with all that could make it, and with nothing else.
+func TestUpdateOnlyActions(t *testing.T) {
+	user, agent := directory.UserRecord, directory.AgentRecord
+	only := want(user, "name", "Ada")
+	only.UpdateOnly = true
+	for _, c := range []struct {
+		name   string
+		before []*directory.Record
+		wants  []Want
+		want   string
+	}{
+		{"a newcomer", nil, []Want{only, want(agent, "name", "Ada")}, "create user update_only; create agent "},
+		{"a change", []*directory.Record{record(user, true, "name", "Eve")}, []Want{only}, "update user update_only"},
+		{"a return", []*directory.Record{record(user, false, "name", "Ada")}, []Want{only}, "reactivate user update_only"},
+		{"who leaves", []*directory.Record{record(user, true, "name", "Ada")}, nil, "deactivate user "},
+	} {
+		s := subject()
+		var got []string
+		for _, step := range Decide(s, c.before, c.wants) {
+			got = append(got, step.Action.Op.String()+" "+step.Action.Kind.String()+" "+string(step.Action.Origin.Import))
+		}
+		if all := strings.Join(got, "; "); all != c.want || s.Origin.Import != "" {
+			t.Errorf("%s: %q, want %q", c.name, all, c.want)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package read
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,7 +15,7 @@ import (
 // conclude says what follows from a full read that came to its end: what it did not list is gone, unless
 // there is doubt. Absence removes only after proof; doubt removes nothing and is told to the operator.
 func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
-	if err := l.readAgain(ctx); err != nil {
+	if err := errors.Join(l.readAgain(ctx), l.thereAgain(ctx)); err != nil {
 		return err
 	}
 	next := l.position
@@ -23,6 +24,7 @@ func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 	next.Moved = next.Complete
 	next.Reads = says(l.proof)
 	newScope := next.Scope != "" && next.Scope != l.proof.Scope
+	l.found.Rescoped = l.found.Rescoped || newScope && next.NewScope != l.proof.Scope
 	if l.found.Inconclusive = l.found.Inconclusive || !l.certain(); !l.found.Inconclusive {
 		absent, err := l.sweepObjects(ctx, newScope)
 		if err != nil {
@@ -31,6 +33,7 @@ func (l *listing) conclude(ctx context.Context, last *connectors.Page) error {
 		if err := l.sweepMembers(ctx, &next); err != nil {
 			return err
 		}
+		l.tellCounted(absent)
 		// A scope is accepted once nothing that the former one listed is missing from it.
 		if !newScope || !absent {
 			next.Scope, next.NewScope = l.proof.Scope, ""

@@ -3,6 +3,7 @@ package read
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -24,6 +25,8 @@ type coverage struct {
 	unlisted map[store.Num]*roaring.Bitmap
 	// doubtful are those of the unlisted whose list may lack somebody (doubt.go).
 	doubtful map[store.Num]*roaring.Bitmap
+	// more is by how many the source counts more members than it lists, of groups of which it does.
+	more map[store.Num]uint32
 	// unreadable are the objects that could not be read; groups among them keep their members. After one there are no
 	// more resume points, so it is never stored.
 	unreadable *roaring.Bitmap
@@ -35,6 +38,7 @@ func newCoverage() *coverage {
 	return &coverage{
 		objects: roaring.New(), whole: roaring.New(), unreadable: roaring.New(),
 		members: map[store.Num]*roaring.Bitmap{}, unlisted: map[store.Num]*roaring.Bitmap{}, doubtful: map[store.Num]*roaring.Bitmap{},
+		more: map[store.Num]uint32{},
 	}
 }
 
@@ -46,6 +50,7 @@ func (c *coverage) merge(o *coverage) {
 	unionInto(c.members, o.members)
 	unionInto(c.unlisted, o.unlisted)
 	unionInto(c.doubtful, o.doubtful)
+	maps.Copy(c.more, o.more)
 	c.named += o.named
 }
 
@@ -65,6 +70,7 @@ const (
 	setMembers  = 'm'
 	setUnlisted = 's'
 	setDoubtful = 'd'
+	setMore     = 'c' // the set holds the one number
 )
 
 // encode renders a chunk for the store.
@@ -99,6 +105,11 @@ func (c *coverage) encode() ([]byte, error) {
 	}
 	for n, b := range c.doubtful {
 		if err := add(setDoubtful, n, b); err != nil {
+			return nil, err
+		}
+	}
+	for n, more := range c.more {
+		if err := add(setMore, n, roaring.BitmapOf(more)); err != nil {
 			return nil, err
 		}
 	}
@@ -150,6 +161,11 @@ func (c *coverage) decode(chunk []byte) error {
 			c.whole.Or(b)
 		case setDoubtful:
 			unionInto(c.doubtful, map[store.Num]*roaring.Bitmap{group: b})
+		case setMore:
+			if b.IsEmpty() {
+				return fmt.Errorf("chunk: %w", directory.ErrCorrupt)
+			}
+			c.more[group] = b.Minimum()
 		case setMembers:
 			unionInto(c.members, map[store.Num]*roaring.Bitmap{group: b})
 		case setUnlisted:

@@ -9,6 +9,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/patience"
 	"dirsyncd/sync/relations"
 )
 
@@ -37,7 +38,7 @@ func (m *moves) follow(ctx context.Context, t *Task, found *Result, told []conne
 		return err
 	}
 	if len(late) > 0 && len(told) > 0 {
-		connectors.Waits(ctx)
+		patience.Waits(ctx)
 		if err := t.Sleep(ctx, rewriting); err != nil {
 			return err
 		}
@@ -58,20 +59,7 @@ func (m *moves) close(ctx context.Context, t *Task, found *Result) error {
 	if err != nil || !strangers {
 		return err
 	}
-	var again []connectors.Stream
-	err = t.State.View(ctx, func(tx store.Reader) error {
-		again = nil
-		for _, s := range t.Streams {
-			position, err := tx.Stream(s.Name)
-			if err != nil {
-				return err
-			}
-			if s.Delta && s.Rewritten != "" && len(position.Cursor) > 0 {
-				again = append(again, s)
-			}
-		}
-		return nil
-	})
+	again, err := t.told(ctx)
 	if err != nil {
 		return err
 	}
@@ -196,10 +184,13 @@ func referrers(tx store.Reader, handles []string) (map[directory.Kind][]string, 
 	if err := tx.GroupsOf(nums, func(_, g store.Num) bool { by[directory.Group] = append(by[directory.Group], g); return true }); err != nil {
 		return nil, err
 	}
-	for link, kind := range map[directory.LinkType]directory.Kind{
-		directory.Manager: directory.Person, directory.MemberOf: directory.Person, directory.Holds: directory.Person, directory.Owner: directory.Device,
-	} {
-		if err := relations.Referrers(tx, link, nums, func(_, n store.Num) { by[kind] = append(by[kind], n) }); err != nil {
+	for _, link := range directory.LinkTypes() {
+		err := relations.Referrers(tx, link, nums, func(_, n store.Num) {
+			for _, kind := range link.From() {
+				by[kind] = append(by[kind], n) // those of another kind are not found under it
+			}
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -253,7 +244,7 @@ func (m *moves) leadNowhere(ctx context.Context, t *Task) (late []string, err er
 		if err := tx.GroupsOf(nums, use); err != nil {
 			return err
 		}
-		for _, link := range []directory.LinkType{directory.Manager, directory.MemberOf, directory.Holds, directory.Owner} {
+		for _, link := range directory.LinkTypes() {
 			if err := relations.Referrers(tx, link, nums, func(h, n store.Num) { use(h, n) }); err != nil {
 				return err
 			}

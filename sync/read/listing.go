@@ -42,10 +42,13 @@ type listing struct {
 	// unlisted are the parts of the source that could not be listed, and kept the objects in them.
 	unlisted []connectors.Part
 	kept     *roaring.Bitmap
-	lookFor  func(ctx context.Context, ids []string) (there []string, err error) // Page.Look
-	definite bool                                                                // Page.Definite
+	lookFor  func(ctx context.Context, ids []string) (there []string, err error)   // Page.Look
+	lookIn   func(ctx context.Context, group string) (handles []string, err error) // Page.LookMembers
+	definite bool                                                                  // Page.Definite
 	// missed is what the last list did not name; inDoubt what this one does not name, and what stays (doubt.go).
 	missed, inDoubt *coverage
+	lostLinks       lostLinks
+	leavers         leavers
 	moves           *moves
 	how             manner
 	// came: the source had something to say. A delta that begins at the same place again would have it say so again.
@@ -72,6 +75,9 @@ func openListing(ctx context.Context, t *Task, found *Result, s connectors.Strea
 	if asks {
 		l.mode = connectors.Referrers
 	}
+	if how.byID {
+		l.mode = connectors.ByID
+	}
 	err := t.State.View(ctx, func(tx store.Reader) (err error) {
 		if l.position, err = tx.Stream(s.Name); err != nil {
 			return err
@@ -79,7 +85,7 @@ func openListing(ctx context.Context, t *Task, found *Result, s connectors.Strea
 		if err := l.loadMissed(tx); err != nil {
 			return err
 		}
-		if t.Full && !asks && !how.changes || how.full || !s.Delta || len(l.position.Cursor) == 0 {
+		if !how.byID && (t.Full && !asks && !how.changes || how.full || !s.Delta || len(l.position.Cursor) == 0) {
 			l.mode = connectors.Full
 			l.covered, l.sinceResumePoint = newCoverage(), newCoverage()
 			if len(l.position.Partial) > 0 {
@@ -98,11 +104,12 @@ func (l *listing) read(ctx context.Context) (err error) {
 			err = internal("read "+l.stream.Name, "panic in the connector: %v\n%s", p, debug.Stack())
 		}
 	}()
-	req := connectors.Request{Tenant: l.Tenant, Stream: l.stream.Name, Mode: l.mode, Cursor: l.position.Cursor, Known: l.position.Known, Older: l.Older}
+	req := connectors.Request{Tenant: l.Tenant, Stream: l.stream.Name, Mode: l.mode, Cursor: l.position.Cursor, Known: l.position.Known,
+		Owners: l.owners, Older: l.Older, Dry: l.Dry, View: l.State.View}
 	switch l.mode {
 	case connectors.Full:
 		req.Cursor = l.position.Partial
-	case connectors.Referrers:
+	case connectors.Referrers, connectors.ByID:
 		req.Handles, req.IDs = l.how.handles, l.how.ids
 	}
 	stalled := &fault.Error{Class: fault.Transient, Op: "read " + l.stream.Name,
@@ -127,6 +134,39 @@ func (l *listing) read(ctx context.Context) (err error) {
 	return nil
 }
 
+// owners is the request's Owners.
+func (l *listing) owners(ctx context.Context, handles []string) (ids []string, err error) {
+	err = l.State.View(ctx, func(tx store.Reader) error {
+		ids = make([]string, len(handles))
+		nums, err := tx.Lookup(handles, nil)
+		if err != nil {
+			return err
+		}
+		owners, err := tx.Owners(nums, nil)
+		if err != nil {
+			return err
+		}
+		for _, kind := range l.stream.Kinds {
+			rows, err := tx.RowsOf(kind, owners, nil)
+			if err != nil {
+				return err
+			}
+			for i := range rows {
+				if rows[i].Num == 0 || rows[i].Gone != store.Here {
+					continue
+				}
+				o, err := l.parse(&rows[i])
+				if err != nil {
+					return err
+				}
+				ids[i] = o.ID
+			}
+		}
+		return nil
+	})
+	return ids, err
+}
+
 // take is called for every page: it validates it, stores it, and concludes after the last one.
 func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if err := ctx.Err(); err != nil {
@@ -135,11 +175,18 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if err := l.validatePage(p); err != nil {
 		return err
 	}
+	if p.Proof != nil && p.Proof.Older != "" {
+		l.found.Older = p.Proof.Older
+		l.note("%s: the source knows less than was read from it before; what follows waits for approval: %s", l.stream.Name, p.Proof.Older)
+	}
 	if l.unstored = l.storePage(ctx, p); l.unstored != nil {
 		return l.unstored
 	}
 	for _, text := range p.Notes {
 		l.note("%s: %s", l.stream.Name, text)
+	}
+	if l.mode == connectors.ByID {
+		l.nameAll(p)
 	}
 	l.objects += len(p.Objects)
 	l.found.Read += len(p.Objects)
@@ -148,11 +195,7 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if p.Proof == nil {
 		return nil
 	}
-	l.proof, l.lookFor, l.definite, l.unlisted = p.Proof, p.Look, p.Definite, p.Unlisted
-	if p.Proof.Older != "" {
-		l.found.Older = p.Proof.Older
-		l.note("%s: the source knows less than was read from it before; what follows waits for approval: %s", l.stream.Name, p.Proof.Older)
-	}
+	l.proof, l.lookFor, l.definite, l.unlisted, l.lookIn = p.Proof, p.Look, p.Definite, p.Unlisted, p.LookMembers
 	switch l.mode {
 	case connectors.Full:
 		l.unstored = l.conclude(ctx, p)
@@ -196,6 +239,9 @@ func (l *listing) validatePage(p *connectors.Page) error {
 	}
 	if l.mode == connectors.Referrers && len(p.Removed)+len(p.Cursor) > 0 {
 		return internal(op, "the connector sent removals or a cursor with what refers to others")
+	}
+	if l.mode == connectors.ByID && len(p.Members)+len(p.Cursor) > 0 {
+		return internal(op, "the connector sent members or a cursor with objects that were asked for by id")
 	}
 	if p.Proof == nil && len(p.Cursor) > 0 && bytes.Equal(p.Cursor, l.last) && len(p.Objects)+len(p.Members) == 0 {
 		return &fault.Error{Class: fault.Transient, Op: op, Err: fmt.Errorf("the source answers the same empty page again and again")}

@@ -57,6 +57,7 @@ func (l *listing) compareMembers(tx store.Reader, p *connectors.Page, d *pageDif
 func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.Members, d *pageDiff) error {
 	if group != 0 && l.mode == connectors.Full {
 		d.found.whole.Add(uint32(group))
+		d.found.countedMore(group, m)
 	}
 	digest := digestOf(m.Add)
 	if group != 0 {
@@ -64,8 +65,12 @@ func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.M
 			d.doubt(group, roaring.New())
 		}
 		stored, err := tx.MemberDigest(group)
-		if err != nil || (stored == digest && digest.Count > 0) {
+		if err != nil {
 			return err
+		}
+		if stored == digest && digest.Count > 0 {
+			l.nameAllMembers(d, group)
+			return nil
 		}
 	}
 	have := roaring.New()
@@ -79,6 +84,7 @@ func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.M
 	if err != nil {
 		return err
 	}
+	l.nameMembers(d, group, handles)
 	for i, h := range handles {
 		if h == 0 || !have.CheckedRemove(uint32(h)) {
 			diff.add = append(diff.add, m.Add[i])
@@ -149,6 +155,7 @@ func (l *listing) partAdds(tx store.Reader, group store.Num, m *connectors.Membe
 	if err != nil {
 		return err
 	}
+	l.nameMembers(d, group, handles)
 	have := roaring.New()
 	if group != 0 && len(m.Add) > 0 {
 		if err := tx.Members(group, func(h store.Num) bool { have.Add(uint32(h)); return true }); err != nil {

@@ -2,6 +2,7 @@ package read
 
 import (
 	"bytes"
+	"slices"
 
 	"dirsyncd/connectors"
 	"dirsyncd/store"
@@ -149,6 +150,9 @@ func unparkRead(tx store.Reader, o *directory.Object, d *pageDiff) error {
 // compareRemoved finds the removals that are news.
 func (l *listing) compareRemoved(tx store.Reader, p *connectors.Page, d *pageDiff) error {
 	for _, kind := range directory.Kinds() {
+		if slices.Contains(l.RemovedInFull, kind) {
+			continue
+		}
 		var handles []string
 		for _, ref := range p.Removed {
 			if ref.Kind == kind {
@@ -190,10 +194,12 @@ func (l *listing) compareRemoved(tx store.Reader, p *connectors.Page, d *pageDif
 func (l *listing) compareInvalid(tx store.Reader, p *connectors.Page, d *pageDiff) error {
 	var named []string
 	for _, bad := range p.Invalid {
-		id := bad.ID
-		if id == "" {
+		id, where := bad.ID, bad.Where
+		if id == "" || id == where {
+			id, where = bad.Where, ""
+		}
+		if bad.ID == "" {
 			d.unnamed++
-			id = bad.Where
 		} else {
 			named = append(named, directory.IDHandle(id))
 		}
@@ -202,12 +208,12 @@ func (l *listing) compareInvalid(tx store.Reader, p *connectors.Page, d *pageDif
 		if err != nil {
 			return err
 		}
-		if ok && old.Stage == Stage && old.Reason == bad.Err.Error() {
+		if ok && old.Stage == Stage && old.Reason == bad.Err.Error() && old.Where == where {
 			continue
 		}
 		d.parks = append(d.parks, store.Parked{
 			Since: l.Began, Reason: bad.Err.Error(), Class: string(fault.ClassOf(bad.Err)),
-			Stage: Stage, Kind: bad.Kind, Object: id,
+			Stage: Stage, Kind: bad.Kind, Object: id, Where: where,
 		})
 	}
 	if len(named) == 0 {

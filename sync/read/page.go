@@ -25,6 +25,8 @@ type pageDiff struct {
 	// doubted are members whom a complete list of an incremental read has missed, by group; none for a group whose
 	// members are no longer in doubt.
 	doubted map[store.Num]*roaring.Bitmap
+	// named are members that the page names and that a list has missed, by group (named.go).
+	named map[store.Num]*roaring.Bitmap
 	// found is what a full read came across on this page.
 	found *coverage
 	// shared are handles that several objects state.
@@ -49,14 +51,21 @@ type goneRow struct {
 }
 
 func (d *pageDiff) empty() bool {
-	return len(d.puts)+len(d.gone)+len(d.members)+len(d.parks)+len(d.unparks)+len(d.doubted) == 0
+	return len(d.puts)+len(d.gone)+len(d.members)+len(d.parks)+len(d.unparks) == 0
 }
 
 // storePage compares a page with the store and commits what differs together with the dirty marks that it
 // causes and the cursor: one page, one transaction.
 func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
+	lost, err := l.keepLost(ctx, p)
+	if err != nil {
+		return err
+	}
+	if err := l.askForLeavers(ctx, p); err != nil {
+		return err
+	}
 	d := &pageDiff{}
-	err := l.State.View(ctx, func(tx store.Reader) error {
+	err = l.State.View(ctx, func(tx store.Reader) error {
 		*d = pageDiff{found: newCoverage()}
 		if err := l.keepSpelling(tx, p); err != nil {
 			return err
@@ -81,6 +90,9 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 	if err := l.tellDoubted(ctx, d); err != nil {
 		return err
 	}
+	for n, marks := range lost {
+		d.doubt(n, marks)
+	}
 	l.invalid = append(l.invalid, d.invalid...)
 	l.unnamed += d.unnamed
 	l.shared = append(l.shared, d.shared...)
@@ -89,7 +101,7 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 	// it, and take absence for proof.
 	resumable := l.mode == connectors.Full && p.Resumable && p.Proof == nil && len(l.invalid) == 0
 	l.came = l.came || len(p.Objects)+len(p.Removed)+len(p.Members)+len(p.Invalid) > 0
-	if !d.empty() || moved && (resumable || l.came || l.cursorIsDue() || !bytes.Equal(position.Known, l.position.Known)) {
+	if !d.empty() || l.changesMissed(d) || moved && (resumable || l.came || l.cursorIsDue() || !bytes.Equal(position.Known, l.position.Known)) {
 		if moved {
 			position.Moved = l.Now().UTC()
 		}
@@ -105,7 +117,7 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 		l.shared = append(l.shared, stored.shared...)
 		d.found.merge(stored.coverage)
 		l.position = position
-		l.missed = l.missed.with(d.doubted)
+		l.missed = l.missedAfter(d)
 		l.logPage(p, d)
 	}
 	if l.covered != nil {
@@ -211,8 +223,8 @@ func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.Stream
 			return stored, err
 		}
 	}
-	if len(d.doubted) > 0 {
-		if err := saveMissed(tx, l.stream.Name, l.missed.with(d.doubted)); err != nil {
+	if l.changesMissed(d) {
+		if err := saveMissed(tx, l.stream.Name, l.missedAfter(d)); err != nil {
 			return stored, err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/patience"
 	"dirsyncd/sync/relations"
 )
 
@@ -40,10 +41,14 @@ type Task struct {
 	Tenant connectors.Tenant
 	// Streams are those that the tenant has, in the order in which they are read.
 	Streams []connectors.Stream
+	// RemovedInFull are the kinds of object that a delta does not take away.
+	RemovedInFull []directory.Kind
 	// Full reads everything even where the source could tell what changed.
 	Full bool
 	// Older takes a source that knows less than was read from it before (connectors.Request).
 	Older bool
+	// Dry reads for a plan (connectors.Request).
+	Dry   bool
 	State State
 	Marks relations.Marker
 	// Began is when the run began: the time of what it parks.
@@ -70,32 +75,39 @@ type Result struct {
 	Doubtful bool
 	// Older says by how much the source knows less than was read from it before; empty when it knows that and more.
 	Older string
+	// Rescoped: a stream was listed by another scope than the one before, for the first time: who is new may have been there all the time.
+	Rescoped bool
 	// Unproven says what is missing without proof, if anything: only another full read can tell.
 	Unproven string
+	// Named are the objects of which a read of some by their ids said something: that they are there, gone, or not readable.
+	Named []directory.Ref
 }
 
 func (t *Task) note(format string, args ...any) { t.Note(fmt.Sprintf(format, args...)) }
 
 // Streams brings the store up to date with the source, one stream after the other. It fails as a whole: nothing
 // may be settled from a read that could not read everything, because half of an answer gives wrong records.
-func Streams(ctx context.Context, t *Task) (Result, error) {
-	found := Result{Full: true}
+//
+// What is found is in found before anything is stored from which it follows that the source would not say it again: who
+// stores may keep Older, Rescoped and Unproven in the same transaction.
+func Streams(ctx context.Context, t *Task, found *Result) error {
+	found.Full = true
 	m, err := openMoves(ctx, t)
 	if err != nil {
-		return found, err
+		return err
 	}
 	var told []connectors.Stream // that said what changed, and maybe not all of it
 	for _, s := range t.Streams {
-		mode, err := readStream(ctx, t, &found, s, m, manner{})
+		mode, err := readStream(ctx, t, found, s, m, manner{})
 		if err != nil {
-			return found, err
+			return err
 		}
 		found.Full = found.Full && mode == connectors.Full
 		if mode == connectors.Delta && s.Rewritten != "" {
 			told = append(told, s)
 		}
 	}
-	return found, m.follow(ctx, t, &found, told)
+	return m.follow(ctx, t, found, told)
 }
 
 // manner says how a stream is to be read. The zero value is as its cursor allows.
@@ -103,8 +115,9 @@ type manner struct {
 	full bool
 	// changes: only what changed, whatever the run is.
 	changes bool
-	// handles and ids are what to ask for in Referrers mode.
+	// handles and ids are what to ask for in Referrers mode. byID: the ids are all that is asked for.
 	handles, ids []string
+	byID         bool
 }
 
 // readStream reads one stream to its end, and acts on the class of every error of the source on the way. What the
@@ -124,8 +137,10 @@ func readStream(ctx context.Context, t *Task, found *Result, s connectors.Stream
 		}
 		class := fault.ClassOf(err)
 		switch {
+		case class == fault.CursorExpired && how.byID:
+			return 0, err // the next read of the stream finds out
 		case class == fault.CursorExpired && (l.mode != connectors.Full || len(l.position.Partial) > 0):
-			t.note("%s: the changes cannot be had, reading in full instead: %s", s.Name, fault.Text(err))
+			t.note("%s: the source could not say what changed since the last run, so everything was read: %s", s.Name, fault.Text(err))
 			if err := l.forgetCursor(ctx); err != nil {
 				return 0, err
 			}
@@ -135,7 +150,7 @@ func readStream(ctx context.Context, t *Task, found *Result, s connectors.Stream
 				return 0, err
 			}
 			t.Log.Warn("source failed, trying again", "stream", s.Name, "class", class, "err", err, "wait", wait.Round(time.Millisecond))
-			connectors.Waits(ctx)
+			patience.Waits(ctx)
 			if err := t.Sleep(ctx, wait); err != nil {
 				return 0, err
 			}

@@ -86,6 +86,12 @@ func (l *listing) keepUnlisted(ctx context.Context, kind directory.Kind, missing
 	}
 	missing.AndNot(l.kept)
 	for i, p := range parts {
+		if p.Why != "" {
+			if kept[i] > 0 {
+				l.note("%s: no longer listed, and kept all the same: %s (%s)", l.stream.Name, objects(kept[i]), p.Why)
+			}
+			continue
+		}
 		if kept[i] == 0 && kind != directory.Person {
 			continue // said once, if it concerns nobody
 		}
@@ -154,9 +160,14 @@ func (l *listing) sweepMembers(ctx context.Context, next *store.StreamState) err
 	if err != nil {
 		return err
 	}
+	there, err := l.lookInGroups(ctx, unlisted)
+	if err != nil {
+		return err
+	}
 	if err := l.doubtMembers(ctx, l.inDoubt.unlisted); err != nil {
 		return err
 	}
+	l.tellLeftOut(there)
 	switch {
 	case l.covered.named > 0:
 		next.Emptied = false
@@ -179,6 +190,7 @@ func (l *listing) sweepMembers(ctx context.Context, next *store.StreamState) err
 type unlistedMembers struct {
 	group   store.Num
 	handles []store.Num
+	parts   bool // the list came in parts
 }
 
 func (l *listing) unlistedMembers(ctx context.Context) (list []unlistedMembers, stored int, err error) {
@@ -186,11 +198,14 @@ func (l *listing) unlistedMembers(ctx context.Context) (list []unlistedMembers, 
 		if stored, err = tx.Memberships(); err != nil {
 			return err
 		}
-		list, l.inDoubt.unlisted = nil, map[store.Num]*roaring.Bitmap{}
+		list, l.inDoubt.unlisted, l.inDoubt.more = nil, map[store.Num]*roaring.Bitmap{}, map[store.Num]uint32{}
 		var inParts []store.Num
 		err := tx.Rows(directory.Group, 0, func(row store.Row) bool {
+			if row.Gone != store.Here { // its members leave with it
+				return true
+			}
+			l.learnMore(row.Num)
 			switch {
-			case row.Gone != store.Here: // its members leave with it
 			case l.kept.Contains(uint32(row.Num)): // it could not be listed, nor could they
 			case l.covered.unreadable.Contains(uint32(row.Num)), l.inDoubt.objects.Contains(uint32(row.Num)): // they stay as they were
 			case !l.covered.whole.Contains(uint32(row.Num)):
@@ -198,7 +213,7 @@ func (l *listing) unlistedMembers(ctx context.Context) (list []unlistedMembers, 
 			case l.covered.unlisted[row.Num] == nil:
 			case l.covered.doubtful[row.Num] != nil:
 				doubtful, doubted := l.covered.doubtful[row.Num], roaring.New()
-				left := l.leftTwice(row.Num, doubtful, doubted)
+				left := l.leftTwice(row.Num, l.covered.more[row.Num], doubtful, doubted)
 				left.Or(roaring.AndNot(l.covered.unlisted[row.Num], doubtful))
 				if !doubted.IsEmpty() {
 					l.inDoubt.unlisted[row.Num] = doubted
@@ -219,7 +234,7 @@ func (l *listing) unlistedMembers(ctx context.Context) (list []unlistedMembers, 
 			if last := len(list) - 1; last >= 0 && list[last].group == group {
 				list[last].handles = append(list[last].handles, h)
 			} else {
-				list = append(list, unlistedMembers{group: group, handles: []store.Num{h}})
+				list = append(list, unlistedMembers{group: group, handles: []store.Num{h}, parts: true})
 			}
 			return true
 		})

@@ -14,8 +14,8 @@ const NotListed = "the source did not list the tenant"
 
 // Unlisted says of everything in a tenant that the source no longer lists that it is out of scope: that waits
 // for the operator. A tenant that is listed again is to be read in full.
-func Unlisted(ctx context.Context, t *Task) (Result, error) {
-	found := Result{Unproven: NotListed}
+func Unlisted(ctx context.Context, t *Task, found *Result) error {
+	found.Unproven = NotListed
 	t.note("the source no longer lists this tenant; the removal of what it had waits for approval")
 	for _, kind := range directory.Kinds() {
 		here := roaring.New()
@@ -25,11 +25,11 @@ func Unlisted(ctx context.Context, t *Task) (Result, error) {
 			}
 		})
 		if err != nil {
-			return found, err
+			return err
 		}
-		if err := t.markMissing(ctx, &found, kind, here, store.OutOfScope); err != nil {
-			return found, err
+		if err := t.markMissing(ctx, found, kind, here, store.OutOfScope); err != nil {
+			return err
 		}
 	}
-	return found, nil
+	return nil
 }

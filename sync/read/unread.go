@@ -87,3 +87,26 @@ func (l *listing) readAgain(ctx context.Context) error {
 	}
 	return nil
 }
+
+// thereAgain makes those count as there again who were missing without proof, and whose entry this list has, though it cannot
+// be read: they keep what they had.
+func (l *listing) thereAgain(ctx context.Context) error {
+	if l.covered.unreadable.IsEmpty() {
+		return nil
+	}
+	for _, kind := range l.stream.Kinds {
+		rows := roaring.New()
+		err := store.EachRow(ctx, l.State.View, kind, func(row store.Row) {
+			if row.Gone != store.Here && !row.Gone.Proven() && l.covered.unreadable.Contains(uint32(row.Num)) {
+				rows.Add(uint32(row.Num))
+			}
+		})
+		if err == nil {
+			err = l.markMissing(ctx, &Result{}, kind, rows, store.Here)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,6 +1,7 @@
 package relations
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -67,6 +68,41 @@ func (t Tree) AddEverybody(people *roaring.Bitmap) {
 	for _, c := range t {
 		people.Or(c.people)
 	}
+}
+
+// Strangers counts those whom a group, or one below it, lists and who are nobody that is stored.
+func Strangers(tx store.Reader, group store.Num) (n int, err error) {
+	tree, err := Below(tx, []store.Num{group})
+	if err != nil {
+		return 0, err
+	}
+	listed := roaring.New()
+	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(tree)), groupsAtOnce) {
+		err := tx.MembersOf(chunk, func(_, handle store.Num) bool { listed.Add(uint32(handle)); return true })
+		if err != nil {
+			return 0, err
+		}
+	}
+	owners, err := tx.Owners(Nums(listed), make([]store.Num, 0, listed.GetCardinality()))
+	if err != nil {
+		return 0, err
+	}
+	known := roaring.New()
+	for _, kind := range []directory.Kind{directory.Person, directory.Group, directory.Device} {
+		for chunk := range slices.Chunk(distinct(slices.Clone(owners)), rowsAtOnce) {
+			here, err := stored(tx, kind, chunk, nil)
+			if err != nil {
+				return 0, err
+			}
+			known.Or(Set(here))
+		}
+	}
+	for _, owner := range owners {
+		if !known.Contains(uint32(owner)) {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // fill looks up the people and groups that are directly in groups and stored: by the groups' lists, and by their own

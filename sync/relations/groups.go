@@ -102,6 +102,40 @@ func (g *Groups) remember(tx store.Reader, groups []store.Num) error {
 	}
 }
 
+// Paths says how somebody is in groups, as Of gave them last: the names of the groups from each one down to that which names
+// them, by the shortest way. The path of a group that names them itself is its name alone.
+func (g *Groups) Paths(list []Membership) [][]string {
+	below := map[store.Num]store.Num{} // the next group on the way down; itself at its end
+	var next []store.Num
+	for _, m := range list {
+		if m.Direct {
+			below[m.Group], next = m.Group, append(next, m.Group)
+		}
+	}
+	for len(next) > 0 {
+		n := next[0]
+		next = next[1:]
+		info := g.known[n]
+		if info == nil || !info.here {
+			continue
+		}
+		for _, parent := range info.parents {
+			if _, ok := below[parent]; !ok {
+				below[parent], next = n, append(next, parent)
+			}
+		}
+	}
+	paths := make([][]string, len(list))
+	for i, m := range list {
+		paths[i] = []string{m.Name}
+		for n := m.Group; below[n] != 0 && below[n] != n; {
+			n = below[n]
+			paths[i] = append(paths[i], g.known[n].name)
+		}
+	}
+	return paths
+}
+
 // memberships describes groups, of which some are direct ones.
 func (g *Groups) memberships(direct, all []store.Num) []Membership {
 	list := make([]Membership, 0, len(all))

@@ -102,8 +102,8 @@ func (m Marker) owners(tx store.Writer, kind directory.Kind, handles []string) e
 	return m.Stored(tx, kind, nums, store.MembersChanged)
 }
 
-// users marks those who use handles that mean somebody else from now on: the people who have one as their manager, as
-// their own group or as a licence that they hold, the devices whose owner it is, and the groups that list it.
+// users marks those who use handles that mean somebody else from now on: those who point to one, as the people who have it
+// as their manager, their own group or a licence that they hold, or the devices whose owner it is, and the groups that list it.
 func (m Marker) users(tx store.Writer, handles []string) error {
 	if len(handles) == 0 {
 		return nil
@@ -116,16 +116,22 @@ func (m Marker) users(tx store.Writer, handles []string) error {
 }
 
 func (m Marker) usersOf(tx store.Writer, nums []store.Num) error {
-	for _, use := range []struct {
-		link directory.LinkType
-		kind directory.Kind
-	}{{directory.Manager, directory.Person}, {directory.MemberOf, directory.Person}, {directory.Holds, directory.Person}, {directory.Owner, directory.Device}} {
+	for _, link := range directory.LinkTypes() {
 		var users []store.Num
-		if err := Referrers(tx, use.link, nums, func(_, n store.Num) { users = append(users, n) }); err != nil {
+		if err := Referrers(tx, link, nums, func(_, n store.Num) { users = append(users, n) }); err != nil {
 			return err
 		}
-		if err := mark(tx, use.kind, distinct(users), store.Changed); err != nil {
-			return err
+		kinds := link.From()
+		if len(kinds) == 1 {
+			if err := mark(tx, kinds[0], distinct(users), store.Changed); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, kind := range kinds {
+			if err := m.Stored(tx, kind, users, store.Changed); err != nil {
+				return err
+			}
 		}
 	}
 	var groups []store.Num

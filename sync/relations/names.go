@@ -137,13 +137,26 @@ func (m Marker) Gone(tx store.Writer, kind directory.Kind, n store.Num) error {
 	if err := m.Changed(tx, kind, n); err != nil || kind != directory.Person {
 		return err
 	}
-	row, ok, err := tx.Row(kind, n)
+	return m.redecide(tx, n, func() error { return nil })
+}
+
+// Forget deletes a person, and gives the names that others state, too, to whom they mean then.
+func (m Marker) Forget(tx store.Writer, n store.Num) error {
+	return m.redecide(tx, n, func() error { return tx.DeleteRow(directory.Person, n) })
+}
+
+// redecide changes a person, and says then who is meant by the names that others state, too.
+func (m Marker) redecide(tx store.Writer, n store.Num, change func() error) error {
+	row, ok, err := tx.Row(directory.Person, n)
 	if err != nil || !ok {
 		return err
 	}
-	contested := false
-	if err := tx.Contestants(row.Handles, func(_, _ store.Num) bool { contested = true; return false }); err != nil || !contested {
+	contested, err := Contested(tx, row.Handles)
+	if err != nil {
 		return err
+	}
+	if !contested {
+		return change()
 	}
 	o, err := row.Object("look at a person")
 	if err != nil {
@@ -153,7 +166,16 @@ func (m Marker) Gone(tx store.Writer, kind directory.Kind, n store.Num) error {
 	if err != nil {
 		return err
 	}
+	if err := change(); err != nil {
+		return err
+	}
 	return names.Decide(tx, m)
+}
+
+// Contested reports whether several objects state one of some handles.
+func Contested(tx store.Reader, handles []store.Num) (yes bool, err error) {
+	err = tx.Contestants(handles, func(_, _ store.Num) bool { yes = true; return false })
+	return yes, err
 }
 
 // Shared tells who states handles that several objects of a kind state that are there: the ids of each, in order. Only

@@ -12,8 +12,10 @@ import (
 
 // Wanted says which relations somebody asks about.
 type Wanted struct {
-	Groups, Manager, Licences, Owner bool
-	// Staying are people who count as being there, though they are gone; nil for none.
+	Groups, Manager, Licences, Owner, Customer, Site bool
+	// OwnerGroups asks for the groups of owners; with Owner.
+	OwnerGroups bool
+	// Staying are people, customers and sites that count as being there, though they are gone; nil for none.
 	Staying *roaring.Bitmap
 }
 
@@ -27,6 +29,10 @@ func (w Wanted) link(t directory.LinkType) bool {
 		return w.Licences
 	case directory.Owner:
 		return w.Owner
+	case directory.OfCustomer:
+		return w.Customer
+	case directory.AtSite:
+		return w.Site
 	default:
 		return false
 	}
@@ -38,6 +44,10 @@ type Related struct {
 	Groups []Membership
 	// Manager and Owner are people that are there, or nil.
 	Manager, Owner *Object
+	// OwnerGroups are those that the owner is in, nested ones included.
+	OwnerGroups []Membership
+	// Customer and Site are those to which the object belongs and that are there, or nil.
+	Customer, Site *Object
 	// Licences are those that are there.
 	Licences []*Object
 	// Holds are the numbers of all licences that the object holds, whether they are there or not.
@@ -59,8 +69,16 @@ func (g *Groups) Of(tx store.Reader, objects []Object, want Wanted) ([]Related, 
 	if err != nil {
 		return nil, err
 	}
-	if err := addLinked(tx, list, links, want.Staying); err != nil || !want.Groups {
+	if err := addLinked(tx, list, links, want.Staying); err != nil {
 		return list, err
+	}
+	if want.OwnerGroups {
+		if err := g.addOwnerGroups(tx, list); err != nil {
+			return nil, err
+		}
+	}
+	if !want.Groups {
+		return list, nil
 	}
 	direct, err := naming(tx, objects)
 	if err != nil {
@@ -81,9 +99,29 @@ func (g *Groups) Of(tx store.Reader, objects []Object, want Wanted) ([]Related, 
 	return list, nil
 }
 
-// addLinked adds the objects to which links lead. Of several managers or owners the first one that is there counts.
+// addOwnerGroups adds the groups of the owners that were found.
+func (g *Groups) addOwnerGroups(tx store.Reader, list []Related) error {
+	var owners []Object
+	var of []int
+	for i := range list {
+		if list[i].Owner != nil {
+			owners, of = append(owners, *list[i].Owner), append(of, i)
+		}
+	}
+	if len(owners) == 0 {
+		return nil
+	}
+	related, err := g.Of(tx, owners, Wanted{Groups: true})
+	for i := range related {
+		list[of[i]].OwnerGroups = related[i].Groups
+	}
+	return err
+}
+
+// addLinked adds the objects to which links lead. Of several managers, owners,
+// customers or sites the first one that is there counts.
 func addLinked(tx store.Reader, list []Related, links []link, staying *roaring.Bitmap) error {
-	var people, licences []store.Num
+	var people, licences, customers, sites []store.Num
 	for _, l := range links {
 		switch l.typ {
 		case directory.Manager, directory.Owner:
@@ -91,6 +129,10 @@ func addLinked(tx store.Reader, list []Related, links []link, staying *roaring.B
 		case directory.Holds:
 			licences = append(licences, l.to)
 			list[l.object].Holds = append(list[l.object].Holds, l.to)
+		case directory.OfCustomer:
+			customers = append(customers, l.to)
+		case directory.AtSite:
+			sites = append(sites, l.to)
 		}
 	}
 	persons, err := loadHere(tx, directory.Person, people, staying)
@@ -101,6 +143,14 @@ func addLinked(tx store.Reader, list []Related, links []link, staying *roaring.B
 	if err != nil {
 		return err
 	}
+	ofCustomer, err := loadHere(tx, directory.Customer, customers, staying)
+	if err != nil {
+		return err
+	}
+	atSite, err := loadHere(tx, directory.Site, sites, staying)
+	if err != nil {
+		return err
+	}
 	for _, l := range links {
 		of := &list[l.object]
 		switch l.typ {
@@ -108,6 +158,10 @@ func addLinked(tx store.Reader, list []Related, links []link, staying *roaring.B
 			of.Manager = cmp.Or(of.Manager, find(persons, l.to))
 		case directory.Owner:
 			of.Owner = cmp.Or(of.Owner, find(persons, l.to))
+		case directory.OfCustomer:
+			of.Customer = cmp.Or(of.Customer, find(ofCustomer, l.to))
+		case directory.AtSite:
+			of.Site = cmp.Or(of.Site, find(atSite, l.to))
 		case directory.Holds:
 			if licence := find(held, l.to); licence != nil {
 				of.Licences = append(of.Licences, licence)

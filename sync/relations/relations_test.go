@@ -139,6 +139,27 @@ func TestOf(t *testing.T) {
 	})
 }
 
+// Through which groups somebody is in another one, also where groups contain each other.
+func TestPaths(t *testing.T) {
+	town := newTown(t, fillTown)
+	town.view(func(tx store.Reader) {
+		var groups Groups
+		for who, want := range map[string]string{"ann": "INNER; OUTER > INNER", "cid": "INNER > OUTER; OUTER", "dot": ""} {
+			objects, err := Load(tx, directory.Person, []store.Num{town.nums[who]})
+			town.must(err)
+			related, err := groups.Of(tx, objects, Wanted{Groups: true})
+			town.must(err)
+			var got []string
+			for _, path := range groups.Paths(related[0].Groups) {
+				got = append(got, strings.Join(path, " > "))
+			}
+			if text := strings.Join(got, "; "); text != want {
+				t.Errorf("%s is in %q, want %q", who, text, want)
+			}
+		}
+	})
+}
+
 func TestAboveAndBelow(t *testing.T) {
 	town := newTown(t, fillTown)
 	town.view(func(tx store.Reader) {

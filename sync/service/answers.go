@@ -1,6 +1,8 @@
 package service
 
 import (
+	"strings"
+
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/api"
@@ -14,10 +16,10 @@ import (
 func runAnswer(p store.Partition, tenantName string, r *store.Run) api.Run {
 	return api.Run{
 		Connection: p.Connection, Tenant: p.Tenant, TenantName: tenantName,
-		ID: r.ID, Trigger: r.Trigger, Mode: r.Mode, Started: r.Started, Ended: r.Ended,
+		ID: r.ID, Trigger: r.Trigger, By: r.By, Approved: r.Approved, Told: r.Told, Mode: r.Mode, Started: r.Started, Ended: r.Ended,
 		Outcome: r.Outcome, Error: r.Error, Class: r.Class, Notes: r.Notes,
 		Read: r.Read, Changed: r.Changed, Removed: r.Removed, Requests: r.Requests,
-		Counts: r.Counts, Parked: r.Parked, Held: r.Held, HeldCounts: r.HeldCounts,
+		Counts: r.Counts, Parked: r.Parked, Held: r.Held, HeldCounts: r.HeldCounts, Rules: r.Rules,
 	}
 }
 
@@ -76,7 +78,7 @@ func actedAnswer(p store.Partition, tenantName string, a *store.RunAction) api.P
 func parkedAnswer(p store.Partition, tenantName string, item *store.Parked) api.ParkedItem {
 	answer := api.ParkedItem{
 		ID: parkedID(p, item.ID), Connection: p.Connection, Tenant: p.Tenant, TenantName: tenantName, Since: item.Since, Stage: item.Stage,
-		Target: item.Target, Subject: item.Subject, Class: item.Class, Reason: item.Reason,
+		Target: item.Target, Subject: item.Subject, Class: item.Class, Reason: item.Reason, Where: item.Where,
 	}
 	if item.Target == "" {
 		answer.Subject = item.Kind.String() + " " + item.Object
@@ -87,13 +89,51 @@ func parkedAnswer(p store.Partition, tenantName string, item *store.Parked) api.
 }
 
 func reasonAnswer(r *engine.Reason) api.Reason {
-	return api.Reason{
+	answer := api.Reason{
 		Kind: r.Kind, Key: r.Key, Connection: r.Connection, Tenant: r.Tenant,
-		ID: r.ID, Object: r.Object, Groups: r.Groups, Gone: r.Gone,
+		ID: r.ID, Object: r.Object, Groups: r.Groups, GroupPaths: r.GroupPaths, Strangers: r.Strangers, Gone: r.Gone,
 		Record: recordAnswer(r.Record), Others: each(r.Others, otherAnswer),
 		Rules: each(r.Rules, ruleAnswer), Fields: each(r.Fields, fieldAnswer),
-		Waiting: r.Waiting, Held: r.Held, Parked: r.Parked, Error: r.Error,
+		Waiting: r.Waiting, Held: r.Held, Parked: r.Parked, Error: r.Error, Import: r.Import, Choices: each(r.Choices, choiceAnswer),
+		Kept: r.Kept, DeleteAt: r.DeleteAt, Next: r.Next, Seats: r.Seats,
+		Tickets: each(r.Tickets, func(t *engine.TicketReason) api.TicketReason { return api.TicketReason(*t) }),
 	}
+	nameContributors(&answer)
+	return answer
+}
+
+// nameContributors says of the fields of somebody who is made of several which connection each value is from.
+func nameContributors(r *api.Reason) {
+	list, _ := r.Object[connectors.AttributeFrom].([]string)
+	from := map[string]string{}
+	for _, text := range list {
+		if field, connection, ok := strings.Cut(text, ": "); ok {
+			from[field] = connection
+		}
+	}
+	for i := range r.Fields {
+		f := &r.Fields[i]
+		for source := range f.Sources {
+			field := source
+			if strings.HasPrefix(source, "manager.") {
+				field = "manager"
+			}
+			if by := from[field]; by != "" {
+				if f.Contributors == nil {
+					f.Contributors = map[string]string{}
+				}
+				f.Contributors[source] = by
+			}
+		}
+	}
+}
+
+func choiceAnswer(c *mapping.ChoiceTrace) api.ChoiceReason {
+	return api.ChoiceReason{Choice: c.Choice, Value: c.Value, Line: c.Line, When: c.When, Is: c.Is, Sources: c.Sources, Error: c.Error}
+}
+
+func seatsAnswer(s *engine.SeatCount) api.Seats {
+	return api.Seats{Kind: s.Kind, Value: s.Value, Limit: s.Limit, Taken: s.Taken, Waiting: s.Waiting}
 }
 
 func recordAnswer(r *engine.RecordReason) *api.RecordReason {

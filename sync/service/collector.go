@@ -33,6 +33,9 @@ func newStateCollector(status func(context.Context) (api.Status, error), now fun
 		{"stored_objects", "Objects present at the source, as last seen.", []string{"connection", "tenant", "kind"}},
 		{"active_records", "Active records.", []string{"connection", "tenant", "kind"}},
 		{"outbox_depth", "Actions that wait for a target.", []string{"target"}},
+		{"target_waits", "Actions that a target says have to wait.", []string{"target", "cause"}},
+		{"target_audit", "Things that the last audit of a target found, by finding.", []string{"target", "kind", "finding"}},
+		{"target_held", "1 while something at a target waits for the operator.", []string{"target"}},
 		{"outbox_age_seconds", "How long the oldest action that waits for a target has waited.", []string{"target"}},
 	} {
 		c.descs[d.name] = prometheus.NewDesc("dirsyncd_"+d.name, d.help, d.labels, nil)
@@ -72,6 +75,15 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 			age = now.Sub(t.Oldest).Seconds()
 		}
 		gauge("outbox_age_seconds", age, t.Name)
+		for cause, n := range t.Waits {
+			gauge("target_waits", float64(n), t.Name, cause)
+		}
+		gauge("target_held", truth(len(t.Held) > 0), t.Name)
+		for kind, findings := range t.Audit {
+			for finding, n := range findings {
+				gauge("target_audit", float64(n), t.Name, kind, finding)
+			}
+		}
 	}
 }
 

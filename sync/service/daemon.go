@@ -38,6 +38,7 @@ type daemon struct {
 	*Launch
 	service  *Service
 	loop     *schedule.Loop
+	audits   *schedule.Loop // by target
 	watchers *watchers
 	systemd  systemd
 	ready    atomic.Bool
@@ -59,8 +60,11 @@ func Run(ctx context.Context, l Launch) error {
 		go d.obeyStop(tell)
 	}
 	d.loop = schedule.New(cfg.Entries(), d.scheduled, schedule.Options{})
+	d.audits = schedule.New(cfg.Audits(), d.audited, schedule.Options{})
 	d.watchers = newWatchers(log, func(connection string) { d.loop.Trigger(connection, schedule.Trigger{Cause: causeChange}) })
-	svc, err := newService(cfg, l.Options, &host{runs: ctx, started: time.Now().UTC(), next: d.loop.Next})
+	front := newFront(cfg.Web, log)
+	svc, err := newService(cfg, l.Options, &host{front: front, runs: ctx, started: time.Now().UTC(), next: d.loop.Next, nextAudit: d.audits.Next,
+		trigger: func(connection string) { d.loop.Trigger(connection, schedule.Trigger{Cause: causeMade}) }})
 	if err != nil {
 		return err
 	}
@@ -79,17 +83,35 @@ func Run(ctx context.Context, l Launch) error {
 		_ = svc.Close()
 		return err
 	}
+	if front != nil {
+		at, err := front.Listen(ctx)
+		if err != nil {
+			stopHealth()
+			_ = server.Shutdown(ctx)
+			_ = svc.Close()
+			return err
+		}
+		log.Info("the public front listens", "address", at.String(), "url", cfg.Web.URL.String())
+	}
 	if err := svc.warnAboutLeftovers(ctx); err != nil {
 		log.Error("the state could not be looked through", "err", err)
 	}
 
 	var work sync.WaitGroup
 	work.Go(func() { d.loop.Run(ctx) })
+	work.Go(func() { d.audits.Run(ctx) })
 	work.Go(func() {
 		if err := server.Serve(); err != nil {
 			log.Error("the control socket ended", "err", err)
 		}
 	})
+	if front != nil {
+		work.Go(func() {
+			if err := front.Serve(ctx); err != nil {
+				log.Error("the public front ended", "address", cfg.Web.Listen, "err", err)
+			}
+		})
+	}
 	work.Go(func() { d.systemd.watchdog(ctx, svc.healthy) })
 	svc.current().start(ctx)
 	d.triggerNewcomers(ctx)
@@ -181,6 +203,7 @@ func (d *daemon) reload(ctx context.Context) {
 		d.Log.Warn("some settings were edited that only a restart changes; the former ones stay", "settings", edited)
 	}
 	d.loop.Replace(cfg.Entries())
+	d.audits.Replace(cfg.Audits())
 	d.triggerNewcomers(ctx)
 	d.triggerEdited(old)
 	d.service.retryTargets(ctx)

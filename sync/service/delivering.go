@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"slices"
+	"time"
 
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/deliver"
@@ -20,17 +21,27 @@ func (s *Service) baseline() baseline {
 	return counts
 }
 
-// drain delivers what waits for the targets of connections, as far as they take it now, and says what was delivered since
-// before. Targets that are left alone after a failure are asked at once: whoever wants a delivery may have mended them.
-func (s *Service) drain(ctx context.Context, names []string, before baseline) ([]api.Delivery, error) {
+// targetsOf names the targets of connections. One that is gone may have told any.
+func (s *Service) targetsOf(connections []string) (names []string) {
+	gen := s.current()
+	for _, t := range gen.cfg.Targets {
+		if slices.ContainsFunc(connections, func(n string) bool {
+			c := gen.connections[n]
+			return c == nil || slices.Contains(c.Targets, t.Name)
+		}) {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
+
+// drain delivers what waits for targets, as far as they take it now, and says what was delivered since before. Targets
+// that are left alone after a failure are asked at once: whoever wants a delivery may have mended them.
+func (s *Service) drain(ctx context.Context, targets []string, before baseline) ([]api.Delivery, error) {
 	gen := s.current()
 	var list []api.Delivery
 	for _, t := range gen.cfg.Targets {
-		used := slices.ContainsFunc(names, func(n string) bool {
-			c := gen.connections[n]
-			return c == nil || slices.Contains(c.Targets, t.Name) // one that is gone may have told any
-		})
-		if !used {
+		if !slices.Contains(targets, t.Name) {
 			continue
 		}
 		worker := gen.targets[t.Name].worker
@@ -42,13 +53,77 @@ func (s *Service) drain(ctx context.Context, names []string, before baseline) ([
 			return nil, err
 		}
 		done := worker.Counts().Minus(before[worker])
-		d := api.Delivery{Target: t.Name, Delivered: done.Delivered, Parked: done.Parked, Waiting: sum.Waiting}
-		if sum.Err != nil {
-			d.Error = sum.Err.Error()
+		d, err := s.delivery(ctx, t.Name, worker, done, sum)
+		if err != nil {
+			return nil, err
 		}
 		list = append(list, d)
 	}
 	return list, nil
+}
+
+// delivery says what a worker has done at its target, and what waits there.
+func (s *Service) delivery(ctx context.Context, target string, worker *deliver.Worker, done deliver.Counts, sum deliver.Summary) (api.Delivery, error) {
+	st, err := worker.Status(ctx)
+	if err != nil {
+		return api.Delivery{}, err
+	}
+	if err := s.keepOutage(ctx, target, &st); err != nil {
+		return api.Delivery{}, err
+	}
+	d := api.Delivery{Target: target, Delivered: done.Delivered, Parked: done.Parked, Waiting: sum.Waiting, Waits: waitsOf(&st)}
+	if sum.Err != nil {
+		d.Error = sum.Err.Error()
+	}
+	return d, nil
+}
+
+// waitsOf are the actions that a target says have to wait, by cause.
+func waitsOf(st *deliver.Status) (waits map[string]int) {
+	for cause, n := range st.Waits {
+		if waits == nil {
+			waits = map[string]int{}
+		}
+		waits[string(cause)] = n
+	}
+	return waits
+}
+
+// shownEvery is how often somebody who waits for a delivery is told how far it is.
+const shownEvery = 200 * time.Millisecond
+
+// drainShown is drain that says how far it is.
+func (s *Service) drainShown(ctx context.Context, targets []string, before baseline, show func(api.Progress)) ([]api.Delivery, error) {
+	at, waiting := s.baseline(), 0
+	for _, name := range targets {
+		if t := s.current().targets[name]; t != nil {
+			st, err := t.worker.Status(ctx)
+			if err != nil {
+				return nil, err
+			}
+			waiting += st.Waiting
+		}
+	}
+	done, told := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(told)
+		for tick := time.NewTicker(shownEvery); ; {
+			select {
+			case <-done:
+				tick.Stop()
+				return
+			case <-tick.C:
+			}
+			delivered := 0
+			for worker, was := range at {
+				counts := worker.Counts().Minus(was)
+				delivered += counts.Delivered + counts.Parked
+			}
+			show(api.Progress{Stage: "deliver", Done: min(delivered, waiting), Total: waiting})
+		}
+	}()
+	defer func() { close(done); <-told }()
+	return s.drain(ctx, targets, before)
 }
 
 // retryTargets wakes every target that is left alone after a failure, without waiting for what comes of it.

@@ -1,19 +1,27 @@
 package service
 
-import "dirsyncd/sync/config"
+import (
+	"fmt"
+
+	"dirsyncd/sync/config"
+)
 
 // Fixed are settings that a reload cannot change besides `state`, which it refuses.
-type Fixed struct{ Control, Listen, LogFormat string }
+type Fixed struct{ Control, Listen, Web, LogFormat string }
 
 // FixedOf returns those of a configuration.
 func FixedOf(cfg *config.Config) Fixed {
-	return Fixed{Control: string(cfg.Control), Listen: cfg.Listen, LogFormat: string(cfg.Log.Format)}
+	f := Fixed{Control: string(cfg.Control), Listen: cfg.Listen, LogFormat: string(cfg.Log.Format)}
+	if cfg.Web != nil {
+		f.Web = fmt.Sprint(*cfg.Web)
+	}
+	return f
 }
 
 // edited names the settings that differ.
 func (f Fixed) edited(now Fixed) (names []string) {
 	for _, s := range []struct{ name, was, is string }{
-		{"control", f.Control, now.Control}, {"listen", f.Listen, now.Listen}, {"log.format", f.LogFormat, now.LogFormat},
+		{"control", f.Control, now.Control}, {"listen", f.Listen, now.Listen}, {"web", f.Web, now.Web}, {"log.format", f.LogFormat, now.LogFormat},
 	} {
 		if s.was != s.is {
 			names = append(names, s.name)

@@ -30,6 +30,9 @@ func (s *Service) noLongerHeld(ctx context.Context, p store.Partition, state *st
 		if how == "" {
 			how = "needed nobody any longer: the source or the rules took it back, or the limits were edited"
 		}
+		if f.By != "" && (f.How == store.PlanApproved || f.How == store.PlanDiscarded) {
+			how += " by " + f.By
+		}
 		e.Err = fmt.Errorf("no plan with this hash is held: on %s it %s", at, how)
 		return e
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"reflect"
 	"slices"
 	"sync"
@@ -15,8 +16,11 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/deliver"
+	"dirsyncd/sync/desk"
+	"dirsyncd/sync/directory"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/targets"
 )
 
@@ -33,6 +37,7 @@ type connection struct {
 	engine.Connection
 	settings config.Connection
 	content  [sha256.Size]byte // of the files that the source was opened with
+	unheard  bool              // it has no mapping: others are made of it, and nobody hears of its records
 	users    *sync.WaitGroup   // of the source, which may outlive this connection in the next generation
 }
 
@@ -42,7 +47,8 @@ type target struct {
 	settings config.Target
 	content  [sha256.Size]byte // of the files that it was opened with
 	worker   *deliver.Worker
-	runs     bool // the worker does, until it is closed
+	runs     bool       // the worker does, until it is closed
+	desk     *desk.Desk // nil where the target has no things of its own
 }
 
 // deps are what parts need besides their configuration.
@@ -52,6 +58,8 @@ type deps struct {
 	now     func() time.Time
 	metrics *metrics
 	store   store.Store
+	// public lets the source of a connection be called from outside; nil: it cannot be.
+	public func(connection string) func(http.Handler) (address string, release func(), err error)
 }
 
 // newGeneration opens everything that a configuration names, without network I/O. What old has and did not change is
@@ -83,15 +91,20 @@ func newGeneration(cfg *config.Config, old *generation, d deps) (*generation, er
 }
 
 func openConnection(cfg *config.Config, c config.Connection, old *generation, d deps) (*connection, error) {
-	guard := limits(cfg.Mappings[c.Mapping].Guard)
-	conn := &connection{settings: c, content: contentOf(c.Block), users: &sync.WaitGroup{}, Connection: engine.Connection{
-		Name: c.Name, Connector: c.Connector, Rules: cfg.Mappings[c.Mapping].Rules,
-		Guard: guard.tenant(), Shared: guard.shared(), Lists: guard.lists(), Targets: c.Targets,
+	mapped, err := mappingOf(cfg, &c)
+	if err != nil {
+		return nil, err
+	}
+	guard := limits(mapped.Guard)
+	conn := &connection{settings: c, content: contentOf(c.Block), users: &sync.WaitGroup{}, unheard: cfg.Mappings[c.Mapping] == nil, Connection: engine.Connection{
+		Name: c.Name, Connector: c.Connector, Rules: mapped.Rules,
+		Guard: guard.tenant(), Shared: guard.shared(), Lists: guard.lists(), Targets: c.Targets, Import: c.Import, Followed: len(cfg.MadeOf(c.Name)) > 0, FollowedFields: cfg.RecordFieldsOf(c.Name),
+		Overrides: overrides(cfg, &c), Every: c.Every, RemovedInFull: c.RemoveInFull,
 	}}
 	if old != nil {
 		if was, ok := old.connections[c.Name]; ok && sameSource(was, conn) {
 			conn.Source, conn.users = was.Source, was.users
-			return conn, nil
+			return conn, conn.Mixed()
 		}
 	}
 	factory, ok := d.parts.Connectors.Lookup(c.Connector)
@@ -99,13 +112,33 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 		return nil, fmt.Errorf("there is no connector %q", c.Connector)
 	}
 	source, err := factory.Open(c.Block, connectors.Env{
-		Connection: c.Name, Log: d.log.With("connection", c.Name), Now: d.now, Observe: d.metrics.request(c.Name, c.Connector),
+		Connection: c.Name, Log: d.log.With("connection", c.Name), Now: d.now, Observe: d.metrics.request(c.Name, c.Connector), Stored: d.store, Public: d.public(c.Name),
 	})
 	if err != nil && len(cfg.Unseen) > 0 {
 		source, err = unopenedSource{leftUnopened(c.Name)}, nil
 	}
-	conn.Source = source
-	return conn, err
+	if conn.Source = source; err != nil {
+		return nil, err
+	}
+	if err := conn.Mixed(); err != nil {
+		_ = source.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// mappingOf is a connection's mapping. One without targets may have none: everybody in it counts as a record that nobody hears of,
+// so that the guard has something to count.
+func mappingOf(cfg *config.Config, c *config.Connection) (*config.Mapping, error) {
+	if m := cfg.Mappings[c.Mapping]; m != nil {
+		return m, nil
+	}
+	rules, problems := mapping.Compile(mapping.Spec{Name: "contributor", Rules: []mapping.RuleSpec{
+		{Name: "everybody", Records: map[directory.RecordKind][]mapping.FieldSpec{directory.UserRecord: nil}}}})
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("%v", problems)
+	}
+	return &config.Mapping{Rules: rules}, nil
 }
 
 // sameSource reports whether two connections have the same source, whatever is done with what it says.
@@ -116,7 +149,7 @@ func sameSource(a, b *connection) bool {
 func openTarget(cfg *config.Config, t config.Target, old *generation, d deps) (*target, error) {
 	content := contentOf(t.Block)
 	if old != nil {
-		if was, ok := old.targets[t.Name]; ok && was.settings.Target == t.Target && was.content == content && reflect.DeepEqual(was.settings.Block, t.Block) {
+		if was, ok := old.targets[t.Name]; ok && was.settings.Target == t.Target && slices.Equal(was.settings.Kinds, t.Kinds) && reflect.DeepEqual(was.settings.Desk, t.Desk) && was.content == content && reflect.DeepEqual(was.settings.Block, t.Block) {
 			return was, nil
 		}
 	}
@@ -124,15 +157,30 @@ func openTarget(cfg *config.Config, t config.Target, old *generation, d deps) (*
 	if !ok {
 		return nil, fmt.Errorf("there is no target %q", t.Target)
 	}
-	place, err := factory.Open(t.Block, targets.Env{Target: t.Name, Dir: cfg.Dir, Log: d.log.With("target", t.Name), Now: d.now})
+	place, things, err := openPlace(factory, cfg, t, d)
 	if err != nil && len(cfg.Unseen) > 0 {
 		place, err = unopenedTarget{leftUnopened(t.Name)}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	worker := deliver.New(d.store, t.Name, place, deliver.Options{Log: d.log, Now: d.now, Metrics: d.metrics.delivery(t.Name)})
-	return &target{Target: place, settings: t, content: content, worker: worker}, nil
+	worker := deliver.New(d.store, t.Name, targets.Only(t.Kinds, place), deliver.Options{Log: d.log, Now: d.now, Afresh: old != nil, Metrics: d.metrics.delivery(t.Name)})
+	return &target{Target: place, settings: t, content: content, worker: worker, desk: things}, nil
+}
+
+// openPlace opens a target; what has things of its own becomes one by package desk.
+func openPlace(factory targets.Factory, cfg *config.Config, t config.Target, d deps) (targets.Target, *desk.Desk, error) {
+	env := targets.Env{Target: t.Name, Dir: cfg.Dir, Log: d.log.With("target", t.Name), Now: d.now}
+	if factory.OpenDesk == nil {
+		place, err := factory.Open(t.Block, env)
+		return place, nil, err
+	}
+	place, err := factory.OpenDesk(t.Block, env)
+	if err != nil {
+		return nil, nil, err
+	}
+	things := desk.New(d.store, t.Name, place, deskOptions(t, place.Describe(), d))
+	return things, things, nil
 }
 
 // start runs the workers of targets that have none running.
@@ -176,6 +224,14 @@ func (g *generation) closeTargets(other *generation) {
 			_ = t.Close()
 		})
 	}
+}
+
+// contributorsOf lists the connections of which one is made.
+func (g *generation) contributorsOf(connection string) []string {
+	if c := g.connections[connection]; c != nil {
+		return c.settings.Contributors()
+	}
+	return nil
 }
 
 // names lists the connections in order.

@@ -42,6 +42,9 @@ func (s *Service) heldPartition(ctx context.Context, hash string) (store.Partiti
 
 // Approve implements api.Operations.
 func (s *Service) Approve(ctx context.Context, hash string) (api.SyncResult, error) {
+	if result, found, err := s.approveAtTarget(ctx, hash); found || err != nil {
+		return result, err
+	}
 	p, state, err := s.heldPartition(ctx, hash)
 	if err != nil {
 		return api.SyncResult{}, err
@@ -62,6 +65,7 @@ func (s *Service) Approve(ctx context.Context, hash string) (api.SyncResult, err
 		t := connectors.Tenant{ID: p.Tenant, Name: state.Name, Domain: state.Domain}
 		r := s.engine.Approve(s.runContext(ctx), &conn.Connection, t, hash)
 		s.metrics.ran(conn.Connector, &r)
+		s.triggerMade(c.connection, []engine.Result{r})
 		return []engine.Result{r}, nil
 	})
 	if err != nil {
@@ -72,9 +76,12 @@ func (s *Service) Approve(ctx context.Context, hash string) (api.SyncResult, err
 
 // Discard implements api.Operations.
 func (s *Service) Discard(ctx context.Context, hash string) error {
+	if found, err := s.discardAtTarget(ctx, hash); found || err != nil {
+		return err
+	}
 	p, _, err := s.heldPartition(ctx, hash)
 	if err != nil {
 		return err
 	}
-	return s.engine.Discard(ctx, p, hash)
+	return s.engine.Discard(engine.WithUser(ctx, api.UserOf(ctx)), p, hash)
 }

@@ -42,6 +42,12 @@ func (s *Service) Runs(ctx context.Context, req api.RunsRequest) ([]api.Run, err
 			return nil, err
 		}
 	}
+	gen := s.current()
+	for i := range runs {
+		if gen.unheard(runs[i].Connection) {
+			ofPeople(&runs[i])
+		}
+	}
 	slices.SortStableFunc(runs, func(a, b api.Run) int { return b.Started.Compare(a.Started) })
 	return runs[:min(len(runs), req.Limit)], nil
 }

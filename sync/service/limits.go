@@ -3,8 +3,29 @@ package service
 import (
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/engine"
 	"dirsyncd/sync/plan"
 )
+
+// overrides are what some tenants of a connection have of their own.
+func overrides(cfg *config.Config, c *config.Connection) (list []engine.Override) {
+	for _, t := range c.Tenants {
+		o := engine.Override{Tenant: t.Tenant, Without: t.Without}
+		guard := t.Guard
+		if t.Mapping != "" {
+			m := cfg.Mappings[t.Mapping]
+			o.Rules = m.Rules
+			if guard == nil {
+				guard = &m.Guard
+			}
+		}
+		if guard != nil {
+			o.Guard, o.Lists = limits(*guard).tenant(), limits(*guard).lists()
+		}
+		list = append(list, o)
+	}
+	return list
+}
 
 // limits lays what the operator wrote over the defaults: who limits one operation keeps the protection of the others.
 type limits config.Guard

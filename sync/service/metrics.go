@@ -20,6 +20,7 @@ type metrics struct {
 	durations *prometheus.HistogramVec
 	objects   *prometheus.CounterVec
 	actions   *prometheus.CounterVec
+	decided   *prometheus.CounterVec
 	requests  *prometheus.HistogramVec
 	failed    *prometheus.CounterVec
 	delivered *prometheus.CounterVec
@@ -41,6 +42,7 @@ func newMetrics() *metrics {
 		durations: histogram("run_duration_seconds", "How long runs took.", prometheus.ExponentialBuckets(0.01, 4, 10), "connector", "mode"),
 		objects:   counter("objects_total", "Objects read, changed and removed at the source.", "connection", "what"),
 		actions:   counter("actions_total", "Actions that runs queued.", "connection", "kind", "op"),
+		decided:   counter("rule_decisions_total", "Objects that runs looked at, by the rule that decided; without a rule, those whom none wants.", "mapping", "kind", "rule"),
 		requests:  histogram("source_request_seconds", "Requests to sources and how they ended.", prometheus.ExponentialBuckets(0.001, 4, 9), "connector", "request", "class"),
 		failed:    counter("source_request_failures_total", "Requests to sources that failed.", "connection", "class"),
 		delivered: counter("delivered_total", "Actions that targets took.", "target", "op"),
@@ -48,7 +50,7 @@ func newMetrics() *metrics {
 		failures:  counter("delivery_failures_total", "Deliveries that will be tried again.", "target", "class"),
 		latency:   histogram("delivery_seconds", "How long one delivery took.", prometheus.ExponentialBuckets(0.001, 4, 9), "target"),
 	}
-	m.registry.MustRegister(m.runs, m.durations, m.objects, m.actions, m.requests, m.failed, m.delivered, m.refused, m.failures, m.latency)
+	m.registry.MustRegister(m.runs, m.durations, m.objects, m.actions, m.decided, m.requests, m.failed, m.delivered, m.refused, m.failures, m.latency)
 	return m
 }
 
@@ -68,6 +70,11 @@ func (m *metrics) ran(connector string, r *engine.Result) {
 	for kind, ops := range r.Run.Counts {
 		for op, n := range ops {
 			m.actions.WithLabelValues(name, kind, op).Add(float64(n))
+		}
+	}
+	for kind, rules := range r.Run.Rules {
+		for rule, n := range rules {
+			m.decided.WithLabelValues(r.Mapping, kind, rule).Add(float64(n))
 		}
 	}
 }

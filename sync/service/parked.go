@@ -73,17 +73,18 @@ func nameParked(tx store.Reader, kind directory.Kind, items []api.ParkedItem, at
 			continue
 		}
 		if o, bad := rows[i].Object("parked"); bad == nil {
-			items[at[i]].Name = nameOf(&o)
+			items[at[i]].Name = nameOf(o.Fields)
 		}
 	}
 	return err
 }
 
-// nameOf is how people know an object: by its name, else by its address or log-in name.
-func nameOf(o *directory.Object) string {
-	for _, field := range []string{directory.FieldName, directory.FieldEmail, directory.FieldLogin} {
-		if v, _ := o.Get(field); v.Text() != "" {
-			return v.Text()
+// nameOf is how people know an object or a record that has fields: by its name, else by its address or log-in name.
+func nameOf(fields []directory.Field) string {
+	for _, name := range []string{directory.FieldName, directory.FieldEmail, directory.FieldLogin} {
+		i := slices.IndexFunc(fields, func(f directory.Field) bool { return f.Name == name && f.Value.Text() != "" })
+		if i >= 0 {
+			return fields[i].Value.Text()
 		}
 	}
 	return ""
@@ -109,44 +110,67 @@ func parkedID(p store.Partition, id uint64) string {
 	return p.String() + ":" + strconv.FormatUint(id, 10)
 }
 
+// retriedAtOnce is how many parked actions go back to the outbox in one transaction.
+const retriedAtOnce = 5000
+
 // Replay implements api.Operations: actions go back to the outbox, objects are looked at again.
-func (s *Service) Replay(ctx context.Context, ids []string) (int, error) {
+func (s *Service) Replay(ctx context.Context, ids []string, show func(api.Progress)) (int, error) {
 	if err := blind("replay", s.current().cfg); err != nil {
 		return 0, err
 	}
+	if show == nil {
+		show = func(api.Progress) {}
+	}
+	defer s.audience.watch(func(p engine.Progress) { show(progressAnswer(p)) })()
 	chosen, err := s.chooseParked(ctx, ids)
 	if err != nil {
 		return 0, err
 	}
-	n := 0
+	total, n := 0, 0
+	for _, items := range chosen {
+		total += len(items)
+	}
 	for p, items := range chosen {
-		var actions []uint64
-		var objects []store.Parked
-		for _, item := range items {
-			if item.Target != "" {
-				actions = append(actions, item.ID)
-			} else {
-				objects = append(objects, item)
-			}
+		step := func(done int) {
+			n += done
+			show(api.Progress{Connection: p.Connection, Tenant: p.Tenant, Stage: "retry", Done: n, Total: total})
 		}
-		if len(objects) > 0 {
-			if err := s.engine.Remap(ctx, p, objects); err != nil {
-				return n, err
-			}
-			n += len(objects)
-		}
-		if _, err := deliver.Replay(ctx, s.store, p, actions, s.now()); err != nil {
+		if err := s.replayIn(ctx, p, items, step); err != nil {
 			return n, err
 		}
-		n += len(actions)
-		if len(objects) > 0 {
-			if _, err := s.run(s.runContext(ctx), p.Connection, engine.Job{Offline: true, Trigger: "replay"}); err != nil {
-				return n, err
-			}
+	}
+	_, err = s.drainShown(ctx, s.targetsOf(s.current().names()), nil, show)
+	return n, err
+}
+
+// replayIn replays what is parked in one partition. step hears how many more are done.
+func (s *Service) replayIn(ctx context.Context, p store.Partition, items []store.Parked, step func(int)) error {
+	var actions []uint64
+	var objects []store.Parked
+	for _, item := range items {
+		if item.Target != "" {
+			actions = append(actions, item.ID)
+		} else {
+			objects = append(objects, item)
 		}
 	}
-	_, err = s.drain(ctx, s.current().names(), nil)
-	return n, err
+	if len(objects) > 0 {
+		if err := s.engine.Remap(ctx, p, objects); err != nil {
+			return err
+		}
+		step(len(objects))
+	}
+	for chunk := range slices.Chunk(actions, retriedAtOnce) {
+		if _, err := deliver.Replay(ctx, s.store, p, chunk, s.now()); err != nil {
+			return err
+		}
+		step(len(chunk))
+	}
+	if len(objects) == 0 {
+		return nil
+	}
+	_, err := s.run(s.runContext(ctx), p.Connection, engine.Job{Offline: true, Trigger: "replay"})
+	return err
 }
 
 // Drop implements api.Operations.
@@ -176,10 +200,13 @@ func (s *Service) Drop(ctx context.Context, ids []string) (int, error) {
 // chooseParked finds the named items, or all when none is named.
 func (s *Service) chooseParked(ctx context.Context, ids []string) (map[store.Partition][]store.Parked, error) {
 	chosen := map[store.Partition][]store.Parked{}
-	found := map[string]bool{}
+	found, wanted := map[string]bool{}, map[string]bool{}
+	for _, id := range ids {
+		wanted[id] = true
+	}
 	err := s.eachParked(ctx, func(p store.Partition, item store.Parked) {
 		id := parkedID(p, item.ID)
-		if len(ids) == 0 || slices.Contains(ids, id) {
+		if len(ids) == 0 || wanted[id] {
 			chosen[p] = append(chosen[p], item)
 			found[id] = true
 		}

@@ -1,8 +1,12 @@
 package service
 
 import (
+	"maps"
+	"slices"
+
 	"dirsyncd/connectors"
 	"dirsyncd/sync/config"
+	"dirsyncd/sync/directory"
 	"dirsyncd/sync/targets"
 )
 
@@ -23,7 +27,29 @@ func (p Parts) Config() config.Parts {
 			f, ok := p.Targets.Lookup(name)
 			return f.NewConfig, ok
 		},
+		Desk: func(name string) (func(any) config.About, bool) {
+			f, ok := p.Targets.Lookup(name)
+			return func(block any) config.About { return aboutOf(f.About(block)) }, ok && f.About != nil
+		},
 		ConnectorNames: p.Connectors.Names(),
 		TargetNames:    p.Targets.Names(),
 	}
+}
+
+// aboutOf says what a configuration can name of a place.
+func aboutOf(d targets.DeskDescription) config.About {
+	about := config.About{Keys: map[directory.RecordKind][]string{}, Needs: map[directory.RecordKind][][]string{}}
+	fields := map[string]bool{}
+	for _, k := range d.Kinds {
+		names := make([]string, len(k.Keys))
+		for i, key := range k.Keys {
+			names[i] = key.Name
+		}
+		about.Keys[k.Kind], about.Needs[k.Kind] = names, k.Needs
+		for field := range k.References {
+			fields[field] = true
+		}
+	}
+	about.References = slices.Sorted(maps.Keys(fields))
+	return about
 }

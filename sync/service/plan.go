@@ -17,12 +17,25 @@ import (
 
 // Plan implements api.Operations: the same road on a throw-away copy of the store, whose outbox nobody empties.
 func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+	return s.planned(ctx, req, func(c *connection, t *connectors.Tenant, a *directory.Action) {
+		answer := plannedAnswer(t, a)
+		if c.unheard {
+			answer.Kind = directory.Person.String()
+		}
+		visit(answer)
+	})
+}
+
+func (s *Service) planned(ctx context.Context, req api.PlanRequest, visit func(*connection, *connectors.Tenant, *directory.Action)) ([]api.Run, error) {
 	basis, err := s.planBasis(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	defer basis.done()
-	parts, err := s.partitionsOf(ctx, basis.list...)
+	if err := oneOf(basis.list, req.User); err != nil {
+		return nil, err
+	}
+	parts, err := s.partitionsOf(ctx, basis.needed()...)
 	if err != nil {
 		return nil, err
 	}
@@ -40,18 +53,20 @@ func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.
 		if without, ok := conn.Source.(unopenedSource); ok {
 			return nil, without.err // its streams are not known
 		}
-		job := engine.Job{Full: req.Full, Older: req.Full, Offline: req.Offline, Tenant: basis.list[i].tenant, Trigger: "plan"}
+		job := engine.Job{Full: req.Full, Older: req.Full, Offline: req.Offline, Tenant: basis.list[i].tenant, User: req.User, Trigger: "plan"}
 		if conn.Source == (retired{}) {
 			job.Offline = true
 		}
-		results := dry.Preview(ctx, &conn.Connection, job, func(t *connectors.Tenant, a *directory.Action) {
-			visit(plannedAnswer(t, a))
-		})
+		results := dry.Preview(ctx, &conn.Connection, job, func(t *connectors.Tenant, a *directory.Action) { visit(conn, t, a) })
 		if len(results) == 0 && basis.list[i].tenant != "" {
 			return nil, s.noTenant(ctx, basis.list[i])
 		}
 		for _, r := range results {
-			runs = append(runs, runOf(ctx, scratch, r, 0))
+			run := runOf(ctx, scratch, r, 0)
+			if conn.unheard {
+				ofPeople(&run)
+			}
+			runs = append(runs, run)
 		}
 	}
 	return runs, nil
@@ -63,6 +78,17 @@ type planBasis struct {
 	list        []chosen
 	connections []*connection
 	ends        []func()
+}
+
+// needed is what the plan reads of the state: all of a connection, where its tenants take seats of the same number.
+func (b *planBasis) needed() []chosen {
+	list := slices.Clone(b.list)
+	for i, conn := range b.connections {
+		if conn.LimitsSeats() {
+			list[i].tenant = ""
+		}
+	}
+	return list
 }
 
 // configured reports whether the planned configuration has a connection.
@@ -83,7 +109,7 @@ func (s *Service) planBasis(ctx context.Context, req api.PlanRequest) (basis *pl
 	if req.Config != nil {
 		parts := s.parts.Config()
 		parts.Blind = req.Offline
-		if cfg, err = config.Parse([]byte(req.Config.Text), req.Config.File, parts); err != nil {
+		if cfg, err = textOf(req.Config).Load(parts); err != nil {
 			return nil, &fault.Error{Class: fault.Configuration, Op: "plan", Err: err}
 		}
 	}
@@ -164,4 +190,13 @@ func (s *Service) toPlan(basis *planBasis, cfg *config.Config, name string, othe
 		basis.ends = append(basis.ends, func() { _ = conn.Source.Close() })
 	}
 	return conn, nil
+}
+
+// textOf is a configuration as a request has it.
+func textOf(c *api.ConfigText) *config.Text {
+	t := &config.Text{File: c.File, Data: []byte(c.Text)}
+	for i := range c.Included {
+		t.Included = append(t.Included, config.Included{Pattern: c.Included[i].Pattern, Text: *textOf(&c.Included[i])})
+	}
+	return t
 }

@@ -48,6 +48,9 @@ func probeConnection(ctx context.Context, c config.Connection, registry connecto
 func probeTarget(ctx context.Context, cfg *config.Config, t config.Target, registry targets.Registry) api.ProbeResult {
 	result := api.ProbeResult{Name: t.Name, Kind: "target"}
 	factory, _ := registry.Lookup(t.Target)
+	if factory.OpenDesk != nil {
+		return probeDesk(ctx, cfg, t, factory, result)
+	}
 	place, err := factory.Open(t.Block, targets.Env{Target: t.Name, Dir: cfg.Dir, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, probeTime)
@@ -56,6 +59,33 @@ func probeTarget(ctx context.Context, cfg *config.Config, t config.Target, regis
 			result.Findings = []api.Finding{{Subject: "target", OK: true, Detail: "reachable, takes events"}}
 		}
 		_ = place.Close()
+	}
+	return withError(result, err)
+}
+
+// probeDesk also measures what the place can do. That it cannot do something is worth knowing and not wrong.
+func probeDesk(ctx context.Context, cfg *config.Config, t config.Target, factory targets.Factory, result api.ProbeResult) api.ProbeResult {
+	place, err := factory.OpenDesk(t.Block, targets.Env{Target: t.Name, Dir: cfg.Dir, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err != nil {
+		return withError(result, err)
+	}
+	defer func() { _ = place.Close() }()
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	if err := place.Check(ctx); err != nil {
+		return withError(result, err)
+	}
+	result.Findings = []api.Finding{{Subject: "target", OK: true, Detail: "reachable, lets us read"}}
+	abilities, err := place.Probe(ctx)
+	for _, a := range abilities {
+		detail := "no"
+		if a.Has {
+			detail = "yes"
+		}
+		if a.Detail != "" {
+			detail += ": " + a.Detail
+		}
+		result.Findings = append(result.Findings, api.Finding{Subject: a.Name, OK: true, Detail: detail})
 	}
 	return withError(result, err)
 }

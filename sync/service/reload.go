@@ -53,7 +53,7 @@ func (s *Service) settleEditedRules(ctx context.Context, old, next *generation) 
 		if ctx.Err() != nil {
 			return
 		}
-		if was == nil || was.Rules.Hash() == next.connections[name].Rules.Hash() {
+		if was == nil || was.SameRules(&next.connections[name].Connection) {
 			continue
 		}
 		s.log.Info("rules were edited, applying them to what is stored", "connection", name)

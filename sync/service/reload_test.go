@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"dirsyncd/sync/api"
-	"dirsyncd/sync/directory"
 	"dirsyncd/sync/settings"
 	"dirsyncd/sync/targets"
 )
@@ -48,7 +47,7 @@ func (o *opening) Describe() targets.Description { return targets.Description{Ba
 func (o *opening) Check(context.Context) error   { return nil }
 func (o *opening) Reopen() error                 { return nil }
 
-func (o *opening) Deliver(ctx context.Context, actions []directory.Action) ([]targets.Outcome, error) {
+func (o *opening) Deliver(ctx context.Context, work []targets.Delivery) ([]targets.Outcome, error) {
 	o.count(&o.calls, 1)
 	defer o.count(&o.calls, -1)
 	if o.first {
@@ -56,7 +55,7 @@ func (o *opening) Deliver(ctx context.Context, actions []directory.Action) ([]ta
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	return make([]targets.Outcome, len(actions)), nil
+	return make([]targets.Outcome, len(work)), nil
 }
 
 func (o *opening) Close() error {

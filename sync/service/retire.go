@@ -83,8 +83,10 @@ func (s *Service) retiring(ctx context.Context, p store.Partition) (*engine.Conn
 }
 
 // forget drops those of some partitions whose connection is not configured and of which nothing is left to do: no record is
-// active, no plan held, nothing waits and nothing is parked.
+// active, no plan held, nothing waits and nothing is parked. What their records are at targets is remembered as that of nobody
+// (store.RetireLinks).
 func (s *Service) forget(ctx context.Context, parts []store.Partition) error {
+	var forgotten []store.Partition
 	for _, p := range parts {
 		if s.current().connections[p.Connection] != nil {
 			continue
@@ -108,15 +110,24 @@ func (s *Service) forget(ctx context.Context, parts []store.Partition) error {
 			over = parked == 0
 			for _, target := range names {
 				depth, _, e := tx.OutboxDepth(target)
-				err, over = errors.Join(err, e), over && depth == 0
+				waits, e2 := tx.WaitCounts(target)
+				err, over = errors.Join(err, e, e2), over && depth == 0 && len(waits) == 0
 			}
 			return err
 		})
-		if err == nil && over {
-			s.log.Info("a retired connection is forgotten", "connection", p.Connection, "tenant", p.Tenant)
-			err = s.store.DropPartition(ctx, p)
-		}
 		if err != nil {
+			return err
+		}
+		if over {
+			forgotten = append(forgotten, p)
+		}
+	}
+	if err := store.RetireLinks(ctx, s.store, forgotten, s.now()); err != nil {
+		return err
+	}
+	for _, p := range forgotten {
+		s.log.Info("a retired connection is forgotten", "connection", p.Connection, "tenant", p.Tenant)
+		if err := s.store.DropPartition(ctx, p); err != nil {
 			return err
 		}
 	}

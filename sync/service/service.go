@@ -14,6 +14,7 @@ import (
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/engine"
+	"dirsyncd/sync/web"
 )
 
 // Options are what a service is put together from. Parts, Store and Log must be set.
@@ -52,6 +53,12 @@ type host struct {
 	runs    context.Context
 	started time.Time
 	next    func(connection string) time.Time // by the schedule
+	// nextAudit is when a target is audited next.
+	nextAudit func(target string) time.Time
+	// trigger runs a connection soon, because something changed.
+	trigger func(connection string)
+	// front is where the daemon is reached from outside; nil: it is not.
+	front *web.Front
 }
 
 var _ api.Operations = (*Service)(nil)
@@ -77,7 +84,7 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 }
 
 func (s *Service) deps() deps {
-	return deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store}
+	return deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store, public: s.host.public}
 }
 
 // Close ends everything, in the order of the flow. Operations must have returned.
@@ -141,6 +148,7 @@ func (s *Service) run(ctx context.Context, name string, job engine.Job) ([]engin
 			s.metrics.ran(conn.Connector, &r)
 		}
 	}
+	s.triggerMade(name, results)
 	return results, nil
 }
 

@@ -3,7 +3,9 @@ package service
 import (
 	"context"
 	"os"
+	"time"
 
+	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/deliver"
@@ -43,7 +45,7 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 		return st, err
 	}
 	for _, t := range gen.cfg.Targets {
-		ts, err := targetStatus(ctx, gen.targets[t.Name], s.host != nil)
+		ts, err := s.targetStatus(ctx, gen.targets[t.Name], s.host != nil)
 		if err != nil {
 			return st, err
 		}
@@ -64,11 +66,29 @@ func (s *Service) connectionStatus(ctx context.Context, c *connection, parts []s
 			st.NextFull = c.settings.Complete.Next(s.now())
 		}
 	}
+	report := s.engine.Seats(&c.Connection)
+	var tenants []connectors.Tenant
+	var states []store.TenantState
 	for _, p := range parts {
-		ts, err := s.tenantStatus(ctx, p)
+		ts, state, err := s.tenantStatus(ctx, p, c.Targets)
 		if err != nil {
 			return st, err
 		}
+		tenant := connectors.Tenant{ID: p.Tenant, Name: state.Name, Domain: state.Domain}
+		if p.Tenant != "" || len(parts) == 1 {
+			tenants, states = append(tenants, tenant), append(states, state)
+		}
+		if c.unheard {
+			ts.Records = map[string]int{}
+			if ts.Held != nil {
+				ts.Held.Counts = peopleOnly(ts.Held.Counts)
+			}
+		}
+		seats, err := report.Of(ctx, tenant)
+		if err != nil {
+			return st, err
+		}
+		ts.Seats = each(seats, seatsAnswer)
 		if p.Tenant == "" && len(parts) > 1 && ts.Failing == nil && ts.Held == nil && len(ts.Records) == 0 {
 			continue // once held why the tenants could not be listed
 		}
@@ -76,15 +96,25 @@ func (s *Service) connectionStatus(ctx context.Context, c *connection, parts []s
 	}
 	if len(parts) == 0 {
 		st.Tenants = []api.TenantStatus{{State: "new"}}
+		return st, nil
+	}
+	questions, err := s.engine.Questions(ctx, &c.Connection)
+	if err != nil {
+		return st, err
+	}
+	st.Questions = len(questions)
+	st.Unmet = c.Unmet(tenants)
+	if !c.unheard {
+		st.Undecided = c.Undecided(tenants, states)
 	}
 	return st, nil
 }
 
-func (s *Service) tenantStatus(ctx context.Context, p store.Partition) (api.TenantStatus, error) {
-	ts := api.TenantStatus{Tenant: p.Tenant, State: "ok", Objects: map[string]int{}, Records: map[string]int{}}
-	err := s.store.View(ctx, p, func(tx store.Reader) error {
-		state, err := tx.Tenant()
-		if err != nil {
+// tenantStatus says how a tenant is, whose connection has these targets.
+func (s *Service) tenantStatus(ctx context.Context, p store.Partition, targets []string) (ts api.TenantStatus, state store.TenantState, err error) {
+	ts = api.TenantStatus{Tenant: p.Tenant, State: "ok", Objects: map[string]int{}, Records: map[string]int{}}
+	err = s.store.View(ctx, p, func(tx store.Reader) (err error) {
+		if state, err = tx.Tenant(); err != nil {
 			return err
 		}
 		ts.Name, ts.Proven = state.Name, s.engine.Proven(p, state.Proven)
@@ -102,8 +132,20 @@ func (s *Service) tenantStatus(ctx context.Context, p store.Partition) (api.Tena
 				return err
 			}
 		}
-		ts.Parked, err = tx.ParkedCount()
-		return err
+		active := 0
+		for _, n := range ts.Records {
+			active += n
+		}
+		if ts.Telling, err = tellings(tx, &state, targets, active); err != nil {
+			return err
+		}
+		if ts.Parked, err = tx.ParkedCount(); err != nil {
+			return err
+		}
+		return tx.Due(time.Unix(1<<60, 0), func(at time.Time, _ directory.Kind, _ store.Num) bool {
+			ts.NextDue = at
+			return false
+		})
 	})
 	switch {
 	case ts.Failing != nil:
@@ -115,7 +157,7 @@ func (s *Service) tenantStatus(ctx context.Context, p store.Partition) (api.Tena
 	case ts.Parked > 0:
 		ts.State = "parked"
 	}
-	return ts, err
+	return ts, state, err
 }
 
 func countInto(counts map[string]int, word string, count func() (int, error)) error {
@@ -126,17 +168,27 @@ func countInto(counts map[string]int, word string, count func() (int, error)) er
 	return err
 }
 
-func targetStatus(ctx context.Context, t *target, daemon bool) (api.TargetStatus, error) {
-	s, err := t.worker.Status(ctx)
+func (s *Service) targetStatus(ctx context.Context, t *target, daemon bool) (api.TargetStatus, error) {
+	is, err := t.worker.Status(ctx)
 	st := api.TargetStatus{
-		Name: t.settings.Name, Target: t.settings.Target, State: string(s.State), Error: s.Error,
-		NextTry: s.NextTry, Waiting: s.Waiting, Oldest: s.Oldest,
+		Name: t.settings.Name, Target: t.settings.Target, State: string(is.State), Error: is.Error,
+		NextTry: is.NextTry, Waiting: is.Waiting, Oldest: is.Oldest, Waits: waitsOf(&is),
+	}
+	if t.desk != nil && err == nil {
+		err = s.deskStatus(ctx, t, &st)
+	}
+	if !daemon && err == nil {
+		var was *store.Failure
+		if was, err = s.storedOutage(ctx, t.settings.Name, &is); was != nil {
+			st.State, st.Error, st.Since = string(deliver.Failing), was.Text, was.Since
+			return st, err
+		}
 	}
 	switch {
 	case !daemon:
 		st.State = "unknown"
-	case s.State == deliver.Failing:
-		st.Since = s.Since
+	case is.State == deliver.Failing:
+		st.Since = is.Since
 	default:
 		st.State = string(deliver.OK)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/sync/engine"
+	"dirsyncd/sync/fault"
 	"dirsyncd/sync/schedule"
 )
 
@@ -34,6 +35,38 @@ func (d *daemon) scheduled(ctx context.Context, name string, t schedule.Trigger)
 		}
 	}
 	d.systemd.status(fmt.Sprintf("running; last run: %s, %d of %d tenants failed", name, failed, len(results)))
+}
+
+// triggerMade runs the connections that are made of one, when its runs changed something or one of them came to its first end; and one
+// that failed because the read of a contributor had broken off, when all of them are whole.
+func (s *Service) triggerMade(name string, results []engine.Result) {
+	if s.host == nil || s.host.trigger == nil {
+		return // who runs connections by hand says which
+	}
+	ctx := s.host.runs
+	changed := slices.ContainsFunc(results, func(r engine.Result) bool { return r.Run.Changed+r.Run.Removed+len(r.Run.Counts) > 0 })
+	came := slices.ContainsFunc(results, func(r engine.Result) bool { return r.Err == nil })
+	for _, made := range s.current().cfg.MadeOf(name) {
+		if changed || came && s.waitsForParts(ctx, made) {
+			s.host.trigger(made)
+		}
+	}
+}
+
+// waitsForParts reports whether a connection that is made of others failed for no lasting reason, and nothing stands in its way now.
+func (s *Service) waitsForParts(ctx context.Context, made string) bool {
+	var state store.TenantState
+	read := func(p store.Partition) error {
+		return s.store.View(ctx, p, func(tx store.Reader) (err error) { state, err = tx.Tenant(); return err })
+	}
+	if read(store.Partition{Connection: made}) != nil || state.Failing == nil || !fault.Class(state.Failing.Class).Retryable() {
+		return false
+	}
+	parts, err := s.store.Partitions(ctx, s.current().contributorsOf(made)...)
+	if err != nil {
+		return false
+	}
+	return !slices.ContainsFunc(parts, func(p store.Partition) bool { return read(p) != nil || state.HalfRead })
 }
 
 // triggerNewcomers runs connections at once that were never read to the end, instead of at their next time: new
@@ -69,6 +102,9 @@ func (d *daemon) triggerEdited(old *generation) {
 		}
 	}
 }
+
+// causeMade is the trigger of runs of connections that are made of one that has changed.
+const causeMade = "contributor"
 
 // causeReload is the trigger of runs that an edited configuration asks for.
 const causeReload = "reload"

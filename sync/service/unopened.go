@@ -6,7 +6,6 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/config"
-	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/targets"
 )
@@ -59,7 +58,7 @@ func (unopenedTarget) Describe() targets.Description { return targets.Descriptio
 func (t unopenedTarget) Check(context.Context) error { return t.err }
 
 // Deliver implements targets.Target.
-func (t unopenedTarget) Deliver(context.Context, []directory.Action) ([]targets.Outcome, error) {
+func (t unopenedTarget) Deliver(context.Context, []targets.Delivery) ([]targets.Outcome, error) {
 	return nil, t.err
 }
 

@@ -45,6 +45,9 @@ func (s *Service) Why(ctx context.Context, kind, who string) ([]api.Reason, erro
 	if len(reasons) > 0 {
 		missing = nil
 	}
+	if err := s.atTargets(ctx, reasons); err != nil {
+		return nil, err
+	}
 	return reasons, missing
 }
 

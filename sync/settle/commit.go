@@ -33,13 +33,20 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 				return err
 			}
 		}
+		for _, d := range w.dues {
+			if err := tx.PutDue(b.kind, d.num, d.at); err != nil {
+				return err
+			}
+		}
 		for _, m := range w.marks {
 			if err := (relations.Marker{}).Stored(tx, m.kind, m.nums, m.why); err != nil {
 				return err
 			}
 		}
-		if err := (relations.Marker{}).Stored(tx, b.kind, w.waits, store.Changed); err != nil {
-			return err
+		for why, nums := range w.waits {
+			if err := (relations.Marker{}).Stored(tx, b.kind, nums, why); err != nil {
+				return err
+			}
 		}
 		return tx.ClearDirty(b.kind, w.dirty)
 	})
@@ -47,6 +54,11 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 		return err
 	}
 	s.kept = kept
+	for _, o := range w.outcomes {
+		if o.last {
+			s.last = append(s.last, o.num)
+		}
+	}
 	s.tell(w)
 	if w.actions {
 		for _, target := range s.Targets {
@@ -64,11 +76,12 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 // pendingWrites is what of a batch must be stored.
 type pendingWrites struct {
 	outcomes []*outcome
-	dirty    []store.Num // whose marks are cleared
-	waits    []store.Num // who wait and have no mark yet
+	dirty    []store.Num                       // whose marks are cleared
+	waits    map[store.DirtyReason][]store.Num // who wait and have no such mark yet
 	unparks  []uint64
 	actions  bool
 	marks    []marks
+	dues     []due
 }
 
 // marks are objects that are looked at only because of others in the batch, and come after those. They get marks of
@@ -80,14 +93,14 @@ type marks struct {
 }
 
 func (w *pendingWrites) nothing() bool {
-	return len(w.outcomes)+len(w.dirty)+len(w.waits)+len(w.unparks) == 0
+	return len(w.outcomes)+len(w.dirty)+len(w.waits)+len(w.unparks)+len(w.dues) == 0
 } // marks come with others
 
 // diffBatch finds what of a batch differs from what is stored.
 func (s *Settlement) diffBatch(ctx context.Context, b *batch) (*pendingWrites, error) {
 	var w *pendingWrites
 	err := s.State.View(ctx, func(tx store.Reader) error {
-		w = &pendingWrites{}
+		w = &pendingWrites{waits: map[store.DirtyReason][]store.Num{}}
 		parked, err := tx.ParkedCount()
 		if err != nil {
 			return err
@@ -96,18 +109,28 @@ func (s *Settlement) diffBatch(ctx context.Context, b *batch) (*pendingWrites, e
 		if err != nil {
 			return err
 		}
+		if w.dues, err = s.dues(tx, b); err != nil {
+			return err
+		}
 		var settled []*outcome
 		for i := range b.outcomes {
 			o := &b.outcomes[i]
-			if o.waits && !marked[o.num] {
-				w.waits = append(w.waits, o.num)
+			if why := s.waitingFor(o); o.waits && !o.left && (marked[o.num] == 0 || why == store.Remapped && marked[o.num]&why == 0) {
+				w.waits[why] = append(w.waits[why], o.num)
 			}
 			if o.deferred {
 				continue
 			}
-			if marked[o.num] && !o.waits {
+			if o.forget && o.unprovenRemoval && o.kind == directory.Person {
+				if o.last, err = relations.Contested(tx, o.nums); err != nil {
+					return err
+				}
+			}
+			if marked[o.num] != 0 && !o.waits && !o.last {
 				w.dirty = append(w.dirty, o.num)
 				settled = append(settled, o)
+			} else if s.uses.AnyKey() && len(o.steps) > 0 {
+				settled = append(settled, o) // others name the record
 			}
 			if parked > 0 && o.id != "" {
 				done, err := s.settleParked(tx, o, w)
@@ -123,8 +146,8 @@ func (s *Settlement) diffBatch(ctx context.Context, b *batch) (*pendingWrites, e
 				w.actions = w.actions || slices.ContainsFunc(o.steps, func(st plan.Step) bool { return st.Action != nil })
 			}
 		}
-		// Under other rules than before everything is looked at anyhow.
-		if !s.SameRules {
+		// Under other rules than before everything is looked at anyhow, and after those who are last comes nobody.
+		if !s.SameRules || b.last {
 			return nil
 		}
 		var groups, licences []store.Num
@@ -138,7 +161,7 @@ func (s *Settlement) diffBatch(ctx context.Context, b *batch) (*pendingWrites, e
 }
 
 // follow adds those to whom the marks of objects lead and whose turn comes after the batch: people whose manager they
-// are, devices whose owner they are, groups that contain them.
+// are, devices whose owner they are, groups that contain them, whoever belongs to them.
 func (s *Settlement) follow(tx store.Reader, b *batch, settled []*outcome, w *pendingWrites) error {
 	if len(settled) == 0 {
 		return nil
@@ -160,6 +183,10 @@ func (s *Settlement) follow(tx store.Reader, b *batch, settled []*outcome, w *pe
 		w.marks = append(w.marks, m)
 		return err
 	}
+	if b.kind == directory.Group && s.uses.OwnerGroups {
+		// Their devices are among those that are looked at; a mark too many costs one more look.
+		w.marks = append(w.marks, marks{kind: directory.Device, nums: relations.Nums(s.worklist[directory.Device]), why: store.Changed})
+	}
 	switch {
 	case b.kind == directory.Person && s.uses.Manager:
 		if err := add(directory.Manager, directory.Person); err != nil {
@@ -177,18 +204,26 @@ func (s *Settlement) follow(tx store.Reader, b *batch, settled []*outcome, w *pe
 	if b.kind == directory.Person && s.uses.Owner {
 		return add(directory.Owner, directory.Device)
 	}
+	link, looked := s.lookedAt(b.kind)
+	for _, kind := range link.From() {
+		if looked[kind] {
+			if err := add(link, kind); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
-// marked returns which objects of a batch have a dirty mark.
-func (s *Settlement) marked(tx store.Reader, b *batch) (map[store.Num]bool, error) {
-	marked := make(map[store.Num]bool, len(b.outcomes))
+// marked returns why objects of a batch have a dirty mark.
+func (s *Settlement) marked(tx store.Reader, b *batch) (map[store.Num]store.DirtyReason, error) {
+	marked := make(map[store.Num]store.DirtyReason, len(b.outcomes))
 	if len(b.outcomes) == 0 {
 		return marked, nil
 	}
 	first, last := b.outcomes[0].num, b.outcomes[len(b.outcomes)-1].num
-	return marked, tx.Dirty(b.kind, first-1, func(n store.Num, _ store.DirtyReason) bool {
-		marked[n] = true
+	return marked, tx.Dirty(b.kind, first-1, func(n store.Num, why store.DirtyReason) bool {
+		marked[n] = why
 		return n < last
 	})
 }
@@ -220,7 +255,7 @@ func (s *Settlement) commitOutcome(tx store.Writer, o *outcome) error {
 			return err
 		}
 	}
-	if o.forget {
+	if o.forget && !o.last {
 		return tx.DeleteRow(o.kind, o.num)
 	}
 	return nil

@@ -1,6 +1,8 @@
 package settle
 
 import (
+	"time"
+
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
@@ -13,9 +15,15 @@ type candidate struct {
 	*outcome
 	object  *relations.Object
 	related *relations.Related
+	keys    mapping.Keys // of those to whom it points
 	before  []*directory.Record
 	subject plan.Subject
 	wants   []plan.Want
+	always  []string // keys of members in any case
+	// keeps: the mapping's list holds an active record.
+	keeps bool
+	// next is when the rules' answer may be another one.
+	next time.Time
 }
 
 // evaluate works out what objects of one kind come to. nums ascend.
@@ -26,6 +34,9 @@ func (s *Settlement) evaluate(tx store.Reader, kind directory.Kind, nums []store
 	}
 	list, err := s.candidates(tx, kind, nums, outcomes)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.nameReferences(tx, list); err != nil {
 		return nil, err
 	}
 	for i := range list {
@@ -52,11 +63,12 @@ func (s *Settlement) candidates(tx store.Reader, kind directory.Kind, nums []sto
 	if err != nil {
 		return nil, err
 	}
-	related, err := s.groups.Of(tx, objects, s.wanted(kind))
+	before, err := recordsOf(tx, mapping.RecordsOf(kind), nums)
 	if err != nil {
 		return nil, err
 	}
-	before, err := recordsOf(tx, mapping.RecordsOf(kind), nums)
+	objects, left := s.leftovers(objects, kind, nums, before)
+	related, err := s.groups.Of(tx, objects, s.wanted(kind))
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +81,8 @@ func (s *Settlement) candidates(tx store.Reader, kind directory.Kind, nums []sto
 		}
 		out := &outcomes[at]
 		out.id, out.nums = o.ID, o.Nums
-		out.forget = !o.Here()
+		out.left = left[o.Num]
+		out.forget = !o.Here() && !out.left
 		out.unprovenRemoval = out.forget && !o.Gone.Proven()
 		if out.unprovenRemoval && s.deferUnproven {
 			out.deferred, out.forget = true, false
@@ -85,32 +98,55 @@ func (s *Settlement) candidates(tx store.Reader, kind directory.Kind, nums []sto
 
 // wanted says what the rules look at beside an object itself.
 func (s *Settlement) wanted(kind directory.Kind) relations.Wanted {
-	switch kind {
-	case directory.Person:
-		return relations.Wanted{Groups: s.uses.Groups, Manager: s.uses.Manager, Licences: s.uses.Licences, Staying: s.hold.waiting()}
-	case directory.Device:
-		return relations.Wanted{Owner: s.uses.Owner, Staying: s.hold.waiting()}
-	default:
-		return relations.Wanted{}
+	return wantedBy(&s.uses, kind, s.hold.waiting())
+}
+
+// nameReferences finds the keys of those to whom objects point.
+func (s *Settlement) nameReferences(tx store.Reader, list []candidate) error {
+	if !s.uses.AnyKey() {
+		return nil
 	}
+	related := make([]relations.Related, len(list))
+	for i := range list {
+		related[i] = *list[i].related
+	}
+	keys, err := s.references.Keys(tx, related)
+	for i := range keys {
+		list[i].keys = keys[i]
+	}
+	return err
 }
 
 // applyRules asks the rules which records an object shall have. When the mapping makes no records of its kind, a
 // record from earlier rules is taken away like any other that is no longer wanted.
 func (s *Settlement) applyRules(c *candidate) {
 	c.subject = s.subject(c.object)
+	c.subject.Kept = func(rec *directory.Record) bool { return s.isKept(c, rec) }
+	if c.left {
+		c.subject.Leaver = s.leaverOfForgotten
+	}
 	if !c.object.Here() {
 		return
 	}
 	var res mapping.Result
-	switch kind := c.object.Kind; {
+	kind := c.object.Kind
+	switch {
 	case kind == directory.Person:
-		res, c.err = s.Rules.Person(PersonView(s.Source, c.object, c.related))
+		view := PersonView(s.Source, s.at(), c.object, c.related)
+		view.Keys = c.keys
+		res, c.err = s.Rules.Person(view)
 	case s.uses.Records[kind]:
-		res, c.err = s.Rules.Object(ObjectView(s.Source, c.object, c.related))
+		view := ObjectView(s.Source, s.at(), c.object, c.related)
+		view.Keys = c.keys
+		res, c.err = s.Rules.Object(view)
 	}
+	c.next = earlier(c.next, res.Next)
+	c.due = c.next
 	if c.err == nil {
-		c.wants = wants(&c.subject, res, c.before)
+		if kind == directory.Person || s.uses.Records[kind] {
+			s.matches.add(kind, res.Rule)
+		}
+		c.wants, c.always = s.wants(&c.subject, res, c.before), res.Always
 	}
 }
 
@@ -125,25 +161,31 @@ func (s *Settlement) decide(tx store.Reader, c *candidate) error {
 		return keys
 	}
 	c.steps = plan.Decide(&c.subject, c.before, c.wants)
-	if s.hold.covers(c.class()) {
+	c.due = dueOf(c)
+	if c.keeps && c.forget { // the list may be edited
+		c.forget = false
+	}
+	was, is := active(c.before, c.steps)
+	c.comes = !was && is
+	if s.counted && s.waitsForSeat(c) {
 		s.wait(c.outcome)
+	} else if s.hold.covers(c.class()) {
+		s.wait(c.outcome)
+		if c.left { // there is nothing to mark
+			c.due = c.subject.Due(c.before, nil)
+		}
 	} else if len(c.steps) > 0 {
-		was, is := active(c.before, c.steps)
 		c.leaves = was && !is
+		if was != is && bad == nil {
+			return s.openTickets(tx, c)
+		}
 	}
 	return bad
 }
 
 // subject says whose records are decided about.
 func (s *Settlement) subject(o *relations.Object) plan.Subject {
-	subject := plan.Subject{Origin: s.Origin.Of(o.ID), Run: s.Run}
-	switch s.Rules.Leavers() {
-	case mapping.DeleteLeavers:
-		subject.Remove = directory.Delete
-	case mapping.KeepLeavers:
-	default:
-		subject.Remove = directory.Deactivate
-	}
+	subject := plan.Subject{Origin: s.Origin.Of(o.ID), Run: s.Run, At: s.at(), Leaver: s.leaver, Initial: s.Initial}
 	if !o.Here() {
 		subject.Reason = o.Gone.String()
 	}
@@ -151,20 +193,22 @@ func (s *Settlement) subject(o *relations.Object) plan.Subject {
 }
 
 // wants turns the rules' result into records as they shall be, and says why there are none.
-func wants(subject *plan.Subject, res mapping.Result, before []*directory.Record) []plan.Want {
+func (s *Settlement) wants(subject *plan.Subject, res mapping.Result, before []*directory.Record) []plan.Want {
 	subject.Rule = res.Rule
 	switch {
 	case res.Ignored:
 		subject.Reason = "ignored by rule " + res.Rule
 	case len(res.Records) == 0:
-		subject.Reason = "no rule applies"
+		subject.Reason = "no rule applies any longer"
 	default:
 		subject.Reason = "no longer made by rule " + res.Rule
 	}
 	list := make([]plan.Want, len(res.Records))
 	for i := range res.Records {
 		d := &res.Records[i]
-		list[i] = plan.Want{Kind: d.Kind, Fields: d.Merge(recordOf(before, d.Kind))}
+		rec := recordOf(before, d.Kind)
+		list[i] = plan.Want{Kind: d.Kind, Fields: d.Merge(rec), Once: d.Once(rec), UpdateOnly: d.UpdateOnly}
+		list[i].Unmade = rec != nil && !d.UpdateOnly && s.Rules.UpdatesOnly(rec.Kind, rec.Rule)
 	}
 	return list
 }

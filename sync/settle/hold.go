@@ -26,8 +26,9 @@ type hold struct {
 	unproven bool
 	// lists keep the members that they would lose.
 	lists bool
-	// people are those whose removal waits. To others they are still there: they stay in lists, and somebody's manager.
-	people *roaring.Bitmap
+	// leavers are the people, customers and sites whose removal waits. To others they are still there: they stay in lists,
+	// somebody's manager, or where somebody belongs. No two of them share a number: others point to them by it.
+	leavers *roaring.Bitmap
 }
 
 func (h *hold) covers(c class) bool {
@@ -41,24 +42,22 @@ func (h *hold) covers(c class) bool {
 	}
 }
 
-// waiting are the people of a hold, which may be nil.
+// waiting are the leavers of a hold, which may be nil.
 func (h *hold) waiting() *roaring.Bitmap {
 	if h == nil {
 		return nil
 	}
-	return h.people
+	return h.leavers
 }
 
 // judge says what of the plan must wait, and why: nothing when the reasons are none.
 func (s *Settlement) judge(ctx context.Context, t *tally, population func(directory.RecordKind) int) (*hold, []string, error) {
-	h := &hold{all: s.basisUnproven || s.Older != "" || len(s.Less) > 0, unproven: t.unproven > 0}
+	h := &hold{all: len(s.basis) > 0 || s.Older != "" || len(s.Less) > 0, unproven: t.unproven > 0}
 	reasons := slices.Clone(s.Less)
 	if s.Older != "" {
 		reasons = append(reasons, "go back to what an older source knows: "+s.Older)
 	}
-	if s.basisUnproven {
-		reasons = append(reasons, "act on what is missing without proof that it is gone, and that rules look at: groups or their members, licences, or managers")
-	}
+	reasons = append(reasons, s.basis...)
 	lists, err := s.Lists.Check(t.lost, t.broken, func(upTo int) (int, error) { return s.memberships(ctx, upTo) })
 	if err != nil {
 		return nil, nil, err
@@ -83,9 +82,9 @@ func (s *Settlement) judge(ctx context.Context, t *tally, population func(direct
 	if t.unproven > 0 {
 		reasons = append(reasons, "make "+removals(t.unproven)+" for which there is no proof")
 	}
-	h.people = roaring.New()
+	h.leavers = roaring.New()
 	for _, p := range t.of(h) {
-		h.people.Or(p.people)
+		h.leavers.Or(p.leavers)
 	}
 	return h, distinctTexts(reasons), nil
 }
@@ -157,6 +156,9 @@ const rememberedBytes = 64 << 10
 func (s *Settlement) heldPlan(t *tally, h *hold, reasons []string) *store.HeldPlan {
 	portions := t.of(h)
 	held := &store.HeldPlan{Hash: planHash(portions), Reasons: reasons, RemovalsOnly: !h.all, Limits: s.limits()}
+	if s.timed {
+		held.At = s.at()
+	}
 	counts := plan.Counts{}
 	for _, p := range portions {
 		counts.Merge(p.counts)

@@ -2,6 +2,7 @@ package settle
 
 import (
 	"context"
+	"slices"
 
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
@@ -9,33 +10,97 @@ import (
 )
 
 // Introduce tells a target that is new to the connection about every record that there is: what the others learnt
-// over time.
-func (s *Settlement) Introduce(ctx context.Context, target string) error {
-	for _, kind := range directory.RecordKinds() {
+// over time. It returns how many actions were queued.
+func (s *Settlement) Introduce(ctx context.Context, target string) (told int, err error) {
+	return s.tellAll(ctx, target, toldAgain(), func(rec *directory.Record) bool { return rec.Active }, func(rec *directory.Record, keys func([]uint32) []string) *directory.Action {
+		return plan.Introduce(rec, s.originOf(rec), s.Run, keys, s.Rules.OnCreate(rec.Kind, rec.Rule))
+	})
+}
+
+// toldAgain are the kinds of record of which a target can be told what is. A ticket is told once: what is remembered of it is no record.
+func toldAgain() []directory.RecordKind {
+	return slices.DeleteFunc(directory.RecordKinds(), func(k directory.RecordKind) bool { return k == directory.TicketRecord })
+}
+
+// Again tells a target once more what it was told last of every record, of those that were taken away first. It works out
+// nothing: what waits, or is held, goes on doing so. seed names the request; the same one makes the same keys.
+func Again(ctx context.Context, t *Task, target, seed string) (told int, err error) {
+	s := &Settlement{Task: t}
+	for _, active := range []bool{false, true} {
+		kinds := toldAgain()
+		if !active {
+			slices.Reverse(kinds) // who goes leaves before the customer and the site
+		}
+		n, err := s.tellAll(ctx, target, kinds, func(rec *directory.Record) bool { return rec.Active == active }, func(rec *directory.Record, keys func([]uint32) []string) *directory.Action {
+			return plan.Again(rec, s.originOf(rec), s.Run, seed, keys, s.Rules.OnCreate(rec.Kind, rec.Rule))
+		})
+		if told += n; err != nil {
+			return told, err
+		}
+	}
+	return told, nil
+}
+
+// AgainOne tells a target once more what it was told last of one record, in a transaction of the tenant. It reports false when nothing is
+// known of the record.
+func AgainOne(tx store.Writer, t *Task, target, seed string, kind directory.RecordKind, key string) (bool, error) {
+	nums, err := tx.Lookup([]string{directory.IDHandle(t.Origin.OfKey(key).ID)}, nil)
+	if err != nil || nums[0] == 0 {
+		return false, err
+	}
+	rec, known, err := tx.Record(kind, nums[0])
+	if err != nil || !known || rec.Kind != kind {
+		return false, err
+	}
+	s := &Settlement{Task: t}
+	var bad error
+	keys := func(members []uint32) (list []string) { list, bad = s.recordKeys(tx, members); return list }
+	a := plan.Again(&rec, s.originOf(&rec), t.Run, seed, keys, t.Rules.OnCreate(kind, rec.Rule))
+	if bad != nil {
+		return false, bad
+	}
+	return true, tx.Enqueue(target, a, t.Run.Time)
+}
+
+// originOf is the origin of a record, as the rule has it that made the record.
+func (s *Settlement) originOf(rec *directory.Record) directory.Origin {
+	if s.Rules.UpdatesOnly(rec.Kind, rec.Rule) {
+		return s.Origin.OfKey(rec.Key).UpdateOnly()
+	}
+	return s.Origin.OfKey(rec.Key)
+}
+
+// tellAll queues an action for a target about each record that is wanted.
+func (s *Settlement) tellAll(ctx context.Context, target string, kinds []directory.RecordKind, wanted func(*directory.Record) bool, action tellOf) (told int, err error) {
+	for _, kind := range kinds {
 		after := store.Num(0)
 		for {
-			records, err := s.activeAfter(ctx, kind, &after)
+			records, err := s.recordsAfter(ctx, s.State, kind, &after, wanted)
 			if err != nil {
-				return err
+				return told, err
 			}
 			if len(records) == 0 {
 				break
 			}
-			if err := s.introduce(ctx, target, records); err != nil {
-				return err
+			if err := s.tellOf(ctx, target, records, action); err != nil {
+				return told, err
 			}
+			told += len(records)
 		}
 	}
 	s.Queued(target)
-	return nil
+	return told, nil
 }
 
-// activeAfter returns the next active records of a kind, and moves on behind them.
-func (s *Settlement) activeAfter(ctx context.Context, kind directory.RecordKind, after *store.Num) (list []directory.Record, err error) {
-	err = s.State.View(ctx, func(tx store.Reader) error {
+// tellOf makes the action about one record; keys turns members' numbers into record keys.
+type tellOf func(rec *directory.Record, keys func([]uint32) []string) *directory.Action
+
+// recordsAfter returns the next records of a kind that are wanted, and moves on behind them.
+func (s *Settlement) recordsAfter(ctx context.Context, state State, kind directory.RecordKind, after *store.Num, wanted func(*directory.Record) bool) (list []directory.Record, err error) {
+	err = state.View(ctx, func(tx store.Reader) error {
 		return tx.Records(kind, *after, func(n store.Num, rec directory.Record) bool {
 			*after = n
-			if rec.Active {
+			if wanted(&rec) {
 				list = append(list, rec)
 			}
 			return len(list) < s.Chunk
@@ -44,15 +109,14 @@ func (s *Settlement) activeAfter(ctx context.Context, kind directory.RecordKind,
 	return list, err
 }
 
-// introduce queues what a target must be told of records, in one transaction.
-func (s *Settlement) introduce(ctx context.Context, target string, records []directory.Record) error {
+// tellOf queues what a target must be told of records, in one transaction.
+func (s *Settlement) tellOf(ctx context.Context, target string, records []directory.Record, action tellOf) error {
 	actions := make([]*directory.Action, len(records))
 	var bad error
 	err := s.State.View(ctx, func(tx store.Reader) error {
+		keys := func(nums []uint32) (list []string) { list, bad = s.recordKeys(tx, nums); return list }
 		for i := range records {
-			keys := func(nums []uint32) (list []string) { list, bad = s.recordKeys(tx, nums); return list }
-			actions[i] = plan.Introduce(&records[i], s.Origin.OfKey(records[i].Key), s.Run, keys)
-			if bad != nil {
+			if actions[i] = action(&records[i], keys); bad != nil {
 				return bad
 			}
 		}

@@ -38,6 +38,9 @@ func (s *Settlement) addMembers(tx store.Reader, kind directory.Kind, list []can
 		for i, n := range nums {
 			tree.AddPeople(n, sets[i])
 		}
+		if err := s.addAlways(tx, listing, sets); err != nil {
+			return err
+		}
 	case kind == directory.Licence:
 		holders, err := relations.Pointing(tx, directory.Holds, objectsOf(listing))
 		if err != nil {
@@ -66,7 +69,7 @@ func (s *Settlement) addMembers(tx store.Reader, kind directory.Kind, list []can
 // lose looks at whom a list would lose. Those whose own removal waits stay in it, and all others when what lists lose waits.
 func (s *Settlement) lose(c *candidate, w *plan.Want) {
 	before := recordOf(c.before, w.Kind)
-	if before == nil || !before.Active || slices.Equal(before.Members, w.Members) {
+	if before == nil || !before.Active || slices.Equal(before.Members, w.Members) || c.subject.LeavesAlone(c.before) {
 		return
 	}
 	gone := roaring.BitmapOf(before.Members...)
@@ -80,7 +83,7 @@ func (s *Settlement) lose(c *candidate, w *plan.Want) {
 		return
 	}
 	if !s.hold.lists {
-		gone.And(s.hold.people)
+		gone.And(s.hold.leavers)
 	}
 	if gone.IsEmpty() {
 		return

@@ -3,6 +3,7 @@ package settle
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -25,6 +26,9 @@ type outcome struct {
 	err error
 	// forget: the object is gone and need not be kept.
 	forget bool
+	// last: to be forgotten when the pass is over, and marked until then. Names that others state, too, mean somebody else
+	// from then on: nobody has seen in the plan what follows from that, so it is the next run's.
+	last bool
 	// unprovenRemoval: the steps take records away for which there is no proof.
 	unprovenRemoval bool
 	// deferred: nothing is done about the object in this pass, and its mark stays.
@@ -33,6 +37,14 @@ type outcome struct {
 	waits bool
 	// leaves: the object has no active record any more after the steps, and had one before.
 	leaves bool
+	// comes: it has an active record after the steps, and had none before; that of one who waits, too.
+	comes bool
+	// due is when the outcome may be another one although nothing about the object changes; zero: never.
+	due time.Time
+	// seats are those that the outcome takes anew and gives up, where they are counted and not assigned yet.
+	seats seatWish
+	// left: the object is not stored, only records of it are.
+	left bool
 	// losses are the members that the object's lists lose, as far as those keep a record.
 	losses []loss
 	// groups and licences are those whose lists of people the outcome changes.
@@ -50,7 +62,7 @@ type loss struct {
 func (o *outcome) class() class {
 	var c class
 	for _, step := range o.steps {
-		if step.Action != nil {
+		if step.Action != nil && step.Kind != directory.TicketRecord { // tickets go with whom they are about
 			c.ops = c.ops.with(step.Action.Op)
 		}
 	}
@@ -62,19 +74,22 @@ func (o *outcome) class() class {
 type batch struct {
 	kind     directory.Kind
 	outcomes []outcome
+	// last: all others are settled.
+	last bool
 }
 
-// pass works out every outcome in a fixed order, that of settleOrder, and hands them on in batches. Working
-// out the next batch goes on while the previous one is being stored.
-func (s *Settlement) pass(ctx context.Context, use func(context.Context, *batch) error) error {
-	s.presence = newPresence()
+// pass works out every outcome in a fixed order, that of settleOrder, and hands them on in batches; those who are to be
+// postponed come in leaveOrder after all others. Working out the next batch goes on while the previous one is being stored.
+func (s *Settlement) pass(ctx context.Context, postponed leavers, use func(context.Context, *batch) error) error {
+	s.presence, s.matches = newPresence(), Matches{}
+	s.references = References{Rules: s.Rules, Source: s.Source, Origin: s.Origin, At: s.at(), Staying: s.hold.waiting()}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ready := make(chan *batch)
 	worked := make(chan error, 1)
 	go func() {
 		defer close(ready)
-		worked <- s.workOutSafely(ctx, func(b *batch) error {
+		worked <- s.workOutSafely(ctx, postponed, func(b *batch) error {
 			select {
 			case ready <- b:
 				return nil
@@ -102,13 +117,16 @@ func (s *Settlement) pass(ctx context.Context, use func(context.Context, *batch)
 }
 
 // workOutSafely makes the batches on a goroutine of its own, where nobody else would catch a panic.
-func (s *Settlement) workOutSafely(ctx context.Context, hand func(*batch) error) (err error) {
+func (s *Settlement) workOutSafely(ctx context.Context, postponed leavers, hand func(*batch) error) (err error) {
 	defer fault.Recover("settle", &err)
-	return s.workOut(ctx, hand)
+	if err := s.workOut(ctx, postponed, hand); err != nil {
+		return err
+	}
+	return s.workOutLeavers(ctx, postponed, hand)
 }
 
-// workOut makes the batches.
-func (s *Settlement) workOut(ctx context.Context, hand func(*batch) error) error {
+// workOut makes the batches of all who are not postponed.
+func (s *Settlement) workOut(ctx context.Context, postponed leavers, hand func(*batch) error) error {
 	for _, kind := range settleOrder() {
 		set := s.worklist[kind]
 		switch kind {
@@ -130,6 +148,7 @@ func (s *Settlement) workOut(ctx context.Context, hand func(*batch) error) error
 			if err != nil {
 				return err
 			}
+			postponed.postpone(b)
 			if err := hand(b); err != nil {
 				return err
 			}
@@ -139,9 +158,9 @@ func (s *Settlement) workOut(ctx context.Context, hand func(*batch) error) error
 }
 
 // settleOrder is the order in which kinds are settled: a target hears of a customer before it hears of the
-// customer's people, and of people before it hears of the groups and licences that list them.
+// customer's sites and people, and of people before it hears of the groups and licences that list them and of their devices.
 func settleOrder() []directory.Kind {
-	return []directory.Kind{directory.Customer, directory.Person, directory.Group, directory.Licence, directory.Device}
+	return []directory.Kind{directory.Customer, directory.Site, directory.Person, directory.Group, directory.Licence, directory.Device}
 }
 
 // amount is how many objects there are to settle.

@@ -56,8 +56,13 @@ func (s *Settlement) recordPresence(tx store.Reader, list []candidate) error {
 	if err != nil {
 		return err
 	}
+	always, err := s.alwaysIn(tx, changed)
+	if err != nil {
+		return err
+	}
 	for i, c := range changed {
 		if makes[directory.Group] {
+			c.groups = append(c.groups, always[c.num]...)
 			for _, list := range [][]relations.Membership{c.related.Groups, related[i].Groups} {
 				for _, g := range list {
 					c.groups = append(c.groups, g.Group)

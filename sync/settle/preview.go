@@ -18,24 +18,33 @@ type Plan struct {
 	// not said yet. Whole: it is all of the plan, and nothing is to be applied.
 	Held  *store.HeldPlan
 	Whole bool
+	// Seats are the desk's own licences for which somebody waits, SeatQueue they in their order, SeatNotes the same in words.
+	Seats     []store.Seats
+	SeatQueue []store.Num
+	SeatNotes []string
 }
 
-// Preview makes the plan without storing anything. visit, if not nil, sees its actions in order. A plan that nothing
-// can hold, and that nobody wants to see, need not be made twice, that of a first sync: then the counts are nil. With
-// ErrPlanChanged comes the plan as it is now.
+// Preview makes the plan without storing anything. visit, if not nil, sees its actions, in the order of the objects. A plan
+// that nothing can hold, and that nobody wants to see, need not be made twice, that of a first sync: then the counts are nil.
+// With ErrPlanChanged comes the plan as it is now.
 func (s *Settlement) Preview(ctx context.Context, visit func(*directory.Action)) (Plan, error) {
 	population, err := s.population(ctx)
 	if err != nil {
 		return Plan{}, err
 	}
-	if visit == nil && s.Approve == "" && !s.basisUnproven && s.Older == "" && len(s.Less) == 0 && s.Guard.Idle(population) && s.Shared.Guard.Idle(population) {
+	if visit == nil && !s.counted && s.Approve == "" && len(s.basis) == 0 && s.Older == "" && len(s.Less) == 0 && s.Guard.Idle(population) && s.Shared.Guard.Idle(population) {
 		return Plan{}, nil
+	}
+	if s.counted {
+		if err := s.assignSeats(ctx); err != nil {
+			return Plan{}, err
+		}
 	}
 	t, err := s.tally(ctx, visit)
 	if err != nil {
 		return Plan{}, err
 	}
-	p := Plan{Counts: t.counts}
+	p := Plan{Counts: t.counts, Seats: s.seats, SeatQueue: s.queue, SeatNotes: s.seatNotes}
 	h, reasons, err := s.judge(ctx, t, population)
 	if err != nil {
 		return Plan{}, err

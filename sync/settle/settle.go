@@ -9,6 +9,7 @@ package settle
 
 import (
 	"context"
+	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -59,12 +60,23 @@ type Task struct {
 	Source  mapping.Source
 	Origin  directory.Origin // of the tenant's objects; the id is empty
 	Run     directory.Stamp
+	// Initial: it is the tenant's first settling, or goes on with one that was cut (directory.Action).
+	Initial bool
 	Chunk   int // how many objects are settled in one transaction
+	// Rescoped: the source lists by another scope than when everything was last settled, so who is new may have been there all the time.
+	Rescoped bool
+	// At is the moment for which rules are asked about time, and what is due is due; zero: that of Run. Both passes go by it.
+	At time.Time
 	// Approve is the hash of the plan that may go ahead, and Held the one that waits, or that waited and was thrown away.
 	Approve string
 	Held    *store.HeldPlan
 	// Older says by how much the source knows less than was read from it before: all that follows waits. Empty when not.
 	Older string
+	// SeatQueue are those who wait for a seat, in their order.
+	SeatQueue []store.Num
+	// SeatsBeside lists the other tenants whose records take seats of the same number, and keeps them from taking any until the run
+	// ends; nil: there are none. It is called once, when somebody wants a seat.
+	SeatsBeside func(context.Context) ([]State, error)
 	// Queued hears of every target for which actions were queued.
 	Queued func(target string)
 	// Parked hears of every object that was parked.
@@ -80,20 +92,39 @@ type Settlement struct {
 	*Task
 	uses mapping.Uses
 	// worklist is what to look at, by kind and number.
-	worklist [directory.Customer + 1]*roaring.Bitmap
-	// basisUnproven: something by which rules tell people apart is missing without proof: groups or all their members,
-	// licences, managers. Everything that follows waits.
-	basisUnproven bool
+	worklist [directory.Site + 1]*roaring.Bitmap
+	// basis says what of that by which rules tell people apart is missing without proof: groups or all their members,
+	// licences, managers, customers, sites; in words that go on after "the plan would". Everything that follows waits.
+	basis []string
 	// deferUnproven leaves those alone whose absence is not proven.
 	deferUnproven bool
-	approved      bool
-	hold          *hold // what of the plan waits; nil while that is not known, and when nothing does
+	// moved are the people about whom something changed, or is due: all others are looked at because the rules are others than before.
+	// Nil when they are the same.
+	moved *roaring.Bitmap
+	// remapped are the people who wait since the rules, and not they, changed (store.Remapped), and restless those of them about whom
+	// something has changed since.
+	remapped, restless roaring.Bitmap
+	// timed: outcomes have times, or had some.
+	timed    bool
+	approved bool
+	hold     *hold // what of the plan waits; nil while that is not known, and when nothing does
 	// deferredGroups are left alone for now; their marks stay.
 	deferredGroups *roaring.Bitmap
 	// groups remembers groups for the goroutine that works out, storedGroups for the one that stores.
 	groups, storedGroups relations.Groups
 	presence             presence
+	references           References
+	matches              Matches
 	kept                 int // actions of the run that are remembered
+	// counted: there are seats to count. seatless are those who wait for one, nil while that is not known; queue are they in
+	// their order, by the seats for which they wait in seats, and in words in seatNotes.
+	counted   bool
+	seatless  *roaring.Bitmap
+	queue     []store.Num
+	seats     []store.Seats
+	seatNotes []string
+	// last are people whom Close forgets.
+	last []store.Num
 }
 
 // Prepare works out whom to look at: what is dirty, everybody whom that touches, and everybody there is when
@@ -103,14 +134,27 @@ func Prepare(ctx context.Context, t *Task) (*Settlement, error) {
 	for kind := range s.worklist {
 		s.worklist[kind] = roaring.New()
 	}
+	s.counted = LimitsSeats(s.Rules)
 	err := s.State.View(ctx, func(tx store.Reader) error {
 		if err := s.mustBeComplete(tx); err != nil {
 			return err
 		}
-		if err := s.checkBasis(tx); err != nil || !s.SameRules {
+		if err := s.checkBasis(tx); err != nil {
 			return err
 		}
-		return s.addDirty(tx)
+		if err := s.lookForDues(tx); err != nil {
+			return err
+		}
+		if err := s.lookForMoved(tx); err != nil || !s.SameRules {
+			return err
+		}
+		if err := s.addDirty(tx); err != nil {
+			return err
+		}
+		if err := s.addDue(tx, s.at()); err != nil {
+			return err
+		}
+		return s.addNaming(tx)
 	})
 	if err == nil && !s.SameRules {
 		err = s.addAll(ctx)
@@ -119,11 +163,12 @@ func Prepare(ctx context.Context, t *Task) (*Settlement, error) {
 }
 
 // Apply is the second pass: it stores what the plan says, and returns the counts of what it has stored. Whose absence
-// is not proven is left alone unless the operator says so, even when nothing would follow now.
+// is not proven is left alone unless the operator says so, even when nothing would follow now. The actions are queued in an
+// order that a target can follow: customers and sites come before those who belong to them, and go after them.
 func (s *Settlement) Apply(ctx context.Context) (plan.Counts, error) {
 	s.deferUnproven = !s.approved
 	counts := plan.Counts{}
-	err := s.pass(ctx, func(ctx context.Context, b *batch) error {
+	err := s.pass(ctx, newLeavers(), func(ctx context.Context, b *batch) error {
 		if err := s.commit(ctx, b); err != nil {
 			return err
 		}
@@ -148,6 +193,14 @@ func (s *Settlement) Close() func(store.Writer) error {
 	}
 	return func(tx store.Writer) error {
 		if err := tx.ClearDirty(directory.Group, relations.Nums(groups)); err != nil || !s.approved {
+			return err
+		}
+		for _, n := range s.last {
+			if err := (relations.Marker{}).Forget(tx, n); err != nil {
+				return err
+			}
+		}
+		if err := tx.ClearDirty(directory.Person, s.last); err != nil {
 			return err
 		}
 		return s.acceptScopes(tx)

@@ -41,8 +41,8 @@ type portion struct {
 	counts plan.Counts
 	// objects are those whose records the portion takes away, or whose lists become shorter, by kind of record.
 	objects map[directory.RecordKind]*roaring.Bitmap
-	// people lose their last active record, or are gone.
-	people *roaring.Bitmap
+	// leavers are people, customers and sites that lose their last active record, or are gone.
+	leavers *roaring.Bitmap
 }
 
 // tally sums up a plan.
@@ -59,7 +59,7 @@ type tally struct {
 // tally makes the plan without storing anything.
 func (s *Settlement) tally(ctx context.Context, visit func(*directory.Action)) (*tally, error) {
 	t := &tally{counts: plan.Counts{}, proven: plan.Counts{}, portions: map[class]*portion{}}
-	err := s.pass(ctx, func(_ context.Context, b *batch) error {
+	err := s.pass(ctx, nil, func(_ context.Context, b *batch) error {
 		for i := range b.outcomes {
 			o := &b.outcomes[i]
 			t.add(o, visit)
@@ -75,7 +75,7 @@ func (s *Settlement) tally(ctx context.Context, visit func(*directory.Action)) (
 func (t *tally) portion(c class) *portion {
 	p := t.portions[c]
 	if p == nil {
-		p = &portion{hash: sha256.New(), counts: plan.Counts{}, objects: map[directory.RecordKind]*roaring.Bitmap{}, people: roaring.New()}
+		p = &portion{hash: sha256.New(), counts: plan.Counts{}, objects: map[directory.RecordKind]*roaring.Bitmap{}, leavers: roaring.New()}
 		t.portions[c] = p
 	}
 	return p
@@ -95,6 +95,8 @@ func (t *tally) add(o *outcome, visit func(*directory.Action)) {
 		t.counts.Add(a.Kind, a.Op)
 		p.counts.Add(a.Kind, a.Op)
 		switch {
+		case a.Kind == directory.TicketRecord:
+			// It follows from what is decided about the person.
 		case !c.ops.any(removing):
 			p.hash.Write([]byte(a.Key))
 		default:
@@ -104,17 +106,22 @@ func (t *tally) add(o *outcome, visit func(*directory.Action)) {
 		if a.Op.Removes() {
 			p.mark(a.Kind, o.num)
 		}
-		if o.unprovenRemoval {
+		switch {
+		case a.Kind == directory.TicketRecord: // no limit is about them
+		case o.unprovenRemoval:
 			t.unproven++
-		} else {
+		default:
 			t.proven.Add(a.Kind, a.Op)
 		}
 		if visit != nil {
 			visit(a)
 		}
 	}
-	if o.kind == directory.Person && (o.leaves || o.forget) {
-		p.people.Add(uint32(o.num))
+	switch o.kind {
+	case directory.Person, directory.Customer, directory.Site:
+		if o.leaves || o.forget {
+			p.leavers.Add(uint32(o.num))
+		}
 	}
 }
 

@@ -1,23 +1,18 @@
 package settle
 
 import (
+	"time"
+
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/relations"
 )
 
-// PersonView is what the rules see of a person.
-func PersonView(source mapping.Source, o *relations.Object, r *relations.Related) *mapping.Person {
-	p := &mapping.Person{Object: &o.Object, Source: source}
-	if r.Groups != nil {
-		p.Groups = make([]mapping.Membership, len(r.Groups))
-		for i, g := range r.Groups {
-			p.Groups[i] = mapping.Membership{Named: mapping.Named{ID: g.ID, Name: g.Name}, Direct: g.Direct}
-		}
-	}
-	if r.Manager != nil {
-		p.Manager = &r.Manager.Object
-	}
+// PersonView is what the rules see of a person at a moment.
+func PersonView(source mapping.Source, at time.Time, o *relations.Object, r *relations.Related) *mapping.Person {
+	p := &mapping.Person{Object: &o.Object, Source: source, At: at}
+	p.Groups = groupViews(r.Groups)
+	p.Manager, p.Customer, p.Site = objectOf(r.Manager), objectOf(r.Customer), objectOf(r.Site)
 	for _, l := range r.Licences {
 		name, _ := l.Get(directory.FieldName)
 		p.Licences = append(p.Licences, mapping.Named{ID: l.ID, Name: name.Text()})
@@ -25,11 +20,27 @@ func PersonView(source mapping.Source, o *relations.Object, r *relations.Related
 	return p
 }
 
-// ObjectView is what the rules see of an object that is no person.
-func ObjectView(source mapping.Source, o *relations.Object, r *relations.Related) *mapping.View {
-	v := &mapping.View{Object: &o.Object, Source: source}
-	if r.Owner != nil {
-		v.Owner = &r.Owner.Object
+// groupViews are groups as rules see them.
+func groupViews(groups []relations.Membership) []mapping.Membership {
+	if groups == nil {
+		return nil
 	}
-	return v
+	list := make([]mapping.Membership, len(groups))
+	for i, g := range groups {
+		list[i] = mapping.Membership{Named: mapping.Named{ID: g.ID, Name: g.Name}, Direct: g.Direct}
+	}
+	return list
+}
+
+// ObjectView is what the rules see of an object that is no person.
+func ObjectView(source mapping.Source, at time.Time, o *relations.Object, r *relations.Related) *mapping.View {
+	return &mapping.View{Object: &o.Object, Owner: objectOf(r.Owner), OwnerGroups: groupViews(r.OwnerGroups), Customer: objectOf(r.Customer), Site: objectOf(r.Site), Source: source, At: at}
+}
+
+// objectOf is what rules see of an object that another one points to, or nil.
+func objectOf(o *relations.Object) *directory.Object {
+	if o == nil {
+		return nil
+	}
+	return &o.Object
 }

@@ -12,7 +12,11 @@ type Factory struct {
 	Name      string // the word in `target: NAME`, and the key of the target's own block
 	Summary   string
 	NewConfig func() any
-	Open      func(cfg any, env Env) (Target, error) // no network I/O
+	// Open makes a target, OpenDesk a place that has things of its own: a factory has one of them. Neither does network I/O.
+	Open     func(cfg any, env Env) (Target, error)
+	OpenDesk func(cfg any, env Env) (Desk, error)
+	// About is what the place of a configuration says of itself (Desk.Describe); nil for targets without things of their own.
+	About func(cfg any) DeskDescription
 }
 
 // Env is what a target gets from the program.
@@ -29,6 +33,16 @@ func New[C any](name, summary string, defaults func() *C, open func(*C, Env) (Ta
 		Name: name, Summary: summary,
 		NewConfig: func() any { return defaults() },
 		Open:      func(cfg any, env Env) (Target, error) { return open(cfg.(*C), env) },
+	}
+}
+
+// NewDesk is New for places that have things of their own.
+func NewDesk[C any](name, summary string, defaults func() *C, about func(*C) DeskDescription, open func(*C, Env) (Desk, error)) Factory {
+	return Factory{
+		Name: name, Summary: summary,
+		NewConfig: func() any { return defaults() },
+		OpenDesk:  func(cfg any, env Env) (Desk, error) { return open(cfg.(*C), env) },
+		About:     func(cfg any) DeskDescription { return about(cfg.(*C)) },
 	}
 }
 

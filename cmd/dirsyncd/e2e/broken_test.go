@@ -276,7 +276,7 @@ func TestEmptiedDirectory(t *testing.T) {
 	}
 	in.expect(0, "status").says(t, "held")
 	if held := in.status().Connections[0].Tenants[0].Held; held == nil || !slices.ContainsFunc(held.Reasons, func(r string) bool {
-		return strings.Contains(r, "without proof")
+		return strings.Contains(r, "no proof")
 	}) {
 		t.Errorf("held: %+v", held)
 	}

@@ -299,7 +299,7 @@ connections:
       bind: {user: "cn=reader,ou=services,%s", password: {env: LDAP_PASSWORD}}
       base: "%s"
       incremental: off   # these stories are about listings
-      timeout: 10s
+      timeout: 60s
 mappings:
   staff:
     rules:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -12,17 +11,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dirsyncd/connectors/ldap/slapdtest"
 )
 
 // freeAddress returns an address on which nobody listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return "127.0.0.1:" + slapdtest.FreePort(t)
 }
 
 // fetch gets a page of the daemon's own listener.
@@ -103,7 +99,7 @@ func TestDaemon(t *testing.T) {
 		t.Errorf("%d events after a sync, want %d", len(in.journal()), events)
 	}
 	in.expect(0, "why", "user", "p41").says(t, "Newly Named As Well")
-	in.expect(0, "runs").says(t, "operator")
+	in.expect(0, "runs").says(t, "(by ", "signal USR1")
 	in.expect(0, "parked", "list").says(t, "nothing is parked")
 	in.expect(2, "sync", "hw")
 
@@ -143,6 +139,7 @@ func TestDaemon(t *testing.T) {
 	if code := d.wait(); code != 0 {
 		t.Errorf("stopped with %d", code)
 	}
+	eventually(t, "systemd was told that it stops", func() bool { return d.notify.got("STOPPING=1") > 0 }) // what it said last may still be on the way
 	if d.notify.got("STOPPING=1") != 1 || len(d.logged("stopped")) != 1 {
 		t.Errorf("systemd was told:\n%s", d.notify.tape.String())
 	}
@@ -510,6 +507,7 @@ func TestTriggersAreRememberedOnce(t *testing.T) {
 	s.Resume()
 	d.awaitLog(3, "run ended")
 	in.expect(0, "sync")
+	d.awaitLog(4, "run ended")
 	var triggers []string
 	for _, l := range d.logged("run started") {
 		triggers = append(triggers, l.text("trigger")+" "+l.text("mode"))

@@ -23,7 +23,7 @@ type event struct {
 		Op, Kind, Key, Rule, Run, Reason string
 		Record                           map[string]any
 		Changes                          map[string]change
-		Origin                           struct{ Connection, Connector, Tenant, ID string }
+		Origin                           struct{ Connection, Connector, Tenant, ID, Import string }
 		Replaces                         string
 		ReplacedBy                       string `json:"replaced_by"`
 	}
@@ -119,6 +119,14 @@ func (w world) apply(t *testing.T, e *event) {
 	}
 	if e.Subject != e.Data.Kind+"/"+e.Data.Key {
 		bad("kind %s and key %s do not agree with the subject", e.Data.Kind, e.Data.Key)
+	}
+	if strings.HasPrefix(e.Data.Reason, "sent again") { // all there is of the record, whether it is known or not
+		r = &record{fields: e.Data.Record, members: map[string]bool{}, active: e.Data.Op == "create"}
+		w[e.Subject] = r
+		for _, m := range e.Data.Changes["members"].Added {
+			r.members[m] = true
+		}
+		return
 	}
 	if e.Data.Op == "create" {
 		if r != nil {

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"dirsyncd/connectors/ldap/slapdtest"
+	"dirsyncd/sync/targets/rest/redminetest"
+	"dirsyncd/sync/targets/rest/rttest"
 )
 
 // Secrets that the program is given. None of them may ever show.
@@ -29,7 +31,7 @@ const (
 func webhookSecret() string { return "whsec_" + base64.StdEncoding.EncodeToString([]byte(webhookKey)) }
 
 func secrets() []string {
-	return append((&slapdtest.Server{}).Secrets(), readerPassword, wrongPassword, webhookKey, headerToken, appSecret, oktaToken,
+	return append((&slapdtest.Server{}).Secrets(), readerPassword, wrongPassword, webhookKey, headerToken, appSecret, oktaToken, rttest.Password, redminetest.Key,
 		strings.TrimPrefix(webhookSecret(), "whsec_"))
 }
 

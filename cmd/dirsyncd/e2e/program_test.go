@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long anything may take before a test gives up. It is long: machines are busy.
-const patience = 90 * time.Second
+const patience = 5 * time.Minute
 
 // eventually polls a condition until it holds.
 func eventually(t *testing.T, what string, holds func() bool) {

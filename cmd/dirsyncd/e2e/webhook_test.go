@@ -37,7 +37,7 @@ type desk struct {
 
 func openDesk(t *testing.T) *desk {
 	t.Helper()
-	d := &desk{t: t, address: "127.0.0.1:0", world: world{}, taken: map[string]string{}, refuse: map[string]string{}}
+	d := &desk{t: t, address: freeAddress(t), world: world{}, taken: map[string]string{}, refuse: map[string]string{}}
 	d.open()
 	t.Cleanup(d.close)
 	return d

@@ -20,7 +20,6 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/store/bolt"
 	"dirsyncd/sync/deliver"
-	"dirsyncd/sync/directory"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/plan"
@@ -83,6 +82,8 @@ type sweep struct {
 	place  *desk
 	rules  *mapping.Ruleset
 	points int
+	// later is how much later than now the engine's clock is.
+	later time.Duration
 }
 
 // run runs the stage undisturbed, then once for every point, and leaves things as they stand at its end.
@@ -133,6 +134,7 @@ type life struct {
 	place *desk
 	file  string
 	bolt  *bolt.Store
+	later time.Duration
 }
 
 func (s *sweep) begin() *life {
@@ -141,7 +143,7 @@ func (s *sweep) begin() *life {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	l := &life{world: s.world, place: s.place.clone(), file: filepath.Join(dir, "state.db")}
+	l := &life{world: s.world, later: s.later, place: s.place.clone(), file: filepath.Join(dir, "state.db")}
 	if s.state != nil {
 		if err := os.WriteFile(l.file, s.state, 0o600); err != nil {
 			s.t.Fatal(err)
@@ -183,7 +185,9 @@ func (l *life) work(cut *cutter) []engine.Result {
 	defer cancel()
 	cut.cancel = cancel
 	st := &cutStore{Store: l.bolt, cutter: cut}
-	l.engine = engine.New(st, engine.Options{Log: slog.New(slog.DiscardHandler), Now: time.Now, Sleep: instantly})
+	l.engine = engine.New(st, engine.Options{
+		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Now().Add(l.later) }, Sleep: instantly,
+	})
 	l.conn.Source = l.world.open(l.t, connectors.Env{
 		Connection: "proof", Log: slog.New(slog.DiscardHandler), Now: time.Now, Sleep: instantly,
 		Observe: func(request string, _ time.Duration, _ error) { cut.point("after " + request) },
@@ -290,11 +294,11 @@ type cutDesk struct {
 	*cutter
 }
 
-func (d *cutDesk) Deliver(ctx context.Context, actions []directory.Action) ([]targets.Outcome, error) {
+func (d *cutDesk) Deliver(ctx context.Context, work []targets.Delivery) ([]targets.Outcome, error) {
 	if !d.point("before a delivery") {
 		return nil, errCut
 	}
-	outcomes, err := d.desk.Deliver(ctx, actions)
+	outcomes, err := d.desk.Deliver(ctx, work)
 	if !d.point("after a delivery") {
 		return nil, errCut
 	}

@@ -27,6 +27,16 @@ func ldapWorld(t *testing.T) *world {
 	t.Cleanup(func() { _ = s.Close() })
 	base, filter := s.Base(), ""
 	desk := s.GroupDN("Service Desk London")
+	// What a replica knows that lags behind: somebody who left since, and not who came.
+	older := s.Keep()
+	check(t, s.Remove(s.Values(desk, "member")[1]),
+		s.AddPerson(ldapsim.Person{UID: "new", GivenName: "Came", FamilyName: "Before", Department: "Sales"}))
+	// And what one knows that has not heard of the second server to which changes are written.
+	unheard := s.Keep()
+	s.WriteAs(2)
+	check(t, s.Remove(s.Values(desk, "member")[1]),
+		s.AddPerson(ldapsim.Person{UID: "second", GivenName: "Came", FamilyName: "Second", Department: "Sales"}))
+	s.WriteAs(0)
 	joined, names := []string(nil), 0
 	var w *world
 	w = &world{
@@ -92,6 +102,15 @@ func ldapWorld(t *testing.T) *world {
 			return
 		case "edit-filter":
 			filter = c.text
+			return
+		case "older":
+			s.Lag(older)
+			return
+		case "unheard":
+			s.Lag(unheard)
+			return
+		case "unfilled":
+			s.Lag(s.Unfilled())
 			return
 		}
 		kind, ok := kinds[c.kind]

@@ -115,7 +115,7 @@ func graphTrouble(s *microsoftsim.Server, tenant *microsoftsim.Tenant, app strin
 	kinds := map[string]microsoftsim.FaultKind{
 		"empty": microsoftsim.Empty, "html": microsoftsim.HTML, "cut": microsoftsim.Cut, "reset": microsoftsim.Reset, "hang": microsoftsim.Hang, "loop": microsoftsim.Loop,
 		"endless": microsoftsim.Endless, "foreign": microsoftsim.Foreign, "null-element": microsoftsim.NullElement, "no-list": microsoftsim.NoValue,
-		"repeat": microsoftsim.Repeat, "reset-410": microsoftsim.Gone, "no-link": microsoftsim.NoLink, "short": microsoftsim.Short, "error-beside": microsoftsim.ErrorBeside, "omit": microsoftsim.Omit, "double": microsoftsim.Double,
+		"repeat": microsoftsim.Repeat, "reset-410": microsoftsim.Gone, "no-link": microsoftsim.NoLink, "short": microsoftsim.Short, "lacks": microsoftsim.Lacks, "error-beside": microsoftsim.ErrorBeside, "omit": microsoftsim.Omit, "double": microsoftsim.Double,
 	}
 	undo := []func(){}
 	hurt := func(t *testing.T, w *wrong) {

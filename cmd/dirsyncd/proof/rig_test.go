@@ -47,6 +47,12 @@ func newRig(t *testing.T, source connectors.Connector) *rig {
 // or a link is wrong about a record, too.
 func everything(t *testing.T) *mapping.Ruleset {
 	t.Helper()
+	return everythingWith(t, mapping.Leaver{})
+}
+
+// everythingWith is everything, with what becomes of leavers.
+func everythingWith(t *testing.T, leaver mapping.Leaver) *mapping.Ruleset {
+	t.Helper()
 	field := func(name, value string) mapping.FieldSpec {
 		return mapping.FieldSpec{
 			Name: name, Value: mapping.ValueSpec{Value: value}, On: mapping.OnAlways, Blank: mapping.ClearBlank,
@@ -56,14 +62,16 @@ func everything(t *testing.T) *mapping.Ruleset {
 		return []mapping.RuleSpec{{Name: "all", Records: map[directory.RecordKind][]mapping.FieldSpec{kind: fields}}}
 	}
 	rules, problems := mapping.Compile(mapping.Spec{
-		Name: "everything",
+		Name: "everything", Leavers: leaver.Do, DeleteAfter: leaver.DeleteAfter,
 		Rules: all(directory.UserRecord, field("name", "= name"), field("login", "= login"), field("email", "= email"),
 			field("title", "= title"), field("enabled", "= string(enabled ?? false)"), field("status", "= status"), field("path", "= path"),
-			field("boss", "= manager.name"), field("groups", "= groups"), field("licences", "= licences"), field("photo", "= attributes.photo")),
+			field("boss", "= manager.name"), field("groups", "= groups"), field("licences", "= licences"), field("photo", "= attributes.photo"),
+			field("customer", "= customer.name"), field("site", "= site.name")),
 		Groups:    all(directory.GroupRecord, field("name", "= name"), field("path", "= path")),
 		Licences:  all(directory.LicenceRecord, field("name", "= name"), field("quantity", "= quantity"), field("used", "= used")),
 		Devices:   all(directory.AssetRecord, field("name", "= name"), field("owner", "= owner.name")),
 		Customers: all(directory.CustomerRecord, field("name", "= name"), field("domain", "= domain")),
+		Sites:     all(directory.SiteRecord, field("name", "= name"), field("customer", "= customer.name")),
 	})
 	if len(problems) > 0 {
 		t.Fatalf("%+v", problems)

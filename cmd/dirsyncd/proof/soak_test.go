@@ -46,7 +46,8 @@ func (d *desk) Check(context.Context) error   { return nil }
 func (d *desk) Reopen() error                 { return nil }
 func (d *desk) Close() error                  { return nil }
 
-func (d *desk) Deliver(_ context.Context, actions []directory.Action) ([]targets.Outcome, error) {
+func (d *desk) Deliver(_ context.Context, work []targets.Delivery) ([]targets.Outcome, error) {
+	actions := targets.Actions(work)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.down {
@@ -116,10 +117,10 @@ func TestThreeWeeks(t *testing.T) {
 	connector := memory.Open(source, memory.Options{})
 	defer func() { _ = connector.Close() }()
 	rules, place := everything(t), newDesk()
-	before := runtime.NumGoroutine()
 	rnd := rand.New(rand.NewPCG(connectortest.Seed(t), 3))
 	var weeks []footprint
 
+	// It does not end before every goroutine that was begun inside has: one that stays behind fails the test.
 	synctest.Test(t, func(t *testing.T) {
 		// The week before the clocks go forward.
 		time.Sleep(time.Until(time.Date(2000, 3, 20, 0, 0, 0, 0, london)))
@@ -246,17 +247,6 @@ func TestThreeWeeks(t *testing.T) {
 		work.Wait()
 	})
 
-	n := runtime.NumGoroutine()
-	for range 10_000 { // one that has done its work may still be about to end
-		if n <= before {
-			break
-		}
-		runtime.Gosched()
-		n = runtime.NumGoroutine()
-	}
-	if n > before {
-		t.Errorf("%d goroutines, there were %d", n, before)
-	}
 	second, third := weeks[1], weeks[2] // the second one saw the 10,000 that were parked
 	if third.state > second.state+second.state/2 || third.heap > second.heap+second.heap/2+8<<20 || third.files > second.files+2 {
 		t.Errorf("something grew in the last week: %+v, then %+v", second, third)

@@ -24,12 +24,13 @@ type world struct {
 }
 
 // patience is how long anything may take that is meant to work.
-const patience = 30 * time.Second
+const patience = 5 * time.Minute
 
 // worlds are one per connector, by its name.
 func worlds() map[string]func(*testing.T) *world {
 	return map[string]func(*testing.T) *world{
 		"ldap": ldapWorld, "entra": entraWorld, "csp": cspWorld, "google": googleWorld, "okta": oktaWorld,
+		"files": filesWorld, "sql": sqlWorld, "merge": mergeWorld,
 	}
 }
 

@@ -26,10 +26,11 @@ func Many(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return Number(n) + " " + plural(noun)
+	return Number(n) + " " + Plural(noun)
 }
 
-func plural(noun string) string {
+// Plural writes the word for several.
+func Plural(noun string) string {
 	if noun == "person" {
 		return "people"
 	}

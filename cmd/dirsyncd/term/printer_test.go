@@ -122,6 +122,22 @@ func FuzzTextStaysInItsPlace(f *testing.F) {
 	})
 }
 
+// An address that somebody must open is never broken: half of it, or one with a blank in it, opens nothing.
+func TestAddressesStayWhole(t *testing.T) {
+	const consent = "https://login.microsoftonline.example/11111111-2222-4333-8444-555555555555/adminconsent?client_id=66666666-7777-4888-9999-000000000000"
+	var out bytes.Buffer
+	p := New(&out)
+	p.Width = DefaultWidth
+	p.Para("        → ", "an administrator must consent once: "+consent+" and then sync")
+	p.Mark(Red, "  FAIL  ", consent)
+	table := &Table{Columns: []Column{Left("A"), Left("B")}}
+	table.Add("a", consent)
+	p.Table(table)
+	if got := strings.Count(out.String(), consent); got != 3 {
+		t.Errorf("%d of 3 addresses are whole:\n%s", got, out.String())
+	}
+}
+
 func TestPara(t *testing.T) {
 	var out bytes.Buffer
 	p := New(&out)

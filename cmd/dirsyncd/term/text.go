@@ -29,7 +29,8 @@ func unsafeRune(r rune) bool {
 // Length is the number of columns that a text takes, as far as one per letter is true.
 func Length(text string) int { return utf8.RuneCountInString(text) }
 
-// wrap breaks a text into lines at blanks, and words that are too long after a slash or anywhere. There is at least one line.
+// wrap breaks a text into lines at blanks, and words that are too long after a slash or anywhere. An address of the web stays
+// whole, however long: it is there to be opened, and terminals that break it give it back in one piece. There is at least one line.
 func wrap(text string, width int) []string {
 	var lines []string
 	for part := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
@@ -50,7 +51,7 @@ func wrapLine(text string, width int) []string {
 		default:
 			lines, line = append(lines, line), word
 		}
-		for Length(line) > width {
+		for Length(line) > width && !strings.Contains(word, "://") {
 			runes := []rune(line)
 			at := width
 			if slash := strings.LastIndexByte(string(runes[:width]), '/'); slash > 0 {

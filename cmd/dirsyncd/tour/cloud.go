@@ -147,27 +147,10 @@ func (t *tour) fiveDirectories(ctx context.Context) error {
 		return err
 	}
 	c := &t.cloud
-	text, err := os.ReadFile(t.path("config.yaml"))
-	if err != nil {
-		return err
-	}
 	more := fmt.Sprintf(cloudConfig, c.own.ID(), demoApp, demoSecret, c.microsoft.URL(), c.partner.ID(), demoPartner,
 		c.google.Endpoint(), c.google.Customer(0).Admin(), c.okta.URL, c.okta.Token())
-	all := strings.Replace(string(text), "\nmappings:\n", more, 1)
-	for name, data := range map[string][]byte{
-		"config.yaml": []byte(all), "microsoft-ca.pem": c.microsoft.CA(), "google-key.json": c.google.KeyFile(),
-	} {
-		if err := os.WriteFile(t.path(name), data, 0o600); err != nil {
-			return err
-		}
-	}
-	t.done()
-	t.done = nil
-	cfg, err := t.Load(t.path("config.yaml"))
+	err := t.addConnection(ctx, more, map[string][]byte{"microsoft-ca.pem": c.microsoft.CA(), "google-key.json": c.google.KeyFile()})
 	if err != nil {
-		return err
-	}
-	if t.ops, t.done, err = t.Open(ctx, cfg); err != nil {
 		return err
 	}
 	runs, err := t.syncAll(ctx)
@@ -204,6 +187,7 @@ func (t *tour) syncAll(ctx context.Context) ([]api.Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.ran(result.Runs...)
 	t.Out.Line("   $ dirsyncd sync")
 	rows := &term.Table{Indent: "     ", Columns: []term.Column{term.Left("CONNECTION"), term.Shrink("TENANT"), term.Left("OUTCOME"), term.Right("REQUESTS"), term.Right("READ"), term.Left("RECORDS CREATED")}}
 	for _, run := range result.Runs {
@@ -227,7 +211,7 @@ func (t *tour) syncAll(ctx context.Context) ([]api.Run, error) {
 
 func created(run api.Run) string {
 	var parts []string
-	for _, kind := range []string{"customer", "user", "agent", "group", "licence", "asset"} {
+	for _, kind := range []string{"customer", "site", "user", "agent", "group", "licence", "asset"} {
 		if n := run.Counts[kind]["create"]; n > 0 {
 			parts = append(parts, term.Many(n, kind))
 		}

@@ -80,6 +80,38 @@ func inWords(line string) string {
 	return text
 }
 
+// inUse are the addresses of the records of a kind of the company that the journal says are in use, by name.
+func (t *tour) inUse(kind string) (map[string]string, error) {
+	data, err := os.ReadFile(t.path("changes.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	byKey := map[string][2]string{}
+	for line := range strings.Lines(string(data)) {
+		var e struct {
+			Data struct {
+				Op, Kind, Key string
+				Record        struct{ Name, Email string }
+			}
+		}
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			continue // a field of another form is of no one of the company
+		}
+		switch d := &e.Data; {
+		case d.Kind != kind || !strings.HasPrefix(d.Key, "company/"):
+		case d.Op == "deactivate" || d.Op == "delete":
+			delete(byKey, d.Key)
+		case d.Record.Email != "":
+			byKey[d.Key] = [2]string{d.Record.Name, d.Record.Email}
+		}
+	}
+	all := map[string]string{}
+	for _, r := range byKey {
+		all[r[0]] = r[1]
+	}
+	return all, nil
+}
+
 // agentKey is the key of the first agent that the journal tells of.
 func (t *tour) agentKey() (string, error) {
 	data, err := os.ReadFile(t.path("changes.jsonl"))

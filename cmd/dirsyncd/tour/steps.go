@@ -128,7 +128,8 @@ func (t *tour) massRemoval(ctx context.Context) error {
 	if len(result.Runs) != 1 || result.Runs[0].Outcome != "clean" {
 		return errors.New("the demonstration did not go as planned: an approved plan goes ahead")
 	}
-	t.Out.Line("     %s: %s", t.outcome(result.Runs[0]), t.summary(result.Runs[0]))
+	t.ran(result.Runs[0])
+	t.result(result.Runs[0])
 	return t.showEvents()
 }
 
@@ -153,21 +154,26 @@ func (t *tour) explain(ctx context.Context) error {
 	for _, rule := range r.Rules {
 		t.Out.Line("     rule %q: %s", rule.Rule, rule.Outcome)
 	}
-	t.Out.Line("     groups: %s", strings.Join(r.Groups, ", "))
+	t.Out.Para("     groups: ", strings.Join(r.Groups, ", "))
 	return nil
 }
 
 func (t *tour) goodbye() {
-	cfg := "--config " + t.path("config.yaml")
 	t.Out.Line("")
 	t.Out.Line("%s", t.Out.Paint(term.Bold, "Everything is in "+t.Dir))
 	t.Out.Line("   configuration, state and journal (changes.jsonl). Try on it:")
-	for _, command := range []string{"status", "runs", "check", "why agent " + t.agent, "parked list", "plan --offline"} {
-		t.Out.Line("   %s %s %s", t.Self, command, cfg)
+	t.Out.Line("   cd %s", t.Dir)
+	for _, command := range []string{"status", "runs", "check", "show " + t.agent, "why agent " + t.agent, "parked list", "match list", "plan --offline",
+		"preview crm/crm.xlsx --connection crm"} {
+		t.Out.Line("   %s %s", t.Self, command)
 	}
-	if t.Serve {
-		t.Out.Line("   The servers answer until you interrupt; `sync` and `plan` work, too.")
-		return
+	asking := []string{"sync", "plan", "adopt apps", "plan --target apps", "audit apps"}
+	if !t.Serve {
+		t.Out.Line("   The servers have ended. `%s demo --serve` keeps them, for what asks them:", t.Self)
+	} else {
+		t.Out.Line("   The servers answer until you interrupt this. What asks them:")
 	}
-	t.Out.Line("   The servers have ended; `%s demo --serve` keeps them for `sync` and `run`.", t.Self)
+	for _, command := range asking {
+		t.Out.Line("   %s %s", t.Self, command)
+	}
 }

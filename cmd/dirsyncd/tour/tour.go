@@ -24,7 +24,9 @@ type Options struct {
 	Dir   string // for all files, new or empty; "" is a temporary folder
 	Serve bool   // keep the servers at the end, until the context ends
 	Self  string // how the program is called
-	Load  func(file string) (*config.Config, error)
+	// Report, when not nil, gets everything when the last step is done.
+	Report func(Report) error
+	Load   func(file string) (*config.Config, error)
 	// Open begins a state and returns the operations on it; done ends them.
 	Open func(context.Context, *config.Config) (ops api.Operations, done func(), err error)
 }
@@ -34,11 +36,14 @@ type tour struct {
 	Options
 	server *ldapsim.Server
 	cloud  cloud
-	ops    api.Operations
-	done   func()
-	step   int
-	read   int64  // bytes of the journal that were shown
-	agent  string // the address of one, to ask about
+	// accounts is the service that knows half of the company already.
+	accounts *accounts
+	ops      api.Operations
+	done     func()
+	step     int
+	read     int64  // bytes of the journal that were shown
+	agent    string // the address of one, to ask about
+	report   Report
 }
 
 // Run is the whole tour.
@@ -100,7 +105,8 @@ func (t *tour) run(ctx context.Context) error {
 	}
 	for _, step := range []func(context.Context) error{
 		t.firstSync, t.idle, t.joiner, t.mover, t.leaver, t.brokenAnswer, t.emptyAnswer, t.massRemoval, t.explain,
-		t.fiveDirectories, t.oneCustomer,
+		t.fiveDirectories, t.oneCustomer, t.spreadsheet,
+		t.alreadyThere, t.whoIsWho, t.drift,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -109,6 +115,12 @@ func (t *tour) run(ctx context.Context) error {
 	t.done() // others may use the state now
 	t.done = nil
 	t.goodbye()
+	if t.Report != nil {
+		t.report.Folder = t.Dir
+		if err := t.Report(t.report); err != nil {
+			return err
+		}
+	}
 	if t.Serve {
 		<-ctx.Done()
 	}
@@ -157,6 +169,9 @@ func (t *tour) close() {
 	if t.server != nil {
 		_ = t.server.Close()
 	}
+	if t.accounts != nil {
+		t.accounts.Close()
+	}
 	t.cloud.close()
 }
 
@@ -165,6 +180,7 @@ func (t *tour) path(name string) string { return filepath.Join(t.Dir, name) }
 // title begins a step.
 func (t *tour) title(title, format string, args ...any) {
 	t.step++
+	t.report.Steps = append(t.report.Steps, Step{Step: t.step, Title: title, Runs: []api.Run{}})
 	t.Out.Line("")
 	t.Out.Line("%s", t.Out.Paint(term.Bold, fmt.Sprintf("%d  %s", t.step, title)))
 	t.Out.Line("   "+format, args...)
@@ -172,7 +188,12 @@ func (t *tour) title(title, format string, args ...any) {
 
 // sync runs the connection and shows what came of it.
 func (t *tour) sync(ctx context.Context, full bool) (api.Run, error) {
-	result, err := t.ops.Sync(ctx, api.SyncRequest{Full: full}, nil)
+	return t.syncOf(ctx, api.SyncRequest{Full: full}, "")
+}
+
+// syncOf runs one connection, which what names where there are others, and shows what came of it.
+func (t *tour) syncOf(ctx context.Context, req api.SyncRequest, what string) (api.Run, error) {
+	result, err := t.ops.Sync(ctx, req, nil)
 	if err != nil {
 		return api.Run{}, err
 	}
@@ -180,32 +201,39 @@ func (t *tour) sync(ctx context.Context, full bool) (api.Run, error) {
 		return api.Run{}, fmt.Errorf("the demonstration had %d runs at once", len(result.Runs))
 	}
 	run := result.Runs[0]
-	t.Out.Line("   $ dirsyncd sync")
-	t.Out.Line("     %s: %s", t.outcome(run), t.summary(run))
+	t.ran(run)
+	t.Out.Line("   $ dirsyncd sync%s", what)
+	t.result(run)
 	for _, note := range run.Notes {
-		t.Out.Line("     note: %s", note)
+		t.Out.Para("     note: ", note)
 	}
 	if run.Error != "" {
-		t.Out.Line("     error: %s", run.Error)
+		t.Out.Para("     error: ", run.Error)
 	}
 	for _, reason := range run.HeldReasons {
-		t.Out.Line("     held: %s", reason)
+		t.Out.Para("     it would ", reason)
 	}
 	return run, t.showEvents()
 }
 
-func (t *tour) outcome(run api.Run) term.Painted {
-	return t.Out.Paint(term.State(run.Outcome).Style, run.Outcome)
+// result says how a run ended, and what it did.
+func (t *tour) result(run api.Run) {
+	t.Out.Line("     %s: %s read, %s new or changed, %s gone", t.Out.Paint(term.State(run.Outcome).Style, run.Outcome),
+		term.Many(run.Read, "object"), term.Number(run.Changed), term.Number(run.Removed))
+	if text := did(run); text != "" {
+		t.Out.Para("     records: ", text)
+	}
 }
 
-func (t *tour) summary(run api.Run) string {
-	parts := []string{fmt.Sprintf("%s read, %s new or changed, %s gone", term.Many(run.Read, "object"), term.Number(run.Changed), term.Number(run.Removed))}
-	for _, kind := range []string{"user", "agent", "group"} {
+// did says what a run did to records.
+func did(run api.Run) string {
+	var parts []string
+	for _, kind := range []string{"customer", "site", "user", "agent", "group"} {
 		for _, op := range []string{"create", "update", "deactivate", "reactivate"} {
 			if n := run.Counts[kind][op]; n > 0 {
-				parts = append(parts, op+" "+term.Many(n, kind))
+				parts = append(parts, term.Many(n, kind)+" "+op+"d")
 			}
 		}
 	}
-	return strings.Join(parts, "; ")
+	return strings.Join(parts, ", ")
 }

@@ -24,7 +24,7 @@ type Options struct {
 	// by handles that begin so.
 	Rewritten string
 	// Without takes abilities away from all streams.
-	WithoutDelta, WithoutTombstones, WithoutResume, WithoutCount bool
+	WithoutDelta, WithoutTombstones, WithoutResume, WithoutCount, WithoutByID bool
 }
 
 // Connector reads a Source.
@@ -60,6 +60,7 @@ func StreamOf(kind directory.Kind) string {
 	return map[directory.Kind]string{
 		directory.Person: "users", directory.Group: "groups", directory.Licence: "licences",
 		directory.Device: "devices", directory.Customer: "customers",
+		directory.Site: "sites",
 	}[kind]
 }
 
@@ -71,6 +72,7 @@ func (c *Connector) Describe() connectors.Description {
 			Name: StreamOf(kind), Kinds: []directory.Kind{kind}, Members: kind == directory.Group,
 			Delta: !c.opts.WithoutDelta, Tombstones: !c.opts.WithoutDelta && !c.opts.WithoutTombstones,
 			Resumable: !c.opts.WithoutResume, Counted: !c.opts.WithoutCount, Rewritten: c.opts.Rewritten,
+			ByID: !c.opts.WithoutByID,
 		})
 	}
 	return d
@@ -127,6 +129,8 @@ func (c *Connector) Read(ctx context.Context, req connectors.Request, emit func(
 		return r.full(ctx)
 	case connectors.Referrers:
 		return r.referrers(ctx)
+	case connectors.ByID:
+		return r.byID(ctx)
 	default:
 		return r.delta(ctx)
 	}

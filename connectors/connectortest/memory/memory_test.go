@@ -1,8 +1,10 @@
 package memory_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -150,5 +152,51 @@ func TestSuiteFindsDefects(t *testing.T) {
 				t.Errorf("the suite must report %q, and reports:\n%s", tc.want, failures)
 			}
 		})
+	}
+}
+
+// careless is a connector that leaves everything with a "9" in its id, and everybody's links, out of lists that it vouches for.
+type careless struct {
+	connectors.Connector
+	short bool
+}
+
+func (c *careless) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
+	return c.Connector.Read(ctx, req, func(p *connectors.Page) error {
+		if c.short {
+			p.Objects = slices.DeleteFunc(p.Objects, func(o directory.Object) bool { return strings.Contains(o.ID, "9") })
+			for i := range p.Objects {
+				p.Objects[i].Links = nil
+			}
+			for i := range p.Members {
+				p.Members[i].Add = nil
+			}
+			if p.Proof != nil {
+				p.Proof.Count = -1
+			}
+		}
+		return emit(p)
+	})
+}
+
+// TestSuiteFindsShortLists: a connector that vouches for lists that lack a part.
+func TestSuiteFindsShortLists(t *testing.T) {
+	for stream, wants := range map[string][]string{
+		"users":  {"person p009 is missing from a short list", "person p001 has lost id:p000"},
+		"groups": {"group g009 is missing", "group g001 has lost dn:nobody"},
+	} {
+		h := connectortest.Harness{Start: func(testing.TB) *connectortest.Fixture {
+			source := seeded()
+			c := &careless{Connector: memory.Open(source, memory.Options{PageSize: 10, WithoutCount: true})}
+			f := fixture(source, c)
+			f.Shorten = func(testing.TB) { c.short = true }
+			return f
+		}}
+		failures := strings.Join(connectortest.Failures(t, h, "ShortLists", stream), "\n")
+		for _, want := range wants {
+			if !strings.Contains(failures, want) {
+				t.Errorf("the suite must report %q, and reports:\n%s", want, failures)
+			}
+		}
 	}
 }

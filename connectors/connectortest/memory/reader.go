@@ -186,11 +186,28 @@ func (r *reader) referrers(ctx context.Context) error {
 	return r.finish(ctx, -1)
 }
 
+// byID lists the objects that the request names, and as removed whom it names and who is not there.
+func (r *reader) byID(ctx context.Context) error {
+	refs := r.list()
+	for _, id := range r.req.IDs {
+		if ref := (directory.Ref{Kind: r.kind, ID: id}); !slices.Contains(refs, ref) {
+			r.page.Removed = append(r.page.Removed, ref)
+		}
+	}
+	if _, silent := r.script.has(NothingByID); silent {
+		r.page.Removed = nil
+	}
+	removed := r.page.Removed
+	r.fill(slices.DeleteFunc(refs, func(ref directory.Ref) bool { return !slices.Contains(r.req.IDs, ref.ID) }))
+	r.page.Removed, r.page.Members = removed, nil
+	return r.finish(ctx, -1)
+}
+
 // finish sends the last page: with the cursor for the next delta, and the proof.
 func (r *reader) finish(ctx context.Context, count int) error {
 	next := r.at
 	next.Full, next.After = false, ""
-	if !r.connector.opts.WithoutDelta && r.req.Mode != connectors.Referrers {
+	if !r.connector.opts.WithoutDelta && r.req.Mode != connectors.Referrers && r.req.Mode != connectors.ByID {
 		r.page.Cursor = next.bytes()
 	}
 	r.page.Resumable = false

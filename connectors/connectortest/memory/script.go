@@ -29,6 +29,7 @@ const (
 	EmitElsewhere                         // a defect: emit is called on another goroutine
 	LeakGoroutine                         // a defect: a goroutine stays behind
 	NoReferrers                           // a defect: what refers to the handles of a request is not listed
+	NothingByID                           // asked for by its id, somebody who is not there is not said to be gone
 )
 
 // Misbehaviour is a trouble and the reads that it strikes.

@@ -3,7 +3,6 @@
 package dirsrvtest
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -61,7 +60,7 @@ cat > $d/bin/systemctl <<X
 case "\$1" in
 start)
 	/usr/sbin/ns-slapd -D /etc/dirsrv/slapd-trial -i /run/dirsrv/slapd-trial.pid
-	for i in \$(seq 600); do
+	for i in \$(seq 3000); do
 		python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])))' $port 2>/dev/null && [ -S /run/slapd-trial.socket ] && exit 0
 		sleep 0.05
 	done
@@ -133,34 +132,18 @@ func require(tb testing.TB) {
 	if os.Getuid() != 0 {
 		missing = "389 Directory Server needs root, for its namespaces"
 	}
-	switch {
-	case missing == "":
-	case os.Getenv("CI") != "" || os.Getenv(slapdtest.RequireReal) == "1":
-		tb.Fatal(missing)
-	default:
-		tb.Skip(missing)
-	}
-}
-
-func freePort(tb testing.TB) int {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatalf("find a free port: %v", err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	slapdtest.Missing(tb, missing)
 }
 
 func launch(tb testing.TB) *Server {
 	tb.Helper()
 	dir := tb.TempDir()
-	port, secure := freePort(tb), freePort(tb)
+	port, secure := slapdtest.FreePort(tb), slapdtest.FreePort(tb)
 	log, err := os.Create(filepath.Join(dir, "out"))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	cmd := exec.Command("sh", "-c", script, "sh", dir, fmt.Sprint(port), fmt.Sprint(secure))
+	cmd := exec.Command("sh", "-c", script, "sh", dir, port, secure)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -171,7 +154,7 @@ func launch(tb testing.TB) *Server {
 		_ = cmd.Wait()
 		close(ended)
 	}()
-	s := &Server{tb: tb, URL: fmt.Sprintf("ldap://127.0.0.1:%d", port)}
+	s := &Server{tb: tb, URL: "ldap://127.0.0.1:" + port}
 	tb.Cleanup(func() {
 		if tb.Failed() {
 			errors, _ := os.ReadFile(filepath.Join(dir, "log", "slapd-trial", "errors"))
@@ -184,11 +167,11 @@ func launch(tb testing.TB) *Server {
 		<-ended
 		_ = log.Close()
 	})
-	for end := time.Now().Add(90 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); {
 		// The tool stops and starts the server while it makes it.
 		if _, err = os.Stat(filepath.Join(dir, "made")); err != nil {
 			s.Conn = nil
-		} else if s.Conn, err = ldap.DialURL(s.URL, ldap.DialWithDialer(&net.Dialer{Timeout: time.Second})); err == nil {
+		} else if s.Conn, err = ldap.DialURL(s.URL, ldap.DialWithDialer(&net.Dialer{Timeout: time.Minute})); err == nil {
 			err = s.Conn.Bind(AdminDN, AdminPassword)
 		}
 		if err == nil {

@@ -143,7 +143,7 @@ func dialInside(pid int, addr string) (net.Conn, error) {
 	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err != nil {
 		return nil, err
 	}
-	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).Dial("tcp4", addr)
+	conn, err := (&net.Dialer{Timeout: time.Minute}).Dial("tcp4", addr)
 	if back := unix.Setns(int(here.Fd()), unix.CLONE_NEWNET); back != nil {
 		panic(back) // nothing in this process could be trusted to be on its own network any more
 	}

@@ -37,8 +37,8 @@ const (
 )
 
 const (
-	address      = "10.57.0.1" // inside the namespace
-	startTimeout = 90 * time.Second
+	address      = "10.57.0.1"     // inside the namespace
+	startTimeout = 5 * time.Minute // on a busy machine
 )
 
 // Server is a running domain controller. Its methods fail the test on errors.
@@ -99,13 +99,7 @@ func require(tb testing.TB) {
 	if os.Getuid() != 0 {
 		missing = "a domain controller needs root, for its network namespace and its ports"
 	}
-	switch {
-	case missing == "":
-	case os.Getenv("CI") != "" || os.Getenv(slapdtest.RequireReal) == "1":
-		tb.Fatal(missing)
-	default:
-		tb.Skip(missing)
-	}
+	slapdtest.Missing(tb, missing)
 }
 
 func (s *Server) check(what string, err error) {
@@ -260,7 +254,7 @@ func (s *Server) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-s.done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		_ = s.cmd.Process.Kill()
 		<-s.done
 	}

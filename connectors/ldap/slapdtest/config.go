@@ -47,7 +47,10 @@ func (s *Server) configuration() string {
 	line("rootpw %s", AdminPassword)
 	line("directory %s", s.path("db"))
 	line("dbnosync")
-	line("index objectClass,entryUUID,entryCSN,uid,member,uniqueMember,memberUid eq")
+	line("index objectClass,entryUUID,uid,member,uniqueMember,memberUid eq")
+	if !opts.NoCSNIndex {
+		line("index entryCSN eq")
+	}
 	line("limits dn.exact=%q size=unlimited time=unlimited", s.ReplicatorDN)
 	line("limits dn.exact=%q size.soft=500 size.hard=500 size.pr=500 size.prtotal=500", s.LimitedDN)
 	for _, l := range opts.Access {

@@ -230,6 +230,15 @@ func (c *call) assignments() *answer {
 		func(i int) any { return licenceResource(list[i]) })
 }
 
+func (c *call) assignment() *answer {
+	for _, l := range c.customer.licences {
+		if l.Product == c.parts[4] && l.SKU == c.parts[6] && strings.EqualFold(l.Email, c.parts[8]) {
+			return c.single(licenceResource(l))
+		}
+	}
+	return c.notFound("userId")
+}
+
 func (c *call) chromeDevice() *answer { return c.device(c.customer.chrome, chromeResource) }
 
 func (c *call) mobileDevice() *answer { return c.device(c.customer.mobile, mobileResource) }

@@ -73,6 +73,8 @@ func (s *Server) route(r *http.Request) (*call, *answer) {
 		if named == "" || named == "my_customer" {
 			return nil, s.refuse(http.StatusBadRequest, "invalid", "Invalid value for: customerId")
 		}
+	case is("apps/licensing/v1/product/*/sku/*/user/*"):
+		c.handle, scopes = (*call).assignment, []string{"apps.licensing"}
 	case is("apps/reseller/v1/subscriptions"):
 		c.handle, scopes = (*call).soldSubscriptions, []string{"apps.order.readonly"}
 	case is("apps/reseller/v1/customers/*"):

@@ -213,6 +213,7 @@ func (s *Server) Remove(dn string) error {
 		gone[e.dn] = ""
 		s.tree.remove(e)
 	}
+	s.newCSN()
 	s.rewriteReferences(gone)
 	return nil
 }
@@ -256,9 +257,25 @@ func (s *Server) addEntry(dn string, attrs ...attribute) error {
 
 // touch returns an entry as changed now.
 func (s *Server) touch(e *entry) *entry {
+	return e.with("modifyTimestamp", s.timestamp()).with("entryCSN", s.newCSN())
+}
+
+// newCSN is that of a change that is made now, which the context knows from then on.
+func (s *Server) newCSN() string {
 	s.tree.changes++
-	csn := fmt.Sprintf("%s#%06x#000#000000", s.now().UTC().Format("20060102150405.000000Z"), s.tree.changes)
-	return e.with("modifyTimestamp", s.timestamp()).with("entryCSN", csn)
+	csn := fmt.Sprintf("%s#%06x#%03x#000000", s.now().UTC().Format("20060102150405.000000Z"), s.tree.changes, s.id)
+	if s.tree.context == nil {
+		s.tree.context = map[string]string{}
+	}
+	s.tree.context[fmt.Sprintf("%03x", s.id)] = csn
+	return csn
+}
+
+// WriteAs has another server of a set of writers make all later changes: contextCSN has a value for each.
+func (s *Server) WriteAs(id int) {
+	s.treeMu.Lock()
+	defer s.treeMu.Unlock()
+	s.id = id
 }
 
 func (s *Server) timestamp() string { return s.now().UTC().Format(generalizedTime) }

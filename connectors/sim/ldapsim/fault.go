@@ -50,8 +50,38 @@ func (s *Server) Misbehave(f Fault) {
 	s.faults = append(s.faults, f)
 }
 
+// State is what a server knew at a time.
+type State struct{ tree tree }
+
+// Keep returns what the server knows now.
+func (s *Server) Keep() *State {
+	s.treeMu.RLock()
+	defer s.treeMu.RUnlock()
+	return &State{s.tree.copy()}
+}
+
+// Unfilled is what a server knows that is being filled: the suffix and no contextCSN, as slapd writes that last.
+func (s *Server) Unfilled() *State {
+	s.treeMu.RLock()
+	defer s.treeMu.RUnlock()
+	var t tree
+	if top, ok := s.tree.entries[parseKey(s.base)]; ok {
+		_ = t.add(top) // the first entry of a tree
+	}
+	return &State{t}
+}
+
+// Lag shows an older state, with its contextCSN, as a replica does that lags behind or a server that was restored from a
+// backup, until Behave.
+func (s *Server) Lag(state *State) {
+	s.treeMu.Lock()
+	defer s.treeMu.Unlock()
+	s.lag = state
+}
+
 // Behave disarms every fault. A listing that one of them has struck stays as it is.
 func (s *Server) Behave() {
+	s.Lag(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = nil

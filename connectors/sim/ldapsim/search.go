@@ -3,6 +3,8 @@ package ldapsim
 import (
 	"encoding/binary"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
@@ -76,15 +78,22 @@ func (s *Server) find(l *listing) bool {
 	key := parseKey(l.request.base)
 	s.treeMu.RLock()
 	defer s.treeMu.RUnlock()
-	base, ok := s.tree.entries[key]
+	t := &s.tree
+	if s.lag != nil {
+		t = &s.lag.tree
+	}
+	base, ok := t.entries[key]
 	if !ok {
 		return false
 	}
-	var scope []*entry
-	if l.request.scope == ldap.ScopeBaseObject {
-		scope = []*entry{base}
-	} else {
-		scope = s.tree.subtree(key)
+	scope := []*entry{base}
+	if l.request.scope != ldap.ScopeBaseObject {
+		scope = t.subtree(key)
+	}
+	for i, e := range scope {
+		if e.key == parseKey(s.base) {
+			scope[i] = e.with("contextCSN", slices.Sorted(maps.Values(t.context))...)
+		}
 	}
 	l.entries = matching(scope, l.request)
 	return true

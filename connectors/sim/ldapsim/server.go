@@ -4,7 +4,7 @@
 //
 // It answers as OpenLDAP does: simple bind, StartTLS and LDAPS, "who am I", searches with every filter of RFC
 // 4511 except extensible matches, paged results (RFC 2696) with cookies that are bound to their connection,
-// and operational attributes (RFC 4530 entryUUID, timestamps, entryCSN). Directory writes over the wire are
+// and operational attributes (RFC 4530 entryUUID, timestamps, entryCSN, and contextCSN at the suffix). Directory writes over the wire are
 // refused; the program changes the directory through the methods of Server.
 //
 // The wire is spoken through the BER library that the LDAP client uses too: a server library that owns its
@@ -60,6 +60,8 @@ type Server struct {
 
 	treeMu sync.RWMutex
 	tree   tree
+	id     int    // of the server that makes the changes
+	lag    *State // what is shown in place of the tree
 
 	mu      sync.Mutex
 	closed  bool

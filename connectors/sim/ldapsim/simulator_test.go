@@ -630,3 +630,54 @@ func TestLDAPSearch(t *testing.T) {
 		t.Errorf("ldapsearch asked for %d pages, want 4", got)
 	}
 }
+
+// contextCSN is shown at the suffix to who asks for it, a value for every server that made changes; it moves with every
+// change, a removal too, and goes back with an older state.
+func TestContextCSN(t *testing.T) {
+	s := start(t, ldapsim.Options{Population: ldapsim.Company(10)})
+	c := bound(t, s)
+	context := func(scope int, filter string) []string {
+		t.Helper()
+		res, err := c.Search(ldap.NewSearchRequest(s.Base(), scope, ldap.NeverDerefAliases, 0, 0, false, filter, []string{"contextCSN"}, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var values []string
+		for _, e := range res.Entries {
+			values = append(values, e.GetAttributeValues("contextCSN")...)
+		}
+		return values
+	}
+	first := context(ldap.ScopeBaseObject, "(objectClass=*)")
+	if len(first) != 1 || first[0] < s.Values(s.GroupDN("All Staff"), "entryCSN")[0] {
+		t.Fatalf("%v", first)
+	}
+	if got := context(ldap.ScopeWholeSubtree, "(contextCSN=*)"); !slices.Equal(got, first) {
+		t.Errorf("in the subtree %v", got)
+	}
+	older := s.Keep()
+	person := s.PersonDN(ldapsim.Company(10).People[9].UID)
+	s.WriteAs(3)
+	if err := s.Remove(person); err != nil {
+		t.Fatal(err)
+	}
+	both := context(ldap.ScopeBaseObject, "(objectClass=*)")
+	if len(both) != 2 || both[0] != first[0] || !strings.Contains(both[1], "#003#") {
+		t.Errorf("%v after %v", both, first)
+	}
+	s.Lag(older)
+	if got := context(ldap.ScopeBaseObject, "(objectClass=*)"); !slices.Equal(got, first) {
+		t.Errorf("lagging: %v", got)
+	}
+	if res, err := c.Search(ldap.NewSearchRequest(person, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", nil, nil)); err != nil || len(res.Entries) != 1 {
+		t.Errorf("who was removed later: %v", err)
+	}
+	s.Lag(s.Unfilled())
+	if got := context(ldap.ScopeWholeSubtree, "(objectClass=*)"); len(got) != 0 {
+		t.Errorf("unfilled: %v", got)
+	}
+	s.Behave()
+	if got := context(ldap.ScopeBaseObject, "(objectClass=*)"); !slices.Equal(got, both) {
+		t.Errorf("mended: %v", got)
+	}
+}

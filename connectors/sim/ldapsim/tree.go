@@ -3,6 +3,7 @@ package ldapsim
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -107,6 +108,13 @@ type tree struct {
 	entries map[string]*entry
 	order   []string
 	changes int // counts changes, for unique entryUUID and entryCSN values
+	// context is the last CSN of every server that has made changes, by its id: contextCSN.
+	context map[string]string
+}
+
+// copy returns the tree as it is now: changes of either leave the other alone.
+func (t *tree) copy() tree {
+	return tree{entries: maps.Clone(t.entries), order: slices.Clone(t.order), changes: t.changes, context: maps.Clone(t.context)}
 }
 
 func (t *tree) get(dn string) (*entry, error) {

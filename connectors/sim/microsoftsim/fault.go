@@ -46,6 +46,8 @@ const (
 	// Short sends the answer without its last entry, and without a link: a list that looks whole. Of an answer with none
 	// it takes nothing.
 	Short
+	// Lacks sends the answer without its last entry, and with its link: one entry of a chain that closes is missing.
+	Lacks
 	// ErrorBeside sends the answer without its last entry and without a link, and says beside it that there was an error.
 	ErrorBeside
 	// Omit leaves the answer out of its batch. A request that is in none is answered as usual.
@@ -287,6 +289,8 @@ func (x *exchange) bend() bool {
 		if x.fault.Kind == ErrorBeside {
 			x.body = append([]byte(`{"error":{"code":"generalException","message":"An error has occurred."},`), x.body[1:]...)
 		}
+	case Lacks:
+		x.body = withoutLast(x.body)
 	case NullElement:
 		x.body = bytes.Replace(x.body, []byte(`"value":[`), []byte(`"value":[null,`), 1)
 		x.body = bytes.Replace(x.body, []byte(`[null,]`), []byte(`[null]`), 1)
@@ -311,22 +315,24 @@ func (x *exchange) endWith(link string) {
 	}
 }
 
-// withoutLast takes the last entry off a list.
+// withoutLast takes the last entry off a list of Graph's or of Partner Center's.
 func withoutLast(body []byte) []byte {
-	begin, end := bytes.Index(body, []byte(`"value":[`)), bytes.LastIndexByte(body, ']')
-	if begin < 0 || end < begin {
-		return body
+	name := []byte(`"value":[`)
+	if !bytes.Contains(body, name) {
+		name = []byte(`"items":[`)
 	}
-	begin += len(`"value":[`)
+	begin := bytes.Index(body, name) + len(name) - 1
 	var entries []json.RawMessage
-	if json.Unmarshal(slices.Concat([]byte("["), body[begin:end], []byte("]")), &entries) != nil || len(entries) == 0 {
+	d := json.NewDecoder(bytes.NewReader(body[max(begin, 0):]))
+	if begin < len(name) || d.Decode(&entries) != nil || len(entries) == 0 {
 		return body
 	}
+	end := begin + int(d.InputOffset()) - 1
 	var rest [][]byte
 	for _, e := range entries[:len(entries)-1] {
 		rest = append(rest, e)
 	}
-	return slices.Concat(body[:begin], bytes.Join(rest, []byte(",")), body[end:])
+	return slices.Concat(body[:begin+1], bytes.Join(rest, []byte(",")), body[end:])
 }
 
 // twice doubles the entries of a list.

@@ -147,6 +147,13 @@ func (s *Server) routeApps(a *reply, r *http.Request, parts []string) {
 		a.fail(http.StatusNotFound, "E0000007", "Not found: Resource not found: "+parts[0]+" (AppInstance)")
 	case len(parts) == 1:
 		a.json(x.wire())
+	case len(parts) == 3 && parts[1] == "users":
+		i := slices.IndexFunc(x.users, func(n int) bool { return s.people[n].id == parts[2] })
+		if i < 0 {
+			a.fail(http.StatusNotFound, "E0000007", "Not found: Resource not found: "+parts[2]+" (AppUser)")
+			return
+		}
+		a.json(map[string]any{"id": parts[2], "scope": "USER", "status": "ACTIVE"})
 	case len(parts) == 2 && parts[1] == "users":
 		if l, ok := s.list(a, r, 50, 500); ok {
 			l.limit = min(l.limit, s.o.PageCap)

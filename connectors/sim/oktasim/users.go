@@ -76,6 +76,8 @@ func (s *Server) routeUsers(a *reply, r *http.Request, parts []string, now time.
 		}
 		st, _ := s.seen(p, false, now)
 		a.json(s.wire(&st, r))
+	case len(parts) == 2 && parts[1] == "groups":
+		s.groupsOf(a, r, parts[0], now)
 	default:
 		a.fail(http.StatusNotFound, "E0000022", "The endpoint does not support the provided HTTP method")
 	}
@@ -144,4 +146,26 @@ func (s *Server) wire(st *state, r *http.Request) map[string]any {
 		user["_links"] = map[string]any{"self": map[string]any{"href": "https://" + publicHost + "/api/v1/users/" + st.id}}
 	}
 	return user
+}
+
+// groupsOf lists a person's groups.
+func (s *Server) groupsOf(a *reply, r *http.Request, id string, now time.Time) {
+	p := s.living(id)
+	if p == nil {
+		a.fail(http.StatusNotFound, "E0000007", "Not found: Resource not found: "+id+" (User)")
+		return
+	}
+	l, ok := s.list(a, r, 200, 1000)
+	if !ok {
+		return
+	}
+	l.page(a, r, len(s.groups), func(i int) any {
+		g := s.groups[i]
+		st, _ := s.seen(p, false, now)
+		everyone := g.typ == "BUILT_IN" && g.name == "Everyone" && st.status != "DEPROVISIONED"
+		if g.gone || !everyone && !slices.Contains(g.members, p.num) {
+			return nil
+		}
+		return g.wire()
+	})
 }

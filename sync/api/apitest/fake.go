@@ -16,13 +16,21 @@ type Fake struct {
 	StatusFunc  func(context.Context) (api.Status, error)
 	SyncFunc    func(context.Context, api.SyncRequest, func(api.Progress)) (api.SyncResult, error)
 	PlanFunc    func(context.Context, api.PlanRequest, func(api.PlannedAction)) ([]api.Run, error)
+	PlanAtFunc  func(context.Context, api.PlanAtRequest) (api.PlanAtResult, error)
 	ApproveFunc func(context.Context, string) (api.SyncResult, error)
 	DiscardFunc func(context.Context, string) error
+	ResendFunc  func(context.Context, api.ResendRequest) (api.SyncResult, error)
 	RunsFunc    func(context.Context, api.RunsRequest) ([]api.Run, error)
 	WhyFunc     func(context.Context, string, string) ([]api.Reason, error)
+	ShowFunc    func(context.Context, api.ShowRequest) ([]api.Person, error)
 	ParkedFunc  func(context.Context) ([]api.ParkedItem, error)
-	ReplayFunc  func(context.Context, []string) (int, error)
+	StoredFunc  func(context.Context, []api.StoredQuestion) ([]api.StoredRows, error)
+	ReplayFunc  func(context.Context, []string, func(api.Progress)) (int, error)
 	DropFunc    func(context.Context, []string) (int, error)
+	MatchesFunc func(context.Context, string) ([]api.Match, error)
+	DecideFunc  func(context.Context, api.MatchDecision) (string, error)
+	AdoptFunc   func(context.Context, api.AdoptRequest) ([]api.HeldAtTarget, error)
+	AuditFunc   func(context.Context, api.AuditRequest) (api.AuditResult, error)
 	RenameFunc  func(context.Context, string, string) error
 	RetireFunc  func(context.Context, string) (api.SyncResult, error)
 	BackupFunc  func(context.Context, io.Writer) error
@@ -42,20 +50,71 @@ func EveryField() *Fake {
 			visit(Filled[api.PlannedAction]())
 			return Filled[[]api.Run](), nil
 		},
+		PlanAtFunc: func(context.Context, api.PlanAtRequest) (api.PlanAtResult, error) {
+			return Filled[api.PlanAtResult](), nil
+		},
 		ApproveFunc: func(context.Context, string) (api.SyncResult, error) { return Filled[api.SyncResult](), nil },
 		DiscardFunc: func(context.Context, string) error { return nil },
+		ResendFunc:  func(context.Context, api.ResendRequest) (api.SyncResult, error) { return Filled[api.SyncResult](), nil },
 		RunsFunc:    func(context.Context, api.RunsRequest) ([]api.Run, error) { return Filled[[]api.Run](), nil },
 		WhyFunc:     func(context.Context, string, string) ([]api.Reason, error) { return Filled[[]api.Reason](), nil },
+		ShowFunc:    func(context.Context, api.ShowRequest) ([]api.Person, error) { return Filled[[]api.Person](), nil },
 		ParkedFunc:  func(context.Context) ([]api.ParkedItem, error) { return Filled[[]api.ParkedItem](), nil },
-		ReplayFunc:  func(context.Context, []string) (int, error) { return 5, nil },
+		StoredFunc: func(context.Context, []api.StoredQuestion) ([]api.StoredRows, error) {
+			return Filled[[]api.StoredRows](), nil
+		},
+		ReplayFunc: func(_ context.Context, _ []string, show func(api.Progress)) (int, error) {
+			show(Filled[api.Progress]())
+			return 5, nil
+		},
 		DropFunc:    func(context.Context, []string) (int, error) { return 6, nil },
-		RenameFunc:  func(context.Context, string, string) error { return nil },
-		RetireFunc:  func(context.Context, string) (api.SyncResult, error) { return Filled[api.SyncResult](), nil },
+		MatchesFunc: func(context.Context, string) ([]api.Match, error) { return Filled[[]api.Match](), nil },
+		DecideFunc:  func(context.Context, api.MatchDecision) (string, error) { return "user/hq/1", nil },
+		AdoptFunc: func(context.Context, api.AdoptRequest) ([]api.HeldAtTarget, error) {
+			return Filled[[]api.HeldAtTarget](), nil
+		},
+		AuditFunc: func(context.Context, api.AuditRequest) (api.AuditResult, error) {
+			return Filled[api.AuditResult](), nil
+		},
+		RenameFunc: func(context.Context, string, string) error { return nil },
+		RetireFunc: func(context.Context, string) (api.SyncResult, error) { return Filled[api.SyncResult](), nil },
 	}
 }
 
 func unexpected(op string) error {
 	return &fault.Error{Class: fault.Internal, Op: op, Err: errors.New("the test did not expect this")}
+}
+
+// Matches implements api.Operations.
+func (f *Fake) Matches(ctx context.Context, target string) ([]api.Match, error) {
+	if f.MatchesFunc == nil {
+		return nil, unexpected("matches")
+	}
+	return f.MatchesFunc(ctx, target)
+}
+
+// Decide implements api.Operations.
+func (f *Fake) Decide(ctx context.Context, by api.MatchDecision) (string, error) {
+	if f.DecideFunc == nil {
+		return "", unexpected("decide")
+	}
+	return f.DecideFunc(ctx, by)
+}
+
+// Adopt implements api.Operations.
+func (f *Fake) Adopt(ctx context.Context, req api.AdoptRequest) ([]api.HeldAtTarget, error) {
+	if f.AdoptFunc == nil {
+		return nil, unexpected("adopt")
+	}
+	return f.AdoptFunc(ctx, req)
+}
+
+// Audit implements api.Operations.
+func (f *Fake) Audit(ctx context.Context, req api.AuditRequest) (api.AuditResult, error) {
+	if f.AuditFunc == nil {
+		return api.AuditResult{}, unexpected("audit")
+	}
+	return f.AuditFunc(ctx, req)
 }
 
 // Status implements api.Operations.
@@ -80,6 +139,14 @@ func (f *Fake) Plan(ctx context.Context, r api.PlanRequest, visit func(api.Plann
 		return nil, unexpected("plan")
 	}
 	return f.PlanFunc(ctx, r, visit)
+}
+
+// PlanAt implements api.Operations.
+func (f *Fake) PlanAt(ctx context.Context, r api.PlanAtRequest) (api.PlanAtResult, error) {
+	if f.PlanAtFunc == nil {
+		return api.PlanAtResult{}, unexpected("plan at a target")
+	}
+	return f.PlanAtFunc(ctx, r)
 }
 
 // Approve implements api.Operations.
@@ -114,6 +181,14 @@ func (f *Fake) Discard(ctx context.Context, hash string) error {
 	return f.DiscardFunc(ctx, hash)
 }
 
+// Resend implements api.Operations.
+func (f *Fake) Resend(ctx context.Context, r api.ResendRequest) (api.SyncResult, error) {
+	if f.ResendFunc == nil {
+		return api.SyncResult{}, unexpected("resend")
+	}
+	return f.ResendFunc(ctx, r)
+}
+
 // Runs implements api.Operations.
 func (f *Fake) Runs(ctx context.Context, r api.RunsRequest) ([]api.Run, error) {
 	if f.RunsFunc == nil {
@@ -130,6 +205,22 @@ func (f *Fake) Why(ctx context.Context, kind, who string) ([]api.Reason, error) 
 	return f.WhyFunc(ctx, kind, who)
 }
 
+// Show implements api.Operations.
+func (f *Fake) Show(ctx context.Context, r api.ShowRequest) ([]api.Person, error) {
+	if f.ShowFunc == nil {
+		return nil, unexpected("show")
+	}
+	return f.ShowFunc(ctx, r)
+}
+
+// Stored implements api.Operations.
+func (f *Fake) Stored(ctx context.Context, questions []api.StoredQuestion) ([]api.StoredRows, error) {
+	if f.StoredFunc == nil {
+		return nil, unexpected("stored")
+	}
+	return f.StoredFunc(ctx, questions)
+}
+
 // Parked implements api.Operations.
 func (f *Fake) Parked(ctx context.Context) ([]api.ParkedItem, error) {
 	if f.ParkedFunc == nil {
@@ -139,11 +230,11 @@ func (f *Fake) Parked(ctx context.Context) ([]api.ParkedItem, error) {
 }
 
 // Replay implements api.Operations.
-func (f *Fake) Replay(ctx context.Context, ids []string) (int, error) {
+func (f *Fake) Replay(ctx context.Context, ids []string, p func(api.Progress)) (int, error) {
 	if f.ReplayFunc == nil {
 		return 0, unexpected("replay")
 	}
-	return f.ReplayFunc(ctx, ids)
+	return f.ReplayFunc(ctx, ids, p)
 }
 
 // Drop implements api.Operations.

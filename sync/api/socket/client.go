@@ -28,6 +28,7 @@ var ErrNoDaemon = errors.New("no daemon is running")
 type Client struct {
 	http http.Client
 	path string
+	sudo string
 }
 
 var _ api.Operations = (*Client)(nil)
@@ -60,6 +61,9 @@ func dialError(path string, err error) error {
 	return e
 }
 
+// ActFor says which user sudo let act as the one who asks. It is called before the first operation.
+func (c *Client) ActFor(sudo string) { c.sudo = sudo }
+
 // Close gives up idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
@@ -79,6 +83,16 @@ func (c *Client) Why(ctx context.Context, kind, who string) ([]api.Reason, error
 	return get[[]api.Reason](ctx, c, pathWhy, url.Values{"kind": {kind}, "who": {who}})
 }
 
+// Show implements api.Operations.
+func (c *Client) Show(ctx context.Context, req api.ShowRequest) ([]api.Person, error) {
+	return post[[]api.Person](ctx, c, pathShow, req)
+}
+
+// Stored implements api.Operations.
+func (c *Client) Stored(ctx context.Context, questions []api.StoredQuestion) ([]api.StoredRows, error) {
+	return post[[]api.StoredRows](ctx, c, pathStored, questions)
+}
+
 // Parked implements api.Operations.
 func (c *Client) Parked(ctx context.Context) ([]api.ParkedItem, error) {
 	return get[[]api.ParkedItem](ctx, c, pathParked, nil)
@@ -96,16 +110,57 @@ func (c *Client) Discard(ctx context.Context, hash string) error {
 	return err
 }
 
+// Resend implements api.Operations.
+func (c *Client) Resend(ctx context.Context, req api.ResendRequest) (api.SyncResult, error) {
+	result, err := post[api.SyncResult](ctx, c, pathResend, req)
+	return result, leftBehind(ctx, err)
+}
+
 // Replay implements api.Operations.
-func (c *Client) Replay(ctx context.Context, ids []string) (int, error) {
-	n, err := post[found](ctx, c, pathReplay, idsRequest{IDs: ids, All: len(ids) == 0})
-	return n.Found, err
+func (c *Client) Replay(ctx context.Context, ids []string, progress func(api.Progress)) (int, error) {
+	n := 0
+	err := c.follow(ctx, pathRetry, idsRequest{IDs: ids, All: len(ids) == 0}, func(l *line) (done bool) {
+		if l.Progress != nil && progress != nil {
+			progress(*l.Progress)
+		}
+		if l.Retried != nil {
+			n = l.Retried.Found
+		}
+		return l.Retried != nil
+	})
+	return n, leftBehind(ctx, err)
 }
 
 // Drop implements api.Operations.
 func (c *Client) Drop(ctx context.Context, ids []string) (int, error) {
 	n, err := post[found](ctx, c, pathDrop, idsRequest{IDs: ids, All: len(ids) == 0})
 	return n.Found, err
+}
+
+// Matches implements api.Operations.
+func (c *Client) Matches(ctx context.Context, target string) ([]api.Match, error) {
+	return get[[]api.Match](ctx, c, pathMatches, url.Values{"target": {target}})
+}
+
+// Decide implements api.Operations.
+func (c *Client) Decide(ctx context.Context, by api.MatchDecision) (string, error) {
+	who, err := post[subject](ctx, c, pathDecide, by)
+	return who.Subject, err
+}
+
+// Adopt implements api.Operations.
+func (c *Client) Adopt(ctx context.Context, req api.AdoptRequest) ([]api.HeldAtTarget, error) {
+	return post[[]api.HeldAtTarget](ctx, c, pathAdopt, req)
+}
+
+// PlanAt implements api.Operations.
+func (c *Client) PlanAt(ctx context.Context, req api.PlanAtRequest) (api.PlanAtResult, error) {
+	return post[api.PlanAtResult](ctx, c, pathPlanAt, req)
+}
+
+// Audit implements api.Operations.
+func (c *Client) Audit(ctx context.Context, req api.AuditRequest) (api.AuditResult, error) {
+	return post[api.AuditResult](ctx, c, pathAudit, req)
 }
 
 // RenameConnection implements api.Operations.
@@ -236,6 +291,9 @@ func (c *Client) open(ctx context.Context, method, path string, req any) (io.Rea
 		return nil, fmt.Errorf("ask the daemon: %w", err)
 	}
 	r.Header.Set("Content-Type", "application/json")
+	if c.sudo != "" {
+		r.Header.Set(headerSudo, c.sudo)
+	}
 	resp, err := c.http.Do(r)
 	if err != nil {
 		return nil, c.broken(ctx, err)

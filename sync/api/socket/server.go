@@ -53,6 +53,7 @@ func NewServer(ops api.Operations, log *slog.Logger) *Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    16 << 10,
 		BaseContext:       func(net.Listener) context.Context { return s.ctx },
+		ConnContext:       withPeer,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	return s
@@ -98,16 +99,25 @@ func (s *Server) routes() map[string]route {
 		pathStatus:  {http.MethodGet, s.read(s.status)},
 		pathRuns:    {http.MethodGet, s.read(s.runs)},
 		pathWhy:     {http.MethodGet, s.read(s.why)},
+		pathShow:    {http.MethodPost, s.show},
 		pathParked:  {http.MethodGet, s.read(s.parked)},
 		pathPlan:    {http.MethodPost, s.plan},
 		pathSync:    {http.MethodPost, s.sync},
+		pathResend:  {http.MethodPost, change(s, s.resend)},
 		pathApprove: {http.MethodPost, change(s, s.approve)},
 		pathDiscard: {http.MethodPost, change(s, s.discard)},
+		pathRetry:   {http.MethodPost, s.retry},
 		pathReplay:  {http.MethodPost, change(s, s.replay)},
 		pathDrop:    {http.MethodPost, change(s, s.drop)},
 		pathRename:  {http.MethodPost, change(s, s.rename)},
 		pathRetire:  {http.MethodPost, change(s, s.retire)},
+		pathMatches: {http.MethodGet, s.read(s.matches)},
+		pathDecide:  {http.MethodPost, change(s, s.decide)},
+		pathAdopt:   {http.MethodPost, change(s, s.adopt)},
+		pathPlanAt:  {http.MethodPost, change(s, s.planAt)},
+		pathAudit:   {http.MethodPost, change(s, s.audit)},
 		pathBackup:  {http.MethodGet, s.backup},
+		pathStored:  {http.MethodPost, change(s, s.stored)},
 	}
 }
 
@@ -180,6 +190,17 @@ func (s *Server) why(ctx context.Context, q url.Values) (any, error) {
 	return append([]api.Reason{}, reasons...), err
 }
 
+// show only reads, although it has a body: it ends when the client leaves.
+func (s *Server) show(w http.ResponseWriter, r *http.Request) {
+	req, err := take[api.ShowRequest](s, w, r)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	people, err := s.ops.Show(r.Context(), req)
+	s.reply(w)(append([]api.Person{}, people...), err)
+}
+
 // change answers an operation that goes on when the client leaves.
 func change[T any](s *Server, fn func(context.Context, T) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -188,44 +209,87 @@ func change[T any](s *Server, fn func(context.Context, T) (any, error)) http.Han
 			s.fail(w, err)
 			return
 		}
-		s.reply(w)(fn(s.ctx, req))
+		s.reply(w)(fn(s.asker(r), req))
 	}
 }
 
 func (s *Server) approve(ctx context.Context, req hashRequest) (any, error) {
-	s.log.Info("operator approves a plan", "hash", req.Hash)
+	s.log.Info("operator approves a plan", withUser(ctx, "hash", req.Hash)...)
 	return s.ops.Approve(ctx, req.Hash)
 }
 
 func (s *Server) discard(ctx context.Context, req hashRequest) (any, error) {
-	s.log.Info("operator discards a plan", "hash", req.Hash)
+	s.log.Info("operator discards a plan", withUser(ctx, "hash", req.Hash)...)
 	return struct{}{}, s.ops.Discard(ctx, req.Hash)
 }
 
 func (s *Server) rename(ctx context.Context, req renameRequest) (any, error) {
-	s.log.Info("operator renames a connection", "from", req.From, "to", req.To)
+	s.log.Info("operator renames a connection", withUser(ctx, "from", req.From, "to", req.To)...)
 	return struct{}{}, s.ops.RenameConnection(ctx, req.From, req.To)
 }
 
 func (s *Server) retire(ctx context.Context, req retireRequest) (any, error) {
-	s.log.Info("operator retires a connection", "connection", req.Connection)
+	s.log.Info("operator retires a connection", withUser(ctx, "connection", req.Connection)...)
 	return s.ops.RetireConnection(ctx, req.Connection)
+}
+
+func (s *Server) resend(ctx context.Context, req api.ResendRequest) (any, error) {
+	s.log.Info("operator has everything sent to a target again", withUser(ctx, "target", req.Target, "connections", orAll(req.Connections))...)
+	return s.ops.Resend(ctx, req)
+}
+
+// withUser adds to the attributes of a line in the log which user asks.
+func withUser(ctx context.Context, args ...any) []any {
+	if user := api.UserOf(ctx); user != "" {
+		args = append(args, "user", user)
+	}
+	return args
 }
 
 func (s *Server) replay(ctx context.Context, req idsRequest) (any, error) {
 	if err := req.check(); err != nil {
 		return nil, err
 	}
-	s.log.Info("operator replays what is parked", "ids", orAll(req.IDs))
-	n, err := s.ops.Replay(ctx, req.IDs)
+	s.log.Info("operator replays what is parked", withUser(ctx, "ids", orAll(req.IDs))...)
+	n, err := s.ops.Replay(ctx, req.IDs, nil)
 	return found{n}, err
+}
+
+func (s *Server) matches(ctx context.Context, q url.Values) (any, error) {
+	list, err := s.ops.Matches(ctx, q.Get("target"))
+	return append([]api.Match{}, list...), err
+}
+
+func (s *Server) decide(ctx context.Context, by api.MatchDecision) (any, error) {
+	s.log.Info("operator decides about a match", "match", by.ID, "target", by.Target, "verdict", by.Verdict)
+	who, err := s.ops.Decide(ctx, by)
+	return subject{who}, err
+}
+
+func (s *Server) adopt(ctx context.Context, req api.AdoptRequest) (any, error) {
+	list, err := s.ops.Adopt(ctx, req)
+	return append([]api.HeldAtTarget{}, list...), err
+}
+
+func (s *Server) stored(ctx context.Context, questions []api.StoredQuestion) (any, error) {
+	rows, err := s.ops.Stored(ctx, questions)
+	return append([]api.StoredRows{}, rows...), err
+}
+
+func (s *Server) planAt(ctx context.Context, req api.PlanAtRequest) (any, error) {
+	return s.ops.PlanAt(ctx, req)
+}
+
+func (s *Server) audit(ctx context.Context, req api.AuditRequest) (any, error) {
+	s.log.Info("operator audits a target", "target", req.Target)
+	return s.ops.Audit(ctx, req)
 }
 
 func (s *Server) drop(ctx context.Context, req idsRequest) (any, error) {
 	if err := req.check(); err != nil {
 		return nil, err
 	}
-	s.log.Info("operator drops what is parked", "ids", orAll(req.IDs))
+	s.log.Info("operator drops what is parked", withUser(ctx, "ids", orAll(req.IDs))...)
 	n, err := s.ops.Drop(ctx, req.IDs)
 	return found{n}, err
 }
@@ -246,7 +310,40 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, err)
 		return
 	}
-	s.log.Info("operator asks for a sync", "connections", orAll(req.Connections), "full", req.Full)
+	ctx := s.asker(r)
+	s.log.Info("operator asks for a sync", withUser(ctx, "connections", orAll(req.Connections), "full", req.Full)...)
+	s.follow(w, func(show func(api.Progress)) line {
+		result, err := s.ops.Sync(ctx, req, show)
+		if err != nil {
+			return line{Error: toWire(err)}
+		}
+		return line{Result: &result}
+	})
+}
+
+// retry streams progress and then how many were found.
+func (s *Server) retry(w http.ResponseWriter, r *http.Request) {
+	req, err := take[idsRequest](s, w, r)
+	if err == nil {
+		err = req.check()
+	}
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	ctx := s.asker(r)
+	s.log.Info("operator replays what is parked", withUser(ctx, "ids", orAll(req.IDs))...)
+	s.follow(w, func(show func(api.Progress)) line {
+		n, err := s.ops.Replay(ctx, req.IDs, show)
+		if err != nil {
+			return line{Error: toWire(err)}
+		}
+		return line{Retried: &found{n}}
+	})
+}
+
+// follow streams the progress of an operation, and then its last line.
+func (s *Server) follow(w http.ResponseWriter, run func(show func(api.Progress)) line) {
 	st := newStream(s.ctx, w, s.unreadTimeout)
 	steps, written := make(chan api.Progress, 1), make(chan struct{})
 	go func() {
@@ -256,22 +353,17 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) {
 			st.flush()
 		}
 	}()
-	result, err := s.runSync(req, steps, written)
-	if err != nil {
-		st.finish(line{Error: toWire(err)})
-		return
-	}
-	st.finish(line{Result: &result})
+	st.finish(withSteps(run, steps, written))
 }
 
-// runSync sees to it that the writer of the steps has ended when it returns, or panics: nobody else may write
-// to the answer before.
-func (s *Server) runSync(req api.SyncRequest, steps chan<- api.Progress, written <-chan struct{}) (api.SyncResult, error) {
+// withSteps sees to it that the writer of the steps has ended when it returns, or panics: nobody else may write to the
+// answer before.
+func withSteps(run func(func(api.Progress)) line, steps chan<- api.Progress, written <-chan struct{}) line {
 	defer func() {
 		close(steps)
 		<-written
 	}()
-	return s.ops.Sync(s.ctx, req, func(p api.Progress) {
+	return run(func(p api.Progress) {
 		select {
 		case steps <- p:
 		default:
@@ -299,7 +391,7 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 // backup streams the state. An error after the first byte cuts the connection: the client must not take a part
 // for the whole.
 func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
-	s.log.Info("operator makes a backup of the state")
+	s.log.Info("operator copies the state, to keep or to verify it", withUser(s.asker(r))...)
 	begun := &patient{ctx: s.ctx, to: w, rc: http.NewResponseController(w), limit: s.unreadTimeout}
 	// A daemon that stops waits for nobody's slow disk.
 	defer context.AfterFunc(s.ctx, func() { _ = begun.rc.SetWriteDeadline(time.Now()) })()

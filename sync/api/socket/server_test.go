@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/user"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -84,6 +85,8 @@ func TestRoundTrip(t *testing.T) {
 	runs := []api.Run{{Connection: "hq", ID: "r", Started: moment, Outcome: "held", Notes: []string{"n"}, HeldReasons: []string{"too many"}}}
 	result := api.SyncResult{Runs: runs, Delivered: []api.Delivery{{Target: "journal", Delivered: 3}}}
 	reasons := []api.Reason{{Kind: "user", Key: "hq/1", Object: map[string]any{"number": json.Number("9007199254740993")}}}
+	people := []api.Person{{Key: "hq/1", Records: []api.PersonRecord{{Kind: "user", RecordReason: api.RecordReason{State: "active"}}},
+		Changes: []api.PersonChange{{Run: "r", PlannedAction: api.PlannedAction{Op: "update"}}}}}
 	parked := []api.ParkedItem{{ID: "hq:1", Since: moment, Reason: "no <address> & no name"}}
 	actions := []api.PlannedAction{
 		{Op: "create", Key: "hq/1", Changes: []api.PlannedChange{{Field: "n", To: json.Number("9007199254740993")}}},
@@ -109,6 +112,10 @@ func TestRoundTrip(t *testing.T) {
 			return result, nil
 		},
 		DiscardFunc: func(_ context.Context, hash string) error { asked = append(asked, hash); return nil },
+		ResendFunc: func(_ context.Context, r api.ResendRequest) (api.SyncResult, error) {
+			asked = append(asked, r)
+			return result, nil
+		},
 		RunsFunc: func(_ context.Context, r api.RunsRequest) ([]api.Run, error) {
 			asked = append(asked, r)
 			return runs, nil
@@ -117,9 +124,19 @@ func TestRoundTrip(t *testing.T) {
 			asked = append(asked, kind+" "+who)
 			return reasons, nil
 		},
+		ShowFunc: func(_ context.Context, r api.ShowRequest) ([]api.Person, error) {
+			asked = append(asked, r)
+			return people, nil
+		},
 		ParkedFunc: func(context.Context) ([]api.ParkedItem, error) { return parked, nil },
-		ReplayFunc: func(_ context.Context, ids []string) (int, error) { asked = append(asked, ids); return 5, nil },
-		DropFunc:   func(_ context.Context, ids []string) (int, error) { asked = append(asked, ids); return 6, nil },
+		ReplayFunc: func(_ context.Context, ids []string, p func(api.Progress)) (int, error) {
+			asked = append(asked, ids)
+			if p != nil {
+				p(api.Progress{Connection: "hq", Stage: "retry", Done: 1})
+			}
+			return 5, nil
+		},
+		DropFunc: func(_ context.Context, ids []string) (int, error) { asked = append(asked, ids); return 6, nil },
 	}
 	c := client(t, start(t, fake))
 	ctx := t.Context()
@@ -145,19 +162,27 @@ func TestRoundTrip(t *testing.T) {
 	res, err = c.Approve(ctx, "abc")
 	same("approve", res, result, err)
 	same("discard", nil, nil, c.Discard(ctx, "def"))
+	resendReq := api.ResendRequest{Target: "desk", Connections: []string{"hq"}}
+	res, err = c.Resend(ctx, resendReq)
+	same("resend", res, result, err)
 	runsReq := api.RunsRequest{Connection: "hq & co", Limit: 3}
 	listed, err := c.Runs(ctx, runsReq)
 	same("runs", listed, runs, err)
 	why, err := c.Why(ctx, "user", "ada lovelace@x?y=z&ü")
 	same("why", why, reasons, err)
+	showReq := api.ShowRequest{Who: "ada <a&b>", Read: true}
+	shown, err := c.Show(ctx, showReq)
+	same("show", shown, people, err)
+	var retries []api.Progress
 	items, err := c.Parked(ctx)
 	same("parked", items, parked, err)
-	n, err := c.Replay(ctx, []string{"hq:1"})
+	n, err := c.Replay(ctx, []string{"hq:1"}, func(p api.Progress) { retries = append(retries, p) })
 	same("replay", n, 5, err)
+	same("progress of a replay", retries, []api.Progress{{Connection: "hq", Stage: "retry", Done: 1}}, nil)
 	n, err = c.Drop(ctx, nil)
 	same("drop", n, 6, err)
 	same("requests", asked, []any{
-		syncReq, planReq, "abc", "def", runsReq, "user ada lovelace@x?y=z&ü", []string{"hq:1"}, []string(nil),
+		syncReq, planReq, "abc", "def", resendReq, runsReq, "user ada lovelace@x?y=z&ü", showReq, []string{"hq:1"}, []string(nil),
 	}, nil)
 }
 
@@ -232,7 +257,7 @@ func raw(t *testing.T, path, request string) (status int, header http.Header, te
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Minute))
 	go func() { _, _ = io.WriteString(conn, request) }() // the server need not read all of it
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
@@ -274,6 +299,7 @@ func TestRefused(t *testing.T) {
 		{"drop nothing named", "POST", "/v1/parked/drop", `{}`, 400, "name the ids"},
 		{"drop ids and all", "POST", "/v1/parked/drop", `{"ids":["a"],"all":true}`, 400, "name the ids"},
 		{"replay nothing named", "POST", "/v1/parked/replay", `{"ids":[]}`, 400, "name the ids"},
+		{"retry nothing named", "POST", "/v1/parked/retry", `{"ids":[]}`, 400, "name the ids"},
 		{"bad limit", "GET", "/v1/runs?limit=many", "", 400, "limit is not a number"},
 		{"negative limit", "GET", "/v1/runs?limit=-1", "", 400, "limit is not a number"},
 		{"huge", "POST", "/v1/parked/drop", `{"ids":["` + strings.Repeat("x", 9<<20) + `"]}`, 400, "larger than 8388608 bytes"},
@@ -361,17 +387,17 @@ func TestLeavingASyncDoesNotStopIt(t *testing.T) {
 
 func TestLeavingAPlanStopsIt(t *testing.T) {
 	stopped := make(chan struct{})
+	ctx, leave := context.WithCancel(t.Context())
 	fake := &apitest.Fake{
 		PlanFunc: func(ctx context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
 			visit(api.PlannedAction{Op: "create"})
+			leave() // not before: a plan that was never asked for cannot be stopped
 			<-ctx.Done()
 			close(stopped)
 			return nil, ctx.Err()
 		},
 	}
 	c := client(t, start(t, fake))
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(10*time.Millisecond, cancel)
 	if _, err := c.Plan(ctx, api.PlanRequest{}, nil); fault.ClassOf(err) != fault.Canceled {
 		t.Errorf("got %v", err)
 	}
@@ -545,6 +571,49 @@ func TestShutdownWaitsForNoReader(t *testing.T) {
 		_ = conn.Close()
 		if err := <-served; err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// The daemon knows who asks: the user of the process at the other end, and whom sudo let act as that one.
+func TestUserOfAnOperation(t *testing.T) {
+	me, err := user.Current()
+	if err != nil {
+		t.Skip(err)
+	}
+	for sudo, want := range map[string]string{"": me.Username, "ann": "ann (as " + me.Username + ")", "a\x1b[31m": me.Username, me.Username: me.Username} {
+		var got []string
+		var log bytes.Buffer
+		note := func(ctx context.Context) { got = append(got, api.UserOf(ctx)) }
+		s := socket.NewServer(&apitest.Fake{
+			ApproveFunc: func(ctx context.Context, _ string) (api.SyncResult, error) { note(ctx); return api.SyncResult{}, nil },
+			DiscardFunc: func(ctx context.Context, _ string) error { note(ctx); return nil },
+			SyncFunc: func(ctx context.Context, _ api.SyncRequest, _ func(api.Progress)) (api.SyncResult, error) {
+				note(ctx)
+				return api.SyncResult{}, nil
+			},
+		}, slog.New(slog.NewJSONHandler(&log, nil)))
+		path := socketPath(t)
+		if err := s.Listen(path); err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error, 1)
+		go func() { served <- s.Serve() }()
+		c := client(t, path)
+		c.ActFor(sudo)
+		_, approved := c.Approve(t.Context(), "abc")
+		_, synced := c.Sync(t.Context(), api.SyncRequest{}, nil)
+		if err := errors.Join(approved, synced, c.Discard(t.Context(), "def")); sudo != "a\x1b[31m" && err != nil {
+			t.Error(err)
+		}
+		if err := errors.Join(s.Shutdown(context.Background()), <-served); err != nil {
+			t.Error(err)
+		}
+		if sudo == "a\x1b[31m" {
+			continue // net/http does not send such a header
+		}
+		if fmt.Sprint(got) != fmt.Sprint([]string{want, want, want}) || strings.Count(log.String(), `"user":"`+want+`"`) != 3 {
+			t.Errorf("sudo %q: asked by %q, want %q; log %s", sudo, got, want, log.String())
 		}
 	}
 }

@@ -21,14 +21,23 @@ const (
 	pathPlan    = "/v1/plan"
 	pathApprove = "/v1/approve"
 	pathDiscard = "/v1/discard"
+	pathResend  = "/v1/resend"
 	pathRuns    = "/v1/runs"
 	pathWhy     = "/v1/why"
+	pathShow    = "/v1/show"
 	pathParked  = "/v1/parked"
-	pathReplay  = "/v1/parked/replay"
+	pathRetry   = "/v1/parked/retry"
+	pathReplay  = "/v1/parked/replay" // the same without progress, for commands of former versions
 	pathDrop    = "/v1/parked/drop"
 	pathRename  = "/v1/connection/rename"
 	pathRetire  = "/v1/connection/retire"
+	pathMatches = "/v1/matches"
+	pathDecide  = "/v1/matches/decide"
+	pathAdopt   = "/v1/adopt"
+	pathPlanAt  = "/v1/plan/target"
+	pathAudit   = "/v1/audit"
 	pathBackup  = "/v1/backup"
+	pathStored  = "/v1/stored"
 )
 
 // maxBody bounds a request; the longest are configurations (strict.MaxSize) and lists of parked ids.
@@ -41,6 +50,10 @@ type renameRequest struct {
 
 type retireRequest struct {
 	Connection string `json:"connection"`
+}
+
+type subject struct {
+	Subject string `json:"subject"`
 }
 
 type hashRequest struct {
@@ -64,12 +77,13 @@ type found struct {
 	Found int `json:"found"`
 }
 
-// line is one line of a streamed answer. Exactly one part is set; Plan, Result and Error end the stream.
+// line is one line of a streamed answer. Exactly one part is set; Plan, Result, Retried and Error end the stream.
 type line struct {
 	Progress *api.Progress      `json:"progress,omitempty"`
 	Action   *api.PlannedAction `json:"action,omitempty"`
 	Result   *api.SyncResult    `json:"result,omitempty"`
 	Plan     *planResult        `json:"plan,omitempty"`
+	Retried  *found             `json:"retried,omitempty"`
 	Error    *wireError         `json:"error,omitempty"`
 }
 

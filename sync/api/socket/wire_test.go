@@ -100,7 +100,7 @@ func TestSlowBody(t *testing.T) {
 	if _, err := conn.Write([]byte("POST /v1/sync HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")); err != nil {
 		t.Fatal(err)
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Minute))
 	answer := make([]byte, 1000)
 	n, err := conn.Read(answer)
 	if err != nil || !strings.Contains(string(answer[:n]), "400 Bad Request") {
@@ -157,7 +157,7 @@ func TestStopBesideUnreadAnswer(t *testing.T) {
 	if _, err := conn.Read(make([]byte, 100)); err != nil { // it is being answered
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		t.Error(err)
@@ -167,7 +167,7 @@ func TestStopBesideUnreadAnswer(t *testing.T) {
 // TestUnreadSync: a client that stops reading does not hold up a run.
 func TestUnreadSync(t *testing.T) {
 	ops := anything{syncEnded: make(chan struct{})}
-	path := serveSet(t, ops, func(*Server) {})
+	path := serveSet(t, ops, func(s *Server) { s.unreadTimeout = 24 * time.Hour })
 	conn, err := net.Dial("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -176,11 +176,7 @@ func TestUnreadSync(t *testing.T) {
 	if _, err := conn.Write([]byte("POST /v1/sync HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-ops.syncEnded:
-	case <-time.After(unreadTimeout / 2):
-		t.Error("the run waits for a client that does not read")
-	}
+	<-ops.syncEnded // a run that waits for the client does not come here
 }
 
 func TestDialError(t *testing.T) {

@@ -21,7 +21,10 @@ type Case struct {
 	Licence  map[string]any `yaml:"licence,omitempty" json:"licence,omitempty"`
 	Device   map[string]any `yaml:"device,omitempty" json:"device,omitempty"`
 	Customer map[string]any `yaml:"customer,omitempty" json:"customer,omitempty"`
+	Site     map[string]any `yaml:"site,omitempty" json:"site,omitempty"`
 	Want     Want           `yaml:"want" json:"want"`
+	// At is the moment for which rules are asked about time: 2026-01-31, or with a time of RFC 3339.
+	At string `yaml:"at,omitempty" json:"at,omitempty"`
 }
 
 // Result is how a Case went.
@@ -47,6 +50,9 @@ func Run(rules *mapping.Ruleset, c Case) Result {
 		in, err = readInput(given, kind)
 	}
 	if err == nil {
+		err = in.moment(rules, c.At)
+	}
+	if err == nil {
 		err = c.Want.check(rules, kind)
 	}
 	if err != nil {
@@ -55,6 +61,9 @@ func Run(rules *mapping.Ruleset, c Case) Result {
 	}
 	out.Made, err = in.apply(rules)
 	out.Differences = c.Want.compare(out.Made, err)
+	if err == nil && len(out.Differences) == 0 {
+		out.Differences = c.Want.compareTickets(rules, &in, out.Made)
+	}
 	return out
 }
 
@@ -62,7 +71,7 @@ func Run(rules *mapping.Ruleset, c Case) Result {
 func (c *Case) object() (kind directory.Kind, given map[string]any, err error) {
 	all := [...]map[string]any{
 		directory.Person: c.Person, directory.Group: c.Group, directory.Licence: c.Licence,
-		directory.Device: c.Device, directory.Customer: c.Customer,
+		directory.Device: c.Device, directory.Customer: c.Customer, directory.Site: c.Site,
 	}
 	for _, k := range directory.Kinds() {
 		switch {
@@ -74,7 +83,7 @@ func (c *Case) object() (kind directory.Kind, given map[string]any, err error) {
 		}
 	}
 	if given == nil {
-		return 0, nil, errors.New("it has no person and no other object (group, licence, device, customer)")
+		return 0, nil, errors.New("it has no person and no other object (group, licence, device, customer, site)")
 	}
 	return kind, given, nil
 }

@@ -22,21 +22,29 @@ type docRules struct {
 	Licences  []docRule                       `yaml:"licences"`
 	Devices   []docRule                       `yaml:"devices"`
 	Customers []docRule                       `yaml:"customers"`
+	Sites     []docRule                       `yaml:"sites"`
 	Fields    map[string]map[string]yaml.Node `yaml:"fields"`
 	Leavers   mapping.Leavers                 `yaml:"leavers"`
+	Tables    yaml.Node                       `yaml:"tables"`
+	Choices   yaml.Node                       `yaml:"choices"`
+	Tickets   yaml.Node                       `yaml:"tickets"`
 	Cases     []Case                          `yaml:"cases"`
 }
 
 type docRule struct {
-	Name     string               `yaml:"name"`
-	When     string               `yaml:"when"`
-	Ignore   bool                 `yaml:"ignore"`
-	User     map[string]yaml.Node `yaml:"user"`
-	Agent    map[string]yaml.Node `yaml:"agent"`
-	Group    map[string]yaml.Node `yaml:"group"`
-	Licence  map[string]yaml.Node `yaml:"licence"`
-	Asset    map[string]yaml.Node `yaml:"asset"`
-	Customer map[string]yaml.Node `yaml:"customer"`
+	Name       string               `yaml:"name"`
+	When       string               `yaml:"when"`
+	Ignore     bool                 `yaml:"ignore"`
+	NewOnly    bool                 `yaml:"new_only"`
+	UpdateOnly bool                 `yaml:"update_only"`
+	Always     []string             `yaml:"always"`
+	User       map[string]yaml.Node `yaml:"user"`
+	Agent      map[string]yaml.Node `yaml:"agent"`
+	Group      map[string]yaml.Node `yaml:"group"`
+	Licence    map[string]yaml.Node `yaml:"licence"`
+	Asset      map[string]yaml.Node `yaml:"asset"`
+	Customer   map[string]yaml.Node `yaml:"customer"`
+	Site       map[string]yaml.Node `yaml:"site"`
 }
 
 func docFields(t *testing.T, nodes map[string]yaml.Node) []mapping.FieldSpec {
@@ -73,10 +81,11 @@ func (d *docRules) spec(t *testing.T) mapping.Spec {
 	convert := func(rules []docRule) []mapping.RuleSpec {
 		var specs []mapping.RuleSpec
 		for _, r := range rules {
-			s := mapping.RuleSpec{Name: r.Name, When: mapping.TextSpec{Text: r.When}, Ignore: r.Ignore, Records: map[directory.RecordKind][]mapping.FieldSpec{}}
+			s := mapping.RuleSpec{Name: r.Name, When: mapping.TextSpec{Text: r.When}, Ignore: r.Ignore, NewOnly: r.NewOnly, UpdateOnly: r.UpdateOnly, Always: r.Always, Records: map[directory.RecordKind][]mapping.FieldSpec{}}
 			for kind, fields := range map[directory.RecordKind]map[string]yaml.Node{
 				directory.UserRecord: r.User, directory.AgentRecord: r.Agent, directory.GroupRecord: r.Group,
 				directory.LicenceRecord: r.Licence, directory.AssetRecord: r.Asset, directory.CustomerRecord: r.Customer,
+				directory.SiteRecord: r.Site,
 			} {
 				if fields != nil {
 					s.Records[kind] = docFields(t, fields)
@@ -87,12 +96,19 @@ func (d *docRules) spec(t *testing.T) mapping.Spec {
 		return specs
 	}
 	spec.Rules, spec.Groups = convert(d.Rules), convert(d.Groups)
-	spec.Licences, spec.Devices, spec.Customers = convert(d.Licences), convert(d.Devices), convert(d.Customers)
+	spec.Licences, spec.Devices, spec.Customers, spec.Sites = convert(d.Licences), convert(d.Devices), convert(d.Customers), convert(d.Sites)
+	spec.Tickets = docTickets(t, &d.Tickets)
+	spec.Tables, spec.Choices = docTables(t, &d.Tables), docChoices(t, &d.Choices)
 	return spec
 }
 
 // TestReferenceExamples compiles every example of the reference and runs its cases.
 func TestReferenceExamples(t *testing.T) { runExamples(t, readPage(t, reference), 12) }
+
+// TestComingFromExamples does the same with the page about mapping lines of other products.
+func TestComingFromExamples(t *testing.T) {
+	runExamples(t, readPage(t, "../../../docs/coming-from.md"), 10)
+}
 
 // TestReferenceHasPolicies: the words for what a field does are mentioned.
 func TestReferenceHasPolicies(t *testing.T) {

@@ -16,21 +16,42 @@ import (
 // kind says so.
 type input struct {
 	person mapping.Person
-	owner  *directory.Object // of a device
+	// others are what the object points to, by the word for what that is to it: manager, owner, customer, site.
+	others map[string]*directory.Object
+	// ownerGroups are those of a device's owner.
+	ownerGroups []mapping.Membership
 }
 
 func (in *input) apply(rules *mapping.Ruleset) (mapping.Result, error) {
 	p := &in.person
+	customer, site := in.others[expression.Customer], in.others[expression.Site]
 	if p.Object.Kind == directory.Person {
+		p.Manager, p.Customer, p.Site = in.others[expression.Manager], customer, site
 		return rules.Person(p)
 	}
-	return rules.Object(&mapping.View{Object: p.Object, Owner: in.owner, Source: p.Source})
+	return rules.Object(&mapping.View{Object: p.Object, Owner: in.others[expression.Owner], OwnerGroups: in.ownerGroups, Customer: customer, Site: site, Source: p.Source, Keys: p.Keys, At: p.At})
+}
+
+// moment sets when the case is. Rules that ask about time need one.
+func (in *input) moment(rules *mapping.Ruleset, at string) error {
+	if at == "" {
+		if rules.Uses().Time {
+			return errors.New("the rules ask about time: it needs a moment (at: 2026-01-31)")
+		}
+		return nil
+	}
+	v, err := expression.ParseDate(at)
+	if err != nil || v.Blank() {
+		return errors.New("at: must be a date such as 2026-01-31, or 2026-01-31T08:15:00Z")
+	}
+	in.person.At = v.Time()
+	return nil
 }
 
 // readInput makes the object of a case of what the operator wrote. It reports everything that is wrong with it.
 func readInput(given map[string]any, kind directory.Kind) (input, error) {
 	r := &inputReader{names: expression.NamesOf(kind)}
-	r.in.person.Object = &directory.Object{Kind: kind, ID: "case"}
+	r.in.person.Object, r.in.others = &directory.Object{Kind: kind, ID: "case"}, map[string]*directory.Object{}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		r.name(name, given[name])
 	}
@@ -128,10 +149,14 @@ func (r *inputReader) part(base, part string, v any) {
 	switch {
 	case err != nil:
 		r.fail(name, "%v", err)
-	case base == expression.Manager:
-		r.in.person.Manager = other(r.in.person.Manager, part, value)
-	case base == expression.Owner:
-		r.in.owner = other(r.in.owner, part, value)
+	case name == expression.OwnerGroups:
+		for _, group := range value.List() {
+			r.in.ownerGroups = append(r.in.ownerGroups, mapping.Membership{Named: mapping.Named{Name: group}, Direct: true})
+		}
+	case expression.KindOf(base) != 0 && "."+part == expression.KeyPart:
+		r.key(base, value.Text())
+	case expression.KindOf(base) != 0:
+		r.in.others[base] = other(r.in.others[base], expression.KindOf(base), part, value)
 	case part == "id":
 		r.in.person.Source.TenantID = value.Text()
 	case part == "name":
@@ -141,10 +166,16 @@ func (r *inputReader) part(base, part string, v any) {
 	}
 }
 
-// other returns a person beside the object with one more thing known of it.
-func other(o *directory.Object, part string, value directory.Value) *directory.Object {
+// key gives the key of another object's record.
+func (r *inputReader) key(of, key string) {
+	keys := &r.in.person.Keys
+	*map[string]*string{expression.Manager: &keys.Manager, expression.Owner: &keys.Owner, expression.Customer: &keys.Customer, expression.Site: &keys.Site}[of] = key
+}
+
+// other returns an object of a kind beside the object of the case with one more thing known of it.
+func other(o *directory.Object, kind directory.Kind, part string, value directory.Value) *directory.Object {
 	if o == nil {
-		o = &directory.Object{Kind: directory.Person, ID: "other"}
+		o = &directory.Object{Kind: kind, ID: "other"}
 	}
 	if part == "id" {
 		o.ID = value.Text()

@@ -31,6 +31,9 @@ type Want struct {
 	Licence  map[string]any `yaml:"licence,omitempty" json:"licence,omitempty"`
 	Asset    map[string]any `yaml:"asset,omitempty" json:"asset,omitempty"`
 	Customer map[string]any `yaml:"customer,omitempty" json:"customer,omitempty"`
+	Site     map[string]any `yaml:"site,omitempty" json:"site,omitempty"`
+	// Tickets are those that are opened when the person joins or leaves, by name, and their fields; false: it is not opened.
+	Tickets map[string]any `yaml:"tickets,omitempty" json:"tickets,omitempty"`
 	// Exact: there are no records and no fields besides those mentioned.
 	Exact bool `yaml:"exact,omitempty" json:"exact,omitempty"`
 }
@@ -59,6 +62,7 @@ func (w *Want) check(rules *mapping.Ruleset, object directory.Kind) error {
 			}
 		}
 	}
+	errs = append(errs, w.checkTickets(rules, object))
 	negative := 0
 	for _, set := range []bool{w.Ignored, w.None, w.Fails != ""} {
 		if set {
@@ -66,9 +70,9 @@ func (w *Want) check(rules *mapping.Ruleset, object directory.Kind) error {
 		}
 	}
 	switch {
-	case negative > 1, negative == 1 && len(records) > 0, w.None && w.Rule != "":
+	case negative > 1, negative == 1 && len(records)+len(w.Tickets) > 0, w.None && w.Rule != "":
 		errs = append(errs, errors.New("want: it contradicts itself"))
-	case negative == 0 && len(records) == 0 && w.Rule == "" && !w.Exact:
+	case negative == 0 && len(records)+len(w.Tickets) == 0 && w.Rule == "" && !w.Exact:
 		errs = append(errs,
 			errors.New("want: it expects nothing (say rule, ignored, none, fails, or a record such as user)"))
 	}
@@ -79,7 +83,7 @@ func (w *Want) check(rules *mapping.Ruleset, object directory.Kind) error {
 func (w *Want) records() map[string]map[string]any {
 	all := map[string]map[string]any{}
 	for kind, fields := range map[string]map[string]any{
-		"user": w.User, "agent": w.Agent, "group": w.Group, "licence": w.Licence, "asset": w.Asset, "customer": w.Customer,
+		"user": w.User, "agent": w.Agent, "group": w.Group, "licence": w.Licence, "asset": w.Asset, "customer": w.Customer, "site": w.Site,
 	} {
 		if fields != nil {
 			all[kind] = fields

@@ -7,6 +7,8 @@ import "dirsyncd/sync/directory"
 type binding struct {
 	Name
 	read func(*Input) directory.Value
+	// choice is set where the value is that of a choice.
+	choice *Choice
 }
 
 func readID(in *Input) directory.Value { return textOrNull(in.Object.ID) }

@@ -16,6 +16,8 @@ import (
 type Diagnostic struct {
 	At            int
 	Message, Hint string
+	// Table is the name of a table that there is not, where that is what is wrong.
+	Table string
 }
 
 // syntaxDiagnostic turns what the parser says into the operator's words.

@@ -31,6 +31,9 @@ func notTold(name string) *fault.Error {
 	if name == "" {
 		return refuse("a value that the expression computes with is blank", "give it a fallback: … ?? …")
 	}
+	if choice, ok := strings.CutPrefix(name, choiceWord+"."); ok {
+		return refuse("no line of "+name+" holds, or its value is blank", "give the choice "+choice+" a last line without `when`, or write "+name+" ?? …")
+	}
 	hint := "say what to assume instead, such as `" + name + " ?? false`, " +
 		"or give the connection's account the right to read it"
 	if name != "enabled" && name != "manager.enabled" {

@@ -3,6 +3,7 @@ package expression
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/expr-lang/expr/vm"
 
@@ -21,14 +22,22 @@ type Evaluator struct {
 func NewEvaluator(all []*Expression) *Evaluator {
 	ev := &Evaluator{}
 	seen := map[string]bool{}
-	for _, x := range all {
-		for _, s := range x.bindings {
-			if x.bare == nil && !seen[s.Name.Name] {
-				seen[s.Name.Name] = true
-				ev.bindings = append(ev.bindings, s)
+	var add func(all []*Expression)
+	add = func(all []*Expression) {
+		for _, x := range all {
+			for _, s := range x.bindings {
+				switch {
+				case s.choice != nil && !seen[s.Name.Name]:
+					seen[s.Name.Name] = true
+					add(s.choice.Expressions())
+				case s.choice == nil && x.bare == nil && !seen[s.Name.Name]:
+					seen[s.Name.Name] = true
+					ev.bindings = append(ev.bindings, s)
+				}
 			}
 		}
 	}
+	add(all)
 	return ev
 }
 
@@ -43,6 +52,10 @@ type Evaluation struct {
 	effort int
 	// longest is the length of the longest text that is read.
 	longest int
+	// next is when the first answer about time changes, of those that were asked for.
+	next time.Time
+	// chosen are the choices that were made for the object; nil where the expressions have none.
+	chosen map[*Choice]chosen
 }
 
 // spend adds to the effort of an expression, within conditions over lists.
@@ -87,13 +100,14 @@ func (ev *Evaluator) Begin(in Input) *Evaluation {
 		for name, f := range intrinsics {
 			e.names[name] = f
 		}
-		e.names["__step"], e.names["__built"] = e.step, e.built
+		e.names["__step"], e.names["__built"], e.names[reachedName] = e.step, e.built, e.reached
 	}
-	e.in = in
+	e.in, e.next = in, time.Time{}
 	if e.in.Object == nil {
 		e.in.Object = &directory.Object{}
 	}
 	e.longest = 0
+	clear(e.chosen)
 	for i := range ev.bindings {
 		v := native(ev.bindings[i].read(&e.in), ev.bindings[i].Type)
 		if text, ok := v.(string); ok {
@@ -113,11 +127,17 @@ func (e *Evaluation) End() {
 // Truth evaluates a condition. Its error is as that of Value.
 func (e *Evaluation) Truth(x *Expression) (bool, error) {
 	if x.bare != nil {
-		v := x.bare.read(&e.in)
+		v, err := e.read(x.bare)
+		if err != nil {
+			return false, err
+		}
 		if v.Type() != directory.BoolType {
 			return false, notTold(x.bare.Name.Name)
 		}
 		return v.Bool(), nil
+	}
+	if err := e.decide(x); err != nil {
+		return false, err
 	}
 	return e.truthOf(x.program)
 }
@@ -138,7 +158,10 @@ func (e *Evaluation) truthOf(p *vm.Program) (bool, error) {
 // class Invalid with the reason and a hint. It holds no value of the object, and must not be changed.
 func (e *Evaluation) Value(x *Expression) (directory.Value, error) {
 	if x.bare != nil {
-		v := x.bare.read(&e.in)
+		v, err := e.read(x.bare)
+		if err != nil {
+			return directory.Null(), err
+		}
 		if v.Blank() {
 			if x.bare.Type == directory.BoolType {
 				return directory.Null(), notTold(x.bare.Name.Name)
@@ -146,6 +169,9 @@ func (e *Evaluation) Value(x *Expression) (directory.Value, error) {
 			return directory.Null(), nil
 		}
 		return v, nil
+	}
+	if err := e.decide(x); err != nil {
+		return directory.Null(), err
 	}
 	result, err := e.run(x.program)
 	if err != nil {
@@ -161,6 +187,9 @@ func (e *Evaluation) Value(x *Expression) (directory.Value, error) {
 // FalseTerm returns the first part of a condition that is false, of those that are joined by "and"; "" when the
 // condition has no such parts or none of them is known to be false.
 func (e *Evaluation) FalseTerm(x *Expression) string {
+	if e.decide(x) != nil {
+		return ""
+	}
 	for _, t := range x.terms {
 		if holds, err := e.truthOf(t.program); err == nil && !holds {
 			return t.text
@@ -170,17 +199,23 @@ func (e *Evaluation) FalseTerm(x *Expression) string {
 }
 
 // SourceValues returns what the expression reads of the object, by name, in memory of its own; nil for what the
-// source did not tell. These are personal data.
+// source did not tell. Of tables it returns the key of the row that is found: "table.roles[groups]": "Service Desk". These are
+// personal data.
 func (e *Evaluation) SourceValues(x *Expression) map[string]any {
 	if len(x.bindings) == 0 {
 		return nil
 	}
 	values := make(map[string]any, len(x.bindings))
 	for _, s := range x.bindings {
-		v := s.read(&e.in)
+		v, _ := e.read(&s)
 		values[s.Name.Name] = v.Any()
 		if v.Type() == directory.ListType {
 			values[s.Name.Name] = slices.Clone(v.List())
+		}
+		for _, m := range x.mentions {
+			if m.Table != nil && m.Name == s.Name.Name && m.Part == "" {
+				values[tableWord+"."+m.Table.Name()+"["+m.Name+"]"] = m.Table.row(v)
+			}
 		}
 	}
 	return values

@@ -33,6 +33,7 @@ func jane() Input {
 	m.SetText("name", "The Boss")
 	m.SetText("email", "boss@example.test")
 	return Input{
+		At:      time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC),
 		Object:  o,
 		Manager: m,
 		Groups: []Membership{
@@ -54,7 +55,50 @@ func evaluate(t *testing.T, text string, in Input) (directory.Value, error) {
 	return e.Value(x)
 }
 
-func people() *Language { return NewLanguage(directory.Person) }
+func people() *Language {
+	l := NewLanguage(directory.Person)
+	rows := func(cells ...[]string) (list []Row) {
+		for _, c := range cells {
+			list = append(list, Row{c[0], c[1:]})
+		}
+		return list
+	}
+	role := &Choice{Name: "role", Type: directory.TextType}
+	vip := &Choice{Name: "vip", Type: directory.BoolType}
+	around := Surroundings{
+		Tables: map[string]*Table{
+			"teams": NewTable("teams", []string{""}, false, rows([]string{"Desk", "1st Line"}, []string{"Service Desk", "2nd Line"},
+				[]string{"Staff", "2nd Line"}, []string{"Oslo", "Norway"})),
+			"offices": NewTable("offices", []string{"city", "country"}, false, rows([]string{"Oslo", "Oslo", "NO"}, []string{"LONDON", "", "GB"})),
+			"ids":     NewTable("ids", []string{"desk"}, true, rows([]string{"g1", "17"}, []string{"G1", "18"})),
+		},
+		Choices: []string{"role", "vip"},
+		Choice: func(name string) (*Choice, error) {
+			if name == "vip" {
+				return vip, nil
+			}
+			return role, nil
+		},
+	}
+	l = l.With(around)
+	role.Lines = []Line{
+		{When: mustCondition(l, `department == "None"`), Literal: directory.Text("nobody")},
+		{When: mustCondition(l, `"Service Desk" in groups`), Value: mustValue(l, `lower(table.teams[groups])`)},
+		{Literal: directory.Text("user")},
+	}
+	vip.Lines = []Line{{When: mustCondition(l, `title != nil`), Literal: directory.Bool(true)}}
+	return l
+}
+
+func mustCondition(l *Language, text string) *Expression { return must(l.Condition(text)) }
+func mustValue(l *Language, text string) *Expression     { return must(l.Value(text)) }
+
+func must(x *Expression, wrong []Diagnostic) *Expression {
+	if len(wrong) > 0 {
+		panic(wrong)
+	}
+	return x
+}
 
 func TestValues(t *testing.T) {
 	for _, c := range []struct{ expression, want string }{
@@ -173,6 +217,7 @@ func TestValues(t *testing.T) {
 		{`emails[:1]`, `["a.roe@example.test"]`},
 		{`emails[5:9]`, `null`},
 		{`let l = lower(login); l + "@" + l`, `"jroe@jroe"`},
+		{`let site = lower(login); site[:1]`, `"j"`},
 		{`["b", office, "a"]`, `["London","a","b"]`},
 		{`map(groups, lower(#))`, `["service desk","staff"]`},
 		{`office | lower() | upper()`, `"LONDON"`},
@@ -293,7 +338,7 @@ func TestDiagnostics(t *testing.T) {
 		{`name.first`, "nothing has a part .first", "", 5},
 		{`created.Year()`, "not a function", "", 8},
 		{`any(emails, .domain == "x")`, "nothing has a part", "#", 13},
-		{`now() > created`, "no now()", "fixed date", 0},
+		{`now() > created`, "no now()", "older_than", 0},
 		{`lowr(name)`, "unknown function lowr", `"lower"`, 0},
 		{`toJSON(name)`, "unknown function toJSON", "", 0},
 		{`reduce(emails, #acc + #)`, "unknown function reduce", "", 0},

@@ -1,6 +1,7 @@
 package expression
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -59,7 +60,7 @@ func Functions() []Function {
 }
 
 func functionTable() []function {
-	return append(append(textFunctions(), listFunctions()...), domainFunctions()...)
+	return slices.Concat(textFunctions(), listFunctions(), domainFunctions(), momentFunctions(), tableFunctions())
 }
 
 func textFunctions() []function {
@@ -243,6 +244,15 @@ func domainFunctions() []function {
 			},
 		},
 		{
+			Function: fn("under", "under(path, container)",
+				"whether a path is that of a container or of something below it: DNs as RFC 4514 compares them, paths with slashes part by part; "+
+					"capitals do not count",
+				`under("OU=Desk,OU=London,DC=example,DC=test", "ou=london, dc=example,dc=test")`, "true",
+				`under("/Sites/London/Desk", "/Sites/London")`, "true", `under("/Sites/Londonderry", "/Sites/London")`, "false"),
+			typ:  new(func(string, string) bool),
+			call: func(a ...any) (any, error) { return Under(a[0].(string), a[1].(string)), nil },
+		},
+		{
 			Function: fn("dn_part", "dn_part(dn, type), dn_part(dn, type, n)",
 				"the value of a part of a DN: 0 is the innermost of this type, -1 the outermost; else blank",
 				`dn_part("cn=VPN\\, all,ou=Groups,dc=example", "cn")`, "VPN, all",
@@ -254,6 +264,20 @@ func domainFunctions() []function {
 			},
 		},
 	}
+}
+
+// lookupFunction is the function that finds all rows of a table; see lookup.go.
+const lookupFunction = "lookup"
+
+func tableFunctions() []function {
+	return []function{{
+		Function: fn(lookupFunction, "lookup(table, list), lookup(table, list, column)",
+			"what the rows of a table say whose keys are in the list: in the order of the table, without repetitions",
+			`lookup(table.teams, ["Oslo", "Desk"])`, "1st Line, Norway", `lookup(table.offices, ["Oslo"], "city")`, "Oslo"),
+		typ:  new(func(any, any, ...string) []string),
+		max:  3,
+		call: func(...any) (any, error) { return nil, errNoField }, // the rewriter puts the intrinsic in its place
+	}}
 }
 
 // fn describes a function; examples are pairs of an expression and its result.

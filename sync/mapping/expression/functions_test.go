@@ -51,15 +51,15 @@ func TestReferenceIsCurrent(t *testing.T) {
 		t.Errorf("the table of functions is old: go test ./sync/mapping/expression -update")
 	}
 	names := append(NamesOf(directory.Person).List(), NamesOf(directory.Group).List()...)
-	for _, n := range names {
-		if strings.HasPrefix(n.Name, "manager.") {
+	for _, n := range append(names, NamesOf(directory.Site).List()...) {
+		if base, _, _ := strings.Cut(n.Name, "."); KindOf(base) != 0 {
 			continue
 		}
 		if !strings.Contains(text, "`"+n.Name+"`") {
 			t.Errorf("the reference does not mention %s", n.Name)
 		}
 	}
-	for _, word := range []string{"`manager.NAME`", "`attributes.NAME`", "`attribute_values.NAME`"} {
+	for _, word := range []string{"`manager.NAME`", "`owner.NAME`", "`customer.NAME`", "`site.NAME`", "`attributes.NAME`", "`attribute_values.NAME`"} {
 		if !strings.Contains(text, word) {
 			t.Errorf("the reference does not mention %s", word)
 		}

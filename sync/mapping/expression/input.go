@@ -1,6 +1,10 @@
 package expression
 
-import "dirsyncd/sync/directory"
+import (
+	"time"
+
+	"dirsyncd/sync/directory"
+)
 
 // Input is what expressions may look at: an object and what is known of its surroundings. Expressions only read
 // it. What is nil or empty counts as not told.
@@ -8,10 +12,23 @@ type Input struct {
 	Object   *directory.Object
 	Manager  *directory.Object // of a person
 	Owner    *directory.Object // of a device
+	Customer *directory.Object // to which the object belongs
+	Site     *directory.Object // of a person or a device
 	Groups   []Membership      // of a person, nested ones included
 	Licences []Named           // that a person holds
-	Source   Source
+	// OwnerGroups are those that the owner of a device is in, nested ones included.
+	OwnerGroups []Membership
+	Source      Source
+	// Keys are those of the records of the objects above, by the words for these.
+	Keys Keys
+	// At is the moment for which functions of time are asked: the start of the run.
+	At time.Time
+	// Record is what expressions about a record look at, and nothing else.
+	Record *directory.Record
 }
+
+// Keys are the keys of records, empty where an object has none.
+type Keys struct{ Manager, Owner, Customer, Site string }
 
 // Membership is one group that a person is in.
 type Membership struct {

@@ -18,6 +18,9 @@ var intrinsics = map[string]any{
 	"__text":    textOrBlank,
 	"__texts":   textsOrPanic,
 	"__slice":   sliceArguments,
+	reachedName: func(at, shift any) any { return false }, // each evaluation has its own
+	"__cell":    cell,
+	"__cells":   cells,
 	// These two count, see effort; each evaluation has its own.
 	"__step":  func(v, weight any) any { return v },
 	"__built": func(v any) any { return v },

@@ -59,6 +59,24 @@ func goType(t directory.ValueType) reflect.Type {
 	}
 }
 
+// typeOf returns the type of the values of a kind; NullType of those that are always blank, or none that a field can hold.
+func typeOf(k kind) directory.ValueType {
+	switch k {
+	case textKind:
+		return directory.TextType
+	case truthKind:
+		return directory.BoolType
+	case numberKind:
+		return directory.NumberType
+	case timeKind:
+		return directory.TimeType
+	case listKind:
+		return directory.ListType
+	default:
+		return directory.NullType
+	}
+}
+
 // kindOf returns the kind of a checked node.
 func kindOf(node ast.Node) kind {
 	n := node.Nature()

@@ -3,7 +3,7 @@
 // values, neither rules nor records.
 //
 // A Language compiles an expression once; an Evaluator evaluates it on one object after another. What an expression
-// comes to depends on the object alone: there is no clock, no I/O, no order of a map. What an operator writes is
+// comes to depends on the object and the moment for which it is asked (Input.At) alone: there is no clock, no I/O, no order of a map. What an operator writes is
 // bounded in its length and in what it may build, and no text and no object makes it panic.
 package expression
 
@@ -36,11 +36,33 @@ const (
 type Language struct {
 	names     *Names
 	functions map[string]function
+	around    Surroundings
+}
+
+// Surroundings are what the operator has defined for expressions beside the names of an object.
+type Surroundings struct {
+	// Tables are looked up as table.NAME[key].
+	Tables map[string]*Table
+	// Choices are the names of all choices, sorted, and Choice returns one, which is read as choice.NAME. An error says why it
+	// cannot be used.
+	Choices []string
+	Choice  func(name string) (*Choice, error)
+}
+
+// With returns the language with what the operator has defined.
+func (l *Language) With(around Surroundings) *Language {
+	with := *l
+	with.around = around
+	return &with
 }
 
 // NewLanguage returns the language of expressions about a kind of object.
 func NewLanguage(kind directory.Kind) *Language {
-	l := &Language{names: NamesOf(kind), functions: map[string]function{}}
+	return newLanguage(NamesOf(kind))
+}
+
+func newLanguage(names *Names) *Language {
+	l := &Language{names: names, functions: map[string]function{}}
 	for _, f := range functionTable() {
 		l.functions[f.Name] = f
 	}
@@ -71,12 +93,12 @@ func (l *Language) compile(text string, isCondition bool) (out *Expression, diag
 	if err != nil {
 		return nil, []Diagnostic{syntaxDiagnostic(err, text)}
 	}
-	r := &resolver{names: l.names, functions: l.functions, used: map[string]binding{}}
+	r := &resolver{names: l.names, functions: l.functions, around: &l.around, used: map[string]binding{}, tables: map[string]*Table{}}
 	r.resolve(&tree.Node)
 	if len(r.diagnostics) > 0 {
 		return nil, r.diagnostics
 	}
-	if f := check(tree, config, r.used); f != nil {
+	if f := check(tree, config, r); f != nil {
 		if m := calledFunction.FindStringSubmatch(f.Message); m != nil {
 			f.Hint = "write " + l.functions[m[1]].Signature
 		}
@@ -85,15 +107,22 @@ func (l *Language) compile(text string, isCondition bool) (out *Expression, diag
 	if f := checkPurpose(tree.Node, isCondition); f != nil {
 		return nil, []Diagnostic{*f}
 	}
-	return l.finish(tree, config, r.used, isCondition)
+	return l.finish(tree, config, r, isCondition)
 }
 
-func (l *Language) finish(tree *parser.Tree, config *conf.Config, used map[string]binding, isCondition bool) (
+func (l *Language) finish(tree *parser.Tree, config *conf.Config, r *resolver, isCondition bool) (
 	*Expression, []Diagnostic,
 ) {
-	out := &Expression{}
+	out := &Expression{typ: typeOf(kindOf(tree.Node)), mentions: mentionsIn(tree.Node, r)}
+	used := r.used
 	for _, name := range slices.Sorted(maps.Keys(used)) {
 		out.bindings = append(out.bindings, used[name])
+		if used[name].choice != nil {
+			out.choices = append(out.choices, used[name])
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.tables)) {
+		out.tables = append(out.tables, r.tables[name])
 	}
 	switch root := tree.Node.(type) {
 	case *ast.IdentifierNode:
@@ -112,7 +141,7 @@ func (l *Language) finish(tree *parser.Tree, config *conf.Config, used map[strin
 	for i, t := range terms {
 		texts[i] = t.String()
 	}
-	w := &rewriter{used: used, functions: l.functions, done: map[ast.Node]ast.Node{}}
+	w := &rewriter{used: used, tables: r.tables, functions: l.functions, constants: newConstants(config), done: map[ast.Node]ast.Node{}}
 	tree.Node = w.rewrite(tree.Node, allowed)
 	if len(w.diagnostics) > 0 {
 		return nil, w.diagnostics
@@ -121,6 +150,7 @@ func (l *Language) finish(tree *parser.Tree, config *conf.Config, used map[strin
 	if out.program, err = compiler.Compile(tree, config); err != nil {
 		return nil, []Diagnostic{{Message: firstLine(err)}}
 	}
+	out.timed = w.timed
 	if len(terms) > 1 {
 		for i, t := range terms {
 			part := &parser.Tree{Node: w.rewrite(t, strict), Source: tree.Source}
@@ -154,10 +184,13 @@ func (l *Language) config() *conf.Config {
 }
 
 // check checks the types of a resolved expression.
-func check(tree *parser.Tree, config *conf.Config, used map[string]binding) *Diagnostic {
+func check(tree *parser.Tree, config *conf.Config, r *resolver) *Diagnostic {
 	env := types.Map{}
-	for name, s := range used {
+	for name, s := range r.used {
 		env[name] = types.TypeOf(reflect.Zero(goType(s.Type)).Interface())
+	}
+	for name, t := range r.tables {
+		env[name] = t.checked()
 	}
 	config.WithEnv(env)
 	_, err := checker.Check(tree, config)

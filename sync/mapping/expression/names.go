@@ -18,10 +18,16 @@ type Name struct {
 const (
 	Manager         = "manager"
 	Owner           = "owner"
+	OwnerGroups     = "owner.groups"
+	Customer        = "customer"
+	Site            = "site"
 	Tenant          = "tenant"
 	Attributes      = "attributes"
 	AttributeValues = "attribute_values"
 )
+
+// KeyPart ends the names of keys: manager.key.
+const KeyPart = ".key"
 
 // Names are what expressions about one kind of object can read. They are immutable.
 type Names struct {
@@ -79,7 +85,7 @@ func personNames() *Names {
 	n := &Names{
 		noun:     "person",
 		bindings: map[string]binding{},
-		bases:    []string{Manager, Tenant, Attributes, AttributeValues},
+		bases:    []string{Tenant, Attributes, AttributeValues},
 	}
 	n.add("id", directory.TextType, "the source's immutable id", readID)
 	own := directory.FieldsOf(directory.Person)
@@ -92,7 +98,7 @@ func personNames() *Names {
 	n.add("licences", directory.ListType, "names of the licences the person holds", readLicences)
 	n.add("licence_ids", directory.ListType, "ids of these licences", readLicenceIDs)
 	n.addSource()
-	n.addOther(Manager, func(in *Input) *directory.Object { return in.Manager })
+	n.addOthers(directory.Person)
 	return n
 }
 
@@ -107,14 +113,53 @@ func objectNames(kind directory.Kind) *Names {
 		n.add(f.Name, f.Type, f.Help, readOwn(f.Name, f.Type))
 	}
 	n.addSource()
-	if kind == directory.Device {
-		n.bases = append(n.bases, Owner)
-		n.addOther(Owner, func(in *Input) *directory.Object { return in.Owner })
-	}
+	n.addOthers(kind)
 	return n
 }
 
-// addOther adds the id and the fields of another person, under the word for what that person is to the object.
+// KindOf returns the kind of the object to which a word leads, such as manager; zero when it leads to none.
+func KindOf(word string) directory.Kind {
+	switch word {
+	case Manager, Owner:
+		return directory.Person
+	case Customer:
+		return directory.Customer
+	case Site:
+		return directory.Site
+	default:
+		return 0
+	}
+}
+
+// addOthers adds what objects of a kind know of those to which they point.
+func (n *Names) addOthers(kind directory.Kind) {
+	for _, other := range []struct {
+		word string
+		link directory.LinkType
+		who  func(*Input) *directory.Object
+		key  func(*Keys) string
+	}{
+		{Manager, directory.Manager, func(in *Input) *directory.Object { return in.Manager }, func(k *Keys) string { return k.Manager }},
+		{Owner, directory.Owner, func(in *Input) *directory.Object { return in.Owner }, func(k *Keys) string { return k.Owner }},
+		{Customer, directory.OfCustomer, func(in *Input) *directory.Object { return in.Customer }, func(k *Keys) string { return k.Customer }},
+		{Site, directory.AtSite, func(in *Input) *directory.Object { return in.Site }, func(k *Keys) string { return k.Site }},
+	} {
+		if slices.Contains(other.link.From(), kind) {
+			n.bases = append(n.bases, other.word)
+			n.addOther(other.word, other.who)
+			n.add(other.word+KeyPart, directory.TextType, other.word+": the key of the record, blank when there is none; for fields only", func(in *Input) directory.Value {
+				return textOrNull(other.key(&in.Keys))
+			})
+			if other.word == Owner {
+				n.add(OwnerGroups, directory.ListType, "names of the groups the owner is in, nested ones included", func(in *Input) directory.Value {
+					return listOf(in.OwnerGroups, func(m *Membership) string { return m.Name })
+				})
+			}
+		}
+	}
+}
+
+// addOther adds the id and the fields of another object, under the word for what that is to the object.
 func (n *Names) addOther(word string, who func(*Input) *directory.Object) {
 	n.add(word+".id", directory.TextType, word+": the source's immutable id", func(in *Input) directory.Value {
 		if o := who(in); o != nil {
@@ -122,7 +167,7 @@ func (n *Names) addOther(word string, who func(*Input) *directory.Object) {
 		}
 		return directory.Null()
 	})
-	for _, f := range directory.FieldsOf(directory.Person) {
+	for _, f := range directory.FieldsOf(KindOf(word)) {
 		if f.Type == directory.ListType {
 			continue
 		}
@@ -163,6 +208,9 @@ func (n *Names) lookup(name string) (binding, bool) {
 		return s, true
 	}
 	typ, field := directory.TextType, ""
+	if !slices.Contains(n.bases, Attributes) {
+		return binding{}, false
+	}
 	if rest, ok := strings.CutPrefix(name, Attributes+"."); ok {
 		field = rest
 	} else if rest, ok := strings.CutPrefix(name, AttributeValues+"."); ok {

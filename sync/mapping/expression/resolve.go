@@ -16,7 +16,9 @@ const maxNesting = 2
 type resolver struct {
 	names       *Names
 	functions   map[string]function
+	around      *Surroundings
 	used        map[string]binding
+	tables      map[string]*Table // by the name that the checker knows: table.roles
 	diagnostics []Diagnostic
 
 	variables []string
@@ -47,7 +49,8 @@ func (r *resolver) resolve(at *ast.Node) {
 	case *ast.VariableDeclaratorNode:
 		r.variable(n)
 	case *ast.MapNode:
-		r.report(n, "", "a map cannot be used in a rule")
+		r.report(n, "make it a table: `tables: {NAME: {key: value}}` at the top of the configuration, and table.NAME[key] here",
+			"a map cannot be used in a rule")
 	case *ast.BytesNode:
 		r.report(n, "write a text", "bytes cannot be used in a rule")
 	case *ast.SequenceNode:
@@ -72,7 +75,7 @@ func (r *resolver) identifier(n *ast.IdentifierNode) {
 		r.used[name] = s
 		return
 	}
-	if r.names.HasParts(name) {
+	if r.names.HasParts(name) || r.around.has(name) {
 		r.report(n, partHint(name), "%s is no value by itself", name)
 		return
 	}
@@ -80,7 +83,10 @@ func (r *resolver) identifier(n *ast.IdentifierNode) {
 		r.report(n, "write "+f.Signature, "%s is a function", name)
 		return
 	}
-	hint := `an attribute under the source's own name is written attributes.` + name
+	hint := ""
+	if slices.Contains(r.names.bases, Attributes) {
+		hint = `an attribute under the source's own name is written attributes.` + name
+	}
 	if strings.HasPrefix(name, "$") || strings.HasPrefix(name, "_") {
 		hint = ""
 	}
@@ -96,6 +102,12 @@ func partHint(name string) string {
 	switch name {
 	case Manager:
 		return "write manager.name, or manager.id != nil to ask whether there is one"
+	case Owner, Customer, Site:
+		return "write " + name + ".name, or " + name + ".id != nil to ask whether there is one"
+	case tableWord:
+		return "write table.NAME[key]"
+	case choiceWord:
+		return "write choice.NAME"
 	case Tenant:
 		return "write tenant.name, tenant.id or tenant.domain"
 	default:
@@ -105,12 +117,21 @@ func partHint(name string) string {
 
 // candidates are the words that may have been meant by an unknown one.
 func (r *resolver) candidates() []string {
-	return append(slices.Clone(r.variables), r.names.Words()...)
+	words := append(slices.Clone(r.variables), r.names.Words()...)
+	for _, word := range []string{tableWord, choiceWord} {
+		if r.around.has(word) {
+			words = append(words, word)
+		}
+	}
+	return words
 }
 
 // member replaces manager.email, tenant.id, attributes.x and attributes["x"] by one identifier. Every other
 // member is an item of a list, or a mistake.
 func (r *resolver) member(at *ast.Node, n *ast.MemberNode) {
+	if r.lookup(at, n) || r.chosen(at, n) {
+		return
+	}
 	property, named := n.Property.(*ast.StringNode)
 	base, ok := n.Node.(*ast.IdentifierNode)
 	if ok && r.names.HasParts(base.Value) && !slices.Contains(r.variables, base.Value) {
@@ -145,8 +166,8 @@ func (r *resolver) part(at *ast.Node, n *ast.MemberNode, base, property string) 
 		hint := "it has " + strings.Join(parts, ", ")
 		if best := suggest(property, parts); best != "" {
 			hint = `did you mean "` + base + "." + best + `"?`
-		} else if base == Manager {
-			hint = "it has the names of a person that are one text, truth value or time"
+		} else if kind := KindOf(base); kind != 0 {
+			hint = "it has the names of a " + kind.String() + " that are one text, truth value or time"
 		}
 		r.report(n.Property, hint, "unknown name %s", name)
 		return
@@ -157,6 +178,10 @@ func (r *resolver) part(at *ast.Node, n *ast.MemberNode, base, property string) 
 }
 
 func (r *resolver) call(n *ast.CallNode) {
+	if callee, ok := n.Callee.(*ast.IdentifierNode); ok && callee.Value == lookupFunction {
+		r.rowsOf(n)
+		return
+	}
 	for i := range n.Arguments {
 		r.resolve(&n.Arguments[i])
 	}
@@ -191,8 +216,8 @@ func (r *resolver) builtin(n *ast.BuiltinNode) {
 func (r *resolver) unknownFunction(n ast.Node, name string) {
 	switch {
 	case name == "now":
-		r.report(n, "compare with a fixed date: date(\"2026-01-31\")",
-			"there is no now(): what a rule makes of an object must depend on the object alone")
+		r.report(n, `ask how long ago something is: older_than(created, "90d"); or how soon: due_within(expires, "14d"), past(expires)`,
+			"there is no now(): when an answer about time changes must be known beforehand")
 		return
 	case r.names.HasParts(name), r.names.bindings[name].read != nil:
 		r.report(n, "write it without brackets", "%s is no function", name)
@@ -248,7 +273,9 @@ func dashedName(node ast.Node) string {
 func (r *resolver) variable(n *ast.VariableDeclaratorNode) {
 	_, isFunction := r.functions[n.Name]
 	_, isName := r.names.lookup(n.Name)
-	if isFunction || isName || r.names.HasParts(n.Name) || strings.HasPrefix(n.Name, "_") ||
+	// Rules may have called a variable so before these words had parts.
+	later := n.Name == Customer || n.Name == Site || n.Name == tableWord || n.Name == choiceWord
+	if isFunction || isName || r.names.HasParts(n.Name) && !later || strings.HasPrefix(n.Name, "_") ||
 		strings.HasPrefix(n.Name, "$") || slices.Contains(r.variables, n.Name) {
 		r.report(n, "choose another name", "the variable cannot be called %s", n.Name)
 	}

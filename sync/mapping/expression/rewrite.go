@@ -27,10 +27,14 @@ const (
 // something would compute with them.
 type rewriter struct {
 	used        map[string]binding
+	tables      map[string]*Table
 	functions   map[string]function
 	diagnostics []Diagnostic
 	// within is how many conditions over lists the node stands in.
-	within int
+	within    int
+	constants *constants
+	// timed: something asks about time.
+	timed bool
 	// done remembers what became of a node: a comparison such as a < b < c shares b.
 	done map[ast.Node]ast.Node
 }
@@ -43,7 +47,7 @@ func (w *rewriter) rewrite(node ast.Node, t tolerance) ast.Node {
 	if out, ok := w.done[node]; ok {
 		return out
 	}
-	out := w.transform(node, t)
+	out := w.constants.fold(w.transform(node, t))
 	w.done[node] = out
 	return out
 }
@@ -70,6 +74,9 @@ func (w *rewriter) transform(node ast.Node, t tolerance) ast.Node {
 		}
 		return n
 	case *ast.MemberNode:
+		if out := w.lookup(n); out != nil {
+			return out
+		}
 		w.inside(n)
 		if kindOf(n.Node) == listKind {
 			return intrinsic("__item", n, n.Node, n.Property)
@@ -197,8 +204,14 @@ func (w *rewriter) conditional(n *ast.ConditionalNode, t tolerance) ast.Node {
 
 func (w *rewriter) call(n *ast.CallNode, t tolerance) ast.Node {
 	name := n.Callee.(*ast.IdentifierNode).Value
+	if name == lookupFunction {
+		return w.rowsOf(n)
+	}
 	if f, ok := w.functions[name]; ok && !w.fits(n, f) {
 		return n
+	}
+	if isMoment(name) {
+		return w.moment(n, name)
 	}
 	if name == "date" && len(n.Arguments) == 1 {
 		if text, ok := n.Arguments[0].(*ast.StringNode); ok {

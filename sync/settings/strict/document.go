@@ -35,6 +35,7 @@ type Document struct {
 	warnings []Problem
 	unseen   []Problem
 	asked    bool
+	told     map[[2]int]bool // the lines and columns of problems and unseen
 }
 
 // Dir returns the folder that relative paths in the document start from.
@@ -89,5 +90,14 @@ func (d *Document) WarnAt(line, column int, hint, format string, args ...any) {
 }
 
 func (d *Document) report(line, column int, hint, format string, args ...any) {
-	d.problems = append(d.problems, Problem{Line: line, Column: column, Message: fmt.Sprintf(format, args...), Hint: hint})
+	d.add(&d.problems, Problem{Line: line, Column: column, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+// add notes a problem, and where it is: there may be very many, and each block asks for those in it.
+func (d *Document) add(list *[]Problem, p Problem) {
+	*list = append(*list, p)
+	if d.told == nil {
+		d.told = make(map[[2]int]bool)
+	}
+	d.told[[2]int{p.Line, p.Column}] = true
 }

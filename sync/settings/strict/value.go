@@ -188,31 +188,26 @@ func (v Value) Unseen(elsewhere bool, hint, format string, args ...any) {
 	line, column := v.Pos()
 	p := Problem{Line: line, Column: column, Message: fmt.Sprintf(format, args...), Hint: hint, Elsewhere: elsewhere}
 	if v.doc.opts.Blind {
-		v.doc.unseen = append(v.doc.unseen, p)
+		v.doc.add(&v.doc.unseen, p)
 		return
 	}
-	v.doc.problems = append(v.doc.problems, p)
+	v.doc.add(&v.doc.problems, p)
 }
 
 // HasProblem reports whether a problem was reported for the value, its key or anything below it, or let pass.
 func (v Value) HasProblem() bool {
-	places := make(map[[2]int]bool)
-	if v.key != nil {
-		places[[2]int{v.key.Line, v.key.Column}] = true
+	if v.doc == nil || len(v.doc.told) == 0 {
+		return false
 	}
-	collect(v.node, places)
-	there := func(p Problem) bool { return places[[2]int{p.Line, p.Column}] }
-	return slices.ContainsFunc(v.doc.problems, there) || slices.ContainsFunc(v.doc.unseen, there)
+	return v.key != nil && v.doc.told[[2]int{v.key.Line, v.key.Column}] || v.doc.anyTold(v.node)
 }
 
-func collect(n *yaml.Node, places map[[2]int]bool) {
+// anyTold reports whether there is a problem at a node, or at one within it.
+func (d *Document) anyTold(n *yaml.Node) bool {
 	if n == nil {
-		return
+		return false
 	}
-	places[[2]int{n.Line, n.Column}] = true
-	for _, child := range n.Content {
-		collect(resolve(child), places)
-	}
+	return d.told[[2]int{n.Line, n.Column}] || slices.ContainsFunc(n.Content, func(child *yaml.Node) bool { return d.anyTold(resolve(child)) })
 }
 
 // Expect reports a problem unless the value is of the kind.

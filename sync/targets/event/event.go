@@ -18,10 +18,10 @@ const (
 // idPrefix is how every event begins, up to its id.
 const idPrefix = `{"specversion":"1.0","id":"`
 
-// Append appends an action as one CloudEvent and returns the extended buffer. It is one line without a line
+// Append appends an action as one CloudEvent, with extra attributes (Attributes.Extra), and returns the extended buffer. It is one line without a line
 // break at the end; members always come in the same order, fields and sets sorted as in the action. The same
 // action gives the same bytes.
-func Append(buf []byte, a *directory.Action) []byte {
+func Append(buf []byte, a *directory.Action, extra []byte) []byte {
 	buf = append(buf, idPrefix...)
 	buf = appendEscaped(buf, a.Key)
 	buf = append(buf, `","source":"dirsyncd/`...)
@@ -36,7 +36,9 @@ func Append(buf []byte, a *directory.Action) []byte {
 		buf = append(buf, `","time":"`...)
 		buf = a.Time.UTC().AppendFormat(buf, time.RFC3339)
 	}
-	buf = append(buf, `","datacontenttype":"application/json","data":`...)
+	buf = append(buf, '"')
+	buf = append(buf, extra...)
+	buf = append(buf, `,"datacontenttype":"application/json","data":`...)
 	buf = appendData(buf, a)
 	return append(buf, '}')
 }
@@ -89,6 +91,10 @@ func appendData(buf []byte, a *directory.Action) []byte {
 	buf = appendString(buf, a.Origin.Tenant)
 	buf = append(buf, `,"id":`...)
 	buf = appendString(buf, a.Origin.ID)
+	if a.Origin.Import != "" {
+		buf = append(buf, `,"import":`...)
+		buf = appendString(buf, string(a.Origin.Import))
+	}
 	buf = append(buf, `},"rule":`...)
 	buf = appendString(buf, a.Rule)
 	buf = append(buf, `,"run":`...)
@@ -99,6 +105,9 @@ func appendData(buf []byte, a *directory.Action) []byte {
 
 // appendWhy appends the members that only some actions have.
 func appendWhy(buf []byte, a *directory.Action) []byte {
+	if a.Initial {
+		buf = append(buf, `,"initial":true`...)
+	}
 	if a.Reason != "" {
 		buf = append(buf, `,"reason":`...)
 		buf = appendString(buf, a.Reason)

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +75,9 @@ func examples() map[string]directory.Action {
 	}
 	becomes.Reason, becomes.Other = "was user", directory.Subject(directory.UserRecord, was.Record)
 
+	again := action(directory.Create, directory.UserRecord, "r3v2k7x5m4a6t2bqyh7wz6c3dnflre4s", ada)
+	again.Fields, again.Reason = person("Ada Lovelace", "ada@acme.example", "London"), directory.SentAgain
+
 	group := action(directory.Update, directory.GroupRecord, "v4x3w2k7q5zc6hvdnrym2abf7jetu4s3", grp)
 	group.Rule = "mailing lists"
 	group.Fields = []directory.Field{{Name: "name", Value: directory.Text("All staff")}}
@@ -84,7 +88,7 @@ func examples() map[string]directory.Action {
 
 	return map[string]directory.Action{
 		"create": create, "update": change, "deactivate": leave, "reactivate": back, "delete": gone,
-		"kind change, first": was, "kind change, second": becomes, "set": group,
+		"kind change, first": was, "kind change, second": becomes, "set": group, "sent again": again,
 	}
 }
 
@@ -116,7 +120,7 @@ func everything() directory.Action {
 
 func TestGolden(t *testing.T) {
 	a := everything()
-	got := append(Append(nil, &a), '\n')
+	got := append(Append(nil, &a, nil), '\n')
 	file := filepath.Join("testdata", "everything.json")
 	if *update {
 		if err := os.WriteFile(file, got, 0o644); err != nil {
@@ -172,7 +176,7 @@ func asJSON(a *directory.Action) map[string]any {
 
 func checkMeaning(t *testing.T, a *directory.Action) {
 	t.Helper()
-	line := Append(nil, a)
+	line := Append(nil, a, nil)
 	if !json.Valid(line) {
 		t.Fatalf("not JSON: %s", line)
 	}
@@ -204,6 +208,8 @@ func canonical(t *testing.T, data []byte) string {
 func TestMeansTheSameAsEncodingJSON(t *testing.T) {
 	all := everything()
 	checkMeaning(t, &all)
+	all.Origin.Import = directory.ImportUpdateOnly
+	checkMeaning(t, &all)
 	empty := directory.Action{Op: directory.Create, Kind: directory.UserRecord}
 	checkMeaning(t, &empty)
 	for name, a := range examples() {
@@ -227,7 +233,7 @@ func TestTypes(t *testing.T) {
 
 func TestID(t *testing.T) {
 	a := everything()
-	line := Append(nil, &a)
+	line := Append(nil, &a, nil)
 	if id, ok := ID(line); !ok || id != a.Key {
 		t.Errorf("ID = %q, %v", id, ok)
 	}
@@ -276,7 +282,7 @@ func TestDocumentation(t *testing.T) {
 		if err := json.Compact(&compact, []byte(shown[name])); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if want := string(Append(nil, &a)); compact.String() != want {
+		if want := string(Append(nil, &a, nil)); compact.String() != want {
 			var pretty bytes.Buffer
 			_ = json.Indent(&pretty, []byte(want), "", "  ")
 			t.Errorf("docs/events.md, %s: it should show\n%s", name, pretty.String())
@@ -288,12 +294,123 @@ func TestDocumentation(t *testing.T) {
 	}
 }
 
+// TestTables holds the tables of docs/events.md to what leaves: every member of an event has a row and every row is a member, and all
+// operations, kinds and sets are named.
+func TestTables(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "events.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := string(page)
+	_, table, ok := strings.Cut(doc, "\n| member | meaning |\n|---|---|\n")
+	table, _, end := strings.Cut(table, "\n\n")
+	if !ok || !end {
+		t.Fatal("docs/events.md has no table of members")
+	}
+	rows := map[string]string{}
+	for _, line := range strings.Split(table, "\n") {
+		cells := strings.SplitN(line, "|", 3)
+		for _, name := range strings.Split(cells[1], ",") {
+			rows[strings.Trim(name, " `")] = cells[2]
+		}
+	}
+	// What the format says, and what every row about origin says, needs no row.
+	known := map[string]bool{"specversion": true, "datacontenttype": true, "data": true}
+	for _, a := range whole() {
+		var members map[string]any
+		if err := json.Unmarshal(Append(nil, &a, nil), &members); err != nil {
+			t.Fatal(err)
+		}
+		data := members["data"].(map[string]any)
+		for name := range data {
+			known["data."+name] = true
+		}
+		for name := range members {
+			known[name] = true
+		}
+		if origin := data["origin"].(map[string]any); origin["import"] != nil {
+			known["data.origin.import"] = true
+		}
+	}
+	for name := range known {
+		if _, ok := rows[name]; !ok && !slices.Contains([]string{"specversion", "datacontenttype", "data"}, name) {
+			t.Errorf("docs/events.md has no row for %s", name)
+		}
+	}
+	for name := range rows {
+		if !known[name] {
+			t.Errorf("docs/events.md has a row for %s, which no event has", name)
+		}
+	}
+	for _, op := range directory.Ops() {
+		if past := pastTense(op); !strings.Contains(rows["type"], "."+past+"`") || !strings.Contains(rows["data.op"], "`"+op.String()+"`") {
+			t.Errorf("docs/events.md does not name %s, %s", op, past)
+		}
+	}
+	for _, kind := range directory.RecordKinds() {
+		if !strings.Contains(rows["data.kind"], "`"+kind.String()+"`") {
+			t.Errorf("docs/events.md does not name the kind %s", kind)
+		}
+	}
+	_, sets, _ := strings.Cut(doc, "\n### Sets\n")
+	sets, _, _ = strings.Cut(sets, "<!-- event")
+	for _, name := range []string{"members", "holders"} { // plan.Decide's
+		if !strings.Contains(sets, "`"+name+"`") {
+			t.Errorf("docs/events.md does not say what is in the set %s", name)
+		}
+	}
+	for _, kind := range []directory.Import{directory.ImportSync, directory.ImportCreateOnly, directory.ImportUpdateOnly} {
+		if !strings.Contains(rows["data.origin.import"], "`"+string(kind)+"`") {
+			t.Errorf("docs/events.md does not name the import %s", kind)
+		}
+	}
+}
+
+// whole are actions that have between them all that an event can say.
+func whole() []directory.Action {
+	a := action(directory.Update, directory.UserRecord, "k", "1")
+	a.Fields = []directory.Field{{Name: "name", Value: directory.Text("Ada")}}
+	a.Changes = []directory.FieldChange{{Name: "name", From: directory.Null(), To: directory.Text("Ada")}}
+	a.Sets = []directory.SetChange{{Name: "members", Added: []string{"x"}}}
+	a.Initial, a.Reason, a.Other, a.Origin.Import = true, "was user", "agent/hq-ad/1", directory.ImportSync
+	b := a
+	b.Op = directory.Deactivate
+	return []directory.Action{a, b}
+}
+
 func BenchmarkAppend(b *testing.B) {
 	a := examples()["update"]
-	buf := Append(nil, &a)
+	buf := Append(nil, &a, nil)
 	b.SetBytes(int64(len(buf)))
 	b.ReportAllocs()
 	for b.Loop() {
-		buf = Append(buf[:0], &a)
+		buf = Append(buf[:0], &a, nil)
+	}
+}
+
+func TestAttributes(t *testing.T) {
+	a := directory.Action{Key: "k", Op: directory.Create, Kind: directory.UserRecord, Record: "hq/1"}
+	var m map[string]any
+	if err := json.Unmarshal(Append(nil, &a, Attributes{"environment": `a"b`, "site": "x"}.Extra()), &m); err != nil || m["environment"] != `a"b` || m["site"] != "x" || m["id"] != "k" {
+		t.Errorf("%v, %v", m, err)
+	}
+	for name, good := range map[string]bool{"environment": true, "x1": true, "Tenant": false, "a-b": false, "": false, "id": false, "data": false, "abcdefghijklmnopqrstu": false} {
+		reports := 0
+		Attributes{name: "x"}.Validate(func(string, string, string, ...any) { reports++ })
+		if (reports == 0) != good {
+			t.Errorf("%q: %d reports", name, reports)
+		}
+	}
+}
+
+// TestInitial: what was there all the time says so, and nobody else.
+func TestInitial(t *testing.T) {
+	a := examples()["create"]
+	if got := string(Append(nil, &a, nil)); strings.Contains(got, "initial") {
+		t.Error(got)
+	}
+	a.Initial = true
+	if got := string(Append(nil, &a, nil)); !strings.HasSuffix(got, `"run":"20260131T081500Z-1","initial":true}}`) {
+		t.Error(got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"dirsyncd/sync/settings"
+	"dirsyncd/sync/targets/event"
 )
 
 // Config is the target's own block.
@@ -17,19 +18,22 @@ type Config struct {
 	// Mode is the permission with which a new file is created, in octal digits. Default "0600": events hold
 	// personal data.
 	Mode string `yaml:"mode"`
+	// Attributes stand in every event beside its own.
+	Attributes event.Attributes `yaml:"attributes"`
 }
 
 func defaults() *Config { return &Config{Fsync: true, Mode: "0600"} }
 
 // Validate reports what is wrong with the block.
 func (c *Config) Validate() []settings.Issue {
-	var issues []settings.Issue
+	var issues settings.Issues
 	if c.Path == "" {
 		issues = append(issues, settings.Issue{Path: "path", Message: "must not be empty", Hint: "write the name of a file: changes.jsonl"})
 	}
 	if _, err := parseMode(c.Mode); err != nil {
 		issues = append(issues, settings.Issue{Path: "mode", Message: "is not a file mode", Hint: `write octal digits in quotes: "0640"`})
 	}
+	c.Attributes.Validate(issues.Report)
 	return issues
 }
 

@@ -18,7 +18,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dirsyncd/sync/directory"
 	"dirsyncd/sync/targets"
 	"dirsyncd/sync/targets/event"
 )
@@ -38,6 +37,7 @@ type target struct {
 	path  string
 	mode  fs.FileMode
 	fsync bool
+	extra []byte // attributes of every event
 
 	mu   sync.Mutex
 	file *os.File // nil: to be opened before the next write
@@ -58,7 +58,7 @@ func open(c *Config, env targets.Env) (targets.Target, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(env.Dir, path)
 	}
-	return &target{path: path, mode: mode, fsync: c.Fsync}, nil
+	return &target{path: path, mode: mode, fsync: c.Fsync, extra: c.Attributes.Extra()}, nil
 }
 
 func (t *target) Describe() targets.Description {
@@ -89,7 +89,7 @@ func (t *target) Check(context.Context) error {
 
 // Deliver appends the events that are not in the file yet. Either all are there afterwards, on the disk when
 // fsync is on, or the file is as it was and the error says why.
-func (t *target) Deliver(ctx context.Context, actions []directory.Action) ([]targets.Outcome, error) {
+func (t *target) Deliver(ctx context.Context, work []targets.Delivery) ([]targets.Outcome, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -98,27 +98,27 @@ func (t *target) Deliver(ctx context.Context, actions []directory.Action) ([]tar
 	if err := t.ready(); err != nil {
 		return nil, err
 	}
-	if err := t.append(actions); err != nil {
+	if err := t.append(work); err != nil {
 		t.undo()
 		return nil, classify("write file", t.path, err)
 	}
-	for i := range actions {
-		t.seen.add(actions[i].Key)
+	for i := range work {
+		t.seen.add(work[i].Action.Key)
 	}
-	return make([]targets.Outcome, len(actions)), nil
+	return make([]targets.Outcome, len(work)), nil
 }
 
 // append writes the new ones among the actions. What it has written is counted only when all is written.
-func (t *target) append(actions []directory.Action) error {
+func (t *target) append(work []targets.Delivery) error {
 	t.buf = t.buf[:0]
 	var written int64
-	for i := range actions {
-		if t.seen.has(actions[i].Key) {
+	for i := range work {
+		if t.seen.has(work[i].Action.Key) {
 			continue
 		}
-		t.buf = event.Append(t.buf, &actions[i])
+		t.buf = event.Append(t.buf, &work[i].Action, t.extra)
 		t.buf = append(t.buf, '\n')
-		if len(t.buf) < flushAt && i < len(actions)-1 {
+		if len(t.buf) < flushAt && i < len(work)-1 {
 			continue
 		}
 		n, err := t.flush()

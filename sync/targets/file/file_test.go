@@ -72,7 +72,7 @@ func keys(t testing.TB, paths ...string) string {
 
 func deliver(t testing.TB, target targets.Target, actions []directory.Action) {
 	t.Helper()
-	outcomes, err := target.Deliver(t.Context(), actions)
+	outcomes, err := target.Deliver(t.Context(), targettest.Work(actions))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestConformance(t *testing.T) {
 
 func TestTornLastLine(t *testing.T) {
 	actions := targettest.Actions(3)
-	third := event.Append(nil, &actions[2])
+	third := event.Append(nil, &actions[2], nil)
 	for _, torn := range [][]byte{third[:1], third[:20], third[:60], third, make([]byte, 4096), bytes.Repeat(third, 2000)} {
 		t.Run(fmt.Sprint(len(torn)), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "f")
@@ -129,7 +129,7 @@ func TestForeignFileIsLeftAlone(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := openAt(t, path).Deliver(t.Context(), targettest.Actions(1))
+	_, err := openAt(t, path).Deliver(t.Context(), targettest.Work(targettest.Actions(1)))
 	if fault.ClassOf(err) != fault.Configuration {
 		t.Errorf("error %v", err)
 	}
@@ -205,7 +205,7 @@ func TestAnotherWriter(t *testing.T) {
 	first := openAt(t, path)
 	deliver(t, first, actions[:1])
 	second := openAt(t, path)
-	_, err := second.Deliver(t.Context(), actions[1:])
+	_, err := second.Deliver(t.Context(), targettest.Work(actions[1:]))
 	if fault.ClassOf(err) != fault.Configuration || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("error %v", err)
 	}
@@ -233,7 +233,7 @@ func TestNoRoom(t *testing.T) {
 	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &low); err != nil {
 		t.Skip(err)
 	}
-	_, err := target.Deliver(t.Context(), actions[1:])
+	_, err := target.Deliver(t.Context(), targettest.Work(actions[1:]))
 	if e := unix.Setrlimit(unix.RLIMIT_FSIZE, &limit); e != nil {
 		t.Fatal(e)
 	}
@@ -253,7 +253,7 @@ func TestFullDevice(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip(err)
 	}
-	_, err := openAt(t, "/dev/full").Deliver(t.Context(), targettest.Actions(1))
+	_, err := openAt(t, "/dev/full").Deliver(t.Context(), targettest.Work(targettest.Actions(1)))
 	if fault.ClassOf(err) != fault.Transient || !strings.Contains(fault.Hint(err), "disk is full") {
 		t.Errorf("error %v", err)
 	}
@@ -267,7 +267,7 @@ func TestDeviceAndPipe(t *testing.T) {
 		t.Skip(err)
 	}
 	target := openAt(t, path)
-	if _, err := target.Deliver(t.Context(), targettest.Actions(1)); fault.ClassOf(err) != fault.Transient {
+	if _, err := target.Deliver(t.Context(), targettest.Work(targettest.Actions(1))); fault.ClassOf(err) != fault.Transient {
 		t.Errorf("nobody reads: %v", err)
 	}
 	reader, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
@@ -291,7 +291,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{dir, "configuration", "must name a file"},
 	} {
 		target := openAt(t, test.path)
-		_, err := target.Deliver(t.Context(), targettest.Actions(1))
+		_, err := target.Deliver(t.Context(), targettest.Work(targettest.Actions(1)))
 		for _, err := range []error{err, target.Check(t.Context())} {
 			if err == nil || string(fault.ClassOf(err)) != test.class || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("%s: %v", test.path, err)

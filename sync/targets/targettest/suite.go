@@ -88,7 +88,7 @@ func (r *run) deliver(t *testing.T, actions []directory.Action) {
 	size := r.target.Describe().Batch
 	for len(actions) > 0 {
 		n := min(size, len(actions))
-		outcomes, err := r.target.Deliver(t.Context(), actions[:n])
+		outcomes, err := r.target.Deliver(t.Context(), Work(actions[:n]))
 		if err != nil {
 			t.Fatalf("Deliver: %v", err)
 		}
@@ -157,6 +157,15 @@ func Actions(n int) []directory.Action {
 		list[i] = Action(directory.Create, i)
 	}
 	return list
+}
+
+// Work makes deliveries of actions that were not sent before.
+func Work(actions []directory.Action) []targets.Delivery {
+	work := make([]targets.Delivery, len(actions))
+	for i := range actions {
+		work[i].Action = actions[i]
+	}
+	return work
 }
 
 func testDescription(t *testing.T, r *run) {
@@ -278,7 +287,7 @@ func testEndedContext(t *testing.T, r *run) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	actions := Actions(1)
-	outcomes, err := r.target.Deliver(ctx, actions)
+	outcomes, err := r.target.Deliver(ctx, Work(actions))
 	if err == nil && len(outcomes) == 1 {
 		err = outcomes[0].Err
 	}
@@ -299,7 +308,7 @@ func testParallel(t *testing.T, r *run) {
 		wg.Go(func() {
 			for i := range 3 {
 				at := (lane*3 + i) * size
-				if outcomes, err := r.target.Deliver(t.Context(), actions[at:at+size]); err != nil || len(outcomes) != size {
+				if outcomes, err := r.target.Deliver(t.Context(), Work(actions[at:at+size])); err != nil || len(outcomes) != size {
 					t.Errorf("Deliver: %d outcomes, %v", len(outcomes), err)
 				}
 			}
@@ -329,7 +338,7 @@ func testBroken(t *testing.T, r *run) {
 	err := r.target.Check(t.Context())
 	r.wantNoSecret(t, err)
 	size := min(r.target.Describe().Batch, 2)
-	outcomes, err := r.target.Deliver(t.Context(), actions[1:1+size])
+	outcomes, err := r.target.Deliver(t.Context(), Work(actions[1:1+size]))
 	r.wantNoSecret(t, err)
 	if err == nil {
 		t.Fatalf("no error; outcomes %v", outcomes)
@@ -365,7 +374,7 @@ func testRefused(t *testing.T, r *run) {
 	actions := Actions(min(max(r.target.Describe().Batch, 1), 9))
 	bad := len(actions) / 2
 	r.Refuse(t, actions[bad].Record)
-	outcomes, err := r.target.Deliver(t.Context(), actions)
+	outcomes, err := r.target.Deliver(t.Context(), Work(actions))
 	if err != nil {
 		t.Fatalf("Deliver: %v", err)
 	}

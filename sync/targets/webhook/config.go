@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net"
 	"net/url"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"dirsyncd/sync/settings"
+	"dirsyncd/sync/targets/event"
 )
 
 // Config is the target's own block.
@@ -19,6 +21,10 @@ type Config struct {
 	// Secret signs the requests: "whsec_" and the base64 of 24 to 64 bytes, or the base64 alone, after
 	// https://www.standardwebhooks.com. Without it they are not signed.
 	Secret settings.Secret `yaml:"secret"`
+	// PreviousSecret signs, too: every request has two signatures while receivers change from it to Secret.
+	PreviousSecret settings.Secret `yaml:"previous_secret"`
+	// Attributes stand in every event beside its own.
+	Attributes event.Attributes `yaml:"attributes"`
 	// Headers are sent with every request.
 	Headers map[string]settings.Secret `yaml:"headers"`
 	// Batch is how many events one request holds. 1, the default, sends one event; more send JSON arrays.
@@ -66,6 +72,12 @@ func (c *Config) Validate() []settings.Issue {
 	if _, err := signingKey(c.Secret.Reveal()); err != nil {
 		add("secret", err.Error(), `make one with: echo "whsec_$(openssl rand -base64 32)"`)
 	}
+	if _, err := signingKey(c.PreviousSecret.Reveal()); err != nil {
+		add("previous_secret", err.Error(), "write the one that was in secret before")
+	} else if c.Secret.IsZero() && !c.PreviousSecret.IsZero() {
+		add("previous_secret", "goes together with secret", "write the new one as secret")
+	}
+	c.Attributes.Validate(func(path, hint, format string, args ...any) { add(path, fmt.Sprintf(format, args...), hint) })
 	for name, value := range c.Headers {
 		switch {
 		case !isToken(name):

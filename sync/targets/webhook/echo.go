@@ -13,7 +13,7 @@ const shortestEcho = 6
 // echoes hides what a receiver may quote of its request: frameworks name the path in their error, with or without the
 // query, escaped or not, and any segment or value of it may be a token.
 func echoes(c *Config, u *url.URL) *strings.Replacer {
-	hide := []string{c.Secret.Reveal()}
+	hide := []string{c.Secret.Reveal(), c.PreviousSecret.Reveal()}
 	for _, value := range c.Headers {
 		s := strings.TrimSpace(value.Reveal())
 		if len(s) >= 4 {

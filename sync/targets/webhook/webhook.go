@@ -36,6 +36,8 @@ type target struct {
 	url       *url.URL
 	where     string // what errors call it: scheme and host
 	key       []byte
+	former    []byte // signs beside it, while receivers change to the new one
+	extra     []byte // attributes of every event
 	headers   http.Header
 	secrets   *strings.Replacer // hides what a receiver might echo
 	batch     int
@@ -55,12 +57,16 @@ func open(c *Config, env targets.Env) (targets.Target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("webhook secret %w", err)
 	}
+	former, err := signingKey(c.PreviousSecret.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("webhook previous_secret %w", err)
+	}
 	transport, err := newTransport(c)
 	if err != nil {
 		return nil, err
 	}
 	t := &target{
-		url: u, where: u.Scheme + "://" + u.Host, key: key, headers: http.Header{},
+		url: u, where: u.Scheme + "://" + u.Host, key: key, former: former, extra: c.Attributes.Extra(), headers: http.Header{},
 		batch: c.Batch, parallel: c.Parallel, timeout: c.Timeout.Std(), now: env.Now, transport: transport,
 		client: &http.Client{
 			Transport: transport,
@@ -126,7 +132,8 @@ func address(u *url.URL) string {
 
 // Deliver sends the actions in one request. A batch that is refused for what it holds is sent again one by
 // one, to find out which action it was.
-func (t *target) Deliver(ctx context.Context, actions []directory.Action) ([]targets.Outcome, error) {
+func (t *target) Deliver(ctx context.Context, work []targets.Delivery) ([]targets.Outcome, error) {
+	actions := targets.Actions(work)
 	out := make([]targets.Outcome, len(actions))
 	a, err := t.post(ctx, actions)
 	if err != nil {
@@ -201,21 +208,25 @@ func (t *target) request(ctx context.Context, actions []directory.Action) (*http
 	req.Header.Set("Webhook-Id", id)
 	req.Header.Set("Webhook-Timestamp", timestamp)
 	if t.key != nil {
-		req.Header.Set("Webhook-Signature", sign(t.key, id, timestamp, body))
+		signature := sign(t.key, id, timestamp, body)
+		if t.former != nil {
+			signature += " " + sign(t.former, id, timestamp, body)
+		}
+		req.Header.Set("Webhook-Signature", signature)
 	}
 	return req, nil
 }
 
 func (t *target) body(actions []directory.Action) (body []byte, contentType string) {
 	if t.batch == 1 {
-		return event.Append(make([]byte, 0, 1024), &actions[0]), event.ContentType
+		return event.Append(make([]byte, 0, 1024), &actions[0], t.extra), event.ContentType
 	}
 	body = append(make([]byte, 0, 1024*len(actions)), '[')
 	for i := range actions {
 		if i > 0 {
 			body = append(body, ',')
 		}
-		body = event.Append(body, &actions[i])
+		body = event.Append(body, &actions[i], t.extra)
 	}
 	return append(body, ']'), event.BatchContentType
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -189,7 +190,7 @@ func TestAnswers(t *testing.T) {
 					_, _ = io.WriteString(w, "<html>Ada\x1b[31m "+token+strings.Repeat(" long", 500))
 				}
 			})
-			out, err := openConfig(t, r.config()).Deliver(t.Context(), targettest.Actions(1))
+			out, err := openConfig(t, r.config()).Deliver(t.Context(), targettest.Work(targettest.Actions(1)))
 			if test.parks {
 				if err != nil {
 					t.Fatalf("error %v", err)
@@ -253,7 +254,7 @@ func TestRetryAfterTravels(t *testing.T) {
 		w.Header().Set("Retry-After", "42")
 		w.WriteHeader(http.StatusTooManyRequests)
 	})
-	_, err := openConfig(t, r.config()).Deliver(t.Context(), targettest.Actions(1))
+	_, err := openConfig(t, r.config()).Deliver(t.Context(), targettest.Work(targettest.Actions(1)))
 	if fault.After(err) != 42*time.Second {
 		t.Errorf("after %v of %v", fault.After(err), err)
 	}
@@ -266,7 +267,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	r.say(func(w http.ResponseWriter, req *http.Request) {
 		http.Redirect(w, req, stranger.URL, http.StatusTemporaryRedirect)
 	})
-	_, err := openConfig(t, r.config()).Deliver(t.Context(), targettest.Actions(1))
+	_, err := openConfig(t, r.config()).Deliver(t.Context(), targettest.Work(targettest.Actions(1)))
 	if err == nil || !strings.Contains(err.Error(), stranger.URL) {
 		t.Errorf("error %v", err)
 	}
@@ -291,7 +292,7 @@ func TestResultsOfABatch(t *testing.T) {
 			r.say(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, test.body) })
 			c := r.config()
 			c.Batch = 10
-			out, err := openConfig(t, c).Deliver(t.Context(), actions)
+			out, err := openConfig(t, c).Deliver(t.Context(), targettest.Work(actions))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -320,7 +321,7 @@ func TestTroubleWhileSearching(t *testing.T) {
 		})
 		c := r.config()
 		c.Batch = 10
-		out, err := openConfig(t, c).Deliver(t.Context(), targettest.Actions(5))
+		out, err := openConfig(t, c).Deliver(t.Context(), targettest.Work(targettest.Actions(5)))
 		if err != nil || out[0].Err != nil || r.requests != 3 {
 			t.Fatalf("%v, %v, %d requests", out, err, r.requests)
 		}
@@ -329,6 +330,36 @@ func TestTroubleWhileSearching(t *testing.T) {
 				t.Errorf("status %d: %v", status, o.Err)
 			}
 		}
+	}
+}
+
+// TestTwoSignatures: while a secret is changed, receivers with the old one and with the new one both believe a request.
+func TestTwoSignatures(t *testing.T) {
+	const next = "whsec_ZGlyc3luY2QgZXhhbXBsZSBrZXkgb2YgMzIgYnl0ZXM="
+	r := newReceiver(t)
+	c := r.config()
+	c.Secret, c.PreviousSecret = settings.NewSecret(next), settings.NewSecret(secret)
+	newer, _ := standardwebhooks.NewWebhook(next)
+	checked := false
+	r.say(func(w http.ResponseWriter, req *http.Request) {
+		parts := strings.Fields(req.Header.Get("Webhook-Signature"))
+		checked = len(parts) == 2 && parts[0] != parts[1]
+		w.WriteHeader(http.StatusNoContent)
+	})
+	body := targets.Delivery{Action: targettest.Actions(1)[0]}
+	if _, err := openConfig(t, c).Deliver(t.Context(), []targets.Delivery{body}); err != nil || !checked {
+		t.Errorf("%v, two signatures: %t", err, checked)
+	}
+	id, at := "id", time.Now()
+	header := http.Header{}
+	header.Set("Webhook-Id", id)
+	header.Set("Webhook-Timestamp", strconv.FormatInt(at.Unix(), 10))
+	key, _ := signingKey(next)
+	old, _ := signingKey(secret)
+	header.Set("Webhook-Signature", sign(key, id, header.Get("Webhook-Timestamp"), []byte("x"))+" "+sign(old, id, header.Get("Webhook-Timestamp"), []byte("x")))
+	older, _ := standardwebhooks.NewWebhook(secret)
+	if err := errors.Join(newer.Verify([]byte("x"), header), older.Verify([]byte("x"), header)); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -354,14 +385,14 @@ func TestConnectionTrouble(t *testing.T) {
 		r := newReceiver(t)
 		target := openConfig(t, r.config())
 		r.Server.Close()
-		_, err := target.Deliver(t.Context(), targettest.Actions(1))
+		_, err := target.Deliver(t.Context(), targettest.Work(targettest.Actions(1)))
 		wantTrouble(t, err, fault.Transient, "")
 		wantTrouble(t, target.Check(t.Context()), fault.Transient, "")
 	})
 	t.Run("no such host", func(t *testing.T) {
 		c := newReceiver(t).config()
 		c.URL, c.Proxy = settings.NewSecret("http://no-such-host.invalid/p4th-t0ken?key=qu3ry-t0ken"), settings.NewSecret("none")
-		_, err := openConfig(t, c).Deliver(t.Context(), targettest.Actions(1))
+		_, err := openConfig(t, c).Deliver(t.Context(), targettest.Work(targettest.Actions(1)))
 		wantTrouble(t, err, fault.Transient, "")
 	})
 	t.Run("no answer in time", func(t *testing.T) {
@@ -369,7 +400,7 @@ func TestConnectionTrouble(t *testing.T) {
 		r.say(func(http.ResponseWriter, *http.Request) { <-free })
 		c := r.config()
 		c.Timeout = settings.Duration(20 * time.Millisecond)
-		_, err := openConfig(t, c).Deliver(t.Context(), targettest.Actions(1))
+		_, err := openConfig(t, c).Deliver(t.Context(), targettest.Work(targettest.Actions(1)))
 		close(free)
 		wantTrouble(t, err, fault.Transient, "no answer within 20ms")
 	})
@@ -377,7 +408,7 @@ func TestConnectionTrouble(t *testing.T) {
 		r, free := newReceiver(t), make(chan struct{})
 		ctx, cancel := context.WithCancel(t.Context())
 		r.say(func(http.ResponseWriter, *http.Request) { cancel(); <-free })
-		_, err := openConfig(t, r.config()).Deliver(ctx, targettest.Actions(1))
+		_, err := openConfig(t, r.config()).Deliver(ctx, targettest.Work(targettest.Actions(1)))
 		close(free)
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
@@ -386,7 +417,7 @@ func TestConnectionTrouble(t *testing.T) {
 	t.Run("connection cut", func(t *testing.T) {
 		r := newReceiver(t)
 		r.say(func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) })
-		_, err := openConfig(t, r.config()).Deliver(t.Context(), targettest.Actions(1))
+		_, err := openConfig(t, r.config()).Deliver(t.Context(), targettest.Work(targettest.Actions(1)))
 		wantTrouble(t, err, fault.Transient, "")
 	})
 	t.Run("endless answer", func(t *testing.T) {
@@ -399,7 +430,7 @@ func TestConnectionTrouble(t *testing.T) {
 				}
 			}
 		})
-		if _, err := openConfig(t, r.config()).Deliver(t.Context(), targettest.Actions(1)); err != nil {
+		if _, err := openConfig(t, r.config()).Deliver(t.Context(), targettest.Work(targettest.Actions(1))); err != nil {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -465,7 +496,7 @@ func TestTLS(t *testing.T) {
 
 	c := r.config()
 	target := openConfig(t, c)
-	_, err := target.Deliver(t.Context(), targettest.Actions(1))
+	_, err := target.Deliver(t.Context(), targettest.Work(targettest.Actions(1)))
 	wantTrouble(t, err, fault.Configuration, "ca_file")
 	wantTrouble(t, target.Check(t.Context()), fault.Configuration, "ca_file")
 
@@ -478,7 +509,7 @@ func TestTLS(t *testing.T) {
 	if r.requests != 0 {
 		t.Errorf("Check made %d requests", r.requests)
 	}
-	if _, err := target.Deliver(t.Context(), targettest.Actions(1)); err != nil {
+	if _, err := target.Deliver(t.Context(), targettest.Work(targettest.Actions(1))); err != nil {
 		t.Error(err)
 	}
 
@@ -490,7 +521,7 @@ func TestTLS(t *testing.T) {
 	plain := newReceiver(t)
 	c = plain.config()
 	c.URL = settings.NewSecret("https" + strings.TrimPrefix(plain.URL, "http"))
-	_, err = openConfig(t, c).Deliver(t.Context(), targettest.Actions(1))
+	_, err = openConfig(t, c).Deliver(t.Context(), targettest.Work(targettest.Actions(1)))
 	if err == nil {
 		t.Error("no TLS is taken")
 	}
@@ -551,7 +582,7 @@ func TestProxy(t *testing.T) {
 	if err := target.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if _, err := target.Deliver(t.Context(), targettest.Actions(1)); err != nil || asked != "http://desk.invalid/hook" {
+	if _, err := target.Deliver(t.Context(), targettest.Work(targettest.Actions(1))); err != nil || asked != "http://desk.invalid/hook" {
 		t.Errorf("asked for %q, %v", asked, err)
 	}
 }

@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"dirsyncd/connectors"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/plan"
+)
+
+// namingSpec makes records that name others by their keys. Who has a record depends on groups, managers and customers.
+func namingSpec() mapping.Spec {
+	spec := wideSpec()
+	out := mapping.RuleSpec{Name: "out", When: mapping.TextSpec{Text: `"team-a" in groups or manager.name == "P7"`}, Ignore: true}
+	spec.Rules = []mapping.RuleSpec{out, agent("desk", `"desk" in groups`), user("everyone", "enabled")}
+	spec.Devices = []mapping.RuleSpec{rule("all", "true", directory.AssetRecord)}
+	spec.Customers = []mapping.RuleSpec{rule("most", `name != "C0"`, directory.CustomerRecord)}
+	spec.Sites = []mapping.RuleSpec{rule("ours", `customer.name != "C1"`, directory.SiteRecord)}
+	spec.Fields = map[directory.RecordKind][]mapping.FieldSpec{
+		directory.UserRecord:  {clearing("boss", "= manager.key"), clearing("customer", "= customer.key"), clearing("site", "= site.key")},
+		directory.AgentRecord: {clearing("boss", "= manager.key")},
+		directory.SiteRecord:  {clearing("customer", "= customer.key")},
+		directory.AssetRecord: {clearing("owner", "= owner.key"), clearing("site", "= site.key")},
+	}
+	return spec
+}
+
+func newNaming(t *testing.T) *rig {
+	t.Helper()
+	r := newRig(t)
+	r.wide = true
+	r.mapping(namingSpec())
+	r.conn.Guard, r.conn.Lists = nil, plan.Lists{}
+	return r
+}
+
+// TestReferencesByKey: a field names another record by its key as long as there is one, whatever takes it away or brings it.
+func TestReferencesByKey(t *testing.T) {
+	r := newNaming(t)
+	r.people["1"] = person{name: "Report", manager: "p:2"}
+	r.add("2", "Boss")
+	r.devices["pc"], r.groups["other"] = "p:2", []string{"p:1"}
+	r.customers["acme"], r.sites["oslo"] = "Acme", "acme"
+	r.belongTo["1"], r.belongTo["pc"] = belongs("acme", "oslo"), belongs("", "oslo")
+	r.expect("first", Clean, "create customer acme", "create site oslo", "create user 1", "create user 2", "create asset pc")
+	first := r.active()
+	for _, part := range []string{"boss=hq/2", "owner=hq/2", "customer=hq/acme", "site=hq/oslo"} {
+		if !strings.Contains(first, part) {
+			t.Errorf("%s is not in\n%s", part, first)
+		}
+	}
+	r.expect("idle", Clean)
+	r.people["2"] = person{name: "Boss", department: "Sales"}
+	r.customers["acme"] = "Acme Ltd"
+	r.expect("others by another name", Clean)
+	r.groups["team-a"] = []string{"p:2"}
+	r.expect("out by a group", Clean, "update user 1 boss:hq/2>", "deactivate user 2", "update asset pc owner:hq/2>")
+	reasons, err := r.engine.Why(t.Context(), r.conn, connectors.Tenant{}, directory.UserRecord, "1")
+	if err != nil || reasons[0].Fields[0].Error != "the manager has no record: no rule makes one" {
+		t.Errorf("why: %+v, %v", reasons, err)
+	}
+	delete(r.groups, "team-a")
+	r.expect("in again", Clean, "update user 1 boss:>hq/2", "reactivate user 2", "update asset pc owner:>hq/2")
+	r.groups["desk"] = []string{"p:2"}
+	r.expect("another kind of record", Clean, "deactivate user 2", "create agent 2")
+	r.customers["acme"] = "C0"
+	r.expect("the customer has no record", Clean, "update site oslo customer:hq/acme>", "update user 1 customer:hq/acme>", "deactivate customer acme")
+	r.customers["acme"] = "C1"
+	r.expect("nor has the site", Clean, "reactivate customer acme", "update user 1 customer:>hq/acme site:hq/oslo>", "update asset pc site:hq/oslo>", "deactivate site oslo")
+	if got := r.active(); got == first {
+		t.Error("nothing changed")
+	}
+}
+
+// TestReferencesToHeld: whose removal waits has a record as long as it does.
+func TestReferencesToHeld(t *testing.T) {
+	r := newNaming(t)
+	for _, id := range []string{"1", "2", "3", "4", "5"} {
+		r.people[id] = person{name: "P", manager: "p:2"}
+	}
+	r.expect("first", Clean, "create user 1", "create user 2", "create user 3", "create user 4", "create user 5")
+	one := 1
+	r.conn.Guard = plan.Guard{directory.Deactivate: plan.Limit{Count: &one}}
+	r.people["2"] = person{name: "P", manager: "p:2", disabled: true}
+	delete(r.people, "3")
+	res := r.expect("two go", Held)
+	r.job.Approve = res.Run.Held
+	r.expect("approved", Clean, "update user 1 boss:hq/2>", "deactivate user 2", "deactivate user 3", "update user 4 boss:hq/2>", "update user 5 boss:hq/2>")
+}
+
+// TestReferencesRandom: however a directory changes, the references are those that a fresh start would make of it.
+func TestReferencesRandom(t *testing.T) {
+	rounds := 30
+	if testing.Short() {
+		rounds = 5
+	}
+	for i := range rounds {
+		t.Run(fmt.Sprint("seed ", i), func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(uint64(i), 3))
+			r := newNaming(t)
+			for range 12 {
+				r.randomRun(rnd)
+			}
+			r.likeFreshNaming()
+		})
+	}
+}
+
+func (r *rig) likeFreshNaming() {
+	r.Helper()
+	r.settleDown()
+	fresh := newNaming(r.T)
+	fresh.people, fresh.groups = r.people, r.groups
+	fresh.licences, fresh.devices, fresh.customers, fresh.sites, fresh.belongTo = r.licences, r.devices, r.customers, r.sites, r.belongTo
+	fresh.sync()
+	if got, want := r.active(), fresh.active(); got != want {
+		r.Errorf("after changes:\n%s\na fresh start:\n%s", got, want)
+	}
+	r.mustFollow()
+}
+
+// TestReferencesAfterACut: a run is cut anywhere while somebody whom others name gains or loses a record.
+func TestReferencesAfterACut(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for n := 1; ; n++ {
+			r := newNaming(t)
+			r.customers["acme"], r.sites["oslo"] = "Acme", "acme"
+			for _, id := range []string{"1", "2", "3", "4", "5", "6"} {
+				r.people[id] = person{name: "P" + id, manager: "p:3"}
+				r.devices["d"+id] = "p:3"
+				r.belongTo[id] = belongs("acme", "oslo")
+			}
+			r.sync()
+			r.groups["team-a"] = []string{"p:3"}
+			r.customers["acme"] = "C1"
+			cut := &cutStore{Store: r.store, left: n, after: after}
+			r.engine.store = cut
+			r.sync()
+			r.engine = New(r.store, r.engine.opts)
+			r.likeFreshNaming()
+			if !cut.dead.Load() {
+				break
+			}
+		}
+	}
+}

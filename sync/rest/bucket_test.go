@@ -1,0 +1,147 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/patience"
+)
+
+// perSecond takes so many units, one at a time, and returns how many there were in a second.
+func perSecond(t *testing.T, b *Bucket, n int) float64 {
+	t.Helper()
+	began := time.Now()
+	for range n {
+		if err := b.Take(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return float64(n) / time.Since(began).Seconds()
+}
+
+func TestBucket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBucket(BucketOptions{Rate: 10, Burst: 3, Slowest: 1.0 / 8})
+		near := func(what string, want float64) {
+			t.Helper()
+			if got := perSecond(t, b, 200); got < want*0.95 || got > want*1.05 {
+				t.Errorf("%s: %.2f a second, want %.2f", what, got, want)
+			}
+		}
+		began := time.Now()
+		perSecond(t, b, 30)
+		if took := time.Since(began); took != 0 {
+			t.Errorf("what was saved up took %s", took)
+		}
+		near("the rate", 10)
+		b.OnResponse(http.StatusTooManyRequests, false)
+		near("told that it is too much", 5)
+		b.OnResponse(http.StatusOK, true)
+		near("told that the limit is near", 4.5)
+		b.OnResponse(http.StatusInternalServerError, false)
+		near("another error", 4.5)
+		for range 20 {
+			b.OnResponse(http.StatusTooManyRequests, false)
+		}
+		near("the slowest", 10.0/8)
+		for range 100 {
+			b.Learn(nil, http.StatusOK, nil)
+		}
+		near("recovered", 10)
+		b.SetRate(20)
+		near("another rate", 20)
+		b.Charge(20)
+		began = time.Now()
+		if _ = b.Wait(t.Context(), nil); time.Since(began) < time.Second {
+			t.Error("what a request has cost was not counted")
+		}
+		time.Sleep(time.Hour)
+		began = time.Now()
+		perSecond(t, b, 60)
+		if took := time.Since(began); took != 0 {
+			t.Errorf("what was saved up in an hour took %s", took)
+		}
+		perSecond(t, b, 1)
+		if time.Since(began) == 0 {
+			t.Error("more than the burst was saved up")
+		}
+	})
+}
+
+// TestBucketGivesBack: what was waited for in vain is there for the next.
+func TestBucketGivesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBucket(BucketOptions{Rate: 1, Burst: 1, Slowest: 1})
+		perSecond(t, b, 1)
+		ended, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("the run is over")
+		cancel(why)
+		for range 100 {
+			if err := b.Take(ended, 1); !errors.Is(err, why) {
+				t.Fatal(err)
+			}
+		}
+		began := time.Now()
+		perSecond(t, b, 1)
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("waited %s for units that nobody used", took)
+		}
+	})
+}
+
+// TestWaitsAreTold: who shares places out learns of every wait for a pace and before a retry, and of no others.
+func TestWaitsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := 0
+		ctx := patience.WithWaits(t.Context(), func() { told++ })
+		b := NewBucket(BucketOptions{Rate: 1, Burst: 1, Slowest: 1})
+		for want := range 3 {
+			if err := b.Take(ctx, 1); err != nil || told != want {
+				t.Errorf("%d waits were told, want %d; %v", told, want, err)
+			}
+		}
+		var r Retries
+		if err := r.Wait(ctx, &fault.Error{Class: fault.Transient}); err != nil || told != 3 {
+			t.Errorf("a retry was not told: %v", err)
+		}
+		if err := r.Wait(ctx, &fault.Error{Class: fault.Invalid}); err == nil || told != 3 {
+			t.Errorf("what is not tried again was told: %v", err)
+		}
+	})
+}
+
+// TestThrottledOnce: a refusal slows the pace down once, the repetition takes from the pace again, and the wait that the
+// service asked for is the only one.
+func TestThrottledOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		b := NewBucket(BucketOptions{Rate: 1, Burst: 1, Slowest: 1.0 / 64})
+		transport := NewTransport(Options{
+			Hosts: []string{"graph.test"}, Pace: b,
+			Base: roundTrip(func(*http.Request) (*http.Response, error) {
+				resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader("{}"))}
+				if sent++; sent == 1 {
+					resp.StatusCode, resp.Header["Retry-After"] = http.StatusTooManyRequests, []string{"10"}
+				}
+				return resp, nil
+			}),
+		})
+		began := time.Now()
+		if _, err := get(t, transport, "https://graph.test/"); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took != 10*time.Second || sent != 2 {
+			t.Errorf("%d requests in %s", sent, took)
+		}
+		if rate := perSecond(t, b, 100); rate < 0.5 || rate > 0.52 {
+			t.Errorf("%.2f a second after one refusal", rate)
+		}
+	})
+}
