@@ -15,6 +15,7 @@ type Wire struct {
 	mu     sync.Mutex
 	pairs  map[net.Conn]net.Conn
 	silent bool
+	closed bool
 	limit  int // bytes that the server may still send on each connection; -1: all
 	wg     sync.WaitGroup
 }
@@ -46,9 +47,16 @@ func (w *Wire) serve() {
 		}
 		_ = client.(*net.TCPConn).SetWriteBuffer(4 << 10) // little is on the way when the wire is cut
 		w.mu.Lock()
-		w.pairs[client] = server
-		limit := w.limit
+		limit, closed := w.limit, w.closed
+		if !closed {
+			w.pairs[client] = server
+		}
 		w.mu.Unlock()
+		if closed { // after it was taken and before it was known
+			_ = client.Close()
+			_ = server.Close()
+			return
+		}
 		w.wg.Go(func() { w.copy(client, server, -1) })
 		w.wg.Go(func() { w.copy(server, client, limit) })
 	}
@@ -114,6 +122,9 @@ func (w *Wire) Silence() {
 // Close ends all connections and takes no more.
 func (w *Wire) Close() {
 	_ = w.l.Close()
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
 	w.Cut()
 }
 
