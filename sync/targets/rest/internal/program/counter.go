@@ -16,7 +16,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	_ "modernc.org/sqlite" // both programs keep their things in SQLite
 )
@@ -54,6 +53,8 @@ func Serve(tb testing.TB, port int, headers http.Header, database string, reads 
 	s := &Service{headers: headers, database: database, requests: map[string]int{}}
 	pass := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", port)})
 	pass.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // clients are killed
+	// A connection is not kept: the program ends it after some time, and a request that it meets then would be lost.
+	pass.Transport = &http.Transport{DisableKeepAlives: true}
 	between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.requests[r.Method]++
@@ -118,7 +119,7 @@ func (s *Service) Do(tb testing.TB, method, path string, in, out any) {
 	Check(tb, err)
 	req.Header = s.headers.Clone()
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := (&http.Client{Timeout: time.Minute}).Do(req)
+	resp, err := (&http.Client{Timeout: patience}).Do(req)
 	Check(tb, err)
 	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(resp.Body)
