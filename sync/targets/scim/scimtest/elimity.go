@@ -67,8 +67,10 @@ type thing struct {
 	created, changed time.Time
 }
 
+// resource is what the library answers with, when the shelf is no longer locked.
 func (s *thing) resource() scim.Resource {
-	return scim.Resource{ID: s.id, ExternalID: s.external, Attributes: s.attributes, Meta: scim.Meta{Created: &s.created, LastModified: &s.changed}}
+	created, changed := s.created, s.changed
+	return scim.Resource{ID: s.id, ExternalID: s.external, Attributes: s.attributes, Meta: scim.Meta{Created: &created, LastModified: &changed}}
 }
 
 // Create implements scim.ResourceHandler.

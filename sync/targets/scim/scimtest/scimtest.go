@@ -131,7 +131,7 @@ func (s *Server) Requests(t testing.TB) map[string]int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := (&http.Client{Timeout: time.Minute}).Do(req)
+	resp, err := (&http.Client{Timeout: 5 * time.Minute}).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,5 +56,6 @@ app.use("/scim", new SCIMMYRouters({
   },
 }));
 const listening = app.listen(0, "127.0.0.1", () => console.log(listening.address().port));
+listening.keepAliveTimeout = 0; // a connection that is ended while it idles may take a request along
 process.stdin.resume();
 process.stdin.on("end", () => process.exit(0)); // its test is over
