@@ -563,7 +563,7 @@ func TestShutdownWaitsForNoReader(t *testing.T) {
 		if _, err := conn.Read(first); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		if err := server.Shutdown(ctx); err != nil {
 			t.Errorf("%.12s: %v", request, err)
 		}

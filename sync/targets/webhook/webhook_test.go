@@ -119,6 +119,7 @@ func (r *receiver) config() *Config {
 	c.URL = settings.NewSecret(r.URL + "/hook/p4th-t0ken?key=qu3ry-t0ken")
 	c.Secret = settings.NewSecret(secret)
 	c.Headers = map[string]settings.Secret{"Authorization": settings.NewSecret(token)}
+	c.Timeout = settings.Duration(5 * time.Minute) // long answers take their time on a busy machine
 	return c
 }
 
