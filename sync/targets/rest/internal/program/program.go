@@ -19,7 +19,7 @@ import (
 )
 
 // patience is how long a program may take to come up or to end on a busy machine.
-const patience = 3 * time.Minute
+const patience = 10 * time.Minute
 
 // nobody is the user as whom programs run when the tests run as root.
 const nobody = 65534
