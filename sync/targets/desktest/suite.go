@@ -57,7 +57,7 @@ func Run(t *testing.T, place func(t *testing.T) *Place) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			p := place(t)
-			s := &suite{T: t, place: p, run: fmt.Sprintf("t%d", time.Now().UnixNano()%1_000_000_000)}
+			s := &suite{T: t, place: p, run: fmt.Sprintf("t%09d", time.Now().UnixNano()%1_000_000_000)}
 			s.desk = s.open()
 			s.about = s.desk.Describe()
 			tt.run(t, s)
