@@ -34,6 +34,9 @@ const (
 	testPassword = "of-the-test-SECRET"
 )
 
+// patience is how long a server may take for anything on a busy machine; the libraries give it some seconds.
+const patience = 5 * time.Minute
+
 // host is an address at which no connection of another test begins, so that nobody takes the port while the server is down.
 const host = "127.0.0.2"
 
@@ -49,6 +52,7 @@ func (p *place) up() {
 	p.t.Helper()
 	o := &server.Options{
 		Host: host, Port: p.port, JetStream: true, StoreDir: p.dir, NoLog: true, NoSigs: true, Username: testUser, Password: testPassword,
+		AuthTimeout: patience.Seconds(),
 	}
 	if p.change != nil {
 		p.change(o)
@@ -58,7 +62,7 @@ func (p *place) up() {
 		p.t.Fatal(err)
 	}
 	s.Start()
-	if !s.ReadyForConnections(5 * time.Minute) {
+	if !s.ReadyForConnections(patience) {
 		p.t.Fatal("the server does not start")
 	}
 	p.server, p.port = s, s.Addr().(*net.TCPAddr).Port
@@ -73,12 +77,12 @@ func (p *place) url() string { return "nats://" + net.JoinHostPort(host, strconv
 
 func (p *place) js() jetstream.JetStream {
 	p.t.Helper()
-	conn, err := nats.Connect(p.url(), nats.UserInfo(testUser, testPassword))
+	conn, err := nats.Connect(p.url(), nats.UserInfo(testUser, testPassword), nats.Timeout(patience))
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(conn.Close)
-	js, err := jetstream.New(conn)
+	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(patience))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -137,7 +141,7 @@ func (p *place) messages() []message {
 	}
 	var list []message
 	for range stream.CachedInfo().State.Msgs {
-		m, err := consumer.Next(jetstream.FetchMaxWait(5 * time.Minute))
+		m, err := consumer.Next(jetstream.FetchMaxWait(patience), jetstream.FetchHeartbeat(patience/2))
 		if err != nil {
 			p.t.Fatal(err)
 		}
