@@ -49,6 +49,7 @@ func start(t *testing.T, ops api.Operations) string {
 func startAt(t *testing.T, ops api.Operations, path string) *socket.Server {
 	t.Helper()
 	s := socket.NewServer(ops, slog.New(slog.DiscardHandler))
+	s.SetBodyTimeout(5 * time.Minute) // a body of some megabytes takes its time on a busy machine
 	if err := s.Listen(path); err != nil {
 		t.Fatal(err)
 	}
