@@ -79,6 +79,8 @@ func Start(tb testing.TB, options ...string) *Server {
 		"--no-defaults", "--datadir=" + data, "--tmpdir=" + dir, "--socket=" + socket, "--pid-file=" + filepath.Join(dir, "pid"),
 		"--bind-address=127.0.0.1", fmt.Sprintf("--port=%d", s.Port), "--init-file=" + first,
 		"--ssl-cert=" + filepath.Join(dir, "server.pem"), "--ssl-key=" + filepath.Join(dir, "server.key"), "--ssl-ca=" + s.CAFile,
+		// A client on a busy machine has minutes, not ten seconds, to sign in and to go on.
+		"--connect-timeout=300", "--net-read-timeout=300", "--net-write-timeout=300",
 	}, small...)
 	s.Process = testserver.Start(tb, dir, db.Ping, server, append(args, options...)...)
 	return s

@@ -64,6 +64,7 @@ func Start(tb testing.TB, settings ...string) *Server {
 		fmt.Sprintf("port = %d", s.Port), "listen_addresses = '127.0.0.1'", "unix_socket_directories = '" + dir + "'",
 		"ssl = on", "ssl_cert_file = '" + filepath.Join(dir, "server.pem") + "'", "ssl_key_file = '" + filepath.Join(dir, "server.key") + "'",
 		"fsync = off", "synchronous_commit = off", "full_page_writes = off", "shared_buffers = 32MB", "max_connections = 200", "autovacuum = off",
+		"authentication_timeout = 300", // for a client on a busy machine
 	}, settings...)
 	f, err := os.OpenFile(filepath.Join(data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	check(tb, err)
