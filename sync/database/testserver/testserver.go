@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -140,23 +138,6 @@ func (p *Process) Kill() {
 func (p *Process) tail() string {
 	text := p.log.Bytes()
 	return string(text[max(0, len(text)-3000):])
-}
-
-// Port is a port on which nobody listens, below those from which the system takes one for an outgoing connection
-// (ip_local_port_range).
-func Port(tb testing.TB) int {
-	tb.Helper()
-	var err error
-	for range 100 {
-		var l net.Listener
-		port := 10_000 + rand.IntN(22_000)
-		if l, err = net.Listen("tcp", Address(port)); err == nil {
-			_ = l.Close()
-			return port
-		}
-	}
-	check(tb, err)
-	return 0
 }
 
 // Address is that of a port.

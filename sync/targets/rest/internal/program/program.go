@@ -6,9 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dirsyncd/sync/database/testserver"
 )
 
 // patience is how long a program may take to come up or to end on a busy machine.
@@ -169,19 +168,8 @@ func (p Program) Start(tb testing.TB, ready func() error, name string, args ...s
 	tb.Fatalf("%s did not come up: %v", name, err)
 }
 
-// Port is a port on which nobody listens, below those from which the system takes one for an outgoing connection
-// (ip_local_port_range).
+// Port is a port on which nobody listens and that is the test's until it ends; see testserver.Port.
 func Port(tb testing.TB) int {
 	tb.Helper()
-	var err error
-	for range 100 {
-		var l net.Listener
-		port := 10_000 + rand.IntN(22_000)
-		if l, err = (&net.ListenConfig{}).Listen(tb.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			_ = l.Close()
-			return port
-		}
-	}
-	Check(tb, err)
-	return 0
+	return testserver.Port(tb)
 }
