@@ -79,7 +79,7 @@ func (w *world) config(edit func(*Config)) *Config {
 	cfg.Authority, cfg.Graph, cfg.PartnerCenter = w.s.URL(), w.s.URL(), w.s.URL()
 	cfg.PartnerCenterScope = "https://api.partnercenter.microsoft.com/.default"
 	cfg.Devices = true
-	cfg.Network = rest.Network{CAFile: settings.Path(ca), Timeout: settings.Duration(20 * time.Second)}
+	cfg.Network = rest.Network{CAFile: settings.Path(ca), Timeout: settings.Duration(5 * time.Minute)}
 	if edit != nil {
 		edit(cfg)
 	}

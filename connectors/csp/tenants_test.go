@@ -77,9 +77,10 @@ func TestThousandTenants(t *testing.T) {
 
 // TestOneBadOfMany: one fault of one customer is that customer's alone, and says who must do what.
 func TestOneBadOfMany(t *testing.T) {
+	t.Parallel() // it waits for one that does not answer
 	w := newWorld(t, 9, microsoftsim.Population{People: 20, SKUs: 1}, microsoftsim.Pages{})
 	// Long enough for those that answer, however busy the machine is.
-	c := w.open(func(c *Config) { c.Timeout = settings.Duration(15 * time.Second) })
+	c := w.open(func(c *Config) { c.Timeout = settings.Duration(time.Minute) })
 	list := w.tenants(c)
 	at := func(i int) *microsoftsim.Tenant { return w.customers[i] }
 	var release func()
@@ -432,8 +433,9 @@ func TestReadElsewhere(t *testing.T) {
 
 // TestOneCustomerHangsInPartnerCenter: the partner's own road stays open.
 func TestOneCustomerHangsInPartnerCenter(t *testing.T) {
+	t.Parallel() // it waits for one that does not answer
 	w := newWorld(t, 2, microsoftsim.Population{People: 10, SKUs: 1}, microsoftsim.Pages{})
-	c := w.open(func(c *Config) { c.Timeout, c.CustomerDetails = settings.Duration(15*time.Second), true })
+	c := w.open(func(c *Config) { c.Timeout, c.CustomerDetails = settings.Duration(time.Minute), true })
 	list := w.tenants(c)
 	if page, err := read(t.Context(), c, list[0], streamCustomers); err != nil || len(page.Objects) != 2 {
 		t.Fatal(err)

@@ -336,14 +336,17 @@ func TestMachineConnections(t *testing.T) {
 	t.Setenv("IDENTITY_ENDPOINT", s.URL)
 	t.Setenv("IDENTITY_HEADER", "key")
 	credential := must(NewCredential(Application{ManagedIdentity: true}, nil))
-	for i := range 3 {
+	const times = 10
+	for i := range times {
 		in := credential.Tokens(fmt.Sprintf("https://graph.example.connections%d/.default", i), time.Now)
 		if _, err := in.Get(t.Context(), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := opened.Load(); n != 1 {
-		t.Errorf("%d connections stay open", n)
+	// net/http gives a connection up that is not ready for the next request at once, as may happen on a busy machine. With
+	// connections of their own, every one of them would have opened one.
+	if n := opened.Load(); n > times/2 {
+		t.Errorf("%d connections for %d credentials", n, times)
 	}
 }
 

@@ -5,6 +5,7 @@
 package entra
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -33,7 +34,8 @@ type Connector struct {
 	notifications bool
 	public        func(http.Handler) (address string, release func(), err error) // nil: there is no public front
 	after         func(d time.Duration) <-chan time.Time
-	consent       string // where an administrator consents
+	farewell      time.Duration // how long a watch may take to take leave
+	consent       string        // where an administrator consents
 }
 
 var _ connectors.Connector = (*Connector)(nil)
@@ -43,6 +45,7 @@ type tuning struct {
 	patience time.Duration
 	stale    int
 	after    func(d time.Duration) <-chan time.Time
+	farewell time.Duration // 0: as usual
 }
 
 func openWith(cfg *Config, env connectors.Env, t tuning) (*Connector, error) {
@@ -74,7 +77,7 @@ func openWith(cfg *Config, env connectors.Env, t tuning) (*Connector, error) {
 		return nil, err
 	}
 	c := &Connector{
-		Reader: NewReader(client, cfg.selection(names)), base: base, notifications: cfg.Notifications, public: env.Public, after: t.after,
+		Reader: NewReader(client, cfg.selection(names)), base: base, notifications: cfg.Notifications, public: env.Public, after: t.after, farewell: cmp.Or(t.farewell, farewell),
 		consent: fmt.Sprintf("%s/%s/adminconsent?client_id=%s", strings.TrimSuffix(authority, "/"), cfg.Tenant, cfg.ClientID),
 	}
 	if c.after == nil {

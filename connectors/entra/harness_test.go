@@ -63,7 +63,7 @@ func (w *world) config(edit func(*Config)) *Config {
 	cfg := Defaults()
 	cfg.Tenant, cfg.ClientID, cfg.ClientSecret = w.tenant.ID(), testClient, settings.NewSecret(testSecret)
 	cfg.Authority, cfg.Graph = w.s.URL(), w.s.URL()
-	cfg.Network = rest.Network{CAFile: settings.Path(ca), Timeout: settings.Duration(20 * time.Second)}
+	cfg.Network = rest.Network{CAFile: settings.Path(ca), Timeout: settings.Duration(5 * time.Minute)}
 	if edit != nil {
 		edit(cfg)
 	}

@@ -122,7 +122,7 @@ func (w *watch) begin(ctx context.Context) error {
 
 // leave ends the subscriptions, if that can be had quickly.
 func (w *watch) leave(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.connector.farewell)
 	defer cancel()
 	for _, sub := range w.list {
 		if w.remove(ctx, sub.id) != nil {

@@ -50,7 +50,8 @@ func (p *pauses) get() time.Duration {
 	return p.last
 }
 
-const patience = 30 * time.Second
+// patience is how long a test waits for what must come, on a busy machine.
+const patience = 5 * time.Minute
 
 // prepare makes a connector that listens for notifications; nothing runs yet.
 func prepare(t *testing.T, edit func(*Config)) *watching {
@@ -114,6 +115,7 @@ func (w *watching) openWatching(edit func(*Config)) {
 	}
 	var err error
 	w.c, err = openWith(cfg, connectors.Env{Connection: "test", Now: w.now, Sleep: noWait, Public: public}, tuning{
+		farewell: patience,
 		after: func(d time.Duration) <-chan time.Time {
 			w.waits.note(d)
 			return ticks

@@ -3,6 +3,7 @@ package google
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -145,8 +146,8 @@ func TestUndeletedGroups(t *testing.T) {
 
 func TestWhatNeedsAFullRead(t *testing.T) {
 	many := func(c *googlesim.Customer) {
-		for range mostLookups + 1 {
-			c.Note("USER_SETTINGS", "CHANGE_FIRST_NAME", "USER_EMAIL", "x"+time.Now().String()+"@example.test")
+		for i := range mostLookups + 1 {
+			c.Note("USER_SETTINGS", "CHANGE_FIRST_NAME", "USER_EMAIL", fmt.Sprintf("x%d@example.test", i))
 		}
 	}
 	for name, tc := range map[string]struct {

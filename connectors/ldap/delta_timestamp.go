@@ -80,14 +80,14 @@ func (timestamps) begin(r *reading) (func() []byte, string, error) {
 // stopwatch begins to measure a listing. The function that it returns gives the time from which the next one must
 // look, which our clock can make earlier, never later: that costs repetitions, where a later time costs changes.
 func (r *reading) stopwatch() func(areas []csnPosition) time.Time {
-	began, wall := time.Now(), r.connector.env.Now()
+	began := r.connector.env.Now()
 	return func(areas []csnPosition) time.Time {
 		since := latest(areas)
 		if since.IsZero() {
-			since = r.tr.newest.Add(-time.Since(began))
+			since = r.tr.newest.Add(-max(0, r.connector.env.Now().Sub(began)))
 		}
-		if since.After(wall) {
-			since = wall
+		if since.After(began) {
+			since = began
 		}
 		return since.UTC().Truncate(time.Second)
 	}

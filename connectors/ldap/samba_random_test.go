@@ -22,12 +22,17 @@ type domainMischief struct {
 	r       *rand.Rand
 	conn    *ldap.Conn
 	top     string
-	prefix  string            // of the names of accounts, which are the domain's
-	deleted map[string]string // the DN that an entry had, by GUID
+	prefix  string     // of the names of accounts, which are the domain's
+	deleted []deletion // in order
 	next    int
 	done    map[string]int
 }
 
+// deletion is an entry that was deleted, and the DN that it had.
+type deletion struct{ guid, dn string }
+
+// find returns the DNs of all entries of a kind below the unit, in the same order whenever the test runs: the server's own
+// order is that of GUIDs, which it makes up.
 func (m *domainMischief) find(filter string) []string {
 	m.t.Helper()
 	res, err := m.conn.Search(ldap.NewSearchRequest(m.top, ldap.ScopeWholeSubtree, 0, 0, 0, false, filter, []string{"1.1"}, nil))
@@ -38,6 +43,7 @@ func (m *domainMischief) find(filter string) []string {
 	for i, e := range res.Entries {
 		dns[i] = e.DN
 	}
+	slices.Sort(dns)
 	return dns
 }
 
@@ -92,26 +98,27 @@ func (m *domainMischief) delete(filter string) error {
 	if err := m.conn.Del(ldap.NewDelRequest(dn, nil)); err != nil {
 		return err
 	}
-	m.deleted[guid] = dn
+	m.deleted = append(m.deleted, deletion{guid, dn})
 	return nil
 }
 
-// undelete brings somebody back.
+// undelete brings back who was deleted first.
 func (m *domainMischief) undelete() error {
-	for guid, dn := range m.deleted {
-		delete(m.deleted, guid)
-		show := ldap.NewControlString(controlShowDeleted, true, "")
-		res, err := m.conn.Search(ldap.NewSearchRequest("<GUID="+guid+">", ldap.ScopeBaseObject, 0, 0, 0, false, "(isDeleted=TRUE)",
-			[]string{"1.1"}, []ldap.Control{show}))
-		if err != nil {
-			return err
-		}
-		return m.modify(res.Entries[0].DN, func(r *ldap.ModifyRequest) {
-			r.Delete("isDeleted", nil)
-			r.Replace("distinguishedName", []string{firstRDN(dn) + "," + m.top})
-		}, show)
+	if len(m.deleted) == 0 {
+		return errNothing
 	}
-	return errNothing
+	d := m.deleted[0]
+	m.deleted = m.deleted[1:]
+	show := ldap.NewControlString(controlShowDeleted, true, "")
+	res, err := m.conn.Search(ldap.NewSearchRequest("<GUID="+d.guid+">", ldap.ScopeBaseObject, 0, 0, 0, false, "(isDeleted=TRUE)",
+		[]string{"1.1"}, []ldap.Control{show}))
+	if err != nil {
+		return err
+	}
+	return m.modify(res.Entries[0].DN, func(r *ldap.ModifyRequest) {
+		r.Delete("isDeleted", nil)
+		r.Replace("distinguishedName", []string{firstRDN(d.dn) + "," + m.top})
+	}, show)
 }
 
 var errNothing = errors.New("nothing to do")
@@ -123,7 +130,7 @@ func (m *domainMischief) unlist() error {
 	if err != nil {
 		return err
 	}
-	member := m.pick(res.Entries[0].GetAttributeValues("member"))
+	member := m.pick(slices.Sorted(slices.Values(res.Entries[0].GetAttributeValues("member"))))
 	return m.modify(group, func(r *ldap.ModifyRequest) { r.Delete("member", []string{member}) })
 }
 
@@ -219,7 +226,7 @@ func domainRandom(t *testing.T, d *domain, name string, changes int, change func
 	seed := connectortest.Seed(t)
 	m := &domainMischief{
 		t: t, r: rand.New(rand.NewPCG(seed, 2)), conn: d.Connect(), top: d.AddOU(name, sambatest.Suffix), prefix: name,
-		deleted: make(map[string]string), done: make(map[string]int),
+		done: make(map[string]int),
 	}
 	for i := range 4 {
 		unit := d.AddOU(fmt.Sprintf("n%d", i), m.top)

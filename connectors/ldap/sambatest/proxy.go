@@ -28,6 +28,7 @@ type Proxy struct {
 	running   sync.WaitGroup
 	mu        sync.Mutex
 	conns     map[net.Conn]bool
+	shut      bool
 }
 
 // Proxy opens a way into the server that ends with the test.
@@ -68,6 +69,9 @@ func (p *Proxy) Shut() {
 	for _, l := range p.listeners {
 		_ = l.Close()
 	}
+	p.mu.Lock()
+	p.shut = true // what was accepted just now is cut as soon as it is known
+	p.mu.Unlock()
 	p.Cut()
 }
 
@@ -87,6 +91,9 @@ func (p *Proxy) keep(conn net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.conns[conn] = true
+	if p.shut {
+		_ = conn.Close()
+	}
 }
 
 func (p *Proxy) drop(conn net.Conn) {

@@ -117,12 +117,12 @@ func (s *Server) writeBase(w io.Writer) error {
 			return err
 		}
 	}
-	for dn, password := range map[string]string{
-		s.ReplicatorDN: ReplicatorPassword, s.LimitedDN: LimitedPassword, s.BlindDN: BlindPassword,
+	for _, account := range []struct{ dn, password string }{
+		{s.ReplicatorDN, ReplicatorPassword}, {s.LimitedDN, LimitedPassword}, {s.BlindDN, BlindPassword},
 	} {
-		cn := strings.TrimPrefix(strings.SplitN(dn, ",", 2)[0], "cn=")
+		cn := strings.TrimPrefix(strings.SplitN(account.dn, ",", 2)[0], "cn=")
 		_, err := fmt.Fprintf(w, "dn: %s\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\n"+
-			"cn: %s\nuserPassword: %s\n\n", dn, cn, password)
+			"cn: %s\nuserPassword: %s\n\n", account.dn, cn, account.password)
 		if err != nil {
 			return err
 		}

@@ -10,8 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +21,8 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"dirsyncd/sync/database/testserver"
 )
 
 // RequireReal names the environment variable that turns "slapd is not installed" from a skipped test into a
@@ -155,21 +155,10 @@ func Missing(tb testing.TB, what string) {
 	}
 }
 
-// FreePort is a port on which nobody listens. It is below those from which the system takes one for an outgoing connection
-// (ip_local_port_range), so that none of all that tests have open comes in between.
+// FreePort is a port on which nobody listens and that is the test's until it ends; see testserver.Port.
 func FreePort(tb testing.TB) string {
 	tb.Helper()
-	var err error
-	for range 100 {
-		var l net.Listener
-		port := strconv.Itoa(10_000 + rand.IntN(22_000))
-		if l, err = net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-			_ = l.Close()
-			return port
-		}
-	}
-	tb.Fatalf("slapdtest: find a free port: %v", err)
-	return ""
+	return strconv.Itoa(testserver.Port(tb))
 }
 
 func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }

@@ -40,7 +40,7 @@ func open(t *testing.T, change func(*Options)) *client {
 
 func (c *client) do(req *http.Request) (int, map[string]any) {
 	c.t.Helper()
-	resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
+	resp, err := (&http.Client{Timeout: 5 * time.Minute}).Do(req)
 	if err != nil {
 		return 0, nil
 	}

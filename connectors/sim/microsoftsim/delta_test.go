@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -239,7 +240,7 @@ func TestFaults(t *testing.T) {
 		}
 		disarm()
 	}
-	release := w.BlackHole(w.t.ID())
+	release, before := w.BlackHole(w.t.ID()), w.RequestsAbout(w.t.ID())
 	done := make(chan error, 1)
 	go func() {
 		resp, err := w.client.PostForm(w.URL()+"/"+w.t.ID()+"/oauth2/v2.0/token", nil)
@@ -248,10 +249,14 @@ func TestFaults(t *testing.T) {
 		}
 		done <- err
 	}()
-	select {
-	case err := <-done:
-		t.Fatalf("a black hole answered: %v", err)
-	case <-time.After(50 * time.Millisecond):
+	// What is released before the request has come hangs nobody.
+	for w.RequestsAbout(w.t.ID()) == before {
+		select {
+		case err := <-done:
+			t.Fatalf("a black hole answered: %v", err)
+		default:
+			runtime.Gosched()
+		}
 	}
 	release()
 	if err := <-done; err == nil {

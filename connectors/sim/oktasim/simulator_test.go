@@ -31,7 +31,7 @@ func client(t *testing.T, s *oktasim.Server, more ...okta.ConfigSetter) (context
 	t.Helper()
 	options := append([]okta.ConfigSetter{
 		okta.WithOrgUrl(s.URL), okta.WithToken(s.Token()), okta.WithTestingDisableHttpsCheck(true), okta.WithCache(false),
-		okta.WithHttpClientPtr(&http.Client{Timeout: 10 * time.Second}),
+		okta.WithHttpClientPtr(&http.Client{Timeout: 5 * time.Minute}),
 	}, more...)
 	ctx, c, err := okta.NewClient(t.Context(), options...)
 	if err != nil {
@@ -161,7 +161,7 @@ func FuzzFilter(f *testing.F) {
 		q.Set("search", text)
 		req.URL.RawQuery = q.Encode()
 		req.Header.Set("Authorization", "SSWS "+s.Token())
-		resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
+		resp, err := (&http.Client{Timeout: 5 * time.Minute}).Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -140,31 +138,6 @@ func (p *Process) Kill() {
 func (p *Process) tail() string {
 	text := p.log.Bytes()
 	return string(text[max(0, len(text)-3000):])
-}
-
-// claims is an address at which a test holds the number of its server's port, so that no test of another process takes the same
-// number before that server listens.
-const claims = "127.0.0.3"
-
-// Port is a port on which nobody listens, below those from which the system takes one for an outgoing connection
-// (ip_local_port_range). It is the test's until its end.
-func Port(tb testing.TB) int {
-	tb.Helper()
-	var err error
-	for range 100 {
-		var claim, l net.Listener
-		port := 10_000 + rand.IntN(22_000)
-		if claim, err = net.Listen("tcp", fmt.Sprintf("%s:%d", claims, port)); err != nil {
-			continue
-		}
-		tb.Cleanup(func() { _ = claim.Close() })
-		if l, err = net.Listen("tcp", Address(port)); err == nil {
-			_ = l.Close()
-			return port
-		}
-	}
-	check(tb, err)
-	return 0
 }
 
 // Address is that of a port.

@@ -6,9 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dirsyncd/sync/database/testserver"
 )
 
 // patience is how long a program may take to come up or to end on a busy machine.
@@ -169,27 +168,8 @@ func (p Program) Start(tb testing.TB, ready func() error, name string, args ...s
 	tb.Fatalf("%s did not come up: %v", name, err)
 }
 
-// claims is an address at which a test holds the number of its program's port, so that no test of another process takes the same
-// number before that program listens. Package testserver has the same one.
-const claims = "127.0.0.3"
-
-// Port is a port on which nobody listens, below those from which the system takes one for an outgoing connection
-// (ip_local_port_range). It is the test's until its end.
+// Port is a port on which nobody listens and that is the test's until it ends; see testserver.Port.
 func Port(tb testing.TB) int {
 	tb.Helper()
-	var err error
-	for range 100 {
-		var claim, l net.Listener
-		port := 10_000 + rand.IntN(22_000)
-		if claim, err = (&net.ListenConfig{}).Listen(tb.Context(), "tcp", fmt.Sprintf("%s:%d", claims, port)); err != nil {
-			continue
-		}
-		tb.Cleanup(func() { _ = claim.Close() })
-		if l, err = (&net.ListenConfig{}).Listen(tb.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			_ = l.Close()
-			return port
-		}
-	}
-	Check(tb, err)
-	return 0
+	return testserver.Port(tb)
 }
