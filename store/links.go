@@ -187,6 +187,8 @@ type DeskState struct {
 	Granted *HeldWork `json:"granted,omitempty"`
 	// Part is a part of what waits that was shown to the operator by itself; nil when none was, or it was approved.
 	Part *HeldPart `json:"part,omitempty"`
+	// PartApproved is the hash of the last part that was approved, for who approves it once more.
+	PartApproved string `json:"part_approved,omitempty"`
 	// Abilities are what was measured of the place, at Probed.
 	Abilities []DeskAbility `json:"abilities,omitempty"`
 	Probed    time.Time     `json:"probed,omitzero"`

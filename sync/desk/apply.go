@@ -287,6 +287,10 @@ func (d *Desk) exists(ctx context.Context, w *work) error {
 // meets goes on with a record of which the place says that it has one already.
 func (d *Desk) meets(ctx context.Context, w *work) error {
 	if w.verdict.Situation == Nobody || w.verdict.Cause == Unproven {
+		// It may be what another record has, such as that of the same person under a former account.
+		if found, err := d.inTheWay(ctx, w); found || err != nil {
+			return err
+		}
 		return d.review(ctx, w, Verdict{Cause: Exists, Key: MarkKey})
 	}
 	w.again = w.again || w.verdict.Key == MarkKey
@@ -319,7 +323,7 @@ func (d *Desk) inTheWay(ctx context.Context, w *work) (found bool, err error) {
 			if holder != "" && d.givesUp(w, holder) {
 				return true, nil
 			}
-			if holder != "" && d.inTurn(w.subject, holder) {
+			if holder != "" && w.link.State == store.Linked && d.inTurn(w.subject, holder) {
 				if aside, err := d.stepsAside(ctx, w, holder); aside || err != nil {
 					return true, err
 				}

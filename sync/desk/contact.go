@@ -3,6 +3,7 @@ package desk
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -296,6 +297,7 @@ func (d *Desk) Approve(ctx context.Context, hash string) (bool, error) {
 	defer d.unlock()
 	found := false
 	var part *store.HeldPart
+	already := false
 	err := d.store.Update(ctx, d.part, func(tx store.Writer) error {
 		state, err := tx.Desk()
 		if err != nil {
@@ -307,7 +309,7 @@ func (d *Desk) Approve(ctx context.Context, hash string) (bool, error) {
 			f.Approved, f.Since, found = hash, now, true
 		}
 		found = approveHeld(&state, hash, now) || found
-		part = state.Part
+		part, already = state.Part, state.PartApproved == hash
 		if !found {
 			return nil
 		}
@@ -319,6 +321,10 @@ func (d *Desk) Approve(ctx context.Context, hash string) (bool, error) {
 	}
 	if !found && part != nil && part.Hash == hash {
 		return true, d.approvePart(ctx, part)
+	}
+	if !found && already {
+		return true, &fault.Error{Class: fault.Conflict, Op: "approve", Where: d.name, Err: errors.New("this part of the adoptions was approved already"),
+			Hint: "nothing more is to be done about it; what is left waits under another hash, which `dirsyncd adopt` shows"}
 	}
 	if found {
 		d.wake(contactKey, guardKey)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/targets"
@@ -269,4 +270,64 @@ func (r *refusesTitle) Apply(ctx context.Context, jobs []targets.Job) ([]targets
 		out = append(out, one...)
 	}
 	return out, nil
+}
+
+// hidesInactive is a place that does not list who is out of use, and still gives nobody else what such a one has.
+type hidesInactive struct{ targets.Desk }
+
+func (h *hidesInactive) Survey(ctx context.Context, kind directory.RecordKind, yield func(*targets.Entity) error) (targets.Proof, error) {
+	proof, err := h.Desk.Survey(ctx, kind, func(e *targets.Entity) error {
+		if !e.Active {
+			return nil
+		}
+		return yield(e)
+	})
+	return proof, err
+}
+
+// An account that was made anew at the source meets what the former one has: the human who is asked sees it.
+func TestMadeAnewAtTheSource(t *testing.T) {
+	scene(t, nil, func(t *testing.T, w *world) {
+		w.place = func(d targets.Desk) targets.Desk { return &hidesInactive{d} }
+		own(w, "u1")
+		w.run()
+		w.leave(directory.UserRecord, "u1")
+		w.run()
+		w.put(directory.UserRecord, "u2", "login=u1", "email=u1@x")
+		w.rest(3 * time.Hour)
+		w.run()
+		rs := w.reviews()
+		if len(rs) != 1 || len(rs[0].Candidates) != 1 || rs[0].Cause != string(Taken) {
+			t.Fatalf("%+v, waits %v", rs, w.waits())
+		}
+	})
+}
+
+// Who refers by its key to a record that has ended is told that, and goes on when that is back.
+func TestReferenceToEnded(t *testing.T) {
+	scene(t, func(o *Options) {
+		o.Leavers = map[directory.RecordKind]Leaver{directory.CustomerRecord: {Do: EndDelete}}
+	}, func(t *testing.T, w *world) {
+		w.put(directory.CustomerRecord, "acme", "name=Acme")
+		w.run()
+		w.leave(directory.CustomerRecord, "acme")
+		w.run()
+		w.put(directory.UserRecord, "u1", "login=u1", "email=u1@x", "customer=hq/acme")
+		w.run()
+		err := w.store.View(t.Context(), hq, func(tx store.Reader) error {
+			waits, err := tx.WaitsOf(helpdesk, []string{"user/hq/u1"})
+			if len(waits) != 1 || !strings.Contains(waits[0].Text, "has ended") {
+				t.Errorf("waits %+v, links %+v", waits, w.links())
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.put(directory.CustomerRecord, "acme", "name=Acme")
+		w.run()
+		if p := w.person("user/hq/u1"); !p.Active || len(w.waits()) > 0 {
+			t.Errorf("%+v, waits %v", p, w.waits())
+		}
+	})
 }

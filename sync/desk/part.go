@@ -208,7 +208,7 @@ func (d *Desk) approvePart(ctx context.Context, shown *store.HeldPart) error {
 				return err
 			}
 		}
-		state.Part = nil
+		state.Part, state.PartApproved = nil, shown.Hash
 		if h := state.Held; h != nil && h.Approved != h.Hash {
 			state.Held = nil // what of it is left is counted anew
 		}

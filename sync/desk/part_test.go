@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -164,6 +165,28 @@ func TestAPartByAnUnknownKey(t *testing.T) {
 		}
 		if part, err := w.desk.Offer(context.Background(), nil, "login"); err != nil || part.Hash != "" {
 			t.Errorf("%+v, %v", part, err)
+		}
+	})
+}
+
+// Who approves a part twice hears that, and not that there is no such thing.
+func TestPartApprovedTwice(t *testing.T) {
+	scene(t, func(o *Options) { o.Freely = false }, func(t *testing.T, w *world) {
+		half(w)
+		w.run()
+		part, err := w.desk.Offer(t.Context(), nil, "login")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found, err := w.desk.Approve(t.Context(), part.Hash); !found || err != nil {
+			t.Fatal(found, err)
+		}
+		found, err := w.desk.Approve(t.Context(), part.Hash)
+		if !found || fault.ClassOf(err) != fault.Conflict || !strings.Contains(err.Error(), "approved already") {
+			t.Errorf("again: %v, %v", found, err)
+		}
+		if found, err := w.desk.Approve(t.Context(), "another"); found || err != nil {
+			t.Errorf("another: %v, %v", found, err)
 		}
 	})
 }

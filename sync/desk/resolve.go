@@ -109,7 +109,10 @@ func (d *Desk) refer(ctx context.Context, w *work, field, name, customer string)
 		return "", d.awaits(field, name, coming.subject, "its record is not there yet"), nil
 	}
 	if e := d.roster.of[directory.Subject(kind, name)]; e != nil {
-		if e.id == "" {
+		switch {
+		case e.id == "" && e.ends():
+			return "", d.awaits(field, name, e.subject, "its record has ended at the place: it is waited for until that is back, or the rules name another one"), nil
+		case e.id == "":
 			return "", d.awaits(field, name, e.subject, "its record is not there yet"), nil
 		}
 		return e.id, nil, nil
@@ -154,6 +157,11 @@ func (d *Desk) refer(ctx context.Context, w *work, field, name, customer string)
 		return "", d.awaits(field, name, "", fmt.Sprintf("%d things have that name", len(ids))), nil
 	}
 	return r.id, nil, nil
+}
+
+// ends reports whether a record has ended, or is about to, and is not going to come.
+func (e *known) ends() bool {
+	return e.state == store.LinkDead && e.pending == 0 || e.pending.Removes()
 }
 
 func (d *Desk) awaits(field, name, subject, why string) *targets.Wait {
@@ -274,7 +282,7 @@ func (d *Desk) memberIDs(of *kind, keys []string) (ids []string, missing string)
 			}
 			subject := directory.Subject(kind, key)
 			e := d.roster.of[subject]
-			if e != nil && (e.state == store.LinkDead && e.pending == 0 || e.pending.Removes()) {
+			if e != nil && e.ends() {
 				missing = "" // it is not going to come
 				break
 			}

@@ -95,7 +95,18 @@ const (
 	stateDeletedWhy
 )
 
+// stateUpdateOnly is added to the state of a record with that mark.
+const stateUpdateOnly = 1 << 4
+
 func recordState(rec *Record) byte {
+	state := stateOf(rec)
+	if rec.UpdateOnly {
+		state |= stateUpdateOnly
+	}
+	return state
+}
+
+func stateOf(rec *Record) byte {
 	switch {
 	case rec.Deleted && rec.Reason != "":
 		return stateDeletedWhy
@@ -115,6 +126,7 @@ func ParseRecord(data []byte) (Record, error) {
 	r := reader{rest: string(data)}
 	rec := Record{Kind: RecordKind(r.byte()), Key: r.text()}
 	state := r.byte()
+	rec.UpdateOnly, state = state&stateUpdateOnly != 0, state&^stateUpdateOnly
 	rec.Active, rec.Deleted = state == stateActive, state == stateDeleted || state == stateDeletedWhy
 	if state > stateDeletedWhy {
 		r.fail()

@@ -103,6 +103,8 @@ func TestReasonOfARecord(t *testing.T) {
 		"inactive":    func(r *Record) { r.Active = false },
 		"deleted":     func(r *Record) { r.Active, r.Deleted = false, true },
 		"and why":     func(r *Record) { r.Active, r.Reason = false, "removed at the source" },
+		"update only": func(r *Record) { r.Active, r.UpdateOnly = true, true },
+		"both":        func(r *Record) { r.Active, r.UpdateOnly, r.Reason = false, true, "ended" },
 		"deleted why": func(r *Record) { r.Active, r.Deleted, r.Reason = false, true, "no rule applies" },
 	} {
 		rec := sampleRecord()

@@ -57,6 +57,9 @@ type Record struct {
 	Deleted bool
 	// Rule is the name of the rule that made the record.
 	Rule string
+	// UpdateOnly: the targets were told last that nothing is to be made (ImportUpdateOnly), by the rule as it was then. A record
+	// that is deleted has no such mark.
+	UpdateOnly bool
 	// Revision counts the actions that the record has seen; it is part of every idempotency key.
 	Revision uint64
 	// Fields is sorted by name and has no duplicates.

@@ -113,3 +113,52 @@ func TestFromUpdateOnlyToMade(t *testing.T) {
 		t.Errorf("back again: told %+v", told)
 	}
 }
+
+// What a rule makes for what a target has already, and makes for everybody now, is told to the targets, whether the rule keeps its name
+// or not; and a target that is new is told as the others were.
+func TestUpdateOnlyTakenFromARule(t *testing.T) {
+	had := user("had", "true")
+	had.UpdateOnly = true
+	for name, now := range map[string]mapping.RuleSpec{"the same name": user("had", "true"), "another name": user("everyone", "true")} {
+		r := newRig(t)
+		r.mapping(mapping.Spec{Name: "m", Rules: []mapping.RuleSpec{had}})
+		r.people["1"] = person{name: "Ada"}
+		r.sync()
+		from := len(r.journal)
+		r.mapping(mapping.Spec{Name: "m", Rules: []mapping.RuleSpec{now}})
+		r.sync()
+		if told := r.journal[from:]; len(told) != 1 || told[0].Op != directory.Update || told[0].Origin.Import != "" {
+			t.Errorf("%s: told %+v", name, told)
+		}
+		from = len(r.journal)
+		r.sync()
+		if told := r.journal[from:]; len(told) != 0 {
+			t.Errorf("%s: told again: %+v", name, told)
+		}
+	}
+}
+
+// A rule that makes nothing at a target gets another name in the run in which a target is new.
+func TestUpdateOnlyRuleIsRenamed(t *testing.T) {
+	had := user("had", "true")
+	had.UpdateOnly = true
+	r := newRig(t)
+	r.mapping(mapping.Spec{Name: "m", Rules: []mapping.RuleSpec{had}})
+	r.people["1"] = person{name: "Ada"}
+	r.sync()
+	had.Name = "ours"
+	r.mapping(mapping.Spec{Name: "m", Rules: []mapping.RuleSpec{had}})
+	r.conn.Targets = []string{"old", target}
+	r.sync()
+	err := r.store.View(t.Context(), r.part(), func(tx store.Reader) error {
+		return tx.Outbox("old", 0, func(q store.Queued) bool {
+			if a, _ := directory.ParseAction(q.Data); a.Origin.Import != directory.ImportUpdateOnly {
+				t.Errorf("%s has no mark", say(&a))
+			}
+			return true
+		})
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -11,7 +11,9 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/store"
+	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/mapping"
 )
 
 // Whoever waits for the turn of a tenant waits for no longer than its context.
@@ -69,4 +71,32 @@ func TestLostLease(t *testing.T) {
 	}
 	r.engine.store = r.store
 	r.expect("whoever took over", Clean, "create user 1")
+}
+
+// overtakenSeats is a store in which the lease on seats is lost as soon as it is held.
+type overtakenSeats struct{ store.Store }
+
+func (s *overtakenSeats) Lease(ctx context.Context, name string, ttl time.Duration) (context.Context, func(), error) {
+	held, release, err := s.Store.Lease(ctx, name, ttl)
+	if err == nil && strings.HasPrefix(name, "seats ") {
+		lost, lose := context.WithCancelCause(held)
+		lose(store.ErrLeaseLost)
+		return lost, release, nil
+	}
+	return held, release, err
+}
+
+// Two runs that count seats at the same time would both give the last one: who is overtaken gives none.
+func TestLostLeaseOnSeats(t *testing.T) {
+	r := newRig(t)
+	r.mapping(mapping.Spec{Name: "m", Rules: []mapping.RuleSpec{agent("desk", "true")},
+		Fields: map[directory.RecordKind][]mapping.FieldSpec{directory.AgentRecord: {field("name", "= name")}},
+		Seats:  map[directory.RecordKind]mapping.Seats{directory.AgentRecord: {Total: new(1)}}})
+	r.add("1", "P1")
+	r.conn.Source = &tenanted{world: r.world, list: []connectors.Tenant{{ID: "t"}}}
+	r.engine.store = &overtakenSeats{r.store}
+	res := r.engine.RunConnection(t.Context(), r.conn, Job{})
+	if len(res) != 1 || !errors.Is(res[0].Err, store.ErrLeaseLost) || res[0].Run.Counts["agent"]["create"] != 0 {
+		t.Errorf("%+v", res)
+	}
 }

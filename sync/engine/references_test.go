@@ -60,7 +60,7 @@ func TestReferencesByKey(t *testing.T) {
 	r.groups["team-a"] = []string{"p:2"}
 	r.expect("out by a group", Clean, "update user 1 boss:hq/2>", "deactivate user 2", "update asset pc owner:hq/2>")
 	reasons, err := r.engine.Why(t.Context(), r.conn, connectors.Tenant{}, directory.UserRecord, "1")
-	if err != nil || reasons[0].Fields[0].Error != "the manager has no record: no rule makes one" {
+	if err != nil || reasons[0].Fields[0].Error != "the manager has no record: no rule makes one, or it waits for a seat or an approval" {
 		t.Errorf("why: %+v, %v", reasons, err)
 	}
 	delete(r.groups, "team-a")
@@ -147,4 +147,62 @@ func TestReferencesAfterACut(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestReferencesToKept: who keeps the record though no rule makes one any longer is named as before.
+func TestReferencesToKept(t *testing.T) {
+	r := newNaming(t)
+	spec := namingSpec()
+	spec.Keep = []mapping.KeepSpec{{Name: "by hand", Keys: []string{"hq/2"}}}
+	r.mapping(spec)
+	r.people["1"] = person{name: "Report", manager: "p:2"}
+	r.add("2", "Boss")
+	r.expect("first", Clean, "create user 1", "create user 2")
+	r.people["2"] = person{name: "Boss", disabled: true}
+	r.expect("disabled and kept", Clean)
+	if got := r.active(); !strings.Contains(got, "boss=hq/2") {
+		t.Errorf("the key is gone:\n%s", got)
+	}
+	spec.Keep = nil
+	r.mapping(spec)
+	r.expect("kept no longer", Clean, "update user 1 boss:hq/2>", "deactivate user 2")
+}
+
+// TestReferencesToWaiting: who waits for a seat, or for the operator, has no record yet, and nobody is made to wait for it.
+func TestReferencesToWaiting(t *testing.T) {
+	t.Run("a seat", func(t *testing.T) {
+		r := newNaming(t)
+		spec := namingSpec()
+		spec.Seats = map[directory.RecordKind]mapping.Seats{directory.AgentRecord: {Total: new(0)}}
+		r.mapping(spec)
+		r.people["1"] = person{name: "Report", manager: "p:2"}
+		r.add("2", "Boss")
+		r.groups["desk"] = []string{"p:2"}
+		for range 2 {
+			r.sync()
+			if got := r.active(); !strings.Contains(got, "hq/1") || strings.Contains(got, "hq/2") {
+				t.Errorf("named without a record:\n%s", got)
+			}
+		}
+		spec.Seats = map[directory.RecordKind]mapping.Seats{directory.AgentRecord: {Total: new(1)}}
+		r.mapping(spec)
+		r.expect("a seat is there", Clean, "update user 1 boss:>hq/2", "create agent 2")
+	})
+	t.Run("the operator", func(t *testing.T) {
+		r := newNaming(t)
+		r.add("1", "Report")
+		r.expect("first", Clean, "create user 1")
+		one := 1
+		r.conn.Guard = plan.Guard{directory.Create: plan.Limit{Count: &one}}
+		r.people["1"] = person{name: "Report", manager: "p:2"}
+		for _, id := range []string{"2", "3"} {
+			r.add(id, "New")
+		}
+		res := r.expect("two join", Held)
+		if got := r.active(); strings.Contains(got, "boss=hq/2") {
+			t.Errorf("named without a record:\n%s", got)
+		}
+		r.job.Approve = res.Run.Held
+		r.expect("approved", Clean, "update user 1 boss:>hq/2", "create user 2", "create user 3")
+	})
 }

@@ -37,6 +37,8 @@ type run struct {
 	// whole is the connection as it is for all its tenants, and ends is what is let go when the run has ended.
 	whole *Connection
 	ends  []func()
+	// seats is the context under which seats are given, of the lease on them; nil as long as nobody wants one.
+	seats context.Context
 	// parkedNow is how many objects this run has parked.
 	parkedNow int
 }
@@ -250,7 +252,12 @@ func (r *run) tell(found read.Result) {
 }
 
 // settle makes records and actions of what is dirty, or has the plan held.
-func (r *run) settle(ctx context.Context) error {
+func (r *run) settle(ctx context.Context) (err error) {
+	defer func() {
+		if r.seats != nil {
+			err = overtaken(r.seats, r.part, err)
+		}
+	}()
 	if err := r.mustBeWhole(); err != nil {
 		return err
 	}
@@ -268,6 +275,9 @@ func (r *run) settle(ctx context.Context) error {
 		return err
 	}
 	plan, err := s.Preview(ctx, r.job.visit)
+	if r.seats != nil {
+		ctx = r.seats // made from ctx
+	}
 	if held := plan.Held; held != nil {
 		held.Run, held.Since = r.rec.ID, r.rec.Started
 	}

@@ -111,15 +111,15 @@ func (e *Engine) sharing(ctx context.Context, c, own *Connection, of func(connec
 }
 
 // seatsBeside are the other tenants that take seats of the same number. Until the run ends no other run of the connection gives any:
-// two that count at the same time would both give the last one.
+// two that count at the same time would both give the last one. What the run stores from then on is fenced by that (run.seats).
 func (r *run) seatsBeside(ctx context.Context) ([]settle.State, error) {
 	if r.part.Tenant == "" {
 		return nil, nil
 	}
-	_, release, err := r.engine.store.Lease(ctx, "seats "+r.conn.Name, leaseTime)
+	held, release, err := r.engine.store.Lease(ctx, "seats "+r.conn.Name, leaseTime)
 	if err != nil {
 		return nil, err
 	}
-	r.ends = append(r.ends, release)
+	r.seats, r.ends = held, append(r.ends, release)
 	return r.engine.sharing(ctx, r.whole, r.conn, func(t connectors.Tenant) bool { return t.ID != r.part.Tenant })
 }

@@ -146,7 +146,7 @@ func (q *question) reason(tx store.Reader, objectKind directory.Kind, kind direc
 	if told {
 		reason.Key, reason.Record = rec.Key, recordReason(&rec)
 		reason.ID = q.origin.OfKey(rec.Key).ID
-		if q.conn.Rules.UpdatesOnly(rec.Kind, rec.Rule) {
+		if rec.UpdateOnly || q.conn.Rules.UpdatesOnly(rec.Kind, rec.Rule) {
 			reason.Import = string(directory.ImportUpdateOnly)
 		}
 	}
@@ -327,7 +327,11 @@ func (q *question) explain(tx store.Reader, reason *Reason, kind directory.Recor
 	if err != nil {
 		return err
 	}
-	references := settle.References{Rules: q.conn.Rules, Source: q.source, Origin: q.origin, At: q.at}
+	state, err := tx.Tenant()
+	if err != nil {
+		return err
+	}
+	references := settle.References{Rules: q.conn.Rules, Source: q.source, Origin: q.origin, At: q.at, Waiting: relations.Set(state.SeatQueue)}
 	keys, err := references.Keys(tx, related)
 	if err != nil {
 		return err

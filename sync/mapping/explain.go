@@ -144,7 +144,7 @@ func (t *FieldTrace) noRecord(in *expression.Input) {
 		to   *directory.Object
 	}{{expression.Manager, in.Manager}, {expression.Owner, in.Owner}, {expression.Customer, in.Customer}, {expression.Site, in.Site}} {
 		if key, reads := t.Sources[other.word+expression.KeyPart]; reads && key == nil && other.to != nil {
-			t.Error = "the " + other.word + " has no record: no rule makes one"
+			t.Error = "the " + other.word + " has no record: no rule makes one, or it waits for a seat or an approval"
 			return
 		}
 	}

@@ -19,8 +19,6 @@ type Want struct {
 	Members []uint32
 	// UpdateOnly: actions that could make the record say that nothing is to be made (directory.ImportUpdateOnly).
 	UpdateOnly bool
-	// Unmade: the record was one with UpdateOnly and is none any more. Nobody may have made it yet, so the targets are told.
-	Unmade bool
 }
 
 // Subject is the object whose records are decided about.
@@ -143,7 +141,7 @@ func (s *Subject) action(op directory.Op, kind directory.RecordKind, fields []di
 // create makes a record that was never there, or was deleted.
 func (s *Subject) create(w *Want, revision uint64) Step {
 	rec := &directory.Record{
-		Kind: w.Kind, Key: s.Origin.RecordKey(), Active: true, Rule: s.Rule, Revision: revision,
+		Kind: w.Kind, Key: s.Origin.RecordKey(), Active: true, Rule: s.Rule, UpdateOnly: w.UpdateOnly, Revision: revision,
 		Members: w.Members, Changed: s.Run,
 	}
 	for _, f := range w.Fields {
@@ -157,7 +155,9 @@ func (s *Subject) create(w *Want, revision uint64) Step {
 // change brings an existing record, active or not, to what is wanted.
 func (s *Subject) change(before *directory.Record, w *Want) Step {
 	rec := *before
-	rec.Active, rec.Rule, rec.Members, rec.Reason = true, s.Rule, w.Members, ""
+	rec.Active, rec.Rule, rec.UpdateOnly, rec.Members, rec.Reason = true, s.Rule, w.UpdateOnly, w.Members, ""
+	// Nobody may have made it yet.
+	unmade := before.UpdateOnly && !w.UpdateOnly
 	rec.Fields = make([]directory.RecordField, len(w.Fields))
 	var changes []directory.FieldChange
 	for i, f := range w.Fields {
@@ -178,9 +178,9 @@ func (s *Subject) change(before *directory.Record, w *Want) Step {
 	switch {
 	case !before.Active:
 		op = directory.Reactivate
-	case len(changes) == 0 && len(sets) == 0 && !w.Unmade:
+	case len(changes) == 0 && len(sets) == 0 && !unmade:
 		// Nothing to tell; the rule's name or fields that are no longer mapped may still differ.
-		stored := rec.Rule != before.Rule || len(rec.Fields) != len(before.Fields)
+		stored := rec.Rule != before.Rule || rec.UpdateOnly != before.UpdateOnly || len(rec.Fields) != len(before.Fields)
 		return Step{Record: &rec, Kind: w.Kind, Stored: stored}
 	}
 	rec.Revision++

@@ -151,6 +151,7 @@ func (s *Service) Adopt(ctx context.Context, req api.AdoptRequest) ([]api.HeldAt
 		return nil, err
 	}
 	var out []api.HeldAtTarget
+	var mistakes []error // of who asks, at a target each
 	for _, t := range list {
 		held, err := lookAt(ctx, t, kinds, req.Key)
 		switch {
@@ -159,8 +160,14 @@ func (s *Service) Adopt(ctx context.Context, req api.AdoptRequest) ([]api.HeldAt
 		case req.Target != "" || ctx.Err() != nil, fault.ClassOf(err) == fault.Configuration && len(list) == 1:
 			return nil, atPlace(t, err)
 		default: // the others can be looked at
+			if fault.ClassOf(err) == fault.Configuration {
+				mistakes = append(mistakes, atPlace(t, err))
+			}
 			out = append(out, api.HeldAtTarget{Target: t.settings.Name, Error: fault.Text(err), Hint: fault.Hint(err)})
 		}
+	}
+	if len(mistakes) > 0 && len(mistakes) == len(list) {
+		return nil, mistakes[0] // no target knows what was asked for
 	}
 	return out, nil
 }

@@ -82,6 +82,9 @@ func TestAdoptGoesOn(t *testing.T) {
 	if _, err := s.Adopt(t.Context(), api.AdoptRequest{Target: "broken"}); !fault.ClassOf(err).Retryable() {
 		t.Errorf("by its name: %v", err)
 	}
+	if _, err := s.Adopt(t.Context(), api.AdoptRequest{Key: "logn"}); fault.ClassOf(err) != fault.Configuration || !strings.Contains(err.Error(), `"logn"`) {
+		t.Errorf("a key that no target has: %v", err)
+	}
 }
 
 // A connection of which others are made reads people, and makes nobody's users.

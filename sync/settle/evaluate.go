@@ -208,7 +208,6 @@ func (s *Settlement) wants(subject *plan.Subject, res mapping.Result, before []*
 		d := &res.Records[i]
 		rec := recordOf(before, d.Kind)
 		list[i] = plan.Want{Kind: d.Kind, Fields: d.Merge(rec), Once: d.Once(rec), UpdateOnly: d.UpdateOnly}
-		list[i].Unmade = rec != nil && !d.UpdateOnly && s.Rules.UpdatesOnly(rec.Kind, rec.Rule)
 	}
 	return list
 }

@@ -29,6 +29,8 @@ type hold struct {
 	// leavers are the people, customers and sites whose removal waits. To others they are still there: they stay in lists,
 	// somebody's manager, or where somebody belongs. No two of them share a number: others point to them by it.
 	leavers *roaring.Bitmap
+	// comers are the same of those whose first active record waits.
+	comers *roaring.Bitmap
 }
 
 func (h *hold) covers(c class) bool {
@@ -48,6 +50,18 @@ func (h *hold) waiting() *roaring.Bitmap {
 		return nil
 	}
 	return h.leavers
+}
+
+// comers are those who wait for their first active record, be it for a seat or for the operator.
+func (s *Settlement) comers() *roaring.Bitmap {
+	all := roaring.New()
+	if s.seatless != nil {
+		all.Or(s.seatless)
+	}
+	if s.hold != nil {
+		all.Or(s.hold.comers)
+	}
+	return all
 }
 
 // judge says what of the plan must wait, and why: nothing when the reasons are none.
@@ -82,9 +96,10 @@ func (s *Settlement) judge(ctx context.Context, t *tally, population func(direct
 	if t.unproven > 0 {
 		reasons = append(reasons, "make "+removals(t.unproven)+" for which there is no proof")
 	}
-	h.leavers = roaring.New()
+	h.leavers, h.comers = roaring.New(), roaring.New()
 	for _, p := range t.of(h) {
 		h.leavers.Or(p.leavers)
+		h.comers.Or(p.comers)
 	}
 	return h, distinctTexts(reasons), nil
 }

@@ -62,9 +62,10 @@ func AgainOne(tx store.Writer, t *Task, target, seed string, kind directory.Reco
 	return true, tx.Enqueue(target, a, t.Run.Time)
 }
 
-// originOf is the origin of a record, as the rule has it that made the record.
+// originOf is the origin of a record, as the targets were told last. The rule that made the record may have another name by now, or
+// want since a moment ago that nothing is made.
 func (s *Settlement) originOf(rec *directory.Record) directory.Origin {
-	if s.Rules.UpdatesOnly(rec.Kind, rec.Rule) {
+	if rec.UpdateOnly || s.Rules.UpdatesOnly(rec.Kind, rec.Rule) {
 		return s.Origin.OfKey(rec.Key).UpdateOnly()
 	}
 	return s.Origin.OfKey(rec.Key)

@@ -82,7 +82,7 @@ type batch struct {
 // postponed come in leaveOrder after all others. Working out the next batch goes on while the previous one is being stored.
 func (s *Settlement) pass(ctx context.Context, postponed leavers, use func(context.Context, *batch) error) error {
 	s.presence, s.matches = newPresence(), Matches{}
-	s.references = References{Rules: s.Rules, Source: s.Source, Origin: s.Origin, At: s.at(), Staying: s.hold.waiting()}
+	s.references = References{Rules: s.Rules, Source: s.Source, Origin: s.Origin, At: s.at(), Staying: s.hold.waiting(), Waiting: s.comers()}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ready := make(chan *batch)

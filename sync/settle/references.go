@@ -20,6 +20,8 @@ type References struct {
 	At     time.Time
 	// Staying are those whose removal waits, and who keep their records until then.
 	Staying *roaring.Bitmap
+	// Waiting are those whose records wait for a seat or for the operator: until then they have what is stored.
+	Waiting *roaring.Bitmap
 	// groups are remembered from one question to the next, and so is who has records.
 	groups  *relations.Groups
 	present map[store.Num]bool
@@ -76,7 +78,7 @@ func (r *References) Keys(tx store.Reader, related []relations.Related) ([]mappi
 	return keys, nil
 }
 
-// look finds out who of some objects has a record. For whom the rules fail, what is stored stays.
+// look finds out who of some objects has a record. For whom the rules fail, what is stored stays; of whom they make none, what is kept.
 func (r *References) look(tx store.Reader, kind directory.Kind, objects []relations.Object) error {
 	uses := r.Rules.Uses()
 	related, err := r.groups.Of(tx, objects, wantedBy(&uses, kind, r.Staying))
@@ -95,12 +97,14 @@ func (r *References) look(tx store.Reader, kind directory.Kind, objects []relati
 		default:
 			res, err = r.Rules.Object(ObjectView(r.Source, r.At, o, &related[i]))
 		}
-		if err == nil {
-			r.present[o.Num] = len(res.Records) > 0
+		waits := r.Waiting != nil && r.Waiting.Contains(uint32(o.Num))
+		if err == nil && len(res.Records) > 0 && !waits {
+			r.present[o.Num] = true
 			continue
 		}
+		unwanted := err == nil && len(res.Records) == 0
 		err = tx.RecordsOf(mapping.RecordsOf(kind), []store.Num{o.Num}, func(_ store.Num, rec directory.Record) bool {
-			r.present[o.Num] = r.present[o.Num] || rec.Active
+			r.present[o.Num] = r.present[o.Num] || rec.Active && (!unwanted || r.stays(&rec))
 			return true
 		})
 		if err != nil {
@@ -108,6 +112,15 @@ func (r *References) look(tx store.Reader, kind directory.Kind, objects []relati
 		}
 	}
 	return nil
+}
+
+// stays reports whether a record that nobody wants any longer remains.
+func (r *References) stays(rec *directory.Record) bool {
+	if r.Rules.Leaver(rec.Kind).Do == mapping.KeepLeavers {
+		return true
+	}
+	name, _ := r.Rules.Kept(rec, r.At)
+	return name != ""
 }
 
 // wantedBy says what the rules look at beside an object itself.

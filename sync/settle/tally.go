@@ -43,6 +43,8 @@ type portion struct {
 	objects map[directory.RecordKind]*roaring.Bitmap
 	// leavers are people, customers and sites that lose their last active record, or are gone.
 	leavers *roaring.Bitmap
+	// comers are the same of those who get their first one.
+	comers *roaring.Bitmap
 }
 
 // tally sums up a plan.
@@ -75,7 +77,7 @@ func (s *Settlement) tally(ctx context.Context, visit func(*directory.Action)) (
 func (t *tally) portion(c class) *portion {
 	p := t.portions[c]
 	if p == nil {
-		p = &portion{hash: sha256.New(), counts: plan.Counts{}, objects: map[directory.RecordKind]*roaring.Bitmap{}, leavers: roaring.New()}
+		p = &portion{hash: sha256.New(), counts: plan.Counts{}, objects: map[directory.RecordKind]*roaring.Bitmap{}, leavers: roaring.New(), comers: roaring.New()}
 		t.portions[c] = p
 	}
 	return p
@@ -121,6 +123,9 @@ func (t *tally) add(o *outcome, visit func(*directory.Action)) {
 	case directory.Person, directory.Customer, directory.Site:
 		if o.leaves || o.forget {
 			p.leavers.Add(uint32(o.num))
+		}
+		if o.comes {
+			p.comers.Add(uint32(o.num))
 		}
 	}
 }

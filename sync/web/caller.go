@@ -11,7 +11,7 @@ import (
 type Caller struct {
 	// Address is that of the client itself, as the last proxy that is trusted saw it.
 	Address netip.Addr
-	// Host is the one that was asked for, with a port if there is one.
+	// Host is the one that was asked for, with a port if that is not 443.
 	Host string
 	// Proxied says that one of Options.Proxies has passed the request on.
 	Proxied bool
@@ -62,6 +62,14 @@ func (f *Front) caller(r *http.Request) (Caller, *refusal) {
 		}
 	}
 	return c, nil
+}
+
+// withoutPort is a host without the port that its scheme has by default: clients may name it (RFC 9110, 4.2.2).
+func withoutPort(host, scheme string) string {
+	if scheme == "https" {
+		return strings.TrimSuffix(host, ":443")
+	}
+	return host
 }
 
 func (f *Front) trusted(a netip.Addr) bool {

@@ -60,6 +60,7 @@ type Front struct {
 	o        Options
 	origin   *http.CrossOriginProtection
 	listener net.Listener // of Listen
+	limit    limit
 
 	mu     sync.RWMutex
 	routes []mounted // the longest path first
@@ -156,7 +157,13 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, refusal.text, refusal.status)
 		return
 	}
-	if !strings.EqualFold(caller.Host, f.o.URL.Host) {
+	if !f.limit.allow(caller.Address, time.Now()) {
+		h.Set("Retry-After", "1")
+		http.Error(w, "too many requests", http.StatusTooManyRequests)
+		return
+	}
+	caller.Host = withoutPort(caller.Host, f.o.URL.Scheme)
+	if !strings.EqualFold(caller.Host, withoutPort(f.o.URL.Host, f.o.URL.Scheme)) {
 		http.Error(w, "this address is not served here", http.StatusMisdirectedRequest)
 		return
 	}

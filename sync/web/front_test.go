@@ -109,6 +109,8 @@ func TestCaller(t *testing.T) {
 			r.Host = "127.0.0.1:9443"
 			r.Header.Set("X-Forwarded-Host", "auth.example.test")
 		}, 200, "192.0.2.7", true},
+		"the default port":       {func(r *http.Request) { r.Host = "auth.example.test:443" }, 200, "192.0.2.7", true},
+		"another port":           {func(r *http.Request) { r.Host = "auth.example.test:444" }, 421, "", false},
 		"another host":           {func(r *http.Request) { r.Host = "evil.example.test" }, 421, "", false},
 		"another host by header": {func(r *http.Request) { r.Header.Set("X-Forwarded-Host", "evil.example.test") }, 421, "", false},
 		"a client's host by header": {func(r *http.Request) {

@@ -209,11 +209,19 @@ func (d *Desk) change(ctx context.Context, k *kind, job *targets.Job) (targets.E
 		if err != nil {
 			return targets.Entity{}, nil, d.gone(ctx, err)
 		}
-		if mark := now.Keys[targets.Mark]; job.Mark == "" && job.Owner != "" && mark != "" && !strings.EqualFold(strings.TrimSpace(mark), strings.TrimSpace(job.Owner)) {
-			return targets.Entity{}, nil, &fault.Error{Class: fault.Gone, Op: word + " " + job.Kind.String(), Where: d.client.base.Host, Err: errors.New("the place has another thing under its id")}
+		if err := d.owned(job, &now); err != nil {
+			return targets.Entity{}, nil, err
 		}
 		if now.Active == (job.Op == directory.Reactivate) {
 			state = nil
+		}
+	} else if job.Mark == "" && job.Owner != "" {
+		now, err := d.shown(ctx, job.Kind, k, job.ID)
+		if err != nil {
+			return targets.Entity{}, nil, d.gone(ctx, err)
+		}
+		if err := d.owned(job, &now); err != nil {
+			return targets.Entity{}, nil, err
 		}
 	}
 	last, after := k.get, (*answer)(nil)
@@ -260,6 +268,16 @@ func (d *Desk) change(ctx context.Context, k *kind, job *targets.Job) (targets.E
 		}
 	}
 	return e, warnings, nil
+}
+
+// owned refuses a job about a thing that has another mark: ids are given away anew. One that shows none may be of a place that keeps
+// marks elsewhere.
+func (d *Desk) owned(job *targets.Job, now *targets.Entity) error {
+	mark := strings.TrimSpace(now.Keys[targets.Mark])
+	if job.Mark != "" || job.Owner == "" || mark == "" || strings.EqualFold(mark, strings.TrimSpace(job.Owner)) {
+		return nil
+	}
+	return &fault.Error{Class: fault.Gone, Op: job.Op.String() + " " + job.Kind.String(), Where: d.client.base.Host, Err: errors.New("the place has another thing under its id")}
 }
 
 // look sees what a write has done: in its answer, where that is the thing, or by reading.

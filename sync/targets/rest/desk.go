@@ -226,21 +226,10 @@ func (d *Desk) gone(ctx context.Context, err error) error {
 
 // fetch reads one thing. whole: with what keeps it from being taken out of use.
 func (d *Desk) fetch(ctx context.Context, of directory.RecordKind, k *kind, id string, whole bool) (targets.Entity, error) {
-	a, err := d.client.do(ctx, of, k.get, values{"id": id}, nil, nil)
+	e, err := d.shown(ctx, of, k, id)
 	if err != nil {
-		return targets.Entity{}, err
+		return e, err
 	}
-	raw, shown := item(k.get, a), ""
-	if v, ok := k.id.get(raw); ok {
-		shown = textOf(v)
-	}
-	if shown != id {
-		return targets.Entity{}, &fault.Error{
-			Class: fault.Transient, Op: wordOf(of, k.get), Where: d.client.base.Host, Err: errors.New("the answer is not the thing that was asked for"),
-			Hint: "check item of the request and the path of the id",
-		}
-	}
-	e := d.entity(of, k, raw, id)
 	if k.members != nil {
 		w := &walk{c: d.client, kind: of, r: k.members, v: values{"id": id}}
 		p, err := w.each(ctx, k.members.id, func(_ any, member string) error {
@@ -258,6 +247,25 @@ func (d *Desk) fetch(ctx context.Context, of directory.RecordKind, k *kind, id s
 		}
 	}
 	return e, nil
+}
+
+// shown reads one thing as its own request shows it, without members.
+func (d *Desk) shown(ctx context.Context, of directory.RecordKind, k *kind, id string) (targets.Entity, error) {
+	a, err := d.client.do(ctx, of, k.get, values{"id": id}, nil, nil)
+	if err != nil {
+		return targets.Entity{}, err
+	}
+	raw, shown := item(k.get, a), ""
+	if v, ok := k.id.get(raw); ok {
+		shown = textOf(v)
+	}
+	if shown != id {
+		return targets.Entity{}, &fault.Error{
+			Class: fault.Transient, Op: wordOf(of, k.get), Where: d.client.base.Host, Err: errors.New("the answer is not the thing that was asked for"),
+			Hint: "check item of the request and the path of the id",
+		}
+	}
+	return d.entity(of, k, raw, id), nil
 }
 
 func (d *Desk) busy(ctx context.Context, of directory.RecordKind, k *kind, id string) (string, error) {

@@ -368,3 +368,21 @@ kinds:
 		t.Error("the preset itself was changed")
 	}
 }
+
+// TestIDOfAnother: what has another record's mark by now is not written, whatever is to become of it.
+func TestIDOfAnother(t *testing.T) {
+	s := newSim(t, "page")
+	d := openSim(t, s, "")
+	job := person("ada")
+	e := do(t, d, job)
+	for _, op := range []directory.Op{directory.Update, directory.Deactivate, directory.Reactivate} {
+		before := s.writes
+		r := try(t, d, targets.Job{Op: op, Kind: directory.UserRecord, ID: e.ID, Key: op.String(), Owner: "hq/another", Fields: fields("title", "T")})
+		if fault.ClassOf(r.Err) != fault.Gone || s.writes != before {
+			t.Errorf("%s: %v after %d writes", op, r.Err, s.writes-before)
+		}
+	}
+	if e := do(t, d, targets.Job{Op: directory.Update, Kind: directory.UserRecord, ID: e.ID, Key: "own", Owner: job.Mark, Fields: fields("title", "T")}); e.Fields["title"] != "T" {
+		t.Errorf("%+v", e)
+	}
+}
