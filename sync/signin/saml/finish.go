@@ -30,7 +30,7 @@ func (p *Provider) Finish(ctx context.Context, form url.Values, pending *signin.
 	if refusal := p.outside(t, m, pending); refusal != nil {
 		return nil, refusal
 	}
-	assertion, i, err := p.verify(ctx, t, data, m)
+	assertion, err := p.verify(ctx, t, data, m)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (p *Provider) Finish(ctx context.Context, form url.Values, pending *signin.
 	if refusal := p.again(t, assertion, m, now); refusal != nil {
 		return nil, refusal
 	}
-	if a, refusal = p.person(t, assertion, i); refusal != nil {
+	if a, refusal = p.person(t, assertion); refusal != nil {
 		return nil, refusal
 	}
 	if err := p.once(ctx, t, assertion); err != nil {
@@ -155,14 +155,14 @@ func (p *Provider) request(t *trail, m *message, pending *signin.Pending) *signi
 }
 
 // verify lets the library check it, a second time with fresh metadata where the certificate was an unknown one.
-func (p *Provider) verify(ctx context.Context, t *trail, data []byte, m *message) (*saml.Assertion, *idp, error) {
+func (p *Provider) verify(ctx context.Context, t *trail, data []byte, m *message) (*saml.Assertion, error) {
 	i, err := p.idp(ctx)
 	if err != nil {
 		var refusal *signin.Refusal
 		if errors.As(err, &refusal) {
 			refusal.Checks = t.checks
 		}
-		return nil, nil, err
+		return nil, err
 	}
 	now := p.opts.Now()
 	assertion, err := p.parse(i, data, m, now)
@@ -173,13 +173,13 @@ func (p *Provider) verify(ctx context.Context, t *trail, data []byte, m *message
 		}
 	}
 	if err != nil {
-		return nil, nil, p.explain(t, err, m, i, now)
+		return nil, p.explain(t, err, m, i, now)
 	}
 	t.ok("signature", "by a key of the provider")
 	if m.encrypted {
 		t.ok("encryption", "decrypted")
 	}
-	return assertion, i, nil
+	return assertion, nil
 }
 
 func (p *Provider) parse(i *idp, data []byte, m *message, now time.Time) (*saml.Assertion, error) {

@@ -105,7 +105,7 @@ func FuzzLogoutRequest(f *testing.F) {
 
 // Metadata are of the entity that is set, with a key and a safe address, or nothing.
 func FuzzMetadata(f *testing.F) {
-	idp := samltest.IdP{EntityID: "https://idp.example.test/idp", Base: "https://idp.example.test", Pair: *other(f), Attrs: `validUntil="2027-01-01T00:00:00Z" cacheDuration="PT6H"`}
+	idp := samltest.IDP{EntityID: "https://idp.example.test/idp", Base: "https://idp.example.test", Pair: *other(f), Attrs: `validUntil="2027-01-01T00:00:00Z" cacheDuration="PT6H"`}
 	second := idp
 	second.EntityID = "https://second.example.test"
 	seeds(f, idp.Metadata(), `<md:EntitiesDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" cacheDuration="P1D">`+second.Metadata()+idp.Metadata()+`</md:EntitiesDescriptor>`)

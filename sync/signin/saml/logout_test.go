@@ -6,7 +6,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // what must be refused
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -69,7 +69,7 @@ func queried(t testing.TB, field, text string, pair samltest.Pair, hash crypto.H
 		method = dsig.RSASHA1SignatureMethod
 	}
 	query := field + "=" + escape(base64.StdEncoding.EncodeToString(b.Bytes())) + "&RelayState=their-state&SigAlg=" + escape(method)
-	sum256, sum1 := sha256.Sum256([]byte(query)), sha1.Sum([]byte(query)) //nolint:gosec // what must be refused
+	sum256, sum1 := sha256.Sum256([]byte(query)), sha1.Sum([]byte(query))
 	sum := sum256[:]
 	if hash == crypto.SHA1 {
 		sum = sum1[:]

@@ -15,7 +15,7 @@ import (
 const formatPrefix = "urn:oasis:names:tc:SAML:2.0:nameid-format:"
 
 // person makes an assertion of ours.
-func (p *Provider) person(t *trail, a *saml.Assertion, i *idp) (*signin.Assertion, *signin.Refusal) {
+func (p *Provider) person(t *trail, a *saml.Assertion) (*signin.Assertion, *signin.Refusal) {
 	id := a.Subject.NameID
 	claims, words := p.claims(a)
 	object := pick(words["object_id"], words["object_guid"])

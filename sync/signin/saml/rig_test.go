@@ -87,7 +87,7 @@ func (l *lines) String() string {
 // rig is a provider of ours, and one of identity that publishes metadata.
 type rig struct {
 	*Provider
-	idp     *samltest.IdP
+	idp     *samltest.IDP
 	sp      samltest.SP
 	cfg     *Config
 	opts    Options
@@ -110,7 +110,7 @@ func newRig(t testing.TB, change func(*Config)) *rig {
 	t.Helper()
 	r := &rig{once: &onces{until: map[string]time.Time{}}, log: &lines{}}
 	r.kept = &kept{now: r.now}
-	r.idp = &samltest.IdP{EntityID: "https://idp.example.test/idp", Base: "https://idp.example.test", Pair: samltest.NewPair(t, 0, start.Add(-time.Hour), start.Add(1000*time.Hour))}
+	r.idp = &samltest.IDP{EntityID: "https://idp.example.test/idp", Base: "https://idp.example.test", Pair: samltest.NewPair(t, 0, start.Add(-time.Hour), start.Add(1000*time.Hour))}
 	r.serve(r.idp.Metadata())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		r.asked.Add(1)

@@ -126,8 +126,8 @@ func fieldsOf(form string) url.Values {
 	return fields
 }
 
-// real is a provider of ours at a SimpleSAMLphp.
-func real(t *testing.T, where, metadata string, pair samltest.Pair, change func(*Config)) *Provider {
+// opened is a provider of ours at a SimpleSAMLphp.
+func opened(t *testing.T, where, metadata string, pair samltest.Pair, change func(*Config)) *Provider {
 	t.Helper()
 	cfg := Defaults()
 	cfg.Metadata.URL, cfg.EntityID, cfg.Key, cfg.SingleLogout = metadata, simplesamltest.EntityID, settings.NewSecret(pair.PEM()), true
@@ -152,13 +152,13 @@ func real(t *testing.T, where, metadata string, pair samltest.Pair, change func(
 func TestSimpleSAMLphp(t *testing.T) {
 	pair := samltest.NewPair(t, 2, time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour))
 	sp := func(where string, persistent bool, encrypt string) simplesamltest.SP {
-		a := real(t, where, "https://unused.example.test", pair, nil).Addresses()
+		a := opened(t, where, "https://unused.example.test", pair, nil).Addresses()
 		return simplesamltest.SP{EntityID: a.EntityID, ACS: a.ACS, SLO: a.SLO, Cert: pair.Cert.Raw, Persistent: persistent, Encrypt: encrypt}
 	}
 	server := simplesamltest.Start(t,
 		sp("plain", true, ""), sp("cbc", true, "http://www.w3.org/2001/04/xmlenc#aes256-cbc"), sp("gcm", true, "http://www.w3.org/2009/xmlenc11#aes256-gcm"), sp("transient", false, ""))
 	open := func(t *testing.T, where string, change func(*Config)) *Provider {
-		return real(t, where, server.Metadata(), pair, change)
+		return opened(t, where, server.Metadata(), pair, change)
 	}
 	// in signs somebody in.
 	in := func(t *testing.T, b *browser, p *Provider) (*signin.Assertion, url.Values, *signin.Pending, error) {

@@ -158,7 +158,7 @@ func TestWhenMetadataAreDue(t *testing.T) {
 		"": 24 * time.Hour, `cacheDuration="PT6H"`: 6 * time.Hour, `cacheDuration="PT1M"`: time.Hour, `cacheDuration="P7D"`: 24 * time.Hour,
 		`validUntil="` + at(5*time.Hour) + `"`: 4 * time.Hour, `validUntil="` + at(-5*time.Hour) + `"`: time.Hour,
 	} {
-		idp := samltest.IdP{EntityID: "https://idp.example.test/idp", Base: "https://idp.example.test", Pair: *other(t), Attrs: attrs}
+		idp := samltest.IDP{EntityID: "https://idp.example.test/idp", Base: "https://idp.example.test", Pair: *other(t), Attrs: attrs}
 		i, err := readMetadata([]byte(idp.Metadata()), idp.EntityID, nil, start)
 		if err != nil {
 			t.Fatal(err)
@@ -268,7 +268,7 @@ func TestRunRefreshes(t *testing.T) {
 	pair := other(t)
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		idp := samltest.IdP{EntityID: "https://idp.example.test/idp", Base: "https://idp.example.test", Pair: *pair, Attrs: `cacheDuration="PT2H"`}
+		idp := samltest.IDP{EntityID: "https://idp.example.test/idp", Base: "https://idp.example.test", Pair: *pair, Attrs: `cacheDuration="PT2H"`}
 		var asked []time.Duration
 		down := map[int]bool{0: true, 3: true, 4: true}
 		cfg := Defaults()

@@ -70,8 +70,8 @@ func (p Pair) PEM() string {
 		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.Cert.Raw}))
 }
 
-// IdP is a provider of identity. Its addresses are below Base.
-type IdP struct {
+// IDP is a provider of identity. Its addresses are below Base.
+type IDP struct {
 	EntityID string
 	Base     string
 	Pair     Pair
@@ -82,7 +82,7 @@ type IdP struct {
 }
 
 // Metadata is what it publishes.
-func (i *IdP) Metadata() string {
+func (i *IDP) Metadata() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID=%q %s>`, i.EntityID, i.Attrs)
 	b.WriteString(`<md:IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">`)
@@ -104,7 +104,7 @@ func (i *IdP) Metadata() string {
 	return b.String()
 }
 
-func (i *IdP) bindings() []string {
+func (i *IDP) bindings() []string {
 	if i.Bindings == nil {
 		return []string{"HTTP-Redirect", "HTTP-POST"}
 	}
@@ -133,13 +133,13 @@ type Response struct {
 }
 
 // Form is the form that a browser posts.
-func (i *IdP) Form(tb testing.TB, r Response) url.Values {
+func (i *IDP) Form(tb testing.TB, r Response) url.Values {
 	tb.Helper()
 	return url.Values{"SAMLResponse": {base64.StdEncoding.EncodeToString([]byte(i.XML(tb, r)))}, "RelayState": {"AAAAAAAA"}}
 }
 
 // XML is the answer.
-func (i *IdP) XML(tb testing.TB, r Response) string {
+func (i *IDP) XML(tb testing.TB, r Response) string {
 	tb.Helper()
 	response := i.plain(tb, r)
 	if r.Edit != nil {
@@ -179,7 +179,7 @@ func swap(parent, old, fresh *etree.Element) {
 	parent.InsertChildAt(at, fresh)
 }
 
-func (i *IdP) plain(tb testing.TB, r Response) *etree.Element {
+func (i *IDP) plain(tb testing.TB, r Response) *etree.Element {
 	tb.Helper()
 	at := func(d time.Duration) string { return r.At.Add(d).UTC().Format("2006-01-02T15:04:05Z") }
 	answers := ""
@@ -212,7 +212,7 @@ func (i *IdP) plain(tb testing.TB, r Response) *etree.Element {
 	return doc.Root()
 }
 
-func (i *IdP) sign(tb testing.TB, el *etree.Element, r Response) *etree.Element {
+func (i *IDP) sign(tb testing.TB, el *etree.Element, r Response) *etree.Element {
 	tb.Helper()
 	pair := i.Pair
 	if r.By != nil {

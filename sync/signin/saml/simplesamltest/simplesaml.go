@@ -69,7 +69,7 @@ func Start(tb testing.TB, sps ...SP) *Server {
 		tb.Skip(text)
 	}
 	dir := folder(tb, sps)
-	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), php, "-S", "127.0.0.1:0", "-t", filepath.Join(dir, "www")) //nolint:gosec // for tests
+	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), php, "-S", "127.0.0.1:0", "-t", filepath.Join(dir, "www"))
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + dir, "TMPDIR=" + dir, "LC_ALL=C.UTF-8", "SIMPLESAMLPHP_CONFIG_DIR=" + filepath.Join(dir, "config")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
