@@ -66,12 +66,17 @@ func (p *Provider) idp(ctx context.Context) (*idp, error) {
 	if err != nil {
 		return nil, unreachable(err)
 	}
-	if end := i.ends(); p.cfg.Metadata.URL != "" && !end.IsZero() && !p.opts.Now().Before(end) {
-		if i = p.trust.hurry(ctx, i); i.ends().Equal(end) {
+	if p.ranOut(i) {
+		if i = p.trust.hurry(ctx, i); p.ranOut(i) {
 			return nil, unreachable(errRanOut)
 		}
 	}
 	return i, nil
+}
+
+func (p *Provider) ranOut(i *idp) bool {
+	end := i.ends()
+	return p.cfg.Metadata.URL != "" && !end.IsZero() && !p.opts.Now().Before(end)
 }
 
 func redirect(u *url.URL, err error) (signin.To, error) {

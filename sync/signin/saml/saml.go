@@ -40,7 +40,7 @@ type Options struct {
 	Now func() time.Time
 	// Once remembers assertions and log-out requests.
 	Once signin.Once
-	// Kept keeps the metadata.
+	// Kept keeps the metadata of this provider alone.
 	Kept signin.Kept
 	// Log gets lines for operators, without personal data.
 	Log *slog.Logger

@@ -92,7 +92,7 @@ func (t *trust) get(ctx context.Context) (*idp, error) {
 	if t.failed != nil && t.now().Sub(t.tried) < pause {
 		return nil, t.failed
 	}
-	err := t.fetch(ctx)
+	err := t.fetch(context.WithoutCancel(ctx))
 	if i := t.current.Load(); i != nil {
 		return i, nil
 	}
@@ -127,11 +127,12 @@ func (t *trust) refresh(ctx context.Context) error {
 }
 
 // hurry fetches because of a certificate that old does not name, unless that was tried just now. It returns what is known then.
+// It goes on when the browser goes away: else whoever sends such certificates and hangs up keeps us from the next key.
 func (t *trust) hurry(ctx context.Context, old *idp) *idp {
 	t.fetching.Lock()
 	defer t.fetching.Unlock()
 	if t.current.Load() == old && t.now().Sub(t.tried) >= hurryEvery {
-		_ = t.fetch(ctx)
+		_ = t.fetch(context.WithoutCancel(ctx))
 	}
 	return t.current.Load()
 }

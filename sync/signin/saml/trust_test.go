@@ -116,6 +116,22 @@ func TestTheLastGoodCopyStays(t *testing.T) {
 	}
 }
 
+// Who sends an unknown certificate and hangs up does not keep us from the next key.
+func TestHangingUpEndsNoFetch(t *testing.T) {
+	r := newRig(t, nil)
+	if err := r.signIn(t); err != nil {
+		t.Fatal(err)
+	}
+	r.idp.Pair = *other(t)
+	r.serve(r.idp.Metadata())
+	r.pass(hurryEvery)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if i := r.Provider.trust.hurry(ctx, r.Provider.trust.current.Load()); !i.keys[0].Equal(r.idp.Pair.Cert) {
+		t.Error("the new key was not fetched")
+	}
+}
+
 func TestAProviderThatWasNeverReached(t *testing.T) {
 	r := newRig(t, nil)
 	r.serve("")
