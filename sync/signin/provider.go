@@ -19,7 +19,8 @@ type Provider interface {
 	// checked of it. p is what Begin returned; nil when nobody of ours asked, which only SAML may admit.
 	Finish(ctx context.Context, form url.Values, p *Pending) (*Assertion, error)
 
-	// EndRequest reads a request of the provider to end sessions, and makes the answer.
+	// EndRequest reads a request of the provider to end sessions, and makes the answer. What answers a request of ours comes
+	// here, too: nothing ends then, and Reply is blank. form holds the query as it came under RawQuery.
 	EndRequest(ctx context.Context, form url.Values) (Ended, Reply, error)
 
 	// End makes the address or the form by which the provider ends its own session; To.URL is blank when there is none.
@@ -28,6 +29,10 @@ type Provider interface {
 	// Probe looks at what the provider publishes: addresses, keys, clock, what runs out.
 	Probe(ctx context.Context) ([]Finding, error)
 }
+
+// RawQuery is where the form of EndRequest holds the query as it came, undecoded: the signature of SAML's redirect binding is
+// over those bytes, and senders escape them in different ways. Whoever calls sets it, over whatever the browser sent.
+const RawQuery = "\x00query"
 
 // Start is what a sign-in begins with.
 type Start struct {
@@ -174,6 +179,10 @@ type Refusal struct {
 	Hint   string  // for operators: what to do
 	Code   string  // the provider's own, such as AADSTS50105 or urn:oasis:names:tc:SAML:2.0:status:AuthnFailed
 	Checks []Check // as far as they went
+
+	// Restart: nobody of ours asked, and the provider is to be asked now, as if the person had begun here. Nothing is
+	// concluded from what came.
+	Restart bool
 }
 
 func (r *Refusal) Error() string { return string(r.Reason) + ": " + r.Text }
