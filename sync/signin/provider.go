@@ -35,6 +35,7 @@ type Start struct {
 	LoginHint string // a mail address or log-in that the person has given before; may be blank
 	Again     bool   // the person must choose or prove an account anew: prompt=select_account, ForceAuthn
 	SignUp    bool   // the person has no account yet: the sign-up flow of the provider, where it has one
+	Flow      string // a flow of the provider that Refusal.Restart named; blank: the usual one
 }
 
 // To is where a browser goes next.
@@ -84,7 +85,8 @@ type Assertion struct {
 type Check struct {
 	Name  string // such as "audience"
 	OK    bool
-	Found string // without secrets; personal values only where the operator asks for values
+	Found string // without secrets and personal data
+	Value string // what may be personal, such as the provider's own words; shown only where the operator asks for values
 }
 
 // Session is what a provider needs to know of a session that ends.
@@ -174,6 +176,10 @@ type Refusal struct {
 	Hint   string  // for operators: what to do
 	Code   string  // the provider's own, such as AADSTS50105 or urn:oasis:names:tc:SAML:2.0:status:AuthnFailed
 	Checks []Check // as far as they went
+
+	// Restart begins anew at once, with a State of its own, in place of telling the person: who forgot a password goes to the flow
+	// that sets another one, and from there back to sign in. Nil for every other refusal.
+	Restart *Start
 }
 
 func (r *Refusal) Error() string { return string(r.Reason) + ": " + r.Text }
