@@ -214,26 +214,34 @@ func TestUnknownKeys(t *testing.T) {
 // TestParallel: people who sign in side by side fetch the documents once.
 func TestParallel(t *testing.T) {
 	w := newWorld(t, nil)
-	type back struct {
-		a   *signin.Assertion
-		err error
-	}
-	results := make(chan back)
 	const people = 8
+	type begun struct {
+		to      signin.To
+		pending signin.Pending
+		err     error
+	}
+	starts := make(chan begun, people)
 	for range people {
 		go func() {
 			to, pending, err := w.Begin(t.Context(), signin.Start{State: random()})
-			if err != nil {
-				results <- back{nil, err}
-				return
-			}
-			a, err := w.Finish(t.Context(), oidctest.Browse(t, w.client, to.URL), &pending)
-			results <- back{a, err}
+			starts <- begun{to, pending, err}
+		}()
+	}
+	results := make(chan error, people)
+	for range people {
+		b := <-starts
+		if b.err != nil {
+			t.Fatal(b.err)
+		}
+		form := oidctest.Browse(t, w.client, b.to.URL)
+		go func() {
+			_, err := w.Finish(t.Context(), form, &b.pending)
+			results <- err
 		}()
 	}
 	for range people {
-		if r := <-results; r.err != nil {
-			t.Error(r.err)
+		if err := <-results; err != nil {
+			t.Error(err)
 		}
 	}
 	if d, k := w.issuer.Count(oidctest.Discovery), w.issuer.Count(oidctest.Keys); d != 1 || k != 1 {

@@ -32,7 +32,7 @@ const (
 )
 
 // tenantFunc picks the authority of a token that is not verified yet.
-type tenantFunc func(ctx context.Context, c *checks, unverified claims) (authority, string, error)
+type tenantFunc func(ctx context.Context, c *checks, unverified claims) (authority, error)
 
 // Validate reports everything that is wrong with the block, without network I/O.
 func (e *Entra) Validate() []settings.Issue {
@@ -78,14 +78,14 @@ func (e *Entra) Validate() []settings.Issue {
 
 func (e *Entra) of(tenant string) authority {
 	issuer := strings.TrimSuffix(e.Authority, "/") + "/" + tenant + "/v2.0"
-	return authority{discovery: issuer + wellKnown, issuer: issuer}
+	return authority{discovery: issuer + wellKnown, issuer: issuer, tenant: tenant}
 }
 
 func (e *Entra) preset(o Options) preset {
 	p := preset{name: "entra", client: e.Client, again: "select_account", extra: map[string]string{"domain_hint": e.Hint}, silentFront: true}
 	// An address is anybody's to write ("nOAuth"), but where Microsoft says that the owner of the domain did: xms_edov, an optional claim.
 	p.check = func(c *checks, v *verified, a *signin.Assertion, _ string) *signin.Refusal {
-		if r := entraPerson(c, v, a, e.Tenant); r != nil {
+		if r := entraPerson(c, v, a); r != nil {
 			return r
 		}
 		o.vouch(c, a, v.claims.text("email"), v.claims.truth("xms_edov"), "xms_edov")
@@ -108,7 +108,7 @@ func (e *Entra) preset(o Options) preset {
 		}
 		return list
 	}
-	p.tenant = func(ctx context.Context, c *checks, unverified claims) (authority, string, error) {
+	p.tenant = func(ctx context.Context, c *checks, unverified claims) (authority, error) {
 		return e.choose(ctx, o, c, unverified)
 	}
 	p.framed = func(issuer string) bool {
@@ -120,10 +120,10 @@ func (e *Entra) preset(o Options) preset {
 }
 
 // choose picks the tenant's own authority, whose issuer and keys a token must be of.
-func (e *Entra) choose(ctx context.Context, o Options, c *checks, unverified claims) (authority, string, error) {
+func (e *Entra) choose(ctx context.Context, o Options, c *checks, unverified claims) (authority, error) {
 	tenant := unverified.text("tid")
 	if r := c.that("tenant is an id", guid.MatchString(tenant), bounded(tenant), signin.TenantNotAllowed, "the token names no tenant", ""); r != nil {
-		return authority{}, "", r
+		return authority{}, r
 	}
 	allowed, where := slices.Contains(e.Tenants, tenant), "tenants"
 	if e.CustomersOf != "" {
@@ -131,25 +131,21 @@ func (e *Entra) choose(ctx context.Context, o Options, c *checks, unverified cla
 		if o.Customer != nil {
 			var err error
 			if allowed, err = o.Customer(ctx, tenant); err != nil {
-				return authority{}, "", err
+				return authority{}, err
 			}
 		}
 	}
 	if r := c.that("tenant is allowed", allowed, tenant, signin.TenantNotAllowed, "tenant "+bounded(tenant)+" is not among "+where,
 		"add it where its people should come in"); r != nil {
-		return authority{}, "", r
+		return authority{}, r
 	}
-	return e.of(tenant), tenant, nil
+	return e.of(tenant), nil
 }
 
 // entraPerson: tid and oid are the person, as in Graph, and are never given to somebody else.
-func entraPerson(c *checks, v *verified, a *signin.Assertion, tenant string) *signin.Refusal {
+func entraPerson(c *checks, v *verified, a *signin.Assertion) *signin.Refusal {
 	tid, oid := v.claims.text("tid"), v.claims.text("oid")
-	want := v.tenant
-	if want == "" {
-		want = tenant
-	}
-	if r := c.that("tenant", guid.MatchString(tid) && tid == want, bounded(tid), signin.TenantNotAllowed, "the token is of another tenant", ""); r != nil {
+	if r := c.that("tenant", guid.MatchString(tid) && tid == v.site.at.tenant, bounded(tid), signin.TenantNotAllowed, "the token is of another tenant", ""); r != nil {
 		return r
 	}
 	if r := c.that("oid", guid.MatchString(oid), "", signin.ClaimRefused, "the token has no oid", "the scopes must have profile"); r != nil {

@@ -57,14 +57,14 @@ func (e *External) preset(o Options) preset {
 		name: "entra-external", client: e.Client, again: "select_account", create: true, silentFront: true,
 		extra: map[string]string{"domain_hint": e.Hint},
 		check: func(c *checks, v *verified, a *signin.Assertion, _ string) *signin.Refusal {
-			if r := entraPerson(c, v, a, e.Tenant); r != nil {
+			if r := entraPerson(c, v, a); r != nil {
 				return r
 			}
 			o.vouchFor(c, v, a, v.claims.text("email"), e.TrustMail)
 			return nil
 		},
 	}.single(authority{
-		discovery: "https://" + at + "/" + e.Tenant + "/v2.0" + wellKnown, issuer: e.Issuer,
+		discovery: "https://" + at + "/" + e.Tenant + "/v2.0" + wellKnown, issuer: e.Issuer, tenant: e.Tenant,
 		// Seen with the tenant's GUID as the host's first label, whatever the host was that was asked.
 		accept: func(issuer string) bool {
 			u, err := url.Parse(issuer)

@@ -125,7 +125,6 @@ type verifying struct {
 	site    *site
 	jwks    string
 	issuer  string
-	tenant  string
 	header  header
 	payload []byte // what the signature covers; nil when it does not hold
 	err     error  // nothing could be verified
@@ -144,13 +143,13 @@ func (v *verifying) VerifySignature(ctx context.Context, jwt string) ([]byte, er
 		v.err = unreachable(err)
 		return nil, err
 	}
-	keys, known := set.find(v.header, v.issuer, v.tenant)
+	keys, known := set.find(v.header, v.issuer, v.site.at.tenant)
 	if !known {
 		if set, err = doc.again(ctx, set); err != nil {
 			v.err = unreachable(err)
 			return nil, err
 		}
-		keys, known = set.find(v.header, v.issuer, v.tenant)
+		keys, known = set.find(v.header, v.issuer, v.site.at.tenant)
 	}
 	v.unknown = !known
 	if len(keys) == 0 {

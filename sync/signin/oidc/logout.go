@@ -51,7 +51,7 @@ func (p *Provider) backChannel(ctx context.Context, c *checks, entry *site, raw 
 	if err != nil {
 		return signin.Ended{}, c.refuse(signin.Malformed, err.Error(), "")
 	}
-	if r := p.logoutToken(c, &verified{site: w.site, issuer: w.issuer, tenant: w.tenant, header: w.header, claims: said, agrees: agrees}); r != nil {
+	if r := p.logoutToken(c, &verified{site: w.site, issuer: w.issuer, header: w.header, claims: said, agrees: agrees}); r != nil {
 		return signin.Ended{}, r
 	}
 	// Once, after everything else: what is refused uses nothing up.

@@ -168,7 +168,7 @@ type preset struct {
 	entry func(flow string) (authority, *signin.Refusal)
 	// all are the authorities that a probe looks at.
 	all func() []authority
-	// tenant, where there are many, picks the authority and the tenant of a token that is not verified yet.
+	// tenant, where there are many, picks the authority of a token that is not verified yet.
 	tenant tenantFunc
 	// framed reports whether an issuer is one of the many.
 	framed func(issuer string) bool

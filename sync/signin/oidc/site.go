@@ -19,6 +19,8 @@ type authority struct {
 	// issuer is the exact name. Blank: the name is pinned, which means that the first one that accept takes is the only one from then on.
 	issuer string
 	accept func(issuer string) bool
+	// tenant stands for {tenantid} in what keys say of whose tokens they sign.
+	tenant string
 	// frame is an issuer with {tenantid} in it: the authority begins sign-ins for many tenants and verifies nothing.
 	frame string
 }

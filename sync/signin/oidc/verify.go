@@ -16,7 +16,6 @@ import (
 type verified struct {
 	site   *site
 	issuer string // that of the site, exact
-	tenant string // of Entra, as the authority was chosen by it
 	header header
 	claims claims
 	issued time.Time
@@ -29,7 +28,6 @@ type chosen struct {
 	site   *site
 	jwks   string
 	issuer string
-	tenant string
 	header header
 }
 
@@ -47,10 +45,10 @@ func (p *Provider) choose(ctx context.Context, c *checks, entry *site, raw strin
 	if r := h.allowed(c); r != nil {
 		return chosen{}, r
 	}
-	s, tenant := entry, ""
+	s := entry
 	if p.preset.tenant != nil {
-		var at authority
-		if at, tenant, err = p.preset.tenant(ctx, c, unverified); err != nil {
+		at, err := p.preset.tenant(ctx, c, unverified)
+		if err != nil {
 			return chosen{}, err
 		}
 		s = p.site(at)
@@ -59,7 +57,7 @@ func (p *Provider) choose(ctx context.Context, c *checks, entry *site, raw strin
 	if err != nil {
 		return chosen{}, err
 	}
-	return chosen{site: s, jwks: d.Keys, issuer: d.Issuer, tenant: tenant, header: h}, nil
+	return chosen{site: s, jwks: d.Keys, issuer: d.Issuer, header: h}, nil
 }
 
 // config is how the library verifies. Its clock is behind by the skew, so that a token just expired is taken; what is too early is
@@ -71,7 +69,7 @@ func (p *Provider) config() *gooidc.Config {
 }
 
 func (w chosen) keys() *verifying {
-	return &verifying{site: w.site, jwks: w.jwks, issuer: w.issuer, tenant: w.tenant, header: w.header}
+	return &verifying{site: w.site, jwks: w.jwks, issuer: w.issuer, header: w.header}
 }
 
 // verify verifies the signature of an ID token and has the library check it.
@@ -89,7 +87,7 @@ func (p *Provider) verify(ctx context.Context, c *checks, entry *site, raw strin
 	if err != nil {
 		return nil, c.refuse(signin.Malformed, err.Error(), "")
 	}
-	v := &verified{site: w.site, issuer: w.issuer, tenant: w.tenant, header: w.header, claims: said, agrees: agrees}
+	v := &verified{site: w.site, issuer: w.issuer, header: w.header, claims: said, agrees: agrees}
 	if token != nil && token.AccessTokenHash != "" {
 		v.hash = token.VerifyAccessToken
 	}

@@ -155,7 +155,9 @@ func (i *Issuer) Document() map[string]any {
 	return d
 }
 
-func (i *Issuer) discovery(w http.ResponseWriter, _ *http.Request) { JSON(w, http.StatusOK, i.Document()) }
+func (i *Issuer) discovery(w http.ResponseWriter, _ *http.Request) {
+	JSON(w, http.StatusOK, i.Document())
+}
 
 func (i *Issuer) jwks(w http.ResponseWriter, _ *http.Request) {
 	i.mu.Lock()
