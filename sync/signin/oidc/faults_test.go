@@ -1,11 +1,13 @@
 package oidc
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -40,3 +42,8 @@ func atHash(access string) string {
 	sum := sha256.Sum256([]byte(access))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
+
+// failing is a signin.Once that cannot remember.
+type failing struct{ err error }
+
+func (f failing) Once(context.Context, []byte, time.Time) (bool, error) { return true, f.err }
