@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -47,3 +48,5 @@ func atHash(access string) string {
 type failing struct{ err error }
 
 func (f failing) Once(context.Context, []byte, time.Time) (bool, error) { return true, f.err }
+
+func printed(v any) string { return fmt.Sprintf("%v %+v %#v", v, v, v) }
