@@ -68,11 +68,11 @@ func readKey(raw []byte) (key, bool) {
 	if !k.usable() {
 		return key{}, false
 	}
-	print, err := jwk.Thumbprint(crypto.SHA256)
+	thumb, err := jwk.Thumbprint(crypto.SHA256)
 	if err != nil {
 		return key{}, false
 	}
-	k.print = base64.RawURLEncoding.EncodeToString(print)
+	k.print = base64.RawURLEncoding.EncodeToString(thumb)
 	if len(jwk.Certificates) > 0 {
 		k.ends = jwk.Certificates[0].NotAfter
 	}

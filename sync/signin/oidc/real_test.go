@@ -20,13 +20,13 @@ func nowMemory() *oidctest.Memory {
 	return m
 }
 
-func signInAt(t *testing.T, p *Provider, real *oidctest.Real) (url.Values, *signin.Pending) {
+func signInAt(t *testing.T, p *Provider, theirs *oidctest.Real) (url.Values, *signin.Pending) {
 	t.Helper()
 	to, pending, err := p.Begin(t.Context(), signin.Start{State: random()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	form, page := real.Visit(t, to.URL)
+	form, page := theirs.Visit(t, to.URL)
 	if form == nil {
 		t.Fatalf("the provider stays at %s", page)
 	}
@@ -60,11 +60,11 @@ func TestOIDCProvider(t *testing.T) {
 	key := registered("key", "ES256", byKey)
 	delete(key, "client_secret")
 	key["jwks"], key["token_endpoint_auth_signing_alg"] = ours, "ES256"
-	real := oidctest.NewReal(t, registered("basic", "RS256", byBasic), registered("other", "ES256", byBasic), key)
+	theirs := oidctest.NewReal(t, registered("basic", "RS256", byBasic), registered("other", "ES256", byBasic), key)
 
 	provider := func(id string) *Provider {
 		g, _ := Blank("generic").(*Generic)
-		g.Issuer, g.ClientID = real.Issuer, id
+		g.Issuer, g.ClientID = theirs.Issuer, id
 		if id == "key" {
 			g.Certificate, g.KeyID = settings.NewSecret(string(certificate.Cert)+string(certificate.Key)), "ours"
 		} else {
@@ -75,7 +75,7 @@ func TestOIDCProvider(t *testing.T) {
 		}
 		memory := nowMemory()
 		p, err := New(g, Options{
-			Client: real.Client, Now: time.Now, Once: memory, Kept: memory, Name: id, Callback: callback, SignedOut: signedOut,
+			Client: theirs.Client, Now: time.Now, Once: memory, Kept: memory, Name: id, Callback: callback, SignedOut: signedOut,
 			Domains: []string{"example.test"},
 		})
 		if err != nil {
@@ -87,15 +87,15 @@ func TestOIDCProvider(t *testing.T) {
 	for _, id := range []string{"basic", "other", "key"} {
 		t.Run(id, func(t *testing.T) {
 			p := provider(id)
-			form, pending := signInAt(t, p, real)
-			if form.Get("iss") != real.Issuer {
+			form, pending := signInAt(t, p, theirs)
+			if form.Get("iss") != theirs.Issuer {
 				t.Errorf("it does not say who answers: %v", form)
 			}
 			a, err := p.Finish(t.Context(), form, pending)
 			if err != nil {
 				t.Fatalf("%v; %+v", err, refusal(t, err))
 			}
-			if want := (signin.Subject{Realm: real.Issuer, Value: "person", Immutable: true}); a.Subject != want || a.Mail != "ann@example.test" ||
+			if want := (signin.Subject{Realm: theirs.Issuer, Value: "person", Immutable: true}); a.Subject != want || a.Mail != "ann@example.test" ||
 				!a.MailVerified || a.Session == "" || a.Claims["email"][0] != "ann@example.test" {
 				t.Errorf("%+v", a)
 			}
@@ -117,7 +117,7 @@ func TestOIDCProvider(t *testing.T) {
 	}
 	t.Run("another verifier", func(t *testing.T) {
 		p := provider("basic")
-		form, pending := signInAt(t, p, real)
+		form, pending := signInAt(t, p, theirs)
 		pending.Verifier = random()
 		_, err := p.Finish(t.Context(), form, pending)
 		if r := refused(t, err, signin.ProviderError, "no error"); r.Code != "invalid_grant" {
@@ -125,14 +125,14 @@ func TestOIDCProvider(t *testing.T) {
 		}
 	})
 	t.Run("the answer for another", func(t *testing.T) {
-		form, pending := signInAt(t, provider("basic"), real)
+		form, pending := signInAt(t, provider("basic"), theirs)
 		_, err := provider("other").Finish(t.Context(), form, pending)
 		refused(t, err, signin.ProviderError, "no error")
 	})
 	t.Run("a wrong secret", func(t *testing.T) {
 		p := provider("basic")
 		p.preset.client.ClientSecret = settings.NewSecret("wrong")
-		form, pending := signInAt(t, p, real)
+		form, pending := signInAt(t, p, theirs)
 		_, err := p.Finish(t.Context(), form, pending)
 		if r := refused(t, err, signin.ProviderError, "no error"); r.Code != "invalid_client" || r.Hint == "" {
 			t.Errorf("%+v", r)
@@ -151,7 +151,7 @@ func TestOIDCProvider(t *testing.T) {
 	})
 	t.Run("signing out", func(t *testing.T) {
 		p := provider("basic")
-		form, pending := signInAt(t, p, real)
+		form, pending := signInAt(t, p, theirs)
 		a, err := p.Finish(t.Context(), form, pending)
 		if err != nil {
 			t.Fatal(err)
@@ -163,11 +163,11 @@ func TestOIDCProvider(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		left, page := real.Visit(t, to.URL)
+		left, page := theirs.Visit(t, to.URL)
 		if left != nil {
 			t.Fatal("it did not ask")
 		}
-		if left = real.SignOut(t, page); left.Get("state") != "s" {
+		if left = theirs.SignOut(t, page); left.Get("state") != "s" {
 			t.Errorf("%v", left)
 		}
 		// It tells every client of the session; ours is one of them.

@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -35,7 +36,7 @@ type Real struct {
 var provider embed.FS
 
 // NewReal starts an oidc-provider with some clients, as RFC 7591 writes them. The test is skipped where there is no Node.js, and fails then when CI or
-// DIRSYNCD_REQUIRE_REAL is set.
+// DIRSYNCD_REQUIRE_REAL is set. It is skipped in any case with a Node.js before 20, such as that of Debian 12, on which oidc-provider redeems no code.
 func NewReal(t testing.TB, clients ...map[string]any) *Real {
 	t.Helper()
 	for _, program := range []string{"node", "npm"} {
@@ -43,6 +44,7 @@ func NewReal(t testing.TB, clients ...map[string]any) *Real {
 			missing(t, program+" is not installed (Debian: apt-get install nodejs npm)")
 		}
 	}
+	newEnough(t)
 	certificate := NewCertificate(t)
 	config, err := json.Marshal(map[string]any{"cert": string(certificate.Cert), "key": string(certificate.Key), "clients": clients})
 	if err != nil {
@@ -80,6 +82,21 @@ func NewReal(t testing.TB, clients ...map[string]any) *Real {
 	return &Real{
 		Issuer: "https://127.0.0.1:" + strings.TrimSpace(port),
 		Client: &http.Client{Transport: transport}, Browser: &http.Client{Transport: transport, Jar: jar},
+	}
+}
+
+// newEnough skips the test where Node.js is not.
+func newEnough(t testing.TB) {
+	t.Helper()
+	const least = 20
+	out, err := exec.CommandContext(t.Context(), "node", "-p", "process.versions.node").Output()
+	if err != nil {
+		missing(t, "node does not start: "+err.Error())
+	}
+	version := strings.TrimSpace(string(out))
+	major, _, _ := strings.Cut(version, ".")
+	if n, err := strconv.Atoi(major); err != nil || n < least {
+		t.Skipf("Node.js is %s, oidc-provider needs %d", version, least)
 	}
 }
 

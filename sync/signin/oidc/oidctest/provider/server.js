@@ -1,9 +1,7 @@
-// oidc-provider with one person who is always let in. CONFIG is JSON: {cert, key, clients, cookie}. It says its port on a line, and ends with its input.
+// oidc-provider with one person who is always let in. CONFIG is JSON: {cert, key, clients}. It says its port on a line, and ends with its input.
 import * as crypto from 'node:crypto'
 import https from 'node:https'
-
-globalThis.crypto ??= crypto.webcrypto // Node.js 18
-const { default: Provider } = await import('oidc-provider')
+import Provider from 'oidc-provider'
 
 const config = JSON.parse(process.env.CONFIG)
 const jwk = (type, options, kid, alg) => ({
