@@ -40,6 +40,7 @@ type Start struct {
 	LoginHint string // a mail address or log-in that the person has given before; may be blank
 	Again     bool   // the person must choose or prove an account anew: prompt=select_account, ForceAuthn
 	SignUp    bool   // the person has no account yet: the sign-up flow of the provider, where it has one
+	Flow      string // a flow of the provider that Refusal.Restart named; blank: the usual one
 }
 
 // To is where a browser goes next.
@@ -89,7 +90,8 @@ type Assertion struct {
 type Check struct {
 	Name  string // such as "audience"
 	OK    bool
-	Found string // without secrets; personal values only where the operator asks for values
+	Found string // without secrets and personal data
+	Value string // what may be personal, such as the provider's own words; shown only where the operator asks for values
 }
 
 // Session is what a provider needs to know of a session that ends.
@@ -180,9 +182,10 @@ type Refusal struct {
 	Code   string  // the provider's own, such as AADSTS50105 or urn:oasis:names:tc:SAML:2.0:status:AuthnFailed
 	Checks []Check // as far as they went
 
-	// Restart: nobody of ours asked, and the provider is to be asked now, as if the person had begun here. Nothing is
-	// concluded from what came.
-	Restart bool
+	// Restart begins anew at once, at the same provider and with a State of its own, in place of telling the person: who forgot a password goes to
+	// the flow that sets another one, and who comes from a list of applications at the provider goes back there as if they had begun here. Nothing is
+	// concluded from what came. Nil for every other refusal.
+	Restart *Start
 }
 
 func (r *Refusal) Error() string { return string(r.Reason) + ": " + r.Text }

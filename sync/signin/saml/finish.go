@@ -140,7 +140,7 @@ func (p *Provider) request(t *trail, m *message, pending *signin.Pending) *signi
 		return nil
 	case m.inResponseTo == "" && pending == nil && p.cfg.IDPInitiated == "restart" && m.issuer == p.cfg.EntityID:
 		refusal := t.refuse(signin.NotBegunHere, name, "none: begun by the provider", "", "the provider began, and is asked anew")
-		refusal.Restart = true
+		refusal.Restart = &signin.Start{}
 		return refusal
 	case m.inResponseTo == "":
 		return t.refuse(signin.NotBegunHere, name, "none: begun by the provider", "start at the application, or see idp_initiated",

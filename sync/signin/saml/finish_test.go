@@ -438,7 +438,7 @@ func TestBegunByTheProvider(t *testing.T) {
 			}
 			continue
 		}
-		if refusal := refusalOf(t, err); refusal.Reason != test.reason || refusal.Restart != test.restart {
+		if refusal := refusalOf(t, err); refusal.Reason != test.reason || (refusal.Restart != nil) != test.restart {
 			t.Errorf("%s: %+v", test.mode, refusal)
 		}
 	}

@@ -285,7 +285,7 @@ func TestSimpleSAMLphp(t *testing.T) {
 				}
 				continue
 			}
-			if refusal := refusalOf(t, err); refusal.Reason != signin.NotBegunHere || refusal.Restart != (mode == "restart") {
+			if refusal := refusalOf(t, err); refusal.Reason != signin.NotBegunHere || (refusal.Restart != nil) != (mode == "restart") {
 				t.Errorf("%s: %+v", mode, refusal)
 			}
 			if mode == "restart" { // one more round, and nobody is asked for a password
