@@ -249,6 +249,10 @@ type Page struct {
 	Known []byte
 	// Unlisted, on the last page of a full read, are parts of the source that the proof does not speak of.
 	Unlisted []Part
+	// Domains, on the last page of a delta or full read of one stream of the tenant's, are all mail domains that the tenant
+	// has now, in letters of any case and any order. None: they were not asked for, or nobody could say. That is not told apart, for
+	// what is not known takes nobody out.
+	Domains []string
 	// Proof is set on the last page only.
 	Proof *Proof
 	// Look, on the last page, asks the source, one by one, for objects that two lists that may be short (Proof) did not

@@ -16,6 +16,13 @@ type Selective interface {
 	Unread(kind directory.Kind, name string) (hint string, unread bool)
 }
 
+// Domained is a configuration that can have the mail domains of tenants read (Page.Domains). Rules that look at them are refused
+// for any other connection.
+type Domained interface {
+	// ReadsDomains reports whether they are read, and says what to write to change that. It does no I/O.
+	ReadsDomains() (hint string, read bool)
+}
+
 // UnreadPlace is the answer of Selective.Unread of a source that knows no sites and does not say to which customer and site
 // somebody belongs; anything else is read.
 func UnreadPlace(kind directory.Kind, name string) (hint string, unread bool) {

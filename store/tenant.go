@@ -32,6 +32,8 @@ type StreamState struct {
 type TenantState struct {
 	Name   string `json:"name,omitempty"`
 	Domain string `json:"domain,omitempty"`
+	// Domains are all mail domains of the tenant, lower-case and in order, as they were last told; none: they never were.
+	Domains []string `json:"domains,omitempty"`
 	// Streams are the streams that the tenant has; none means all of its connector's.
 	Streams []string `json:"streams,omitempty"`
 	// RulesHash is the mapping with which every object was last settled, see Unsettled.

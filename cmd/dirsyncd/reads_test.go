@@ -65,6 +65,12 @@ func TestRulesOnWhatIsNotRead(t *testing.T) {
 		{rule(`tenant.id == "x"`), []string{"csp", "ldap domains: auto"}, "", ""},
 		{rule(`tenant.name == "x"`), []string{"google"}, "", `connection == "NAME"`},
 
+		{rule(`domain(email) in tenant.domains`), []string{"csp customer_details: true"}, "", ""},
+		{rule(`domain(email) in tenant.domains`), []string{"csp"}, "set csp.customer_details: true", ""},
+		{rule(`domain(email) in tenant.domains`), []string{"csp customer_details: true", "okta"}, `looks at tenant.domains, which connection "c1" does not read`, ""},
+		{rule(`connection == "c0" and domain(email) in tenant.domains`), []string{"csp customer_details: true", "ldap domains: auto"}, "", ""},
+		{rule("enabled") + "    fields: {user: {d: = tenant.domains}}\n", []string{"csp customer_details: true", "google"}, `which connection "c1" does not read`, ""},
+
 		{rule(`"x" in direct_groups`), []string{"entra groups: false"}, "set entra.groups: true", ""},
 		{rule(`"x" in group_ids`), []string{"entra groups: false"}, "config.yaml:6:37", ""},
 		{rule(`"x" in licence_ids`), []string{"entra licences: false"}, "set entra.licences: true", ""},

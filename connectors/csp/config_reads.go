@@ -25,7 +25,15 @@ func detailFields() []string {
 	}
 }
 
-var _ connectors.Selective = (*Config)(nil)
+var (
+	_ connectors.Selective = (*Config)(nil)
+	_ connectors.Domained  = (*Config)(nil)
+)
+
+// ReadsDomains implements connectors.Domained.
+func (c *Config) ReadsDomains() (hint string, read bool) {
+	return "set csp.customer_details: true", c.CustomerDetails
+}
 
 // Unread implements connectors.Selective.
 func (c *Config) Unread(kind directory.Kind, name string) (hint string, unread bool) {

@@ -140,6 +140,9 @@ func (c *Connector) readCustomer(ctx context.Context, req connectors.Request, em
 	if err != nil {
 		return err
 	}
+	if _, reads := c.cfg.ReadsDomains(); reads && req.Stream == streamUsers && (req.Mode == connectors.Full || req.Mode == connectors.Delta) {
+		emit = one.withDomains(ctx, req.Tenant.ID, emit)
+	}
 	if req.Stream == streamLicences && c.cfg.Subscriptions {
 		return c.readLicences(ctx, one, req, emit)
 	}

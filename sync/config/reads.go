@@ -14,6 +14,11 @@ type selective interface {
 	Unread(kind directory.Kind, name string) (hint string, unread bool)
 }
 
+// domained is the block of a connector that may have the mail domains of tenants read (connectors.Domained).
+type domained interface {
+	ReadsDomains() (hint string, read bool)
+}
+
 // checkReads refuses rules that look at what a connection does not read: they would take its absence for an answer. What
 // takes nothing for an answer is pointed out: rules for a kind of object that a connection does not read make nothing of
 // it, and a field stays blank for one where it is filled for another of the same mapping.
@@ -69,11 +74,14 @@ func (l *loader) mappingNames() []string {
 	return names
 }
 
-const tenantName = "tenant"
+const (
+	tenantName    = "tenant"
+	tenantDomains = "tenant.domains"
+)
 
 // asked is what a connector is asked about that is looked at under a name.
 func asked(name string) string {
-	if strings.HasPrefix(name, tenantName+".") {
+	if strings.HasPrefix(name, tenantName+".") && name != tenantDomains {
 		return tenantName
 	}
 	return name
@@ -89,6 +97,18 @@ func (l *loader) checkLook(look *mapping.Look, users []user, doc *strict.Documen
 		}
 		if slices.Contains(c.without, look.Kind) {
 			blind, hint = append(blind, c.String()), "take "+look.Kind.String()+" out of its `without`"
+			continue
+		}
+		if look.Name == tenantDomains && !l.broken[c.Name] && look.For(c.Name) {
+			h, read := "ask for tenant.domain, or for domains of a table of your own: connector "+c.Connector+" reads no domains of tenants", false
+			if block, ok := c.Block.(domained); ok {
+				h, read = block.ReadsDomains()
+			}
+			if read {
+				seeing++
+			} else {
+				blind, hint = append(blind, c.String()), h
+			}
 			continue
 		}
 		block, ok := c.Block.(selective)
@@ -115,7 +135,7 @@ func (l *loader) checkLook(look *mapping.Look, users []user, doc *strict.Documen
 		doc.WarnAt(look.Pos.Line, look.Pos.Column, hint, "%s make nothing of %s, %s", look.Where, names, none)
 	case asked(look.Name) == tenantName:
 		doc.WarnAt(look.Pos.Line, look.Pos.Column, hint, "%s looks at %s, which is blank for everybody of %s: it has no tenants", look.Where, look.Name, names)
-	case !look.Decides && seeing > 0:
+	case !look.Decides && seeing > 0 && look.Name != tenantDomains:
 		doc.WarnAt(look.Pos.Line, look.Pos.Column, hint, "%s stays blank for %s, which does not read %s", look.Where, names, look.Name)
 	default:
 		if seeing > 0 {

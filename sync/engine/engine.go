@@ -5,7 +5,10 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -51,6 +54,16 @@ func (c *Connection) rulesHash() string {
 		return c.Rules.Hash() + " " + string(c.Import)
 	}
 	return c.Rules.Hash()
+}
+
+// settledHash identifies what makes the records of a tenant: the rules and, where these look at them, its mail domains as
+// they are known. Another one means that everybody is looked at.
+func (c *Connection) settledHash(state *store.TenantState) string {
+	if len(state.Domains) == 0 || !c.Rules.Uses().Domains {
+		return c.rulesHash()
+	}
+	sum := sha256.Sum256([]byte(strings.Join(state.Domains, "\n")))
+	return c.rulesHash() + " domains " + hex.EncodeToString(sum[:8])
 }
 
 // Options are an engine's surroundings. Log and Now must be set.

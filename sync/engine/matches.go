@@ -50,7 +50,7 @@ func (c *Connection) Undecided(tenants []connectors.Tenant, states []store.Tenan
 		if own.Rules != c.Rules {
 			continue
 		}
-		if own.rulesHash() != states[i].RulesHash {
+		if own.settledHash(&states[i]) != states[i].RulesHash {
 			return nil
 		}
 		settled = true

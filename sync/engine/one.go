@@ -49,7 +49,7 @@ func (r *run) mayReadOne() error {
 	switch {
 	case r.state.RulesHash == "" || r.state.Initial:
 		return r.refused(fault.Conflict, "the first sync is not over", all)
-	case r.conn.rulesHash() != r.state.RulesHash:
+	case r.conn.settledHash(&r.state.TenantState) != r.state.RulesHash:
 		return r.refused(fault.Conflict, "the rules were edited since the last sync, so everybody is to be mapped anew", all)
 	case r.state.HalfRead:
 		return r.refused(fault.Conflict, "the last read broke off half-way, so what is stored is of two times", all)
@@ -67,13 +67,13 @@ func (r *run) refused(class fault.Class, why, hint string) error {
 // id.
 func (e *Engine) personID(ctx context.Context, c *Connection, t *connectors.Tenant, who string) (id string, known bool, err error) {
 	p := store.Partition{Connection: c.Name, Tenant: t.ID}
-	q := &question{conn: c, source: sourceOf(c, t), origin: originOf(c, t, c.Name), op: "read one person", at: e.opts.Now().UTC()}
+	q := &question{conn: c, origin: originOf(c, t, c.Name), op: "read one person", at: e.opts.Now().UTC()}
 	err = e.store.View(ctx, p, func(tx store.Reader) error {
 		state, err := tx.Tenant()
 		if err != nil {
 			return err
 		}
-		q.origin.Connection = originName(p, &state)
+		q.origin.Connection, q.source = originName(p, &state), sourceOf(c, t, &state)
 		id, known = strings.TrimPrefix(who, q.origin.RecordKey()), false
 		nums, err := q.find(tx, directory.Person, who)
 		switch {

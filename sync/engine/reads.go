@@ -82,7 +82,7 @@ func (r *run) less(now []string) (reasons []string) {
 			// the stream says it
 		case name == anchorEntry && instead != "":
 			anchors = fmt.Sprintf("%s to %s", from, instead)
-		case r.conn.Rules.Hash() == r.state.RulesHash && r.conn.Rules.Ignores(name):
+		case r.conn.settledHash(&r.state.TenantState) == r.state.RulesHash && r.conn.Rules.Ignores(name):
 		case instead != "":
 			words = append(words, fmt.Sprintf("%s of %s comes from %s in place of %s", name, stream, instead, from))
 		default:

@@ -206,7 +206,7 @@ func (r *run) read(ctx context.Context) error {
 		return err
 	}
 	r.wasRead(task.Streams)
-	steps := []transition{whole, older(found.Older), lists(&r.tenant)}
+	steps := []transition{whole, older(found.Older), lists(&r.tenant), has(found.Domains)}
 	if found.Full {
 		r.rec.Mode = connectors.Full.String()
 		steps = append(steps, wasReadInFull)
@@ -301,7 +301,7 @@ func (r *run) settle(ctx context.Context) (err error) {
 	if err := r.introduceTargets(ctx, s); err != nil {
 		return err
 	}
-	rules := r.conn.rulesHash()
+	rules := r.conn.settledHash(&r.state.TenantState)
 	if err := r.state.update(ctx, nil, settling(rules, r.conn.Targets)); err != nil {
 		return err
 	}
@@ -372,8 +372,8 @@ func (r *run) mustBeWhole() error {
 
 func (r *run) settleTask() *settle.Task {
 	t := &settle.Task{
-		Partition: r.part, Rules: r.conn.Rules, SameRules: r.conn.rulesHash() == r.state.RulesHash,
-		Guard: r.conn.Guard, Lists: r.conn.Lists, Shared: r.conn.Shared, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant),
+		Partition: r.part, Rules: r.conn.Rules, SameRules: r.conn.settledHash(&r.state.TenantState) == r.state.RulesHash,
+		Guard: r.conn.Guard, Lists: r.conn.Lists, Shared: r.conn.Shared, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant, &r.state.TenantState),
 		Origin: originOf(r.conn, &r.tenant, originName(r.part, &r.state.TenantState)),
 		Run:    r.stamp, Initial: r.state.RulesHash == "" || r.state.Initial, Rescoped: r.state.Rescoped, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: waited(&r.state.TenantState), Older: r.state.Older, SeatQueue: r.state.SeatQueue, SeatsBeside: r.seatsBeside,
 		Queued: r.queued, Parked: r.parked(settle.Stage), Acted: r.acted(),
@@ -392,8 +392,9 @@ func (r *run) settleTask() *settle.Task {
 	return t
 }
 
-func sourceOf(c *Connection, t *connectors.Tenant) mapping.Source {
-	return mapping.Source{Connection: c.Name, TenantID: t.ID, TenantName: t.Name, TenantDomain: t.Domain}
+// sourceOf is the tenant as rules see it.
+func sourceOf(c *Connection, t *connectors.Tenant, state *store.TenantState) mapping.Source {
+	return mapping.Source{Connection: c.Name, TenantID: t.ID, TenantName: t.Name, TenantDomain: t.Domain, TenantDomains: state.Domains}
 }
 
 // originOf is the origin of a tenant's objects, without an id, under the name that the connection has in their keys.

@@ -60,7 +60,7 @@ const shownChanges = 10
 // Show says what is known of the people who are called so, as Why finds them. The error is fault.Gone when there is nobody.
 func (e *Engine) Show(ctx context.Context, c *Connection, t connectors.Tenant, who string) ([]Shown, error) {
 	c = c.Of(&t)
-	q := &question{conn: c, source: sourceOf(c, &t), origin: originOf(c, &t, c.Name), op: "show", at: e.opts.Now().UTC()}
+	q := &question{conn: c, origin: originOf(c, &t, c.Name), op: "show", at: e.opts.Now().UTC()}
 	var list []Shown
 	p := store.Partition{Connection: c.Name, Tenant: t.ID}
 	err := e.store.View(ctx, p, func(tx store.Reader) error {
@@ -68,7 +68,7 @@ func (e *Engine) Show(ctx context.Context, c *Connection, t connectors.Tenant, w
 		if err != nil {
 			return err
 		}
-		q.origin.Connection = originName(p, &state)
+		q.origin.Connection, q.source = originName(p, &state), sourceOf(c, &t, &state)
 		nums, err := q.find(tx, directory.Person, who)
 		if err != nil {
 			return err

@@ -97,6 +97,15 @@ func lists(t *connectors.Tenant) transition {
 	return func(s *store.TenantState) { s.Streams = copied(t.Streams) }
 }
 
+// has: the tenant has these mail domains. Where nobody told, it has those of before.
+func has(domains []string) transition {
+	return func(s *store.TenantState) {
+		if len(domains) > 0 {
+			s.Domains = copied(domains)
+		}
+	}
+}
+
 // older: the source that was read last knows less than was read before, by so much; nothing when it does not.
 func older(how string) transition {
 	return func(s *store.TenantState) { s.Older = how }

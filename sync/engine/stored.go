@@ -64,8 +64,13 @@ func (s *rowSet) read(tx store.Reader, p store.Partition, q *StoredQuestion) err
 			return err
 		}
 		s.Seen++
+		if len(q.Names) == 1 && q.Names[0] == directory.FieldDomains && len(state.Domains) == 0 {
+			s.More = true // nobody knows which
+			return nil
+		}
 		s.add(q, map[string]directory.Value{
 			"id": directory.Text(p.Tenant), directory.FieldName: directory.Text(state.Name), directory.FieldDomain: directory.Text(state.Domain),
+			directory.FieldDomains: directory.List(state.Domains...),
 		})
 		return nil
 	}

@@ -101,7 +101,7 @@ type FieldReason struct {
 // fault.Gone when there is no such object.
 func (e *Engine) Why(ctx context.Context, c *Connection, t connectors.Tenant, kind directory.RecordKind, who string) ([]Reason, error) {
 	c = c.Of(&t)
-	q := &question{conn: c, source: sourceOf(c, &t), origin: originOf(c, &t, c.Name), op: "why", at: e.opts.Now().UTC()}
+	q := &question{conn: c, origin: originOf(c, &t, c.Name), op: "why", at: e.opts.Now().UTC()}
 	var reasons []Reason
 	err := e.store.View(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}, func(tx store.Reader) error {
 		objectKind := mapping.ObjectOf(kind)
@@ -109,7 +109,7 @@ func (e *Engine) Why(ctx context.Context, c *Connection, t connectors.Tenant, ki
 		if err != nil {
 			return err
 		}
-		q.origin.Connection = originName(store.Partition{Connection: c.Name, Tenant: t.ID}, &state)
+		q.origin.Connection, q.source = originName(store.Partition{Connection: c.Name, Tenant: t.ID}, &state), sourceOf(c, &t, &state)
 		nums, err := q.find(tx, objectKind, who)
 		if err != nil {
 			return err

@@ -72,6 +72,7 @@ type world struct {
 	unreadable    map[string]bool                      // groups that are there and cannot be read
 	blind         error                                // devices cannot be asked for one by one, but for this
 	looks         []string                             // the devices that were asked for
+	domains       []string                             // of the tenant, told with its people
 	cursor        string                               // that full reads of streams with delta end with; empty: delta
 }
 
@@ -141,6 +142,9 @@ func (w *world) Read(ctx context.Context, req connectors.Request, emit func(*con
 			}
 			p.Proof, p.Unlisted = &connectors.Proof{Scope: w.scope, Count: w.count, Reads: w.says[req.Stream]}, w.unlisted
 			p.Proof.Doubt = w.doubts[req.Stream]
+			if req.Stream == "users" {
+				p.Domains = w.domains
+			}
 			p.Proof.MayBeShort = w.mayBeShort && req.Stream != "users"
 			if req.Stream == "users" && w.moreListed > 0 {
 				p.Proof.MayBeShort, p.Proof.CountedMore, p.Look, p.Definite = true, w.moreListed, w.lookPeople, w.definite

@@ -11,10 +11,12 @@ import (
 // FuzzPerson: no object makes the rules panic, and the same object has the same result.
 func FuzzPerson(f *testing.F) {
 	f.Add("Sales", "Service Desk", "a@b", int64(0), byte(2), byte(9))
+	f.Add("Sales", "ours.test", "a@ours.test", int64(1), byte(1), byte(101))
 	f.Add("", "", "\xff\x00", int64(-1<<62), byte(0), byte(200))
 	spec := benchmarkSpec()
 	spec.Rules[4].Records[user] = append(spec.Rules[4].Records[user], set(
 		"d", `= domain(email) + ou(path) + dn_part(path, "cn") + string(created ?? date("1970-01-01"))`,
+		"h", `= "x" in (tenant.domains ?? [name])`, "i", `= tenant.id == "told" ? tenant.domains : []`,
 		"e", `= emails[0][:3] + name[-2:] + join(sort(groups), ",")`, "f", `= created`,
 		"g", `= (customer.name ?? site.domain) + string(customer.created ?? date("1970-01-01"))`,
 	)...)
@@ -41,6 +43,9 @@ func FuzzPerson(f *testing.F) {
 			o.Set("enabled", directory.Bool(true))
 		}
 		p := &Person{Object: o, Manager: o, Customer: o, Site: o, Groups: []Membership{{Named: Named{ID: group, Name: group}, Direct: true}, {}}}
+		if form%2 == 0 {
+			p.Source = Source{TenantID: "told", TenantDomains: []string{group}}
+		}
 		first := render(rs.Person(p))
 		if again := render(rs.Person(p)); again != first {
 			t.Fatalf("got %s, then %s", first, again)

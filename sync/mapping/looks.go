@@ -86,7 +86,7 @@ func (c *compilation) mention(x *expression.Expression, kind directory.Kind, whe
 		case "licences", "licence_ids":
 			out.Kind, out.Name, out.List = directory.Licence, directory.FieldName, true
 		case expression.Tenant:
-			out.Kind, out.Name = 0, rest
+			out.Kind, out.Name, out.List = 0, rest, m.Name == expression.TenantDomains
 		case expression.Manager, expression.Owner, expression.Customer, expression.Site:
 			if out.Kind, out.Name = expression.KindOf(base), rest; m.Name == expression.OwnerGroups {
 				out.Kind, out.Name, out.List = directory.Group, directory.FieldName, true

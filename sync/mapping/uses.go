@@ -25,6 +25,8 @@ type Uses struct {
 	Keys [directory.AtSite + 1]bool
 	// Always: groups have members that their sources do not name.
 	Always bool
+	// Domains: rules look at the mail domains of the tenant.
+	Domains bool
 	// Time: rules ask about time. Without that a Result has no Next.
 	Time bool
 	// Records says of which kinds of object the mapping makes records.
@@ -56,6 +58,8 @@ func (r *Ruleset) computeUses() Uses {
 		switch base {
 		case "groups", "group_ids", "direct_groups":
 			uses.Groups = true
+		case expression.Tenant:
+			uses.Domains = uses.Domains || name == expression.TenantDomains
 		case expression.Manager:
 			uses.Manager = true
 		case "licences", "licence_ids":

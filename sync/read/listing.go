@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -167,6 +168,18 @@ func (l *listing) owners(ctx context.Context, handles []string) (ids []string, e
 	return ids, err
 }
 
+// domainsOf puts mail domains into the form in which rules compare them, whatever order and case the source has today.
+func domainsOf(told []string) []string {
+	list := make([]string, 0, len(told))
+	for _, domain := range told {
+		if domain = strings.ToLower(strings.TrimSpace(domain)); domain != "" {
+			list = append(list, domain)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 // take is called for every page: it validates it, stores it, and concludes after the last one.
 func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if err := ctx.Err(); err != nil {
@@ -184,6 +197,9 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	}
 	for _, text := range p.Notes {
 		l.note("%s: %s", l.stream.Name, text)
+	}
+	if p.Proof != nil && len(p.Domains) > 0 {
+		l.found.Domains = domainsOf(p.Domains)
 	}
 	if l.mode == connectors.ByID {
 		l.nameAll(p)

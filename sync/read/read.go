@@ -79,6 +79,8 @@ type Result struct {
 	Rescoped bool
 	// Unproven says what is missing without proof, if anything: only another full read can tell.
 	Unproven string
+	// Domains are all mail domains of the tenant, lower-case and in order; none where nobody told.
+	Domains []string
 	// Named are the objects of which a read of some by their ids said something: that they are there, gone, or not readable.
 	Named []directory.Ref
 }

@@ -127,7 +127,7 @@ func TestUnusableCases(t *testing.T) {
 func TestCaseNames(t *testing.T) {
 	given := m{
 		"id": "7", "connection": "hq", "groups": []string{"A", "B"}, "direct_groups": []string{"A"}, "group_ids": []string{"g1"},
-		"licences": "L", "licence_ids": "l1", "tenant": m{"id": "t", "name": "T", "domain": "t.test"},
+		"licences": "L", "licence_ids": "l1", "tenant": m{"id": "t", "name": "T", "domain": "t.test", "domains": []string{"t.test", "u.test"}},
 		"attributes": m{"x": []any{"b", "a"}}, "attribute_values": m{"y": "z"}, "created": "2026-01-31",
 		"enabled": true, "manager": m{"id": "m", "enabled": false, "last_login": "2026-01-31T08:00:00Z"},
 	}
@@ -136,13 +136,13 @@ rules:
   - name: r
     user:
       {id: = id, connection: = connection, groups: = groups, direct: = direct_groups, ids: = group_ids,
-       licences: "= concat(licences, licence_ids)", tenant: = tenant.id + tenant.name + tenant.domain,
+       licences: "= concat(licences, licence_ids)", tenant: = tenant.id + tenant.name + tenant.domain, domains: = tenant.domains,
        x: = attribute_values.x, y: = attributes.y, created: = created, manager: = manager.id,
        "off": = manager.enabled, seen: = manager.last_login}
 `)
 	got := Run(rs, Case{Name: "all", Person: given, Want: Want{Exact: true, User: m{
 		"id": "7", "connection": "hq", "groups": []string{"A", "B"}, "direct": []string{"A"}, "ids": []string{"g1"},
-		"licences": []string{"L", "l1"}, "tenant": "tTt.test", "x": []string{"a", "b"}, "y": "z", "created": "2026-01-31",
+		"licences": []string{"L", "l1"}, "tenant": "tTt.test", "domains": []string{"t.test", "u.test"}, "x": []string{"a", "b"}, "y": "z", "created": "2026-01-31",
 		"manager": "m", "off": false, "seen": "2026-01-31T08:00:00Z",
 	}}})
 	if !got.Passed() {

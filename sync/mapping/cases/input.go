@@ -163,6 +163,8 @@ func (r *inputReader) part(base, part string, v any) {
 		r.in.person.Source.TenantName = value.Text()
 	case part == "domain":
 		r.in.person.Source.TenantDomain = value.Text()
+	case part == "domains":
+		r.in.person.Source.TenantDomains = value.List()
 	}
 }
 

@@ -7,6 +7,8 @@ import "dirsyncd/sync/directory"
 type binding struct {
 	Name
 	read func(*Input) directory.Value
+	// stops: a missing value is not taken for a blank one, although the type has such.
+	stops bool
 	// choice is set where the value is that of a choice.
 	choice *Choice
 }

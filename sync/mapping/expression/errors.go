@@ -34,6 +34,11 @@ func notTold(name string) *fault.Error {
 	if choice, ok := strings.CutPrefix(name, choiceWord+"."); ok {
 		return refuse("no line of "+name+" holds, or its value is blank", "give the choice "+choice+" a last line without `when`, or write "+name+" ?? …")
 	}
+	if name == TenantDomains {
+		return refuse("the mail domains of the tenant are not known",
+			"they come with the next read that can tell them; Partner Center tells them of its own customers only: give another tenant "+
+				"a mapping of its own, or say what to assume, such as `"+name+" ?? [tenant.domain]`")
+	}
 	hint := "say what to assume instead, such as `" + name + " ?? false`, " +
 		"or give the connection's account the right to read it"
 	if name != "enabled" && name != "manager.enabled" {

@@ -109,7 +109,11 @@ func (ev *Evaluator) Begin(in Input) *Evaluation {
 	e.longest = 0
 	clear(e.chosen)
 	for i := range ev.bindings {
-		v := native(ev.bindings[i].read(&e.in), ev.bindings[i].Type)
+		told := ev.bindings[i].read(&e.in)
+		v := native(told, ev.bindings[i].Type)
+		if ev.bindings[i].stops && told.Blank() {
+			v = nil
+		}
 		if text, ok := v.(string); ok {
 			e.longest = max(e.longest, len(text))
 		}
@@ -163,7 +167,7 @@ func (e *Evaluation) Value(x *Expression) (directory.Value, error) {
 			return directory.Null(), err
 		}
 		if v.Blank() {
-			if x.bare.Type == directory.BoolType {
+			if x.bare.Type == directory.BoolType || x.bare.stops {
 				return directory.Null(), notTold(x.bare.Name.Name)
 			}
 			return directory.Null(), nil

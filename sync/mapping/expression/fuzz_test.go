@@ -21,6 +21,7 @@ func FuzzExpression(f *testing.F) {
 		`table.teams[name] ?? "x"`, `table.offices[office].city`, `lookup(table.teams, groups)`, `lookup(table.offices, emails, "city")[0]`,
 		`search == "London" and expires != nil and past(expires)`, `table`, `table.teams`, `table.no[name]`, `table.offices[name]`, `choice.role + "x"`, `choice.vip`, `not (choice.vip ?? false)`, `under(path, name)`,
 		`any(groups, table.teams[#] == choice.role)`, `table?.teams?.[name]`, `let table = name; table`, `table["ids"][group_ids].desk[1:]`,
+		`domain(email) in tenant.domains`, `tenant.domains ?? [name]`, `tenant.domains[0] + name`, `let d = tenant.domains; name in d`, `tenant.domain.s`, `any(tenant.domains, # == name)`,
 		`sort(uniq([name, name]))`, `none([], #)`, `lower(first([]))`, `count(groups)`, `any(groups)`, `len()`,
 	} {
 		f.Add(s, "x", false)

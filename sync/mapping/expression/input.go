@@ -45,4 +45,6 @@ type Source struct {
 	TenantID     string
 	TenantName   string
 	TenantDomain string
+	// TenantDomains are all mail domains of the tenant; none means that they are not known.
+	TenantDomains []string
 }

@@ -22,6 +22,7 @@ const (
 	Customer        = "customer"
 	Site            = "site"
 	Tenant          = "tenant"
+	TenantDomains   = "tenant.domains"
 	Attributes      = "attributes"
 	AttributeValues = "attribute_values"
 )
@@ -200,6 +201,16 @@ func (n *Names) addSource() {
 		source(func(s Source) string { return s.TenantName }))
 	n.add("tenant.domain", directory.TextType, "domain of the tenant",
 		source(func(s Source) string { return s.TenantDomain }))
+	n.add(TenantDomains, directory.ListType, "all mail domains of the tenant; a rule fails while they are not known",
+		func(in *Input) directory.Value {
+			if len(in.Source.TenantDomains) == 0 {
+				return directory.Null()
+			}
+			return directory.List(in.Source.TenantDomains...)
+		})
+	domains := n.bindings[TenantDomains]
+	domains.stops = true
+	n.bindings[TenantDomains] = domains
 }
 
 // lookup returns the binding of a name; attributes exist under every name.

@@ -109,7 +109,7 @@ func partHint(name string) string {
 	case choiceWord:
 		return "write choice.NAME"
 	case Tenant:
-		return "write tenant.name, tenant.id or tenant.domain"
+		return "write tenant.name, tenant.id, tenant.domain or tenant.domains"
 	default:
 		return "write " + name + ".NAME with the source's own name"
 	}

@@ -103,8 +103,12 @@ func (w *rewriter) inside(node ast.Node) {
 }
 
 func (w *rewriter) identifier(n *ast.IdentifierNode, t tolerance) ast.Node {
-	if _, ok := w.used[n.Value]; !ok || t == asked {
+	s, ok := w.used[n.Value]
+	if !ok || t == asked {
 		return n
+	}
+	if s.stops {
+		return known(n, n.Value)
 	}
 	k := kindOf(n)
 	if !k.nullable() || t == shown && k != truthKind {

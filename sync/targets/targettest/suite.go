@@ -50,6 +50,7 @@ func Run(t *testing.T, place func(t *testing.T) *Place) {
 		{"full batches", testFullBatches},
 		{"several tenants in one call", testAcross},
 		{"strange texts", testStrangeTexts},
+		{"tickets", testTickets},
 		{"repeated delivery", testRepeat},
 		{"repeated after a restart", testRestart},
 		{"reopen", testReopen},
@@ -252,6 +253,22 @@ func testStrangeTexts(t *testing.T, r *run) {
 	group.Kind, group.Sets = directory.GroupRecord, []directory.SetChange{{Name: "members", Added: many}}
 	actions = append(actions, group)
 	r.deliver(t, actions)
+	r.wantTaken(t, actions)
+}
+
+// testTickets opens two tickets about one person, behind that one. Whoever lost the answers sends them again, and they are there once.
+func testTickets(t *testing.T, r *run) {
+	actions := []directory.Action{Action(directory.Create, 1), Action(directory.Create, 2), Action(directory.Create, 3)}
+	person := actions[0].Record
+	for i := range actions[1:] {
+		a := &actions[i+1]
+		a.Kind, a.Origin, a.Record, a.Rule = directory.TicketRecord, actions[0].Origin, fmt.Sprintf("%s/ticket/joiner/%d", person, i+1), "joiner"
+		a.Fields = []directory.Field{{Name: "summary", Value: directory.Text("New starter")}, {Name: "user", Value: directory.Text(person)}}
+	}
+	r.deliver(t, actions[:2])
+	r.close(t)
+	r.open(t)
+	r.deliver(t, actions[1:])
 	r.wantTaken(t, actions)
 }
 
