@@ -38,6 +38,7 @@ func newCommandLine(t *testing.T, ops api.Operations) *commandLine {
 	c.cli = newCLI(&c.stdout, &c.stderr)
 	c.now = func() time.Time { return testNow }
 	c.zone = time.UTC
+	c.completing = time.Hour // a busy machine is no slow daemon
 	c.out.Width, c.err.Width = term.DefaultWidth, term.DefaultWidth
 	c.openLocal = func(context.Context, *config.Config, *slog.Logger) (api.Operations, func(), error) {
 		t.Error("the state was opened although a daemon runs")

@@ -13,7 +13,7 @@ import (
 	"dirsyncd/sync/config"
 )
 
-// completeTimeout keeps a slow daemon from freezing the operator's shell.
+// completeTimeout is how long a slow daemon may keep the operator's shell waiting.
 const completeTimeout = 2 * time.Second
 
 type (
@@ -25,7 +25,7 @@ const noFiles = cobra.ShellCompDirectiveNoFileComp
 
 // daemonOnly asks the running daemon, if there is one: completion never opens the state by itself.
 func (cli *cli) daemonOnly(ctx context.Context, ask func(context.Context, api.Operations)) {
-	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, cli.completing)
 	defer cancel()
 	path := cli.opts.control
 	if file, err := config.Find(cli.opts.config); path == "" && err == nil {

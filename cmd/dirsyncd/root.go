@@ -43,13 +43,15 @@ type cli struct {
 	readLocal func(context.Context, *config.Config, *slog.Logger) (api.Operations, func(), error)
 	probe     func(context.Context, *config.Config) ([]api.ProbeResult, error)
 	daemon    func(context.Context, service.Launch) error
+	// completing is how long a completion waits for the daemon.
+	completing time.Duration
 }
 
 func newCLI(out, err io.Writer) *cli {
 	return &cli{
 		out: term.New(out), err: term.New(err), now: time.Now, zone: time.Local,
 		parts:     func() config.Parts { return parts().Config() },
-		openLocal: openLocal, readLocal: readLocal, daemon: runDaemon,
+		openLocal: openLocal, readLocal: readLocal, daemon: runDaemon, completing: completeTimeout,
 		probe: func(ctx context.Context, cfg *config.Config) ([]api.ProbeResult, error) {
 			return service.Probe(ctx, cfg, parts())
 		},

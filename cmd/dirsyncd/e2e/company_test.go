@@ -299,7 +299,7 @@ connections:
       bind: {user: "cn=reader,ou=services,%s", password: {env: LDAP_PASSWORD}}
       base: "%s"
       incremental: off   # these stories are about listings
-      timeout: 60s
+      timeout: 10m       # of a server that is suspended
 mappings:
   staff:
     rules:

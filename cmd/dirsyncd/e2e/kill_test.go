@@ -225,6 +225,12 @@ func observe(t *testing.T, in *installation) course {
 	var c course
 	var firstPage, lastPage time.Time
 	eventually(t, "an undisturbed sync is done", func() bool {
+		over := false // asked first: what it wrote to its end is in the log then
+		select {
+		case <-v.ended:
+			over = true
+		default:
+		}
 		now := time.Now()
 		log := v.log.String()
 		if c.start == 0 && strings.Contains(log, "run started") {
@@ -239,12 +245,7 @@ func observe(t *testing.T, in *installation) course {
 		if c.settle == 0 && strings.Contains(log, "run ended") {
 			c.settle = now.Sub(lastPage)
 		}
-		select {
-		case <-v.ended:
-			return true
-		default:
-			return false
-		}
+		return over
 	})
 	if code := v.cmd.ProcessState.ExitCode(); code != 0 {
 		t.Fatalf("an undisturbed sync ended with %d:\n%s", code, v.log)

@@ -112,7 +112,7 @@ kinds:
 }
 
 func (s *staffDB) open() {
-	db, err := stdsql.Open("sqlite", s.file+"?_pragma=busy_timeout(10000)&_pragma=synchronous(0)")
+	db, err := stdsql.Open("sqlite", s.file+"?_pragma=busy_timeout(300000)&_pragma=synchronous(0)")
 	check(s.t, err)
 	s.db = db
 }
