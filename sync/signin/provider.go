@@ -177,3 +177,7 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string { return string(r.Reason) + ": " + r.Text }
+
+// ErrUnasked is what Finish returns for an assertion that answers no request of ours (SAML, begun at the provider) where that is not
+// accepted; nothing of it was looked at but who sent it. It is a *Refusal, too.
+var ErrUnasked error = &Refusal{Reason: NotBegunHere, Text: "the provider began this sign-in itself", Hint: "`idp_initiated: restart` begins it anew from here"}

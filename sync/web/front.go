@@ -53,6 +53,15 @@ type Route struct {
 	// CrossSite lets pages of other sites, which is where a browser is sent from, and services post there. Such a handler trusts
 	// nothing but what it can verify.
 	CrossSite bool
+	// Hosts are further hosts, besides that of the front, at which this is answered.
+	Hosts []string
+	// Proxies lets the front's proxies ask under any name: they call by an address of their own.
+	Proxies bool
+}
+
+// at reports whether a caller asks where the route is answered.
+func (r *Route) at(c Caller, front string) bool {
+	return strings.EqualFold(c.Host, front) || r.Proxies && c.Proxied || slices.ContainsFunc(r.Hosts, func(h string) bool { return strings.EqualFold(h, c.Host) })
 }
 
 // Front serves routes at one address. It may be used by many goroutines.
@@ -156,11 +165,11 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, refusal.text, refusal.status)
 		return
 	}
-	if !strings.EqualFold(caller.Host, f.o.URL.Host) {
+	route, ok := f.route(r.URL.Path)
+	if !route.at(caller, f.o.URL.Host) {
 		http.Error(w, "this address is not served here", http.StatusMisdirectedRequest)
 		return
 	}
-	route, ok := f.route(r.URL.Path)
 	if !ok {
 		http.NotFound(w, r)
 		return
