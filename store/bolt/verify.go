@@ -96,7 +96,8 @@ func (s *Store) verifyPartitions(ctx context.Context) (problems []error, err err
 		}
 		problems = append(problems, wrong...)
 	}
-	return problems, nil
+	wrong, err := s.verifyItems(ctx)
+	return append(problems, wrong...), err
 }
 
 // verifier checks one partition.

@@ -80,6 +80,14 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"lease lost", leases(leaseLost)},
 		{"lease holds while writing", leases(leaseHoldsWhileWriting)},
 		{"lease race", leaseRace},
+		{"items", keeps(items)},
+		{"items by owner", keeps(itemsByOwner)},
+		{"items used once", keeps(itemsOnce)},
+		{"items expire", keeps(itemsExpire)},
+		{"items and their bounds", keeps(itemBounds)},
+		{"items race", keeps(itemsRace)},
+		{"items are beside partitions", keeps(itemsBeside)},
+		{"random items", keeps(randomItems)},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
