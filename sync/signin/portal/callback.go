@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"dirsyncd/store"
 	"dirsyncd/sync/signin"
 	"dirsyncd/sync/web"
 )
@@ -102,7 +103,7 @@ func (p *Portal) consume(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := random()
-	if err := p.Items.Put(r.Context(), spaceOutcome, Item{Key: hashed(h), Value: value, Until: p.Now().Add(outcomeLife)}); err != nil {
+	if err := p.Items.Put(r.Context(), spaceOutcome, store.Item{Key: hashed(h), Value: value, Until: p.Now().Add(outcomeLife)}); err != nil {
 		p.fault(w, r, err)
 		return
 	}

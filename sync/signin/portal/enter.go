@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"dirsyncd/store"
 	"dirsyncd/sync/signin"
 )
 
@@ -72,7 +73,7 @@ func (p *Portal) handOver(w http.ResponseWriter, r *http.Request, key []byte, s 
 		return
 	}
 	secret := random()
-	if err := p.Items.Put(r.Context(), spaceCode, Item{Key: hashed(secret), Value: value, Until: p.Now().Add(codeLife)}); err != nil {
+	if err := p.Items.Put(r.Context(), spaceCode, store.Item{Key: hashed(secret), Value: value, Until: p.Now().Add(codeLife)}); err != nil {
 		p.fault(w, r, err)
 		return
 	}

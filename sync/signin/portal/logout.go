@@ -1,12 +1,15 @@
 package portal
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"strings"
 
+	"dirsyncd/store"
 	"dirsyncd/sync/signin"
 	"dirsyncd/sync/web"
 )
@@ -122,11 +125,30 @@ func (p *Portal) endSaid(r *http.Request, provider *Named, ended signin.Ended) e
 		by = saidKeys(provider.Name, ended.Subject, "")
 	}
 	for _, one := range by {
-		if _, err := p.endOf(r, one, "signed out at the provider"); err != nil {
+		if err := p.endOf(r.Context(), one, "signed out at the provider"); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// endOf ends the sessions of an owner, and those at applications that came of them.
+func (p *Portal) endOf(ctx context.Context, owner []byte, why string) error {
+	var list []store.Item
+	err := p.Items.Scan(ctx, spaceSession, owner, func(i store.Item) bool {
+		list = append(list, i)
+		return true
+	})
+	for _, i := range list {
+		var s session
+		if err != nil {
+			break
+		}
+		if err = json.Unmarshal(i.Value, &s); err == nil {
+			err = p.endFamily(ctx, i.Key, s.Owner, why)
+		}
+	}
+	return err
 }
 
 // metadata shows what the provider must know of us.

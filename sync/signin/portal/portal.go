@@ -14,26 +14,18 @@ import (
 	"strings"
 	"time"
 
+	"dirsyncd/store"
 	"dirsyncd/sync/signin"
 	"dirsyncd/sync/signin/keyring"
 	"dirsyncd/sync/web"
 )
 
-// Item is a value that is kept under a key of a space.
-type Item struct {
-	Key   []byte
-	Owner []byte // by which Scan finds it; nil for none
-	Value []byte
-	Until time.Time // it is no longer there from then on
-}
-
-// Items keeps what must outlive a request. Every method is atomic, durable when it returns, and safe for concurrent use.
+// Items keeps what must outlive a request: a part of store.Items.
 type Items interface {
-	Put(ctx context.Context, space string, items ...Item) error
-	Get(ctx context.Context, space string, key []byte) (Item, bool, error)
-	// Take gets and deletes: of several callers one wins.
-	Take(ctx context.Context, space string, key []byte) (Item, bool, error)
-	Scan(ctx context.Context, space string, owner []byte, fn func(Item) bool) error
+	Put(ctx context.Context, space string, items ...store.Item) error
+	Get(ctx context.Context, space string, key []byte) (store.Item, bool, error)
+	Take(ctx context.Context, space string, key []byte) (store.Item, bool, error)
+	Scan(ctx context.Context, space string, owner []byte, fn func(store.Item) bool) error
 }
 
 // Named is a provider with what the operator says of it.

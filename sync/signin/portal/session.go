@@ -8,17 +8,17 @@ import (
 	"net/http"
 	"time"
 
+	"dirsyncd/store"
 	"dirsyncd/sync/signin"
 )
 
 // Spaces of Items.
 const (
-	spaceSession = "session" // key: hash of the cookie; owner: the person
+	spaceSession = "session" // key: hash of the cookie; owners: the person, and what the provider calls the session and the person
 	spaceUsed    = "used"    // key: of the session; there until it is idle for too long
-	spaceSaid    = "said"    // key: owner and session; owner: what the provider calls the session or the person
 	spaceCode    = "code"    // key: hash of the code
 	spaceOutcome = "outcome" // key: hash of the address
-	spaceLink    = "link"    // key: provider and subject; owner: the person
+	spaceLink    = "link"    // key: provider and subject; owners: the person
 )
 
 // session is somebody who is signed in at a host. Its key is the hash of the cookie.
@@ -53,14 +53,11 @@ func saidKeys(provider string, s signin.Subject, said string) [][]byte {
 	return list
 }
 
-// putSession stores a session, and by what it is found.
+// putSession stores a session.
 func (p *Portal) putSession(ctx context.Context, key []byte, s *session) error {
+	owners := [][]byte{ownerKey(s.Owner)}
 	if s.Parent == nil {
-		for _, by := range saidKeys(s.Provider, s.Subject, s.Said) {
-			if err := p.Items.Put(ctx, spaceSaid, Item{Key: append(bytes.Clone(by), key...), Owner: by, Value: key, Until: s.Ends}); err != nil {
-				return err
-			}
-		}
+		owners = append(owners, saidKeys(s.Provider, s.Subject, s.Said)...)
 	}
 	value, err := json.Marshal(s)
 	if err != nil {
@@ -69,7 +66,7 @@ func (p *Portal) putSession(ctx context.Context, key []byte, s *session) error {
 	if err := p.use(ctx, key); err != nil {
 		return err
 	}
-	return p.Items.Put(ctx, spaceSession, Item{Key: key, Owner: ownerKey(s.Owner), Value: value, Until: s.Ends})
+	return p.Items.Put(ctx, spaceSession, store.Item{Key: key, Owners: owners, Value: value, Until: s.Ends})
 }
 
 // loadSession returns a session that has not run out, and has been used.
@@ -98,7 +95,7 @@ func (p *Portal) loadSession(ctx context.Context, key []byte) (*session, error) 
 
 // use remembers that a session is used. That is no part of the session itself, which would come back by it after somebody has ended it.
 func (p *Portal) use(ctx context.Context, key []byte) error {
-	return p.Items.Put(ctx, spaceUsed, Item{Key: key, Until: p.Now().Add(p.Idle)})
+	return p.Items.Put(ctx, spaceUsed, store.Item{Key: key, Until: p.Now().Add(p.Idle)})
 }
 
 // cookieKeys are the keys of the sessions that a browser claims to have: there may be several cookies of the name.
@@ -176,7 +173,7 @@ func (p *Portal) endFamily(ctx context.Context, key []byte, owner signin.Owner, 
 }
 
 func (p *Portal) children(ctx context.Context, parent []byte, owner signin.Owner) (list [][]byte, err error) {
-	err = p.Items.Scan(ctx, spaceSession, ownerKey(owner), func(i Item) bool {
+	err = p.Items.Scan(ctx, spaceSession, ownerKey(owner), func(i store.Item) bool {
 		var s session
 		if json.Unmarshal(i.Value, &s) == nil && bytes.Equal(s.Parent, parent) {
 			list = append(list, bytes.Clone(i.Key))
@@ -202,7 +199,7 @@ func (p *Portal) SetLink(ctx context.Context, provider string, s signin.Subject,
 	if err != nil {
 		return err
 	}
-	return p.Items.Put(ctx, spaceLink, Item{Key: linkKey(provider, s), Owner: ownerKey(owner), Value: value})
+	return p.Items.Put(ctx, spaceLink, store.Item{Key: linkKey(provider, s), Owners: [][]byte{ownerKey(owner)}, Value: value})
 }
 
 func linkKey(provider string, s signin.Subject) []byte {

@@ -1,8 +1,6 @@
 package portal
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -224,32 +222,4 @@ func headerText(s string) string {
 		}
 		return r
 	}, s)
-}
-
-// EndSessions ends all sessions of a person.
-func (p *Portal) endOf(r *http.Request, by []byte, why string) (n int, err error) {
-	ctx := r.Context()
-	var keys [][]byte
-	err = p.Items.Scan(ctx, spaceSaid, by, func(i Item) bool {
-		keys = append(keys, bytes.Clone(i.Value))
-		return true
-	})
-	if err != nil {
-		return 0, err
-	}
-	for _, key := range keys {
-		item, ok, err := p.Items.Get(ctx, spaceSession, key)
-		if err != nil {
-			return n, err
-		}
-		var s session
-		if !ok || json.Unmarshal(item.Value, &s) != nil {
-			continue
-		}
-		if err := p.endFamily(ctx, key, s.Owner, why); err != nil {
-			return n, err
-		}
-		n++
-	}
-	return n, nil
 }
