@@ -59,9 +59,12 @@ type Route struct {
 	Proxies bool
 }
 
-// at reports whether a caller asks where the route is answered.
-func (r *Route) at(c Caller, front string) bool {
-	return strings.EqualFold(c.Host, front) || r.Proxies && c.Proxied || slices.ContainsFunc(r.Hosts, func(h string) bool { return strings.EqualFold(h, c.Host) })
+// at reports whether a caller asks where the route is answered; nil is one of the front itself.
+func (r *mounted) at(c Caller, front string) bool {
+	if strings.EqualFold(c.Host, front) || r == nil {
+		return strings.EqualFold(c.Host, front)
+	}
+	return r.Proxies && c.Proxied || slices.ContainsFunc(r.Hosts, func(h string) bool { return strings.EqualFold(h, c.Host) })
 }
 
 // Front serves routes at one address. It may be used by many goroutines.
@@ -71,7 +74,7 @@ type Front struct {
 	listener net.Listener // of Listen
 
 	mu     sync.RWMutex
-	routes []mounted // the longest path first
+	routes []*mounted // the longest path first
 }
 
 type mounted struct {
@@ -90,18 +93,31 @@ func (f *Front) URL(path string) string { return f.o.URL.JoinPath(path).String()
 func (f *Front) Mount(path string, r Route) (release func(), err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if slices.ContainsFunc(f.routes, func(m mounted) bool { return m.path == path }) {
+	if slices.ContainsFunc(f.routes, func(m *mounted) bool { return m.path == path }) {
 		return nil, &fault.Error{Class: fault.Transient, Op: "serve", Where: f.URL(path), Err: errors.New("the address is in use")}
 	}
-	// Copied, so that a request under way keeps the list that it has found.
-	list := append(slices.Clone(f.routes), mounted{path, r})
-	slices.SortStableFunc(list, func(a, b mounted) int { return len(b.path) - len(a.path) })
+	return f.put(path, r), nil
+}
+
+// Replace is Mount in the place of whoever is there: no request falls between the two.
+func (f *Front) Replace(path string, r Route) (release func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.put(path, r)
+}
+
+// put makes a new list, so that a request under way keeps the one that it has found.
+func (f *Front) put(path string, r Route) (release func()) {
+	one := &mounted{path, r}
+	list := slices.DeleteFunc(slices.Clone(f.routes), func(m *mounted) bool { return m.path == path })
+	list = append(list, one)
+	slices.SortStableFunc(list, func(a, b *mounted) int { return len(b.path) - len(a.path) })
 	f.routes = list
 	return sync.OnceFunc(func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.routes = slices.DeleteFunc(slices.Clone(f.routes), func(m mounted) bool { return m.path == path })
-	}), nil
+		f.routes = slices.DeleteFunc(slices.Clone(f.routes), func(m *mounted) bool { return m == one })
+	})
 }
 
 // Listen begins to listen and returns the address. The error is of class Configuration where the certificate is of no use, and Transient
@@ -221,7 +237,7 @@ func (b *begun) Write(p []byte) (int, error) {
 // Unwrap lets http.ResponseController reach what is below.
 func (b *begun) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 
-func (f *Front) route(path string) (mounted, bool) {
+func (f *Front) route(path string) (*mounted, bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	for _, m := range f.routes {
@@ -229,5 +245,5 @@ func (f *Front) route(path string) (mounted, bool) {
 			return m, true
 		}
 	}
-	return mounted{}, false
+	return nil, false
 }
