@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -9,6 +10,8 @@ import (
 
 	"dirsyncd/sync/settings"
 	"dirsyncd/sync/settings/strict"
+	"dirsyncd/sync/signin"
+	"dirsyncd/sync/signin/key"
 	"dirsyncd/sync/spelling"
 )
 
@@ -108,6 +111,38 @@ type applicationKeys struct {
 	Auto      bool        `yaml:"auto"`
 }
 
+// MatchOf are the fields by which people of a connection are found when they sign in; none when nobody of them does.
+func (c *Config) MatchOf(connection string) (fields []key.Field) {
+	if c.Signin == nil {
+		return nil
+	}
+	for _, p := range c.Signin.Providers {
+		for _, m := range p.Match {
+			if f := signin.FieldOf(m); slices.Contains(p.Directories, connection) && !slices.Contains(fields, f) {
+				fields = append(fields, f)
+			}
+		}
+	}
+	slices.SortFunc(fields, func(a, b key.Field) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
+	return fields
+}
+
+// checkMatch refuses two fields whose values count byte by byte at one connection: a value would be looked for in both.
+func (l *loader) checkMatch(v strict.Value, s *Signin) {
+	for i := range l.cfg.Connections {
+		own := &Config{Signin: s}
+		var exact []string
+		for _, f := range own.MatchOf(l.cfg.Connections[i].Name) {
+			if f.Kind == key.Exact {
+				exact = append(exact, f.Name)
+			}
+		}
+		if len(exact) > 1 {
+			v.KeyProblem("match by one of them", "signin: people of connection %q are matched by %s: of these only one may be", l.cfg.Connections[i].Name, strings.Join(exact, " and "))
+		}
+	}
+}
+
 // readSignin reads `signin:`, after the connections; nil without it.
 func (l *loader) readSignin(v strict.Value) *Signin {
 	if v.Kind() == strict.None {
@@ -135,6 +170,7 @@ func (l *loader) readSignin(v strict.Value) *Signin {
 	for _, e := range l.section([]strict.Value{k.Apps.Value}, "application", checkName) {
 		s.Apps = append(s.Apps, l.readApplication(e.Key, e.Value.In(quoted("application", e.Key)), s, hosts))
 	}
+	l.checkMatch(v, s)
 	slices.SortFunc(s.Providers, func(a, b Identity) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(s.Apps, func(a, b Application) int { return strings.Compare(a.Name, b.Name) })
 	return s
@@ -150,11 +186,11 @@ func (l *loader) readIdentity(name string, v strict.Value) Identity {
 	i := Identity{Name: name, Provider: k.Provider, Directories: k.Directories, Match: k.Match, Audience: string(k.Audience), Button: k.Button, SingleLogout: k.SingleLogout, Block: own}
 	for n, d := range k.Domains {
 		at, _ := v.Get("domains").At(fmt.Sprintf("[%d]", n))
-		if d = strings.ToLower(strings.TrimSpace(d)); d == "" || strings.ContainsAny(d, "@ */") {
+		if domain, ok := key.Domain(d); ok {
+			i.Domains = append(i.Domains, domain)
+		} else {
 			at.Problem("write such as example.com", "domains: %q is not the domain of mail addresses", short(d))
-			continue
 		}
-		i.Domains = append(i.Domains, d)
 	}
 	for n, d := range k.Directories {
 		at, _ := v.Get("directories").At(fmt.Sprintf("[%d]", n))
@@ -162,7 +198,7 @@ func (l *loader) readIdentity(name string, v strict.Value) Identity {
 			at.Problem(l.connectionNames(d), "directories: there is no connection %q", short(d))
 		}
 	}
-	if at := v.Get("match"); slices.Contains(k.Match, "mail") && len(k.Domains) == 0 && v.Kind() == strict.Block {
+	if at := v.Get("match"); slices.Contains(k.Match, signin.MatchMail) && len(k.Domains) == 0 && v.Kind() == strict.Block {
 		at.Problem("name the domains whose addresses this provider gives out: `domains: [example.com]`", "match: by `mail`, and no `domains`: anybody's address would do")
 	}
 	return i

@@ -29,6 +29,11 @@ type Provider interface {
 	Probe(ctx context.Context) ([]Finding, error)
 }
 
+// Registered is a Provider that can say what is to be registered of us there: the metadata of a service provider, or addresses, one a line.
+type Registered interface {
+	Metadata() ([]byte, error)
+}
+
 // Start is what a sign-in begins with.
 type Start struct {
 	State     string // unguessable, 256 bits in base64url; its first eight characters are the handle of the pending cookie

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"dirsyncd/sync/signin/key"
 )
 
 // Scope is where somebody is looked for: the people of a connection, or of one tenant of it.
@@ -53,7 +55,6 @@ type Links interface {
 type Directory struct {
 	Connection string
 	Tenant     string // the directory's own id of its tenant, where the connection reads one only; blank when that is not known
-	Many       bool   // the connection reads many tenants, each under its id
 }
 
 // Admission is who may come in: the setting `audience`.
@@ -176,14 +177,18 @@ func (w *search) byID(ctx context.Context) (_ Owner, final bool, err error) {
 	}
 	asked := 0
 	for _, d := range w.Directories {
-		where := Scope{Connection: d.Connection}
-		switch {
-		case d.Many:
-			where.Tenant = s.Tenant
-		case d.Tenant != "" && !strings.EqualFold(d.Tenant, s.Tenant):
+		if d.Tenant != "" && !strings.EqualFold(d.Tenant, s.Tenant) {
 			continue
 		}
 		asked++
+		all, err := w.people.Scopes(ctx, d.Connection)
+		if err != nil {
+			return Owner{}, false, err
+		}
+		where := Scope{Connection: d.Connection}
+		if manyTenants(all) {
+			where.Tenant = s.Tenant
+		}
 		owner, found, err := w.people.ByID(ctx, where, s.Object)
 		if err != nil {
 			return Owner{}, false, err
@@ -201,17 +206,21 @@ func (w *search) byID(ctx context.Context) (_ Owner, final bool, err error) {
 		Hint: "was the person added after the last sync? `dirsyncd sync CONNECTION --user ID`; else the scope of the connection leaves them out"}
 }
 
+// manyTenants reports whether a connection reads many tenants, each under its id.
+func manyTenants(scopes []Scope) bool {
+	return slices.ContainsFunc(scopes, func(s Scope) bool { return s.Tenant != "" })
+}
+
 // scopes are where keys are looked up: with a tenant that the subject names, in that tenant only.
 func (w *search) scopes(ctx context.Context) ([]Scope, error) {
 	var list []Scope
 	for _, d := range w.Directories {
-		if d.Many && w.a.Subject.Tenant != "" {
-			list = append(list, Scope{d.Connection, w.a.Subject.Tenant})
-			continue
-		}
 		all, err := w.people.Scopes(ctx, d.Connection)
 		if err != nil {
 			return nil, err
+		}
+		if tenant := w.a.Subject.Tenant; tenant != "" && manyTenants(all) {
+			all = slices.DeleteFunc(all, func(s Scope) bool { return s.Tenant != tenant })
 		}
 		list = append(list, all...)
 	}
@@ -221,15 +230,16 @@ func (w *search) scopes(ctx context.Context) ([]Scope, error) {
 // value returns what a key of Match is looked up by; blank, with a note of why, when the provider may not say it.
 func (w *search) value(kind string) string {
 	switch kind {
-	case "mail":
+	case MatchMail:
 		mail := w.a.Mail
 		_, domain, _ := strings.Cut(mail, "@")
+		domain, _ = key.Domain(domain)
 		switch {
 		case mail == "":
 			w.note("mail", false, "the provider gave none")
 		case !w.a.MailVerified:
 			w.note("mail", false, "%s", MailNotVerified)
-		case !slices.Contains(w.Domains, strings.ToLower(domain)):
+		case !slices.Contains(w.Domains, domain):
 			w.note("mail", false, "%s", DomainNotAllowed)
 		default:
 			return mail

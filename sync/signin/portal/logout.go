@@ -158,8 +158,8 @@ func (p *Portal) metadata(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	m, ok := provider.Provider.(interface{ Metadata() ([]byte, error) })
-	if !ok {
+	m, ok := provider.Provider.(signin.Registered)
+	if !ok || !provider.SAML {
 		http.NotFound(w, r)
 		return
 	}
