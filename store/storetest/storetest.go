@@ -73,6 +73,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"runs", runs},
 		{"actions of runs", runActions},
 		{"results outlive transactions", resultsOutlive},
+		{"match", match},
 		{"random changes", randomChanges},
 		{"lease excludes", leases(leaseExcludes)},
 		{"lease ends", leases(leaseEnds)},
