@@ -82,7 +82,7 @@ type Store interface {
 	MovePartition(ctx context.Context, from, to Partition) error
 	// Scratch returns a throw-away copy of partitions, as they were at one moment, that shares nothing with the store.
 	// Closing it removes it. It holds the partitions named and no others: without any, or with some that were never
-	// written to, it is or has what a new store has, nothing. Its cost follows the size of what it holds.
+	// written to, it is or has what a new store has, nothing: no Items either. Its cost follows the size of what it holds.
 	Scratch(ctx context.Context, parts ...Partition) (Store, error)
 	Close() error
 }
@@ -191,6 +191,7 @@ func (g GoneCause) Proven() bool { return g == NamedRemoved || g == Absent || g 
 type Reader interface {
 	WaitReader
 	LinkReader
+	MatchReader
 
 	// Lookup appends the numbers of handles to nums, zero for a handle that was never seen.
 	Lookup(handles []string, nums []Num) ([]Num, error)
@@ -293,6 +294,7 @@ type Writer interface {
 	Reader
 	WaitWriter
 	LinkWriter
+	MatchWriter
 
 	// Intern appends the numbers of handles to nums and gives a number to those that have none.
 	Intern(handles []string, nums []Num) ([]Num, error)

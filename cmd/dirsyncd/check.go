@@ -290,6 +290,11 @@ func (cli *cli) runProbe(ctx context.Context, cfg *config.Config) ([]api.ProbeRe
 	if err != nil || cli.opts.json {
 		return results, err
 	}
+	cli.showProbe(results)
+	return results, nil
+}
+
+func (cli *cli) showProbe(results []api.ProbeResult) {
 	for _, r := range results {
 		cli.out.Line("")
 		cli.out.Line("%s", cli.out.Paint(term.Bold, r.Kind+" "+r.Name))
@@ -307,7 +312,6 @@ func (cli *cli) runProbe(ctx context.Context, cfg *config.Config) ([]api.ProbeRe
 			cli.finding(true, "reachable", "")
 		}
 	}
-	return results, nil
 }
 
 func (cli *cli) finding(ok bool, text, hint string) {

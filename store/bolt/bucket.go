@@ -41,6 +41,7 @@ const (
 	due
 	dueOf
 	journal
+	match
 	objects
 	dirty       = objects + maxKinds
 	records     = dirty + maxKinds
@@ -58,7 +59,7 @@ var bucketNames = [...]string{
 	waits: "waits", waitSubjects: "waits.subject", waitKeys: "waits.key", waitDue: "waits.due", waitCounts: "waits.count",
 	links: "links", linkIDs: "links.id", rejected: "rejected", reviews: "reviews", reviewSubjects: "reviews.subject",
 	due: "due", dueOf: "due.of",
-	journal: "journal",
+	journal: "journal", match: "match",
 }
 
 // String returns the name of the bucket.

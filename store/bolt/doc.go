@@ -4,7 +4,7 @@
 //
 // The top level of the file has the bucket "\x00dirsyncd" (keys "format" and "version", see schema.go), the bucket
 // "\x00waiting" (which partitions have actions for which target, see waiting.go), the bucket "\x00awaiting" (which have actions that
-// wait for something at a target, see awaiting.go) and one bucket per partition, named
+// wait for something at a target, see awaiting.go), the bucket "\x00items" (what sign-in keeps, see items.go) and one bucket per partition, named
 // connection, NUL, tenant. In a partition, numbers are big-endian so that bbolt's
 // order is theirs, "k" is a kind's number in decimal, and a "pair set" is described in pairs.go:
 //
@@ -12,6 +12,8 @@
 //	tenant           value: JSON store.TenantState
 //	names            slot4 -> sorted (hash16, num4) entries: handle texts and their numbers (names.go)
 //	names.new        slot2 -> the same, for those that were not yet merged into names
+//	matching         value: JSON form number and fields of the index match, while there is one
+//	match            hash16 of a key, num4 -> nothing: which people have it in one of these fields (match.go)
 //	owner            handle4 -> object4: who has a handle; none for an object's own number
 //	contested        pair set handle -> object: who states a handle that another object has
 //	objects.k        num4 -> row: cause, numbers of the handles, canonical object (rows.go)

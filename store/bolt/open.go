@@ -50,6 +50,8 @@ type Store struct {
 	closing  sync.Once
 	closed   error
 	leases   leases
+	changes  changes
+	maxItems int // of a space; tests take few
 	readOnly bool
 	begun    bool
 }
@@ -58,6 +60,7 @@ var (
 	_ store.Store       = (*Store)(nil)
 	_ store.Snapshotter = (*Store)(nil)
 	_ store.Verifier    = (*Store)(nil)
+	_ store.Keeper      = (*Store)(nil)
 )
 
 // Open opens the state file at path and creates it, readable by the owner only, when there is none. Errors are classified and say what to do; a file that cannot be used is left as it is, byte for byte. The error is
@@ -94,7 +97,7 @@ func open(path string, opts Options) (s *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s = &Store{path: path, writer: make(chan struct{}, 1), leases: leases{now: time.Now}, readOnly: opts.ReadOnly}
+	s = &Store{path: path, writer: make(chan struct{}, 1), leases: leases{now: time.Now}, maxItems: store.MaxItems, readOnly: opts.ReadOnly}
 	opened := false
 	defer s.guard("open state", &opened, &err, func() { _ = s.letGo() })()
 	s.db, err = bbolt.Open(path, 0o600, s.bboltOptions(opts))

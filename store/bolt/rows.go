@@ -125,6 +125,7 @@ type state struct {
 	present bool
 	handles []store.Num
 	links   []link
+	match   []store.MatchKey
 }
 
 // link is a directory.Link with the number of the handle that it points to.
@@ -157,6 +158,9 @@ func (t *tx) PutRow(o *directory.Object, gone store.GoneCause) (store.Num, error
 		return 0, err
 	}
 	if now.links, err = t.internLinks(o.Links); err != nil {
+		return 0, err
+	}
+	if now.match, err = t.matchKeys(o); err != nil {
 		return 0, err
 	}
 	if err := t.replaceState(o.Kind, n, old, now); err != nil {
@@ -198,7 +202,11 @@ func (t *tx) stateOf(kind directory.Kind, n store.Num) (state, error) {
 		return state{}, t.corrupt(objects + bucketID(kind))
 	}
 	links, err := t.internLinks(o.Links)
-	return state{exists: true, present: row.Gone == store.Here, handles: row.Handles, links: links}, err
+	if err != nil {
+		return state{}, err
+	}
+	keys, err := t.matchKeys(&o)
+	return state{exists: true, present: row.Gone == store.Here, handles: row.Handles, links: links, match: keys}, err
 }
 
 func (t *tx) internLinks(links []directory.Link) ([]link, error) {
@@ -224,6 +232,11 @@ func (t *tx) replaceState(kind directory.Kind, n store.Num, old, now state) erro
 		t.count.present[kind]--
 	case now.present && !old.present:
 		t.count.present[kind]++
+	}
+	if len(old.match)+len(now.match) > 0 {
+		if err := t.replaceMatch(n, old.match, now.match); err != nil {
+			return err
+		}
 	}
 	for _, l := range now.links {
 		if !slices.Contains(old.links, l) {

@@ -36,6 +36,8 @@ func migrations() []migration {
 		{about: "made ready for targets that have things of their own", run: func(*bbolt.Tx) error { return nil }},
 		// An older program would take a journal that tells of records for a damaged one.
 		{about: "made ready for connections that are made of the records of others", run: func(*bbolt.Tx) error { return nil }},
+		// An older program would change people and leave the index by which they sign in as it is.
+		{about: "made ready for sign-in", run: func(*bbolt.Tx) error { return nil }},
 	}
 }
 

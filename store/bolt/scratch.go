@@ -88,8 +88,14 @@ func size(btx *bbolt.Tx, keys [][]byte) (n uint64) {
 	return n
 }
 
-// keepOnly drops all partitions but those of sorted names, and reports whether there was one to drop.
+// keepOnly drops the items and all partitions but those of sorted names, and reports whether there was something to drop.
 func keepOnly(btx *bbolt.Tx, keys [][]byte) (dropped bool, err error) {
+	if btx.Bucket([]byte(itemsBucket)) != nil {
+		if err := btx.DeleteBucket([]byte(itemsBucket)); err != nil {
+			return false, err
+		}
+		dropped = true
+	}
 	for _, name := range slices.Collect(partitionNames(btx)) {
 		if _, named := slices.BinarySearchFunc(keys, name, bytes.Compare); !named {
 			if err := dropPartition(btx, name); err != nil {

@@ -49,7 +49,7 @@ func (s *Store) Update(ctx context.Context, p store.Partition, fn func(store.Wri
 
 // transact runs body in a transaction, which is committed when body says so. An error of body comes back
 // unchanged.
-func (s *Store) transact(ctx context.Context, writable bool, op string, body func(*bbolt.Tx) (bool, error)) (err error) {
+func (s *Store) transact(ctx context.Context, writable bool, op string, body func(*bbolt.Tx) (bool, error)) error {
 	if err := ended(ctx, op); err != nil {
 		return err
 	}
@@ -66,6 +66,11 @@ func (s *Store) transact(ctx context.Context, writable bool, op string, body fun
 		}
 		defer end()
 	}
+	return s.run(writable, op, body)
+}
+
+// run is transact for whoever has the token of the one writer, or only reads.
+func (s *Store) run(writable bool, op string, body func(*bbolt.Tx) (bool, error)) (err error) {
 	if broken := s.broken.Load(); broken != nil {
 		return *broken
 	}

@@ -14,6 +14,7 @@ import (
 const (
 	countersKey = "counters"
 	tenantKey   = "tenant"
+	matchingKey = "matching"
 )
 
 // tx is a transaction on one partition: store.Reader, and store.Writer where bbolt's transaction is writable.
@@ -38,6 +39,8 @@ type tx struct {
 	fresh   map[nameHash]store.Num // names that are in no bucket yet
 	pending [bucketCount]pairLog   // changes of pair sets that are in no bucket yet
 	queues  map[string]*queue      // those that this transaction looked at
+
+	matching matching
 
 	desk       *deskCounts // nil while nobody looked at them
 	storedDesk deskCounts  // as in the file
@@ -67,7 +70,7 @@ func (s *Store) begin(btx *bbolt.Tx, key []byte) (*tx, error) {
 // flush writes what was collected.
 func (t *tx) flush() error {
 	err := errors.Join(t.flushNames(), t.flushPairs(memberOf), t.flushPairs(referrers), t.flushPairs(contested),
-		t.flushQueues(), t.flushDesk())
+		t.flushMatch(), t.flushQueues(), t.flushDesk())
 	if err != nil || t.count == t.stored {
 		return err
 	}

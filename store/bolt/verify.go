@@ -96,7 +96,8 @@ func (s *Store) verifyPartitions(ctx context.Context) (problems []error, err err
 		}
 		problems = append(problems, wrong...)
 	}
-	return problems, nil
+	wrong, err := s.verifyItems(ctx)
+	return append(problems, wrong...), err
 }
 
 // verifier checks one partition.
@@ -108,7 +109,7 @@ type verifier struct {
 func (v *verifier) run() {
 	checks := []func(){
 		v.names, v.objects, v.owners, v.referrers, v.members, v.digests, v.marks, v.streams, v.records,
-		v.outboxes, v.parked, v.parkedIndexes, v.runs, v.waits, v.links, v.due,
+		v.outboxes, v.parked, v.parkedIndexes, v.runs, v.waits, v.links, v.due, v.match,
 	}
 	for _, check := range checks {
 		if len(v.problems) < maxProblems {

@@ -8,6 +8,7 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/signin/key"
 )
 
 // model is what a store would be if it were a few maps. Numbers are the store's own.
@@ -17,11 +18,12 @@ type model struct {
 	owners  map[store.Num]store.Num
 	members map[[2]store.Num]bool // group, handle
 	dirty   map[store.Num]store.DirtyReason
+	match   []key.Field
 }
 
 func (m *model) clone() *model {
 	return &model{objects: maps.Clone(m.objects), gone: maps.Clone(m.gone), owners: maps.Clone(m.owners),
-		members: maps.Clone(m.members), dirty: maps.Clone(m.dirty)}
+		members: maps.Clone(m.members), dirty: maps.Clone(m.dirty), match: m.match}
 }
 
 // randomChanges makes random changes to a store and to a model, in transactions of which some fail, and
@@ -62,7 +64,12 @@ func randomChanges(e *env) {
 func (m *model) change(w store.Writer, rnd *rand.Rand) {
 	id := fmt.Sprint(rnd.IntN(40))
 	g := intern(w, directory.IDHandle(fmt.Sprint("g", rnd.IntN(5))))[0]
-	switch rnd.IntN(7) {
+	switch rnd.IntN(8) {
+	case 7:
+		if rnd.IntN(4) == 0 {
+			m.match = [][]key.Field{nil, byMail(), byMailAndName()}[rnd.IntN(3)]
+			must(0, w.SetMatching(m.match))
+		}
 	case 6:
 		m.give(w, rnd)
 	case 0, 1:
@@ -109,7 +116,12 @@ func randomPerson(id string, rnd *rand.Rand) *directory.Object {
 	for range rnd.IntN(3) {
 		managers = append(managers, fmt.Sprint("uid:", rnd.IntN(10)))
 	}
-	return person(id, handles, managers...)
+	o := person(id, handles, managers...)
+	o.SetText(directory.FieldEmail, []string{"", "no address"}[rnd.IntN(2)])
+	if rnd.IntN(4) > 0 {
+		o.SetText(directory.FieldEmail, fmt.Sprint("P", rnd.IntN(10), "@example.test"))
+	}
+	return o
 }
 
 func (m *model) put(w store.Writer, o *directory.Object, gone store.GoneCause) {
@@ -205,6 +217,23 @@ func (m *model) compare(e *env, r store.Reader) {
 		marks = append(marks, fmt.Sprint(n, ":", uint8(m.dirty[n])))
 	}
 	e.equal("dirty", dirtyOf(r, directory.Group, 0), marks)
+	m.compareMatch(e, r)
+}
+
+// compareMatch asks for everybody by what they are called.
+func (m *model) compareMatch(e *env, r store.Reader) {
+	e.Helper()
+	e.equal("fields of the index", must(r.Matching()), m.match)
+	for i := range 10 {
+		k := key.Of(key.Mail, fmt.Sprint("p", i, "@Example.test"))[0]
+		var want []store.Num
+		for n, o := range m.objects {
+			if slices.Contains(key.OfObject(o, m.match), k) {
+				want = append(want, n)
+			}
+		}
+		e.equal("people with "+k.Value, matches(r, k), sorted(want))
+	}
 }
 
 // compareBatches asks for many things at once.

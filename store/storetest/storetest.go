@@ -73,6 +73,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"runs", runs},
 		{"actions of runs", runActions},
 		{"results outlive transactions", resultsOutlive},
+		{"match", match},
 		{"random changes", randomChanges},
 		{"lease excludes", leases(leaseExcludes)},
 		{"lease ends", leases(leaseEnds)},
@@ -80,6 +81,14 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"lease lost", leases(leaseLost)},
 		{"lease holds while writing", leases(leaseHoldsWhileWriting)},
 		{"lease race", leaseRace},
+		{"items", keeps(items)},
+		{"items by owner", keeps(itemsByOwner)},
+		{"items used once", keeps(itemsOnce)},
+		{"items expire", keeps(itemsExpire)},
+		{"items and their bounds", keeps(itemBounds)},
+		{"items race", keeps(itemsRace)},
+		{"items are beside partitions", keeps(itemsBeside)},
+		{"random items", keeps(randomItems)},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/signin/key"
 )
 
 // strictReader is store.Reader.
@@ -38,6 +39,21 @@ func (r *strictReader) Owners(handles, owners []store.Num) ([]store.Num, error) 
 func (r *strictReader) Contestants(handles []store.Num, fn func(handle, object store.Num) bool) error {
 	defer r.iterate("Contestants")()
 	return r.r.Contestants(handles, fn)
+}
+
+func (r *strictReader) Matching() ([]key.Field, error) {
+	r.call("Matching")
+	return r.r.Matching()
+}
+
+func (r *strictReader) Match(keys []store.MatchKey, fn func(key int, n store.Num) bool) error {
+	defer r.iterate("Match")()
+	return r.r.Match(keys, fn)
+}
+
+func (w *strictWriter) SetMatching(fields []key.Field) error {
+	w.call("SetMatching")
+	return w.w.SetMatching(fields)
 }
 
 func (r *strictReader) Row(kind directory.Kind, n store.Num) (store.Row, bool, error) {

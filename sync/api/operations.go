@@ -62,6 +62,12 @@ type Operations interface {
 	RetireConnection(ctx context.Context, name string) (SyncResult, error)
 	// Stored answers questions about what was read, in their order, without asking a source.
 	Stored(ctx context.Context, questions []StoredQuestion) ([]StoredRows, error)
+	// SigninAttempts returns attempts to sign in of the last 30 days, the newest first.
+	SigninAttempts(ctx context.Context, req SigninRequest) ([]SigninAttempt, error)
+	// SigninSessions returns who is signed in; all when nobody is named, by the key of a record, the id of an object or of an attempt.
+	SigninSessions(ctx context.Context, who string) ([]SigninSession, error)
+	// EndSessions ends the sessions of somebody, who is named in the same way, and returns how many.
+	EndSessions(ctx context.Context, who string) (int, error)
 	// Backup writes a copy of the whole state, as it is at one moment, in the form of the state file. After an
 	// error what was written is of no use.
 	Backup(ctx context.Context, to io.Writer) error

@@ -1,9 +1,9 @@
 package api
 
-// ProbeResult is what one connection or target answered when it was asked whether it would work.
+// ProbeResult is what one connection, target or provider of identity answered when it was asked whether it would work.
 type ProbeResult struct {
 	Name     string    `json:"name"`
-	Kind     string    `json:"kind"` // connection or target
+	Kind     string    `json:"kind"` // connection, target or provider
 	Findings []Finding `json:"findings,omitempty"`
 	Error    string    `json:"error,omitempty"`
 	Hint     string    `json:"hint,omitempty"` // what to do about the error

@@ -22,8 +22,10 @@ type Parts struct {
 	Connector, Target func(name string) (newBlock func() any, ok bool)
 	// Desk returns a function that tells, by a target's block, of the things that it has; false for targets that have none.
 	Desk func(name string) (about func(block any) About, ok bool)
-	// ConnectorNames and TargetNames list the names, for hints.
-	ConnectorNames, TargetNames []string
+	// Identity returns the same of a kind of provider of identity.
+	Identity func(name string) (newBlock func() any, ok bool)
+	// ConnectorNames, TargetNames and IdentityNames list the names, for hints.
+	ConnectorNames, TargetNames, IdentityNames []string
 	// LookupEnv finds environment variables; nil means os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
 	// Blind lets secrets pass that this process cannot see (Config.Unseen): for what needs none.
@@ -174,6 +176,7 @@ type topKeys struct {
 	Control settings.Path `yaml:"control"`
 	Listen  string        `yaml:"listen"`
 	Web     webBlock      `yaml:"web"`
+	Signin  signinBlock   `yaml:"signin"`
 	Log     Log           `yaml:"log"`
 	// Parallel is nil where it is not written.
 	Parallel *int     `yaml:"parallel"`
@@ -231,6 +234,7 @@ func (l *loader) top(root strict.Value) {
 	} else if !l.partial {
 		root.MissingKey(connectionsKey, "")
 	}
+	l.cfg.Signin = l.readSignin(s.Signin.Value)
 	l.checkReads()
 	l.checkNeeds()
 	l.checkTickets()

@@ -19,6 +19,7 @@ import (
 	"dirsyncd/sync/patience"
 	"dirsyncd/sync/plan"
 	"dirsyncd/sync/settle"
+	"dirsyncd/sync/signin/key"
 )
 
 // Connection is a configured source with all that a run needs to know about it.
@@ -43,6 +44,8 @@ type Connection struct {
 	without   []directory.Kind // of the tenant that it is for
 	// Followed: other connections are made of this one's stored objects. What changes of them is kept in its journal.
 	Followed bool
+	// Match are the fields by which its people are found when they sign in; none when they sign in nowhere.
+	Match []key.Field
 	// FollowedFields are the fields of its records of which others are made, in order: the journal tells of records, too, when there are any.
 	FollowedFields []string
 }

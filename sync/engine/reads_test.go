@@ -62,6 +62,7 @@ type countedWriter struct {
 type writer interface {
 	store.WaitWriter
 	store.LinkWriter
+	store.MatchWriter
 	Intern(handles []string, nums []store.Num) ([]store.Num, error)
 	PutRow(o *directory.Object, gone store.GoneCause) (store.Num, error)
 	Give(handle, object store.Num) error

@@ -113,7 +113,7 @@ func (e *Engine) begin(c *Connection, t connectors.Tenant, job tenantJob) *run {
 		counts: plan.Counts{},
 	}
 	r.state = e.stateOf(r.part)
-	r.state.now, r.state.journaling = e.opts.Now, journalDropped
+	r.state.now, r.state.journaling, r.state.match = e.opts.Now, journalDropped, &c.Match
 	if c.Followed {
 		r.state.journaling, r.state.told = journalWritten, c.FollowedFields
 	}

@@ -11,6 +11,7 @@ import (
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/read"
+	"dirsyncd/sync/signin/key"
 )
 
 // tenantState is the state of one tenant as the store has it, and the one way to change it: by transitions, each in
@@ -24,6 +25,9 @@ type tenantState struct {
 	journaling journaling
 	told       []string         // fields of records of which it tells
 	now        func() time.Time // for journaling
+
+	match     *[]key.Field // by which people are found; nil: whoever uses this state does not know
+	unindexed bool         // and the partition's index is another one
 }
 
 // transition is one step in the state of a tenant. Stored again, it must come to the same.
@@ -36,8 +40,10 @@ func (e *Engine) stateOf(p store.Partition) *tenantState {
 // load reads the state.
 func (s *tenantState) load(ctx context.Context) error {
 	return s.view(ctx, func(tx store.Reader) (err error) {
-		s.TenantState, err = tx.Tenant()
-		return err
+		if s.TenantState, err = tx.Tenant(); err != nil {
+			return err
+		}
+		return s.lookAtIndex(tx)
 	})
 }
 
@@ -68,6 +74,9 @@ func (s *tenantState) update(ctx context.Context, write func(store.Writer) error
 	next := s.TenantState
 	err := s.store.Update(ctx, s.part, func(tx store.Writer) error {
 		next = s.TenantState
+		if err := s.index(tx); err != nil {
+			return err
+		}
 		if moves {
 			stored, err := tx.Tenant()
 			if err != nil {
@@ -81,7 +90,7 @@ func (s *tenantState) update(ctx context.Context, write func(store.Writer) error
 		return s.journal(tx, next.RulesHash != "", write)
 	})
 	if err == nil {
-		s.TenantState = next
+		s.TenantState, s.unindexed = next, false
 	}
 	return err
 }

@@ -93,6 +93,14 @@ func Run(ctx context.Context, l Launch) error {
 		}
 		log.Info("the public front listens", "address", at.String(), "url", cfg.Web.URL.String())
 	}
+	if cfg.Signin != nil {
+		if err := svc.openSignin(ctx, cfg, front); err != nil {
+			stopHealth()
+			_ = server.Shutdown(ctx)
+			_ = svc.Close()
+			return err
+		}
+	}
 	if err := svc.warnAboutLeftovers(ctx); err != nil {
 		log.Error("the state could not be looked through", "err", err)
 	}
@@ -134,6 +142,7 @@ func Run(ctx context.Context, l Launch) error {
 		log.Warn("somebody at the control socket was cut", "err", err)
 	}
 	work.Wait()
+	svc.closeSignin()
 	if err := svc.engine.Flush(context.WithoutCancel(ctx)); err != nil {
 		log.Error("the last state of idle connections could not be stored", "err", err)
 	}

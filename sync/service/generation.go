@@ -99,7 +99,7 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 	conn := &connection{settings: c, content: contentOf(c.Block), users: &sync.WaitGroup{}, unheard: cfg.Mappings[c.Mapping] == nil, Connection: engine.Connection{
 		Name: c.Name, Connector: c.Connector, Rules: mapped.Rules,
 		Guard: guard.tenant(), Shared: guard.shared(), Lists: guard.lists(), Targets: c.Targets, Import: c.Import, Followed: len(cfg.MadeOf(c.Name)) > 0, FollowedFields: cfg.RecordFieldsOf(c.Name),
-		Overrides: overrides(cfg, &c), Every: c.Every, RemovedInFull: c.RemoveInFull,
+		Overrides: overrides(cfg, &c), Every: c.Every, RemovedInFull: c.RemoveInFull, Match: cfg.MatchOf(c.Name),
 	}}
 	if old != nil {
 		if was, ok := old.connections[c.Name]; ok && sameSource(was, conn) {

@@ -7,6 +7,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/signin"
 	"dirsyncd/sync/targets"
 )
 
@@ -14,6 +15,7 @@ import (
 type Parts struct {
 	Connectors connectors.Registry
 	Targets    targets.Registry
+	Identities signin.Registry
 }
 
 // Config tells the configuration which blocks there are.
@@ -31,8 +33,13 @@ func (p Parts) Config() config.Parts {
 			f, ok := p.Targets.Lookup(name)
 			return func(block any) config.About { return aboutOf(f.About(block)) }, ok && f.About != nil
 		},
+		Identity: func(name string) (func() any, bool) {
+			f, ok := p.Identities[name]
+			return f.NewConfig, ok
+		},
 		ConnectorNames: p.Connectors.Names(),
 		TargetNames:    p.Targets.Names(),
+		IdentityNames:  p.Identities.Names(),
 	}
 }
 

@@ -16,15 +16,22 @@ import (
 // probeTime is how long one connection or target may take to answer.
 const probeTime = time.Minute
 
-// Probe asks every source and every target of a configuration whether it would work. It needs no state and leaves no trace.
+// Probe asks every source, every target and every provider of identity of a configuration whether it would work. It needs no state and leaves no trace.
 func Probe(ctx context.Context, cfg *config.Config, parts Parts) ([]api.ProbeResult, error) {
-	results := make([]api.ProbeResult, len(cfg.Connections)+len(cfg.Targets))
+	var providers []config.Identity
+	if cfg.Signin != nil {
+		providers = cfg.Signin.Providers
+	}
+	results := make([]api.ProbeResult, len(cfg.Connections)+len(cfg.Targets)+len(providers))
 	var wg sync.WaitGroup
 	for i, c := range cfg.Connections {
 		wg.Go(func() { results[i] = probeConnection(ctx, c, parts.Connectors) })
 	}
 	for i, t := range cfg.Targets {
 		wg.Go(func() { results[len(cfg.Connections)+i] = probeTarget(ctx, cfg, t, parts.Targets) })
+	}
+	for i, p := range providers {
+		wg.Go(func() { results[len(cfg.Connections)+len(cfg.Targets)+i] = probeIdentity(ctx, cfg, p, parts) })
 	}
 	wg.Wait()
 	return results, ctx.Err()

@@ -45,6 +45,7 @@ type Service struct {
 	problem    string         // of the last reload
 	running    map[string]int // runs under way, by connection
 	turns      turns
+	door       *door // nil: nobody signs in
 }
 
 // host is what a service knows of the daemon that it works for.

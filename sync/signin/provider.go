@@ -34,6 +34,11 @@ type Provider interface {
 // over those bytes, and senders escape them in different ways. Whoever calls sets it, over whatever the browser sent.
 const RawQuery = "\x00query"
 
+// Registered is a Provider that can say what is to be registered of us there: the metadata of a service provider, or addresses, one a line.
+type Registered interface {
+	Metadata() ([]byte, error)
+}
+
 // Start is what a sign-in begins with.
 type Start struct {
 	State     string // unguessable, 256 bits in base64url; its first eight characters are the handle of the pending cookie

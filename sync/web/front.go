@@ -53,6 +53,18 @@ type Route struct {
 	// CrossSite lets pages of other sites, which is where a browser is sent from, and services post there. Such a handler trusts
 	// nothing but what it can verify.
 	CrossSite bool
+	// Hosts are further hosts, besides that of the front, at which this is answered.
+	Hosts []string
+	// Proxies lets the front's proxies ask under any name: they call by an address of their own.
+	Proxies bool
+}
+
+// at reports whether a caller asks where the route is answered; nil is one of the front itself.
+func (r *mounted) at(c Caller, front string) bool {
+	if strings.EqualFold(c.Host, front) || r == nil {
+		return strings.EqualFold(c.Host, front)
+	}
+	return r.Proxies && c.Proxied || slices.ContainsFunc(r.Hosts, func(h string) bool { return strings.EqualFold(h, c.Host) })
 }
 
 // Front serves routes at one address. It may be used by many goroutines.
@@ -63,7 +75,7 @@ type Front struct {
 	limit    limit
 
 	mu     sync.RWMutex
-	routes []mounted // the longest path first
+	routes []*mounted // the longest path first
 }
 
 type mounted struct {
@@ -82,18 +94,31 @@ func (f *Front) URL(path string) string { return f.o.URL.JoinPath(path).String()
 func (f *Front) Mount(path string, r Route) (release func(), err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if slices.ContainsFunc(f.routes, func(m mounted) bool { return m.path == path }) {
+	if slices.ContainsFunc(f.routes, func(m *mounted) bool { return m.path == path }) {
 		return nil, &fault.Error{Class: fault.Transient, Op: "serve", Where: f.URL(path), Err: errors.New("the address is in use")}
 	}
-	// Copied, so that a request under way keeps the list that it has found.
-	list := append(slices.Clone(f.routes), mounted{path, r})
-	slices.SortStableFunc(list, func(a, b mounted) int { return len(b.path) - len(a.path) })
+	return f.put(path, r), nil
+}
+
+// Replace is Mount in the place of whoever is there: no request falls between the two.
+func (f *Front) Replace(path string, r Route) (release func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.put(path, r)
+}
+
+// put makes a new list, so that a request under way keeps the one that it has found.
+func (f *Front) put(path string, r Route) (release func()) {
+	one := &mounted{path, r}
+	list := slices.DeleteFunc(slices.Clone(f.routes), func(m *mounted) bool { return m.path == path })
+	list = append(list, one)
+	slices.SortStableFunc(list, func(a, b *mounted) int { return len(b.path) - len(a.path) })
 	f.routes = list
 	return sync.OnceFunc(func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.routes = slices.DeleteFunc(slices.Clone(f.routes), func(m mounted) bool { return m.path == path })
-	}), nil
+		f.routes = slices.DeleteFunc(slices.Clone(f.routes), func(m *mounted) bool { return m == one })
+	})
 }
 
 // Listen begins to listen and returns the address. The error is of class Configuration where the certificate is of no use, and Transient
@@ -157,19 +182,20 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, refusal.text, refusal.status)
 		return
 	}
-	if !f.limit.allow(caller.Address, time.Now()) {
-		h.Set("Retry-After", "1")
-		http.Error(w, "too many requests", http.StatusTooManyRequests)
-		return
-	}
 	caller.Host = withoutPort(caller.Host, f.o.URL.Scheme)
-	if !strings.EqualFold(caller.Host, withoutPort(f.o.URL.Host, f.o.URL.Scheme)) {
+	route, ok := f.route(r.URL.Path)
+	if !route.at(caller, withoutPort(f.o.URL.Host, f.o.URL.Scheme)) {
 		http.Error(w, "this address is not served here", http.StatusMisdirectedRequest)
 		return
 	}
-	route, ok := f.route(r.URL.Path)
 	if !ok {
 		http.NotFound(w, r)
+		return
+	}
+	// What a proxy asks for each request of a client is the proxy's to limit.
+	if !(route.Proxies && caller.Proxied) && !f.limit.allow(caller.Address, time.Now()) {
+		h.Set("Retry-After", "1")
+		http.Error(w, "too many requests", http.StatusTooManyRequests)
 		return
 	}
 	r = r.WithContext(context.WithValue(r.Context(), callerKey{}, caller))
@@ -219,7 +245,7 @@ func (b *begun) Write(p []byte) (int, error) {
 // Unwrap lets http.ResponseController reach what is below.
 func (b *begun) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 
-func (f *Front) route(path string) (mounted, bool) {
+func (f *Front) route(path string) (*mounted, bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	for _, m := range f.routes {
@@ -227,5 +253,5 @@ func (f *Front) route(path string) (mounted, bool) {
 			return m, true
 		}
 	}
-	return mounted{}, false
+	return nil, false
 }

@@ -220,3 +220,49 @@ func TestBrokenHalfway(t *testing.T) {
 		t.Errorf("not cut off: %v", cut)
 	}
 }
+
+// TestHosts: a route is answered at the hosts that it names, and nothing else is; the proxies may ask under any name where that is allowed.
+func TestHosts(t *testing.T) {
+	f := front(t)
+	mount(t, f, "/auth/", Route{Handler: say("below"), Hosts: []string{"desk.example.test:8443"}})
+	mount(t, f, "/auth/verify", Route{Handler: say("verify"), Proxies: true})
+	mount(t, f, "/notices/hq", Route{Handler: say("notice")})
+	for name, c := range map[string]struct {
+		host, path string
+		stranger   bool // a client that is no proxy, with TLS
+		want       int
+	}{
+		"central":                    {host: "auth.example.test", path: "/auth/x", want: 200},
+		"an application":             {host: "Desk.example.test:8443", path: "/auth/x", want: 200},
+		"an application, other port": {host: "desk.example.test", path: "/auth/x", want: 421},
+		"not for applications":       {host: "desk.example.test:8443", path: "/notices/hq", want: 421},
+		"nothing there":              {host: "desk.example.test:8443", path: "/", want: 421},
+		"a proxy by its own address": {host: "127.0.0.1:9443", path: "/auth/verify", want: 200},
+		"a stranger by the same":     {host: "127.0.0.1:9443", path: "/auth/verify", stranger: true, want: 421},
+	} {
+		w := ask(f, "GET", c.path, func(r *http.Request) {
+			r.Host = c.host
+			if c.stranger {
+				r.RemoteAddr, r.TLS = "192.0.2.7:1", &tls.ConnectionState{}
+			}
+		})
+		if w.Code != c.want {
+			t.Errorf("%s: %d, want %d", name, w.Code, c.want)
+		}
+	}
+}
+
+// TestReplace: a new handler takes the place of the former one, whose release does nothing any more.
+func TestReplace(t *testing.T) {
+	f := front(t)
+	first := f.Replace("/auth/", Route{Handler: say("first")})
+	second := f.Replace("/auth/", Route{Handler: say("second")})
+	first()
+	if w := ask(f, "GET", "/auth/", nil); w.Body.String() != "second" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	second()
+	if w := ask(f, "GET", "/auth/", nil); w.Code != 404 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}

@@ -34,6 +34,10 @@ type Fake struct {
 	RenameFunc  func(context.Context, string, string) error
 	RetireFunc  func(context.Context, string) (api.SyncResult, error)
 	BackupFunc  func(context.Context, io.Writer) error
+
+	SigninAttemptsFunc func(context.Context, api.SigninRequest) ([]api.SigninAttempt, error)
+	SigninSessionsFunc func(context.Context, string) ([]api.SigninSession, error)
+	EndSessionsFunc    func(context.Context, string) (int, error)
 }
 
 var _ api.Operations = (*Fake)(nil)
@@ -60,6 +64,11 @@ func EveryField() *Fake {
 		WhyFunc:     func(context.Context, string, string) ([]api.Reason, error) { return Filled[[]api.Reason](), nil },
 		ShowFunc:    func(context.Context, api.ShowRequest) ([]api.Person, error) { return Filled[[]api.Person](), nil },
 		ParkedFunc:  func(context.Context) ([]api.ParkedItem, error) { return Filled[[]api.ParkedItem](), nil },
+		SigninAttemptsFunc: func(context.Context, api.SigninRequest) ([]api.SigninAttempt, error) {
+			return Filled[[]api.SigninAttempt](), nil
+		},
+		SigninSessionsFunc: func(context.Context, string) ([]api.SigninSession, error) { return Filled[[]api.SigninSession](), nil },
+		EndSessionsFunc:    func(context.Context, string) (int, error) { return 7, nil },
 		StoredFunc: func(context.Context, []api.StoredQuestion) ([]api.StoredRows, error) {
 			return Filled[[]api.StoredRows](), nil
 		},
@@ -251,4 +260,28 @@ func (f *Fake) Backup(ctx context.Context, to io.Writer) error {
 		return unexpected("backup")
 	}
 	return f.BackupFunc(ctx, to)
+}
+
+// SigninAttempts implements api.Operations.
+func (f *Fake) SigninAttempts(ctx context.Context, req api.SigninRequest) ([]api.SigninAttempt, error) {
+	if f.SigninAttemptsFunc == nil {
+		return nil, unexpected("attempts to sign in")
+	}
+	return f.SigninAttemptsFunc(ctx, req)
+}
+
+// SigninSessions implements api.Operations.
+func (f *Fake) SigninSessions(ctx context.Context, who string) ([]api.SigninSession, error) {
+	if f.SigninSessionsFunc == nil {
+		return nil, unexpected("sessions")
+	}
+	return f.SigninSessionsFunc(ctx, who)
+}
+
+// EndSessions implements api.Operations.
+func (f *Fake) EndSessions(ctx context.Context, who string) (int, error) {
+	if f.EndSessionsFunc == nil {
+		return 0, unexpected("end sessions")
+	}
+	return f.EndSessionsFunc(ctx, who)
 }

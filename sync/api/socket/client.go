@@ -175,6 +175,22 @@ func (c *Client) RetireConnection(ctx context.Context, name string) (api.SyncRes
 	return result, leftBehind(ctx, err)
 }
 
+// SigninAttempts implements api.Operations.
+func (c *Client) SigninAttempts(ctx context.Context, req api.SigninRequest) ([]api.SigninAttempt, error) {
+	return post[[]api.SigninAttempt](ctx, c, pathAttempts, req)
+}
+
+// SigninSessions implements api.Operations.
+func (c *Client) SigninSessions(ctx context.Context, who string) ([]api.SigninSession, error) {
+	return get[[]api.SigninSession](ctx, c, pathSessions, url.Values{"who": {who}})
+}
+
+// EndSessions implements api.Operations.
+func (c *Client) EndSessions(ctx context.Context, who string) (int, error) {
+	n, err := post[found](ctx, c, pathEndSessions, whoRequest{who})
+	return n.Found, err
+}
+
 // Backup implements api.Operations.
 func (c *Client) Backup(ctx context.Context, to io.Writer) error {
 	body, err := c.open(ctx, http.MethodGet, pathBackup, nil)

@@ -118,6 +118,10 @@ func (s *Server) routes() map[string]route {
 		pathAudit:   {http.MethodPost, change(s, s.audit)},
 		pathBackup:  {http.MethodGet, s.backup},
 		pathStored:  {http.MethodPost, change(s, s.stored)},
+
+		pathAttempts:    {http.MethodPost, change(s, s.attempts)},
+		pathSessions:    {http.MethodGet, s.read(s.sessions)},
+		pathEndSessions: {http.MethodPost, change(s, s.endSessions)},
 	}
 }
 
@@ -221,6 +225,22 @@ func (s *Server) approve(ctx context.Context, req hashRequest) (any, error) {
 func (s *Server) discard(ctx context.Context, req hashRequest) (any, error) {
 	s.log.Info("operator discards a plan", withUser(ctx, "hash", req.Hash)...)
 	return struct{}{}, s.ops.Discard(ctx, req.Hash)
+}
+
+func (s *Server) attempts(ctx context.Context, req api.SigninRequest) (any, error) {
+	list, err := s.ops.SigninAttempts(ctx, req)
+	return append([]api.SigninAttempt{}, list...), err
+}
+
+func (s *Server) sessions(ctx context.Context, q url.Values) (any, error) {
+	list, err := s.ops.SigninSessions(ctx, q.Get("who"))
+	return append([]api.SigninSession{}, list...), err
+}
+
+func (s *Server) endSessions(ctx context.Context, req whoRequest) (any, error) {
+	s.log.Info("operator ends sessions", withUser(ctx)...)
+	n, err := s.ops.EndSessions(ctx, req.Who)
+	return found{n}, err
 }
 
 func (s *Server) rename(ctx context.Context, req renameRequest) (any, error) {

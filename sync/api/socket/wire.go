@@ -38,10 +38,18 @@ const (
 	pathAudit   = "/v1/audit"
 	pathBackup  = "/v1/backup"
 	pathStored  = "/v1/stored"
+
+	pathAttempts    = "/v1/signin/attempts"
+	pathSessions    = "/v1/signin/sessions"
+	pathEndSessions = "/v1/signin/sessions/end"
 )
 
 // maxBody bounds a request; the longest are configurations (strict.MaxSize) and lists of parked ids.
 const maxBody = 8 << 20
+
+type whoRequest struct {
+	Who string `json:"who"`
+}
 
 type renameRequest struct {
 	From string `json:"from"`

@@ -1,0 +1,263 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"dirsyncd/sync/settings"
+	"dirsyncd/sync/settings/strict"
+	"dirsyncd/sync/signin"
+	"dirsyncd/sync/signin/key"
+	"dirsyncd/sync/spelling"
+)
+
+// Signin is how people sign in, and to what.
+type Signin struct {
+	// Keys is the file of the keys that seal cookies and sign tokens; it is made when it is missing.
+	Keys settings.Path
+	// Lifetime is how long a session counts at most, and Idle how long when it is not used.
+	Lifetime, Idle settings.Duration
+	Providers      []Identity    // sorted by name
+	Apps           []Application // sorted by name
+}
+
+// Identity is a configured provider of identity.
+type Identity struct {
+	Name     string
+	Provider string // the kind
+	// Directories are connections whose people it may name, and Domains those of mail addresses that it may vouch for, in lower case.
+	Directories, Domains []string
+	// Match says by what people are known, in order, where the provider does not give the id of an object.
+	Match []string
+	// Audience is who may come in: agents, users, both.
+	Audience string
+	Button   string
+	// SingleLogout ends the provider's session, too, when somebody signs out.
+	SingleLogout bool
+	// Block is the provider's own configuration, as its NewConfig made it.
+	Block any
+}
+
+// Application is something that people are let into.
+type Application struct {
+	Name      string
+	URL       *url.URL // https, host, perhaps a port; no path
+	Providers []string
+	Audience  string
+	// TokenURL is where a signed token is posted; nil: a reverse proxy in front of it asks.
+	TokenURL *url.URL
+	Headers  HeaderNames
+	Auto     bool // a single provider is gone to without a page
+}
+
+// HeaderNames are those under which a proxy gets the identity; an empty one is the usual name.
+type HeaderNames struct {
+	User   string `yaml:"user"`
+	Email  string `yaml:"email"`
+	Name   string `yaml:"name"`
+	Groups string `yaml:"groups"`
+}
+
+// The defaults of `signin.session`.
+const (
+	sessionLifetime = settings.Duration(12 * time.Hour)
+	sessionIdle     = settings.Duration(2 * time.Hour)
+)
+
+// signinBlock is `signin:` as it stands in the file.
+type signinBlock struct{ strict.Value }
+
+// DecodeStrict implements strict.Decoder.
+func (b *signinBlock) DecodeStrict(v strict.Value) { b.Value = v }
+
+type signinKeys struct {
+	Keys      settings.Path `yaml:"keys" strict:"required"`
+	Session   sessionKeys   `yaml:"session"`
+	Providers signinBlock   `yaml:"providers" strict:"required"`
+	Apps      signinBlock   `yaml:"apps" strict:"required"`
+}
+
+type sessionKeys struct {
+	Lifetime settings.Duration `yaml:"lifetime"`
+	Idle     settings.Duration `yaml:"idle"`
+}
+
+// whom is the word of who may come in.
+type whom string
+
+// DecodeStrict implements strict.Decoder.
+func (w *whom) DecodeStrict(v strict.Value) { choose(v, w, "agents", "users", "both") }
+
+type identityKeys struct {
+	Provider     string   `yaml:"provider" strict:"required"`
+	Directories  []string `yaml:"directories" strict:"required"`
+	Domains      []string `yaml:"domains"`
+	Match        []string `yaml:"match"`
+	Audience     whom     `yaml:"audience"`
+	Button       string   `yaml:"button"`
+	SingleLogout bool     `yaml:"single_logout"`
+}
+
+type applicationKeys struct {
+	URL       string      `yaml:"url" strict:"required"`
+	Providers []string    `yaml:"providers" strict:"required"`
+	Audience  whom        `yaml:"audience"`
+	TokenURL  string      `yaml:"token_url"`
+	Headers   HeaderNames `yaml:"headers"`
+	Auto      bool        `yaml:"auto"`
+}
+
+// MatchOf are the fields by which people of a connection are found when they sign in; none when nobody of them does.
+func (c *Config) MatchOf(connection string) (fields []key.Field) {
+	if c.Signin == nil {
+		return nil
+	}
+	for _, p := range c.Signin.Providers {
+		for _, m := range p.Match {
+			if f := signin.FieldOf(m); slices.Contains(p.Directories, connection) && !slices.Contains(fields, f) {
+				fields = append(fields, f)
+			}
+		}
+	}
+	slices.SortFunc(fields, func(a, b key.Field) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
+	return fields
+}
+
+// checkMatch refuses two fields whose values count byte by byte at one connection: a value would be looked for in both.
+func (l *loader) checkMatch(v strict.Value, s *Signin) {
+	for i := range l.cfg.Connections {
+		own := &Config{Signin: s}
+		var exact []string
+		for _, f := range own.MatchOf(l.cfg.Connections[i].Name) {
+			if f.Kind == key.Exact {
+				exact = append(exact, f.Name)
+			}
+		}
+		if len(exact) > 1 {
+			v.KeyProblem("match by one of them", "signin: people of connection %q are matched by %s: of these only one may be", l.cfg.Connections[i].Name, strings.Join(exact, " and "))
+		}
+	}
+}
+
+// readSignin reads `signin:`, after the connections; nil without it.
+func (l *loader) readSignin(v strict.Value) *Signin {
+	if v.Kind() == strict.None {
+		return nil
+	}
+	k := signinKeys{Session: sessionKeys{sessionLifetime, sessionIdle}}
+	v.Into(&k)
+	if v.Kind() != strict.Block {
+		return nil
+	}
+	if l.cfg.Web == nil {
+		v.KeyProblem("write where people reach it, `web: {url: https://auth.example.com, listen: 127.0.0.1:9443, proxies: [127.0.0.1]}`", "signin: there is no `web:`")
+	}
+	s := &Signin{Keys: k.Keys, Lifetime: k.Session.Lifetime, Idle: k.Session.Idle}
+	if at, _ := v.At("session"); s.Idle.Std() <= 0 || s.Lifetime.Std() <= 0 || s.Idle > s.Lifetime {
+		at.Problem("write such as {lifetime: 12h, idle: 2h}", "signin.session: a session cannot be idle for longer than it lives, nor for no time")
+	}
+	for _, e := range l.section([]strict.Value{k.Providers.Value}, "provider", checkName) {
+		s.Providers = append(s.Providers, l.readIdentity(e.Key, e.Value.In(quoted("provider", e.Key))))
+	}
+	hosts := make(map[string]string)
+	if l.cfg.Web != nil && l.cfg.Web.URL != nil {
+		hosts[strings.ToLower(l.cfg.Web.URL.Host)] = "`web.url`"
+	}
+	for _, e := range l.section([]strict.Value{k.Apps.Value}, "application", checkName) {
+		s.Apps = append(s.Apps, l.readApplication(e.Key, e.Value.In(quoted("application", e.Key)), s, hosts))
+	}
+	l.checkMatch(v, s)
+	slices.SortFunc(s.Providers, func(a, b Identity) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Apps, func(a, b Application) int { return strings.Compare(a.Name, b.Name) })
+	return s
+}
+
+func (l *loader) readIdentity(name string, v strict.Value) Identity {
+	k := identityKeys{Audience: "both"}
+	lookup := l.parts.Identity
+	if lookup == nil {
+		lookup = func(string) (func() any, bool) { return nil, false }
+	}
+	own := blocks{what: "provider", names: l.parts.IdentityNames, lookup: lookup}.read(v, &k, func() string { return k.Provider })
+	i := Identity{Name: name, Provider: k.Provider, Directories: k.Directories, Match: k.Match, Audience: string(k.Audience), Button: k.Button, SingleLogout: k.SingleLogout, Block: own}
+	for n, d := range k.Domains {
+		at, _ := v.Get("domains").At(fmt.Sprintf("[%d]", n))
+		if domain, ok := key.Domain(d); ok {
+			i.Domains = append(i.Domains, domain)
+		} else {
+			at.Problem("write such as example.com", "domains: %q is not the domain of mail addresses", short(d))
+		}
+	}
+	for n, d := range k.Directories {
+		at, _ := v.Get("directories").At(fmt.Sprintf("[%d]", n))
+		if _, ok := l.cfg.Connection(d); !ok && !l.partial {
+			at.Problem(l.connectionNames(d), "directories: there is no connection %q", short(d))
+		}
+	}
+	if at := v.Get("match"); slices.Contains(k.Match, signin.MatchMail) && len(k.Domains) == 0 && v.Kind() == strict.Block {
+		at.Problem("name the domains whose addresses this provider gives out: `domains: [example.com]`", "match: by `mail`, and no `domains`: anybody's address would do")
+	}
+	return i
+}
+
+func (l *loader) connectionNames(wrong string) string {
+	names := make([]string, len(l.cfg.Connections))
+	for i := range l.cfg.Connections {
+		names[i] = l.cfg.Connections[i].Name
+	}
+	return spelling.Suggest(wrong, names)
+}
+
+// readApplication reads one application; hosts are those that are taken, and by what.
+func (l *loader) readApplication(name string, v strict.Value, s *Signin, hosts map[string]string) Application {
+	k := applicationKeys{Audience: "both"}
+	v.Into(&k)
+	a := Application{Name: name, Providers: k.Providers, Audience: string(k.Audience), Headers: k.Headers, Auto: k.Auto}
+	if at := v.Get("url"); at.Kind() == strict.Text {
+		if a.URL = httpsHost(k.URL); a.URL == nil {
+			at.Problem("write it as https://desk.example.com: without https a browser keeps no session", "url: %s is not https:// and a host, without a path", short(k.URL))
+		} else if by, taken := hosts[a.URL.Host]; taken {
+			at.Problem("each application has a host of its own", "url: %s is the host of %s", a.URL.Host, by)
+		} else {
+			hosts[a.URL.Host] = quoted("application", name)
+		}
+	}
+	for n, p := range k.Providers {
+		if !slices.ContainsFunc(s.Providers, func(i Identity) bool { return i.Name == p }) {
+			at, _ := v.Get("providers").At(fmt.Sprintf("[%d]", n))
+			var names []string
+			for _, i := range s.Providers {
+				names = append(names, i.Name)
+			}
+			at.Problem(spelling.Suggest(p, names), "providers: there is no provider %q", short(p))
+		}
+	}
+	if at := v.Get("token_url"); at.Kind() == strict.Text {
+		u, err := url.Parse(k.TokenURL)
+		if err != nil || u.Scheme != "https" || u.User != nil || a.URL == nil || !strings.EqualFold(u.Host, a.URL.Host) {
+			at.Problem("tokens go to the application itself", "token_url: %s is not https:// at the application's host", short(k.TokenURL))
+		} else {
+			a.TokenURL = u
+		}
+	}
+	for _, h := range []string{k.Headers.User, k.Headers.Email, k.Headers.Name, k.Headers.Groups} {
+		if strings.Trim(strings.ToLower(h), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			at := v.Get("headers")
+			at.Problem("letters, digits and -: proxies drop others or take them for something else", "headers: %q cannot be the name of a header", short(h))
+		}
+	}
+	return a
+}
+
+// httpsHost reads an address of a host; nil when it is more or less than that.
+func httpsHost(text string) *url.URL {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil
+	}
+	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(strings.TrimSuffix(u.Host, ":443"))}
+}

@@ -1,0 +1,355 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/signin"
+	"dirsyncd/sync/signin/keyring"
+	"dirsyncd/sync/signin/portal"
+	"dirsyncd/sync/web"
+)
+
+// largestAssertion is how large what a browser brings from a SAML provider may be, in bytes.
+const largestAssertion = 1 << 20
+
+// askPatience is how long a provider may take for one answer.
+const askPatience = 10 * time.Second
+
+// identities makes the providers of a configuration, by name. It asks nobody.
+func identities(cfg *config.Config, parts Parts, env signin.Env) (map[string]signin.Provider, error) {
+	all := make(map[string]signin.Provider)
+	for i := range cfg.Signin.Providers {
+		c := &cfg.Signin.Providers[i]
+		e := env
+		e.Name, e.URL, e.Domains, e.Match = c.Name, cfg.Web.URL, c.Domains, c.Match
+		e.Log = env.Log.With("provider", c.Name)
+		p, err := parts.Identities[c.Provider].New(c.Block, e)
+		if err != nil {
+			return nil, err
+		}
+		all[c.Name] = p
+	}
+	return all, nil
+}
+
+// newClient speaks to providers. It follows the environment's proxy.
+func newClient() *http.Client {
+	return &http.Client{Timeout: askPatience, Transport: http.DefaultTransport.(*http.Transport).Clone()} //nolint:forcetypeassert // it is one
+}
+
+// items is what sign-in keeps in the state.
+func (s *Service) items() (store.Items, error) {
+	k, ok := s.store.(store.Keeper)
+	if !ok {
+		return nil, &fault.Error{Class: fault.Configuration, Op: "open sign-in", Err: errors.New("this state cannot keep sessions")}
+	}
+	return k.Items(), nil
+}
+
+// openSignin makes the portal of a configuration and puts it in the place of the former one. It runs until ctx ends.
+func (s *Service) openSignin(ctx context.Context, cfg *config.Config, front *web.Front) error {
+	items, err := s.items()
+	if err != nil {
+		return err
+	}
+	log := s.log.With("part", "sign-in")
+	keys, err := keyring.Open(string(cfg.Signin.Keys), s.now)
+	if err != nil {
+		return &fault.Error{Class: fault.Configuration, Op: "read the keys of sign-in", Where: string(cfg.Signin.Keys), Err: err, Hint: "`signin.keys` is a file that this user may read and write; it is made when it is missing"}
+	}
+	providers, err := identities(cfg, s.parts, signin.Env{Client: newClient(), Now: s.now, Once: items, Kept: kept{items, s.now}, Log: log, Customer: s.reads})
+	if err != nil {
+		return err
+	}
+	o := portal.Options{URL: cfg.Web.URL, People: people{s.engine, s.store}, Items: items, Keys: keys, Log: log, Now: s.now, Lifetime: cfg.Signin.Lifetime.Std(), Idle: cfg.Signin.Idle.Std()}
+	for i := range cfg.Signin.Providers {
+		o.Providers = append(o.Providers, s.identity(&cfg.Signin.Providers[i], providers))
+	}
+	for _, a := range cfg.Signin.Apps {
+		o.Apps = append(o.Apps, portal.App{Name: a.Name, URL: a.URL, Providers: a.Providers, Admission: signin.Admission(a.Audience), Headers: portal.Headers(a.Headers), TokenURL: a.TokenURL, Auto: a.Auto})
+	}
+	p, err := portal.New(o)
+	if err != nil {
+		return err
+	}
+	s.replacePortal(ctx, p, items, front)
+	return nil
+}
+
+func (s *Service) identity(c *config.Identity, providers map[string]signin.Provider) portal.Named {
+	about := s.parts.Identities[c.Provider].About(c.Block)
+	policy := signin.Policy{Provider: c.Name, Domains: c.Domains, Match: c.Match, Admission: signin.Admission(c.Audience)}
+	for _, d := range c.Directories {
+		policy.Directories = append(policy.Directories, signin.Directory{Connection: d, Tenant: about.Tenant})
+	}
+	return portal.Named{Provider: providers[c.Name], Name: c.Name, Policy: policy, Button: c.Button, Host: about.Host, SAML: about.SAML, SingleLogout: c.SingleLogout}
+}
+
+// replacePortal lets a portal answer in the place of the former one.
+func (s *Service) replacePortal(ctx context.Context, p *portal.Portal, items store.Items, front *web.Front) {
+	ctx, stop := context.WithCancel(ctx)
+	releases := []func(){
+		front.Replace("/auth/", web.Route{Handler: p, Hosts: p.Hosts()}),
+		front.Replace("/auth/saml/", web.Route{Handler: p, CrossSite: true, Body: largestAssertion}),
+		front.Replace("/auth/verify/", web.Route{Handler: p, Proxies: true}),
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.Run(ctx, items)
+	}()
+	s.mu.Lock()
+	former := s.door
+	s.door = &door{p, func() {
+		for _, release := range releases {
+			release()
+		}
+		stop()
+		<-ended
+	}}
+	s.mu.Unlock()
+	if former != nil {
+		former.close()
+	}
+}
+
+// reopenSignin follows a reload. What cannot be opened leaves the former one as it is, and is said: people go on signing in.
+func (s *Service) reopenSignin(ctx context.Context, cfg *config.Config) {
+	if s.host == nil || s.host.front == nil {
+		return
+	}
+	if cfg.Signin == nil {
+		s.closeSignin()
+		return
+	}
+	if err := s.openSignin(ctx, cfg, s.host.front); err != nil {
+		s.log.Error("sign-in could not be opened anew; it goes on as before", "err", err)
+	}
+}
+
+// door is where people come in.
+type door struct {
+	portal *portal.Portal
+	close  func()
+}
+
+// closeSignin ends sign-in; what was not stored yet is.
+func (s *Service) closeSignin() {
+	s.mu.Lock()
+	former := s.door
+	s.door = nil
+	s.mu.Unlock()
+	if former != nil {
+		former.close()
+	}
+}
+
+// reads reports whether a connection reads a tenant.
+func (s *Service) reads(ctx context.Context, connection, tenant string) (bool, error) {
+	parts, err := s.store.Partitions(ctx)
+	for _, p := range parts {
+		if p.Connection == connection && p.Tenant == tenant {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+// kept keeps what providers published in the state.
+type kept struct {
+	items store.Items
+	now   func() time.Time
+}
+
+const spaceKept = "kept"
+
+// Load implements signin.Kept.
+func (k kept) Load(ctx context.Context, name string) (data []byte, at time.Time, err error) {
+	item, found, err := k.items.Get(ctx, spaceKept, []byte(name))
+	const stamp = 15 // bytes of a time
+	if err != nil || !found || len(item.Value) < stamp {
+		return nil, time.Time{}, err
+	}
+	if err := at.UnmarshalBinary(item.Value[:stamp]); err != nil {
+		return nil, time.Time{}, nil //nolint:nilerr // what cannot be read is not there: it is fetched anew
+	}
+	return item.Value[stamp:], at, nil
+}
+
+// Store implements signin.Kept.
+func (k kept) Store(ctx context.Context, name string, data []byte) error {
+	at, err := k.now().UTC().MarshalBinary()
+	if err != nil {
+		return err
+	}
+	return k.items.Put(ctx, spaceKept, store.Item{Key: []byte(name), Value: append(at, data...)})
+}
+
+// SigninAttempts implements api.Operations.
+func (s *Service) SigninAttempts(ctx context.Context, req api.SigninRequest) ([]api.SigninAttempt, error) {
+	items, err := s.items()
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	door := s.door
+	s.mu.Unlock()
+	if door != nil {
+		if err := door.portal.StoreAttempts(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if req.ID != "" {
+		one, found, err := portal.AttemptOf(ctx, items, req.ID)
+		if err == nil && !found {
+			err = &fault.Error{Class: fault.Configuration, Op: "find the attempt", Where: req.ID, Err: errors.New("there is none with this number"), Hint: "`dirsyncd signin log` lists them; they are kept for 30 days"}
+		}
+		if err != nil {
+			return nil, err
+		}
+		return []api.SigninAttempt{attemptAnswer(&one)}, nil
+	}
+	list, err := portal.Attempts(ctx, items, req.Refused, req.Since)
+	if req.Limit > 0 && len(list) > req.Limit {
+		list = list[:req.Limit]
+	}
+	answers := make([]api.SigninAttempt, len(list))
+	for i := range list {
+		answers[i] = attemptAnswer(&list[i])
+	}
+	return answers, err
+}
+
+func attemptAnswer(a *portal.Attempt) api.SigninAttempt {
+	answer := api.SigninAttempt{ID: a.ID, At: a.At, Millis: a.Took.Milliseconds(), Provider: a.Provider, App: a.App, Record: a.Owner.Record, By: a.By,
+		Reason: string(a.Reason), Detail: a.Text, Hint: a.Hint, Code: a.Code}
+	if a.Owner.ID != "" {
+		answer.Object = a.Owner.Scope.String() + "/" + a.Owner.ID
+	}
+	for _, c := range a.Checks {
+		answer.Checks = append(answer.Checks, api.SigninCheck(c))
+	}
+	answer.Claims = slices.Sorted(maps.Keys(a.Claims))
+	return answer
+}
+
+// SigninSessions implements api.Operations.
+func (s *Service) SigninSessions(ctx context.Context, who string) ([]api.SigninSession, error) {
+	items, err := s.items()
+	if err != nil {
+		return nil, err
+	}
+	list, err := portal.Sessions(ctx, items, s.now(), who)
+	answers := make([]api.SigninSession, len(list))
+	for i, one := range list {
+		answers[i] = api.SigninSession{Record: one.Owner.Record, Object: one.Owner.Scope.String() + "/" + one.Owner.ID, Provider: one.Provider, Host: one.Host,
+			Since: one.Created, Ends: one.Ends, Attempt: one.Attempt}
+	}
+	return answers, err
+}
+
+// EndSessions implements api.Operations.
+func (s *Service) EndSessions(ctx context.Context, who string) (n int, err error) {
+	if who == "" {
+		return 0, &fault.Error{Class: fault.Configuration, Op: "end sessions", Err: errors.New("nobody is named"), Hint: "name the key of a record; `dirsyncd signin sessions` lists them"}
+	}
+	items, err := s.items()
+	if err != nil {
+		return 0, err
+	}
+	list, err := portal.Sessions(ctx, items, s.now(), who)
+	if err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	door := s.door
+	s.mu.Unlock()
+	for _, one := range list {
+		ended, err := portal.EndSession(ctx, items, one.Key)
+		if err != nil {
+			return n, err
+		}
+		if ended {
+			n++
+		}
+		if door != nil {
+			door.portal.Forget(one.Key)
+		}
+	}
+	s.log.Info("sessions ended", "why", "by an operator", "count", n)
+	return n, nil
+}
+
+// ProbeIdentities asks providers of identity whether they would work.
+func ProbeIdentities(ctx context.Context, cfg *config.Config, list []config.Identity, parts Parts) ([]api.ProbeResult, error) {
+	results := make([]api.ProbeResult, len(list))
+	var wg sync.WaitGroup
+	for i, c := range list {
+		wg.Go(func() { results[i] = probeIdentity(ctx, cfg, c, parts) })
+	}
+	wg.Wait()
+	return results, ctx.Err()
+}
+
+// Registration is what a provider has to know of us, as text.
+func Registration(cfg *config.Config, c config.Identity, parts Parts) (string, error) {
+	p, err := lonely(cfg, c, parts)
+	if err != nil {
+		return "", err
+	}
+	r, ok := p.(signin.Registered)
+	if !ok {
+		return "", &fault.Error{Class: fault.Configuration, Op: "print metadata", Where: c.Name, Err: errors.New("this kind of provider has none")}
+	}
+	data, err := r.Metadata()
+	return string(data), err
+}
+
+// lonely makes one provider that remembers nothing, for who only looks.
+func lonely(cfg *config.Config, c config.Identity, parts Parts) (signin.Provider, error) {
+	one, alone := *cfg, *cfg.Signin
+	alone.Providers = []config.Identity{c}
+	one.Signin = &alone
+	all, err := identities(&one, parts, signin.Env{Client: newClient(), Now: time.Now, Once: fresh{}, Kept: fresh{}, Log: slog.New(slog.DiscardHandler),
+		Customer: func(context.Context, string, string) (bool, error) { return true, nil }})
+	return all[c.Name], err
+}
+
+// probeIdentity asks a provider whether it would work.
+func probeIdentity(ctx context.Context, cfg *config.Config, c config.Identity, parts Parts) api.ProbeResult {
+	result := api.ProbeResult{Name: c.Name, Kind: "provider"}
+	p, err := lonely(cfg, c, parts)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, probeTime)
+		defer cancel()
+		var findings []signin.Finding
+		findings, err = p.Probe(ctx)
+		for _, f := range findings {
+			result.Findings = append(result.Findings, api.Finding{Subject: f.Text, OK: f.OK, Hint: f.Hint})
+		}
+	}
+	return withError(result, err)
+}
+
+// fresh keeps nothing, for who only looks.
+type fresh struct{}
+
+// Once implements signin.Once.
+func (fresh) Once(context.Context, []byte, time.Time) (bool, error) { return true, nil }
+
+// Load implements signin.Kept.
+func (fresh) Load(context.Context, string) ([]byte, time.Time, error) { return nil, time.Time{}, nil }
+
+// Store implements signin.Kept.
+func (fresh) Store(context.Context, string, []byte) error { return nil }

@@ -1,0 +1,242 @@
+package portal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/signin"
+	"dirsyncd/sync/web"
+)
+
+// callback is where a provider of OpenID Connect sends the browser back.
+func (p *Portal) callback(w http.ResponseWriter, r *http.Request) {
+	provider := p.provider(r.PathValue("provider"))
+	if provider == nil || provider.SAML {
+		http.NotFound(w, r)
+		return
+	}
+	q := r.URL.Query()
+	try := Attempt{ID: newAttemptID(), At: p.Now(), Provider: provider.Name}
+	state := q.Get("state")
+	begun, refusal := p.takePending(w, r, provider.Name, handle(state))
+	if begun != nil {
+		try.ID = begun.Attempt
+	}
+	if refusal == nil && !same(begun.Own.State, state) {
+		refusal = &signin.Refusal{Reason: signin.NotBegunHere, Text: "the state is another one than this browser was given", Hint: "begin anew at the application"}
+	}
+	if refusal != nil {
+		if p.signedInAlready(w, r) {
+			return
+		}
+		p.refuse(w, r, try, refusal)
+		return
+	}
+	assertion, err := provider.Finish(r.Context(), q, &begun.Own)
+	if errors.As(err, &refusal) && refusal.Restart != nil {
+		p.send(w, r, provider, begun, *refusal.Restart)
+		return
+	}
+	if err != nil {
+		p.refuse(w, r, try, err)
+		return
+	}
+	p.admit(w, r, provider, begun, try, assertion)
+}
+
+func handle(state string) string {
+	if len(state) < handleSize {
+		return ""
+	}
+	return state[:handleSize]
+}
+
+// signedInAlready helps a tab that was reloaded: with a session there is no reason to complain.
+func (p *Portal) signedInAlready(w http.ResponseWriter, r *http.Request) bool {
+	_, s, _, err := p.present(r.Context(), r, "")
+	if err != nil || s == nil {
+		return false
+	}
+	http.Redirect(w, r, p.central("", nil)+"/", http.StatusSeeOther)
+	return true
+}
+
+// outcome is what an assertion consumer has verified, until the browser comes to fetch it: the POST of another site comes without our cookies.
+type outcome struct {
+	Attempt   Attempt
+	Handle    string
+	Assertion signin.Assertion
+}
+
+const outcomeLife = time.Minute
+
+// consume is the assertion consumer of SAML. It checks what came, and writes only what is signed.
+func (p *Portal) consume(w http.ResponseWriter, r *http.Request) {
+	provider := p.provider(r.PathValue("provider"))
+	if provider == nil || !provider.SAML {
+		http.NotFound(w, r)
+		return
+	}
+	if !p.limits.allow("answer "+provider.Name, answersPerProvider) {
+		p.page(w, r, http.StatusTooManyRequests, "busy", nil)
+		return
+	}
+	try := Attempt{ID: newAttemptID(), At: p.Now(), Provider: provider.Name}
+	if err := r.ParseForm(); err != nil {
+		p.refuse(w, r, try, &signin.Refusal{Reason: signin.Malformed, Text: "the form cannot be read", Hint: "this is for whoever runs the provider"})
+		return
+	}
+	assertion, err := provider.Finish(r.Context(), r.PostForm, nil)
+	var refusal *signin.Refusal
+	if errors.As(err, &refusal) && refusal.Restart != nil {
+		p.beginAnywhere(w, r, provider, r.PostForm.Get("RelayState"), *refusal.Restart)
+		return
+	}
+	if err != nil {
+		p.refuse(w, r, try, err)
+		return
+	}
+	value, err := json.Marshal(outcome{try, handle(r.PostForm.Get("RelayState")), *assertion})
+	if err != nil {
+		p.fault(w, r, err)
+		return
+	}
+	h := random()
+	if err := p.Items.Put(r.Context(), spaceOutcome, store.Item{Key: hashed(h), Value: value, Until: p.Now().Add(outcomeLife)}); err != nil {
+		p.fault(w, r, err)
+		return
+	}
+	http.Redirect(w, r, p.central("saml/"+provider.Name+"/done", url.Values{"h": {h}}), http.StatusSeeOther)
+}
+
+// done is where the browser goes on after the consumer, with its cookies.
+func (p *Portal) done(w http.ResponseWriter, r *http.Request) {
+	provider := p.provider(r.PathValue("provider"))
+	if provider == nil || !provider.SAML {
+		http.NotFound(w, r)
+		return
+	}
+	item, ok, err := p.Items.Take(r.Context(), spaceOutcome, hashed(r.URL.Query().Get("h")))
+	if err != nil {
+		p.fault(w, r, err)
+		return
+	}
+	if !ok || !p.Now().Before(item.Until) {
+		if !p.signedInAlready(w, r) {
+			p.refuse(w, r, Attempt{ID: newAttemptID(), At: p.Now(), Provider: provider.Name},
+				&signin.Refusal{Reason: signin.UsedAlready, Text: "the answer was used already, or is older than a minute", Hint: "begin anew at the application"})
+		}
+		return
+	}
+	var came outcome
+	if err := json.Unmarshal(item.Value, &came); err != nil {
+		p.fault(w, r, err)
+		return
+	}
+	begun, refusal := p.takePending(w, r, provider.Name, came.Handle)
+	if refusal == nil && (came.Assertion.Request == "" || !same(begun.Own.Request, came.Assertion.Request)) {
+		refusal = &signin.Refusal{Reason: signin.NotBegunHere, Text: "the answer is to another request than this browser made", Hint: "begin anew at the application", Checks: came.Assertion.Checks}
+	}
+	if refusal != nil {
+		p.refuse(w, r, came.Attempt, refusal)
+		return
+	}
+	came.Attempt.ID = begun.Attempt
+	p.admit(w, r, provider, begun, came.Attempt, &came.Assertion)
+}
+
+// admit finds out who somebody is, makes a session and hands over to the application.
+func (p *Portal) admit(w http.ResponseWriter, r *http.Request, provider *Named, begun *pending, try Attempt, a *signin.Assertion) {
+	ctx := r.Context()
+	try.Checks = a.Checks
+	try.Claims = make(map[string]int, len(a.Claims))
+	for name, values := range a.Claims {
+		try.Claims[name] = len(values)
+	}
+	to, ok := p.target(begun.RD)
+	if !ok || !to.app.admits(provider.Name) { // the configuration has changed meanwhile
+		p.page(w, r, http.StatusBadRequest, "nowhere", nil)
+		return
+	}
+	try.App = to.app.Name
+	decided, err := provider.Policy.Who(ctx, p.People, p, a)
+	try.Owner, try.By = decided.Owner, decided.By
+	if err == nil {
+		try.Checks = append(try.Checks, decided.Checks...)
+		if !to.app.Admission.Admits(decided.Standing.Kinds) {
+			err = &signin.Refusal{Reason: signin.WrongAudience, Text: "the application is for " + string(to.app.Admission) + " only", Hint: "`audience` of the application says who may come in"}
+		}
+	}
+	if err == nil && !p.limits.allow("person "+string(ownerKey(decided.Owner)), signInsPerPerson) {
+		err = &signin.Refusal{Reason: signin.RateLimited, Text: "the person has signed in very often within a minute", Hint: "a client that keeps no cookies asks again and again"}
+	}
+	if err != nil {
+		p.refuse(w, r, try, err)
+		return
+	}
+	cookie := random()
+	key := hashed(cookie)
+	s := &session{
+		Owner: decided.Owner, Provider: provider.Name, Subject: a.Subject, Said: a.Session, NameID: a.NameID, LoginHint: a.LoginHint,
+		Context: a.Context, Methods: a.Methods, Attempt: try.ID, At: a.At, Created: p.Now(), Ends: p.ends(a.Until),
+	}
+	// What this browser had before is not taken over: whoever planted it would be signed in, too.
+	for _, former := range cookieKeys(r) {
+		if err := p.end(ctx, former, "signed in anew"); err != nil {
+			p.fault(w, r, err)
+			return
+		}
+	}
+	if err := p.putSession(ctx, key, s); err != nil {
+		p.fault(w, r, err)
+		return
+	}
+	setCookie(w, sessionCookie, cookie, 0)
+	dropCookie(w, againCookie)
+	p.record(try, nil)
+	p.handOver(w, r, key, s, decided.Standing, begun)
+}
+
+// refuse tells the person that they are not in, and the operator why.
+func (p *Portal) refuse(w http.ResponseWriter, r *http.Request, try Attempt, err error) {
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		return // the browser has left
+	}
+	p.record(try, err)
+	var refusal *signin.Refusal
+	if !errors.As(err, &refusal) {
+		p.page(w, r, http.StatusInternalServerError, "broken", map[string]any{"Attempt": try.ID})
+		return
+	}
+	data := map[string]any{"Attempt": try.ID, "Provider": try.Provider, "Code": refusal.Code, "App": try.App}
+	if n := p.provider(try.Provider); n != nil && n.Button != "" {
+		data["Provider"] = n.Host
+	}
+	switch refusal.Reason {
+	case signin.UnknownPerson, signin.Ambiguous, signin.Disabled, signin.Gone, signin.NoRecord, signin.WrongAudience, signin.TenantNotAllowed, signin.DomainNotAllowed,
+		signin.MailNotVerified, signin.ClaimRefused, signin.NotCreated:
+		// One text for all: nobody learns whether an account is known.
+		p.page(w, r, http.StatusForbidden, "refused", data)
+	case signin.NotBegunHere, signin.TooLate, signin.UsedAlready:
+		data["Host"] = web.CallerOf(r.Context()).Host
+		p.page(w, r, http.StatusBadRequest, "lost", data)
+	case signin.Held:
+		p.page(w, r, http.StatusForbidden, "held", data)
+	case signin.RateLimited:
+		p.page(w, r, http.StatusTooManyRequests, "busy", data)
+	default:
+		p.page(w, r, http.StatusBadGateway, "failed", data)
+	}
+}
+
+// fault answers when something of ours does not work: nobody is let in or out by it.
+func (p *Portal) fault(w http.ResponseWriter, r *http.Request, err error) {
+	id := newAttemptID()
+	p.Log.Error("a sign-in could not be answered", "attempt", id, "error", err)
+	p.page(w, r, http.StatusServiceUnavailable, "broken", map[string]any{"Attempt": id})
+}

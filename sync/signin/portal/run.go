@@ -1,0 +1,58 @@
+package portal
+
+import (
+	"context"
+	"time"
+
+	"dirsyncd/store"
+)
+
+// Expirer forgets what is over: store.Items.
+type Expirer interface {
+	Expire(ctx context.Context, now time.Time, limit int) (int, error)
+}
+
+const (
+	storeEvery  = time.Second
+	expireEvery = time.Minute
+	turnEvery   = time.Hour
+	expireMost  = 5000 // in one step
+)
+
+// Run keeps the house until the context ends: it stores attempts, forgets what is over and turns keys.
+func (p *Portal) Run(ctx context.Context, items Expirer) {
+	tick := time.NewTicker(storeEvery)
+	defer tick.Stop()
+	var expired, turned time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			if err := p.StoreAttempts(context.WithoutCancel(ctx)); err != nil {
+				p.Log.Error("the last attempts to sign in could not be stored", "error", err)
+			}
+			return
+		case <-tick.C:
+		}
+		if err := p.StoreAttempts(ctx); err != nil {
+			p.Log.Error("attempts to sign in could not be stored", "error", err)
+		}
+		now := p.Now()
+		if now.Sub(expired) >= expireEvery {
+			expired = now
+			if _, err := items.Expire(ctx, now, expireMost); err != nil && ctx.Err() == nil {
+				p.Log.Error("sessions that are over could not be forgotten", "error", err)
+			}
+		}
+		if now.Sub(turned) >= turnEvery {
+			turned = now
+			switch changed, err := p.Keys.Turn(); {
+			case err != nil:
+				p.Log.Error("the keys of sign-in could not be turned", "error", err, "hint", "is the file of `signin.keys` writable?")
+			case changed:
+				p.Log.Info("the keys of sign-in were turned", "signs", p.Keys.Sign().ID, "published", len(p.Keys.Published()))
+			}
+		}
+	}
+}
+
+var _ Expirer = store.Items(nil)

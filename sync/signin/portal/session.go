@@ -1,0 +1,208 @@
+package portal
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/signin"
+)
+
+// Spaces of Items.
+const (
+	spaceSession = "session" // key: hash of the cookie; owners: the person, and what the provider calls the session and the person
+	spaceUsed    = "used"    // key: of the session; there until it is idle for too long
+	spaceCode    = "code"    // key: hash of the code
+	spaceOutcome = "outcome" // key: hash of the address
+	spaceAttempt = "attempt" // key: what the person was shown; owner: how it ended
+	spaceLink    = "link"    // key: provider and subject; owners: the person
+)
+
+// session is somebody who is signed in at a host. Its key is the hash of the cookie.
+type session struct {
+	Owner     signin.Owner   `json:"owner"`
+	Host      string         `json:"host,omitempty"`   // of the application; blank: the central one
+	Parent    []byte         `json:"parent,omitempty"` // key of the central one
+	Provider  string         `json:"provider"`
+	Subject   signin.Subject `json:"subject"`
+	Said      string         `json:"said,omitempty"` // OIDC sid, SAML SessionIndex
+	NameID    string         `json:"name_id,omitempty"`
+	LoginHint string         `json:"login_hint,omitempty"`
+	Context   string         `json:"context,omitempty"`
+	Methods   []string       `json:"methods,omitempty"`
+	Attempt   string         `json:"attempt"`
+	At        time.Time      `json:"at"` // when the provider saw the person
+	Created   time.Time      `json:"created"`
+	Ends      time.Time      `json:"ends"`
+}
+
+// ownerKey is by what the sessions of a person are found.
+func ownerKey(o signin.Owner) []byte {
+	return hashed("owner\x00" + o.Connection + "\x00" + o.Tenant + "\x00" + o.ID)
+}
+
+// saidKeys are by what a provider names a session: as itself, and by its person.
+func saidKeys(provider string, s signin.Subject, said string) [][]byte {
+	list := [][]byte{hashed("subject\x00" + provider + "\x00" + s.Realm + "\x00" + s.Value)}
+	if said != "" {
+		list = append(list, hashed("session\x00"+provider+"\x00"+said))
+	}
+	return list
+}
+
+// putSession stores a session.
+func (p *Portal) putSession(ctx context.Context, key []byte, s *session) error {
+	owners := [][]byte{ownerKey(s.Owner)}
+	if s.Parent == nil {
+		owners = append(owners, saidKeys(s.Provider, s.Subject, s.Said)...)
+	}
+	value, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	if err := p.use(ctx, key); err != nil {
+		return err
+	}
+	return p.Items.Put(ctx, spaceSession, store.Item{Key: key, Owners: owners, Value: value, Until: s.Ends})
+}
+
+// loadSession returns a session that has not run out, and has been used.
+func (p *Portal) loadSession(ctx context.Context, key []byte) (*session, error) {
+	item, ok, err := p.Items.Get(ctx, spaceSession, key)
+	if err != nil || !ok {
+		return nil, err
+	}
+	var s session
+	if err := json.Unmarshal(item.Value, &s); err != nil {
+		return nil, err
+	}
+	if !p.Now().Before(s.Ends) {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	used, ok, err := p.Items.Get(ctx, spaceUsed, key)
+	if err != nil || !ok || !p.Now().Before(used.Until) {
+		return nil, err
+	}
+	const share = 8 // of Idle: it is written down not more often than it matters
+	if used.Until.Sub(p.Now()) < p.Idle-p.Idle/share {
+		err = p.use(ctx, key)
+	}
+	return &s, err
+}
+
+// use remembers that a session is used. That is no part of the session itself, which would come back by it after somebody has ended it.
+func (p *Portal) use(ctx context.Context, key []byte) error {
+	return p.Items.Put(ctx, spaceUsed, store.Item{Key: key, Until: p.Now().Add(p.Idle)})
+}
+
+// cookieKeys are the keys of the sessions that a browser claims to have: there may be several cookies of the name.
+func cookieKeys(r *http.Request) (list [][]byte) {
+	const most = 4
+	for _, c := range r.CookiesNamed(sessionCookie) {
+		if _, err := base64.RawURLEncoding.DecodeString(c.Value); err == nil && len(c.Value) == len(random()) && len(list) < most {
+			list = append(list, hashed(c.Value))
+		}
+	}
+	return list
+}
+
+// present returns the session of this browser at a host, blank for the central one, if it has one that is good and whose person stands. Whoever
+// does not stand any more loses it.
+func (p *Portal) present(ctx context.Context, r *http.Request, host string) (key []byte, s *session, standing signin.Standing, err error) {
+	for _, key := range cookieKeys(r) {
+		s, err := p.loadSession(ctx, key)
+		if err != nil {
+			return nil, nil, signin.Standing{}, err
+		}
+		if s == nil || s.Host != host {
+			continue
+		}
+		standing, err := p.People.Standing(ctx, s.Owner)
+		if err != nil {
+			return nil, nil, signin.Standing{}, err
+		}
+		why := ""
+		switch {
+		case !standing.There:
+			why = string(signin.Gone)
+		case !standing.Enabled:
+			why = string(signin.Disabled)
+		case len(standing.Kinds) == 0:
+			why = string(signin.NoRecord)
+		}
+		if why != "" {
+			if err := p.end(ctx, key, why); err != nil {
+				return nil, nil, signin.Standing{}, err
+			}
+			continue
+		}
+		return key, s, standing, nil
+	}
+	return nil, nil, signin.Standing{}, nil
+}
+
+// end ends a session.
+func (p *Portal) end(ctx context.Context, key []byte, why string) error {
+	item, ok, err := p.Items.Take(ctx, spaceSession, key)
+	p.fresh.forget(key)
+	if err != nil || !ok {
+		return err
+	}
+	var s session
+	if json.Unmarshal(item.Value, &s) == nil {
+		p.Log.Info("session ended", "why", why, "provider", s.Provider, "host", s.Host, "attempt", s.Attempt)
+	}
+	return nil
+}
+
+// endFamily ends a central session and those at applications that came of it.
+func (p *Portal) endFamily(ctx context.Context, key []byte, owner signin.Owner, why string) error {
+	children, err := p.children(ctx, key, owner)
+	if err != nil {
+		return err
+	}
+	for _, k := range append(children, key) {
+		if err := p.end(ctx, k, why); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Portal) children(ctx context.Context, parent []byte, owner signin.Owner) (list [][]byte, err error) {
+	err = p.Items.Scan(ctx, spaceSession, ownerKey(owner), func(i store.Item) bool {
+		var s session
+		if json.Unmarshal(i.Value, &s) == nil && bytes.Equal(s.Parent, parent) {
+			list = append(list, bytes.Clone(i.Key))
+		}
+		return true
+	})
+	return list, err
+}
+
+// Link implements signin.Links.
+func (p *Portal) Link(ctx context.Context, provider string, s signin.Subject) (owner signin.Owner, found bool, err error) {
+	item, ok, err := p.Items.Get(ctx, spaceLink, linkKey(provider, s))
+	if err != nil || !ok {
+		return owner, false, err
+	}
+	err = json.Unmarshal(item.Value, &owner)
+	return owner, err == nil, err
+}
+
+// SetLink implements signin.Links.
+func (p *Portal) SetLink(ctx context.Context, provider string, s signin.Subject, owner signin.Owner) error {
+	value, err := json.Marshal(owner)
+	if err != nil {
+		return err
+	}
+	return p.Items.Put(ctx, spaceLink, store.Item{Key: linkKey(provider, s), Owners: [][]byte{ownerKey(owner)}, Value: value})
+}
+
+func linkKey(provider string, s signin.Subject) []byte {
+	return hashed("link\x00" + provider + "\x00" + s.Realm + "\x00" + s.Value)
+}

@@ -1,0 +1,173 @@
+package portal
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"dirsyncd/sync/signin"
+)
+
+// start begins a sign-in at the central host: with a session it goes straight on, else to a provider or to the page that lists them.
+// An application that takes tokens is named by app, with a path and a nonce.
+func (p *Portal) start(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	begin := pending{Bind: q.Get("b"), Nonce: q.Get("nonce"), State: q.Get("state")}
+	to, ok := p.wanted(q)
+	if !ok || len(begin.Bind) > longestBind || len(begin.Nonce) > longestBind || len(begin.State) > longestBind {
+		p.page(w, r, http.StatusBadRequest, "nowhere", nil)
+		return
+	}
+	begin.RD = to.url
+	key, s, standing, err := p.present(r.Context(), r, "")
+	if err != nil {
+		p.fault(w, r, err)
+		return
+	}
+	if s != nil && to.app.admits(s.Provider) && to.app.Admission.Admits(standing.Kinds) {
+		p.handOver(w, r, key, s, standing, &begin)
+		return
+	}
+	name := q.Get("p")
+	if name == "" && len(to.app.Providers) == 1 && to.app.Auto {
+		name = to.app.Providers[0]
+	}
+	if name == "" {
+		p.choose(w, r, to, q)
+		return
+	}
+	provider := p.provider(name)
+	if provider == nil || !to.app.admits(name) {
+		p.page(w, r, http.StatusBadRequest, "nowhere", nil)
+		return
+	}
+	p.send(w, r, provider, &begin, signin.Start{SignUp: q.Get("new") != ""})
+}
+
+// longestBind is the length of anything that is carried along.
+const longestBind = 512
+
+// wanted returns where somebody wants to go.
+func (p *Portal) wanted(q url.Values) (target, bool) {
+	if name := q.Get("app"); name != "" {
+		app := p.appNamed(name)
+		if app == nil {
+			return target{}, false
+		}
+		path := q.Get("rd")
+		if path == "" || path[0] != '/' {
+			path = "/" + path
+		}
+		return p.target("https://" + app.URL.Host + path)
+	}
+	return p.target(q.Get("rd"))
+}
+
+// choose is the page with a link for each provider. Links, not forms: under `form-action 'self'` Chromium stops a form whose answer leads to
+// another host.
+func (p *Portal) choose(w http.ResponseWriter, r *http.Request, to target, q url.Values) {
+	type choice struct{ Text, Host, Link string }
+	var list []choice
+	for _, name := range to.app.Providers {
+		if n := p.provider(name); n != nil {
+			next := url.Values{"rd": {to.url}, "p": {name}}
+			for _, carried := range []string{"b", "nonce", "state"} {
+				if v := q.Get(carried); v != "" {
+					next.Set(carried, v)
+				}
+			}
+			text := n.Button
+			if text == "" {
+				text = n.Name
+			}
+			list = append(list, choice{text, n.Host, "/auth/start?" + next.Encode()})
+		}
+	}
+	p.page(w, r, http.StatusOK, "choose", map[string]any{"App": to.app.Name, "Choices": list})
+}
+
+// send sends the browser to a provider.
+func (p *Portal) send(w http.ResponseWriter, r *http.Request, provider *Named, begin *pending, s signin.Start) {
+	begin.Attempt, begin.Provider = newAttemptID(), provider.Name
+	s.State = random()
+	if _, err := r.Cookie(againCookie); err == nil {
+		s.Again = true // who has just signed out is not signed in again without a question
+	}
+	to, own, err := provider.Begin(r.Context(), s)
+	if err != nil {
+		p.refuse(w, r, Attempt{ID: begin.Attempt, At: p.Now(), Provider: provider.Name}, err)
+		return
+	}
+	own.State, own.At = s.State, p.Now()
+	begin.Own = own
+	if err := p.keepPending(w, r, begin); err != nil {
+		p.fault(w, r, err)
+		return
+	}
+	p.to(w, r, to)
+}
+
+// to sends the browser on, by a redirect or by a form that posts itself.
+func (p *Portal) to(w http.ResponseWriter, r *http.Request, to signin.To) {
+	if to.Form == nil {
+		http.Redirect(w, r, to.URL, http.StatusSeeOther)
+		return
+	}
+	p.post(w, r, to)
+}
+
+// startedByPortal is where a provider's own list of applications leads (OpenID Connect Core, section 4). Nothing of it is believed but
+// where to go.
+func (p *Portal) startedByPortal(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("provider")
+	provider := p.provider(name)
+	if provider == nil {
+		http.NotFound(w, r)
+		return
+	}
+	p.beginAnywhere(w, r, provider, r.FormValue("target_link_uri"), signin.Start{LoginHint: r.FormValue("login_hint")})
+}
+
+// beginAnywhere begins at a provider for the application that is named, or the first that takes its people.
+func (p *Portal) beginAnywhere(w http.ResponseWriter, r *http.Request, provider *Named, where string, s signin.Start) {
+	to, ok := p.target(where)
+	if !ok || !to.app.admits(provider.Name) {
+		to = target{}
+		for i := range p.Apps {
+			if p.Apps[i].admits(provider.Name) {
+				to = target{&p.Apps[i], p.Apps[i].URL.JoinPath("/").String()}
+				break
+			}
+		}
+	}
+	if to.app == nil {
+		p.page(w, r, http.StatusBadRequest, "nowhere", nil)
+		return
+	}
+	if len(s.LoginHint) > longestBind {
+		s.LoginHint = ""
+	}
+	p.send(w, r, provider, &pending{RD: to.url}, s)
+}
+
+// home lists the applications.
+func (p *Portal) home(w http.ResponseWriter, r *http.Request) {
+	type choice struct{ Text, Host, Link string }
+	list := make([]choice, len(p.Apps))
+	for i := range p.Apps {
+		list[i] = choice{p.Apps[i].Name, p.Apps[i].URL.Host, p.Apps[i].URL.JoinPath("/").String()}
+	}
+	p.page(w, r, http.StatusOK, "home", map[string]any{"Choices": list})
+}
+
+// again makes the next sign-in ask, for ten minutes.
+func again(w http.ResponseWriter) { setCookie(w, againCookie, "1", againLife) }
+
+// ends is when a session runs out.
+func (p *Portal) ends(until time.Time) time.Time {
+	end := p.Now().Add(p.Lifetime)
+	if !until.IsZero() && until.Before(end) {
+		return until
+	}
+	return end
+}

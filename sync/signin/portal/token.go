@@ -1,0 +1,96 @@
+package portal
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"dirsyncd/sync/signin"
+)
+
+// tokenLife is how long an identity token counts, in seconds; one for a proxy is made anew with each answer, and lives as long as the answer and this.
+const tokenLife = 60
+
+// token makes a signed identity token (JWT, ES256) for one application. The application looks people up by sub alone.
+func (p *Portal) token(app *App, s *session, standing signin.Standing, nonce string) (string, error) {
+	now := p.Now()
+	life := int64(tokenLife)
+	if nonce == "" {
+		life += int64(freshFor.Seconds())
+	}
+	claims := jwt.MapClaims{
+		"iss": p.URL.String(), "aud": app.Name, "sub": s.Owner.Record, "jti": random(),
+		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Unix() + life,
+		"auth_time": s.At.Unix(), "provider": s.Provider, "sid": base64.RawURLEncoding.EncodeToString(hashed(s.Attempt)),
+	}
+	for name, value := range map[string]string{
+		"nonce": nonce, "acr": s.Context, "name": standing.Fields["name"], "email": standing.Fields["email"], "role": standing.Fields["role"],
+		"team": standing.Fields["team"], "customer": standing.Fields["customer"], "site": standing.Fields["site"],
+	} {
+		if value != "" {
+			claims[name] = value
+		}
+	}
+	if len(s.Methods) > 0 {
+		claims["amr"] = s.Methods
+	}
+	if len(standing.Kinds) > 0 {
+		claims["kind"] = standing.Kinds[0]
+	}
+	key := p.Keys.Sign()
+	t := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
+	t.Header["kid"] = key.ID
+	return t.SignedString(key.Private)
+}
+
+// postToken is the page that posts a token to an application that takes tokens.
+func (p *Portal) postToken(w http.ResponseWriter, r *http.Request, to target, s *session, standing signin.Standing, begun *pending) {
+	if begun.Nonce == "" {
+		// Without a nonce of the application's own its session could be somebody else's doing.
+		http.Redirect(w, r, to.url, http.StatusSeeOther)
+		return
+	}
+	token, err := p.token(to.app, s, standing, begun.Nonce)
+	if err != nil {
+		p.fault(w, r, err)
+		return
+	}
+	form := url.Values{"token": {token}}
+	if begun.State != "" {
+		form.Set("state", begun.State)
+	}
+	p.post(w, r, signin.To{URL: to.app.TokenURL.String(), Form: form})
+}
+
+// keys publishes what verifies our tokens (RFC 7517).
+func (p *Portal) keys(w http.ResponseWriter, _ *http.Request) {
+	type jwk struct {
+		Type  string `json:"kty"`
+		Curve string `json:"crv"`
+		Use   string `json:"use"`
+		Alg   string `json:"alg"`
+		ID    string `json:"kid"`
+		X     string `json:"x"`
+		Y     string `json:"y"`
+	}
+	var set struct {
+		Keys []jwk `json:"keys"`
+	}
+	for _, s := range p.Keys.Published() {
+		point, err := s.Private.PublicKey.Bytes() // uncompressed: 4, X, Y
+		if err != nil {
+			http.Error(w, "a key cannot be shown", http.StatusInternalServerError)
+			return
+		}
+		half := (len(point) - 1) / 2
+		set.Keys = append(set.Keys, jwk{"EC", "P-256", "sig", "ES256", s.ID,
+			base64.RawURLEncoding.EncodeToString(point[1 : 1+half]), base64.RawURLEncoding.EncodeToString(point[1+half:])})
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/jwk-set+json")
+	h.Set("Cache-Control", "public, max-age=3600")
+	_ = json.NewEncoder(w).Encode(set)
+}
