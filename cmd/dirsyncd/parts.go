@@ -12,6 +12,9 @@ import (
 	"dirsyncd/connectors/okta"
 	"dirsyncd/connectors/sql"
 	"dirsyncd/sync/service"
+	"dirsyncd/sync/signin"
+	"dirsyncd/sync/signin/oidc"
+	"dirsyncd/sync/signin/saml"
 	"dirsyncd/sync/targets"
 	"dirsyncd/sync/targets/file"
 	"dirsyncd/sync/targets/halo"
@@ -24,7 +27,7 @@ import (
 
 // parts are what a configuration can name.
 func parts() service.Parts {
-	return service.Parts{Connectors: connectorRegistry(), Targets: targetRegistry()}
+	return service.Parts{Connectors: connectorRegistry(), Targets: targetRegistry(), Identities: identityRegistry()}
 }
 
 // connectorRegistry lists the connectors of this program; a new one is one line.
@@ -53,4 +56,11 @@ func targetRegistry() targets.Registry {
 		halo.Factory(),
 		rest.Factory(),
 	}
+}
+
+// identityRegistry lists the kinds of provider of identity of this program.
+func identityRegistry() signin.Registry {
+	all := oidc.Factories()
+	all["saml"] = saml.Factory()
+	return all
 }

@@ -36,8 +36,6 @@ type Identity struct {
 	// Audience is who may come in: agents, users, both.
 	Audience string
 	Button   string
-	// SingleLogout ends the provider's session, too, when somebody signs out.
-	SingleLogout bool
 	// Block is the provider's own configuration, as its NewConfig made it.
 	Block any
 }
@@ -93,13 +91,12 @@ type whom string
 func (w *whom) DecodeStrict(v strict.Value) { choose(v, w, "agents", "users", "both") }
 
 type identityKeys struct {
-	Provider     string   `yaml:"provider" strict:"required"`
-	Directories  []string `yaml:"directories" strict:"required"`
-	Domains      []string `yaml:"domains"`
-	Match        []string `yaml:"match"`
-	Audience     whom     `yaml:"audience"`
-	Button       string   `yaml:"button"`
-	SingleLogout bool     `yaml:"single_logout"`
+	Provider    string   `yaml:"provider" strict:"required"`
+	Directories []string `yaml:"directories" strict:"required"`
+	Domains     []string `yaml:"domains"`
+	Match       []string `yaml:"match"`
+	Audience    whom     `yaml:"audience"`
+	Button      string   `yaml:"button"`
 }
 
 type applicationKeys struct {
@@ -183,7 +180,7 @@ func (l *loader) readIdentity(name string, v strict.Value) Identity {
 		lookup = func(string) (func() any, bool) { return nil, false }
 	}
 	own := blocks{what: "provider", names: l.parts.IdentityNames, lookup: lookup}.read(v, &k, func() string { return k.Provider })
-	i := Identity{Name: name, Provider: k.Provider, Directories: k.Directories, Match: k.Match, Audience: string(k.Audience), Button: k.Button, SingleLogout: k.SingleLogout, Block: own}
+	i := Identity{Name: name, Provider: k.Provider, Directories: k.Directories, Match: k.Match, Audience: string(k.Audience), Button: k.Button, Block: own}
 	for n, d := range k.Domains {
 		at, _ := v.Get("domains").At(fmt.Sprintf("[%d]", n))
 		if domain, ok := key.Domain(d); ok {

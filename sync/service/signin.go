@@ -32,6 +32,9 @@ func identities(cfg *config.Config, parts Parts, env signin.Env) (map[string]sig
 	for i := range cfg.Signin.Providers {
 		c := &cfg.Signin.Providers[i]
 		e := env
+		if k, ok := env.Kept.(kept); ok {
+			e.Kept = kept{k.items, k.now, c.Name + "/"}
+		}
 		e.Name, e.URL, e.Domains, e.Match = c.Name, cfg.Web.URL, c.Domains, c.Match
 		e.Log = env.Log.With("provider", c.Name)
 		p, err := parts.Identities[c.Provider].New(c.Block, e)
@@ -68,7 +71,7 @@ func (s *Service) openSignin(ctx context.Context, cfg *config.Config, front *web
 	if err != nil {
 		return &fault.Error{Class: fault.Configuration, Op: "read the keys of sign-in", Where: string(cfg.Signin.Keys), Err: err, Hint: "`signin.keys` is a file that this user may read and write; it is made when it is missing"}
 	}
-	providers, err := identities(cfg, s.parts, signin.Env{Client: newClient(), Now: s.now, Once: items, Kept: kept{items, s.now}, Log: log, Customer: s.reads})
+	providers, err := identities(cfg, s.parts, signin.Env{Client: newClient(), Now: s.now, Once: items, Kept: kept{items: items, now: s.now}, Log: log, Customer: s.reads})
 	if err != nil {
 		return err
 	}
@@ -93,7 +96,7 @@ func (s *Service) identity(c *config.Identity, providers map[string]signin.Provi
 	for _, d := range c.Directories {
 		policy.Directories = append(policy.Directories, signin.Directory{Connection: d, Tenant: about.Tenant})
 	}
-	return portal.Named{Provider: providers[c.Name], Name: c.Name, Policy: policy, Button: c.Button, Host: about.Host, SAML: about.SAML, SingleLogout: c.SingleLogout}
+	return portal.Named{Provider: providers[c.Name], Name: c.Name, Policy: policy, Button: c.Button, Host: about.Host, SAML: about.SAML, SingleLogout: about.SingleLogout}
 }
 
 // replacePortal lets a portal answer in the place of the former one.
@@ -109,6 +112,16 @@ func (s *Service) replacePortal(ctx context.Context, p *portal.Portal, items sto
 		defer close(ended)
 		p.Run(ctx, items)
 	}()
+	var running sync.WaitGroup
+	for _, n := range p.Providers {
+		if r, ok := n.Provider.(signin.Runner); ok {
+			running.Go(func() {
+				if err := r.Run(ctx); err != nil {
+					p.Log.Error("a provider is not kept fresh any more", "provider", n.Name, "err", err)
+				}
+			})
+		}
+	}
 	s.mu.Lock()
 	former := s.door
 	s.door = &door{p, func() {
@@ -117,6 +130,7 @@ func (s *Service) replacePortal(ctx context.Context, p *portal.Portal, items sto
 		}
 		stop()
 		<-ended
+		running.Wait()
 	}}
 	s.mu.Unlock()
 	if former != nil {
@@ -170,13 +184,14 @@ func (s *Service) reads(ctx context.Context, connection, tenant string) (bool, e
 type kept struct {
 	items store.Items
 	now   func() time.Time
+	of    string // the provider, and a slash
 }
 
 const spaceKept = "kept"
 
 // Load implements signin.Kept.
 func (k kept) Load(ctx context.Context, name string) (data []byte, at time.Time, err error) {
-	item, found, err := k.items.Get(ctx, spaceKept, []byte(name))
+	item, found, err := k.items.Get(ctx, spaceKept, []byte(k.of+name))
 	const stamp = 15 // bytes of a time
 	if err != nil || !found || len(item.Value) < stamp {
 		return nil, time.Time{}, err
@@ -193,7 +208,7 @@ func (k kept) Store(ctx context.Context, name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	return k.items.Put(ctx, spaceKept, store.Item{Key: []byte(name), Value: append(at, data...)})
+	return k.items.Put(ctx, spaceKept, store.Item{Key: []byte(k.of + name), Value: append(at, data...)})
 }
 
 // SigninAttempts implements api.Operations.
@@ -238,7 +253,7 @@ func attemptAnswer(a *portal.Attempt) api.SigninAttempt {
 		answer.Object = a.Owner.Scope.String() + "/" + a.Owner.ID
 	}
 	for _, c := range a.Checks {
-		answer.Checks = append(answer.Checks, api.SigninCheck(c))
+		answer.Checks = append(answer.Checks, api.SigninCheck{Name: c.Name, OK: c.OK, Found: c.Found})
 	}
 	answer.Claims = slices.Sorted(maps.Keys(a.Claims))
 	return answer

@@ -39,6 +39,17 @@ type Registered interface {
 	Metadata() ([]byte, error)
 }
 
+// Initiator is a Provider whose own list of applications can begin a sign-in here (OpenID Connect Core, section 4). target is where it wants people to
+// go, unchecked; blank when it does not say.
+type Initiator interface {
+	Initiated(ctx context.Context, form url.Values) (s Start, target string, err error)
+}
+
+// Runner is a Provider that keeps something fresh until a context ends.
+type Runner interface {
+	Run(ctx context.Context) error
+}
+
 // Start is what a sign-in begins with.
 type Start struct {
 	State     string // unguessable, 256 bits in base64url; its first eight characters are the handle of the pending cookie

@@ -34,9 +34,10 @@ type Factory struct {
 
 // About is what is known of a configured provider without asking it.
 type About struct {
-	Host   string // where people are sent, for the sign-in page
-	SAML   bool
-	Tenant string // the directory's id of the only tenant whose people it names; blank when there are several or none
+	Host         string // where people are sent, for the sign-in page
+	SAML         bool
+	SingleLogout bool   // when somebody signs out here, they are at the provider, too
+	Tenant       string // the directory's id of the only tenant whose people it names; blank when there are several or none
 }
 
 // Registry is the kinds of provider, by name.

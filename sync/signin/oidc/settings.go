@@ -60,6 +60,8 @@ type Client struct {
 	ACR []string `yaml:"acr_values"`
 	// MaxAge is how long ago the person may have signed in at the provider; zero means now.
 	MaxAge *settings.Duration `yaml:"max_age"`
+	// SingleLogout ends the session at the provider, too, when somebody signs out here.
+	SingleLogout bool `yaml:"single_logout"`
 	// Locales are the languages of the provider's pages (BCP 47), the best first.
 	Locales []string `yaml:"ui_locales"`
 }

@@ -155,6 +155,10 @@ func (p *Portal) record(one Attempt, err error) {
 	default:
 		one.Reason, one.Text = signin.Internal, err.Error()
 	}
+	one.Checks = slices.Clone(one.Checks)
+	for i := range one.Checks {
+		one.Checks[i].Value = "" // may be personal
+	}
 	p.attempts.add(&one)
 	if err == nil {
 		return

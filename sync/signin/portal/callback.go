@@ -2,13 +2,11 @@ package portal
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 	"time"
 
-	"dirsyncd/store"
 	"dirsyncd/sync/signin"
 	"dirsyncd/sync/web"
 )
@@ -69,7 +67,7 @@ func (p *Portal) signedInAlready(w http.ResponseWriter, r *http.Request) bool {
 // outcome is what an assertion consumer has verified, until the browser comes to fetch it: the POST of another site comes without our cookies.
 type outcome struct {
 	Attempt   Attempt
-	Handle    string
+	Relay     string // what came as RelayState: a handle of ours, or where the provider wants people to go
 	Assertion signin.Assertion
 }
 
@@ -101,13 +99,12 @@ func (p *Portal) consume(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, r, try, err)
 		return
 	}
-	value, err := json.Marshal(outcome{try, handle(r.PostForm.Get("RelayState")), *assertion})
-	if err != nil {
-		p.fault(w, r, err)
-		return
+	relay := r.PostForm.Get("RelayState")
+	if len(relay) > longestAddress {
+		relay = ""
 	}
-	h := random()
-	if err := p.Items.Put(r.Context(), spaceOutcome, store.Item{Key: hashed(h), Value: value, Until: p.Now().Add(outcomeLife)}); err != nil {
+	h, err := p.putOutcome(r.Context(), &outcome{try, relay, *assertion})
+	if err != nil {
 		p.fault(w, r, err)
 		return
 	}
@@ -121,25 +118,16 @@ func (p *Portal) done(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	item, ok, err := p.Items.Take(r.Context(), spaceOutcome, hashed(r.URL.Query().Get("h")))
-	if err != nil {
-		p.fault(w, r, err)
+	came := p.takeOutcome(w, r, provider, r.URL.Query().Get("h"))
+	if came == nil {
 		return
 	}
-	if !ok || !p.Now().Before(item.Until) {
-		if !p.signedInAlready(w, r) {
-			p.refuse(w, r, Attempt{ID: newAttemptID(), At: p.Now(), Provider: provider.Name},
-				&signin.Refusal{Reason: signin.UsedAlready, Text: "the answer was used already, or is older than a minute", Hint: "begin anew at the application"})
-		}
+	if came.Assertion.Request == "" { // begun at the provider, which takes these as they come
+		p.askToAccept(w, r, provider, came)
 		return
 	}
-	var came outcome
-	if err := json.Unmarshal(item.Value, &came); err != nil {
-		p.fault(w, r, err)
-		return
-	}
-	begun, refusal := p.takePending(w, r, provider.Name, came.Handle)
-	if refusal == nil && (came.Assertion.Request == "" || !same(begun.Own.Request, came.Assertion.Request)) {
+	begun, refusal := p.takePending(w, r, provider.Name, handle(came.Relay))
+	if refusal == nil && !same(begun.Own.Request, came.Assertion.Request) {
 		refusal = &signin.Refusal{Reason: signin.NotBegunHere, Text: "the answer is to another request than this browser made", Hint: "begin anew at the application", Checks: came.Assertion.Checks}
 	}
 	if refusal != nil {

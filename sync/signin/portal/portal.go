@@ -120,6 +120,7 @@ func (p *Portal) routes() *http.ServeMux {
 	central("POST /auth/oidc/{provider}/logout", p.endRequest)
 	central("POST /auth/saml/{provider}/acs", p.consume)
 	central("GET /auth/saml/{provider}/done", p.done)
+	central("POST /auth/accept/{provider}", p.accept) // not below /auth/saml/, where other sites may post
 	central("GET /auth/saml/{provider}/slo", p.endRequest)
 	central("POST /auth/saml/{provider}/slo", p.endRequest)
 	central("GET /auth/saml/{provider}/metadata", p.metadata)

@@ -759,6 +759,39 @@ func TestSAML(t *testing.T) {
 	}
 }
 
+// TestAccept: an answer that nobody asked for, where it is taken as it comes, lets nobody in without a question.
+func TestAccept(t *testing.T) {
+	w := newWorld(t)
+	w.idp.says.Request = ""
+	b := w.browser()
+	post := func() *http.Response {
+		resp := b.do(http.MethodPost, "https://auth.test/auth/saml/partner/acs", url.Values{"SAMLResponse": {"x"}, "RelayState": {"https://wiki.test:8443/tile"}}, "Origin", "https://idp.test", "Sec-Fetch-Site", "cross-site")
+		return b.get(resp.Header.Get("Location"))
+	}
+	resp := post()
+	var body bytes.Buffer
+	_, _ = body.ReadFrom(resp.Body)
+	_, token, _ := strings.Cut(body.String(), `name="token" value="`)
+	token, _, _ = strings.Cut(token, `"`)
+	form := url.Values{"token": {token}}
+	if resp.StatusCode != http.StatusOK || token == "" || !strings.Contains(body.String(), "Continue as ann?") {
+		t.Fatalf("%d\n%s", resp.StatusCode, body.String())
+	}
+	if status, _, _ := b.visit("https://wiki.test:8443/tile"); status == http.StatusOK {
+		t.Error("in without having said so")
+	}
+	if resp := b.do(http.MethodPost, "https://auth.test/auth/accept/partner", form, "Origin", "https://evil.test", "Sec-Fetch-Site", "cross-site"); resp.StatusCode != http.StatusForbidden {
+		t.Errorf("from another site: %d", resp.StatusCode)
+	}
+	resp = b.do(http.MethodPost, "https://auth.test/auth/accept/partner", form, "Origin", "https://auth.test", "Sec-Fetch-Site", "same-origin")
+	if status, at, _ := b.visit(resp.Header.Get("Location")); status != http.StatusOK || at != "https://wiki.test:8443/tile" {
+		t.Errorf("%d at %s\n%s", status, at, w.log.String())
+	}
+	if resp := b.do(http.MethodPost, "https://auth.test/auth/accept/partner", form, "Origin", "https://auth.test"); resp.StatusCode == http.StatusOK {
+		t.Errorf("twice: %d", resp.StatusCode)
+	}
+}
+
 func TestLogout(t *testing.T) {
 	w := newWorld(t)
 	b, other := w.browser(), w.browser()

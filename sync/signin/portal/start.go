@@ -125,22 +125,23 @@ func (p *Portal) startedByPortal(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	p.beginAnywhere(w, r, provider, r.FormValue("target_link_uri"), signin.Start{LoginHint: r.FormValue("login_hint")})
+	i, ok := provider.Provider.(signin.Initiator)
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	begin, where, err := i.Initiated(r.Context(), r.URL.Query())
+	if err != nil {
+		p.refuse(w, r, Attempt{ID: newAttemptID(), At: p.Now(), Provider: provider.Name}, err)
+		return
+	}
+	p.beginAnywhere(w, r, provider, where, begin)
 }
 
 // beginAnywhere begins at a provider for the application that is named, or the first that takes its people.
 func (p *Portal) beginAnywhere(w http.ResponseWriter, r *http.Request, provider *Named, where string, s signin.Start) {
-	to, ok := p.target(where)
-	if !ok || !to.app.admits(provider.Name) {
-		to = target{}
-		for i := range p.Apps {
-			if p.Apps[i].admits(provider.Name) {
-				to = target{&p.Apps[i], p.Apps[i].URL.JoinPath("/").String()}
-				break
-			}
-		}
-	}
-	if to.app == nil {
+	to, ok := p.anywhere(provider, where)
+	if !ok {
 		p.page(w, r, http.StatusBadRequest, "nowhere", nil)
 		return
 	}
@@ -148,6 +149,19 @@ func (p *Portal) beginAnywhere(w http.ResponseWriter, r *http.Request, provider 
 		s.LoginHint = ""
 	}
 	p.send(w, r, provider, &pending{RD: to.url}, s)
+}
+
+// anywhere is the application that is named, or the first that takes people of the provider.
+func (p *Portal) anywhere(provider *Named, where string) (target, bool) {
+	if to, ok := p.target(where); ok && to.app.admits(provider.Name) {
+		return to, true
+	}
+	for i := range p.Apps {
+		if p.Apps[i].admits(provider.Name) {
+			return target{&p.Apps[i], p.Apps[i].URL.JoinPath("/").String()}, true
+		}
+	}
+	return target{}, false
 }
 
 // home lists the applications.

@@ -88,7 +88,7 @@ func TestToken(t *testing.T) {
 // TestPages: every page is whole, in both languages, and shows what it is given as text.
 func TestPages(t *testing.T) {
 	w := newWorld(t)
-	names := []string{"choose", "home", "refused", "lost", "failed", "held", "circle", "nowhere", "busy", "broken", "logout", "out", "post"}
+	names := []string{"accept", "choose", "home", "refused", "lost", "failed", "held", "circle", "nowhere", "busy", "broken", "logout", "out", "post"}
 	for _, name := range names {
 		for lang, other := range map[string]string{"en": "de", "de": "en"} {
 			if templates[lang].Lookup(name) == nil || len(templates[lang].Templates()) != len(templates[other].Templates()) {
@@ -97,7 +97,7 @@ func TestPages(t *testing.T) {
 			var page bytes.Buffer
 			evil := `<script>alert(1)</script>`
 			err := templates[lang].ExecuteTemplate(&page, name, map[string]any{
-				"Lang": lang, "App": evil, "Provider": evil, "Code": evil, "Attempt": "NUMBER", "Host": evil, "Token": `"`, "URL": "https://idp.test/", "ScriptNonce": "n",
+				"Lang": lang, "Who": evil, "Action": "/auth/accept/p", "App": evil, "Provider": evil, "Code": evil, "Attempt": "NUMBER", "Host": evil, "Token": `"`, "URL": "https://idp.test/", "ScriptNonce": "n",
 				"Fields": map[string]string{"SAMLRequest": evil}, "Choices": []struct{ Text, Host, Link string }{{evil, evil, "/auth/start"}},
 			})
 			text := page.String()
