@@ -216,6 +216,10 @@ type filesBlock struct {
 	Kinds  map[string]any    `yaml:"kinds"`
 }
 
+type genericBlock struct {
+	Issuer string `yaml:"issuer" strict:"required"`
+}
+
 type memoryBlock struct {
 	People int `yaml:"people"`
 }
@@ -242,6 +246,7 @@ func testParts(env map[string]string) Parts {
 			"halo":    func() any { return &haloBlock{} },
 			"rest":    func() any { return &restBlock{} },
 		}),
+		Identity: pick(map[string]func() any{"generic": func() any { return &genericBlock{} }}),
 		Desk: func(name string) (func(any) About, bool) {
 			if name == "halo" {
 				return func(any) About {
@@ -265,6 +270,7 @@ func testParts(env map[string]string) Parts {
 			}, name == "scim" || name == "rest"
 		},
 		ConnectorNames: []string{"distinct", "entra", "files", "ldap", "memory", "merge"},
+		IdentityNames:  []string{"generic"},
 		TargetNames:    []string{"file", "halo", "nats", "rest", "scim", "sql", "webhook"},
 		LookupEnv:      func(name string) (string, bool) { v, ok := env[name]; return v, ok },
 	}

@@ -10,7 +10,6 @@ import (
 
 	"dirsyncd/sync/settings"
 	"dirsyncd/sync/settings/strict"
-	"dirsyncd/sync/signin"
 	"dirsyncd/sync/signin/key"
 	"dirsyncd/sync/spelling"
 )
@@ -115,7 +114,7 @@ func (c *Config) MatchOf(connection string) (fields []key.Field) {
 	}
 	for _, p := range c.Signin.Providers {
 		for _, m := range p.Match {
-			if f := signin.FieldOf(m); slices.Contains(p.Directories, connection) && !slices.Contains(fields, f) {
+			if f := key.FieldOf(m); slices.Contains(p.Directories, connection) && !slices.Contains(fields, f) {
 				fields = append(fields, f)
 			}
 		}
@@ -195,7 +194,7 @@ func (l *loader) readIdentity(name string, v strict.Value) Identity {
 			at.Problem(l.connectionNames(d), "directories: there is no connection %q", short(d))
 		}
 	}
-	if at := v.Get("match"); slices.Contains(k.Match, signin.MatchMail) && len(k.Domains) == 0 && v.Kind() == strict.Block {
+	if at := v.Get("match"); slices.Contains(k.Match, key.MatchMail) && len(k.Domains) == 0 && v.Kind() == strict.Block {
 		at.Problem("name the domains whose addresses this provider gives out: `domains: [example.com]`", "match: by `mail`, and no `domains`: anybody's address would do")
 	}
 	return i

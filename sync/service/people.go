@@ -44,7 +44,7 @@ func (p people) Find(ctx context.Context, where []signin.Scope, kind, value stri
 	for i, s := range where {
 		scopes[i] = engine.Scope{Connection: s.Connection, Tenants: []string{s.Tenant}}
 	}
-	found, err := p.engine.Find(ctx, scopes, key.Of(signin.KindOf(kind), value))
+	found, err := p.engine.Find(ctx, scopes, key.Of(key.FieldOf(kind).Kind, value))
 	owners := make([]signin.Owner, len(found))
 	for i, f := range found {
 		owners[i] = ownerOf(f.Owner)

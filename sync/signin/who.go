@@ -230,7 +230,7 @@ func (w *search) scopes(ctx context.Context) ([]Scope, error) {
 // value returns what a key of Match is looked up by; blank, with a note of why, when the provider may not say it.
 func (w *search) value(kind string) string {
 	switch kind {
-	case MatchMail:
+	case key.MatchMail:
 		mail := w.a.Mail
 		_, domain, _ := strings.Cut(mail, "@")
 		domain, _ = key.Domain(domain)

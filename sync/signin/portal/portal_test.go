@@ -777,7 +777,7 @@ func TestAccept(t *testing.T) {
 	if resp.StatusCode != http.StatusOK || token == "" || !strings.Contains(body.String(), "Continue as ann?") {
 		t.Fatalf("%d\n%s", resp.StatusCode, body.String())
 	}
-	if status, _, _ := b.visit("https://wiki.test:8443/tile"); status == http.StatusOK {
+	if resp := b.verify("https://wiki.test:8443/tile"); resp.StatusCode == http.StatusOK {
 		t.Error("in without having said so")
 	}
 	if resp := b.do(http.MethodPost, "https://auth.test/auth/accept/partner", form, "Origin", "https://evil.test", "Sec-Fetch-Site", "cross-site"); resp.StatusCode != http.StatusForbidden {
