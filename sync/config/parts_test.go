@@ -220,6 +220,19 @@ type genericBlock struct {
 	Issuer string `yaml:"issuer" strict:"required"`
 }
 
+type entraSigninBlock struct {
+	Tenant       string          `yaml:"tenant"`
+	ClientID     string          `yaml:"client_id"`
+	ClientSecret settings.Secret `yaml:"client_secret"`
+}
+
+type samlBlock struct {
+	Metadata struct {
+		URL string `yaml:"url"`
+	} `yaml:"metadata"`
+	EntityID string `yaml:"entity_id"`
+}
+
 type memoryBlock struct {
 	People int `yaml:"people"`
 }
@@ -246,7 +259,9 @@ func testParts(env map[string]string) Parts {
 			"halo":    func() any { return &haloBlock{} },
 			"rest":    func() any { return &restBlock{} },
 		}),
-		Identity: pick(map[string]func() any{"generic": func() any { return &genericBlock{} }}),
+		Identity: pick(map[string]func() any{
+			"generic": func() any { return &genericBlock{} }, "entra": func() any { return &entraSigninBlock{} }, "saml": func() any { return &samlBlock{} },
+		}),
 		Desk: func(name string) (func(any) About, bool) {
 			if name == "halo" {
 				return func(any) About {
@@ -270,7 +285,7 @@ func testParts(env map[string]string) Parts {
 			}, name == "scim" || name == "rest"
 		},
 		ConnectorNames: []string{"distinct", "entra", "files", "ldap", "memory", "merge"},
-		IdentityNames:  []string{"generic"},
+		IdentityNames:  []string{"entra", "generic", "saml"},
 		TargetNames:    []string{"file", "halo", "nats", "rest", "scim", "sql", "webhook"},
 		LookupEnv:      func(name string) (string, bool) { v, ok := env[name]; return v, ok },
 	}

@@ -69,6 +69,9 @@ func TestRootFileOptions(t *testing.T) {
 	if !block.StartTLS || block.CAFile == "" || block.Preset == "" || block.Users.Filter == "" || block.Groups.Base == "" {
 		t.Errorf("ldap: %+v", block)
 	}
+	if s := cfg.Signin; s == nil || len(s.Providers) != 2 || len(s.Apps) != 2 || s.Apps[1].TokenURL == nil || len(cfg.MatchOf("hq-ad")) != 1 {
+		t.Errorf("sign-in: %+v", s)
+	}
 	if len(cfg.Targets) != 7 || cfg.Control == "" || len(cfg.Mappings["staff"].Spec.Groups) != 1 || len(cfg.Mappings["staff"].Guard.Tenant) != 3 {
 		t.Errorf("%+v", cfg)
 	}
@@ -80,6 +83,7 @@ func credentialFolder(t *testing.T) string {
 	write(t, dir+"/desk-webhook", "whsec_x", 0o400)
 	write(t, dir+"/apps", "x", 0o400)
 	write(t, dir+"/halo", "x", 0o400)
+	write(t, dir+"/staff-oidc", "x", 0o400)
 	write(t, dir+"/helpdesk", "x", 0o400)
 	write(t, dir+"/register", "x", 0o400)
 	write(t, dir+"/desk-webhook-old", "whsec_y", 0o400)
@@ -90,7 +94,7 @@ func credentialFolder(t *testing.T) string {
 func TestDocumentation(t *testing.T) {
 	var keys []string
 	for _, v := range []any{
-		topKeys{}, longTable{}, lineKeys{}, connectionKeys{}, tenantKeys{}, importKeys{}, targetKeys{}, mappingKeys{}, fieldsKeys{}, personRuleKeys{}, groupRuleKeys{},
+		topKeys{}, signinKeys{}, identityKeys{}, applicationKeys{}, longTable{}, lineKeys{}, connectionKeys{}, tenantKeys{}, importKeys{}, targetKeys{}, mappingKeys{}, fieldsKeys{}, personRuleKeys{}, groupRuleKeys{},
 		longField{}, Limit{}, ldapBlock{}, fileBlock{}, webhookBlock{}, natsBlock{}, scimBlock{}, haloBlock{}, restBlock{}, sqlBlock{}, deskKeys{}, Reference{}, Leaver{}, DeskLimit{}, auditKeys{},
 	} {
 		for _, key := range strict.Keys(v) {
