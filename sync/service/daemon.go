@@ -93,6 +93,9 @@ func Run(ctx context.Context, l Launch) error {
 		}
 		log.Info("the public front listens", "address", at.String(), "url", cfg.Web.URL.String())
 	}
+	if err := svc.indexPeople(ctx); err != nil {
+		log.Error("the indexes by which people sign in could not be made", "err", err)
+	}
 	if cfg.Signin != nil {
 		if err := svc.openSignin(ctx, cfg, front); err != nil {
 			stopHealth()

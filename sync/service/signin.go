@@ -140,6 +140,9 @@ func (s *Service) replacePortal(ctx context.Context, p *portal.Portal, items sto
 
 // reopenSignin follows a reload. What cannot be opened leaves the former one as it is, and is said: people go on signing in.
 func (s *Service) reopenSignin(ctx context.Context, cfg *config.Config) {
+	if err := s.indexPeople(ctx); err != nil {
+		s.log.Error("the indexes by which people sign in could not be made", "err", err)
+	}
 	if s.host == nil || s.host.front == nil {
 		return
 	}
@@ -150,6 +153,17 @@ func (s *Service) reopenSignin(ctx context.Context, cfg *config.Config) {
 	if err := s.openSignin(ctx, cfg, s.host.front); err != nil {
 		s.log.Error("sign-in could not be opened anew; it goes on as before", "err", err)
 	}
+}
+
+// indexPeople makes the indexes by which people are found when they sign in, and drops those that nobody needs.
+func (s *Service) indexPeople(ctx context.Context) error {
+	g := s.current()
+	for _, name := range g.names() {
+		if err := s.engine.Index(ctx, &g.connections[name].Connection); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // door is where people come in.

@@ -1,0 +1,217 @@
+package service
+
+import (
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/engine"
+	"dirsyncd/sync/signin"
+	"dirsyncd/sync/signin/oidc"
+	"dirsyncd/sync/signin/oidc/oidctest"
+)
+
+const signinConfig = `state: state.db
+web: {url: "https://auth.test", listen: "127.0.0.1:0", proxies: [127.0.0.1]}
+signin:
+  keys: signin.keys
+  providers:
+    staff:
+      provider: generic
+      directories: [hq]
+      domains: [example.test]
+      match: [mail]
+      generic: {issuer: "https://idp.example.test", client_id: us, client_secret: secret-of-us}
+  apps:
+    desk: {url: "https://desk.test", providers: [staff], auto: true}
+connections:
+  hq: {connector: memory, mapping: m, targets: [journal], memory: {}}
+mappings:
+  m: {rules: [{name: everyone, when: enabled ?? true, user: {name: = name, email: = email}}]}
+targets:
+  journal: {target: file, file: {path: changes.jsonl}}
+`
+
+// visitor is a browser behind the reverse proxy of the front; names that end in .example.test are the provider's.
+type visitor struct {
+	t        *testing.T
+	s        *Service
+	provider *http.Client
+	jar      *cookiejar.Jar
+}
+
+// ask sends one request and returns where the answer leads; blank when it leads nowhere.
+func (v *visitor) ask(address string) (status int, next string, header http.Header) {
+	v.t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	if u.Host == "idp.example.test" {
+		return http.StatusFound, "https://auth.test/auth/oidc/staff/callback?" + oidctest.Browse(v.t, v.provider, address).Encode(), nil
+	}
+	r := httptest.NewRequest(http.MethodGet, address, nil)
+	for _, c := range v.jar.Cookies(u) {
+		r.AddCookie(c)
+	}
+	r.RemoteAddr = "127.0.0.1:4711"
+	r.Header.Set("Accept", "text/html")
+	if !strings.HasPrefix(u.Path, "/auth/") { // the proxy asks whose it is
+		r.Header.Set("X-Original-Url", address)
+		r.Header.Set("X-Original-Method", http.MethodGet)
+		r.URL.Path, r.Host = "/auth/verify/nginx", "dirsyncd"
+	}
+	w := httptest.NewRecorder()
+	v.s.host.front.ServeHTTP(w, r)
+	v.jar.SetCookies(u, w.Result().Cookies())
+	return w.Code, w.Header().Get("Location"), w.Header()
+}
+
+// visit follows every answer until one leads nowhere.
+func (v *visitor) visit(address string) (status int, header http.Header) {
+	v.t.Helper()
+	for range 20 {
+		var next string
+		if status, next, header = v.ask(address); next == "" {
+			return status, header
+		}
+		address = next
+	}
+	v.t.Fatal("a circle")
+	return 0, nil
+}
+
+// TestSignIn: who was synced signs in at a provider and is told to an application as their record; whoever a sync disables is out.
+func TestSignIn(t *testing.T) {
+	w := newWorld(t)
+	idp := oidctest.NewServer(t, "idp.example.test")
+	issuer := idp.NewIssuer(t, oidctest.Options{Discovery: "https://idp.example.test/.well-known/openid-configuration", Issuer: "https://idp.example.test", ClientID: "us", Secret: "secret-of-us"})
+	issuer.Person(map[string]any{"sub": "4711", "email": "Ada@Example.test", "email_verified": true})
+	client := idp.Client(t)
+	w.parts.Identities = signin.Registry{}
+	for name, f := range oidc.Factories() {
+		usual := f.New
+		f.New = func(block any, env signin.Env) (signin.Provider, error) {
+			env.Client = client
+			return usual(block, env)
+		}
+		w.parts.Identities[name] = f
+	}
+	if err := os.WriteFile("config.yaml", []byte(signinConfig), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.load(t)
+	enabled := func(is bool) {
+		o := directory.Object{Kind: directory.Person, ID: "ada"}
+		o.SetText(directory.FieldName, "Ada")
+		o.SetText(directory.FieldEmail, "ada@example.test")
+		o.Set(directory.FieldEnabled, directory.Bool(is))
+		w.source.Put("", o)
+	}
+	enabled(true)
+	opts := w.options()
+	opts.Now = idp.Clock.Now
+	s, err := newService(w.cfg, opts, &host{runs: t.Context(), front: newFront(w.cfg.Web, opts.Log), trigger: func(string) {}, next: func(string) (at time.Time) { return }, nextAudit: func(string) (at time.Time) { return }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if err := s.openSignin(t.Context(), w.cfg, s.host.front); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.closeSignin)
+	sync := func() {
+		t.Helper()
+		if _, err := s.run(t.Context(), "hq", engine.Job{Trigger: engine.Operator}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	browser := func() *visitor {
+		jar, err := cookiejar.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &visitor{t, s, client, jar}
+	}
+	attempt := func() api.SigninAttempt {
+		t.Helper()
+		list, err := s.SigninAttempts(t.Context(), api.SigninRequest{Limit: 1})
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%v, error %v", list, err)
+		}
+		idp.Clock.Add(time.Second)
+		return list[0]
+	}
+
+	v := browser()
+	if status, _ := v.visit("https://desk.test/"); status != http.StatusForbidden {
+		t.Errorf("before the first sync: %d", status)
+	}
+	if a := attempt(); a.Reason != string(signin.UnknownPerson) || a.Hint == "" || a.Provider != "staff" {
+		t.Errorf("attempt %+v", a)
+	}
+	sync()
+	v = browser()
+	status, h := v.visit("https://desk.test/")
+	if status != http.StatusOK || h.Get("Remote-User") != "hq/ada" || h.Get("Remote-Email") != "ada@example.test" || h.Get("Remote-Name") != "Ada" {
+		t.Fatalf("%d, %v, attempt %+v", status, h, attempt())
+	}
+	if a := attempt(); a.Reason != "" || a.Record != "hq/ada" || a.By != "mail" || a.App != "desk" {
+		t.Errorf("attempt %+v", a)
+	}
+	if list, err := s.SigninSessions(t.Context(), "hq/ada"); err != nil || len(list) != 2 {
+		t.Errorf("sessions %v, error %v", list, err)
+	}
+
+	// The address is another one's now: who is known by what is never given to anybody else stays who they are.
+	issuer.Person(map[string]any{"sub": "4711", "email": "someone@else.test", "email_verified": true})
+	if status, _ := browser().visit("https://desk.test/"); status != http.StatusOK {
+		t.Errorf("by the link: %d", status)
+	}
+	if a := attempt(); a.By != "link" {
+		t.Errorf("attempt %+v", a)
+	}
+
+	enabled(false)
+	sync()
+	idp.Clock.Add(time.Minute)
+	if status, _, _ := v.ask("https://desk.test/"); status != http.StatusUnauthorized {
+		t.Errorf("disabled: %d", status)
+	}
+	if status, _ := v.visit("https://desk.test/"); status != http.StatusForbidden {
+		t.Errorf("disabled, signing in again: %d", status)
+	}
+	if a := attempt(); a.Reason != string(signin.Disabled) {
+		t.Errorf("attempt %+v", a)
+	}
+
+	enabled(true)
+	sync()
+	v = browser()
+	if status, _ := v.visit("https://desk.test/"); status != http.StatusOK {
+		t.Errorf("enabled again: %d", status)
+	}
+	if n, err := s.EndSessions(t.Context(), "hq/ada"); err != nil || n < 2 {
+		t.Errorf("ended %d, error %v", n, err)
+	}
+	if status, _, _ := v.ask("https://desk.test/"); status != http.StatusUnauthorized {
+		t.Errorf("ended by an operator: %d", status)
+	}
+
+	// A daemon that starts anew knows who is in.
+	v = browser()
+	v.visit("https://desk.test/")
+	if err := s.openSignin(t.Context(), w.cfg, s.host.front); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, _ := v.ask("https://desk.test/"); status != http.StatusOK {
+		t.Errorf("after a reload: %d", status)
+	}
+}
