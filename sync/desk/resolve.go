@@ -160,8 +160,8 @@ func (d *Desk) refer(ctx context.Context, w *work, field, name, customer string)
 }
 
 // ends reports whether a record has ended, or is about to, and is not going to come.
-func (e *known) ends() bool {
-	return e.state == store.LinkDead && e.pending == 0 || e.pending.Removes()
+func (k *known) ends() bool {
+	return k.state == store.LinkDead && k.pending == 0 || k.pending.Removes()
 }
 
 func (d *Desk) awaits(field, name, subject, why string) *targets.Wait {

@@ -48,7 +48,9 @@ func identities(cfg *config.Config, parts Parts, env signin.Env) (map[string]sig
 
 // newClient speaks to providers. It follows the environment's proxy.
 func newClient() *http.Client {
-	return &http.Client{Timeout: askPatience, Transport: http.DefaultTransport.(*http.Transport).Clone()} //nolint:forcetypeassert // it is one
+	return &http.Client{Timeout: askPatience, Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: askPatience, ResponseHeaderTimeout: askPatience, IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: 8,
+	}}
 }
 
 // items is what sign-in keeps in the state.

@@ -15,7 +15,7 @@ import (
 var pages embed.FS
 
 // templates are the pages by language. They have no script, but the one that posts.
-var templates = map[string]*template.Template{ //nolint:gochecknoglobals // parsed once, never changed
+var templates = map[string]*template.Template{
 	"en": template.Must(template.ParseFS(pages, "pages/frame.html", "pages/en.html")),
 	"de": template.Must(template.ParseFS(pages, "pages/frame.html", "pages/de.html")),
 }

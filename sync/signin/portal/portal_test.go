@@ -224,6 +224,18 @@ func (w *world) last() Attempt {
 	return one
 }
 
+// reply is what came of a request.
+type reply struct {
+	StatusCode int
+	Header     http.Header
+	Body       *bytes.Buffer
+}
+
+func replyOf(rec *httptest.ResponseRecorder) *reply { return &reply{rec.Code, rec.Header(), rec.Body} }
+
+// Cookies are those that are set.
+func (r *reply) Cookies() []*http.Cookie { return (&http.Response{Header: r.Header}).Cookies() }
+
 // browser has cookies.
 type browser struct {
 	w    *world
@@ -240,7 +252,7 @@ func (w *world) browser() *browser {
 }
 
 // do sends one request through the reverse proxy. What a browser refuses of a cookie named __Host- is refused here, too.
-func (b *browser) do(method, address string, form url.Values, header ...string) *http.Response {
+func (b *browser) do(method, address string, form url.Values, header ...string) *reply {
 	b.w.t.Helper()
 	r := httptest.NewRequest(method, address, strings.NewReader(form.Encode()))
 	u := r.URL
@@ -263,7 +275,7 @@ func (b *browser) do(method, address string, form url.Values, header ...string) 
 	r.URL = &url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}
 	rec := httptest.NewRecorder()
 	b.w.front.ServeHTTP(rec, r)
-	resp := rec.Result()
+	resp := replyOf(rec)
 	for _, c := range resp.Cookies() {
 		if strings.HasPrefix(c.Name, "__Host-") && (!c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode) {
 			b.w.t.Errorf("cookie %s is not as it must be", c.Name)
@@ -273,7 +285,7 @@ func (b *browser) do(method, address string, form url.Values, header ...string) 
 	return resp
 }
 
-func (b *browser) get(address string, header ...string) *http.Response {
+func (b *browser) get(address string, header ...string) *reply {
 	b.w.t.Helper()
 	return b.do(http.MethodGet, address, nil, header...)
 }
@@ -310,7 +322,7 @@ func (b *browser) visit(address string) (status int, where string, headers http.
 }
 
 // verify is nginx that asks about a request of this browser.
-func (b *browser) verify(address string, header ...string) *http.Response {
+func (b *browser) verify(address string, header ...string) *reply {
 	b.w.t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "http://dirsyncd/auth/verify/nginx", nil)
 	u, err := url.Parse(address)
@@ -330,7 +342,7 @@ func (b *browser) verify(address string, header ...string) *http.Response {
 	}
 	rec := httptest.NewRecorder()
 	b.w.front.ServeHTTP(rec, r)
-	return rec.Result()
+	return replyOf(rec)
 }
 
 // back is the provider that sends the browser back.
@@ -419,7 +431,7 @@ func TestForward(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
 	b.signIn("https://desk.test/")
-	ask := func(b *browser, header ...string) *http.Response {
+	ask := func(b *browser, header ...string) *reply {
 		r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:9443/auth/verify/forward?rd=https://other.test/", nil)
 		u, _ := url.Parse("https://desk.test/")
 		for _, c := range b.jar.Cookies(u) {
@@ -434,7 +446,7 @@ func TestForward(t *testing.T) {
 		}
 		rec := httptest.NewRecorder()
 		w.front.ServeHTTP(rec, r)
-		return rec.Result()
+		return replyOf(rec)
 	}
 	if resp := ask(b); resp.StatusCode != http.StatusOK || resp.Header.Get("Remote-User") != "hq/ann" {
 		t.Errorf("%d, %v", resp.StatusCode, resp.Header)
@@ -722,7 +734,7 @@ func TestSAML(t *testing.T) {
 	_, at, _ = b.visit(at + "&p=partner")
 	u, _ := url.Parse(at)
 	relay := u.Query().Get("state")[:handleSize]
-	post := func(relay string) *http.Response {
+	post := func(relay string) *reply {
 		return b.do(http.MethodPost, "https://auth.test/auth/saml/partner/acs", url.Values{"SAMLResponse": {"x"}, "RelayState": {relay}}, "Origin", "https://idp.test", "Sec-Fetch-Site", "cross-site")
 	}
 	resp := post(relay)
@@ -764,7 +776,7 @@ func TestAccept(t *testing.T) {
 	w := newWorld(t)
 	w.idp.says.Request = ""
 	b := w.browser()
-	post := func() *http.Response {
+	post := func() *reply {
 		resp := b.do(http.MethodPost, "https://auth.test/auth/saml/partner/acs", url.Values{"SAMLResponse": {"x"}, "RelayState": {"https://wiki.test:8443/tile"}}, "Origin", "https://idp.test", "Sec-Fetch-Site", "cross-site")
 		return b.get(resp.Header.Get("Location"))
 	}
@@ -802,7 +814,7 @@ func TestLogout(t *testing.T) {
 	if resp.Header.Get("Location") != "https://auth.test/auth/logout" {
 		t.Fatalf("to %s", resp.Header.Get("Location"))
 	}
-	body := func(r *http.Response) string { var s bytes.Buffer; _, _ = s.ReadFrom(r.Body); return s.String() }
+	body := func(r *reply) string { var s bytes.Buffer; _, _ = s.ReadFrom(r.Body); return s.String() }
 	text := body(b.get("https://auth.test/auth/logout"))
 	_, token, _ := strings.Cut(text, `name="token" value="`)
 	token, _, _ = strings.Cut(token, `"`)
