@@ -170,12 +170,13 @@ targets:
 			cmd, after = in.command("approve", held[0].Hash), 5 // it delivers, too
 		}
 		// Killed before a request arrives, or when it was done and its answer is on the way.
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		d.cut(after, i == 0, seed.IntN(2) == 0, func() { _ = cmd.Process.Kill() })
-		if _ = cmd.Wait(); cmd.ProcessState.ExitCode() < 0 {
+		if cut(t, cmd, after, seed.IntN(2) == 0, func(n int, done bool, kill func()) func(<-chan struct{}) {
+			d.cut(n, i == 0, done, kill)
+			return func(ended <-chan struct{}) { <-ended; d.cut(0, false, false, nil) }
+		}) {
 			killed++
+		} else if i == 0 {
+			t.Error("the approval was not killed")
 		}
 		if i == 1 {
 			if err := os.WriteFile(in.path("older.db"), mustRead(t, in.path("state.db")), 0o600); err != nil {
@@ -187,7 +188,6 @@ targets:
 	if killed < c.kills/2 {
 		t.Errorf("killed %d times only", killed)
 	}
-	d.cut(0, false, false, nil)
 	settle := func() {
 		t.Helper()
 		for range 20 {
