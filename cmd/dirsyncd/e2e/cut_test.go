@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -65,6 +67,8 @@ func cut(t *testing.T, cmd *exec.Cmd, n int, done bool, at cutting) bool {
 type counter struct {
 	URL string
 
+	t    *testing.T
+	open atomic.Int64 // connections
 	mu   sync.Mutex
 	left int // until the one at which kill is called
 	done bool
@@ -81,9 +85,14 @@ func count(t *testing.T, service string, reads func(*http.Request) bool) *counte
 	pass := &httputil.ReverseProxy{
 		Rewrite:  func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = to.Scheme, to.Host },
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // clients are killed
+		// A connection is not kept: the service ends it after some time, and a request that it meets then would be lost.
+		Transport: &http.Transport{DisableKeepAlives: true},
 	}
-	c := &counter{}
-	between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	c := &counter{t: t}
+	between := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodTrace {
+			return // it is from quiet
+		}
 		if kill, done := c.next(r.Method != http.MethodGet && !reads(r)); kill != nil {
 			if done {
 				pass.ServeHTTP(httptest.NewRecorder(), r.WithContext(context.WithoutCancel(r.Context())))
@@ -91,8 +100,21 @@ func count(t *testing.T, service string, reads func(*http.Request) bool) *counte
 			kill()
 			panic(http.ErrAbortHandler)
 		}
-		pass.ServeHTTP(w, r)
+		// What has arrived is done, also when nobody waits for the answer any more.
+		ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+		defer cancel()
+		pass.ServeHTTP(w, r.WithContext(ctx))
 	}))
+	between.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			c.open.Add(1)
+		case http.StateClosed:
+			c.open.Add(-1)
+		default:
+		}
+	}
+	between.Start()
 	t.Cleanup(between.Close)
 	c.URL = between.URL + to.Path
 	return c
@@ -122,6 +144,20 @@ func (c *counter) cut(n int, done bool, kill func()) func(<-chan struct{}) {
 	c.set(n, done, kill)
 	return func(ended <-chan struct{}) {
 		<-ended
+		c.quiet()
 		c.set(0, false, nil)
 	}
+}
+
+// quiet waits until nothing of a program that has ended is on the way any more: what it asked for just before might be done after the
+// next program has looked.
+func (c *counter) quiet() {
+	c.t.Helper()
+	// Connections are taken in their order: those of the program were before this one.
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodTrace, c.URL, http.NoBody)
+	fatal(c.t, err)
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	fatal(c.t, err)
+	fatal(c.t, resp.Body.Close())
+	eventually(c.t, "all connections of the program are closed", func() bool { return c.open.Load() == 0 })
 }
