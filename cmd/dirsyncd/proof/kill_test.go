@@ -26,7 +26,7 @@ import (
 	"dirsyncd/sync/targets"
 )
 
-// fewPoints is how many points there are at least when DIRSYNCD_POINTS does not say otherwise.
+// fewPoints is how many points there are at least when DIRSYNCD_POINTS does not say otherwise, and half of it under the race detector.
 const fewPoints = 500
 
 // TestKilledAnywhere stops the program at every commit, before and after it, at every request, and at every
