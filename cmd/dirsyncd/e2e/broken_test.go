@@ -45,6 +45,8 @@ type fuse struct {
 	mu   sync.Mutex
 	left int
 	blow func()
+	// up, when not nil, is closed when the server takes connections again: until then new ones wait.
+	up chan struct{}
 	traffic
 }
 
@@ -90,10 +92,14 @@ func (f *fuse) reset() traffic {
 }
 
 func (f *fuse) serve(client net.Conn) {
+	defer func() { _ = client.Close() }()
 	f.mu.Lock()
 	f.connections++
+	up := f.up
 	f.mu.Unlock()
-	defer func() { _ = client.Close() }()
+	if up != nil {
+		<-up
+	}
 	server, err := net.Dial("tcp", f.to)
 	if err != nil {
 		return
@@ -159,6 +165,7 @@ func TestServerDiesInMidListing(t *testing.T) {
 		restarted := make(chan struct{})
 		f.set(at, func() {
 			s.Kill()
+			f.up = restarted // however long the start takes, the run does not give up meanwhile
 			go func() {
 				defer close(restarted)
 				s.Restart()

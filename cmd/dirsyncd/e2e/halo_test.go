@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"reflect"
 	"testing"
@@ -50,7 +51,7 @@ func haloDesk(t *testing.T, staff, known int) *halo {
 	return h
 }
 
-func (h *halo) configuration(rate int) string {
+func (h *halo) configuration(address string, rate int) string {
 	return fmt.Sprintf(`
 state: state.db
 connections:
@@ -69,8 +70,8 @@ targets:
     match: {user: [{emailaddress: = email}]}
     kinds: [user]
     guard: {create: {count: 100000}, adopt: {count: 100000}, deactivate: {count: 100000}}
-    halo: {url: %q, client_id: %s, client_secret: {env: HALO_SECRET}, module: %d, rate: %d, parallel: 4}
-`, h.URL, halosim.ClientID, halosim.Module, rate)
+    halo: {url: %q, auth_url: %q, client_id: %s, client_secret: {env: HALO_SECRET}, module: %d, rate: %d, parallel: 4}
+`, address, h.URL+"/auth", halosim.ClientID, halosim.Module, rate)
 }
 
 // dump is everything that is there but the users, and the users by number.
@@ -91,7 +92,8 @@ func TestCompanyAtHalo(t *testing.T) {
 	t.Parallel()
 	h := haloDesk(t, staff, known)
 	restBefore, before := h.dump()
-	in := install(t, h.configuration(1000))
+	service := count(t, h.URL, func(r *http.Request) bool { return r.URL.Path == "/auth/token" })
+	in := install(t, h.configuration(service.URL, 1000))
 	in.env = append(in.env, "HALO_SECRET="+halosim.Secret)
 	if err := os.Mkdir(in.path("in"), 0o700); err != nil {
 		t.Fatal(err)
@@ -112,7 +114,7 @@ func TestCompanyAtHalo(t *testing.T) {
 	if n := h.Counts().Writes; n != 0 {
 		t.Fatalf("%d writing requests before the approval", n)
 	}
-	killWhileWriting(t, in, held[0].Hash, 20, func() int { return h.Counts().Writes })
+	killWhileWriting(t, in, held[0].Hash, 20, service.cut)
 	settle := func() {
 		t.Helper()
 		eventually(t, "nothing is left to do", func() bool {

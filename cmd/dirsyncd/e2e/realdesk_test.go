@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -23,6 +24,7 @@ type realDesk struct {
 	mails  func(t *testing.T) int
 	writes func() int
 	cut    func(n int, writing, done bool, f func())
+	before *counter // stands before it, and does not cut
 	mark   string   // the name of our mark in a dump
 	moves  []string // what the desk itself moves when a thing is changed
 }
@@ -90,12 +92,13 @@ func TestCompanyAtRequestTracker(t *testing.T) {
 	t.Parallel()
 	c := ofSize()
 	s := rttest.Start(t, rttest.Options{People: c.colleagues()})
+	before := count(t, s.REST, func(*http.Request) bool { return true })
 	atRealDesk(t, c, &realDesk{
 		target: fmt.Sprintf(`{preset: request-tracker, url: %q, auth: {user: %s, password: {env: DESK_SECRET}}, names: {mark: %q}, rate: 1000, parallel: 2}`,
-			s.REST, rttest.User, rttest.Mark),
+			before.URL, rttest.User, rttest.Mark),
 		mail: "EmailAddress",
 		env:  []string{"DESK_SECRET=" + rttest.Password},
-		dump: func(t *testing.T) map[string]map[string]string { return s.Dump(t) }, mails: func(t *testing.T) int { return s.Mails(t) }, writes: s.Writes, cut: s.Cut,
+		dump: func(t *testing.T) map[string]map[string]string { return s.Dump(t) }, mails: func(t *testing.T) int { return s.Mails(t) }, writes: s.Writes, cut: s.Cut, before: before,
 		mark: "CustomField." + rttest.Mark, moves: []string{"LastUpdated", "LastUpdatedBy"},
 	})
 }
@@ -104,11 +107,12 @@ func TestCompanyAtRedmine(t *testing.T) {
 	t.Parallel()
 	c := ofSize()
 	s := redminetest.Start(t, c.colleagues())
+	before := count(t, s.URL, func(*http.Request) bool { return true })
 	atRealDesk(t, c, &realDesk{
-		target: fmt.Sprintf(`{preset: redmine, url: %q, auth: {token: {env: DESK_SECRET}}, names: {mark: %d}, rate: 1000, parallel: 2}`, s.URL, redminetest.UserMark),
+		target: fmt.Sprintf(`{preset: redmine, url: %q, auth: {token: {env: DESK_SECRET}}, names: {mark: %d}, rate: 1000, parallel: 2}`, before.URL, redminetest.UserMark),
 		mail:   "mail",
 		env:    []string{"DESK_SECRET=" + redminetest.Key},
-		dump:   func(t *testing.T) map[string]map[string]string { return s.Dump(t) }, mails: func(t *testing.T) int { return s.Mails(t) }, writes: s.Writes, cut: s.Cut,
+		dump:   func(t *testing.T) map[string]map[string]string { return s.Dump(t) }, mails: func(t *testing.T) int { return s.Mails(t) }, writes: s.Writes, cut: s.Cut, before: before,
 		mark: "custom.dirsync", moves: []string{"updated_on"},
 	})
 }
@@ -170,12 +174,13 @@ targets:
 			cmd, after = in.command("approve", held[0].Hash), 5 // it delivers, too
 		}
 		// Killed before a request arrives, or when it was done and its answer is on the way.
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		d.cut(after, i == 0, seed.IntN(2) == 0, func() { _ = cmd.Process.Kill() })
-		if _ = cmd.Wait(); cmd.ProcessState.ExitCode() < 0 {
+		if cut(t, cmd, after, seed.IntN(2) == 0, func(n int, done bool, kill func()) func(<-chan struct{}) {
+			d.cut(n, i == 0, done, kill)
+			return func(ended <-chan struct{}) { <-ended; d.before.quiet(); d.cut(0, false, false, nil) }
+		}) {
 			killed++
+		} else if i == 0 {
+			t.Error("the approval was not killed")
 		}
 		if i == 1 {
 			if err := os.WriteFile(in.path("older.db"), mustRead(t, in.path("state.db")), 0o600); err != nil {
@@ -187,7 +192,6 @@ targets:
 	if killed < c.kills/2 {
 		t.Errorf("killed %d times only", killed)
 	}
-	d.cut(0, false, false, nil)
 	settle := func() {
 		t.Helper()
 		for range 20 {

@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"dirsyncd/sync/targets/scim/scimtest"
 )
@@ -129,6 +127,7 @@ func TestCompanyAtSCIM(t *testing.T) {
 	a := apps{scimtest.Scimmy(t, scimtest.Express4), t}
 	a.fill()
 	before := a.everybody()
+	service := count(t, a.URL, func(*http.Request) bool { return false })
 	in := install(t, fmt.Sprintf(`
 state: state.db
 connections:
@@ -146,7 +145,7 @@ targets:
     target: scim
     match: {user: [{emails: = email}]}
     scim: {url: %q, token: {env: SCIM_TOKEN}, rate: 1000, parallel: 4}
-`, a.URL))
+`, service.URL))
 	in.env = append(in.env, "SCIM_TOKEN="+a.Token)
 	if err := os.Mkdir(in.path("in"), 0o700); err != nil {
 		t.Fatal(err)
@@ -174,8 +173,7 @@ targets:
 	if n := writes(); n != began {
 		t.Fatalf("%d writing requests before the approval", n-began)
 	}
-	// The service does one thing at a time: to be asked without end would keep it from all others.
-	killWhileWriting(t, in, held[0].Hash, 5, func() int { pause(20 * time.Millisecond); return writes() })
+	killWhileWriting(t, in, held[0].Hash, 5, service.cut)
 	settle := func() {
 		t.Helper()
 		for range 20 { // each may take long
@@ -255,52 +253,3 @@ func mustRead(t *testing.T, path string) []byte {
 	}
 	return data
 }
-
-// killWhileWriting approves what is held, and syncs on: each is killed when it has written a little more, the approval itself first.
-// older.db is the state after the second kill.
-func killWhileWriting(t *testing.T, in *installation, hash string, kills int, writes func() int) {
-	t.Helper()
-	seed := rand.New(rand.NewPCG(7, 2))
-	killed := 0
-	for i := range kills {
-		cmd := in.command("sync")
-		if i == 0 {
-			cmd = in.command("approve", hash) // it delivers, too
-		}
-		until := writes() + 1 + seed.IntN(20)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan struct{})
-		go func() { _ = cmd.Wait(); close(ended) }()
-		for alive := true; alive; {
-			select {
-			case <-ended:
-				alive = false
-			case <-time.After(time.Millisecond):
-				if writes() >= until {
-					_ = cmd.Process.Kill()
-					<-ended
-					alive = false
-				}
-			}
-		}
-		if cmd.ProcessState.ExitCode() < 0 {
-			killed++
-		} else if i == 0 {
-			t.Errorf("the approval was not killed")
-		}
-		if i == 1 {
-			if err := os.WriteFile(in.path("older.db"), mustRead(t, in.path("state.db")), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	t.Logf("killed %d times", killed)
-	if killed < kills/2 {
-		t.Errorf("killed %d times only", killed)
-	}
-}
-
-// pause lets others go on for a while.
-func pause(d time.Duration) { <-time.After(d) }

@@ -21,8 +21,17 @@ type register struct {
 	block string
 	// words of its database
 	id, mark string
+	// triggers note each row that is written in the table written. Once it has as many as the table gate says they let no transaction go on.
 	triggers []string
+	// drop ends what the database still does for a program that was killed, and reports whether nothing is left of it.
+	drop func() bool
 }
+
+// batch is how many rows the program writes in one transaction.
+const batch = 10
+
+// gateOpen is what the gate says while nobody is to be kept waiting.
+const gateOpen = 1_000_000
 
 func (r *register) exec(statements ...string) {
 	r.t.Helper()
@@ -36,7 +45,7 @@ func (r *register) exec(statements ...string) {
 // fill makes the rows that are there before; half of them have other log-ins than we would give them, one in ten is out of use.
 func (r *register) fill() {
 	r.exec("CREATE TABLE people (id "+r.id+", dirsync_mark "+r.mark+" UNIQUE, login varchar(100) UNIQUE, mail varchar(100), full_name varchar(100), title varchar(50), note varchar(50), in_use int NOT NULL DEFAULT 1)",
-		"CREATE TABLE written (person bigint)")
+		"CREATE TABLE written (person bigint)", "CREATE TABLE gate (upto int)", fmt.Sprintf("INSERT INTO gate VALUES (%d)", gateOpen))
 	add := func(login, mail, name string, inUse int) {
 		r.exec(fmt.Sprintf("INSERT INTO people (login, mail, full_name, note, in_use) VALUES ('%s', '%s', '%s', 'by hand', %d)", login, mail, name, inUse))
 	}
@@ -104,6 +113,32 @@ func (r *register) writes() (n, foreign int) {
 	return n, foreign
 }
 
+// cut is a cutting: when n more rows are there for all to see the program is killed, and one batch later it would not get on by itself.
+func (r *register) cut(n int, _ bool, kill func()) func(<-chan struct{}) {
+	r.t.Helper()
+	now, _ := r.writes()
+	until := now + n
+	r.exec(fmt.Sprintf("UPDATE gate SET upto = %d", until+batch))
+	return func(ended <-chan struct{}) {
+		r.t.Helper()
+		eventually(r.t, fmt.Sprintf("%d rows were written, or the program has ended", until), func() bool {
+			select {
+			case <-ended:
+				return true
+			default:
+			}
+			if now, _ := r.writes(); now < until {
+				return false
+			}
+			kill()
+			<-ended
+			return true
+		})
+		eventually(r.t, "the database has let go of the program", r.drop)
+		r.exec(fmt.Sprintf("UPDATE gate SET upto = %d", gateOpen))
+	}
+}
+
 func TestCompanyInPostgres(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.Start(t)
@@ -111,8 +146,16 @@ func TestCompanyInPostgres(t *testing.T) {
 	d.Exec("GRANT USAGE ON SCHEMA public TO "+d.Reader, "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE ON TABLES TO "+d.Reader)
 	companyInDatabase(t, &register{t: t, db: d.DB, id: "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", mark: "text",
 		block: fmt.Sprintf("driver: postgres, host: 127.0.0.1, port: %d, database: %s, user: %s, ca_file: %s, password: {env: DB_PASSWORD}", s.Port, d.Name, d.Reader, s.CAFile),
-		triggers: []string{"CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO written VALUES (NEW.id); RETURN NULL; END'",
-			"CREATE TRIGGER note AFTER INSERT OR UPDATE ON people FOR EACH ROW EXECUTE FUNCTION note()"}}, postgrestest.ReaderPassword)
+		triggers: []string{"CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO written VALUES (NEW.id); " +
+			"IF (SELECT count(*) FROM written) >= (SELECT upto FROM gate) THEN PERFORM pg_sleep(3600); END IF; RETURN NULL; END'",
+			"CREATE TRIGGER note AFTER INSERT OR UPDATE ON people FOR EACH ROW EXECUTE FUNCTION note()"},
+		drop: func() bool {
+			var left int
+			err := d.DB.QueryRowContext(t.Context(), "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = $1", d.Reader).Scan(&left)
+			fatal(t, err)
+			return left == 0
+		},
+	}, postgrestest.ReaderPassword)
 }
 
 func TestCompanyInMariaDB(t *testing.T) {
@@ -120,23 +163,37 @@ func TestCompanyInMariaDB(t *testing.T) {
 	s := mariadbtest.Start(t, "--sql-mode=")
 	d := s.Database(t)
 	d.Exec("GRANT SELECT, INSERT, UPDATE ON " + d.Name + ".* TO '" + d.Reader + "'@'%'")
+	const note = "BEGIN INSERT INTO written VALUES (NEW.id); IF (SELECT count(*) FROM written) >= (SELECT upto FROM gate) THEN DO SLEEP(3600); END IF; END"
 	companyInDatabase(t, &register{t: t, db: d.DB, id: "bigint AUTO_INCREMENT PRIMARY KEY", mark: "varchar(700) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
-		block: fmt.Sprintf("driver: mysql, host: 127.0.0.1, port: %d, database: %s, user: %s, ca_file: %s, password: {env: DB_PASSWORD}", s.Port, d.Name, d.Reader, s.CAFile),
-		triggers: []string{"CREATE TRIGGER made AFTER INSERT ON people FOR EACH ROW INSERT INTO written VALUES (NEW.id)",
-			"CREATE TRIGGER changed AFTER UPDATE ON people FOR EACH ROW INSERT INTO written VALUES (NEW.id)"}}, mariadbtest.ReaderPassword)
+		block:    fmt.Sprintf("driver: mysql, host: 127.0.0.1, port: %d, database: %s, user: %s, ca_file: %s, password: {env: DB_PASSWORD}", s.Port, d.Name, d.Reader, s.CAFile),
+		triggers: []string{"CREATE TRIGGER made AFTER INSERT ON people FOR EACH ROW " + note, "CREATE TRIGGER changed AFTER UPDATE ON people FOR EACH ROW " + note},
+		drop: func() bool {
+			var left int
+			// It asks for the end of each first, and says then how many there are.
+			_, _ = d.DB.ExecContext(t.Context(), "KILL CONNECTION USER "+d.Reader)
+			fatal(t, d.DB.QueryRowContext(t.Context(), "SELECT count(*) FROM information_schema.processlist WHERE user = ?", d.Reader).Scan(&left))
+			return left == 0
+		},
+	}, mariadbtest.ReaderPassword)
 }
 
 func TestCompanyInSQLite(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "register.db")
-	db, err := stdsql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(60000)")
+	db, err := stdsql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(600000)")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
+	const hold = " WHEN (SELECT count(*) FROM written) >= (SELECT upto FROM gate) BEGIN SELECT n FROM forever; END"
 	companyInDatabase(t, &register{t: t, db: db, id: "INTEGER PRIMARY KEY AUTOINCREMENT", mark: "TEXT", block: "driver: sqlite, file: " + file,
 		triggers: []string{"CREATE TRIGGER made AFTER INSERT ON people BEGIN INSERT INTO written VALUES (NEW.id); END",
-			"CREATE TRIGGER changed AFTER UPDATE ON people BEGIN INSERT INTO written VALUES (NEW.id); END"}}, "unused")
+			"CREATE TRIGGER changed AFTER UPDATE ON people BEGIN INSERT INTO written VALUES (NEW.id); END",
+			// Counting without an end: nothing waits in SQLite.
+			"CREATE VIEW forever AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) AS n FROM c",
+			"CREATE TRIGGER hold_made AFTER INSERT ON people" + hold, "CREATE TRIGGER hold_changed AFTER UPDATE ON people" + hold},
+		drop: func() bool { return true }, // its locks went with the process
+	}, "unused")
 }
 
 // companyInDatabase: a company of whom many are in a table already is adopted there, without one row too many and without a
@@ -159,8 +216,8 @@ mappings:
 targets:
   register:
     target: sql
-    sql: {%s, batch: 10, tables: {user: {table: people, keys: [mail], columns: {name: full_name, login: login, email: mail, title: title}, active: in_use}}}
-`, r.block))
+    sql: {%s, batch: %d, timeout: 10m, tables: {user: {table: people, keys: [mail], columns: {name: full_name, login: login, email: mail, title: title}, active: in_use}}}
+`, r.block, batch))
 	in.env = append(in.env, "DB_PASSWORD="+password)
 	if err := os.Mkdir(in.path("in"), 0o700); err != nil {
 		t.Fatal(err)
@@ -181,7 +238,7 @@ targets:
 	if n, _ := r.writes(); n != 0 {
 		t.Fatalf("%d rows were written before the approval", n)
 	}
-	killWhileWriting(t, in, held[0].Hash, 20, func() int { n, _ := r.writes(); return n })
+	killWhileWriting(t, in, held[0].Hash, 20, r.cut)
 	settle := func() {
 		t.Helper()
 		eventually(t, "nothing is left to do", func() bool {

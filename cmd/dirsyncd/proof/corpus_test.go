@@ -51,12 +51,17 @@ func (w *wrong) String() string {
 
 // TestNothingIsRemovedWithoutProof puts every case of the corpus to its connector. While it lasts, nobody and
 // nothing is touched that did not change at the source, and the run says that something is wrong, unless it got the
-// whole truth all the same. Once it is over, two more runs tell the whole truth, without anybody's approval.
+// whole truth all the same. Once it is over, two more runs tell the whole truth, without anybody's approval. The race detector sees a
+// third of the cases, of every connector: all of them have a step of the gate without it.
 func TestNothingIsRemovedWithoutProof(t *testing.T) {
 	cases := readCorpus(t, "testdata/corpus.txt")
 	counts := map[string]int{}
 	t.Run("cases", func(t *testing.T) {
+		met := map[string]int{}
 		for _, c := range cases {
+			if met[c.connector]++; underRace && met[c.connector]%3 != 1 {
+				continue
+			}
 			counts[c.connector]++
 			t.Run(fmt.Sprintf("%s line %d", c.connector, c.line), func(t *testing.T) {
 				t.Parallel()
@@ -64,7 +69,11 @@ func TestNothingIsRemovedWithoutProof(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d cases: %v", len(cases), counts)
+	tried := 0
+	for _, n := range counts {
+		tried += n
+	}
+	t.Logf("%d cases: %v", tried, counts)
 }
 
 func (w *wrong) try(t *testing.T) {

@@ -21,7 +21,8 @@ type source struct {
 	changes int
 }
 
-// However a directory changes: incremental runs lead to the records that a fresh start makes of the same directory.
+// However a directory changes: incremental runs lead to the records that a fresh start makes of the same directory. The race detector
+// sees a third of the changes: all of them have a step of the gate without it.
 func TestIncrementalAgreesWithAFreshStart(t *testing.T) {
 	for _, make := range sources() {
 		s := make(t)
@@ -29,6 +30,9 @@ func TestIncrementalAgreesWithAFreshStart(t *testing.T) {
 			continue
 		}
 		t.Run(s.name, func(t *testing.T) {
+			if underRace {
+				s.changes /= 3
+			}
 			rnd := rand.New(rand.NewPCG(connectortest.Seed(t), 7))
 			conn := s.open(t)
 			deltas := slices.ContainsFunc(conn.Describe().Streams, func(s connectors.Stream) bool { return s.Delta })
