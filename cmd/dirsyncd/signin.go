@@ -37,7 +37,8 @@ func newSigninLogCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "log",
 		Short: "list the latest attempts to sign in",
-		Long: `Lists the latest attempts to sign in, the newest first. They are kept for 30 days.
+		Long: `Lists the latest attempts to sign in, the newest first. They are kept for
+30 days.
 
 Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		Example: `  dirsyncd signin log
@@ -99,8 +100,8 @@ func newSigninShowCommand(cli *cli) *cobra.Command {
 		Use:   "show NUMBER",
 		Short: "what was looked at in one attempt, and what to do",
 		Long: `Shows one attempt by the number that the person was shown: what the provider
-said, what was checked, where was looked, and what to do about a refusal. Of what
-the provider said only the names are kept.
+said, what was checked, where was looked, and what to do about a refusal. Of
+what the provider said only the names are kept.
 
 Exit codes: 0 shown, 1 failed, 2 wrong usage or no such attempt.`,
 		Example: `  dirsyncd signin show K7QZ3MHT2ABC
@@ -193,9 +194,9 @@ func newSigninTestCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test [PROVIDER]",
 		Short: "ask providers whether sign-in would work",
-		Long: `Asks a provider, or all, for what it publishes: addresses, keys and when they end,
-the difference of the clocks, and whether it knows us as far as that can be asked.
-Nobody signs in. ` + "`dirsyncd check --probe`" + ` does it, too.
+		Long: `Asks a provider, or all, for what it publishes: addresses, keys and when they
+end, the difference of the clocks, and whether it knows us as far as that can be
+asked. Nobody signs in. ` + "`dirsyncd check --probe`" + ` does it, too.
 
 Exit codes: 0 good, 1 something is not, 2 wrong usage or configuration.`,
 		Example: `  dirsyncd signin test
@@ -302,8 +303,8 @@ func newSigninEndCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "end WHO",
 		Short: "end the sessions of somebody",
-		Long: `Ends all sessions of one person: the key of a record, the object at its source, or
-the number of an attempt. They can sign in again; disable the account at its
+		Long: `Ends all sessions of one person: the key of a record, the object at its source,
+or the number of an attempt. They can sign in again; disable the account at its
 source against that.
 
 Exit codes: 0 ended, 1 failed, 2 wrong usage, or nobody like that is signed in.`,

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -19,12 +20,18 @@ import (
 // opSignIn is the operation of every error in getting a token.
 const opSignIn = "sign in"
 
+// mostSignIn bounds a sign-in with all that is tried again in it. Each request has the limits of its client; without any deadline
+// Microsoft's library would set one of 30 seconds, before those limits, and what it cuts off reads like a refusal.
+const mostSignIn = time.Hour
+
 // getToken has a credential get a token, and classifies what goes wrong. The credential's requests go through a client
 // of NewTokenClient.
 func getToken(ctx context.Context, cred azcore.TokenCredential, o policy.TokenRequestOptions) (tokens.Token, error) {
 	// The libraries below wrap errors in texts and answers; what the transport has classified is kept here.
 	var kept errorCapture
-	token, err := cred.GetToken(context.WithValue(ctx, captureKey{}, &kept), o)
+	limited, cancel := context.WithTimeout(context.WithValue(ctx, captureKey{}, &kept), mostSignIn)
+	defer cancel()
+	token, err := cred.GetToken(limited, o)
 	switch {
 	case err != nil:
 		return tokens.Token{}, kept.explain(ctx, err)
@@ -73,6 +80,8 @@ func (k *errorCapture) explain(ctx context.Context, err error) error {
 		return f
 	case k.answered:
 		return &fault.Error{Class: fault.Transient, Op: opSignIn, Err: errNoToken, Hint: oddAnswer}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &fault.Error{Class: fault.Transient, Op: opSignIn, Err: errors.New("no answer in time"), Hint: "look at the network, the proxy and authority"}
 	}
 	return &fault.Error{
 		Class: fault.Auth, Op: opSignIn, Err: errors.New("no token could be had with the configured credentials"),

@@ -8,6 +8,7 @@ import (
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/mapping"
 )
 
 // newDomainRig is a rig whose source tells the mail domains of its tenant, or does not.
@@ -99,4 +100,22 @@ func TestRulesAskForUnknownDomains(t *testing.T) {
 	r.expect("rules that ask", Parked)
 	r.domains = []string{"acme.test"}
 	r.looked("they are told", "deactivate user 2", 3)
+}
+
+// A first sync in which nobody could be made, for nobody told the domains, is not over: who is made then was there all the time.
+func TestFirstSyncWithoutDomains(t *testing.T) {
+	r := newTicketRig(t, func(s *mapping.Spec) { s.Rules = []mapping.RuleSpec{user("own", `department in tenant.domains`)} })
+	for id := range r.people {
+		r.in(id, "acme.test")
+	}
+	r.opened("nobody tells", "")
+	r.opened("still nobody", "")
+	r.domains = []string{"acme.test"}
+	r.opened("they are told", "")
+	if len(r.journal) != 3 || !r.journal[0].Initial || !r.journal[2].Initial {
+		t.Errorf("%+v", r.journal)
+	}
+	r.add("7", "Ada")
+	r.in("7", "acme.test")
+	r.opened("a joiner", "7/ticket/joiner/1")
 }

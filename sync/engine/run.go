@@ -310,8 +310,12 @@ func (r *run) settle(ctx context.Context) (err error) {
 	}
 	r.rec.Rules = ruleCounts(s.Matches())
 	r.keepMoment(plan.Held)
+	nobody, err := r.madeNobody(ctx, task)
+	if err != nil {
+		return err
+	}
 	last := s.Close()
-	steps := []transition{decided(s.Matches(), task.SameRules), settled(rules, reads, &r.tenant, r.conn), begun(plan.Held), r.holdsAfter(plan.Held), seated(plan.Seats, plan.SeatQueue)}
+	steps := []transition{decided(s.Matches(), task.SameRules), settled(rules, reads, &r.tenant, r.conn), begun(plan.Held, nobody), r.holdsAfter(plan.Held), seated(plan.Seats, plan.SeatQueue)}
 	if r.state.Older != "" && plan.Held == nil {
 		last, steps = r.takeOlder(last), append(steps, older(""))
 	}
@@ -324,6 +328,27 @@ func (r *run) keepMoment(held *store.HeldPlan) {
 	if was := r.state.Held; held != nil && !r.state.wrote && was != nil && was.Hash == held.Hash {
 		held.At = was.At
 	}
+}
+
+// madeNobody reports whether a first sync has parked people and made no record, such as while a source does not tell what the rules
+// look at: who is made later was there all the time.
+func (r *run) madeNobody(ctx context.Context, task *settle.Task) (nobody bool, err error) {
+	if !task.Initial {
+		return false, nil
+	}
+	err = r.engine.store.View(ctx, r.part, func(tx store.Reader) error {
+		parked, err := tx.ParkedCount()
+		nobody = parked > 0
+		for _, kind := range directory.RecordKinds() {
+			n := 0
+			if err == nil {
+				n, err = tx.ActiveRecords(kind)
+			}
+			nobody = nobody && n == 0
+		}
+		return err
+	})
+	return nobody, err
 }
 
 // holdsAfter says which plan waits after the run. If none does, one that waited ended with it.

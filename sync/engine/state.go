@@ -165,11 +165,11 @@ func settled(rules string, reads []string, t *connectors.Tenant, c *Connection) 
 	}
 }
 
-// begun ends a tenant's first sync, unless some of it waits; and that a scope is new, unless
+// begun ends a tenant's first sync, unless some of it waits or it made nobody, for all are parked; and that a scope is new, unless
 // those who came with it wait.
-func begun(held *store.HeldPlan) transition {
+func begun(held *store.HeldPlan, nobody bool) transition {
 	return func(s *store.TenantState) {
-		s.Initial, s.Rescoped = s.Initial && held != nil, s.Rescoped && held != nil && slices.Contains(held.Beyond, directory.Create.String())
+		s.Initial, s.Rescoped = s.Initial && (held != nil || nobody), s.Rescoped && held != nil && slices.Contains(held.Beyond, directory.Create.String())
 	}
 }
 

@@ -224,10 +224,12 @@ func TestLifecycle(t *testing.T) {
 			l.remove("", "1")
 			l.put("", "2", "Ada", "ada")
 			l.run("deleted and made again", "deactivate user hq/1; create user hq/2", "[user hq/1: Ada ada]")
-			l.asks("user/hq/2 exists")
-			l.now = l.now.Add(31 * day)
+			l.now = l.now.Add(day)
+			l.run("a day later", "", "[user hq/1: Ada ada]")
+			l.asks("user/hq/2 taken")
+			l.now = l.now.Add(30 * day)
 			l.run("after the time of the old one", "delete user hq/1", "[user hq/1: Ada ada]")
-			l.asks("user/hq/2 exists")
+			l.asks("user/hq/2 taken")
 		},
 		"the address goes to somebody else": func(l *life) {
 			l.put("", "1", "Ada", "ada")
@@ -237,10 +239,10 @@ func TestLifecycle(t *testing.T) {
 			l.now = l.now.Add(10 * day)
 			l.put("", "2", "Adam", "ada")
 			l.run("somebody else, in the time of grace", "create user hq/2", "[user hq/1: Ada ada]")
-			l.asks("user/hq/2 exists")
+			l.asks("user/hq/2 taken")
 			l.now = l.now.Add(21 * day)
 			l.run("after the time", "delete user hq/1", "[user hq/1: Ada ada]")
-			l.asks("user/hq/2 exists")
+			l.asks("user/hq/2 taken")
 			l.sim.Human(directory.UserRecord, l.thing("hq/1"), "edit", func(t *desktest.Thing) { t.Fields["login"], t.Fields["email"] = "ada.former", "" })
 			l.decide()
 			l.run("a human frees the address", "", "[user hq/1: Ada ada.former]; user hq/2: Adam ada")
@@ -280,7 +282,9 @@ func TestLifecycleOfTenants(t *testing.T) {
 	l.remove("acme", "1")
 	l.put("lab", "2", "Ada", "ada")
 	l.run("moves", "deactivate user hq/acme/1; create user hq/lab/2", "[user hq/acme/1: Ada ada]; user hq/acme/3: Bob bob; user hq/lab/4: Cid cid")
-	l.asks("user/hq/lab/2 exists")
+	l.now = l.now.Add(24 * time.Hour)
+	l.run("a day later", "", "[user hq/acme/1: Ada ada]; user hq/acme/3: Bob bob; user hq/lab/4: Cid cid")
+	l.asks("user/hq/lab/2 taken")
 }
 
 // A source that is retired: nothing happens until somebody says so, and that is held until it is approved.

@@ -27,7 +27,7 @@ func fill(v reflect.Value, name string, n *int) {
 		v.SetString(text())
 	case reflect.Bool:
 		v.SetBool(true)
-	case reflect.Int:
+	case reflect.Int, reflect.Int64:
 		v.SetInt(int64(count()))
 	case reflect.Uint8:
 		v.SetUint(uint64(count()))

@@ -69,6 +69,9 @@ func exchange(t *testing.T, log io.Writer, title string, ops api.Operations) {
 		`POST /v1/connection/rename {"from":"hq","to":"hq2"}`,
 		`POST /v1/connection/retire {"connection":"hq"}`,
 		`POST /v1/stored [{"connection":"hq","kind":"group","names":["name"]}]`,
+		`POST /v1/signin/attempts {"refused":true,"since":"2026-01-31T11:00:00Z","limit":5}`,
+		"GET /v1/signin/sessions?who=hq/1",
+		`POST /v1/signin/sessions/end {"who":"hq/1"}`,
 	}
 	if n := reflect.TypeFor[api.Operations]().NumMethod(); len(requests) != n-1 {
 		t.Errorf("%d requests; api.Operations has %d methods, and all but Backup are asked here", len(requests), n)
@@ -130,5 +133,9 @@ func nothingAtAll() *apitest.Fake {
 		AuditFunc:   func(context.Context, api.AuditRequest) (api.AuditResult, error) { return api.AuditResult{}, nil },
 		RenameFunc:  func(context.Context, string, string) error { return nil },
 		RetireFunc:  func(context.Context, string) (api.SyncResult, error) { return api.SyncResult{}, nil },
+
+		SigninAttemptsFunc: func(context.Context, api.SigninRequest) ([]api.SigninAttempt, error) { return nil, nil },
+		SigninSessionsFunc: func(context.Context, string) ([]api.SigninSession, error) { return nil, nil },
+		EndSessionsFunc:    func(context.Context, string) (int, error) { return 0, nil },
 	}
 }
