@@ -173,16 +173,16 @@ func (p *Portal) admit(w http.ResponseWriter, r *http.Request, provider *Named, 
 		Owner: decided.Owner, Provider: provider.Name, Subject: a.Subject, Said: a.Session, NameID: a.NameID, LoginHint: a.LoginHint,
 		Context: a.Context, Methods: a.Methods, Attempt: try.ID, At: a.At, Created: p.Now(), Ends: p.ends(a.Until),
 	}
-	// What this browser had before is not taken over: whoever planted it would be signed in, too.
-	for _, former := range cookieKeys(r) {
-		if err := p.end(ctx, former, "signed in anew"); err != nil {
-			p.fault(w, r, err)
-			return
-		}
-	}
 	if err := p.putSession(ctx, key, s); err != nil {
 		p.fault(w, r, err)
 		return
+	}
+	// What this browser had before is not taken over: whoever planted it would be signed in, too.
+	for _, former := range cookieKeys(r) {
+		if err := p.supersede(ctx, former, key, s); err != nil {
+			p.fault(w, r, err)
+			return
+		}
 	}
 	setCookie(w, sessionCookie, cookie, 0)
 	dropCookie(w, againCookie)

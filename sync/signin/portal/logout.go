@@ -108,7 +108,7 @@ func (p *Portal) endRequest(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case reply.To.URL != "":
 		p.to(w, r, reply.To)
-	case reply.Status == http.StatusSeeOther:
+	case reply.Status == 0: // the answer to a request of ours
 		p.page(w, r, http.StatusOK, "out", nil)
 	default:
 		w.WriteHeader(reply.Status)

@@ -1,0 +1,125 @@
+package portal
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/signin"
+)
+
+// signOut is the page at the central host and its button; it returns what the browser is told.
+func (b *browser) signOut() string {
+	b.w.t.Helper()
+	body := func(r *http.Response) string { var s bytes.Buffer; _, _ = s.ReadFrom(r.Body); return s.String() }
+	_, token, _ := strings.Cut(body(b.get("https://auth.test/auth/logout")), `name="token" value="`)
+	token, _, _ = strings.Cut(token, `"`)
+	return body(b.do(http.MethodPost, "https://auth.test/auth/logout", url.Values{"token": {token}}))
+}
+
+// TestLogoutAfterLongWork: who has been at an application all the time, and not at the central host, can sign out all the same.
+func TestLogoutAfterLongWork(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	b.signIn("https://desk.test/")
+	for range 4 {
+		w.now = w.now.Add(time.Hour)
+		if resp := b.verify("https://desk.test/"); resp.StatusCode != http.StatusOK {
+			t.Fatalf("%d", resp.StatusCode)
+		}
+	}
+	if text := b.signOut(); !strings.Contains(text, "You are signed out") {
+		t.Errorf("%s", text)
+	}
+	if resp := b.verify("https://desk.test/"); resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("after signing out: %d", resp.StatusCode)
+	}
+}
+
+// TestAnswerToLogout: what a provider answers to a request of ours ends with a page.
+func TestAnswerToLogout(t *testing.T) {
+	w := newWorld(t)
+	w.idp.blank = true
+	if resp := w.browser().get("https://auth.test/auth/saml/partner/slo?SAMLResponse=x"); resp.StatusCode != http.StatusOK {
+		t.Errorf("%d", resp.StatusCode)
+	}
+}
+
+// entering is Items in which somebody enters an application right after a log-out has looked for what there is.
+type entering struct {
+	*shelf
+	enter func()
+}
+
+func (e *entering) Scan(ctx context.Context, space string, owner []byte, fn func(store.Item) bool) error {
+	err := e.shelf.Scan(ctx, space, owner, fn)
+	if enter := e.enter; enter != nil && space == spaceSession {
+		e.enter = nil
+		enter()
+	}
+	return err
+}
+
+// TestEnterWhileSigningOut: no session at an application outlives the central one.
+func TestEnterWhileSigningOut(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	b.signIn("https://desk.test/")
+	tab := w.browser()
+	tab.jar = b.jar
+	at := tab.get("https://wiki.test:8443/auth/begin?rd=" + url.QueryEscape("https://wiki.test:8443/")).Header.Get("Location")
+	code := tab.get(at).Header.Get("Location")
+	w.portal.Items = &entering{w.shelf, func() {
+		if resp := tab.get(code); resp.StatusCode != http.StatusSeeOther {
+			t.Errorf("entering: %d", resp.StatusCode)
+		}
+	}}
+	b.signOut()
+	if resp := b.verify("https://wiki.test:8443/"); resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("what was entered meanwhile: %d", resp.StatusCode)
+	}
+}
+
+// TestSignedInAnew: nothing is left of the person who was signed in at this browser before; what the same person has goes on, and ends with all else.
+func TestSignedInAnew(t *testing.T) {
+	for _, who := range []string{"uma", "ann"} {
+		w := newWorld(t)
+		b := w.browser()
+		_, first, _ := b.visit("https://desk.test/")
+		_, second, _ := b.visit("https://desk.test/again") // another tab
+		if status, _, _ := b.back("staff", first); status != http.StatusOK {
+			t.Fatalf("%d", status)
+		}
+		w.idp.says.Subject = signin.Subject{Realm: "idp", Value: who, Immutable: true, Object: who}
+		u, _ := url.Parse(second)
+		b.get("https://auth.test/auth/oidc/staff/callback?" + url.Values{"state": u.Query()["state"]}.Encode())
+		want := map[string]int{"uma": http.StatusUnauthorized, "ann": http.StatusOK}[who]
+		if resp := b.verify("https://desk.test/"); resp.StatusCode != want {
+			t.Errorf("%s: what ann had at the application: %d", who, resp.StatusCode)
+		}
+		b.signOut()
+		if resp := b.verify("https://desk.test/"); resp.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s: after signing out: %d", who, resp.StatusCode)
+		}
+	}
+}
+
+// TestManyBindings: the tab that was opened last is not the one that is forgotten.
+func TestManyBindings(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	var last string
+	for _, path := range []string{"0", "1", "2", "3", "4", "5", "6"} {
+		w.now = w.now.Add(time.Second)
+		_, last, _ = b.visit("https://desk.test/" + path)
+	}
+	b.visit("https://desk.test/7")
+	if status, at, _ := b.back("staff", last); status != http.StatusOK {
+		t.Errorf("the last but one: %d at %s", status, at)
+	}
+}
