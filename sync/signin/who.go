@@ -81,6 +81,11 @@ type Policy struct {
 	Admission   Admission
 }
 
+// Names reports whether the provider may say of somebody that it is them.
+func (p *Policy) Names(o Owner) bool {
+	return slices.ContainsFunc(p.Directories, func(d Directory) bool { return d.Connection == o.Connection })
+}
+
 // Decision is who somebody is.
 type Decision struct {
 	Owner    Owner
@@ -150,6 +155,7 @@ func (w *search) owner(ctx context.Context) (Owner, error) {
 		if err != nil {
 			return Owner{}, err
 		}
+		found = found && w.Names(owner) // `directories` may have been others when the link was made
 		w.note("link", found, "%s", w.a.Subject.Realm)
 		if found {
 			w.by = "link"

@@ -123,3 +123,29 @@ func TestManyBindings(t *testing.T) {
 		t.Errorf("the last but one: %d at %s", status, at)
 	}
 }
+
+// TestProviderThatMayLess: who has signed in is out when their provider may not let them in any more.
+func TestProviderThatMayLess(t *testing.T) {
+	for name, less := range map[string]func(*world, *signin.Policy){
+		"directories": func(_ *world, p *signin.Policy) { p.Directories = []signin.Directory{{Connection: "lab"}} },
+		"audience":    func(_ *world, p *signin.Policy) { p.Admission = signin.Users },
+		"kind of record": func(w *world, p *signin.Policy) {
+			p.Admission = signin.Agents
+			w.people.set("ann", signin.Standing{There: true, Enabled: true, Kinds: []string{"user"}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			b := w.browser()
+			b.signIn("https://desk.test/")
+			less(w, &w.portal.provider("staff").Policy)
+			w.now = w.now.Add(freshFor)
+			if resp := b.verify("https://desk.test/"); resp.StatusCode != http.StatusForbidden {
+				t.Errorf("%d", resp.StatusCode)
+			}
+			if status, at, _ := b.visit("https://wiki.test:8443/"); !strings.HasPrefix(at, "https://auth.test/auth/start?") {
+				t.Errorf("another application: %d at %s", status, at)
+			}
+		})
+	}
+}

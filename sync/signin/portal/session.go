@@ -153,6 +153,13 @@ func (p *Portal) present(ctx context.Context, r *http.Request, host string) (key
 	return nil, nil, signin.Standing{}, nil
 }
 
+// admitted reports whether somebody who is signed in may come into an application, as things stand: the settings and the kind of record may have
+// been others when they signed in.
+func (p *Portal) admitted(app *App, s *session, standing signin.Standing) bool {
+	by := p.provider(s.Provider)
+	return by != nil && app.admits(s.Provider) && by.Policy.Names(s.Owner) && by.Policy.Admission.Admits(standing.Kinds) && app.Admission.Admits(standing.Kinds)
+}
+
 // end ends a session.
 func (p *Portal) end(ctx context.Context, key []byte, why string) error {
 	item, ok, err := p.Items.Take(ctx, spaceSession, key)

@@ -24,7 +24,7 @@ func (p *Portal) start(w http.ResponseWriter, r *http.Request) {
 		p.fault(w, r, err)
 		return
 	}
-	if s != nil && to.app.admits(s.Provider) && to.app.Admission.Admits(standing.Kinds) {
+	if s != nil && p.admitted(to.app, s, standing) {
 		p.handOver(w, r, key, s, standing, &begin)
 		return
 	}

@@ -162,7 +162,7 @@ func (p *Portal) whose(r *http.Request, app *App) (*identity, error) {
 	if err != nil || s == nil {
 		return nil, err
 	}
-	i := &identity{at: p.Now(), host: app.URL.Host, admitted: app.admits(s.Provider) && app.Admission.Admits(standing.Kinds)}
+	i := &identity{at: p.Now(), host: app.URL.Host, admitted: p.admitted(app, s, standing)}
 	if i.admitted {
 		token, err := p.token(app, s, standing, "")
 		if err != nil {
