@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"dirsyncd/sync/signin"
@@ -201,7 +202,10 @@ func (p *Portal) refuse(w http.ResponseWriter, r *http.Request, try Attempt, err
 		p.page(w, r, http.StatusInternalServerError, "broken", map[string]any{"Attempt": try.ID})
 		return
 	}
-	data := map[string]any{"Attempt": try.ID, "Provider": try.Provider, "Code": refusal.Code, "App": try.App}
+	data := map[string]any{"Attempt": try.ID, "Provider": try.Provider, "App": try.App}
+	if isCode(refusal.Code) {
+		data["Code"] = refusal.Code
+	}
 	if n := p.provider(try.Provider); n != nil && n.Button != "" {
 		data["Provider"] = n.Host
 	}
@@ -220,6 +224,11 @@ func (p *Portal) refuse(w http.ResponseWriter, r *http.Request, try Attempt, err
 	default:
 		p.page(w, r, http.StatusBadGateway, "failed", data)
 	}
+}
+
+// isCode reports whether a text is a code and no message to the reader: whoever sends a browser here may have written it.
+func isCode(s string) bool {
+	return len(s) <= 100 && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789:._-") == ""
 }
 
 // fault answers when something of ours does not work: nobody is let in or out by it.

@@ -26,7 +26,9 @@ type Items interface {
 	Replace(ctx context.Context, space string, items ...store.Item) (int, error)
 	Get(ctx context.Context, space string, key []byte) (store.Item, bool, error)
 	Take(ctx context.Context, space string, key []byte) (store.Item, bool, error)
+	Delete(ctx context.Context, space string, keys ...[]byte) (int, error)
 	Scan(ctx context.Context, space string, owner []byte, fn func(store.Item) bool) error
+	Count(ctx context.Context, space string) (int, error)
 }
 
 // Named is a provider with what the operator says of it.

@@ -69,6 +69,29 @@ func (s *shelf) Take(ctx context.Context, space string, key []byte) (store.Item,
 	return i, ok, err
 }
 
+func (s *shelf) Delete(_ context.Context, space string, keys ...[]byte) (n int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range keys {
+		if _, ok := s.list[space+" "+string(k)]; ok {
+			delete(s.list, space+" "+string(k))
+			n++
+		}
+	}
+	return n, s.broken
+}
+
+func (s *shelf) Count(_ context.Context, space string) (n int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k := range s.list {
+		if strings.HasPrefix(k, space+" ") {
+			n++
+		}
+	}
+	return n, s.broken
+}
+
 func (s *shelf) Scan(_ context.Context, space string, owner []byte, fn func(store.Item) bool) error {
 	s.mu.Lock()
 	var found []store.Item
@@ -78,6 +101,7 @@ func (s *shelf) Scan(_ context.Context, space string, owner []byte, fn func(stor
 		}
 	}
 	s.mu.Unlock()
+	slices.SortFunc(found, func(a, b store.Item) int { return bytes.Compare(a.Key, b.Key) })
 	for _, i := range found {
 		if !fn(i) {
 			break

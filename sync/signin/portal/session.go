@@ -19,7 +19,7 @@ const (
 	spaceUsed    = "used"    // key: of the session; there until it is idle for too long
 	spaceCode    = "code"    // key: hash of the code
 	spaceOutcome = "outcome" // key: hash of the address
-	spaceAttempt = "attempt" // key: what the person was shown; owner: how it ended
+	spaceAttempt = "attempt" // key: when, and what the person was shown; owners: how it ended, and what the person was shown
 	spaceLink    = "link"    // key: provider and subject; owners: the person
 )
 
