@@ -134,6 +134,9 @@ func (s *Service) replacePortal(ctx context.Context, p *portal.Portal, items sto
 		stop()
 		<-ended
 		running.Wait()
+		if err := p.StoreAttempts(context.WithoutCancel(ctx)); err != nil { // of those who were answered last
+			p.Log.Error("the last attempts to sign in could not be stored", "error", err)
+		}
 	}}
 	s.mu.Unlock()
 	if former != nil {

@@ -149,3 +149,45 @@ func TestProviderThatMayLess(t *testing.T) {
 		})
 	}
 }
+
+// slow is people of whom somebody signs out while they are asked for.
+type slow struct {
+	*people
+	meanwhile func()
+}
+
+func (s *slow) Standing(ctx context.Context, o signin.Owner) (signin.Standing, error) {
+	standing, err := s.people.Standing(ctx, o)
+	if do := s.meanwhile; do != nil {
+		s.meanwhile = nil
+		do()
+	}
+	return standing, err
+}
+
+// TestVerifyWhileSigningOut: an answer that was under way is not remembered for longer than the session.
+func TestVerifyWhileSigningOut(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	b.signIn("https://desk.test/")
+	w.now = w.now.Add(freshFor)
+	w.portal.People = &slow{w.people, func() { b.signOut() }}
+	b.verify("https://desk.test/")
+	if resp := b.verify("https://desk.test/"); resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("%d", resp.StatusCode)
+	}
+}
+
+// TestEndIsTheEnd: what was answered shortly before a session runs out counts no longer than it.
+func TestEndIsTheEnd(t *testing.T) {
+	w := newWorld(t)
+	w.idp.says.Until = w.now.Add(time.Minute)
+	b := w.browser()
+	b.signIn("https://desk.test/")
+	w.now = w.now.Add(time.Minute - time.Second)
+	b.verify("https://desk.test/")
+	w.now = w.now.Add(time.Second)
+	if resp := b.verify("https://desk.test/"); resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("%d", resp.StatusCode)
+	}
+}
