@@ -191,3 +191,23 @@ func TestEndIsTheEnd(t *testing.T) {
 		t.Errorf("%d", resp.StatusCode)
 	}
 }
+
+// TestSessionsOfOneName: a provider may call the sessions of several people the same.
+func TestSessionsOfOneName(t *testing.T) {
+	w := newWorld(t)
+	ann, uma := w.browser(), w.browser()
+	ann.signIn("https://desk.test/")
+	w.idp.says.Subject = signin.Subject{Realm: "idp", Value: "uma", Immutable: true, Object: "uma"}
+	uma.signIn("https://desk.test/")
+	end := func(value string, wantAnn, wantUma int) {
+		t.Helper()
+		w.idp.ended = signin.Ended{Subject: signin.Subject{Realm: "idp", Value: value}, Sessions: []string{"sid-1"}}
+		w.browser().get("https://auth.test/auth/oidc/staff/logout")
+		if a, u := ann.verify("https://desk.test/").StatusCode, uma.verify("https://desk.test/").StatusCode; a != wantAnn || u != wantUma {
+			t.Errorf("%s: ann %d, uma %d", value, a, u)
+		}
+	}
+	end("somebody", http.StatusOK, http.StatusOK)
+	end("ann", http.StatusUnauthorized, http.StatusOK)
+	end("uma, by another name", http.StatusUnauthorized, http.StatusUnauthorized)
+}
