@@ -93,7 +93,14 @@ func (p *Portal) consume(w http.ResponseWriter, r *http.Request) {
 	assertion, err := provider.Finish(r.Context(), r.PostForm, nil)
 	var refusal *signin.Refusal
 	if errors.As(err, &refusal) && refusal.Restart != nil {
-		p.beginAnywhere(w, r, provider, r.PostForm.Get("RelayState"), *refusal.Restart)
+		relay, start := r.PostForm.Get("RelayState"), *refusal.Restart
+		if isRestarted(relay) { // without an end
+			p.refuse(w, r, try, &signin.Refusal{Reason: signin.NotBegunHere, Text: "the provider answers a request of ours, and does not say so (InResponseTo)",
+				Hint: "let the provider answer requests of a service provider; it must set InResponseTo", Checks: refusal.Checks})
+			return
+		}
+		start.State = restarted()
+		p.beginAnywhere(w, r, provider, relay, start)
 		return
 	}
 	if err != nil {
@@ -110,6 +117,16 @@ func (p *Portal) consume(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, p.central("saml/"+provider.Name+"/done", url.Values{"h": {h}}), http.StatusSeeOther)
+}
+
+// restart is how the state of a sign-in begins that was begun in the place of an answer that nobody asked for. Its handle travels as RelayState: the browser
+// itself cannot say that it has been here, for its cookies do not come along.
+const restart = "r-"
+
+func restarted() string { return restart + random()[len(restart):] }
+
+func isRestarted(relay string) bool {
+	return len(relay) == handleSize && strings.HasPrefix(relay, restart)
 }
 
 // done is where the browser goes on after the consumer, with its cookies.

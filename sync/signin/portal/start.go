@@ -89,7 +89,9 @@ func (p *Portal) choose(w http.ResponseWriter, r *http.Request, to target, q url
 // send sends the browser to a provider.
 func (p *Portal) send(w http.ResponseWriter, r *http.Request, provider *Named, begin *pending, s signin.Start) {
 	begin.Attempt, begin.Provider = newAttemptID(), provider.Name
-	s.State = random()
+	if s.State == "" {
+		s.State = random()
+	}
 	if _, err := r.Cookie(againCookie); err == nil {
 		s.Again = true // who has just signed out is not signed in again without a question
 	}
@@ -135,6 +137,7 @@ func (p *Portal) startedByPortal(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, r, Attempt{ID: newAttemptID(), At: p.Now(), Provider: provider.Name}, err)
 		return
 	}
+	begin.State = ""
 	p.beginAnywhere(w, r, provider, where, begin)
 }
 
