@@ -53,7 +53,7 @@ func (l *loader) readWeb(v strict.Value) *Web {
 		case err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 			at.Problem("write it as https://sync.example.com", "web.url: %s is not https:// and a host, without a path", short(k.URL))
 		default:
-			u.Path = ""
+			u.Path, u.Host = "", strings.TrimSuffix(u.Host, ":443") // as browsers name it
 			web.URL = u
 		}
 	}

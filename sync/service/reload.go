@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"reflect"
 
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/engine"
@@ -16,6 +17,10 @@ func (s *Service) reload(ctx context.Context, file string) error {
 	if err == nil && cfg.State != old.cfg.State {
 		err = &fault.Error{Class: fault.Configuration, Op: "reload", Where: file,
 			Err: errors.New("`state` cannot change while running"), Hint: "restart the daemon"}
+	}
+	if err == nil && !reflect.DeepEqual(cfg.Web, old.cfg.Web) {
+		err = &fault.Error{Class: fault.Configuration, Op: "reload", Where: file,
+			Err: errors.New("`web` cannot change while running"), Hint: "restart the daemon"}
 	}
 	var next *generation
 	if err == nil {

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -79,7 +80,7 @@ func (s *Service) openSignin(ctx context.Context, cfg *config.Config, front *web
 	}
 	o := portal.Options{URL: cfg.Web.URL, People: people{s.engine, s.store}, Items: items, Keys: keys, Log: log, Now: s.now, Lifetime: cfg.Signin.Lifetime.Std(), Idle: cfg.Signin.Idle.Std()}
 	for i := range cfg.Signin.Providers {
-		o.Providers = append(o.Providers, s.identity(&cfg.Signin.Providers[i], providers))
+		o.Providers = append(o.Providers, s.identity(cfg, &cfg.Signin.Providers[i], providers))
 	}
 	for _, a := range cfg.Signin.Apps {
 		o.Apps = append(o.Apps, portal.App{Name: a.Name, URL: a.URL, Providers: a.Providers, Admission: signin.Admission(a.Audience), Headers: portal.Headers(a.Headers), TokenURL: a.TokenURL, Auto: a.Auto})
@@ -92,11 +93,13 @@ func (s *Service) openSignin(ctx context.Context, cfg *config.Config, front *web
 	return nil
 }
 
-func (s *Service) identity(c *config.Identity, providers map[string]signin.Provider) portal.Named {
+func (s *Service) identity(cfg *config.Config, c *config.Identity, providers map[string]signin.Provider) portal.Named {
 	about := s.parts.Identities[c.Provider].About(c.Block)
 	policy := signin.Policy{Provider: c.Name, Domains: c.Domains, Match: c.Match, Admission: signin.Admission(c.Audience)}
 	for _, d := range c.Directories {
-		policy.Directories = append(policy.Directories, signin.Directory{Connection: d, Tenant: about.Tenant})
+		connection, ok := cfg.Connection(d)
+		foreign := ok && about.Gives != nil && !slices.Contains(about.Gives, connection.Connector)
+		policy.Directories = append(policy.Directories, signin.Directory{Connection: d, Tenant: about.Tenant, Foreign: foreign})
 	}
 	return portal.Named{Provider: providers[c.Name], Name: c.Name, Policy: policy, Button: c.Button, Host: about.Host, SAML: about.SAML, SingleLogout: about.SingleLogout}
 }
@@ -133,6 +136,9 @@ func (s *Service) replacePortal(ctx context.Context, p *portal.Portal, items sto
 		stop()
 		<-ended
 		running.Wait()
+		if err := p.StoreAttempts(context.WithoutCancel(ctx)); err != nil { // of those who were answered last
+			p.Log.Error("the last attempts to sign in could not be stored", "error", err)
+		}
 	}}
 	s.mu.Unlock()
 	if former != nil {
@@ -160,12 +166,13 @@ func (s *Service) reopenSignin(ctx context.Context, cfg *config.Config) {
 // indexPeople makes the indexes by which people are found when they sign in, and drops those that nobody needs.
 func (s *Service) indexPeople(ctx context.Context) error {
 	g := s.current()
+	var all error // one that cannot be made keeps nobody of another connection out
 	for _, name := range g.names() {
 		if err := s.engine.Index(ctx, &g.connections[name].Connection); err != nil {
-			return err
+			all = errors.Join(all, fmt.Errorf("%s: %w", name, err))
 		}
 	}
-	return nil
+	return all
 }
 
 // door is where people come in.
@@ -299,23 +306,25 @@ func (s *Service) EndSessions(ctx context.Context, who string) (n int, err error
 	if err != nil {
 		return 0, err
 	}
-	list, err := portal.Sessions(ctx, items, s.now(), who)
-	if err != nil {
-		return 0, err
-	}
 	s.mu.Lock()
 	door := s.door
 	s.mu.Unlock()
-	for _, one := range list {
-		ended, err := portal.EndSession(ctx, items, one.Key)
+	for range 2 { // who entered an application meanwhile is found the second time: nobody enters without the session that was ended
+		list, err := portal.Sessions(ctx, items, s.now(), who)
 		if err != nil {
 			return n, err
 		}
-		if ended {
-			n++
-		}
-		if door != nil {
-			door.portal.Forget(one.Key)
+		for _, one := range list {
+			ended, err := portal.EndSession(ctx, items, one.Key)
+			if err != nil {
+				return n, err
+			}
+			if ended {
+				n++
+			}
+			if door != nil {
+				door.portal.Forget(one.Key)
+			}
 		}
 	}
 	s.log.Info("sessions ended", "why", "by an operator", "count", n)

@@ -205,6 +205,21 @@ func TestSignIn(t *testing.T) {
 		t.Errorf("ended by an operator: %d", status)
 	}
 
+	// Another address for sign-in needs another daemon: the front listens already.
+	running := s.current()
+	for _, other := range []string{strings.Replace(signinConfig, "auth.test", "login.test", 1), strings.Replace(signinConfig, "[127.0.0.1]", "[192.0.2.1]", 1)} {
+		if err := os.WriteFile("config.yaml", []byte(other), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.reload(t.Context(), "config.yaml"); err == nil || s.current() != running {
+			t.Errorf("another `web` was taken: error %v", err)
+		}
+	}
+	v = browser()
+	if status, _ := v.visit("https://desk.test/"); status != http.StatusOK {
+		t.Errorf("after a reload that was refused: %d", status)
+	}
+
 	// A daemon that starts anew knows who is in.
 	v = browser()
 	v.visit("https://desk.test/")

@@ -38,6 +38,8 @@ type About struct {
 	SAML         bool
 	SingleLogout bool   // when somebody signs out here, they are at the provider, too
 	Tenant       string // the directory's id of the only tenant whose people it names; blank when there are several or none
+	// Gives are the connectors that read the objects whose ids it gives; nil: what the operator maps.
+	Gives []string
 }
 
 // Registry is the kinds of provider, by name.

@@ -55,6 +55,8 @@ type Links interface {
 type Directory struct {
 	Connection string
 	Tenant     string // the directory's own id of its tenant, where the connection reads one only; blank when that is not known
+	// Foreign: the provider gives ids of another kind of directory. An id that is not there says nothing then.
+	Foreign bool
 }
 
 // Admission is who may come in: the setting `audience`.
@@ -79,6 +81,11 @@ type Policy struct {
 	Domains     []string // addresses that it may vouch for, in lower case
 	Match       []string // in order: "mail", "login", or a claim that is a field of objects by the same name
 	Admission   Admission
+}
+
+// Names reports whether the provider may say of somebody that it is them.
+func (p *Policy) Names(o Owner) bool {
+	return slices.ContainsFunc(p.Directories, func(d Directory) bool { return d.Connection == o.Connection })
 }
 
 // Decision is who somebody is.
@@ -150,6 +157,7 @@ func (w *search) owner(ctx context.Context) (Owner, error) {
 		if err != nil {
 			return Owner{}, err
 		}
+		found = found && w.Names(owner) // `directories` may have been others when the link was made
 		w.note("link", found, "%s", w.a.Subject.Realm)
 		if found {
 			w.by = "link"
@@ -169,7 +177,7 @@ func (w *search) owner(ctx context.Context) (Owner, error) {
 	return Owner{}, w.unknown()
 }
 
-// byID is final when the subject is the id of an object in a directory of the provider.
+// byID is final when the subject is the id of an object in a directory of the provider, be it there or not.
 func (w *search) byID(ctx context.Context) (_ Owner, final bool, err error) {
 	s := w.a.Subject
 	if s.Object == "" {
@@ -180,7 +188,9 @@ func (w *search) byID(ctx context.Context) (_ Owner, final bool, err error) {
 		if d.Tenant != "" && !strings.EqualFold(d.Tenant, s.Tenant) {
 			continue
 		}
-		asked++
+		if !d.Foreign {
+			asked++
+		}
 		all, err := w.people.Scopes(ctx, d.Connection)
 		if err != nil {
 			return Owner{}, false, err
@@ -303,7 +313,7 @@ func (w *search) unknown() error {
 		}
 	}
 	return &Refusal{Reason: UnknownPerson, Text: "nobody is known by what the provider said",
-		Hint: "`dirsyncd signin who PROVIDER mail=ADDRESS` shows where was looked; the person may be out of the scope of the connection, or not read yet"}
+		Hint: "`dirsyncd signin show NUMBER` says where was looked; the person may be out of the scope of the connection, or not read yet"}
 }
 
 // stands refuses whom the directory has disabled, whatever the provider says.
@@ -311,7 +321,7 @@ func (w *search) stands(owner Owner, s Standing) error {
 	switch {
 	case !s.There:
 		return &Refusal{Reason: Gone, Text: "the person is gone from " + owner.Scope.String(),
-			Hint: "`dirsyncd signin links` shows whether a link still leads here, `dirsyncd signin unlink` removes it"}
+			Hint: "does the directory list them again, under another id? Who was found by a link stays who they were: `dirsyncd signin show NUMBER` says by what"}
 	case !s.Enabled:
 		return &Refusal{Reason: Disabled, Text: "the account is disabled in " + owner.Scope.String(), Hint: "enable it there; the next sync sees that"}
 	case len(s.Kinds) == 0:

@@ -53,16 +53,21 @@ func about(block any) signin.About {
 	switch s := block.(type) {
 	case *Entra:
 		address, a.Tenant, a.SingleLogout = s.Authority, s.Tenant, s.SingleLogout
+		a.Gives = []string{"entra", "csp"}
 	case *External:
 		a.Host, a.Tenant, a.SingleLogout = s.Domain, s.Tenant, s.SingleLogout
+		a.Gives = []string{"entra"}
 		if a.Host == "" && s.Subdomain != "" {
 			a.Host = s.Subdomain + ".ciamlogin.com"
 		}
 	case *B2C:
-		a.Host, a.Tenant, a.SingleLogout = s.Domain, s.Tenant, s.SingleLogout
+		a.Host, a.SingleLogout = s.Domain, s.SingleLogout // its tenant is a name, and those of objects are ids
+		a.Gives = []string{"entra"}
 	case *Okta:
 		address, a.SingleLogout = s.URL, s.SingleLogout
+		a.Gives = []string{"okta"}
 	case *Google:
+		a.Gives = []string{"google"}
 		a.Host, a.SingleLogout = "accounts.google.com", s.SingleLogout
 	case *Delinea:
 		address, a.SingleLogout = s.URL, s.SingleLogout

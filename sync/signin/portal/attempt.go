@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base32"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -48,9 +50,13 @@ type told struct {
 const (
 	// mostAttempts are stored together, once a second; what is more than that is counted only.
 	mostAttempts = 1000
-	attemptLife  = 30 * 24 * time.Hour
-	attemptSize  = 12 // characters of base32
-	tellEvery    = time.Minute
+	// mostKept are stored at a time: anybody can make attempts, and the oldest make room. Checks and claims of one are bounded, too.
+	mostKept    = 50_000
+	mostChecks  = 100
+	longestText = 500
+	attemptLife = 30 * 24 * time.Hour
+	attemptSize = 12 // characters of base32
+	tellEvery   = time.Minute
 )
 
 func newAttempts() *attempts { return &attempts{told: make(map[string]told)} }
@@ -84,25 +90,68 @@ func (a *attempts) worthTelling(kind string, now time.Time) (unsaid int, tell bo
 	return t.since, true
 }
 
+// take returns what is not stored yet.
+func (a *attempts) take() []Attempt {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	list := a.list
+	a.list = nil
+	return list
+}
+
+// giveBack keeps what could not be stored for the next time.
+func (a *attempts) giveBack(list []Attempt) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	list = append(list, a.list...)
+	a.list = list[:min(len(list), mostAttempts)]
+}
+
 // StoreAttempts stores the attempts since the last time: together, so that whoever tries very often costs little.
 func (p *Portal) StoreAttempts(ctx context.Context) error {
-	p.attempts.mu.Lock()
-	list := p.attempts.list
-	p.attempts.list = nil
-	p.attempts.mu.Unlock()
+	list := p.attempts.take()
 	items := make([]store.Item, len(list))
 	for i := range list {
 		value, err := json.Marshal(&list[i])
 		if err != nil {
 			return err
 		}
-		items[i] = store.Item{Key: []byte(list[i].ID), Owners: [][]byte{outcomeOwner(list[i].Reason != "")}, Value: value, Until: list[i].At.Add(attemptLife)}
+		items[i] = store.Item{Key: attemptKey(&list[i]), Owners: [][]byte{outcomeOwner(list[i].Reason != ""), numberOwner(list[i].ID)}, Value: value, Until: list[i].At.Add(attemptLife)}
 	}
 	if len(items) == 0 {
 		return nil
 	}
-	return p.Items.Put(ctx, spaceAttempt, items...)
+	if err := p.Items.Put(ctx, spaceAttempt, items...); err != nil {
+		p.attempts.giveBack(list)
+		return err
+	}
+	return p.makeRoom(ctx)
 }
+
+// makeRoom forgets the oldest attempts where there are too many.
+func (p *Portal) makeRoom(ctx context.Context) error {
+	n, err := p.Items.Count(ctx, spaceAttempt)
+	if err != nil || n <= mostKept {
+		return err
+	}
+	var oldest [][]byte
+	err = p.Items.Scan(ctx, spaceAttempt, nil, func(i store.Item) bool {
+		oldest = append(oldest, i.Key)
+		return len(oldest) < n-mostKept
+	})
+	if err == nil {
+		_, err = p.Items.Delete(ctx, spaceAttempt, oldest...)
+	}
+	return err
+}
+
+// attemptKey sorts attempts by their time.
+func attemptKey(a *Attempt) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, uint64(a.At.UnixNano())), a.ID...) //nolint:gosec // no year before 1970
+}
+
+// numberOwner is by what an attempt is found.
+func numberOwner(id string) []byte { return []byte("number " + id) }
 
 // outcomeOwner is by what those who were refused are found.
 func outcomeOwner(refused bool) []byte {
@@ -135,11 +184,24 @@ func Attempts(ctx context.Context, items Items, refused bool, since time.Time) (
 
 // AttemptOf returns one attempt.
 func AttemptOf(ctx context.Context, items Items, id string) (one Attempt, found bool, err error) {
-	item, found, err := items.Get(ctx, spaceAttempt, []byte(id))
-	if err == nil && found {
-		err = json.Unmarshal(item.Value, &one)
+	if len(id) != attemptSize {
+		return one, false, nil
 	}
+	var bad error
+	err = items.Scan(ctx, spaceAttempt, numberOwner(id), func(i store.Item) bool {
+		bad, found = json.Unmarshal(i.Value, &one), true
+		return false
+	})
+	err = errors.Join(err, bad)
 	return one, found && err == nil, err
+}
+
+// short is the beginning of a text, which may be from outside.
+func short(s string) string {
+	if len(s) > longestText {
+		s = strings.ToValidUTF8(s[:longestText], "") + "…"
+	}
+	return s
 }
 
 // record keeps what became of an attempt, and logs it.
@@ -155,16 +217,24 @@ func (p *Portal) record(one Attempt, err error) {
 	default:
 		one.Reason, one.Text = signin.Internal, err.Error()
 	}
-	one.Checks = slices.Clone(one.Checks)
+	one.Text, one.Hint, one.Code = short(one.Text), short(one.Hint), short(one.Code)
+	one.Checks = slices.Clone(one.Checks[:min(len(one.Checks), mostChecks)])
 	for i := range one.Checks {
-		one.Checks[i].Value = "" // may be personal
+		c := &one.Checks[i]
+		c.Name, c.Found, c.Value = short(c.Name), short(c.Found), "" // which may be personal
+	}
+	if len(one.Claims) > mostChecks {
+		one.Claims = nil
 	}
 	p.attempts.add(&one)
 	if err == nil {
 		return
 	}
 	if unsaid, tell := p.attempts.worthTelling(one.Provider+" "+string(one.Reason), p.Now()); tell {
-		attrs := []any{"attempt", one.ID, "provider", one.Provider, "reason", one.Reason, "detail", one.Text, "hint", one.Hint}
+		attrs := []any{"attempt", one.ID, "provider", one.Provider, "reason", one.Reason, "hint", one.Hint}
+		if refusal == nil {
+			attrs = append(attrs, "detail", one.Text) // a fault of ours; what a provider or a browser said may name people
+		}
 		if one.Code != "" {
 			attrs = append(attrs, "code", one.Code)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"dirsyncd/sync/signin"
@@ -92,7 +93,14 @@ func (p *Portal) consume(w http.ResponseWriter, r *http.Request) {
 	assertion, err := provider.Finish(r.Context(), r.PostForm, nil)
 	var refusal *signin.Refusal
 	if errors.As(err, &refusal) && refusal.Restart != nil {
-		p.beginAnywhere(w, r, provider, r.PostForm.Get("RelayState"), *refusal.Restart)
+		relay, start := r.PostForm.Get("RelayState"), *refusal.Restart
+		if isRestarted(relay) { // without an end
+			p.refuse(w, r, try, &signin.Refusal{Reason: signin.NotBegunHere, Text: "the provider answers a request of ours, and does not say so (InResponseTo)",
+				Hint: "let the provider answer requests of a service provider; it must set InResponseTo", Checks: refusal.Checks})
+			return
+		}
+		start.State = restarted()
+		p.beginAnywhere(w, r, provider, relay, start)
 		return
 	}
 	if err != nil {
@@ -109,6 +117,16 @@ func (p *Portal) consume(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, p.central("saml/"+provider.Name+"/done", url.Values{"h": {h}}), http.StatusSeeOther)
+}
+
+// restart is how the state of a sign-in begins that was begun in the place of an answer that nobody asked for. Its handle travels as RelayState: the browser
+// itself cannot say that it has been here, for its cookies do not come along.
+const restart = "r-"
+
+func restarted() string { return restart + random()[len(restart):] }
+
+func isRestarted(relay string) bool {
+	return len(relay) == handleSize && strings.HasPrefix(relay, restart)
 }
 
 // done is where the browser goes on after the consumer, with its cookies.
@@ -173,16 +191,16 @@ func (p *Portal) admit(w http.ResponseWriter, r *http.Request, provider *Named, 
 		Owner: decided.Owner, Provider: provider.Name, Subject: a.Subject, Said: a.Session, NameID: a.NameID, LoginHint: a.LoginHint,
 		Context: a.Context, Methods: a.Methods, Attempt: try.ID, At: a.At, Created: p.Now(), Ends: p.ends(a.Until),
 	}
-	// What this browser had before is not taken over: whoever planted it would be signed in, too.
-	for _, former := range cookieKeys(r) {
-		if err := p.end(ctx, former, "signed in anew"); err != nil {
-			p.fault(w, r, err)
-			return
-		}
-	}
 	if err := p.putSession(ctx, key, s); err != nil {
 		p.fault(w, r, err)
 		return
+	}
+	// What this browser had before is not taken over: whoever planted it would be signed in, too.
+	for _, former := range cookieKeys(r) {
+		if err := p.supersede(ctx, former, key, s); err != nil {
+			p.fault(w, r, err)
+			return
+		}
 	}
 	setCookie(w, sessionCookie, cookie, 0)
 	dropCookie(w, againCookie)
@@ -201,7 +219,10 @@ func (p *Portal) refuse(w http.ResponseWriter, r *http.Request, try Attempt, err
 		p.page(w, r, http.StatusInternalServerError, "broken", map[string]any{"Attempt": try.ID})
 		return
 	}
-	data := map[string]any{"Attempt": try.ID, "Provider": try.Provider, "Code": refusal.Code, "App": try.App}
+	data := map[string]any{"Attempt": try.ID, "Provider": try.Provider, "App": try.App}
+	if isCode(refusal.Code) {
+		data["Code"] = refusal.Code
+	}
 	if n := p.provider(try.Provider); n != nil && n.Button != "" {
 		data["Provider"] = n.Host
 	}
@@ -220,6 +241,11 @@ func (p *Portal) refuse(w http.ResponseWriter, r *http.Request, try Attempt, err
 	default:
 		p.page(w, r, http.StatusBadGateway, "failed", data)
 	}
+}
+
+// isCode reports whether a text is a code and no message to the reader: whoever sends a browser here may have written it.
+func isCode(s string) bool {
+	return len(s) <= 100 && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789:._-") == ""
 }
 
 // fault answers when something of ours does not work: nobody is let in or out by it.

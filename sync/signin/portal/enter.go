@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"dirsyncd/store"
@@ -36,15 +37,16 @@ func (p *Portal) begin(w http.ResponseWriter, r *http.Request, app *App) {
 	http.Redirect(w, r, p.central("start", url.Values{"rd": {to.url}, "b": {bind}}), http.StatusSeeOther)
 }
 
-// dropOldBindings keeps the number of cookies small; which of them are the oldest nobody knows.
+// dropOldBindings keeps the number of cookies small. Browsers send the oldest first (RFC 6265, 5.4).
 func (p *Portal) dropOldBindings(w http.ResponseWriter, r *http.Request) {
-	n := 0
+	var names []string
 	for _, c := range r.Cookies() {
-		if len(c.Name) > len(bindPrefix) && c.Name[:len(bindPrefix)] == bindPrefix {
-			if n++; n >= mostPending {
-				dropCookie(w, c.Name)
-			}
+		if strings.HasPrefix(c.Name, bindPrefix) {
+			names = append(names, c.Name)
 		}
+	}
+	for _, name := range names[:max(len(names)-mostPending+1, 0)] {
+		dropCookie(w, name)
 	}
 }
 
@@ -63,7 +65,7 @@ func (p *Portal) handOver(w http.ResponseWriter, r *http.Request, key []byte, s 
 		http.Redirect(w, r, to.app.at("begin", url.Values{"rd": {to.url}}), http.StatusSeeOther)
 		return
 	}
-	if !p.limits.allow("entry "+string(key)+to.url, entriesPerSession) {
+	if !p.limits.allow("entry "+string(key)+string(hashed(to.url)), entriesPerSession) {
 		p.page(w, r, http.StatusBadRequest, "circle", map[string]any{"Host": to.app.URL.Host})
 		return
 	}

@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"dirsyncd/store"
@@ -108,7 +110,7 @@ func (p *Portal) endRequest(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case reply.To.URL != "":
 		p.to(w, r, reply.To)
-	case reply.Status == http.StatusSeeOther:
+	case reply.Status == 0: // the answer to a request of ours
 		p.page(w, r, http.StatusOK, "out", nil)
 	default:
 		w.WriteHeader(reply.Status)
@@ -126,28 +128,39 @@ func (p *Portal) endSaid(r *http.Request, provider *Named, ended signin.Ended) e
 		by = saidKeys(provider.Name, ended.Subject, "")
 	}
 	for _, one := range by {
-		if err := p.endOf(r.Context(), one, "signed out at the provider"); err != nil {
+		if err := p.endOf(r.Context(), one, ended.Subject, "signed out at the provider"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// endOf ends the sessions of an owner, and those at applications that came of them.
-func (p *Portal) endOf(ctx context.Context, owner []byte, why string) error {
-	var list []store.Item
+// endOf ends the sessions of an owner, and those at applications that came of them. Where the provider names the person, only theirs: it may call the
+// sessions of several people the same (SAML core 2.7.2 asks for that). A person whom it names in another way than at sign-in is known by a session
+// that only one has.
+func (p *Portal) endOf(ctx context.Context, owner []byte, of signin.Subject, why string) error {
+	type one struct {
+		key []byte
+		session
+	}
+	var list []one
+	var bad error
 	err := p.Items.Scan(ctx, spaceSession, owner, func(i store.Item) bool {
-		list = append(list, i)
+		s := one{key: i.Key}
+		bad = errors.Join(bad, json.Unmarshal(i.Value, &s.session))
+		list = append(list, s)
 		return true
 	})
-	for _, i := range list {
-		var s session
-		if err != nil {
-			break
-		}
-		if err = json.Unmarshal(i.Value, &s); err == nil {
-			err = p.endFamily(ctx, i.Key, s.Owner, why)
-		}
+	if err = errors.Join(err, bad); err != nil {
+		return err
+	}
+	theirs := slices.DeleteFunc(slices.Clone(list), func(s one) bool { return s.Subject.Realm != of.Realm || s.Subject.Value != of.Value })
+	several := slices.ContainsFunc(list, func(s one) bool { return s.Owner != list[0].Owner })
+	if of.Value != "" && (len(theirs) > 0 || several) {
+		list = theirs
+	}
+	for _, s := range list {
+		err = errors.Join(err, p.endFamily(ctx, s.key, s.Owner, why))
 	}
 	return err
 }

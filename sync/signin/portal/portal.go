@@ -23,9 +23,12 @@ import (
 // Items keeps what must outlive a request: a part of store.Items.
 type Items interface {
 	Put(ctx context.Context, space string, items ...store.Item) error
+	Replace(ctx context.Context, space string, items ...store.Item) (int, error)
 	Get(ctx context.Context, space string, key []byte) (store.Item, bool, error)
 	Take(ctx context.Context, space string, key []byte) (store.Item, bool, error)
+	Delete(ctx context.Context, space string, keys ...[]byte) (int, error)
 	Scan(ctx context.Context, space string, owner []byte, fn func(store.Item) bool) error
+	Count(ctx context.Context, space string) (int, error)
 }
 
 // Named is a provider with what the operator says of it.
@@ -112,7 +115,7 @@ func (p *Portal) routes() *http.ServeMux {
 		})
 	}
 	central("GET /auth/{$}", p.home)
-	central("GET /auth/style.css", p.style)
+	mux.HandleFunc("GET /auth/style.css", p.style) // pages at an application's host have it, too
 	central("GET /auth/start", p.start)
 	central("GET /auth/oidc/{provider}/login", p.startedByPortal)
 	central("GET /auth/oidc/{provider}/callback", p.callback)

@@ -41,6 +41,19 @@ func (s *shelf) Put(_ context.Context, space string, items ...store.Item) error 
 	return s.broken
 }
 
+func (s *shelf) Replace(_ context.Context, space string, items ...store.Item) (n int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, i := range items {
+		if _, ok := s.list[space+" "+string(i.Key)]; ok {
+			s.list[space+" "+string(i.Key)] = i
+			s.writes++
+			n++
+		}
+	}
+	return n, s.broken
+}
+
 func (s *shelf) Get(_ context.Context, space string, key []byte) (store.Item, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,6 +69,29 @@ func (s *shelf) Take(ctx context.Context, space string, key []byte) (store.Item,
 	return i, ok, err
 }
 
+func (s *shelf) Delete(_ context.Context, space string, keys ...[]byte) (n int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range keys {
+		if _, ok := s.list[space+" "+string(k)]; ok {
+			delete(s.list, space+" "+string(k))
+			n++
+		}
+	}
+	return n, s.broken
+}
+
+func (s *shelf) Count(_ context.Context, space string) (n int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k := range s.list {
+		if strings.HasPrefix(k, space+" ") {
+			n++
+		}
+	}
+	return n, s.broken
+}
+
 func (s *shelf) Scan(_ context.Context, space string, owner []byte, fn func(store.Item) bool) error {
 	s.mu.Lock()
 	var found []store.Item
@@ -65,6 +101,7 @@ func (s *shelf) Scan(_ context.Context, space string, owner []byte, fn func(stor
 		}
 	}
 	s.mu.Unlock()
+	slices.SortFunc(found, func(a, b store.Item) int { return bytes.Compare(a.Key, b.Key) })
 	for _, i := range found {
 		if !fn(i) {
 			break
@@ -78,6 +115,7 @@ type idp struct {
 	says    signin.Assertion
 	refuses error
 	ended   signin.Ended
+	blank   bool // EndRequest reads an answer
 }
 
 func (i *idp) Begin(_ context.Context, s signin.Start) (signin.To, signin.Pending, error) {
@@ -100,6 +138,9 @@ func (i *idp) Finish(_ context.Context, _ url.Values, p *signin.Pending) (*signi
 }
 
 func (i *idp) EndRequest(context.Context, url.Values) (signin.Ended, signin.Reply, error) {
+	if i.blank {
+		return signin.Ended{}, signin.Reply{}, nil
+	}
 	return i.ended, signin.Reply{Status: http.StatusOK}, i.refuses
 }
 

@@ -39,7 +39,7 @@ func (p *Portal) Run(ctx context.Context, items Expirer) {
 		now := p.Now()
 		if now.Sub(expired) >= expireEvery {
 			expired = now
-			if _, err := items.Expire(ctx, now, expireMost); err != nil && ctx.Err() == nil {
+			if err := expire(ctx, items, now); err != nil && ctx.Err() == nil {
 				p.Log.Error("sessions that are over could not be forgotten", "error", err)
 			}
 		}
@@ -51,6 +51,15 @@ func (p *Portal) Run(ctx context.Context, items Expirer) {
 			case changed:
 				p.Log.Info("the keys of sign-in were turned", "signs", p.Keys.Sign().ID, "published", len(p.Keys.Published()))
 			}
+		}
+	}
+}
+
+// expire forgets all that is over, in steps, so that nobody waits for long.
+func expire(ctx context.Context, items Expirer, now time.Time) error {
+	for {
+		if n, err := items.Expire(ctx, now, expireMost); err != nil || n < expireMost {
+			return err
 		}
 	}
 }

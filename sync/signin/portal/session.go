@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -18,7 +19,7 @@ const (
 	spaceUsed    = "used"    // key: of the session; there until it is idle for too long
 	spaceCode    = "code"    // key: hash of the code
 	spaceOutcome = "outcome" // key: hash of the address
-	spaceAttempt = "attempt" // key: what the person was shown; owner: how it ended
+	spaceAttempt = "attempt" // key: when, and what the person was shown; owners: how it ended, and what the person was shown
 	spaceLink    = "link"    // key: provider and subject; owners: the person
 )
 
@@ -89,14 +90,21 @@ func (p *Portal) loadSession(ctx context.Context, key []byte) (*session, error) 
 	}
 	const share = 8 // of Idle: it is written down not more often than it matters
 	if used.Until.Sub(p.Now()) < p.Idle-p.Idle/share {
-		err = p.use(ctx, key)
+		// Whoever works at an application is at the central host, too: else nobody could sign out there later.
+		err = p.use(ctx, key, s.Parent)
 	}
 	return &s, err
 }
 
-// use remembers that a session is used. That is no part of the session itself, which would come back by it after somebody has ended it.
-func (p *Portal) use(ctx context.Context, key []byte) error {
-	return p.Items.Put(ctx, spaceUsed, store.Item{Key: key, Until: p.Now().Add(p.Idle)})
+// use remembers that sessions are used. That is no part of the session itself, which would come back by it after somebody has ended it.
+func (p *Portal) use(ctx context.Context, keys ...[]byte) error {
+	var list []store.Item
+	for _, key := range keys {
+		if key != nil {
+			list = append(list, store.Item{Key: key, Until: p.Now().Add(p.Idle)})
+		}
+	}
+	return p.Items.Put(ctx, spaceUsed, list...)
 }
 
 // cookieKeys are the keys of the sessions that a browser claims to have: there may be several cookies of the name.
@@ -145,6 +153,13 @@ func (p *Portal) present(ctx context.Context, r *http.Request, host string) (key
 	return nil, nil, signin.Standing{}, nil
 }
 
+// admitted reports whether somebody who is signed in may come into an application, as things stand: the settings and the kind of record may have
+// been others when they signed in.
+func (p *Portal) admitted(app *App, s *session, standing signin.Standing) bool {
+	by := p.provider(s.Provider)
+	return by != nil && app.admits(s.Provider) && by.Policy.Names(s.Owner) && by.Policy.Admission.Admits(standing.Kinds) && app.Admission.Admits(standing.Kinds)
+}
+
 // end ends a session.
 func (p *Portal) end(ctx context.Context, key []byte, why string) error {
 	item, ok, err := p.Items.Take(ctx, spaceSession, key)
@@ -159,18 +174,69 @@ func (p *Portal) end(ctx context.Context, key []byte, why string) error {
 	return nil
 }
 
-// endFamily ends a central session and those at applications that came of it.
+// endFamily ends a central session and those at applications that came of it: also one that is entered meanwhile, of which enter takes back
+// what it stored after the central one was gone.
 func (p *Portal) endFamily(ctx context.Context, key []byte, owner signin.Owner, why string) error {
-	children, err := p.children(ctx, key, owner)
-	if err != nil {
+	if err := p.endChildren(ctx, key, owner, why); err != nil {
+		return err // the central one is there, and the person can try again
+	}
+	if err := p.end(ctx, key, why); err != nil {
 		return err
 	}
-	for _, k := range append(children, key) {
-		if err := p.end(ctx, k, why); err != nil {
-			return err
-		}
+	return p.endChildren(ctx, key, owner, why)
+}
+
+func (p *Portal) endChildren(ctx context.Context, parent []byte, owner signin.Owner, why string) error {
+	children, err := p.children(ctx, parent, owner)
+	for _, k := range children {
+		err = errors.Join(err, p.end(ctx, k, why))
 	}
-	return nil
+	return err
+}
+
+// supersede ends what a browser had at the central host before. What the same person has at applications goes on, and ends with the new session:
+// another tab may have it. What somebody else has there ends.
+func (p *Portal) supersede(ctx context.Context, former, key []byte, now *session) error {
+	const why = "signed in anew"
+	item, ok, err := p.Items.Get(ctx, spaceSession, former)
+	if err != nil || !ok {
+		return err
+	}
+	var was session
+	if err := json.Unmarshal(item.Value, &was); err != nil {
+		return err
+	}
+	if was.Owner != now.Owner || was.Provider != now.Provider {
+		return p.endFamily(ctx, former, was.Owner, why)
+	}
+	if err := p.adopt(ctx, former, key, now.Owner); err != nil {
+		return err
+	}
+	if err := p.end(ctx, former, why); err != nil {
+		return err
+	}
+	return p.adopt(ctx, former, key, now.Owner) // who entered meanwhile
+}
+
+// adopt makes sessions at applications come of another central one.
+func (p *Portal) adopt(ctx context.Context, from, to []byte, owner signin.Owner) error {
+	children, err := p.children(ctx, from, owner)
+	for _, k := range children {
+		item, ok, fault := p.Items.Get(ctx, spaceSession, k)
+		var s session
+		if fault == nil && ok {
+			fault = json.Unmarshal(item.Value, &s)
+		}
+		if fault == nil && ok {
+			s.Parent = to
+			item.Value, fault = json.Marshal(&s)
+		}
+		if fault == nil && ok {
+			_, fault = p.Items.Replace(ctx, spaceSession, item) // one that has ended meanwhile does not come back
+		}
+		err = errors.Join(err, fault)
+	}
+	return err
 }
 
 func (p *Portal) children(ctx context.Context, parent []byte, owner signin.Owner) (list [][]byte, err error) {

@@ -24,7 +24,7 @@ func (p *Portal) start(w http.ResponseWriter, r *http.Request) {
 		p.fault(w, r, err)
 		return
 	}
-	if s != nil && to.app.admits(s.Provider) && to.app.Admission.Admits(standing.Kinds) {
+	if s != nil && p.admitted(to.app, s, standing) {
 		p.handOver(w, r, key, s, standing, &begin)
 		return
 	}
@@ -89,7 +89,9 @@ func (p *Portal) choose(w http.ResponseWriter, r *http.Request, to target, q url
 // send sends the browser to a provider.
 func (p *Portal) send(w http.ResponseWriter, r *http.Request, provider *Named, begin *pending, s signin.Start) {
 	begin.Attempt, begin.Provider = newAttemptID(), provider.Name
-	s.State = random()
+	if s.State == "" {
+		s.State = random()
+	}
 	if _, err := r.Cookie(againCookie); err == nil {
 		s.Again = true // who has just signed out is not signed in again without a question
 	}
@@ -135,6 +137,7 @@ func (p *Portal) startedByPortal(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, r, Attempt{ID: newAttemptID(), At: p.Now(), Provider: provider.Name}, err)
 		return
 	}
+	begin.State = ""
 	p.beginAnywhere(w, r, provider, where, begin)
 }
 

@@ -108,7 +108,7 @@ func navigates(h http.Header, method string) bool {
 type identity struct {
 	admitted bool
 	headers  []header
-	at       time.Time
+	until    time.Time // when it has to be asked anew
 	host     string
 }
 
@@ -119,8 +119,9 @@ const freshFor = 30 * time.Second
 
 // fresh holds the answers of the last half minute, by the key of the session.
 type fresh struct {
-	mu   sync.Mutex
-	list map[string]*identity
+	mu    sync.Mutex
+	list  map[string]*identity
+	ended uint64 // how many sessions have ended
 }
 
 const mostFresh = 100_000
@@ -130,15 +131,26 @@ func newFresh() *fresh { return &fresh{list: make(map[string]*identity)} }
 func (f *fresh) get(key []byte, now time.Time) *identity {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if i := f.list[string(key)]; i != nil && now.Sub(i.at) < freshFor {
+	if i := f.list[string(key)]; i != nil && now.Before(i.until) {
 		return i
 	}
 	return nil
 }
 
-func (f *fresh) put(key []byte, i *identity) {
+// ends returns how many sessions have ended so far, which put wants to know.
+func (f *fresh) ends() uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.ended
+}
+
+// put keeps an answer, unless a session has ended since ends was asked: it may be this one.
+func (f *fresh) put(key []byte, i *identity, ends uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended != ends {
+		return
+	}
 	if len(f.list) >= mostFresh {
 		clear(f.list)
 	}
@@ -148,13 +160,15 @@ func (f *fresh) put(key []byte, i *identity) {
 func (f *fresh) forget(key []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.ended++
 	delete(f.list, string(key))
 }
 
 // whose returns whose request it is; nil for nobody's.
 func (p *Portal) whose(r *http.Request, app *App) (*identity, error) {
+	now, ends := p.Now(), p.fresh.ends()
 	for _, key := range cookieKeys(r) {
-		if i := p.fresh.get(key, p.Now()); i != nil && i.host == app.URL.Host {
+		if i := p.fresh.get(key, now); i != nil && i.host == app.URL.Host {
 			return i, nil
 		}
 	}
@@ -162,7 +176,10 @@ func (p *Portal) whose(r *http.Request, app *App) (*identity, error) {
 	if err != nil || s == nil {
 		return nil, err
 	}
-	i := &identity{at: p.Now(), host: app.URL.Host, admitted: app.admits(s.Provider) && app.Admission.Admits(standing.Kinds)}
+	i := &identity{until: now.Add(freshFor), host: app.URL.Host, admitted: p.admitted(app, s, standing)}
+	if s.Ends.Before(i.until) {
+		i.until = s.Ends
+	}
 	if i.admitted {
 		token, err := p.token(app, s, standing, "")
 		if err != nil {
@@ -170,7 +187,7 @@ func (p *Portal) whose(r *http.Request, app *App) (*identity, error) {
 		}
 		i.headers = app.headers(s, standing, token)
 	}
-	p.fresh.put(key, i)
+	p.fresh.put(key, i, ends)
 	return i, nil
 }
 
