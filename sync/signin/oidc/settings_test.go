@@ -22,7 +22,7 @@ func blocks(t *testing.T) map[string][]string {
 	if err := os.WriteFile(file, slices.Concat(c.Cert, c.Key), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	withSecret := "\nclient_id: " + app + "\nclient_secret: s3cret\nscopes: [openid, profile]\nprompt: login\nacr_values: [a, b]\nmax_age: 12h\nui_locales: [de, en-GB]\n"
+	withSecret := "\nclient_id: " + app + "\nclient_secret: s3cret\nscopes: [openid, profile]\nprompt: login\nacr_values: [a, b]\nmax_age: 12h\nui_locales: [de, en-GB]\nsingle_logout: true\n"
 	withKey := "\nclient_id: " + app + "\ncertificate: {file: " + file + "}\nkey_id: k1\nmax_age: 0s\n"
 	return map[string][]string{
 		"generic": {

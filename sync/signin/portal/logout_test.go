@@ -16,7 +16,7 @@ import (
 // signOut is the page at the central host and its button; it returns what the browser is told.
 func (b *browser) signOut() string {
 	b.w.t.Helper()
-	body := func(r *http.Response) string { var s bytes.Buffer; _, _ = s.ReadFrom(r.Body); return s.String() }
+	body := func(r *reply) string { var s bytes.Buffer; _, _ = s.ReadFrom(r.Body); return s.String() }
 	_, token, _ := strings.Cut(body(b.get("https://auth.test/auth/logout")), `name="token" value="`)
 	token, _, _ = strings.Cut(token, `"`)
 	return body(b.do(http.MethodPost, "https://auth.test/auth/logout", url.Values{"token": {token}}))

@@ -14,7 +14,7 @@ func TestRestartOnce(t *testing.T) {
 	w := newWorld(t)
 	w.idp.refuses = &signin.Refusal{Reason: signin.NotBegunHere, Restart: &signin.Start{}}
 	b := w.browser()
-	post := func(relay string) *http.Response {
+	post := func(relay string) *reply {
 		return b.do(http.MethodPost, "https://auth.test/auth/saml/partner/acs", url.Values{"SAMLResponse": {"x"}, "RelayState": {relay}}, "Sec-Fetch-Site", "cross-site")
 	}
 	for _, tile := range []string{"", "helpdesk", "https://elsewhere.test/"} {
