@@ -137,7 +137,7 @@ func (s *Service) replacePortal(ctx context.Context, p *portal.Portal, items sto
 		<-ended
 		running.Wait()
 		if err := p.StoreAttempts(context.WithoutCancel(ctx)); err != nil { // of those who were answered last
-			p.Log.Error("the last attempts to sign in could not be stored", "error", err)
+			p.Log.Error("the last attempts to sign in could not be stored", "err", err)
 		}
 	}}
 	s.mu.Unlock()

@@ -217,6 +217,9 @@ func (p *Portal) record(one Attempt, err error) {
 	default:
 		one.Reason, one.Text = signin.Internal, err.Error()
 	}
+	if one.Reason == signin.ProviderUnreachable && one.Hint == "" {
+		one.Hint = "may this machine go there? `dirsyncd signin test " + one.Provider + "` asks it again"
+	}
 	one.Text, one.Hint, one.Code = short(one.Text), short(one.Hint), short(one.Code)
 	one.Checks = slices.Clone(one.Checks[:min(len(one.Checks), mostChecks)])
 	for i := range one.Checks {
@@ -231,9 +234,12 @@ func (p *Portal) record(one Attempt, err error) {
 		return
 	}
 	if unsaid, tell := p.attempts.worthTelling(one.Provider+" "+string(one.Reason), p.Now()); tell {
-		attrs := []any{"attempt", one.ID, "provider", one.Provider, "reason", one.Reason, "hint", one.Hint}
-		if refusal == nil {
-			attrs = append(attrs, "detail", one.Text) // a fault of ours; what a provider or a browser said may name people
+		attrs := []any{"attempt", one.ID, "provider", one.Provider, "reason", one.Reason}
+		if one.Hint != "" {
+			attrs = append(attrs, "hint", one.Hint)
+		}
+		if refusal == nil || one.Reason == signin.ProviderUnreachable {
+			attrs = append(attrs, "detail", one.Text) // ours, or the network's; what a provider or a browser said may name people
 		}
 		if one.Code != "" {
 			attrs = append(attrs, "code", one.Code)

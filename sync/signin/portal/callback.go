@@ -251,6 +251,6 @@ func isCode(s string) bool {
 // fault answers when something of ours does not work: nobody is let in or out by it.
 func (p *Portal) fault(w http.ResponseWriter, r *http.Request, err error) {
 	id := newAttemptID()
-	p.Log.Error("a sign-in could not be answered", "attempt", id, "error", err)
+	p.Log.Error("a sign-in could not be answered", "attempt", id, "err", err)
 	p.page(w, r, http.StatusServiceUnavailable, "broken", map[string]any{"Attempt": id})
 }

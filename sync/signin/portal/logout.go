@@ -75,7 +75,7 @@ func (p *Portal) logout(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 			if err != nil {
-				p.Log.Warn("the provider's session could not be ended", "provider", s.Provider, "attempt", s.Attempt, "error", err)
+				p.Log.Warn("the provider's session could not be ended", "provider", s.Provider, "attempt", s.Attempt, "err", err)
 			}
 		}
 		p.page(w, r, http.StatusOK, "out", map[string]any{"Provider": s.Provider})
@@ -103,7 +103,7 @@ func (p *Portal) endRequest(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := p.endSaid(r, provider, ended); err != nil {
-		p.Log.Error("sessions could not be ended", "provider", provider.Name, "error", err)
+		p.Log.Error("sessions could not be ended", "provider", provider.Name, "err", err)
 		http.Error(w, "sessions could not be ended", http.StatusServiceUnavailable)
 		return
 	}

@@ -52,7 +52,7 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request, status int, name s
 	h.Set("Vary", "Accept-Language")
 	w.WriteHeader(status)
 	if err := templates[lang].ExecuteTemplate(w, name, data); err != nil {
-		p.Log.Debug("a page was not shown to its end", "page", name, "error", err)
+		p.Log.Debug("a page was not shown to its end", "page", name, "err", err)
 	}
 }
 

@@ -28,26 +28,26 @@ func (p *Portal) Run(ctx context.Context, items Expirer) {
 		select {
 		case <-ctx.Done():
 			if err := p.StoreAttempts(context.WithoutCancel(ctx)); err != nil {
-				p.Log.Error("the last attempts to sign in could not be stored", "error", err)
+				p.Log.Error("the last attempts to sign in could not be stored", "err", err)
 			}
 			return
 		case <-tick.C:
 		}
 		if err := p.StoreAttempts(ctx); err != nil {
-			p.Log.Error("attempts to sign in could not be stored", "error", err)
+			p.Log.Error("attempts to sign in could not be stored", "err", err)
 		}
 		now := p.Now()
 		if now.Sub(expired) >= expireEvery {
 			expired = now
 			if err := expire(ctx, items, now); err != nil && ctx.Err() == nil {
-				p.Log.Error("sessions that are over could not be forgotten", "error", err)
+				p.Log.Error("sessions that are over could not be forgotten", "err", err)
 			}
 		}
 		if now.Sub(turned) >= turnEvery {
 			turned = now
 			switch changed, err := p.Keys.Turn(); {
 			case err != nil:
-				p.Log.Error("the keys of sign-in could not be turned", "error", err, "hint", "is the file of `signin.keys` writable?")
+				p.Log.Error("the keys of sign-in could not be turned", "err", err, "hint", "is the file of `signin.keys` writable?")
 			case changed:
 				p.Log.Info("the keys of sign-in were turned", "signs", p.Keys.Sign().ID, "published", len(p.Keys.Published()))
 			}

@@ -56,7 +56,7 @@ func (p *Portal) verify(w http.ResponseWriter, r *http.Request, by proxy) {
 	who, err := p.whose(r, to.app)
 	switch {
 	case err != nil:
-		p.Log.Error("a request could not be verified", "app", to.app.Name, "error", err)
+		p.Log.Error("a request could not be verified", "app", to.app.Name, "err", err)
 		if by.redirects {
 			http.Error(w, "sign-in cannot be asked", http.StatusServiceUnavailable)
 		} else {

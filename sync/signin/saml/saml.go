@@ -42,7 +42,7 @@ type Options struct {
 	Once signin.Once
 	// Kept keeps the metadata of this provider alone.
 	Kept signin.Kept
-	// Log gets lines for operators, without personal data.
+	// Log gets lines for operators, without personal data; it names the provider already.
 	Log *slog.Logger
 }
 

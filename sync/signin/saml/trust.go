@@ -32,7 +32,6 @@ const (
 type trust struct {
 	source   Metadata
 	entityID string
-	name     string
 	signers  []*x509.Certificate
 	client   http.Client
 	now      func() time.Time
@@ -48,7 +47,7 @@ type trust struct {
 }
 
 func newTrust(c *Config, o Options) (*trust, error) {
-	t := &trust{source: c.Metadata, entityID: c.EntityID, name: o.Name, now: o.Now, kept: o.Kept, log: o.Log}
+	t := &trust{source: c.Metadata, entityID: c.EntityID, now: o.Now, kept: o.Kept, log: o.Log}
 	t.client = *o.Client
 	t.client.CheckRedirect = sameHost
 	if t.client.Timeout == 0 {
@@ -106,14 +105,14 @@ func (t *trust) load(ctx context.Context) *idp {
 	}
 	data, at, err := t.kept.Load(ctx, keptName)
 	if err != nil {
-		t.log.Warn("the kept metadata of a provider cannot be read", "provider", t.name, "error", err)
+		t.log.Warn("the kept metadata of a provider cannot be read", "err", err)
 	}
 	if data == nil {
 		return nil
 	}
 	i, err := readMetadata(data, t.entityID, t.signers, at)
 	if err != nil {
-		t.log.Info("the kept metadata of a provider do not fit the settings any more", "provider", t.name, "error", err)
+		t.log.Info("the kept metadata of a provider do not fit the settings any more", "err", err)
 		return nil
 	}
 	return i
@@ -150,7 +149,7 @@ func (t *trust) fetch(ctx context.Context) (err error) {
 	if err != nil {
 		err = fmt.Errorf("metadata of %s from %s: %w", t.entityID, t.place(), err)
 		if old != nil {
-			t.log.Warn("provider cannot be reached, going on with the last good copy", "provider", t.name, "age", t.now().Sub(old.at).Round(time.Second), "error", err)
+			t.log.Warn("provider cannot be reached, going on with the last good copy", "age", t.now().Sub(old.at).Round(time.Second), "err", err)
 		}
 		return err
 	}
@@ -158,7 +157,7 @@ func (t *trust) fetch(ctx context.Context) (err error) {
 	t.current.Store(fresh)
 	if t.source.URL != "" {
 		if err := t.kept.Store(ctx, keptName, data); err != nil {
-			t.log.Warn("the metadata of a provider cannot be kept", "provider", t.name, "error", err)
+			t.log.Warn("the metadata of a provider cannot be kept", "err", err)
 		}
 	}
 	return nil
@@ -181,12 +180,12 @@ func (t *trust) tell(old, fresh *idp) {
 	}
 	for _, k := range fresh.keys {
 		if !slices.ContainsFunc(old.keys, k.Equal) {
-			t.log.Info("provider's key appeared", "provider", t.name, "fingerprint", fingerprint(k.Raw), "ends", k.NotAfter)
+			t.log.Info("provider's key appeared", "fingerprint", fingerprint(k.Raw), "ends", k.NotAfter)
 		}
 	}
 	for _, k := range old.keys {
 		if !slices.ContainsFunc(fresh.keys, k.Equal) {
-			t.log.Info("provider's key went", "provider", t.name, "fingerprint", fingerprint(k.Raw))
+			t.log.Info("provider's key went", "fingerprint", fingerprint(k.Raw))
 		}
 	}
 }
@@ -234,7 +233,7 @@ func (t *trust) run(ctx context.Context) error {
 		wait := retry
 		i, err := t.get(ctx)
 		if err != nil {
-			t.log.Warn("the metadata of a provider cannot be had", "provider", t.name, "error", err)
+			t.log.Warn("the metadata of a provider cannot be had", "err", err)
 			retry = min(2*retry, time.Hour)
 		} else if left := i.due().Sub(t.now()); left > 0 {
 			wait, retry = left, hurryEvery
