@@ -199,14 +199,18 @@ func (w *search) byID(ctx context.Context) (_ Owner, final bool, err error) {
 		if manyTenants(all) {
 			where.Tenant = s.Tenant
 		}
-		owner, found, err := w.people.ByID(ctx, where, s.Object)
+		found, err := w.withID(ctx, where, s.Object)
 		if err != nil {
 			return Owner{}, false, err
 		}
-		w.note("id in "+where.String(), found, "")
-		if found {
+		w.note("id in "+where.String(), len(found) > 0, "")
+		switch len(found) {
+		case 0:
+		case 1:
 			w.by = "id"
-			return owner, true, nil
+			return found[0], true, nil
+		default:
+			return Owner{}, true, &Refusal{Reason: Ambiguous, Text: "the id that the provider gave is that of two people, by the order of its bytes", Hint: "let the provider send it as text with hyphens"}
 		}
 	}
 	if asked == 0 {
@@ -214,6 +218,26 @@ func (w *search) byID(ctx context.Context) (_ Owner, final bool, err error) {
 	}
 	return Owner{}, true, &Refusal{Reason: UnknownPerson, Text: "no directory of this provider has an object with the id that it gave",
 		Hint: "was the person added after the last sync? `dirsyncd sync CONNECTION --user ID`; else the scope of the connection leaves them out"}
+}
+
+// withID finds the object with an id as the provider writes it, or as the same GUID is usually written: in base64 it may stand for two.
+func (w *search) withID(ctx context.Context, where Scope, id string) (list []Owner, err error) {
+	forms := []string{id}
+	for _, k := range key.Of(key.GUID, id) {
+		if k.Value != id {
+			forms = append(forms, k.Value)
+		}
+	}
+	for _, form := range forms {
+		owner, found, err := w.people.ByID(ctx, where, form)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			list = append(list, owner)
+		}
+	}
+	return list, nil
 }
 
 // manyTenants reports whether a connection reads many tenants, each under its id.

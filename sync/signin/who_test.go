@@ -64,6 +64,7 @@ func person(connection, tenant, id string) Owner {
 
 func TestWho(t *testing.T) {
 	ann, bob, former := person("hq", "", "1"), person("hq", "", "2"), person("hq", "", "0")
+	adGUID, otherGUID := person("hq", "", "3f2504e1-4f89-41d3-9a0c-0305e82cb301"), person("hq", "", "e104253f-894f-d341-9a0c-0305e82cb301")
 	cleo, dan := person("csp", "t1", "7"), person("csp", "t2", "8")
 	subject := Subject{Realm: "idp", Value: "ann-at-idp", Immutable: true}
 	mail := func(address string) Assertion {
@@ -99,8 +100,11 @@ func TestWho(t *testing.T) {
 			a: id("", "99", "ann@example.test"), reason: UnknownPerson},
 		"an id of another tenant than the directory's": {policy: Policy{Directories: []Directory{{Connection: "hq", Tenant: "t9"}}, Match: []string{"mail"}, Domains: []string{"example.test"}, Admission: Both},
 			found: map[string][]Owner{"mail ann@example.test": {ann}}, a: id("t1", "1", "ann@example.test"), owner: ann, by: "mail", linked: true},
-		"id of a customer":                {policy: Policy{Directories: []Directory{{Connection: "csp"}}, Admission: Both}, a: id("t1", "7", ""), owner: cleo, by: "id"},
-		"id in another customer's tenant": {policy: Policy{Directories: []Directory{{Connection: "csp"}}, Admission: Both}, a: id("t2", "7", ""), reason: UnknownPerson},
+		"the GUID of Active Directory in base64": {people: map[Owner]Standing{adGUID: active}, a: id("", "4QQlP4lP00GaDAMF6CyzAQ==", ""), owner: adGUID, by: "id"},
+		"a GUID in capitals":                     {people: map[Owner]Standing{adGUID: active}, a: id("", "{3F2504E1-4F89-41D3-9A0C-0305E82CB301}", ""), owner: adGUID, by: "id"},
+		"a GUID that is that of two":             {people: map[Owner]Standing{adGUID: active, otherGUID: active}, a: id("", "4QQlP4lP00GaDAMF6CyzAQ==", ""), reason: Ambiguous},
+		"id of a customer":                       {policy: Policy{Directories: []Directory{{Connection: "csp"}}, Admission: Both}, a: id("t1", "7", ""), owner: cleo, by: "id"},
+		"id in another customer's tenant":        {policy: Policy{Directories: []Directory{{Connection: "csp"}}, Admission: Both}, a: id("t2", "7", ""), reason: UnknownPerson},
 		"mail in another customer's tenant": {policy: Policy{Directories: []Directory{{Connection: "csp"}}, Match: []string{"mail"}, Domains: []string{"example.test"}, Admission: Both},
 			found: map[string][]Owner{"mail dan@example.test": {dan}}, a: Assertion{Subject: Subject{Realm: "r", Value: "v", Tenant: "t1"}, Mail: "dan@example.test", MailVerified: true}, reason: UnknownPerson},
 		"link": {links: map[Subject]Owner{subject: bob}, found: map[string][]Owner{"mail ann@example.test": {ann}}, a: mail("ann@example.test"), owner: bob, by: "link"},
