@@ -145,8 +145,26 @@ func sample() *apitest.Fake {
 		PlanAtFunc:  func(context.Context, api.PlanAtRequest) (api.PlanAtResult, error) { return samplePlanAt(), nil },
 		AuditFunc:   func(context.Context, api.AuditRequest) (api.AuditResult, error) { return sampleAudit(), nil },
 		StoredFunc:  sampleStored,
-		ParkedFunc:  func(context.Context) ([]api.ParkedItem, error) { return sampleParked(), nil },
-		ReplayFunc:  func(_ context.Context, ids []string, _ func(api.Progress)) (int, error) { return max(len(ids), 1), nil },
-		DropFunc:    func(_ context.Context, ids []string) (int, error) { return max(len(ids), 3), nil },
+		HeldFunc: func(_ context.Context, req api.HeldRequest) (api.HeldActions, error) {
+			held := api.HeldActions{Connection: "hq-ad", HeldPlan: api.HeldPlan{Hash: req.Hash, Since: testNow.Add(-time.Hour), Reasons: []string{"it would deactivate 60 of 90 users"}}}
+			if req.Who == "" {
+				held.More = true
+				held.Actions = []api.PlannedAction{
+					{Op: "deactivate", Kind: "user", Key: "hq-ad/1", Name: "Ada Lovelace", Reason: "disabled"},
+					{Op: "update", Kind: "user", Key: "hq-ad/2", Changes: []api.PlannedChange{{Field: "title", From: "Clerk", To: "Head"}}},
+				}
+			}
+			return held, nil
+		},
+		DecisionsFunc: func(context.Context, api.DecisionsRequest) ([]api.Decision, error) {
+			return []api.Decision{
+				{At: testNow.Add(-time.Minute), By: "ann (console)", What: "approve", Of: sampleHash},
+				{At: testNow.Add(-time.Hour), What: "discard", Of: "aa11", Error: "find plan aa11: no plan with this hash is held"},
+				{At: testNow.Add(-50 * time.Hour), By: "bea (as root)", What: "match", Of: "apps:7", Detail: "accept 2819c223"},
+			}, nil
+		},
+		ParkedFunc: func(context.Context) ([]api.ParkedItem, error) { return sampleParked(), nil },
+		ReplayFunc: func(_ context.Context, ids []string, _ func(api.Progress)) (int, error) { return max(len(ids), 1), nil },
+		DropFunc:   func(_ context.Context, ids []string) (int, error) { return max(len(ids), 3), nil },
 	}
 }

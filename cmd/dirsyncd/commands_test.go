@@ -26,6 +26,9 @@ func TestOutput(t *testing.T) {
 		{"plan.json", "plan --json", exitClean},
 		{"plan-worst.txt", "plan --offline", exitFailed},
 		{"plan-limit.txt", "plan --limit 1", exitClean},
+		{"held.txt", "held " + sampleHash, exitClean},
+		{"held-none.txt", "held " + sampleHash + " --who nobody", exitClean},
+		{"held.json", "held --json --from 50 " + sampleHash, exitClean},
 		{"approve.txt", "approve " + sampleHash, exitClean},
 		{"discard.txt", "discard " + sampleHash, exitClean},
 		{"discard.json", "discard --json " + sampleHash, exitClean},
@@ -35,6 +38,8 @@ func TestOutput(t *testing.T) {
 		{"runs.json", "runs -n 1 --json hq-ad", exitClean},
 		{"run.txt", "runs ab12", exitClean},
 		{"run.json", "runs 20260131T115950-ab12 --json", exitClean},
+		{"decisions.txt", "decisions", exitClean},
+		{"decisions.json", "decisions --json", exitClean},
 		{"why.txt", "why user ada@example.test", exitClean},
 		{"why.json", "why user ada@example.test --json", exitClean},
 		{"show.txt", "show ada", exitClean},
@@ -111,9 +116,9 @@ func TestRefusedReloadIsSaid(t *testing.T) {
 func TestEveryField(t *testing.T) {
 	var got strings.Builder
 	all := []string{
-		"status", "sync", "plan", "approve h", "discard h", "resend desk", "runs", "why user ada", "show ada", "parked list", "parked replay --all", "parked drop --all --yes",
+		"status", "sync", "plan", "held h", "approve h", "discard h", "resend desk", "runs", "why user ada", "show ada", "parked list", "parked replay --all", "parked drop --all --yes",
 		"state rename a b", "state retire a", "match list", "match undo a user/hq/1", "adopt", "audit a", "plan --target a",
-		"signin log", "signin sessions", "signin end a",
+		"decisions", "signin log", "signin sessions", "signin end a",
 	}
 	if n := reflect.TypeFor[api.Operations]().NumMethod(); len(all) < n-2 {
 		t.Errorf("%d commands; api.Operations has %d methods, and all but Backup and Stored are asked here", len(all), n)

@@ -125,5 +125,5 @@ func inProcess(cfg *config.Config, log *slog.Logger, st store.Store) (api.Operat
 	if err != nil {
 		return nil, nil, err
 	}
-	return s, func() { _ = s.Close() }, nil
+	return s.Operations(), func() { _ = s.Close() }, nil
 }

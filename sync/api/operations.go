@@ -24,6 +24,9 @@ type Operations interface {
 	// PlanAt says what would happen at a target that has things of its own: with what waits for it, and with what a sync would bring.
 	// It reads there, and writes nothing.
 	PlanAt(ctx context.Context, req PlanAtRequest) (PlanAtResult, error)
+	// Held returns actions of a held plan, a page at a time, without waiting for a run. What it costs follows the number of
+	// actions up to the end of the page.
+	Held(ctx context.Context, req HeldRequest) (HeldActions, error)
 	// Approve lets the held plan with this hash go ahead, and delivers.
 	Approve(ctx context.Context, hash string) (SyncResult, error)
 	// Discard throws the held plan with this hash away; the next run reads in full. What is held at a target is looked at anew.
@@ -68,6 +71,8 @@ type Operations interface {
 	SigninSessions(ctx context.Context, who string) ([]SigninSession, error)
 	// EndSessions ends the sessions of somebody, who is named in the same way, and returns how many.
 	EndSessions(ctx context.Context, who string) (int, error)
+	// Decisions returns what people had done, the newest first.
+	Decisions(ctx context.Context, req DecisionsRequest) ([]Decision, error)
 	// Backup writes a copy of the whole state, as it is at one moment, in the form of the state file. After an
 	// error what was written is of no use.
 	Backup(ctx context.Context, to io.Writer) error

@@ -26,9 +26,10 @@ type Config struct {
 
 	State   settings.Path
 	Control settings.Path
-	Listen  string  // host:port, or empty: no listener
-	Web     *Web    // the public front; nil: nothing is public
-	Signin  *Signin // nil: nobody signs in
+	Listen  string   // host:port, or empty: no listener
+	Web     *Web     // the public front; nil: nothing is public
+	Signin  *Signin  // nil: nobody signs in
+	Console *Console // nil: there is none
 	Log     Log
 	// Parallel is how many connections are run at a time; 0: RunsAtOnce says.
 	Parallel int

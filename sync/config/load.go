@@ -177,6 +177,7 @@ type topKeys struct {
 	Listen  string        `yaml:"listen"`
 	Web     webBlock      `yaml:"web"`
 	Signin  signinBlock   `yaml:"signin"`
+	Console signinBlock   `yaml:"console"`
 	Log     Log           `yaml:"log"`
 	// Parallel is nil where it is not written.
 	Parallel *int     `yaml:"parallel"`
@@ -226,6 +227,7 @@ func (l *loader) top(root strict.Value) {
 	}
 	l.checkAddresses(root)
 	l.cfg.Web = l.readWeb(s.Web.Value)
+	l.cfg.Console = l.readConsole(s.Console.Value)
 	l.targets = l.readTargets(sections[targetsKey])
 	l.readTables(sections[tablesKey])
 	l.mappings = l.readMappings(sections[mappingsKey])
@@ -259,6 +261,9 @@ func (l *loader) warnUnused(what string, all map[string]*named) {
 func (l *loader) section(parts []strict.Value, what string, checkKey func(e strict.Entry, what string) bool) (all []strict.Entry) {
 	places := map[string]string{}
 	for _, v := range parts {
+		if v.Kind() == strict.None {
+			continue // that it is missing is said already
+		}
 		entries, _ := v.Entries()
 		for _, e := range entries {
 			checkKey(e, what)

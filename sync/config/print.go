@@ -92,7 +92,7 @@ func (p *printer) config(c *Config) *yaml.Node {
 		targets = append(targets, pair{t.Name, p.block(pair{"target", t.Target}, pair{t.Target, p.own(t.Block)})})
 	}
 	return p.block(
-		pair{"state", c.State}, pair{"control", c.Control}, pair{"listen", c.Listen}, pair{"web", p.web(c.Web)}, pair{"log", c.Log}, pair{"parallel", notZero(c.Parallel)},
+		pair{"state", c.State}, pair{"control", c.Control}, pair{"listen", c.Listen}, pair{"web", p.web(c.Web)}, pair{"console", p.console(c.Console)}, pair{"log", c.Log}, pair{"parallel", notZero(c.Parallel)},
 		pair{tablesKey, p.tables(c.Tables)}, pair{connectionsKey, p.block(connections...)}, pair{mappingsKey, p.block(mappings...)},
 		pair{targetsKey, p.block(targets...)},
 	)
@@ -111,6 +111,17 @@ func (p *printer) web(w *Web) any {
 		proxies = w.Proxies
 	}
 	return p.block(pair{"url", w.URL.String()}, pair{"listen", w.Listen}, pair{"tls", tls}, pair{"proxies", proxies})
+}
+
+func (p *printer) console(c *Console) any {
+	if c == nil {
+		return nil
+	}
+	var users []pair
+	for _, u := range c.Users {
+		users = append(users, pair{u.Name, p.block(pair{"role", u.Role}, pair{"token", u.Token})})
+	}
+	return p.block(pair{"users", p.block(users...)})
 }
 
 func (p *printer) connection(c *Connection) *yaml.Node {

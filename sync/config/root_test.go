@@ -86,6 +86,8 @@ func credentialFolder(t *testing.T) string {
 	write(t, dir+"/staff-oidc", "x", 0o400)
 	write(t, dir+"/helpdesk", "x", 0o400)
 	write(t, dir+"/register", "x", 0o400)
+	write(t, dir+"/console-ann", "a long token of the first one", 0o400)
+	write(t, dir+"/console-helpdesk", "a long token of the help desk", 0o400)
 	write(t, dir+"/desk-webhook-old", "whsec_y", 0o400)
 	return dir
 }
@@ -94,7 +96,7 @@ func credentialFolder(t *testing.T) string {
 func TestDocumentation(t *testing.T) {
 	var keys []string
 	for _, v := range []any{
-		topKeys{}, signinKeys{}, identityKeys{}, applicationKeys{}, longTable{}, lineKeys{}, connectionKeys{}, tenantKeys{}, importKeys{}, targetKeys{}, mappingKeys{}, fieldsKeys{}, personRuleKeys{}, groupRuleKeys{},
+		topKeys{}, signinKeys{}, identityKeys{}, applicationKeys{}, consoleKeys{}, consoleUserKeys{}, longTable{}, lineKeys{}, connectionKeys{}, tenantKeys{}, importKeys{}, targetKeys{}, mappingKeys{}, fieldsKeys{}, personRuleKeys{}, groupRuleKeys{},
 		longField{}, Limit{}, ldapBlock{}, fileBlock{}, webhookBlock{}, natsBlock{}, scimBlock{}, haloBlock{}, restBlock{}, sqlBlock{}, deskKeys{}, Reference{}, Leaver{}, DeskLimit{}, auditKeys{},
 	} {
 		for _, key := range strict.Keys(v) {

@@ -72,7 +72,7 @@ func Run(ctx context.Context, l Launch) error {
 	for _, w := range cfg.Warnings {
 		log.Warn("configuration warning", "text", w.Message, "file", w.File, "line", w.Line, "hint", w.Hint)
 	}
-	server := socket.NewServer(svc, log)
+	server := socket.NewServer(svc.Operations(), log)
 	if err := server.Listen(string(cfg.Control)); err != nil {
 		_ = svc.Close()
 		return err
@@ -104,6 +104,7 @@ func Run(ctx context.Context, l Launch) error {
 			return err
 		}
 	}
+	svc.openConsole(cfg)
 	if err := svc.warnAboutLeftovers(ctx); err != nil {
 		log.Error("the state could not be looked through", "err", err)
 	}
@@ -145,6 +146,7 @@ func Run(ctx context.Context, l Launch) error {
 		log.Warn("somebody at the control socket was cut", "err", err)
 	}
 	work.Wait()
+	svc.closeConsole()
 	svc.closeSignin()
 	if err := svc.engine.Flush(context.WithoutCancel(ctx)); err != nil {
 		log.Error("the last state of idle connections could not be stored", "err", err)

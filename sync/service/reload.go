@@ -46,6 +46,9 @@ func (s *Service) reload(ctx context.Context, file string) error {
 	}
 	next.start(ctx)
 	s.reopenSignin(ctx, cfg)
+	if !reflect.DeepEqual(cfg.Console, old.cfg.Console) {
+		s.openConsole(cfg)
+	}
 	// Both may take long, and the new configuration is in force already.
 	s.background.Go(func() { old.closeSources(next) })
 	s.background.Go(func() { s.settleEditedRules(ctx, old, next) })

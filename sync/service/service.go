@@ -45,7 +45,8 @@ type Service struct {
 	problem    string         // of the last reload
 	running    map[string]int // runs under way, by connection
 	turns      turns
-	door       *door // nil: nobody signs in
+	door       *door   // nil: nobody signs in
+	window     *window // nil: there is no console
 }
 
 // host is what a service knows of the daemon that it works for.

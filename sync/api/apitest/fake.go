@@ -38,6 +38,9 @@ type Fake struct {
 	SigninAttemptsFunc func(context.Context, api.SigninRequest) ([]api.SigninAttempt, error)
 	SigninSessionsFunc func(context.Context, string) ([]api.SigninSession, error)
 	EndSessionsFunc    func(context.Context, string) (int, error)
+
+	HeldFunc      func(context.Context, api.HeldRequest) (api.HeldActions, error)
+	DecisionsFunc func(context.Context, api.DecisionsRequest) ([]api.Decision, error)
 }
 
 var _ api.Operations = (*Fake)(nil)
@@ -85,6 +88,12 @@ func EveryField() *Fake {
 		AuditFunc: func(context.Context, api.AuditRequest) (api.AuditResult, error) {
 			return Filled[api.AuditResult](), nil
 		},
+		HeldFunc: func(context.Context, api.HeldRequest) (api.HeldActions, error) {
+			return Filled[api.HeldActions](), nil
+		},
+		DecisionsFunc: func(context.Context, api.DecisionsRequest) ([]api.Decision, error) {
+			return Filled[[]api.Decision](), nil
+		},
 		RenameFunc: func(context.Context, string, string) error { return nil },
 		RetireFunc: func(context.Context, string) (api.SyncResult, error) { return Filled[api.SyncResult](), nil },
 	}
@@ -124,6 +133,22 @@ func (f *Fake) Audit(ctx context.Context, req api.AuditRequest) (api.AuditResult
 		return api.AuditResult{}, unexpected("audit")
 	}
 	return f.AuditFunc(ctx, req)
+}
+
+// Held implements api.Operations.
+func (f *Fake) Held(ctx context.Context, req api.HeldRequest) (api.HeldActions, error) {
+	if f.HeldFunc == nil {
+		return api.HeldActions{}, unexpected("held")
+	}
+	return f.HeldFunc(ctx, req)
+}
+
+// Decisions implements api.Operations.
+func (f *Fake) Decisions(ctx context.Context, req api.DecisionsRequest) ([]api.Decision, error) {
+	if f.DecisionsFunc == nil {
+		return nil, unexpected("decisions")
+	}
+	return f.DecisionsFunc(ctx, req)
 }
 
 // Status implements api.Operations.

@@ -98,6 +98,16 @@ func (c *Client) Parked(ctx context.Context) ([]api.ParkedItem, error) {
 	return get[[]api.ParkedItem](ctx, c, pathParked, nil)
 }
 
+// Held implements api.Operations.
+func (c *Client) Held(ctx context.Context, req api.HeldRequest) (api.HeldActions, error) {
+	return post[api.HeldActions](ctx, c, pathHeld, req)
+}
+
+// Decisions implements api.Operations.
+func (c *Client) Decisions(ctx context.Context, req api.DecisionsRequest) ([]api.Decision, error) {
+	return post[[]api.Decision](ctx, c, pathDecisions, req)
+}
+
 // Approve implements api.Operations.
 func (c *Client) Approve(ctx context.Context, hash string) (api.SyncResult, error) {
 	result, err := post[api.SyncResult](ctx, c, pathApprove, hashRequest{hash})

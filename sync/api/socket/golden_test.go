@@ -57,6 +57,8 @@ func exchange(t *testing.T, log io.Writer, title string, ops api.Operations) {
 		"GET /v1/matches?target=apps",
 		`POST /v1/sync {"connections":["hq"],"full":true}`,
 		`POST /v1/plan {"connections":["hq"],"full":true,"offline":true}`,
+		`POST /v1/held {"hash":"h","kind":"user","op":"delete","who":"ada","from":50,"limit":25}`,
+		`POST /v1/decisions {"limit":5}`,
 		`POST /v1/approve {"hash":"h"}`,
 		`POST /v1/discard {"hash":"h"}`,
 		`POST /v1/resend {"target":"desk","connections":["hq"]}`,
@@ -116,10 +118,14 @@ func nothingAtAll() *apitest.Fake {
 		},
 		ApproveFunc: func(context.Context, string) (api.SyncResult, error) { return api.SyncResult{}, nil },
 		DiscardFunc: func(context.Context, string) error { return nil },
-		ResendFunc:  func(context.Context, api.ResendRequest) (api.SyncResult, error) { return api.SyncResult{}, nil },
-		RunsFunc:    func(context.Context, api.RunsRequest) ([]api.Run, error) { return nil, nil },
-		WhyFunc:     func(context.Context, string, string) ([]api.Reason, error) { return make([]api.Reason, 1), nil },
-		ShowFunc:    func(context.Context, api.ShowRequest) ([]api.Person, error) { return make([]api.Person, 1), nil },
+		HeldFunc:    func(context.Context, api.HeldRequest) (api.HeldActions, error) { return api.HeldActions{}, nil },
+		DecisionsFunc: func(context.Context, api.DecisionsRequest) ([]api.Decision, error) {
+			return nil, nil
+		},
+		ResendFunc: func(context.Context, api.ResendRequest) (api.SyncResult, error) { return api.SyncResult{}, nil },
+		RunsFunc:   func(context.Context, api.RunsRequest) ([]api.Run, error) { return nil, nil },
+		WhyFunc:    func(context.Context, string, string) ([]api.Reason, error) { return make([]api.Reason, 1), nil },
+		ShowFunc:   func(context.Context, api.ShowRequest) ([]api.Person, error) { return make([]api.Person, 1), nil },
 		StoredFunc: func(context.Context, []api.StoredQuestion) ([]api.StoredRows, error) {
 			return []api.StoredRows{{Rows: [][]string{{"x"}}}}, nil
 		},

@@ -118,6 +118,9 @@ func (s *Server) routes() map[string]route {
 		pathAudit:   {http.MethodPost, change(s, s.audit)},
 		pathBackup:  {http.MethodGet, s.backup},
 		pathStored:  {http.MethodPost, change(s, s.stored)},
+		pathHeld:    {http.MethodPost, s.held},
+
+		pathDecisions: {http.MethodPost, change(s, s.decisions)},
 
 		pathAttempts:    {http.MethodPost, change(s, s.attempts)},
 		pathSessions:    {http.MethodGet, s.read(s.sessions)},
@@ -203,6 +206,23 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request) {
 	}
 	people, err := s.ops.Show(r.Context(), req)
 	s.reply(w)(append([]api.Person{}, people...), err)
+}
+
+// held only reads, as show does.
+func (s *Server) held(w http.ResponseWriter, r *http.Request) {
+	req, err := take[api.HeldRequest](s, w, r)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	answer, err := s.ops.Held(r.Context(), req)
+	answer.Actions = append([]api.PlannedAction{}, answer.Actions...)
+	s.reply(w)(answer, err)
+}
+
+func (s *Server) decisions(ctx context.Context, req api.DecisionsRequest) (any, error) {
+	list, err := s.ops.Decisions(ctx, req)
+	return append([]api.Decision{}, list...), err
 }
 
 // change answers an operation that goes on when the client leaves.

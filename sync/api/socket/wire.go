@@ -38,6 +38,9 @@ const (
 	pathAudit   = "/v1/audit"
 	pathBackup  = "/v1/backup"
 	pathStored  = "/v1/stored"
+	pathHeld    = "/v1/held"
+
+	pathDecisions = "/v1/decisions"
 
 	pathAttempts    = "/v1/signin/attempts"
 	pathSessions    = "/v1/signin/sessions"

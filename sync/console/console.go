@@ -1,0 +1,146 @@
+// Package console is what operators see in a browser: one page per question, below /console/ of the public front. It asks for nothing but
+// package api, as commands do, and keeps nothing but who is signed in.
+//
+// Pages are made on the server and have no script. Whoever may read sees every page; what changes something is a POST, and for operators
+// only.
+package console
+
+import (
+	"context"
+	"errors"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/fault"
+)
+
+// Options are what a console is made of. All must be set.
+type Options struct {
+	Operations api.Operations
+	Users      []User
+	Log        *slog.Logger
+	Now        func() time.Time
+}
+
+// Console answers below /console/. It may be used by many goroutines.
+type Console struct {
+	Options
+	sessions *sessions
+	pageSet  *template.Template
+	mux      *http.ServeMux
+	base     context.Context // of what goes on when a browser leaves
+	stop     context.CancelFunc
+	work     sync.WaitGroup
+}
+
+// New returns a console. Close must be called.
+func New(o Options) *Console {
+	c := &Console{Options: o, sessions: newSessions(o.Now)}
+	c.base, c.stop = context.WithCancel(context.Background())
+	c.pageSet = c.templates()
+	c.mux = http.NewServeMux()
+	for pattern, p := range c.pages() {
+		c.mux.HandleFunc(pattern, c.guarded(p))
+	}
+	c.mux.HandleFunc("GET /console/style.css", c.style)
+	c.mux.HandleFunc("GET /console/login", c.askToken)
+	c.mux.HandleFunc("POST /console/login", c.login)
+	return c
+}
+
+// ServeHTTP implements http.Handler.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.mux.ServeHTTP(w, r) }
+
+// page is what answers at an address, and who may ask there.
+type page struct {
+	role Role
+	show func(http.ResponseWriter, *http.Request, *session) error
+}
+
+// pages are the addresses. Every POST is an operator's, but to sign out.
+func (c *Console) pages() map[string]page {
+	return map[string]page{
+		"GET /console/{$}":                  {Reader, c.overview},
+		"GET /console/tenants":              {Reader, c.tenants},
+		"GET /console/held":                 {Reader, c.heldList},
+		"GET /console/held/{hash}":          {Reader, c.held},
+		"POST /console/held/{hash}/approve": {Operator, c.approve},
+		"POST /console/held/{hash}/discard": {Operator, c.discard},
+		"GET /console/runs":                 {Reader, c.runs},
+		"GET /console/runs/{id}":            {Reader, c.run},
+		"GET /console/people":               {Reader, c.people},
+		"GET /console/why/{kind}":           {Reader, c.why},
+		"GET /console/review":               {Reader, c.review},
+		"POST /console/review/decide":       {Operator, c.decide},
+		"GET /console/parked":               {Reader, c.parked},
+		"POST /console/parked/retry":        {Operator, c.retry},
+		"POST /console/parked/drop":         {Operator, c.drop},
+		"POST /console/sync":                {Operator, c.sync},
+		"GET /console/decisions":            {Reader, c.decisions},
+		"POST /console/logout":              {Reader, c.logout},
+	}
+}
+
+// guarded lets those in who are signed in and may ask there, and tells what went wrong.
+func (c *Console) guarded(p page) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s := c.sessions.of(r)
+		switch {
+		case s == nil && r.Method == http.MethodGet:
+			http.Redirect(w, r, "/console/login?to="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+			return
+		case s == nil:
+			c.refuse(w, r, nil, http.StatusUnauthorized, "You are not signed in any more.", "Nothing was done. Sign in, and do it again.")
+			return
+		case r.Method != http.MethodGet && !s.sent(r):
+			c.refuse(w, r, s, http.StatusForbidden, "This form is not one that the console has shown you.", "Nothing was done. Go back, load the page again, and send it from there.")
+			return
+		case s.user.Role < p.role:
+			c.refuse(w, r, s, http.StatusForbidden, "You may look, and not decide.", "Nothing was done. This needs somebody with the role operator.")
+			return
+		}
+		if err := p.show(w, r.WithContext(api.WithUser(r.Context(), s.user.Name+" (console)")), s); err != nil {
+			c.fail(w, r, s, err)
+		}
+	}
+}
+
+// fail shows an error as an operator reads it.
+func (c *Console) fail(w http.ResponseWriter, r *http.Request, s *session, err error) {
+	if errors.Is(err, context.Canceled) {
+		return // who asked has left
+	}
+	status := http.StatusInternalServerError
+	switch fault.ClassOf(err) {
+	case fault.Configuration, fault.Invalid:
+		status = http.StatusBadRequest
+	case fault.Gone:
+		status = http.StatusNotFound
+	case fault.Conflict:
+		status = http.StatusConflict
+	}
+	c.refuse(w, r, s, status, fault.Text(err), fault.Hint(err))
+}
+
+// refuse shows why there is no page; s may be nil.
+func (c *Console) refuse(w http.ResponseWriter, r *http.Request, s *session, status int, text, hint string) {
+	c.page(w, r, s, status, "refused", map[string]any{"Title": "Not done", "Text": text, "Hint": hint})
+}
+
+// lasting is a context for what goes on when the browser leaves, until the console is closed.
+func (c *Console) lasting(r *http.Request) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	context.AfterFunc(c.base, cancel)
+	return ctx, cancel
+}
+
+// Close ends what goes on, and waits for it. Nobody is answered any more then.
+func (c *Console) Close() {
+	c.stop()
+	c.work.Wait()
+}

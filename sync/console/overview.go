@@ -1,0 +1,87 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/fault"
+)
+
+// tenantsAtOnce is how many tenants a page lists.
+const tenantsAtOnce = 100
+
+// overview answers: is everything in sync?
+func (c *Console) overview(w http.ResponseWriter, r *http.Request, s *session) error {
+	status, err := c.Operations.Status(r.Context())
+	if err != nil {
+		return err
+	}
+	runs, err := c.Operations.Runs(r.Context(), api.RunsRequest{Limit: plotted})
+	if err != nil {
+		return err
+	}
+	all := rows(&status)
+	var wrong []row
+	states, people := map[string]int{}, 0
+	for _, t := range all {
+		states[t.State]++
+		people += t.Records["user"] + t.Records["agent"]
+		if t.State == "failing" || t.State == "held" || t.State == "parked" {
+			wrong = append(wrong, t)
+		}
+	}
+	more := max(0, len(wrong)-tenantsAtOnce)
+	return c.show(w, r, s, "overview", map[string]any{
+		"Title": "Is everything in sync?", "At": "overview", "Status": status, "Wrong": wrong[:len(wrong)-more], "More": more, "States": states, "Tenants": len(all), "People": people,
+		"Plot": plotRuns(runs), "Waiting": waiting(status.Targets),
+	})
+}
+
+// waiting is how many actions targets have not taken.
+func waiting(targets []api.TargetStatus) (n int) {
+	for _, t := range targets {
+		n += t.Waiting
+	}
+	return n
+}
+
+// tenants lists all tenants, or those in a state or of a name.
+func (c *Console) tenants(w http.ResponseWriter, r *http.Request, s *session) error {
+	status, err := c.Operations.Status(r.Context())
+	if err != nil {
+		return err
+	}
+	state, who, from := r.FormValue("state"), strings.ToLower(r.FormValue("who")), number(r.FormValue("from"))
+	var list []row
+	for _, t := range rows(&status) {
+		if (state == "" || t.State == state) && strings.Contains(strings.ToLower(t.Connection+" "+t.Tenant+" "+t.Name), who) {
+			list = append(list, t)
+		}
+	}
+	total := len(list)
+	list = list[min(from, total):min(from+tenantsAtOnce, total)]
+	return c.show(w, r, s, "tenants", map[string]any{
+		"Title": "Tenants", "At": "tenants", "Rows": list, "Total": total, "State": state, "Who": r.FormValue("who"), "From": from, "Next": from + len(list), "More": from+len(list) < total,
+	})
+}
+
+// sync asks for a run, and does not wait for it.
+func (c *Console) sync(w http.ResponseWriter, r *http.Request, _ *session) error {
+	connection := r.PostFormValue("connection")
+	if connection == "" {
+		return &fault.Error{Class: fault.Invalid, Op: "sync", Err: errors.New("no connection is named")}
+	}
+	req := api.SyncRequest{Connections: []string{connection}, Full: r.PostFormValue("full") != ""}
+	ctx, done := c.lasting(r)
+	c.work.Go(func() {
+		defer done()
+		if _, err := c.Operations.Sync(ctx, req, nil); err != nil {
+			c.Log.Warn("a sync that was asked for at the console failed", "connection", connection, "err", err)
+		}
+	})
+	http.Redirect(w, r, "/console/tenants?who="+url.QueryEscape(connection), http.StatusSeeOther)
+	return nil
+}
