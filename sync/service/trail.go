@@ -57,7 +57,7 @@ func (t *trail) note(ctx context.Context, what, of, detail string, err error) {
 // decisionKey sorts the latest first.
 func decisionKey(at time.Time) []byte {
 	var tail [8]byte
-	_, _ = rand.Read(tail[:])                                                                      // never fails
+	_, _ = rand.Read(tail[:]) // never fails
 	return append(binary.BigEndian.AppendUint64(nil, math.MaxInt64-uint64(at.Unix())), tail[:]...)
 }
 
