@@ -2,8 +2,10 @@ package console
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"dirsyncd/sync/api"
@@ -35,9 +37,26 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request, s *session) e
 	}
 	more := max(0, len(wrong)-tenantsAtOnce)
 	return c.show(w, r, s, "overview", map[string]any{
-		"Title": "Is everything in sync?", "At": "overview", "Status": status, "Wrong": wrong[:len(wrong)-more], "More": more, "States": states, "Tenants": len(all), "People": people,
+		"Title": "Is everything in sync?", "At": "overview", "Status": status, "Wrong": wrong[:len(wrong)-more], "More": more, "Answer": answer(states, len(all)), "People": people,
 		"Plot": plotRuns(runs), "Waiting": waiting(status.Targets),
 	})
+}
+
+// answer says in a sentence how many tenants are as they should be.
+func answer(states map[string]int, all int) string {
+	var wrong []string
+	for _, s := range []struct{ state, text string }{{"failing", "failing"}, {"held", "held"}, {"parked", "with something parked"}} {
+		if n := states[s.state]; n > 0 {
+			wrong = append(wrong, strconv.Itoa(n)+" "+s.text)
+		}
+	}
+	if len(wrong) > 0 {
+		return fmt.Sprintf("No: of %d, %s.", all, strings.Join(wrong, ", "))
+	}
+	if n := states["new"] + states["due"]; n > 0 {
+		return fmt.Sprintf("Nothing is wrong with any of %d; %d wait for their next run.", all, n)
+	}
+	return fmt.Sprintf("Yes, all %d.", all)
 }
 
 // waiting is how many actions targets have not taken.
