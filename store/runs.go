@@ -58,6 +58,9 @@ type Run struct {
 	Told int `json:"told,omitempty"`
 	// Rules counts the objects that the run looked at by kind and rule that decided; under the empty name, those whom none did.
 	Rules map[string]map[string]int `json:"rules,omitempty"`
+	// Records counts the active records at its end by kind, and Queued the actions that targets had not taken then.
+	Records map[string]int `json:"records,omitempty"`
+	Queued  int            `json:"queued,omitempty"`
 	// HeldCounts are the actions that wait, beside those of Counts, which went ahead.
 	HeldCounts map[string]map[string]int `json:"held_counts,omitempty"`
 }

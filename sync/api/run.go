@@ -43,6 +43,9 @@ type Run struct {
 	Approved   string    `json:"approved,omitempty"` // hash of the plan that was let go ahead
 	// Told is how many records one target was told of that others know already; Counts has none of them.
 	Told int `json:"told,omitempty"`
+	// Records counts the active records at its end by kind, and Queued the actions that targets had not taken then.
+	Records map[string]int `json:"records,omitempty"`
+	Queued  int            `json:"queued,omitempty"`
 	// HeldCounts are the actions that wait with it. Those of Counts went ahead.
 	HeldCounts Counts `json:"held_counts,omitempty"`
 	// Rules counts the objects that the run looked at by kind and rule that decided; under the empty name, those whom none did.

@@ -38,7 +38,7 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request, s *session) e
 	more := max(0, len(wrong)-tenantsAtOnce)
 	return c.show(w, r, s, "overview", map[string]any{
 		"Title": "Is everything in sync?", "At": "overview", "Status": status, "Wrong": wrong[:len(wrong)-more], "More": more, "Answer": answer(states, len(all)), "People": people,
-		"Plot": plotRuns(runs), "Waiting": waiting(status.Targets),
+		"Plots": plots(runs), "Waiting": waiting(status.Targets),
 	})
 }
 

@@ -16,7 +16,7 @@ func (c *Console) runs(w http.ResponseWriter, r *http.Request, s *session) error
 	if err != nil {
 		return err
 	}
-	return c.show(w, r, s, "runs", map[string]any{"Title": "Runs", "At": "runs", "Runs": list, "Connection": connection, "Plot": plotRuns(list)})
+	return c.show(w, r, s, "runs", map[string]any{"Title": "Runs", "At": "runs", "Runs": list, "Connection": connection, "Plots": plots(list)})
 }
 
 // run answers: what happened in this run?

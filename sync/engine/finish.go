@@ -17,7 +17,7 @@ func (r *run) finish(ctx context.Context, err error) Result {
 	r.rec.Ended = r.engine.opts.Now().UTC()
 	r.rec.Counts = r.counts.Words()
 	r.rec.Outcome = Clean
-	if e := r.countParked(ctx); err == nil {
+	if e := r.countStored(ctx); err == nil {
 		err = e
 	}
 	switch {
@@ -43,9 +43,33 @@ func (r *run) finish(ctx context.Context, err error) Result {
 	return Result{Partition: r.part, Run: r.rec, Mapping: r.conn.Rules.Name(), Err: err}
 }
 
-func (r *run) countParked(ctx context.Context) error {
+// countStored counts what there is at the end: what is parked, active records, and what targets have not taken yet.
+func (r *run) countStored(ctx context.Context) error {
 	return r.state.view(ctx, func(tx store.Reader) (err error) {
-		r.rec.Parked, err = tx.ParkedCount()
+		if r.rec.Parked, err = tx.ParkedCount(); err != nil {
+			return err
+		}
+		r.rec.Records, r.rec.Queued = nil, 0
+		for _, kind := range directory.RecordKinds() {
+			n, err := tx.ActiveRecords(kind)
+			if err != nil {
+				return err
+			}
+			if n > 0 && r.rec.Records == nil {
+				r.rec.Records = map[string]int{}
+			}
+			if n > 0 {
+				r.rec.Records[kind.String()] = n
+			}
+		}
+		names, err := tx.Targets()
+		for _, target := range names {
+			if err == nil {
+				var n int
+				n, _, err = tx.OutboxDepth(target)
+				r.rec.Queued += n
+			}
+		}
 		return err
 	})
 }

@@ -19,7 +19,7 @@ func runAnswer(p store.Partition, tenantName string, r *store.Run) api.Run {
 		ID: r.ID, Trigger: r.Trigger, By: r.By, Approved: r.Approved, Told: r.Told, Mode: r.Mode, Started: r.Started, Ended: r.Ended,
 		Outcome: r.Outcome, Error: r.Error, Class: r.Class, Notes: r.Notes,
 		Read: r.Read, Changed: r.Changed, Removed: r.Removed, Requests: r.Requests,
-		Counts: r.Counts, Parked: r.Parked, Held: r.Held, HeldCounts: r.HeldCounts, Rules: r.Rules,
+		Counts: r.Counts, Parked: r.Parked, Held: r.Held, HeldCounts: r.HeldCounts, Rules: r.Rules, Records: r.Records, Queued: r.Queued,
 	}
 }
 
