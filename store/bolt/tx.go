@@ -36,9 +36,11 @@ type tx struct {
 	stored  counters // as in the file
 	changed bool     // there is something to commit
 
-	fresh   map[nameHash]store.Num // names that are in no bucket yet
-	pending [bucketCount]pairLog   // changes of pair sets that are in no bucket yet
-	queues  map[string]*queue      // those that this transaction looked at
+	nameIndex *nameIndex // nil while nobody asked for it
+	block     nameBlock
+	fresh     []nameHash           // names that are in no bucket yet, in the order of their numbers
+	pending   [bucketCount]pairLog // changes of pair sets that are in no bucket yet
+	queues    map[string]*queue    // those that this transaction looked at
 
 	matching matching
 
