@@ -16,7 +16,7 @@
 //	owner            handle4 -> object4: who has a handle; none for an object's own number
 //	contested        pair set handle -> object: who states a handle that another object has
 //	objects.k        num4 -> row: cause, numbers of the handles, canonical object (rows.go)
-//	members          group4 handle3 -> sorted last bytes of the handles of a group's members (members.go)
+//	members          group4 bound4 -> handles of a group's members up to there, ascending, as distances (members.go)
 //	memberof         pair set handle -> group: members, turned around
 //	referrers        pair set (link type, handle) -> object
 //	digests          group4 -> count8 sum8 sum8

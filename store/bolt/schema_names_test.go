@@ -23,7 +23,7 @@ func ToVersion5(t *testing.T, path string) {
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
 		for _, key := range slices.Collect(partitionNames(tx)) {
-			if err := unorderNames(tx.Bucket(key)); err != nil {
+			if err := errors.Join(unorderNames(tx.Bucket(key)), unchunkMembers(tx.Bucket(key))); err != nil {
 				return err
 			}
 		}
@@ -68,6 +68,30 @@ func unorderNames(root *bbolt.Bucket) error {
 	count := root.Get([]byte(countersKey))
 	_, size := binary.Uvarint(count)
 	return root.Put([]byte(countersKey), slices.Concat(count[:size], binary.AppendUvarint(nil, inNew), count[size:]))
+}
+
+// unchunkMembers makes of members what versions 5 and 6 had.
+func unchunkMembers(root *bbolt.Bucket) error {
+	chunks := root.Bucket([]byte("members"))
+	if chunks == nil {
+		return nil
+	}
+	lows := map[string][]byte{}
+	for k, value := range scan(chunks, nil, nil) {
+		parseChunk(value, func(h store.Num) bool {
+			key := string(k[:4]) + string(numKey(h)[:3])
+			lows[key] = append(lows[key], byte(h))
+			return true
+		})
+	}
+	if err := root.DeleteBucket([]byte("members")); err != nil {
+		return err
+	}
+	b, err := root.CreateBucket([]byte("members"))
+	for key, value := range lows {
+		err = errors.Join(err, b.Put([]byte(key), value))
+	}
+	return err
 }
 
 // version5 makes a state file of version 5 with several partitions, of which one has no names.

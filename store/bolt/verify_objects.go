@@ -176,22 +176,24 @@ func (v *verifier) referrers() {
 
 // members checks that memberof is members turned around: each one is in the other, and there are as many.
 func (v *verifier) members() {
-	var found uint64
-	for k, lows := range v.all(members) {
-		if len(k) != memberKeySize || len(lows) == 0 {
+	var found, upTo uint64 // upTo is the bound of the chunk before, with its group
+	for k, value := range v.all(members) {
+		group, bound, ok := boundOf(k)
+		ok = ok && parseChunk(value, func(h store.Num) bool {
+			if h > bound || uint64(group)<<32|uint64(h) <= upTo {
+				v.bad(members, "member %d of group %d is in a wrong chunk", h, group)
+			}
+			if !v.hasPair(memberOf, 0, h, group) {
+				v.bad(memberOf, "member %d of group %d is missing", h, group)
+			}
+			found++
+			return true
+		})
+		if !ok {
 			v.bad(members, "entry %x is damaged", k)
 			continue
 		}
-		group, first := firstOf(k)
-		for i, low := range lows {
-			if i > 0 && lows[i-1] >= low {
-				v.bad(members, "entry %x is not in order", k)
-			}
-			if !v.hasPair(memberOf, 0, first|store.Num(low), group) {
-				v.bad(memberOf, "member %d of group %d is missing", first|store.Num(low), group)
-			}
-			found++
-		}
+		upTo = uint64(group)<<32 | uint64(bound)
 	}
 	v.equal(members, "memberships", v.count.members, found)
 	v.equal(memberOf, "memberships", v.count.members, v.pairs(memberOf, func(tag uint8, a, b store.Num) {
