@@ -9,11 +9,17 @@ import (
 
 // Object parses the row's stored form; the object does not refer to it. op says what for, should the state be damaged.
 func (r *Row) Object(op string) (directory.Object, error) {
-	o, err := directory.ParseObject(r.Data)
+	o, _, err := r.ObjectInto(op, nil)
+	return o, err
+}
+
+// ObjectInto is Object with the fields appended to fields, which comes back (directory.ParseObjectInto).
+func (r *Row) ObjectInto(op string, fields []directory.Field) (directory.Object, []directory.Field, error) {
+	o, fields, err := directory.ParseObjectInto(r.Data, fields)
 	if err != nil {
 		err = &fault.Error{Class: fault.Internal, Op: op, Err: err, Hint: "the state file is damaged; restore a backup"}
 	}
-	return o, err
+	return o, fields, err
 }
 
 // rowsAtOnce is how many rows are looked at in one view: a view keeps a store from reusing space, and what it

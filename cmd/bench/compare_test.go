@@ -6,9 +6,9 @@ import (
 )
 
 func TestParseRow(t *testing.T) {
-	const row = "%-40s %8.3fs %8.2fs %10s %7d %8d %8d %9d %9.0f\n"
+	const row = "%-40s %8.3fs %8.2fs %10s %7d %8d %9s %9d %8d %9d %9.0f\n"
 	for _, rate := range []string{"", "12900"} {
-		step, f, ok := parseRow(fmt.Sprintf(row, "delta of 100 changes", 0.141, 0.17, rate, 3, 100, 47, 128, 922.0))
+		step, f, ok := parseRow(fmt.Sprintf(row, "delta of 100 changes", 0.141, 0.17, rate, 3, 100, rate, 12, 47, 128, 922.0))
 		if !ok || step != "delta of 100 changes" || f != (figures{0.141, 0.17, 47, 128}) {
 			t.Errorf("%q, %+v, %v", step, f, ok)
 		}

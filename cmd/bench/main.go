@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -38,6 +39,7 @@ func main() {
 	parts := flag.String("parts", "people", "what to measure, separated by commas: people, merged, tenants, requests")
 	against := flag.String("against", "", "another build of this command: measure people with both in turn, -rounds times")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of everything to this file")
+	memory := flag.String("memprofile", "", "write a profile of all that was allocated to this file")
 	flag.Parse()
 	if o.groups == 0 {
 		o.groups = max(o.people/20, 1)
@@ -45,7 +47,7 @@ func main() {
 	if o.joiners == 0 {
 		o.joiners = o.people / 5
 	}
-	err := profiled(*profile, func() error {
+	err := profiled(*profile, *memory, func() error {
 		if *against != "" {
 			return compare(context.Background(), os.Stdout, o, *against)
 		}
@@ -57,8 +59,11 @@ func main() {
 	}
 }
 
-// profiled does something and writes its CPU profile to a file, if one is named.
-func profiled(path string, do func() error) error {
+// profiled does something and writes its profiles to files, where they are named: of the CPU, and of all that was allocated.
+func profiled(path, memory string, do func() error) error {
+	if memory != "" {
+		do = allocationsOf(do, memory)
+	}
 	if path == "" {
 		return do()
 	}
@@ -72,6 +77,19 @@ func profiled(path string, do func() error) error {
 	}
 	defer pprof.StopCPUProfile()
 	return do()
+}
+
+func allocationsOf(do func() error, path string) func() error {
+	return func() error {
+		if err := do(); err != nil {
+			return err
+		}
+		f, err := os.Create(path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(pprof.Lookup("allocs").WriteTo(f, 0), f.Close())
+	}
 }
 
 // run measures the parts in their order.

@@ -50,7 +50,7 @@ func people(ctx context.Context, out io.Writer, o options) error {
 	b.out = out
 	defer b.close()
 	b.printf("\n%d people, %d groups, %d memberships, delivered to a file\n\n", o.people, o.groups, b.source.cfg.Memberships())
-	b.printf("%-40s %9s %9s %10s %7s %8s %8s %9s %9s\n", "what", "time", "CPU", "per second", "writes", "events", "own MiB", "total MiB", "state MiB")
+	b.printf("%-40s %9s %9s %10s %7s %8s %9s %9s %8s %9s %9s\n", "what", "time", "CPU", "per second", "writes", "events", "KiB each", "wrote MiB", "own MiB", "total MiB", "state MiB")
 
 	type step struct {
 		name    string
@@ -154,7 +154,7 @@ func (b *bench) measure(ctx context.Context, name string, objects int, job engin
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	watch := watchMemory()
-	start, before := time.Now(), cpuTime()
+	start, before, allocated, wrote := time.Now(), cpuTime(), allocations(), written()
 	done := make(chan struct{})
 	go func() { defer close(done); _ = b.worker.Run(ctx) }()
 	res := b.engine.Run(ctx, b.conn, connectors.Tenant{}, job)
@@ -169,13 +169,15 @@ func (b *bench) measure(ctx context.Context, name string, objects int, job engin
 		return fmt.Errorf("%d actions were not delivered: %w", sum.Waiting, sum.Err)
 	}
 	took, cpu := time.Since(start), cpuTime()-before
+	allocated, wrote = allocations()-allocated, written()-wrote
 	stop()
 	<-done
 	own, total := watch.end()
 	b.own, b.total = max(b.own, own), max(b.total, total)
-	rate := ""
+	rate, each := "", ""
 	if objects > 0 {
 		rate = strconv.Itoa(int(float64(objects) / took.Seconds()))
+		each = strconv.FormatFloat(float64(allocated)/1024/float64(objects), 'f', 1, 64)
 	}
 	events := 0
 	for _, ops := range res.Run.Counts {
@@ -183,8 +185,8 @@ func (b *bench) measure(ctx context.Context, name string, objects int, job engin
 			events += n
 		}
 	}
-	b.printf("%-40s %8.3fs %8.2fs %10s %7d %8d %8d %9d %9.0f\n", name, took.Seconds(), cpu.Seconds(), rate, b.store.writes.Load(), events, own, total,
-		sizeOf(b.dir, "state.db"))
+	b.printf("%-40s %8.3fs %8.2fs %10s %7d %8d %9s %9d %8d %9d %9.0f\n", name, took.Seconds(), cpu.Seconds(), rate, b.store.writes.Load(), events, each, wrote>>20,
+		own, total, sizeOf(b.dir, "state.db"))
 	return nil
 }
 

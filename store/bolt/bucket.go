@@ -11,7 +11,6 @@ type bucketID int
 
 const (
 	names bucketID = iota
-	newNames
 	owner
 	contested
 	members
@@ -52,7 +51,7 @@ const (
 const maxKinds = 16
 
 var bucketNames = [...]string{
-	names: "names", newNames: "names.new", owner: "owner", contested: "contested", members: "members", memberOf: "memberof",
+	names: "names", owner: "owner", contested: "contested", members: "members", memberOf: "memberof",
 	referrers: "referrers", digests: "digests", streams: "streams", seen: "seen", outbox: "outbox",
 	queues: "queues", parked: "parked", parkedObjects: "parked.object", parkedActions: "parked.action",
 	runs: "runs", runIDs: "runs.id", runActions: "runs.actions",
@@ -80,10 +79,8 @@ func (p bucketID) String() string {
 // between them later; elsewhere room for that is left.
 func (p bucketID) fill() float64 {
 	switch {
-	case p >= objects, p == owner, p == seen, p == outbox, p == runs, p == runActions, p == waits, p == reviews, p == journal:
+	case p >= objects, p == names, p == owner, p == seen, p == outbox, p == runs, p == runActions, p == waits, p == reviews, p == journal:
 		return 0.95
-	case p == names:
-		return 0.7
 	default:
 		return 0.5
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -89,7 +88,7 @@ func FuzzParseParked(f *testing.F) {
 }
 
 func FuzzParseCounters(f *testing.F) {
-	c := counters{lastNum: maxNum, newNames: 5, members: 1 << 60, parked: 1, lastParked: 2}
+	c := counters{lastNum: maxNum, members: 1 << 60, parked: 1, lastParked: 2}
 	f.Add(c.append(nil), (&queue{last: 9, claimed: 7, depth: 2}).append(nil))
 	f.Add([]byte{1, 2, 3}, []byte{255})
 	f.Fuzz(func(t *testing.T, value, queued []byte) {
@@ -179,25 +178,4 @@ func FuzzCheckPages(f *testing.F) {
 		file := append(make([]byte, 2048), data...)
 		checkPages(bytes.NewReader(file), header{pageSize: 1024, root: 3, freelist: 2, high: uint64(len(file) / 1024)})
 	})
-}
-
-// TestSlots checks that growing a table by one slot moves names only into that slot, and from the one slot
-// that growNames looks at.
-func TestSlots(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(1, 1))
-	for range 2000 {
-		var h nameHash
-		binary.BigEndian.PutUint64(h[:], rnd.Uint64())
-		was := slotOf(&h, 1)
-		for slots := uint32(2); slots < 300; slots++ {
-			is := slotOf(&h, slots)
-			if is >= slots {
-				t.Fatalf("slot %d of %d", is, slots)
-			}
-			if is != was && (is != slots-1 || was != splitFrom(is)) {
-				t.Fatalf("with %d slots %x moves from %d to %d", slots, h, was, is)
-			}
-			was = is
-		}
-	}
 }

@@ -19,7 +19,7 @@ type copier struct {
 	size int // of what tx has put
 }
 
-// copyPartitions copies partitions' buckets, those that exist.
+// copyPartitions copies partitions' buckets, those that exist, and what the file says of itself.
 func copyPartitions(ctx context.Context, db *bbolt.DB, from *bbolt.Tx, keys [][]byte) (err error) {
 	c := &copier{ctx: ctx, db: db}
 	if c.tx, err = db.Begin(true); err != nil {
@@ -30,7 +30,7 @@ func copyPartitions(ctx context.Context, db *bbolt.DB, from *bbolt.Tx, keys [][]
 			_ = c.tx.Rollback() // also when the file that is read is damaged; after a commit it does nothing
 		}
 	}()
-	for _, key := range keys {
+	for _, key := range slices.Concat([][]byte{[]byte(metaBucket)}, keys) {
 		if b := from.Bucket(key); b != nil {
 			if err := c.bucket(b, [][]byte{key}); err != nil {
 				return err

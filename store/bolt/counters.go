@@ -10,7 +10,6 @@ import (
 // read when a transaction begins and written, if they changed, when it ends.
 type counters struct {
 	lastNum    uint64           // numbers given to handles
-	newNames   uint64           // entries in names.new; the other lastNum-newNames are in names
 	members    uint64           // memberships
 	parked     uint64           // parked entries
 	lastParked uint64           // ids given to parked entries
@@ -19,7 +18,7 @@ type counters struct {
 }
 
 func (c *counters) fields() []*uint64 {
-	list := []*uint64{&c.lastNum, &c.newNames, &c.members, &c.parked, &c.lastParked}
+	list := []*uint64{&c.lastNum, &c.members, &c.parked, &c.lastParked}
 	for i := range maxKinds {
 		list = append(list, &c.present[i], &c.active[i])
 	}
@@ -45,7 +44,7 @@ func (c *counters) parse(data []byte) error {
 		}
 		data = data[size:]
 	}
-	if len(data) > 0 || c.newNames > c.lastNum || c.lastNum > maxNum {
+	if len(data) > 0 || c.lastNum > maxNum {
 		return corrupt("counters")
 	}
 	return nil

@@ -278,6 +278,23 @@ func TestFullDiskChild(t *testing.T) {
 			batches = fillDisk(t, s, batches, uint64(len(read(t, s.Path())))+room)
 		}
 	})
+	t.Run("upgrade", func(t *testing.T) {
+		path := stateFile(t)
+		bolt.ToVersion5(t, path)
+		free := limitFileSize(t, 4*4096)
+		_, err := bolt.Open(path, bolt.Options{})
+		free()
+		checkFault(t, err, fault.Transient, path, "free some space")
+		s, err := bolt.Open(path, bolt.Options{})
+		if err != nil {
+			t.Fatalf("after space was freed: %v", err)
+		}
+		defer s.Close()
+		checkBatches(t, s, 5)
+		if err := s.Verify(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("create", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "state.db")
 		free := limitFileSize(t, 8192)

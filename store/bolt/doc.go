@@ -10,14 +10,13 @@
 //
 //	counters         value: what the partition counts, and the numbers given last (counters.go)
 //	tenant           value: JSON store.TenantState
-//	names            slot4 -> sorted (hash16, num4) entries: handle texts and their numbers (names.go)
-//	names.new        slot2 -> the same, for those that were not yet merged into names
+//	names            block4 -> hash16 of 32 handle texts, in the order of their numbers (names.go)
 //	matching         value: JSON form number and fields of the index match, while there is one
 //	match            hash16 of a key, num4 -> nothing: which people have it in one of these fields (match.go)
 //	owner            handle4 -> object4: who has a handle; none for an object's own number
 //	contested        pair set handle -> object: who states a handle that another object has
 //	objects.k        num4 -> row: cause, numbers of the handles, canonical object (rows.go)
-//	members          group4 handle3 -> sorted last bytes of the handles of a group's members (members.go)
+//	members          group4 bound4 -> handles of a group's members up to there, ascending, as distances (members.go)
 //	memberof         pair set handle -> group: members, turned around
 //	referrers        pair set (link type, handle) -> object
 //	digests          group4 -> count8 sum8 sum8
@@ -50,8 +49,8 @@
 //	desk             value: JSON store.DeskState
 //	desk.counts      value: how many links there are, by state, and reviews
 //
-// Keys that arrive in ascending order (objects, records, the outbox) are appended to full pages. Keys that
-// arrive at random (names, memberships) are packed many to a value and written once per transaction: bbolt
+// Keys that arrive in ascending order (names, objects, records, the outbox) are appended to full pages. Keys that
+// arrive at random (memberships) are packed many to a value and written once per transaction: bbolt
 // writes whole pages, and the number of pages that a transaction touches is what a first sync costs.
 //
 // # Durability

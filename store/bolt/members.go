@@ -3,37 +3,85 @@ package bolt
 import (
 	"bytes"
 	"encoding/binary"
+	"iter"
 	"slices"
 
 	"dirsyncd/store"
 )
 
-// memberKeySize is group4 handle3: a value lists the last bytes of the handles that share the first three.
-const memberKeySize = 7
+// The members of a group are cut into chunks. The key of a chunk is the group and a bound: the chunk has all members up to
+// it that are beyond the bound of the chunk before. The last chunk has the highest bound that there is, so that whoever
+// seeks a member always comes to where it is or should be. A value is the first member and the distances of the others, as
+// varints: a small group is a single value of two bytes for each member, and a change of a large one touches one chunk.
 
-func memberKey(buf []byte, group, handle store.Num) []byte {
-	buf = binary.BigEndian.AppendUint32(buf, uint32(group))
-	return append(buf, byte(handle>>24), byte(handle>>16), byte(handle>>8))
+const (
+	memberKeySize = 8   // group4 bound4
+	maxChunk      = 512 // members
+)
+
+func memberKey(buf []byte, group, bound store.Num) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(buf, uint32(group)), uint32(bound))
 }
 
-// firstOf returns the number that the first byte of a value with this key would stand for, were it zero.
-func firstOf(key []byte) (group, handle store.Num) {
-	group = store.Num(binary.BigEndian.Uint32(key))
-	return group, store.Num(key[4])<<24 | store.Num(key[5])<<16 | store.Num(key[6])<<8
+// boundOf takes a key apart; ok is false for one that has another length.
+func boundOf(key []byte) (group, bound store.Num, ok bool) {
+	if len(key) != memberKeySize {
+		return 0, 0, false
+	}
+	return store.Num(binary.BigEndian.Uint32(key)), store.Num(binary.BigEndian.Uint32(key[4:])), true
+}
+
+func appendChunk(buf []byte, list []store.Num) []byte {
+	var last store.Num
+	for _, h := range list {
+		buf = binary.AppendUvarint(buf, uint64(h-last))
+		last = h
+	}
+	return buf
+}
+
+// parseChunk calls fn with the members of a chunk until it returns false, and returns false for a damaged one.
+func parseChunk(value []byte, fn func(store.Num) bool) (ok bool) {
+	last := uint64(0)
+	for len(value) > 0 {
+		distance, size := binary.Uvarint(value)
+		last += distance
+		if size <= 0 || distance == 0 || distance > maxNum || last > maxNum {
+			return false
+		}
+		if value = value[size:]; !fn(store.Num(last)) {
+			return true
+		}
+	}
+	return last > 0
+}
+
+// chunksOf cuts an ascending list of members into chunks, of which the last one has a bound that is given.
+func chunksOf(list []store.Num, bound store.Num) iter.Seq2[store.Num, []store.Num] {
+	return func(yield func(bound store.Num, chunk []store.Num) bool) {
+		for pieces := (len(list) + maxChunk - 1) / maxChunk; pieces > 1; pieces-- {
+			n := len(list) / pieces
+			if !yield(list[n-1], list[:n]) {
+				return
+			}
+			list = list[n:]
+		}
+		if len(list) > 0 {
+			yield(bound, list)
+		}
+	}
 }
 
 // Members implements store.Reader.
 func (t *tx) Members(group store.Num, fn func(handle store.Num) bool) error {
-	prefix := numKey(group)
-	for k, lows := range scan(t.bucket(members), prefix, prefix) {
-		if len(k) != memberKeySize {
+	prefix, more := numKey(group), true
+	for k, value := range scan(t.bucket(members), prefix, prefix) {
+		ok := len(k) == memberKeySize && parseChunk(value, func(h store.Num) bool { more = fn(h); return more })
+		if !ok {
 			return t.corrupt(members)
 		}
-		_, first := firstOf(k)
-		for _, low := range lows {
-			if !fn(first | store.Num(low)) {
-				return nil
-			}
+		if !more {
+			return nil
 		}
 	}
 	return nil
@@ -45,18 +93,16 @@ func (t *tx) MembersOf(groups []store.Num, fn func(group, handle store.Num) bool
 	if b == nil {
 		return nil
 	}
-	c := b.Cursor()
-	for _, want := range ascending(groups) {
-		prefix := t.numKey(want)
-		for k, lows := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, lows = c.Next() {
-			if len(k) != memberKeySize {
+	c, more := b.Cursor(), true
+	for _, group := range ascending(groups) {
+		prefix := t.numKey(group)
+		for k, value := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, value = c.Next() {
+			ok := len(k) == memberKeySize && parseChunk(value, func(h store.Num) bool { more = fn(group, h); return more })
+			if !ok {
 				return t.corrupt(members)
 			}
-			group, first := firstOf(k)
-			for _, low := range lows {
-				if !fn(group, first|store.Num(low)) {
-					return nil
-				}
+			if !more {
+				return nil
 			}
 		}
 	}
@@ -88,12 +134,15 @@ func (t *tx) changeMembers(group store.Num, handles, changed []store.Num, remove
 	}
 	before := len(changed)
 	for len(handles) > 0 {
-		n := 1
-		for n < len(handles) && handles[n]>>8 == handles[0]>>8 {
-			n++
+		bound, chunk, err := t.chunkFor(group, handles[0])
+		if err != nil {
+			return changed, err
 		}
-		var err error
-		if changed, err = t.changeMemberValue(group, handles[:n], changed, remove); err != nil {
+		n := len(handles)
+		if bound < maxNum {
+			n, _ = slices.BinarySearch(handles, bound+1)
+		}
+		if changed, err = t.changeChunk(group, bound, chunk, handles[:n], changed, remove); err != nil {
 			return changed, err
 		}
 		handles = handles[n:]
@@ -101,37 +150,64 @@ func (t *tx) changeMembers(group store.Num, handles, changed []store.Num, remove
 	return changed, t.noteMembers(group, changed[before:], remove)
 }
 
-// changeMemberValue changes the one value in which all these handles live.
-func (t *tx) changeMemberValue(group store.Num, handles, changed []store.Num, remove bool) ([]store.Num, error) {
-	var set [256]bool
-	old, _ := t.get(members, memberKey(t.key16[:0], group, handles[0]))
-	for _, low := range old {
-		set[low] = true
+// chunkFor returns the bound and the members of the chunk in which a member is, if it is one. They are valid until the next call.
+func (t *tx) chunkFor(group, handle store.Num) (bound store.Num, chunk []store.Num, err error) {
+	k, value := t.seek(members, memberKey(t.key16[:0], group, handle))
+	of, bound, ok := boundOf(k)
+	switch {
+	case k == nil:
+		return maxNum, nil, nil
+	case !ok:
+		return 0, nil, t.corrupt(members)
+	case of != group:
+		return maxNum, nil, nil
 	}
-	before := len(changed)
-	for _, h := range handles {
+	t.chunk = t.chunk[:0]
+	if !parseChunk(value, func(h store.Num) bool { t.chunk = append(t.chunk, h); return true }) {
+		return 0, nil, t.corrupt(members)
+	}
+	return bound, t.chunk, nil
+}
+
+// changeChunk changes the one chunk in which all these handles live. They ascend, as the members that it has do.
+func (t *tx) changeChunk(group, bound store.Num, old, handles, changed []store.Num, remove bool) ([]store.Num, error) {
+	before, list := len(changed), t.merged[:0]
+	for i, h := range handles {
 		if err := t.checkNum(h); err != nil {
 			return changed, err
 		}
-		if set[byte(h)] == remove {
-			set[byte(h)] = !remove
+		if i > 0 && handles[i-1] == h {
+			continue
+		}
+		for len(old) > 0 && old[0] < h {
+			list, old = append(list, old[0]), old[1:]
+		}
+		has := len(old) > 0 && old[0] == h
+		if has {
+			old = old[1:]
+		}
+		if has == remove {
 			changed = append(changed, h)
 		}
-	}
-	if len(changed) == before {
-		return changed, nil
-	}
-	value := t.alloc(len(old) + len(handles))[:0]
-	for low, in := range set {
-		if in {
-			value = append(value, byte(low))
+		if !remove {
+			list = append(list, h)
 		}
 	}
-	key := memberKey(t.key16[:0], group, handles[0])
-	if len(value) == 0 {
-		return changed, t.del(members, key)
+	list = append(list, old...)
+	t.merged = list
+	switch {
+	case len(changed) == before:
+		return changed, nil
+	case len(list) == 0:
+		return changed, t.del(members, memberKey(t.key16[:0], group, bound))
 	}
-	return changed, t.put(members, key, value)
+	for bound, chunk := range chunksOf(list, bound) {
+		t.buf = appendChunk(t.buf[:0], chunk)
+		if err := t.put(members, memberKey(t.key16[:0], group, bound), t.keep(t.buf)); err != nil {
+			return changed, err
+		}
+	}
+	return changed, nil
 }
 
 // noteMembers brings everything that depends on a group's members up to date.

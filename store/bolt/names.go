@@ -2,117 +2,91 @@ package bolt
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
-	"encoding/binary"
-	"errors"
-	"math/bits"
-	"slices"
 
 	"dirsyncd/store"
 )
 
-// The table of names gives each handle text its number. Texts are replaced by a truncated hash: they are long
-// and the number is all that anybody asks for.
+// Names give each handle text its number. Texts are replaced by a truncated hash: they are long and the number is all
+// that anybody asks for.
 //
-// Hashes arrive at random, and a B+tree with one entry per hash would rewrite most of its pages in every
-// transaction of a first sync. So entries are packed, sorted, into slots of a linear hash table (W. Litwin,
-// "Linear hashing", VLDB 1980): a function of the number of entries says how many slots there are, and growth
-// splits one slot after the other. And there are two tables: a small one takes what is new, and when it is full a
-// part of it is merged into the large one, so that the large one's pages are touched once for many transactions.
+// Hashes arrive at random, and a table in their order would rewrite most of its pages in every transaction of a first
+// sync. So the file has them in the order of their numbers, where new ones are appended, and what finds the number of a
+// hash is an index in memory (nameindex.go). It is made when a partition is first asked for a name.
 
-type nameHash [16]byte
+// nameHash begins with what the index goes by.
+type nameHash [nameSize]byte
 
 const (
-	nameSize     = 20 // hash16, num4
-	perSlot      = 32 // a page holds several slots: bbolt never splits one with fewer than five entries
-	newNameSlots = 1 << 10
-	maxNewNames  = newNameSlots * perSlot
+	nameSize = 16
+	perBlock = 32 // hashes in a value; a page holds several values
 )
-
-// nameEntry is a name on its way into a table.
-type nameEntry struct {
-	order uint64 // slot, beginning of the hash: nearly always enough to sort by
-	hash  nameHash
-	num   store.Num
-}
-
-func newNameEntry(slot uint32, h nameHash, n store.Num) nameEntry {
-	return nameEntry{order: uint64(slot)<<32 | uint64(binary.BigEndian.Uint32(h[:])), hash: h, num: n}
-}
-
-func (e *nameEntry) slot() uint32 { return uint32(e.order >> 32) }
 
 func hashName(buf []byte) nameHash {
 	sum := sha256.Sum256(buf)
-	return nameHash(sum[:16])
+	return nameHash(sum[:nameSize])
 }
 
-// slotCount is how many slots a table with this many entries has.
-func slotCount(entries uint64) uint32 { return uint32(entries/perSlot) + 1 }
+// nameBlock is a value of the column of names that was read last: those who are asked for together lie together.
+type nameBlock struct {
+	number store.Num
+	hashes []byte // nil: none
+}
 
-// slotOf returns the slot of a hash in a table of so many slots.
-func slotOf(h *nameHash, slots uint32) uint32 {
-	mask := uint32(1)<<bits.Len32(slots-1) - 1
-	slot := binary.BigEndian.Uint32(h[4:]) & mask
-	if slot >= slots {
-		slot &= mask >> 1
+// placeOf returns where the hash of a number is: in which block, and at which place of it.
+func placeOf(n store.Num) (block store.Num, at int) {
+	return (n - 1) / perBlock, int((n - 1) % perBlock)
+}
+
+// name returns the hash of a number that is in the file.
+func (t *tx) name(n store.Num) ([]byte, error) {
+	block, at := placeOf(n)
+	if t.block.hashes == nil || t.block.number != block {
+		hashes, _ := t.get(names, t.numKey(block))
+		t.block = nameBlock{number: block, hashes: hashes}
 	}
-	return slot
-}
-
-// newSlotOf returns the slot of a hash in the table of new names. It takes other bits of the hash.
-func newSlotOf(h *nameHash) uint32 { return uint32(binary.BigEndian.Uint16(h[:])) % newNameSlots }
-
-func newSlotKey(buf []byte, slot uint32) []byte {
-	return binary.BigEndian.AppendUint16(buf, uint16(slot))
-}
-
-// findName looks for a hash in the sorted entries of a slot.
-func findName(entries []byte, h *nameHash) store.Num {
-	lo, hi := 0, len(entries)/nameSize
-	for lo < hi {
-		mid := int(uint(lo+hi) / 2)
-		e := entries[mid*nameSize : (mid+1)*nameSize]
-		switch bytes.Compare(e[:16], h[:]) {
-		case 0:
-			return store.Num(binary.BigEndian.Uint32(e[16:]))
-		case -1:
-			lo = mid + 1
-		default:
-			hi = mid
-		}
+	if (at+1)*nameSize > len(t.block.hashes) {
+		return nil, t.corrupt(names)
 	}
-	return 0
+	return t.block.hashes[at*nameSize : (at+1)*nameSize], nil
+}
+
+// isName reports whether a number is that of a hash. Numbers that this transaction does not know are no hash's: others
+// gave them, later.
+func (t *tx) isName(h *nameHash, n store.Num) (bool, error) {
+	if n > store.Num(t.stored.lastNum) {
+		fresh := uint64(n) - t.stored.lastNum - 1
+		return fresh < uint64(len(t.fresh)) && t.fresh[fresh] == *h, nil
+	}
+	name, err := t.name(n)
+	return bytes.Equal(name, h[:]), err
 }
 
 // lookup returns the number of a name, zero if it has none.
 func (t *tx) lookup(h *nameHash) (store.Num, error) {
-	if n := t.fresh[*h]; n != 0 {
-		return n, nil
+	x, err := t.index()
+	if x == nil || err != nil {
+		return 0, err
 	}
-	if t.count.newNames > 0 {
-		entries, _ := t.get(newNames, newSlotKey(t.key16[:0], newSlotOf(h)))
-		if len(entries)%nameSize != 0 {
-			return 0, t.corrupt(newNames)
-		}
-		if n := findName(entries, h); n != 0 {
-			return n, nil
-		}
-	}
-	old := t.oldNames()
-	if old == 0 {
-		return 0, nil
-	}
-	entries, _ := t.get(names, t.numKey(store.Num(slotOf(h, slotCount(old)))))
-	if len(entries)%nameSize != 0 {
-		return 0, t.corrupt(names)
-	}
-	return findName(entries, h), nil
+	return x.find(h, t.isName)
 }
 
-// oldNames is how many names are in the large table.
-func (t *tx) oldNames() uint64 { return t.count.lastNum - t.count.newNames - uint64(len(t.fresh)) }
+// index returns the index of the partition's names; nil while it has none.
+func (t *tx) index() (*nameIndex, error) {
+	if t.nameIndex != nil || t.stored.lastNum == 0 {
+		return t.nameIndex, nil
+	}
+	b := t.bucket(names)
+	if b == nil {
+		return nil, t.corrupt(names)
+	}
+	x := t.s.nameIndexes.of(b.Sequence())
+	if err := x.readUpTo(t, store.Num(t.stored.lastNum)); err != nil {
+		return nil, err
+	}
+	t.nameIndex = x
+	return x, nil
+}
 
 // Lookup implements store.Reader.
 func (t *tx) Lookup(handles []string, nums []store.Num) ([]store.Num, error) {
@@ -159,157 +133,68 @@ func (t *tx) internHash(h nameHash) (n store.Num, isNew bool, err error) {
 	if t.count.lastNum == maxNum {
 		return 0, false, misuse("partition is full: all numbers of handles are given")
 	}
-	if t.fresh == nil {
-		t.fresh = make(map[nameHash]store.Num)
+	if len(t.fresh) == 0 {
+		if err := t.indexForWriting(); err != nil {
+			return 0, false, err
+		}
 	}
 	t.changed = true
 	t.count.lastNum++
 	n = store.Num(t.count.lastNum)
-	t.fresh[h] = n
+	t.fresh = append(t.fresh, h)
+	t.nameIndex.add(&h, n)
 	return n, true, nil
 }
 
-// flushNames writes the names of this transaction into the small table, and makes room in it when it is full.
-func (t *tx) flushNames() error {
-	if len(t.fresh) == 0 {
-		return nil
+// indexForWriting prepares the index for names that are not in the file yet. They are out of it again when this
+// transaction is not committed: the next one to write finds that the index has too much, and takes a new one.
+func (t *tx) indexForWriting() error {
+	b, err := t.writable(names)
+	if err != nil {
+		return err
 	}
-	entries := make([]nameEntry, 0, len(t.fresh))
-	for h, n := range t.fresh {
-		entries = append(entries, newNameEntry(newSlotOf(&h), h, n))
-	}
-	old := t.oldNames()
-	t.fresh = nil
-	if t.count.newNames+uint64(len(entries)) <= maxNewNames {
-		t.count.newNames += uint64(len(entries))
-		return t.insertNames(newNames, newSlotKey, entries)
-	}
-	for _, slot := range t.all(newNames) {
-		if len(slot)%nameSize != 0 {
-			return t.corrupt(newNames)
+	if b.Sequence() == 0 {
+		// It stands for these names for ever, whatever becomes of the partition or of its name.
+		id, err := t.btx.Bucket([]byte(metaBucket)).NextSequence()
+		if err == nil {
+			err = b.SetSequence(id)
 		}
-		for e := range slices.Chunk(slot, nameSize) {
-			h := nameHash(e)
-			entries = append(entries, newNameEntry(newSlotOf(&h), h, store.Num(binary.BigEndian.Uint32(e[16:]))))
+		if err != nil {
+			return t.failed(err)
 		}
 	}
-	moving, staying := chooseNames(entries, slotCount(old))
-	t.count.newNames = uint64(len(staying))
-	slots := slotCount(old + uint64(len(moving)))
-	for i, e := range moving {
-		moving[i] = newNameEntry(slotOf(&e.hash, slots), e.hash, e.num)
+	x := t.s.nameIndexes.of(b.Sequence())
+	if x.uncommitted {
+		t.s.nameIndexes.forget(b.Sequence())
+		x = t.s.nameIndexes.of(b.Sequence())
 	}
-	return errors.Join(t.remove(newNames), t.growNames(slotCount(old), slots), t.insertNames(names, appendSlot, moving),
-		t.insertNames(newNames, newSlotKey, staying))
-}
-
-const (
-	// nameParts is into how many parts, of neighbouring slots, the large table is thought to be divided. A merge
-	// touches whole parts: all of them at once would be too much for one transaction's memory.
-	nameParts = 16
-	// namesStay is how many names stay in the small table at most.
-	namesStay = maxNewNames * 3 / 4
-)
-
-// chooseNames divides entries into those that move to a large table with so many slots and those that stay. The
-// parts for which there is most go first, until there is room enough. It may reorder the entries.
-func chooseNames(entries []nameEntry, slots uint32) (moving, staying []nameEntry) {
-	part := func(e *nameEntry) int { return int(uint64(slotOf(&e.hash, slots)) * nameParts / uint64(slots)) }
-	var count, rank, byCount [nameParts]int
-	for i := range entries {
-		count[part(&entries[i])]++
+	if err := x.readUpTo(t, store.Num(t.stored.lastNum)); err != nil {
+		return err
 	}
-	for i := range byCount {
-		byCount[i] = i
-	}
-	slices.SortStableFunc(byCount[:], func(a, b int) int { return cmp.Compare(count[b], count[a]) })
-	left, chosen := len(entries), 0
-	for i, p := range byCount {
-		rank[p] = i
-		if left > namesStay {
-			left -= count[p]
-			chosen = i + 1
-		}
-	}
-	n := 0
-	for i := range entries {
-		if rank[part(&entries[i])] < chosen {
-			entries[n], entries[i] = entries[i], entries[n]
-			n++
-		}
-	}
-	return entries[:n:n], entries[n:]
-}
-
-func appendSlot(buf []byte, slot uint32) []byte { return binary.BigEndian.AppendUint32(buf, slot) }
-
-// insertNames merges entries into their slots.
-func (t *tx) insertNames(p bucketID, key func([]byte, uint32) []byte, entries []nameEntry) error {
-	slices.SortFunc(entries, func(a, b nameEntry) int {
-		if a.order != b.order {
-			return cmp.Compare(a.order, b.order)
-		}
-		return bytes.Compare(a.hash[:], b.hash[:])
-	})
-	for len(entries) > 0 {
-		slot := entries[0].slot()
-		n := 1
-		for n < len(entries) && entries[n].slot() == slot {
-			n++
-		}
-		k := key(t.key16[:0], slot)
-		old, _ := t.get(p, k)
-		if len(old)%nameSize != 0 {
-			return t.corrupt(p)
-		}
-		if err := t.put(p, k, mergeNames(t.alloc(len(old) + n*nameSize)[:0], old, entries[:n])); err != nil {
-			return err
-		}
-		entries = entries[n:]
-	}
+	t.nameIndex, x.uncommitted = x, true
+	t.btx.OnCommit(func() { x.uncommitted = false })
 	return nil
 }
 
-// mergeNames appends the union of two sorted lists.
-func mergeNames(buf, old []byte, entries []nameEntry) []byte {
-	for _, e := range entries {
-		for len(old) > 0 && bytes.Compare(old[:16], e.hash[:]) < 0 {
-			buf = append(buf, old[:nameSize]...)
-			old = old[nameSize:]
-		}
-		buf = append(buf, e.hash[:]...)
-		buf = binary.BigEndian.AppendUint32(buf, uint32(e.num))
-	}
-	return append(buf, old...)
-}
-
-// splitFrom returns the slot that gives a new slot its entries: the one with the same bits below the highest.
-func splitFrom(slot uint32) uint32 { return slot - 1<<(bits.Len32(slot)-1) }
-
-// growNames gives the large table more slots.
-func (t *tx) growNames(from, to uint32) error {
-	for i := from; i < to; i++ {
-		parent := splitFrom(i)
-		old, _ := t.get(names, t.numKey(store.Num(parent)))
-		if len(old)%nameSize != 0 {
+// flushNames appends the names of this transaction to those of the file.
+func (t *tx) flushNames() error {
+	first := store.Num(t.stored.lastNum) + 1
+	for fresh := t.fresh; len(fresh) > 0; {
+		block, at := placeOf(first)
+		n := min(len(fresh), perBlock-at)
+		old, _ := t.get(names, t.numKey(block))
+		if len(old) != at*nameSize {
 			return t.corrupt(names)
 		}
-		stay, move := t.alloc(len(old))[:0], t.alloc(len(old))[:0]
-		for e := range slices.Chunk(old, nameSize) {
-			h := nameHash(e)
-			if slotOf(&h, i+1) == i {
-				move = append(move, e...)
-			} else {
-				stay = append(stay, e...)
-			}
+		value := append(t.alloc((at + n) * nameSize)[:0], old...)
+		for i := range fresh[:n] {
+			value = append(value, fresh[i][:]...)
 		}
-		if len(move) == 0 {
-			continue
-		}
-		err := errors.Join(t.put(names, t.numKey(store.Num(parent)), stay), t.put(names, t.numKey(store.Num(i)), move))
-		if err != nil {
+		if err := t.put(names, t.numKey(block), value); err != nil {
 			return err
 		}
+		fresh, first = fresh[n:], first+store.Num(n)
 	}
+	t.fresh, t.block = nil, nameBlock{}
 	return nil
 }

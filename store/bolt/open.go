@@ -42,18 +42,19 @@ const (
 
 // Store is a state file. It implements store.Store; its methods may be called concurrently.
 type Store struct {
-	path     string
-	db       *bbolt.DB
-	file     *os.File      // db's, to let go of a file whose db is beyond use
-	writer   chan struct{} // holds one token while an Update runs: unlike a mutex it can be left waiting
-	broken   atomic.Pointer[error]
-	closing  sync.Once
-	closed   error
-	leases   leases
-	changes  changes
-	maxItems int // of a space; tests take few
-	readOnly bool
-	begun    bool
+	path        string
+	db          *bbolt.DB
+	file        *os.File      // db's, to let go of a file whose db is beyond use
+	writer      chan struct{} // holds one token while an Update runs: unlike a mutex it can be left waiting
+	broken      atomic.Pointer[error]
+	closing     sync.Once
+	closed      error
+	leases      leases
+	nameIndexes nameIndexes
+	changes     changes
+	maxItems    int // of a space; tests take few
+	readOnly    bool
+	begun       bool
 }
 
 var (

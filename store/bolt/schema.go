@@ -38,6 +38,8 @@ func migrations() []migration {
 		{about: "made ready for connections that are made of the records of others", run: func(*bbolt.Tx) error { return nil }},
 		// An older program would change people and leave the index by which they sign in as it is.
 		{about: "made ready for sign-in", run: func(*bbolt.Tx) error { return nil }},
+		{about: "given its names in the order of their numbers", run: orderNames},
+		{about: "given its members in chunks", run: chunkMembers},
 	}
 }
 

@@ -203,8 +203,12 @@ func (s *Store) DropPartition(ctx context.Context, p store.Partition) error {
 		return err
 	}
 	return s.transact(ctx, true, "drop partition", func(btx *bbolt.Tx) (bool, error) {
-		if btx.Bucket(key) == nil {
+		root := btx.Bucket(key)
+		if root == nil {
 			return false, nil
+		}
+		if b := root.Bucket([]byte(names.String())); b != nil {
+			s.nameIndexes.forget(b.Sequence()) // who needs it once more makes it once more
 		}
 		if err := dropPartition(btx, key); err != nil {
 			return false, classify("drop partition", s.path, err)

@@ -36,14 +36,18 @@ type tx struct {
 	stored  counters // as in the file
 	changed bool     // there is something to commit
 
-	fresh   map[nameHash]store.Num // names that are in no bucket yet
-	pending [bucketCount]pairLog   // changes of pair sets that are in no bucket yet
-	queues  map[string]*queue      // those that this transaction looked at
+	nameIndex *nameIndex // nil while nobody asked for it
+	block     nameBlock
+	fresh     []nameHash           // names that are in no bucket yet, in the order of their numbers
+	pending   [bucketCount]pairLog // changes of pair sets that are in no bucket yet
+	queues    map[string]*queue    // those that this transaction looked at
 
 	matching matching
 
 	desk       *deskCounts // nil while nobody looked at them
 	storedDesk deskCounts  // as in the file
+
+	chunk, merged []store.Num // scratch of members.go
 
 	bytes []byte // room for values that live as long as the transaction
 	nums  []store.Num
@@ -143,20 +147,26 @@ func (t *tx) remove(p bucketID) error {
 
 // get returns the value of a key, valid until the transaction ends.
 func (t *tx) get(p bucketID, key []byte) ([]byte, bool) {
-	c := t.cursors[p]
-	if c == nil {
-		b := t.bucket(p)
-		if b == nil {
-			return nil, false
-		}
-		c = b.Cursor()
-		t.cursors[p] = c
-	}
-	k, v := c.Seek(key)
+	k, v := t.seek(p, key)
 	if !bytes.Equal(k, key) {
 		return nil, false
 	}
 	return v, true
+}
+
+// seek returns the first key that is not less than another one, and its value, valid until the transaction ends; nil
+// when there is none.
+func (t *tx) seek(p bucketID, key []byte) (k, v []byte) {
+	c := t.cursors[p]
+	if c == nil {
+		b := t.bucket(p)
+		if b == nil {
+			return nil, nil
+		}
+		c = b.Cursor()
+		t.cursors[p] = c
+	}
+	return c.Seek(key)
 }
 
 // put stores a value, which must not change until the transaction ends. The key is copied.

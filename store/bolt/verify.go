@@ -76,9 +76,10 @@ func (s *Store) verifyPartitions(ctx context.Context) (problems []error, err err
 		return nil, err
 	}
 	partitions = append(partitions, ofTargets...)
+	columns := map[uint64]bool{}
 	for _, p := range partitions {
 		err := s.View(ctx, p, func(r store.Reader) error {
-			v := verifier{tx: r.(*tx)}
+			v := verifier{tx: r.(*tx), columns: columns}
 			v.run()
 			for _, problem := range v.problems {
 				problems = append(problems, fmt.Errorf("%s: %w", p, problem))
@@ -103,6 +104,7 @@ func (s *Store) verifyPartitions(ctx context.Context) (problems []error, err err
 // verifier checks one partition.
 type verifier struct {
 	*tx
+	columns  map[uint64]bool // the columns of names of other partitions
 	problems []error
 }
 

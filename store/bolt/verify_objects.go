@@ -9,41 +9,37 @@ import (
 	"dirsyncd/sync/directory"
 )
 
-// names checks that every number belongs to exactly one name, in the slot where it is looked for.
+// names checks that every number has a name of its own, by which it is found.
 func (v *verifier) names() {
-	taken := make([]bool, v.count.lastNum+1)
-	slots := slotCount(v.oldNames())
-	v.nameTable(names, 4, taken, v.oldNames(), func(k []byte) uint32 { return binary.BigEndian.Uint32(k) },
-		func(h *nameHash) uint32 { return slotOf(h, slots) })
-	v.nameTable(newNames, 2, taken, v.count.newNames, func(k []byte) uint32 { return uint32(binary.BigEndian.Uint16(k)) },
-		newSlotOf)
-}
-
-func (v *verifier) nameTable(p bucketID, keySize int, taken []bool, count uint64, slot func([]byte) uint32, slotOf func(*nameHash) uint32) {
 	var found uint64
-	for k, entries := range v.all(p) {
-		if len(k) != keySize || len(entries)%nameSize != 0 {
-			v.bad(p, "slot %x has a wrong size", k)
-			continue
+	for k, hashes := range v.all(names) {
+		want := min(v.count.lastNum-min(found, v.count.lastNum), perBlock)
+		if block, ok := keyNum(k); !ok || uint64(block)*perBlock != found || uint64(len(hashes)) != want*nameSize {
+			v.bad(names, "block %x has a wrong size or place", k)
+			return
 		}
-		var last []byte
-		for e := range slices.Chunk(entries, nameSize) {
-			h, n := nameHash(e), binary.BigEndian.Uint32(e[16:])
-			switch {
-			case last != nil && bytes.Compare(last, e[:16]) >= 0:
-				v.bad(p, "slot %x is not in order", k)
-			case slotOf(&h) != slot(k):
-				v.bad(p, "number %d is in a wrong slot", n)
-			case n == 0 || int(n) >= len(taken) || taken[n]:
-				v.bad(p, "number %d was not given, or twice", n)
-			default:
-				taken[n] = true
-			}
-			last = e[:16]
-			found++
+		found += want
+	}
+	v.equal(names, "names", v.count.lastNum, found)
+	if b := v.bucket(names); b != nil {
+		if v.columns[b.Sequence()] || b.Sequence() == 0 {
+			v.bad(names, "the column is taken for another partition's")
+		}
+		v.columns[b.Sequence()] = true
+	}
+	for n := store.Num(1); uint64(n) <= found && len(v.problems) == 0; n++ {
+		name, err := v.name(n)
+		if !v.check(names, err) {
+			return
+		}
+		h := nameHash(name)
+		if other, err := v.lookup(&h); v.check(names, err) && other != n {
+			v.bad(names, "number %d has the name of number %d", n, other)
+		}
+		if uint64(n) == maxNum {
+			return
 		}
 	}
-	v.equal(p, "names", count, found)
 }
 
 // number looks a handle up; zero for one without a number.
@@ -180,22 +176,24 @@ func (v *verifier) referrers() {
 
 // members checks that memberof is members turned around: each one is in the other, and there are as many.
 func (v *verifier) members() {
-	var found uint64
-	for k, lows := range v.all(members) {
-		if len(k) != memberKeySize || len(lows) == 0 {
+	var found, upTo uint64 // upTo is the bound of the chunk before, with its group
+	for k, value := range v.all(members) {
+		group, bound, ok := boundOf(k)
+		ok = ok && parseChunk(value, func(h store.Num) bool {
+			if h > bound || uint64(group)<<32|uint64(h) <= upTo {
+				v.bad(members, "member %d of group %d is in a wrong chunk", h, group)
+			}
+			if !v.hasPair(memberOf, 0, h, group) {
+				v.bad(memberOf, "member %d of group %d is missing", h, group)
+			}
+			found++
+			return true
+		})
+		if !ok {
 			v.bad(members, "entry %x is damaged", k)
 			continue
 		}
-		group, first := firstOf(k)
-		for i, low := range lows {
-			if i > 0 && lows[i-1] >= low {
-				v.bad(members, "entry %x is not in order", k)
-			}
-			if !v.hasPair(memberOf, 0, first|store.Num(low), group) {
-				v.bad(memberOf, "member %d of group %d is missing", first|store.Num(low), group)
-			}
-			found++
-		}
+		upTo = uint64(group)<<32 | uint64(bound)
 	}
 	v.equal(members, "memberships", v.count.members, found)
 	v.equal(memberOf, "memberships", v.count.members, v.pairs(memberOf, func(tag uint8, a, b store.Num) {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -30,15 +31,23 @@ func AppendObject(buf []byte, o *Object) []byte {
 
 // ParseObject reads what AppendObject wrote. The object does not refer to data.
 func ParseObject(data []byte) (Object, error) {
+	o, _, err := ParseObjectInto(data, nil)
+	return o, err
+}
+
+// ParseObjectInto is ParseObject for who reads many objects and knows when they are done with: the object's fields are
+// appended to fields, which comes back.
+func ParseObjectInto(data []byte, fields []Field) (Object, []Field, error) {
 	r := reader{rest: string(data)}
-	o := Object{Kind: Kind(r.byte()), ID: r.text(), Handles: r.texts(), Fields: r.fields()}
+	o := Object{Kind: Kind(r.byte()), ID: r.text(), Handles: r.texts()}
+	o.Fields, fields = r.fields(fields)
 	if n := r.count(2); n > 0 {
 		o.Links = make([]Link, n)
 		for i := range o.Links {
 			o.Links[i] = Link{Type: LinkType(r.byte()), To: r.text()}
 		}
 	}
-	return o, r.close("object")
+	return o, fields, r.close("object")
 }
 
 // AppendRecord appends the canonical form of a record.
@@ -217,7 +226,7 @@ func ParseAction(data []byte) (Action, error) {
 		*s = r.text()
 	}
 	a.Time = r.time()
-	a.Fields = r.fields()
+	a.Fields, _ = r.fields(nil)
 	if n := r.count(3); n > 0 {
 		a.Changes = make([]FieldChange, n)
 		for i := range a.Changes {
@@ -294,7 +303,7 @@ func appendValue(buf []byte, v Value) []byte {
 	case BoolType, NumberType, TimeType:
 		buf = binary.AppendVarint(buf, v.num)
 	case ListType:
-		buf = appendTexts(buf, v.list)
+		buf = appendTexts(buf, v.List())
 	}
 	return buf
 }
@@ -393,16 +402,18 @@ func (r *reader) texts() []string {
 	return list
 }
 
-func (r *reader) fields() []Field {
+// fields appends fields to all, and returns those that it has read, too.
+func (r *reader) fields(all []Field) (these, more []Field) {
 	n := r.count(2)
 	if n == 0 {
-		return nil
+		return nil, all
 	}
-	fields := make([]Field, n)
-	for i := range fields {
-		fields[i] = r.field()
+	first := len(all)
+	all = slices.Grow(all, n)
+	for range n {
+		all = append(all, r.field())
 	}
-	return fields
+	return all[first:len(all):len(all)], all
 }
 
 func (r *reader) field() Field {
@@ -427,7 +438,7 @@ func (r *reader) value() Value {
 	case BoolType, NumberType, TimeType:
 		v.num = r.varint()
 	case ListType:
-		v.list = r.texts()
+		v = listValue(r.texts())
 	default:
 		r.fail()
 	}

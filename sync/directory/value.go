@@ -35,10 +35,11 @@ func (t ValueType) String() string {
 // Value is one immutable value in its only canonical form, so that equal values have equal bytes.
 // The zero Value is Null.
 type Value struct {
+	_    [0]func() // not to be compared by ==, which would compare lists by where they are
 	typ  ValueType
 	num  int64 // BoolType: 0 or 1; NumberType: the number; TimeType: seconds since 1970 UTC
 	text string
-	list []string
+	list *[]string // nil for every other type: most values are no lists, and smaller so by two words
 }
 
 // Null is the value of a field that is known to be empty.
@@ -69,8 +70,11 @@ func List(items ...string) Value {
 		list[i] = strings.ToValidUTF8(s, "\uFFFD")
 	}
 	slices.Sort(list)
-	return Value{typ: ListType, list: slices.Compact(list)}
+	return listValue(slices.Compact(list))
 }
+
+// listValue makes a list of texts that are in canonical form.
+func listValue(list []string) Value { return Value{typ: ListType, list: &list} }
 
 // Type returns the form of the value.
 func (v Value) Type() ValueType { return v.typ }
@@ -83,7 +87,7 @@ func (v Value) Blank() bool {
 	case TextType:
 		return v.text == ""
 	case ListType:
-		return len(v.list) == 0
+		return len(*v.list) == 0
 	default:
 		return false
 	}
@@ -112,11 +116,16 @@ func (v Value) Time() time.Time {
 }
 
 // List returns a list value's items, which must not be modified, and nil for every other type.
-func (v Value) List() []string { return v.list }
+func (v Value) List() []string {
+	if v.list == nil {
+		return nil
+	}
+	return *v.list
+}
 
 // Equal reports whether both values are the same.
 func (v Value) Equal(w Value) bool {
-	return v.typ == w.typ && v.num == w.num && v.text == w.text && slices.Equal(v.list, w.list)
+	return v.typ == w.typ && v.num == w.num && v.text == w.text && slices.Equal(v.List(), w.List())
 }
 
 // Any returns the value as encoding/json and expressions know it: nil, string, bool, int64, a time as
@@ -132,7 +141,7 @@ func (v Value) Any() any {
 	case TimeType:
 		return v.Time().Format(time.RFC3339)
 	case ListType:
-		return v.list
+		return v.List()
 	default:
 		return nil
 	}
@@ -150,7 +159,7 @@ func (v Value) String() string {
 	case TimeType:
 		return v.Time().Format(time.RFC3339)
 	case ListType:
-		return strings.Join(v.list, ", ")
+		return strings.Join(v.List(), ", ")
 	default:
 		return ""
 	}

@@ -104,6 +104,7 @@ func TestMixedStreams(t *testing.T) {
 		}
 	}
 	r.conn.Source = joined{r.world}
+	r.conn.Overrides = []Override{{Tenant: "a", Without: []directory.Kind{directory.Licence}}}
 	if err := r.conn.Mixed(); err == nil {
 		t.Error("a kind was left out of a stream that lists others, too")
 	}

@@ -248,7 +248,7 @@ func TestReadsComeInBatches(t *testing.T) {
 		change func()
 		most   int
 	}{
-		{"first sync", func() {}, 330},
+		{"first sync", func() {}, 230},
 		{"nothing new", func() {}, 130},
 		{"delta of 1000", func() { source.changed = 1000 }, 220},
 		{"rule edit", func() {

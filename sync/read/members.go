@@ -55,29 +55,31 @@ func (l *listing) compareMembers(tx store.Reader, p *connectors.Page, d *pageDif
 // compareWhole handles a complete list. In a full read, members that it does not name count as unlisted and
 // leave when the read is proven complete; in a delta they leave at once.
 func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.Members, d *pageDiff) error {
-	if group != 0 && l.mode == connectors.Full {
+	digest := digestOf(m.Add)
+	if group == 0 { // it has no members yet: there is nobody to look for
+		if digest.Count > 0 {
+			d.members = append(d.members, memberDiff{group: m.Group, whole: true, add: m.Add, digest: &digest})
+		}
+		return nil
+	}
+	if l.mode == connectors.Full {
 		d.found.whole.Add(uint32(group))
 		d.found.countedMore(group, m)
 	}
-	digest := digestOf(m.Add)
-	if group != 0 {
-		if l.mode == connectors.Delta && l.missed.unlisted[group] != nil {
-			d.doubt(group, roaring.New())
-		}
-		stored, err := tx.MemberDigest(group)
-		if err != nil {
-			return err
-		}
-		if stored == digest && digest.Count > 0 {
-			l.nameAllMembers(d, group)
-			return nil
-		}
+	if l.mode == connectors.Delta && l.missed.unlisted[group] != nil {
+		d.doubt(group, roaring.New())
+	}
+	stored, err := tx.MemberDigest(group)
+	if err != nil {
+		return err
+	}
+	if stored == digest && digest.Count > 0 {
+		l.nameAllMembers(d, group)
+		return nil
 	}
 	have := roaring.New()
-	if group != 0 {
-		if err := tx.Members(group, func(h store.Num) bool { have.Add(uint32(h)); return true }); err != nil {
-			return err
-		}
+	if err := tx.Members(group, func(h store.Num) bool { have.Add(uint32(h)); return true }); err != nil {
+		return err
 	}
 	diff := memberDiff{group: m.Group, whole: true}
 	handles, err := tx.Lookup(m.Add, nil)
@@ -151,13 +153,17 @@ func (l *listing) comparePart(tx store.Reader, group store.Num, m *connectors.Me
 }
 
 func (l *listing) partAdds(tx store.Reader, group store.Num, m *connectors.Members, d *pageDiff, diff *memberDiff) error {
+	if group == 0 {
+		diff.add = m.Add
+		return nil
+	}
 	handles, err := tx.Lookup(m.Add, nil)
 	if err != nil {
 		return err
 	}
 	l.nameMembers(d, group, handles)
 	have := roaring.New()
-	if group != 0 && len(m.Add) > 0 {
+	if len(m.Add) > 0 {
 		if err := tx.Members(group, func(h store.Num) bool { have.Add(uint32(h)); return true }); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package settle
 
 import (
+	"slices"
 	"time"
 
 	"dirsyncd/store"
@@ -59,7 +60,7 @@ func (s *Settlement) evaluate(tx store.Reader, kind directory.Kind, nums []store
 // candidates loads the objects that are stored, with what is known about them. Those that are to be left alone are
 // not among them.
 func (s *Settlement) candidates(tx store.Reader, kind directory.Kind, nums []store.Num, outcomes []outcome) ([]candidate, error) {
-	objects, err := relations.Load(tx, kind, nums)
+	objects, err := s.objects.Load(tx, kind, nums)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +73,8 @@ func (s *Settlement) candidates(tx store.Reader, kind directory.Kind, nums []sto
 	if err != nil {
 		return nil, err
 	}
-	list := make([]candidate, 0, len(objects))
+	clear(s.candidatesBefore)
+	list := slices.Grow(s.candidatesBefore[:0], len(objects))
 	at := 0
 	for i := range objects {
 		o := &objects[i]
@@ -93,6 +95,7 @@ func (s *Settlement) candidates(tx store.Reader, kind directory.Kind, nums []sto
 		}
 		list = append(list, candidate{outcome: out, object: o, related: &related[i], before: before[at]})
 	}
+	s.candidatesBefore = list
 	return list, nil
 }
 

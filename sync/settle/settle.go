@@ -112,10 +112,13 @@ type Settlement struct {
 	deferredGroups *roaring.Bitmap
 	// groups remembers groups for the goroutine that works out, storedGroups for the one that stores.
 	groups, storedGroups relations.Groups
-	presence             presence
-	references           References
-	matches              Matches
-	kept                 int // actions of the run that are remembered
+	// objects and candidatesBefore are those of the batch before, whose memory the goroutine that works out takes again.
+	objects          relations.Memory
+	candidatesBefore []candidate
+	presence         presence
+	references       References
+	matches          Matches
+	kept             int // actions of the run that are remembered
 	// counted: there are seats to count. seatless are those who wait for one, nil while that is not known; queue are they in
 	// their order, by the seats for which they wait in seats, and in words in seatNotes.
 	counted   bool
