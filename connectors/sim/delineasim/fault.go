@@ -27,6 +27,7 @@ const (
 	Short               // lists without their last row, and counted so: they look whole
 	Missing             // lists without their last row, and counted with it
 	Drift               // a row comes in after the first page was read, and shifts the others
+	Shrink              // a row of the first page goes after that was read, and one is never shown
 	Repeat              // every page is the first one
 )
 
@@ -88,6 +89,11 @@ func (f *Fault) list(rows []map[string]any, list args) ([]map[string]any, int) {
 		if list.PageNumber > 1 {
 			rows = slices.Insert(slices.Clone(rows), 0, map[string]any{"ID": "00000000", "Guid": "00000000"})
 			full++
+		}
+	case Shrink:
+		if list.PageNumber > 1 {
+			rows = rows[1:]
+			full--
 		}
 	case Repeat:
 		first := rows[:min(list.PageSize, full)]
