@@ -139,6 +139,17 @@ func TestTampered(t *testing.T) {
 					other := i.sign(i.claims(n), nil)
 					return text[:strings.LastIndex(text, ".")] + other[strings.LastIndex(other, "."):]
 				},
+				"a longer signature": func(n string) string {
+					text := i.sign(i.claims(n), nil)
+					at := strings.LastIndex(text, ".") + 1
+					raw, _ := base64.RawURLEncoding.DecodeString(text[at:])
+					return text[:at] + base64.RawURLEncoding.EncodeToString(append(append(raw[:32:32], 0), raw[32:]...))
+				},
+				"a signature spelled otherwise": func(n string) string { // the last letter has bits that mean nothing
+					text := i.sign(i.claims(n), nil)
+					return text[:len(text)-1] + string(text[len(text)-1]+1)
+				},
+				"its end is a text": changed("exp", "99999999999"),
 				"claims changed after": func(n string) string {
 					parts := strings.Split(i.sign(i.claims(n), nil), ".")
 					c, _ := json.Marshal(with(i.claims(n), "sub", "hq/bob"))
@@ -201,8 +212,14 @@ func TestOnce(t *testing.T) {
 			if status := other.sso(token); status != http.StatusForbidden || other.in() {
 				t.Errorf("the token of another browser: %d", status)
 			}
-			if status := b.sso(token); status != http.StatusSeeOther || !b.in() {
+			first := i.claims(nonce)
+			if status := b.sso(i.sign(first, nil)); status != http.StatusSeeOther || !b.in() {
 				t.Fatalf("a good token: %d", status)
+			}
+			again := newBrowser(t, app)
+			_, fresh := again.login()
+			if status := again.sso(i.sign(with(i.claims(fresh), "jti", first["jti"]), nil)); status != http.StatusForbidden || again.in() {
+				t.Errorf("a jti again: %d", status)
 			}
 			if b.cookies[sessionCookie] == "planted" || b.cookies[loginCookie] != "" {
 				t.Errorf("after signing in: %v", b.cookies)
@@ -214,7 +231,7 @@ func TestOnce(t *testing.T) {
 			}
 			thief := newBrowser(t, app)
 			thief.cookies[loginCookie] = login
-			if status := thief.sso(token); status != http.StatusForbidden || thief.in() {
+			if status := thief.sso(i.sign(first, nil)); status != http.StatusForbidden || thief.in() {
 				t.Errorf("the token again: %d", status)
 			}
 			if status := thief.sso(i.sign(i.claims(nonce), nil)); status != http.StatusForbidden || thief.in() {

@@ -63,6 +63,11 @@ func start(t *testing.T, language, auth, keys string) string {
 		t.Fatal(err)
 	}
 	flags := []string{"--listen", "127.0.0.1:0", "--auth", auth, "--app", "shop", "--people", people, "--keys", keys}
+	for _, file := range []string{"app.py", "app.php"} {
+		if _, err := os.Stat(file); err != nil { // the go command keeps no result beyond a change of what was looked at
+			t.Fatal(err)
+		}
+	}
 	ctx := context.WithoutCancel(t.Context())
 	var cmd *exec.Cmd
 	switch language {
