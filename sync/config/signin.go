@@ -298,15 +298,20 @@ func (l *loader) readHandOver(v strict.Value, k *applicationKeys, a *Application
 			a.HandOver = handToken
 		}
 	}
-	for key, want := range map[string]bool{
-		"token_url": a.HandOver == handToken || a.HandOver == handFreshworks, "secret": a.HandOver == handZendesk, "private_key": a.HandOver == handFreshworks,
+	for _, key := range []struct {
+		name          string
+		needed, taken bool
+	}{
+		{"token_url", a.HandOver == handToken || a.HandOver == handFreshworks, a.HandOver != handProxy},
+		{"secret", a.HandOver == handZendesk, a.HandOver == handZendesk},
+		{"private_key", a.HandOver == handFreshworks, a.HandOver == handFreshworks},
 	} {
-		at := v.Get(key)
+		at := v.Get(key.name)
 		switch given := at.Kind() != strict.None; {
-		case want && !given:
-			v.KeyProblem("see docs/sign-in.md", "hand_over: %s needs `%s`", a.HandOver, key)
-		case !want && given && (key != "token_url" || a.HandOver == handProxy):
-			at.Problem("remove it, or write another hand_over", "%s: it means nothing with hand_over: %s", key, a.HandOver)
+		case key.needed && !given:
+			v.KeyProblem("docs/sign-in.md says where it comes from", "hand_over: %s needs `%s`", a.HandOver, key.name)
+		case !key.taken && given:
+			at.Problem("remove it, or write another hand_over", "%s: it means nothing with hand_over: %s", key.name, a.HandOver)
 		}
 	}
 	if at := v.Get("private_key"); a.HandOver == handFreshworks && k.PrivateKey.Reveal() != "" {

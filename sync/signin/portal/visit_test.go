@@ -258,7 +258,13 @@ func TestToldOthers(t *testing.T) {
 	if shop, chat := w.ears.heard("/shop"), w.ears.heard("/chat"); len(shop) != 1 || len(chat) != 3 {
 		t.Errorf("told %d and %d times", len(shop), len(chat))
 	}
+	w.ears.answers("/shop", http.StatusBadRequest) // what it says of one token says nothing of another
+	w.tell()
+	if shop := w.ears.heard("/shop"); len(shop) != 3 {
+		t.Errorf("when it refuses: told %d times", len(shop))
+	}
 	w.ears.answers("/shop", 0)
+	w.now = w.now.Add(longestPause)
 	w.tell()
 	if shop := w.ears.heard("/shop"); len(shop) != 3 {
 		t.Errorf("when it is back: told %d times", len(shop))
