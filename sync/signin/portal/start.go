@@ -35,7 +35,7 @@ func (p *Portal) startedByApp(w http.ResponseWriter, r *http.Request) {
 func (p *Portal) startWith(w http.ResponseWriter, r *http.Request, q url.Values) {
 	begin := pending{Bind: q.Get("b"), Nonce: q.Get("nonce"), State: q.Get("state")}
 	to, ok := p.wanted(q)
-	if !ok || len(begin.Bind) > longestBind || len(begin.Nonce) > longestBind || len(begin.State) > longestBind {
+	if !ok || len(begin.Bind) > longestBind || len(begin.Nonce) > longestBind || len(begin.State) > longestState {
 		p.page(w, r, http.StatusBadRequest, "nowhere", nil)
 		return
 	}
@@ -65,8 +65,11 @@ func (p *Portal) startWith(w http.ResponseWriter, r *http.Request, q url.Values)
 	p.send(w, r, provider, &begin, signin.Start{SignUp: q.Get("new") != ""})
 }
 
-// longestBind is the length of anything that is carried along.
-const longestBind = 512
+// longestBind and longestState are the lengths of what is carried along: a state is the application's own, and may be sealed.
+const (
+	longestBind  = 512
+	longestState = 1024
+)
 
 // wanted returns where somebody wants to go.
 func (p *Portal) wanted(q url.Values) (target, bool) {
