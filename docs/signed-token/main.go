@@ -96,7 +96,7 @@ func (a *application) enter(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "begin again at /login", http.StatusBadRequest)
 		return
 	}
-	claims, err := a.signIn(r.PostFormValue("token"), hash(cookie.Value))
+	claims, err := a.signIn(r.Context(), r.PostFormValue("token"), hash(cookie.Value))
 	if err != nil {
 		refuse(w, err, http.StatusForbidden)
 		return
@@ -117,7 +117,7 @@ func (a *application) enter(w http.ResponseWriter, r *http.Request) {
 // signedOut is the logout_url: dirsyncd says that somebody has signed out, or has no access any more.
 func (a *application) signedOut(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, mostForm)
-	claims, err := a.logout(r.PostFormValue("logout_token"))
+	claims, err := a.logout(r.Context(), r.PostFormValue("logout_token"))
 	if err != nil {
 		refuse(w, err, http.StatusBadRequest)
 		return
@@ -171,6 +171,6 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("listening on http://%s\n", l.Addr())
+	fmt.Fprintf(os.Stdout, "listening on http://%s\n", l.Addr())
 	return (&http.Server{Handler: a.routes(), ReadHeaderTimeout: time.Minute}).Serve(l)
 }

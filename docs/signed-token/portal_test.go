@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
@@ -16,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"dirsyncd/store"
 	"dirsyncd/store/bolt"
 	"dirsyncd/sync/signin"
 	"dirsyncd/sync/signin/keyring"
@@ -149,10 +147,9 @@ func newPortal(t *testing.T, app string) *portal.Portal {
 		}
 		return u
 	}
-	var items store.Items = s.Items()
 	p, err := portal.New(portal.Options{
-		URL: address("https://auth.test"), People: people{}, Items: items, Keys: keys, Client: &http.Client{Timeout: patience},
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: now, Lifetime: time.Hour, Idle: time.Hour,
+		URL: address("https://auth.test"), People: people{}, Items: s.Items(), Keys: keys, Client: &http.Client{Timeout: patience},
+		Log: slog.New(slog.DiscardHandler), Now: now, Lifetime: time.Hour, Idle: time.Hour,
 		Providers: []portal.Named{{Provider: idp{}, Name: "staff", Policy: signin.Policy{Provider: "staff", Directories: []signin.Directory{{Connection: "hq"}}, Admission: signin.Both}}},
 		Apps: []portal.App{{
 			Name: "shop", URL: address("https://shop.test"), Providers: []string{"staff"}, Admission: signin.Both, Auto: true,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
@@ -56,8 +57,8 @@ func newVerifier(issuer, audience, keysURL string) verifier {
 }
 
 // signIn checks a token that somebody brings, against the nonce that belongs to this browser.
-func (v *verifier) signIn(token, nonce string) (*claims, error) {
-	c, err := v.verify(token)
+func (v *verifier) signIn(ctx context.Context, token, nonce string) (*claims, error) {
+	c, err := v.verify(ctx, token)
 	switch {
 	case err != nil:
 		return nil, err
@@ -75,8 +76,8 @@ func (v *verifier) signIn(token, nonce string) (*claims, error) {
 
 // logout checks a token that says that somebody has signed out. One that comes again ends nothing more, and is no error: dirsyncd may not have
 // seen the first answer.
-func (v *verifier) logout(token string) (*claims, error) {
-	c, err := v.verify(token)
+func (v *verifier) logout(ctx context.Context, token string) (*claims, error) {
+	c, err := v.verify(ctx, token)
 	switch {
 	case err != nil:
 		return nil, err
@@ -87,7 +88,7 @@ func (v *verifier) logout(token string) (*claims, error) {
 }
 
 // verify checks all that is the same for both.
-func (v *verifier) verify(token string) (*claims, error) {
+func (v *verifier) verify(ctx context.Context, token string) (*claims, error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		return nil, errors.New("not three parts")
@@ -103,7 +104,7 @@ func (v *verifier) verify(token string) (*claims, error) {
 	if header.Alg != "ES256" || header.Crit != nil {
 		return nil, errors.New("signed otherwise than by ES256") // never what the token says
 	}
-	key, err := v.key(header.ID)
+	key, err := v.key(ctx, header.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +162,7 @@ func (v *verifier) once(what string, until time.Time) bool {
 }
 
 // key returns the key with an id. Keys are kept for an hour; an unknown id makes us fetch them again, at most once in five minutes.
-func (v *verifier) key(id string) (*ecdsa.PublicKey, error) {
+func (v *verifier) key(ctx context.Context, id string) (*ecdsa.PublicKey, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	age := v.now().Sub(v.fetched)
@@ -169,7 +170,7 @@ func (v *verifier) key(id string) (*ecdsa.PublicKey, error) {
 		return key, nil
 	}
 	if v.fetched.IsZero() || age >= keysEvery {
-		keys, err := fetch(v.keysURL)
+		keys, err := fetch(ctx, v.keysURL)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errKeys, err)
 		}
@@ -185,8 +186,12 @@ func (v *verifier) key(id string) (*ecdsa.PublicKey, error) {
 var errKeys = errors.New("the keys cannot be fetched")
 
 // fetch gets the published keys (RFC 7517).
-func fetch(address string) (map[string]*ecdsa.PublicKey, error) {
-	resp, err := (&http.Client{Timeout: 10 * time.Second}).Get(address)
+func fetch(ctx context.Context, address string) (map[string]*ecdsa.PublicKey, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
 	if err != nil {
 		return nil, err
 	}
