@@ -63,7 +63,8 @@ const tries = 3
 // errMoved is a list that was another one in the end than in the beginning.
 var errMoved = errors.New("the list has changed while it was read")
 
-// list follows a list to its end and hands each page to take; key is the column by which its rows are told apart. The tenant counts the rows with
+// list follows a list to its end and hands each page to take; key is the column by which its rows are told apart, blank
+// where one may come twice. The tenant counts the rows with
 // every page: a list that does not agree with the count, or whose count changes under way, has lost or doubled rows where pages meet, and is read
 // again from its beginning, with restart called before.
 func (c *Connector) list(ctx context.Context, path, key string, body asked, restart func(), take func([]row) error) error {
@@ -104,7 +105,7 @@ func (c *Connector) listOnce(ctx context.Context, path, key string, body asked, 
 		total = count
 		before := len(seen) + nameless
 		for _, r := range rows {
-			if id := r.text(key); id != "" {
+			if id := r.text(key); key != "" && id != "" {
 				seen[id] = struct{}{}
 			} else {
 				nameless++

@@ -136,7 +136,7 @@ var errMember = errors.New("a member is none of user, role and group, or has no 
 
 // of returns the members of a role, and whether groups of connected directories, which are not read, are among them.
 func (m *members) of(ctx context.Context, id string) (list []string, foreign bool, err error) {
-	err = m.list(ctx, callMembers, "Guid", membersOf(id), func() { list, foreign = nil, false }, func(rows []row) error {
+	err = m.list(ctx, callMembers, "", membersOf(id), func() { list, foreign = nil, false }, func(rows []row) error {
 		for _, r := range rows {
 			guid := r.text("Guid")
 			switch typ := r.text("Type"); {

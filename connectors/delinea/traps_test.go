@@ -119,6 +119,8 @@ func TestMembers(t *testing.T) {
 	b.tenant.AddMember(roles[0], roles[1], "Role")
 	b.tenant.AddMember(roles[0], "some-group", "Group")
 	b.tenant.AddMember(roles[2], "odd", "Robot")
+	b.tenant.AddMember(roles[1], "twice", "User")
+	b.tenant.AddMember(roles[1], "twice", "User")
 	g := b.full(streamGroups)
 	if g.err != nil {
 		t.Fatal(g.err)
@@ -127,6 +129,9 @@ func TestMembers(t *testing.T) {
 	person := b.full(streamUsers).objects[b.tenant.People()[12]] // its id has letters
 	if !slices.Contains(list, person.Handles[0]) || !slices.Contains(list, g.objects[roles[1]].Handles[0]) || len(list) != 31 {
 		t.Errorf("members of a role: %v", list)
+	}
+	if !slices.Contains(g.members[roles[1]], "user:twice") {
+		t.Errorf("somebody who is listed twice: %v", g.members[roles[1]])
 	}
 	if len(g.invalid) != 1 || g.invalid[0].ID != roles[2] || g.members[roles[2]] != nil {
 		t.Errorf("a role with an unknown member: %+v", g.invalid)

@@ -46,7 +46,9 @@ func (s *Server) populate() {
 		for k := range min(s.o.RolesPerPerson, s.o.Roles) {
 			r := s.roles[2+(n*7+k*(s.o.Roles/s.o.RolesPerPerson+1))%s.o.Roles]
 			// Lists of members write ids in capitals here: nobody says that they are written as in the table.
-			r.members = append(r.members, member{strings.ToUpper(p.id), p.name, "User"})
+			if m := (member{strings.ToUpper(p.id), p.name, "User"}); !slices.Contains(r.members, m) {
+				r.members = append(r.members, m)
+			}
 		}
 	}
 	s.next = max(s.o.People, s.o.Roles) + 10
