@@ -3,6 +3,7 @@ package main
 import (
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/csp"
+	"dirsyncd/connectors/delinea"
 	"dirsyncd/connectors/distinct"
 	"dirsyncd/connectors/entra"
 	"dirsyncd/connectors/files"
@@ -38,6 +39,7 @@ func connectorRegistry() connectors.Registry {
 		csp.Factory(),
 		google.Factory(),
 		okta.Factory(),
+		delinea.Factory(),
 		files.Factory(),
 		sql.Factory(),
 		merge.Factory(),

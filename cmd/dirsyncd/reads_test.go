@@ -8,13 +8,14 @@ import (
 	"dirsyncd/sync/config"
 )
 
-// The blocks of five connections, as small as they may be, with room for what a case adds.
+// The blocks of connections, as small as they may be, with room for what a case adds.
 var blocks = map[string]string{
-	"ldap":   `{servers: ["ldaps://dc1.example"], base: "dc=example"%s}`,
-	"entra":  `{tenant: contoso.example, client_id: 11111111-2222-4333-8444-555555555555, client_secret: hush%s}`,
-	"csp":    `{tenant: 11111111-2222-4333-8444-555555555556, client_id: 11111111-2222-4333-8444-555555555555, client_secret: hush%s}`,
-	"google": `{oauth: {client_id: a, client_secret: b, refresh_token: c}%s}`,
-	"okta":   `{url: "https://example.okta.com", token: hush%s}`,
+	"ldap":    `{servers: ["ldaps://dc1.example"], base: "dc=example"%s}`,
+	"entra":   `{tenant: contoso.example, client_id: 11111111-2222-4333-8444-555555555555, client_secret: hush%s}`,
+	"csp":     `{tenant: 11111111-2222-4333-8444-555555555556, client_id: 11111111-2222-4333-8444-555555555555, client_secret: hush%s}`,
+	"google":  `{oauth: {client_id: a, client_secret: b, refresh_token: c}%s}`,
+	"okta":    `{url: "https://example.okta.com", token: hush%s}`,
+	"delinea": `{url: "https://example.delinea.app", product: platform, client_id: a, client_secret: hush%s}`,
 }
 
 // checkOf is what `check` says of one mapping and its connections, each given as connector and further settings.
@@ -93,6 +94,9 @@ func TestRulesOnWhatIsNotRead(t *testing.T) {
 		{rule(`attributes.desk == "x"`), []string{"okta"}, "add desk to okta.attributes", ""},
 		{rule(`"x" in licences`), []string{"okta"}, "apps: true", ""},
 		{rule(`last_login == nil`), []string{"okta last_login: true"}, "", ""},
+		{rule(`phone == "x"`), []string{"delinea"}, "name its column in delinea.fields.phone", ""},
+		{rule(`"x" in groups`), []string{"delinea roles: false"}, "set delinea.roles: true", ""},
+		{rule(`attributes.SourceDsType == "CDS" and "x" in groups`), []string{"delinea attributes: [SourceDsType]"}, "", ""},
 		{rule(`customer.name == "x"`), []string{"csp"}, `looks at customer, which connection "c0" does not read`, ""},
 		{rule(`site.name == "x"`), []string{"google"}, `looks at site, which connection "c0" does not read`, ""},
 		{rule("enabled") + "    fields: {user: {c: = customer.name}}\n", []string{"ldap"}, "use company or office (tenant.name", ""},

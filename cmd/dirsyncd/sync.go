@@ -28,7 +28,8 @@ or employee id, and what follows is settled and delivered as after any sync:
 groups and everybody else stay as they were read last. Somebody new is named by
 the id at the source. Whom the source says it does not have leaves by the usual
 rules; that it merely does not name them removes nobody. Sources that can be
-asked so are ldap, entra, csp, google and okta.
+asked so are ldap, entra, csp, google, okta and
+delinea.
 
 When the daemon runs, it does the work; leaving with Ctrl-C then only stops the
 waiting. Without a daemon the command does the work itself, and Ctrl-C stops it

@@ -220,6 +220,16 @@ type genericBlock struct {
 	Issuer string `yaml:"issuer" strict:"required"`
 }
 
+type delineaBlock struct {
+	URL          string          `yaml:"url"`
+	Product      string          `yaml:"product"`
+	ClientID     string          `yaml:"client_id"`
+	ClientSecret settings.Secret `yaml:"client_secret"`
+	Table        string          `yaml:"table"`
+	Attributes   []string        `yaml:"attributes"`
+	Roles        bool            `yaml:"roles"`
+}
+
 type entraSigninBlock struct {
 	Tenant       string          `yaml:"tenant"`
 	ClientID     string          `yaml:"client_id"`
@@ -245,6 +255,7 @@ func testParts(env map[string]string) Parts {
 		Connector: pick(map[string]func() any{
 			"ldap":     func() any { return &ldapBlock{PageSize: 1000, Timeout: settings.Duration(30e9)} },
 			"entra":    func() any { return &entraBlock{} },
+			"delinea":  func() any { return &delineaBlock{} },
 			"merge":    func() any { return &mergeBlock{} },
 			"distinct": func() any { return &distinctBlock{} },
 			"files":    func() any { return &filesBlock{} },
@@ -284,7 +295,7 @@ func testParts(env map[string]string) Parts {
 				}, References: []string{"manager"}}
 			}, name == "scim" || name == "rest"
 		},
-		ConnectorNames: []string{"distinct", "entra", "files", "ldap", "memory", "merge"},
+		ConnectorNames: []string{"delinea", "distinct", "entra", "files", "ldap", "memory", "merge"},
 		IdentityNames:  []string{"entra", "generic", "saml"},
 		TargetNames:    []string{"file", "halo", "nats", "rest", "scim", "sql", "webhook"},
 		LookupEnv:      func(name string) (string, bool) { v, ok := env[name]; return v, ok },

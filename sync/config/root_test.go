@@ -1,6 +1,10 @@
 package config
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"regexp"
 	"slices"
@@ -69,7 +73,7 @@ func TestRootFileOptions(t *testing.T) {
 	if !block.StartTLS || block.CAFile == "" || block.Preset == "" || block.Users.Filter == "" || block.Groups.Base == "" {
 		t.Errorf("ldap: %+v", block)
 	}
-	if s := cfg.Signin; s == nil || len(s.Providers) != 2 || len(s.Apps) != 2 || s.Apps[1].TokenURL == nil || len(cfg.MatchOf("hq-ad")) != 1 {
+	if s := cfg.Signin; s == nil || len(s.Providers) != 2 || len(s.Apps) != 4 || s.Apps[3].TokenURL == nil || s.Apps[3].LogoutURL == nil || s.Apps[2].TokenURL == nil || s.Apps[1].HandOver != "freshworks" || len(cfg.MatchOf("hq-ad")) != 1 {
 		t.Errorf("sign-in: %+v", s)
 	}
 	if len(cfg.Targets) != 7 || cfg.Control == "" || len(cfg.Mappings["staff"].Spec.Groups) != 1 || len(cfg.Mappings["staff"].Guard.Tenant) != 3 {
@@ -84,6 +88,13 @@ func credentialFolder(t *testing.T) string {
 	write(t, dir+"/apps", "x", 0o400)
 	write(t, dir+"/halo", "x", 0o400)
 	write(t, dir+"/staff-oidc", "x", 0o400)
+	write(t, dir+"/delinea", "x", 0o400)
+	write(t, dir+"/zendesk", "x", 0o400)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir+"/freshworks", string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})), 0o400)
 	write(t, dir+"/helpdesk", "x", 0o400)
 	write(t, dir+"/register", "x", 0o400)
 	write(t, dir+"/console-ann", "a long token of the first one", 0o400)

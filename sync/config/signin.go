@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -47,8 +48,14 @@ type Application struct {
 	Audience  string
 	// TokenURL is where a signed token is posted; nil: a reverse proxy in front of it asks.
 	TokenURL *url.URL
-	Headers  HeaderNames
-	Auto     bool // a single provider is gone to without a page
+	// HandOver is token, zendesk or freshworks: whose form the token has. Blank: a reverse proxy asks.
+	HandOver string
+	// LogoutURL is where an application with sessions of its own is told that one has ended; nil: it is not told.
+	LogoutURL  *url.URL
+	Secret     settings.Secret // zendesk
+	PrivateKey settings.Secret // freshworks
+	Headers    HeaderNames
+	Auto       bool // a single provider is gone to without a page
 }
 
 // HeaderNames are those under which a proxy gets the identity; an empty one is the usual name.
@@ -89,6 +96,22 @@ type whom string
 // DecodeStrict implements strict.Decoder.
 func (w *whom) DecodeStrict(v strict.Value) { choose(v, w, "agents", "users", "both") }
 
+// handOver is the word of how an application is told who somebody is.
+type handOver string
+
+// DecodeStrict implements strict.Decoder.
+func (h *handOver) DecodeStrict(v strict.Value) {
+	choose(v, h, handProxy, handToken, handZendesk, handFreshworks)
+}
+
+// Ways to tell an application.
+const (
+	handProxy      = "proxy"
+	handToken      = "token"
+	handZendesk    = "zendesk"
+	handFreshworks = "freshworks"
+)
+
 type identityKeys struct {
 	Provider    string   `yaml:"provider" strict:"required"`
 	Directories []string `yaml:"directories" strict:"required"`
@@ -99,12 +122,17 @@ type identityKeys struct {
 }
 
 type applicationKeys struct {
-	URL       string      `yaml:"url" strict:"required"`
-	Providers []string    `yaml:"providers" strict:"required"`
-	Audience  whom        `yaml:"audience"`
-	TokenURL  string      `yaml:"token_url"`
-	Headers   HeaderNames `yaml:"headers"`
-	Auto      bool        `yaml:"auto"`
+	URL       string   `yaml:"url" strict:"required"`
+	Providers []string `yaml:"providers" strict:"required"`
+	Audience  whom     `yaml:"audience"`
+	TokenURL  string   `yaml:"token_url"`
+	HandOver  handOver `yaml:"hand_over"`
+	// Secret is shared with Zendesk, and the half of PrivateKey that is public is known to Freshworks.
+	LogoutURL  string          `yaml:"logout_url"`
+	Secret     settings.Secret `yaml:"secret"`
+	PrivateKey settings.Secret `yaml:"private_key"`
+	Headers    HeaderNames     `yaml:"headers"`
+	Auto       bool            `yaml:"auto"`
 }
 
 // MatchOf are the fields by which people of a connection are found when they sign in; none when nobody of them does.
@@ -240,6 +268,18 @@ func (l *loader) readApplication(name string, v strict.Value, s *Signin, hosts m
 			a.TokenURL = u
 		}
 	}
+	l.readHandOver(v, &k, &a)
+	if at := v.Get("logout_url"); at.Kind() == strict.Text {
+		u, err := url.Parse(k.LogoutURL)
+		switch {
+		case err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+			at.Problem("write it as https://shop.example.com/signed-out; without https only at this machine", "logout_url: %s cannot be posted to", short(k.LogoutURL))
+		case a.HandOver != handProxy && a.HandOver != handToken:
+			at.Problem("remove it", "logout_url: an application with hand_over: %s takes no logout tokens", a.HandOver)
+		default:
+			a.LogoutURL = u
+		}
+	}
 	for _, h := range []string{k.Headers.User, k.Headers.Email, k.Headers.Name, k.Headers.Groups} {
 		if strings.Trim(strings.ToLower(h), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 			at := v.Get("headers")
@@ -249,6 +289,41 @@ func (l *loader) readApplication(name string, v strict.Value, s *Signin, hosts m
 	return a
 }
 
+// readHandOver reads how an application is told who somebody is.
+func (l *loader) readHandOver(v strict.Value, k *applicationKeys, a *Application) {
+	a.HandOver, a.Secret, a.PrivateKey = string(k.HandOver), k.Secret, k.PrivateKey
+	if a.HandOver == "" {
+		a.HandOver = handProxy
+		if k.TokenURL != "" {
+			a.HandOver = handToken
+		}
+	}
+	for _, key := range []struct {
+		name          string
+		needed, taken bool
+	}{
+		{"token_url", a.HandOver == handToken || a.HandOver == handFreshworks, a.HandOver != handProxy},
+		{"secret", a.HandOver == handZendesk, a.HandOver == handZendesk},
+		{"private_key", a.HandOver == handFreshworks, a.HandOver == handFreshworks},
+	} {
+		at := v.Get(key.name)
+		switch given := at.Kind() != strict.None; {
+		case key.needed && !given:
+			v.KeyProblem("docs/sign-in.md says where it comes from", "hand_over: %s needs `%s`", a.HandOver, key.name)
+		case !key.taken && given:
+			at.Problem("remove it, or write another hand_over", "%s: it means nothing with hand_over: %s", key.name, a.HandOver)
+		}
+	}
+	if at := v.Get("private_key"); a.HandOver == handFreshworks && k.PrivateKey.Reveal() != "" {
+		if _, err := settings.RSAKey(k.PrivateKey); err != nil {
+			at.Problem("make one with `openssl genrsa 2048`, and give Freshworks what `openssl rsa -pubout` prints of it", "private_key: %s", err)
+		}
+	}
+	if a.HandOver == handZendesk && a.TokenURL == nil && a.URL != nil {
+		a.TokenURL = a.URL.JoinPath("access", "jwt")
+	}
+}
+
 // httpsHost reads an address of a host; nil when it is more or less than that.
 func httpsHost(text string) *url.URL {
 	u, err := url.Parse(text)
@@ -256,4 +331,10 @@ func httpsHost(text string) *url.URL {
 		return nil
 	}
 	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(strings.TrimSuffix(u.Host, ":443"))}
+}
+
+// loopback reports whether a host is this machine.
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }

@@ -29,6 +29,9 @@ type ClientCredentials struct {
 	Method string `yaml:"method"`
 	// Form is sent beside, for services that want more; nobody writes it into a configuration.
 	Form url.Values `yaml:"-"`
+	// Unescaped sends what client_secret_basic says as it is, for services that do not undo the escaping of RFC 6749 section 2.3.1; nobody writes
+	// it into a configuration.
+	Unescaped bool `yaml:"-"`
 }
 
 const basicMethod = "client_secret_basic"
@@ -81,7 +84,10 @@ func (c *ClientCredentials) Fetch(ctx context.Context, client *http.Client, now 
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
-	if c.Method == basicMethod {
+	switch {
+	case c.Method == basicMethod && c.Unescaped:
+		req.SetBasicAuth(c.ClientID, c.ClientSecret.Reveal())
+	case c.Method == basicMethod:
 		req.SetBasicAuth(url.QueryEscape(c.ClientID), url.QueryEscape(c.ClientSecret.Reveal()))
 	}
 	resp, err := client.Do(req)

@@ -15,7 +15,9 @@ import (
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 	"dirsyncd/sync/signin"
+	"dirsyncd/sync/signin/handover"
 	"dirsyncd/sync/signin/keyring"
 	"dirsyncd/sync/signin/portal"
 	"dirsyncd/sync/web"
@@ -78,12 +80,18 @@ func (s *Service) openSignin(ctx context.Context, cfg *config.Config, front *web
 	if err != nil {
 		return err
 	}
-	o := portal.Options{URL: cfg.Web.URL, People: people{s.engine, s.store}, Items: items, Keys: keys, Log: log, Now: s.now, Lifetime: cfg.Signin.Lifetime.Std(), Idle: cfg.Signin.Idle.Std()}
+	o := portal.Options{URL: cfg.Web.URL, People: people{s.engine, s.store}, Items: items, Keys: keys, Client: newClient(), Log: log, Now: s.now, Lifetime: cfg.Signin.Lifetime.Std(), Idle: cfg.Signin.Idle.Std()}
 	for i := range cfg.Signin.Providers {
 		o.Providers = append(o.Providers, s.identity(cfg, &cfg.Signin.Providers[i], providers))
 	}
-	for _, a := range cfg.Signin.Apps {
-		o.Apps = append(o.Apps, portal.App{Name: a.Name, URL: a.URL, Providers: a.Providers, Admission: signin.Admission(a.Audience), Headers: portal.Headers(a.Headers), TokenURL: a.TokenURL, Auto: a.Auto})
+	for i := range cfg.Signin.Apps {
+		a := &cfg.Signin.Apps[i]
+		product, err := productOf(a)
+		if err != nil {
+			return err
+		}
+		o.Apps = append(o.Apps, portal.App{Name: a.Name, URL: a.URL, Providers: a.Providers, Admission: signin.Admission(a.Audience), Headers: portal.Headers(a.Headers),
+			TokenURL: a.TokenURL, Product: product, LogoutURL: a.LogoutURL, Auto: a.Auto})
 	}
 	p, err := portal.New(o)
 	if err != nil {
@@ -91,6 +99,23 @@ func (s *Service) openSignin(ctx context.Context, cfg *config.Config, front *web
 	}
 	s.replacePortal(ctx, p, items, front)
 	return nil
+}
+
+// productOf is what an application takes in place of our own tokens; nil: nothing.
+func productOf(a *config.Application) (portal.Product, error) {
+	switch a.HandOver {
+	case handover.WordZendesk:
+		return &handover.Zendesk{URL: a.TokenURL, Secret: a.Secret}, nil
+	case handover.WordFreshworks:
+		key, err := settings.RSAKey(a.PrivateKey)
+		if err != nil {
+			return nil, &fault.Error{Class: fault.Configuration, Op: "open sign-in", Where: "application " + a.Name, Err: fmt.Errorf("private_key %w", err),
+				Hint: "make one with `openssl genrsa 2048`, and give Freshworks what `openssl rsa -pubout` prints of it"}
+		}
+		return &handover.Freshworks{URL: a.TokenURL, Key: key}, nil
+	default:
+		return nil, nil //nolint:nilnil // there is none
+	}
 }
 
 func (s *Service) identity(cfg *config.Config, c *config.Identity, providers map[string]signin.Provider) portal.Named {

@@ -65,6 +65,13 @@ type To struct {
 	Form url.Values // posted to URL when not nil; a GET otherwise
 }
 
+// HandOver is what a product that takes tokens of its own form is told of somebody.
+type HandOver struct {
+	Record, Name, Email string
+	Target              string // where they want to go; absolute, at the product's host
+	Nonce, State        string // of the product's request
+}
+
 // Pending is what Finish must know of Begin. It is sealed before it leaves the machine.
 type Pending struct {
 	State    string

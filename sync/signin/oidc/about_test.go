@@ -14,7 +14,7 @@ func TestAboutTenant(t *testing.T) {
 		gives  string
 	}{
 		{&Entra{Tenant: id}, id, "entra"}, {&Entra{CustomersOf: "csp"}, "", "csp"}, {&External{Tenant: id}, id, "entra"},
-		{&B2C{Tenant: "contoso"}, "", "entra"}, {&Okta{}, "", "okta"}, {&Google{}, "", "google"}, {&Generic{}, "", ""},
+		{&B2C{Tenant: "contoso"}, "", "entra"}, {&Okta{}, "", "okta"}, {&Google{}, "", "google"}, {&Generic{}, "", ""}, {&Delinea{UserID: "uuid"}, "", "delinea"}, {&Delinea{Object: "guid"}, "", ""},
 	} {
 		if a := about(c.block); a.Tenant != c.tenant || (c.gives == "") != (a.Gives == nil) || c.gives != "" && !slices.Contains(a.Gives, c.gives) {
 			t.Errorf("%T: %+v", c.block, a)

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
 
@@ -21,6 +22,8 @@ type Delinea struct {
 	Subject string `yaml:"subject"`
 	Mail    string `yaml:"mail"`
 	Object  string `yaml:"object"`
+	// UserID is the claim with the tenant's own id of the person, which a connection `delinea` reads.
+	UserID string `yaml:"user_id"`
 	// TrustMail takes addresses of the listed domains as verified: the token does not say.
 	TrustMail bool `yaml:"trust_mail"`
 
@@ -46,6 +49,9 @@ func (d *Delinea) Validate() []settings.Issue {
 	}
 	needed(issues.Report, "subject", d.Subject, "sub")
 	needed(issues.Report, "mail", d.Mail, "email")
+	if d.Object != "" && d.UserID != "" {
+		issues.Report("object", "keep user_id for people of a connection `delinea`, object for those of another directory", "is given together with user_id")
+	}
 	d.validate(issues.Report)
 	return issues
 }
@@ -56,9 +62,9 @@ func (d *Delinea) preset(o Options) preset {
 		at = strings.TrimSuffix(d.URL, "/") + "/" + d.Application + wellKnown
 	}
 	return preset{
-		name: "delinea", client: d.Client, again: "login", bySub: d.Subject == "sub", needs: present(d.Subject, d.Mail, d.Object),
+		name: "delinea", client: d.Client, again: "login", bySub: d.Subject == "sub", needs: present(d.Subject, d.Mail, d.Object, d.UserID),
 		check: func(c *checks, v *verified, a *signin.Assertion, _ string) *signin.Refusal {
-			a.Subject = signin.Subject{Realm: v.issuer, Value: v.claims.text(d.Subject), Immutable: true, Object: v.claims.text(d.Object)}
+			a.Subject = signin.Subject{Realm: v.issuer, Value: v.claims.text(d.Subject), Immutable: true, Object: cmp.Or(v.claims.text(d.UserID), v.claims.text(d.Object))}
 			o.vouch(c, a, v.claims.first(d.Mail), d.TrustMail, "trust_mail")
 			return nil
 		},

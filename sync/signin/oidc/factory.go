@@ -71,6 +71,9 @@ func about(block any) signin.About {
 		a.Host, a.SingleLogout = "accounts.google.com", s.SingleLogout
 	case *Delinea:
 		address, a.SingleLogout = s.URL, s.SingleLogout
+		if s.UserID != "" {
+			a.Gives = []string{"delinea"}
+		}
 	case *Generic:
 		address, a.SingleLogout = s.Issuer, s.SingleLogout
 	}

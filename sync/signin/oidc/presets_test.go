@@ -439,6 +439,10 @@ func TestDelinea(t *testing.T) {
 		issuer string
 		person
 	}{
+		"the tenant's own id": {true, "https://example.delinea.app/app1/", person{
+			claims:  map[string]any{"sub": "ann@example.test", "uuid": "c2c7", "id": "5d1e", "mail": "ann@example.test"},
+			subject: signin.Subject{Realm: "https://example.delinea.app/app1/", Value: "c2c7", Immutable: true, Object: "5d1e"}, mail: "ann@example.test", verified: true,
+		}},
 		"named claims": {true, "https://example.delinea.app/app1/", person{
 			claims:  map[string]any{"sub": "ann@example.test", "uuid": "c2c7", "mail": "ann@example.test"},
 			subject: signin.Subject{Realm: "https://example.delinea.app/app1/", Value: "c2c7", Immutable: true, Object: "c2c7"}, mail: "ann@example.test", verified: true,
@@ -455,6 +459,9 @@ func TestDelinea(t *testing.T) {
 			d, _ := Blank("delinea").(*Delinea)
 			d.as(client)
 			d.URL, d.Application, d.Subject, d.Mail, d.Object, d.TrustMail = "https://example.delinea.app", "app1", "uuid", "mail", "uuid", tc.trust
+			if name == "the tenant's own id" {
+				d.Object, d.UserID = "", "id"
+			}
 			if issues := d.Validate(); len(issues) > 0 {
 				t.Fatal(issues)
 			}

@@ -45,7 +45,7 @@ func blocks(t *testing.T) map[string][]string {
 		"google": {"hosted_domains: [example.test, example.org]" + withSecret, withKey},
 		"delinea": {
 			"url: https://example.delinea.app\napplication: app1\nissuer: https://example.delinea.app/app1/\nsubject: uuid\nmail: mail\nobject: uuid\ntrust_mail: true" + withSecret,
-			"url: https://example.delinea.app\ndiscovery: https://example.delinea.app/x/.well-known/openid-configuration" + withKey,
+			"url: https://example.delinea.app\ndiscovery: https://example.delinea.app/x/.well-known/openid-configuration\nuser_id: uuid" + withKey,
 		},
 	}
 }
@@ -162,6 +162,7 @@ func TestProblems(t *testing.T) {
 		{"delinea", "url: https://example.delinea.app\napplication: a/b" + who, "application"},
 		{"delinea", ok["delinea"] + "\ndiscovery: https://evil.test/x" + who, "discovery"},
 		{"delinea", ok["delinea"] + "\nissuer: x" + who, "issuer"},
+		{"delinea", ok["delinea"] + "\nobject: guid\nuser_id: uuid" + who, "object"},
 	} {
 		doc, s := strict.Parse([]byte(tc.text), strict.Options{}), Blank(tc.preset)
 		doc.Root().Into(s)

@@ -57,8 +57,8 @@ func (p *Portal) handOver(w http.ResponseWriter, r *http.Request, key []byte, s 
 		p.page(w, r, http.StatusBadRequest, "nowhere", nil)
 		return
 	}
-	if to.app.TokenURL != nil {
-		p.postToken(w, r, to, s, standing, begun)
+	if to.app.Product != nil || to.app.TokenURL != nil {
+		p.handToken(w, r, to, key, s, standing, begun)
 		return
 	}
 	if begun.Bind == "" { // begun at the provider, or by a bookmark
@@ -110,6 +110,10 @@ func (p *Portal) enter(w http.ResponseWriter, r *http.Request, app *App) {
 	}
 	if parent == nil {
 		lost()
+		return
+	}
+	if err := p.keepVisit(ctx, app, c.Session, parent); err != nil {
+		p.fault(w, r, err)
 		return
 	}
 	secret := random()

@@ -50,8 +50,18 @@ type App struct {
 	Providers []string // whose people may come in
 	Admission signin.Admission
 	Headers   Headers
-	TokenURL  *url.URL // where a signed token is posted; nil: forward-auth
+	TokenURL  *url.URL // where a signed token is posted; nil: forward-auth, or Product
+	Product   Product  // takes tokens of its own form; nil: ours
+	LogoutURL *url.URL // where a session of its own is told to end; nil: it is not told
 	Auto      bool     // a single provider is gone to without a page
+}
+
+// Product is an application that takes tokens of a form of its own.
+type Product interface {
+	// Nonce reports whether its requests carry a nonce, without which nobody is given a token.
+	Nonce() bool
+	// Hand makes the form or the address by which somebody comes in. The error may be a *signin.Refusal.
+	Hand(h signin.HandOver, now time.Time) (signin.To, error)
 }
 
 // Headers are the names under which a proxy gets the identity; a blank one has its default.
@@ -65,6 +75,7 @@ type Options struct {
 	People    signin.People
 	Items     Items
 	Keys      *keyring.Ring
+	Client    *http.Client // tells applications; with a time limit
 	Log       *slog.Logger
 	Now       func() time.Time
 	Lifetime  time.Duration // of a session at most
@@ -117,6 +128,7 @@ func (p *Portal) routes() *http.ServeMux {
 	central("GET /auth/{$}", p.home)
 	mux.HandleFunc("GET /auth/style.css", p.style) // pages at an application's host have it, too
 	central("GET /auth/start", p.start)
+	central("GET /auth/app/{app}", p.startedByApp)
 	central("GET /auth/oidc/{provider}/login", p.startedByPortal)
 	central("GET /auth/oidc/{provider}/callback", p.callback)
 	central("GET /auth/oidc/{provider}/logout", p.endRequest)

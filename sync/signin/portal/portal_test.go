@@ -193,6 +193,7 @@ type world struct {
 	people *people
 	idp    *idp
 	log    bytes.Buffer
+	ears   *ears
 }
 
 func newWorld(t *testing.T) *world {
@@ -220,6 +221,7 @@ func newWorld(t *testing.T) *world {
 		p.Provider = name
 		return Named{Provider: w.idp, Name: name, Policy: p, Host: "idp.test", SAML: saml}
 	}
+	w.ears = newEars(t)
 	log := slog.New(slog.NewTextHandler(&w.log, nil))
 	w.portal, err = New(Options{
 		URL: parse("https://auth.test"), Providers: []Named{named("staff", false), named("partner", true)},
@@ -227,9 +229,12 @@ func newWorld(t *testing.T) *world {
 			{Name: "desk", URL: parse("https://desk.test"), Providers: []string{"staff"}, Admission: signin.Both, Auto: true},
 			{Name: "wiki", URL: parse("https://wiki.test:8443"), Providers: []string{"staff", "partner"}, Admission: signin.Both},
 			{Name: "admin", URL: parse("https://admin.test"), Providers: []string{"staff"}, Admission: signin.Agents, Auto: true},
-			{Name: "shop", URL: parse("https://shop.test"), Providers: []string{"staff"}, Admission: signin.Both, TokenURL: parse("https://shop.test/sso"), Auto: true},
+			{Name: "shop", URL: parse("https://shop.test"), Providers: []string{"staff"}, Admission: signin.Both, TokenURL: parse("https://shop.test/sso"), LogoutURL: parse(w.ears.url + "/shop"), Auto: true},
+			{Name: "chat", URL: parse("https://chat.test"), Providers: []string{"staff"}, Admission: signin.Both, LogoutURL: parse(w.ears.url + "/chat"), Auto: true},
+			{Name: "helpdesk", URL: parse("https://helpdesk.test"), Providers: []string{"staff"}, Admission: signin.Both, Product: &product{}, Auto: true},
+			{Name: "fresh", URL: parse("https://fresh.test"), Providers: []string{"staff"}, Admission: signin.Both, Product: &product{nonce: true}, Auto: true},
 		},
-		People: w.people, Items: w.shelf, Keys: keys, Log: log, Now: clock, Lifetime: 12 * time.Hour, Idle: 2 * time.Hour,
+		People: w.people, Items: w.shelf, Keys: keys, Client: w.ears.client, Log: log, Now: clock, Lifetime: 12 * time.Hour, Idle: 2 * time.Hour,
 	})
 	if err != nil {
 		t.Fatal(err)

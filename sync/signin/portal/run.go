@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"dirsyncd/store"
@@ -19,10 +20,14 @@ const (
 	expireMost  = 5000 // in one step
 )
 
-// Run keeps the house until the context ends: it stores attempts, forgets what is over and turns keys.
+// Run keeps the house until the context ends: it stores attempts, forgets what is over, turns keys and tells applications of sessions
+// that have ended.
 func (p *Portal) Run(ctx context.Context, items Expirer) {
 	tick := time.NewTicker(storeEvery)
 	defer tick.Stop()
+	var telling sync.WaitGroup
+	telling.Go(func() { p.runTelling(ctx) })
+	defer telling.Wait()
 	var expired, turned time.Time
 	for {
 		select {

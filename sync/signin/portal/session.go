@@ -20,6 +20,7 @@ const (
 	spaceCode    = "code"    // key: hash of the code
 	spaceOutcome = "outcome" // key: hash of the address
 	spaceAttempt = "attempt" // key: when, and what the person was shown; owners: how it ended, and what the person was shown
+	spaceVisit   = "visit"   // key: attempt and application; owners: the central session
 	spaceLink    = "link"    // key: provider and subject; owners: the person
 )
 
@@ -209,18 +210,18 @@ func (p *Portal) supersede(ctx context.Context, former, key []byte, now *session
 	if was.Owner != now.Owner || was.Provider != now.Provider {
 		return p.endFamily(ctx, former, was.Owner, why)
 	}
-	if err := p.adopt(ctx, former, key, now.Owner); err != nil {
+	if err := p.adopt(ctx, former, key, now); err != nil {
 		return err
 	}
 	if err := p.end(ctx, former, why); err != nil {
 		return err
 	}
-	return p.adopt(ctx, former, key, now.Owner) // who entered meanwhile
+	return p.adopt(ctx, former, key, now) // who entered meanwhile
 }
 
 // adopt makes sessions at applications come of another central one.
-func (p *Portal) adopt(ctx context.Context, from, to []byte, owner signin.Owner) error {
-	children, err := p.children(ctx, from, owner)
+func (p *Portal) adopt(ctx context.Context, from, to []byte, now *session) error {
+	children, err := p.children(ctx, from, now.Owner)
 	for _, k := range children {
 		item, ok, fault := p.Items.Get(ctx, spaceSession, k)
 		var s session
@@ -236,7 +237,7 @@ func (p *Portal) adopt(ctx context.Context, from, to []byte, owner signin.Owner)
 		}
 		err = errors.Join(err, fault)
 	}
-	return err
+	return errors.Join(err, p.adoptVisits(ctx, from, to, now.Ends))
 }
 
 func (p *Portal) children(ctx context.Context, parent []byte, owner signin.Owner) (list [][]byte, err error) {

@@ -11,10 +11,31 @@ import (
 // start begins a sign-in at the central host: with a session it goes straight on, else to a provider or to the page that lists them.
 // An application that takes tokens is named by app, with a path and a nonce.
 func (p *Portal) start(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
+	p.startWith(w, r, r.URL.Query())
+}
+
+// startedByApp is the address that an application has for people who are to sign in, where it adds parameters of its own: return_to, or nonce and
+// state. Nothing of it is believed but where to go, which is at the application.
+func (p *Portal) startedByApp(w http.ResponseWriter, r *http.Request) {
+	app := p.appNamed(r.PathValue("app"))
+	if app == nil {
+		http.NotFound(w, r)
+		return
+	}
+	said, q := r.URL.Query(), url.Values{"rd": {app.URL.JoinPath("/").String()}}
+	if to, ok := p.target(said.Get("return_to")); ok && to.app == app {
+		q.Set("rd", to.url)
+	}
+	for _, carried := range []string{"nonce", "state"} {
+		q.Set(carried, said.Get(carried))
+	}
+	p.startWith(w, r, q)
+}
+
+func (p *Portal) startWith(w http.ResponseWriter, r *http.Request, q url.Values) {
 	begin := pending{Bind: q.Get("b"), Nonce: q.Get("nonce"), State: q.Get("state")}
 	to, ok := p.wanted(q)
-	if !ok || len(begin.Bind) > longestBind || len(begin.Nonce) > longestBind || len(begin.State) > longestBind {
+	if !ok || len(begin.Bind) > longestBind || len(begin.Nonce) > longestBind || len(begin.State) > longestState {
 		p.page(w, r, http.StatusBadRequest, "nowhere", nil)
 		return
 	}
@@ -44,8 +65,11 @@ func (p *Portal) start(w http.ResponseWriter, r *http.Request) {
 	p.send(w, r, provider, &begin, signin.Start{SignUp: q.Get("new") != ""})
 }
 
-// longestBind is the length of anything that is carried along.
-const longestBind = 512
+// longestBind and longestState are the lengths of what is carried along: a state is the application's own, and may be sealed.
+const (
+	longestBind  = 512
+	longestState = 1024
+)
 
 // wanted returns where somebody wants to go.
 func (p *Portal) wanted(q url.Values) (target, bool) {

@@ -3,6 +3,7 @@ package portal
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -24,7 +25,7 @@ func (p *Portal) token(app *App, s *session, standing signin.Standing, nonce str
 	claims := jwt.MapClaims{
 		"iss": p.URL.String(), "aud": app.Name, "sub": s.Owner.Record, "jti": random(),
 		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Unix() + life,
-		"auth_time": s.At.Unix(), "provider": s.Provider, "sid": base64.RawURLEncoding.EncodeToString(hashed(s.Attempt)),
+		"auth_time": s.At.Unix(), "provider": s.Provider, "sid": sidOf(s),
 	}
 	for name, value := range map[string]string{
 		"nonce": nonce, "acr": s.Context, "name": standing.Fields["name"], "email": standing.Fields["email"], "role": standing.Fields["role"],
@@ -46,23 +47,41 @@ func (p *Portal) token(app *App, s *session, standing signin.Standing, nonce str
 	return t.SignedString(key.Private)
 }
 
-// postToken is the page that posts a token to an application that takes tokens.
-func (p *Portal) postToken(w http.ResponseWriter, r *http.Request, to target, s *session, standing signin.Standing, begun *pending) {
-	if begun.Nonce == "" {
+// handToken sends the browser with a token to an application that takes tokens.
+func (p *Portal) handToken(w http.ResponseWriter, r *http.Request, to target, key []byte, s *session, standing signin.Standing, begun *pending) {
+	if begun.Nonce == "" && (to.app.Product == nil || to.app.Product.Nonce()) {
 		// Without a nonce of the application's own its session could be somebody else's doing.
 		http.Redirect(w, r, to.url, http.StatusSeeOther)
 		return
 	}
-	token, err := p.token(to.app, s, standing, begun.Nonce)
+	next, err := p.tokenFor(to, s, standing, begun)
+	if refusal := (*signin.Refusal)(nil); errors.As(err, &refusal) {
+		p.refuse(w, r, Attempt{ID: newAttemptID(), At: p.Now(), Provider: s.Provider, App: to.app.Name, Owner: s.Owner}, err)
+		return
+	}
+	if err == nil {
+		err = p.keepVisit(r.Context(), to.app, key, s)
+	}
 	if err != nil {
 		p.fault(w, r, err)
 		return
 	}
+	p.to(w, r, next)
+}
+
+// tokenFor makes the form or the address that takes a token to an application.
+func (p *Portal) tokenFor(to target, s *session, standing signin.Standing, begun *pending) (signin.To, error) {
+	if product := to.app.Product; product != nil {
+		return product.Hand(signin.HandOver{
+			Record: s.Owner.Record, Name: standing.Fields["name"], Email: standing.Fields["email"], Target: to.url, Nonce: begun.Nonce, State: begun.State,
+		}, p.Now())
+	}
+	token, err := p.token(to.app, s, standing, begun.Nonce)
 	form := url.Values{"token": {token}}
 	if begun.State != "" {
 		form.Set("state", begun.State)
 	}
-	p.post(w, r, signin.To{URL: to.app.TokenURL.String(), Form: form})
+	return signin.To{URL: to.app.TokenURL.String(), Form: form}, err
 }
 
 // keys publishes what verifies our tokens (RFC 7517).
