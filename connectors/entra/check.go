@@ -79,7 +79,7 @@ func (r *Reader) probes() []probe {
 		}})
 	}
 	if r.sel.Groups {
-		add(streamGroups, groupPermissions(), func() (*url.URL, error) { return requests.groupList([]string{"id"}, 1) })
+		add(streamGroups, groupPermissions(), func() (*url.URL, error) { return requests.groupList([]string{"id"}, r.sel.GroupOwners, 1) })
 	}
 	if r.sel.Licences {
 		add(streamLicences, licencePermissions(), requests.subscribedSKUs)

@@ -22,6 +22,8 @@ func (s *Selection) Unread(block string, kind directory.Kind, name string) (hint
 		return set(s.Licences, "licences")
 	case kind == directory.Device && !s.Devices:
 		return set(false, "devices")
+	case kind == directory.Group && name == "manager":
+		return set(s.GroupOwners, "group_owners")
 	case name == "manager":
 		return set(s.Manager, "manager")
 	case kind == directory.Person && (name == directory.FieldExpires || name == directory.FieldSearch):

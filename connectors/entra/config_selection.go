@@ -38,6 +38,8 @@ type Selection struct {
 	DeviceLastSeen bool
 	// Manager reads who manages whom.
 	Manager bool
+	// GroupOwners reads who owns groups, with Groups.
+	GroupOwners bool
 	// SignInActivity reads when people last signed in. It is no part of change tracking, so people are
 	// listed in full every time.
 	SignInActivity bool
@@ -85,6 +87,15 @@ func (s *Selection) userProperties() []string {
 	return slices.Compact(list)
 }
 
+// groupChanges lists what is selected of groups and of who comes and goes.
+func (s *Selection) groupChanges() []string {
+	list := append(groupProperties(), "members")
+	if s.GroupOwners {
+		list = append(list, "owners")
+	}
+	return list
+}
+
 // groupProperties lists what is selected of groups.
 func groupProperties() []string {
 	return []string{"createdDateTime", "description", "displayName", "groupTypes", "id", "mail", "mailEnabled", "securityEnabled"}
@@ -105,6 +116,9 @@ func (s *Selection) settings(graph, stream string) string {
 		}
 	case streamGroups:
 		parts = append(parts, groupProperties()...)
+		if s.GroupOwners {
+			parts = append(parts, "owners")
+		}
 	}
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	return hex.EncodeToString(sum[:12])

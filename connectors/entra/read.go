@@ -89,6 +89,8 @@ func (s *Selection) says(stream string) []string {
 		for _, name := range s.Attributes {
 			list = append(list, directory.AttributePrefix+name)
 		}
+	case streamGroups:
+		add(s.GroupOwners, "manager")
 	case streamDevices:
 		add(s.DeviceLastSeen, directory.FieldLastSeen)
 	}
