@@ -140,14 +140,11 @@ func (g *groupsReading) ownersOf(id string) error {
 	if g.owners == nil {
 		return nil
 	}
-	if !g.full() || g.resumed {
-		if g.resumed || g.decoder.mentionsOwners() {
-			g.halves[strings.Clone(id)] = struct{}{}
-		}
-		return nil
-	}
-	if g.decoder.mentionsOwners() && g.decoder.nameless() {
+	if g.resumed || g.decoder.mentionsOwners() && (!g.full() || g.decoder.nameless()) {
 		g.halves[strings.Clone(id)] = struct{}{}
+	}
+	if !g.full() || g.resumed {
+		return nil
 	}
 	return g.decoder.eachOwner(func(handle string, removed bool) {
 		of := g.owners[id]

@@ -82,8 +82,7 @@ func TestGroupOwnersAfterAnInterruption(t *testing.T) {
 	for i := range 20 {
 		w.tenant.AddMember(group, w.tenant.PersonID(i))
 	}
-	owners := []string{w.tenant.PersonID(3), w.tenant.PersonID(5)}
-	slices.Sort(owners)
+	owners := []string{w.tenant.PersonID(3)} // the first page names them all
 	w.tenant.SetOwners(group, owners...)
 	open := func() *Connector { return w.open(func(c *Config) { c.GroupOwners = true }) }
 	stop := errors.New("killed")

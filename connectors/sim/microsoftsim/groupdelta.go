@@ -97,8 +97,9 @@ func (r *round) group(g *object, from, to int) {
 // owners writes the first half of a group's owners with the first part of its members, and the rest with the last.
 func (r *round) owners(first *bool, g *object, begin, end bool) {
 	var entries []string
+	half := (len(g.owners) + 1) / 2
 	for i, m := range g.owners {
-		if o := r.d.byID[m.id]; o != nil && o.state == live && !m.gone && (begin && i < len(g.owners)/2 || end && i >= len(g.owners)/2) {
+		if o := r.d.byID[m.id]; o != nil && o.state == live && !m.gone && (begin && i < half || end && i >= half) {
 			entries = append(entries, entry(o, false))
 		}
 	}
