@@ -73,6 +73,7 @@ type Config struct {
 	DeviceLastSeen bool          `yaml:"device_last_seen"`
 	Manager        bool          `yaml:"manager"`
 	GroupOwners    bool          `yaml:"group_owners"`
+	LeaveDate      bool          `yaml:"leave_date"`
 	SignInActivity bool          `yaml:"sign_in_activity"`
 	Photos         bool          `yaml:"photos"`
 	Attributes     []string      `yaml:"attributes"`

@@ -63,6 +63,9 @@ func (r *Reader) probes() []probe {
 	}
 	someone := func() (*url.URL, error) { return requests.userList([]string{"id"}, false, 1, "") }
 	add(streamUsers, userPermissions(), someone)
+	if r.sel.LeaveDate {
+		add(streamUsers+", leave date", leavePermissions(), func() (*url.URL, error) { return requests.userList([]string{"id", leaveDate}, false, 1, "") })
+	}
 	if r.sel.SignInActivity {
 		add(streamUsers+", sign-in activity", signInPermissions(), func() (*url.URL, error) {
 			return requests.userList([]string{"id", "signInActivity"}, false, 1, "")

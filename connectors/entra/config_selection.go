@@ -40,6 +40,8 @@ type Selection struct {
 	Manager bool
 	// GroupOwners reads who owns groups, with Groups.
 	GroupOwners bool
+	// LeaveDate reads when people leave, or left (employeeLeaveDateTime).
+	LeaveDate bool
 	// SignInActivity reads when people last signed in. It is no part of change tracking, so people are
 	// listed in full every time.
 	SignInActivity bool
@@ -75,6 +77,9 @@ func (s *Selection) userProperties() []string {
 	}
 	if !s.tracks() {
 		list = append(list, "identities")
+	}
+	if s.LeaveDate {
+		list = append(list, leaveDate)
 	}
 	if s.SignInActivity {
 		list = append(list, "signInActivity")

@@ -84,7 +84,7 @@ func TestSDKTemplates(t *testing.T) {
 
 // TestSDKSelects: what first requests select is in the SDK's models.
 func TestSDKSelects(t *testing.T) {
-	sel := Selection{Licences: true, SignInActivity: true, TenantType: B2C} // everything that there is
+	sel := Selection{Licences: true, LeaveDate: true, SignInActivity: true, TenantType: B2C} // everything that there is
 	for _, tc := range []struct {
 		model   serialization.Parsable
 		selects []string

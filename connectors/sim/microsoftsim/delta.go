@@ -30,7 +30,7 @@ func (x *exchange) delta(res resource) {
 		return
 	}
 	token, ok := x.deltaToken(res)
-	if !ok {
+	if !ok || !x.allowSelect(&query{names: token.Select}) {
 		return
 	}
 	pages, quirks := x.s.settings()

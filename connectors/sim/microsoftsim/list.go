@@ -229,7 +229,8 @@ func (x *exchange) listObjects(res resource, in func(*object) bool) {
 
 // allowSelect asks for the extra permission that some properties need.
 func (x *exchange) allowSelect(q *query) bool {
-	return !slices.Contains(q.names, "signInActivity") || x.allow("AuditLog.Read.All")
+	return (!slices.Contains(q.names, "signInActivity") || x.allow("AuditLog.Read.All")) &&
+		(!slices.Contains(q.names, "employeeLeaveDateTime") || x.allow("User-LifeCycleInfo.Read.All", "User-LifeCycleInfo.ReadWrite.All"))
 }
 
 func (x *exchange) countObjects(res resource) {
