@@ -72,6 +72,8 @@ type Config struct {
 	Devices        bool          `yaml:"devices"`
 	DeviceLastSeen bool          `yaml:"device_last_seen"`
 	Manager        bool          `yaml:"manager"`
+	GroupOwners    bool          `yaml:"group_owners"`
+	LeaveDate      bool          `yaml:"leave_date"`
 	SignInActivity bool          `yaml:"sign_in_activity"`
 	Photos         bool          `yaml:"photos"`
 	Attributes     []string      `yaml:"attributes"`

@@ -49,7 +49,7 @@ func (c *Config) Unread(kind directory.Kind, name string) (hint string, unread b
 		return "set csp.subscriptions: true, and have partner_center among csp.sources", true
 	}
 	sel := entra.Selection{
-		Groups: c.Groups, Licences: c.Licences, Devices: c.Devices, DeviceLastSeen: c.DeviceLastSeen, Manager: c.Manager,
+		Groups: c.Groups, Licences: c.Licences, Devices: c.Devices, DeviceLastSeen: c.DeviceLastSeen, Manager: c.Manager, GroupOwners: c.GroupOwners, LeaveDate: c.LeaveDate,
 		SignInActivity: c.SignInActivity, Photos: c.Photos, Attributes: c.Attributes,
 	}
 	return sel.Unread("csp", kind, name)

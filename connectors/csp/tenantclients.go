@@ -81,7 +81,8 @@ func (c *Connector) selection(tenant string) entra.Selection {
 	app := c.customerApp()
 	return entra.Selection{
 		Tenant: tenant, Identity: app.ClientID, Groups: c.cfg.Groups, Licences: c.cfg.Licences, Devices: c.cfg.Devices, DevicesIfAny: true,
-		DeviceLastSeen: c.cfg.DeviceLastSeen, Manager: c.cfg.Manager, SignInActivity: c.cfg.SignInActivity, Photos: c.cfg.Photos,
+		DeviceLastSeen: c.cfg.DeviceLastSeen, Manager: c.cfg.Manager, GroupOwners: c.cfg.GroupOwners, LeaveDate: c.cfg.LeaveDate,
+		SignInActivity: c.cfg.SignInActivity, Photos: c.cfg.Photos,
 		Attributes: c.cfg.Attributes, Names: c.names,
 	}
 }

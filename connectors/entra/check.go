@@ -63,6 +63,9 @@ func (r *Reader) probes() []probe {
 	}
 	someone := func() (*url.URL, error) { return requests.userList([]string{"id"}, false, 1, "") }
 	add(streamUsers, userPermissions(), someone)
+	if r.sel.LeaveDate {
+		add(streamUsers+", leave date", leavePermissions(), func() (*url.URL, error) { return requests.userList([]string{"id", leaveDate}, false, 1, "") })
+	}
 	if r.sel.SignInActivity {
 		add(streamUsers+", sign-in activity", signInPermissions(), func() (*url.URL, error) {
 			return requests.userList([]string{"id", "signInActivity"}, false, 1, "")
@@ -79,7 +82,7 @@ func (r *Reader) probes() []probe {
 		}})
 	}
 	if r.sel.Groups {
-		add(streamGroups, groupPermissions(), func() (*url.URL, error) { return requests.groupList([]string{"id"}, 1) })
+		add(streamGroups, groupPermissions(), func() (*url.URL, error) { return requests.groupList([]string{"id"}, r.sel.GroupOwners, 1) })
 	}
 	if r.sel.Licences {
 		add(streamLicences, licencePermissions(), requests.subscribedSKUs)

@@ -292,6 +292,10 @@ func groupPermissions() []string {
 // photoPermissions: Directory.Read.All, which is enough for people, is not for photos.
 func photoPermissions() []string  { return []string{"ProfilePhoto.Read.All", "User.Read.All"} }
 func signInPermissions() []string { return []string{"AuditLog.Read.All"} }
+func leavePermissions() []string {
+	return []string{"User-LifeCycleInfo.Read.All", "User-LifeCycleInfo.ReadWrite.All"}
+}
+
 func devicePermissions() []string { return []string{"DeviceManagementManagedDevices.Read.All"} }
 func licencePermissions() []string {
 	return []string{"LicenseAssignment.Read.All", "Organization.Read.All", "Directory.Read.All"}

@@ -96,8 +96,13 @@ func (r requests) groupsDelta(properties []string) (*url.URL, error) {
 	return r.address(templateGroupsDelta, options{"$select": properties})
 }
 
-func (r requests) groupList(properties []string, top int32) (*url.URL, error) {
-	return r.address(templateGroups, options{"$select": properties, "$top": top})
+// groupList lists groups, with the ids of the first twenty owners of each when asked.
+func (r requests) groupList(properties []string, owners bool, top int32) (*url.URL, error) {
+	o := options{"$select": properties, "$top": top}
+	if owners {
+		o["$expand"] = []string{"owners($select=id)"}
+	}
+	return r.address(templateGroups, o)
 }
 
 // group is one group.
@@ -108,6 +113,11 @@ func (r requests) group(id string, properties []string) (*url.URL, error) {
 // members lists who is in a group itself, not in groups within it.
 func (r requests) members(group string, top int32) (*url.URL, error) {
 	return r.address(templateMembers, options{"group-id": group, "$select": "id", "$top": top})
+}
+
+// owners lists who owns a group.
+func (r requests) owners(group string, top int32) (*url.URL, error) {
+	return r.address(templateOwners, options{"group-id": group, "$select": "id", "$top": top})
 }
 
 // parents lists what a group itself is in.

@@ -11,6 +11,7 @@ const (
 	templateGroupsDelta    = "{+baseurl}/groups/delta(){?%24count,%24expand,%24filter,%24orderby,%24search,%24select,%24skip,%24top}"
 	templateGroup          = "{+baseurl}/groups/{group%2Did}{?%24expand,%24select}"
 	templateMembers        = "{+baseurl}/groups/{group%2Did}/members{?%24count,%24expand,%24filter,%24orderby,%24search,%24select,%24skip,%24top}"
+	templateOwners         = "{+baseurl}/groups/{group%2Did}/owners{?%24count,%24expand,%24filter,%24orderby,%24search,%24select,%24skip,%24top}"
 	templateParents        = "{+baseurl}/groups/{group%2Did}/memberOf{?%24count,%24expand,%24filter,%24orderby,%24search,%24select,%24skip,%24top}"
 	templateSubscribedSKUs = "{+baseurl}/subscribedSkus{?%24count,%24expand,%24filter,%24orderby,%24search,%24select,%24skip,%24top}"
 	templateSubscriptions  = "{+baseurl}/subscriptions{?%24count,%24expand,%24filter,%24orderby,%24search,%24select,%24skip,%24top}"

@@ -38,6 +38,8 @@ type Config struct {
 	Devices        bool     `yaml:"devices"`
 	DeviceLastSeen bool     `yaml:"device_last_seen"`
 	Manager        bool     `yaml:"manager"`
+	GroupOwners    bool     `yaml:"group_owners"`
+	LeaveDate      bool     `yaml:"leave_date"`
 	SignInActivity bool     `yaml:"sign_in_activity"`
 	Photos         bool     `yaml:"photos"`
 	Attributes     []string `yaml:"attributes"`
@@ -196,7 +198,7 @@ func (c *Config) services() (authority, graph string) {
 func (c *Config) selection(names *LicenceNames) Selection {
 	return Selection{
 		Tenant: c.Tenant, Identity: c.ClientID, TenantType: c.TenantType, Groups: c.Groups, Licences: c.Licences, Devices: c.Devices,
-		DeviceLastSeen: c.DeviceLastSeen, Manager: c.Manager, SignInActivity: c.SignInActivity, Photos: c.Photos,
+		DeviceLastSeen: c.DeviceLastSeen, Manager: c.Manager, GroupOwners: c.GroupOwners, LeaveDate: c.LeaveDate, SignInActivity: c.SignInActivity, Photos: c.Photos,
 		Attributes: c.Attributes, Names: names,
 	}
 }

@@ -22,9 +22,13 @@ func (s *Selection) Unread(block string, kind directory.Kind, name string) (hint
 		return set(s.Licences, "licences")
 	case kind == directory.Device && !s.Devices:
 		return set(false, "devices")
+	case kind == directory.Group && name == "manager":
+		return set(s.GroupOwners, "group_owners")
 	case name == "manager":
 		return set(s.Manager, "manager")
-	case kind == directory.Person && (name == directory.FieldExpires || name == directory.FieldSearch):
+	case kind == directory.Person && name == directory.FieldExpires:
+		return set(s.LeaveDate, "leave_date")
+	case kind == directory.Person && name == directory.FieldSearch:
 		return "an account of Entra ID has none: remove it", true
 	case kind == directory.Licence && name == directory.FieldAutoRenew && block == "entra":
 		return "only a partner is told: remove it, or read the tenant by csp", true

@@ -38,6 +38,10 @@ type Selection struct {
 	DeviceLastSeen bool
 	// Manager reads who manages whom.
 	Manager bool
+	// GroupOwners reads who owns groups, with Groups.
+	GroupOwners bool
+	// LeaveDate reads when people leave, or left (employeeLeaveDateTime).
+	LeaveDate bool
 	// SignInActivity reads when people last signed in. It is no part of change tracking, so people are
 	// listed in full every time.
 	SignInActivity bool
@@ -74,6 +78,9 @@ func (s *Selection) userProperties() []string {
 	if !s.tracks() {
 		list = append(list, "identities")
 	}
+	if s.LeaveDate {
+		list = append(list, leaveDate)
+	}
 	if s.SignInActivity {
 		list = append(list, "signInActivity")
 	}
@@ -83,6 +90,15 @@ func (s *Selection) userProperties() []string {
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
+}
+
+// groupChanges lists what is selected of groups and of who comes and goes.
+func (s *Selection) groupChanges() []string {
+	list := append(groupProperties(), "members")
+	if s.GroupOwners {
+		list = append(list, "owners")
+	}
+	return list
 }
 
 // groupProperties lists what is selected of groups.
@@ -105,6 +121,9 @@ func (s *Selection) settings(graph, stream string) string {
 		}
 	case streamGroups:
 		parts = append(parts, groupProperties()...)
+		if s.GroupOwners {
+			parts = append(parts, "owners")
+		}
 	}
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	return hex.EncodeToString(sum[:12])

@@ -44,6 +44,9 @@ func TestUserFields(t *testing.T) {
 			map[string]string{"last_login": "2026-01-02T00:00:00Z"}},
 		"latest of two": {Selection{SignInActivity: true}, `{"id":"x","signInActivity":{"lastSignInDateTime":"2026-01-03T00:00:00Z","lastNonInteractiveSignInDateTime":"2026-01-04T00:00:00Z"}}`,
 			map[string]string{"last_login": "2026-01-04T00:00:00Z"}},
+		"leaves":          {Selection{LeaveDate: true}, `{"id":"x","employeeLeaveDateTime":"2026-09-30T23:59:59Z"}`, map[string]string{"expires": "2026-09-30T23:59:59Z"}},
+		"stays":           {Selection{LeaveDate: true}, `{"id":"x","employeeLeaveDateTime":null}`, map[string]string{"expires": "-"}},
+		"nobody asked":    {Selection{}, `{"id":"x","employeeLeaveDateTime":"2026-09-30T23:59:59Z"}`, map[string]string{"expires": "-"}},
 		"never signed in": {Selection{SignInActivity: true}, `{"id":"x","signInActivity":null}`, map[string]string{"last_login": "-"}},
 		"escapes":         {Selection{}, `{"id":"x","displayName":"Zo\u00eb \"Z\" \\ O\/N"}`, map[string]string{"name": `Zoë "Z" \ O/N`}},
 		"attributes of all kinds": {

@@ -16,8 +16,11 @@ type groupDecoder struct {
 
 	name    int // slot of displayName
 	members int // slot of members@delta
-	created int // slot of createdDateTime
-	kind    []int
+	owners  int // slot of owners@delta
+	// ownersWhole is the slot of owners, in plain lists.
+	ownersWhole int
+	created     int // slot of createdDateTime
+	kind        []int
 }
 
 func newGroupDecoder() *groupDecoder {
@@ -25,6 +28,7 @@ func newGroupDecoder() *groupDecoder {
 	l := &f.schema
 	f.name = l.slot("displayName")
 	f.members, f.created = l.slot("members@delta"), l.slot("createdDateTime")
+	f.owners, f.ownersWhole = l.slot("owners@delta"), l.slot("owners")
 	f.kind = []int{l.slot("groupTypes"), l.slot("mailEnabled"), l.slot("securityEnabled")}
 	f.fields = []fieldDecoder{
 		l.text(directory.FieldDescription, "description"),
@@ -102,8 +106,8 @@ func (f *groupDecoder) halfKnown() bool {
 
 // mentionsProperties reports whether an entry says anything but who came and went.
 func (f *groupDecoder) mentionsProperties() bool {
-	for name, slot := range f.schema.slots {
-		if name != "members@delta" && !f.absent(slot) {
+	for _, slot := range f.schema.slots {
+		if slot != f.members && slot != f.owners && !f.absent(slot) {
 			return true
 		}
 	}
@@ -112,22 +116,51 @@ func (f *groupDecoder) mentionsProperties() bool {
 
 // eachMember calls f for the entries of members@delta in their order.
 func (f *groupDecoder) eachMember(each func(handle string, removed bool)) error {
-	v := f.entry.values[f.members]
+	return f.each("members@delta", f.entry.values[f.members], each)
+}
+
+// mentionsOwners reports whether an entry says who came or went as an owner.
+func (f *groupDecoder) mentionsOwners() bool { return !f.absent(f.owners) }
+
+// eachOwner calls f for the entries of owners@delta in their order.
+func (f *groupDecoder) eachOwner(each func(handle string, removed bool)) error {
+	return f.each("owners@delta", f.entry.values[f.owners], each)
+}
+
+// expandedOwners are the handles of the owners in a plain list, of which the service expands twenty.
+func (f *groupDecoder) expandedOwners() (handles []string, err error) {
+	err = f.each("owners", f.entry.values[f.ownersWhole], func(handle string, _ bool) { handles = append(handles, handle) })
+	return handles, err
+}
+
+// ownedBy are the links of a group to its owners. The service promises no order of them: of several, the one with the lowest id
+// that is a person manages the group.
+func ownedBy(handles []string) []directory.Link {
+	slices.Sort(handles)
+	var links []directory.Link
+	for _, handle := range slices.Compact(handles) {
+		links = append(links, directory.Link{Type: directory.Manager, To: handle})
+	}
+	return links
+}
+
+// each calls f for the entries of a list of relations, as of its changes.
+func (f *groupDecoder) each(name string, v jsonscan.Value, each func(handle string, removed bool)) error {
 	if v.Null() {
 		return nil
 	}
 	if !v.IsList() {
-		return mismatch("members@delta", "a list", v)
+		return mismatch(name, "a list", v)
 	}
 	for w := jsonscan.Enter(v); w.More(); {
 		var id, removed jsonscan.Value
 		one := w.Value()
 		if !one.IsObject() {
-			return mismatch("members@delta", "a list of objects", one)
+			return mismatch(name, "a list of objects", one)
 		}
 		for m := jsonscan.Enter(one); m.More(); {
-			name := m.Name()
-			switch value := m.Value(); name {
+			key := m.Name()
+			switch value := m.Value(); key {
 			case "id":
 				id = value
 			case "@removed":
@@ -136,7 +169,7 @@ func (f *groupDecoder) eachMember(each func(handle string, removed bool)) error 
 		}
 		text, ok := id.Text()
 		if !ok || text == "" {
-			return mismatch("members@delta.id", "a text", id)
+			return mismatch(name+".id", "a text", id)
 		}
 		each(directory.IDHandle(canonicalID(text)), !removed.Null())
 	}

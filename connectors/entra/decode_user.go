@@ -22,6 +22,10 @@ type userDecoder struct {
 	slab              []directory.Field
 }
 
+// leaveDate is the property that says when somebody leaves. It needs a permission of its own, so nobody selects it by default
+// ("Microsoft Graph, user: properties").
+const leaveDate = "employeeLeaveDateTime"
+
 // newUserDecoder makes the decoder for a selection.
 func newUserDecoder(s *Selection) *userDecoder {
 	f := &userDecoder{licences: s.Licences, manager: s.Manager}
@@ -52,6 +56,9 @@ func newUserDecoder(s *Selection) *userDecoder {
 		l.firstPhone(),
 		l.mail(!s.tracks()),
 		l.mails(!s.tracks()),
+	}
+	if s.LeaveDate {
+		f.fields = append(f.fields, l.time(directory.FieldExpires, leaveDate))
 	}
 	if s.SignInActivity {
 		f.fields = append(f.fields, l.lastLogin())

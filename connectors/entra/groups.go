@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +28,8 @@ type groupsReading struct {
 	decoder *groupDecoder
 	// restored and halves are groups of this page that need a look: at their members, at their properties.
 	restored, halves map[string]struct{}
+	// owners are those that a first round has named so far, by group; nil where nobody asks for them.
+	owners map[string]map[string]struct{}
 	// filled are groups that earlier pages of a first round gave members.
 	filled map[string]struct{}
 }
@@ -37,8 +41,11 @@ func (r *Reader) readGroups(ctx context.Context, op string, req connectors.Reque
 		reading: r.newReading(op, directory.Group, req, emit), decoder: newGroupDecoder(),
 		restored: map[string]struct{}{}, halves: map[string]struct{}{}, filled: map[string]struct{}{},
 	}
+	if r.sel.GroupOwners {
+		g.owners = map[string]map[string]struct{}{}
+	}
 	g.size, g.one = r.client.requests.groupSize, r.client.requests.groupThere
-	begin, err := g.begin(func() (*url.URL, error) { return r.client.requests.groupsDelta(append(groupProperties(), "members")) })
+	begin, err := g.begin(func() (*url.URL, error) { return r.client.requests.groupsDelta(r.sel.groupChanges()) })
 	if err != nil {
 		return err
 	}
@@ -60,14 +67,22 @@ func (g *groupsReading) take(v jsonscan.Value) error {
 		return nil
 	}
 	// Members first: those of a group that cannot be translated are there all the same.
-	if err := g.members(e.id); err != nil {
+	err := g.members(e.id)
+	if err == nil {
+		err = g.ownersOf(e.id)
+	}
+	if err != nil {
 		return &fault.Error{Class: fault.Transient, Op: g.op, Where: g.r.client.graph.Host, Err: err, Hint: oddAnswer}
 	}
+	_, half := g.halves[e.id]
 	switch {
+	case !g.full() && half && !g.decoder.mentionsProperties():
+		g.object(directory.Object{Kind: directory.Group, ID: strings.Clone(e.id), Partial: true}) // for complete to fill in
+		return nil
 	case !g.full() && !g.decoder.mentionsProperties():
 		return nil
 	case !g.full() || !g.decoder.nameless():
-	case g.listed(e.id):
+	case g.listed(e.id) && !half:
 		return nil // a further part of the members
 	default:
 		g.halves[e.id] = struct{}{}
@@ -76,6 +91,9 @@ func (g *groupsReading) take(v jsonscan.Value) error {
 	if err != nil {
 		g.refuse(e.id, err)
 		return nil
+	}
+	if g.full() {
+		o.Links = ownedBy(slices.Collect(maps.Keys(g.owners[o.ID])))
 	}
 	g.object(o)
 	if g.full() {
@@ -87,6 +105,9 @@ func (g *groupsReading) take(v jsonscan.Value) error {
 	if created, err := timeOf("createdDateTime", e.values[g.decoder.created]); err == nil && created.Type() == directory.TimeType &&
 		created.Time().Before(g.at.At.Add(5*time.Minute)) {
 		g.restored[e.id] = struct{}{}
+		if g.owners != nil {
+			g.halves[e.id] = struct{}{}
+		}
 	}
 	return nil
 }
@@ -112,6 +133,33 @@ func (g *groupsReading) members(id string) error {
 	})
 }
 
+// ownersOf takes what the entry says of owners. A first round names all of them, on one page or on several; a later one names those
+// who came and went, which a partial object cannot say, so that the whole group is asked for. So it is after an
+// interruption, when nothing is known of the pages before.
+func (g *groupsReading) ownersOf(id string) error {
+	if g.owners == nil {
+		return nil
+	}
+	if g.resumed || g.decoder.mentionsOwners() && (!g.full() || g.decoder.nameless()) {
+		g.halves[strings.Clone(id)] = struct{}{}
+	}
+	if !g.full() || g.resumed {
+		return nil
+	}
+	return g.decoder.eachOwner(func(handle string, removed bool) {
+		of := g.owners[id]
+		switch {
+		case removed:
+			delete(of, handle)
+			return
+		case of == nil:
+			of = map[string]struct{}{}
+			g.owners[strings.Clone(id)] = of
+		}
+		of[handle] = struct{}{}
+	})
+}
+
 // complete fetches what the page's groups lack, and closes the page for what follows.
 func (g *groupsReading) complete(ctx context.Context) error {
 	for id := range g.halves {
@@ -126,7 +174,7 @@ func (g *groupsReading) complete(ctx context.Context) error {
 			continue
 		}
 		if aboutOne(err) {
-			g.built.drop(id)
+			g.built.dropObject(id) // who came and went is said once only
 			g.built.invalid = append(g.built.invalid, unread(g.op, strings.Clone(id), "group "+id, err))
 			continue
 		}
@@ -190,7 +238,7 @@ func aboutOne(err error) bool {
 // errNoMember is an entry of a list of members that names nobody. Left out, somebody would seem to have left.
 var errNoMember = errors.New("a member without an id")
 
-// groupByID reads one group.
+// groupByID reads one group, with its owners where they are asked for.
 func (r *Reader) groupByID(ctx context.Context, op, id string) (directory.Object, error) {
 	u, err := r.client.requests.group(id, groupProperties())
 	if err != nil {
@@ -215,6 +263,16 @@ func (r *Reader) groupByID(ctx context.Context, op, id string) (directory.Object
 	if err != nil {
 		return o, &fault.Error{Class: fault.Transient, Op: op, Where: r.client.graph.Host, Err: err, Hint: oddAnswer}
 	}
+	if r.sel.GroupOwners {
+		if u, err = r.client.requests.owners(id, most); err != nil {
+			return o, err
+		}
+		owners, err := r.idsOf(ctx, op, u)
+		if err != nil {
+			return o, err
+		}
+		o.Links = ownedBy(owners)
+	}
 	return o, nil
 }
 
@@ -227,7 +285,11 @@ func (r *Reader) membersOf(ctx context.Context, op, id string) ([]string, error)
 	if err != nil {
 		return nil, err
 	}
-	var list []string
+	return r.idsOf(ctx, op, first)
+}
+
+// idsOf lists the handles of all that a list has.
+func (r *Reader) idsOf(ctx context.Context, op string, first *url.URL) (list []string, err error) {
 	err = r.eachID(ctx, op, first, func(id, _ string) { list = append(list, directory.IDHandle(id)) })
 	return list, err
 }

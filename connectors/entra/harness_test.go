@@ -34,6 +34,7 @@ type world struct {
 	s      *microsoftsim.Server
 	tenant *microsoftsim.Tenant
 	shift  atomic.Int64 // of the clock
+	owners bool         // owners of groups are read
 }
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.shift.Load())) }

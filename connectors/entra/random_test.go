@@ -3,6 +3,7 @@ package entra
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -36,12 +37,15 @@ func randomHistory(t *testing.T, seed uint64, quirks microsoftsim.Quirks, terse 
 		Seed: seed + 1, People: 120, Guests: 10, Groups: 25, SKUs: 4, Extension: true, Photos: seed > 1,
 	}}, microsoftsim.Pages{Users: 17, Groups: 6, Members: 40, Most: 40})
 	w.s.SetQuirks(quirks)
-	c := w.open(func(c *Config) { c.Attributes, c.Photos = []string{microsoftsim.ExtensionName}, seed > 1 })
+	w.owners = seed != 1
+	c := w.open(func(c *Config) {
+		c.Attributes, c.Photos, c.GroupOwners = []string{microsoftsim.ExtensionName}, seed > 1, w.owners
+	})
 	if terse {
 		c = w.reader(c.sel, editing(withoutManagers))
 	}
 	m := newModel(t, c)
-	h := &history{world: w, m: m, pictured: c.sel.Photos, rng: rand.New(rand.NewPCG(connectortest.Seed(t)+seed, 7))}
+	h := &history{world: w, m: m, pictured: c.sel.Photos, rng: rand.New(rand.NewPCG(connectortest.Seed(t)+seed, 7)), owning: rand.New(rand.NewPCG(connectortest.Seed(t)+seed, 8))}
 	changes := 0
 	for round := range 80 {
 		for range h.rng.IntN(20) {
@@ -100,6 +104,7 @@ type history struct {
 	*world
 	m       *model
 	rng     *rand.Rand
+	owning  *rand.Rand // for owners alone, so that all else is as it is without
 	deleted []deletion
 
 	restored, photos int
@@ -115,6 +120,24 @@ type deletion struct {
 
 func (h *history) pick(list []string) string { return list[h.rng.IntN(len(list))] }
 
+// own gives a group other owners, often none or several.
+func (h *history) own(group string, users []string) {
+	owners := map[string]bool{}
+	for range h.owning.IntN(4) {
+		owners[users[h.owning.IntN(len(users))]] = true
+	}
+	h.tenant.SetOwners(group, slices.Sorted(maps.Keys(owners))...)
+}
+
+// disown takes all groups from somebody who was restored: that he owns them again the service says nowhere.
+func (h *history) disown(id string) {
+	for _, group := range h.tenant.GroupIDs() {
+		if owners := h.tenant.Owners(group); slices.Contains(owners, id) {
+			h.tenant.SetOwners(group, slices.DeleteFunc(owners, func(o string) bool { return o == id })...)
+		}
+	}
+}
+
 func (h *history) change() {
 	t := h.tenant
 	if h.pictured && h.rng.IntN(10) == 0 {
@@ -123,6 +146,9 @@ func (h *history) change() {
 	}
 	users, groups := t.UserIDs(), t.GroupIDs()
 	user, group := h.pick(users), h.pick(groups)
+	if h.owners && h.owning.IntN(12) == 0 {
+		h.own(group, users)
+	}
 	switch h.rng.IntN(22) {
 	case 0:
 		t.AddUser(microsoftsim.Props{"mail": "new@x.test", "department": "New"})
@@ -142,6 +168,7 @@ func (h *history) change() {
 			if d := h.deleted[n-1]; d.fulls == h.m.fulls[streamGroups] {
 				h.restored++
 				t.Restore(d.id)
+				h.disown(d.id)
 			}
 			h.deleted = h.deleted[:n-1]
 		}

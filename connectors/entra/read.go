@@ -48,6 +48,9 @@ func (r *Reader) Streams() []connectors.Stream {
 // application type, unless somebody signs in for the application.
 func (r *Reader) Permissions() []string {
 	list := []string{userPermissions()[0]}
+	if r.sel.LeaveDate {
+		list = append(list, leavePermissions()[0])
+	}
 	if r.sel.SignInActivity {
 		list = append(list, signInPermissions()[0])
 	}
@@ -84,11 +87,14 @@ func (s *Selection) says(stream string) []string {
 	case streamUsers:
 		add(s.Manager, "manager")
 		add(s.Licences, "licences")
+		add(s.LeaveDate, directory.FieldExpires)
 		add(s.SignInActivity, directory.FieldLastLogin)
 		add(s.Photos, photoField)
 		for _, name := range s.Attributes {
 			list = append(list, directory.AttributePrefix+name)
 		}
+	case streamGroups:
+		add(s.GroupOwners, "manager")
 	case streamDevices:
 		add(s.DeviceLastSeen, directory.FieldLastSeen)
 	}

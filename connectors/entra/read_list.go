@@ -121,7 +121,7 @@ const groupsPerPage = 50
 
 // listGroups lists groups, and the members of each, where changes are not tracked.
 func (r *Reader) listGroups(ctx context.Context, p *listReading) error {
-	first, err := r.client.requests.groupList(groupProperties(), groupsPerPage)
+	first, err := r.client.requests.groupList(groupProperties(), r.sel.GroupOwners, groupsPerPage)
 	if err != nil {
 		return err
 	}
@@ -135,6 +135,11 @@ func (r *Reader) listGroups(ctx context.Context, p *listReading) error {
 			return nil
 		}
 		o, err := decoder.translate(false)
+		if err == nil && r.sel.GroupOwners {
+			var owners []string
+			owners, err = decoder.expandedOwners()
+			o.Links = ownedBy(owners)
+		}
 		if err != nil {
 			p.refuse(decoder.entry.id, err)
 			return nil

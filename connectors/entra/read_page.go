@@ -66,12 +66,17 @@ func (f *pageBuilder) object(o directory.Object) {
 	}
 }
 
-// drop forgets what the page said of an object.
-func (f *pageBuilder) drop(id string) {
+// dropObject forgets what the page said of an object itself.
+func (f *pageBuilder) dropObject(id string) {
 	if i, ok := f.at[id]; ok {
 		f.dropped[i] = true
 		delete(f.at, id)
 	}
+}
+
+// drop forgets what the page said of an object and of its members.
+func (f *pageBuilder) drop(id string) {
+	f.dropObject(id)
 	if _, ok := f.groups[id]; ok {
 		delete(f.groups, id)
 		f.order = slices.DeleteFunc(f.order, func(g string) bool { return g == id })

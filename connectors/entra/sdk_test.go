@@ -57,6 +57,7 @@ func TestSDKTemplates(t *testing.T) {
 		{"GroupsDelta", of(group.Delta().ToGetRequestInformation(ctx, nil))},
 		{"Group", of(group.ByGroupId("").ToGetRequestInformation(ctx, nil))},
 		{"Members", of(group.ByGroupId("").Members().ToGetRequestInformation(ctx, nil))},
+		{"Owners", of(group.ByGroupId("").Owners().ToGetRequestInformation(ctx, nil))},
 		{"Parents", of(group.ByGroupId("").MemberOf().ToGetRequestInformation(ctx, nil))},
 		{"SubscribedSKUs", of(subscribedskus.NewSubscribedSkusRequestBuilderInternal(parameters, neverSends{}).ToGetRequestInformation(ctx, nil))},
 		{"Subscriptions", of(subscription.ToGetRequestInformation(ctx, nil))},
@@ -83,7 +84,7 @@ func TestSDKTemplates(t *testing.T) {
 
 // TestSDKSelects: what first requests select is in the SDK's models.
 func TestSDKSelects(t *testing.T) {
-	sel := Selection{Licences: true, SignInActivity: true, TenantType: B2C} // everything that there is
+	sel := Selection{Licences: true, LeaveDate: true, SignInActivity: true, TenantType: B2C} // everything that there is
 	for _, tc := range []struct {
 		model   serialization.Parsable
 		selects []string
@@ -114,7 +115,7 @@ func TestSDKProperties(t *testing.T) {
 			"manager@delta": "a change of a navigation property: annotations are not in models",
 			"@removed":      "an annotation",
 		}},
-		{models.NewGroup(), []string{"id", "members"}, map[string]string{"members@delta": "as manager@delta", "@removed": "an annotation"}},
+		{models.NewGroup(), []string{"id", "members", "owners"}, map[string]string{"members@delta": "as manager@delta", "owners@delta": "as manager@delta", "@removed": "an annotation"}},
 		{models.NewAssignedLicense(), []string{"skuId"}, nil},
 		{models.NewObjectIdentity(), []string{"signInType", "issuerAssignedId"}, nil},
 		{models.NewSignInActivity(), []string{"lastSuccessfulSignInDateTime", "lastSignInDateTime", "lastNonInteractiveSignInDateTime"}, nil},

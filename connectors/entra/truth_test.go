@@ -34,7 +34,13 @@ func (w *world) truth() []string {
 	}
 	for _, id := range groups {
 		p, _ := t.Get(id)
-		lines = append(lines, "group "+id+fieldsOfGroup(p))
+		line := "group " + id + fieldsOfGroup(p)
+		if w.owners {
+			for _, o := range t.Owners(id) {
+				line += fmt.Sprintf("->%d:id:%s", directory.Manager, o)
+			}
+		}
+		lines = append(lines, line)
 		for _, m := range t.Members(id) {
 			if here[m] {
 				lines = append(lines, "member "+id+" id:"+m)

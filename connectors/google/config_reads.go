@@ -59,6 +59,8 @@ func (c *Config) Unread(kind directory.Kind, name string) (hint string, unread b
 		return "set google.devices.chromeos: true, or mobile", true
 	case kind == directory.Customer && !c.Reseller:
 		return "set google.reseller: true, or give this connection a mapping of its own", true
+	case kind == directory.Group && name == "manager":
+		return "who manages a group is not read: remove it", true
 	case kind == directory.Person && (name == directory.FieldExpires || name == directory.FieldSearch), name == directory.FieldManagedBy, name == directory.FieldAutoRenew:
 		return "Google does not say: remove it", true
 	case name == directory.FieldLastLogin:

@@ -54,7 +54,7 @@ func (c *Config) ownAttributes() []string {
 			add(name)
 		}
 	}
-	for _, name := range c.Groups.Members {
+	for _, name := range append(slices.Clone(c.Groups.Members), c.Groups.Manager) {
 		add(name)
 	}
 	return list

@@ -69,6 +69,8 @@ type SearchConfig struct {
 	Scope  string `yaml:"scope"` // base, one or sub
 	// Members are the attributes in which groups list their members, in place of the preset's. Of groups only.
 	Members Names `yaml:"members"`
+	// Manager is the attribute that holds the DN of who manages a group, in place of the preset's. Of groups only.
+	Manager string `yaml:"manager"`
 	// Search are further searches: whatever one of them finds is read, too.
 	Search []SearchLine `yaml:"search"`
 }
@@ -150,6 +152,12 @@ func (c *Config) validateAttributes(report settings.Reporter) {
 	}
 	for _, name := range c.Groups.Members {
 		check("groups.members", name)
+	}
+	if c.Groups.Manager != "" {
+		check("groups.manager", c.Groups.Manager)
+	}
+	if c.Users.Manager != "" {
+		report("users.manager", "name it in fields: {manager: [ATTRIBUTE]}", "this is for groups")
 	}
 	if len(c.Users.Members) > 0 {
 		report("users.members", "write it below groups", "people have no members")

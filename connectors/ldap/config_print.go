@@ -28,6 +28,7 @@ func (c *Config) InForce() (block any, remark string) {
 		line("users.filter", full.Users.Filter, c.Users.Filter != "")
 		line("groups.filter", full.Groups.Filter, c.Groups.Filter != "")
 		line("groups.members", "["+strings.Join(full.Groups.Members, ", ")+"]", len(c.Groups.Members) > 0)
+		line("groups.manager", full.Groups.Manager, c.Groups.Manager != "")
 		for _, field := range slices.Sorted(maps.Keys(full.Fields)) {
 			_, written := c.Fields[field]
 			line("fields."+field, "["+strings.Join(full.Fields[field], ", ")+"]", written)
@@ -53,6 +54,7 @@ func (c *Config) filled(p preset) *Config {
 			full.Groups.Members = append(full.Groups.Members, m.name)
 		}
 	}
+	full.Groups.Manager = p.groupManagerAttribute(c)
 	full.Fields = maps.Clone(p.person)
 	maps.Copy(full.Fields, c.Fields)
 	return &full

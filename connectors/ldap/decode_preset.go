@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"cmp"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
@@ -29,6 +30,8 @@ type preset struct {
 	person map[string]Names
 	// members are the attributes in which groups list their members.
 	members []memberAttribute
+	// groupManager is the attribute of a group that names who manages it; empty for none.
+	groupManager string
 	// schema is the server's, nil where it is not known.
 	schema *schema
 	// extendedDN: the server can say the objectGUID of the entry with every DN. What points to an entry by it
@@ -60,6 +63,11 @@ func (p *preset) memberAttributes(cfg *Config) []memberAttribute {
 	return list
 }
 
+// groupManagerAttribute is the one that the operator named, or else the preset's.
+func (p *preset) groupManagerAttribute(cfg *Config) string {
+	return cmp.Or(cfg.Groups.Manager, p.groupManager)
+}
+
 // presetFor returns the preset that the operator chose, or the one that fits the server.
 func presetFor(chosen string, root rootDSE) preset {
 	if chosen == presetActiveDirectory || chosen == "" && root.activeDirectory() {
@@ -75,7 +83,8 @@ func presetFor(chosen string, root rootDSE) preset {
 	return p
 }
 
-// openLDAP is the preset for servers with the schemas of RFC 4519, 4524, 2798, 2307 and 4530.
+// openLDAP is the preset for servers with the schemas of RFC 4519, 4524, 2798, 2307 and 4530. Who manages a group is not among
+// the fields: the servers' owner (RFC 4519 section 2.20) is seldom indexed, and whoever is renamed is looked for in it.
 func openLDAP() preset {
 	return preset{
 		name:        presetOpenLDAP,
@@ -145,6 +154,7 @@ func activeDirectory() preset {
 			directory.FieldDescription:  {"description"},
 			managerField:                {"manager"},
 		},
-		members: []memberAttribute{{name: "member"}},
+		members:      []memberAttribute{{name: "member"}},
+		groupManager: "managedBy",
 	}
 }

@@ -30,7 +30,7 @@ type translator struct {
 	// twins are entries with the same id, where there can be any.
 	twins *twins
 
-	// People: the attributes behind links and handles; -1 where the preset has none.
+	// The attributes behind links and handles; -1 where the preset has none. Of groups only manager, gidNumber and sid.
 	manager, login, uidNumber, gidNumber, primaryGroup, sid int
 	// Groups: the attributes that list members.
 	members []memberSlot
@@ -79,6 +79,9 @@ func newTranslator(kind directory.Kind, p preset, cfg *Config) *translator {
 		t.rules = groupRules(t.row, p, cfg)
 		for _, m := range p.memberAttributes(cfg) {
 			t.members = append(t.members, memberSlot{t.row.slot(m.name), m.login})
+		}
+		if name := p.groupManagerAttribute(cfg); name != "" {
+			t.manager = t.row.slot(name)
 		}
 		if !directoryServer {
 			t.dynamic = t.row.slots(dynamicAttributes())
@@ -198,18 +201,19 @@ func (t *translator) groupHandles(b *batch) {
 	}
 }
 
-// links adds the targets of a person's links to the names and returns their types. The members of a primary
+// links adds the targets of an object's links to the names and returns their types. The members of a primary
 // group are not in its list: the person states the membership.
 func (t *translator) links(b *batch) []directory.LinkType {
-	if t.kind != directory.Person {
-		return nil
-	}
 	types := b.types[:0]
 	if t.manager >= 0 {
 		if dn := t.row.first(t.manager); dn != "" {
 			t.addTarget(b, t.manager, slices.Index(t.row.values[t.manager], dn), dn)
 			types = append(types, directory.Manager)
 		}
+	}
+	if t.kind != directory.Person {
+		b.types = types
+		return types
 	}
 	if t.primaryGroup >= 0 {
 		rid := t.row.first(t.primaryGroup)

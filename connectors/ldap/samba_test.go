@@ -30,7 +30,7 @@ func TestDomainController(t *testing.T) {
 		name string
 		run  func(*testing.T, *domain)
 	}{
-		{"Read", domainRead}, {"Refusals", domainRefusals}, {"Kerberos", domainKerberos}, {"State", domainState}, {"ManyMembers", domainManyMembers},
+		{"Read", domainRead}, {"GroupManager", domainGroupManager}, {"Refusals", domainRefusals}, {"Kerberos", domainKerberos}, {"State", domainState}, {"ManyMembers", domainManyMembers},
 		{"USN", func(t *testing.T, d *domain) { domainChanges(t, d, methodUSN, nil) }}, {"USNRights", domainRights}, {"USNPositions", domainPositions}, {"Idle", domainIdle},
 		{"LeavesBase", domainLeavesBase}, {"SearchLines", domainSearchLines}, {"Forest", domainForest}, {"Watch", domainWatch}, {"Schema", domainSchema}, {"SameController", domainSameController},
 		{"Random", func(t *testing.T, d *domain) { domainRandom(t, d, "Random", 1200, nil) }},
@@ -112,6 +112,34 @@ func domainRead(t *testing.T, d *domain) {
 		return slices.Contains(o.Handles, "sid:"+domainSID+"-513")
 	}) {
 		t.Error("no group has the handle of the primary group")
+	}
+}
+
+// domainGroupManager: managedBy of a group is who manages it, and a change of it alone is seen by every method.
+func domainGroupManager(t *testing.T, d *domain) {
+	ou := d.AddOU("GroupManager", sambatest.Suffix)
+	boss, next := d.AddUser("gm-boss", ou, nil), d.AddUser("gm-next", ou, nil)
+	group := d.AddGroup("gm-sales", ou, next)
+	var followers []*follower
+	for _, change := range []func(*Config){nil, replicating, func(c *Config) { c.Incremental = methodDirSync }} {
+		followers = append(followers, follow(t, d.open(t, change, ou), streamGroups))
+	}
+	for _, who := range []string{boss, next, ""} {
+		var links []directory.Link
+		if who == "" {
+			d.Replace(group, "managedBy")
+		} else {
+			d.Replace(group, "managedBy", who)
+			links = []directory.Link{{Type: directory.Manager, To: "id:" + d.GUID(who)}}
+		}
+		for i, f := range followers {
+			if err := f.delta(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if o, err := directory.ParseObject([]byte(f.objects[d.GUID(group)])); err != nil || !slices.Equal(o.Links, links) {
+				t.Errorf("follower %d: links %v, want %v (%v)", i, o.Links, links, err)
+			}
+		}
 	}
 }
 

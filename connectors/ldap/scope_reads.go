@@ -31,6 +31,9 @@ func says(kind directory.Kind, p preset, cfg *Config, anchor string) []string {
 			members = append(members, m.name)
 		}
 		add("members", members)
+		if name := p.groupManagerAttribute(cfg); name != "" {
+			add(managerField, Names{name})
+		}
 		slices.Sort(list)
 		return list
 	}
@@ -68,6 +71,9 @@ func (c *Config) Unread(kind directory.Kind, name string) (hint string, unread b
 	}
 	const none = "an LDAP directory has none: give this connection a mapping of its own"
 	own, chosen := c.Fields[name]
+	if kind == directory.Group && name == managerField {
+		return "name the attribute in ldap.groups.manager, as in {manager: owner}", c.Preset == presetOpenLDAP && c.Groups.Manager == ""
+	}
 	switch {
 	case kind != directory.Person && kind != directory.Group, name == "licences":
 		return none, true

@@ -146,6 +146,49 @@ func TestGroupKinds(t *testing.T) {
 	}
 }
 
+// TestGroupManager: the attribute that the operator named says who manages a group.
+func TestGroupManager(t *testing.T) {
+	s := slapdtest.Start(t, slapdtest.Options{SessionLog: 100})
+	boss, next := s.AddPerson("boss", nil), s.AddPerson("next", nil)
+	group := s.AddGroup("sales", next)
+	s.AddValues(group, "owner", boss)
+	owned := func(c *Config) { c.Groups.Manager = "owner" }
+	links := func(o directory.Object) string {
+		var list []string
+		for _, l := range o.Links {
+			list = append(list, l.Type.String()+" "+l.To)
+		}
+		return strings.Join(list, ", ")
+	}
+	f := follow(t, openFor(t, s, owned), streamGroups)
+	for _, who := range []string{boss, next} {
+		s.Replace(group, "owner", who)
+		if err := f.delta(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		o, err := directory.ParseObject([]byte(f.objects[s.UUID(group)]))
+		if want := "manager dn:" + who; err != nil || links(o) != want {
+			t.Errorf("links %q, want %q (%v)", links(o), want, err)
+		}
+	}
+	if o := readAll(t.Context(), openFor(t, s, nil), streamGroups, nil).must(t).objects[s.UUID(group)]; len(o.Links) != 0 {
+		t.Errorf("nobody asked for it: %q", links(o))
+	}
+	cfg := Defaults()
+	cfg.Preset = presetOpenLDAP
+	if hint, unread := cfg.Unread(directory.Group, "manager"); !unread || !strings.Contains(hint, "ldap.groups.manager") {
+		t.Errorf("%t, %q", unread, hint)
+	}
+	owned(cfg)
+	if _, unread := cfg.Unread(directory.Group, "manager"); unread {
+		t.Error("it is read")
+	}
+	cfg.Users.Manager = "manager"
+	if issues := cfg.Validate(); !slices.ContainsFunc(issues, func(i settings.Issue) bool { return i.Path == "users.manager" }) {
+		t.Errorf("%+v", issues)
+	}
+}
+
 // TestRFC2307bis: a POSIX group with DN members is one group, whose number is a handle.
 func TestRFC2307bis(t *testing.T) {
 	s := slapdtest.Start(t, slapdtest.Options{RFC2307bis: true})

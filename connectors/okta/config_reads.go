@@ -45,6 +45,8 @@ func (c *Config) Unread(kind directory.Kind, name string) (hint string, unread b
 		return "an Okta org has none: with apps: true, who has an application is in the group app:LABEL", true
 	case kind != directory.Person && kind != directory.Group:
 		return "an Okta org has none: give this connection a mapping of its own", true
+	case kind == directory.Group && name == managerField:
+		return "Okta does not say who manages a group: remove it", true
 	case chosen && len(own) == 0:
 		return "name its attribute in okta.fields." + name, true
 	case name == directory.FieldSearch, name == directory.FieldExpires && !chosen:

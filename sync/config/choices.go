@@ -9,9 +9,14 @@ import (
 
 // choiceList are the choices of a mapping in the order of the file.
 type choiceList struct {
-	specs  []mapping.ChoiceSpec
-	broken bool
+	specs []mapping.ChoiceSpec
+	// broken are those of which not all could be read; unread: of some not even the name.
+	broken map[string]bool
+	unread bool
 }
+
+// lost reports whether a complaint about a choice may be one about us, who could not read it.
+func (l *choiceList) lost(name string) bool { return l.unread || l.broken[name] }
 
 // lineKeys are the keys of a line of a choice.
 type lineKeys struct {
@@ -21,27 +26,29 @@ type lineKeys struct {
 
 func (l *choiceList) DecodeStrict(v strict.Value) {
 	entries, ok := v.Entries()
-	l.broken = !ok
+	l.unread, l.broken = !ok, map[string]bool{}
 	for _, e := range entries {
 		if !checkWord(e, "choice") {
-			l.broken = true
+			l.unread = true
 			continue
 		}
 		spec := mapping.ChoiceSpec{Name: e.Key}
 		spec.Pos.Line, spec.Pos.Column = e.Value.KeyPos()
 		items, ok := e.Value.Items()
-		l.broken = l.broken || !ok
+		l.broken[e.Key] = !ok
 		for i, item := range items {
 			var keys lineKeys
 			item = item.In(quoted("choice", e.Key) + ", line " + strconv.Itoa(i+1))
 			if !item.Into(&keys) {
-				l.broken = true
+				l.broken[e.Key] = true
 				continue
 			}
 			line := mapping.LineSpec{When: mapping.TextSpec(keys.When), Is: mapping.ValueSpec(keys.Is)}
 			line.Pos.Line, line.Pos.Column = item.Pos()
 			spec.Lines = append(spec.Lines, line)
 		}
-		l.specs = append(l.specs, spec)
+		if len(spec.Lines) > 0 || !l.broken[e.Key] {
+			l.specs = append(l.specs, spec)
+		}
 	}
 }

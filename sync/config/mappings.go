@@ -69,15 +69,14 @@ func (l *loader) readMapping(name string, v strict.Value) *Mapping {
 		Tickets: keys.Tickets.specs,
 		Devices: keys.Devices.specs, Customers: keys.Customers.specs, Sites: keys.Sites.specs,
 	}}
-	if !keys.Choices.broken && !keys.Tickets.broken {
-		l.compile(m, v, broken)
-	}
+	l.compile(m, v, broken, &keys.Choices)
 	return m
 }
 
 // compile adds the compiler's problems to those of the file. Rules that could not be read are not in the
-// mapping: when they were all there was, the compiler's complaint would be about us, as one about a table that could not be read.
-func (l *loader) compile(m *Mapping, v strict.Value, broken int) {
+// mapping: when they were all there was, the compiler's complaint would be about us, as one about a table or a choice that could not be
+// read.
+func (l *loader) compile(m *Mapping, v strict.Value, broken int, choices *choiceList) {
 	left := 0
 	for _, kind := range directory.Kinds() {
 		left += len(m.Spec.Of(kind))
@@ -88,7 +87,7 @@ func (l *loader) compile(m *Mapping, v strict.Value, broken int) {
 	rules, problems := mapping.Compile(m.Spec)
 	m.Rules = rules
 	for _, p := range problems {
-		if p.Table != "" && l.lost(p.Table) {
+		if p.Table != "" && l.lost(p.Table) || p.Choice != "" && choices.lost(p.Choice) {
 			continue
 		}
 		if p.Pos.Line == 0 {

@@ -11,8 +11,7 @@ import (
 
 // ticketList are the tickets of a mapping in the order of the file.
 type ticketList struct {
-	specs  []mapping.TicketSpec
-	broken bool
+	specs []mapping.TicketSpec
 }
 
 // ticketKeys are the keys of a ticket.
@@ -43,17 +42,14 @@ func (f *ticketFor) DecodeStrict(v strict.Value) {
 
 // DecodeStrict reads the tickets.
 func (l *ticketList) DecodeStrict(v strict.Value) {
-	entries, ok := v.Entries()
-	l.broken = !ok
+	entries, _ := v.Entries()
 	for _, e := range entries {
 		if !checkName(e, "ticket") {
-			l.broken = true
 			continue
 		}
 		keys := ticketKeys{For: ticketFor(directory.UserRecord)}
 		item := e.Value.In(quoted("ticket", e.Key))
 		if !item.Into(&keys) {
-			l.broken = true
 			continue
 		}
 		spec := mapping.TicketSpec{Name: e.Key, On: mapping.Occasion(keys.On), For: directory.RecordKind(keys.For), When: mapping.TextSpec(keys.When), Fields: keys.Fields}
@@ -62,7 +58,6 @@ func (l *ticketList) DecodeStrict(v strict.Value) {
 			if spec.AgainAfter = keys.AgainAfter.Std(); spec.AgainAfter <= 0 {
 				at := item.Get("again_after")
 				at.Problem("leave it out where no return is a new stay", "%s: it must be more than 0", at.Label())
-				l.broken = true
 			}
 		}
 		l.specs = append(l.specs, spec)

@@ -45,3 +45,26 @@ func TestTickets(t *testing.T) {
 		t.Errorf("warned of %q", got)
 	}
 }
+
+// One wrong word hides no other one: what cannot be read of a choice or a ticket is told together with what is wrong in the rules.
+func TestBrokenChoicesAndTickets(t *testing.T) {
+	text := strings.NewReplacer("[{name: everyone, user: true}]", `[{name: everyone, when: choice.kind == "x" and choice.site == "y", user: {a: "= nam", b: "= choice.sit"}}]
+    choices:
+      kind: [{is: a, wen: b}]
+      site: [{is: "= offic"}, {iss: x}]`, "SUMMARY}}", `s}, again: 1d}
+      leaver: {on: leave, fields: {summary: "= titl"}}`).Replace(ticketFile)
+	_, err := Parse([]byte(text), "c", testParts(nil))
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{`unknown key "wen"`, `unknown key "iss"`, `unknown key "again"`, "unknown name nam", "unknown name offic", "unknown name titl"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is not told:\n%v", want, err)
+		}
+	}
+	for _, ours := range []string{"choice kind", "choice.kind", "choice.site"} {
+		if strings.Contains(err.Error(), ours) {
+			t.Errorf("it complains of %s, which could not be read:\n%v", ours, err)
+		}
+	}
+}

@@ -65,7 +65,7 @@ type LinkType uint8
 
 // The links that an object can state.
 const (
-	Manager    LinkType = iota + 1 // from a person to the person that manages it
+	Manager    LinkType = iota + 1 // from a person to the person that manages it, or from a group to the person that does
 	MemberOf                       // from a person to a group whose own list does not name it (AD and POSIX primary groups)
 	Holds                          // from a person to a licence
 	Owner                          // from a device to a person
@@ -91,7 +91,9 @@ func (t LinkType) String() string {
 // From lists the kinds of object that state links of the type, in the order of their numbers. The result is the caller's.
 func (t LinkType) From() []Kind {
 	switch t {
-	case Manager, MemberOf, Holds:
+	case Manager:
+		return []Kind{Person, Group}
+	case MemberOf, Holds:
 		return []Kind{Person}
 	case Owner:
 		return []Kind{Device}

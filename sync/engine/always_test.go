@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"testing"
 
 	"dirsyncd/sync/directory"
@@ -39,6 +40,28 @@ func TestAlwaysMembers(t *testing.T) {
 	r.expect("and is back", Clean, "reactivate user 2", "update group team +hq/2 -", "create group team-b +hq/1,hq/2,hq/9 -")
 	delete(r.people, "9")
 	r.expect("one leaves", Clean, "deactivate user 9", "update group team + -hq/9", "update group team-b + -hq/9")
+}
+
+// TestAlwaysNobody: a key that is nobody's is told, once for each edit, by full runs, and by a plan.
+func TestAlwaysNobody(t *testing.T) {
+	r := newBoards(t, "hq/2", "hq/9", "elsewhere/1")
+	r.add("1", "P1")
+	r.add("2", "P2")
+	r.groups["team"] = []string{"p:1"}
+	said := func(when string, job Job, want int) {
+		t.Helper()
+		r.job = job
+		_, res := r.sync()
+		if n := strings.Count(strings.Join(res.Run.Notes, "\n"), "always names"); n != want || want > 0 && !strings.Contains(res.Run.Notes[0], "hq/9") {
+			t.Errorf("%s: %q", when, res.Run.Notes)
+		}
+	}
+	said("first", Job{}, 1)
+	r.people["1"] = person{name: "Other"}
+	said("a change", Job{}, 0)
+	said("in full", Job{Full: true}, 1)
+	r.add("9", "P9")
+	said("he is there", Job{Full: true}, 0)
 }
 
 // TestAlwaysMembersAfterACut: a run is cut anywhere while they come and go.

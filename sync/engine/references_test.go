@@ -29,11 +29,13 @@ func namingSpec() mapping.Spec {
 	return spec
 }
 
-func newNaming(t *testing.T) *rig {
+func newNaming(t *testing.T) *rig { return newNamingBy(t, namingSpec()) }
+
+func newNamingBy(t *testing.T, spec mapping.Spec) *rig {
 	t.Helper()
 	r := newRig(t)
 	r.wide = true
-	r.mapping(namingSpec())
+	r.mapping(spec)
 	r.conn.Guard, r.conn.Lists = nil, plan.Lists{}
 	return r
 }
@@ -110,10 +112,12 @@ func TestReferencesRandom(t *testing.T) {
 	}
 }
 
-func (r *rig) likeFreshNaming() {
+func (r *rig) likeFreshNaming() { r.likeFreshNamingBy(namingSpec()) }
+
+func (r *rig) likeFreshNamingBy(spec mapping.Spec) {
 	r.Helper()
 	r.settleDown()
-	fresh := newNaming(r.T)
+	fresh := newNamingBy(r.T, spec)
 	fresh.people, fresh.groups = r.people, r.groups
 	fresh.licences, fresh.devices, fresh.customers, fresh.sites, fresh.belongTo = r.licences, r.devices, r.customers, r.sites, r.belongTo
 	fresh.sync()
@@ -121,6 +125,64 @@ func (r *rig) likeFreshNaming() {
 		r.Errorf("after changes:\n%s\na fresh start:\n%s", got, want)
 	}
 	r.mustFollow()
+}
+
+// managedSpec makes records of groups that name who manages them.
+func managedSpec() mapping.Spec {
+	spec := namingSpec()
+	spec.Groups = []mapping.RuleSpec{rule("led by somebody", "manager.enabled ?? false", directory.GroupRecord)}
+	spec.Fields[directory.GroupRecord] = []mapping.FieldSpec{clearing("manager", "= manager.key"), clearing("lead", "= manager.name")}
+	return spec
+}
+
+func managedBy(person string) []directory.Link {
+	return []directory.Link{{Type: directory.Manager, To: "p:" + person}}
+}
+
+// TestManagerOfAGroup: rules for groups look at who manages one, and a change of that person concerns the group.
+func TestManagerOfAGroup(t *testing.T) {
+	r := newNamingBy(t, managedSpec())
+	r.add("1", "Head")
+	r.add("2", "Next")
+	r.groups["sales"], r.belongTo["sales"] = []string{"p:2"}, managedBy("1")
+	r.groups["nobody's"] = []string{"p:2"}
+	r.expect("first", Clean, "create user 1", "create user 2", "create group sales +hq/2 -")
+	if got := r.active(); !strings.Contains(got, "lead=Head manager=hq/1") {
+		t.Errorf("nobody manages the group:\n%s", got)
+	}
+	r.people["1"] = person{name: "Head of Sales"}
+	r.expect("another name", Clean, "update group sales lead:Head>Head of Sales")
+	r.belongTo["sales"] = managedBy("2")
+	r.expect("another manager", Clean, "update group sales lead:Head of Sales>Next manager:hq/1>hq/2")
+	r.groups["team-a"] = []string{"p:2"}
+	r.expect("who has no record any more", Clean, "deactivate user 2", "update group sales manager:hq/2> + -hq/2")
+	delete(r.groups, "team-a")
+	r.expect("and has one again", Clean, "reactivate user 2", "update group sales manager:>hq/2 +hq/2 -")
+	delete(r.belongTo, "sales")
+	r.expect("nobody", Clean, "deactivate group sales")
+}
+
+// TestManagersOfGroupsRandom: however a directory changes, groups name those whom a fresh start would have them name.
+func TestManagersOfGroupsRandom(t *testing.T) {
+	rounds := 20
+	if testing.Short() {
+		rounds = 5
+	}
+	for i := range rounds {
+		t.Run(fmt.Sprint("seed ", i), func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(uint64(i), 5))
+			r := newNamingBy(t, managedSpec())
+			for range 12 {
+				if group := []string{"desk", "team-a", "other"}[rnd.IntN(3)]; rnd.IntN(4) > 0 {
+					r.belongTo[group] = managedBy(fmt.Sprint(rnd.IntN(12)))
+				} else {
+					delete(r.belongTo, group)
+				}
+				r.randomRun(rnd)
+			}
+			r.likeFreshNamingBy(managedSpec())
+		})
+	}
 }
 
 // TestReferencesAfterACut: a run is cut anywhere while somebody whom others name gains or loses a record.

@@ -270,6 +270,11 @@ func (r *run) settle(ctx context.Context) (err error) {
 		return err
 	}
 	task.Less = append(task.Less, r.less(reads)...)
+	if r.job.visit != nil || r.job.Full || !task.SameRules {
+		if err := r.noteStrangers(ctx, task.Origin); err != nil {
+			return err
+		}
+	}
 	s, err := settle.Prepare(ctx, task)
 	if err != nil {
 		return err

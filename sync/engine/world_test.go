@@ -284,7 +284,7 @@ func (w *world) things(all map[string]string, kind directory.Kind, prefix string
 }
 
 func (w *world) groupPages(id string) []*connectors.Page {
-	o := directory.Object{Kind: directory.Group, ID: id, Handles: []string{"g:" + id}}
+	o := directory.Object{Kind: directory.Group, ID: id, Handles: []string{"g:" + id}, Links: slices.Clone(w.belongTo[id])}
 	o.SetText(directory.FieldName, id)
 	if !w.parts {
 		add := slices.DeleteFunc(slices.Clone(w.groups[id]), func(h string) bool { return w.skip[h] })

@@ -61,7 +61,7 @@ func TestChoices(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	uses := rs.Uses()
-	if !uses.Groups || uses.Manager || uses.Licences || !slices.Contains(rs.Tables(), withTable(rs)) {
+	if !uses.Groups || uses.Manager[directory.Person] || uses.Licences || !slices.Contains(rs.Tables(), withTable(rs)) {
 		t.Errorf("%+v", uses)
 	}
 	if rs.Ignores("title") || !rs.Ignores("office") {

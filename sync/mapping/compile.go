@@ -306,7 +306,7 @@ func (c *compilation) expression(
 	for _, d := range diagnostics {
 		pos, where := position(at, text, body, skip, d.At)
 		c.problem(pos, d.Hint, "%s: %s%s", label, d.Message, where)
-		c.problems[len(c.problems)-1].Table = d.Table
+		c.problems[len(c.problems)-1].Table, c.problems[len(c.problems)-1].Choice = d.Table, d.Choice
 	}
 	if len(diagnostics) > 0 {
 		return nil

@@ -19,7 +19,7 @@ func TestKeysOfOthers(t *testing.T) {
 		t.Fatal(problems)
 	}
 	uses := r.Uses()
-	if !uses.Keys[directory.Manager] || !uses.Keys[directory.AtSite] || uses.Keys[directory.OfCustomer] || !uses.Manager || !uses.Site[directory.Person] {
+	if !uses.Keys[directory.Manager] || !uses.Keys[directory.AtSite] || uses.Keys[directory.OfCustomer] || !uses.Manager[directory.Person] || !uses.Site[directory.Person] {
 		t.Errorf("%+v", uses)
 	}
 	for _, look := range r.Looks() {

@@ -243,18 +243,19 @@ func TestProblems(t *testing.T) {
 }
 
 func TestUses(t *testing.T) {
+	people := [directory.Site + 1]bool{directory.Person: true}
 	for expression, want := range map[string]Uses{
 		`name == "x"`: {}, `"x" in groups`: {Groups: true}, `group_ids != nil`: {Groups: true},
 		`direct_groups[0] == "x"`: {Groups: true}, `any(licences, # == "x")`: {Licences: true},
-		`licence_ids == []`: {Licences: true}, `manager.name == "x"`: {Manager: true},
-		`let g = lower(manager?.email ?? groups[0]); g == "x"`: {Groups: true, Manager: true},
+		`licence_ids == []`: {Licences: true}, `manager.name == "x"`: {Manager: people},
+		`let g = lower(manager?.email ?? groups[0]); g == "x"`: {Groups: true, Manager: people},
 	} {
 		rs := mustCompile(t, Spec{Name: "m", Rules: []RuleSpec{{Name: "r", When: when(expression), Ignore: true}}})
 		if got := rs.Uses(); got != want {
 			t.Errorf("%s: got %+v, want %+v", expression, got, want)
 		}
 	}
-	want := Uses{Groups: true, Manager: true, Licences: true, Records: [directory.Site + 1]bool{directory.Person: true, directory.Group: true}}
+	want := Uses{Groups: true, Manager: people, Licences: true, Records: [directory.Site + 1]bool{directory.Person: true, directory.Group: true}}
 	if got := mustCompile(t, deskSpec()).Uses(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -269,7 +270,7 @@ func TestUses(t *testing.T) {
 	// A common field that every rule replaces is never computed.
 	spec := Spec{Name: "m", Fields: makes(user, "m", "= manager.name"),
 		Rules: []RuleSpec{{Name: "r", Records: makes(user, "m", "= name")}}}
-	if got := mustCompile(t, spec).Uses(); got.Manager {
+	if got := mustCompile(t, spec).Uses(); got.Manager[directory.Person] {
 		t.Errorf("got %+v, want no manager", got)
 	}
 	spec.Rules[0].Records = makes(user, "a", `= attributes.b + attributes["a-a"]`, "b", "= attribute_values.b")

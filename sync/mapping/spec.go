@@ -157,4 +157,6 @@ type Problem struct {
 	Hint    string // what to write instead
 	// Table is the name of a table that there is not, where that is what is wrong.
 	Table string
+	// Choice is the name of a choice that there is not, or that cannot be used, where that is what is wrong.
+	Choice string
 }

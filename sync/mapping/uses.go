@@ -13,14 +13,14 @@ import (
 // its change concerns nobody.
 type Uses struct {
 	Groups   bool
-	Manager  bool
 	Licences bool
 	// Owner: rules of devices look at the person to whom one belongs.
 	Owner bool
 	// OwnerGroups: they look at the groups of that person.
 	OwnerGroups bool
-	// Customer and Site say of which kinds of object the rules look at the customer and at the site to which one belongs.
-	Customer, Site [directory.Site + 1]bool
+	// Manager, Customer and Site say of which kinds of object the rules look at who manages one, and at the customer and the
+	// site to which it belongs.
+	Manager, Customer, Site [directory.Site + 1]bool
 	// Keys are the links to objects whose records the rules name by their keys.
 	Keys [directory.AtSite + 1]bool
 	// Always: groups have members that their sources do not name.
@@ -61,7 +61,7 @@ func (r *Ruleset) computeUses() Uses {
 		case expression.Tenant:
 			uses.Domains = uses.Domains || name == expression.TenantDomains
 		case expression.Manager:
-			uses.Manager = true
+			uses.Manager[kind] = true
 		case "licences", "licence_ids":
 			uses.Licences = true
 		case expression.Owner:
@@ -114,7 +114,7 @@ func (r *Ruleset) Ignores(name string) bool {
 	_, common := directory.LookupCommonField(name)
 	switch {
 	case name == expression.Manager:
-		return !r.uses.Manager
+		return r.uses.Manager == [directory.Site + 1]bool{}
 	case name == expression.Customer:
 		return r.uses.Customer == [directory.Site + 1]bool{}
 	case name == expression.Site:

@@ -39,13 +39,13 @@ type (
 // View is what rules see of an object that is no person.
 type View struct {
 	Object *directory.Object
-	// Owner is the person that a device belongs to, or nil. Customer is that to which the object belongs, and Site where a
-	// device is, or nil.
-	Owner, Customer, Site *directory.Object
+	// Manager is the person that manages a group, Owner the one that a device belongs to, or nil. Customer is that to which
+	// the object belongs, and Site where a device is, or nil.
+	Manager, Owner, Customer, Site *directory.Object
 	// OwnerGroups are those that the owner is in, nested ones included; nil when the rules do not ask.
 	OwnerGroups []Membership
 	Source      Source
-	// Keys are those of the records of Owner, Customer and Site, where the rules look at them.
+	// Keys are those of the records of Manager, Owner, Customer and Site, where the rules look at them.
 	Keys Keys
 	// At is that of a Person.
 	At time.Time
@@ -57,5 +57,6 @@ func (p *Person) input() expression.Input {
 }
 
 func (v *View) input() expression.Input {
-	return expression.Input{Object: v.Object, Owner: v.Owner, OwnerGroups: v.OwnerGroups, Customer: v.Customer, Site: v.Site, Source: v.Source, Keys: v.Keys, At: v.At}
+	return expression.Input{Object: v.Object, Manager: v.Manager, Owner: v.Owner, OwnerGroups: v.OwnerGroups, Customer: v.Customer, Site: v.Site,
+		Source: v.Source, Keys: v.Keys, At: v.At}
 }

@@ -160,8 +160,8 @@ func (s *Settlement) diffBatch(ctx context.Context, b *batch) (*pendingWrites, e
 	return w, err
 }
 
-// follow adds those to whom the marks of objects lead and whose turn comes after the batch: people whose manager they
-// are, devices whose owner they are, groups that contain them, whoever belongs to them.
+// follow adds those to whom the marks of objects lead and whose turn comes after the batch: people and groups whose manager
+// they are, devices whose owner they are, groups that contain them, whoever belongs to them.
 func (s *Settlement) follow(tx store.Reader, b *batch, settled []*outcome, w *pendingWrites) error {
 	if len(settled) == 0 {
 		return nil
@@ -187,12 +187,7 @@ func (s *Settlement) follow(tx store.Reader, b *batch, settled []*outcome, w *pe
 		// Their devices are among those that are looked at; a mark too many costs one more look.
 		w.marks = append(w.marks, marks{kind: directory.Device, nums: relations.Nums(s.worklist[directory.Device]), why: store.Changed})
 	}
-	switch {
-	case b.kind == directory.Person && s.uses.Manager:
-		if err := add(directory.Manager, directory.Person); err != nil {
-			return err
-		}
-	case b.kind == directory.Group && s.uses.Records[directory.Group]:
+	if b.kind == directory.Group && s.uses.Records[directory.Group] {
 		above, err := s.storedGroups.Above(tx, known)
 		m := marks{kind: directory.Group, why: store.MembersChanged}
 		for _, groups := range above {
@@ -202,7 +197,9 @@ func (s *Settlement) follow(tx store.Reader, b *batch, settled []*outcome, w *pe
 		return err
 	}
 	if b.kind == directory.Person && s.uses.Owner {
-		return add(directory.Owner, directory.Device)
+		if err := add(directory.Owner, directory.Device); err != nil {
+			return err
+		}
 	}
 	link, looked := s.lookedAt(b.kind)
 	for _, kind := range link.From() {

@@ -125,10 +125,10 @@ func (r *References) stays(rec *directory.Record) bool {
 
 // wantedBy says what the rules look at beside an object itself.
 func wantedBy(uses *mapping.Uses, kind directory.Kind, staying *roaring.Bitmap) relations.Wanted {
-	want := relations.Wanted{Customer: uses.Customer[kind], Site: uses.Site[kind], Staying: staying}
+	want := relations.Wanted{Manager: uses.Manager[kind], Customer: uses.Customer[kind], Site: uses.Site[kind], Staying: staying}
 	switch kind {
 	case directory.Person:
-		want.Groups, want.Manager, want.Licences = uses.Groups, uses.Manager, uses.Licences
+		want.Groups, want.Licences = uses.Groups, uses.Licences
 	case directory.Device:
 		want.Owner, want.OwnerGroups = uses.Owner, uses.OwnerGroups
 	}
@@ -146,7 +146,7 @@ func (s *Settlement) addNaming(tx store.Reader) error {
 	}
 	people := relations.Nums(s.worklist[directory.Person])
 	if s.uses.Keys[directory.Manager] {
-		if err := addReferrers(tx, directory.Person, people, directory.Manager, s.worklist[directory.Person]); err != nil {
+		if err := s.addBelonging(tx, directory.Person, people); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,10 @@ func groupViews(groups []relations.Membership) []mapping.Membership {
 
 // ObjectView is what the rules see of an object that is no person.
 func ObjectView(source mapping.Source, at time.Time, o *relations.Object, r *relations.Related) *mapping.View {
-	return &mapping.View{Object: &o.Object, Owner: objectOf(r.Owner), OwnerGroups: groupViews(r.OwnerGroups), Customer: objectOf(r.Customer), Site: objectOf(r.Site), Source: source, At: at}
+	return &mapping.View{
+		Object: &o.Object, Manager: objectOf(r.Manager), Owner: objectOf(r.Owner), OwnerGroups: groupViews(r.OwnerGroups),
+		Customer: objectOf(r.Customer), Site: objectOf(r.Site), Source: source, At: at,
+	}
 }
 
 // objectOf is what rules see of an object that another one points to, or nil.

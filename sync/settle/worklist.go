@@ -75,10 +75,12 @@ func plural(kind directory.Kind) string {
 	return kind.String() + "s"
 }
 
-// lookedAt returns the type of the links that lead to customers or to sites, and of which kinds of object the rules follow
-// them; nothing for other kinds.
+// lookedAt returns the type of the links that lead to managers, to customers or to sites, and of which kinds of object the
+// rules follow them; nothing for other kinds.
 func (s *Settlement) lookedAt(kind directory.Kind) (directory.LinkType, [directory.Site + 1]bool) {
 	switch kind {
+	case directory.Person:
+		return directory.Manager, s.uses.Manager
 	case directory.Customer:
 		return directory.OfCustomer, s.uses.Customer
 	case directory.Site:
@@ -96,7 +98,7 @@ func (s *Settlement) decidesPeople(kind directory.Kind) bool {
 	case directory.Licence:
 		return s.uses.Licences
 	case directory.Person:
-		return s.uses.Manager || s.uses.Owner
+		return s.uses.Owner || slices.Contains(s.uses.Manager[:], true)
 	default:
 		_, looked := s.lookedAt(kind)
 		return slices.Contains(looked[:], true)
@@ -160,10 +162,8 @@ func (s *Settlement) addDirty(tx store.Reader) error {
 	}
 	people := s.worklist[directory.Person]
 	changed := relations.Nums(people)
-	if s.uses.Manager {
-		if err := addReferrers(tx, directory.Person, changed, directory.Manager, people); err != nil {
-			return err
-		}
+	if err := s.addBelonging(tx, directory.Person, changed); err != nil {
+		return err
 	}
 	if s.uses.Owner {
 		if err := addReferrers(tx, directory.Person, changed, directory.Owner, s.worklist[directory.Device]); err != nil {
@@ -196,7 +196,7 @@ func (s *Settlement) addDirty(tx store.Reader) error {
 	return nil
 }
 
-// addBelonging adds whoever belongs to some customers or sites, as far as the rules look at that.
+// addBelonging adds whoever is managed by some people, or belongs to some customers or sites, as far as the rules look at that.
 func (s *Settlement) addBelonging(tx store.Reader, kind directory.Kind, places []store.Num) error {
 	link, looked := s.lookedAt(kind)
 	if len(places) == 0 || !slices.Contains(looked[:], true) {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -27,6 +28,10 @@ type realDesk struct {
 	before *counter // stands before it, and does not cut
 	mark   string   // the name of our mark in a dump
 	moves  []string // what the desk itself moves when a thing is changed
+	// team makes a group of people who are there, by their numbers.
+	team func(t *testing.T, name string, members ...string)
+	// name and login are the names of those of a group and a person in a dump.
+	name, login string
 }
 
 // crowd is how many people there are.
@@ -34,15 +39,16 @@ type crowd struct {
 	staff, known int // known of the staff are at the desk already
 	shared       int // addresses that two of the staff have
 	others       int // people at the desk who are nobody of the staff
+	teams        int // groups of the staff; the first is at the desk already, with two others in it
 	kills        int
 }
 
-// ofSize is 500 people, 300 known and 200 kills with DIRSYNCD_DESKS=full (make desks), and a tenth of it in the gate: real desks are slow.
-func ofSize() *crowd {
+// ofSize is 500 people, 300 known and 200 kills with DIRSYNCD_DESKS=full (make desks), and less of it in the gate: real desks are slow.
+func ofSize(inGate crowd) *crowd {
 	if os.Getenv("DIRSYNCD_DESKS") == "full" {
-		return &crowd{staff: 500, known: 300, shared: 3, others: 40, kills: 200}
+		return &crowd{staff: 500, known: 300, shared: 3, others: 40, teams: 12, kills: 200}
 	}
-	return &crowd{staff: 50, known: 30, shared: 3, others: 8, kills: 20}
+	return &inGate
 }
 
 // colleagues are those who are at the desk before: known of the staff, half of them under other names, and others. Some have been taken
@@ -82,42 +88,73 @@ func (c *crowd) file() string {
 	return b.String()
 }
 
+// inTeam reports whether one of the staff is in a team: nobody is of whom a human is asked who he is.
+func (c *crowd) inTeam(i, team int) bool {
+	return i%c.teams == team && i < c.staff-c.shared && (i%2 == 0 || i > 2*c.shared)
+}
+
+// teamFiles are the teams and who is in them.
+func (c *crowd) teamFiles() (teams, members string) {
+	teams, members = "id,name\n", "group,member\n"
+	for n := range c.teams {
+		teams += fmt.Sprintf("t%d,Team %d\n", n, n)
+		for i := range c.staff {
+			if c.inTeam(i, n) {
+				members += fmt.Sprintf("t%d,e%d\n", n, i)
+			}
+		}
+	}
+	return teams, members
+}
+
 // TestCompanyAtRequestTracker and TestCompanyAtRedmine: a company of whom many are at a real service desk already is adopted there,
 // without one account too many and without a change to anybody who is not ours, also when the program is killed again and
 // again and when an older state comes back.
 func TestCompanyAtRequestTracker(t *testing.T) {
-	if os.Getenv("DIRSYNCD_DESKS") == "" {
-		t.Skip("Request Tracker takes its time: make desks, or DIRSYNCD_DESKS=some for a tenth of it")
-	}
 	t.Parallel()
-	c := ofSize()
+	c := ofSize(crowd{staff: 16, known: 10, shared: 1, others: 4, teams: 2, kills: 8})
 	s := rttest.Start(t, rttest.Options{People: c.colleagues()})
 	before := count(t, s.REST, func(*http.Request) bool { return true })
 	atRealDesk(t, c, &realDesk{
-		target: fmt.Sprintf(`{preset: request-tracker, url: %q, auth: {user: %s, password: {env: DESK_SECRET}}, names: {mark: %q}, rate: 1000, parallel: 2}`,
+		target: fmt.Sprintf(`{preset: request-tracker, url: %q, auth: {user: %s, password: {env: DESK_SECRET}}, names: {mark: %[3]q, group_mark: %[3]q}, rate: 1000, parallel: 2}`,
 			before.URL, rttest.User, rttest.Mark),
 		mail: "EmailAddress",
 		env:  []string{"DESK_SECRET=" + rttest.Password},
 		dump: func(t *testing.T) map[string]map[string]string { return s.Dump(t) }, mails: func(t *testing.T) int { return s.Mails(t) }, writes: s.Writes, cut: s.Cut, before: before,
-		mark: "CustomField." + rttest.Mark, moves: []string{"LastUpdated", "LastUpdatedBy"},
+		mark: "CustomField." + rttest.Mark, moves: []string{"LastUpdated", "LastUpdatedBy"}, name: "Name", login: "Name",
+		team: func(t *testing.T, name string, members ...string) {
+			var made struct{ ID json.Number }
+			s.Do(t, "POST", "/REST/2.0/group", map[string]string{"Name": name}, &made)
+			s.Do(t, "PUT", "/REST/2.0/group/"+made.ID.String()+"/members", members, nil)
+		},
 	})
 }
 
 func TestCompanyAtRedmine(t *testing.T) {
 	t.Parallel()
-	c := ofSize()
+	c := ofSize(crowd{staff: 50, known: 30, shared: 3, others: 8, teams: 4, kills: 20})
 	s := redminetest.Start(t, c.colleagues())
 	before := count(t, s.URL, func(*http.Request) bool { return true })
 	atRealDesk(t, c, &realDesk{
-		target: fmt.Sprintf(`{preset: redmine, url: %q, auth: {token: {env: DESK_SECRET}}, names: {mark: %d}, rate: 1000, parallel: 2}`, before.URL, redminetest.UserMark),
+		target: fmt.Sprintf(`{preset: redmine, url: %q, auth: {token: {env: DESK_SECRET}}, names: {mark: %d, group_mark: %d}, rate: 1000, parallel: 2}`, before.URL, redminetest.UserMark, redminetest.GroupMark),
 		mail:   "mail",
 		env:    []string{"DESK_SECRET=" + redminetest.Key},
 		dump:   func(t *testing.T) map[string]map[string]string { return s.Dump(t) }, mails: func(t *testing.T) int { return s.Mails(t) }, writes: s.Writes, cut: s.Cut, before: before,
-		mark: "custom.dirsync", moves: []string{"updated_on"},
+		mark: "custom.dirsync", moves: []string{"updated_on"}, name: "lastname", login: "login",
+		team: func(t *testing.T, name string, members ...string) {
+			s.Do(t, "POST", "/groups.json", map[string]any{"group": map[string]any{"name": name, "user_ids": members}}, nil)
+		},
 	})
 }
 
 func atRealDesk(t *testing.T, c *crowd, d *realDesk) {
+	var others []string
+	for id, thing := range d.dump(t) {
+		if number, person := strings.CutPrefix(id, "user/"); person && slices.Contains([]string{"other1", "other2"}, thing[d.login]) {
+			others = append(others, number)
+		}
+	}
+	d.team(t, "Team 0", others...)
 	before := d.dump(t)
 	in := install(t, fmt.Sprintf(`
 state: state.db
@@ -126,11 +163,12 @@ connections:
     connector: files
     mapping: staff
     targets: [desk]
-    files: {folder: in, settle: 0s, kinds: {person: {file: people.csv, key: id, attributes: []}}}
+    files: {folder: in, settle: 0s, kinds: {person: {file: people.csv, key: id, attributes: []}, group: {file: teams.csv, key: id, attributes: []}, member: {file: members.csv}}}
 mappings:
   staff:
     rules:
       - {name: everyone, user: {name: '= given_name + " " + family_name', given_name: = given_name, family_name: = family_name, login: = login, email: = email}}
+    groups: [{name: teams, group: {name: = name}}]
     guard: {create: {count: 100000}}
 targets:
   desk:
@@ -142,8 +180,11 @@ targets:
 	if err := os.Mkdir(in.path("in"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(in.path("in/people.csv"), []byte(c.file()), 0o600); err != nil {
-		t.Fatal(err)
+	teams, members := c.teamFiles()
+	for name, text := range map[string]string{"people": c.file(), "teams": teams, "members": members} {
+		if err := os.WriteFile(in.path("in/"+name+".csv"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 
 	writes := d.writes()
@@ -161,6 +202,10 @@ targets:
 		if held[0].Counts["user"][what] != n {
 			t.Fatalf("held: %+v, want %+v", held, want)
 		}
+	}
+	// A name is no proof: whether their team is ours is asked.
+	if groups := held[0].Counts["group"]; groups["create"] != c.teams-1 || groups["review"] != 1 {
+		t.Fatalf("held: %+v, want %d groups to make and one to ask about", held, c.teams-1)
 	}
 	in.run("check", "--probe")
 	if n := d.writes() - writes; n != 0 {
@@ -192,7 +237,7 @@ targets:
 	if killed < c.kills/2 {
 		t.Errorf("killed %d times only", killed)
 	}
-	settle := func() {
+	settle := func(reviews int) {
 		t.Helper()
 		for range 20 {
 			cmd := in.command("sync") // it may take longer than others do
@@ -208,14 +253,16 @@ targets:
 			if st.Parked > 0 {
 				t.Fatalf("%+v", st)
 			}
-			if st.Waiting == 0 && st.Waits["review"] == 2*c.shared && len(st.Waits) == 1 {
+			if st.Waiting == 0 && st.Waits["review"] == reviews && len(st.Waits) == 1 {
 				return
 			}
 			t.Logf("%+v", st)
 		}
 		t.Fatal("there is always something left to do")
 	}
-	settle()
+	settle(2*c.shared + 1)
+	in.run("match", "accept", "--all", "--kind", "group")
+	settle(2 * c.shared)
 	d.check(t, c, before)
 
 	writes = d.writes()
@@ -229,7 +276,7 @@ targets:
 	if err := os.Rename(in.path("older.db"), in.path("state.db")); err != nil {
 		t.Fatal(err)
 	}
-	settle()
+	settle(2 * c.shared)
 	d.check(t, c, before)
 	if n := d.mails(t); n != 0 {
 		t.Errorf("%d mails", n)
@@ -240,7 +287,7 @@ targets:
 func (d *realDesk) check(t *testing.T, c *crowd, before map[string]map[string]string) {
 	t.Helper()
 	now := d.dump(t)
-	if want := len(before) + c.staff - c.known - c.shared; len(now) != want {
+	if want := len(before) + c.staff - c.known - c.shared + c.teams - 1; len(now) != want {
 		t.Errorf("%d things, and not %d", len(now), want)
 	}
 	marks := map[string]string{}
@@ -260,6 +307,9 @@ func (d *realDesk) check(t *testing.T, c *crowd, before map[string]map[string]st
 			continue
 		}
 		for _, name := range slices.Sorted(maps.Keys(thing)) {
+			if name == "members" && mark != "" {
+				continue // see below
+			}
 			if thing[name] == was[name] || mark != "" && (name == d.mark || slices.Contains(d.moves, name) || slices.Contains([]string{"", "NULL"}, was[name])) {
 				continue
 			}
@@ -271,7 +321,25 @@ func (d *realDesk) check(t *testing.T, c *crowd, before map[string]map[string]st
 			t.Errorf("%s is gone", id)
 		}
 	}
-	if len(marks) != c.staff-2*c.shared {
-		t.Errorf("%d are ours, and not %d", len(marks), c.staff-2*c.shared)
+	if want := c.staff - 2*c.shared + c.teams; len(marks) != want {
+		t.Errorf("%d are ours, and not %d", len(marks), want)
+	}
+	for n := range c.teams {
+		team := marks[fmt.Sprint("hr/group:t", n)]
+		var members []string
+		if before[team] != nil {
+			members = strings.Fields(before[team]["members"]) // those of others stay
+		}
+		for i := range c.staff {
+			if c.inTeam(i, n) {
+				members = append(members, strings.TrimPrefix(marks[fmt.Sprint("hr/person:e", i)], "user/"))
+			}
+		}
+		have := strings.Fields(now[team]["members"])
+		slices.Sort(members)
+		slices.Sort(have)
+		if !slices.Equal(have, members) || now[team][d.name] != fmt.Sprint("Team ", n) {
+			t.Errorf("%s is %s %q with %v, and not %v", marks[fmt.Sprint("hr/group:t", n)], team, now[team][d.name], have, members)
+		}
 	}
 }

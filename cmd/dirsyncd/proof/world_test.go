@@ -30,7 +30,7 @@ const patience = 5 * time.Minute
 func worlds() map[string]func(*testing.T) *world {
 	return map[string]func(*testing.T) *world{
 		"ldap": ldapWorld, "entra": entraWorld, "csp": cspWorld, "google": googleWorld, "okta": oktaWorld,
-		"files": filesWorld, "sql": sqlWorld, "merge": mergeWorld,
+		"files": filesWorld, "sql": sqlWorld, "merge": mergeWorld, "distinct": distinctWorld,
 	}
 }
 

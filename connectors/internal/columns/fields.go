@@ -27,7 +27,7 @@ func referencesOf(kind directory.Kind) []reference {
 	switch kind {
 	case directory.Person:
 		return []reference{
-			{"manager", directory.Person, directory.Manager, false},
+			managedBy(),
 			{"groups", directory.Group, directory.MemberOf, true},
 			{"licences", directory.Licence, directory.Holds, true},
 			ofCustomer(), atSite(),
@@ -36,7 +36,7 @@ func referencesOf(kind directory.Kind) []reference {
 		return []reference{
 			{fieldMembers, directory.Person, 0, true},
 			{fieldMemberGroups, directory.Group, 0, true},
-			ofCustomer(),
+			managedBy(), ofCustomer(),
 		}
 	case directory.Device:
 		return []reference{{"owner", directory.Person, directory.Owner, false}, ofCustomer(), atSite()}
@@ -45,6 +45,10 @@ func referencesOf(kind directory.Kind) []reference {
 	default:
 		return nil
 	}
+}
+
+func managedBy() reference {
+	return reference{"manager", directory.Person, directory.Manager, false}
 }
 
 func ofCustomer() reference {

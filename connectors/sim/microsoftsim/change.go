@@ -2,6 +2,7 @@ package microsoftsim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -76,6 +77,31 @@ func (t *Tenant) SetManager(id, manager string) {
 		o := d.must(id)
 		o.manager = manager
 		d.note(o, changed, []string{"manager"}, "")
+	})
+}
+
+// SetOwners gives a group owners, in place of those that it has.
+func (t *Tenant) SetOwners(group string, ids ...string) {
+	t.change(func(d *directoryData) {
+		g := d.must(group)
+		for i := range g.owners {
+			if m := &g.owners[i]; !m.gone && !slices.Contains(ids, m.id) {
+				m.gone = true
+				d.note(g, owned, nil, m.id)
+			}
+		}
+		for _, id := range ids {
+			i := slices.IndexFunc(g.owners, func(m member) bool { return m.id == id })
+			switch {
+			case i < 0:
+				g.owners = append(g.owners, member{id: id})
+			case !g.owners[i].gone:
+				continue
+			default:
+				g.owners[i].gone = false
+			}
+			d.note(g, owned, nil, id)
+		}
 	})
 }
 

@@ -30,7 +30,7 @@ func (x *exchange) delta(res resource) {
 		return
 	}
 	token, ok := x.deltaToken(res)
-	if !ok {
+	if !ok || !x.allowSelect(&query{names: token.Select}) {
 		return
 	}
 	pages, quirks := x.s.settings()
@@ -263,6 +263,7 @@ type news struct {
 	whole   bool            // created or restored
 	props   map[string]bool // that changed
 	members []string        // that came or went, in order
+	owners  []string
 }
 
 // changes collects what happened between two positions, in the order of each object's first event.
@@ -290,6 +291,10 @@ func (r *round) changes(from, to int) []*news {
 			if !slices.Contains(n.members, e.member) {
 				n.members = append(n.members, e.member)
 			}
+		case owned:
+			if !slices.Contains(n.owners, e.member) {
+				n.owners = append(n.owners, e.member)
+			}
 		case removed:
 			n.props["@removed"] = true
 		}
@@ -302,7 +307,7 @@ func (r *round) shows(n *news) bool {
 	if n.object.state != live {
 		return n.props["@removed"]
 	}
-	if n.whole || len(n.members) > 0 && r.selects("members") {
+	if n.whole || len(n.members) > 0 && r.selects("members") || len(n.owners) > 0 && r.selects("owners") {
 		return true
 	}
 	for name := range n.props {
@@ -363,6 +368,9 @@ func (r *round) change(n *news, from, to int) {
 	}
 	if r.res == groups && r.selects("members") {
 		r.memberChanges(&first, n, from, to)
+	}
+	if r.res == groups && r.selects("owners") {
+		r.ownerChanges(&first, n)
 	}
 	r.w.WriteByte('}')
 }

@@ -1,6 +1,9 @@
 package microsoftsim
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // fillGroups writes a page of a first round of groups with their members. A group that does not fit comes in parts,
 // one after the other or, with Quirks.Interleave, after the first parts of all groups. A token counts places in
@@ -85,7 +88,36 @@ func (r *round) group(g *object, from, to int) {
 	if len(entries) > 0 {
 		r.w.key(&first, "members@delta", "["+strings.Join(entries, ",")+"]")
 	}
+	if r.selects("owners") {
+		r.owners(&first, g, from == 0, to >= len(g.members))
+	}
 	r.w.WriteByte('}')
+}
+
+// owners writes the first half of a group's owners with the first part of its members, and the rest with the last.
+func (r *round) owners(first *bool, g *object, begin, end bool) {
+	var entries []string
+	half := (len(g.owners) + 1) / 2
+	for i, m := range g.owners {
+		if o := r.d.byID[m.id]; o != nil && o.state == live && !m.gone && (begin && i < half || end && i >= half) {
+			entries = append(entries, entry(o, false))
+		}
+	}
+	if len(entries) > 0 {
+		r.w.key(first, "owners@delta", "["+strings.Join(entries, ",")+"]")
+	}
+}
+
+// ownerChanges writes the owners that came or went.
+func (r *round) ownerChanges(first *bool, n *news) {
+	var entries []string
+	for _, id := range n.owners {
+		i := slices.IndexFunc(n.object.owners, func(m member) bool { return m.id == id })
+		entries = append(entries, entry(r.d.must(id), n.object.owners[i].gone))
+	}
+	if len(entries) > 0 {
+		r.w.key(first, "owners@delta", "["+strings.Join(entries, ",")+"]")
+	}
 }
 
 func entry(o *object, gone bool) string {

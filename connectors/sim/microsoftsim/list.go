@@ -229,7 +229,8 @@ func (x *exchange) listObjects(res resource, in func(*object) bool) {
 
 // allowSelect asks for the extra permission that some properties need.
 func (x *exchange) allowSelect(q *query) bool {
-	return !slices.Contains(q.names, "signInActivity") || x.allow("AuditLog.Read.All")
+	return (!slices.Contains(q.names, "signInActivity") || x.allow("AuditLog.Read.All")) &&
+		(!slices.Contains(q.names, "employeeLeaveDateTime") || x.allow("User-LifeCycleInfo.Read.All", "User-LifeCycleInfo.ReadWrite.All"))
 }
 
 func (x *exchange) countObjects(res resource) {
@@ -279,15 +280,18 @@ func (d *directoryData) writeObject(w *writer, o *object, q *query) {
 		}
 	}
 	if o.res == groups && strings.HasPrefix(q.expand, "members") {
-		w.key(&first, "members", d.someMembers(o))
+		w.key(&first, "members", d.some(o.members))
+	}
+	if o.res == groups && strings.HasPrefix(q.expand, "owners") {
+		w.key(&first, "owners", d.some(o.owners))
 	}
 	w.WriteByte('}')
 }
 
-// someMembers are the members that $expand shows: at most twenty, and no word of more.
-func (d *directoryData) someMembers(o *object) string {
+// some are the members or owners that $expand shows: at most twenty, and no word of more.
+func (d *directoryData) some(of []member) string {
 	var list []string
-	for _, m := range o.members {
+	for _, m := range of {
 		if to := d.byID[m.id]; !m.gone && to != nil && to.state == live && len(list) < 20 {
 			list = append(list, `{"@odata.type":"`+to.res.odataType()+`","id":"`+to.id+`"}`)
 		}
@@ -351,6 +355,8 @@ func (x *exchange) oneObject(res resource, id string, rest []string) {
 			x.answer(http.StatusOK, w.Bytes())
 		case res == groups && (strings.HasPrefix(relation, "members") || strings.HasPrefix(relation, "transitiveMembers")):
 			x.members(d, o, q, relation)
+		case res == groups && relation == "owners":
+			x.objects(d, o.owners, q, "")
 		case res == users && relation == "manager":
 			x.manager(d, o, q)
 		case res == users && relation == "licenseDetails":
@@ -371,6 +377,11 @@ func (x *exchange) members(d *directoryData, g *object, q *query, relation strin
 		list = d.transitive(g)
 	}
 	_, only, _ := strings.Cut(relation, "/microsoft.graph.")
+	x.objects(d, list, q, only)
+}
+
+// objects lists those of a relation, of one type if only names it.
+func (x *exchange) objects(d *directoryData, list []member, q *query, only string) {
 	x.listOf("directoryObjects", q, len(list), func(w *writer, i int) bool {
 		o := d.byID[list[i].id]
 		if list[i].gone || o == nil || o.state != live || only != "" && only != strings.TrimPrefix(o.res.odataType(), "#microsoft.graph.") {

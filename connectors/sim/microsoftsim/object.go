@@ -50,6 +50,7 @@ type object struct {
 	photo   *photo // nil: none
 	members []member
 	slots   map[string]int // where in members an id is; made when it is needed
+	owners  []member       // of a group
 }
 
 // member is one membership. A former one keeps its place, so that a page token can count places.
@@ -150,6 +151,7 @@ const (
 	changed              // props
 	removed              // softly or for good; the object's state tells
 	membered             // a member came or went; the object's list tells
+	owned                // an owner did
 )
 
 // event is an entry of a tenant's change log.

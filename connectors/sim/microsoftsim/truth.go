@@ -60,6 +60,19 @@ func (t *Tenant) Manager(id string) (manager string) {
 	return manager
 }
 
+// Owners lists the ids of a group's owners in ascending order, those in the deleted items left out.
+func (t *Tenant) Owners(group string) (ids []string) {
+	t.read(func(d *directoryData) {
+		for _, m := range d.must(group).owners {
+			if o := d.byID[m.id]; !m.gone && o != nil && o.state == live {
+				ids = append(ids, m.id)
+			}
+		}
+	})
+	slices.Sort(ids)
+	return ids
+}
+
 // Members lists the ids of a group's direct members in ascending order, those in the deleted items left out.
 func (t *Tenant) Members(group string) (ids []string) {
 	t.read(func(d *directoryData) {

@@ -29,7 +29,10 @@ func (in *input) apply(rules *mapping.Ruleset) (mapping.Result, error) {
 		p.Manager, p.Customer, p.Site = in.others[expression.Manager], customer, site
 		return rules.Person(p)
 	}
-	return rules.Object(&mapping.View{Object: p.Object, Owner: in.others[expression.Owner], OwnerGroups: in.ownerGroups, Customer: customer, Site: site, Source: p.Source, Keys: p.Keys, At: p.At})
+	return rules.Object(&mapping.View{
+		Object: p.Object, Manager: in.others[expression.Manager], Owner: in.others[expression.Owner], OwnerGroups: in.ownerGroups,
+		Customer: customer, Site: site, Source: p.Source, Keys: p.Keys, At: p.At,
+	})
 }
 
 // moment sets when the case is. Rules that ask about time need one.

@@ -18,6 +18,8 @@ type Diagnostic struct {
 	Message, Hint string
 	// Table is the name of a table that there is not, where that is what is wrong.
 	Table string
+	// Choice is the name of a choice that there is not, or that cannot be used, where that is what is wrong.
+	Choice string
 }
 
 // syntaxDiagnostic turns what the parser says into the operator's words.

@@ -445,13 +445,13 @@ func TestEveryUnknownNameIsReported(t *testing.T) {
 
 func TestGroupNames(t *testing.T) {
 	l := NewLanguage(directory.Group)
-	for _, n := range []string{"id", "name", "description", "email", "path", "group_type", "connection", "tenant.id",
+	for _, n := range []string{"id", "name", "description", "email", "path", "group_type", "connection", "tenant.id", "manager.name",
 		"attributes.x", "attribute_values.x"} {
 		if _, diagnostics := l.Value(n); diagnostics != nil {
 			t.Errorf("%s: %+v", n, diagnostics)
 		}
 	}
-	for _, n := range []string{"login", "groups", "manager.name", "enabled"} {
+	for _, n := range []string{"login", "groups", "owner.name", "enabled"} {
 		if _, diagnostics := l.Value(n); diagnostics == nil {
 			t.Errorf("a group has %s", n)
 		}

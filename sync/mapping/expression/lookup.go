@@ -167,11 +167,13 @@ func (r *resolver) chosen(at *ast.Node, n *ast.MemberNode) bool {
 			hint = "`choices: {" + name.Value + ": [{when: …, is: …}]}` in the mapping makes one"
 		}
 		r.report(n.Property, DidYouMean(name.Value, r.around.Choices, hint), "there is no choice %s", name.Value)
+		r.diagnostics[len(r.diagnostics)-1].Choice = name.Value
 		return true
 	}
 	c, err := r.around.Choice(name.Value)
 	if err != nil {
 		r.report(n, "", "choice.%s cannot be used: %v", name.Value, err)
+		r.diagnostics[len(r.diagnostics)-1].Choice = name.Value
 		return true
 	}
 	id := &ast.IdentifierNode{Value: choiceWord + "." + name.Value}

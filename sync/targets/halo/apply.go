@@ -1,6 +1,7 @@
 package halo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -258,11 +259,11 @@ func (d *Desk) place(ctx context.Context, r *resource, job *targets.Job, body ob
 		if customer == "" && site == "" && job.Op != directory.Create {
 			break
 		}
-		if user != "" && site == "" && r.kind == directory.TicketRecord {
+		if user != "" && r.kind == directory.TicketRecord {
 			o, err := d.one(ctx, users(), user)
 			switch {
 			case err == nil:
-				site = o.id("site_id") // a ticket is where its user is
+				site = cmp.Or(site, o.id("site_id")) // a ticket is where its user is, unless it says where
 			case fault.ClassOf(err) != fault.Gone:
 				return err
 			default:

@@ -58,6 +58,8 @@ func fieldsFor(boards bool) func(directory.RecordKind, string) []directory.Field
 		switch {
 		case kind == directory.UserRecord || kind == directory.AgentRecord:
 			return fields("email", unique+"@example.test", "login", "login"+unique, "name", "Thing "+unique)
+		case kind == directory.TicketRecord:
+			return fields("summary", "New starter "+unique)
 		case kind == directory.GroupRecord && boards:
 			return fields("name", "Thing "+unique, "type", cab)
 		default:

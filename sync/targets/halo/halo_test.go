@@ -364,6 +364,11 @@ func TestTicketOfSomebodyGone(t *testing.T) {
 	if fault.ClassOf(err) != fault.Invalid {
 		t.Errorf("without a customer: %v", err)
 	}
+	_, err = try(t, d, targets.Job{Op: directory.Create, Kind: directory.TicketRecord, Mark: "hq/eve/ticket/leaver/1", Fields: fields("summary", "Leaver"),
+		Refs: map[string]string{refUser: "4711", refCustomer: strconv.Itoa(acme), refSite: strconv.Itoa(site)}})
+	if made := s.Things("Tickets"); err != nil || len(made) != 2 || fmt.Sprint(made[1]["user_id"]) == "4711" {
+		t.Errorf("at a site: %v, %v", made, err)
+	}
 }
 
 // TestAsset: asset fields are written whole, and users stay.

@@ -48,7 +48,8 @@ type target struct {
 	conn *nats.Conn
 	js   jetstream.JetStream
 
-	// refused is the newest word of a server that it does not allow something: it comes without naming the message.
+	// refused is the newest word of a server that it does not allow something, since it last took something: it comes without naming
+	// the message.
 	refused atomic.Pointer[error]
 }
 
@@ -185,6 +186,7 @@ func (t *target) Deliver(ctx context.Context, work []targets.Delivery) ([]target
 		}
 		select {
 		case <-ack.Ok():
+			t.allowed()
 		case err := <-ack.Err():
 			out[i].Err = t.outcome(ctx, err)
 		case <-timer.C:
@@ -239,6 +241,9 @@ func (t *target) replace(ctx context.Context, js jetstream.JetStream, a *directo
 			seq = last.Sequence
 		}
 		_, err = js.PublishMsg(ctx, m, jetstream.WithMsgID(a.Key), jetstream.WithExpectStream(t.cfg.Stream), jetstream.WithExpectLastSequencePerSubject(seq))
+		if err == nil {
+			t.allowed()
+		}
 		if !overtaken(err) {
 			return err
 		}
@@ -289,6 +294,10 @@ func (t *target) connected() (jetstream.JetStream, error) {
 	t.conn, t.js = conn, js
 	return js, nil
 }
+
+// allowed forgets an earlier refusal: the server has taken something since. Where it refuses only some subjects, it says so again with
+// the next of these.
+func (t *target) allowed() { t.refused.Store(nil) }
 
 // heard takes what a server says without being asked.
 func (t *target) heard(_ *nats.Conn, _ *nats.Subscription, err error) {

@@ -289,7 +289,7 @@ func TestForbidden(t *testing.T) {
 		o.Username, o.Password = "", ""
 		o.Users = []*server.User{
 			{Username: testUser, Password: testPassword},
-			{Username: "reader", Password: "r", Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"directory.>"}}}},
+			{Username: "reader", Password: "r", Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"directory.user.>"}}}},
 		}
 	}).stream(jetstream.StreamConfig{})
 	reader := p.open(t, func(c *Config) { c.User, c.Password = "reader", settings.NewSecret("r") }).(*target)
@@ -312,6 +312,14 @@ func TestForbidden(t *testing.T) {
 	_, err := reader.Deliver(t.Context(), work)
 	if fault.ClassOf(err) != fault.Forbidden || !strings.Contains(fault.Hint(err), "directory.>") {
 		t.Errorf("%v (%s)", err, fault.ClassOf(err))
+	}
+	// What was refused once is no reason for what happens after the server has taken something.
+	reader.cfg.Timeout = settings.Duration(time.Minute)
+	other := action("k2", "hq-ad/acme", directory.Create)
+	other.Action.Kind = directory.CustomerRecord
+	deliver(t, reader, other)
+	if old := reader.refused.Load(); old != nil {
+		t.Errorf("still refused: %v", *old)
 	}
 }
 

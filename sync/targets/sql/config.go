@@ -95,6 +95,7 @@ func defaults() *Config {
 func referable() map[string]directory.RecordKind {
 	return map[string]directory.RecordKind{
 		"customer": directory.CustomerRecord, "site": directory.SiteRecord, "manager": directory.UserRecord, "owner": directory.UserRecord,
+		"user": directory.UserRecord, "agent": directory.AgentRecord,
 	}
 }
 
@@ -164,9 +165,11 @@ func (c *Config) validateTable(kind directory.RecordKind, t *Table, at string, r
 		to, known := referable()[field]
 		switch _, there := c.Tables[to.String()]; {
 		case !known:
-			report(at+"references."+field, "customer, site, manager or owner; other fields go to columns", "is nothing that refers to rows")
+			report(at+"references."+field, "customer, site, manager, owner, or of a ticket user and agent; other fields go to columns", "is nothing that refers to rows")
 		case !there:
 			report(at+"references."+field, "give it a table, or write "+field+" to a column", "refers to a %s, which has no table", to)
+		case (field == "user" || field == "agent") && kind != directory.TicketRecord:
+			report(at+"references."+field, "", "only a ticket is about a person")
 		case to > kind || to == kind && field != "manager":
 			report(at+"references."+field, "", "a %s does not refer to a %s", kind, to)
 		}

@@ -35,7 +35,8 @@ type site struct {
 const tables = `tables: {customer: {table: customers, keys: [name], columns: {name: name}},
 	user: {table: people, anchors: [object], keys: [login, mail], columns: {name: full_name, login: login, email: mail, title: title}, active: in_use,
 		references: {customer: customer_id, manager: boss_id}},
-	group: {table: teams, keys: [name], columns: {name: name}, ended: closed_at, members: {table: team_people, group: team_id, member: person_id}}}`
+	group: {table: teams, keys: [name], columns: {name: name}, ended: closed_at, members: {table: team_people, group: team_id, member: person_id}},
+	ticket: {table: calls, columns: {summary: subject}, references: {user: person_id}}}`
 
 func (s *site) exec(t testing.TB, statements ...string) {
 	t.Helper()
@@ -57,6 +58,7 @@ func (s *site) make(t testing.TB) *site {
 		"CREATE TABLE people (id "+id+", dirsync_mark "+mark+", object varchar(100), login varchar(100) UNIQUE, mail varchar(200), full_name varchar(200), title varchar(50), phone varchar(50), in_use "+yes+
 			", customer_id bigint, boss_id bigint, created "+moment+" DEFAULT "+s.now+", FOREIGN KEY (customer_id) REFERENCES customers (id))",
 		"CREATE TABLE teams (id "+id+", dirsync_mark "+mark+", name varchar(100) NOT NULL, closed_at "+moment+")",
+		"CREATE TABLE calls (id "+id+", dirsync_mark "+mark+", subject varchar(200), person_id bigint, FOREIGN KEY (person_id) REFERENCES people (id))",
 		"CREATE TABLE team_people (team_id bigint NOT NULL, person_id bigint NOT NULL, since "+moment+" DEFAULT "+s.now+", PRIMARY KEY (team_id, person_id))")
 	return s
 }

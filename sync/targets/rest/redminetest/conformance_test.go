@@ -17,8 +17,8 @@ import (
 func TestConformance(t *testing.T) {
 	t.Setenv("DESK_SECRET", redminetest.Key)
 	s := redminetest.Start(t, nil)
-	text := fmt.Sprintf("{preset: redmine, url: %q, auth: {token: {env: DESK_SECRET}}, names: {mark: %d, group_mark: %d}, rate: 1000}",
-		s.URL, redminetest.UserMark, redminetest.GroupMark)
+	text := fmt.Sprintf("{preset: redmine, url: %q, auth: {token: {env: DESK_SECRET}}, names: {mark: %d, group_mark: %d, ticket_mark: %d, project: %s}, rate: 1000}",
+		s.URL, redminetest.UserMark, redminetest.GroupMark, redminetest.TicketMark, redminetest.Project)
 	desktest.Run(t, func(*testing.T) *desktest.Place {
 		return &desktest.Place{
 			Open: func(t *testing.T) targets.Desk {
@@ -43,6 +43,9 @@ func TestConformance(t *testing.T) {
 func fields(kind directory.RecordKind, unique string) []directory.Field {
 	if kind == directory.GroupRecord {
 		return []directory.Field{{Name: directory.FieldName, Value: directory.Text("Thing " + unique)}}
+	}
+	if kind == directory.TicketRecord {
+		return []directory.Field{{Name: "summary", Value: directory.Text("New starter " + unique)}}
 	}
 	return []directory.Field{
 		{Name: directory.FieldEmail, Value: directory.Text(unique + "@example.test")},

@@ -16,8 +16,8 @@ import (
 func TestConformance(t *testing.T) {
 	t.Setenv("DESK_SECRET", rttest.Password)
 	s := rttest.Start(t, rttest.Options{})
-	text := fmt.Sprintf("{preset: request-tracker, url: %q, auth: {user: %s, password: {env: DESK_SECRET}}, names: {mark: %s, group_mark: %s}, rate: 1000}",
-		s.REST, rttest.User, rttest.Mark, rttest.Mark)
+	text := fmt.Sprintf("{preset: request-tracker, url: %q, auth: {user: %s, password: {env: DESK_SECRET}}, names: {mark: %[3]s, group_mark: %[3]s, ticket_mark: %[3]s, queue: General}, rate: 1000}",
+		s.REST, rttest.User, rttest.Mark)
 	desktest.Run(t, func(*testing.T) *desktest.Place {
 		return &desktest.Place{
 			Open: func(t *testing.T) targets.Desk {
