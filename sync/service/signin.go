@@ -78,7 +78,7 @@ func (s *Service) openSignin(ctx context.Context, cfg *config.Config, front *web
 	if err != nil {
 		return err
 	}
-	o := portal.Options{URL: cfg.Web.URL, People: people{s.engine, s.store}, Items: items, Keys: keys, Log: log, Now: s.now, Lifetime: cfg.Signin.Lifetime.Std(), Idle: cfg.Signin.Idle.Std()}
+	o := portal.Options{URL: cfg.Web.URL, People: people{s.engine, s.store}, Items: items, Keys: keys, Log: log, Now: s.now, Lifetime: cfg.Signin.Lifetime.Std(), Idle: cfg.Signin.Idle.Std(), Metrics: s.metrics.signin}
 	for i := range cfg.Signin.Providers {
 		o.Providers = append(o.Providers, s.identity(cfg, &cfg.Signin.Providers[i], providers))
 	}
@@ -118,6 +118,7 @@ func (s *Service) replacePortal(ctx context.Context, p *portal.Portal, items sto
 		p.Run(ctx, items)
 	}()
 	var running sync.WaitGroup
+	running.Go(func() { s.watchEnds(ctx, items, p.Providers) })
 	for _, n := range p.Providers {
 		if r, ok := n.Provider.(signin.Runner); ok {
 			running.Go(func() {
@@ -358,11 +359,16 @@ func Registration(cfg *config.Config, c config.Identity, parts Parts) (string, e
 
 // lonely makes one provider that remembers nothing, for who only looks.
 func lonely(cfg *config.Config, c config.Identity, parts Parts) (signin.Provider, error) {
+	return identityAlone(cfg, c, parts, signin.Env{Client: newClient(), Now: time.Now, Once: fresh{}, Kept: fresh{}, Log: slog.New(slog.DiscardHandler),
+		Customer: func(context.Context, string, string) (bool, error) { return true, nil }})
+}
+
+// identityAlone makes one provider of a configuration.
+func identityAlone(cfg *config.Config, c config.Identity, parts Parts, env signin.Env) (signin.Provider, error) {
 	one, alone := *cfg, *cfg.Signin
 	alone.Providers = []config.Identity{c}
 	one.Signin = &alone
-	all, err := identities(&one, parts, signin.Env{Client: newClient(), Now: time.Now, Once: fresh{}, Kept: fresh{}, Log: slog.New(slog.DiscardHandler),
-		Customer: func(context.Context, string, string) (bool, error) { return true, nil }})
+	all, err := identities(&one, parts, env)
 	return all[c.Name], err
 }
 
@@ -376,7 +382,7 @@ func probeIdentity(ctx context.Context, cfg *config.Config, c config.Identity, p
 		var findings []signin.Finding
 		findings, err = p.Probe(ctx)
 		for _, f := range findings {
-			result.Findings = append(result.Findings, api.Finding{Subject: f.Text, OK: f.OK, Hint: f.Hint})
+			result.Findings = append(result.Findings, api.Finding{Subject: f.Text, OK: f.OK, Hint: f.Hint, Ends: f.Ends})
 		}
 	}
 	return withError(result, err)

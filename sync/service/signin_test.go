@@ -6,9 +6,12 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/directory"
@@ -28,7 +31,7 @@ signin:
       directories: [hq]
       domains: [example.test]
       match: [mail]
-      generic: {issuer: "https://idp.example.test", client_id: us, client_secret: secret-of-us}
+      generic: {issuer: "https://idp.example.test", client_id: us, client_secret: secret-of-us, client_secret_ends: 2027-03-31}
   apps:
     desk: {url: "https://desk.test", providers: [staff], auto: true}
 connections:
@@ -203,6 +206,33 @@ func TestSignIn(t *testing.T) {
 	}
 	if status, _, _ := v.ask("https://desk.test/"); status != http.StatusUnauthorized {
 		t.Errorf("ended by an operator: %d", status)
+	}
+
+	// What happened was counted, and what is known of the provider is there to be asked.
+	families, err := s.metrics.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := prometheus.NewRegistry()
+	known.MustRegister(newSigninCollector(s.providersSeen))
+	more, err := known.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := ""
+	for _, f := range append(families, more...) {
+		for _, m := range f.GetMetric() {
+			counted += f.GetName() + " " + m.String() + "\n"
+		}
+	}
+	for _, want := range []string{
+		`signin_attempts_total .*"outcome" value:"refused".*"unknown_person".*counter:{value:1`, `signin_attempts_total .*value:"in"`, `signin_seconds .*"finish"`,
+		`signin_verify_total .*"sign_in".*"desk"`, `signin_verify_seconds `, `signin_provider_success_timestamp_seconds .*"staff".*value:1`, `signin_clock_offset_seconds .*"staff"`,
+		`signin_key_end_timestamp_seconds .*"client_secret".*value:1`,
+	} {
+		if !regexp.MustCompile(want).MatchString(counted) {
+			t.Errorf("no %s in\n%s", want, counted)
+		}
 	}
 
 	// Another address for sign-in needs another daemon: the front listens already.

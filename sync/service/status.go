@@ -40,6 +40,9 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 	if st.Unconfigured, err = s.unconfigured(ctx, parts); err != nil {
 		return st, err
 	}
+	if st.Providers, err = s.providerStatus(ctx, gen.cfg); err != nil {
+		return st, err
+	}
 	parked, err := s.parkedByTarget(ctx)
 	if err != nil {
 		return st, err

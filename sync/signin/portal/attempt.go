@@ -230,6 +230,7 @@ func (p *Portal) record(one Attempt, err error) {
 		one.Claims = nil
 	}
 	p.attempts.add(&one)
+	p.Metrics.Attempt(one.Provider, outcomeOf(one.Reason), one.Reason)
 	if err == nil {
 		return
 	}

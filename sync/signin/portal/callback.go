@@ -36,7 +36,9 @@ func (p *Portal) callback(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, r, try, refusal)
 		return
 	}
+	began := p.Now()
 	assertion, err := provider.Finish(r.Context(), q, &begun.Own)
+	p.took(provider.Name, stepFinish, began)
 	if errors.As(err, &refusal) && refusal.Restart != nil {
 		p.send(w, r, provider, begun, *refusal.Restart)
 		return
@@ -91,6 +93,7 @@ func (p *Portal) consume(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	assertion, err := provider.Finish(r.Context(), r.PostForm, nil)
+	p.took(provider.Name, stepFinish, try.At)
 	var refusal *signin.Refusal
 	if errors.As(err, &refusal) && refusal.Restart != nil {
 		relay, start := r.PostForm.Get("RelayState"), *refusal.Restart
@@ -170,7 +173,9 @@ func (p *Portal) admit(w http.ResponseWriter, r *http.Request, provider *Named, 
 		return
 	}
 	try.App = to.app.Name
+	began := p.Now()
 	decided, err := provider.Policy.Who(ctx, p.People, p, a)
+	p.took(provider.Name, stepWho, began)
 	try.Owner, try.By = decided.Owner, decided.By
 	if err == nil {
 		try.Checks = append(try.Checks, decided.Checks...)
@@ -185,6 +190,7 @@ func (p *Portal) admit(w http.ResponseWriter, r *http.Request, provider *Named, 
 		p.refuse(w, r, try, err)
 		return
 	}
+	began = p.Now()
 	cookie := random()
 	key := hashed(cookie)
 	s := &session{
@@ -202,6 +208,7 @@ func (p *Portal) admit(w http.ResponseWriter, r *http.Request, provider *Named, 
 			return
 		}
 	}
+	p.took(provider.Name, stepSession, began)
 	setCookie(w, sessionCookie, cookie, 0)
 	dropCookie(w, againCookie)
 	p.record(try, nil)

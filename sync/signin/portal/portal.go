@@ -69,6 +69,7 @@ type Options struct {
 	Now       func() time.Time
 	Lifetime  time.Duration // of a session at most
 	Idle      time.Duration // of a session that is not used
+	Metrics   Metrics       // nil: nothing is counted
 }
 
 // Portal answers below /auth/. It may be used by many goroutines.
@@ -86,6 +87,9 @@ func New(o Options) (*Portal, error) {
 	s, err := newSealer(o.Keys.Cookie())
 	if err != nil {
 		return nil, err
+	}
+	if o.Metrics == nil {
+		o.Metrics = uncounted{}
 	}
 	p := &Portal{Options: o, seal: s, fresh: newFresh(), limits: newLimits(o.Now), attempts: newAttempts()}
 	p.mux = p.routes()

@@ -95,7 +95,9 @@ func (p *Portal) send(w http.ResponseWriter, r *http.Request, provider *Named, b
 	if _, err := r.Cookie(againCookie); err == nil {
 		s.Again = true // who has just signed out is not signed in again without a question
 	}
+	began := p.Now()
 	to, own, err := provider.Begin(r.Context(), s)
+	p.took(provider.Name, stepBegin, began)
 	if err != nil {
 		p.refuse(w, r, Attempt{ID: begin.Attempt, At: p.Now(), Provider: provider.Name}, err)
 		return
