@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/settings"
 	"dirsyncd/sync/settings/strict"
 	"dirsyncd/sync/signin/key"
@@ -35,6 +36,8 @@ type Identity struct {
 	// Audience is who may come in: agents, users, both.
 	Audience string
 	Button   string
+	// Require must hold of what the provider says; nil: nothing must.
+	Require *mapping.Requirements
 	// Block is the provider's own configuration, as its NewConfig made it.
 	Block any
 }
@@ -90,12 +93,13 @@ type whom string
 func (w *whom) DecodeStrict(v strict.Value) { choose(v, w, "agents", "users", "both") }
 
 type identityKeys struct {
-	Provider    string   `yaml:"provider" strict:"required"`
-	Directories []string `yaml:"directories" strict:"required"`
-	Domains     []string `yaml:"domains"`
-	Match       []string `yaml:"match"`
-	Audience    whom     `yaml:"audience"`
-	Button      string   `yaml:"button"`
+	Provider    string     `yaml:"provider" strict:"required"`
+	Directories []string   `yaml:"directories" strict:"required"`
+	Domains     []string   `yaml:"domains"`
+	Match       []string   `yaml:"match"`
+	Audience    whom       `yaml:"audience"`
+	Button      string     `yaml:"button"`
+	Require     []ruleText `yaml:"require"`
 }
 
 type applicationKeys struct {
@@ -180,6 +184,7 @@ func (l *loader) readIdentity(name string, v strict.Value) Identity {
 	}
 	own := blocks{what: "provider", names: l.parts.IdentityNames, lookup: lookup}.read(v, &k, func() string { return k.Provider })
 	i := Identity{Name: name, Provider: k.Provider, Directories: k.Directories, Match: k.Match, Audience: string(k.Audience), Button: k.Button, Block: own}
+	i.Require = l.requirements(v, k.Require)
 	for n, d := range k.Domains {
 		at, _ := v.Get("domains").At(fmt.Sprintf("[%d]", n))
 		if domain, ok := key.Domain(d); ok {
@@ -198,6 +203,24 @@ func (l *loader) readIdentity(name string, v strict.Value) Identity {
 		at.Problem("name the domains whose addresses this provider gives out: `domains: [example.com]`", "match: by `mail`, and no `domains`: anybody's address would do")
 	}
 	return i
+}
+
+// requirements compiles `require`; nil without it, and with problems.
+func (l *loader) requirements(v strict.Value, list []ruleText) *mapping.Requirements {
+	var specs []mapping.TextSpec
+	for _, text := range list {
+		if text.Text != "" {
+			specs = append(specs, mapping.TextSpec(text))
+		}
+	}
+	if len(specs) == 0 {
+		return nil
+	}
+	all, problems := mapping.CompileRequirements(specs)
+	for _, p := range problems {
+		v.Document().ProblemAt(p.Pos.Line, p.Pos.Column, p.Hint, "%s", p.Message)
+	}
+	return all
 }
 
 func (l *loader) connectionNames(wrong string) string {

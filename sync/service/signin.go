@@ -15,6 +15,7 @@ import (
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/signin"
 	"dirsyncd/sync/signin/keyring"
 	"dirsyncd/sync/signin/portal"
@@ -37,6 +38,9 @@ func identities(cfg *config.Config, parts Parts, env signin.Env) (map[string]sig
 			e.Kept = kept{k.items, k.now, c.Name + "/"}
 		}
 		e.Name, e.URL, e.Domains, e.Match = c.Name, cfg.Web.URL, c.Domains, c.Match
+		if c.Require != nil {
+			e.Claims = c.Require.Claims()
+		}
 		e.Log = env.Log.With("provider", c.Name)
 		p, err := parts.Identities[c.Provider].New(c.Block, e)
 		if err != nil {
@@ -95,13 +99,30 @@ func (s *Service) openSignin(ctx context.Context, cfg *config.Config, front *web
 
 func (s *Service) identity(cfg *config.Config, c *config.Identity, providers map[string]signin.Provider) portal.Named {
 	about := s.parts.Identities[c.Provider].About(c.Block)
-	policy := signin.Policy{Provider: c.Name, Domains: c.Domains, Match: c.Match, Admission: signin.Admission(c.Audience)}
+	policy := signin.Policy{Provider: c.Name, Domains: c.Domains, Match: c.Match, Admission: signin.Admission(c.Audience), Require: required(c.Require)}
 	for _, d := range c.Directories {
 		connection, ok := cfg.Connection(d)
 		foreign := ok && about.Gives != nil && !slices.Contains(about.Gives, connection.Connector)
 		policy.Directories = append(policy.Directories, signin.Directory{Connection: d, Tenant: about.Tenant, Foreign: foreign})
 	}
 	return portal.Named{Provider: providers[c.Name], Name: c.Name, Policy: policy, Button: c.Button, Host: about.Host, SAML: about.SAML, SingleLogout: about.SingleLogout}
+}
+
+// required is what must hold of what a provider says, as the sign-in asks for it.
+func required(all *mapping.Requirements) func(map[string][]string, time.Time) []signin.Check {
+	if all == nil {
+		return nil
+	}
+	return func(claims map[string][]string, now time.Time) (checks []signin.Check) {
+		for _, r := range all.Check(claims, now) {
+			found := r.Text
+			if r.Why != "" && r.Why != r.Text {
+				found += ": " + r.Why
+			}
+			checks = append(checks, signin.Check{Name: "require", OK: r.Holds, Found: found})
+		}
+		return checks
+	}
 }
 
 // replacePortal lets a portal answer in the place of the former one.

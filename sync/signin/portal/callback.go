@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -173,6 +174,12 @@ func (p *Portal) admit(w http.ResponseWriter, r *http.Request, provider *Named, 
 		return
 	}
 	try.App = to.app.Name
+	required, err := provider.Policy.Required(a, p.Now())
+	if err != nil {
+		p.refuse(w, r, try, err)
+		return
+	}
+	try.Checks = append(slices.Clone(try.Checks), required...)
 	began := p.Now()
 	decided, err := provider.Policy.Who(ctx, p.People, p, a)
 	p.took(provider.Name, stepWho, began)
@@ -235,7 +242,7 @@ func (p *Portal) refuse(w http.ResponseWriter, r *http.Request, try Attempt, err
 	}
 	switch refusal.Reason {
 	case signin.UnknownPerson, signin.Ambiguous, signin.Disabled, signin.Gone, signin.NoRecord, signin.WrongAudience, signin.TenantNotAllowed, signin.DomainNotAllowed,
-		signin.MailNotVerified, signin.ClaimRefused, signin.NotCreated:
+		signin.MailNotVerified, signin.ClaimRefused, signin.Requirement, signin.NotCreated:
 		// One text for all: nobody learns whether an account is known.
 		p.page(w, r, http.StatusForbidden, "refused", data)
 	case signin.NotBegunHere, signin.TooLate, signin.UsedAlready:
