@@ -44,4 +44,6 @@ type SigninSession struct {
 	Since    time.Time `json:"since"`
 	Ends     time.Time `json:"ends"`
 	Attempt  string    `json:"attempt"`
+	// Remembered: the person chose to stay signed in on a device.
+	Remembered bool `json:"remembered,omitempty"`
 }

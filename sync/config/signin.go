@@ -21,8 +21,10 @@ type Signin struct {
 	Keys settings.Path
 	// Lifetime is how long a session counts at most, and Idle how long when it is not used.
 	Lifetime, Idle settings.Duration
-	Providers      []Identity    // sorted by name
-	Apps           []Application // sorted by name
+	// Remember is how long a session counts of whoever chooses to stay signed in; zero: nobody is asked.
+	Remember  settings.Duration
+	Providers []Identity    // sorted by name
+	Apps      []Application // sorted by name
 }
 
 // Identity is a configured provider of identity.
@@ -66,6 +68,9 @@ type HeaderNames struct {
 const (
 	sessionLifetime = settings.Duration(12 * time.Hour)
 	sessionIdle     = settings.Duration(2 * time.Hour)
+
+	shortestRemembered = settings.Duration(24 * time.Hour)
+	longestRemembered  = 365 * shortestRemembered // browsers keep no cookie for much longer
 )
 
 // signinBlock is `signin:` as it stands in the file.
@@ -84,6 +89,7 @@ type signinKeys struct {
 type sessionKeys struct {
 	Lifetime settings.Duration `yaml:"lifetime"`
 	Idle     settings.Duration `yaml:"idle"`
+	Remember settings.Duration `yaml:"remember"`
 }
 
 // whom is the word of who may come in.
@@ -148,7 +154,7 @@ func (l *loader) readSignin(v strict.Value) *Signin {
 	if v.Kind() == strict.None {
 		return nil
 	}
-	k := signinKeys{Session: sessionKeys{sessionLifetime, sessionIdle}}
+	k := signinKeys{Session: sessionKeys{Lifetime: sessionLifetime, Idle: sessionIdle}}
 	v.Into(&k)
 	if v.Kind() != strict.Block {
 		return nil
@@ -156,9 +162,12 @@ func (l *loader) readSignin(v strict.Value) *Signin {
 	if l.cfg.Web == nil {
 		v.KeyProblem("write where people reach it, `web: {url: https://auth.example.com, listen: 127.0.0.1:9443, proxies: [127.0.0.1]}`", "signin: there is no `web:`")
 	}
-	s := &Signin{Keys: k.Keys, Lifetime: k.Session.Lifetime, Idle: k.Session.Idle}
+	s := &Signin{Keys: k.Keys, Lifetime: k.Session.Lifetime, Idle: k.Session.Idle, Remember: k.Session.Remember}
 	if at, _ := v.At("session"); s.Idle.Std() <= 0 || s.Lifetime.Std() <= 0 || s.Idle > s.Lifetime {
 		at.Problem("write such as {lifetime: 12h, idle: 2h}", "signin.session: a session cannot be idle for longer than it lives, nor for no time")
+	}
+	if at := v.Get("session").Get("remember"); at.Kind() != strict.None && (s.Remember < shortestRemembered || s.Remember > longestRemembered || s.Remember < s.Lifetime) {
+		at.Problem("write such as 30d, or remove it", "signin.session.remember: %s is shorter than a day or than the lifetime of others, or longer than a year", s.Remember)
 	}
 	for _, e := range l.section([]strict.Value{k.Providers.Value}, "provider", checkName) {
 		s.Providers = append(s.Providers, l.readIdentity(e.Key, e.Value.In(quoted("provider", e.Key))))

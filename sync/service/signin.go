@@ -82,7 +82,7 @@ func (s *Service) openSignin(ctx context.Context, cfg *config.Config, front *web
 	if err != nil {
 		return err
 	}
-	o := portal.Options{URL: cfg.Web.URL, People: people{s.engine, s.store}, Items: items, Keys: keys, Log: log, Now: s.now, Lifetime: cfg.Signin.Lifetime.Std(), Idle: cfg.Signin.Idle.Std(), Metrics: s.metrics.signin}
+	o := portal.Options{URL: cfg.Web.URL, People: people{s.engine, s.store}, Items: items, Keys: keys, Log: log, Now: s.now, Lifetime: cfg.Signin.Lifetime.Std(), Idle: cfg.Signin.Idle.Std(), Remember: cfg.Signin.Remember.Std(), Metrics: s.metrics.signin}
 	for i := range cfg.Signin.Providers {
 		o.Providers = append(o.Providers, s.identity(cfg, &cfg.Signin.Providers[i], providers))
 	}
@@ -314,7 +314,7 @@ func (s *Service) SigninSessions(ctx context.Context, who string) ([]api.SigninS
 	answers := make([]api.SigninSession, len(list))
 	for i, one := range list {
 		answers[i] = api.SigninSession{Record: one.Owner.Record, Object: one.Owner.Scope.String() + "/" + one.Owner.ID, Provider: one.Provider, Host: one.Host,
-			Since: one.Created, Ends: one.Ends, Attempt: one.Attempt}
+			Since: one.Created, Ends: one.Ends, Attempt: one.Attempt, Remembered: one.Remembered}
 	}
 	return answers, err
 }

@@ -202,7 +202,7 @@ func (p *Portal) admit(w http.ResponseWriter, r *http.Request, provider *Named, 
 	key := hashed(cookie)
 	s := &session{
 		Owner: decided.Owner, Provider: provider.Name, Subject: a.Subject, Said: a.Session, NameID: a.NameID, LoginHint: a.LoginHint,
-		Context: a.Context, Methods: a.Methods, Attempt: try.ID, At: a.At, Created: p.Now(), Ends: p.ends(a.Until),
+		Context: a.Context, Methods: a.Methods, Attempt: try.ID, At: a.At, Created: p.Now(), Ends: p.ends(a.Until, begun.Keep), Keep: begun.Keep,
 	}
 	if err := p.putSession(ctx, key, s); err != nil {
 		p.fault(w, r, err)
@@ -216,7 +216,7 @@ func (p *Portal) admit(w http.ResponseWriter, r *http.Request, provider *Named, 
 		}
 	}
 	p.took(provider.Name, stepSession, began)
-	setCookie(w, sessionCookie, cookie, 0)
+	setCookie(w, sessionCookie, cookie, p.life(s))
 	dropCookie(w, againCookie)
 	p.record(try, nil)
 	p.handOver(w, r, key, s, decided.Standing, begun)

@@ -69,6 +69,7 @@ type Options struct {
 	Now       func() time.Time
 	Lifetime  time.Duration // of a session at most
 	Idle      time.Duration // of a session that is not used
+	Remember  time.Duration // of a session of whoever chooses to stay signed in, used or not; zero: nobody is asked
 	Metrics   Metrics       // nil: nothing is counted
 }
 

@@ -36,7 +36,8 @@ type session struct {
 	Context   string         `json:"context,omitempty"`
 	Methods   []string       `json:"methods,omitempty"`
 	Attempt   string         `json:"attempt"`
-	At        time.Time      `json:"at"` // when the provider saw the person
+	Keep      bool           `json:"keep,omitempty"` // the person chose to stay signed in on this device
+	At        time.Time      `json:"at"`             // when the provider saw the person
 	Created   time.Time      `json:"created"`
 	Ends      time.Time      `json:"ends"`
 }
@@ -65,7 +66,7 @@ func (p *Portal) putSession(ctx context.Context, key []byte, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := p.use(ctx, key); err != nil {
+	if err := p.use(ctx, p.idle(s), key); err != nil {
 		return err
 	}
 	return p.Items.Put(ctx, spaceSession, store.Item{Key: key, Owners: owners, Value: value, Until: s.Ends})
@@ -81,7 +82,7 @@ func (p *Portal) loadSession(ctx context.Context, key []byte) (*session, error) 
 	if err := json.Unmarshal(item.Value, &s); err != nil {
 		return nil, err
 	}
-	if !p.Now().Before(s.Ends) {
+	if !p.Now().Before(s.Ends) || s.Keep && p.Remember == 0 && !p.Now().Before(s.Created.Add(p.Lifetime)) {
 		return nil, nil //nolint:nilnil // there is none
 	}
 	used, ok, err := p.Items.Get(ctx, spaceUsed, key)
@@ -89,19 +90,35 @@ func (p *Portal) loadSession(ctx context.Context, key []byte) (*session, error) 
 		return nil, err
 	}
 	const share = 8 // of Idle: it is written down not more often than it matters
-	if used.Until.Sub(p.Now()) < p.Idle-p.Idle/share {
+	if idle := p.idle(&s); used.Until.Sub(p.Now()) < idle-idle/share {
 		// Whoever works at an application is at the central host, too: else nobody could sign out there later.
-		err = p.use(ctx, key, s.Parent)
+		err = p.use(ctx, idle, key, s.Parent)
 	}
 	return &s, err
 }
 
+// idle is how long a session counts when it is not used.
+func (p *Portal) idle(s *session) time.Duration {
+	if s.Keep && p.Remember > 0 {
+		return p.Remember
+	}
+	return p.Idle
+}
+
+// life is that of the cookie of a session: zero, until the browser ends, unless the person chose to stay signed in.
+func (p *Portal) life(s *session) time.Duration {
+	if !s.Keep {
+		return 0
+	}
+	return s.Ends.Sub(p.Now())
+}
+
 // use remembers that sessions are used. That is no part of the session itself, which would come back by it after somebody has ended it.
-func (p *Portal) use(ctx context.Context, keys ...[]byte) error {
+func (p *Portal) use(ctx context.Context, idle time.Duration, keys ...[]byte) error {
 	var list []store.Item
 	for _, key := range keys {
 		if key != nil {
-			list = append(list, store.Item{Key: key, Until: p.Now().Add(p.Idle)})
+			list = append(list, store.Item{Key: key, Until: p.Now().Add(idle)})
 		}
 	}
 	return p.Items.Put(ctx, spaceUsed, list...)
@@ -209,18 +226,18 @@ func (p *Portal) supersede(ctx context.Context, former, key []byte, now *session
 	if was.Owner != now.Owner || was.Provider != now.Provider {
 		return p.endFamily(ctx, former, was.Owner, why)
 	}
-	if err := p.adopt(ctx, former, key, now.Owner); err != nil {
+	if err := p.adopt(ctx, former, key, now); err != nil {
 		return err
 	}
 	if err := p.end(ctx, former, why); err != nil {
 		return err
 	}
-	return p.adopt(ctx, former, key, now.Owner) // who entered meanwhile
+	return p.adopt(ctx, former, key, now) // who entered meanwhile
 }
 
-// adopt makes sessions at applications come of another central one.
-func (p *Portal) adopt(ctx context.Context, from, to []byte, owner signin.Owner) error {
-	children, err := p.children(ctx, from, owner)
+// adopt makes sessions at applications come of another central one. None goes on for longer than that one.
+func (p *Portal) adopt(ctx context.Context, from, to []byte, now *session) error {
+	children, err := p.children(ctx, from, now.Owner)
 	for _, k := range children {
 		item, ok, fault := p.Items.Get(ctx, spaceSession, k)
 		var s session
@@ -228,7 +245,10 @@ func (p *Portal) adopt(ctx context.Context, from, to []byte, owner signin.Owner)
 			fault = json.Unmarshal(item.Value, &s)
 		}
 		if fault == nil && ok {
-			s.Parent = to
+			s.Parent, s.Keep = to, s.Keep && now.Keep
+			if now.Ends.Before(s.Ends) {
+				s.Ends, item.Until = now.Ends, now.Ends
+			}
 			item.Value, fault = json.Marshal(&s)
 		}
 		if fault == nil && ok {

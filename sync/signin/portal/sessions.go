@@ -16,6 +16,7 @@ type Session struct {
 	Provider, Host string // Host is blank at the central one
 	Attempt        string
 	Created, Ends  time.Time
+	Remembered     bool // the person chose to stay signed in
 }
 
 // of reports whether the session is that of somebody who is named by the key of a record, the object or the attempt.
@@ -31,7 +32,7 @@ func Sessions(ctx context.Context, items Items, now time.Time, who string) (list
 		if bad = json.Unmarshal(i.Value, &s); bad != nil {
 			return false
 		}
-		one := Session{Key: i.Key, Owner: s.Owner, Provider: s.Provider, Host: s.Host, Attempt: s.Attempt, Created: s.Created, Ends: s.Ends}
+		one := Session{Key: i.Key, Owner: s.Owner, Provider: s.Provider, Host: s.Host, Attempt: s.Attempt, Created: s.Created, Ends: s.Ends, Remembered: s.Keep}
 		if now.Before(s.Ends) && (who == "" || one.of(who)) {
 			list = append(list, one)
 		}
