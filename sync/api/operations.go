@@ -68,6 +68,15 @@ type Operations interface {
 	SigninSessions(ctx context.Context, who string) ([]SigninSession, error)
 	// EndSessions ends the sessions of somebody, who is named in the same way, and returns how many.
 	EndSessions(ctx context.Context, who string) (int, error)
+	// SigninWho says whom somebody would be who comes by a provider, and changes nothing.
+	SigninWho(ctx context.Context, req SigninWhoRequest) (SigninWho, error)
+	// SigninLinks returns who was found to be whom by what a provider never gives to anybody else; all when nobody is named, by the key of a
+	// record, the id of an object or of a link.
+	SigninLinks(ctx context.Context, who string) ([]SigninLink, error)
+	// Unlink forgets links, which are named in the same way, and returns how many. Sessions go on.
+	Unlink(ctx context.Context, who string) (int, error)
+	// SigninKeys returns the published keys of identity tokens, the oldest first, after what is asked for was done with them.
+	SigninKeys(ctx context.Context, req SigninKeysRequest) ([]SigninKey, error)
 	// Backup writes a copy of the whole state, as it is at one moment, in the form of the state file. After an
 	// error what was written is of no use.
 	Backup(ctx context.Context, to io.Writer) error

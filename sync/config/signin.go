@@ -17,8 +17,9 @@ import (
 
 // Signin is how people sign in, and to what.
 type Signin struct {
-	// Keys is the file of the keys that seal cookies and sign tokens; it is made when it is missing.
-	Keys settings.Path
+	// Keys is the file of the keys that seal cookies and sign tokens, and KeyText the text of such a file; one of the two is set.
+	Keys    settings.Path
+	KeyText settings.Secret
 	// Lifetime is how long a session counts at most, and Idle how long when it is not used.
 	Lifetime, Idle settings.Duration
 	// Remember is how long a session counts of whoever chooses to stay signed in; zero: nobody is asked.
@@ -80,10 +81,25 @@ type signinBlock struct{ strict.Value }
 func (b *signinBlock) DecodeStrict(v strict.Value) { b.Value = v }
 
 type signinKeys struct {
-	Keys      settings.Path `yaml:"keys" strict:"required"`
-	Session   sessionKeys   `yaml:"session"`
-	Providers signinBlock   `yaml:"providers" strict:"required"`
-	Apps      signinBlock   `yaml:"apps" strict:"required"`
+	Keys      keySource   `yaml:"keys" strict:"required"`
+	Session   sessionKeys `yaml:"session"`
+	Providers signinBlock `yaml:"providers" strict:"required"`
+	Apps      signinBlock `yaml:"apps" strict:"required"`
+}
+
+// keySource is where the keys are: a file that is ours to write, or a secret.
+type keySource struct {
+	file settings.Path
+	text settings.Secret
+}
+
+// DecodeStrict implements strict.Decoder.
+func (s *keySource) DecodeStrict(v strict.Value) {
+	if v.Kind() == strict.Block {
+		s.text.DecodeStrict(v)
+		return
+	}
+	s.file.DecodeStrict(v)
 }
 
 type sessionKeys struct {
@@ -162,7 +178,7 @@ func (l *loader) readSignin(v strict.Value) *Signin {
 	if l.cfg.Web == nil {
 		v.KeyProblem("write where people reach it, `web: {url: https://auth.example.com, listen: 127.0.0.1:9443, proxies: [127.0.0.1]}`", "signin: there is no `web:`")
 	}
-	s := &Signin{Keys: k.Keys, Lifetime: k.Session.Lifetime, Idle: k.Session.Idle, Remember: k.Session.Remember}
+	s := &Signin{Keys: k.Keys.file, KeyText: k.Keys.text, Lifetime: k.Session.Lifetime, Idle: k.Session.Idle, Remember: k.Session.Remember}
 	if at, _ := v.At("session"); s.Idle.Std() <= 0 || s.Lifetime.Std() <= 0 || s.Idle > s.Lifetime {
 		at.Problem("write such as {lifetime: 12h, idle: 2h}", "signin.session: a session cannot be idle for longer than it lives, nor for no time")
 	}

@@ -17,7 +17,6 @@ import (
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/signin"
-	"dirsyncd/sync/signin/keyring"
 	"dirsyncd/sync/signin/portal"
 	"dirsyncd/sync/web"
 )
@@ -74,9 +73,9 @@ func (s *Service) openSignin(ctx context.Context, cfg *config.Config, front *web
 		return err
 	}
 	log := s.log.With("part", "sign-in")
-	keys, err := keyring.Open(string(cfg.Signin.Keys), s.now)
+	keys, err := s.signinKeys(ctx, cfg.Signin, items)
 	if err != nil {
-		return &fault.Error{Class: fault.Configuration, Op: "read the keys of sign-in", Where: string(cfg.Signin.Keys), Err: err, Hint: "`signin.keys` is a file that this user may read and write; it is made when it is missing"}
+		return err
 	}
 	providers, err := identities(cfg, s.parts, signin.Env{Client: newClient(), Now: s.now, Once: items, Kept: kept{items: items, now: s.now}, Log: log, Customer: s.reads})
 	if err != nil {
@@ -214,15 +213,9 @@ func (s *Service) closeSignin() {
 	}
 }
 
-// reads reports whether a connection reads a tenant.
+// reads reports whether a tenant is one that a connection reads: that is stored, and that its source still lists.
 func (s *Service) reads(ctx context.Context, connection, tenant string) (bool, error) {
-	parts, err := s.store.Partitions(ctx)
-	for _, p := range parts {
-		if p.Connection == connection && p.Tenant == tenant {
-			return true, nil
-		}
-	}
-	return false, err
+	return s.engine.Listed(ctx, store.Partition{Connection: connection, Tenant: tenant})
 }
 
 // kept keeps what providers published in the state.

@@ -364,7 +364,7 @@ func (w *search) stands(owner Owner, s Standing) error {
 	switch {
 	case !s.There:
 		return &Refusal{Reason: Gone, Text: "the person is gone from " + owner.Scope.String(),
-			Hint: "does the directory list them again, under another id? Who was found by a link stays who they were: `dirsyncd signin show NUMBER` says by what"}
+			Hint: "does the directory list them again, under another id? Who was found by a link stays who they were, until `dirsyncd signin unlink` of the record"}
 	case !s.Enabled:
 		return &Refusal{Reason: Disabled, Text: "the account is disabled in " + owner.Scope.String(), Hint: "enable it there; the next sync sees that"}
 	case len(s.Kinds) == 0:

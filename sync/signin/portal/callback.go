@@ -97,24 +97,20 @@ func (p *Portal) consume(w http.ResponseWriter, r *http.Request) {
 	p.took(provider.Name, stepFinish, try.At)
 	var refusal *signin.Refusal
 	if errors.As(err, &refusal) && refusal.Restart != nil {
-		relay, start := r.PostForm.Get("RelayState"), *refusal.Restart
+		relay := r.PostForm.Get("RelayState")
 		if isRestarted(relay) { // without an end
-			p.refuse(w, r, try, &signin.Refusal{Reason: signin.NotBegunHere, Text: "the provider answers a request of ours, and does not say so (InResponseTo)",
-				Hint: "let the provider answer requests of a service provider; it must set InResponseTo", Checks: refusal.Checks})
+			p.refuse(w, r, try, goesRound(refusal.Checks))
 			return
 		}
-		start.State = restarted()
-		p.beginAnywhere(w, r, provider, relay, start)
+		// Its cookies, which come along with what follows, say whether this browser goes round.
+		http.Redirect(w, r, p.central("saml/"+provider.Name+"/again", url.Values{"relay": {carried(relay)}}), http.StatusSeeOther)
 		return
 	}
 	if err != nil {
 		p.refuse(w, r, try, err)
 		return
 	}
-	relay := r.PostForm.Get("RelayState")
-	if len(relay) > longestAddress {
-		relay = ""
-	}
+	relay := carried(r.PostForm.Get("RelayState"))
 	h, err := p.putOutcome(r.Context(), &outcome{try, relay, *assertion})
 	if err != nil {
 		p.fault(w, r, err)
@@ -123,8 +119,50 @@ func (p *Portal) consume(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, p.central("saml/"+provider.Name+"/done", url.Values{"h": {h}}), http.StatusSeeOther)
 }
 
-// restart is how the state of a sign-in begins that was begun in the place of an answer that nobody asked for. Its handle travels as RelayState: the browser
-// itself cannot say that it has been here, for its cookies do not come along.
+// carried is what is carried along of a RelayState.
+func carried(relay string) string {
+	if len(relay) > longestAddress {
+		return ""
+	}
+	return relay
+}
+
+func goesRound(checks []signin.Check) *signin.Refusal {
+	return &signin.Refusal{Reason: signin.NotBegunHere, Text: "the provider answers a request of ours, and does not say so (InResponseTo)",
+		Hint: "let the provider answer requests of a service provider; it must set InResponseTo", Checks: checks}
+}
+
+// mostRestarts is how many sign-ins of one browser may be under way, within restartsWithin, that were begun in the place of an answer that nobody
+// asked for. A provider that says neither what it answers nor gives RelayState back sends a browser round in a second or two; a person who
+// comes by a tile again takes longer, or has come in.
+const (
+	mostRestarts   = 3
+	restartsWithin = time.Minute
+)
+
+// beginAgain begins anew in the place of an answer that nobody asked for, and that was thrown away.
+func (p *Portal) beginAgain(w http.ResponseWriter, r *http.Request) {
+	provider := p.provider(r.PathValue("provider"))
+	if provider == nil || !provider.SAML {
+		http.NotFound(w, r)
+		return
+	}
+	rounds := 0
+	for _, c := range r.Cookies() {
+		var had pending
+		if strings.HasPrefix(c.Name, pendingPrefix+restart) && p.seal.open(c.Name, c.Value, &had) == nil && had.Provider == provider.Name && p.Now().Sub(had.Own.At) < restartsWithin {
+			rounds++
+		}
+	}
+	if rounds >= mostRestarts {
+		p.refuse(w, r, Attempt{ID: newAttemptID(), At: p.Now(), Provider: provider.Name}, goesRound(nil))
+		return
+	}
+	p.beginAnywhere(w, r, provider, r.URL.Query().Get("relay"), signin.Start{State: restarted()})
+}
+
+// restart is how the state of a sign-in begins that was begun in the place of an answer that nobody asked for. Its handle travels as RelayState:
+// with the answer itself the browser's cookies do not come along.
 const restart = "r-"
 
 func restarted() string { return restart + random()[len(restart):] }

@@ -128,6 +128,7 @@ func (p *Portal) routes() *http.ServeMux {
 	central("POST /auth/oidc/{provider}/logout", p.endRequest)
 	central("POST /auth/saml/{provider}/acs", p.consume)
 	central("GET /auth/saml/{provider}/done", p.done)
+	central("GET /auth/saml/{provider}/again", p.beginAgain)
 	central("POST /auth/accept/{provider}", p.accept) // not below /auth/saml/, where other sites may post
 	central("GET /auth/saml/{provider}/slo", p.endRequest)
 	central("POST /auth/saml/{provider}/slo", p.endRequest)
@@ -200,7 +201,7 @@ func (p *Portal) target(rd string) (target, bool) {
 	if err != nil || u.Scheme != "https" || u.User != nil || u.Fragment != "" || u.Opaque != "" {
 		return target{}, false
 	}
-	app := p.appAt(u.Host)
+	app := p.appAt(strings.TrimSuffix(u.Host, ":443")) // which https may name
 	if app == nil {
 		return target{}, false
 	}

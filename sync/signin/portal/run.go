@@ -21,7 +21,8 @@ const (
 	countShare  = 50 // of the time that counting takes, at least: many sessions are counted less often
 )
 
-// Run keeps the house until the context ends: it stores attempts, forgets what is over and turns keys.
+// Run keeps the house until the context ends: it stores attempts, forgets what is over and turns keys. Who ends it stores the last attempts
+// (StoreAttempts) when nobody is answered any more.
 func (p *Portal) Run(ctx context.Context, items Expirer) {
 	tick := time.NewTicker(storeEvery)
 	defer tick.Stop()
@@ -29,9 +30,6 @@ func (p *Portal) Run(ctx context.Context, items Expirer) {
 	for {
 		select {
 		case <-ctx.Done():
-			if err := p.StoreAttempts(context.WithoutCancel(ctx)); err != nil {
-				p.Log.Error("the last attempts to sign in could not be stored", "err", err)
-			}
 			return
 		case <-tick.C:
 		}

@@ -20,7 +20,6 @@ const (
 	spaceCode    = "code"    // key: hash of the code
 	spaceOutcome = "outcome" // key: hash of the address
 	spaceAttempt = "attempt" // key: when, and what the person was shown; owners: how it ended, and what the person was shown
-	spaceLink    = "link"    // key: provider and subject; owners: the person
 )
 
 // session is somebody who is signed in at a host. Its key is the hash of the cookie.
@@ -79,8 +78,8 @@ func (p *Portal) loadSession(ctx context.Context, key []byte) (*session, error) 
 		return nil, err
 	}
 	var s session
-	if err := json.Unmarshal(item.Value, &s); err != nil {
-		return nil, err
+	if p.unreadable(ctx, spaceSession, key, json.Unmarshal(item.Value, &s)) {
+		return nil, nil //nolint:nilnil // there is none
 	}
 	if !p.Now().Before(s.Ends) || s.Keep && p.Remember == 0 && !p.Now().Before(s.Created.Add(p.Lifetime)) {
 		return nil, nil //nolint:nilnil // there is none
@@ -220,8 +219,8 @@ func (p *Portal) supersede(ctx context.Context, former, key []byte, now *session
 		return err
 	}
 	var was session
-	if err := json.Unmarshal(item.Value, &was); err != nil {
-		return err
+	if p.unreadable(ctx, spaceSession, former, json.Unmarshal(item.Value, &was)) {
+		return nil
 	}
 	if was.Owner != now.Owner || was.Provider != now.Provider {
 		return p.endFamily(ctx, former, was.Owner, why)
@@ -270,25 +269,13 @@ func (p *Portal) children(ctx context.Context, parent []byte, owner signin.Owner
 	return list, err
 }
 
-// Link implements signin.Links.
-func (p *Portal) Link(ctx context.Context, provider string, s signin.Subject) (owner signin.Owner, found bool, err error) {
-	item, ok, err := p.Items.Get(ctx, spaceLink, linkKey(provider, s))
-	if err != nil || !ok {
-		return owner, false, err
+// unreadable reports whether a stored value cannot be read, as it may be after a fault of the disk or from another version: that is told, and the
+// value forgotten, so that whoever it kept out signs in anew.
+func (p *Portal) unreadable(ctx context.Context, space string, key []byte, err error) bool {
+	if err == nil {
+		return false
 	}
-	err = json.Unmarshal(item.Value, &owner)
-	return owner, err == nil, err
-}
-
-// SetLink implements signin.Links.
-func (p *Portal) SetLink(ctx context.Context, provider string, s signin.Subject, owner signin.Owner) error {
-	value, err := json.Marshal(owner)
-	if err != nil {
-		return err
-	}
-	return p.Items.Put(ctx, spaceLink, store.Item{Key: linkKey(provider, s), Owners: [][]byte{ownerKey(owner)}, Value: value})
-}
-
-func linkKey(provider string, s signin.Subject) []byte {
-	return hashed("link\x00" + provider + "\x00" + s.Realm + "\x00" + s.Value)
+	_, fault := p.Items.Delete(ctx, space, key)
+	p.Log.Error("something that sign-in has stored cannot be read; it is forgotten", "what", space, "err", errors.Join(err, fault))
+	return true
 }
