@@ -58,7 +58,10 @@ func TestSigninLinksAndKeys(t *testing.T) {
 			}
 			return []api.SigninLink{{ID: "5f1c09ab77d2", Record: "hq/ada", Object: "hq/1", Provider: "staff", Since: at(48 * time.Hour)}, {ID: "0011223344aa", Object: "hq/2"}}, nil
 		},
-		UnlinkFunc: func(_ context.Context, who string) (int, error) { forgot = who; return strings.Count(who, "hq/ada"), nil },
+		UnlinkFunc: func(_ context.Context, who string) (int, error) {
+			forgot = who
+			return strings.Count(who, "hq/ada"), nil
+		},
 		SigninKeysFunc: func(_ context.Context, req api.SigninKeysRequest) ([]api.SigninKey, error) {
 			turned = append(turned, req)
 			return []api.SigninKey{{ID: "kid1", Created: at(time.Hour), State: "signs"}}, nil
