@@ -70,9 +70,26 @@ func tellEnd(ctx context.Context, items store.Items, log *slog.Logger, provider 
 		}
 	}
 	if tell {
-		log.Warn(e.Line(now), "provider", provider, "use", string(e.Use), "ends", e.At.UTC().Format(time.DateOnly), "hint", e.Hint)
+		warnOfEnd(log.With("provider", provider, "use", string(e.Use), "ends", e.At.UTC().Format(time.DateOnly), "hint", e.Hint), e.Use, !now.Before(e.At))
 	}
 	return nil
+}
+
+func warnOfEnd(log *slog.Logger, use signin.Use, over bool) {
+	switch {
+	case use == signin.UseSecret && over:
+		log.Warn("client secret ran out")
+	case use == signin.UseSecret:
+		log.Warn("client secret ends soon")
+	case use == signin.UseMetadata && over:
+		log.Warn("metadata ran out")
+	case use == signin.UseMetadata:
+		log.Warn("metadata end soon")
+	case over:
+		log.Warn("certificate ran out")
+	default:
+		log.Warn("certificate ends soon")
+	}
 }
 
 // providersSeen is what is known of the providers of a running portal without asking them; of none while nobody signs in here.
@@ -98,9 +115,9 @@ func (s *Service) providersSeen(ctx context.Context) map[string]signin.Seen {
 }
 
 // providerStatus says how the providers are; without a running portal, by the configuration and what was kept.
-func (s *Service) providerStatus(ctx context.Context, cfg *config.Config) (list []api.ProviderStatus, err error) {
+func (s *Service) providerStatus(ctx context.Context, cfg *config.Config) (list []api.ProviderStatus) {
 	if cfg.Signin == nil {
-		return nil, nil
+		return nil
 	}
 	seen := s.providersSeen(ctx)
 	for i := range cfg.Signin.Providers {
@@ -116,7 +133,7 @@ func (s *Service) providerStatus(ctx context.Context, cfg *config.Config) (list 
 		}
 		list = append(list, st)
 	}
-	return list, nil
+	return list
 }
 
 // storedSeen is what is known of a provider that nobody runs here. One that cannot be made, because this process may not read its secret,

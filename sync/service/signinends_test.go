@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"dirsyncd/store/bolt"
 	"dirsyncd/sync/signin"
 	"dirsyncd/sync/signin/portal"
@@ -67,5 +69,24 @@ func TestTellEnds(t *testing.T) {
 	s := &Service{now: func() time.Time { return now }, log: slog.New(slog.NewTextHandler(&log, nil))}
 	if err := s.tellEnds(t.Context(), items, []portal.Named{{Provider: p, Name: "staff"}}); err != nil || log.Len() > 0 {
 		t.Errorf("error %v, log %s", err, log.String())
+	}
+}
+
+// TestSessionsOfApps: an application that is gone has no sessions any more.
+func TestSessionsOfApps(t *testing.T) {
+	m := newSigninMetrics(time.Now)
+	m.Sessions(map[string]int{"": 3, "desk": 2, "wiki": 1})
+	m.Sessions(map[string]int{"": 1, "desk": 0})
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(m.sessions)
+	families, err := registry.Gather()
+	if err != nil || len(families) != 1 || len(families[0].GetMetric()) != 2 {
+		t.Fatalf("%v, error %v", families, err)
+	}
+	for _, one := range families[0].GetMetric() {
+		want := map[string]float64{"": 1, "desk": 0}[one.GetLabel()[0].GetValue()]
+		if one.GetGauge().GetValue() != want {
+			t.Errorf("%v, want %v", one, want)
+		}
 	}
 }

@@ -21,9 +21,10 @@ type signinMetrics struct {
 	// created counts people who were made by a sign-in, by provider.
 	created *prometheus.CounterVec
 
-	now func() time.Time
-	mu  sync.Mutex
-	in  map[string]time.Time // when somebody last came in, by provider
+	now  func() time.Time
+	mu   sync.Mutex
+	in   map[string]time.Time // when somebody last came in, by provider
+	apps map[string]int       // of which sessions are shown
 }
 
 var _ portal.Metrics = (*signinMetrics)(nil)
@@ -79,10 +80,17 @@ func (m *signinMetrics) Verified(app, answer string, took time.Duration) {
 
 // Sessions implements portal.Metrics. Those of applications that are gone are not there any more.
 func (m *signinMetrics) Sessions(byApp map[string]int) {
-	m.sessions.Reset()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for app := range m.apps {
+		if _, still := byApp[app]; !still {
+			m.sessions.DeleteLabelValues(app)
+		}
+	}
 	for app, n := range byApp {
 		m.sessions.WithLabelValues(app).Set(float64(n))
 	}
+	m.apps = byApp
 }
 
 // signinCollector reads what is known of providers when /metrics is asked. It asks no provider.

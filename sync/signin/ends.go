@@ -85,18 +85,3 @@ func (e End) Finding(now time.Time) Finding {
 	}
 	return f
 }
-
-// Line is the log line of an end that is near.
-func (e End) Line(now time.Time) string {
-	kind := map[Use]string{UseSecret: "client secret", UseMetadata: "metadata"}[e.Use]
-	if kind == "" {
-		kind = "certificate"
-	}
-	switch {
-	case now.Before(e.At) && e.Use == UseMetadata:
-		return kind + " end soon"
-	case now.Before(e.At):
-		return kind + " ends soon"
-	}
-	return kind + " ran out"
-}

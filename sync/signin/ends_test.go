@@ -58,22 +58,22 @@ func TestToldOnce(t *testing.T) {
 	}
 }
 
-func TestEndLines(t *testing.T) {
+func TestEndFindings(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	for _, tc := range []struct {
-		e           End
-		line, found string
-		ok          bool
+		e     End
+		found string
+		ok    bool
 	}{
-		{End{Use: UseOurKey, At: now.Add(5 * day), Hint: "x"}, "certificate ends soon", "our certificate holds until 2026-01-06", false},
-		{End{Use: UseTheirSigning, At: now.Add(31 * day), Hint: "x"}, "certificate ends soon", "the provider's certificate holds until 2026-02-01", true},
-		{End{Use: UseSecret, At: now.Add(-day), Hint: "x"}, "client secret ran out", "client secret holds until 2025-12-31", false},
-		{End{Use: UseMetadata, At: now.Add(day), Renewed: true, Hint: "x"}, "metadata end soon", "the metadata hold until 2026-01-02", false},
-		{End{Use: UseMetadata, At: now.Add(6 * day), Renewed: true, Hint: "x"}, "metadata end soon", "the metadata hold until 2026-01-07", true},
+		{End{Use: UseOurKey, At: now.Add(5 * day), Hint: "x"}, "our certificate holds until 2026-01-06", false},
+		{End{Use: UseTheirSigning, At: now.Add(31 * day), Hint: "x"}, "the provider's certificate holds until 2026-02-01", true},
+		{End{Use: UseSecret, At: now.Add(-day), Hint: "x"}, "client secret holds until 2025-12-31", false},
+		{End{Use: UseMetadata, At: now.Add(day), Renewed: true, Hint: "x"}, "the metadata hold until 2026-01-02", false},
+		{End{Use: UseMetadata, At: now.Add(6 * day), Renewed: true, Hint: "x"}, "the metadata hold until 2026-01-07", true},
 	} {
 		f := tc.e.Finding(now)
-		if line := tc.e.Line(now); line != tc.line || f.Text != tc.found || f.OK != tc.ok || (f.Hint == "") != tc.ok || !f.Ends.Equal(tc.e.At) {
-			t.Errorf("%+v: %q, %+v", tc.e, line, f)
+		if f.Text != tc.found || f.OK != tc.ok || (f.Hint == "") != tc.ok || !f.Ends.Equal(tc.e.At) {
+			t.Errorf("%+v: %+v", tc.e, f)
 		}
 	}
 }

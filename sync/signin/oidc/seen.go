@@ -47,11 +47,13 @@ func (p *Provider) ends() (list []signin.End) {
 	return list
 }
 
-// remember takes the copy of the discovery document that is kept, once.
+// remember takes the copy of the discovery document that is kept, once; nobody is waited for.
 func (s *site) remember(ctx context.Context) {
-	if s.doc.take(ctx) == nil {
+	select {
+	case s.doc.turn <- struct{}{}:
+		defer s.doc.release()
 		s.doc.load(ctx)
-		s.doc.release()
+	default: // somebody fetches it
 	}
 }
 

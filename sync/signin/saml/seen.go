@@ -28,7 +28,7 @@ func (p *Provider) Seen(ctx context.Context) signin.Seen {
 	}
 	i := p.trust.current.Load()
 	if i == nil {
-		i = p.trust.load(ctx)
+		i = p.trust.remembered(ctx)
 	}
 	if i == nil {
 		return s

@@ -41,6 +41,9 @@ type trust struct {
 	current atomic.Pointer[idp]
 	offset  atomic.Pointer[time.Duration] // how far the provider's clock was ahead when it was last asked; nil: it has not said
 
+	look   sync.Once // over former
+	former *idp      // what was kept when somebody first looked
+
 	fetching sync.Mutex // over what follows, and over fetching
 	tried    time.Time
 	failed   error // the last try
@@ -116,6 +119,12 @@ func (t *trust) load(ctx context.Context) *idp {
 		return nil
 	}
 	return i
+}
+
+// remembered is the copy that was kept when somebody first asked for it; nil for none. Nobody is waited for.
+func (t *trust) remembered(ctx context.Context) *idp {
+	t.look.Do(func() { t.former = t.load(ctx) })
+	return t.former
 }
 
 // refresh fetches now.
