@@ -25,8 +25,7 @@ func (s *Service) signinKeys(ctx context.Context, cfg *config.Signin, items stor
 	running := s.door != nil
 	s.mu.Unlock()
 	if running {
-		return nil, &fault.Error{Class: fault.Configuration, Op: "read the keys of sign-in", Where: string(cfg.Keys), Err: err,
-			Hint: "put the file back, from a backup; a restart makes new keys, and what the former ones have signed counts no more"}
+		return nil, keysGone(cfg, err)
 	}
 	used, err := portal.Used(ctx, items)
 	if err != nil {
@@ -42,6 +41,26 @@ func (s *Service) signinKeys(ctx context.Context, cfg *config.Signin, items stor
 		s.log.Info("the keys of sign-in were made", "file", string(cfg.Keys))
 	}
 	return keys, nil
+}
+
+func keysGone(cfg *config.Signin, err error) error {
+	return &fault.Error{Class: fault.Configuration, Op: "read the keys of sign-in", Where: string(cfg.Keys), Err: err,
+		Hint: "put the file back, from a backup; a restart makes new keys, and what the former ones have signed counts no more"}
+}
+
+// mayOpen refuses a configuration to which people who sign in now could not go on.
+func (s *Service) mayOpen(cfg *config.Config) error {
+	s.mu.Lock()
+	running := s.door != nil
+	s.mu.Unlock()
+	if !running || cfg.Signin == nil {
+		return nil
+	}
+	_, err := readKeys(cfg.Signin, s.now)
+	if errors.Is(err, fs.ErrNotExist) {
+		return keysGone(cfg.Signin, err)
+	}
+	return keysFault(cfg.Signin, err)
 }
 
 // readKeys reads the keys that are there.

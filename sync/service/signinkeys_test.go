@@ -123,6 +123,13 @@ func TestKeysThatAreGone(t *testing.T) {
 	if err := os.Remove("signin.keys"); err != nil {
 		t.Fatal(err)
 	}
+	running := in.current()
+	if err := in.reload(t.Context(), "config.yaml"); fault.Hint(err) == "" || in.current() != running {
+		t.Errorf("a reload was taken: error %v", err)
+	}
+	if st, err := in.Status(t.Context()); err != nil || !strings.Contains(st.Problem, "signin.keys") {
+		t.Errorf("status %q, error %v", st.Problem, err)
+	}
 	in.reopenSignin(t.Context(), in.world.cfg)
 	if in.door != door || !strings.Contains(in.log.String(), "it goes on as before") {
 		t.Errorf("at a reload:\n%s", in.log)
