@@ -217,3 +217,36 @@ func TestAdoptedEndsWithTheNewOne(t *testing.T) {
 		t.Errorf("after the new one: %d", status)
 	}
 }
+
+// TestAdoptedKeepsTheNewOne: working at an application that was entered before does not shorten the central session that is to stay.
+func TestAdoptedKeepsTheNewOne(t *testing.T) {
+	w := newWorld(t)
+	w.portal.Remember = days30
+	b := w.browser()
+	b.stay(false)
+	former := hashed(cookiesOf(b, "https://auth.test/")[0])
+	s, err := w.portal.loadSession(t.Context(), former)
+	if err != nil || s == nil {
+		t.Fatal(s, err)
+	}
+	now, key := *s, hashed("new")
+	now.Keep, now.Ends = true, w.now.Add(days30)
+	if err := w.portal.putSession(t.Context(), key, &now); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.portal.supersede(t.Context(), former, key, &now); err != nil {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(time.Hour)
+	if status := b.verify("https://wiki.test:8443/").StatusCode; status != http.StatusOK {
+		t.Errorf("at work: %d", status)
+	}
+	w.now = w.now.Add(w.portal.Lifetime)
+	if status := b.verify("https://wiki.test:8443/").StatusCode; status != http.StatusUnauthorized {
+		t.Errorf("the former one has a lifetime: %d", status)
+	}
+	w.now = w.now.Add(20 * 24 * time.Hour)
+	if s, err := w.portal.loadSession(t.Context(), key); err != nil || s == nil {
+		t.Errorf("the central one is gone: error %v", err)
+	}
+}

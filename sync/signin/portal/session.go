@@ -244,7 +244,7 @@ func (p *Portal) adopt(ctx context.Context, from, to []byte, now *session) error
 			fault = json.Unmarshal(item.Value, &s)
 		}
 		if fault == nil && ok {
-			s.Parent, s.Keep = to, s.Keep && now.Keep
+			s.Parent, s.Keep = to, now.Keep
 			if now.Ends.Before(s.Ends) {
 				s.Ends, item.Until = now.Ends, now.Ends
 			}
