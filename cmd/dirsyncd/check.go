@@ -27,15 +27,16 @@ func newCheckCommand(cli *cli) *cobra.Command {
 		Use:   "check",
 		Short: "check the configuration; with --probe also sources and targets",
 		Long: `Checks the configuration and reports every problem with its place and what to
-write instead. Without problems it says what would run when. It asks nobody: the
-network is left alone. Of very many problems the first 50 are shown; --json has
-them all.
+write instead. Without problems it says what would run when, and who signs in
+where. It asks nobody: the network is left alone. Of very many problems the
+first 50 are shown; --json has them all.
 
 Names of groups, licences, units and tenants in rules and tables that nothing
 has of what earlier runs have read are pointed out.
 
-With --probe it also asks every source and every target whether it is there,
-takes the credentials and grants the permissions that are needed.
+With --probe it also asks every source, every target and every provider of
+identity whether it is there, takes the credentials and grants the permissions
+that are needed, and what of it ends within 30 days.
 
 A secret that only the service can see (its environment, a credential of
 systemd) is a warning while the daemon runs, and a problem when none does.
@@ -100,6 +101,8 @@ type checkReport struct {
 	Warnings    []config.Problem  `json:"warnings"`
 	Connections []checkConnection `json:"connections,omitempty"`
 	Targets     []checkTarget     `json:"targets,omitempty"`
+	Providers   []checkProvider   `json:"providers,omitempty"`
+	Apps        []checkApp        `json:"apps,omitempty"`
 	Probe       []api.ProbeResult `json:"probe,omitempty"`
 }
 
@@ -119,6 +122,24 @@ type checkConnection struct {
 type checkTarget struct {
 	Name   string `json:"name"`
 	Target string `json:"target"`
+}
+
+// checkProvider is one at which people sign in, and checkApp what they sign in to.
+type checkProvider struct {
+	Name        string   `json:"name"`
+	Provider    string   `json:"provider"`
+	Directories []string `json:"directories"`
+	Match       []string `json:"match,omitempty"` // where it gives no id of an object
+	Audience    string   `json:"audience"`
+	Apps        []string `json:"apps,omitempty"`
+}
+
+type checkApp struct {
+	Name      string   `json:"name"`
+	URL       string   `json:"url"`
+	Providers []string `json:"providers"`
+	Audience  string   `json:"audience"`
+	HandOver  string   `json:"hand_over"` // proxy, token
 }
 
 // secretsElsewhere reports whether all that is wrong are secrets that the service may see although this process cannot: a
@@ -217,7 +238,27 @@ func (cli *cli) reportOf(cfg *config.Config) *checkReport {
 	for _, t := range cfg.Targets {
 		report.Targets = append(report.Targets, checkTarget{t.Name, t.Target})
 	}
+	if cfg.Signin != nil {
+		report.signin(cfg.Signin)
+	}
 	return report
+}
+
+func (r *checkReport) signin(s *config.Signin) {
+	by := make(map[string][]string)
+	for _, a := range s.Apps {
+		item := checkApp{a.Name, a.URL.String(), a.Providers, a.Audience, "proxy"}
+		if a.TokenURL != nil {
+			item.HandOver = "token"
+		}
+		r.Apps = append(r.Apps, item)
+		for _, p := range a.Providers {
+			by[p] = append(by[p], a.Name)
+		}
+	}
+	for _, p := range s.Providers {
+		r.Providers = append(r.Providers, checkProvider{p.Name, p.Provider, p.Directories, p.Match, p.Audience, by[p.Name]})
+	}
 }
 
 func (cli *cli) next(s cron.Schedule, zone *time.Location) time.Time {
@@ -229,7 +270,11 @@ func (cli *cli) next(s cron.Schedule, zone *time.Location) time.Time {
 
 func (cli *cli) showReport(r *checkReport) {
 	out := cli.out
-	out.Line("%s is good: %s, %s", r.File, term.Many(len(r.Connections), "connection"), term.Many(len(r.Targets), "target"))
+	has := []string{term.Many(len(r.Connections), "connection"), term.Many(len(r.Targets), "target")}
+	if len(r.Providers) > 0 {
+		has = append(has, term.Many(len(r.Providers), "provider"), term.Many(len(r.Apps), "application"))
+	}
+	out.Line("%s is good: %s", r.File, strings.Join(has, ", "))
 	out.Line("")
 	parts := &term.Table{Columns: []term.Column{term.Shrink("CONNECTION"), term.Left("CONNECTOR"), term.Shrink("MAPPING"), term.Left("TARGETS")}}
 	times := &term.Table{Columns: []term.Column{term.Shrink("CONNECTION"), term.Left("READS"), term.Shrink("WHEN"), term.Left("NEXT")}}
@@ -241,6 +286,7 @@ func (cli *cli) showReport(r *checkReport) {
 	out.Table(parts)
 	out.Line("")
 	out.Table(times)
+	cli.showSignin(r)
 	if len(r.Warnings) > 0 {
 		out.Line("")
 		for _, w := range r.Warnings {
@@ -248,6 +294,25 @@ func (cli *cli) showReport(r *checkReport) {
 			out.Hint(w.Hint)
 		}
 	}
+}
+
+// showSignin says who signs in where.
+func (cli *cli) showSignin(r *checkReport) {
+	if len(r.Providers) == 0 {
+		return
+	}
+	providers := &term.Table{Columns: []term.Column{term.Shrink("PROVIDER"), term.Left("KIND"), term.Shrink("NAMES PEOPLE OF"), term.Left("LETS IN")}}
+	for _, p := range r.Providers {
+		providers.Add(p.Name, p.Provider, strings.Join(p.Directories, ", "), p.Audience)
+	}
+	apps := &term.Table{Columns: []term.Column{term.Shrink("APPLICATION"), term.Shrink("ADDRESS"), term.Shrink("PROVIDERS"), term.Left("LETS IN"), term.Left("TOLD BY")}}
+	for _, a := range r.Apps {
+		apps.Add(a.Name, a.URL, strings.Join(a.Providers, ", "), a.Audience, a.HandOver)
+	}
+	cli.out.Line("")
+	cli.out.Table(providers)
+	cli.out.Line("")
+	cli.out.Table(apps)
 }
 
 // addTimes adds a row for each of a connection's schedules.

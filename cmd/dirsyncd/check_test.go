@@ -100,6 +100,46 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckSignin: who signs in where is said, too.
+func TestCheckSignin(t *testing.T) {
+	const signin = `
+web: {url: https://auth.example.test, listen: "127.0.0.1:9443", proxies: [127.0.0.1]}
+signin:
+  keys: signin.keys
+  providers:
+    staff: {provider: toy, directories: [hq-ad, branch], audience: agents, toy: {server: a}}
+    partner: {provider: toy, directories: [branch], domains: [example.test], match: [mail], toy: {server: b}}
+  apps:
+    desk: {url: https://desk.example.test, providers: [staff, partner]}
+    shop: {url: https://shop.example.test, providers: [partner], audience: users, token_url: https://shop.example.test/sso}
+`
+	parts := func() config.Parts {
+		p := toyParts()
+		p.Identity, p.IdentityNames = p.Connector, p.ConnectorNames
+		return p
+	}
+	c := withConfig(t, goodConfig+signin)
+	c.parts = parts
+	if code := c.run("check"); code != exitClean {
+		t.Fatalf("exit code %d: %s", code, c.stderr.String())
+	}
+	for _, want := range []string{"2 targets, 2 providers, 2 applications", "hq-ad, branch", "agents", "https://desk.example.test", "staff, partner", "token"} {
+		if !strings.Contains(c.stdout.String(), want) {
+			t.Errorf("no %q in\n%s", want, c.stdout.String())
+		}
+	}
+	c = withConfig(t, goodConfig+signin)
+	c.parts = parts
+	c.run("check", "--json")
+	var report checkReport
+	if err := json.Unmarshal(c.stdout.Bytes(), &report); err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Providers) != 2 || strings.Join(report.Providers[0].Apps, " ") != "desk shop" || report.Providers[1].Audience != "agents" || report.Apps[1].HandOver != "token" || report.Apps[0].HandOver != "proxy" {
+		t.Errorf("%+v %+v", report.Providers, report.Apps)
+	}
+}
+
 func TestCheckPrint(t *testing.T) {
 	for _, args := range []string{"check --print", "check --print --json"} {
 		c := withConfig(t, goodConfig)

@@ -73,6 +73,10 @@ func sampleStatus() api.Status {
 				Waits: map[string]int{"reference": 1200, "review": 7, "guard": 1, "settle": 2, "busy": 3},
 			},
 		},
+		Providers: []api.ProviderStatus{{Name: "partner", Seen: at(3 * time.Hour), Ends: []api.ProviderEnd{
+			{Use: "our_key", At: testNow.AddDate(0, 0, 12), Soon: true, Text: "our certificate holds until 2026-02-12", Hint: "make a new key, put it into next_key, and tell the provider"},
+			{Use: "their_signing", At: testNow.AddDate(2, 0, 0), Text: "the provider's certificate holds until 2028-01-31"},
+		}}},
 	}
 }
 

@@ -25,10 +25,12 @@ what was looked at and what to do.`,
 		Example: `  dirsyncd signin log --refused
   dirsyncd signin show K7QZ3MHT2ABC
   dirsyncd signin test staff
+  dirsyncd signin who staff mail=ada@example.com
   dirsyncd signin end hq-ad/1`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(newSigninLogCommand(cli), newSigninShowCommand(cli), newSigninTestCommand(cli), newSigninMetadataCommand(cli), newSigninSessionsCommand(cli), newSigninEndCommand(cli))
+	cmd.AddCommand(newSigninLogCommand(cli), newSigninShowCommand(cli), newSigninTestCommand(cli), newSigninMetadataCommand(cli), newSigninSessionsCommand(cli), newSigninEndCommand(cli),
+		newSigninWhoCommand(cli), newSigninLinksCommand(cli), newSigninUnlinkCommand(cli), newSigninKeysCommand(cli))
 	return cmd
 }
 
@@ -149,17 +151,7 @@ func (cli *cli) showAttempt(a *api.SigninAttempt) {
 			out.Para("  ", "found: "+a.Object)
 		}
 	}
-	for _, c := range a.Checks {
-		text := c.Name
-		if c.Found != "" {
-			text += ": " + c.Found
-		}
-		if c.OK {
-			out.Mark(term.Green, "  ok    ", text)
-		} else {
-			out.Mark(term.Yellow, "  no    ", text)
-		}
-	}
+	cli.showChecks(a.Checks)
 	if len(a.Claims) > 0 {
 		out.Para("  ", "the provider said: "+strings.Join(a.Claims, ", "))
 	}

@@ -45,8 +45,9 @@ or configuration.
 
 With --check it is one line for monitoring (Nagios, Icinga), and the exit code
 says how bad it is: 0 OK; 1 WARNING: something is held or parked, has failed for
-less than an hour, or a reload was refused; 2 CRITICAL: something has failed for
-longer, or no daemon runs; 3 UNKNOWN: it could not be found out.`,
+less than an hour, a reload was refused, or a certificate or secret of sign-in
+ends within two weeks; 2 CRITICAL: something has failed for longer, ran out, or
+no daemon runs; 3 UNKNOWN: it could not be found out.`,
 		Example: `  dirsyncd status
   dirsyncd status --check
   dirsyncd status --json | jq '.connections[].tenants[].state'`,
@@ -232,10 +233,31 @@ func (cli *cli) troubles(st *api.Status) {
 		cli.waitsAt(t.Name, t.Waits, append([]string{}, t.Held...))
 		cli.auditedAt(&t)
 	}
+	for _, p := range st.Providers {
+		cli.ending(p)
+	}
 	if parked > 0 {
 		cli.out.Line("")
 		cli.out.Line("%s", term.Many(parked, "item")+" parked")
 		cli.out.Hint("`dirsyncd parked list` shows them and why")
+	}
+}
+
+// ending says what of a provider runs out soon.
+func (cli *cli) ending(p api.ProviderStatus) {
+	for _, e := range p.Ends {
+		if !e.Soon {
+			continue
+		}
+		style := term.Yellow
+		if !cli.now().Before(e.At) {
+			style = term.Red
+		}
+		cli.out.Line("")
+		cli.out.ParaStyled(style, "sign-in at "+p.Name+": ", e.Text+" ("+cli.ago(e.At)+")")
+		if e.Hint != "" {
+			cli.out.Hint(e.Hint)
+		}
 	}
 }
 

@@ -26,6 +26,9 @@ func (s severity) String() string { return [...]string{"OK", "WARNING", "CRITICA
 // graceTime is how long something may fail before somebody should be woken: sources and networks have bad minutes.
 const graceTime = time.Hour
 
+// timeToRenew is how long before its end a certificate or secret must be on somebody's list.
+const timeToRenew = 14 * 24 * time.Hour
+
 // verdict is how bad things are, and why.
 type verdict struct {
 	severity severity
@@ -74,6 +77,17 @@ func (cli *cli) judge(st *api.Status) (v verdict) {
 		}
 		if waits := waitsForYou(st.Targets[i].Waits); waits != "" {
 			v.add(warning, "target %s: %s", st.Targets[i].Name, waits)
+		}
+	}
+	for _, p := range st.Providers {
+		for _, e := range p.Ends {
+			switch left := e.At.Sub(cli.now()); {
+			case !e.Soon || left > timeToRenew:
+			case left <= 0:
+				v.add(critical, "sign-in at %s: %s ran out", p.Name, e.Use)
+			default:
+				v.add(warning, "sign-in at %s: %s ends in %s", p.Name, e.Use, term.Rough(left))
+			}
 		}
 	}
 	return v

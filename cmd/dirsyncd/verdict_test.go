@@ -33,6 +33,15 @@ func TestStatusForMonitoring(t *testing.T) {
 		{"a bad minute", func(st *api.Status) { tenant(st).Failing = &api.Failure{Since: at(time.Minute)} }, 1, "WARNING: hq has failed for 1m\n"},
 		{"down", func(st *api.Status) { tenant(st).Failing = &api.Failure{Since: at(3 * time.Hour)} }, 2, "CRITICAL: hq has failed for 3h\n"},
 		{"target down", func(st *api.Status) { st.Targets[0].Error, st.Targets[0].Since = "x", at(2*time.Hour) }, 2, "CRITICAL: target desk has failed for 2h\n"},
+		{"a secret that ends", func(st *api.Status) {
+			st.Providers = []api.ProviderStatus{{Name: "staff", Ends: []api.ProviderEnd{{Use: "client_secret", At: at(-13 * 24 * time.Hour), Soon: true}}}}
+		}, 1, "WARNING: sign-in at staff: client_secret ends in 13d\n"},
+		{"one that ends later", func(st *api.Status) {
+			st.Providers = []api.ProviderStatus{{Name: "staff", Ends: []api.ProviderEnd{{Use: "client_secret", At: at(-15 * 24 * time.Hour), Soon: true}, {Use: "metadata", At: at(-24 * time.Hour)}}}}
+		}, 0, "OK: everything is in sync\n"},
+		{"a certificate that ran out", func(st *api.Status) {
+			st.Providers = []api.ProviderStatus{{Name: "staff", Ends: []api.ProviderEnd{{Use: "our_key", At: at(time.Hour), Soon: true}}}}
+		}, 2, "CRITICAL: sign-in at staff: our_key ran out\n"},
 		{"no daemon", func(st *api.Status) { st.Daemon = false }, 2, "CRITICAL: no daemon is running\n"},
 		{"much", func(st *api.Status) {
 			for range 7 {

@@ -12,7 +12,7 @@ type DecisionsRequest struct {
 type Decision struct {
 	At time.Time `json:"at"`
 	By string    `json:"by"` // the user; empty when that is not known
-	// What is the operation in a word: approve, discard, match, resend, retry, drop, rename, retire, repair, sync, end-sessions.
+	// What is the operation in a word: approve, discard, match, resend, retry, drop, rename, retire, repair, sync, end-sessions, unlink, rotate.
 	What string `json:"what"`
 	// Of is what it was about: a hash, a connection, a target, a subject.
 	Of string `json:"of,omitempty"`

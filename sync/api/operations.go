@@ -73,6 +73,15 @@ type Operations interface {
 	EndSessions(ctx context.Context, who string) (int, error)
 	// Decisions returns what people had done, the newest first.
 	Decisions(ctx context.Context, req DecisionsRequest) ([]Decision, error)
+	// SigninWho says whom somebody would be who comes by a provider, and changes nothing.
+	SigninWho(ctx context.Context, req SigninWhoRequest) (SigninWho, error)
+	// SigninLinks returns who was found to be whom by what a provider never gives to anybody else; all when nobody is named, by the key of a
+	// record, the id of an object or of a link.
+	SigninLinks(ctx context.Context, who string) ([]SigninLink, error)
+	// Unlink forgets links, which are named in the same way, and returns how many. Sessions go on.
+	Unlink(ctx context.Context, who string) (int, error)
+	// SigninKeys returns the published keys of identity tokens, the oldest first, after what is asked for was done with them.
+	SigninKeys(ctx context.Context, req SigninKeysRequest) ([]SigninKey, error)
 	// Backup writes a copy of the whole state, as it is at one moment, in the form of the state file. After an
 	// error what was written is of no use.
 	Backup(ctx context.Context, to io.Writer) error

@@ -1,5 +1,7 @@
 package api
 
+import "time"
+
 // ProbeResult is what one connection, target or provider of identity answered when it was asked whether it would work.
 type ProbeResult struct {
 	Name     string    `json:"name"`
@@ -15,4 +17,6 @@ type Finding struct {
 	OK      bool   `json:"ok"`
 	Detail  string `json:"detail,omitempty"` // what was found
 	Hint    string `json:"hint,omitempty"`   // what to do when it is not OK
+	// Ends is when what was looked at runs out.
+	Ends time.Time `json:"ends,omitzero"`
 }

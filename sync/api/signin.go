@@ -44,4 +44,49 @@ type SigninSession struct {
 	Since    time.Time `json:"since"`
 	Ends     time.Time `json:"ends"`
 	Attempt  string    `json:"attempt"`
+	// Remembered: the person chose to stay signed in on a device.
+	Remembered bool `json:"remembered,omitempty"`
+}
+
+// SigninWhoRequest asks whom somebody would be who comes by a provider, without a browser.
+type SigninWhoRequest struct {
+	Provider string `json:"provider"`
+	// Says is what the provider would say: "id" is the id of an object in a directory, "tenant" that of its tenant, "mail" a verified address, others
+	// are claims that the provider matches by.
+	Says map[string]string `json:"says"`
+}
+
+// SigninWho is whom somebody would be.
+type SigninWho struct {
+	Provider string        `json:"provider"`
+	Record   string        `json:"record,omitempty"` // key of the record of whoever was found
+	Object   string        `json:"object,omitempty"` // at the source
+	By       string        `json:"by,omitempty"`
+	Reason   string        `json:"reason,omitempty"` // why they would not be in; empty: they would
+	Detail   string        `json:"detail,omitempty"`
+	Hint     string        `json:"hint,omitempty"`
+	Checks   []SigninCheck `json:"checks,omitempty"`
+	Apps     []string      `json:"apps,omitempty"` // applications that would let them in
+}
+
+// SigninLink is who somebody was found to be once, by what a provider never gives to anybody else.
+type SigninLink struct {
+	ID       string    `json:"id"`
+	Record   string    `json:"record,omitempty"`
+	Object   string    `json:"object"`
+	Provider string    `json:"provider,omitempty"` // empty for links of former versions
+	Since    time.Time `json:"since,omitzero"`
+}
+
+// SigninKeysRequest says what is to be done with the keys that sign identity tokens.
+type SigninKeysRequest struct {
+	Rotate bool `json:"rotate,omitempty"` // makes the next one
+	Now    bool `json:"now,omitempty"`    // it signs at once, and the former ones are forgotten
+}
+
+// SigninKey is a key that is published.
+type SigninKey struct {
+	ID      string    `json:"id"` // kid
+	Created time.Time `json:"created"`
+	State   string    `json:"state"` // signs, next, former
 }

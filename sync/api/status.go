@@ -18,6 +18,25 @@ type Status struct {
 	Targets     []TargetStatus     `json:"targets"`
 	// Unconfigured are connections that are not configured, and of which the state holds active records or a held plan.
 	Unconfigured []UnconfiguredConnection `json:"unconfigured,omitempty"`
+	// Providers are those at which people sign in.
+	Providers []ProviderStatus `json:"providers,omitempty"`
+}
+
+// ProviderStatus is how a provider of identity is, as far as that is known without asking it.
+type ProviderStatus struct {
+	Name string `json:"name"`
+	// Seen is when it last published what it is, or let somebody in.
+	Seen time.Time     `json:"seen,omitzero"`
+	Ends []ProviderEnd `json:"ends,omitempty"`
+}
+
+// ProviderEnd is something that runs out.
+type ProviderEnd struct {
+	Use  string    `json:"use"` // their_signing, our_key, next_key, client_secret, metadata
+	At   time.Time `json:"at"`
+	Soon bool      `json:"soon,omitempty"` // so soon that something is to be done
+	Text string    `json:"text"`
+	Hint string    `json:"hint,omitempty"` // what
 }
 
 // UnconfiguredConnection is a connection that is no longer configured.

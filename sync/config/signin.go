@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/settings"
 	"dirsyncd/sync/settings/strict"
 	"dirsyncd/sync/signin/key"
@@ -17,12 +18,15 @@ import (
 
 // Signin is how people sign in, and to what.
 type Signin struct {
-	// Keys is the file of the keys that seal cookies and sign tokens; it is made when it is missing.
-	Keys settings.Path
+	// Keys is the file of the keys that seal cookies and sign tokens, and KeyText the text of such a file; one of the two is set.
+	Keys    settings.Path
+	KeyText settings.Secret
 	// Lifetime is how long a session counts at most, and Idle how long when it is not used.
 	Lifetime, Idle settings.Duration
-	Providers      []Identity    // sorted by name
-	Apps           []Application // sorted by name
+	// Remember is how long a session counts of whoever chooses to stay signed in; zero: nobody is asked.
+	Remember  settings.Duration
+	Providers []Identity    // sorted by name
+	Apps      []Application // sorted by name
 }
 
 // Identity is a configured provider of identity.
@@ -36,6 +40,8 @@ type Identity struct {
 	// Audience is who may come in: agents, users, both.
 	Audience string
 	Button   string
+	// Require must hold of what the provider says; nil: nothing must.
+	Require *mapping.Requirements
 	// Block is the provider's own configuration, as its NewConfig made it.
 	Block any
 }
@@ -70,6 +76,9 @@ type HeaderNames struct {
 const (
 	sessionLifetime = settings.Duration(12 * time.Hour)
 	sessionIdle     = settings.Duration(2 * time.Hour)
+
+	shortestRemembered = settings.Duration(24 * time.Hour)
+	longestRemembered  = 365 * shortestRemembered // browsers keep no cookie for much longer
 )
 
 // signinBlock is `signin:` as it stands in the file.
@@ -79,15 +88,31 @@ type signinBlock struct{ strict.Value }
 func (b *signinBlock) DecodeStrict(v strict.Value) { b.Value = v }
 
 type signinKeys struct {
-	Keys      settings.Path `yaml:"keys" strict:"required"`
-	Session   sessionKeys   `yaml:"session"`
-	Providers signinBlock   `yaml:"providers" strict:"required"`
-	Apps      signinBlock   `yaml:"apps" strict:"required"`
+	Keys      keySource   `yaml:"keys" strict:"required"`
+	Session   sessionKeys `yaml:"session"`
+	Providers signinBlock `yaml:"providers" strict:"required"`
+	Apps      signinBlock `yaml:"apps" strict:"required"`
+}
+
+// keySource is where the keys are: a file that is ours to write, or a secret.
+type keySource struct {
+	file settings.Path
+	text settings.Secret
+}
+
+// DecodeStrict implements strict.Decoder.
+func (s *keySource) DecodeStrict(v strict.Value) {
+	if v.Kind() == strict.Block {
+		s.text.DecodeStrict(v)
+		return
+	}
+	s.file.DecodeStrict(v)
 }
 
 type sessionKeys struct {
 	Lifetime settings.Duration `yaml:"lifetime"`
 	Idle     settings.Duration `yaml:"idle"`
+	Remember settings.Duration `yaml:"remember"`
 }
 
 // whom is the word of who may come in.
@@ -113,12 +138,13 @@ const (
 )
 
 type identityKeys struct {
-	Provider    string   `yaml:"provider" strict:"required"`
-	Directories []string `yaml:"directories" strict:"required"`
-	Domains     []string `yaml:"domains"`
-	Match       []string `yaml:"match"`
-	Audience    whom     `yaml:"audience"`
-	Button      string   `yaml:"button"`
+	Provider    string     `yaml:"provider" strict:"required"`
+	Directories []string   `yaml:"directories" strict:"required"`
+	Domains     []string   `yaml:"domains"`
+	Match       []string   `yaml:"match"`
+	Audience    whom       `yaml:"audience"`
+	Button      string     `yaml:"button"`
+	Require     []ruleText `yaml:"require"`
 }
 
 type applicationKeys struct {
@@ -172,7 +198,7 @@ func (l *loader) readSignin(v strict.Value) *Signin {
 	if v.Kind() == strict.None {
 		return nil
 	}
-	k := signinKeys{Session: sessionKeys{sessionLifetime, sessionIdle}}
+	k := signinKeys{Session: sessionKeys{Lifetime: sessionLifetime, Idle: sessionIdle}}
 	v.Into(&k)
 	if v.Kind() != strict.Block {
 		return nil
@@ -180,9 +206,12 @@ func (l *loader) readSignin(v strict.Value) *Signin {
 	if l.cfg.Web == nil {
 		v.KeyProblem("write where people reach it, `web: {url: https://auth.example.com, listen: 127.0.0.1:9443, proxies: [127.0.0.1]}`", "signin: there is no `web:`")
 	}
-	s := &Signin{Keys: k.Keys, Lifetime: k.Session.Lifetime, Idle: k.Session.Idle}
+	s := &Signin{Keys: k.Keys.file, KeyText: k.Keys.text, Lifetime: k.Session.Lifetime, Idle: k.Session.Idle, Remember: k.Session.Remember}
 	if at, _ := v.At("session"); s.Idle.Std() <= 0 || s.Lifetime.Std() <= 0 || s.Idle > s.Lifetime {
 		at.Problem("write such as {lifetime: 12h, idle: 2h}", "signin.session: a session cannot be idle for longer than it lives, nor for no time")
+	}
+	if at := v.Get("session").Get("remember"); at.Kind() != strict.None && (s.Remember < shortestRemembered || s.Remember > longestRemembered || s.Remember < s.Lifetime) {
+		at.Problem("write such as 30d, or remove it", "signin.session.remember: %s is shorter than a day or than the lifetime of others, or longer than a year", s.Remember)
 	}
 	for _, e := range l.section([]strict.Value{k.Providers.Value}, "provider", checkName) {
 		s.Providers = append(s.Providers, l.readIdentity(e.Key, e.Value.In(quoted("provider", e.Key))))
@@ -208,6 +237,7 @@ func (l *loader) readIdentity(name string, v strict.Value) Identity {
 	}
 	own := blocks{what: "provider", names: l.parts.IdentityNames, lookup: lookup}.read(v, &k, func() string { return k.Provider })
 	i := Identity{Name: name, Provider: k.Provider, Directories: k.Directories, Match: k.Match, Audience: string(k.Audience), Button: k.Button, Block: own}
+	i.Require = l.requirements(v, k.Require)
 	for n, d := range k.Domains {
 		at, _ := v.Get("domains").At(fmt.Sprintf("[%d]", n))
 		if domain, ok := key.Domain(d); ok {
@@ -226,6 +256,24 @@ func (l *loader) readIdentity(name string, v strict.Value) Identity {
 		at.Problem("name the domains whose addresses this provider gives out: `domains: [example.com]`", "match: by `mail`, and no `domains`: anybody's address would do")
 	}
 	return i
+}
+
+// requirements compiles `require`; nil without it, and with problems.
+func (l *loader) requirements(v strict.Value, list []ruleText) *mapping.Requirements {
+	var specs []mapping.TextSpec
+	for _, text := range list {
+		if text.Text != "" {
+			specs = append(specs, mapping.TextSpec(text))
+		}
+	}
+	if len(specs) == 0 {
+		return nil
+	}
+	all, problems := mapping.CompileRequirements(specs)
+	for _, p := range problems {
+		v.Document().ProblemAt(p.Pos.Line, p.Pos.Column, p.Hint, "%s", p.Message)
+	}
+	return all
 }
 
 func (l *loader) connectionNames(wrong string) string {

@@ -11,6 +11,7 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/read"
 )
 
 // RunConnection runs every tenant of a connection and returns their results in the order in which the source
@@ -193,4 +194,18 @@ func (e *Engine) notListed(ctx context.Context, c *Connection, job tenantJob, er
 		err = e
 	}
 	return r.finish(ctx, err)
+}
+
+// Listed reports whether the source listed a tenant when it was last asked for its tenants; false for one that was never read.
+func (e *Engine) Listed(ctx context.Context, p store.Partition) (listed bool, err error) {
+	all, err := e.store.Partitions(ctx, p.Connection)
+	if err != nil || !slices.Contains(all, p) {
+		return false, err
+	}
+	err = e.store.View(ctx, p, func(tx store.Reader) error {
+		state, err := tx.Tenant()
+		listed = err == nil && !(state.WantFull && (state.Why == read.NotListed || state.Why == notAllMarked))
+		return err
+	})
+	return listed, err
 }

@@ -653,9 +653,21 @@ func TestUnlistedTenant(t *testing.T) {
 		}
 		return results
 	}
+	listed := func(what string, want ...string) {
+		t.Helper()
+		for _, tenant := range []string{"a", "b", "c"} {
+			got, err := r.engine.Listed(t.Context(), store.Partition{Connection: "hq", Tenant: tenant})
+			if err != nil || got != slices.Contains(want, tenant) {
+				t.Errorf("%s: %s listed: %v, error %v", what, tenant, got, err)
+			}
+		}
+	}
+	listed("before")
 	run("first", "a:clean b:clean")
+	listed("first", "a", "b")
 	source.err = &fault.Error{Class: fault.Transient, Op: "list tenants"}
 	run("the list fails", ":failed")
+	listed("the list fails", "a", "b")
 	source.err = nil
 	run("and is back", "a:clean b:clean")
 	if r.engine.isFailing(t.Context(), store.Partition{Connection: "hq"}) {
@@ -663,9 +675,11 @@ func TestUnlistedTenant(t *testing.T) {
 	}
 	source.list = source.list[:1]
 	run("b is not listed", "a:clean b:held")
+	listed("b is not", "a")
 	held := run("nor now", "a:clean b:held")[1].Run.Held
 	source.list = []connectors.Tenant{{ID: "a"}, {ID: "b", Name: "B"}}
 	run("b is back", "a:clean b:clean")
+	listed("b is back", "a", "b")
 	source.list = source.list[:1]
 	if again := run("and gone again", "a:clean b:held")[1].Run.Held; again != held {
 		t.Errorf("the plan is %s, was %s", again, held)
@@ -674,6 +688,7 @@ func TestUnlistedTenant(t *testing.T) {
 		t.Errorf("approved: %+v", res)
 	}
 	run("it stays away", "a:clean b:clean")
+	listed("it stays away", "a")
 }
 
 // Tenants that hang keep nobody waiting but themselves.

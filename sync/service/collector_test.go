@@ -24,8 +24,9 @@ func TestMetricsAreDocumented(t *testing.T) {
 		documented[m[1]] = true
 	}
 	ch := make(chan *prometheus.Desc, 100)
-	newMetrics().registry.Describe(ch)
+	newMetrics(time.Now).registry.Describe(ch)
 	newStateCollector(nil, nil).Describe(ch)
+	newSigninCollector(nil).Describe(ch)
 	close(ch)
 	name := regexp.MustCompile(`fqName: "([^"]+)"`)
 	for d := range ch {

@@ -27,9 +27,10 @@ type metrics struct {
 	refused   *prometheus.CounterVec
 	failures  *prometheus.CounterVec
 	latency   *prometheus.HistogramVec
+	signin    *signinMetrics
 }
 
-func newMetrics() *metrics {
+func newMetrics(now func() time.Time) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dirsyncd_" + name, Help: help}, labels)
 	}
@@ -49,8 +50,10 @@ func newMetrics() *metrics {
 		refused:   counter("refused_total", "Actions that targets refused for good; they are parked.", "target", "class"),
 		failures:  counter("delivery_failures_total", "Deliveries that will be tried again.", "target", "class"),
 		latency:   histogram("delivery_seconds", "How long one delivery took.", prometheus.ExponentialBuckets(0.001, 4, 9), "target"),
+		signin:    newSigninMetrics(now),
 	}
 	m.registry.MustRegister(m.runs, m.durations, m.objects, m.actions, m.decided, m.requests, m.failed, m.delivered, m.refused, m.failures, m.latency)
+	m.registry.MustRegister(m.signin.collectors()...)
 	return m
 }
 

@@ -22,6 +22,9 @@ func (s *Service) reload(ctx context.Context, file string) error {
 		err = &fault.Error{Class: fault.Configuration, Op: "reload", Where: file,
 			Err: errors.New("`web` cannot change while running"), Hint: "restart the daemon"}
 	}
+	if err == nil {
+		err = s.mayOpen(cfg)
+	}
 	var next *generation
 	if err == nil {
 		next, err = newGeneration(cfg, old, s.deps())

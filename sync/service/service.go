@@ -73,7 +73,7 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 		opts.Now = time.Now
 	}
 	s := &Service{
-		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, metrics: newMetrics(), host: h,
+		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, metrics: newMetrics(opts.Now), host: h,
 		running: map[string]int{}, turns: newTurns(cfg),
 	}
 	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun, Configured: s.configured})

@@ -15,10 +15,10 @@ import (
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/settings"
 	"dirsyncd/sync/signin"
 	"dirsyncd/sync/signin/handover"
-	"dirsyncd/sync/signin/keyring"
 	"dirsyncd/sync/signin/portal"
 	"dirsyncd/sync/web"
 )
@@ -39,6 +39,9 @@ func identities(cfg *config.Config, parts Parts, env signin.Env) (map[string]sig
 			e.Kept = kept{k.items, k.now, c.Name + "/"}
 		}
 		e.Name, e.URL, e.Domains, e.Match = c.Name, cfg.Web.URL, c.Domains, c.Match
+		if c.Require != nil {
+			e.Claims = c.Require.Claims()
+		}
 		e.Log = env.Log.With("provider", c.Name)
 		p, err := parts.Identities[c.Provider].New(c.Block, e)
 		if err != nil {
@@ -72,15 +75,15 @@ func (s *Service) openSignin(ctx context.Context, cfg *config.Config, front *web
 		return err
 	}
 	log := s.log.With("part", "sign-in")
-	keys, err := keyring.Open(string(cfg.Signin.Keys), s.now)
+	keys, err := s.signinKeys(ctx, cfg.Signin, items)
 	if err != nil {
-		return &fault.Error{Class: fault.Configuration, Op: "read the keys of sign-in", Where: string(cfg.Signin.Keys), Err: err, Hint: "`signin.keys` is a file that this user may read and write; it is made when it is missing"}
+		return err
 	}
 	providers, err := identities(cfg, s.parts, signin.Env{Client: newClient(), Now: s.now, Once: items, Kept: kept{items: items, now: s.now}, Log: log, Customer: s.reads})
 	if err != nil {
 		return err
 	}
-	o := portal.Options{URL: cfg.Web.URL, People: people{s.engine, s.store}, Items: items, Keys: keys, Client: newClient(), Log: log, Now: s.now, Lifetime: cfg.Signin.Lifetime.Std(), Idle: cfg.Signin.Idle.Std()}
+	o := portal.Options{URL: cfg.Web.URL, People: people{s.engine, s.store}, Items: items, Keys: keys, Client: newClient(), Log: log, Now: s.now, Lifetime: cfg.Signin.Lifetime.Std(), Idle: cfg.Signin.Idle.Std(), Remember: cfg.Signin.Remember.Std(), Metrics: s.metrics.signin}
 	for i := range cfg.Signin.Providers {
 		o.Providers = append(o.Providers, s.identity(cfg, &cfg.Signin.Providers[i], providers))
 	}
@@ -120,13 +123,30 @@ func productOf(a *config.Application) (portal.Product, error) {
 
 func (s *Service) identity(cfg *config.Config, c *config.Identity, providers map[string]signin.Provider) portal.Named {
 	about := s.parts.Identities[c.Provider].About(c.Block)
-	policy := signin.Policy{Provider: c.Name, Domains: c.Domains, Match: c.Match, Admission: signin.Admission(c.Audience)}
+	policy := signin.Policy{Provider: c.Name, Domains: c.Domains, Match: c.Match, Admission: signin.Admission(c.Audience), Require: required(c.Require)}
 	for _, d := range c.Directories {
 		connection, ok := cfg.Connection(d)
 		foreign := ok && about.Gives != nil && !slices.Contains(about.Gives, connection.Connector)
 		policy.Directories = append(policy.Directories, signin.Directory{Connection: d, Tenant: about.Tenant, Foreign: foreign})
 	}
 	return portal.Named{Provider: providers[c.Name], Name: c.Name, Policy: policy, Button: c.Button, Host: about.Host, SAML: about.SAML, SingleLogout: about.SingleLogout}
+}
+
+// required is what must hold of what a provider says, as the sign-in asks for it.
+func required(all *mapping.Requirements) func(map[string][]string, time.Time) []signin.Check {
+	if all == nil {
+		return nil
+	}
+	return func(claims map[string][]string, now time.Time) (checks []signin.Check) {
+		for _, r := range all.Check(claims, now) {
+			found := r.Text
+			if r.Why != "" && r.Why != r.Text {
+				found += ": " + r.Why
+			}
+			checks = append(checks, signin.Check{Name: "require", OK: r.Holds, Found: found})
+		}
+		return checks
+	}
 }
 
 // replacePortal lets a portal answer in the place of the former one.
@@ -143,6 +163,7 @@ func (s *Service) replacePortal(ctx context.Context, p *portal.Portal, items sto
 		p.Run(ctx, items)
 	}()
 	var running sync.WaitGroup
+	running.Go(func() { s.watchEnds(ctx, items, p.Providers) })
 	for _, n := range p.Providers {
 		if r, ok := n.Provider.(signin.Runner); ok {
 			running.Go(func() {
@@ -217,15 +238,9 @@ func (s *Service) closeSignin() {
 	}
 }
 
-// reads reports whether a connection reads a tenant.
+// reads reports whether a tenant is one that a connection reads: that is stored, and that its source still lists.
 func (s *Service) reads(ctx context.Context, connection, tenant string) (bool, error) {
-	parts, err := s.store.Partitions(ctx)
-	for _, p := range parts {
-		if p.Connection == connection && p.Tenant == tenant {
-			return true, nil
-		}
-	}
-	return false, err
+	return s.engine.Listed(ctx, store.Partition{Connection: connection, Tenant: tenant})
 }
 
 // kept keeps what providers published in the state.
@@ -317,7 +332,7 @@ func (s *Service) SigninSessions(ctx context.Context, who string) ([]api.SigninS
 	answers := make([]api.SigninSession, len(list))
 	for i, one := range list {
 		answers[i] = api.SigninSession{Record: one.Owner.Record, Object: one.Owner.Scope.String() + "/" + one.Owner.ID, Provider: one.Provider, Host: one.Host,
-			Since: one.Created, Ends: one.Ends, Attempt: one.Attempt}
+			Since: one.Created, Ends: one.Ends, Attempt: one.Attempt, Remembered: one.Remembered}
 	}
 	return answers, err
 }
@@ -383,11 +398,16 @@ func Registration(cfg *config.Config, c config.Identity, parts Parts) (string, e
 
 // lonely makes one provider that remembers nothing, for who only looks.
 func lonely(cfg *config.Config, c config.Identity, parts Parts) (signin.Provider, error) {
+	return identityAlone(cfg, c, parts, signin.Env{Client: newClient(), Now: time.Now, Once: fresh{}, Kept: fresh{}, Log: slog.New(slog.DiscardHandler),
+		Customer: func(context.Context, string, string) (bool, error) { return true, nil }})
+}
+
+// identityAlone makes one provider of a configuration.
+func identityAlone(cfg *config.Config, c config.Identity, parts Parts, env signin.Env) (signin.Provider, error) {
 	one, alone := *cfg, *cfg.Signin
 	alone.Providers = []config.Identity{c}
 	one.Signin = &alone
-	all, err := identities(&one, parts, signin.Env{Client: newClient(), Now: time.Now, Once: fresh{}, Kept: fresh{}, Log: slog.New(slog.DiscardHandler),
-		Customer: func(context.Context, string, string) (bool, error) { return true, nil }})
+	all, err := identities(&one, parts, env)
 	return all[c.Name], err
 }
 
@@ -401,7 +421,7 @@ func probeIdentity(ctx context.Context, cfg *config.Config, c config.Identity, p
 		var findings []signin.Finding
 		findings, err = p.Probe(ctx)
 		for _, f := range findings {
-			result.Findings = append(result.Findings, api.Finding{Subject: f.Text, OK: f.OK, Hint: f.Hint})
+			result.Findings = append(result.Findings, api.Finding{Subject: f.Text, OK: f.OK, Hint: f.Hint, Ends: f.Ends})
 		}
 	}
 	return withError(result, err)

@@ -1,14 +1,19 @@
 package service
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/directory"
@@ -28,7 +33,8 @@ signin:
       directories: [hq]
       domains: [example.test]
       match: [mail]
-      generic: {issuer: "https://idp.example.test", client_id: us, client_secret: secret-of-us}
+      require: ['claim.department != "Sales"', 'claims.email != []']
+      generic: {issuer: "https://idp.example.test", client_id: us, client_secret: secret-of-us, client_secret_ends: 2027-03-31}
   apps:
     desk: {url: "https://desk.test", providers: [staff], auto: true}
 connections:
@@ -94,6 +100,7 @@ func TestSignIn(t *testing.T) {
 	idp := oidctest.NewServer(t, "idp.example.test")
 	issuer := idp.NewIssuer(t, oidctest.Options{Discovery: "https://idp.example.test/.well-known/openid-configuration", Issuer: "https://idp.example.test", ClientID: "us", Secret: "secret-of-us"})
 	issuer.Person(map[string]any{"sub": "4711", "email": "Ada@Example.test", "email_verified": true})
+	issuer.Info(map[string]any{"sub": "4711"}) // asked for what `require` reads and the token lacks
 	client := idp.Client(t)
 	w.parts.Identities = signin.Registry{}
 	for name, f := range oidc.Factories() {
@@ -179,6 +186,17 @@ func TestSignIn(t *testing.T) {
 		t.Errorf("attempt %+v", a)
 	}
 
+	// What the provider says is not as the operator requires.
+	issuer.Person(map[string]any{"sub": "4711", "email": "ada@example.test", "email_verified": true, "department": "Sales"})
+	if status, _ := browser().visit("https://desk.test/"); status != http.StatusForbidden {
+		t.Errorf("required otherwise: %d", status)
+	}
+	if a := attempt(); a.Reason != string(signin.Requirement) || !strings.Contains(a.Detail, `claim.department != "Sales"`) || a.Hint == "" || strings.Contains(fmt.Sprint(a.Checks), "ada@") ||
+		!slices.ContainsFunc(a.Checks, func(c api.SigninCheck) bool { return c.Name == "require" && !c.OK }) || !slices.ContainsFunc(a.Checks, func(c api.SigninCheck) bool { return c.Name == "require" && c.OK }) {
+		t.Errorf("attempt %+v", a)
+	}
+	issuer.Person(map[string]any{"sub": "4711", "email": "ada@example.test", "email_verified": true})
+
 	enabled(false)
 	sync()
 	idp.Clock.Add(time.Minute)
@@ -203,6 +221,37 @@ func TestSignIn(t *testing.T) {
 	}
 	if status, _, _ := v.ask("https://desk.test/"); status != http.StatusUnauthorized {
 		t.Errorf("ended by an operator: %d", status)
+	}
+
+	// What happened was counted, and what is known of the provider is there to be asked.
+	families, err := s.metrics.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := prometheus.NewRegistry()
+	known.MustRegister(newSigninCollector(s.providersSeen))
+	more, err := known.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := ""
+	for _, f := range append(families, more...) {
+		for _, m := range f.GetMetric() {
+			counted += f.GetName()
+			for _, l := range m.GetLabel() {
+				counted += " " + l.GetName() + "=" + l.GetValue()
+			}
+			counted += fmt.Sprintf(" %g %d\n", m.GetCounter().GetValue()+m.GetGauge().GetValue(), m.GetHistogram().GetSampleCount())
+		}
+	}
+	for _, want := range []string{
+		`signin_attempts_total outcome=refused provider=staff reason=unknown_person 1 `, `signin_attempts_total outcome=in provider=staff reason= [1-9]`, `signin_seconds provider=staff step=finish 0 [1-9]`,
+		`signin_verify_total answer=sign_in app=desk [1-9]`, `signin_verify_seconds 0 [1-9]`, `signin_provider_success_timestamp_seconds provider=staff 1`, `signin_clock_offset_seconds provider=staff `,
+		`signin_key_end_timestamp_seconds provider=staff use=client_secret 1`,
+	} {
+		if !regexp.MustCompile(want).MatchString(counted) {
+			t.Errorf("no %s in\n%s", want, counted)
+		}
 	}
 
 	// Another address for sign-in needs another daemon: the front listens already.

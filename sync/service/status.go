@@ -40,6 +40,7 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 	if st.Unconfigured, err = s.unconfigured(ctx, parts); err != nil {
 		return st, err
 	}
+	st.Providers = s.providerStatus(ctx, gen.cfg)
 	parked, err := s.parkedByTarget(ctx)
 	if err != nil {
 		return st, err

@@ -195,3 +195,19 @@ func (t *trail) EndSessions(ctx context.Context, who string) (int, error) {
 	t.note(ctx, "end-sessions", who, "", err)
 	return n, err
 }
+
+// Unlink implements api.Operations.
+func (t *trail) Unlink(ctx context.Context, who string) (int, error) {
+	n, err := t.Service.Unlink(ctx, who)
+	t.note(ctx, "unlink", who, "", err)
+	return n, err
+}
+
+// SigninKeys implements api.Operations.
+func (t *trail) SigninKeys(ctx context.Context, req api.SigninKeysRequest) ([]api.SigninKey, error) {
+	list, err := t.Service.SigninKeys(ctx, req)
+	if req.Rotate {
+		t.note(ctx, "rotate", "keys of sign-in", "", err)
+	}
+	return list, err
+}

@@ -182,6 +182,7 @@ const (
 	Nonce                Reason = "nonce"
 	TransientID          Reason = "transient_id"
 	ClaimRefused         Reason = "claim_refused"
+	Requirement          Reason = "requirement" // of the operator: `require`
 	TenantNotAllowed     Reason = "tenant_not_allowed"
 	DomainNotAllowed     Reason = "domain_not_allowed"
 	MailNotVerified      Reason = "mail_not_verified"

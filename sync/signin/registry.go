@@ -16,6 +16,7 @@ type Env struct {
 	URL     *url.URL // of the front: addresses of ours are below /auth/ there
 	Domains []string // whose mail addresses it may vouch for, in lower case
 	Match   []string // claims by which people are found
+	Claims  []string // others that are needed
 	Client  *http.Client
 	Now     func() time.Time
 	Once    Once

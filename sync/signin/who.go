@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"dirsyncd/sync/signin/key"
 )
@@ -81,6 +82,24 @@ type Policy struct {
 	Domains     []string // addresses that it may vouch for, in lower case
 	Match       []string // in order: "mail", "login", or a claim that is a field of objects by the same name
 	Admission   Admission
+	// Require looks at what the operator requires of what the provider says, one Check each; nil: nothing is required. It is called with the
+	// claims of an Assertion, which it only reads, and the time.
+	Require func(claims map[string][]string, now time.Time) []Check
+}
+
+// Required reports whether what the provider says is as the operator requires; else a *Refusal.
+func (p *Policy) Required(a *Assertion, now time.Time) ([]Check, error) {
+	if p.Require == nil {
+		return nil, nil
+	}
+	checks := p.Require(a.Claims, now)
+	for _, c := range checks {
+		if !c.OK {
+			return checks, &Refusal{Reason: Requirement, Text: "what the provider says is not as `require` has it: " + c.Found,
+				Hint: "compare what the provider said (the names are below) with `require` of the provider; a claim that is missing is blank", Checks: checks}
+		}
+	}
+	return checks, nil
 }
 
 // Names reports whether the provider may say of somebody that it is them.
@@ -345,7 +364,7 @@ func (w *search) stands(owner Owner, s Standing) error {
 	switch {
 	case !s.There:
 		return &Refusal{Reason: Gone, Text: "the person is gone from " + owner.Scope.String(),
-			Hint: "does the directory list them again, under another id? Who was found by a link stays who they were: `dirsyncd signin show NUMBER` says by what"}
+			Hint: "does the directory list them again, under another id? Who was found by a link stays who they were, until `dirsyncd signin unlink` of the record"}
 	case !s.Enabled:
 		return &Refusal{Reason: Disabled, Text: "the account is disabled in " + owner.Scope.String(), Hint: "enable it there; the next sync sees that"}
 	case len(s.Kinds) == 0:

@@ -39,8 +39,12 @@ type Fake struct {
 	SigninSessionsFunc func(context.Context, string) ([]api.SigninSession, error)
 	EndSessionsFunc    func(context.Context, string) (int, error)
 
-	HeldFunc      func(context.Context, api.HeldRequest) (api.HeldActions, error)
-	DecisionsFunc func(context.Context, api.DecisionsRequest) ([]api.Decision, error)
+	HeldFunc        func(context.Context, api.HeldRequest) (api.HeldActions, error)
+	DecisionsFunc   func(context.Context, api.DecisionsRequest) ([]api.Decision, error)
+	SigninWhoFunc   func(context.Context, api.SigninWhoRequest) (api.SigninWho, error)
+	SigninLinksFunc func(context.Context, string) ([]api.SigninLink, error)
+	UnlinkFunc      func(context.Context, string) (int, error)
+	SigninKeysFunc  func(context.Context, api.SigninKeysRequest) ([]api.SigninKey, error)
 }
 
 var _ api.Operations = (*Fake)(nil)
@@ -72,6 +76,14 @@ func EveryField() *Fake {
 		},
 		SigninSessionsFunc: func(context.Context, string) ([]api.SigninSession, error) { return Filled[[]api.SigninSession](), nil },
 		EndSessionsFunc:    func(context.Context, string) (int, error) { return 7, nil },
+		SigninWhoFunc: func(context.Context, api.SigninWhoRequest) (api.SigninWho, error) {
+			return Filled[api.SigninWho](), nil
+		},
+		SigninLinksFunc: func(context.Context, string) ([]api.SigninLink, error) { return Filled[[]api.SigninLink](), nil },
+		UnlinkFunc:      func(context.Context, string) (int, error) { return 8, nil },
+		SigninKeysFunc: func(context.Context, api.SigninKeysRequest) ([]api.SigninKey, error) {
+			return Filled[[]api.SigninKey](), nil
+		},
 		StoredFunc: func(context.Context, []api.StoredQuestion) ([]api.StoredRows, error) {
 			return Filled[[]api.StoredRows](), nil
 		},
@@ -309,4 +321,36 @@ func (f *Fake) EndSessions(ctx context.Context, who string) (int, error) {
 		return 0, unexpected("end sessions")
 	}
 	return f.EndSessionsFunc(ctx, who)
+}
+
+// SigninWho implements api.Operations.
+func (f *Fake) SigninWho(ctx context.Context, req api.SigninWhoRequest) (api.SigninWho, error) {
+	if f.SigninWhoFunc == nil {
+		return api.SigninWho{}, unexpected("who")
+	}
+	return f.SigninWhoFunc(ctx, req)
+}
+
+// SigninLinks implements api.Operations.
+func (f *Fake) SigninLinks(ctx context.Context, who string) ([]api.SigninLink, error) {
+	if f.SigninLinksFunc == nil {
+		return nil, unexpected("links")
+	}
+	return f.SigninLinksFunc(ctx, who)
+}
+
+// Unlink implements api.Operations.
+func (f *Fake) Unlink(ctx context.Context, who string) (int, error) {
+	if f.UnlinkFunc == nil {
+		return 0, unexpected("unlink")
+	}
+	return f.UnlinkFunc(ctx, who)
+}
+
+// SigninKeys implements api.Operations.
+func (f *Fake) SigninKeys(ctx context.Context, req api.SigninKeysRequest) ([]api.SigninKey, error) {
+	if f.SigninKeysFunc == nil {
+		return nil, unexpected("keys")
+	}
+	return f.SigninKeysFunc(ctx, req)
 }

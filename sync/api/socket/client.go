@@ -201,6 +201,27 @@ func (c *Client) EndSessions(ctx context.Context, who string) (int, error) {
 	return n.Found, err
 }
 
+// SigninWho implements api.Operations.
+func (c *Client) SigninWho(ctx context.Context, req api.SigninWhoRequest) (api.SigninWho, error) {
+	return post[api.SigninWho](ctx, c, pathSigninWho, req)
+}
+
+// SigninLinks implements api.Operations.
+func (c *Client) SigninLinks(ctx context.Context, who string) ([]api.SigninLink, error) {
+	return get[[]api.SigninLink](ctx, c, pathLinks, url.Values{"who": {who}})
+}
+
+// Unlink implements api.Operations.
+func (c *Client) Unlink(ctx context.Context, who string) (int, error) {
+	n, err := post[found](ctx, c, pathUnlink, whoRequest{who})
+	return n.Found, err
+}
+
+// SigninKeys implements api.Operations.
+func (c *Client) SigninKeys(ctx context.Context, req api.SigninKeysRequest) ([]api.SigninKey, error) {
+	return post[[]api.SigninKey](ctx, c, pathSigninKeys, req)
+}
+
 // Backup implements api.Operations.
 func (c *Client) Backup(ctx context.Context, to io.Writer) error {
 	body, err := c.open(ctx, http.MethodGet, pathBackup, nil)

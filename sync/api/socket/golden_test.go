@@ -74,6 +74,10 @@ func exchange(t *testing.T, log io.Writer, title string, ops api.Operations) {
 		`POST /v1/signin/attempts {"refused":true,"since":"2026-01-31T11:00:00Z","limit":5}`,
 		"GET /v1/signin/sessions?who=hq/1",
 		`POST /v1/signin/sessions/end {"who":"hq/1"}`,
+		`POST /v1/signin/who {"provider":"staff","says":{"mail":"ada@example.test"}}`,
+		"GET /v1/signin/links?who=hq/1",
+		`POST /v1/signin/links/forget {"who":"hq/1"}`,
+		`POST /v1/signin/keys {"rotate":true}`,
 	}
 	if n := reflect.TypeFor[api.Operations]().NumMethod(); len(requests) != n-1 {
 		t.Errorf("%d requests; api.Operations has %d methods, and all but Backup are asked here", len(requests), n)
@@ -143,5 +147,9 @@ func nothingAtAll() *apitest.Fake {
 		SigninAttemptsFunc: func(context.Context, api.SigninRequest) ([]api.SigninAttempt, error) { return nil, nil },
 		SigninSessionsFunc: func(context.Context, string) ([]api.SigninSession, error) { return nil, nil },
 		EndSessionsFunc:    func(context.Context, string) (int, error) { return 0, nil },
+		SigninWhoFunc:      func(context.Context, api.SigninWhoRequest) (api.SigninWho, error) { return api.SigninWho{}, nil },
+		SigninLinksFunc:    func(context.Context, string) ([]api.SigninLink, error) { return nil, nil },
+		UnlinkFunc:         func(context.Context, string) (int, error) { return 0, nil },
+		SigninKeysFunc:     func(context.Context, api.SigninKeysRequest) ([]api.SigninKey, error) { return nil, nil },
 	}
 }

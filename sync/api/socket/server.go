@@ -125,6 +125,10 @@ func (s *Server) routes() map[string]route {
 		pathAttempts:    {http.MethodPost, change(s, s.attempts)},
 		pathSessions:    {http.MethodGet, s.read(s.sessions)},
 		pathEndSessions: {http.MethodPost, change(s, s.endSessions)},
+		pathSigninWho:   {http.MethodPost, change(s, s.signinWho)},
+		pathLinks:       {http.MethodGet, s.read(s.links)},
+		pathUnlink:      {http.MethodPost, change(s, s.unlink)},
+		pathSigninKeys:  {http.MethodPost, change(s, s.signinKeys)},
 	}
 }
 
@@ -261,6 +265,29 @@ func (s *Server) endSessions(ctx context.Context, req whoRequest) (any, error) {
 	s.log.Info("operator ends sessions", withUser(ctx)...)
 	n, err := s.ops.EndSessions(ctx, req.Who)
 	return found{n}, err
+}
+
+func (s *Server) signinWho(ctx context.Context, req api.SigninWhoRequest) (any, error) {
+	return s.ops.SigninWho(ctx, req)
+}
+
+func (s *Server) links(ctx context.Context, q url.Values) (any, error) {
+	list, err := s.ops.SigninLinks(ctx, q.Get("who"))
+	return append([]api.SigninLink{}, list...), err
+}
+
+func (s *Server) unlink(ctx context.Context, req whoRequest) (any, error) {
+	s.log.Info("operator forgets links of sign-in", withUser(ctx)...)
+	n, err := s.ops.Unlink(ctx, req.Who)
+	return found{n}, err
+}
+
+func (s *Server) signinKeys(ctx context.Context, req api.SigninKeysRequest) (any, error) {
+	if req.Rotate {
+		s.log.Info("operator turns the keys of sign-in", withUser(ctx, "at_once", req.Now)...)
+	}
+	list, err := s.ops.SigninKeys(ctx, req)
+	return append([]api.SigninKey{}, list...), err
 }
 
 func (s *Server) rename(ctx context.Context, req renameRequest) (any, error) {

@@ -45,6 +45,10 @@ const (
 	pathAttempts    = "/v1/signin/attempts"
 	pathSessions    = "/v1/signin/sessions"
 	pathEndSessions = "/v1/signin/sessions/end"
+	pathSigninWho   = "/v1/signin/who"
+	pathLinks       = "/v1/signin/links"
+	pathUnlink      = "/v1/signin/links/forget"
+	pathSigninKeys  = "/v1/signin/keys"
 )
 
 // maxBody bounds a request; the longest are configurations (strict.MaxSize) and lists of parked ids.

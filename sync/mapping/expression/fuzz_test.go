@@ -1,6 +1,7 @@
 package expression
 
 import (
+	"strings"
 	"testing"
 
 	"dirsyncd/sync/fault"
@@ -26,11 +27,21 @@ func FuzzExpression(f *testing.F) {
 	} {
 		f.Add(s, "x", false)
 	}
-	l := people()
+	for _, s := range []string{
+		`"staff" in claims.affiliation`, `claim.acr == "urn:x"`, `claims["http://schemas.example/role"]`, `any(claims.groups, # startsWith "a")`, `claims`, `claims.a-b == []`,
+		`older_than(date(claim.at), "1d")`, `department == "x"`, `claim.x in claims.x`, `claims[claim.x]`,
+	} {
+		f.Add(s, "x", true)
+	}
+	l, claims := people(), NewClaimsLanguage()
 	f.Fuzz(func(t *testing.T, text, value string, isCondition bool) {
 		compile := l.Value
 		if isCondition {
 			compile = l.Condition
+		}
+		if strings.Contains(text, Claim) {
+			compile = claims.Condition
+			isCondition = true
 		}
 		x, diagnostics := compile(text)
 		if x == nil {
@@ -46,6 +57,7 @@ func FuzzExpression(f *testing.F) {
 		}
 		p := jane()
 		p.Object.SetText("name", value)
+		p.Claims = map[string][]string{"x": {value}, "groups": {value, text}}
 		for _, p := range []Input{p, {}} {
 			e := NewEvaluator([]*Expression{x}).Begin(p)
 			var err error

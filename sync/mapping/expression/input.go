@@ -23,6 +23,8 @@ type Input struct {
 	Keys Keys
 	// At is the moment for which functions of time are asked: the start of the run.
 	At time.Time
+	// Claims are what conditions on a sign-in look at, and nothing else: what a provider said, by its own names.
+	Claims map[string][]string
 	// Record is what expressions about a record look at, and nothing else.
 	Record *directory.Record
 }

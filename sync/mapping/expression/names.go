@@ -36,6 +36,8 @@ type Names struct {
 	bindings map[string]binding
 	bases    []string // the words that have parts
 	ordered  []Name
+	// own binds names that are not known beforehand; nil where there are none but attributes.
+	own func(name string) (binding, bool)
 }
 
 // NamesOf returns the names of a kind of object.
@@ -217,6 +219,9 @@ func (n *Names) addSource() {
 func (n *Names) lookup(name string) (binding, bool) {
 	if s, ok := n.bindings[name]; ok {
 		return s, true
+	}
+	if n.own != nil {
+		return n.own(name)
 	}
 	typ, field := directory.TextType, ""
 	if !slices.Contains(n.bases, Attributes) {

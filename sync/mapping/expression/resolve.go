@@ -87,11 +87,18 @@ func (r *resolver) identifier(n *ast.IdentifierNode) {
 	if slices.Contains(r.names.bases, Attributes) {
 		hint = `an attribute under the source's own name is written attributes.` + name
 	}
+	if slices.Contains(r.names.bases, Claims) {
+		hint = `what the provider says is written claims.` + name + ` (a list) or claim.` + name + `; nothing of a directory can be asked here`
+	}
 	if strings.HasPrefix(name, "$") || strings.HasPrefix(name, "_") {
 		hint = ""
 	}
 	if r.dashed != "" {
-		hint = `a name with a dash is written attributes["` + r.dashed + "-" + name + `"]`
+		word := Attributes
+		if slices.Contains(r.names.bases, Claims) {
+			word = Claims
+		}
+		hint = `a name with a dash is written ` + word + `["` + r.dashed + "-" + name + `"]`
 	} else {
 		hint = DidYouMean(name, r.candidates(), hint)
 	}
@@ -110,6 +117,8 @@ func partHint(name string) string {
 		return "write choice.NAME"
 	case Tenant:
 		return "write tenant.name, tenant.id, tenant.domain or tenant.domains"
+	case Claims, Claim:
+		return "write " + name + ".NAME with the provider's own name"
 	default:
 		return "write " + name + ".NAME with the source's own name"
 	}
@@ -253,7 +262,7 @@ func (r *resolver) binary(n *ast.BinaryNode) {
 func dashedName(node ast.Node) string {
 	switch n := node.(type) {
 	case *ast.IdentifierNode:
-		for _, part := range []string{Attributes, AttributeValues} {
+		for _, part := range []string{Attributes, AttributeValues, Claims, Claim} {
 			if rest, ok := strings.CutPrefix(n.Value, part+"."); ok {
 				return rest
 			}

@@ -42,7 +42,7 @@ type Signing struct {
 
 // Ring is the keys. It may be used by many goroutines.
 type Ring struct {
-	file string
+	file string // blank: somebody else keeps the keys
 	now  func() time.Time
 
 	mu      sync.Mutex
@@ -50,19 +50,10 @@ type Ring struct {
 	signing []Signing // oldest first
 }
 
-// Open reads the keys of a file, and makes the file when there is none, for its owner only. Errors say what is wrong with it, and never what
-// is in it.
+// Open reads the keys of a file. Errors say what is wrong with it, and never what is in it; of one that is not there it is fs.ErrNotExist.
 func Open(file string, now func() time.Time) (*Ring, error) {
-	r := &Ring{file: file, now: now}
 	data, err := os.ReadFile(file)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		_, _ = rand.Read(r.cookie[:])
-		if err := r.add(); err != nil {
-			return nil, err
-		}
-		return r, r.write()
-	case err != nil:
+	if err != nil {
 		return nil, err
 	}
 	info, err := os.Stat(file)
@@ -72,10 +63,45 @@ func Open(file string, now func() time.Time) (*Ring, error) {
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("%s can be read by others (mode %04o): chmod 0600 %s", file, info.Mode().Perm(), file)
 	}
+	r := &Ring{file: file, now: now}
 	if err := r.read(data); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return r, nil
+}
+
+// Create makes new keys and writes the file, for its owner only. It must not be there.
+func Create(file string, now func() time.Time) (*Ring, error) {
+	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.Join(err, fs.ErrExist)
+	}
+	r, err := fresh(now)
+	if err != nil {
+		return nil, err
+	}
+	r.file = file
+	return r, r.write()
+}
+
+// Parse reads keys that somebody else keeps: they are never turned here.
+func Parse(text string, now func() time.Time) (*Ring, error) {
+	r := &Ring{now: now}
+	return r, r.read([]byte(text))
+}
+
+// New returns the text of new keys, for Parse.
+func New(now func() time.Time) ([]byte, error) {
+	r, err := fresh(now)
+	if err != nil {
+		return nil, err
+	}
+	return r.encode()
+}
+
+func fresh(now func() time.Time) (*Ring, error) {
+	r := &Ring{now: now}
+	_, _ = rand.Read(r.cookie[:])
+	return r, r.add()
 }
 
 func (r *Ring) read(data []byte) error {
@@ -135,8 +161,25 @@ func (r *Ring) add() error {
 	return nil
 }
 
+// encode is the whole file.
+func (r *Ring) encode() ([]byte, error) {
+	text := pem.EncodeToMemory(&pem.Block{Type: cookieBlock, Bytes: r.cookie[:]})
+	for _, s := range r.signing {
+		der, err := x509.MarshalECPrivateKey(s.Private)
+		if err != nil {
+			return nil, err
+		}
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: signBlock, Headers: map[string]string{created: s.Created.Format(time.RFC3339)}, Bytes: der})...)
+	}
+	return text, nil
+}
+
 // write puts a whole new file in the place of the former one.
 func (r *Ring) write() (err error) {
+	text, err := r.encode()
+	if err != nil {
+		return err
+	}
 	f, err := os.CreateTemp(filepath.Dir(r.file), ".keys-*") // 0600
 	if err != nil {
 		return err
@@ -146,20 +189,8 @@ func (r *Ring) write() (err error) {
 			_ = os.Remove(f.Name())
 		}
 	}()
-	blocks := []*pem.Block{{Type: cookieBlock, Bytes: r.cookie[:]}}
-	for _, s := range r.signing {
-		der, err := x509.MarshalECPrivateKey(s.Private)
-		if err != nil {
-			return errors.Join(err, f.Close())
-		}
-		blocks = append(blocks, &pem.Block{Type: signBlock, Headers: map[string]string{created: s.Created.Format(time.RFC3339)}, Bytes: der})
-	}
-	for _, b := range blocks {
-		if err := pem.Encode(f, b); err != nil {
-			return errors.Join(err, f.Close())
-		}
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), r.file)
@@ -193,10 +224,13 @@ func (r *Ring) Published() []Signing {
 }
 
 // Turn makes the next key a day before the present one is 90 days old, and forgets one a day after another took its place. It is to be
-// called from time to time, at least every hour.
+// called from time to time, at least every hour. Keys that somebody else keeps stay as they are.
 func (r *Ring) Turn() (changed bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.file == "" {
+		return false, nil
+	}
 	before := slices.Clone(r.signing)
 	if newest := r.signing[len(r.signing)-1]; !r.now().Before(newest.Created.Add(rotate - publish)) {
 		if err := r.add(); err != nil {
@@ -216,4 +250,61 @@ func (r *Ring) Turn() (changed bool, err error) {
 		return false, err
 	}
 	return true, nil
+}
+
+// ErrKept is what Rotate says of keys that somebody else keeps.
+var ErrKept = errors.New("these keys are kept by somebody else")
+
+// ErrUnderWay is what Rotate says while the next key waits for its time.
+var ErrUnderWay = errors.New("the next key is published already")
+
+// Rotate makes the next key before its time. It signs when it has been published for a day; with now at once, and the former ones are
+// forgotten: what they have signed counts no more.
+func (r *Ring) Rotate(now bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.file == "" {
+		return ErrKept
+	}
+	if !now && r.active() < len(r.signing)-1 {
+		return ErrUnderWay
+	}
+	before := slices.Clone(r.signing)
+	err := r.add()
+	if err == nil && now {
+		r.signing = r.signing[len(r.signing)-1:]
+	}
+	if err == nil {
+		err = r.write()
+	}
+	if err != nil {
+		r.signing = before
+	}
+	return err
+}
+
+// State of a key.
+const (
+	Signs  = "signs"
+	Next   = "next"   // published, and signs when that was a day ago
+	Former = "former" // published for what it has signed
+)
+
+// States are those of the published keys, in their order.
+func (r *Ring) States() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	active := r.active()
+	list := make([]string, len(r.signing))
+	for i := range list {
+		switch {
+		case i < active:
+			list[i] = Former
+		case i == active:
+			list[i] = Signs
+		default:
+			list[i] = Next
+		}
+	}
+	return list
 }

@@ -3,6 +3,7 @@ package keyring
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,16 @@ func TestKeysLive(t *testing.T) {
 		}
 		return r
 	}
-	r := open()
+	if _, err := Open(file, time.Now); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("a file that is not there: %v", err)
+	}
+	r, err := Create(file, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Create(file, time.Now); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a second time: %v", err)
+	}
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("%v, error %v", info, err)
 	}
@@ -51,7 +61,7 @@ func TestKeysLive(t *testing.T) {
 
 func TestKeysThatAreNone(t *testing.T) {
 	good := filepath.Join(t.TempDir(), "good")
-	if _, err := Open(good, time.Now); err != nil {
+	if _, err := Create(good, time.Now); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(good)
@@ -78,6 +88,66 @@ func TestKeysThatAreNone(t *testing.T) {
 		}
 		if _, err := Open(file, time.Now); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+// TestRotate: an operator makes the next key before its time, once, or has it sign at once, when what the former ones have signed counts no more.
+func TestRotate(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	file := filepath.Join(t.TempDir(), "keys")
+	r, err := Create(file, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := r.Sign().ID
+	now = now.Add(10 * 24 * time.Hour)
+	if err := r.Rotate(false); err != nil || r.Sign().ID != first || strings.Join(r.States(), " ") != "signs next" {
+		t.Errorf("error %v, %v", err, r.States())
+	}
+	if err := r.Rotate(false); !errors.Is(err, ErrUnderWay) || len(r.Published()) != 2 {
+		t.Errorf("again: %v", err)
+	}
+	now = now.Add(publish)
+	if strings.Join(r.States(), " ") != "former signs" {
+		t.Error(r.States())
+	}
+	second := r.Sign().ID
+	if err := r.Rotate(true); err != nil || r.Sign().ID == second || len(r.Published()) != 1 {
+		t.Errorf("at once: %v, %v", err, r.States())
+	}
+	if again, err := Open(file, r.now); err != nil || again.Sign().ID != r.Sign().ID || again.Cookie() != r.Cookie() {
+		t.Errorf("the file has others: %v", err)
+	}
+	r.file = filepath.Join(t.TempDir(), "no", "folder")
+	if err := r.Rotate(true); err == nil || len(r.Published()) != 1 {
+		t.Errorf("what cannot be written: %v", err)
+	}
+}
+
+// TestKeysOfSomebodyElse: keys that are given as a text are read, and never written.
+func TestKeysOfSomebodyElse(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	text, err := New(clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Parse(string(text), clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := r.Sign().ID
+	now = now.Add(200 * 24 * time.Hour)
+	if changed, err := r.Turn(); changed || err != nil || r.Sign().ID != first {
+		t.Errorf("turned: %v, error %v", changed, err)
+	}
+	if err := r.Rotate(true); !errors.Is(err, ErrKept) {
+		t.Errorf("rotated: %v", err)
+	}
+	for _, bad := range []string{"", "x", string(text[:len(text)/2])} {
+		if _, err := Parse(bad, clock); err == nil || strings.Contains(err.Error(), "PRIVATE KEY-") {
+			t.Errorf("%d bytes: %v", len(bad), err)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func open(block any, env signin.Env) (signin.Provider, error) {
 	}
 	at := func(path ...string) string { return env.URL.JoinPath(append([]string{"auth"}, path...)...).String() }
 	o := Options{
-		Client: env.Client, Now: env.Now, Once: env.Once, Kept: env.Kept, Name: env.Name, Domains: env.Domains, Claims: claimsOf(env.Match),
+		Client: env.Client, Now: env.Now, Once: env.Once, Kept: env.Kept, Name: env.Name, Domains: env.Domains, Claims: append(claimsOf(env.Match), env.Claims...),
 		Callback: at("oidc", env.Name, "callback"), Logout: at("oidc", env.Name, "logout"), Login: at("oidc", env.Name, "login"), SignedOut: at("logout"),
 	}
 	if e, ok := s.(*Entra); ok && e.CustomersOf != "" && env.Customer != nil {

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"dirsyncd/sync/signin"
 )
@@ -23,12 +22,8 @@ func (p *Provider) Probe(ctx context.Context) ([]signin.Finding, error) {
 		}
 		all = append(all, found...)
 	}
-	if p.creds.certificate != nil {
-		f := signin.Finding{OK: true, Text: "our certificate ends " + p.creds.certificate.NotAfter.UTC().Format(time.DateOnly), Ends: p.creds.certificate.NotAfter}
-		if !p.o.Now().Before(f.Ends) {
-			f.OK, f.Hint = false, "make a new one, register it at the provider, then replace `certificate`"
-		}
-		all = append(all, f)
+	for _, e := range p.ends() {
+		all = append(all, e.Finding(p.o.Now()))
 	}
 	for _, a := range []struct{ what, address string }{
 		{"redirect address", p.o.Callback}, {"address after signing out", p.o.SignedOut},
@@ -48,7 +43,7 @@ func (p *Provider) probe(ctx context.Context, s *site) ([]signin.Finding, error)
 		return failed(ctx, err)
 	}
 	found := []signin.Finding{{OK: true, Text: "discovery: " + s.at.discovery + ", issuer " + d.Issuer}}
-	if ahead, ok := s.ahead(); ok {
+	if ahead, ok, _ := s.ahead(); ok {
 		f := signin.Finding{OK: ahead.Abs() <= skew, Text: fmt.Sprintf("clock: the provider's is %s ahead of ours", ahead)}
 		if !f.OK {
 			f.Hint = "set the clock (NTP): tokens are refused when it differs by more than 2 minutes"

@@ -51,6 +51,8 @@ type Client struct {
 	// One of the two proves that it is us: a secret, or a PEM with a private key and its certificate (private_key_jwt).
 	ClientSecret settings.Secret `yaml:"client_secret"`
 	Certificate  settings.Secret `yaml:"certificate"`
+	// SecretEnds is the day on which ClientSecret ends, as the provider's page says; no provider tells it by itself.
+	SecretEnds settings.Date `yaml:"client_secret_ends"`
 	// KeyID is sent as kid with what the private key signs, for providers that find the key by it.
 	KeyID  string   `yaml:"key_id"`
 	Scopes []string `yaml:"scopes"`
@@ -86,6 +88,9 @@ func (c *Client) validate(report settings.Reporter) {
 	}
 	if c.KeyID != "" && c.Certificate.IsZero() {
 		report("key_id", "give certificate, or remove it", "needs certificate")
+	}
+	if !c.SecretEnds.IsZero() && c.ClientSecret.IsZero() {
+		report("client_secret_ends", "give client_secret, or remove it", "needs client_secret")
 	}
 	if !slices.Contains(c.Scopes, "openid") {
 		report("scopes", "write [openid, profile, email]", "must have openid")

@@ -22,7 +22,7 @@ func blocks(t *testing.T) map[string][]string {
 	if err := os.WriteFile(file, slices.Concat(c.Cert, c.Key), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	withSecret := "\nclient_id: " + app + "\nclient_secret: s3cret\nscopes: [openid, profile]\nprompt: login\nacr_values: [a, b]\nmax_age: 12h\nui_locales: [de, en-GB]\nsingle_logout: true\n"
+	withSecret := "\nclient_id: " + app + "\nclient_secret: s3cret\nclient_secret_ends: 2027-03-31\nscopes: [openid, profile]\nprompt: login\nacr_values: [a, b]\nmax_age: 12h\nui_locales: [de, en-GB]\nsingle_logout: true\n"
 	withKey := "\nclient_id: " + app + "\ncertificate: {file: " + file + "}\nkey_id: k1\nmax_age: 0s\n"
 	return map[string][]string{
 		"generic": {
@@ -118,6 +118,7 @@ func TestProblems(t *testing.T) {
 		{"generic", ok["generic"] + who + "certificate: x", "certificate"},
 		{"generic", ok["generic"] + "\nclient_id: x\ncertificate: x", "certificate"},
 		{"generic", ok["generic"] + who + "key_id: k", "key_id"},
+		{"generic", "issuer: https://login.example.test\nclient_id: x\ncertificate: x\nclient_secret_ends: 2027-03-31", "client_secret_ends"},
 		{"generic", ok["generic"] + who + "scopes: [profile]", "scopes"},
 		{"generic", ok["generic"] + who + "scopes: [openid, 'a b']", "scopes[1]"},
 		{"generic", ok["generic"] + who + "prompt: ask", "prompt"},

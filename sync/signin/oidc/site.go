@@ -118,11 +118,11 @@ func (s *site) clock(header http.Header) {
 	s.date, s.when = date, s.p.o.Now()
 }
 
-// ahead is how far the provider's clock is before ours; false when it has not said.
-func (s *site) ahead() (time.Duration, bool) {
+// ahead is how far the provider's clock was before ours, and when; false when it has not said.
+func (s *site) ahead() (ahead time.Duration, said bool, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.date.Sub(s.when.Truncate(time.Second)), !s.date.IsZero()
+	return s.date.Sub(s.when.Truncate(time.Second)), !s.date.IsZero(), s.when
 }
 
 // readDiscovery checks that a document is the authority's own.

@@ -14,7 +14,12 @@ import (
 func (p *Provider) userInfo(ctx context.Context, c *checks, v *verified, access string) error {
 	const most = 64 << 10
 	needed := slices.Concat(p.preset.needs, p.o.Claims)
-	missing := slices.ContainsFunc(needed, func(name string) bool { _, there := v.claims[name]; return !there })
+	missing := slices.ContainsFunc(needed, func(name string) bool {
+		_, there := v.claims[name]
+		outer, _, _ := strings.Cut(name, ".") // what is inside another
+		_, inside := v.claims[outer]
+		return !there && !inside && !slices.Contains(ofTheToken, name)
+	})
 	d, err := v.site.discovery(ctx)
 	if err != nil || !missing || d.UserInfo == "" || access == "" {
 		return err

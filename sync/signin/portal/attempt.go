@@ -167,19 +167,23 @@ func Attempts(ctx context.Context, items Items, refused bool, since time.Time) (
 	if refused {
 		owner = outcomeOwner(true)
 	}
-	var bad error
 	err = items.Scan(ctx, spaceAttempt, owner, func(i store.Item) bool {
-		var one Attempt
-		if bad = json.Unmarshal(i.Value, &one); bad != nil {
-			return false
-		}
-		if !one.At.Before(since) {
+		if one := readAttempt(i); !one.At.Before(since) {
 			list = append(list, one)
 		}
 		return true
 	})
 	slices.SortFunc(list, func(a, b Attempt) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.ID, b.ID)) })
-	return list, errors.Join(err, bad)
+	return list, err
+}
+
+// readAttempt reads what is stored. Of what cannot be read the key says when it was, and its number.
+func readAttempt(i store.Item) (one Attempt) {
+	const stamp = 8 // bytes of a time
+	if err := json.Unmarshal(i.Value, &one); err == nil || len(i.Key) < stamp {
+		return one
+	}
+	return Attempt{ID: string(i.Key[stamp:]), At: time.Unix(0, int64(binary.BigEndian.Uint64(i.Key))).UTC(), Reason: signin.Internal, Text: "what was stored of this attempt cannot be read"}
 }
 
 // AttemptOf returns one attempt.
@@ -187,12 +191,10 @@ func AttemptOf(ctx context.Context, items Items, id string) (one Attempt, found 
 	if len(id) != attemptSize {
 		return one, false, nil
 	}
-	var bad error
 	err = items.Scan(ctx, spaceAttempt, numberOwner(id), func(i store.Item) bool {
-		bad, found = json.Unmarshal(i.Value, &one), true
+		one, found = readAttempt(i), true
 		return false
 	})
-	err = errors.Join(err, bad)
 	return one, found && err == nil, err
 }
 
@@ -230,6 +232,7 @@ func (p *Portal) record(one Attempt, err error) {
 		one.Claims = nil
 	}
 	p.attempts.add(&one)
+	p.Metrics.Attempt(one.Provider, outcomeOf(one.Reason), one.Reason)
 	if err == nil {
 		return
 	}

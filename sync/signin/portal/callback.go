@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,9 @@ func (p *Portal) callback(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, r, try, refusal)
 		return
 	}
+	began := p.Now()
 	assertion, err := provider.Finish(r.Context(), q, &begun.Own)
+	p.took(provider.Name, stepFinish, began)
 	if errors.As(err, &refusal) && refusal.Restart != nil {
 		p.send(w, r, provider, begun, *refusal.Restart)
 		return
@@ -91,26 +94,23 @@ func (p *Portal) consume(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	assertion, err := provider.Finish(r.Context(), r.PostForm, nil)
+	p.took(provider.Name, stepFinish, try.At)
 	var refusal *signin.Refusal
 	if errors.As(err, &refusal) && refusal.Restart != nil {
-		relay, start := r.PostForm.Get("RelayState"), *refusal.Restart
+		relay := r.PostForm.Get("RelayState")
 		if isRestarted(relay) { // without an end
-			p.refuse(w, r, try, &signin.Refusal{Reason: signin.NotBegunHere, Text: "the provider answers a request of ours, and does not say so (InResponseTo)",
-				Hint: "let the provider answer requests of a service provider; it must set InResponseTo", Checks: refusal.Checks})
+			p.refuse(w, r, try, goesRound(refusal.Checks))
 			return
 		}
-		start.State = restarted()
-		p.beginAnywhere(w, r, provider, relay, start)
+		// Its cookies, which come along with what follows, say whether this browser goes round.
+		http.Redirect(w, r, p.central("saml/"+provider.Name+"/again", url.Values{"relay": {carried(relay)}}), http.StatusSeeOther)
 		return
 	}
 	if err != nil {
 		p.refuse(w, r, try, err)
 		return
 	}
-	relay := r.PostForm.Get("RelayState")
-	if len(relay) > longestAddress {
-		relay = ""
-	}
+	relay := carried(r.PostForm.Get("RelayState"))
 	h, err := p.putOutcome(r.Context(), &outcome{try, relay, *assertion})
 	if err != nil {
 		p.fault(w, r, err)
@@ -119,8 +119,50 @@ func (p *Portal) consume(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, p.central("saml/"+provider.Name+"/done", url.Values{"h": {h}}), http.StatusSeeOther)
 }
 
-// restart is how the state of a sign-in begins that was begun in the place of an answer that nobody asked for. Its handle travels as RelayState: the browser
-// itself cannot say that it has been here, for its cookies do not come along.
+// carried is what is carried along of a RelayState.
+func carried(relay string) string {
+	if len(relay) > longestAddress {
+		return ""
+	}
+	return relay
+}
+
+func goesRound(checks []signin.Check) *signin.Refusal {
+	return &signin.Refusal{Reason: signin.NotBegunHere, Text: "the provider answers a request of ours, and does not say so (InResponseTo)",
+		Hint: "let the provider answer requests of a service provider; it must set InResponseTo", Checks: checks}
+}
+
+// mostRestarts is how many sign-ins of one browser may be under way, within restartsWithin, that were begun in the place of an answer that nobody
+// asked for. A provider that says neither what it answers nor gives RelayState back sends a browser round in a second or two; a person who
+// comes by a tile again takes longer, or has come in.
+const (
+	mostRestarts   = 3
+	restartsWithin = time.Minute
+)
+
+// beginAgain begins anew in the place of an answer that nobody asked for, and that was thrown away.
+func (p *Portal) beginAgain(w http.ResponseWriter, r *http.Request) {
+	provider := p.provider(r.PathValue("provider"))
+	if provider == nil || !provider.SAML {
+		http.NotFound(w, r)
+		return
+	}
+	rounds := 0
+	for _, c := range r.Cookies() {
+		var had pending
+		if strings.HasPrefix(c.Name, pendingPrefix+restart) && p.seal.open(c.Name, c.Value, &had) == nil && had.Provider == provider.Name && p.Now().Sub(had.Own.At) < restartsWithin {
+			rounds++
+		}
+	}
+	if rounds >= mostRestarts {
+		p.refuse(w, r, Attempt{ID: newAttemptID(), At: p.Now(), Provider: provider.Name}, goesRound(nil))
+		return
+	}
+	p.beginAnywhere(w, r, provider, r.URL.Query().Get("relay"), signin.Start{State: restarted()})
+}
+
+// restart is how the state of a sign-in begins that was begun in the place of an answer that nobody asked for. Its handle travels as RelayState:
+// with the answer itself the browser's cookies do not come along.
 const restart = "r-"
 
 func restarted() string { return restart + random()[len(restart):] }
@@ -170,7 +212,15 @@ func (p *Portal) admit(w http.ResponseWriter, r *http.Request, provider *Named, 
 		return
 	}
 	try.App = to.app.Name
+	required, err := provider.Policy.Required(a, p.Now())
+	if err != nil {
+		p.refuse(w, r, try, err)
+		return
+	}
+	try.Checks = append(slices.Clone(try.Checks), required...)
+	began := p.Now()
 	decided, err := provider.Policy.Who(ctx, p.People, p, a)
+	p.took(provider.Name, stepWho, began)
 	try.Owner, try.By = decided.Owner, decided.By
 	if err == nil {
 		try.Checks = append(try.Checks, decided.Checks...)
@@ -185,11 +235,12 @@ func (p *Portal) admit(w http.ResponseWriter, r *http.Request, provider *Named, 
 		p.refuse(w, r, try, err)
 		return
 	}
+	began = p.Now()
 	cookie := random()
 	key := hashed(cookie)
 	s := &session{
 		Owner: decided.Owner, Provider: provider.Name, Subject: a.Subject, Said: a.Session, NameID: a.NameID, LoginHint: a.LoginHint,
-		Context: a.Context, Methods: a.Methods, Attempt: try.ID, At: a.At, Created: p.Now(), Ends: p.ends(a.Until),
+		Context: a.Context, Methods: a.Methods, Attempt: try.ID, At: a.At, Created: p.Now(), Ends: p.ends(a.Until, begun.Keep), Keep: begun.Keep,
 	}
 	if err := p.putSession(ctx, key, s); err != nil {
 		p.fault(w, r, err)
@@ -202,7 +253,8 @@ func (p *Portal) admit(w http.ResponseWriter, r *http.Request, provider *Named, 
 			return
 		}
 	}
-	setCookie(w, sessionCookie, cookie, 0)
+	p.took(provider.Name, stepSession, began)
+	setCookie(w, sessionCookie, cookie, p.life(s))
 	dropCookie(w, againCookie)
 	p.record(try, nil)
 	p.handOver(w, r, key, s, decided.Standing, begun)
@@ -228,7 +280,7 @@ func (p *Portal) refuse(w http.ResponseWriter, r *http.Request, try Attempt, err
 	}
 	switch refusal.Reason {
 	case signin.UnknownPerson, signin.Ambiguous, signin.Disabled, signin.Gone, signin.NoRecord, signin.WrongAudience, signin.TenantNotAllowed, signin.DomainNotAllowed,
-		signin.MailNotVerified, signin.ClaimRefused, signin.NotCreated:
+		signin.MailNotVerified, signin.ClaimRefused, signin.Requirement, signin.NotCreated:
 		// One text for all: nobody learns whether an account is known.
 		p.page(w, r, http.StatusForbidden, "refused", data)
 	case signin.NotBegunHere, signin.TooLate, signin.UsedAlready:

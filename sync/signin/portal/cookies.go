@@ -39,6 +39,7 @@ type pending struct {
 	Bind     string         `json:"b,omitempty"` // hash of the cookie at the application's host
 	Nonce    string         `json:"n,omitempty"` // that the application gave, for its token
 	State    string         `json:"s,omitempty"` // likewise
+	Keep     bool           `json:"k,omitempty"` // the person wants to stay signed in on this device
 	Own      signin.Pending `json:"o"`
 }
 

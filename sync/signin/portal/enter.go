@@ -133,6 +133,6 @@ func (p *Portal) enter(w http.ResponseWriter, r *http.Request, app *App) {
 		return
 	}
 	dropCookie(w, bind.Name)
-	setCookie(w, sessionCookie, secret, 0)
+	setCookie(w, sessionCookie, secret, p.life(&child))
 	http.Redirect(w, r, c.RD, http.StatusSeeOther)
 }

@@ -144,14 +144,14 @@ func (p *Portal) endOf(ctx context.Context, owner []byte, of signin.Subject, why
 		session
 	}
 	var list []one
-	var bad error
 	err := p.Items.Scan(ctx, spaceSession, owner, func(i store.Item) bool {
 		s := one{key: i.Key}
-		bad = errors.Join(bad, json.Unmarshal(i.Value, &s.session))
-		list = append(list, s)
+		if !p.unreadable(ctx, spaceSession, i.Key, json.Unmarshal(i.Value, &s.session)) {
+			list = append(list, s)
+		}
 		return true
 	})
-	if err = errors.Join(err, bad); err != nil {
+	if err != nil {
 		return err
 	}
 	theirs := slices.DeleteFunc(slices.Clone(list), func(s one) bool { return s.Subject.Realm != of.Realm || s.Subject.Value != of.Value })

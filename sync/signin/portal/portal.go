@@ -80,6 +80,8 @@ type Options struct {
 	Now       func() time.Time
 	Lifetime  time.Duration // of a session at most
 	Idle      time.Duration // of a session that is not used
+	Remember  time.Duration // of a session of whoever chooses to stay signed in, used or not; zero: nobody is asked
+	Metrics   Metrics       // nil: nothing is counted
 }
 
 // Portal answers below /auth/. It may be used by many goroutines.
@@ -97,6 +99,9 @@ func New(o Options) (*Portal, error) {
 	s, err := newSealer(o.Keys.Cookie())
 	if err != nil {
 		return nil, err
+	}
+	if o.Metrics == nil {
+		o.Metrics = uncounted{}
 	}
 	p := &Portal{Options: o, seal: s, fresh: newFresh(), limits: newLimits(o.Now), attempts: newAttempts()}
 	p.mux = p.routes()
@@ -135,6 +140,7 @@ func (p *Portal) routes() *http.ServeMux {
 	central("POST /auth/oidc/{provider}/logout", p.endRequest)
 	central("POST /auth/saml/{provider}/acs", p.consume)
 	central("GET /auth/saml/{provider}/done", p.done)
+	central("GET /auth/saml/{provider}/again", p.beginAgain)
 	central("POST /auth/accept/{provider}", p.accept) // not below /auth/saml/, where other sites may post
 	central("GET /auth/saml/{provider}/slo", p.endRequest)
 	central("POST /auth/saml/{provider}/slo", p.endRequest)
@@ -207,7 +213,7 @@ func (p *Portal) target(rd string) (target, bool) {
 	if err != nil || u.Scheme != "https" || u.User != nil || u.Fragment != "" || u.Opaque != "" {
 		return target{}, false
 	}
-	app := p.appAt(u.Host)
+	app := p.appAt(strings.TrimSuffix(u.Host, ":443")) // which https may name
 	if app == nil {
 		return target{}, false
 	}

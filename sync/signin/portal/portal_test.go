@@ -200,7 +200,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}
 	clock := func() time.Time { return w.now }
-	keys, err := keyring.Open(filepath.Join(t.TempDir(), "keys"), clock)
+	keys, err := keyring.Create(filepath.Join(t.TempDir(), "keys"), clock)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -810,7 +810,7 @@ func TestSAML(t *testing.T) {
 	// What nobody asked for is begun anew; where the provider wants people to go counts only if it is an application.
 	w.idp.refuses = &signin.Refusal{Reason: signin.NotBegunHere, Restart: &signin.Start{}}
 	for _, relay := range []string{"", "https://other.test/", "https://wiki.test:8443/tile"} {
-		resp := post(relay)
+		resp := b.get(post(relay).Header.Get("Location"))
 		if !strings.HasPrefix(resp.Header.Get("Location"), "https://idp.test/authorize?") {
 			t.Errorf("%q: %d to %s", relay, resp.StatusCode, resp.Header.Get("Location"))
 		}

@@ -115,7 +115,7 @@ func newSite(t *testing.T, proxy func(testing.TB, proxytest.Site) string) *site 
 	t.Helper()
 	certificate := oidctest.NewCertificate(t, proxytest.Central, proxytest.App)
 	s := &site{t: t, clock: oidctest.NewClock(), people: &people{list: make(map[string]signin.Standing)}, pool: certificate.Pool}
-	keys, err := keyring.Open(filepath.Join(t.TempDir(), "keys"), s.clock.Now)
+	keys, err := keyring.Create(filepath.Join(t.TempDir(), "keys"), s.clock.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

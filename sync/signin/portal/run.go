@@ -18,23 +18,22 @@ const (
 	expireEvery = time.Minute
 	turnEvery   = time.Hour
 	expireMost  = 5000 // in one step
+	countEvery  = time.Minute
+	countShare  = 50 // of the time that counting takes, at least: many sessions are counted less often
 )
 
 // Run keeps the house until the context ends: it stores attempts, forgets what is over, turns keys and tells applications of sessions
-// that have ended.
+// that have ended. Who ends it stores the last attempts (StoreAttempts) when nobody is answered any more.
 func (p *Portal) Run(ctx context.Context, items Expirer) {
 	tick := time.NewTicker(storeEvery)
 	defer tick.Stop()
 	var telling sync.WaitGroup
 	telling.Go(func() { p.runTelling(ctx) })
 	defer telling.Wait()
-	var expired, turned time.Time
+	var expired, turned, count time.Time
 	for {
 		select {
 		case <-ctx.Done():
-			if err := p.StoreAttempts(context.WithoutCancel(ctx)); err != nil {
-				p.Log.Error("the last attempts to sign in could not be stored", "err", err)
-			}
 			return
 		case <-tick.C:
 		}
@@ -47,6 +46,12 @@ func (p *Portal) Run(ctx context.Context, items Expirer) {
 			if err := expire(ctx, items, now); err != nil && ctx.Err() == nil {
 				p.Log.Error("sessions that are over could not be forgotten", "err", err)
 			}
+		}
+		if !now.Before(count) {
+			if err := p.countSessions(ctx); err != nil && ctx.Err() == nil {
+				p.Log.Error("sessions could not be counted", "err", err)
+			}
+			count = now.Add(max(countEvery, countShare*p.Now().Sub(now)))
 		}
 		if now.Sub(turned) >= turnEvery {
 			turned = now

@@ -21,7 +21,6 @@ const (
 	spaceOutcome = "outcome" // key: hash of the address
 	spaceAttempt = "attempt" // key: when, and what the person was shown; owners: how it ended, and what the person was shown
 	spaceVisit   = "visit"   // key: attempt and application; owners: the central session
-	spaceLink    = "link"    // key: provider and subject; owners: the person
 )
 
 // session is somebody who is signed in at a host. Its key is the hash of the cookie.
@@ -37,7 +36,8 @@ type session struct {
 	Context   string         `json:"context,omitempty"`
 	Methods   []string       `json:"methods,omitempty"`
 	Attempt   string         `json:"attempt"`
-	At        time.Time      `json:"at"` // when the provider saw the person
+	Keep      bool           `json:"keep,omitempty"` // the person chose to stay signed in on this device
+	At        time.Time      `json:"at"`             // when the provider saw the person
 	Created   time.Time      `json:"created"`
 	Ends      time.Time      `json:"ends"`
 }
@@ -66,7 +66,7 @@ func (p *Portal) putSession(ctx context.Context, key []byte, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := p.use(ctx, key); err != nil {
+	if err := p.use(ctx, p.idle(s), key); err != nil {
 		return err
 	}
 	return p.Items.Put(ctx, spaceSession, store.Item{Key: key, Owners: owners, Value: value, Until: s.Ends})
@@ -79,10 +79,10 @@ func (p *Portal) loadSession(ctx context.Context, key []byte) (*session, error) 
 		return nil, err
 	}
 	var s session
-	if err := json.Unmarshal(item.Value, &s); err != nil {
-		return nil, err
+	if p.unreadable(ctx, spaceSession, key, json.Unmarshal(item.Value, &s)) {
+		return nil, nil //nolint:nilnil // there is none
 	}
-	if !p.Now().Before(s.Ends) {
+	if !p.Now().Before(s.Ends) || s.Keep && p.Remember == 0 && !p.Now().Before(s.Created.Add(p.Lifetime)) {
 		return nil, nil //nolint:nilnil // there is none
 	}
 	used, ok, err := p.Items.Get(ctx, spaceUsed, key)
@@ -90,19 +90,35 @@ func (p *Portal) loadSession(ctx context.Context, key []byte) (*session, error) 
 		return nil, err
 	}
 	const share = 8 // of Idle: it is written down not more often than it matters
-	if used.Until.Sub(p.Now()) < p.Idle-p.Idle/share {
+	if idle := p.idle(&s); used.Until.Sub(p.Now()) < idle-idle/share {
 		// Whoever works at an application is at the central host, too: else nobody could sign out there later.
-		err = p.use(ctx, key, s.Parent)
+		err = p.use(ctx, idle, key, s.Parent)
 	}
 	return &s, err
 }
 
+// idle is how long a session counts when it is not used.
+func (p *Portal) idle(s *session) time.Duration {
+	if s.Keep && p.Remember > 0 {
+		return p.Remember
+	}
+	return p.Idle
+}
+
+// life is that of the cookie of a session: zero, until the browser ends, unless the person chose to stay signed in.
+func (p *Portal) life(s *session) time.Duration {
+	if !s.Keep {
+		return 0
+	}
+	return s.Ends.Sub(p.Now())
+}
+
 // use remembers that sessions are used. That is no part of the session itself, which would come back by it after somebody has ended it.
-func (p *Portal) use(ctx context.Context, keys ...[]byte) error {
+func (p *Portal) use(ctx context.Context, idle time.Duration, keys ...[]byte) error {
 	var list []store.Item
 	for _, key := range keys {
 		if key != nil {
-			list = append(list, store.Item{Key: key, Until: p.Now().Add(p.Idle)})
+			list = append(list, store.Item{Key: key, Until: p.Now().Add(idle)})
 		}
 	}
 	return p.Items.Put(ctx, spaceUsed, list...)
@@ -204,8 +220,8 @@ func (p *Portal) supersede(ctx context.Context, former, key []byte, now *session
 		return err
 	}
 	var was session
-	if err := json.Unmarshal(item.Value, &was); err != nil {
-		return err
+	if p.unreadable(ctx, spaceSession, former, json.Unmarshal(item.Value, &was)) {
+		return nil
 	}
 	if was.Owner != now.Owner || was.Provider != now.Provider {
 		return p.endFamily(ctx, former, was.Owner, why)
@@ -219,7 +235,7 @@ func (p *Portal) supersede(ctx context.Context, former, key []byte, now *session
 	return p.adopt(ctx, former, key, now) // who entered meanwhile
 }
 
-// adopt makes sessions at applications come of another central one.
+// adopt makes sessions at applications come of another central one. None goes on for longer than that one.
 func (p *Portal) adopt(ctx context.Context, from, to []byte, now *session) error {
 	children, err := p.children(ctx, from, now.Owner)
 	for _, k := range children {
@@ -229,7 +245,10 @@ func (p *Portal) adopt(ctx context.Context, from, to []byte, now *session) error
 			fault = json.Unmarshal(item.Value, &s)
 		}
 		if fault == nil && ok {
-			s.Parent = to
+			s.Parent, s.Keep = to, now.Keep
+			if now.Ends.Before(s.Ends) {
+				s.Ends, item.Until = now.Ends, now.Ends
+			}
 			item.Value, fault = json.Marshal(&s)
 		}
 		if fault == nil && ok {
@@ -251,25 +270,13 @@ func (p *Portal) children(ctx context.Context, parent []byte, owner signin.Owner
 	return list, err
 }
 
-// Link implements signin.Links.
-func (p *Portal) Link(ctx context.Context, provider string, s signin.Subject) (owner signin.Owner, found bool, err error) {
-	item, ok, err := p.Items.Get(ctx, spaceLink, linkKey(provider, s))
-	if err != nil || !ok {
-		return owner, false, err
+// unreadable reports whether a stored value cannot be read, as it may be after a fault of the disk or from another version: that is told, and the
+// value forgotten, so that whoever it kept out signs in anew.
+func (p *Portal) unreadable(ctx context.Context, space string, key []byte, err error) bool {
+	if err == nil {
+		return false
 	}
-	err = json.Unmarshal(item.Value, &owner)
-	return owner, err == nil, err
-}
-
-// SetLink implements signin.Links.
-func (p *Portal) SetLink(ctx context.Context, provider string, s signin.Subject, owner signin.Owner) error {
-	value, err := json.Marshal(owner)
-	if err != nil {
-		return err
-	}
-	return p.Items.Put(ctx, spaceLink, store.Item{Key: linkKey(provider, s), Owners: [][]byte{ownerKey(owner)}, Value: value})
-}
-
-func linkKey(provider string, s signin.Subject) []byte {
-	return hashed("link\x00" + provider + "\x00" + s.Realm + "\x00" + s.Value)
+	_, fault := p.Items.Delete(ctx, space, key)
+	p.Log.Error("something that sign-in has stored cannot be read; it is forgotten", "what", space, "err", errors.Join(err, fault))
+	return true
 }

@@ -33,7 +33,7 @@ func (p *Portal) startedByApp(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Portal) startWith(w http.ResponseWriter, r *http.Request, q url.Values) {
-	begin := pending{Bind: q.Get("b"), Nonce: q.Get("nonce"), State: q.Get("state")}
+	begin := pending{Bind: q.Get("b"), Nonce: q.Get("nonce"), State: q.Get("state"), Keep: p.wantsToStay(r)}
 	to, ok := p.wanted(q)
 	if !ok || len(begin.Bind) > longestBind || len(begin.Nonce) > longestBind || len(begin.State) > longestState {
 		p.page(w, r, http.StatusBadRequest, "nowhere", nil)
@@ -54,7 +54,7 @@ func (p *Portal) startWith(w http.ResponseWriter, r *http.Request, q url.Values)
 		name = to.app.Providers[0]
 	}
 	if name == "" {
-		p.choose(w, r, to, q)
+		p.choose(w, r, to, q, begin.Keep)
 		return
 	}
 	provider := p.provider(name)
@@ -63,6 +63,11 @@ func (p *Portal) startWith(w http.ResponseWriter, r *http.Request, q url.Values)
 		return
 	}
 	p.send(w, r, provider, &begin, signin.Start{SignUp: q.Get("new") != ""})
+}
+
+// wantsToStay reports whether the person chose on our own page to stay signed in on this device: a link of somebody else chooses nothing.
+func (p *Portal) wantsToStay(r *http.Request) bool {
+	return p.Remember > 0 && r.URL.Query().Get("keep") != "" && r.Header.Get("Sec-Fetch-Site") == "same-origin"
 }
 
 // longestBind and longestState are the lengths of what is carried along: a state is the application's own, and may be sealed.
@@ -89,25 +94,35 @@ func (p *Portal) wanted(q url.Values) (target, bool) {
 
 // choose is the page with a link for each provider. Links, not forms: under `form-action 'self'` Chromium stops a form whose answer leads to
 // another host.
-func (p *Portal) choose(w http.ResponseWriter, r *http.Request, to target, q url.Values) {
+func (p *Portal) choose(w http.ResponseWriter, r *http.Request, to target, q url.Values, keep bool) {
 	type choice struct{ Text, Host, Link string }
+	link := func(provider string, keep bool) string {
+		next := url.Values{"rd": {to.url}}
+		for name, v := range map[string]string{"p": provider, "b": q.Get("b"), "nonce": q.Get("nonce"), "state": q.Get("state")} {
+			if v != "" {
+				next.Set(name, v)
+			}
+		}
+		if keep {
+			next.Set("keep", "1")
+		}
+		return "/auth/start?" + next.Encode()
+	}
 	var list []choice
 	for _, name := range to.app.Providers {
 		if n := p.provider(name); n != nil {
-			next := url.Values{"rd": {to.url}, "p": {name}}
-			for _, carried := range []string{"b", "nonce", "state"} {
-				if v := q.Get(carried); v != "" {
-					next.Set(carried, v)
-				}
-			}
 			text := n.Button
 			if text == "" {
 				text = n.Name
 			}
-			list = append(list, choice{text, n.Host, "/auth/start?" + next.Encode()})
+			list = append(list, choice{text, n.Host, link(name, keep)})
 		}
 	}
-	p.page(w, r, http.StatusOK, "choose", map[string]any{"App": to.app.Name, "Choices": list})
+	data := map[string]any{"App": to.app.Name, "Choices": list}
+	if p.Remember > 0 {
+		data["Days"], data["Keep"], data["Other"] = int(p.Remember/(24*time.Hour)), keep, link("", !keep)
+	}
+	p.page(w, r, http.StatusOK, "choose", data)
 }
 
 // send sends the browser to a provider.
@@ -119,7 +134,9 @@ func (p *Portal) send(w http.ResponseWriter, r *http.Request, provider *Named, b
 	if _, err := r.Cookie(againCookie); err == nil {
 		s.Again = true // who has just signed out is not signed in again without a question
 	}
+	began := p.Now()
 	to, own, err := provider.Begin(r.Context(), s)
+	p.took(provider.Name, stepBegin, began)
 	if err != nil {
 		p.refuse(w, r, Attempt{ID: begin.Attempt, At: p.Now(), Provider: provider.Name}, err)
 		return
@@ -205,8 +222,11 @@ func (p *Portal) home(w http.ResponseWriter, r *http.Request) {
 func again(w http.ResponseWriter) { setCookie(w, againCookie, "1", againLife) }
 
 // ends is when a session runs out.
-func (p *Portal) ends(until time.Time) time.Time {
+func (p *Portal) ends(until time.Time, keep bool) time.Time {
 	end := p.Now().Add(p.Lifetime)
+	if keep {
+		end = p.Now().Add(p.Remember)
+	}
 	if !until.IsZero() && until.Before(end) {
 		return until
 	}

@@ -47,6 +47,14 @@ func (p *Portal) verify(w http.ResponseWriter, r *http.Request, by proxy) {
 		http.NotFound(w, r)
 		return
 	}
+	began, answer, to := p.Now(), answerForbidden, target{}
+	defer func() {
+		app := ""
+		if to.app != nil {
+			app = to.app.Name
+		}
+		p.Metrics.Verified(app, answer, p.Now().Sub(began))
+	}()
 	address, method := by.original(r.Header)
 	to, ok := p.target(address)
 	if !ok {
@@ -56,6 +64,7 @@ func (p *Portal) verify(w http.ResponseWriter, r *http.Request, by proxy) {
 	who, err := p.whose(r, to.app)
 	switch {
 	case err != nil:
+		answer = answerBroken
 		p.Log.Error("a request could not be verified", "app", to.app.Name, "err", err)
 		if by.redirects {
 			http.Error(w, "sign-in cannot be asked", http.StatusServiceUnavailable)
@@ -63,10 +72,12 @@ func (p *Portal) verify(w http.ResponseWriter, r *http.Request, by proxy) {
 			http.Error(w, "sign-in cannot be asked", http.StatusForbidden)
 		}
 	case who == nil:
+		answer = answerSignIn
 		p.askToSignIn(w, r, by, to, method)
 	case !who.admitted:
 		http.Error(w, "this account has no access here", http.StatusForbidden)
 	default:
+		answer = answerIn
 		h := w.Header()
 		for _, one := range who.headers { // blank ones, too: Caddy copies a placeholder's text for one that is not there
 			h[one.name] = []string{one.value}

@@ -12,9 +12,6 @@ import (
 	"dirsyncd/sync/signin"
 )
 
-// soon is when what runs out is told of.
-const soon = 30 * 24 * time.Hour
-
 // Probe fetches the metadata and says what is in them. It is an error only when we are at fault.
 func (p *Provider) Probe(ctx context.Context) ([]signin.Finding, error) {
 	now := p.opts.Now()
@@ -33,7 +30,10 @@ func (p *Provider) Probe(ctx context.Context) ([]signin.Finding, error) {
 	ours := p.Addresses()
 	add(true, "", "to register at the provider: entity id %s, ACS %s by POST%s", ours.EntityID, ours.ACS, and(", logout ", ours.SLO))
 	if p.key != nil {
-		list = append(list, ends("our certificate", p.key.chain[0], now, "make a new key, put it into next_key, and tell the provider"))
+		list = append(list, ends("our certificate", p.key.chain[0], now, ourKeyHint))
+	}
+	if p.next != nil {
+		list = append(list, ends("the certificate of next_key", p.next.chain[0], now, nextKeyHint))
 	}
 	i := p.trust.current.Load()
 	if i == nil {
@@ -41,17 +41,16 @@ func (p *Provider) Probe(ctx context.Context) ([]signin.Finding, error) {
 	}
 	add(true, "", "provider %s, metadata of %s", i.entity.EntityID, stamp(i.at))
 	if end := i.ends(); !end.IsZero() {
-		list = append(list, signin.Finding{OK: now.Before(end), Text: "the metadata hold until " + stamp(end), Ends: end, Hint: unless(now.Before(end), "the provider must publish fresh ones")})
+		list = append(list, signin.Finding{OK: now.Before(end), Text: "the metadata hold until " + stamp(end), Ends: end, Hint: unless(now.Before(end), metadataHint)})
 	}
 	for _, k := range i.keys {
-		f := ends("the provider's certificate", k, now, "the provider must add the next one to its metadata")
-		f.OK = f.OK || p.cfg.CertificateDates == "ignore"
+		f := ends("the provider's certificate", k, now, theirKeyHint)
+		f.OK = f.OK || p.cfg.CertificateDates == "ignore" || now.Add(signin.Soon).Before(i.lastKey()) // the next one is there
 		f.Hint = unless(f.OK, f.Hint)
 		list = append(list, f)
 	}
 	p.probeWays(i, add)
-	if p.cfg.Metadata.URL != "" {
-		offset := time.Duration(p.trust.offset.Load()).Round(time.Second)
+	if offset, said := p.trust.ahead(); said {
 		add(offset.Abs() <= maxSkew, "set the clocks: chronyc tracking, w32tm /query /status", "the provider's clock is %s from ours", offset)
 	}
 	return list, nil
@@ -76,7 +75,7 @@ func (p *Provider) probeWays(i *idp, add func(ok bool, hint, format string, args
 
 // ends tells when a certificate does.
 func ends(what string, c *x509.Certificate, now time.Time, hint string) signin.Finding {
-	ok := !expired(c, now) && now.Add(soon).Before(c.NotAfter)
+	ok := !expired(c, now) && now.Add(signin.Soon).Before(c.NotAfter)
 	return signin.Finding{
 		OK: ok, Text: fmt.Sprintf("%s %s holds until %s", what, fingerprint(c.Raw), c.NotAfter.UTC().Format(time.DateOnly)),
 		Hint: unless(ok, hint), Ends: c.NotAfter,

@@ -39,7 +39,10 @@ type trust struct {
 	log      *slog.Logger
 
 	current atomic.Pointer[idp]
-	offset  atomic.Int64 // how far the provider's clock was ahead when it was last asked, in nanoseconds
+	offset  atomic.Pointer[time.Duration] // how far the provider's clock was ahead when it was last asked; nil: it has not said
+
+	look   sync.Once // over former
+	former *idp      // what was kept when somebody first looked
 
 	fetching sync.Mutex // over what follows, and over fetching
 	tried    time.Time
@@ -116,6 +119,12 @@ func (t *trust) load(ctx context.Context) *idp {
 		return nil
 	}
 	return i
+}
+
+// remembered is the copy that was kept when somebody first asked for it; nil for none. Nobody is waited for.
+func (t *trust) remembered(ctx context.Context) *idp {
+	t.look.Do(func() { t.former = t.load(ctx) })
+	return t.former
 }
 
 // refresh fetches now.
@@ -221,9 +230,18 @@ func (t *trust) read(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-		t.offset.Store(int64(date.Sub(t.now())))
+		ahead := date.Sub(t.now().Truncate(time.Second)) // it says whole seconds
+		t.offset.Store(&ahead)
 	}
 	return data, nil
+}
+
+// ahead is how far the provider's clock is before ours; false when it has not said.
+func (t *trust) ahead() (time.Duration, bool) {
+	if d := t.offset.Load(); d != nil {
+		return *d, true
+	}
+	return 0, false
 }
 
 // run refreshes what is due until ctx ends.

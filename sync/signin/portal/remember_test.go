@@ -1,0 +1,252 @@
+package portal
+
+import (
+	"html"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"dirsyncd/sync/signin"
+)
+
+const days30 = 30 * 24 * time.Hour
+
+// stay signs in by the sign-in page of the wiki, with the box ticked or not, and returns what the cookies' lives are: of the central host and
+// of the application; 0 for one that ends with the browser.
+func (b *browser) stay(tick bool) (central, app int) {
+	b.w.t.Helper()
+	const here = "https://wiki.test:8443/"
+	_, page, _ := b.visit(here)
+	link := func(page, of string) string {
+		b.w.t.Helper()
+		body := b.get(page, "Sec-Fetch-Site", "same-origin").Body.String()
+		m := regexp.MustCompile(`href="([^"]*` + of + `[^"]*)"`).FindStringSubmatch(body)
+		if m == nil {
+			b.w.t.Fatalf("no link of %s in\n%s", of, body)
+		}
+		return "https://auth.test" + html.UnescapeString(m[1])
+	}
+	if tick {
+		page = link(page, "keep=1")
+	}
+	resp := b.get(link(page, "p=staff"), "Sec-Fetch-Site", "same-origin")
+	at, err := url.Parse(resp.Header.Get("Location"))
+	if err != nil || at.Host != "idp.test" {
+		b.w.t.Fatalf("%d to %s", resp.StatusCode, at)
+	}
+	life := func(r *reply) int {
+		for _, c := range r.Cookies() {
+			if c.Name == sessionCookie {
+				return c.MaxAge
+			}
+		}
+		return -1
+	}
+	resp = b.get("https://auth.test/auth/oidc/staff/callback?" + url.Values{"state": at.Query()["state"], "code": {"c"}}.Encode())
+	central = life(resp)
+	resp = b.get(resp.Header.Get("Location"))
+	return central, life(resp)
+}
+
+// TestStayingSignedIn: only who chose it on our page has cookies that outlive the browser, for as long as is set or the provider says.
+func TestStayingSignedIn(t *testing.T) {
+	w := newWorld(t)
+	w.portal.Remember = days30
+	const month = 30 * 24 * 3600
+	if central, app := w.browser().stay(false); central != 0 || app != 0 {
+		t.Errorf("not ticked: %d, %d", central, app)
+	}
+	b := w.browser()
+	if central, app := b.stay(true); central != month || app != month {
+		t.Errorf("ticked: %d, %d", central, app)
+	}
+	w.now = w.now.Add(29 * 24 * time.Hour) // not used all the time
+	if status := b.verify("https://wiki.test:8443/").StatusCode; status != http.StatusOK {
+		t.Errorf("after 29 days: %d", status)
+	}
+	if status, _, _ := b.visit("https://desk.test/"); status != http.StatusOK {
+		t.Errorf("another application after 29 days: %d", status)
+	}
+	w.now = w.now.Add(24*time.Hour + time.Second)
+	for _, at := range []string{"https://wiki.test:8443/", "https://desk.test/"} {
+		if status := b.verify(at).StatusCode; status != http.StatusUnauthorized {
+			t.Errorf("%s after 30 days: %d", at, status)
+		}
+	}
+	w.idp.says.Until = w.now.Add(90 * time.Minute)
+	if central, app := w.browser().stay(true); central != 90*60 || app != 90*60 {
+		t.Errorf("SessionNotOnOrAfter: %d, %d", central, app)
+	}
+}
+
+// TestNobodyElseStays: a link of somebody else, a page of an application without a choice, a portal without the setting.
+func TestNobodyElseStays(t *testing.T) {
+	w := newWorld(t)
+	w.portal.Remember = days30
+	start := "https://auth.test/auth/start?" + url.Values{"rd": {"https://desk.test/"}, "p": {"staff"}, "keep": {"1"}}.Encode()
+	for _, from := range []string{"cross-site", "same-site", "none", ""} {
+		b := w.browser()
+		var headers []string
+		if from != "" {
+			headers = []string{"Sec-Fetch-Site", from}
+		}
+		at := b.get(start, headers...).Header.Get("Location")
+		b.back("staff", at)
+		for _, key := range cookiesOf(b, "https://auth.test/") {
+			if s, err := w.portal.loadSession(t.Context(), hashed(key)); err != nil || s == nil || s.Keep {
+				t.Errorf("%s: %+v, error %v", from, s, err)
+			}
+		}
+		page := strings.Replace(start, "p=staff&", "", 1)
+		page = strings.Replace(page, "desk.test", "wiki.test:8443", 1)
+		if body := w.browser().get(page, headers...).Body.String(); !strings.Contains(body, "☐") || strings.Contains(body, "☑") {
+			t.Errorf("%s: the box is ticked\n%s", from, body)
+		}
+	}
+	w.portal.Remember = 0
+	b := w.browser()
+	if _, at, _ := b.visit("https://wiki.test:8443/"); strings.Contains(b.get(at).Body.String(), "keep") {
+		t.Error("a box that does nothing")
+	}
+	b.back("staff", b.get(start, "Sec-Fetch-Site", "same-origin").Header.Get("Location"))
+	for _, key := range cookiesOf(b, "https://auth.test/") {
+		if s, err := w.portal.loadSession(t.Context(), hashed(key)); err != nil || s == nil || s.Keep {
+			t.Errorf("without the setting: %+v, error %v", s, err)
+		}
+	}
+}
+
+func cookiesOf(b *browser, address string) (values []string) {
+	u, err := url.Parse(address)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	for _, c := range b.jar.Cookies(u) {
+		if c.Name == sessionCookie {
+			values = append(values, c.Value)
+		}
+	}
+	if len(values) == 0 {
+		b.w.t.Errorf("no session at %s", address)
+	}
+	return values
+}
+
+// TestStayingEnds: everything that ends a session ends one that was to stay.
+func TestStayingEnds(t *testing.T) {
+	for name, end := range map[string]func(w *world, b *browser){
+		"signed out": func(w *world, b *browser) {
+			page := b.get("https://auth.test/auth/logout").Body.String()
+			token := regexp.MustCompile(`name="token" value="([^"]+)"`).FindStringSubmatch(page)
+			resp := b.do(http.MethodPost, "https://auth.test/auth/logout", url.Values{"token": {token[1]}}, "Sec-Fetch-Site", "same-origin", "Origin", "https://auth.test")
+			for _, c := range resp.Cookies() {
+				if c.Name == sessionCookie && c.MaxAge >= 0 {
+					t.Errorf("the cookie stays: %+v", c)
+				}
+			}
+		},
+		"signed out at the provider": func(w *world, b *browser) {
+			w.idp.ended = signin.Ended{Subject: w.idp.says.Subject, Sessions: []string{"sid-1"}}
+			b.do(http.MethodPost, "https://auth.test/auth/oidc/staff/logout", url.Values{"logout_token": {"x"}})
+		},
+		"by an operator": func(w *world, _ *browser) {
+			list, err := Sessions(t.Context(), w.shelf, w.now, "hq/ann")
+			if err != nil || len(list) != 2 || !list[0].Remembered || !list[1].Remembered {
+				t.Fatalf("%+v, error %v", list, err)
+			}
+			for _, s := range list {
+				if _, err := EndSession(t.Context(), w.shelf, s.Key); err != nil {
+					t.Fatal(err)
+				}
+				w.portal.Forget(s.Key)
+			}
+		},
+		"disabled": func(w *world, _ *browser) {
+			w.people.set("ann", signin.Standing{There: true, Kinds: []string{"agent"}})
+			w.now = w.now.Add(freshFor)
+		},
+		"not remembered any more": func(w *world, _ *browser) {
+			w.portal.Remember = 0
+			w.now = w.now.Add(w.portal.Lifetime)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.portal.Remember = days30
+			b := w.browser()
+			b.stay(true)
+			b.verify("https://wiki.test:8443/")
+			end(w, b)
+			if status := b.verify("https://wiki.test:8443/").StatusCode; status != http.StatusUnauthorized {
+				t.Errorf("at the application: %d", status)
+			}
+			if _, at, _ := b.visit("https://admin.test/"); !strings.HasPrefix(at, "https://idp.test/") {
+				t.Errorf("at the central host: %s", at)
+			}
+		})
+	}
+}
+
+// TestAdoptedEndsWithTheNewOne: what was to stay does not outlive a sign-in of the same person that is not.
+func TestAdoptedEndsWithTheNewOne(t *testing.T) {
+	w := newWorld(t)
+	w.portal.Remember = days30
+	b := w.browser()
+	b.stay(true)
+	former := hashed(cookiesOf(b, "https://auth.test/")[0])
+	s, err := w.portal.loadSession(t.Context(), former)
+	if err != nil || s == nil {
+		t.Fatal(s, err)
+	}
+	now, key := *s, hashed("new")
+	now.Keep, now.Ends = false, w.now.Add(w.portal.Lifetime)
+	if err := w.portal.putSession(t.Context(), key, &now); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.portal.supersede(t.Context(), former, key, &now); err != nil {
+		t.Fatal(err)
+	}
+	if status := b.verify("https://wiki.test:8443/").StatusCode; status != http.StatusOK {
+		t.Errorf("at once: %d", status)
+	}
+	w.now = w.now.Add(w.portal.Lifetime)
+	if status := b.verify("https://wiki.test:8443/").StatusCode; status != http.StatusUnauthorized {
+		t.Errorf("after the new one: %d", status)
+	}
+}
+
+// TestAdoptedKeepsTheNewOne: working at an application that was entered before does not shorten the central session that is to stay.
+func TestAdoptedKeepsTheNewOne(t *testing.T) {
+	w := newWorld(t)
+	w.portal.Remember = days30
+	b := w.browser()
+	b.stay(false)
+	former := hashed(cookiesOf(b, "https://auth.test/")[0])
+	s, err := w.portal.loadSession(t.Context(), former)
+	if err != nil || s == nil {
+		t.Fatal(s, err)
+	}
+	now, key := *s, hashed("new")
+	now.Keep, now.Ends = true, w.now.Add(days30)
+	if err := w.portal.putSession(t.Context(), key, &now); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.portal.supersede(t.Context(), former, key, &now); err != nil {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(time.Hour)
+	if status := b.verify("https://wiki.test:8443/").StatusCode; status != http.StatusOK {
+		t.Errorf("at work: %d", status)
+	}
+	w.now = w.now.Add(w.portal.Lifetime)
+	if status := b.verify("https://wiki.test:8443/").StatusCode; status != http.StatusUnauthorized {
+		t.Errorf("the former one has a lifetime: %d", status)
+	}
+	w.now = w.now.Add(20 * 24 * time.Hour)
+	if s, err := w.portal.loadSession(t.Context(), key); err != nil || s == nil {
+		t.Errorf("the central one is gone: error %v", err)
+	}
+}
