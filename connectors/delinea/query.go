@@ -64,9 +64,8 @@ const tries = 3
 var errMoved = errors.New("the list has changed while it was read")
 
 // list follows a list to its end and hands each page to take; key is the column by which its rows are told apart, blank
-// where one may come twice. The tenant counts the rows with
-// every page: a list that does not agree with the count, or whose count changes under way, has lost or doubled rows where pages meet, and is read
-// again from its beginning, with restart called before.
+// where one may come twice. The tenant counts the rows with every page: a list that does not agree with the count, or whose count changes under way,
+// has lost or doubled rows where pages meet, and is read again from its beginning, with restart called before.
 func (c *Connector) list(ctx context.Context, path, key string, body asked, restart func(), take func([]row) error) error {
 	for try := 1; ; try++ {
 		err := c.listOnce(ctx, path, key, body, take)

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"dirsyncd/connectors/ldap/slapdtest"
+	"dirsyncd/connectors/sim/delineasim"
 	"dirsyncd/sync/targets/rest/redminetest"
 	"dirsyncd/sync/targets/rest/rttest"
 )
@@ -31,7 +32,7 @@ const (
 func webhookSecret() string { return "whsec_" + base64.StdEncoding.EncodeToString([]byte(webhookKey)) }
 
 func secrets() []string {
-	return append((&slapdtest.Server{}).Secrets(), readerPassword, wrongPassword, webhookKey, headerToken, appSecret, oktaToken, rttest.Password, redminetest.Key,
+	return append((&slapdtest.Server{}).Secrets(), readerPassword, wrongPassword, webhookKey, headerToken, appSecret, oktaToken, delineasim.Secret, rttest.Password, redminetest.Key,
 		strings.TrimPrefix(webhookSecret(), "whsec_"))
 }
 

@@ -29,7 +29,7 @@ const patience = 5 * time.Minute
 // worlds are one per connector, by its name.
 func worlds() map[string]func(*testing.T) *world {
 	return map[string]func(*testing.T) *world{
-		"ldap": ldapWorld, "entra": entraWorld, "csp": cspWorld, "google": googleWorld, "okta": oktaWorld,
+		"ldap": ldapWorld, "entra": entraWorld, "csp": cspWorld, "google": googleWorld, "okta": oktaWorld, "delinea": delineaWorld,
 		"files": filesWorld, "sql": sqlWorld, "merge": mergeWorld, "distinct": distinctWorld,
 	}
 }

@@ -37,7 +37,7 @@ func (s *Server) AddUser() (id string) {
 	return p.id
 }
 
-// SetName renames somebody, and SetUser changes everything by which people know somebody.
+// SetName renames somebody.
 func (s *Server) SetName(id, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,6 +57,13 @@ func (s *Server) SetStatus(id, status string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.person(id).status = status
+}
+
+// SetDirectory sets the SourceDsType of somebody.
+func (s *Server) SetDirectory(id, typ string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.person(id).source = typ
 }
 
 // DeleteUser deletes somebody, who stays in lists of members as a name of nobody.
@@ -97,6 +104,14 @@ func (s *Server) AddMember(id, guid, typ string) {
 	defer s.mu.Unlock()
 	r := s.role(id)
 	r.members = append(r.members, member{guid, "Added", typ})
+}
+
+// RemoveMember takes somebody out of a role.
+func (s *Server) RemoveMember(id, guid string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.role(id)
+	r.members = slices.DeleteFunc(r.members, func(m member) bool { return m.guid == guid })
 }
 
 // Spoil makes a person or role one that nobody can translate.

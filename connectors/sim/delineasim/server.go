@@ -231,3 +231,11 @@ func envelope(success bool, result any, message, code string) *reply {
 	}
 	return &reply{status: http.StatusOK, body: body}
 }
+
+// Allow gives back what Lock and Deny have taken.
+func (s *Server) Allow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.denied)
+	s.locked = false
+}

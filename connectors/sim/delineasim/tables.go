@@ -14,6 +14,7 @@ type person struct {
 	id, login, name, mail string
 	title                 string // a column of the tenant's own
 	status                string
+	source                string    // of which directory; blank: the tenant's own
 	lastLogin             time.Time // zero: never
 	spoilt                bool
 }
@@ -141,7 +142,7 @@ func (s *Server) page(entity string, rows []map[string]any, list args, f *Fault)
 }
 
 func (p *person) user() map[string]any {
-	r := map[string]any{"ID": p.id, "Username": p.login, "DisplayName": p.name, "Email": p.mail, "StatusEnum": p.status, "SourceDsType": "CDS", "Title": p.title,
+	r := map[string]any{"ID": p.id, "Username": p.login, "DisplayName": p.name, "Email": p.mail, "StatusEnum": p.status, "SourceDsType": cmp.Or(p.source, "CDS"), "Title": p.title,
 		"DirectoryServiceUuid": "09b9a9b0-6ce8-465f-ab03-65766d33b05e", "LastLogin": date(p.lastLogin)}
 	if p.spoilt {
 		r["StatusEnum"] = "Unheard"

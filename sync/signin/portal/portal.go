@@ -75,7 +75,7 @@ type Options struct {
 	People    signin.People
 	Items     Items
 	Keys      *keyring.Ring
-	Client    *http.Client // tells applications; with a time limit
+	Client    *http.Client // tells applications; with a time limit. Nil: a usual one
 	Log       *slog.Logger
 	Now       func() time.Time
 	Lifetime  time.Duration // of a session at most
@@ -102,6 +102,9 @@ func New(o Options) (*Portal, error) {
 	}
 	if o.Metrics == nil {
 		o.Metrics = uncounted{}
+	}
+	if o.Client == nil {
+		o.Client = &http.Client{Timeout: tellPatience}
 	}
 	p := &Portal{Options: o, seal: s, fresh: newFresh(), limits: newLimits(o.Now), attempts: newAttempts()}
 	p.mux = p.routes()

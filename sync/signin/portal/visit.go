@@ -42,6 +42,8 @@ const (
 	// tellFor is how long an application that does not answer is tried, and longestPause the pause between two tries at most.
 	tellFor      = 24 * time.Hour
 	longestPause = 5 * time.Minute
+	// tellPatience is how long an application may take for an answer.
+	tellPatience = 10 * time.Second
 	// tellMost is how many an application is told of in one round.
 	tellMost = 500
 	// logoutLife is how long a logout token counts.
@@ -187,6 +189,7 @@ func (p *Portal) hasEnded(ctx context.Context, v *keptVisit) (bool, error) {
 func (p *Portal) tellApp(ctx context.Context, app *App, visits []keptVisit) {
 	round, cancel := context.WithTimeout(ctx, tellRound)
 	defer cancel()
+	over := ctx.Done()
 	ctx = context.WithoutCancel(ctx) // what was told is stored in any case
 	told, failed := 0, error(nil)
 	for i := range visits {
@@ -215,6 +218,11 @@ func (p *Portal) tellApp(ctx context.Context, app *App, visits []keptVisit) {
 	}
 	if told > 0 {
 		p.Log.Info("application told of sessions that ended", "app", app.Name, "count", told)
+	}
+	select {
+	case <-over: // the daemon stops
+		return
+	default:
 	}
 	if failed != nil {
 		p.Log.Warn("an application cannot be told that sessions have ended, and is tried again", "app", app.Name, "waiting", len(visits)-told, "err", failed)
