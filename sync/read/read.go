@@ -81,6 +81,8 @@ type Result struct {
 	Unproven string
 	// Domains are all mail domains of the tenant, lower-case and in order; none where nobody told.
 	Domains []string
+	// Spared: the source took something away that a delta does not (Task.RemovedInFull).
+	Spared bool
 	// Named are the objects of which a read of some by their ids said something: that they are there, gone, or not readable.
 	Named []directory.Ref
 }
