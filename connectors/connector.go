@@ -47,7 +47,7 @@ type Connector interface {
 	// that an object is not among them proves nothing. In ByID mode they list some objects by their ids, as they are now and as a
 	// full read shows them, and carry no cursor; whom the source says not to have, in words that it has for nothing else, they
 	// name as removed, and whoever is neither listed nor removed may be there. A cursor that the source no longer takes, or that was made under
-	// other settings, is a fault.CursorExpired error, before the first page.
+	// other settings, is a fault.CursorExpired error, before the first page; it wraps ErrListedAnew where that is how the source works.
 	//
 	// Read may be called for a tenant that this process never listed: who lists tenants and who reads one need not be
 	// the same. All that is known of the tenant is in the request.
@@ -56,6 +56,10 @@ type Connector interface {
 	// Close releases what the connector holds. No other method may be running or follow.
 	Close() error
 }
+
+// ErrListedAnew is what a fault.CursorExpired error wraps of a source that is listed as a whole whenever it has changed, as a file is:
+// nothing is odd about that.
+var ErrListedAnew = errors.New("has changed, and is read as a whole")
 
 // Watcher is a Connector whose source can tell at once that something changed. It is a trigger and nothing more: what
 // changed is what the next read finds, a watch may call for nothing or miss something, and the schedule stays the truth.

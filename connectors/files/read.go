@@ -149,7 +149,7 @@ func (r *reading) delta(cursor *state) error {
 		return r.last(false)
 	}
 	if r.block.gone() || r.members != nil {
-		return r.expired("%s has changed", changed)
+		return r.expired("%s %w", changed, connectors.ErrListedAnew)
 	}
 	r.state.Files = nil
 	return r.all(false)

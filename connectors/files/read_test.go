@@ -135,11 +135,11 @@ func TestChanged(t *testing.T) {
 	if a := c.must(c.read(keep, "customers", connectors.Delta, kept)); len(a.objects) != 1 || a.objects["customer:1"] != "name=c" {
 		t.Errorf("absent: keep: %v", a.objects)
 	}
-	if a := c.read(gone, "customers", connectors.Delta, before); fault.ClassOf(a.err) != fault.CursorExpired {
+	if a := c.read(gone, "customers", connectors.Delta, before); fault.ClassOf(a.err) != fault.CursorExpired || !errors.Is(a.err, connectors.ErrListedAnew) {
 		t.Errorf("absent: gone: %v, want the cursor to have expired", a.err)
 	}
 	other := c.open(c.configured(map[string]Kind{"customer": {File: settings.Names{"customers.csv"}, Header: -1}}))
-	if a := c.read(other, "customers", connectors.Delta, kept); fault.ClassOf(a.err) != fault.CursorExpired {
+	if a := c.read(other, "customers", connectors.Delta, kept); fault.ClassOf(a.err) != fault.CursorExpired || errors.Is(a.err, connectors.ErrListedAnew) {
 		t.Errorf("under other settings: %v", a.err)
 	}
 }

@@ -206,6 +206,34 @@ func BenchmarkLookup(b *testing.B) {
 	w.report(b, b.N*len(handles))
 }
 
+// BenchmarkFirstLookup is what a partition of a million names costs when it is first asked for one.
+func BenchmarkFirstLookup(b *testing.B) {
+	s := openStore(b, bolt.Options{NoSync: true})
+	texts := make([]string, 10_000)
+	for first := range 100 {
+		for i := range texts {
+			texts[i] = fmt.Sprint("id:", first*len(texts)+i)
+		}
+		if err := s.Update(b.Context(), hq, func(w store.Writer) error { _, err := w.Intern(texts, nil); return err }); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		b.StopTimer()
+		path := s.Path()
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+		var err error
+		if s, err = bolt.Open(path, bolt.Options{NoSync: true}); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		benchView(b, s, func(r store.Reader) error { _, err := r.Lookup(texts[:1], nil); return err })
+	}
+	_ = s.Close()
+}
+
 // BenchmarkUnchanged is what an unchanged full read asks of the store.
 func BenchmarkUnchanged(b *testing.B) {
 	s := openStore(b, bolt.Options{NoSync: true})

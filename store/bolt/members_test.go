@@ -125,7 +125,7 @@ func TestChunksAreFull(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil || chunks > 2*handles/maxChunk+1 || largest > 3*maxChunk {
+	if err != nil || chunks > 2*handles/maxChunk+1 || largest > 1500 {
 		t.Errorf("%d chunks of %d bytes at most, %v", chunks, largest, err)
 	}
 }

@@ -320,7 +320,7 @@ func (d *Desk) inTheWay(ctx context.Context, w *work) (found bool, err error) {
 				continue
 			}
 			holder := d.holder(w.Kind, e.ID)
-			if holder != "" && d.givesUp(w, holder) {
+			if holder != "" && d.givesUp(ctx, w, holder) {
 				return true, nil
 			}
 			if holder != "" && w.link.State == store.Linked && d.inTurn(w.subject, holder) {

@@ -67,7 +67,7 @@ func (d *Desk) decide(ctx context.Context, w *work) error {
 			return d.review(ctx, w, Verdict{Cause: Late, Key: v.Key, Candidates: []string{v.ID}})
 		}
 		return d.adopt(ctx, w, v.ID)
-	case v.Situation == Asked && v.Cause == Taken && d.givesUp(w, v.Holder):
+	case v.Situation == Asked && v.Cause == Taken && d.givesUp(ctx, w, v.Holder):
 		return nil
 	case v.Situation == Asked:
 		return d.review(ctx, w, v)
@@ -84,14 +84,41 @@ func updatesOnly(a *directory.Action) bool { return a.Origin.Import == directory
 
 // givesUp makes a record wait for another one that has what it needs and has something to do: who gives a value up goes
 // before who takes it. Two that wait for each other wait for a human.
-func (d *Desk) givesUp(w *work, holder string) bool {
+func (d *Desk) givesUp(ctx context.Context, w *work, holder string) bool {
 	h := d.roster.of[holder]
 	if h == nil || h.pending == 0 || d.inTurn(w.subject, holder) {
 		return false
 	}
 	d.waitsFor[w.subject] = holder
-	w.wait(targets.Wait{Cause: targets.CauseBusy, Key: holder, NotBefore: d.opts.Now().Add(longPause), Text: "another record has its value and is about to change"})
+	w.wait(targets.Wait{Cause: targets.CauseBusy, Key: holder, NotBefore: d.opts.Now().Add(longPause), Text: "another record has its value and is about to change" + d.heldUp(ctx, holder)})
 	return true
+}
+
+// heldUp says that the change of a record for which another one waits is parked: nothing will come of it by itself. What cannot be looked
+// up is left out.
+func (d *Desk) heldUp(ctx context.Context, subject string) string {
+	var contributor store.Partition
+	err := d.store.View(ctx, d.part, func(tx store.Reader) error {
+		links, err := tx.LinksOf([]string{subject})
+		if err == nil {
+			contributor = links[0].Contributor
+		}
+		return err
+	})
+	parked := false
+	if err == nil && contributor.Connection != "" {
+		err = d.store.View(ctx, contributor, func(tx store.Reader) error {
+			parked = false
+			return tx.Parked(func(p store.Parked) bool {
+				parked = p.Target == d.name && p.Subject == subject
+				return !parked
+			})
+		})
+	}
+	if err != nil || !parked {
+		return ""
+	}
+	return ", but its change is parked: `dirsyncd parked list` says why"
 }
 
 // inTurn reports whether a record that another one would wait for waits, over others perhaps, for that one.

@@ -87,7 +87,7 @@ func (d *Desk) stepsAside(ctx context.Context, w *work, holder string) (bool, er
 	}
 	d.waitsFor[w.subject] = holder
 	w.save, w.steppedAside = true, true
-	w.wait(targets.Wait{Cause: targets.CauseBusy, Begun: true, Key: holder, NotBefore: d.opts.Now().Add(longPause), Text: "it has an interim value until another record has given its own up"})
+	w.wait(targets.Wait{Cause: targets.CauseBusy, Begun: true, Key: holder, NotBefore: d.opts.Now().Add(longPause), Text: "it has an interim value until another record has given its own up" + d.heldUp(ctx, holder)})
 	return true, nil
 }
 

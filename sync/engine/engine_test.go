@@ -480,7 +480,16 @@ func TestDelta(t *testing.T) {
 	r.people["1"] = person{name: "Ein", department: "Old"}
 	delete(r.people, "2")
 	r.add("3", "Three")
-	r.expect("an expired cursor is a full read", Clean, "update user 1 name:Un>Ein", "create user 3")
+	if res := r.expect("an expired cursor is a full read", Clean, "update user 1 name:Un>Ein", "create user 3"); len(res.Run.Notes) != 1 {
+		t.Errorf("what was odd: %q", res.Run.Notes)
+	}
+	r.delta = func(func(*connectors.Page) error) error {
+		return &fault.Error{Class: fault.CursorExpired, Op: "read", Err: fmt.Errorf("people.csv %w", connectors.ErrListedAnew)}
+	}
+	r.add("4", "Four")
+	if res := r.expect("a source that is listed anew whenever it has changed", Clean, "create user 4"); len(res.Run.Notes) != 0 {
+		t.Errorf("nothing was odd: %q", res.Run.Notes)
+	}
 }
 
 // Refused credentials are not tried by every schedule: that would lock the account.

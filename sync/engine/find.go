@@ -45,20 +45,25 @@ func distinct(list []store.Num) (out []store.Num) {
 	return out
 }
 
-// findKey looks for an object, or for what is left of it, by the key of its records or by its id.
+// findKey looks for an object, or for what is left of it, by the key of its records or by its id. Ids that begin with the kind of object
+// (person:4711, of files and databases) are found without that, too: people know what stands in the column.
 func (q *question) findKey(tx store.Reader, kind directory.Kind, who string) (store.Num, error) {
 	id := strings.TrimPrefix(who, q.origin.RecordKey())
-	nums, err := tx.Lookup([]string{directory.IDHandle(id)}, nil)
-	if err != nil || nums[0] == 0 {
+	nums, err := tx.Lookup([]string{directory.IDHandle(id), directory.IDHandle(kind.String() + ":" + id)}, nil)
+	if err != nil {
 		return 0, err
 	}
-	n := nums[0]
-	if _, ok, err := tx.Row(kind, n); err != nil || ok {
-		return n, err
-	}
-	for _, rk := range mapping.RecordsOf(kind) {
-		if _, ok, err := tx.Record(rk, n); err != nil || ok {
+	for _, n := range nums {
+		if n == 0 {
+			continue
+		}
+		if _, ok, err := tx.Row(kind, n); err != nil || ok {
 			return n, err
+		}
+		for _, rk := range mapping.RecordsOf(kind) {
+			if _, ok, err := tx.Record(rk, n); err != nil || ok {
+				return n, err
+			}
 		}
 	}
 	return 0, nil

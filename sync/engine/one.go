@@ -34,6 +34,8 @@ func (r *run) readOne(ctx context.Context) error {
 		return err
 	}
 	switch {
+	case known && found.Spared:
+		r.note("the source says that the person is gone, and here only a full read takes people away (remove_in_full): `dirsyncd sync " + r.conn.Name + " --full`")
 	case said && (known || found.Read > 0):
 	case known:
 		r.note("the source does not name the person now, and does not say that they are gone either: nobody is removed for that; a full read can tell")

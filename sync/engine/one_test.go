@@ -95,6 +95,11 @@ func TestOnePerson(t *testing.T) {
 		t.Error(res.Err)
 	}
 	source.silent = false
+	r.conn.RemovedInFull = []directory.Kind{directory.Person}
+	if res := one("gone, where only a full read takes people away", "3", Clean); len(res.Run.Notes) != 1 || !strings.Contains(res.Run.Notes[0], "remove_in_full") {
+		t.Errorf("%q", res.Run.Notes)
+	}
+	r.conn.RemovedInFull = nil
 	one("gone, by the source's own word", "3", Clean, "deactivate user 3")
 	r.add("3", "Back")
 	one("back", "3", Clean, "reactivate user 3 name:Person 3>Back")

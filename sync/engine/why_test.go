@@ -73,6 +73,16 @@ func TestWhyOfSomebodyWhoLeftAndCameBack(t *testing.T) {
 	r.explained("known by what the record has", "Robert", "user hq/2 active")
 }
 
+// TestWhyByTheNumberOfARow: ids of files and databases begin with the kind, which nobody types.
+func TestWhyByTheNumberOfARow(t *testing.T) {
+	r := newRig(t)
+	r.add("person:6", "Eve")
+	r.expect("first", Clean, "create user person:6")
+	r.explained("without the kind in the key", "hq/6", "user hq/person:6 active")
+	r.explained("without the connection", "6", "user hq/person:6 active")
+	r.explained("another number", "hq/7", "unknown")
+}
+
 func TestWhySaysWhatElseSomebodyIs(t *testing.T) {
 	r := newRig(t, agent("desk", `department == "desk"`), user("everyone", "enabled"))
 	r.people["1"] = person{name: "Ada", department: "desk"}

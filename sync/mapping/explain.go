@@ -67,7 +67,7 @@ func (r *Ruleset) ExplainObject(v *View) (Result, Explanation) {
 func (l *ruleList) explain(in expression.Input) (Result, Explanation) {
 	var x Explanation
 	var res Result
-	res, x.Err = l.apply(in)
+	res, x.Err = l.apply(in, nil)
 	e := l.evaluator.Begin(in)
 	defer e.End()
 	over := false

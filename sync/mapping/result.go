@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"slices"
 	"time"
 
 	"dirsyncd/sync/directory"
@@ -22,6 +23,25 @@ type DesiredField struct {
 	directory.Field
 	On    On
 	Blank Blank
+}
+
+// Memory holds the fields of one result after the other, for who asks about many objects. It belongs to one goroutine.
+type Memory struct{ fields []DesiredField }
+
+func (m *Memory) reset() {
+	if m != nil {
+		clear(m.fields)
+		m.fields = m.fields[:0]
+	}
+}
+
+func (m *Memory) clone(fields []DesiredField) []DesiredField {
+	if m == nil {
+		return slices.Clone(fields)
+	}
+	first := len(m.fields)
+	m.fields = append(m.fields, fields...)
+	return m.fields[first:len(m.fields):len(m.fields)]
 }
 
 // Result is what the rules make of one object.

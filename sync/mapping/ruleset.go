@@ -99,12 +99,12 @@ func (r *Ruleset) Unused() []Problem { return slices.Clone(r.unused) }
 // Person applies the rules to a person. An error names the rule and the field, is classified as
 // fault.Invalid, holds no value of the person, and means that nothing may be concluded about the person.
 func (r *Ruleset) Person(p *Person) (Result, error) {
-	return r.rules[directory.Person].apply(p.input())
+	return r.rules[directory.Person].apply(p.input(), p.Memory)
 }
 
 // Object applies the rules for its kind to an object that is no person. Its error is like that of Person.
 func (r *Ruleset) Object(v *View) (Result, error) {
-	return r.rules[v.Object.Kind].apply(v.input())
+	return r.rules[v.Object.Kind].apply(v.input(), v.Memory)
 }
 
 // OnCreate names the fields that a rule sets on create only in records of a kind, in order.
@@ -201,7 +201,8 @@ func newRecordRule(kind directory.RecordKind, common, own []*field) recordRule {
 	return rec
 }
 
-func (l *ruleList) apply(in expression.Input) (res Result, err error) {
+func (l *ruleList) apply(in expression.Input, memory *Memory) (res Result, err error) {
+	memory.reset()
 	e := l.evaluator.Begin(in)
 	defer e.End()
 	defer func() { res.Next = e.Next() }()
@@ -215,20 +216,20 @@ func (l *ruleList) apply(in expression.Input) (res Result, err error) {
 				continue
 			}
 		}
-		return r.result(e)
+		return r.result(e, memory)
 	}
 	return Result{}, nil
 }
 
 // result makes the records of the rule that decided.
-func (r *rule) result(e *expression.Evaluation) (Result, error) {
+func (r *rule) result(e *expression.Evaluation, memory *Memory) (Result, error) {
 	res := Result{Rule: r.name, Ignored: r.ignore, Always: r.always}
 	if len(r.records) > 0 {
 		res.Records = make([]Desired, len(r.records))
 	}
 	for i := range r.records {
 		rec := &r.records[i]
-		fields := slices.Clone(rec.template)
+		fields := memory.clone(rec.template)
 		for j, f := range rec.fields {
 			if f.expr == nil {
 				continue

@@ -22,6 +22,8 @@ type Person struct {
 	Keys Keys
 	// At is the moment for which rules are asked about time.
 	At time.Time
+	// Memory is what the result is made in, so that it is valid until the memory is used again; nil: it stays.
+	Memory *Memory
 }
 
 // What is known of an object beside its fields.
@@ -47,8 +49,9 @@ type View struct {
 	Source      Source
 	// Keys are those of the records of Manager, Owner, Customer and Site, where the rules look at them.
 	Keys Keys
-	// At is that of a Person.
-	At time.Time
+	// At and Memory are those of a Person.
+	At     time.Time
+	Memory *Memory
 }
 
 func (p *Person) input() expression.Input {

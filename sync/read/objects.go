@@ -151,6 +151,7 @@ func unparkRead(tx store.Reader, o *directory.Object, d *pageDiff) error {
 func (l *listing) compareRemoved(tx store.Reader, p *connectors.Page, d *pageDiff) error {
 	for _, kind := range directory.Kinds() {
 		if slices.Contains(l.RemovedInFull, kind) {
+			l.found.Spared = l.found.Spared || slices.ContainsFunc(p.Removed, func(ref directory.Ref) bool { return ref.Kind == kind })
 			continue
 		}
 		var handles []string

@@ -5,6 +5,7 @@ package read
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -81,6 +82,8 @@ type Result struct {
 	Unproven string
 	// Domains are all mail domains of the tenant, lower-case and in order; none where nobody told.
 	Domains []string
+	// Spared: the source took something away that a delta does not (Task.RemovedInFull).
+	Spared bool
 	// Named are the objects of which a read of some by their ids said something: that they are there, gone, or not readable.
 	Named []directory.Ref
 }
@@ -142,7 +145,11 @@ func readStream(ctx context.Context, t *Task, found *Result, s connectors.Stream
 		case class == fault.CursorExpired && how.byID:
 			return 0, err // the next read of the stream finds out
 		case class == fault.CursorExpired && (l.mode != connectors.Full || len(l.position.Partial) > 0):
-			t.note("%s: the source could not say what changed since the last run, so everything was read: %s", s.Name, fault.Text(err))
+			if errors.Is(err, connectors.ErrListedAnew) {
+				t.Log.Debug("read in full", "stream", s.Name, "why", err)
+			} else {
+				t.note("%s: the source could not say what changed since the last run, so everything was read: %s", s.Name, fault.Text(err))
+			}
 			if err := l.forgetCursor(ctx); err != nil {
 				return 0, err
 			}

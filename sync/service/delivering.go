@@ -3,10 +3,12 @@ package service
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/deliver"
+	"dirsyncd/sync/fault"
 )
 
 // baseline is what workers had done at some time.
@@ -36,30 +38,42 @@ func (s *Service) targetsOf(connections []string) (names []string) {
 }
 
 // drain delivers what waits for targets, as far as they take it now, and says what was delivered since before. Targets
-// that are left alone after a failure are asked at once: whoever wants a delivery may have mended them.
+// that are left alone after a failure are asked at once: whoever wants a delivery may have mended them. None waits for a slow one.
 func (s *Service) drain(ctx context.Context, targets []string, before baseline) ([]api.Delivery, error) {
 	gen := s.current()
-	var list []api.Delivery
+	var names []string
 	for _, t := range gen.cfg.Targets {
-		if !slices.Contains(targets, t.Name) {
-			continue
+		if slices.Contains(targets, t.Name) {
+			names = append(names, t.Name)
 		}
-		worker := gen.targets[t.Name].worker
-		if err := worker.Retry(ctx); err != nil {
-			return nil, err
-		}
-		sum, err := worker.Drain(ctx)
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	list, failed := make([]api.Delivery, len(names)), make([]error, len(names))
+	var all sync.WaitGroup
+	for i, name := range names {
+		all.Go(func() { list[i], failed[i] = s.drainOne(ctx, name, gen.targets[name].worker, before) })
+	}
+	all.Wait()
+	for _, err := range failed {
 		if err != nil {
 			return nil, err
 		}
-		done := worker.Counts().Minus(before[worker])
-		d, err := s.delivery(ctx, t.Name, worker, done, sum)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, d)
 	}
 	return list, nil
+}
+
+func (s *Service) drainOne(ctx context.Context, target string, worker *deliver.Worker, before baseline) (d api.Delivery, err error) {
+	defer fault.Recover("deliver to "+target, &err)
+	if err := worker.Retry(ctx); err != nil {
+		return d, err
+	}
+	sum, err := worker.Drain(ctx)
+	if err != nil {
+		return d, err
+	}
+	return s.delivery(ctx, target, worker, worker.Counts().Minus(before[worker]), sum)
 }
 
 // delivery says what a worker has done at its target, and what waits there.

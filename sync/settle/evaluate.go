@@ -136,11 +136,11 @@ func (s *Settlement) applyRules(c *candidate) {
 	switch {
 	case kind == directory.Person:
 		view := PersonView(s.Source, s.at(), c.object, c.related)
-		view.Keys = c.keys
+		view.Keys, view.Memory = c.keys, &s.wanting
 		res, c.err = s.Rules.Person(view)
 	case s.uses.Records[kind]:
 		view := ObjectView(s.Source, s.at(), c.object, c.related)
-		view.Keys = c.keys
+		view.Keys, view.Memory = c.keys, &s.wanting
 		res, c.err = s.Rules.Object(view)
 	}
 	c.next = earlier(c.next, res.Next)

@@ -112,9 +112,10 @@ type Settlement struct {
 	deferredGroups *roaring.Bitmap
 	// groups remembers groups for the goroutine that works out, storedGroups for the one that stores.
 	groups, storedGroups relations.Groups
-	// objects and candidatesBefore are those of the batch before, whose memory the goroutine that works out takes again.
+	// The goroutine that works out takes the memory of the batch before again, and that of the object before for what rules want of it.
 	objects          relations.Memory
 	candidatesBefore []candidate
+	wanting          mapping.Memory
 	presence         presence
 	references       References
 	matches          Matches
