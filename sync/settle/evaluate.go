@@ -167,6 +167,7 @@ func (s *Settlement) decide(tx store.Reader, c *candidate) error {
 	}
 	was, is := active(c.before, c.steps)
 	c.comes = !was && is
+	c.beyond = c.comes && len(c.before) == 0 && beyond(c.object)
 	if s.counted && s.waitsForSeat(c) {
 		s.wait(c.outcome)
 	} else if s.hold.covers(c.class()) {
@@ -181,6 +182,12 @@ func (s *Settlement) decide(tx store.Reader, c *candidate) error {
 		}
 	}
 	return bad
+}
+
+// beyond reports whether somebody signed in when the limit of the day was used up.
+func beyond(o *relations.Object) bool {
+	v, _ := o.Get(directory.FieldSignedInBeyond)
+	return v.Bool()
 }
 
 // subject says whose records are decided about.
