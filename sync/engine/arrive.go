@@ -37,6 +37,8 @@ type Arrived struct {
 	Owner
 	// Created: they have a record now that they had not.
 	Created bool
+	// Active: they have one, be it of before.
+	Active bool
 	// Waits: they are stored, and get their record when the operator or, of a seat of the desk, a run has given it.
 	Waits bool
 	// Gone: the source has said so.
@@ -61,6 +63,9 @@ func (e *Engine) SettleOne(ctx context.Context, c *Connection, t connectors.Tena
 	r.rec.ID, r.rec.Mode, r.rec.Started = r.stamp.Run, SignIn, minute
 	if name := r.state.Name; r.tenant.Name == "" {
 		r.tenant.Name, r.tenant.Domain = name, r.state.Domain
+	}
+	if l, limited := r.conn.Guard[directory.Create]; limited && l.Count != nil && *l.Count < 1 {
+		a.Beyond = true // nobody comes unasked
 	}
 	token := alone(rand.Text())
 	var told []*directory.Action
@@ -132,6 +137,10 @@ func (a *arrival) settle(ctx context.Context, tx store.Writer) error {
 	if err != nil || answered {
 		return err
 	}
+	if known && holdsCreations(state.Held) {
+		a.got.Waits = true
+		return nil
+	}
 	n := nums[0]
 	if !known {
 		if n, err = tx.PutRow(a.object(), store.Here); err != nil {
@@ -151,7 +160,7 @@ func (a *arrival) settle(ctx context.Context, tx store.Writer) error {
 	if err != nil {
 		return err
 	}
-	a.got.Rule, a.counts = one.Rule, one.Counts
+	a.got.Rule, a.got.Active, a.counts = one.Rule, active, one.Counts
 	switch {
 	case one.Seatless:
 		a.got.Waits, a.wrote = true, !known
@@ -181,10 +190,10 @@ func (a *arrival) look(tx store.Reader, n store.Num) (known, answered bool, err 
 	if err != nil {
 		return false, false, err
 	}
-	active, err := isActive(tx, n)
+	a.got.Active, err = isActive(tx, n)
 	beyond, _ := o.Get(directory.FieldSignedInBeyond)
 	a.got.Gone, a.got.Waits = row.Gone != store.Here, beyond.Bool() && record == ""
-	return true, active || a.got.Gone || a.got.Waits, err
+	return true, a.got.Active || a.got.Gone || a.got.Waits, err
 }
 
 // object is the person as it is stored until the source says more.
@@ -199,6 +208,11 @@ func (a *arrival) object() *directory.Object {
 		o.Set(directory.FieldSignedInBeyond, directory.Bool(true))
 	}
 	return &o
+}
+
+// holdsCreations reports whether a plan waits with people who are to get their first record.
+func holdsCreations(h *store.HeldPlan) bool {
+	return h != nil && (!h.RemovalsOnly || slices.Contains(h.Beyond, directory.Create.String()))
 }
 
 // isActive reports whether somebody has an active record.

@@ -310,6 +310,7 @@ func signsInAt(t *testing.T, listed bool, at int) bool {
 	r.mustList("all", 3)
 	return true
 }
+
 // mustList checks how many members the record of a group has.
 func (r *rig) mustList(group string, want int) {
 	r.Helper()

@@ -129,7 +129,6 @@ func (l *listing) missing(ctx context.Context, kind directory.Kind) (missing *ro
 	return missing, listed, errors.Join(err, damaged)
 }
 
-
 // markMissing marks objects as gone, in chunks. A cause that is already known is not written again.
 func (t *Task) markMissing(ctx context.Context, found *Result, kind directory.Kind, missing *roaring.Bitmap, cause store.GoneCause) error {
 	for chunk := range slices.Chunk(relations.Nums(missing), sweepChunk) {

@@ -107,7 +107,7 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 			return conn, conn.Mixed()
 		}
 	}
-	factory, ok := d.parts.Connectors.Lookup(c.Connector)
+	factory, ok := factoryOf(d.parts.Connectors, c.Connector)
 	if !ok {
 		return nil, fmt.Errorf("there is no connector %q", c.Connector)
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dirsyncd/store"
@@ -45,7 +46,8 @@ type Service struct {
 	problem    string         // of the last reload
 	running    map[string]int // runs under way, by connection
 	turns      turns
-	door       *door // nil: nobody signs in
+	door       *door                    // nil: nobody signs in
+	created    map[string]*atomic.Int64 // people that sign-ins have made, by provider
 }
 
 // host is what a service knows of the daemon that it works for.
@@ -73,7 +75,7 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 	}
 	s := &Service{
 		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, metrics: newMetrics(), host: h,
-		running: map[string]int{}, turns: newTurns(cfg),
+		running: map[string]int{}, created: map[string]*atomic.Int64{}, turns: newTurns(cfg),
 	}
 	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun, Configured: s.configured})
 	var err error

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dirsyncd/store"
@@ -80,7 +81,14 @@ func (s *Service) openSignin(ctx context.Context, cfg *config.Config, front *web
 	}
 	o := portal.Options{URL: cfg.Web.URL, People: people{s.engine, s.store}, Items: items, Keys: keys, Log: log, Now: s.now, Lifetime: cfg.Signin.Lifetime.Std(), Idle: cfg.Signin.Idle.Std()}
 	for i := range cfg.Signin.Providers {
-		o.Providers = append(o.Providers, s.identity(cfg, &cfg.Signin.Providers[i], providers))
+		n := s.identity(cfg, &cfg.Signin.Providers[i], providers)
+		if create := cfg.Signin.Providers[i].Newcomers; create != nil {
+			n.Policy.Newcomers = newcomers{service: s, items: items, settings: *create, provider: n.Name, log: log, created: s.createdBy(n.Name)}
+			if create.Mapping != "" {
+				n.Policy.Own = n.Name
+			}
+		}
+		o.Providers = append(o.Providers, n)
 	}
 	for _, a := range cfg.Signin.Apps {
 		o.Apps = append(o.Apps, portal.App{Name: a.Name, URL: a.URL, Providers: a.Providers, Admission: signin.Admission(a.Audience), Headers: portal.Headers(a.Headers), TokenURL: a.TokenURL, Auto: a.Auto})
@@ -102,6 +110,16 @@ func (s *Service) identity(cfg *config.Config, c *config.Identity, providers map
 		policy.Directories = append(policy.Directories, signin.Directory{Connection: d, Tenant: about.Tenant, Foreign: foreign})
 	}
 	return portal.Named{Provider: providers[c.Name], Name: c.Name, Policy: policy, Button: c.Button, Host: about.Host, SAML: about.SAML, SingleLogout: about.SingleLogout}
+}
+
+// createdBy counts the people that a provider's sign-ins have made since the process began.
+func (s *Service) createdBy(provider string) *atomic.Int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.created[provider] == nil {
+		s.created[provider] = new(atomic.Int64)
+	}
+	return s.created[provider]
 }
 
 // replacePortal lets a portal answer in the place of the former one.

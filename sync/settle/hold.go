@@ -99,7 +99,7 @@ func (s *Settlement) judge(ctx context.Context, t *tally, population func(direct
 		reasons = append(reasons, "make "+removals(t.unproven)+" for which there is no proof")
 	}
 	if t.beyond > 0 {
-		reasons = append(reasons, "create "+people(t.beyond)+" who signed in beyond `create.per_day`")
+		reasons = append(reasons, "create "+people(t.beyond)+" who signed in: beyond `create.per_day`, or nobody comes unasked")
 	}
 	h.leavers, h.comers = roaring.New(), roaring.New()
 	for _, p := range t.of(h) {

@@ -55,7 +55,7 @@ type tally struct {
 	proven   plan.Counts
 	unproven int
 	// beyond are the people of outcome.beyond.
-	beyond int
+	beyond   int
 	portions map[class]*portion
 	// lost are the memberships that lists lose, of people who keep a record; broken the lists that lose too many.
 	lost, broken int
