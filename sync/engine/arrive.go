@@ -58,9 +58,7 @@ func (e *Engine) SettleOne(ctx context.Context, c *Connection, t connectors.Tena
 	if err := r.load(ctx); err != nil {
 		return got, err
 	}
-	minute := r.rec.Started.Truncate(time.Minute)
-	r.stamp.Run = minute.Format("20060102T150405") + "-sign-in"
-	r.rec.ID, r.rec.Mode, r.rec.Started = r.stamp.Run, SignIn, minute
+	r.ofMinute()
 	if name := r.state.Name; r.tenant.Name == "" {
 		r.tenant.Name, r.tenant.Domain = name, r.state.Domain
 	}

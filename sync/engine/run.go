@@ -270,6 +270,10 @@ func (r *run) settle(ctx context.Context) (err error) {
 		return err
 	}
 	task.Less = append(task.Less, r.less(reads)...)
+	strangers, err := r.findStrangers(ctx, task)
+	if err != nil {
+		return err
+	}
 	s, err := settle.Prepare(ctx, task)
 	if err != nil {
 		return err
@@ -303,6 +307,9 @@ func (r *run) settle(ctx context.Context) (err error) {
 	}
 	rules := r.conn.settledHash(&r.state.TenantState)
 	if err := r.state.update(ctx, nil, settling(rules, r.conn.Targets)); err != nil {
+		return err
+	}
+	if err := r.releaseStrangers(ctx, s, strangers); err != nil {
 		return err
 	}
 	if r.counts, err = s.Apply(ctx); err != nil {

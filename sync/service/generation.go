@@ -58,6 +58,8 @@ type deps struct {
 	now     func() time.Time
 	metrics *metrics
 	store   store.Store
+	// moved hears of people who came by sign-in and turned out to be somebody in a directory.
+	moved func(ctx context.Context, from, to engine.Owner) error
 	// public lets the source of a connection be called from outside; nil: it cannot be.
 	public func(connection string) func(http.Handler) (address string, release func(), err error)
 }
@@ -75,6 +77,7 @@ func newGeneration(cfg *config.Config, old *generation, d deps) (*generation, er
 		}
 		next.connections[c.Name] = conn
 	}
+	next.addStrangers(d.moved)
 	for _, t := range cfg.Targets {
 		tgt, err := openTarget(cfg, t, old, d)
 		if err != nil {

@@ -281,3 +281,80 @@ func TestSignUp(t *testing.T) {
 		t.Errorf("status %+v, error %v", list, err)
 	}
 }
+
+// TestSignedUpBeforeTheDirectory: somebody who signed up is the person in the directory as soon as it names them, by the address that both vouch for.
+// There is one user at any time: the former record ends first, and both name each other.
+func TestSignedUpBeforeTheDirectory(t *testing.T) {
+	w := newSigninWorld(t, fmt.Sprintf(createConfig, own, `""`))
+	w.sync(t, "hq")
+	w.sync(t, "staff")
+	w.says(map[string]any{"sub": "1", "name": "Zoe", "email": "zoe@example.test", "email_verified": true})
+	v := w.browser(t)
+	_, h := v.visit(deskURL)
+	former := h.Get("Remote-User")
+	if !strings.HasPrefix(former, "staff/") {
+		t.Fatalf("%v, attempt %+v", h, w.attempt(t))
+	}
+	if said := w.events(t); !strings.Contains(said, "create user "+former) {
+		t.Errorf("told: %s", said)
+	}
+	w.person("4711", "Zoe Z", "Zoe@Example.test", true)
+	w.person("4712", "Somebody", "somebody@example.test", true)
+	said := w.events(t)
+	if strings.Count(said, "deactivate user "+former) != 1 || strings.Count(said, "create user hq/4711") != 1 || strings.Count(said, "deactivate") != 1 {
+		t.Errorf("told: %s", said)
+	}
+	data, _ := os.ReadFile("changes.jsonl")
+	if text := string(data); !strings.Contains(text, `"replaced_by":"user/hq/4711"`) || !strings.Contains(text, `"replaces":"user/`+former+`"`) {
+		t.Errorf("events: %s", text)
+	}
+	w.idp.Clock.Add(time.Minute)
+	if status, _, _ := v.ask(deskURL); status != http.StatusUnauthorized {
+		t.Errorf("a session of the former record: %d", status)
+	}
+	w.says(map[string]any{"sub": "1", "name": "Zoe", "email": "another@example.test", "email_verified": true})
+	if status, h := w.browser(t).visit(deskURL); status != http.StatusOK || h.Get("Remote-User") != "hq/4711" {
+		t.Errorf("afterwards: %d %v", status, h)
+	}
+	if a := w.attempt(t); a.By != "link" || a.Record != "hq/4711" {
+		t.Errorf("attempt: %s, %s, %s", a.Reason, a.Detail, a.By)
+	}
+	if again := w.events(t); again != said {
+		t.Errorf("told more: %s", again)
+	}
+}
+
+// TestSignedUpAndNotAlone: an address that two people in the directory have says nobody who somebody is.
+func TestSignedUpAndNotAlone(t *testing.T) {
+	w := newSigninWorld(t, fmt.Sprintf(createConfig, own, `""`))
+	w.sync(t, "hq")
+	w.sync(t, "staff")
+	w.says(map[string]any{"sub": "1", "name": "Zoe", "email": "zoe@example.test", "email_verified": true})
+	_, h := w.browser(t).visit(deskURL)
+	former := h.Get("Remote-User")
+	w.person("4711", "Zoe Z", "zoe@example.test", true)
+	w.person("4712", "Zoe Y", "zoe@example.test", true)
+	if said := w.events(t); strings.Contains(said, "deactivate") {
+		t.Errorf("told: %s", said)
+	}
+	if status, h := w.browser(t).visit(deskURL); status != http.StatusOK || h.Get("Remote-User") != former {
+		t.Errorf("afterwards: %d %v", status, h)
+	}
+}
+
+// TestSignedUpAndLeftOut: whom the rules of the directory leave out keeps their own record.
+func TestSignedUpAndLeftOut(t *testing.T) {
+	w := newSigninWorld(t, fmt.Sprintf(createConfig, own, `""`))
+	w.sync(t, "hq")
+	w.sync(t, "staff")
+	w.says(map[string]any{"sub": "1", "name": "Zoe", "email": "zoe@example.test", "email_verified": true})
+	_, h := w.browser(t).visit(deskURL)
+	former := h.Get("Remote-User")
+	w.person("4711", "Eve", "zoe@example.test", true) // ignored
+	if said := w.events(t); strings.Contains(said, "deactivate") || strings.Contains(said, "4711") {
+		t.Errorf("told: %s", said)
+	}
+	if status, h := w.browser(t).visit(deskURL); status != http.StatusOK || h.Get("Remote-User") != former {
+		t.Errorf("afterwards: %d %v", status, h)
+	}
+}

@@ -2,10 +2,14 @@ package service
 
 import (
 	"context"
+	"slices"
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/engine"
+	"dirsyncd/sync/signin/key"
+	"dirsyncd/sync/signin/portal"
 )
 
 // ownPeople is the source of a provider's own people: nobody lists them, and nobody is missed. What is stored came by sign-in.
@@ -19,6 +23,34 @@ func factoryOf(registry connectors.Registry, name string) (connectors.Factory, b
 		return connectors.Factory{Name: name, Open: func(any, connectors.Env) (connectors.Connector, error) { return ownPeople{}, nil }}, true
 	}
 	return registry.Lookup(name)
+}
+
+// addStrangers tells the directories of providers whose own people may turn out to be theirs: by the mail address, as everybody is found who signs in.
+func (g *generation) addStrangers(moved func(ctx context.Context, from, to engine.Owner) error) {
+	if g.cfg.Signin == nil {
+		return
+	}
+	for i := range g.cfg.Signin.Providers {
+		p := &g.cfg.Signin.Providers[i]
+		own := g.connections[p.Name]
+		if p.Newcomers == nil || p.Newcomers.Mapping == "" || own == nil || !slices.Contains(p.Match, key.MatchMail) {
+			continue
+		}
+		for _, d := range p.Directories {
+			if c := g.connections[d]; c != nil {
+				c.Strangers = append(c.Strangers, engine.Strangers{Own: &own.Connection, Domains: p.Domains, Moved: moved})
+			}
+		}
+	}
+}
+
+// moved lets the links of somebody who came by sign-in lead to the person in the directory.
+func (s *Service) moved(ctx context.Context, from, to engine.Owner) error {
+	items, err := s.items()
+	if err != nil {
+		return err
+	}
+	return portal.MoveLinks(ctx, items, ownerOf(from), ownerOf(to))
 }
 
 // Describe implements connectors.Connector.

@@ -65,6 +65,9 @@ func One(ctx context.Context, t *Task, tx store.Writer, n store.Num) (Alone, err
 	if err := s.commit(ctx, b); err != nil {
 		return a, err
 	}
+	if _, there, err := tx.Row(directory.Person, n); err != nil || !there {
+		return a, err
+	}
 	return a, tx.MarkDirty(directory.Person, n, store.Changed)
 }
 

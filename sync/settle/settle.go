@@ -72,6 +72,9 @@ type Task struct {
 	Held    *store.HeldPlan
 	// Older says by how much the source knows less than was read from it before: all that follows waits. Empty when not.
 	Older string
+	// Replaces are those whose record takes the place of another connection's, or of whose record another one's takes the place: that record's
+	// directory.Subject, by number.
+	Replaces map[store.Num]string
 	// Beyond: somebody may be there of whom the operator decides (directory.FieldSignedInBeyond).
 	Beyond bool
 	// SeatQueue are those who wait for a seat, in their order.
@@ -128,6 +131,8 @@ type Settlement struct {
 	// alone names the last settling of One before this one looked, and overtaken says that there was another one since.
 	alone     string
 	overtaken bool
+	// replacing are those of Replaces who have an active record afterwards, and its kind.
+	replacing map[store.Num]directory.RecordKind
 	// last are people whom Close forgets.
 	last []store.Num
 }
@@ -169,12 +174,18 @@ func Prepare(ctx context.Context, t *Task) (*Settlement, error) {
 }
 
 func newSettlement(t *Task) *Settlement {
-	s := &Settlement{Task: t, uses: t.Rules.Uses(), deferredGroups: roaring.New()}
+	s := &Settlement{Task: t, uses: t.Rules.Uses(), deferredGroups: roaring.New(), replacing: map[store.Num]directory.RecordKind{}}
 	for kind := range s.worklist {
 		s.worklist[kind] = roaring.New()
 	}
 	s.counted = LimitsSeats(s.Rules)
 	return s
+}
+
+// Replacing says which kind of record one of Task.Replaces has when all is settled that does not wait; false when none.
+func (s *Settlement) Replacing(n store.Num) (kind directory.RecordKind, ok bool) {
+	kind, ok = s.replacing[n]
+	return kind, ok && !s.comers().Contains(uint32(n))
 }
 
 // Overtaken reports whether somebody was settled alone beside the settlement (One).
