@@ -14,6 +14,7 @@ import (
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/plan"
 )
 
 // arriving is somebody of whom a sign-in tells.
@@ -472,4 +473,32 @@ func TestSettleOneWhomOthersName(t *testing.T) {
 	r.arrive(arriving("9", "Zoe"))
 	r.drain()
 	r.expect("the next run", Clean, "update user 1 manager:>Zoe")
+}
+
+// TestSettleOneOfAHeldPlan: who waits in a plan that is held, with all who join, is not let in one by one.
+func TestSettleOneOfAHeldPlan(t *testing.T) {
+	r := arrivalRig(t)
+	one := 1
+	r.conn.Guard = plan.Guard{directory.Create: {Count: &one}}
+	r.add("8", "Yan")
+	r.add("9", "Zoe")
+	res := r.expect("two at once", Held)
+	if got := r.arrive(arriving("9", "Zoe")); !got.Waits || got.Created {
+		t.Errorf("arrived: %+v", got)
+	}
+	if got := r.arrive(arriving("7", "Xia")); !got.Created {
+		t.Errorf("somebody who is in no plan: %+v", got)
+	}
+	r.drain()
+	if res := r.engine.Approve(t.Context(), r.conn, connectors.Tenant{}, res.Run.Held); res.Err != nil {
+		t.Fatal(res.Err)
+	}
+	if said := r.drain(); said != "create user 8; create user 9" {
+		t.Errorf("approved: %s", said)
+	}
+	none := 0
+	r.conn.Guard = plan.Guard{directory.Create: {Count: &none}}
+	if got := r.arrive(arriving("6", "Wes")); !got.Waits || got.Created {
+		t.Errorf("where nobody comes unasked: %+v", got)
+	}
 }

@@ -209,8 +209,10 @@ func (r *run) releaseStrangers(ctx context.Context, s *settle.Settlement, list [
 		}
 		to := t.to
 		to.Record = r.settleTask().Origin.Of(to.ID).RecordKey()
-		if err := t.of.Moved(ctx, t.from, to); err != nil {
-			return err
+		if r.job.visitTenant == nil { // else it is a plan only
+			if err := t.of.Moved(ctx, t.from, to); err != nil {
+				return err
+			}
 		}
 		if err := r.engine.release(ctx, t.of.Own, t.from, directory.Subject(kind, to.Record)); err != nil {
 			return err

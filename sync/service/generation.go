@@ -77,7 +77,6 @@ func newGeneration(cfg *config.Config, old *generation, d deps) (*generation, er
 		}
 		next.connections[c.Name] = conn
 	}
-	next.addStrangers(d.moved)
 	for _, t := range cfg.Targets {
 		tgt, err := openTarget(cfg, t, old, d)
 		if err != nil {
@@ -104,6 +103,9 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 		Guard: guard.tenant(), Shared: guard.shared(), Lists: guard.lists(), Targets: c.Targets, Import: c.Import, Followed: len(cfg.MadeOf(c.Name)) > 0, FollowedFields: cfg.RecordFieldsOf(c.Name),
 		Overrides: overrides(cfg, &c), Every: c.Every, RemovedInFull: c.RemoveInFull, Match: cfg.MatchOf(c.Name),
 	}}
+	if conn.Strangers, err = strangersOf(cfg, c.Name, d); err != nil {
+		return nil, err
+	}
 	if old != nil {
 		if was, ok := old.connections[c.Name]; ok && sameSource(was, conn) {
 			conn.Source, conn.users = was.Source, was.users

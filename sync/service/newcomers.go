@@ -78,6 +78,10 @@ func (n newcomers) Create(ctx context.Context, who signin.Newcomer) (signin.Owne
 	}
 	tenant := connectors.Tenant{ID: who.Scope.Tenant}
 	got, err := n.service.engine.SettleOne(ctx, &conn.Connection, tenant, arrival)
+	if who.Own && fault.ClassOf(err) == fault.Conflict { // nobody has run the connection yet, and nobody need be asked for that
+		n.service.engine.Run(ctx, &conn.Connection, tenant, engine.Job{Trigger: engine.SignIn})
+		got, err = n.service.engine.SettleOne(ctx, &conn.Connection, tenant, arrival)
+	}
 	if err == nil {
 		err = n.refusal(&who, &got)
 	}
@@ -92,8 +96,11 @@ func (n newcomers) Create(ctx context.Context, who signin.Newcomer) (signin.Owne
 		n.log.Info("person created by sign-in", "provider", who.Provider, "record", got.Record)
 	}
 	if got.Waits && !who.Known {
+		if h := n.service.host; h != nil && h.trigger != nil {
+			h.trigger(who.Scope.Connection) // the run shows it as a plan that is held
+		}
 		n.log.Warn("a person who signed in waits", "provider", who.Provider, "record", got.Record,
-			"hint", "`dirsyncd sync "+who.Scope.Connection+"` shows it as a plan that is held, to be approved")
+			"hint", "the next run shows it as a plan that is held, to be approved")
 	}
 	return ownerOf(got.Owner), err
 }
@@ -110,7 +117,7 @@ func (n newcomers) refusal(who *signin.Newcomer, got *engine.Arrived) error {
 		return &signin.Refusal{Reason: signin.Gone, Text: "the person is gone from " + who.Scope.String(), Hint: "whoever is gone is not made anew; if they are back, the next sync finds them"}
 	case got.Waits:
 		return &signin.Refusal{Reason: signin.Held, Text: "the person waits for the operator in " + who.Scope.String(),
-			Hint: "`dirsyncd sync " + who.Scope.Connection + "`, then `dirsyncd status`: the plan that is held can be approved"}
+			Hint: "`dirsyncd status` shows the plan that is held, which can be approved"}
 	case got.Failed != nil:
 		return &signin.Refusal{Reason: signin.NoRecord, Text: "the rules fail for the person: " + got.Failed.Error(), Hint: "what a provider says is less than what a directory says: allow for blank fields, with ??"}
 	case !got.Active && got.Rule != "":

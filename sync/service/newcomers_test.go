@@ -2,16 +2,20 @@ package service
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"dirsyncd/store"
 	"dirsyncd/sync/api"
+	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/signin"
@@ -188,6 +192,9 @@ func TestLimitOfTheDay(t *testing.T) {
 	if res[0].Run.Outcome != engine.Held {
 		t.Fatalf("%+v", res[0].Run)
 	}
+	if !slices.Equal(w.triggers, []string{"hq"}) {
+		t.Errorf("were to be run: %v", w.triggers)
+	}
 	if _, err := w.s.Approve(t.Context(), res[0].Run.Held); err != nil {
 		t.Fatal(err)
 	}
@@ -238,8 +245,7 @@ const own = "unknown: create\n      create: {per_day: 5, customer: Acme Ltd, map
 // TestSignUp: somebody whom no directory has becomes one user of the provider's own, in the customer of the settings; and stays one.
 func TestSignUp(t *testing.T) {
 	w := newSigninWorld(t, fmt.Sprintf(createConfig, own, `""`))
-	w.sync(t, "hq")
-	w.sync(t, "staff")
+	w.sync(t, "hq") // and not that of the provider's own people
 	for name, c := range map[string]struct {
 		claims map[string]any
 		reason signin.Reason
@@ -356,5 +362,78 @@ func TestSignedUpAndLeftOut(t *testing.T) {
 	}
 	if status, h := w.browser(t).visit(deskURL); status != http.StatusOK || h.Get("Remote-User") != former {
 		t.Errorf("afterwards: %d %v", status, h)
+	}
+}
+
+// TestPlanOfWhoSignedUp: a plan of the directory moves nobody.
+func TestPlanOfWhoSignedUp(t *testing.T) {
+	w := newSigninWorld(t, fmt.Sprintf(createConfig, own, `""`))
+	w.sync(t, "hq")
+	w.says(map[string]any{"sub": "1", "name": "Zoe", "email": "zoe@example.test", "email_verified": true})
+	_, h := w.browser(t).visit(deskURL)
+	former := h.Get("Remote-User")
+	w.person("4711", "Zoe Z", "zoe@example.test", true)
+	var planned []string
+	if _, err := w.s.Plan(t.Context(), api.PlanRequest{Connections: []string{"hq"}}, func(a api.PlannedAction) { planned = append(planned, a.Op+" "+a.Key) }); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(planned, []string{"create hq/4711"}) {
+		t.Errorf("planned: %q", planned)
+	}
+	if status, h := w.browser(t).visit(deskURL); status != http.StatusOK || h.Get("Remote-User") != former {
+		t.Errorf("after the plan: %d %v", status, h)
+	}
+}
+
+// TestCustomerOfANewcomer: whose somebody is follows from the domain of the address or from the tenant, if that is of exactly one customer.
+func TestCustomerOfANewcomer(t *testing.T) {
+	w := newSigninWorld(t, fmt.Sprintf(createConfig, own, `""`))
+	for tenant, s := range map[string]store.TenantState{
+		"t1": {Name: "Contoso", Domain: "contoso.test", Domains: []string{"contoso.test", "shared.test"}},
+		"t2": {Name: "Fabrikam", Domain: "fabrikam.test", Domains: []string{"fabrikam.test", "shared.test"}},
+	} {
+		err := w.s.store.Update(t.Context(), store.Partition{Connection: "hq", Tenant: tenant}, func(tx store.Writer) error { return tx.PutTenant(s) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct{ how, mail, tenant, want string }{
+		"by domain":                {config.ByDomain, "zoe@contoso.test", "", "Contoso"},
+		"domain of two customers":  {config.ByDomain, "zoe@shared.test", "", ""},
+		"domain of nobody":         {config.ByDomain, "zoe@other.test", "", ""},
+		"no address":               {config.ByDomain, "", "", ""},
+		"by tenant":                {config.ByTenant, "", "t2", "Fabrikam"},
+		"tenant of nobody":         {config.ByTenant, "", "t3", ""},
+		"no tenant":                {config.ByTenant, "zoe@contoso.test", "", ""},
+		"one for all, by its name": {"Acme", "zoe@contoso.test", "t1", "Acme"},
+	} {
+		n := newcomers{service: w.s, settings: config.Newcomers{Customer: c.how}, provider: "staff"}
+		who := &signin.Newcomer{Own: true, Assertion: &signin.Assertion{Subject: signin.Subject{Tenant: c.tenant}, Mail: c.mail, MailVerified: c.mail != ""}}
+		o := n.object(who)
+		err := n.addCustomer(t.Context(), who, &o)
+		var refusal *signin.Refusal
+		if got, _ := o.Get(directory.FieldCompany); got.Text() != c.want || (err == nil) != (c.want != "") || err != nil && (!errors.As(err, &refusal) || refusal.Reason != signin.NotCreated) {
+			t.Errorf("%s: %q, error %v", name, got.Text(), err)
+		}
+	}
+}
+
+// TestWhatAProviderSays: names in the words of several providers, no groups, and an address only where it is verified.
+func TestWhatAProviderSays(t *testing.T) {
+	a := &signin.Assertion{Mail: "Zoe@Example.test", Claims: map[string][]string{"givenName": {"Zoe"}, "sn": {"Zed"}, "groups": {"Admins"}, "preferred_username": {"zoe"}, "roles": {"a", "b"}, "name": {strings.Repeat("x", 300)}}}
+	o := newcomers{}.object(&signin.Newcomer{ID: "1", Own: true, Assertion: a})
+	var got []string
+	for _, f := range o.Fields {
+		got = append(got, f.Name+" "+f.Value.String())
+	}
+	if want := []string{"enabled true", "family_name Zed", "given_name Zoe", "name Zoe Zed"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	a.MailVerified = true
+	o = newcomers{}.object(&signin.Newcomer{ID: "1", Assertion: a})
+	mail, _ := o.Get(directory.FieldEmail)
+	login, _ := o.Get(directory.FieldLogin)
+	if mail.Text() != "zoe@example.test" || login.Text() != "zoe" {
+		t.Errorf("%s, %s", mail, login)
 	}
 }

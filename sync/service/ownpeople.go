@@ -25,23 +25,24 @@ func factoryOf(registry connectors.Registry, name string) (connectors.Factory, b
 	return registry.Lookup(name)
 }
 
-// addStrangers tells the directories of providers whose own people may turn out to be theirs: by the mail address, as everybody is found who signs in.
-func (g *generation) addStrangers(moved func(ctx context.Context, from, to engine.Owner) error) {
-	if g.cfg.Signin == nil {
-		return
+// strangersOf are the own people of providers who may turn out to be people of a connection: by the mail address, as everybody is found who signs in.
+func strangersOf(cfg *config.Config, connection string, d deps) (list []engine.Strangers, err error) {
+	if cfg.Signin == nil {
+		return nil, nil
 	}
-	for i := range g.cfg.Signin.Providers {
-		p := &g.cfg.Signin.Providers[i]
-		own := g.connections[p.Name]
-		if p.Newcomers == nil || p.Newcomers.Mapping == "" || own == nil || !slices.Contains(p.Match, key.MatchMail) {
+	for i := range cfg.Signin.Providers {
+		p := &cfg.Signin.Providers[i]
+		c, ok := cfg.Connection(p.Name)
+		if p.Newcomers == nil || p.Newcomers.Mapping == "" || !ok || !slices.Contains(p.Match, key.MatchMail) || !slices.Contains(p.Directories, connection) {
 			continue
 		}
-		for _, d := range p.Directories {
-			if c := g.connections[d]; c != nil {
-				c.Strangers = append(c.Strangers, engine.Strangers{Own: &own.Connection, Domains: p.Domains, Moved: moved})
-			}
+		own, err := openConnection(cfg, *c, nil, d)
+		if err != nil {
+			return nil, err
 		}
+		list = append(list, engine.Strangers{Own: &own.Connection, Domains: p.Domains, Moved: d.moved})
 	}
+	return list, nil
 }
 
 // moved lets the links of somebody who came by sign-in lead to the person in the directory.

@@ -93,11 +93,12 @@ func (v *visitor) visit(address string) (status int, header http.Header) {
 // signinWorld is a service that people sign in to, and their provider.
 type signinWorld struct {
 	*world
-	s      *Service
-	idp    *oidctest.Server
-	issuer *oidctest.Issuer
-	client *http.Client
-	logs   *bytes.Buffer
+	s        *Service
+	idp      *oidctest.Server
+	issuer   *oidctest.Issuer
+	client   *http.Client
+	logs     *bytes.Buffer
+	triggers []string // connections that were to be run
 }
 
 func newSigninWorld(t *testing.T, text string) *signinWorld {
@@ -122,7 +123,7 @@ func newSigninWorld(t *testing.T, text string) *signinWorld {
 	opts.Now = w.idp.Clock.Now
 	opts.Log = slog.New(slog.NewTextHandler(w.logs, nil))
 	var err error
-	w.s, err = newService(w.cfg, opts, &host{runs: t.Context(), front: newFront(w.cfg.Web, opts.Log), trigger: func(string) {}, next: func(string) (at time.Time) { return }, nextAudit: func(string) (at time.Time) { return }})
+	w.s, err = newService(w.cfg, opts, &host{runs: t.Context(), front: newFront(w.cfg.Web, opts.Log), trigger: func(name string) { w.triggers = append(w.triggers, name) }, next: func(string) (at time.Time) { return }, nextAudit: func(string) (at time.Time) { return }})
 	if err != nil {
 		t.Fatal(err)
 	}
