@@ -30,7 +30,7 @@ type Newcomer struct {
 	Assertion *Assertion
 }
 
-// AnyDomain, in place of a domain, lets a provider vouch for every address of the people whom it makes. Nobody is found by such an address.
+// AnyDomain in place of a domain lets a provider vouch for every address of the people whom it makes. Nobody is found by such an address.
 const AnyDomain = "*"
 
 // create makes a person of somebody who is unknown, as far as the provider may say so.
