@@ -30,7 +30,7 @@ connections:
   hq: {connector: memory, mapping: m, targets: [journal]}
 mappings:
   m: {rules: [{name: everyone, user: {name: = name}}]}
-  own: {rules: [{name: everyone, user: {name: = name, customer: = company}}]}
+  own: {rules: [{name: no others, when: attributes.signed_in_by == nil, ignore: true}, {name: everyone, user: {name: = name, customer: = company}}]}
 targets:
   journal: {target: file, file: {path: changes.jsonl}}
 `), "c", testParts(nil))

@@ -502,3 +502,21 @@ func TestSettleOneOfAHeldPlan(t *testing.T) {
 		t.Errorf("where nobody comes unasked: %+v", got)
 	}
 }
+
+// TestSettleOneNotOfStrangers: rules can leave out whoever is there for a sign-in alone.
+func TestSettleOneNotOfStrangers(t *testing.T) {
+	r := arrivalRig(t)
+	r.rules(user("of the directory", "attributes.signed_in_by == nil"))
+	r.expect("edited rules", Clean)
+	if got := r.arrive(arriving("9", "Zoe")); got.Created || got.Active || r.object9().ID != "" {
+		t.Errorf("arrived: %+v", got)
+	}
+	r.rules(user("everyone", "true"))
+	r.expect("edited rules", Clean)
+	r.arrive(arriving("9", "Zoe"))
+	r.drain()
+	r.rules(user("of the directory", "attributes.signed_in_by == nil"))
+	r.expect("edited once more", Clean, "deactivate user 9")
+	r.add("9", "Zoe")
+	r.expect("the directory names them", Clean, "reactivate user 9")
+}

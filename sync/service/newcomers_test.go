@@ -437,3 +437,44 @@ func TestWhatAProviderSays(t *testing.T) {
 		t.Errorf("%s, %s", mail, login)
 	}
 }
+
+// TestLongRead: a run that reads for long delays nobody, be they known, new, or named by the very page that has been read.
+func TestLongRead(t *testing.T) {
+	w := newSigninWorld(t, fmt.Sprintf(createConfig, "unknown: create\n      create: {per_day: 5}", "oid"))
+	w.person("ada", "Ada", "ada@example.test", true)
+	w.sync(t, "hq")
+	hangs, goOn := make(chan struct{}), make(chan struct{})
+	pages := 0
+	w.reading = func() {
+		if pages++; pages == 2 { // the first one, with everybody in it, is stored
+			close(hangs)
+			<-goOn
+		}
+	}
+	w.person("bob", "Bob", "bob@example.test", true)
+	var run sync.WaitGroup
+	var failed error
+	run.Go(func() { _, failed = w.s.run(t.Context(), "hq", engine.Job{Trigger: engine.Operator}) })
+	<-hangs
+	for _, id := range []string{"ada", "bob", "zoe"} {
+		w.says(map[string]any{"sub": id, "oid": id, "name": "N " + id})
+		if status, h := w.browser(t).visit(deskURL); status != http.StatusOK || h.Get("Remote-User") != "hq/"+id {
+			t.Errorf("%s: %d %s", id, status, h.Get("Remote-User"))
+		}
+	}
+	close(goOn)
+	run.Wait()
+	if w.reading = nil; failed != nil {
+		t.Fatal(failed)
+	}
+	said := w.events(t)
+	for _, id := range []string{"ada", "bob", "zoe"} {
+		if strings.Count(said, "create user hq/"+id) != 1 {
+			t.Errorf("told: %s", said)
+		}
+	}
+	data, _ := os.ReadFile("changes.jsonl")
+	if !strings.Contains(string(data), `"name":"Bob"`) { // not what the provider said of somebody whom the directory knows
+		t.Errorf("told: %s", data)
+	}
+}

@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"dirsyncd/connectors"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/engine"
@@ -99,6 +101,8 @@ type signinWorld struct {
 	client   *http.Client
 	logs     *bytes.Buffer
 	triggers []string // connections that were to be run
+	// reading is called in each read of a page; nil: nobody looks. It is set while nothing is read.
+	reading func()
 }
 
 func newSigninWorld(t *testing.T, text string) *signinWorld {
@@ -106,6 +110,11 @@ func newSigninWorld(t *testing.T, text string) *signinWorld {
 	w := &signinWorld{world: newWorld(t), idp: oidctest.NewServer(t, "idp.example.test"), logs: new(bytes.Buffer)}
 	w.issuer = w.idp.NewIssuer(t, oidctest.Options{Discovery: "https://idp.example.test/.well-known/openid-configuration", Issuer: "https://idp.example.test", ClientID: "us", Secret: "secret-of-us"})
 	w.client = w.idp.Client(t)
+	memory := w.parts.Connectors[0].Open
+	w.parts.Connectors[0].Open = func(cfg any, env connectors.Env) (connectors.Connector, error) {
+		source, err := memory(cfg, env)
+		return readAlong{source, w}, err
+	}
 	w.parts.Identities = signin.Registry{}
 	for name, f := range oidc.Factories() {
 		usual := f.New
@@ -131,6 +140,21 @@ func newSigninWorld(t *testing.T, text string) *signinWorld {
 	w.open(t)
 	t.Cleanup(w.s.closeSignin)
 	return w
+}
+
+// readAlong is a source whose reads the world follows.
+type readAlong struct {
+	connectors.Connector
+	w *signinWorld
+}
+
+func (r readAlong) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
+	return r.Connector.Read(ctx, req, func(p *connectors.Page) error {
+		if r.w.reading != nil {
+			r.w.reading()
+		}
+		return emit(p)
+	})
 }
 
 func (w *signinWorld) open(t *testing.T) {

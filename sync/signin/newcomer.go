@@ -101,11 +101,12 @@ func (w *search) unsettled(s Standing) bool {
 }
 
 // settled makes that record. A run that reads for an hour would come to it later.
-func (w *search) settled(ctx context.Context, owner Owner, before Standing) (Standing, error) {
-	_, err := w.Newcomers.Create(ctx, Newcomer{Provider: w.Provider, Scope: owner.Scope, ID: owner.ID, Known: true, Assertion: w.a})
+func (w *search) settled(ctx context.Context, owner Owner, before Standing) (Owner, Standing, error) {
+	made, err := w.Newcomers.Create(ctx, Newcomer{Provider: w.Provider, Scope: owner.Scope, ID: owner.ID, Known: true, Assertion: w.a})
 	w.note("create in "+owner.Scope.String(), err == nil, "the directory has named them, and no run has made a record yet")
 	if err != nil {
-		return before, err
+		return owner, before, err
 	}
-	return w.people.Standing(ctx, owner)
+	now, err := w.people.Standing(ctx, made)
+	return made, now, err
 }

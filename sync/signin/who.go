@@ -115,7 +115,7 @@ func (p *Policy) Who(ctx context.Context, people People, links Links, a *Asserti
 	}
 	standing, err := people.Standing(ctx, owner)
 	if err == nil && w.by == "id" && w.unsettled(standing) {
-		standing, err = w.settled(ctx, owner, standing)
+		owner, standing, err = w.settled(ctx, owner, standing)
 	}
 	if err != nil {
 		return Decision{Owner: owner, Checks: w.checks}, w.explained(err)
