@@ -70,6 +70,11 @@ type TenantState struct {
 	Held *HeldPlan `json:"held,omitempty"`
 	// Former are the last plans that waited and do so no longer, newest first.
 	Former []FormerPlan `json:"former,omitempty"`
+	// Alone names the last transaction in which somebody was settled alone (settle.One), beside the runs: another name tells a run that looked
+	// before that one came.
+	Alone string `json:"alone,omitempty"`
+	// Beyond: somebody who signed in may be stored who waits for the operator (directory.FieldSignedInBeyond).
+	Beyond bool `json:"beyond,omitempty"`
 	// Proven is when the store was last known to agree with the source: the end of the last complete run.
 	Proven time.Time `json:"proven,omitzero"`
 	// Failing is the state of a partition whose last run failed, or nil.

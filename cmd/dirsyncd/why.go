@@ -120,6 +120,9 @@ func (cli *cli) showPending(r *api.Reason) {
 	say := func(s term.Style, format string, args ...any) {
 		cli.out.ParaStyled(s, "  ", fmt.Sprintf(format, args...))
 	}
+	if r.SignedIn != "" {
+		say(term.Yellow, "there because they signed in at %s: no directory has named them yet", r.SignedIn)
+	}
 	if r.Gone != "" && (r.Record == nil || r.Gone != r.Record.Reason) {
 		say(term.Yellow, "gone: %s", r.Gone)
 	}

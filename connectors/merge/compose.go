@@ -38,7 +38,7 @@ func (c *Connector) compose(g *group, parts []part, led bool) directory.Object {
 		leads = leads || parts[i].led
 		o.Handles = append(o.Handles, parts[i].handles...)
 		for _, f := range parts[i].object.Fields {
-			fields[f.Name] = true
+			fields[f.Name] = !directory.OfSignIn(f.Name) // these are of the part, and of its own source
 		}
 	}
 	for _, p := range g.people {
@@ -55,7 +55,10 @@ func (c *Connector) compose(g *group, parts []part, led bool) directory.Object {
 	}
 	slices.Sort(o.Handles)
 	o.Handles = slices.Compact(o.Handles)
-	for name := range fields {
+	for name, is := range fields {
+		if !is {
+			continue
+		}
 		if v, by := c.choose(name, parts); by != "" {
 			o.Set(name, v)
 			from = append(from, name+": "+by)

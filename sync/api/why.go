@@ -40,6 +40,8 @@ type Reason struct {
 	Choices []ChoiceReason `json:"choices,omitempty"`
 	// Kept names the entry of the mapping's `keep` by which the record is neither deactivated nor deleted.
 	Kept string `json:"kept,omitempty"`
+	// SignedIn is the provider of identity by which the object came, as long as its source has not named it.
+	SignedIn string `json:"signed_in,omitempty"`
 	// DeleteAt is when the record, which is deactivated, is deleted if nothing comes back.
 	DeleteAt time.Time `json:"delete_at,omitzero"`
 	// Next is when it is looked at again although nothing changes: the answer of a rule about a date may be another one then.

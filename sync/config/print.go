@@ -83,6 +83,9 @@ func (p *printer) node(v any) *yaml.Node {
 func (p *printer) config(c *Config) *yaml.Node {
 	var connections, mappings, targets []pair
 	for i := range c.Connections {
+		if c.Connections[i].Connector == SignIn {
+			continue // nobody writes it
+		}
 		connections = append(connections, pair{c.Connections[i].Name, p.connection(&c.Connections[i])})
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Mappings)) {

@@ -42,6 +42,8 @@ type Identity struct {
 	Button   string
 	// Require must hold of what the provider says; nil: nothing must.
 	Require *mapping.Requirements
+	// Newcomers is how people are made of those whom nobody knows; nil: they are refused.
+	Newcomers *Newcomers
 	// Block is the provider's own configuration, as its NewConfig made it.
 	Block any
 }
@@ -138,13 +140,15 @@ const (
 )
 
 type identityKeys struct {
-	Provider    string     `yaml:"provider" strict:"required"`
-	Directories []string   `yaml:"directories" strict:"required"`
-	Domains     []string   `yaml:"domains"`
-	Match       []string   `yaml:"match"`
-	Audience    whom       `yaml:"audience"`
-	Button      string     `yaml:"button"`
-	Require     []ruleText `yaml:"require"`
+	Provider    string      `yaml:"provider" strict:"required"`
+	Directories []string    `yaml:"directories" strict:"required"`
+	Domains     []string    `yaml:"domains"`
+	Match       []string    `yaml:"match"`
+	Audience    whom        `yaml:"audience"`
+	Button      string      `yaml:"button"`
+	Require     []ruleText  `yaml:"require"`
+	Unknown     unknownWord `yaml:"unknown"`
+	Create      *createKeys `yaml:"create"`
 }
 
 type applicationKeys struct {
@@ -168,13 +172,18 @@ func (c *Config) MatchOf(connection string) (fields []key.Field) {
 	}
 	for _, p := range c.Signin.Providers {
 		for _, m := range p.Match {
-			if f := key.FieldOf(m); slices.Contains(p.Directories, connection) && !slices.Contains(fields, f) {
+			if f := key.FieldOf(m); p.names(connection) && !slices.Contains(fields, f) {
 				fields = append(fields, f)
 			}
 		}
 	}
 	slices.SortFunc(fields, func(a, b key.Field) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
 	return fields
+}
+
+// names reports whether the provider may say who people of a connection are.
+func (i *Identity) names(connection string) bool {
+	return slices.Contains(i.Directories, connection) || i.Newcomers != nil && i.Newcomers.Mapping != "" && i.Name == connection
 }
 
 // checkMatch refuses two fields whose values count byte by byte at one connection: a value would be looked for in both.
@@ -242,6 +251,8 @@ func (l *loader) readIdentity(name string, v strict.Value) Identity {
 		at, _ := v.Get("domains").At(fmt.Sprintf("[%d]", n))
 		if domain, ok := key.Domain(d); ok {
 			i.Domains = append(i.Domains, domain)
+		} else if d == anyDomain && k.Unknown == createUnknown && !slices.Contains(k.Match, key.MatchMail) {
+			i.Domains = append(i.Domains, d)
 		} else {
 			at.Problem("write such as example.com", "domains: %q is not the domain of mail addresses", short(d))
 		}
@@ -255,6 +266,7 @@ func (l *loader) readIdentity(name string, v strict.Value) Identity {
 	if at := v.Get("match"); slices.Contains(k.Match, key.MatchMail) && len(k.Domains) == 0 && v.Kind() == strict.Block {
 		at.Problem("name the domains whose addresses this provider gives out: `domains: [example.com]`", "match: by `mail`, and no `domains`: anybody's address would do")
 	}
+	i.Newcomers = l.readNewcomers(name, v, k.Unknown, k.Create)
 	return i
 }
 

@@ -60,6 +60,22 @@ const (
 	FieldSearch       = "search"
 )
 
+// What an object has that is stored because its person signed in, and not because its source listed it. The source's own word takes all of it
+// away.
+const (
+	// FieldSignedInBy is the provider of identity.
+	FieldSignedInBy = AttributePrefix + "signed_in_by"
+	// FieldSignedInUntil is until when it means nothing that the source does not list the object; without it, that never means anything.
+	FieldSignedInUntil = AttributePrefix + "signed_in_until"
+	// FieldSignedInBeyond is true of somebody who came when the limit of the day was used up.
+	FieldSignedInBeyond = AttributePrefix + "signed_in_beyond"
+)
+
+// OfSignIn reports whether a field is one of those.
+func OfSignIn(field string) bool {
+	return field == FieldSignedInBy || field == FieldSignedInUntil || field == FieldSignedInBeyond
+}
+
 // CommonField describes a field that every connector fills in the same way.
 type CommonField struct {
 	Name string

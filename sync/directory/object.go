@@ -5,7 +5,10 @@
 // and a slice that a function returns belongs to the caller unless its documentation says otherwise.
 package directory
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Kind says what an object is. The numbers are stored; they are appended to, never changed.
 type Kind uint8
@@ -142,6 +145,15 @@ type Field struct {
 
 // Get returns the value of a field, and false when the object does not have it.
 func (o *Object) Get(name string) (Value, bool) { return getField(o.Fields, name) }
+
+// BySignIn reports whether the object is stored because its person signed in, and the source's silence about it means nothing at a time.
+func (o *Object) BySignIn(now time.Time) bool {
+	if _, is := o.Get(FieldSignedInBy); !is {
+		return false
+	}
+	until, ends := o.Get(FieldSignedInUntil)
+	return !ends || now.Before(until.Time())
+}
 
 // Set stores a field in its sorted place; a second value for the same name replaces the first.
 func (o *Object) Set(name string, v Value) { o.Fields = setField(o.Fields, name, v) }

@@ -46,6 +46,8 @@ type Connection struct {
 	Followed bool
 	// Match are the fields by which its people are found when they sign in; none when they sign in nowhere.
 	Match []key.Field
+	// Strangers are people of other connections who may turn out to be people of this one.
+	Strangers []Strangers
 	// FollowedFields are the fields of its records of which others are made, in order: the journal tells of records, too, when there are any.
 	FollowedFields []string
 }

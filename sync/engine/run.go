@@ -275,6 +275,10 @@ func (r *run) settle(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	strangers, err := r.findStrangers(ctx, task)
+	if err != nil {
+		return err
+	}
 	s, err := settle.Prepare(ctx, task)
 	if err != nil {
 		return err
@@ -310,6 +314,9 @@ func (r *run) settle(ctx context.Context) (err error) {
 	if err := r.state.update(ctx, nil, settling(rules, r.conn.Targets)); err != nil {
 		return err
 	}
+	if err := r.releaseStrangers(ctx, s, strangers); err != nil {
+		return err
+	}
 	if r.counts, err = s.Apply(ctx); err != nil {
 		return err
 	}
@@ -321,6 +328,9 @@ func (r *run) settle(ctx context.Context) (err error) {
 	}
 	last := s.Close()
 	steps := []transition{decided(s.Matches(), task.SameRules), settled(rules, reads, &r.tenant, r.conn), begun(plan.Held, nobody), r.holdsAfter(plan.Held), seated(plan.Seats, plan.SeatQueue)}
+	if !s.Overtaken() {
+		steps = append(steps, waitsBeyond(plan.Held != nil && plan.Beyond > 0))
+	}
 	if r.state.Older != "" && plan.Held == nil {
 		last, steps = r.takeOlder(last), append(steps, older(""))
 	}
@@ -405,7 +415,7 @@ func (r *run) settleTask() *settle.Task {
 		Partition: r.part, Rules: r.conn.Rules, SameRules: r.conn.settledHash(&r.state.TenantState) == r.state.RulesHash,
 		Guard: r.conn.Guard, Lists: r.conn.Lists, Shared: r.conn.Shared, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant, &r.state.TenantState),
 		Origin: originOf(r.conn, &r.tenant, originName(r.part, &r.state.TenantState)),
-		Run:    r.stamp, Initial: r.state.RulesHash == "" || r.state.Initial, Rescoped: r.state.Rescoped, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: waited(&r.state.TenantState), Older: r.state.Older, SeatQueue: r.state.SeatQueue, SeatsBeside: r.seatsBeside,
+		Run:    r.stamp, Initial: r.state.RulesHash == "" || r.state.Initial, Rescoped: r.state.Rescoped, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: waited(&r.state.TenantState), Older: r.state.Older, SeatQueue: r.state.SeatQueue, Beyond: r.state.Beyond, SeatsBeside: r.seatsBeside,
 		Queued: r.queued, Parked: r.parked(settle.Stage), Acted: r.acted(),
 		Progress: func(done, total int) { r.progress("settle", "", done, total) },
 	}

@@ -44,6 +44,8 @@ type Standing struct {
 	There, Proven bool
 	// Enabled is false only when the source says so.
 	Enabled bool
+	// ForNow: the source has not named the object; it is there because the person signed in, and for as long as they come back.
+	ForNow bool
 	// Kinds are those of the active records, users before agents, and Fields the fields of the first of them.
 	Kinds  []directory.RecordKind
 	Fields []directory.Field
@@ -236,6 +238,7 @@ func (e *Engine) Standing(ctx context.Context, o Owner) (s Standing, err error) 
 			}
 			enabled, said := object.Get(directory.FieldEnabled)
 			s.There, s.Enabled = row.Gone == store.Here, !said || enabled.Type() != directory.BoolType || enabled.Bool()
+			_, s.ForNow = object.Get(directory.FieldSignedInUntil)
 			s.Proven = row.Gone == store.NamedRemoved || row.Gone == store.Absent
 		}
 		return tx.RecordsOf(mapping.RecordsOf(directory.Person), nums, func(_ store.Num, rec directory.Record) bool {

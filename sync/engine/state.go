@@ -173,6 +173,11 @@ func begun(held *store.HeldPlan, nobody bool) transition {
 	}
 }
 
+// waitsBeyond says whether somebody who signed in waits for the operator.
+func waitsBeyond(is bool) transition {
+	return func(s *store.TenantState) { s.Beyond = is }
+}
+
 // settledFrom is what the records were made from, where a version did it that did not write that down.
 func settledFrom(reads []string) transition {
 	return func(s *store.TenantState) { s.Reads = copied(reads) }

@@ -46,6 +46,8 @@ type Reason struct {
 	Choices []mapping.ChoiceTrace `json:"choices,omitempty"`
 	// Kept names the entry of the mapping's `keep` by which the record is neither deactivated nor deleted.
 	Kept string `json:"kept,omitempty"`
+	// SignedIn is the provider of identity by which the object came, as long as its source has not named it.
+	SignedIn string `json:"signed_in,omitempty"`
 	// DeleteAt is when the record, which is deactivated, is deleted if nothing comes back.
 	DeleteAt time.Time `json:"delete_at,omitzero"`
 	// Next is when it is looked at again although nothing changes: the answer of a rule about a date may be another one then.
@@ -173,6 +175,8 @@ func (q *question) reason(tx store.Reader, objectKind directory.Kind, kind direc
 	for _, f := range o.Fields {
 		reason.Object[f.Name] = f.Value.Any()
 	}
+	by, _ := o.Get(directory.FieldSignedInBy)
+	reason.SignedIn = by.Text()
 	if !o.Here() {
 		reason.Gone = o.Gone.String()
 	}

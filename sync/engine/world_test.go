@@ -82,6 +82,7 @@ type person struct {
 	disabled                  bool
 	holds                     []string // licences
 	in                        []string // groups, by the person's own word
+	mail                      string
 }
 
 func newWorld() *world {
@@ -249,6 +250,7 @@ func (w *world) object(id string) directory.Object {
 	}
 	o.SetText(directory.FieldName, p.name)
 	o.SetText(directory.FieldDepartment, p.department)
+	o.SetText(directory.FieldEmail, p.mail)
 	o.Set(directory.FieldEnabled, directory.Bool(!p.disabled))
 	if p.manager != "" {
 		o.Links = []directory.Link{{Type: directory.Manager, To: p.manager}}

@@ -39,6 +39,9 @@ type Subject struct {
 	Keys func([]uint32) []string
 	// Initial is that of the actions (directory.Action).
 	Initial bool
+	// Other is the record of another connection that is the same person's, and takes the place of this one's or gives its place to it
+	// (directory.Action); empty for none.
+	Other string
 }
 
 // Step is what one record comes to.
@@ -85,6 +88,7 @@ func Decide(s *Subject, before []*directory.Record, wants []Want) []Step {
 	}
 	steps := slices.Concat(removed, kept)
 	steps = append(steps, s.expire(before, steps)...)
+	s.nameOther(steps)
 	for i := range steps {
 		if a := steps[i].Action; a != nil {
 			a.SealKey(revisionOf(before, a.Kind) + 1)
@@ -127,6 +131,21 @@ func nameEachOther(removed, kept []Step) {
 			r.Record.Reason = r.Action.Reason
 			k.Action.Other = directory.Subject(r.Action.Kind, r.Action.Record)
 			k.Action.Reason = "was " + r.Action.Kind.String()
+		}
+	}
+}
+
+// nameOther names the record of another connection in what has no other one.
+func (s *Subject) nameOther(steps []Step) {
+	for _, step := range steps {
+		a := step.Action
+		if s.Other == "" || a == nil || a.Other != "" {
+			continue
+		}
+		a.Other = s.Other
+		if a.Op.Removes() {
+			a.Reason = "it is a record of another connection now"
+			step.Record.Reason = a.Reason
 		}
 	}
 }

@@ -120,7 +120,7 @@ func overlay(base, o *directory.Object) *directory.Object {
 	sum := *base
 	sum.Fields = nil
 	for _, f := range base.Fields {
-		if _, mentioned := o.Get(f.Name); !mentioned {
+		if _, mentioned := o.Get(f.Name); !mentioned && !directory.OfSignIn(f.Name) { // the source knows of it now
 			sum.Fields = append(sum.Fields, f)
 		}
 	}

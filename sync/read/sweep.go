@@ -1,7 +1,9 @@
 package read
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -101,18 +103,30 @@ func (l *listing) keepUnlisted(ctx context.Context, kind directory.Kind, missing
 	return nil
 }
 
-// missing returns the objects of a kind that are stored, not proven gone, and not listed; and how many were.
+// missing returns the objects of a kind that are stored, not proven gone, and not listed; and how many were. Whoever is there because they
+// signed in is not missed: the source may not know of them yet.
 func (l *listing) missing(ctx context.Context, kind directory.Kind) (missing *roaring.Bitmap, listed int, err error) {
 	missing = roaring.New()
+	now, signedIn := l.Now(), []byte(directory.FieldSignedInBy) // the stored form has names as they are
+	var damaged error
 	err = store.EachRow(ctx, l.State.View, kind, func(row store.Row) {
-		switch {
-		case l.covered.objects.Contains(uint32(row.Num)):
+		if l.covered.objects.Contains(uint32(row.Num)) {
 			listed++
-		case !row.Gone.Proven():
-			missing.Add(uint32(row.Num))
+			return
 		}
+		if row.Gone.Proven() {
+			return
+		}
+		if kind == directory.Person && bytes.Contains(row.Data, signedIn) {
+			o, err := row.Object("read " + l.stream.Name)
+			if err != nil || o.BySignIn(now) {
+				damaged = errors.Join(damaged, err)
+				return
+			}
+		}
+		missing.Add(uint32(row.Num))
 	})
-	return missing, listed, err
+	return missing, listed, errors.Join(err, damaged)
 }
 
 // markMissing marks objects as gone, in chunks. A cause that is already known is not written again.

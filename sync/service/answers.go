@@ -95,7 +95,7 @@ func reasonAnswer(r *engine.Reason) api.Reason {
 		Record: recordAnswer(r.Record), Others: each(r.Others, otherAnswer),
 		Rules: each(r.Rules, ruleAnswer), Fields: each(r.Fields, fieldAnswer),
 		Waiting: r.Waiting, Held: r.Held, Parked: r.Parked, Error: r.Error, Import: r.Import, Choices: each(r.Choices, choiceAnswer),
-		Kept: r.Kept, DeleteAt: r.DeleteAt, Next: r.Next, Seats: r.Seats,
+		Kept: r.Kept, SignedIn: r.SignedIn, DeleteAt: r.DeleteAt, Next: r.Next, Seats: r.Seats,
 		Tickets: each(r.Tickets, func(t *engine.TicketReason) api.TicketReason { return api.TicketReason(*t) }),
 	}
 	nameContributors(&answer)

@@ -58,6 +58,8 @@ type deps struct {
 	now     func() time.Time
 	metrics *metrics
 	store   store.Store
+	// moved hears of people who came by sign-in and turned out to be somebody in a directory.
+	moved func(ctx context.Context, from, to engine.Owner) error
 	// public lets the source of a connection be called from outside; nil: it cannot be.
 	public func(connection string) func(http.Handler) (address string, release func(), err error)
 }
@@ -101,13 +103,16 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 		Guard: guard.tenant(), Shared: guard.shared(), Lists: guard.lists(), Targets: c.Targets, Import: c.Import, Followed: len(cfg.MadeOf(c.Name)) > 0, FollowedFields: cfg.RecordFieldsOf(c.Name),
 		Overrides: overrides(cfg, &c), Every: c.Every, RemovedInFull: c.RemoveInFull, Match: cfg.MatchOf(c.Name),
 	}}
+	if conn.Strangers, err = strangersOf(cfg, c.Name, d); err != nil {
+		return nil, err
+	}
 	if old != nil {
 		if was, ok := old.connections[c.Name]; ok && sameSource(was, conn) {
 			conn.Source, conn.users = was.Source, was.users
 			return conn, conn.Mixed()
 		}
 	}
-	factory, ok := d.parts.Connectors.Lookup(c.Connector)
+	factory, ok := factoryOf(d.parts.Connectors, c.Connector)
 	if !ok {
 		return nil, fmt.Errorf("there is no connector %q", c.Connector)
 	}

@@ -62,7 +62,7 @@ func (p people) Standing(ctx context.Context, o signin.Owner) (signin.Standing, 
 	if err != nil {
 		return signin.Standing{}, err
 	}
-	standing := signin.Standing{There: !s.Gone(), Enabled: s.Enabled, Fields: make(map[string]string, len(s.Fields))}
+	standing := signin.Standing{There: !s.Gone(), Enabled: s.Enabled, ForNow: s.ForNow, Fields: make(map[string]string, len(s.Fields))}
 	for _, k := range s.Kinds {
 		standing.Kinds = append(standing.Kinds, k.String())
 	}

@@ -80,12 +80,16 @@ type planBasis struct {
 	ends        []func()
 }
 
-// needed is what the plan reads of the state: all of a connection, where its tenants take seats of the same number.
+// needed is what the plan reads of the state: all of a connection, where its tenants take seats of the same number, and those who came by sign-in
+// and may be people of it.
 func (b *planBasis) needed() []chosen {
 	list := slices.Clone(b.list)
 	for i, conn := range b.connections {
 		if conn.LimitsSeats() {
 			list[i].tenant = ""
+		}
+		for _, of := range conn.Strangers {
+			list = append(list, chosen{connection: of.Own.Name})
 		}
 	}
 	return list

@@ -39,7 +39,7 @@ func Probe(ctx context.Context, cfg *config.Config, parts Parts) ([]api.ProbeRes
 
 func probeConnection(ctx context.Context, c config.Connection, registry connectors.Registry) api.ProbeResult {
 	result := api.ProbeResult{Name: c.Name, Kind: "connection"}
-	factory, _ := registry.Lookup(c.Connector)
+	factory, _ := factoryOf(registry, c.Connector)
 	source, err := factory.Open(c.Block, connectors.Env{Connection: c.Name, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, probeTime)

@@ -86,7 +86,7 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 }
 
 func (s *Service) deps() deps {
-	return deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store, public: s.host.public}
+	return deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store, public: s.host.public, moved: s.moved}
 }
 
 // Close ends everything, in the order of the flow. Operations must have returned.

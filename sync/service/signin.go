@@ -85,7 +85,14 @@ func (s *Service) openSignin(ctx context.Context, cfg *config.Config, front *web
 	}
 	o := portal.Options{URL: cfg.Web.URL, People: people{s.engine, s.store}, Items: items, Keys: keys, Client: newClient(), Log: log, Now: s.now, Lifetime: cfg.Signin.Lifetime.Std(), Idle: cfg.Signin.Idle.Std(), Remember: cfg.Signin.Remember.Std(), Metrics: s.metrics.signin}
 	for i := range cfg.Signin.Providers {
-		o.Providers = append(o.Providers, s.identity(cfg, &cfg.Signin.Providers[i], providers))
+		n := s.identity(cfg, &cfg.Signin.Providers[i], providers)
+		if create := cfg.Signin.Providers[i].Newcomers; create != nil {
+			n.Policy.Newcomers = newcomers{service: s, items: items, settings: *create, provider: n.Name, log: log, created: s.metrics.signin.created.WithLabelValues(n.Name)}
+			if create.Mapping != "" {
+				n.Policy.Own = n.Name
+			}
+		}
+		o.Providers = append(o.Providers, n)
 	}
 	for i := range cfg.Signin.Apps {
 		a := &cfg.Signin.Apps[i]

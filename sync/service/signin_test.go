@@ -1,7 +1,10 @@
 package service
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -15,6 +18,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"dirsyncd/connectors"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/engine"
@@ -94,27 +98,113 @@ func (v *visitor) visit(address string) (status int, header http.Header) {
 	return 0, nil
 }
 
-// TestSignIn: who was synced signs in at a provider and is told to an application as their record; whoever a sync disables is out.
-func TestSignIn(t *testing.T) {
-	w := newWorld(t)
-	idp := oidctest.NewServer(t, "idp.example.test")
-	issuer := idp.NewIssuer(t, oidctest.Options{Discovery: "https://idp.example.test/.well-known/openid-configuration", Issuer: "https://idp.example.test", ClientID: "us", Secret: "secret-of-us"})
-	issuer.Person(map[string]any{"sub": "4711", "email": "Ada@Example.test", "email_verified": true})
-	issuer.Info(map[string]any{"sub": "4711"}) // asked for what `require` reads and the token lacks
-	client := idp.Client(t)
+// signinWorld is a service that people sign in to, and their provider.
+type signinWorld struct {
+	*world
+	s        *Service
+	idp      *oidctest.Server
+	issuer   *oidctest.Issuer
+	client   *http.Client
+	logs     *bytes.Buffer
+	triggers []string // connections that were to be run
+	// reading is called in each read of a page; nil: nobody looks. It is set while nothing is read.
+	reading func()
+}
+
+func newSigninWorld(t *testing.T, text string) *signinWorld {
+	t.Helper()
+	w := &signinWorld{world: newWorld(t), idp: oidctest.NewServer(t, "idp.example.test"), logs: new(bytes.Buffer)}
+	w.issuer = w.idp.NewIssuer(t, oidctest.Options{Discovery: "https://idp.example.test/.well-known/openid-configuration", Issuer: "https://idp.example.test", ClientID: "us", Secret: "secret-of-us"})
+	w.client = w.idp.Client(t)
+	memory := w.parts.Connectors[0].Open
+	w.parts.Connectors[0].Open = func(cfg any, env connectors.Env) (connectors.Connector, error) {
+		source, err := memory(cfg, env)
+		return readAlong{source, w}, err
+	}
 	w.parts.Identities = signin.Registry{}
 	for name, f := range oidc.Factories() {
 		usual := f.New
 		f.New = func(block any, env signin.Env) (signin.Provider, error) {
-			env.Client = client
+			env.Client = w.client
 			return usual(block, env)
 		}
 		w.parts.Identities[name] = f
 	}
-	if err := os.WriteFile("config.yaml", []byte(signinConfig), 0o600); err != nil {
+	if err := os.WriteFile("config.yaml", []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	w.load(t)
+	opts := w.options()
+	opts.Now = w.idp.Clock.Now
+	opts.Log = slog.New(slog.NewTextHandler(w.logs, nil))
+	var err error
+	w.s, err = newService(w.cfg, opts, &host{runs: t.Context(), front: newFront(w.cfg.Web, opts.Log), trigger: func(name string) { w.triggers = append(w.triggers, name) }, next: func(string) (at time.Time) { return }, nextAudit: func(string) (at time.Time) { return }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.s.Close() })
+	w.open(t)
+	t.Cleanup(w.s.closeSignin)
+	return w
+}
+
+// readAlong is a source whose reads the world follows.
+type readAlong struct {
+	connectors.Connector
+	w *signinWorld
+}
+
+func (r readAlong) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
+	return r.Connector.Read(ctx, req, func(p *connectors.Page) error {
+		if r.w.reading != nil {
+			r.w.reading()
+		}
+		return emit(p)
+	})
+}
+
+func (w *signinWorld) open(t *testing.T) {
+	t.Helper()
+	if err := w.s.openSignin(t.Context(), w.cfg, w.s.host.front); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *signinWorld) sync(t *testing.T, connection string) []engine.Result {
+	t.Helper()
+	results, err := w.s.run(t.Context(), connection, engine.Job{Trigger: engine.Operator})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return results
+}
+
+func (w *signinWorld) browser(t *testing.T) *visitor {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &visitor{t, w.s, w.client, jar}
+}
+
+// attempt is the last one.
+func (w *signinWorld) attempt(t *testing.T) api.SigninAttempt {
+	t.Helper()
+	list, err := w.s.SigninAttempts(t.Context(), api.SigninRequest{Limit: 1})
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%v, error %v", list, err)
+	}
+	w.idp.Clock.Add(time.Second)
+	return list[0]
+}
+
+// TestSignIn: who was synced signs in at a provider and is told to an application as their record; whoever a sync disables is out.
+func TestSignIn(t *testing.T) {
+	w := newSigninWorld(t, signinConfig)
+	idp, issuer, s := w.idp, w.issuer, w.s
+	issuer.Person(map[string]any{"sub": "4711", "email": "Ada@Example.test", "email_verified": true})
+	issuer.Info(map[string]any{"sub": "4711"}) // asked for what `require` reads and the token lacks
 	enabled := func(is bool) {
 		o := directory.Object{Kind: directory.Person, ID: "ada"}
 		o.SetText(directory.FieldName, "Ada")
@@ -123,39 +213,12 @@ func TestSignIn(t *testing.T) {
 		w.source.Put("", o)
 	}
 	enabled(true)
-	opts := w.options()
-	opts.Now = idp.Clock.Now
-	s, err := newService(w.cfg, opts, &host{runs: t.Context(), front: newFront(w.cfg.Web, opts.Log), trigger: func(string) {}, next: func(string) (at time.Time) { return }, nextAudit: func(string) (at time.Time) { return }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	if err := s.openSignin(t.Context(), w.cfg, s.host.front); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.closeSignin)
 	sync := func() {
 		t.Helper()
-		if _, err := s.run(t.Context(), "hq", engine.Job{Trigger: engine.Operator}); err != nil {
-			t.Fatal(err)
-		}
+		w.sync(t, "hq")
 	}
-	browser := func() *visitor {
-		jar, err := cookiejar.New(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &visitor{t, s, client, jar}
-	}
-	attempt := func() api.SigninAttempt {
-		t.Helper()
-		list, err := s.SigninAttempts(t.Context(), api.SigninRequest{Limit: 1})
-		if err != nil || len(list) != 1 {
-			t.Fatalf("%v, error %v", list, err)
-		}
-		idp.Clock.Add(time.Second)
-		return list[0]
-	}
+	browser := func() *visitor { return w.browser(t) }
+	attempt := func() api.SigninAttempt { return w.attempt(t) }
 
 	v := browser()
 	if status, _ := v.visit("https://desk.test/"); status != http.StatusForbidden {

@@ -19,13 +19,27 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 		return err
 	}
 	kept := 0
+	var beside bool
+	var done map[*outcome]bool
 	err = s.State.Update(ctx, func(tx store.Writer) error {
+		if beside, err = s.lookBeside(tx); err != nil {
+			return err
+		}
+		done = map[*outcome]bool{}
 		for _, o := range w.outcomes {
+			if beside {
+				if done[o], err = settledBeside(tx, o); err != nil {
+					return err
+				}
+			}
+			if done[o] {
+				continue
+			}
 			if err := s.commitOutcome(tx, o); err != nil {
 				return err
 			}
 		}
-		if kept, err = s.remember(tx, w); err != nil {
+		if kept, err = s.remember(tx, w, done); err != nil {
 			return err
 		}
 		for _, id := range w.unparks {
@@ -48,12 +62,20 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 				return err
 			}
 		}
+		if beside {
+			return nil
+		}
 		return tx.ClearDirty(b.kind, w.dirty)
 	})
 	if err != nil {
 		return err
 	}
-	s.kept = kept
+	s.kept, s.overtaken = kept, s.overtaken || beside
+	for o, is := range done {
+		if is {
+			o.steps, o.last = nil, false
+		}
+	}
 	for _, o := range w.outcomes {
 		if o.last {
 			s.last = append(s.last, o.num)

@@ -164,12 +164,14 @@ func (s *Settlement) decide(tx store.Reader, c *candidate) error {
 		return keys
 	}
 	c.steps = plan.Decide(&c.subject, c.before, c.wants)
+	s.noteReplacing(c)
 	c.due = dueOf(c)
 	if c.keeps && c.forget { // the list may be edited
 		c.forget = false
 	}
 	was, is := active(c.before, c.steps)
 	c.comes = !was && is
+	c.beyond = c.comes && len(c.before) == 0 && beyond(c.object)
 	if s.counted && s.waitsForSeat(c) {
 		s.wait(c.outcome)
 	} else if s.hold.covers(c.class()) {
@@ -186,9 +188,40 @@ func (s *Settlement) decide(tx store.Reader, c *candidate) error {
 	return bad
 }
 
+// noteReplacing notes which record one of Task.Replaces has afterwards.
+func (s *Settlement) noteReplacing(c *candidate) {
+	if s.Replaces[c.num] == "" || c.kind != directory.Person {
+		return
+	}
+	delete(s.replacing, c.num)
+	for _, rec := range c.before {
+		if rec.Active {
+			s.replacing[c.num] = rec.Kind
+		}
+	}
+	for i := range c.steps {
+		switch step := &c.steps[i]; {
+		case step.Record == nil:
+		case step.Record.Active:
+			s.replacing[c.num] = step.Kind
+		case s.replacing[c.num] == step.Kind:
+			delete(s.replacing, c.num)
+		}
+	}
+}
+
+// beyond reports whether somebody signed in when the limit of the day was used up.
+func beyond(o *relations.Object) bool {
+	v, _ := o.Get(directory.FieldSignedInBeyond)
+	return v.Bool()
+}
+
 // subject says whose records are decided about.
 func (s *Settlement) subject(o *relations.Object) plan.Subject {
 	subject := plan.Subject{Origin: s.Origin.Of(o.ID), Run: s.Run, At: s.at(), Leaver: s.leaver, Initial: s.Initial}
+	if o.Kind == directory.Person {
+		subject.Other = s.Replaces[o.Num]
+	}
 	if !o.Here() {
 		subject.Reason = o.Gone.String()
 	}

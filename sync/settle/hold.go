@@ -24,6 +24,8 @@ type hold struct {
 	ops ops
 	// unproven removals wait.
 	unproven bool
+	// beyond: so do people who signed in when the limit of the day was used up.
+	beyond bool
 	// lists keep the members that they would lose.
 	lists bool
 	// leavers are the people, customers and sites whose removal waits. To others they are still there: they stay in lists,
@@ -40,7 +42,7 @@ func (h *hold) covers(c class) bool {
 	case c.lists:
 		return h.lists && !h.all // or the outcomes themselves do
 	default:
-		return h.all || c.ops.any(h.ops) || c.unproven && h.unproven
+		return h.all || c.ops.any(h.ops) || c.unproven && h.unproven || c.beyond && h.beyond
 	}
 }
 
@@ -66,7 +68,7 @@ func (s *Settlement) comers() *roaring.Bitmap {
 
 // judge says what of the plan must wait, and why: nothing when the reasons are none.
 func (s *Settlement) judge(ctx context.Context, t *tally, population func(directory.RecordKind) int) (*hold, []string, error) {
-	h := &hold{all: len(s.basis) > 0 || s.Older != "" || len(s.Less) > 0, unproven: t.unproven > 0}
+	h := &hold{all: len(s.basis) > 0 || s.Older != "" || len(s.Less) > 0, unproven: t.unproven > 0, beyond: t.beyond > 0}
 	reasons := slices.Clone(s.Less)
 	if s.Older != "" {
 		reasons = append(reasons, "go back to what an older source knows: "+s.Older)
@@ -95,6 +97,9 @@ func (s *Settlement) judge(ctx context.Context, t *tally, population func(direct
 	}
 	if t.unproven > 0 {
 		reasons = append(reasons, "make "+removals(t.unproven)+" for which there is no proof")
+	}
+	if t.beyond > 0 {
+		reasons = append(reasons, "create "+people(t.beyond)+" who signed in: beyond `create.per_day`, or nobody comes unasked")
 	}
 	h.leavers, h.comers = roaring.New(), roaring.New()
 	for _, p := range t.of(h) {
@@ -136,7 +141,7 @@ func (s *Settlement) stillWaiting(t *tally) hold {
 			return hold{}
 		}
 	}
-	if len(was.What) == 0 && planHash(t.of(&hold{ops: h.ops, lists: h.lists, unproven: t.unproven > 0})) != was.Hash {
+	if len(was.What) == 0 && planHash(t.of(&hold{ops: h.ops, lists: h.lists, unproven: t.unproven > 0, beyond: t.beyond > 0})) != was.Hash {
 		return hold{}
 	}
 	return h

@@ -43,6 +43,8 @@ type outcome struct {
 	due time.Time
 	// seats are those that the outcome takes anew and gives up, where they are counted and not assigned yet.
 	seats seatWish
+	// beyond: it makes the first record of somebody who signed in when the limit of the day was used up.
+	beyond bool
 	// left: the object is not stored, only records of it are.
 	left bool
 	// losses are the members that the object's lists lose, as far as those keep a record.
@@ -66,7 +68,7 @@ func (o *outcome) class() class {
 			c.ops = c.ops.with(step.Action.Op)
 		}
 	}
-	c.unproven = o.unprovenRemoval && c.ops != 0
+	c.unproven, c.beyond = o.unprovenRemoval && c.ops != 0, o.beyond && c.ops != 0
 	return c
 }
 

@@ -22,6 +22,8 @@ type Plan struct {
 	Seats     []store.Seats
 	SeatQueue []store.Num
 	SeatNotes []string
+	// Beyond is how many people signed in beyond a limit and have no record yet.
+	Beyond int
 }
 
 // Preview makes the plan without storing anything. visit, if not nil, sees its actions, in the order of the objects. A plan
@@ -32,7 +34,7 @@ func (s *Settlement) Preview(ctx context.Context, visit func(*directory.Action))
 	if err != nil {
 		return Plan{}, err
 	}
-	if visit == nil && !s.counted && s.Approve == "" && len(s.basis) == 0 && s.Older == "" && len(s.Less) == 0 && s.Guard.Idle(population) && s.Shared.Guard.Idle(population) {
+	if visit == nil && !s.counted && s.Approve == "" && len(s.basis) == 0 && s.Older == "" && len(s.Less) == 0 && !s.Beyond && len(s.Replaces) == 0 && s.Guard.Idle(population) && s.Shared.Guard.Idle(population) {
 		return Plan{}, nil
 	}
 	if s.counted {
@@ -44,7 +46,7 @@ func (s *Settlement) Preview(ctx context.Context, visit func(*directory.Action))
 	if err != nil {
 		return Plan{}, err
 	}
-	p := Plan{Counts: t.counts, Seats: s.seats, SeatQueue: s.queue, SeatNotes: s.seatNotes}
+	p := Plan{Counts: t.counts, Seats: s.seats, SeatQueue: s.queue, SeatNotes: s.seatNotes, Beyond: t.beyond}
 	h, reasons, err := s.judge(ctx, t, population)
 	if err != nil {
 		return Plan{}, err
@@ -94,6 +96,14 @@ func (s *Settlement) approve(held *store.HeldPlan) error {
 	}
 	return &fault.Error{Class: fault.Conflict, Op: "approve " + s.Approve, Where: s.Partition.String(),
 		Err: fmt.Errorf("%w: %s", ErrPlanChanged, now), Hint: "look at it with `dirsyncd plan --offline` and approve that one"}
+}
+
+// people writes "1 person" and "12 people".
+func people(n int) string {
+	if n == 1 {
+		return "1 person"
+	}
+	return fmt.Sprintf("%d people", n)
 }
 
 // removals writes "1 removal" and "12 removals".

@@ -9,10 +9,13 @@ import (
 // run that a person reads through, and little beside the records of a first sync.
 const KeptActions = 2000
 
-// remember keeps the first actions of the run, in the transaction that queues them. It returns how many there are now.
-func (s *Settlement) remember(tx store.Writer, w *pendingWrites) (kept int, err error) {
+// remember keeps the first actions of the run, in the transaction that queues them, but for those of outcomes that are done already. It returns how many there are now.
+func (s *Settlement) remember(tx store.Writer, w *pendingWrites, done map[*outcome]bool) (kept int, err error) {
 	var list []store.RunAction
 	for _, o := range w.outcomes {
+		if done[o] {
+			continue
+		}
 		for _, step := range o.steps {
 			if step.Action != nil && s.kept+len(list) < KeptActions {
 				list = append(list, runAction(step.Action))

@@ -27,7 +27,7 @@ const Chunk = 2000
 // Stage is the word by which an object is parked for which the rules fail.
 const Stage = "map"
 
-// State is what is stored of the tenant. Nobody else changes it during a settling.
+// State is what is stored of the tenant. Nobody else changes it during a settling, but that One may settle somebody beside it.
 type State interface {
 	View(ctx context.Context, fn func(store.Reader) error) error
 	Update(ctx context.Context, fn func(store.Writer) error) error
@@ -72,6 +72,11 @@ type Task struct {
 	Held    *store.HeldPlan
 	// Older says by how much the source knows less than was read from it before: all that follows waits. Empty when not.
 	Older string
+	// Replaces are those whose record takes the place of another connection's, or of whose record another one's takes the place: that record's
+	// directory.Subject, by number.
+	Replaces map[store.Num]string
+	// Beyond: somebody may be there of whom the operator decides (directory.FieldSignedInBeyond).
+	Beyond bool
 	// SeatQueue are those who wait for a seat, in their order.
 	SeatQueue []store.Num
 	// SeatsBeside lists the other tenants whose records take seats of the same number, and keeps them from taking any until the run
@@ -127,6 +132,11 @@ type Settlement struct {
 	queue     []store.Num
 	seats     []store.Seats
 	seatNotes []string
+	// alone names the last settling of One before this one looked, and overtaken says that there was another one since.
+	alone     string
+	overtaken bool
+	// replacing are those of Replaces who have an active record afterwards, and its kind.
+	replacing map[store.Num]directory.RecordKind
 	// last are people whom Close forgets.
 	last []store.Num
 }
@@ -134,15 +144,16 @@ type Settlement struct {
 // Prepare works out whom to look at: what is dirty, everybody whom that touches, and everybody there is when
 // the rules are not those with which the records were made.
 func Prepare(ctx context.Context, t *Task) (*Settlement, error) {
-	s := &Settlement{Task: t, uses: t.Rules.Uses(), deferredGroups: roaring.New()}
-	for kind := range s.worklist {
-		s.worklist[kind] = roaring.New()
-	}
-	s.counted = LimitsSeats(s.Rules)
+	s := newSettlement(t)
 	err := s.State.View(ctx, func(tx store.Reader) error {
 		if err := s.mustBeComplete(tx); err != nil {
 			return err
 		}
+		state, err := tx.Tenant()
+		if err != nil {
+			return err
+		}
+		s.alone = state.Alone
 		if err := s.checkBasis(tx); err != nil {
 			return err
 		}
@@ -165,6 +176,24 @@ func Prepare(ctx context.Context, t *Task) (*Settlement, error) {
 	}
 	return s, err
 }
+
+func newSettlement(t *Task) *Settlement {
+	s := &Settlement{Task: t, uses: t.Rules.Uses(), deferredGroups: roaring.New(), replacing: map[store.Num]directory.RecordKind{}}
+	for kind := range s.worklist {
+		s.worklist[kind] = roaring.New()
+	}
+	s.counted = LimitsSeats(s.Rules)
+	return s
+}
+
+// Replacing says which kind of record one of Task.Replaces has when all is settled that does not wait; false when none.
+func (s *Settlement) Replacing(n store.Num) (kind directory.RecordKind, ok bool) {
+	kind, ok = s.replacing[n]
+	return kind, ok && !s.comers().Contains(uint32(n))
+}
+
+// Overtaken reports whether somebody was settled alone beside the settlement (One).
+func (s *Settlement) Overtaken() bool { return s.overtaken }
 
 // Apply is the second pass: it stores what the plan says, and returns the counts of what it has stored. Whose absence
 // is not proven is left alone unless the operator says so, even when nothing would follow now. The actions are queued in an
@@ -196,7 +225,11 @@ func (s *Settlement) Close() func(store.Writer) error {
 		return nil
 	}
 	return func(tx store.Writer) error {
-		if err := tx.ClearDirty(directory.Group, relations.Nums(groups)); err != nil || !s.approved {
+		beside, err := s.lookBeside(tx)
+		if err == nil && !beside {
+			err = tx.ClearDirty(directory.Group, relations.Nums(groups))
+		}
+		if err != nil || !s.approved {
 			return err
 		}
 		for _, n := range s.last {

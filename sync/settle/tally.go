@@ -31,6 +31,7 @@ const removing = ops(1<<directory.Deactivate | 1<<directory.Delete)
 type class struct {
 	ops      ops
 	unproven bool
+	beyond   bool // outcome.beyond
 	// lists: not the outcomes themselves, but the members that they take from lists.
 	lists bool
 }
@@ -50,9 +51,11 @@ type portion struct {
 // tally sums up a plan.
 type tally struct {
 	counts plan.Counts
-	// proven counts the same without removals for which there is no proof.
+	// proven counts the same without removals for which there is no proof, and without those who are beyond a limit of their own.
 	proven   plan.Counts
 	unproven int
+	// beyond are the people of outcome.beyond.
+	beyond   int
 	portions map[class]*portion
 	// lost are the memberships that lists lose, of people who keep a record; broken the lists that lose too many.
 	lost, broken int
@@ -88,6 +91,9 @@ func (t *tally) add(o *outcome, visit func(*directory.Action)) {
 	if c.ops == 0 {
 		return
 	}
+	if c.beyond {
+		t.beyond++
+	}
 	p := t.portion(c)
 	for _, step := range o.steps {
 		a := step.Action
@@ -112,6 +118,7 @@ func (t *tally) add(o *outcome, visit func(*directory.Action)) {
 		case a.Kind == directory.TicketRecord: // no limit is about them
 		case o.unprovenRemoval:
 			t.unproven++
+		case c.beyond: // they wait by themselves
 		default:
 			t.proven.Add(a.Kind, a.Op)
 		}
@@ -161,7 +168,7 @@ func (p *portion) mark(kind directory.RecordKind, n store.Num) {
 // of returns the portions that a hold keeps back, in order.
 func (t *tally) of(h *hold) (list []*portion) {
 	classes := slices.SortedFunc(maps.Keys(t.portions), func(a, b class) int {
-		return cmp.Or(cmp.Compare(a.ops, b.ops), compareBool(a.unproven, b.unproven), compareBool(a.lists, b.lists))
+		return cmp.Or(cmp.Compare(a.ops, b.ops), compareBool(a.unproven, b.unproven), compareBool(a.beyond, b.beyond), compareBool(a.lists, b.lists))
 	})
 	for _, c := range classes {
 		if h.covers(c) {

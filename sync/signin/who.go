@@ -33,6 +33,7 @@ type Standing struct {
 	Enabled bool              // the directory does not say that the account is disabled
 	Kinds   []string          // kinds of the active records: "user", "agent"
 	Fields  map[string]string // of the record, one line each; several values are separated by ", "
+	ForNow  bool              // the directory has not named the object: it is there for a sign-in, and as long as its person comes back
 }
 
 // People are those whom the daemon knows. It only reads, and waits for no run. Safe for concurrent use.
@@ -85,6 +86,10 @@ type Policy struct {
 	// Require looks at what the operator requires of what the provider says, one Check each; nil: nothing is required. It is called with the
 	// claims of an Assertion, which it only reads, and the time.
 	Require func(claims map[string][]string, now time.Time) []Check
+	// Newcomers makes people of those whom nobody knows; nil: they are refused. Own is the connection of those who are in no directory; blank: there are
+	// none such.
+	Newcomers Newcomers
+	Own       string
 }
 
 // Required reports whether what the provider says is as the operator requires; else a *Refusal.
@@ -104,7 +109,7 @@ func (p *Policy) Required(a *Assertion, now time.Time) ([]Check, error) {
 
 // Names reports whether the provider may say of somebody that it is them.
 func (p *Policy) Names(o Owner) bool {
-	return slices.ContainsFunc(p.Directories, func(d Directory) bool { return d.Connection == o.Connection })
+	return p.Own != "" && o.Connection == p.Own || slices.ContainsFunc(p.Directories, func(d Directory) bool { return d.Connection == o.Connection })
 }
 
 // Decision is who somebody is.
@@ -122,16 +127,27 @@ func (p *Policy) Who(ctx context.Context, people People, links Links, a *Asserti
 	w := search{Policy: p, people: people, links: links, a: a}
 	owner, err := w.owner(ctx)
 	if err != nil {
+		owner, err = w.create(ctx, err)
+	}
+	if err != nil {
 		return Decision{Checks: w.checks}, w.explained(err)
 	}
 	standing, err := people.Standing(ctx, owner)
+	if err == nil && w.by == "id" && w.unsettled(standing) {
+		owner, standing, err = w.settled(ctx, owner, standing)
+	}
 	if err != nil {
-		return Decision{Owner: owner, Checks: w.checks}, err
+		return Decision{Owner: owner, Checks: w.checks}, w.explained(err)
 	}
 	d := Decision{Owner: owner, Standing: standing, By: w.by}
 	if err := w.stands(owner, standing); err != nil {
 		d.Checks = w.checks
 		return d, w.explained(err)
+	}
+	if standing.ForNow && p.Newcomers != nil {
+		if err := p.Newcomers.Keep(ctx, owner); err != nil {
+			return d, err
+		}
 	}
 	if w.link && a.Subject.Immutable {
 		if err := links.SetLink(ctx, p.Provider, a.Subject, owner); err != nil {
@@ -153,6 +169,7 @@ type search struct {
 	by     string
 	link   bool // what was found is worth remembering
 	checks []Check
+	homes  []Scope // of which the subject is an object, by its id, be it there or not
 }
 
 func (w *search) note(name string, ok bool, format string, values ...any) {
@@ -202,13 +219,9 @@ func (w *search) byID(ctx context.Context) (_ Owner, final bool, err error) {
 	if s.Object == "" {
 		return Owner{}, false, nil
 	}
-	asked := 0
 	for _, d := range w.Directories {
 		if d.Tenant != "" && !strings.EqualFold(d.Tenant, s.Tenant) {
 			continue
-		}
-		if !d.Foreign {
-			asked++
 		}
 		all, err := w.people.Scopes(ctx, d.Connection)
 		if err != nil {
@@ -217,6 +230,9 @@ func (w *search) byID(ctx context.Context) (_ Owner, final bool, err error) {
 		where := Scope{Connection: d.Connection}
 		if manyTenants(all) {
 			where.Tenant = s.Tenant
+		}
+		if !d.Foreign {
+			w.homes = append(w.homes, where)
 		}
 		found, err := w.withID(ctx, where, s.Object)
 		if err != nil {
@@ -232,7 +248,7 @@ func (w *search) byID(ctx context.Context) (_ Owner, final bool, err error) {
 			return Owner{}, true, &Refusal{Reason: Ambiguous, Text: "the id that the provider gave is that of two people, by the order of its bytes", Hint: "let the provider send it as text with hyphens"}
 		}
 	}
-	if asked == 0 {
+	if len(w.homes) == 0 {
 		return Owner{}, false, nil
 	}
 	return Owner{}, true, &Refusal{Reason: UnknownPerson, Text: "no directory of this provider has an object with the id that it gave",
@@ -276,6 +292,9 @@ func (w *search) scopes(ctx context.Context) ([]Scope, error) {
 			all = slices.DeleteFunc(all, func(s Scope) bool { return s.Tenant != tenant })
 		}
 		list = append(list, all...)
+	}
+	if w.Own != "" {
+		list = append(list, Scope{Connection: w.Own})
 	}
 	return list, nil
 }

@@ -205,7 +205,7 @@ func domainOf(mail string) string {
 // listed reports whether the operator says that the provider may vouch for an address.
 func (o Options) listed(mail string) bool {
 	domain := domainOf(mail)
-	return domain != "" && slices.Contains(o.Domains, domain)
+	return domain != "" && (slices.Contains(o.Domains, domain) || slices.Contains(o.Domains, signin.AnyDomain))
 }
 
 // vouch sets the mail address. verified is what the provider says of it; the domain must be listed besides.

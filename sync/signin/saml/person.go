@@ -52,7 +52,7 @@ func (p *Provider) person(t *trail, a *saml.Assertion) (*signin.Assertion, *sign
 		out.Mail = strings.TrimSpace(id.Value)
 	}
 	_, domain, _ := strings.Cut(out.Mail, "@")
-	out.MailVerified = domain != "" && slices.Contains(p.opts.Domains, strings.ToLower(domain))
+	out.MailVerified = domain != "" && (slices.Contains(p.opts.Domains, strings.ToLower(domain)) || slices.Contains(p.opts.Domains, signin.AnyDomain))
 	return out, nil
 }
 
