@@ -1,13 +1,17 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
@@ -286,4 +290,79 @@ func (r *rig) mustFollow() {
 			r.Errorf("%s is active, but the events do not say so", f[0]+"/"+f[1])
 		}
 	}
+}
+
+// Whoever signs in at whatever moment of a run: after a good read, and when those whom the directory never named have not come back, the records are those
+// of a fresh start, and the events lead to them.
+func TestRandomSignInsAgreeWithAFreshStart(t *testing.T) {
+	rounds, came := 16, 0
+	if testing.Short() {
+		rounds = 6
+	}
+	for i := range rounds {
+		seed := uint64(i)
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 3))
+			r := randomStory(t, rnd)
+			plain := r.engine
+			created := 0
+			var one sync.Mutex // rnd is no other goroutine's
+			come := func() {
+				if !one.TryLock() {
+					return
+				}
+				defer one.Unlock()
+				if rnd.IntN(20) > 0 {
+					return
+				}
+				a := arriving(fmt.Sprint(rnd.IntN(12)), fmt.Sprint("S", rnd.IntN(100)))
+				a.Until = time.Now().Add(time.Hour)
+				a.Object.Set(directory.FieldEnabled, directory.Bool(true))
+				a.Beyond = rnd.IntN(6) == 0
+				got, err := plain.SettleOne(t.Context(), r.conn, connectors.Tenant{}, a)
+				if err != nil && fault.ClassOf(err) != fault.Conflict {
+					t.Error(err)
+				}
+				if got.Created {
+					created++
+				}
+			}
+			crowded := New(comers{r.store, come}, plain.opts)
+			crowded.chunk = plain.chunk
+			for range 12 {
+				one.Lock()
+				for range rnd.IntN(6) {
+					r.mutate(rnd)
+				}
+				r.misbehave(rnd)
+				one.Unlock()
+				r.engine = crowded
+				r.sync()
+				r.behave()
+			}
+			came += created
+			r.engine = plain
+			r.engine.opts.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+			r.likeAFreshStart()
+		})
+	}
+	if came == 0 {
+		t.Error("nobody came")
+	}
+}
+
+// comers calls a function before each transaction.
+type comers struct {
+	store.Store
+	come func()
+}
+
+func (c comers) View(ctx context.Context, p store.Partition, fn func(store.Reader) error) error {
+	c.come()
+	return c.Store.View(ctx, p, fn)
+}
+
+func (c comers) Update(ctx context.Context, p store.Partition, fn func(store.Writer) error) error {
+	c.come()
+	return c.Store.Update(ctx, p, fn)
 }
