@@ -49,28 +49,27 @@ func (f Form) Append(buf []byte, dn string) []byte {
 func (f Form) appendSimple(buf []byte, dn string) ([]byte, bool) {
 	inValue, start := false, len(buf) // start is where the current name or value begins in buf
 	for i := range len(dn) {
-		c := dn[i]
-		switch {
-		case c < ' ' || c > '~' || strings.IndexByte("\\+;\"<>#", c) >= 0:
-			return buf, false
-		case c == '=' && !inValue:
+		if c := plain[dn[i]]; c != 0 {
+			buf = append(buf, c)
+			continue
+		}
+		switch c := dn[i]; {
+		case c == '=' && inValue:
+			buf = append(buf, '=')
+		case c == '=':
 			if buf = trimSpace(buf, start); len(buf) == start {
 				return buf, false
 			}
 			inValue = true
 			buf = append(buf, '=')
 			start = len(buf)
-		case c == ',':
-			if !inValue {
-				return buf, false
-			}
+		case c == ',' && inValue:
 			buf = append(trimSpace(buf, start), ',')
 			inValue, start = false, len(buf)
-		case c == ' ' && (len(buf) == start || f.SquashSpaces && inValue && buf[len(buf)-1] == ' '):
-		case 'A' <= c && c <= 'Z':
-			buf = append(buf, c+'a'-'A')
-		default:
-			buf = append(buf, c)
+		case c != ' ':
+			return buf, false
+		case len(buf) > start && (!f.SquashSpaces || !inValue || buf[len(buf)-1] != ' '):
+			buf = append(buf, ' ')
 		}
 	}
 	if !inValue {
@@ -78,6 +77,16 @@ func (f Form) appendSimple(buf []byte, dn string) ([]byte, bool) {
 	}
 	return trimSpace(buf, start), true
 }
+
+// plain has of each byte that stands for itself within names and values of a DN, wherever it is, its folded form; zero for all others.
+var plain = func() (table [256]byte) {
+	for c := byte('!'); c <= '~'; c++ {
+		if strings.IndexByte(`\+;"<>#=,`, c) < 0 {
+			table[c] = byte(fold(rune(c)))
+		}
+	}
+	return table
+}()
 
 func trimSpace(buf []byte, start int) []byte {
 	for len(buf) > start && buf[len(buf)-1] == ' ' {
