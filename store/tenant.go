@@ -70,6 +70,8 @@ type TenantState struct {
 	Held *HeldPlan `json:"held,omitempty"`
 	// Former are the last plans that waited and do so no longer, newest first.
 	Former []FormerPlan `json:"former,omitempty"`
+	// Done is what was done in the last weeks without anybody having been asked (plan.History).
+	Done []byte `json:"done,omitempty"`
 	// Proven is when the store was last known to agree with the source: the end of the last complete run.
 	Proven time.Time `json:"proven,omitzero"`
 	// Failing is the state of a partition whose last run failed, or nil.

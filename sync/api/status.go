@@ -65,6 +65,9 @@ type TenantStatus struct {
 	// NextDue is when a run next finds something to do although nothing changes: a record to be deleted, or another answer about a
 	// date. Zero when nothing is awaited.
 	NextDue time.Time `json:"next_due,omitzero"`
+	// Unasked counts what was done within the last 24 hours and 7 days ("24h", "7d") and nobody approved, by what the limits over time
+	// are about: "user/deactivate", "memberships", and "user.email" for updates that change a field.
+	Unasked map[string]map[string]int `json:"unasked,omitempty"`
 	// Seats are the desk's own licences that the mapping counts.
 	Seats []Seats `json:"seats,omitempty"`
 }

@@ -30,6 +30,8 @@ type Config struct {
 	Web     *Web    // the public front; nil: nothing is public
 	Signin  *Signin // nil: nobody signs in
 	Log     Log
+	// Guard are the limits over time of all connections together; none: those of each alone count.
+	Guard Overs
 	// Parallel is how many connections are run at a time; 0: RunsAtOnce says.
 	Parallel int
 

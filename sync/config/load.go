@@ -178,6 +178,7 @@ type topKeys struct {
 	Web     webBlock      `yaml:"web"`
 	Signin  signinBlock   `yaml:"signin"`
 	Log     Log           `yaml:"log"`
+	Guard   wholeGuard    `yaml:"guard"`
 	// Parallel is nil where it is not written.
 	Parallel *int     `yaml:"parallel"`
 	Include  []string `yaml:"include"`
@@ -218,6 +219,7 @@ func (l *loader) top(root strict.Value) {
 		}, keys...)
 	}
 	l.cfg.State, l.cfg.Control, l.cfg.Listen, l.cfg.Log = s.State, s.Control, s.Listen, s.Log
+	l.cfg.Guard = s.Guard.over
 	if n := s.Parallel; n != nil {
 		l.cfg.Parallel = *n
 		if at := root.Get("parallel"); *n < 1 {

@@ -316,6 +316,9 @@ func (r *run) settle(ctx context.Context) (err error) {
 	}
 	last := s.Close()
 	steps := []transition{decided(s.Matches(), task.SameRules), settled(rules, reads, &r.tenant, r.conn), begun(plan.Held, nobody), r.holdsAfter(plan.Held), seated(plan.Seats, plan.SeatQueue)}
+	if r.job.Approve != "" {
+		steps = append(steps, lookedAt)
+	}
 	if r.state.Older != "" && plan.Held == nil {
 		last, steps = r.takeOlder(last), append(steps, older(""))
 	}
@@ -408,9 +411,7 @@ func (r *run) settleTask() *settle.Task {
 		t.At = h.At
 	}
 	t.State = stage{r.state, []transition{decidedAt(cmp.Or(t.At, r.stamp.Time))}}
-	if r.job.shared != nil {
-		t.Charge = r.job.shared.charge
-	}
+	r.limitOver(t)
 	for _, s := range r.streams() {
 		t.Streams = append(t.Streams, settle.Stream{Name: s.Name, Kinds: s.Kinds})
 	}

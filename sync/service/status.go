@@ -122,6 +122,7 @@ func (s *Service) tenantStatus(ctx context.Context, p store.Partition, targets [
 		if state.WantFull {
 			ts.FullNext = state.Why
 		}
+		ts.Unasked = unasked(state.Done, s.now())
 		for _, kind := range directory.Kinds() {
 			if err := countInto(ts.Objects, kind.String(), func() (int, error) { return tx.Count(kind) }); err != nil {
 				return err
