@@ -26,9 +26,10 @@ type Config struct {
 
 	State   settings.Path
 	Control settings.Path
-	Listen  string  // host:port, or empty: no listener
-	Web     *Web    // the public front; nil: nothing is public
-	Signin  *Signin // nil: nobody signs in
+	Listen  string   // host:port, or empty: no listener
+	Web     *Web     // the public front; nil: nothing is public
+	Notices *Notices // nil: nobody is told anything
+	Signin  *Signin  // nil: nobody signs in
 	Log     Log
 	// Guard are the limits over time of all connections together; none: those of each alone count.
 	Guard Overs

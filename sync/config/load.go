@@ -179,6 +179,7 @@ type topKeys struct {
 	Signin  signinBlock   `yaml:"signin"`
 	Log     Log           `yaml:"log"`
 	Guard   wholeGuard    `yaml:"guard"`
+	Notices noticesBlock  `yaml:"notices"`
 	// Parallel is nil where it is not written.
 	Parallel *int     `yaml:"parallel"`
 	Include  []string `yaml:"include"`
@@ -228,6 +229,7 @@ func (l *loader) top(root strict.Value) {
 	}
 	l.checkAddresses(root)
 	l.cfg.Web = l.readWeb(s.Web.Value)
+	l.cfg.Notices = l.readNotices(s.Notices.Value)
 	l.targets = l.readTargets(sections[targetsKey])
 	l.readTables(sections[tablesKey])
 	l.mappings = l.readMappings(sections[mappingsKey])
