@@ -50,8 +50,10 @@ type TenantStatus struct {
 	Tenant string `json:"tenant,omitempty"`
 	Name   string `json:"name,omitempty"`
 	// State is new, ok, due (a full read comes next), held, parked or failing.
-	State   string    `json:"state"`
-	Proven  time.Time `json:"proven,omitzero"` // when last known to agree with the source
+	State  string    `json:"state"`
+	Proven time.Time `json:"proven,omitzero"` // when last known to agree with the source
+	// Listed is when the streams that tell changes were last listed in full and proven, the oldest of them; zero when there are none.
+	Listed  time.Time `json:"listed,omitzero"`
 	Failing *Failure  `json:"failing,omitempty"`
 	Held    *HeldPlan `json:"held,omitempty"`
 	// FullNext is why the next run reads everything; empty when it need not.

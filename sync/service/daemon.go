@@ -124,6 +124,7 @@ func Run(ctx context.Context, l Launch) error {
 		})
 	}
 	work.Go(func() { d.systemd.watchdog(ctx, svc.healthy) })
+	work.Go(func() { newAnnouncer(svc).run(ctx) })
 	svc.current().start(ctx)
 	d.triggerNewcomers(ctx)
 	d.watchers.follow(ctx, svc.current())

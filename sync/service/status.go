@@ -74,6 +74,9 @@ func (s *Service) connectionStatus(ctx context.Context, c *connection, parts []s
 		if err != nil {
 			return st, err
 		}
+		if ts.Listed, err = s.listed(ctx, p, c, &state); err != nil {
+			return st, err
+		}
 		tenant := connectors.Tenant{ID: p.Tenant, Name: state.Name, Domain: state.Domain}
 		if p.Tenant != "" || len(parts) == 1 {
 			tenants, states = append(tenants, tenant), append(states, state)
@@ -108,6 +111,28 @@ func (s *Service) connectionStatus(ctx context.Context, c *connection, parts []s
 		st.Undecided = c.Undecided(tenants, states)
 	}
 	return st, nil
+}
+
+// listed is when the streams of a tenant that tell changes were last listed in full, the oldest of them. A listing of others that finds
+// nothing new is not stored.
+func (s *Service) listed(ctx context.Context, p store.Partition, c *connection, state *store.TenantState) (oldest time.Time, err error) {
+	tenant := connectors.Tenant{ID: p.Tenant, Streams: state.Streams}
+	err = s.store.View(ctx, p, func(tx store.Reader) error {
+		for _, stream := range c.Source.Describe().Streams {
+			if !stream.Delta || !tenant.Has(stream.Name) {
+				continue
+			}
+			is, err := tx.Stream(stream.Name)
+			if err != nil {
+				return err
+			}
+			if !is.Complete.IsZero() && (oldest.IsZero() || is.Complete.Before(oldest)) {
+				oldest = is.Complete
+			}
+		}
+		return nil
+	})
+	return oldest, err
 }
 
 // tenantStatus says how a tenant is, whose connection has these targets.

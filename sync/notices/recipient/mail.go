@@ -225,7 +225,9 @@ func (l *login) Start(server *smtp.ServerInfo) (method string, first []byte, err
 }
 
 // Next implements smtp.Auth.
-func (l *login) Next(fromServer []byte, more bool) ([]byte, error) { return l.by.Next(fromServer, more) }
+func (l *login) Next(fromServer []byte, more bool) ([]byte, error) {
+	return l.by.Next(fromServer, more)
+}
 
 // classify says what an error of the server means for the next attempt.
 func (m *mailer) classify(err error) error {
