@@ -111,16 +111,26 @@ func (c *conditions) proof(where string, settings *config.Connection, t *api.Ten
 		return
 	}
 	deadline := overdue(since, settings.Jitter.Std(), settings.Incremental, settings.Complete)
-	switch started := c.status.Started; {
-	case !deadline.IsZero() && c.now.After(deadline) && c.now.Sub(started) > leastOverdue:
-		c.unproven(where, "", since)
-	case t.Listed.IsZero():
-	default:
-		deadline = overdue(t.Listed, settings.Jitter.Std(), settings.Complete)
-		if !deadline.IsZero() && c.now.After(deadline) && c.now.Sub(started) > leastOverdue {
-			c.unproven(where, "by a full read ", t.Listed)
-		}
+	if f := t.Failing; f != nil && f.Runs == 1 && !lasting(f.Class) {
+		// One run has failed for a reason that mostly ends by itself: the next one may prove it.
+		deadline = overdue(f.Since, settings.Jitter.Std(), settings.Incremental, settings.Complete)
 	}
+	if c.past(deadline) {
+		c.unproven(where, "", since)
+		return
+	}
+	if t.Listed.IsZero() || settings.Complete == nil {
+		return
+	}
+	// A full read that fails once is made up for by the next one; what changes is known meanwhile.
+	if missed := settings.Complete.Next(t.Listed); c.past(overdue(missed, settings.Jitter.Std(), settings.Complete)) {
+		c.unproven(where, "by a full read ", t.Listed)
+	}
+}
+
+// past reports whether a deadline is over, and the daemon has had time to do something about it.
+func (c *conditions) past(deadline time.Time) bool {
+	return !deadline.IsZero() && c.now.After(deadline) && c.now.Sub(c.status.Started) > leastOverdue
 }
 
 func (c *conditions) unproven(where, how string, since time.Time) {
