@@ -34,7 +34,7 @@ func uncommented(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	option := regexp.MustCompile(`^( *)# ( *(?:- )?[a-z_]+:(?: .*)?)$`)
+	option := regexp.MustCompile(`^( *)# ( *(?:- )?[a-z0-9_]+:(?: .*)?)$`)
 	nested := regexp.MustCompile(`^( *)#( +# .*)$`)
 	prose := []string{"level: debug, ", "format: text, ", "on: always ", "blank: keep ", "deactivate (the", "{"}
 	seen := make(map[string]bool)
@@ -84,6 +84,8 @@ func credentialFolder(t *testing.T) string {
 	write(t, dir+"/apps", "x", 0o400)
 	write(t, dir+"/halo", "x", 0o400)
 	write(t, dir+"/staff-oidc", "x", 0o400)
+	write(t, dir+"/smtp", "x", 0o400)
+	write(t, dir+"/chat-hook", "https://chat.example.com/hook", 0o400)
 	write(t, dir+"/helpdesk", "x", 0o400)
 	write(t, dir+"/register", "x", 0o400)
 	write(t, dir+"/desk-webhook-old", "whsec_y", 0o400)

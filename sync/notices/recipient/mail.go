@@ -31,7 +31,7 @@ type Mail struct {
 	// default is implicit on port 465, and starttls elsewhere.
 	TLS      string          `yaml:"tls"`
 	Username string          `yaml:"username"`
-	Password settings.Secret `yaml:"password"`
+	Password settings.Secret `yaml:"password,omitempty"`
 	// CAFile holds the authorities, as PEM, that may have signed the server's certificate, in place of the system's.
 	CAFile    settings.Path `yaml:"ca_file"`
 	Templates `yaml:",inline"`
@@ -79,9 +79,7 @@ func (c *Mail) Validate() []settings.Issue {
 	if c.Body != "" {
 		issues.Report("body", "write text", "is for a webhook; a mail has subject and text")
 	}
-	for key, err := range c.check() {
-		issues.Report(key, "it is a text of Go's text/template; the documentation has its fields", "%s", err)
-	}
+	c.check(&issues)
 	return issues
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"dirsyncd/sync/settings"
 )
 
 // Notice is one thing that somebody is told. It holds no personal data.
@@ -153,15 +155,13 @@ func Example(host string, now time.Time) *Message {
 	}}
 }
 
-// check returns what is wrong with the templates, by key.
-func (t *Templates) check() map[string]error {
-	wrong := map[string]error{}
+// check reports what is wrong with the templates.
+func (t *Templates) check(issues *settings.Issues) {
 	m := Example("host", time.Unix(0, 0))
-	m.Notices = append(m.Notices, Notice{Kind: "failing", State: Over, Where: `connection "x"`, Text: "text", Hint: "hint"})
-	for key, text := range map[string]string{"subject": or(t.Subject, defaultSubject), "text": or(t.Text, defaultText), "body": or(t.Body, defaultBody)} {
-		if _, err := render(key, text, m); err != nil {
-			wrong[key] = err
+	m.Notices = append(m.Notices, Notice{Kind: Failing, State: Over, Where: `connection "x"`, Text: "text", Hint: "hint"})
+	for _, one := range []struct{ key, text string }{{"subject", t.Subject}, {"text", t.Text}, {"body", t.Body}} {
+		if _, err := render(one.key, one.text, m); err != nil {
+			issues.Report(one.key, "it is a text of Go's text/template; the documentation has its fields", "%s", err)
 		}
 	}
-	return wrong
 }

@@ -180,9 +180,9 @@ func TestTemplates(t *testing.T) {
 	if _, err := huge.body(message()); err == nil {
 		t.Error("megabytes were made")
 	}
-	for key := range (&Templates{Text: "{{.Nobody}}", Subject: "{{", Body: "{{json .}}"}).check() {
-		if key == "body" {
-			t.Error("a good one is refused")
-		}
+	var issues settings.Issues
+	(&Templates{Text: "{{.Nobody}}", Subject: "{{", Body: "{{json .}}"}).check(&issues)
+	if len(issues) != 2 || issues[0].Path != "subject" || issues[1].Path != "text" {
+		t.Errorf("%+v", issues)
 	}
 }
