@@ -53,6 +53,11 @@ const (
 	noticesAtMost   = 12
 )
 
+// DefaultNotices is what counts where nothing is written: nobody is told.
+func DefaultNotices() *Notices {
+	return &Notices{Late: noticesLate, Expiring: noticesExpiring, Gather: noticesGather, Repeat: noticesRepeat, AtMost: noticesAtMost}
+}
+
 // noticesBlock is `notices:` as it stands in the file.
 type noticesBlock struct{ strict.Value }
 
@@ -80,7 +85,8 @@ func (l *loader) readNotices(v strict.Value) *Notices {
 	if v.Kind() == strict.None {
 		return nil
 	}
-	k := noticesKeys{Late: noticesLate, Expiring: noticesExpiring, Gather: noticesGather, Repeat: noticesRepeat, AtMost: noticesAtMost}
+	d := DefaultNotices()
+	k := noticesKeys{Late: d.Late, Expiring: d.Expiring, Gather: d.Gather, Repeat: d.Repeat, AtMost: d.AtMost}
 	v.Into(&k)
 	for _, d := range []struct {
 		key  string

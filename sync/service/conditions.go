@@ -18,15 +18,19 @@ import (
 
 // conditions is what somebody has to know of how things stand. It is a function of that: nothing here asks anybody.
 type conditions struct {
-	cfg    *config.Config
-	status *api.Status
-	now    time.Time
-	list   []notices.Condition
+	cfg      *config.Config
+	settings *config.Notices
+	status   *api.Status
+	now      time.Time
+	list     []notices.Condition
 }
 
 // conditionsOf lists them.
 func conditionsOf(cfg *config.Config, status *api.Status, now time.Time) []notices.Condition {
-	c := &conditions{cfg: cfg, status: status, now: now}
+	c := &conditions{cfg: cfg, settings: cfg.Notices, status: status, now: now}
+	if c.settings == nil {
+		c.settings = config.DefaultNotices() // for those who look
+	}
 	if status.Problem != "" {
 		c.add(recipient.Failing, "the configuration", "reload", "the last reload was refused, and the one before is in force: "+status.Problem, "`dirsyncd check` says what is wrong; mend it and reload", time.Time{})
 	}
@@ -104,7 +108,7 @@ func (c *conditions) proof(where string, settings *config.Connection, t *api.Ten
 	if since.IsZero() {
 		return
 	}
-	if limit := c.cfg.Notices.Unproven.Std(); limit > 0 {
+	if limit := c.settings.Unproven.Std(); limit > 0 {
 		if c.now.Sub(since) > limit {
 			c.unproven(where, "", since)
 		}
@@ -170,11 +174,8 @@ func (c *conditions) target(st *api.TargetStatus) {
 	if st.State == "failing" && !st.Since.IsZero() && c.now.Sub(st.Since) >= downFor {
 		c.add(recipient.Failing, where, "", st.Error, "what it misses waits for it; `dirsyncd status` says what to do", st.Since)
 	}
-	if !st.Oldest.IsZero() && c.now.Sub(st.Oldest) > c.cfg.Notices.Late.Std() {
+	if !st.Oldest.IsZero() && c.now.Sub(st.Oldest) > c.settings.Late.Std() {
 		c.add(recipient.Late, where, "", fmt.Sprintf("%d actions wait for it, the oldest for %s", st.Waiting, ago(c.now.Sub(st.Oldest))), "`dirsyncd status` says why", st.Oldest)
-	}
-	if st.Parked > 0 {
-		c.add(recipient.Parked, where, "", fmt.Sprintf("it refused %d actions for good", st.Parked), "`dirsyncd parked list`", time.Time{})
 	}
 	for _, hash := range st.Held {
 		c.add(recipient.Held, where, hash, "something waits for an approval", "look with `dirsyncd adopt`, then `dirsyncd approve "+hash+"` or `dirsyncd discard "+hash+"`", time.Time{})

@@ -353,7 +353,7 @@ func TestConditions(t *testing.T) {
 	for _, c := range conditionsOf(cfg, status, now) {
 		got = append(got, c.Kind+" "+c.Where+" "+c.About)
 	}
-	want := []string{"held connection hq, tenant Acme abc", "seats connection hq, tenant Acme agent ", "review connection hq ", "parked target desk ", "held target desk def", "review target desk "}
+	want := []string{"held connection hq, tenant Acme abc", "seats connection hq, tenant Acme agent ", "review connection hq ", "held target desk def", "review target desk "}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}

@@ -70,11 +70,8 @@ func (s *Service) connectionStatus(ctx context.Context, c *connection, parts []s
 	var tenants []connectors.Tenant
 	var states []store.TenantState
 	for _, p := range parts {
-		ts, state, err := s.tenantStatus(ctx, p, c.Targets)
+		ts, state, err := s.tenantStatus(ctx, p, c.Targets, c.Source.Describe().Streams)
 		if err != nil {
-			return st, err
-		}
-		if ts.Listed, err = s.listed(ctx, p, c, &state); err != nil {
 			return st, err
 		}
 		tenant := connectors.Tenant{ID: p.Tenant, Name: state.Name, Domain: state.Domain}
@@ -115,28 +112,24 @@ func (s *Service) connectionStatus(ctx context.Context, c *connection, parts []s
 
 // listed is when the streams of a tenant that tell changes were last listed in full, the oldest of them. A listing of others that finds
 // nothing new is not stored.
-func (s *Service) listed(ctx context.Context, p store.Partition, c *connection, state *store.TenantState) (oldest time.Time, err error) {
-	tenant := connectors.Tenant{ID: p.Tenant, Streams: state.Streams}
-	err = s.store.View(ctx, p, func(tx store.Reader) error {
-		for _, stream := range c.Source.Describe().Streams {
-			if !stream.Delta || !tenant.Has(stream.Name) {
-				continue
-			}
-			is, err := tx.Stream(stream.Name)
-			if err != nil {
-				return err
-			}
-			if !is.Complete.IsZero() && (oldest.IsZero() || is.Complete.Before(oldest)) {
-				oldest = is.Complete
-			}
+func listed(tx store.Reader, streams []connectors.Stream, tenant *connectors.Tenant) (oldest time.Time, err error) {
+	for i := range streams {
+		if !streams[i].Delta || !tenant.Has(streams[i].Name) {
+			continue
 		}
-		return nil
-	})
-	return oldest, err
+		is, err := tx.Stream(streams[i].Name)
+		if err != nil {
+			return oldest, err
+		}
+		if !is.Complete.IsZero() && (oldest.IsZero() || is.Complete.Before(oldest)) {
+			oldest = is.Complete
+		}
+	}
+	return oldest, nil
 }
 
-// tenantStatus says how a tenant is, whose connection has these targets.
-func (s *Service) tenantStatus(ctx context.Context, p store.Partition, targets []string) (ts api.TenantStatus, state store.TenantState, err error) {
+// tenantStatus says how a tenant is, whose connection has these targets and streams.
+func (s *Service) tenantStatus(ctx context.Context, p store.Partition, targets []string, streams []connectors.Stream) (ts api.TenantStatus, state store.TenantState, err error) {
 	ts = api.TenantStatus{Tenant: p.Tenant, State: "ok", Objects: map[string]int{}, Records: map[string]int{}}
 	err = s.store.View(ctx, p, func(tx store.Reader) (err error) {
 		if state, err = tx.Tenant(); err != nil {
@@ -148,6 +141,9 @@ func (s *Service) tenantStatus(ctx context.Context, p store.Partition, targets [
 			ts.FullNext = state.Why
 		}
 		ts.Unasked = unasked(state.Done, s.now())
+		if ts.Listed, err = listed(tx, streams, &connectors.Tenant{ID: p.Tenant, Streams: state.Streams}); err != nil {
+			return err
+		}
 		for _, kind := range directory.Kinds() {
 			if err := countInto(ts.Objects, kind.String(), func() (int, error) { return tx.Count(kind) }); err != nil {
 				return err
