@@ -62,8 +62,8 @@ type Templates struct {
 
 const defaultSubject = `dirsyncd on {{.Host}}: {{range $i, $n := .Notices}}{{if lt $i 3}}{{if $i}}; {{end}}{{$n.Where}} {{word $n}}{{end}}{{end}}{{more .Notices 3}}`
 
-const defaultText = `{{range .Notices}}{{.Where}}: {{word .}}{{if not .Since.IsZero}}, since {{.Since.UTC.Format "2006-01-02 15:04"}} UTC{{end}}
-{{if .Text}}  {{.Text}}
+const defaultText = `{{range .Notices}}{{.Where}} {{word .}}{{if not .Since.IsZero}} (since {{.Since.UTC.Format "2006-01-02 15:04"}} UTC){{end}}
+{{if .Text}}  {{if eq .State "over"}}it was: {{end}}{{.Text}}
 {{end}}{{if .Hint}}  what to do: {{.Hint}}
 {{end}}
 {{end}}`
@@ -88,15 +88,24 @@ func funcs() template.FuncMap {
 	}
 }
 
-// word says in one word or two how it is.
+// word says how it is, as what follows the name of the place.
 func word(n Notice) string {
+	begins, ends := "is "+n.Kind, "is no longer "+n.Kind
+	switch n.Kind {
+	case Review:
+		begins, ends = "waits for review", "waits for no review any more"
+	case Seats:
+		begins, ends = "is out of seats", "has seats again"
+	case Expiring:
+		begins, ends = "has something that runs out", "has nothing any more that runs out"
+	}
 	switch n.State {
 	case Over:
-		return "is no longer " + n.Kind
+		return ends
 	case Lasting:
-		return "is still " + n.Kind
+		return begins + ", still"
 	default:
-		return "is " + n.Kind
+		return begins
 	}
 }
 
