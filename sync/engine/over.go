@@ -14,7 +14,7 @@ import (
 
 // limitOver gives a settling its limits over time, and what was done before.
 func (r *run) limitOver(t *settle.Task) {
-	t.Over, t.Count = r.conn.Over, r.countDone
+	t.Over, t.OverOthers, t.Count = r.conn.Over, slices.Concat(r.conn.SharedOver, r.conn.WholeOver), r.countDone
 	history, err := plan.ParseHistory(r.state.Done)
 	if err != nil {
 		r.note("the counts of what was done in the last weeks are damaged, and begin anew: limits over time know nothing of it")
@@ -24,7 +24,6 @@ func (r *run) limitOver(t *settle.Task) {
 	if s == nil {
 		return
 	}
-	t.NewShared = limitNew(s.conn.SharedOver) || limitNew(s.conn.WholeOver)
 	t.Charge = func(ctx context.Context, done plan.Done) ([]plan.Breach, error) {
 		breaches, err := s.charge(ctx, done)
 		if err != nil || len(breaches) > 0 || len(s.conn.WholeOver) == 0 {
@@ -36,12 +35,6 @@ func (r *run) limitOver(t *settle.Task) {
 		}
 		return breaches, err
 	}
-}
-
-// limitNew reports whether what is created or brought back is limited.
-func limitNew(all []plan.Over) bool {
-	none := func(directory.RecordKind) int { return 0 }
-	return slices.ContainsFunc(all, func(o plan.Over) bool { return !o.Idle(none) })
 }
 
 // countDone keeps what a run does.

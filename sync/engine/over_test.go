@@ -233,6 +233,35 @@ func TestApprovalBeginsTheCountAnew(t *testing.T) {
 	}
 }
 
+// Whoever edits a limit of all tenants has what waits judged anew, as with every other limit.
+func TestEditedLimitOverTimeReleases(t *testing.T) {
+	d := newDays(t)
+	limit := func(n int) []plan.Over {
+		return []plan.Over{{Within: 24 * time.Hour, Written: true, Guard: plan.Guard{directory.Deactivate: {Count: &n}}}}
+	}
+	d.conn.Over, d.conn.SharedOver, d.conn.WholeOver = nil, limit(1), limit(3)
+	for i := range 200 {
+		d.add(fmt.Sprintf("%02d", i), "P")
+	}
+	d.pass(0)
+	d.leave(10, 12)
+	if len(d.pass(time.Hour)) == 0 || len(d.pass(time.Hour)) == 0 {
+		t.Fatal("not held by the limit of all tenants")
+	}
+	d.conn.SharedOver = limit(10)
+	if why := d.pass(time.Hour); len(why) > 0 {
+		t.Fatal("held still:", why)
+	}
+	d.leave(12, 14)
+	if len(d.pass(time.Hour)) == 0 {
+		t.Fatal("not held by the limit of all connections")
+	}
+	d.conn.WholeOver = limit(10)
+	if why := d.pass(time.Hour); len(why) > 0 {
+		t.Fatal("held still:", why)
+	}
+}
+
 // What was held goes on waiting when the time is over in which it was too much.
 func TestHeldOverTimeStaysHeld(t *testing.T) {
 	d := newDays(t)

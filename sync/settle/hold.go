@@ -156,9 +156,9 @@ const memberships = "memberships"
 // limits tells edited limits from those of the last run.
 func (s *Settlement) limits() string {
 	all := []any{s.Guard, s.Shared, s.Lists}
-	for i := range s.Over {
-		if s.Over[i].Written {
-			all = append(all, s.Over[i])
+	for _, over := range slices.Concat(s.Over, s.OverOthers) {
+		if over.Written {
+			all = append(all, over)
 		}
 	}
 	text, _ := json.Marshal(all) // numbers and maps of them

@@ -12,7 +12,7 @@ import (
 // limitsNothing reports whether no plan could go beyond any limit.
 func (s *Settlement) limitsNothing(population func(directory.RecordKind) int) bool {
 	busy := func(o plan.Over) bool { return !o.Idle(population) }
-	return !s.NewShared && s.Guard.Idle(population) && s.Shared.Guard.Idle(population) && !slices.ContainsFunc(s.Over, busy)
+	return s.Guard.Idle(population) && s.Shared.Guard.Idle(population) && !slices.ContainsFunc(s.Over, busy) && !slices.ContainsFunc(s.OverOthers, busy)
 }
 
 // overTime returns the limits over time that the plan exceeds together with what was done before: those of operations, and in

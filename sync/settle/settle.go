@@ -57,15 +57,15 @@ type Task struct {
 	Shared plan.Shared
 	Charge func(context.Context, plan.Done) ([]plan.Breach, error)
 	// Over are the limits over time, and History what was done before. Count keeps what is done unasked, in the transaction that
-	// does it; nil: nobody does. NewShared: there are limits for all tenants, or all connections, on what may be new.
-	Over      []plan.Over
-	History   plan.History
-	Count     func(store.Writer, plan.Done) error
-	NewShared bool
-	Targets   []string
-	Source    mapping.Source
-	Origin    directory.Origin // of the tenant's objects; the id is empty
-	Run       directory.Stamp
+	// does it; nil: nobody does. OverOthers are those that Charge knows besides, of all tenants and all connections.
+	Over       []plan.Over
+	OverOthers []plan.Over
+	History    plan.History
+	Count      func(store.Writer, plan.Done) error
+	Targets    []string
+	Source     mapping.Source
+	Origin     directory.Origin // of the tenant's objects; the id is empty
+	Run        directory.Stamp
 	// Initial: it is the tenant's first settling, or goes on with one that was cut (directory.Action).
 	Initial bool
 	Chunk   int // how many objects are settled in one transaction
