@@ -233,6 +233,36 @@ func TestApprovalBeginsTheCountAnew(t *testing.T) {
 	}
 }
 
+// Neither a first sync nor what an operator approved is usual, or counts.
+func TestWhatDoesNotCount(t *testing.T) {
+	d := newDays(t)
+	fifty := 50
+	d.conn.Over = append(d.conn.Over, plan.Over{Within: 24 * time.Hour, Guard: plan.Guard{directory.Create: {Count: &fifty}}, Together: map[directory.Op]bool{directory.Create: true}})
+	for i := range 100 {
+		d.add(fmt.Sprintf("%02d", i), "P")
+	}
+	d.pass(0)
+	d.add("new", "P")
+	if why := d.pass(time.Hour); len(why) > 0 {
+		t.Error("who comes after the first sync is held:", why)
+	}
+	d.leave(10, 40)
+	d.pass(time.Hour)
+	if res := d.engine.Approve(t.Context(), d.conn, connectors.Tenant{}, d.state().Held.Hash); res.Err != nil {
+		t.Fatal(res.Err)
+	}
+	d.leave(40, 41)
+	d.pass(time.Hour)
+	h, err := plan.ParseHistory(d.state().Done)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := d.now.AddDate(0, 0, 40)
+	if most, known := h.Usual(later, func(e plan.Entry) bool { return e.Op == directory.Deactivate }); !known || most != 1 {
+		t.Errorf("usual is %d, %t; want 1", most, known)
+	}
+}
+
 // Whoever edits a limit of all tenants has what waits judged anew, as with every other limit.
 func TestEditedLimitOverTimeReleases(t *testing.T) {
 	d := newDays(t)
