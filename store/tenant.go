@@ -75,6 +75,8 @@ type TenantState struct {
 	Alone string `json:"alone,omitempty"`
 	// Beyond: somebody who signed in may be stored who waits for the operator (directory.FieldSignedInBeyond).
 	Beyond bool `json:"beyond,omitempty"`
+	// Done is what was done in the last weeks without anybody having been asked (plan.History).
+	Done []byte `json:"done,omitempty"`
 	// Proven is when the store was last known to agree with the source: the end of the last complete run.
 	Proven time.Time `json:"proven,omitzero"`
 	// Failing is the state of a partition whose last run failed, or nil.

@@ -69,8 +69,10 @@ type TenantStatus struct {
 	Tenant string `json:"tenant,omitempty"`
 	Name   string `json:"name,omitempty"`
 	// State is new, ok, due (a full read comes next), held, parked or failing.
-	State   string    `json:"state"`
-	Proven  time.Time `json:"proven,omitzero"` // when last known to agree with the source
+	State  string    `json:"state"`
+	Proven time.Time `json:"proven,omitzero"` // when last known to agree with the source
+	// Listed is when the streams that tell changes were last listed in full and proven, the oldest of them; zero when there are none.
+	Listed  time.Time `json:"listed,omitzero"`
 	Failing *Failure  `json:"failing,omitempty"`
 	Held    *HeldPlan `json:"held,omitempty"`
 	// FullNext is why the next run reads everything; empty when it need not.
@@ -84,6 +86,9 @@ type TenantStatus struct {
 	// NextDue is when a run next finds something to do although nothing changes: a record to be deleted, or another answer about a
 	// date. Zero when nothing is awaited.
 	NextDue time.Time `json:"next_due,omitzero"`
+	// Unasked counts what was done within the last 24 hours and 7 days ("24h", "7d") and nobody approved, by what the limits over time
+	// are about: "user/deactivate", "memberships", and "user.email" for updates that change a field.
+	Unasked map[string]map[string]int `json:"unasked,omitempty"`
 	// Seats are the desk's own licences that the mapping counts.
 	Seats []Seats `json:"seats,omitempty"`
 }

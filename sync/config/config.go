@@ -28,9 +28,12 @@ type Config struct {
 	Control settings.Path
 	Listen  string   // host:port, or empty: no listener
 	Web     *Web     // the public front; nil: nothing is public
+	Notices *Notices // nil: nobody is told anything
 	Signin  *Signin  // nil: nobody signs in
 	Console *Console // nil: there is none
 	Log     Log
+	// Guard are the limits over time of all connections together; none: those of each alone count.
+	Guard Overs
 	// Parallel is how many connections are run at a time; 0: RunsAtOnce says.
 	Parallel int
 

@@ -11,6 +11,10 @@ type Guard struct {
 	Tenant, Connection Limits
 	// Memberships are those of what groups and licences lose; nil when they were not written.
 	Memberships *Memberships
+	// Fields are those of updates that change a field in a run.
+	Fields FieldLimits
+	// Over are those of each tenant over time, and ConnectionOver those of all tenants of a connection together.
+	Over, ConnectionOver Overs
 }
 
 // Limits are limits by operation.
@@ -40,24 +44,26 @@ const (
 
 // DecodeStrict reads the limits by operation, and what stands beside them.
 func (g *Guard) DecodeStrict(v strict.Value) {
-	*g = Guard{Tenant: Limits{}}
+	*g = Guard{Tenant: Limits{}, Over: Overs{}}
 	entries, _ := v.Entries()
 	for _, e := range entries {
 		switch e.Key {
 		case membershipsKey:
-			var m Memberships
-			if e.Value.Into(&m) {
-				m.check(e.Value)
-			}
-			g.Memberships = &m
+			g.Memberships = readMemberships(e.Value)
+		case fieldsKey:
+			g.Fields.read(e.Value)
 		case connectionKey:
-			g.Connection = Limits{}
+			g.Connection, g.ConnectionOver = Limits{}, Overs{}
 			limits, _ := e.Value.Entries()
 			for _, l := range limits {
-				g.Connection.read(e.Value, l, opWords())
+				if !g.ConnectionOver.read(l, ofMany) {
+					g.Connection.read(e.Value, l, append(opWords(), overWords()...))
+				}
 			}
 		default:
-			g.Tenant.read(v, e, append(opWords(), membershipsKey, connectionKey))
+			if !g.Over.read(e, ofTenant) {
+				g.Tenant.read(v, e, append(append(opWords(), overWords()...), membershipsKey, fieldsKey, connectionKey))
+			}
 		}
 	}
 }

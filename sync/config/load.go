@@ -179,6 +179,8 @@ type topKeys struct {
 	Signin  signinBlock   `yaml:"signin"`
 	Console signinBlock   `yaml:"console"`
 	Log     Log           `yaml:"log"`
+	Guard   wholeGuard    `yaml:"guard"`
+	Notices noticesBlock  `yaml:"notices"`
 	// Parallel is nil where it is not written.
 	Parallel *int     `yaml:"parallel"`
 	Include  []string `yaml:"include"`
@@ -219,6 +221,7 @@ func (l *loader) top(root strict.Value) {
 		}, keys...)
 	}
 	l.cfg.State, l.cfg.Control, l.cfg.Listen, l.cfg.Log = s.State, s.Control, s.Listen, s.Log
+	l.cfg.Guard = s.Guard.over
 	if n := s.Parallel; n != nil {
 		l.cfg.Parallel = *n
 		if at := root.Get("parallel"); *n < 1 {
@@ -228,6 +231,7 @@ func (l *loader) top(root strict.Value) {
 	l.checkAddresses(root)
 	l.cfg.Web = l.readWeb(s.Web.Value)
 	l.cfg.Console = l.readConsole(s.Console.Value)
+	l.cfg.Notices = l.readNotices(s.Notices.Value)
 	l.targets = l.readTargets(sections[targetsKey])
 	l.readTables(sections[tablesKey])
 	l.mappings = l.readMappings(sections[mappingsKey])

@@ -95,7 +95,7 @@ func (p *printer) config(c *Config) *yaml.Node {
 		targets = append(targets, pair{t.Name, p.block(pair{"target", t.Target}, pair{t.Target, p.own(t.Block)})})
 	}
 	return p.block(
-		pair{"state", c.State}, pair{"control", c.Control}, pair{"listen", c.Listen}, pair{"web", p.web(c.Web)}, pair{"console", p.console(c.Console)}, pair{"log", c.Log}, pair{"parallel", notZero(c.Parallel)},
+		pair{"state", c.State}, pair{"control", c.Control}, pair{"listen", c.Listen}, pair{"web", p.web(c.Web)}, pair{"console", p.console(c.Console)}, pair{"log", c.Log}, pair{"guard", p.wholeGuard(c.Guard)}, pair{"notices", p.notices(c.Notices)}, pair{"parallel", notZero(c.Parallel)},
 		pair{tablesKey, p.tables(c.Tables)}, pair{connectionsKey, p.block(connections...)}, pair{mappingsKey, p.block(mappings...)},
 		pair{targetsKey, p.block(targets...)},
 	)
@@ -201,12 +201,9 @@ func (p *printer) mapping(m *Mapping) *yaml.Node {
 		}
 	}
 	guard := p.limits(m.Guard.Tenant)
-	if l := m.Guard.Memberships; l != nil {
-		guard = append(guard, pair{membershipsKey, p.block(given("count", l.Count), given("percent", l.Percent), given("few", l.Few),
-			given("list", l.List), given("minimum", l.Minimum))})
-	}
-	if len(m.Guard.Connection) > 0 {
-		guard = append(guard, pair{connectionKey, p.block(p.limits(m.Guard.Connection)...)})
+	guard = append(append(guard, p.memberships(m.Guard.Memberships), p.fieldLimits(m.Guard.Fields)), p.overs(m.Guard.Over)...)
+	if all := append(p.limits(m.Guard.Connection), p.overs(m.Guard.ConnectionOver)...); len(all) > 0 {
+		guard = append(guard, pair{connectionKey, p.block(all...)})
 	}
 	seats := pair{"seats", nil}
 	if len(m.Spec.Seats) > 0 {

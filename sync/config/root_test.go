@@ -38,7 +38,7 @@ func uncommented(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	option := regexp.MustCompile(`^( *)# ( *(?:- )?[a-z_]+:(?: .*)?)$`)
+	option := regexp.MustCompile(`^( *)# ( *(?:- )?[a-z0-9_]+:(?: .*)?)$`)
 	nested := regexp.MustCompile(`^( *)#( +# .*)$`)
 	prose := []string{"level: debug, ", "format: text, ", "on: always ", "blank: keep ", "deactivate (the", "{"}
 	seen := make(map[string]bool)
@@ -95,6 +95,8 @@ func credentialFolder(t *testing.T) string {
 		t.Fatal(err)
 	}
 	write(t, dir+"/freshworks", string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})), 0o400)
+	write(t, dir+"/smtp", "x", 0o400)
+	write(t, dir+"/chat-hook", "https://chat.example.com/hook", 0o400)
 	write(t, dir+"/helpdesk", "x", 0o400)
 	write(t, dir+"/register", "x", 0o400)
 	write(t, dir+"/console-ann", "a long token of the first one", 0o400)

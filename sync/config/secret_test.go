@@ -111,7 +111,9 @@ func TestPrintedConfigLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := Parse(first, "printed.yaml", testParts(nil))
+	// The address of a webhook is a secret whose form is looked at.
+	text := bytes.ReplaceAll(first, []byte("url: '***'"), []byte("url: https://chat.example.test"))
+	again, err := Parse(text, "printed.yaml", testParts(nil))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, first)
 	}

@@ -11,6 +11,7 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/plan"
 	"dirsyncd/sync/read"
 )
 
@@ -74,7 +75,7 @@ func (e *Engine) runConnection(ctx context.Context, c *Connection, job tenantJob
 	}
 	results := make([]Result, len(tenants)+len(unlisted))
 	queue := newTenantQueue()
-	if len(results) > 1 || len(c.Shared.Written) > 0 {
+	if len(results) > 1 || len(c.Shared.Written) > 0 || len(c.WholeOver) > 0 || slices.ContainsFunc(c.SharedOver, func(o plan.Over) bool { return o.Written }) {
 		job.shared = e.newShared(c)
 	}
 	var wg sync.WaitGroup

@@ -29,10 +29,13 @@ type Connection struct {
 	Source    connectors.Connector
 	Rules     *mapping.Ruleset
 	// Guard and Lists are the limits of each tenant, Shared those of all together.
-	Guard   plan.Guard
-	Shared  plan.Shared
-	Lists   plan.Lists
-	Targets []string
+	Guard  plan.Guard
+	Shared plan.Shared
+	Lists  plan.Lists
+	// Over are the limits of each tenant over time, SharedOver those of all tenants of the connection together, and WholeOver those of
+	// all connections together. Those that are not written say nothing of fewer tenants than Shared says.
+	Over, SharedOver, WholeOver []plan.Over
+	Targets                     []string
 	// Import says that the connection is an import, and of which kind; empty for one that is none.
 	Import directory.Import
 	// Every is how much time is between two reads by a schedule of the streams of some kinds; zero: every run reads them.
@@ -109,6 +112,8 @@ type Engine struct {
 	proven map[store.Partition]time.Time
 	quiet  map[store.Partition]*quiet
 	readAt map[clocked]time.Time
+
+	total total
 }
 
 // New makes an engine on a store.

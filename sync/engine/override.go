@@ -17,6 +17,7 @@ type Override struct {
 	Rules  *mapping.Ruleset // nil: those of the connection
 	Guard  plan.Guard       // nil: that of the connection
 	Lists  plan.Lists       // with Guard
+	Over   []plan.Over      // with Guard
 	// Without are the kinds of object that are not read of it.
 	Without []directory.Kind
 }
@@ -34,7 +35,7 @@ func (c *Connection) Of(t *connectors.Tenant) *Connection {
 		own.Rules = o.Rules
 	}
 	if o.Guard != nil {
-		own.Guard, own.Lists = o.Guard, o.Lists
+		own.Guard, own.Lists, own.Over = o.Guard, o.Lists, o.Over
 	}
 	return &own
 }

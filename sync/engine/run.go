@@ -331,6 +331,9 @@ func (r *run) settle(ctx context.Context) (err error) {
 	if !s.Overtaken() {
 		steps = append(steps, waitsBeyond(plan.Held != nil && plan.Beyond > 0))
 	}
+	if r.job.Approve != "" {
+		steps = append(steps, lookedAt)
+	}
 	if r.state.Older != "" && plan.Held == nil {
 		last, steps = r.takeOlder(last), append(steps, older(""))
 	}
@@ -423,9 +426,7 @@ func (r *run) settleTask() *settle.Task {
 		t.At = h.At
 	}
 	t.State = stage{r.state, []transition{decidedAt(cmp.Or(t.At, r.stamp.Time))}}
-	if r.job.shared != nil {
-		t.Charge = r.job.shared.charge
-	}
+	r.limitOver(t)
 	for _, s := range r.streams() {
 		t.Streams = append(t.Streams, settle.Stream{Name: s.Name, Kinds: s.Kinds})
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync"
+	"time"
 
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
@@ -17,17 +18,19 @@ type shared struct {
 	conn   *Connection
 
 	mu      sync.Mutex
-	done    plan.Counts
+	done    plan.Done
+	history plan.History // of all tenants, as it was when the first of them asked
+	sums    map[time.Duration]plan.Done
 	records map[directory.RecordKind]int // active ones of all tenants; nil until somebody asks
 	tenants int                          // of those that have any
 }
 
 func (e *Engine) newShared(c *Connection) *shared {
-	return &shared{engine: e, conn: c, done: plan.Counts{}}
+	return &shared{engine: e, conn: c, done: plan.Done{}}
 }
 
 // charge adds a tenant's actions, unless all together go beyond the connection's limits then.
-func (s *shared) charge(ctx context.Context, counts plan.Counts) ([]plan.Breach, error) {
+func (s *shared) charge(ctx context.Context, done plan.Done) ([]plan.Breach, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.records == nil {
@@ -35,10 +38,25 @@ func (s *shared) charge(ctx context.Context, counts plan.Counts) ([]plan.Breach,
 			return nil, err
 		}
 	}
-	all := plan.Counts{}
-	all.Merge(s.done)
-	all.Merge(counts)
-	breaches := s.conn.Shared.Check(all, s.tenants, func(kind directory.RecordKind) int { return s.records[kind] })
+	all := s.done.Clone()
+	all.Merge(done)
+	population := func(kind directory.RecordKind) int { return s.records[kind] }
+	breaches := s.conn.Shared.Check(all.Counts(), s.tenants, population)
+	now := s.engine.opts.Now()
+	for i := range s.conn.SharedOver {
+		o := &s.conn.SharedOver[i]
+		if s.tenants < s.conn.Shared.Tenants && !o.Written {
+			continue
+		}
+		past := pastOf(&s.history, s.sums, now, o.Within)
+		past.Merge(s.done)
+		found, err := o.Check(done, &plan.Past{Done: past, Population: population,
+			Usual: func(of func(plan.Entry) bool) (int, bool) { return s.history.Usual(now, of) }})
+		if err != nil {
+			return nil, err
+		}
+		breaches = append(breaches, found...)
+	}
 	if len(breaches) == 0 {
 		s.done = all
 	}
@@ -51,19 +69,10 @@ func (s *shared) count(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	records, tenants := map[directory.RecordKind]int{}, 0
+	history, records, tenants := plan.History{}, map[directory.RecordKind]int{}, 0
 	for _, t := range stored {
-		var mine map[directory.RecordKind]int
-		err := s.engine.store.View(ctx, store.Partition{Connection: s.conn.Name, Tenant: t.ID}, func(tx store.Reader) (err error) {
-			mine = map[directory.RecordKind]int{}
-			for _, kind := range directory.RecordKinds() {
-				if mine[kind], err = tx.ActiveRecords(kind); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
+		mine := map[directory.RecordKind]int{}
+		if err := lookInto(ctx, s.engine.store, store.Partition{Connection: s.conn.Name, Tenant: t.ID}, &history, mine); err != nil {
 			return err
 		}
 		has := false
@@ -75,6 +84,6 @@ func (s *shared) count(ctx context.Context) error {
 			tenants++
 		}
 	}
-	s.records, s.tenants = records, tenants
+	s.history, s.sums, s.records, s.tenants = history, map[time.Duration]plan.Done{}, records, tenants
 	return nil
 }

@@ -7,17 +7,21 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"dirsyncd/sync/api"
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/notices"
+	"dirsyncd/sync/notices/recipient"
 )
 
 // stateCollector reads how things stand when /metrics is asked.
 type stateCollector struct {
 	status func(context.Context) (api.Status, error)
 	now    func() time.Time
+	cfg    func() *config.Config // nil: nobody knows
 	descs  map[string]*prometheus.Desc
 }
 
-func newStateCollector(status func(context.Context) (api.Status, error), now func() time.Time) *stateCollector {
-	c := &stateCollector{status: status, now: now, descs: map[string]*prometheus.Desc{}}
+func newStateCollector(status func(context.Context) (api.Status, error), now func() time.Time, cfg func() *config.Config) *stateCollector {
+	c := &stateCollector{status: status, now: now, cfg: cfg, descs: map[string]*prometheus.Desc{}}
 	for _, d := range []struct {
 		name, help string
 		labels     []string
@@ -32,6 +36,7 @@ func newStateCollector(status func(context.Context) (api.Status, error), now fun
 		{"parked", "Objects and actions that are parked.", []string{"connection", "tenant"}},
 		{"stored_objects", "Objects present at the source, as last seen.", []string{"connection", "tenant", "kind"}},
 		{"active_records", "Active records.", []string{"connection", "tenant", "kind"}},
+		{"conditions", "Things that somebody has to know, by the kind of notice.", []string{"kind"}},
 		{"outbox_depth", "Actions that wait for a target.", []string{"target"}},
 		{"target_waits", "Actions that a target says have to wait.", []string{"target", "cause"}},
 		{"target_audit", "Things that the last audit of a target found, by finding.", []string{"target", "kind", "finding"}},
@@ -63,6 +68,9 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge("build_info", 1, st.Version)
 	gauge("config_last_reload_successful", truth(st.Problem == ""))
 	now := c.now()
+	if c.cfg != nil {
+		c.conditions(gauge, conditionsOf(c.cfg(), &st, now))
+	}
 	for _, conn := range st.Connections {
 		for _, t := range conn.Tenants {
 			c.tenant(gauge, now, conn.Name, &t)
@@ -83,6 +91,19 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 			for finding, n := range findings {
 				gauge("target_audit", float64(n), t.Name, kind, finding)
 			}
+		}
+	}
+}
+
+// conditions counts what somebody has to know, each kind that can be seen from how things stand.
+func (c *stateCollector) conditions(gauge func(string, float64, ...string), list []notices.Condition) {
+	counts := map[string]int{}
+	for i := range list {
+		counts[list[i].Kind]++
+	}
+	for _, kind := range recipient.Kinds() {
+		if kind != recipient.Expiring { // it is looked at now and then only
+			gauge("conditions", float64(counts[kind]), kind)
 		}
 	}
 }

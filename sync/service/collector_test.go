@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"dirsyncd/sync/api"
+	"dirsyncd/sync/config"
 )
 
 // Every metric is in the manual, and the manual names none that is not.
@@ -25,7 +26,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 	ch := make(chan *prometheus.Desc, 100)
 	newMetrics(time.Now).registry.Describe(ch)
-	newStateCollector(nil, nil).Describe(ch)
+	newStateCollector(nil, nil, nil).Describe(ch)
 	newSigninCollector(nil).Describe(ch)
 	close(ch)
 	name := regexp.MustCompile(`fqName: "([^"]+)"`)
@@ -49,7 +50,7 @@ func TestMetricsOfATenantThatNeverWorked(t *testing.T) {
 		return api.Status{Version: "1.2.3", Problem: "x", Connections: []api.ConnectionStatus{{Name: "csp", Tenants: []api.TenantStatus{
 			{Tenant: "11-aa", Name: "Quay Motors", Failing: &api.Failure{Since: now.Add(-time.Hour)}},
 		}}}}, nil
-	}, func() time.Time { return now }))
+	}, func() time.Time { return now }, func() *config.Config { return &config.Config{} }))
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +61,7 @@ func TestMetricsOfATenantThatNeverWorked(t *testing.T) {
 	}
 	for _, want := range []string{
 		`dirsyncd_proven_age_seconds .*value:3600`, `dirsyncd_last_proven_timestamp_seconds .*value:0`, `dirsyncd_tenant_info .*"Quay Motors"`,
-		`dirsyncd_build_info .*"1.2.3"`, `dirsyncd_config_last_reload_successful .*value:0`,
+		`dirsyncd_build_info .*"1.2.3"`, `dirsyncd_conditions .*`, `dirsyncd_config_last_reload_successful .*value:0`,
 	} {
 		if !regexp.MustCompile(want).MatchString(all.String()) {
 			t.Errorf("no %s in\n%s", want, all.String())

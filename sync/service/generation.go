@@ -100,7 +100,7 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 	guard := limits(mapped.Guard)
 	conn := &connection{settings: c, content: contentOf(c.Block), users: &sync.WaitGroup{}, unheard: cfg.Mappings[c.Mapping] == nil, Connection: engine.Connection{
 		Name: c.Name, Connector: c.Connector, Rules: mapped.Rules,
-		Guard: guard.tenant(), Shared: guard.shared(), Lists: guard.lists(), Targets: c.Targets, Import: c.Import, Followed: len(cfg.MadeOf(c.Name)) > 0, FollowedFields: cfg.RecordFieldsOf(c.Name),
+		Guard: guard.tenant(), Shared: guard.shared(), Lists: guard.lists(), Over: guard.over(), SharedOver: guard.sharedOver(), WholeOver: wholeOver(cfg.Guard), Targets: c.Targets, Import: c.Import, Followed: len(cfg.MadeOf(c.Name)) > 0, FollowedFields: cfg.RecordFieldsOf(c.Name),
 		Overrides: overrides(cfg, &c), Every: c.Every, RemovedInFull: c.RemoveInFull, Match: cfg.MatchOf(c.Name),
 	}}
 	if conn.Strangers, err = strangersOf(cfg, c.Name, d); err != nil {

@@ -15,7 +15,7 @@ func (s *Service) unconfigured(ctx context.Context, parts []store.Partition) (li
 		if s.configured(p.Connection) {
 			continue
 		}
-		t, _, err := s.tenantStatus(ctx, p, nil)
+		t, _, err := s.tenantStatus(ctx, p, nil, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -20,7 +20,7 @@ func overrides(cfg *config.Config, c *config.Connection) (list []engine.Override
 			}
 		}
 		if guard != nil {
-			o.Guard, o.Lists = limits(*guard).tenant(), limits(*guard).lists()
+			o.Guard, o.Lists, o.Over = limits(*guard).tenant(), limits(*guard).lists(), limits(*guard).over()
 		}
 		list = append(list, o)
 	}

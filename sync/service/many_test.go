@@ -14,6 +14,7 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/store/bolt"
 	"dirsyncd/sync/api"
+	"dirsyncd/sync/config"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/targets"
 	"dirsyncd/sync/targets/file"
@@ -130,7 +131,7 @@ func TestManyConnectionsCostWhatTheyAre(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s.metrics.registry.MustRegister(newStateCollector(s.Status, s.now))
+	s.metrics.registry.MustRegister(newStateCollector(s.Status, s.now, func() *config.Config { return s.current().cfg }))
 	families, err := s.metrics.registry.Gather()
 	if err != nil {
 		t.Fatal(err)

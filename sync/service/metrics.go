@@ -28,6 +28,8 @@ type metrics struct {
 	failures  *prometheus.CounterVec
 	latency   *prometheus.HistogramVec
 	signin    *signinMetrics
+	notices   *prometheus.CounterVec
+	unsent    *prometheus.GaugeVec
 }
 
 func newMetrics(now func() time.Time) *metrics {
@@ -49,10 +51,12 @@ func newMetrics(now func() time.Time) *metrics {
 		delivered: counter("delivered_total", "Actions that targets took.", "target", "op"),
 		refused:   counter("refused_total", "Actions that targets refused for good; they are parked.", "target", "class"),
 		failures:  counter("delivery_failures_total", "Deliveries that will be tried again.", "target", "class"),
+		notices:   counter("notices_total", "Messages to recipients of notices, and whether they were taken.", "recipient", "outcome"),
+		unsent:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "dirsyncd_notices_failing", Help: "1 while a recipient of notices cannot be told."}, []string{"recipient"}),
 		latency:   histogram("delivery_seconds", "How long one delivery took.", prometheus.ExponentialBuckets(0.001, 4, 9), "target"),
 		signin:    newSigninMetrics(now),
 	}
-	m.registry.MustRegister(m.runs, m.durations, m.objects, m.actions, m.decided, m.requests, m.failed, m.delivered, m.refused, m.failures, m.latency)
+	m.registry.MustRegister(m.runs, m.durations, m.objects, m.actions, m.decided, m.requests, m.failed, m.delivered, m.refused, m.failures, m.latency, m.notices, m.unsent)
 	m.registry.MustRegister(m.signin.collectors()...)
 	return m
 }
@@ -91,6 +95,16 @@ func (m *metrics) request(connection, connector string) func(string, time.Durati
 			m.failed.WithLabelValues(connection, class).Inc()
 		}
 	}
+}
+
+// noticed counts an attempt to tell a recipient.
+func (m *metrics) noticed(recipient string, err error) {
+	outcome := "sent"
+	if err != nil {
+		outcome = "failed"
+	}
+	m.notices.WithLabelValues(recipient, outcome).Inc()
+	m.unsent.WithLabelValues(recipient).Set(truth(err != nil))
 }
 
 // delivery returns what the worker of a target tells.

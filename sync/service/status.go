@@ -71,7 +71,7 @@ func (s *Service) connectionStatus(ctx context.Context, c *connection, parts []s
 	var tenants []connectors.Tenant
 	var states []store.TenantState
 	for _, p := range parts {
-		ts, state, err := s.tenantStatus(ctx, p, c.Targets)
+		ts, state, err := s.tenantStatus(ctx, p, c.Targets, c.Source.Describe().Streams)
 		if err != nil {
 			return st, err
 		}
@@ -111,8 +111,26 @@ func (s *Service) connectionStatus(ctx context.Context, c *connection, parts []s
 	return st, nil
 }
 
-// tenantStatus says how a tenant is, whose connection has these targets.
-func (s *Service) tenantStatus(ctx context.Context, p store.Partition, targets []string) (ts api.TenantStatus, state store.TenantState, err error) {
+// listed is when the streams of a tenant that tell changes were last listed in full, the oldest of them. A listing of others that finds
+// nothing new is not stored.
+func listed(tx store.Reader, streams []connectors.Stream, tenant *connectors.Tenant) (oldest time.Time, err error) {
+	for i := range streams {
+		if !streams[i].Delta || !tenant.Has(streams[i].Name) {
+			continue
+		}
+		is, err := tx.Stream(streams[i].Name)
+		if err != nil {
+			return oldest, err
+		}
+		if !is.Complete.IsZero() && (oldest.IsZero() || is.Complete.Before(oldest)) {
+			oldest = is.Complete
+		}
+	}
+	return oldest, nil
+}
+
+// tenantStatus says how a tenant is, whose connection has these targets and streams.
+func (s *Service) tenantStatus(ctx context.Context, p store.Partition, targets []string, streams []connectors.Stream) (ts api.TenantStatus, state store.TenantState, err error) {
 	ts = api.TenantStatus{Tenant: p.Tenant, State: "ok", Objects: map[string]int{}, Records: map[string]int{}}
 	err = s.store.View(ctx, p, func(tx store.Reader) (err error) {
 		if state, err = tx.Tenant(); err != nil {
@@ -122,6 +140,10 @@ func (s *Service) tenantStatus(ctx context.Context, p store.Partition, targets [
 		ts.Failing, ts.Held = failureAnswer(state.Failing), heldAnswer(state.Held)
 		if state.WantFull {
 			ts.FullNext = state.Why
+		}
+		ts.Unasked = unasked(state.Done, s.now())
+		if ts.Listed, err = listed(tx, streams, &connectors.Tenant{ID: p.Tenant, Streams: state.Streams}); err != nil {
+			return err
 		}
 		for _, kind := range directory.Kinds() {
 			if err := countInto(ts.Objects, kind.String(), func() (int, error) { return tx.Count(kind) }); err != nil {

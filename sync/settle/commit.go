@@ -42,6 +42,9 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 		if kept, err = s.remember(tx, w, done); err != nil {
 			return err
 		}
+		if err := s.count(tx, w); err != nil {
+			return err
+		}
 		for _, id := range w.unparks {
 			if _, err := tx.Unpark(id); err != nil {
 				return err

@@ -78,18 +78,26 @@ func (s *Settlement) judge(ctx context.Context, t *tally, population func(direct
 	if err != nil {
 		return nil, nil, err
 	}
-	h.lists = len(lists) > 0
-	breaches := s.Guard.Check(t.proven, population)
+	breaches, lost, err := s.overTime(ctx, t, population)
+	if err != nil {
+		return nil, nil, err
+	}
+	lists, breaches = append(lists, lost...), append(s.Guard.Check(t.proven, population), breaches...)
 	was := s.stillWaiting(t)
 	if len(breaches) == 0 && !was.ops.any(removing) && s.Charge != nil && t.proven.Total() > 0 {
-		if breaches, err = s.Charge(ctx, t.proven); err != nil {
+		if breaches, err = s.Charge(ctx, t.done); err != nil {
 			return nil, nil, err
 		}
 	}
 	for _, b := range breaches {
+		if b.Op == 0 {
+			lists = append(lists, b.Text)
+			continue
+		}
 		h.ops = h.ops.with(b.Op) | removing
 		reasons = append(reasons, b.Text)
 	}
+	h.lists = len(lists) > 0
 	reasons = append(reasons, lists...)
 	if len(breaches) == 0 && was.ops != 0 || len(lists) == 0 && was.lists {
 		reasons = append(reasons, s.Held.Reasons...)
@@ -152,7 +160,13 @@ const memberships = "memberships"
 
 // limits tells edited limits from those of the last run.
 func (s *Settlement) limits() string {
-	text, _ := json.Marshal([]any{s.Guard, s.Shared, s.Lists}) // numbers and maps of them
+	all := []any{s.Guard, s.Shared, s.Lists}
+	for _, over := range slices.Concat(s.Over, s.OverOthers) {
+		if over.Written {
+			all = append(all, over)
+		}
+	}
+	text, _ := json.Marshal(all) // numbers and maps of them
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:4])
 }

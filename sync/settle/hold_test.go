@@ -111,8 +111,8 @@ func TestWhatIsHeld(t *testing.T) {
 		{
 			name: "all tenants together",
 			change: func(r *tenant) {
-				r.task.Charge = func(_ contextOf, c plan.Counts) ([]plan.Breach, error) {
-					return []plan.Breach{{Op: directory.Deactivate, Text: fmt.Sprint("together ", c.Total())}}, nil
+				r.task.Charge = func(_ contextOf, c plan.Done) ([]plan.Breach, error) {
+					return []plan.Breach{{Op: directory.Deactivate, Text: fmt.Sprint("together ", c.Counts().Total())}}, nil
 				}
 				r.gone(directory.Person, store.Absent, "01")
 				r.people("new")

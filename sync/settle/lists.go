@@ -83,6 +83,9 @@ func (s *Settlement) lose(c *candidate, w *plan.Want) {
 		return
 	}
 	if !s.hold.lists {
+		if lost := roaring.AndNot(gone, s.hold.leavers); !lost.IsEmpty() {
+			c.losses = append(c.losses, loss{w.Kind, lost.ToArray(), len(before.Members)})
+		}
 		gone.And(s.hold.leavers)
 	}
 	if gone.IsEmpty() {

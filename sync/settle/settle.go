@@ -54,12 +54,18 @@ type Task struct {
 	Lists plan.Lists
 	// Shared are the limits for all tenants of the connection together. Charge adds what a tenant is about to do to what the
 	// others did in the same run, unless that goes beyond them. It is nil when there is nothing to share.
-	Shared  plan.Shared
-	Charge  func(context.Context, plan.Counts) ([]plan.Breach, error)
-	Targets []string
-	Source  mapping.Source
-	Origin  directory.Origin // of the tenant's objects; the id is empty
-	Run     directory.Stamp
+	Shared plan.Shared
+	Charge func(context.Context, plan.Done) ([]plan.Breach, error)
+	// Over are the limits over time, and History what was done before. Count keeps what is done unasked, in the transaction that
+	// does it; nil: nobody does. OverOthers are those that Charge knows besides, of all tenants and all connections.
+	Over       []plan.Over
+	OverOthers []plan.Over
+	History    plan.History
+	Count      func(store.Writer, plan.Done) error
+	Targets    []string
+	Source     mapping.Source
+	Origin     directory.Origin // of the tenant's objects; the id is empty
+	Run        directory.Stamp
 	// Initial: it is the tenant's first settling, or goes on with one that was cut (directory.Action).
 	Initial bool
 	Chunk   int // how many objects are settled in one transaction

@@ -55,7 +55,10 @@ type tally struct {
 	proven   plan.Counts
 	unproven int
 	// beyond are the people of outcome.beyond.
-	beyond   int
+	beyond int
+	// done is proven, with the fields that are changed and the members that lists lose; members is how many these had.
+	done     plan.Done
+	members  map[plan.Entry]int
 	portions map[class]*portion
 	// lost are the memberships that lists lose, of people who keep a record; broken the lists that lose too many.
 	lost, broken int
@@ -63,7 +66,7 @@ type tally struct {
 
 // tally makes the plan without storing anything.
 func (s *Settlement) tally(ctx context.Context, visit func(*directory.Action)) (*tally, error) {
-	t := &tally{counts: plan.Counts{}, proven: plan.Counts{}, portions: map[class]*portion{}}
+	t := &tally{counts: plan.Counts{}, proven: plan.Counts{}, done: plan.Done{}, members: map[plan.Entry]int{}, portions: map[class]*portion{}}
 	err := s.pass(ctx, nil, func(_ context.Context, b *batch) error {
 		for i := range b.outcomes {
 			o := &b.outcomes[i]
@@ -121,6 +124,7 @@ func (t *tally) add(o *outcome, visit func(*directory.Action)) {
 		case c.beyond: // they wait by themselves
 		default:
 			t.proven.Add(a.Kind, a.Op)
+			t.done.Act(a)
 		}
 		if visit != nil {
 			visit(a)
@@ -140,6 +144,8 @@ func (t *tally) add(o *outcome, visit func(*directory.Action)) {
 // addLoss adds the members that a list loses.
 func (t *tally) addLoss(o *outcome, l *loss, limits plan.Lists) {
 	t.lost += len(l.members)
+	t.done.Lose(l.kind, uint32(o.num), len(l.members))
+	t.members[plan.Entry{Kind: l.kind, List: uint32(o.num)}] = l.had
 	if limits.Breaks(len(l.members), l.had) {
 		t.broken++
 	}
