@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -14,7 +15,7 @@ import (
 // metricLabels are the metrics that there are, with their labels.
 func metricLabels() map[string][]string {
 	ch := make(chan *prometheus.Desc, 100)
-	newMetrics().registry.Describe(ch)
+	newMetrics(time.Now).registry.Describe(ch)
 	newStateCollector(nil, nil, nil).Describe(ch)
 	close(ch)
 	all := map[string][]string{}
