@@ -37,8 +37,8 @@ type Real struct {
 	Client *http.Client
 	// Browser has the cookies of the person.
 	Browser *http.Client
-
-	hosts []string
+	// Hosts are those of the vendors, and the address.
+	Hosts []string
 }
 
 //go:embed provider
@@ -76,7 +76,7 @@ type Vendor struct {
 	Silent bool `json:"silent,omitempty"`
 	// UserInfo are claims that are not in ID tokens.
 	UserInfo []string `json:"userinfo,omitempty"`
-	// People are claims by account; claims may have another sub. Without a page the first of them by name signs in, or whom login_hint names.
+	// People are claims by account, which is their sub. Without a page the first of them by name signs in, or whom login_hint names.
 	People map[string]map[string]any `json:"people"`
 	// Refusals are accounts that come back with an error.
 	Refusals map[string]Refusal `json:"refusals,omitempty"`
@@ -84,11 +84,12 @@ type Vendor struct {
 	Clients []map[string]any `json:"clients"`
 }
 
-// Authority is another way to an issuer: paths, and what its document says of the issuer.
+// Authority is another way to an issuer.
 type Authority struct {
-	Mount     string `json:"mount"`
-	Discovery string `json:"discovery"`
-	Issuer    string `json:"issuer"`
+	Host      string `json:"host,omitempty"` // blank: that of the vendor's address
+	Mount     string `json:"mount"`          // the path below which the endpoints are
+	Discovery string `json:"discovery,omitempty"`
+	Issuer    string `json:"issuer"` // what the document there says
 }
 
 // Refusal is an error response (RFC 6749 section 4.1.2.1).
@@ -114,6 +115,11 @@ func NewVendors(t testing.TB, ask bool, vendors ...Vendor) *Real {
 			t.Fatal(err)
 		} else if u.Host != "" {
 			hosts = append(hosts, u.Host)
+		}
+		for _, a := range vendors[i].Also {
+			if a.Host != "" {
+				hosts = append(hosts, a.Host)
+			}
 		}
 	}
 	certificate := NewCertificate(t, hosts...)
@@ -153,14 +159,21 @@ func NewVendors(t testing.TB, ask bool, vendors ...Vendor) *Real {
 		},
 	}
 	t.Cleanup(transport.CloseIdleConnections)
+	return (&Real{
+		Issuer: "https://" + address, Address: address, Certificate: certificate, Hosts: append(hosts, address), Client: &http.Client{Transport: transport},
+	}).Somebody(t)
+}
+
+// Somebody is the same provider in a browser of somebody who was not there before.
+func (r *Real) Somebody(t testing.TB) *Real {
+	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Real{
-		Issuer: "https://" + address, Address: address, Certificate: certificate, hosts: append(hosts, address),
-		Client: &http.Client{Transport: transport}, Browser: &http.Client{Transport: transport, Jar: jar},
-	}
+	fresh := *r
+	fresh.Browser = &http.Client{Transport: r.Client.Transport, Jar: jar}
+	return &fresh
 }
 
 // newEnough skips the test where Node.js is not.
@@ -252,7 +265,7 @@ func (r *Real) do(t testing.TB, req *http.Request) (url.Values, string) {
 	var left url.Values
 	browser := *r.Browser
 	browser.CheckRedirect = func(next *http.Request, _ []*http.Request) error {
-		if slices.Contains(r.hosts, next.URL.Host) {
+		if slices.Contains(r.Hosts, next.URL.Host) {
 			return nil
 		}
 		left = next.URL.Query()

@@ -27,13 +27,12 @@ class Vendor {
   constructor (v, number, self) {
     Object.assign(this, v)
     this.address ||= self
-    this.issuer ||= self
+    this.issuer ||= this.address
     const { host, pathname } = new URL(this.address)
-    this.host = host
-    this.mount = pathname === '/' ? '' : pathname
-    // What the same issuer is reached by, beside its own: the one discovery document is at `discovery`, below `mount` is the rest.
-    const authority = a => ({ mount: this.mount, discovery: this.mount + wellKnown, issuer: this.issuer, ...a })
-    this.authorities = [authority(v.discovery ? { discovery: v.discovery } : {}), ...(v.also ?? []).map(authority)]
+    const bare = path => path === '/' ? '' : path
+    // The ways to the issuer: its document is at `discovery`, the rest is below `mount`.
+    this.authorities = [{ mount: pathname, issuer: this.issuer, discovery: v.discovery ?? bare(pathname) + wellKnown }, ...(v.also ?? [])]
+      .map(a => ({ ...a, host: a.host ?? host, mount: bare(a.mount) }))
     const claims = Object.values(this.people).flatMap(Object.keys)
     const later = new Set(this.userinfo ?? [])
     this.provider = new Provider(this.issuer, {
@@ -50,7 +49,7 @@ class Vendor {
       features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true }, rpInitiatedLogout: { enabled: true } },
       // Its own refuses addresses of this machine.
       fetch: (url, options) => globalThis.fetch(url, { method: options.method, headers: options.headers, body: options.body }),
-      findAccount: (_, id) => this.people[id] && ({ accountId: id, claims: () => ({ sub: id, ...this.people[id] }) }),
+      findAccount: (_, id) => this.people[id] && ({ accountId: id, claims: () => this.people[id] }),
       loadExistingGrant: async ctx => {
         const grant = new ctx.oidc.provider.Grant({ clientId: ctx.oidc.client.clientId, accountId: ctx.oidc.session.accountId })
         grant.addOIDCScope(names)
@@ -65,9 +64,10 @@ class Vendor {
     this.callback = this.provider.callback()
   }
 
-  // authority finds what a path belongs to.
-  authority (path) {
-    return this.authorities.find(a => a.discovery === path) ?? this.authorities.find(a => path.startsWith(a.mount + '/'))
+  // authority finds what a request belongs to.
+  authority (host, path) {
+    const here = this.authorities.filter(a => a.host === host)
+    return here.find(a => a.discovery === path) ?? here.find(a => path.startsWith(a.mount + '/'))
   }
 
   handle (req, res, at) {
@@ -140,7 +140,7 @@ let vendors = []
 const server = https.createServer({ cert: config.cert, key: config.key }, (req, res) => {
   const path = req.url.split('?')[0]
   for (const v of vendors) {
-    const at = v.host === req.headers.host && v.authority(path)
+    const at = v.authority(req.headers.host, path)
     if (at) {
       return v.handle(req, res, at)
     }
