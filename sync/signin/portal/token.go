@@ -50,7 +50,7 @@ func (p *Portal) token(app *App, s *session, standing signin.Standing, nonce str
 func (p *Portal) postToken(w http.ResponseWriter, r *http.Request, to target, s *session, standing signin.Standing, begun *pending) {
 	if begun.Nonce == "" {
 		// Without a nonce of the application's own its session could be somebody else's doing.
-		http.Redirect(w, r, to.url, http.StatusSeeOther)
+		p.goOn(w, r, to.url)
 		return
 	}
 	token, err := p.token(to.app, s, standing, begun.Nonce)
