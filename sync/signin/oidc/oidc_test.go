@@ -457,7 +457,8 @@ func TestPrompt(t *testing.T) {
 	}{
 		"as set":              {set: "login", want: "login"},
 		"nothing":             {},
-		"again":               {start: signin.Start{Again: true}, set: "consent", want: "select_account"},
+		"again":               {start: signin.Start{Again: true}, set: "consent", want: "login"},
+		"again, known":        {known: []string{"login", "select_account"}, start: signin.Start{Again: true}, want: "select_account"},
 		"again, not known":    {known: []string{"none", "login"}, start: signin.Start{Again: true}, want: "login"},
 		"sign up":             {known: []string{"create"}, start: signin.Start{SignUp: true}, want: "create"},
 		"sign up, not known":  {known: []string{"login"}, start: signin.Start{SignUp: true}},
