@@ -3,6 +3,7 @@
 package chromiumtest
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -29,10 +30,7 @@ const patience = 5 * time.Minute
 const nobody = 65534
 
 // Browser is one that runs until its test is over.
-type Browser struct {
-	tb   testing.TB
-	wire *wire
-}
+type Browser struct{ wire *wire }
 
 // Options say what a browser finds where.
 type Options struct {
@@ -54,7 +52,7 @@ func Start(tb testing.TB, o Options) *Browser {
 	check(tb, err)
 	out, events, err := os.Pipe()
 	check(tb, err)
-	cmd := exec.Command(program, arguments(tb, dir, o)...)
+	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), program, arguments(tb, dir, o)...)
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + dir, "TMPDIR=" + dir, "XDG_RUNTIME_DIR=" + dir, "LC_ALL=C.UTF-8"}
 	cmd.ExtraFiles = []*os.File{commands, events} // descriptors 3 and 4: see --remote-debugging-pipe
@@ -67,7 +65,7 @@ func Start(tb testing.TB, o Options) *Browser {
 	check(tb, cmd.Start())
 	check(tb, commands.Close())
 	check(tb, events.Close())
-	b := &Browser{tb, newWire(in)}
+	b := &Browser{newWire(in)}
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -132,23 +130,23 @@ func (s *said) String() string {
 
 // Person is somebody's own part of a browser: tabs share cookies with each other and with nobody else.
 type Person struct {
-	b       *Browser
+	tb      testing.TB
+	wire    *wire
 	context string
 }
 
-// Person opens the browser for somebody who was not there before.
-func (b *Browser) Person() *Person {
-	b.tb.Helper()
-	return &Person{b, call[struct{ BrowserContextID string }](b, "", "Target.createBrowserContext", nil).BrowserContextID}
+// Person opens the browser for somebody who was not there before, in a test of its own or the browser's.
+func (b *Browser) Person(tb testing.TB) *Person {
+	tb.Helper()
+	return &Person{tb, b.wire, call[struct{ BrowserContextID string }](tb, b.wire, "", "Target.createBrowserContext", nil).BrowserContextID}
 }
 
 // Tab opens a tab.
 func (p *Person) Tab() *Page {
-	p.b.tb.Helper()
-	target := call[struct{ TargetID string }](p.b, "", "Target.createTarget", arg{"url": "about:blank", "browserContextId": p.context}).TargetID
-	// Events may come before the answer.
-	session := call[struct{ SessionID string }](p.b, "", "Target.attachToTarget", arg{"targetId": target, "flatten": true}).SessionID
-	page := &Page{b: p.b, session: session, loads: p.b.wire.loadsOf(session)}
+	p.tb.Helper()
+	target := call[struct{ TargetID string }](p.tb, p.wire, "", "Target.createTarget", arg{"url": "about:blank", "browserContextId": p.context}).TargetID
+	session := call[struct{ SessionID string }](p.tb, p.wire, "", "Target.attachToTarget", arg{"targetId": target, "flatten": true}).SessionID
+	page := &Page{tb: p.tb, wire: p.wire, session: session, loads: p.wire.loadsOf(session)}
 	page.do("Page.enable", nil)
 	page.do("Log.enable", nil)
 	return page

@@ -3,46 +3,48 @@ package chromiumtest
 import (
 	"encoding/json"
 	"fmt"
+	"testing"
 	"time"
 )
 
 // Page is a tab. It is used by the test's goroutine only.
 type Page struct {
-	b       *Browser
+	tb      testing.TB
+	wire    *wire
 	session string
 	loads   *loads
 }
 
 func (p *Page) do(method string, params any) {
-	p.b.tb.Helper()
-	call[struct{}](p.b, p.session, method, params)
+	p.tb.Helper()
+	call[struct{}](p.tb, p.wire, p.session, method, params)
 }
 
 // Open goes to an address. It returns when the browser has gone there, or on to where it is sent; the page may still load.
 func (p *Page) Open(address string) {
-	p.b.tb.Helper()
-	if failed := call[struct{ ErrorText string }](p.b, p.session, "Page.navigate", arg{"url": address}).ErrorText; failed != "" {
-		p.b.tb.Fatalf("%s: %s", address, failed)
+	p.tb.Helper()
+	if failed := call[struct{ ErrorText string }](p.tb, p.wire, p.session, "Page.navigate", arg{"url": address}).ErrorText; failed != "" {
+		p.tb.Fatalf("%s: %s", address, failed)
 	}
 }
 
-// Until waits until an expression of JavaScript is true of a page: of the one that is there, or of one that loads later.
+// Until waits until an expression of JavaScript is true of a page that has loaded: of the one that is there, or of a later one.
 func (p *Page) Until(expression string) {
-	p.b.tb.Helper()
+	p.tb.Helper()
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	for {
 		_, more := p.loads.now()
 		// While the browser goes on to another page there is none to be asked; that one's end of loading is still to come.
-		if result, err := p.ask(expression); err == nil && result == true {
+		if result, err := p.ask("document.readyState === 'complete' && (" + expression + ")"); err == nil && result == true {
 			return
 		}
 		select {
 		case <-more:
-		case <-p.b.wire.ended:
-			p.b.tb.Fatal("the browser has ended")
+		case <-p.wire.ended:
+			p.tb.Fatal("the browser has ended")
 		case <-timeout.C:
-			p.b.tb.Fatalf("waited in vain until %s, at %s", expression, p.shown())
+			p.tb.Fatalf("waited in vain until %s, at %s", expression, p.shown())
 		}
 	}
 }
@@ -55,7 +57,7 @@ func (p *Page) shown() string {
 
 // ask evaluates an expression, or the promise that it is, with errors.
 func (p *Page) ask(expression string) (any, error) {
-	text, err := p.b.wire.command(p.session, "Runtime.evaluate", arg{"expression": expression, "returnByValue": true, "awaitPromise": true, "userGesture": true})
+	text, err := p.wire.command(p.session, "Runtime.evaluate", arg{"expression": expression, "returnByValue": true, "awaitPromise": true, "userGesture": true})
 	if err != nil {
 		return nil, err
 	}
@@ -77,31 +79,31 @@ func (p *Page) ask(expression string) (any, error) {
 
 // Eval evaluates an expression on a page that stays: a number is a float64, and what is nothing is nil.
 func (p *Page) Eval(expression string) any {
-	p.b.tb.Helper()
+	p.tb.Helper()
 	value, err := p.ask(expression)
 	if err != nil {
-		p.b.tb.Fatalf("%v, at %s", err, p.shown())
+		p.tb.Fatalf("%v, at %s", err, p.shown())
 	}
 	return value
 }
 
 // Text evaluates an expression that is text.
 func (p *Page) Text(expression string) string {
-	p.b.tb.Helper()
+	p.tb.Helper()
 	text, ok := p.Eval(expression).(string)
 	if !ok {
-		p.b.tb.Fatalf("%s is no text, at %s", expression, p.shown())
+		p.tb.Fatalf("%s is no text, at %s", expression, p.shown())
 	}
 	return text
 }
 
 // Click clicks the middle of the first element that a selector finds, with the mouse.
 func (p *Page) Click(selector string) {
-	p.b.tb.Helper()
+	p.tb.Helper()
 	at, ok := p.Eval(fmt.Sprintf(`(() => { const e = document.querySelector(%q); e.scrollIntoView({block: "center"}); const r = e.getBoundingClientRect();
 		return {x: r.x + r.width / 2, y: r.y + r.height / 2} })()`, selector)).(map[string]any)
 	if !ok {
-		p.b.tb.Fatalf("%s is nowhere, at %s", selector, p.shown())
+		p.tb.Fatalf("%s is nowhere, at %s", selector, p.shown())
 	}
 	for _, kind := range []string{"mousePressed", "mouseReleased"} {
 		p.do("Input.dispatchMouseEvent", arg{"type": kind, "x": at["x"], "y": at["y"], "button": "left", "clickCount": 1})
@@ -110,7 +112,7 @@ func (p *Page) Click(selector string) {
 
 // Press presses and releases a key: Tab or Enter.
 func (p *Page) Press(key string) {
-	p.b.tb.Helper()
+	p.tb.Helper()
 	down := arg{"type": "keyDown", "key": key, "code": key, "windowsVirtualKeyCode": map[string]int{"Tab": 9, "Enter": 13}[key]}
 	if key == "Enter" {
 		down["text"] = "\r"
@@ -123,25 +125,25 @@ func (p *Page) Press(key string) {
 
 // Type types text into what has the focus.
 func (p *Page) Type(text string) {
-	p.b.tb.Helper()
+	p.tb.Helper()
 	p.do("Input.insertText", arg{"text": text})
 }
 
 // Size makes the tab as wide as a phone's or a desk's, in CSS pixels.
 func (p *Page) Size(width, height int, phone bool) {
-	p.b.tb.Helper()
+	p.tb.Helper()
 	p.do("Emulation.setDeviceMetricsOverride", arg{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone})
 }
 
 // Prefer is what somebody prefers of colours: light or dark.
 func (p *Page) Prefer(scheme string) {
-	p.b.tb.Helper()
+	p.tb.Helper()
 	p.do("Emulation.setEmulatedMedia", arg{"features": []arg{{"name": "prefers-color-scheme", "value": scheme}}})
 }
 
 // Language is what somebody reads, such as de.
 func (p *Page) Language(language string) {
-	p.b.tb.Helper()
+	p.tb.Helper()
 	p.do("Emulation.setUserAgentOverride", arg{"userAgent": p.Text("navigator.userAgent"), "acceptLanguage": language})
 }
 

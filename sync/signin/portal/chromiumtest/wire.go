@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"testing"
 	"time"
 )
 
@@ -148,14 +149,14 @@ func (w *wire) command(session, method string, params any) (json.RawMessage, err
 }
 
 // call sends a command that must not fail.
-func call[T any](b *Browser, session, method string, params any) (result T) {
-	b.tb.Helper()
-	text, err := b.wire.command(session, method, params)
+func call[T any](tb testing.TB, w *wire, session, method string, params any) (result T) {
+	tb.Helper()
+	text, err := w.command(session, method, params)
 	if err == nil {
 		err = json.Unmarshal(text, &result)
 	}
 	if err != nil {
-		b.tb.Fatal(err)
+		tb.Fatal(err)
 	}
 	return result
 }
