@@ -602,7 +602,7 @@ func (w *walk) accessible(p *chromiumtest.Page) {
 	if dark := p.Text("getComputedStyle(document.body).backgroundColor"); dark == "rgb(255, 255, 255)" {
 		w.t.Errorf("the page %q is white in the dark", p.Text("document.title"))
 	}
-	p.Prefer("")
+	p.Prefer("light")
 }
 
 // contrast is the least of a page, by WCAG's definition.

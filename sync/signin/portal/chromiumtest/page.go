@@ -133,12 +133,20 @@ func (p *Page) Type(text string) {
 func (p *Page) Size(width, height int, phone bool) {
 	p.tb.Helper()
 	p.do("Emulation.setDeviceMetricsOverride", arg{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone})
+	p.media(fmt.Sprintf("(width: %dpx)", width))
+}
+
+// media waits until a media query is true of the page.
+func (p *Page) media(query string) {
+	p.tb.Helper()
+	p.Eval(fmt.Sprintf("new Promise(is => { const m = matchMedia(%q); m.matches ? is(true) : m.addEventListener('change', () => is(true)) })", query))
 }
 
 // Prefer is what somebody prefers of colours: light or dark.
 func (p *Page) Prefer(scheme string) {
 	p.tb.Helper()
 	p.do("Emulation.setEmulatedMedia", arg{"features": []arg{{"name": "prefers-color-scheme", "value": scheme}}})
+	p.media("(prefers-color-scheme: " + scheme + ")")
 }
 
 // Language is what somebody reads, such as de.
