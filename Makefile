@@ -42,6 +42,7 @@ bench: ## the benchmark of docs/benchmarks.md
 	$(GO) test -run '^$$' -bench "HalfAMillion|People" -benchtime 1x ./connectors/entra ./connectors/google ./connectors/okta
 	$(GO) test -run '^$$' -bench LDAP -benchtime 3x ./cmd/bench
 	$(GO) test -run '^$$' -bench Incremental -benchtime 3x ./connectors/ldap
+	$(GO) test -run '^$$' -bench 'SignIn|Verify' -cpu 1 -benchtime 3s ./sync/service
 
 bench-million: ## the same with a million people, in three minutes
 	$(GO) run ./cmd/bench -people 1000000 -changed 1000

@@ -68,6 +68,19 @@ func (s *Service) items() (store.Items, error) {
 	return k.Items(), nil
 }
 
+// OpenSignin lets people sign in by a front that listens nowhere, without a daemon, as the demonstration does. done ends it, before Close.
+func (s *Service) OpenSignin(ctx context.Context) (front http.Handler, done func(), err error) {
+	cfg := s.current().cfg
+	f := newFront(cfg.Web, s.log)
+	if err := s.indexPeople(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := s.openSignin(ctx, cfg, f); err != nil {
+		return nil, nil, err
+	}
+	return f, s.closeSignin, nil
+}
+
 // openSignin makes the portal of a configuration and puts it in the place of the former one. It runs until ctx ends.
 func (s *Service) openSignin(ctx context.Context, cfg *config.Config, front *web.Front) error {
 	items, err := s.items()

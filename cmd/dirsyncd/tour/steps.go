@@ -163,7 +163,7 @@ func (t *tour) goodbye() {
 	t.Out.Line("%s", t.Out.Paint(term.Bold, "Everything is in "+t.Dir))
 	t.Out.Line("   configuration, state and journal (changes.jsonl). Try on it:")
 	t.Out.Line("   cd %s", t.Dir)
-	for _, command := range []string{"status", "runs", "check", "show " + t.agent, "why agent " + t.agent, "parked list", "match list", "plan --offline",
+	for _, command := range []string{"status", "runs", "check", "show " + t.agent, "why agent " + t.agent, "parked list", "match list", "signin log", "plan --offline",
 		"preview crm/crm.xlsx --connection crm"} {
 		t.Out.Line("   %s %s", t.Self, command)
 	}

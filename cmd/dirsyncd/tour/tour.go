@@ -7,9 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/connectors/sim/ldapsim"
@@ -29,6 +32,8 @@ type Options struct {
 	Load   func(file string) (*config.Config, error)
 	// Open begins a state and returns the operations on it; done ends them.
 	Open func(context.Context, *config.Config) (ops api.Operations, done func(), err error)
+	// Signin is Open with the front at which people sign in. Providers of identity are asked by client, and now is the time for all.
+	Signin func(ctx context.Context, cfg *config.Config, client *http.Client, now func() time.Time) (ops api.Operations, front http.Handler, done func(), err error)
 }
 
 // tour is one under way.
@@ -38,12 +43,17 @@ type tour struct {
 	cloud  cloud
 	// accounts is the service that knows half of the company already.
 	accounts *accounts
+	idp      *idp // where people prove who they are
 	ops      api.Operations
 	done     func()
 	step     int
 	read     int64  // bytes of the journal that were shown
 	agent    string // the address of one, to ask about
 	report   Report
+
+	front   http.Handler // where people sign in
+	ahead   atomic.Int64 // how far the clock there is before that of this machine, in nanoseconds
+	visitor *visitor     // who is signed in
 }
 
 // Run is the whole tour.
@@ -107,6 +117,7 @@ func (t *tour) run(ctx context.Context) error {
 		t.firstSync, t.idle, t.joiner, t.mover, t.leaver, t.brokenAnswer, t.emptyAnswer, t.massRemoval, t.explain,
 		t.fiveDirectories, t.oneCustomer, t.spreadsheet,
 		t.alreadyThere, t.whoIsWho, t.drift,
+		t.signIn, t.signInNoMore,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -171,6 +182,9 @@ func (t *tour) close() {
 	}
 	if t.accounts != nil {
 		t.accounts.Close()
+	}
+	if t.idp != nil {
+		t.idp.Close()
 	}
 	t.cloud.close()
 }

@@ -32,7 +32,7 @@ const googleIssuer = "https://accounts.google.com"
 
 func (g *Google) preset(o Options) preset {
 	p := preset{
-		name: "google", client: g.Client, bySub: true, alias: strings.TrimPrefix(googleIssuer, "https://"),
+		name: "google", client: g.Client, again: "select_account", bySub: true, alias: strings.TrimPrefix(googleIssuer, "https://"),
 		check: func(c *checks, v *verified, a *signin.Assertion, _ string) *signin.Refusal {
 			return g.check(o, c, v, a)
 		},

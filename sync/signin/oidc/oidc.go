@@ -144,15 +144,15 @@ func (p *Provider) Begin(ctx context.Context, s signin.Start) (signin.To, signin
 	return signin.To{URL: with(d.Authorization, q)}, pending, nil
 }
 
-// prompt says how the person is to be asked. A word that the provider does not list is not sent, because it would be an error there.
+// prompt says how the person is to be asked. Whoever just signed out is asked by the preset's word, else by select_account where the provider lists it:
+// elsewhere it may be an error, and login is a word that every provider has to take.
 func (p *Provider) prompt(s signin.Start, d *discovery) string {
-	takes := func(word string) bool { return len(d.Prompts) == 0 || slices.Contains(d.Prompts, word) }
 	switch {
 	case s.SignUp && (p.preset.create || slices.Contains(d.Prompts, "create")):
 		return "create" // Initiating User Registration via OpenID Connect 1.0
 	case s.Again && p.preset.again != "":
 		return p.preset.again
-	case s.Again && takes("select_account"):
+	case s.Again && slices.Contains(d.Prompts, "select_account"):
 		return "select_account"
 	case s.Again:
 		return "login"

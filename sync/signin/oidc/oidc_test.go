@@ -155,7 +155,7 @@ func TestSignIn(t *testing.T) {
 	for name, want := range map[string]string{
 		"response_type": "code", "client_id": client, "redirect_uri": callback, "scope": "openid profile email", "state": "s",
 		"code_challenge_method": "S256", "login_hint": "a@example.test", "acr_values": "urn:a urn:b", "ui_locales": "de en", "max_age": "3600",
-		"domain_hint": "example.test", "hd": "hd.test", "prompt": "select_account",
+		"domain_hint": "example.test", "hd": "hd.test", "prompt": "login",
 	} {
 		if q.Get(name) != want {
 			t.Errorf("%s is %q, want %q", name, q.Get(name), want)
@@ -457,7 +457,8 @@ func TestPrompt(t *testing.T) {
 	}{
 		"as set":              {set: "login", want: "login"},
 		"nothing":             {},
-		"again":               {start: signin.Start{Again: true}, set: "consent", want: "select_account"},
+		"again":               {start: signin.Start{Again: true}, set: "consent", want: "login"},
+		"again, known":        {known: []string{"login", "select_account"}, start: signin.Start{Again: true}, want: "select_account"},
 		"again, not known":    {known: []string{"none", "login"}, start: signin.Start{Again: true}, want: "login"},
 		"sign up":             {known: []string{"create"}, start: signin.Start{SignUp: true}, want: "create"},
 		"sign up, not known":  {known: []string{"login"}, start: signin.Start{SignUp: true}},

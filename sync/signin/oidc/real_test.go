@@ -115,6 +115,20 @@ func TestOIDCProvider(t *testing.T) {
 			}
 		})
 	}
+	t.Run("again", func(t *testing.T) {
+		p := provider("basic")
+		to, pending, err := p.Begin(t.Context(), signin.Start{State: random(), Again: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		form, page := theirs.Visit(t, to.URL)
+		if form == nil {
+			t.Fatalf("the provider stays at %s", page)
+		}
+		if _, err := p.Finish(t.Context(), form, &pending); err != nil {
+			t.Errorf("%v; %+v", err, refusal(t, err))
+		}
+	})
 	t.Run("another verifier", func(t *testing.T) {
 		p := provider("basic")
 		form, pending := signInAt(t, p, theirs)

@@ -161,7 +161,7 @@ type preset struct {
 	name   string
 	client Client
 	extra  map[string]string // parameters of the request
-	again  string            // the prompt that has the person choose or prove an account anew; blank: select_account where it is known
+	again  string            // the prompt that has the person choose or prove an account anew; blank: select_account where it is listed, else login
 	create bool              // prompt=create signs up
 	needs  []string          // claims for which UserInfo is asked
 	alias  string            // a second spelling of the issuer that its tokens may have

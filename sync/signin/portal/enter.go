@@ -62,7 +62,7 @@ func (p *Portal) handOver(w http.ResponseWriter, r *http.Request, key []byte, s 
 		return
 	}
 	if begun.Bind == "" { // begun at the provider, or by a bookmark
-		http.Redirect(w, r, to.app.at("begin", url.Values{"rd": {to.url}}), http.StatusSeeOther)
+		p.goOn(w, r, to.app.at("begin", url.Values{"rd": {to.url}}))
 		return
 	}
 	if !p.limits.allow("entry "+string(key)+string(hashed(to.url)), entriesPerSession) {
@@ -79,7 +79,7 @@ func (p *Portal) handOver(w http.ResponseWriter, r *http.Request, key []byte, s 
 		p.fault(w, r, err)
 		return
 	}
-	http.Redirect(w, r, to.app.at("enter", url.Values{"code": {secret}}), http.StatusSeeOther)
+	p.goOn(w, r, to.app.at("enter", url.Values{"code": {secret}}))
 }
 
 // enter is the last step at an application's host: the code becomes a cookie.

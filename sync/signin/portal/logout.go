@@ -70,8 +70,12 @@ func (p *Portal) logout(w http.ResponseWriter, r *http.Request) {
 	if s != nil {
 		if provider := p.provider(s.Provider); provider != nil && provider.SingleLogout {
 			to, err := provider.End(ctx, signin.Session{Subject: s.Subject, NameID: s.NameID, Session: s.Said, LoginHint: s.LoginHint, State: random()})
+			if err == nil && to.Form != nil {
+				p.post(w, r, to)
+				return
+			}
 			if err == nil && to.URL != "" {
-				p.to(w, r, to)
+				p.goOn(w, r, to.URL)
 				return
 			}
 			if err != nil {

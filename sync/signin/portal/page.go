@@ -56,7 +56,8 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request, status int, name s
 	}
 }
 
-// post is the page that posts a form to another host: by itself, or by a button where scripts do not run.
+// post is the page that posts a form to another host: by itself, or by a button where scripts do not run. Whoever takes the form may send the browser on to hosts
+// of their own, and Chromium stops that, too, where `form-action` does not name them.
 func (p *Portal) post(w http.ResponseWriter, r *http.Request, to signin.To) {
 	u, err := url.Parse(to.URL)
 	if err != nil {
@@ -64,12 +65,27 @@ func (p *Portal) post(w http.ResponseWriter, r *http.Request, to signin.To) {
 		return
 	}
 	nonce := random()
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'nonce-"+nonce+"'; form-action "+u.Scheme+"://"+u.Host+"; frame-ancestors 'none'; base-uri 'none'")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'nonce-"+nonce+"'; form-action https: "+u.Scheme+"://"+u.Host+"; frame-ancestors 'none'; base-uri 'none'")
 	fields := make(map[string]string, len(to.Form))
 	for name := range to.Form {
 		fields[name] = to.Form.Get(name)
 	}
 	p.page(w, r, http.StatusOK, "post", map[string]any{"URL": to.URL, "Fields": fields, "ScriptNonce": nonce, "Host": u.Host})
+}
+
+// goOn sends the browser to another host. What answers a form of ours is a page that goes on by itself (Refresh): under `form-action 'self'` Chromium
+// stops a form whose answer leads elsewhere, by whichever of its redirects.
+func (p *Portal) goOn(w http.ResponseWriter, r *http.Request, address string) {
+	if r.Method != http.MethodPost {
+		http.Redirect(w, r, address, http.StatusSeeOther)
+		return
+	}
+	host := ""
+	if u, err := url.Parse(address); err == nil {
+		host = u.Host
+	}
+	w.Header().Set("Refresh", "0; url="+address)
+	p.page(w, r, http.StatusOK, "onward", map[string]any{"URL": address, "Host": host})
 }
 
 func (p *Portal) style(w http.ResponseWriter, _ *http.Request) {

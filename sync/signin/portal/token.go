@@ -51,7 +51,7 @@ func (p *Portal) token(app *App, s *session, standing signin.Standing, nonce str
 func (p *Portal) handToken(w http.ResponseWriter, r *http.Request, to target, key []byte, s *session, standing signin.Standing, begun *pending) {
 	if begun.Nonce == "" && (to.app.Product == nil || to.app.Product.Nonce()) {
 		// Without a nonce of the application's own its session could be somebody else's doing.
-		http.Redirect(w, r, to.url, http.StatusSeeOther)
+		p.goOn(w, r, to.url)
 		return
 	}
 	next, err := p.tokenFor(to, s, standing, begun)

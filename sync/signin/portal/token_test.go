@@ -51,7 +51,7 @@ func TestToken(t *testing.T) {
 		return v
 	}
 	csp := resp.Header.Get("Content-Security-Policy")
-	if resp.StatusCode != http.StatusOK || !strings.Contains(text, `action="https://shop.test/sso"`) || field("state") != "s" || !strings.Contains(csp, "form-action https://shop.test;") || !strings.Contains(csp, "script-src 'nonce-") {
+	if resp.StatusCode != http.StatusOK || !strings.Contains(text, `action="https://shop.test/sso"`) || field("state") != "s" || !strings.Contains(csp, "form-action https: https://shop.test;") || !strings.Contains(csp, "script-src 'nonce-") {
 		t.Fatalf("%d, %s\n%s", resp.StatusCode, csp, text)
 	}
 	key := published(t, w)

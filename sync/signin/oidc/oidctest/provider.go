@@ -2,6 +2,7 @@ package oidctest
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"embed"
@@ -11,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -18,26 +20,88 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 )
 
-// Real is an oidc-provider (npm) that runs until its test is over. Its only person is "person", ann@example.test, who is always let in.
+// Real is an oidc-provider (npm) that runs until its test is over.
 type Real struct {
+	// Issuer is that of a vendor without an address.
 	Issuer string
-	// Client believes its certificate, and has no cookies.
+	// Address is HOST:PORT, where every vendor answers by TLS, with Certificate.
+	Address     string
+	Certificate Certificate
+	// Client finds every host at the address, believes its certificate, and has no cookies.
 	Client *http.Client
 	// Browser has the cookies of the person.
 	Browser *http.Client
+	// Hosts are those of the vendors, and the address.
+	Hosts []string
 }
 
 //go:embed provider
 var provider embed.FS
 
-// NewReal starts an oidc-provider with some clients, as RFC 7591 writes them. The test is skipped where there is no Node.js, and fails then when CI or
-// DIRSYNCD_REQUIRE_REAL is set. It is skipped in any case with a Node.js before 20, such as that of Debian 12, on which oidc-provider redeems no code.
+// NewReal starts an oidc-provider with some clients, as RFC 7591 writes them. Its only person is "person", ann@example.test, who is always let in.
 func NewReal(t testing.TB, clients ...map[string]any) *Real {
+	t.Helper()
+	return NewVendors(t, false, Vendor{Clients: clients, UserInfo: []string{"email", "email_verified", "name", "locale"}, People: map[string]map[string]any{
+		"person": {"email": "ann@example.test", "email_verified": true, "name": "Ann", "locale": "de"},
+	}})
+}
+
+// Vendor is what an oidc-provider is made to look like: addresses, discovery document and claims.
+type Vendor struct {
+	// Address is where its endpoints are, such as https://example.okta.com/oauth2/default; blank: wherever it listens.
+	Address string `json:"address,omitempty"`
+	// Issuer is what the document and the tokens say; blank: the address.
+	Issuer string `json:"issuer,omitempty"`
+	// Discovery is the path of the document; blank: /.well-known/openid-configuration below the address.
+	Discovery string `json:"discovery,omitempty"`
+	// Also are other ways to the same issuer.
+	Also []Authority `json:"also,omitempty"`
+	// Routes are the paths of endpoints below the address, by the names of oidc-provider.
+	Routes map[string]string `json:"routes,omitempty"`
+	// Methods are the ways of client authentication.
+	Methods []string `json:"methods,omitempty"`
+	// Metadata is added to the document; nil values take something out of it.
+	Metadata map[string]any `json:"metadata,omitempty"`
+	// KeyIssuer is written into the set beside each key, as Entra does.
+	KeyIssuer string `json:"keyIssuer,omitempty"`
+	// Prompts are words of `prompt` beside those of the specification.
+	Prompts []string `json:"prompts,omitempty"`
+	// Silent: no answer says who answers.
+	Silent bool `json:"silent,omitempty"`
+	// UserInfo are claims that are not in ID tokens.
+	UserInfo []string `json:"userinfo,omitempty"`
+	// People are claims by account, which is their sub. Without a page the first of them by name signs in, or whom login_hint names.
+	People map[string]map[string]any `json:"people"`
+	// Refusals are accounts that come back with an error.
+	Refusals map[string]Refusal `json:"refusals,omitempty"`
+	// Clients are as RFC 7591 writes them.
+	Clients []map[string]any `json:"clients"`
+}
+
+// Authority is another way to an issuer.
+type Authority struct {
+	Host      string `json:"host,omitempty"` // blank: that of the vendor's address
+	Mount     string `json:"mount"`          // the path below which the endpoints are
+	Discovery string `json:"discovery,omitempty"`
+	Issuer    string `json:"issuer"` // what the document there says
+}
+
+// Refusal is an error response (RFC 6749 section 4.1.2.1).
+type Refusal struct {
+	Code string `json:"error"`
+	Text string `json:"error_description"`
+}
+
+// NewVendors starts an oidc-provider that answers as each of some vendors; with a page on which people choose their account where ask is true. The test is
+// skipped where there is no Node.js, and fails then when CI or DIRSYNCD_REQUIRE_REAL is set. It is skipped in any case with a Node.js before 20, such as
+// that of Debian 12, on which oidc-provider redeems no code.
+func NewVendors(t testing.TB, ask bool, vendors ...Vendor) *Real {
 	t.Helper()
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -45,8 +109,21 @@ func NewReal(t testing.TB, clients ...map[string]any) *Real {
 		}
 	}
 	newEnough(t)
-	certificate := NewCertificate(t)
-	config, err := json.Marshal(map[string]any{"cert": string(certificate.Cert), "key": string(certificate.Key), "clients": clients})
+	var hosts []string
+	for i := range vendors {
+		if u, err := url.Parse(vendors[i].Address); err != nil {
+			t.Fatal(err)
+		} else if u.Host != "" {
+			hosts = append(hosts, u.Host)
+		}
+		for _, a := range vendors[i].Also {
+			if a.Host != "" {
+				hosts = append(hosts, a.Host)
+			}
+		}
+	}
+	certificate := NewCertificate(t, hosts...)
+	config, err := json.Marshal(map[string]any{"cert": string(certificate.Cert), "key": string(certificate.Key), "ask": ask, "vendors": vendors})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,16 +150,30 @@ func NewReal(t testing.TB, clients ...map[string]any) *Real {
 	if err != nil {
 		t.Fatalf("oidc-provider did not say its port: %v", err)
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: certificate.Pool, MinVersion: tls.VersionTLS12}}
+	address := net.JoinHostPort("127.0.0.1", strings.TrimSpace(port))
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: certificate.Pool, MinVersion: tls.VersionTLS12},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, network, address)
+		},
+	}
 	t.Cleanup(transport.CloseIdleConnections)
+	return (&Real{
+		Issuer: "https://" + address, Address: address, Certificate: certificate, Hosts: append(hosts, address), Client: &http.Client{Transport: transport},
+	}).Somebody(t)
+}
+
+// Somebody is the same provider in a browser of somebody who was not there before.
+func (r *Real) Somebody(t testing.TB) *Real {
+	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Real{
-		Issuer: "https://127.0.0.1:" + strings.TrimSpace(port),
-		Client: &http.Client{Transport: transport}, Browser: &http.Client{Transport: transport, Jar: jar},
-	}
+	fresh := *r
+	fresh.Browser = &http.Client{Transport: r.Client.Transport, Jar: jar}
+	return &fresh
 }
 
 // newEnough skips the test where Node.js is not.
@@ -174,7 +265,7 @@ func (r *Real) do(t testing.TB, req *http.Request) (url.Values, string) {
 	var left url.Values
 	browser := *r.Browser
 	browser.CheckRedirect = func(next *http.Request, _ []*http.Request) error {
-		if strings.HasPrefix(r.Issuer, "https://"+next.URL.Host) {
+		if slices.Contains(r.Hosts, next.URL.Host) {
 			return nil
 		}
 		left = next.URL.Query()

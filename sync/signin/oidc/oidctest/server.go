@@ -55,6 +55,16 @@ func NewCertificate(t testing.TB, hosts ...string) Certificate {
 	return c
 }
 
+// Server is how a server shows it.
+func (c Certificate) Server(t testing.TB) *tls.Config {
+	t.Helper()
+	pair, err := tls.X509KeyPair(c.Cert, c.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+}
+
 // Clock is a clock that tests set. Many goroutines may use it.
 type Clock struct {
 	mu  sync.Mutex
@@ -93,12 +103,8 @@ type Server struct {
 func NewServer(t testing.TB, hosts ...string) *Server {
 	t.Helper()
 	s := &Server{Clock: NewClock(), cert: NewCertificate(t, hosts...), routes: map[string]http.HandlerFunc{}}
-	pair, err := tls.X509KeyPair(s.cert.Cert, s.cert.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
 	s.server = httptest.NewUnstartedServer(http.HandlerFunc(s.answer))
-	s.server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	s.server.TLS = s.cert.Server(t)
 	s.server.StartTLS()
 	t.Cleanup(s.server.Close)
 	return s

@@ -37,9 +37,10 @@ const (
 // EntityID is what the provider calls itself.
 const EntityID = "https://simplesaml.example.test/idp"
 
-// The only person, who may sign in.
+// Who may sign in: User, and Stranger, both with Password.
 const (
 	User     = "ada"
+	Stranger = "eve"
 	Password = "ada's-of-the-test"
 )
 
@@ -140,7 +141,7 @@ $config = [
 	'baseurlpath' => 'simplesamlphp/', 'certdir' => '%[1]s/cert/', 'loggingdir' => '%[1]s/log/', 'datadir' => '%[1]s/data/', 'tempdir' => '%[1]s/tmp',
 	'metadatadir' => '%[1]s/metadata/', 'attributenamemapdir' => '/etc/simplesamlphp/attributemap/', 'timezone' => 'UTC',
 	'technicalcontact_name' => 'Test', 'technicalcontact_email' => 'na@example.test', 'secretsalt' => 'salt-of-the-test', 'auth.adminpassword' => 'admin-of-the-test',
-	'trusted.url.domains' => ['auth.example.test'], 'showerrors' => true, 'errorreporting' => false, 'admin.checkforupdates' => false,
+	'trusted.url.domains' => ['auth.example.test', 'auth.example.com'], 'showerrors' => true, 'errorreporting' => false, 'admin.checkforupdates' => false,
 	'logging.level' => 7, 'logging.handler' => 'file', 'logging.logfile' => 'simplesamlphp.log', 'logging.processname' => 'test',
 	'enable.saml20-idp' => true, 'module.enable' => ['exampleauth' => true, 'core' => true, 'saml' => true],
 	'session.duration' => 28800, 'session.datastore.timeout' => 14400, 'session.state.timeout' => 3600, 'session.cookie.name' => 'SimpleSAMLSessionID',
@@ -152,9 +153,10 @@ $config = [
 `
 
 const sources = `<?php
-$config = ['example' => ['exampleauth:UserPass', '%s:%s' => [
-	'uid' => ['ada'], 'mail' => ['ada@example.test'], 'objectGUID' => ['3f2504e0-4f89-41d3-9a0c-0305e82c3301'], 'groups' => ['staff', 'engineers'],
-]]];
+$config = ['example' => ['exampleauth:UserPass',
+	'%[1]s:%[3]s' => ['uid' => ['ada'], 'mail' => ['ada@example.test'], 'objectGUID' => ['3f2504e0-4f89-41d3-9a0c-0305e82c3301'], 'groups' => ['staff', 'engineers']],
+	'%[2]s:%[3]s' => ['uid' => ['eve'], 'mail' => ['eve@example.test'], 'groups' => ['staff']],
+]];
 `
 
 const hosted = `<?php
@@ -179,7 +181,7 @@ func folder(tb testing.TB, sps []SP) string {
 		remote.WriteString(sp.php())
 	}
 	for name, text := range map[string]string{
-		"config/config.php": fmt.Sprintf(config, dir), "config/authsources.php": fmt.Sprintf(sources, User, strings.ReplaceAll(Password, "'", `\'`)),
+		"config/config.php": fmt.Sprintf(config, dir), "config/authsources.php": fmt.Sprintf(sources, User, Stranger, strings.ReplaceAll(Password, "'", `\'`)),
 		"cert/idp.crt": string(crt), "cert/idp.pem": strings.TrimSuffix(pair.PEM(), string(crt)),
 		"metadata/saml20-idp-hosted.php": fmt.Sprintf(hosted, EntityID), "metadata/saml20-sp-remote.php": remote.String(),
 	} {
