@@ -241,8 +241,8 @@ func TestKilledAnywhere(t *testing.T) {
 	for at := 1; at < 12; at++ {
 		box := &inbox{}
 		r := newRig(t, Recipient{Name: "ops", Sender: box})
-		real := r.items
-		r.items = &failingItems{real, at}
+		whole := r.items
+		r.items = &failingItems{whole, at}
 		r.restart()
 		for i := range 8 {
 			r.now = r.now.Add(minute)
@@ -251,7 +251,7 @@ func TestKilledAnywhere(t *testing.T) {
 				conditions = nil
 			}
 			if err := r.teller.Step(t.Context(), conditions); err != nil {
-				r.items = real
+				r.items = whole
 				r.restart()
 			}
 		}

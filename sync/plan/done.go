@@ -34,7 +34,7 @@ func (e Entry) Name() (string, bool) {
 }
 
 // lostMembers is the Entry of what all lists lose.
-var lostMembers = Entry{All: true}
+func lostMembers() Entry { return Entry{All: true} }
 
 // Done is how much was done, by what is counted. Nobody changes one that was handed on.
 type Done map[Entry]int
@@ -55,7 +55,7 @@ func (d Done) Act(a *directory.Action) {
 
 // Lose counts members that a list loses, of people who keep a record.
 func (d Done) Lose(kind directory.RecordKind, list uint32, members int) {
-	d[lostMembers] += members
+	d[lostMembers()] += members
 	d[Entry{Kind: kind, List: list}] += members
 }
 

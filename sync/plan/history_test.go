@@ -53,7 +53,7 @@ func TestHistoryIsBounded(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 1))
 	for range 24 * 120 {
 		now = now.Add(time.Hour)
-		d := Done{leavers: 3, lostMembers: 9}
+		d := Done{leavers: 3, lostMembers(): 9}
 		for range 100 {
 			d[Entry{Kind: directory.GroupRecord, List: 1 + rnd.Uint32N(1e6)}]++
 		}
@@ -126,7 +126,7 @@ func TestUnusual(t *testing.T) {
 // Anything that is no history is refused, and what is read is written again as it was.
 func FuzzHistory(f *testing.F) {
 	var h History
-	h.Add(time.Unix(1e9, 0), Done{leavers: 3, {Kind: directory.UserRecord, Field: "name"}: 2, lostMembers: 1, {Kind: directory.GroupRecord, List: 7}: 1})
+	h.Add(time.Unix(1e9, 0), Done{leavers: 3, {Kind: directory.UserRecord, Field: "name"}: 2, lostMembers(): 1, {Kind: directory.GroupRecord, List: 7}: 1})
 	f.Add(h.Encode())
 	f.Add([]byte{1, 0, 0, 0})
 	f.Add([]byte{1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255})

@@ -252,7 +252,7 @@ func (c *check) within() string {
 }
 
 func (c *check) memberships() error {
-	now, all := c.now[lostMembers], c.now[lostMembers]+c.past.Done[lostMembers]
+	now, all := c.now[lostMembers()], c.now[lostMembers()]+c.past.Done[lostMembers()]
 	limit := c.Memberships
 	if now == 0 {
 		return nil
@@ -267,7 +267,7 @@ func (c *check) memberships() error {
 	if limit.Percent == nil || all <= few || c.past.Memberships == nil {
 		return nil
 	}
-	before := c.past.Done[lostMembers]
+	before := c.past.Done[lostMembers()]
 	enough := int(100*float64(all)/max(*limit.Percent, 0.001)) - before
 	of, err := c.past.Memberships(max(enough, 0) + 1)
 	of += before

@@ -24,7 +24,7 @@ func (l limits) sharedOver() []plan.Over {
 
 // wholeOver are those of all connections together: there are none that nobody wrote.
 func wholeOver(written config.Overs) (list []plan.Over) {
-	for _, o := range overTime([]plan.Over{{Within: windows[config.Day]}, {Within: windows[config.Week]}}, written, plan.DefaultSharedMinimum, ", of all connections together") {
+	for _, o := range overTime([]plan.Over{{Within: windows()[config.Day]}, {Within: windows()[config.Week]}}, written, plan.DefaultSharedMinimum, ", of all connections together") {
 		if o.Written {
 			list = append(list, o)
 		}
@@ -33,7 +33,9 @@ func wholeOver(written config.Overs) (list []plan.Over) {
 }
 
 // windows are the times of limits by their words in the configuration.
-var windows = map[string]time.Duration{config.Day: 24 * time.Hour, config.Week: 7 * 24 * time.Hour}
+func windows() map[string]time.Duration {
+	return map[string]time.Duration{config.Day: 24 * time.Hour, config.Week: 7 * 24 * time.Hour}
+}
 
 // overTime lays what was written over other limits.
 func overTime(list []plan.Over, written config.Overs, minimum int, of string) []plan.Over {
@@ -41,7 +43,7 @@ func overTime(list []plan.Over, written config.Overs, minimum int, of string) []
 		o := &list[i]
 		o.Of = of
 		for word, w := range written {
-			if windows[word] == o.Within {
+			if windows()[word] == o.Within {
 				overlay(o, w, minimum)
 			}
 		}
@@ -101,7 +103,7 @@ func unasked(stored []byte, now time.Time) map[string]map[string]int {
 		return nil // the next run says that it is damaged
 	}
 	all := map[string]map[string]int{}
-	for word, within := range windows {
+	for word, within := range windows() {
 		for e, n := range history.Within(now, within) {
 			name, ok := e.Name()
 			if !ok {

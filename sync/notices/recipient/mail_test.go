@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"log"
 	"net"
 	netmail "net/mail"
 	"strings"
@@ -43,7 +42,7 @@ func newPostOffice(t *testing.T, implicit bool) *postOffice {
 	o := &postOffice{ca: certs + "/ca.pem"}
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &session{office: o, conn: c}, nil }))
 	server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}}
-	server.Domain, server.ErrorLog = "localhost", log.New(io.Discard, "", 0)
+	server.Domain, server.ErrorLog = "localhost", quiet{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +62,12 @@ func newPostOffice(t *testing.T, implicit bool) *postOffice {
 	})
 	return o
 }
+
+// quiet keeps the server from writing to the standard error.
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+func (quiet) Println(...any)        {}
 
 func (o *postOffice) set(fn func()) {
 	o.mu.Lock()
@@ -232,7 +237,7 @@ func TestMailFaults(t *testing.T) {
 // Who can offer no encryption gets nothing, unless that was written.
 func TestMailIsEncrypted(t *testing.T) {
 	plain := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return nil, errors.New("nobody") }))
-	plain.ErrorLog = log.New(io.Discard, "", 0)
+	plain.ErrorLog = quiet{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
