@@ -269,25 +269,6 @@ func (p *Portal) SetLink(ctx context.Context, provider string, s signin.Subject,
 	return p.Items.Put(ctx, spaceLink, store.Item{Key: linkKey(provider, s), Owners: [][]byte{ownerKey(owner)}, Value: value})
 }
 
-// MoveLinks lets what led to one owner lead to another one.
-func MoveLinks(ctx context.Context, items Items, from, to signin.Owner) error {
-	value, err := json.Marshal(to)
-	if err != nil {
-		return err
-	}
-	var moved []store.Item
-	err = items.Scan(ctx, spaceLink, ownerKey(from), func(i store.Item) bool {
-		i.Owners, i.Value = [][]byte{ownerKey(to)}, value
-		moved = append(moved, i)
-		return true
-	})
-	if err != nil {
-		return err
-	}
-	_, err = items.Replace(ctx, spaceLink, moved...)
-	return err
-}
-
 func linkKey(provider string, s signin.Subject) []byte {
 	return hashed("link\x00" + provider + "\x00" + s.Realm + "\x00" + s.Value)
 }
