@@ -41,12 +41,15 @@ func (s *Settlement) overTime(ctx context.Context, t *tally, population func(dir
 }
 
 // count keeps what a batch does, unless an operator has approved it or it is what was there all the time.
-func (s *Settlement) count(tx store.Writer, w *pendingWrites) error {
+func (s *Settlement) count(tx store.Writer, w *pendingWrites, beside map[*outcome]bool) error {
 	if s.Count == nil || s.approved || s.Initial {
 		return nil
 	}
 	done := plan.Done{}
 	for _, o := range w.outcomes {
+		if beside[o] {
+			continue
+		}
 		for _, step := range o.steps {
 			if step.Action != nil {
 				done.Act(step.Action)
