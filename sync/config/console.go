@@ -1,17 +1,30 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"dirsyncd/sync/settings"
 	"dirsyncd/sync/settings/strict"
+	"dirsyncd/sync/spelling"
 )
 
 // Console is what operators see in a browser.
 type Console struct {
-	Users []ConsoleUser // sorted by name
+	Users  []ConsoleUser  // sorted by name
+	Signin *ConsoleSignin // nil: nobody signs in at a provider
 }
+
+// ConsoleSignin is who may use it of those who sign in (signin). Whoever may decide may look.
+type ConsoleSignin struct {
+	Providers []string
+	// Operators and Readers are by a field of their records, or "key", and values of it.
+	Operators, Readers map[string][]string
+}
+
+// ConsoleApp is the name under which sign-in knows the console.
+const ConsoleApp = "console"
 
 // ConsoleUser is somebody who may use it.
 type ConsoleUser struct {
@@ -25,7 +38,14 @@ type ConsoleUser struct {
 const shortestToken = 26
 
 type consoleKeys struct {
-	Users signinBlock `yaml:"users" strict:"required"`
+	Users  signinBlock `yaml:"users"`
+	Signin signinBlock `yaml:"signin"`
+}
+
+type consoleSigninKeys struct {
+	Providers []string            `yaml:"providers" strict:"required"`
+	Operators map[string][]string `yaml:"operators"`
+	Readers   map[string][]string `yaml:"readers"`
 }
 
 // consoleRole is the word of what somebody may do.
@@ -70,5 +90,42 @@ func (l *loader) readConsole(v strict.Value) *Console {
 		c.Users = append(c.Users, ConsoleUser{Name: e.Key, Role: string(own.Role), Token: own.Token})
 	}
 	slices.SortFunc(c.Users, func(a, b ConsoleUser) int { return strings.Compare(a.Name, b.Name) })
+	if k.Signin.Kind() != strict.None {
+		var own consoleSigninKeys
+		k.Signin.Into(&own)
+		if len(own.Operators)+len(own.Readers) == 0 && k.Signin.Kind() == strict.Block {
+			k.Signin.KeyProblem("say who, such as `operators: {role: [Administrator]}`", "console.signin: nobody may use it")
+		}
+		c.Signin = &ConsoleSignin{Providers: own.Providers, Operators: own.Operators, Readers: own.Readers}
+	} else if len(c.Users) == 0 {
+		v.KeyProblem("write `users`, each with a role and a token, or `signin`", "console: nobody may use it")
+	}
 	return c
+}
+
+// checkConsole looks at what the console says of sign-in, after that was read.
+func (l *loader) checkConsole(v strict.Value) {
+	if l.cfg.Console == nil || l.cfg.Console.Signin == nil {
+		return
+	}
+	at := v.Get("signin")
+	if l.cfg.Signin == nil {
+		at.KeyProblem("write `signin` with the providers, or give people tokens with `users`", "console.signin: there is no `signin`")
+		return
+	}
+	var names []string
+	for i := range l.cfg.Signin.Providers {
+		names = append(names, l.cfg.Signin.Providers[i].Name)
+	}
+	for n, p := range l.cfg.Console.Signin.Providers {
+		if !slices.Contains(names, p) {
+			item, _ := at.Get("providers").At(fmt.Sprintf("[%d]", n))
+			item.Problem(spelling.Suggest(p, names), "console.signin.providers: there is no provider %q", short(p))
+		}
+	}
+	for i := range l.cfg.Signin.Apps {
+		if l.cfg.Signin.Apps[i].Name == ConsoleApp {
+			at.KeyProblem("give that application another name", "console.signin: an application is called %q", ConsoleApp)
+		}
+	}
 }

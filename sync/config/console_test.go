@@ -30,13 +30,15 @@ func TestConsole(t *testing.T) {
 func TestConsoleProblems(t *testing.T) {
 	const token = "aaaaaaaaaaaaaaaaaaaaaaaaaa"
 	for want, text := range map[string]string{
-		"there is no `web:`":         "console: {users: {ann: {role: operator, token: " + token + "}}}\n",
-		"too short to be safe, 5 of": consoleHead + "console: {users: {ann: {role: operator, token: short}}}\n",
-		"somebody else has the same": consoleHead + "console: {users: {ann: {role: operator, token: " + token + "}, ben: {role: reader, token: " + token + "}}}\n",
-		"nobody can type it":         consoleHead + "console: {users: {ann: {role: operator, token: ' " + token + "'}}}\n",
-		"role":                       consoleHead + "console: {users: {ann: {role: admin, token: " + token + "}}}\n",
-		"token":                      consoleHead + "console: {users: {ann: {role: operator}}}\n",
-		"users":                      consoleHead + "console: {}\n",
+		"there is no `web:`":                   "console: {users: {ann: {role: operator, token: " + token + "}}}\n",
+		"too short to be safe, 5 of":           consoleHead + "console: {users: {ann: {role: operator, token: short}}}\n",
+		"somebody else has the same":           consoleHead + "console: {users: {ann: {role: operator, token: " + token + "}, ben: {role: reader, token: " + token + "}}}\n",
+		"nobody can type it":                   consoleHead + "console: {users: {ann: {role: operator, token: ' " + token + "'}}}\n",
+		"role":                                 consoleHead + "console: {users: {ann: {role: admin, token: " + token + "}}}\n",
+		"token":                                consoleHead + "console: {users: {ann: {role: operator}}}\n",
+		"nobody may use it":                    consoleHead + "console: {}\n",
+		"console.signin: there is no `signin`": consoleHead + "console: {signin: {providers: [staff], operators: {role: [Admin]}}}\n",
+		"console.signin: nobody may use it":    consoleHead + "console: {signin: {providers: [staff]}}\n",
 	} {
 		_, err := Parse([]byte(text+consoleRest), "c", testParts(nil))
 		if err == nil || !strings.Contains(err.Error(), want) {

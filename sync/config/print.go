@@ -124,7 +124,20 @@ func (p *printer) console(c *Console) any {
 	for _, u := range c.Users {
 		users = append(users, pair{u.Name, p.block(pair{"role", u.Role}, pair{"token", u.Token})})
 	}
-	return p.block(pair{"users", p.block(users...)})
+	var tokens, signin any
+	if len(users) > 0 {
+		tokens = p.block(users...)
+	}
+	if s := c.Signin; s != nil {
+		who := []pair{{"providers", s.Providers}}
+		for _, role := range []pair{{"operators", s.Operators}, {"readers", s.Readers}} {
+			if values := role.value.(map[string][]string); len(values) > 0 {
+				who = append(who, role)
+			}
+		}
+		signin = p.block(who...)
+	}
+	return p.block(pair{"users", tokens}, pair{"signin", signin})
 }
 
 func (p *printer) connection(c *Connection) *yaml.Node {

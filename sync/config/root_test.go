@@ -109,7 +109,7 @@ func credentialFolder(t *testing.T) string {
 func TestDocumentation(t *testing.T) {
 	var keys []string
 	for _, v := range []any{
-		topKeys{}, signinKeys{}, identityKeys{}, applicationKeys{}, consoleKeys{}, consoleUserKeys{}, longTable{}, lineKeys{}, connectionKeys{}, tenantKeys{}, importKeys{}, targetKeys{}, mappingKeys{}, fieldsKeys{}, personRuleKeys{}, groupRuleKeys{},
+		topKeys{}, signinKeys{}, identityKeys{}, applicationKeys{}, consoleKeys{}, consoleUserKeys{}, consoleSigninKeys{}, longTable{}, lineKeys{}, connectionKeys{}, tenantKeys{}, importKeys{}, targetKeys{}, mappingKeys{}, fieldsKeys{}, personRuleKeys{}, groupRuleKeys{},
 		longField{}, Limit{}, ldapBlock{}, fileBlock{}, webhookBlock{}, natsBlock{}, scimBlock{}, haloBlock{}, restBlock{}, sqlBlock{}, deskKeys{}, Reference{}, Leaver{}, DeskLimit{}, auditKeys{},
 	} {
 		for _, key := range strict.Keys(v) {

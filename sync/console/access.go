@@ -1,6 +1,7 @@
 package console
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -48,6 +49,8 @@ type session struct {
 	user  User
 	since time.Time
 	form  string // every form holds it
+	// signedIn at a provider of identity, and not by a token.
+	signedIn bool
 }
 
 // sent reports whether a form that was posted is one of the session's.
@@ -113,6 +116,25 @@ func (s *sessions) end(r *http.Request) {
 	}
 }
 
+// who returns who asks: by a token of the console, or signed in at a provider.
+func (c *Console) who(r *http.Request) (*session, error) {
+	if s := c.sessions.of(r); s != nil || c.People == nil {
+		return s, nil
+	}
+	p, ok, err := c.People.Who(r)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return &session{user: User{Name: p.Name, Role: p.Role}, form: c.formOf(p.Session), signedIn: true}, nil
+}
+
+// formOf is what the forms of a session hold that is not the console's own.
+func (c *Console) formOf(session string) string {
+	mac := hmac.New(sha256.New, c.secret)
+	mac.Write([]byte(session))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
 // mayTry reports whether an address may show another token.
 func (s *sessions) mayTry(a netip.Addr) bool {
 	s.mu.Lock()
@@ -153,13 +175,22 @@ func (c *Console) userOf(token string) (found User, ok bool) {
 
 // askToken shows the page on which somebody signs in.
 func (c *Console) askToken(w http.ResponseWriter, r *http.Request) {
-	c.page(w, r, nil, http.StatusOK, "login", map[string]any{"Title": "Sign in", "To": ownAddress(r.FormValue("to"))})
+	c.page(w, r, nil, http.StatusOK, "login", c.loginPage(ownAddress(r.FormValue("to")), ""))
+}
+
+// loginPage is what the page shows on which somebody signs in.
+func (c *Console) loginPage(to, why string) map[string]any {
+	data := map[string]any{"Title": "Sign in", "To": to, "Why": why, "Tokens": len(c.Users) > 0}
+	if c.People != nil {
+		data["Begin"] = c.People.Begin(to)
+	}
+	return data
 }
 
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	from, to := web.CallerOf(r.Context()).Address, ownAddress(r.PostFormValue("to"))
 	again := func(status int, why string) {
-		c.page(w, r, nil, status, "login", map[string]any{"Title": "Sign in", "To": to, "Why": why})
+		c.page(w, r, nil, status, "login", c.loginPage(to, why))
 	}
 	if !c.sessions.mayTry(from) {
 		again(http.StatusTooManyRequests, "There were too many wrong tokens. Wait a minute.")
@@ -178,7 +209,11 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
-func (c *Console) logout(w http.ResponseWriter, r *http.Request, _ *session) error {
+func (c *Console) logout(w http.ResponseWriter, r *http.Request, s *session) error {
+	if s.signedIn {
+		http.Redirect(w, r, "/auth/logout", http.StatusSeeOther) // which asks, and ends it everywhere
+		return nil
+	}
 	c.sessions.end(r)
 	http.SetCookie(w, &http.Cookie{Name: cookie, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: -1})
 	http.Redirect(w, r, "/console/login", http.StatusSeeOther)

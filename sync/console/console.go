@@ -19,10 +19,26 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// Options are what a console is made of. All must be set.
+// People are those who sign in at a provider of identity. Safe for concurrent use.
+type People interface {
+	// Who returns who asks, with the role 0 for somebody whom the console is not for; false for nobody who is signed in.
+	Who(r *http.Request) (Person, bool, error)
+	// Begin is where a browser signs in that wants to go to an address of the console.
+	Begin(to string) string
+}
+
+// Person is somebody who is signed in.
+type Person struct {
+	Session string // names it; it opens nothing
+	Name    string
+	Role    Role
+}
+
+// Options are what a console is made of. All but People, nil where nobody signs in, must be set.
 type Options struct {
 	Operations api.Operations
 	Users      []User
+	People     People
 	Log        *slog.Logger
 	Now        func() time.Time
 }
@@ -36,13 +52,14 @@ type Console struct {
 	base     context.Context // of what goes on when a browser leaves
 	stop     context.CancelFunc
 	work     sync.WaitGroup
+	secret   []byte // of formOf
 }
 
 // New returns a console. Close must be called.
 func New(o Options) *Console {
 	c := &Console{Options: o, sessions: newSessions(o.Now)}
 	c.base, c.stop = context.WithCancel(context.Background())
-	c.pageSet = c.templates()
+	c.pageSet, c.secret = c.templates(), []byte(random())
 	c.mux = http.NewServeMux()
 	for pattern, p := range c.pages() {
 		c.mux.HandleFunc(pattern, c.guarded(p))
@@ -89,8 +106,17 @@ func (c *Console) pages() map[string]page {
 // guarded lets those in who are signed in and may ask there, and tells what went wrong.
 func (c *Console) guarded(p page) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		s := c.sessions.of(r)
+		s, err := c.who(r)
 		switch {
+		case err != nil:
+			c.fail(w, r, nil, err)
+			return
+		case s != nil && s.user.Role == 0:
+			c.refuse(w, r, nil, http.StatusForbidden, "The console is not for this account.", "You are signed in as "+s.user.Name+". `console.signin` in the configuration says who may look, and who may decide.")
+			return
+		case s == nil && r.Method == http.MethodGet && c.People != nil && len(c.Users) == 0:
+			http.Redirect(w, r, c.People.Begin(ownAddress(r.URL.RequestURI())), http.StatusSeeOther)
+			return
 		case s == nil && r.Method == http.MethodGet:
 			http.Redirect(w, r, "/console/login?to="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 			return

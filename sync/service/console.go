@@ -1,8 +1,12 @@
 package service
 
 import (
+	"net/http"
+	"slices"
+
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/console"
+	"dirsyncd/sync/signin/portal"
 	"dirsyncd/sync/web"
 )
 
@@ -29,7 +33,11 @@ func (s *Service) openConsole(cfg *config.Config) {
 				users[i].Role = console.Operator
 			}
 		}
-		c := console.New(console.Options{Operations: s.Operations(), Users: users, Log: s.log.With("part", "console"), Now: s.now})
+		o := console.Options{Operations: s.Operations(), Users: users, Log: s.log.With("part", "console"), Now: s.now}
+		if cfg.Console.Signin != nil {
+			o.People = insiders{s, cfg.Console.Signin}
+		}
+		c := console.New(o)
 		next = &window{c, s.host.front.Replace("/console/", web.Route{Handler: c, Body: largestForm})}
 	}
 	s.mu.Lock()
@@ -53,4 +61,58 @@ func (w *window) close() {
 		w.release()
 		w.console.Close()
 	}
+}
+
+// insiders are those who sign in at a provider and use the console.
+type insiders struct {
+	service *Service
+	who     *config.ConsoleSignin
+}
+
+// Who implements console.People.
+func (i insiders) Who(r *http.Request) (console.Person, bool, error) {
+	i.service.mu.Lock()
+	door := i.service.door
+	i.service.mu.Unlock()
+	if door == nil {
+		return console.Person{}, false, nil
+	}
+	in, ok, err := door.portal.Insider(r, config.ConsoleApp)
+	if err != nil || !ok {
+		return console.Person{}, false, err
+	}
+	p := console.Person{Session: in.Session, Name: in.Record}
+	if name := in.Standing.Fields["name"]; name != "" {
+		p.Name = name + ", " + in.Record
+	}
+	switch {
+	case among(i.who.Operators, &in):
+		p.Role = console.Operator
+	case among(i.who.Readers, &in):
+		p.Role = console.Reader
+	}
+	return p, true, nil
+}
+
+// among reports whether a record has one of the values of a field, or is named by its key.
+func among(wanted map[string][]string, in *portal.Insider) bool {
+	for field, values := range wanted {
+		if field == "key" && slices.Contains(values, in.Record) {
+			return true
+		}
+		if slices.ContainsFunc(in.Standing.Values[field], func(have string) bool { return have != "" && slices.Contains(values, have) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// Begin implements console.People.
+func (i insiders) Begin(to string) string {
+	i.service.mu.Lock()
+	defer i.service.mu.Unlock()
+	if i.service.door == nil {
+		return "/console/login"
+	}
+	return i.service.door.portal.Begin(config.ConsoleApp, to)
 }

@@ -62,16 +62,16 @@ func (p people) Standing(ctx context.Context, o signin.Owner) (signin.Standing, 
 	if err != nil {
 		return signin.Standing{}, err
 	}
-	standing := signin.Standing{There: !s.Gone(), Enabled: s.Enabled, ForNow: s.ForNow, Fields: make(map[string]string, len(s.Fields))}
+	standing := signin.Standing{There: !s.Gone(), Enabled: s.Enabled, ForNow: s.ForNow, Fields: make(map[string]string, len(s.Fields)), Values: make(map[string][]string, len(s.Fields))}
 	for _, k := range s.Kinds {
 		standing.Kinds = append(standing.Kinds, k.String())
 	}
 	for _, f := range s.Fields {
 		switch f.Value.Type() {
 		case directory.TextType:
-			standing.Fields[f.Name] = f.Value.Text()
+			standing.Fields[f.Name], standing.Values[f.Name] = f.Value.Text(), []string{f.Value.Text()}
 		case directory.ListType:
-			standing.Fields[f.Name] = strings.Join(f.Value.List(), ", ")
+			standing.Fields[f.Name], standing.Values[f.Name] = strings.Join(f.Value.List(), ", "), f.Value.List()
 		default: // numbers, times and answers say nobody who somebody is
 		}
 	}

@@ -113,6 +113,11 @@ func (s *Service) openSignin(ctx context.Context, cfg *config.Config, front *web
 		o.Apps = append(o.Apps, portal.App{Name: a.Name, URL: a.URL, Providers: a.Providers, Admission: signin.Admission(a.Audience), Headers: portal.Headers(a.Headers),
 			TokenURL: a.TokenURL, Product: product, LogoutURL: a.LogoutURL, Auto: a.Auto})
 	}
+	if c := cfg.Console; c != nil && c.Signin != nil {
+		address := *cfg.Web.URL
+		address.Path = "/console/"
+		o.Apps = append(o.Apps, portal.App{Name: config.ConsoleApp, URL: &address, Providers: c.Signin.Providers, Admission: signin.Both, Inside: true})
+	}
 	p, err := portal.New(o)
 	if err != nil {
 		return err

@@ -33,7 +33,9 @@ type Standing struct {
 	Enabled bool              // the directory does not say that the account is disabled
 	Kinds   []string          // kinds of the active records: "user", "agent"
 	Fields  map[string]string // of the record, one line each; several values are separated by ", "
-	ForNow  bool              // the directory has not named the object: it is there for a sign-in, and as long as its person comes back
+	// Values are those of the same fields, each by itself: what somebody's own text says is never two of them.
+	Values map[string][]string
+	ForNow bool // the directory has not named the object: it is there for a sign-in, and as long as its person comes back
 }
 
 // People are those whom the daemon knows. It only reads, and waits for no run. Safe for concurrent use.

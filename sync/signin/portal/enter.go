@@ -57,6 +57,10 @@ func (p *Portal) handOver(w http.ResponseWriter, r *http.Request, key []byte, s 
 		p.page(w, r, http.StatusBadRequest, "nowhere", nil)
 		return
 	}
+	if to.app.Inside {
+		p.goOn(w, r, to.url)
+		return
+	}
 	if to.app.Product != nil || to.app.TokenURL != nil {
 		p.handToken(w, r, to, key, s, standing, begun)
 		return

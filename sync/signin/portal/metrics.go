@@ -75,6 +75,9 @@ func (p *Portal) countSessions(ctx context.Context) error {
 	counts := map[string]int{"": 0}
 	names := map[string]string{"": ""}
 	for i := range p.Apps {
+		if p.Apps[i].Inside {
+			continue // it has none of its own
+		}
 		counts[p.Apps[i].Name], names[p.Apps[i].URL.Host] = 0, p.Apps[i].Name
 	}
 	now := p.Now()

@@ -54,6 +54,8 @@ type App struct {
 	Product   Product  // takes tokens of its own form; nil: ours
 	LogoutURL *url.URL // where a session of its own is told to end; nil: it is not told
 	Auto      bool     // a single provider is gone to without a page
+	// Inside: it is at the central host itself, below the path of URL, and asks Insider who somebody is. It has no session of its own.
+	Inside bool
 }
 
 // Product is an application that takes tokens of a form of its own.
@@ -163,9 +165,11 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.Serve
 
 // Hosts are the hosts, besides the central one, at which /auth/ is answered.
 func (p *Portal) Hosts() []string {
-	list := make([]string, len(p.Apps))
-	for i, a := range p.Apps {
-		list[i] = a.URL.Host
+	var list []string
+	for i := range p.Apps {
+		if !p.Apps[i].Inside {
+			list = append(list, p.Apps[i].URL.Host)
+		}
 	}
 	return list
 }
@@ -181,7 +185,7 @@ func (p *Portal) provider(name string) *Named {
 
 func (p *Portal) appAt(host string) *App {
 	for i := range p.Apps {
-		if strings.EqualFold(p.Apps[i].URL.Host, host) {
+		if strings.EqualFold(p.Apps[i].URL.Host, host) && !p.Apps[i].Inside {
 			return &p.Apps[i]
 		}
 	}
@@ -216,7 +220,11 @@ func (p *Portal) target(rd string) (target, bool) {
 	if err != nil || u.Scheme != "https" || u.User != nil || u.Fragment != "" || u.Opaque != "" {
 		return target{}, false
 	}
-	app := p.appAt(strings.TrimSuffix(u.Host, ":443")) // which https may name
+	host := strings.TrimSuffix(u.Host, ":443") // which https may name
+	app := p.appAt(host)
+	if app == nil {
+		app = p.inside(host, u.Path)
+	}
 	if app == nil {
 		return target{}, false
 	}

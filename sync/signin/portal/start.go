@@ -201,7 +201,7 @@ func (p *Portal) anywhere(provider *Named, where string) (target, bool) {
 		return to, true
 	}
 	for i := range p.Apps {
-		if p.Apps[i].admits(provider.Name) {
+		if p.Apps[i].admits(provider.Name) && !p.Apps[i].Inside {
 			return target{&p.Apps[i], p.Apps[i].URL.JoinPath("/").String()}, true
 		}
 	}

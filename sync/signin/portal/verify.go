@@ -57,7 +57,7 @@ func (p *Portal) verify(w http.ResponseWriter, r *http.Request, by proxy) {
 	}()
 	address, method := by.original(r.Header)
 	to, ok := p.target(address)
-	if !ok {
+	if !ok || to.app.Inside {
 		http.Error(w, "no application has this address", http.StatusForbidden)
 		return
 	}
