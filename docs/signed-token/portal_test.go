@@ -131,7 +131,7 @@ func newPortal(t *testing.T, app string) *portal.Portal {
 	t.Helper()
 	// Its clock is a little ahead, so that its tokens count for longer on a busy machine.
 	now := func() time.Time { return time.Now().Add(45 * time.Second) }
-	keys, err := keyring.Open(filepath.Join(t.TempDir(), "keys"), now)
+	keys, err := keyring.Create(filepath.Join(t.TempDir(), "keys"), now)
 	if err != nil {
 		t.Fatal(err)
 	}
