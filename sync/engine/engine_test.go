@@ -492,6 +492,49 @@ func TestDelta(t *testing.T) {
 	}
 }
 
+// A source that loses its place in the middle of a full read is read from the beginning, but not for ever.
+func TestFullReadThatLosesItsPlace(t *testing.T) {
+	begin := func(t *testing.T) (r *rig, slept *int) {
+		r, slept = newRig(t), new(int)
+		r.engine.opts.Sleep = func(context.Context, time.Duration) error { *slept++; return nil }
+		r.resumable, r.failAfter = true, 1
+		r.err = &fault.Error{Class: fault.CursorExpired, Op: "read", Err: errors.New("410")}
+		return r, slept
+	}
+	t.Run("once", func(t *testing.T) {
+		r, slept := begin(t)
+		for i := range 5 {
+			r.add(fmt.Sprint(i), "P")
+		}
+		r.mendAfter = 2
+		res := r.expect("read again", Clean, "create user 0", "create user 1", "create user 2", "create user 3", "create user 4")
+		if len(res.Run.Notes) != 1 || *slept > 0 {
+			t.Errorf("notes %q, waited %d times", res.Run.Notes, *slept)
+		}
+	})
+	t.Run("where there is no place to go on from", func(t *testing.T) { // after an entry that is not readable none is stored
+		r, _ := begin(t)
+		r.invalid = []connectors.Invalid{{Kind: directory.Person, ID: "x", Where: "x", Err: errors.New("odd")}}
+		r.mendAfter = 2
+		if _, res := r.sync(); res.Run.Outcome == Failed || r.reads != 3 {
+			t.Errorf("%v after %d reads: %v", res.Run.Outcome, r.reads, res.Err)
+		}
+	})
+	t.Run("always", func(t *testing.T) {
+		r, slept := begin(t)
+		for i := range 5 {
+			r.add(fmt.Sprint(i), "P")
+		}
+		r.mendAfter = 50
+		r.expect("given up", Failed)
+		if r.reads != 4 || *slept != 2 {
+			t.Errorf("%d reads, waited %d times", r.reads, *slept)
+		}
+		r.failAfter = 0
+		r.expect("the next run", Clean, "create user 0", "create user 1", "create user 2", "create user 3", "create user 4")
+	})
+}
+
 // Refused credentials are not tried by every schedule: that would lock the account.
 func TestRefusedCredentialsAreLeftAlone(t *testing.T) {
 	now := time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)

@@ -141,32 +141,44 @@ func readStream(ctx context.Context, t *Task, found *Result, s connectors.Stream
 			return 0, l.unstored // to ask the source again would not help, and would load it for nothing
 		}
 		class := fault.ClassOf(err)
+		expired := class == fault.CursorExpired
 		switch {
-		case class == fault.CursorExpired && how.byID:
+		case try == attempts || ctx.Err() != nil || !expired && !class.Retryable():
+			return 0, err
+		case expired && how.byID:
 			return 0, err // the next read of the stream finds out
-		case class == fault.CursorExpired && (l.mode != connectors.Full || len(l.position.Partial) > 0):
-			if errors.Is(err, connectors.ErrListedAnew) {
-				t.Log.Debug("read in full", "stream", s.Name, "why", err)
-			} else {
-				t.note("%s: the source could not say what changed since the last run, so everything was read: %s", s.Name, fault.Text(err))
-			}
-			if err := l.forgetCursor(ctx); err != nil {
+		case expired:
+			if err := l.beginAnew(ctx, err); err != nil {
 				return 0, err
 			}
-		case class.Retryable() && try < attempts && ctx.Err() == nil:
-			wait := backoff(try, fault.After(err))
-			if wait > longestWait {
-				return 0, err
+			if l.mode != connectors.Full || try == 1 {
+				continue
 			}
-			t.Log.Warn("source failed, trying again", "stream", s.Name, "class", class, "err", err, "wait", wait.Round(time.Millisecond))
-			patience.Waits(ctx)
-			if err := t.Sleep(ctx, wait); err != nil {
-				return 0, err
-			}
-		default:
+		}
+		wait := backoff(try, fault.After(err))
+		if wait > longestWait {
+			return 0, err
+		}
+		t.Log.Warn("source failed, trying again", "stream", s.Name, "class", class, "err", err, "wait", wait.Round(time.Millisecond))
+		patience.Waits(ctx)
+		if err := t.Sleep(ctx, wait); err != nil {
 			return 0, err
 		}
 	}
+}
+
+// beginAnew has the stream read in full from its beginning, because the source no longer takes a cursor, or has lost its
+// place in the middle of a list.
+func (l *listing) beginAnew(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, connectors.ErrListedAnew):
+		l.Log.Debug("read in full", "stream", l.stream.Name, "why", err)
+	case l.mode == connectors.Full:
+		l.note("%s: the source lost its place in the middle of a full read, which began anew: %s", l.stream.Name, fault.Text(err))
+	default:
+		l.note("%s: the source could not say what changed since the last run, so everything was read: %s", l.stream.Name, fault.Text(err))
+	}
+	return l.forgetCursor(ctx)
 }
 
 // backoff is 1, 4, 16 s with jitter, or what the source asked for.
