@@ -101,9 +101,6 @@ func (s *Service) openSignin(ctx context.Context, cfg *config.Config, front *web
 		n := s.identity(cfg, &cfg.Signin.Providers[i], providers)
 		if create := cfg.Signin.Providers[i].Newcomers; create != nil {
 			n.Policy.Newcomers = newcomers{service: s, items: items, settings: *create, provider: n.Name, log: log, created: s.metrics.signin.created.WithLabelValues(n.Name)}
-			if create.Mapping != "" {
-				n.Policy.Own = n.Name
-			}
 		}
 		o.Providers = append(o.Providers, n)
 	}
@@ -148,6 +145,9 @@ func (s *Service) identity(cfg *config.Config, c *config.Identity, providers map
 		connection, ok := cfg.Connection(d)
 		foreign := ok && about.Gives != nil && !slices.Contains(about.Gives, connection.Connector)
 		policy.Directories = append(policy.Directories, signin.Directory{Connection: d, Tenant: about.Tenant, Foreign: foreign})
+	}
+	if c.Newcomers != nil && c.Newcomers.Mapping != "" {
+		policy.Own = c.Name
 	}
 	return portal.Named{Provider: providers[c.Name], Name: c.Name, Policy: policy, Button: c.Button, Host: about.Host, SAML: about.SAML, SingleLogout: about.SingleLogout}
 }
