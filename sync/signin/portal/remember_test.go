@@ -202,8 +202,19 @@ func TestRememberedForLess(t *testing.T) {
 		if status, _, _ := b.visit("https://admin.test/"); status != http.StatusOK {
 			t.Fatalf("%d days: %d", days, status)
 		}
+		if status, _, _ := b.visit("https://chat.test/"); status != http.StatusOK {
+			t.Fatalf("%d days: chat %d", days, status)
+		}
+		w.tell()
+		if told := w.ears.heard("/chat"); len(told) > 0 {
+			t.Errorf("%d days: told at once: %v", days, told)
+		}
 		w.portal.Remember = days * day
 		w.now = w.now.Add(time.Hour)
+		w.tell()
+		if told := w.ears.heard("/chat"); len(told) != 1 {
+			t.Errorf("%d days: told %d times", days, len(told))
+		}
 		if status := b.verify("https://admin.test/").StatusCode; status != http.StatusUnauthorized {
 			t.Errorf("%d days: %d at the application", days, status)
 		}
