@@ -23,6 +23,12 @@ type Domained interface {
 	ReadsDomains() (hint string, read bool)
 }
 
+// OfTenant is a configuration that reads one tenant whose objects have ids that count in that tenant alone.
+type OfTenant interface {
+	// TenantID is the tenant as the configuration names it: by its id, or by another name. It does no I/O.
+	TenantID() string
+}
+
 // UnreadPlace is the answer of Selective.Unread of a source that knows no sites and does not say to which customer and site
 // somebody belongs; anything else is read.
 func UnreadPlace(kind directory.Kind, name string) (hint string, unread bool) {

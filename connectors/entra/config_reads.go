@@ -8,6 +8,11 @@ import (
 	"dirsyncd/sync/directory"
 )
 
+var _ connectors.OfTenant = (*Config)(nil)
+
+// TenantID implements connectors.OfTenant.
+func (c *Config) TenantID() string { return c.Tenant }
+
 // Unread says how to have read what rules for objects of a kind look at under a name, when it is not read. block is the
 // name of the block in which the operator says so.
 func (s *Selection) Unread(block string, kind directory.Kind, name string) (hint string, unread bool) {

@@ -340,13 +340,23 @@ func (l *loader) readApplication(name string, v strict.Value, s *Signin, hosts m
 			a.LogoutURL = u
 		}
 	}
-	for _, h := range []string{k.Headers.User, k.Headers.Email, k.Headers.Name, k.Headers.Groups} {
-		if strings.Trim(strings.ToLower(h), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-			at := v.Get("headers")
-			at.Problem("letters, digits and -: proxies drop others or take them for something else", "headers: %q cannot be the name of a header", short(h))
-		}
-	}
+	checkHeaders(v.Get("headers"), k.Headers)
 	return a
+}
+
+// checkHeaders refuses names that are none, and one name for two values: proxies would pass on either as who somebody is.
+func checkHeaders(at strict.Value, h HeaderNames) {
+	taken := map[string]bool{"x-dirsyncd-token": true}
+	for _, name := range []string{cmp.Or(h.User, "Remote-User"), cmp.Or(h.Email, "Remote-Email"), cmp.Or(h.Name, "Remote-Name"), cmp.Or(h.Groups, "Remote-Groups")} {
+		lower := strings.ToLower(name)
+		switch {
+		case strings.Trim(lower, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
+			at.Problem("letters, digits and -: proxies drop others or take them for something else", "headers: %q cannot be the name of a header", short(name))
+		case taken[lower]:
+			at.Problem("give each of user, email, name and groups a name of its own; X-Dirsyncd-Token is that of the token", "headers: two values have the name %q", short(name))
+		}
+		taken[lower] = true
+	}
 }
 
 // readHandOver reads how an application is told who somebody is.

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"log/slog"
@@ -63,16 +64,17 @@ func (n newcomers) Create(ctx context.Context, who signin.Newcomer) (signin.Owne
 			return signin.Owner{}, err
 		}
 	}
-	place := n.placeOf(&who)
+	var seat place
 	taken := 0
 	if !who.Known {
-		if taken, err = n.take(ctx, place); err != nil {
+		seat = n.placeOf(&who)
+		if taken, err = n.take(ctx, seat); err != nil {
 			return signin.Owner{}, err
 		}
 	}
 	switch {
 	case taken > 2*n.settings.PerDay: // as many again as may come may wait
-		return signin.Owner{}, n.giveBack(ctx, place, &signin.Refusal{Reason: signin.NotCreated, Text: "the limit of new people of the day is used up, and as many wait",
+		return signin.Owner{}, n.giveBack(ctx, seat, &signin.Refusal{Reason: signin.NotCreated, Text: "the limit of new people of the day is used up, and as many wait",
 			Hint: "is this an attack? Otherwise raise `create.per_day` of the provider; `dirsyncd status` shows who waits"})
 	case taken > n.settings.PerDay:
 		arrival.Beyond = true
@@ -86,8 +88,8 @@ func (n newcomers) Create(ctx context.Context, who signin.Newcomer) (signin.Owne
 	if err == nil {
 		err = n.refusal(&who, &got)
 	}
-	if !who.Known && !got.Created && !got.Waits {
-		err = n.giveBack(ctx, place, err)
+	if !who.Known {
+		err = n.keepOrGiveBack(ctx, seat, got.Created || got.Waits, err)
 	}
 	if fault.ClassOf(err) == fault.Conflict && !isRefusal(err) {
 		err = &signin.Refusal{Reason: signin.NotCreated, Text: err.Error(), Hint: fault.Hint(err)}
@@ -133,12 +135,13 @@ func (n newcomers) refusal(who *signin.Newcomer, got *engine.Arrived) error {
 // spaceCreated are those who came in the last days. Their places are taken before anything is stored of them, so that no crash lets too many in.
 const spaceCreated = "created"
 
-// place is that of one newcomer on one day.
-type place struct{ key, day []byte }
+// place is that of one newcomer on one day. Each try to come takes one of its own, so that the second try of somebody, which finds the record made or
+// fails, cannot give back the place of the first; those of one person count once.
+type place struct{ try, person, day []byte }
 
 func (n newcomers) placeOf(who *signin.Newcomer) place {
 	day := digest("day", n.provider, n.service.now().UTC().Format(time.DateOnly))
-	return place{key: digest("person", string(day), who.Scope.Connection, who.Scope.Tenant, who.ID), day: day}
+	return place{try: digest("try", rand.Text()), person: digest("person", string(day), who.Scope.Connection, who.Scope.Tenant, who.ID), day: day}
 }
 
 func digest(parts ...string) []byte {
@@ -146,20 +149,35 @@ func digest(parts ...string) []byte {
 	return sum[:]
 }
 
-// take takes a place and returns how many are taken today, with this one.
+// take takes a place and returns how many people have one today, with this one.
 func (n newcomers) take(ctx context.Context, p place) (taken int, err error) {
-	const kept = 48 * time.Hour
-	err = n.items.Put(ctx, spaceCreated, store.Item{Key: p.key, Owners: [][]byte{p.day}, Until: n.service.now().Add(kept)})
-	if err != nil {
+	if err := n.hold(ctx, p, p.try); err != nil {
 		return 0, err
 	}
-	err = n.items.Scan(ctx, spaceCreated, p.day, func(store.Item) bool { taken++; return true })
-	return taken, err
+	people := make(map[string]struct{})
+	err = n.items.Scan(ctx, spaceCreated, p.day, func(i store.Item) bool { people[string(i.Value)] = struct{}{}; return true })
+	return len(people), err
 }
 
-// giveBack gives a place back for which nobody came, and returns why; or what that failed with, too.
+func (n newcomers) hold(ctx context.Context, p place, key []byte) error {
+	const kept = 48 * time.Hour
+	return n.items.Put(ctx, spaceCreated, store.Item{Key: key, Owners: [][]byte{p.day}, Value: p.person, Until: n.service.now().Add(kept)})
+}
+
+// keepOrGiveBack keeps the place of who came or waits, once however often they try, and gives back that of all others. It returns why, or what that
+// failed with, too.
+func (n newcomers) keepOrGiveBack(ctx context.Context, p place, keep bool, why error) error {
+	if keep {
+		if err := n.hold(context.WithoutCancel(ctx), p, p.person); err != nil {
+			return errors.Join(why, err) // the try's own place counts
+		}
+	}
+	return n.giveBack(ctx, p, why)
+}
+
+// giveBack gives the place of a try back, and returns why; or what that failed with, too.
 func (n newcomers) giveBack(ctx context.Context, p place, why error) error {
-	if _, err := n.items.Delete(context.WithoutCancel(ctx), spaceCreated, p.key); err != nil {
+	if _, err := n.items.Delete(context.WithoutCancel(ctx), spaceCreated, p.try); err != nil {
 		return errors.Join(why, err)
 	}
 	return why

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -235,6 +236,49 @@ func TestUnknownTwiceAtOnce(t *testing.T) {
 	}
 }
 
+// TestPlaceOfWhoComesTwice: the second sign-in of one person at once, which finds the record made, or is broken off, does not give back the place
+// of the first.
+func TestPlaceOfWhoComesTwice(t *testing.T) {
+	w := newSigninWorld(t, fmt.Sprintf(createConfig, "unknown: create\n      create: {per_day: 1}", "oid"))
+	w.sync(t, "hq")
+	w.says(map[string]any{"sub": "1", "oid": "a", "name": "N a"})
+	if status, _ := w.browser(t).visit(deskURL); status != http.StatusOK {
+		t.Fatalf("the first: %d", status)
+	}
+	items, err := w.s.items()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := newcomers{service: w.s, items: items, settings: config.Newcomers{PerDay: 1}, provider: "staff", log: w.s.log, created: w.s.metrics.signin.created.WithLabelValues("staff")}
+	who := signin.Newcomer{Provider: "staff", Scope: signin.Scope{Connection: "hq"}, ID: "a", Assertion: &signin.Assertion{Subject: signin.Subject{Value: "1", Object: "a", Immutable: true}}}
+	if owner, err := again.Create(t.Context(), who); err != nil || owner.Record != "hq/a" {
+		t.Fatalf("the second: %+v, error %v", owner, err)
+	}
+	gone, leave := context.WithCancel(t.Context())
+	again.items = leaving{items, leave}
+	if _, err := again.Create(gone, who); err == nil {
+		t.Fatal("who left is in")
+	}
+	w.says(map[string]any{"sub": "2", "oid": "b", "name": "N b"})
+	if status, _ := w.browser(t).visit(deskURL); status != http.StatusForbidden {
+		t.Errorf("another person: %d, and the place of the day is taken", status)
+	}
+	if a := w.attempt(t); a.Reason != string(signin.Held) {
+		t.Errorf("another person: %s, %s", a.Reason, a.Detail)
+	}
+}
+
+// leaving are items of somebody who leaves as soon as a place is taken.
+type leaving struct {
+	store.Items
+	leave func()
+}
+
+func (l leaving) Scan(ctx context.Context, space string, owner []byte, fn func(store.Item) bool) error {
+	defer l.leave()
+	return l.Items.Scan(ctx, space, owner, fn)
+}
+
 // TestBeforeTheFirstSync: nobody is made as long as nobody knows who is there.
 func TestBeforeTheFirstSync(t *testing.T) {
 	w := newSigninWorld(t, fmt.Sprintf(createConfig, "unknown: create\n      create: {per_day: 5}", "oid"))
@@ -292,6 +336,14 @@ func TestSignUp(t *testing.T) {
 	}
 	if list, err := w.s.Status(t.Context()); err != nil || len(list.Connections) != 2 {
 		t.Errorf("status %+v, error %v", list, err)
+	}
+	found, err := w.s.SigninWho(t.Context(), api.SigninWhoRequest{Provider: "staff", Says: map[string]string{"mail": "zoe@example.test"}})
+	if err != nil || found.Record != key || found.By != "mail" || !slices.Equal(found.Apps, []string{"desk"}) {
+		t.Errorf("who they are: %+v, error %v", found, err)
+	}
+	found, err = w.s.SigninWho(t.Context(), api.SigninWhoRequest{Provider: "staff", Says: map[string]string{"mail": "new@example.test"}})
+	if err != nil || found.Reason != string(signin.UnknownPerson) || !strings.Contains(found.Hint, "create") {
+		t.Errorf("who is not there yet: %+v, error %v", found, err)
 	}
 }
 

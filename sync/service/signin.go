@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
@@ -19,6 +21,7 @@ import (
 	"dirsyncd/sync/settings"
 	"dirsyncd/sync/signin"
 	"dirsyncd/sync/signin/handover"
+	"dirsyncd/sync/signin/key"
 	"dirsyncd/sync/signin/portal"
 	"dirsyncd/sync/web"
 )
@@ -152,9 +155,26 @@ func (s *Service) identity(cfg *config.Config, c *config.Identity, providers map
 	for _, d := range c.Directories {
 		connection, ok := cfg.Connection(d)
 		foreign := ok && about.Gives != nil && !slices.Contains(about.Gives, connection.Connector)
-		policy.Directories = append(policy.Directories, signin.Directory{Connection: d, Tenant: about.Tenant, Foreign: foreign})
+		tenant := about.Tenant
+		if ok {
+			tenant = cmp.Or(tenantOf(connection), tenant)
+		}
+		policy.Directories = append(policy.Directories, signin.Directory{Connection: d, Tenant: tenant, Foreign: foreign})
+	}
+	if c.Newcomers != nil && c.Newcomers.Mapping != "" {
+		policy.Own = c.Name
 	}
 	return portal.Named{Provider: providers[c.Name], Name: c.Name, Policy: policy, Button: c.Button, Host: about.Host, SAML: about.SAML, SingleLogout: about.SingleLogout}
+}
+
+// tenantOf is the id of the only tenant that a connection reads; blank where it reads many, or its settings name no id.
+func tenantOf(c *config.Connection) string {
+	if one, ok := c.Block.(connectors.OfTenant); ok {
+		if ids := key.Of(key.GUID, one.TenantID()); len(ids) == 1 {
+			return ids[0].Value
+		}
+	}
+	return ""
 }
 
 // required is what must hold of what a provider says, as the sign-in asks for it.

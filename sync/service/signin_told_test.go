@@ -12,6 +12,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/signin"
@@ -25,7 +26,7 @@ func TestApplicationsTold(t *testing.T) {
 	w := newWorld(t)
 	idp := oidctest.NewServer(t, "idp.example.test")
 	issuer := idp.NewIssuer(t, oidctest.Options{Discovery: "https://idp.example.test/.well-known/openid-configuration", Issuer: "https://idp.example.test", ClientID: "us", Secret: "secret-of-us"})
-	issuer.Person(map[string]any{"sub": "4711", "email": "ada@example.test", "email_verified": true})
+	issuer.Person(map[string]any{"sub": "4711", "email": "ada@example.test", "email_verified": true, "department": "IT"})
 	client := idp.Client(t)
 	w.parts.Identities = signin.Registry{}
 	for name, f := range oidc.Factories() {
@@ -80,7 +81,8 @@ func TestApplicationsTold(t *testing.T) {
 		}
 		v := &visitor{t, s, client, jar}
 		if status, _ := v.visit("https://desk.test/"); status != http.StatusOK {
-			t.Fatalf("signing in: %d", status)
+			list, err := s.SigninAttempts(t.Context(), api.SigninRequest{})
+			t.Fatalf("signing in: %d, attempts %+v, error %v", status, list, err)
 		}
 		return v
 	}

@@ -53,6 +53,9 @@ func (s *Service) SigninWho(ctx context.Context, req api.SigninWhoRequest) (api.
 	switch {
 	case errors.As(err, &refusal):
 		answer.Reason, answer.Detail, answer.Hint, checks = string(refusal.Reason), refusal.Text, refusal.Hint, refusal.Checks
+		if provider.Newcomers != nil && refusal.Reason == signin.UnknownPerson {
+			answer.Hint = "a sign-in makes people whom nobody knows, by the rules (`unknown: create`); this only looks"
+		}
 	case err != nil:
 		return api.SigninWho{}, err
 	default:

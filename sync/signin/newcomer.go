@@ -68,7 +68,16 @@ func (w *search) atHome(n *Newcomer) error {
 		return &Refusal{Reason: NotCreated, Text: "nobody can tell of which directory the object is, or which of two ids it has",
 			Hint: "name one of `directories` with ids of this kind, and let the provider send a GUID as text with hyphens"}
 	}
+	if w.a.Subject.Tenant != "" && n.Scope.Tenant == "" && !w.ofTenant(n.Scope.Connection) {
+		return &Refusal{Reason: NotCreated, Text: "nobody can tell whether the directory is that of the person's tenant",
+			Hint: "write `tenant` of the connection as an id (a GUID); who is of another tenant is nobody's there"}
+	}
 	return nil
+}
+
+// ofTenant reports whether it is known of which tenant the directory of a connection is: that of the subject then.
+func (w *search) ofTenant(connection string) bool {
+	return slices.ContainsFunc(w.Directories, func(d Directory) bool { return d.Connection == connection && d.Tenant != "" })
 }
 
 // mayBeMade refuses those of whom the provider says too little to make a person of it.

@@ -58,7 +58,7 @@ type Links interface {
 // Directory is a connection whose people a provider may name.
 type Directory struct {
 	Connection string
-	Tenant     string // the directory's own id of its tenant, where the connection reads one only; blank when that is not known
+	Tenant     string // the directory's own id of its tenant, or that of the provider, where the connection reads one only; blank when neither is known
 	// Foreign: the provider gives ids of another kind of directory. An id that is not there says nothing then.
 	Foreign bool
 }

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -29,6 +30,8 @@ const (
 	againLife   = 10 * time.Minute
 	handleSize  = 8 // characters of a state or hash that name its cookie
 	mostPending = 5 // tabs that sign in at a time; the oldest makes room
+	// largestCookie is bytes of name and value: Chromium and Firefox drop a larger one without a word.
+	largestCookie = 4096
 )
 
 // pending is a sign-in that has begun: all that is remembered of it, in the browser.
@@ -59,11 +62,13 @@ func newSealer(key [32]byte) (*sealer, error) {
 }
 
 func (s *sealer) seal(name string, v any) (string, error) {
-	plain, err := json.Marshal(v)
-	if err != nil {
+	var plain bytes.Buffer
+	enc := json.NewEncoder(&plain)
+	enc.SetEscapeHTML(false) // addresses are full of &
+	if err := enc.Encode(v); err != nil {
 		return "", err
 	}
-	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, plain, []byte(name))), nil
+	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, plain.Bytes(), []byte(name))), nil
 }
 
 var errNotOurs = errors.New("not sealed by us")
@@ -112,6 +117,10 @@ func dropCookie(w http.ResponseWriter, name string) {
 func (p *Portal) keepPending(w http.ResponseWriter, r *http.Request, one *pending) error {
 	name := pendingPrefix + one.Own.State[:handleSize]
 	value, err := p.seal.seal(name, one)
+	if to, ok := p.target(one.RD); err == nil && ok && len(name)+len(value) > largestCookie {
+		one.RD = to.app.URL.JoinPath("/").String() // rather in at another page than not at all
+		value, err = p.seal.seal(name, one)
+	}
 	if err != nil {
 		return err
 	}

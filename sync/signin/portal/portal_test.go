@@ -940,6 +940,63 @@ func TestAudienceOfAnApplication(t *testing.T) {
 }
 
 // TestCookieThatDoesNotComeBack: a circle ends with a page that says why.
+// TestAcceptForAProduct: where the form of ours is what leads to a product, no redirect does.
+func TestAcceptForAProduct(t *testing.T) {
+	w := newWorld(t)
+	fresh := w.portal.appNamed("fresh")
+	fresh.Product, fresh.Providers = &product{}, []string{"partner"}
+	w.idp.says.Request = ""
+	b := w.browser()
+	resp := b.do(http.MethodPost, "https://auth.test/auth/saml/partner/acs", url.Values{"SAMLResponse": {"x"}, "RelayState": {"https://fresh.test/"}}, "Origin", "https://idp.test", "Sec-Fetch-Site", "cross-site")
+	resp = b.get(resp.Header.Get("Location"))
+	_, token, _ := strings.Cut(resp.Body.String(), `name="token" value="`)
+	token, _, _ = strings.Cut(token, `"`)
+	resp = b.do(http.MethodPost, "https://auth.test/auth/accept/partner", url.Values{"token": {token}}, "Origin", "https://auth.test", "Sec-Fetch-Site", "same-origin")
+	if onward := resp.Header.Get("Refresh"); resp.StatusCode != http.StatusOK || !strings.HasPrefix(onward, "0; url=https://product.test/in?") {
+		t.Errorf("%d, Refresh %q, Location %q", resp.StatusCode, onward, resp.Header.Get("Location"))
+	}
+}
+
+// TestLongAddress: whoever wants to go to a very long address comes in, be it at the first page of the application: browsers drop larger cookies.
+func TestLongAddress(t *testing.T) {
+	for _, length := range []int{1000, 3000, 4000} {
+		w := newWorld(t)
+		b := w.browser()
+		at := "https://desk.test/?" + strings.Repeat("a=1&", length/4)[:length-20]
+		begun := b.get(b.get("https://desk.test/auth/begin?rd=" + url.QueryEscape(at)).Header.Get("Location"))
+		for _, c := range begun.Cookies() {
+			if size := len(c.Name) + len(c.Value); size > 4096 {
+				t.Errorf("%d: a cookie of %d bytes", length, size)
+			}
+		}
+		u, err := url.Parse(begun.Header.Get("Location"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if length > 2000 {
+			at = "https://desk.test/"
+		}
+		if status, where, _ := b.visit("https://auth.test/auth/oidc/staff/callback?" + url.Values{"state": u.Query()["state"]}.Encode()); status != http.StatusOK || where != at {
+			t.Errorf("%d: %d at %s", length, status, where)
+		}
+	}
+}
+
+// TestTokenThatIsNotKept: an application that takes a token, and asks for one again and again, is no circle without an end.
+func TestTokenThatIsNotKept(t *testing.T) {
+	for _, ask := range []string{"start?app=shop&rd=/cart&nonce=n", "app/helpdesk", "app/fresh?nonce=n", "app/fresh"} {
+		w := newWorld(t)
+		b := w.browser()
+		b.signIn("https://desk.test/")
+		for i := range entriesPerSession + 1 {
+			resp := b.get("https://auth.test/auth/" + ask)
+			if ended := resp.StatusCode == http.StatusBadRequest; ended != (i == entriesPerSession) {
+				t.Errorf("%s, time %d: %d", ask, i, resp.StatusCode)
+			}
+		}
+	}
+}
+
 func TestCookieThatDoesNotComeBack(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()

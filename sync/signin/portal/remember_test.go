@@ -190,6 +190,40 @@ func TestStayingEnds(t *testing.T) {
 	}
 }
 
+// TestRememberedForLess: what was entered later ends with the central session, also after fewer days are set than it was made for.
+func TestRememberedForLess(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, days := range []time.Duration{0, 3} {
+		w := newWorld(t)
+		w.portal.Remember = days30
+		b := w.browser()
+		b.stay(true)
+		w.now = w.now.Add(2*day + 23*time.Hour)
+		if status, _, _ := b.visit("https://admin.test/"); status != http.StatusOK {
+			t.Fatalf("%d days: %d", days, status)
+		}
+		if status, _, _ := b.visit("https://chat.test/"); status != http.StatusOK {
+			t.Fatalf("%d days: chat %d", days, status)
+		}
+		w.tell()
+		if told := w.ears.heard("/chat"); len(told) > 0 {
+			t.Errorf("%d days: told at once: %v", days, told)
+		}
+		w.portal.Remember = days * day
+		w.now = w.now.Add(time.Hour)
+		w.tell()
+		if told := w.ears.heard("/chat"); len(told) != 1 {
+			t.Errorf("%d days: told %d times", days, len(told))
+		}
+		if status := b.verify("https://admin.test/").StatusCode; status != http.StatusUnauthorized {
+			t.Errorf("%d days: %d at the application", days, status)
+		}
+		if _, at, _ := b.visit("https://admin.test/"); !strings.HasPrefix(at, "https://idp.test/") {
+			t.Errorf("%d days: at %s", days, at)
+		}
+	}
+}
+
 // TestAdoptedEndsWithTheNewOne: what was to stay does not outlive a sign-in of the same person that is not.
 func TestAdoptedEndsWithTheNewOne(t *testing.T) {
 	w := newWorld(t)

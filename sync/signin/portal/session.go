@@ -82,8 +82,13 @@ func (p *Portal) loadSession(ctx context.Context, key []byte) (*session, error) 
 	if p.unreadable(ctx, spaceSession, key, json.Unmarshal(item.Value, &s)) {
 		return nil, nil //nolint:nilnil // there is none
 	}
-	if !p.Now().Before(s.Ends) || s.Keep && p.Remember == 0 && !p.Now().Before(s.Created.Add(p.Lifetime)) {
+	if !p.Now().Before(s.Ends) {
 		return nil, nil //nolint:nilnil // there is none
+	}
+	if s.Keep {
+		if over, err := p.keptTooLong(ctx, &s); over || err != nil {
+			return nil, err
+		}
 	}
 	used, ok, err := p.Items.Get(ctx, spaceUsed, key)
 	if err != nil || !ok || !p.Now().Before(used.Until) {
@@ -95,6 +100,18 @@ func (p *Portal) loadSession(ctx context.Context, key []byte) (*session, error) 
 		err = p.use(ctx, idle, key, s.Parent)
 	}
 	return &s, err
+}
+
+// keptTooLong reports whether a session that was to stay is older than the settings let it be by now, or than that of which it came.
+func (p *Portal) keptTooLong(ctx context.Context, s *session) (bool, error) {
+	if !p.Now().Before(s.Created.Add(max(p.Lifetime, p.Remember))) {
+		return true, nil
+	}
+	if s.Parent == nil {
+		return false, nil
+	}
+	parent, err := p.loadSession(ctx, s.Parent)
+	return parent == nil, err
 }
 
 // idle is how long a session counts when it is not used.

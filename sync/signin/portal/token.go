@@ -49,6 +49,11 @@ func (p *Portal) token(app *App, s *session, standing signin.Standing, nonce str
 
 // handToken sends the browser with a token to an application that takes tokens.
 func (p *Portal) handToken(w http.ResponseWriter, r *http.Request, to target, key []byte, s *session, standing signin.Standing, begun *pending) {
+	// The page that posts a token goes on by itself: no browser sees a circle in it.
+	if !p.limits.allow("entry "+string(key)+string(hashed(to.url)), entriesPerSession) {
+		p.page(w, r, http.StatusBadRequest, "circle", map[string]any{"Host": to.app.URL.Host})
+		return
+	}
 	if begun.Nonce == "" && (to.app.Product == nil || to.app.Product.Nonce()) {
 		// Without a nonce of the application's own its session could be somebody else's doing.
 		p.goOn(w, r, to.url)
@@ -66,7 +71,11 @@ func (p *Portal) handToken(w http.ResponseWriter, r *http.Request, to target, ke
 		p.fault(w, r, err)
 		return
 	}
-	p.to(w, r, next)
+	if next.Form != nil {
+		p.post(w, r, next)
+		return
+	}
+	p.goOn(w, r, next.URL)
 }
 
 // tokenFor makes the form or the address that takes a token to an application.

@@ -169,7 +169,7 @@ func (p *Portal) Tell(ctx context.Context) error {
 // hasEnded reports whether the session of a visit is over: somebody has ended it, its time has come, or its person does not stand any more. One that
 // is merely not used goes on: nobody sees how busy somebody is at an application with sessions of its own.
 func (p *Portal) hasEnded(ctx context.Context, v *keptVisit) (bool, error) {
-	_, there, err := p.Items.Get(ctx, spaceSession, v.Session)
+	kept, there, err := p.Items.Get(ctx, spaceSession, v.Session)
 	if err != nil {
 		return false, err
 	}
@@ -180,6 +180,12 @@ func (p *Portal) hasEnded(ctx context.Context, v *keptVisit) (bool, error) {
 	}
 	if !p.Now().Before(v.Ends) {
 		return true, nil
+	}
+	var s session
+	if json.Unmarshal(kept.Value, &s) == nil && s.Keep {
+		if over, err := p.keptTooLong(ctx, &s); over || err != nil {
+			return over, err
+		}
 	}
 	standing, err := p.People.Standing(ctx, v.Owner)
 	return err == nil && (!standing.There || !standing.Enabled || len(standing.Kinds) == 0), err
