@@ -138,6 +138,8 @@ func (w *webhook) Send(ctx context.Context, m *Message) error {
 		f.Class, f.Hint = fault.Auth, "look at the recipient's url, headers and secret"
 	case resp.StatusCode/100 == 3:
 		f.Class, f.Hint = fault.Configuration, "notices follow no redirect: write the address to which it leads"
+	case resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusRequestEntityTooLarge || resp.StatusCode == http.StatusUnprocessableEntity:
+		f.Class, f.Hint = fault.Invalid, "it does not take such a message: look at the recipient's `body`, and at how long a text it takes"
 	case resp.StatusCode == http.StatusTooManyRequests:
 		f.Class = fault.Throttled
 	}
