@@ -401,3 +401,18 @@ func TestSyncShowsItsTenant(t *testing.T) {
 		t.Errorf("at %s:\n%s", header.Get("Location"), body)
 	}
 }
+
+// TestWordsStandApart: what is said one after the other in a cell can be told apart.
+func TestWordsStandApart(t *testing.T) {
+	ops := nothing()
+	ops.RunsFunc = func(context.Context, api.RunsRequest) ([]api.Run, error) {
+		return []api.Run{{ID: "20261130T120000-abcd", Connection: "hq", Outcome: "failed", Counts: api.Counts{"user": {"create": 3}}, Error: "the server is gone",
+			Actions: []api.PlannedAction{{Op: "deactivate", Kind: "user", Key: "hq/1", Reason: "no longer listed by the source", Rule: "staff"}}}}, nil
+	}
+	b := signedIn(t, open(t, ops), readerToken)
+	for page, want := range map[string]string{"/console/runs": "user: 3 create; the server is gone<", "/console/runs/x": "no longer listed by the source (rule staff)<"} {
+		if _, body := b.get(page); !strings.Contains(body, want) {
+			t.Errorf("%s: want %q in\n%s", page, want, body)
+		}
+	}
+}
