@@ -106,8 +106,15 @@ func see(book map[string]*entry, now time.Time, conditions []Condition) (changed
 		}
 	}
 	for key, e := range book {
-		if !seen[key] && e.Gone.IsZero() {
-			e.Gone, e.Replaced = now, places[e.Condition.place()]
+		if seen[key] {
+			continue
+		}
+		gone, replaced := e.Gone.IsZero(), !e.Replaced && places[e.Condition.place()]
+		if gone {
+			e.Gone = now
+		}
+		e.Replaced = e.Replaced || replaced
+		if gone || replaced {
 			changed = append(changed, key)
 		}
 	}

@@ -234,6 +234,9 @@ func TestReplaced(t *testing.T) {
 	step("", minute, plan("3"), seats("x"))
 	step("", minute, plan("2"), seats("x")) // nobody heard of 3
 	step("", 2*minute, plan("2"), seats("x"))
+	step("", minute, seats("x")) // approved, and soon after there is another
+	step("", minute, plan("4"), seats("x"))
+	step("new held a", 2*minute, plan("4"), seats("x"))
 	step("", minute)
 	step("over held a, over seats a", 2*minute)
 	step("", time.Hour)
