@@ -241,6 +241,7 @@ func (l *loader) top(root strict.Value) {
 		root.MissingKey(connectionsKey, "")
 	}
 	l.cfg.Signin = l.readSignin(s.Signin.Value)
+	l.warnOfWhole(root.Get("guard"))
 	l.checkReads()
 	l.checkNeeds()
 	l.checkTickets()
