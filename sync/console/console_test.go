@@ -394,7 +394,9 @@ func TestSyncShowsItsTenant(t *testing.T) {
 	ops.StatusFunc = func(context.Context) (api.Status, error) {
 		return api.Status{Connections: []api.ConnectionStatus{{Name: "customers", Tenants: []api.TenantStatus{{Tenant: "A1F1-9", Name: "Oakbridge", State: "ok"}, {Tenant: "b2", Name: "Harbour", State: "ok"}}}}}, nil
 	}
-	ops.SyncFunc = func(context.Context, api.SyncRequest, func(api.Progress)) (api.SyncResult, error) { return api.SyncResult{}, nil }
+	ops.SyncFunc = func(context.Context, api.SyncRequest, func(api.Progress)) (api.SyncResult, error) {
+		return api.SyncResult{}, nil
+	}
 	b := signedIn(t, open(t, ops), operatorToken)
 	_, _, header := b.ask(http.MethodPost, "/console/sync", url.Values{"connection": {"customers/A1F1-9"}, "form": {b.form}})
 	if _, body := b.get(header.Get("Location")); !strings.Contains(body, "1 found.") || !strings.Contains(body, "Oakbridge") {
