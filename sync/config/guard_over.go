@@ -4,7 +4,10 @@ import (
 	"maps"
 	"slices"
 
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/settings/strict"
+	"dirsyncd/sync/spelling"
 )
 
 // Over holds the limits that the operator set on what is done within a time, runs together.
@@ -120,6 +123,43 @@ func (f *FieldLimits) read(v strict.Value) {
 		}
 		(*f)[e.Key] = limit
 	}
+}
+
+// warnOfFields warns of limits on fields that none of the rules sets: a name that is misspelt would limit nothing, and nobody would
+// be told. A guard may be shared by mappings, so it is no mistake.
+func warnOfFields(guard strict.Value, rules ...*mapping.Ruleset) {
+	var known []string
+	for _, r := range rules {
+		for _, kind := range directory.RecordKinds() {
+			known = append(known, r.FieldsOf(kind)...)
+		}
+	}
+	for _, of := range []strict.Value{guard, guard.Get(connectionKey)} {
+		for _, limits := range []strict.Value{of, of.Get(Day), of.Get(Week)} {
+			fields := limits.Get(fieldsKey)
+			if fields.Kind() != strict.Block {
+				continue
+			}
+			entries, _ := fields.Entries()
+			for _, e := range entries {
+				if !slices.Contains(known, e.Key) {
+					e.Value.KeyWarn(spelling.Suggest(e.Key, known), "guard: no rule sets the field %q, so its limit holds nothing", short(e.Key))
+				}
+			}
+		}
+	}
+}
+
+// warnOfWhole warns of such limits on all connections together.
+func (l *loader) warnOfWhole(guard strict.Value) {
+	var rules []*mapping.Ruleset
+	for _, m := range l.cfg.Mappings {
+		if m.Rules == nil {
+			return // what is wrong with it is said there
+		}
+		rules = append(rules, m.Rules)
+	}
+	warnOfFields(guard, rules...)
 }
 
 // wholeGuard is `guard:` at the top of the file: limits on what all connections do together.

@@ -242,6 +242,7 @@ func (l *loader) top(root strict.Value) {
 	}
 	l.cfg.Signin = l.readSignin(s.Signin.Value)
 	l.checkConsole(s.Console.Value)
+	l.warnOfWhole(root.Get("guard"))
 	l.checkReads()
 	l.checkNeeds()
 	l.checkTickets()

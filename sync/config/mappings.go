@@ -102,6 +102,7 @@ func (l *loader) compile(m *Mapping, v strict.Value, broken int, choices *choice
 	for _, p := range rules.Unused() {
 		v.Document().WarnAt(p.Pos.Line, p.Pos.Column, p.Hint, "%s", p.Message)
 	}
+	warnOfFields(v.Get("guard"), rules)
 }
 
 func (f *fieldsKeys) byKind() map[directory.RecordKind][]mapping.FieldSpec {

@@ -365,3 +365,56 @@ func TestSyncGoesOn(t *testing.T) {
 	}
 	c.Close()
 }
+
+// TestOverviewOfTargets: where nothing is delivered, or somebody is asked, not everything is in sync.
+func TestOverviewOfTargets(t *testing.T) {
+	tenant := api.ConnectionStatus{Name: "hq", Tenants: []api.TenantStatus{{State: "ok"}}}
+	for _, test := range []struct {
+		target api.TargetStatus
+		want   string
+	}{
+		{api.TargetStatus{Name: "desk", State: "ok"}, "Yes, all 1."},
+		{api.TargetStatus{Name: "desk", State: "failing", Waiting: 7}, "No: target desk is failing."},
+		{api.TargetStatus{Name: "desk", State: "ok", Held: []string{"abc"}}, "No: target desk waits for somebody."},
+		{api.TargetStatus{Name: "desk", State: "ok", Waits: map[string]int{"review": 2}}, "No: target desk waits for somebody."},
+	} {
+		ops := nothing()
+		ops.StatusFunc = func(context.Context) (api.Status, error) {
+			return api.Status{Connections: []api.ConnectionStatus{tenant}, Targets: []api.TargetStatus{test.target}}, nil
+		}
+		if _, body := signedIn(t, open(t, ops), readerToken).get("/console/"); !strings.Contains(body, `role="status">`+test.want+" ") {
+			t.Errorf("%+v: want %q in\n%s", test.target, test.want, body)
+		}
+	}
+}
+
+// TestSyncShowsItsTenant: the page on which somebody lands who has asked for a run has the tenant on it.
+func TestSyncShowsItsTenant(t *testing.T) {
+	ops := nothing()
+	ops.StatusFunc = func(context.Context) (api.Status, error) {
+		return api.Status{Connections: []api.ConnectionStatus{{Name: "customers", Tenants: []api.TenantStatus{{Tenant: "A1F1-9", Name: "Oakbridge", State: "ok"}, {Tenant: "b2", Name: "Harbour", State: "ok"}}}}}, nil
+	}
+	ops.SyncFunc = func(context.Context, api.SyncRequest, func(api.Progress)) (api.SyncResult, error) {
+		return api.SyncResult{}, nil
+	}
+	b := signedIn(t, open(t, ops), operatorToken)
+	_, _, header := b.ask(http.MethodPost, "/console/sync", url.Values{"connection": {"customers/A1F1-9"}, "form": {b.form}})
+	if _, body := b.get(header.Get("Location")); !strings.Contains(body, "1 found.") || !strings.Contains(body, "Oakbridge") {
+		t.Errorf("at %s:\n%s", header.Get("Location"), body)
+	}
+}
+
+// TestWordsStandApart: what is said one after the other in a cell can be told apart.
+func TestWordsStandApart(t *testing.T) {
+	ops := nothing()
+	ops.RunsFunc = func(context.Context, api.RunsRequest) ([]api.Run, error) {
+		return []api.Run{{ID: "20261130T120000-abcd", Connection: "hq", Outcome: "failed", Counts: api.Counts{"user": {"create": 3}}, Error: "the server is gone",
+			Actions: []api.PlannedAction{{Op: "deactivate", Kind: "user", Key: "hq/1", Reason: "no longer listed by the source", Rule: "staff"}}}}, nil
+	}
+	b := signedIn(t, open(t, ops), readerToken)
+	for page, want := range map[string]string{"/console/runs": "user: 3 create; the server is gone<", "/console/runs/x": "no longer listed by the source (rule staff)<"} {
+		if _, body := b.get(page); !strings.Contains(body, want) {
+			t.Errorf("%s: want %q in\n%s", page, want, body)
+		}
+	}
+}

@@ -37,13 +37,14 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request, s *session) e
 	}
 	more := max(0, len(wrong)-tenantsAtOnce)
 	return c.show(w, r, s, "overview", map[string]any{
-		"Title": "Is everything in sync?", "At": "overview", "Status": status, "Wrong": wrong[:len(wrong)-more], "More": more, "Answer": answer(states, len(all)), "People": people,
+		"Title": "Is everything in sync?", "At": "overview", "Status": status, "Wrong": wrong[:len(wrong)-more], "More": more, "Answer": answer(states, len(all), status.Targets), "People": people,
 		"Plots": plots(runs), "Waiting": waiting(status.Targets),
 	})
 }
 
-// answer says in a sentence how many tenants are as they should be.
-func answer(states map[string]int, all int) string {
+// answer says in a sentence how many tenants, and which targets, are not as they should be. What is parked at a target is told of
+// the tenant of which it is.
+func answer(states map[string]int, all int, targets []api.TargetStatus) string {
 	var wrong []string
 	for _, s := range []struct{ state, text string }{{"failing", "failing"}, {"held", "held"}, {"parked", "with something parked"}} {
 		if n := states[s.state]; n > 0 {
@@ -51,7 +52,18 @@ func answer(states map[string]int, all int) string {
 		}
 	}
 	if len(wrong) > 0 {
-		return fmt.Sprintf("No: of %d, %s.", all, strings.Join(wrong, ", "))
+		wrong = []string{fmt.Sprintf("of %d, %s", all, strings.Join(wrong, ", "))}
+	}
+	for i := range targets {
+		switch t := &targets[i]; {
+		case t.State == "failing":
+			wrong = append(wrong, "target "+t.Name+" is failing")
+		case len(t.Held) > 0 || t.Waits["review"] > 0:
+			wrong = append(wrong, "target "+t.Name+" waits for somebody")
+		}
+	}
+	if len(wrong) > 0 {
+		return "No: " + strings.Join(wrong, "; ") + "."
 	}
 	if n := states["new"] + states["due"]; n > 0 {
 		return fmt.Sprintf("Nothing is wrong with any of %d; %d wait for their next run.", all, n)
@@ -76,7 +88,7 @@ func (c *Console) tenants(w http.ResponseWriter, r *http.Request, s *session) er
 	state, who, from := r.FormValue("state"), strings.ToLower(r.FormValue("who")), number(r.FormValue("from"))
 	var list []row
 	for _, t := range rows(&status) {
-		if (state == "" || t.State == state) && strings.Contains(strings.ToLower(t.Connection+" "+t.Tenant+" "+t.Name), who) {
+		if (state == "" || t.State == state) && strings.Contains(strings.ToLower(t.Connection+"/"+t.Tenant+" "+t.Name), who) {
 			list = append(list, t)
 		}
 	}

@@ -137,7 +137,7 @@ func (r *run) logEnd(err error) {
 		if h := r.state.Held; h != nil {
 			args = append(args, "why", h.Reasons, "would", h.Counts)
 		}
-		args = append(args, "held", r.rec.Held, "hint", "look with `dirsyncd plan --offline`, then `dirsyncd approve "+r.rec.Held+"` or `dirsyncd discard "+r.rec.Held+"`")
+		args = append(args, "held", r.rec.Held, "hint", "look with `dirsyncd held "+r.rec.Held+"`, then `dirsyncd approve "+r.rec.Held+"` or `dirsyncd discard "+r.rec.Held+"`")
 	}
 	if f := r.state.Failing; f != nil && !f.Retry.IsZero() {
 		args = append(args, "left_alone_until", f.Retry.Format(time.RFC3339))

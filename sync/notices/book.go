@@ -28,11 +28,22 @@ func (c *Condition) key() string {
 	return hex.EncodeToString(sum[:16])
 }
 
+// place is what conditions share of which one takes the place of another, such as the next plan of a connection. Seats of several
+// kinds, and things that run out, are side by side: each is over by itself.
+func (c *Condition) place() string {
+	if c.Kind == recipient.Seats || c.Kind == recipient.Expiring {
+		return c.key()
+	}
+	return c.Kind + "\x00" + c.Where
+}
+
 // entry is what is remembered of a condition, and how it is stored.
 type entry struct {
 	Condition Condition `json:"condition"`
 	First     time.Time `json:"first"`         // when it was first seen
 	Gone      time.Time `json:"gone,omitzero"` // since when it is not seen any more
+	// Replaced says that another condition has its place: nobody is told that it is over, for the place is as it was.
+	Replaced bool `json:"replaced,omitempty"`
 	// Told is when each recipient was last told, and Over which of them were told that it is over.
 	Told map[string]time.Time `json:"told,omitempty"`
 	Over map[string]bool      `json:"over,omitempty"`
@@ -53,7 +64,7 @@ type Pace struct {
 func (p Pace) state(e *entry, who string, now time.Time) (state string, due bool) {
 	told, was := e.Told[who]
 	switch {
-	case !e.Gone.IsZero() && (e.Over[who] || !was && e.Gone.Sub(e.First) < p.Gather):
+	case !e.Gone.IsZero() && (e.Replaced || e.Over[who] || !was && e.Gone.Sub(e.First) < p.Gather):
 		return "", false
 	case !e.Gone.IsZero():
 		return recipient.Over, now.Sub(e.Gone) >= p.Gather
@@ -68,10 +79,11 @@ func (p Pace) state(e *entry, who string, now time.Time) (state string, due bool
 
 // see takes up what is so now. It returns the keys of the entries that changed.
 func see(book map[string]*entry, now time.Time, conditions []Condition) (changed []string) {
-	seen := map[string]bool{}
+	seen, places := map[string]bool{}, map[string]bool{}
 	for i := range conditions {
 		c := conditions[i]
 		key := c.key()
+		places[c.place()] = true
 		if seen[key] {
 			continue
 		}
@@ -83,7 +95,7 @@ func see(book map[string]*entry, now time.Time, conditions []Condition) (changed
 			changed = append(changed, key)
 		case !e.Gone.IsZero():
 			// It came back before it was over for all: who was told that it is over is told anew.
-			e.Gone, e.Condition = time.Time{}, c
+			e.Gone, e.Replaced, e.Condition = time.Time{}, false, c
 			for who := range e.Over {
 				delete(e.Told, who)
 			}
@@ -94,8 +106,15 @@ func see(book map[string]*entry, now time.Time, conditions []Condition) (changed
 		}
 	}
 	for key, e := range book {
-		if !seen[key] && e.Gone.IsZero() {
+		if seen[key] {
+			continue
+		}
+		gone, replaced := e.Gone.IsZero(), !e.Replaced && places[e.Condition.place()]
+		if gone {
 			e.Gone = now
+		}
+		e.Replaced = e.Replaced || replaced
+		if gone || replaced {
 			changed = append(changed, key)
 		}
 	}

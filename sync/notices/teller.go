@@ -51,9 +51,9 @@ type Teller struct {
 // post is how it goes with a recipient.
 type post struct {
 	Sent []time.Time `json:"sent"` // the messages of the last hour
-	// failures in a row, and until when it is left alone: both begin anew with the process.
-	failures int
-	until    time.Time
+	// failures in a row, how many of them were refusals for good, and until when it is left alone: all begin anew with the process.
+	failures, refused int
+	until             time.Time
 }
 
 // New makes a teller.
@@ -70,7 +70,8 @@ const (
 	tries = 30 * time.Second
 	// longestWait is the longest that a recipient is left alone who cannot be reached.
 	longestWait = 30 * time.Minute
-	// mostNotices is how many notices a message has; the rest is counted.
+	// mostNotices is how many notices a message has, and half of that after each time that it was refused for good: chats take no long
+	// texts. The rest is counted.
 	mostNotices = 100
 	// storeTime bounds what is stored after a message is out, though the daemon stops.
 	storeTime = 10 * time.Second
@@ -93,7 +94,7 @@ func (t *Teller) Step(ctx context.Context, conditions []Condition) error {
 			mail = append(mail, l)
 		}
 	}
-	t.send(ctx, mail)
+	mail = t.send(ctx, mail)
 	// What is out is out, though the daemon stops now.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
@@ -137,17 +138,17 @@ func (t *Teller) write(to *Recipient, now time.Time) *letter {
 		return nil
 	}
 	l.message = recipient.Message{Time: now, Host: t.Host}
-	keys := t.inOrder(l.states)
+	keys, most := t.inOrder(l.states), max(1, mostNotices>>p.refused)
 	sum := sha256.New()
 	for i, key := range keys {
 		e := t.book[key]
 		_, _ = fmt.Fprintln(sum, key, l.states[key], e.First.UnixNano(), e.Told[to.Name].UnixNano()) // a hash never fails
-		if i < mostNotices {
+		if i < most {
 			c := &e.Condition
 			l.message.Notices = append(l.message.Notices, recipient.Notice{Kind: c.Kind, State: l.states[key], Where: c.Where, Text: c.Text, Hint: hintOf(c, l.states[key]), Since: c.Since})
 		}
 	}
-	if more := len(keys) - mostNotices; more > 0 {
+	if more := len(keys) - most; more > 0 {
 		l.message.Notices = append(l.message.Notices, recipient.Notice{Kind: "to be seen", State: recipient.New, Where: fmt.Sprintf("%d more", more), Hint: "`dirsyncd status` has them all"})
 	}
 	_, _ = fmt.Fprintln(sum, to.Name)
@@ -174,8 +175,8 @@ func (t *Teller) inOrder(states map[string]string) []string {
 	})
 }
 
-// send sends all messages at the same time, each within its time.
-func (t *Teller) send(ctx context.Context, mail []*letter) {
+// send sends all messages at the same time, each within its time. It returns those of which it is known whether they were taken.
+func (t *Teller) send(ctx context.Context, mail []*letter) []*letter {
 	var wg sync.WaitGroup
 	for _, l := range mail {
 		wg.Go(func() {
@@ -186,11 +187,15 @@ func (t *Teller) send(ctx context.Context, mail []*letter) {
 		})
 	}
 	wg.Wait()
+	if ctx.Err() != nil { // who was not told because we stop has not failed
+		mail = slices.DeleteFunc(mail, func(l *letter) bool { return l.err != nil })
+	}
 	for _, l := range mail {
 		if t.Sent != nil {
 			t.Sent(l.to.Name, l.err)
 		}
 	}
+	return mail
 }
 
 // remember stores what recipients were told.
@@ -200,6 +205,9 @@ func (t *Teller) remember(ctx context.Context, now time.Time, mail []*letter) er
 		p := t.posts[l.to.Name]
 		if l.err != nil {
 			p.failures++
+			if fault.ClassOf(l.err) == fault.Invalid {
+				p.refused++
+			}
 			p.until = now.Add(min(time.Minute<<min(p.failures-1, 8), longestWait))
 			if p.failures == 1 {
 				t.Log.Error("notices cannot be sent", "recipient", l.to.Name, "err", l.err, "notices", len(l.states))
@@ -209,7 +217,7 @@ func (t *Teller) remember(ctx context.Context, now time.Time, mail []*letter) er
 		if p.failures > 0 {
 			t.Log.Info("notices can be sent again", "recipient", l.to.Name, "failed", p.failures)
 		}
-		p.failures, p.until, p.Sent = 0, time.Time{}, append(p.Sent, now)
+		p.failures, p.refused, p.until, p.Sent = 0, 0, time.Time{}, append(p.Sent, now)
 		t.Log.Info("notices sent", "recipient", l.to.Name, "notices", len(l.states))
 		for key, state := range l.states {
 			e := t.book[key]
@@ -293,7 +301,7 @@ func (t *Teller) load(ctx context.Context) error {
 	for i := range t.Recipients {
 		p := &post{}
 		if old := t.posts[t.Recipients[i].Name]; old != nil {
-			p.failures, p.until = old.failures, old.until
+			p.failures, p.refused, p.until = old.failures, old.refused, old.until
 		}
 		item, ok, err := t.Items.Get(ctx, postSpace, postKey(t.Recipients[i].Name))
 		if err != nil {

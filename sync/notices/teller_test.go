@@ -13,6 +13,7 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/store/bolt"
+	"dirsyncd/sync/fault"
 	"dirsyncd/sync/notices/recipient"
 )
 
@@ -209,6 +210,99 @@ func TestRateLimit(t *testing.T) {
 		}
 	}
 }
+
+// A plan that takes the place of another is held: that nothing is held any more would not be true. What stands side by side is over by itself.
+func TestReplaced(t *testing.T) {
+	plan := func(hash string) Condition {
+		return Condition{Kind: recipient.Held, Where: "a", About: hash, Text: hash}
+	}
+	seats := func(kind string) Condition { return Condition{Kind: recipient.Seats, Where: "a", About: kind} }
+	box := &inbox{}
+	r := newRig(t, Recipient{Name: "ops", Sender: box})
+	step := func(want string, by time.Duration, conditions ...Condition) {
+		t.Helper()
+		r.restart()
+		r.step(by, conditions...)
+		if got := box.take(); got != want {
+			t.Errorf("%s: got %q, want %q", r.now.Format(time.TimeOnly), got, want)
+		}
+	}
+	step("", 0, plan("1"), seats("x"), seats("y"))
+	step("new held a, new seats a, new seats a", 2*minute, plan("1"), seats("x"), seats("y"))
+	step("", minute, plan("2"), seats("x"))
+	step("new held a, over seats a", 2*minute, plan("2"), seats("x"))
+	step("", minute, plan("3"), seats("x"))
+	step("", minute, plan("2"), seats("x")) // nobody heard of 3
+	step("", 2*minute, plan("2"), seats("x"))
+	step("", minute, seats("x")) // approved, and soon after there is another
+	step("", minute, plan("4"), seats("x"))
+	step("new held a", 2*minute, plan("4"), seats("x"))
+	step("", minute)
+	step("over held a, over seats a", 2*minute)
+	step("", time.Hour)
+	if n := r.stored(); n != 0 {
+		t.Errorf("%d are remembered", n)
+	}
+}
+
+// A recipient that refuses a message for good, such as one that is too long for a chat, gets fewer at once: one that can be taken comes through.
+func TestRefusedForGood(t *testing.T) {
+	box := &picky{most: 10}
+	r := newRig(t, Recipient{Name: "ops", Sender: box})
+	var all []Condition
+	for i := range 60 {
+		all = append(all, failing(fmt.Sprintf("c%02d", i)))
+	}
+	r.step(0, all...)
+	for range 20 {
+		r.step(30*minute, all...)
+	}
+	if len(box.got) != 1 || len(box.got[0].Notices) > 10 {
+		t.Fatalf("%d messages came", len(box.got))
+	}
+	all = all[:30]
+	for range 20 {
+		r.step(30*minute, all...)
+	}
+	if len(box.got) < 2 {
+		t.Error("that 30 are over was told to nobody")
+	}
+}
+
+// picky refuses messages of more than so many notices.
+type picky struct {
+	inbox
+	most int
+}
+
+func (p *picky) Send(ctx context.Context, m *recipient.Message) error {
+	if len(m.Notices) > p.most {
+		return &fault.Error{Class: fault.Invalid, Op: "send", Err: errors.New("too long")}
+	}
+	return p.inbox.Send(ctx, m)
+}
+
+// That the daemon stops while somebody is told is no failure of who is told.
+func TestStoppedMeanwhile(t *testing.T) {
+	var log strings.Builder
+	heard := 0
+	ctx, stop := context.WithCancel(t.Context())
+	r := newRig(t, Recipient{Name: "ops", Sender: sending(func(ctx context.Context) error { stop(); <-ctx.Done(); return ctx.Err() })})
+	r.teller.Log = slog.New(slog.NewTextHandler(&log, nil))
+	r.teller.Sent = func(string, error) { heard++ }
+	r.step(0, held("a"))
+	r.now = r.now.Add(2 * minute)
+	if err := r.teller.Step(ctx, []Condition{held("a")}); err != nil {
+		t.Error(err)
+	}
+	if log.String() != "" || heard != 0 {
+		t.Errorf("complained %d times: %s", heard, log.String())
+	}
+}
+
+type sending func(context.Context) error
+
+func (f sending) Send(ctx context.Context, _ *recipient.Message) error { return f(ctx) }
 
 // Who wants to hear of some things hears of those.
 func TestAbout(t *testing.T) {

@@ -81,7 +81,7 @@ func lasting(class string) bool {
 
 func (c *conditions) tenant(where string, settings *config.Connection, t *api.TenantStatus) {
 	if h := t.Held; h != nil {
-		c.add(recipient.Held, where, h.Hash, "it would "+strings.Join(h.Reasons, "; and "), "look with `dirsyncd plan --offline`, then `dirsyncd approve "+h.Hash+"` or `dirsyncd discard "+h.Hash+"`", h.Since)
+		c.add(recipient.Held, where, h.Hash, "it would "+strings.Join(h.Reasons, "; and "), "look with `dirsyncd held "+h.Hash+"`, then `dirsyncd approve "+h.Hash+"` or `dirsyncd discard "+h.Hash+"`", h.Since)
 	}
 	if f := t.Failing; f != nil && (f.Runs > 1 || lasting(f.Class)) {
 		c.add(recipient.Failing, where, "", f.Text, "`dirsyncd status` says what to do", f.Since)

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"dirsyncd/store"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
@@ -119,6 +121,31 @@ func TestDecisions(t *testing.T) {
 	}
 	if list, err := ops.Decisions(t.Context(), api.DecisionsRequest{Since: s.now().Add(time.Hour)}); err != nil || len(list) != 0 {
 		t.Errorf("of the future: %+v, %v", list, err)
+	}
+}
+
+// TestDecisionsInOrder: of one second, too, the newest is first; one that cannot be read hides no other one.
+func TestDecisionsInOrder(t *testing.T) {
+	_, s, _ := heldWorld(t)
+	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	for range 50 { // keys have a part that is random
+		if bytes.Compare(decisionKey(at.Add(time.Millisecond)), decisionKey(at)) >= 0 {
+			t.Fatal("what was decided later comes later")
+		}
+	}
+	ops := s.Operations()
+	if _, err := ops.Drop(api.WithUser(t.Context(), "ann"), nil); err != nil {
+		t.Fatal(err)
+	}
+	items, err := s.items()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := items.Put(t.Context(), spaceDecisions, store.Item{Key: decisionKey(s.now().Add(time.Hour)), Until: s.now().Add(2 * time.Hour), Value: []byte("{")}); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := ops.Decisions(t.Context(), api.DecisionsRequest{}); err != nil || len(list) != 1 || list[0].By != "ann" {
+		t.Errorf("%+v, %v", list, err)
 	}
 }
 

@@ -34,7 +34,8 @@ const (
 
 // note keeps a decision. That it cannot is said, and changes nothing: what was decided is done.
 func (t *trail) note(ctx context.Context, what, of, detail string, err error) {
-	d := api.Decision{At: t.now().UTC().Truncate(time.Second), By: api.UserOf(ctx), What: what, Of: of, Detail: clip(detail)}
+	now := t.now().UTC()
+	d := api.Decision{At: now.Truncate(time.Second), By: api.UserOf(ctx), What: what, Of: of, Detail: clip(detail)}
 	if err != nil {
 		d.Error = clip(fault.Text(err))
 	}
@@ -44,7 +45,7 @@ func (t *trail) note(ctx context.Context, what, of, detail string, err error) {
 	}
 	value, e := json.Marshal(&d)
 	if e == nil {
-		e = items.Put(context.WithoutCancel(ctx), spaceDecisions, store.Item{Key: decisionKey(d.At), Until: d.At.Add(decisionLife), Value: value})
+		e = items.Put(context.WithoutCancel(ctx), spaceDecisions, store.Item{Key: decisionKey(now), Until: d.At.Add(decisionLife), Value: value})
 	}
 	if e == nil {
 		_, e = items.Expire(context.WithoutCancel(ctx), d.At, expiredAtOnce)
@@ -58,7 +59,7 @@ func (t *trail) note(ctx context.Context, what, of, detail string, err error) {
 func decisionKey(at time.Time) []byte {
 	var tail [8]byte
 	_, _ = rand.Read(tail[:]) // never fails
-	return append(binary.BigEndian.AppendUint64(nil, math.MaxInt64-uint64(at.Unix())), tail[:]...)
+	return append(binary.BigEndian.AppendUint64(nil, math.MaxInt64-uint64(at.UnixNano())), tail[:]...)
 }
 
 func clip(text string) string {
@@ -68,7 +69,7 @@ func clip(text string) string {
 	return text
 }
 
-// Decisions implements api.Operations.
+// Decisions implements api.Operations. What cannot be read is left out, and said: it hides nothing else.
 func (s *Service) Decisions(ctx context.Context, req api.DecisionsRequest) ([]api.Decision, error) {
 	items, err := s.items()
 	if err != nil {
@@ -79,21 +80,24 @@ func (s *Service) Decisions(ctx context.Context, req api.DecisionsRequest) ([]ap
 		most = mostDecisions
 	}
 	var list []api.Decision
-	var bad error
-	now := s.now()
+	damaged, now := 0, s.now()
 	err = items.Scan(ctx, spaceDecisions, nil, func(item store.Item) bool {
 		if !item.Until.After(now) {
 			return false // and so are all that follow
 		}
 		var d api.Decision
-		if bad = json.Unmarshal(item.Value, &d); bad != nil || d.At.Before(req.Since) {
+		if json.Unmarshal(item.Value, &d) != nil {
+			damaged++
+			return true
+		}
+		if d.At.Before(req.Since) {
 			return false
 		}
 		list = append(list, d)
 		return len(list) < most
 	})
-	if bad != nil {
-		err = &fault.Error{Class: fault.Internal, Op: "read the decisions", Err: bad}
+	if damaged > 0 {
+		s.log.Warn("decisions cannot be read", "count", damaged)
 	}
 	return list, err
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wneessen/go-mail"
@@ -195,7 +196,7 @@ func (m *mailer) Send(ctx context.Context, msg *Message) error {
 	err = client.DialAndSendWithContext(ctx, out)
 	forget()
 	if err != nil {
-		return m.classify(err)
+		return m.classify(ctx, err)
 	}
 	return nil
 }
@@ -228,7 +229,7 @@ func (l *login) Next(fromServer []byte, more bool) ([]byte, error) {
 }
 
 // classify says what an error of the server means for the next attempt.
-func (m *mailer) classify(err error) error {
+func (m *mailer) classify(ctx context.Context, err error) error {
 	f := &fault.Error{Class: fault.Transient, Op: "send mail", Where: m.Server, Err: errors.New(oneLine(err.Error()))}
 	var verify *tls.CertificateVerificationError
 	var reply *textproto.Error
@@ -247,6 +248,10 @@ func (m *mailer) classify(err error) error {
 		f.Class, f.Hint = fault.Auth, "look at username and password"
 	case code/100 == 5:
 		f.Class, f.Hint = fault.Invalid, "the server refuses the message for good: look at `from` and `to`"
+	case ctx.Err() != nil || silent(err):
+		f.Err, f.Hint = errSilent, hintSilent+" A port with implicit TLS says nothing to who does not begin with it: `tls: implicit`"
+	case strings.Contains(err.Error(), "STARTTLS"):
+		f.Hint = "the server offers no STARTTLS: write `tls: implicit` and its port for that, or for a relay on this machine `tls: none`"
 	}
 	return f
 }

@@ -97,7 +97,7 @@ func word(n Notice) string {
 	case Seats:
 		begins, ends = "is out of seats", "has seats again"
 	case Expiring:
-		begins, ends = "has something that runs out", "has nothing any more that runs out"
+		begins, ends = "has something that runs out", "has one thing less that runs out"
 	}
 	switch n.State {
 	case Over:

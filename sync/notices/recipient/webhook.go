@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -125,7 +126,11 @@ func (w *webhook) Send(ctx context.Context, m *Message) error {
 	w.sign(req, m, body)
 	resp, err := w.client.Do(req)
 	if err != nil {
-		return &fault.Error{Class: fault.Transient, Op: "send notices", Where: w.host, Err: withoutURL(err)}
+		f := &fault.Error{Class: fault.Transient, Op: "send notices", Where: w.host, Err: withoutURL(err)}
+		if silent(err) {
+			f.Err, f.Hint = errSilent, hintSilent
+		}
+		return f
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, answerBytes))
@@ -138,6 +143,8 @@ func (w *webhook) Send(ctx context.Context, m *Message) error {
 		f.Class, f.Hint = fault.Auth, "look at the recipient's url, headers and secret"
 	case resp.StatusCode/100 == 3:
 		f.Class, f.Hint = fault.Configuration, "notices follow no redirect: write the address to which it leads"
+	case resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusRequestEntityTooLarge || resp.StatusCode == http.StatusUnprocessableEntity:
+		f.Class, f.Hint = fault.Invalid, "it does not take such a message: look at the recipient's `body`, and at how long a text it takes"
 	case resp.StatusCode == http.StatusTooManyRequests:
 		f.Class = fault.Throttled
 	}
@@ -153,6 +160,16 @@ func (w *webhook) sign(req *http.Request, m *Message, body string) {
 	mac := hmac.New(sha256.New, w.key)
 	_, _ = fmt.Fprintf(mac, "%s.%s.%s", m.ID, req.Header.Get("Webhook-Timestamp"), body) // a hash never fails
 	req.Header.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+}
+
+// errSilent is in place of what a library says of a recipient that has not answered as long as it had time.
+var errSilent = errors.New("no answer in time")
+
+const hintSilent = "if it goes on: does a firewall drop packets on the way, and is it the right port?"
+
+func silent(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // withoutURL takes the address from an error of package http: it may hold a token.

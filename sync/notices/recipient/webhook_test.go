@@ -119,6 +119,8 @@ func TestWebhookFaults(t *testing.T) {
 		{"an error of the server", status(502), fault.Transient},
 		{"refused", status(403), fault.Auth},
 		{"too many", status(429), fault.Throttled},
+		{"not like this", status(400), fault.Invalid},
+		{"too long", status(413), fault.Invalid},
 		{"elsewhere", status(307), fault.Configuration},
 		{"cut", func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }, fault.Transient},
 	} {
@@ -164,8 +166,8 @@ func TestWebhookThatHangs(t *testing.T) {
 	}
 	ctx, cancel := within(t, time.Second/5)
 	defer cancel()
-	if err := sender.Send(ctx, message()); err == nil {
-		t.Error("sent")
+	if err := sender.Send(ctx, message()); err == nil || !strings.Contains(err.Error(), "no answer in time") || fault.Hint(err) == "" {
+		t.Errorf("not what an operator understands: %v", err)
 	}
 }
 
