@@ -69,7 +69,7 @@ func (e *Engine) SettleOne(ctx context.Context, c *Connection, t connectors.Tena
 	var told []*directory.Action
 	steps := []transition{token, decidedAt(r.stamp.Time)}
 	if a.Beyond {
-		steps = append(steps, waitsBeyond(true))
+		steps = append(steps, waitsBeyond)
 	}
 	err = r.state.update(ctx, func(tx store.Writer) error {
 		told = nil

@@ -262,25 +262,28 @@ func (b beside) Update(ctx context.Context, p store.Partition, fn func(store.Wri
 // TestSettleOneAtAnyMoment: somebody signs in between any two transactions of a run, be it that it reads and settles them, too, or that the source only
 // names them as a member of a group that it settles. There is one record, and the lists are right after the next run.
 func TestSettleOneAtAnyMoment(t *testing.T) {
-	for _, listed := range []bool{true, false} {
+	for _, c := range []struct{ listed, edited bool }{{true, false}, {false, false}, {true, true}, {false, true}} {
 		at := 1
-		for signsInAt(t, listed, at) {
+		for signsInAt(t, c.listed, c.edited, at) {
 			at++
 		}
 		if at < 20 {
-			t.Errorf("listed %t: only %d moments", listed, at)
+			t.Errorf("%+v: only %d moments", c, at)
 		}
 	}
 }
 
 // signsInAt is the test for one moment; false when the run was over before.
-func signsInAt(t *testing.T, listed bool, at int) bool {
+func signsInAt(t *testing.T, listed, edited bool, at int) bool {
 	r := newRig(t)
 	r.mapping(mapping.Spec{Name: "m", Rules: []mapping.RuleSpec{user("everyone", "enabled ?? true")}, Groups: []mapping.RuleSpec{rule("lists", "true", directory.GroupRecord)}})
 	r.add("1", "Ada")
 	r.groups["team"] = []string{"p:1", directory.IDHandle("9")}
 	r.groups["all"] = []string{"g:team"}
 	r.expect("first sync", Clean, "create user 1", "create group all +hq/1 -", "create group team +hq/1 -")
+	if edited {
+		r.mapping(mapping.Spec{Name: "m", Rules: []mapping.RuleSpec{user("all of them", "enabled ?? true")}, Groups: []mapping.RuleSpec{rule("lists", "true", directory.GroupRecord)}})
+	}
 	if listed {
 		r.people["9"] = person{name: "Zoe"}
 	}
@@ -304,9 +307,9 @@ func signsInAt(t *testing.T, listed bool, at int) bool {
 	}
 	more, res := r.sync()
 	if all := said + "; " + more; strings.Count(all, "create user 9") != 1 || strings.Count(all, "create user 3") != 1 || res.Run.Outcome != Clean {
-		t.Errorf("listed %t, moment %d: %s", listed, at, all)
+		t.Errorf("listed %t, edited %t, moment %d: %s", listed, edited, at, all)
 	}
-	r.expect(fmt.Sprintf("listed %t, moment %d: once more", listed, at), Clean)
+	r.expect(fmt.Sprintf("listed %t, edited %t, moment %d: once more", listed, edited, at), Clean)
 	r.mustList("team", 3)
 	r.mustList("all", 3)
 	return true
@@ -436,6 +439,37 @@ func TestSettleOneBeyond(t *testing.T) {
 	r.expect("afterwards", Clean)
 	if got := r.arrive(a); got.Waits || got.Record != "hq/9" {
 		t.Errorf("arrived: %+v", got)
+	}
+}
+
+// TestSettleOneBeyondAmidARun: nor does the run beside which they come let them in, or forget that they wait, where nothing else is limited.
+func TestSettleOneBeyondAmidARun(t *testing.T) {
+	for at := 1; ; at++ {
+		r := newRig(t, user("everyone", `name != "Ada"`))
+		r.conn.Guard = nil
+		r.add("1", "Ada")
+		r.expect("first sync", Clean)
+		plain, n, called := r.engine, at, false
+		var failed error
+		r.engine = New(beside{r.store, &sync.Mutex{}, &n, func() {
+			called = true
+			a := arriving("9", "Zoe")
+			a.Beyond = true
+			_, failed = plain.SettleOne(t.Context(), r.conn, connectors.Tenant{}, a)
+		}}, plain.opts)
+		r.people["1"] = person{name: "Ada", department: "Sales"}
+		said, _ := r.sync()
+		r.engine = plain
+		if !called {
+			if at < 10 {
+				t.Errorf("only %d moments", at)
+			}
+			return
+		}
+		more, res := r.sync()
+		if all := said + "; " + more; failed != nil || strings.Contains(all, "create user 9") || res.Run.Outcome != Held {
+			t.Errorf("moment %d: %s, then %s; %v", at, all, res.Run.Outcome, failed)
+		}
 	}
 }
 

@@ -83,10 +83,11 @@ func (n newcomers) Create(ctx context.Context, who signin.Newcomer) (signin.Owne
 		n.service.engine.Run(ctx, &conn.Connection, tenant, engine.Job{Trigger: engine.SignIn})
 		got, err = n.service.engine.SettleOne(ctx, &conn.Connection, tenant, arrival)
 	}
+	nobody := fault.ClassOf(err) == fault.Conflict || err == nil && !got.Active && !got.Waits // else another call may have made them
 	if err == nil {
 		err = n.refusal(&who, &got)
 	}
-	if !who.Known && !got.Created && !got.Waits {
+	if !who.Known && nobody {
 		err = n.giveBack(ctx, place, err)
 	}
 	if fault.ClassOf(err) == fault.Conflict && !isRefusal(err) {

@@ -1,9 +1,11 @@
 package service
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -232,6 +234,36 @@ func TestUnknownTwiceAtOnce(t *testing.T) {
 	}
 	if said := w.events(t); strings.Count(said, "create user hq/zoe") != 1 {
 		t.Errorf("told: %s", said)
+	}
+}
+
+// TestPlaceOfTheDayStays: two browsers of one person, both of which found them unknown, take one place of the day, and it stays taken.
+func TestPlaceOfTheDayStays(t *testing.T) {
+	w := newSigninWorld(t, fmt.Sprintf(createConfig, "unknown: create\n      create: {per_day: 1}", "oid"))
+	w.sync(t, "hq")
+	items, err := w.s.items()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := newcomers{service: w.s, items: items, settings: config.Newcomers{PerDay: 1, Customer: "Acme"}, provider: "staff", log: slog.New(slog.DiscardHandler),
+		created: w.s.metrics.signin.created.WithLabelValues("staff")}
+	come := func(ctx context.Context, id string) error {
+		_, err := n.Create(ctx, signin.Newcomer{Provider: "staff", Scope: signin.Scope{Connection: "hq"}, ID: id, Assertion: &signin.Assertion{}})
+		return err
+	}
+	away, stop := context.WithCancel(t.Context())
+	stop()
+	for i, err := range []error{come(t.Context(), "zoe"), come(t.Context(), "zoe")} {
+		if err != nil {
+			t.Errorf("call %d: %v", i, err)
+		}
+	}
+	if err := come(away, "zoe"); err == nil {
+		t.Error("a browser that went away was not told so")
+	}
+	var refusal *signin.Refusal
+	if err := come(t.Context(), "yan"); !errors.As(err, &refusal) || refusal.Reason != signin.Held {
+		t.Errorf("beyond the limit of the day: %v", err)
 	}
 }
 
