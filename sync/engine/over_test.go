@@ -382,3 +382,49 @@ func TestIdleRunsCountNothing(t *testing.T) {
 		t.Errorf("%d writes, %d bytes counted", *writes, len(before))
 	}
 }
+
+// What a run has stored by the time another one asks counts once, and not as what it is about to do, too.
+func TestAllConnectionsCountARunOnce(t *testing.T) {
+	d := newDays(t)
+	percent, few := 5.0, 0
+	var conns []*Connection
+	var worlds []*world
+	for i := range 3 {
+		c, w := *d.conn, newWorld()
+		for k := range 100 {
+			w.people[fmt.Sprintf("%03d", k)] = person{name: "P"}
+		}
+		c.Name, c.Source = fmt.Sprint("c", i), w
+		c.WholeOver = []plan.Over{{Within: 24 * time.Hour, Written: true, Guard: plan.Guard{directory.Deactivate: {Percent: &percent, Minimum: 20, Few: &few}}}}
+		conns, worlds = append(conns, &c), append(worlds, w)
+	}
+	d.pass(0, conns...)
+	d.now = d.now.Add(time.Hour)
+	run := func(c *Connection) { // in a process that goes on
+		for _, res := range d.engine.RunConnection(t.Context(), c, Job{Trigger: "schedule"}) {
+			if res.Err != nil || res.Run.Outcome != Clean {
+				t.Errorf("%s: %s, %v", c.Name, res.Run.Outcome, res.Err)
+			}
+		}
+	}
+	gone := func(w *world, n int) {
+		for k := range n {
+			delete(w.people, fmt.Sprintf("%03d", k))
+		}
+	}
+	gone(worlds[0], 6)
+	gone(worlds[1], 6)
+	gone(worlds[2], 3)
+	meanwhile := func() { // the first run has stored what it does, and has not ended
+		d.now = d.now.Add(2 * totalFor)
+		run(conns[1])
+	}
+	d.engine = New(d.store, Options{Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return d.now }, Queued: func(string) {
+		once := meanwhile
+		if meanwhile = nil; once != nil {
+			once()
+		}
+	}})
+	run(conns[0])
+	run(conns[2])
+}
