@@ -312,6 +312,10 @@ func signsInAt(t *testing.T, listed, edited bool, at int) bool {
 	r.expect(fmt.Sprintf("listed %t, edited %t, moment %d: once more", listed, edited, at), Clean)
 	r.mustList("team", 3)
 	r.mustList("all", 3)
+	h, err := plan.ParseHistory(r.state().Done)
+	if n := h.Within(time.Now(), 24*time.Hour)[plan.Entry{Kind: directory.UserRecord, Op: directory.Create}]; n != 2 || err != nil {
+		t.Errorf("listed %t, edited %t, moment %d: %d of 2 that were made are counted, error %v", listed, edited, at, n, err)
+	}
 	return true
 }
 

@@ -42,7 +42,7 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 		if kept, err = s.remember(tx, w, done); err != nil {
 			return err
 		}
-		if err := s.count(tx, w); err != nil {
+		if err := s.count(tx, w, done); err != nil {
 			return err
 		}
 		for _, id := range w.unparks {
