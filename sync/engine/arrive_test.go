@@ -541,6 +541,44 @@ func TestSettleOneOfAHeldPlan(t *testing.T) {
 	}
 }
 
+// TestSettleOneByTheRulesOfTheTenant: a tenant may have rules of its own, which name it as the operator does; a sign-in knows its id only.
+func TestSettleOneByTheRulesOfTheTenant(t *testing.T) {
+	for _, by := range []string{"b", "HILL.TEST", "Hill"} {
+		r := newRig(t, user("everyone", "true"))
+		r.add("1", "Ada")
+		r.conn.Source = &tenanted{world: r.world, list: []connectors.Tenant{{ID: "a", Name: "Harbour"}, {ID: "b", Name: "Hill", Domain: "hill.test"}}}
+		r.conn.Overrides = []Override{{Tenant: by, Rules: compiled(t, "hill", user("Ada alone", `name == "Ada"`))}}
+		r.engine.RunConnection(t.Context(), r.conn, Job{})
+		for tenant, want := range map[string]bool{"a": true, "b": false} {
+			got, err := r.engine.SettleOne(t.Context(), r.conn, connectors.Tenant{ID: tenant}, arriving("9", "Zoe"))
+			if err != nil || got.Created != want {
+				t.Errorf("%s, whose rules are by %s: %+v, error %v", tenant, by, got, err)
+			}
+		}
+	}
+}
+
+// TestSettleOneOfWhomAPlanBringsBack: nor is who waits to come back.
+func TestSettleOneOfWhomAPlanBringsBack(t *testing.T) {
+	r := arrivalRig(t)
+	r.people["1"] = person{name: "Ada", department: "Contractors"}
+	r.add("3", "Cid")
+	r.expect("one is left out", Clean, "deactivate user 1", "create user 3")
+	none := 0
+	r.conn.Guard = plan.Guard{directory.Reactivate: {Count: &none}}
+	r.add("1", "Ada")
+	res := r.expect("and back", Held)
+	if got := r.arrive(arriving("1", "Ada")); !got.Waits || got.Active || got.Created {
+		t.Errorf("arrived: %+v", got)
+	}
+	if said := r.drain(); said != "" {
+		t.Errorf("queued: %s", said)
+	}
+	if res := r.engine.Approve(t.Context(), r.conn, connectors.Tenant{}, res.Run.Held); res.Err != nil || r.drain() != "reactivate user 1" {
+		t.Errorf("approved: %v", res.Err)
+	}
+}
+
 // TestSettleOneNotOfStrangers: rules can leave out whoever is there for a sign-in alone.
 func TestSettleOneNotOfStrangers(t *testing.T) {
 	r := arrivalRig(t)
