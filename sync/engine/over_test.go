@@ -428,3 +428,35 @@ func TestAllConnectionsCountARunOnce(t *testing.T) {
 	run(conns[0])
 	run(conns[2])
 }
+
+// A plan that waits lets nothing else past the limits of all connections, and what waits is not counted as if it went ahead.
+func TestLimitsOfAllBesideAHeldPlan(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		d := newDays(t)
+		none, two := 0, 2
+		limit := []plan.Over{{Within: 24 * time.Hour, Written: true, Guard: plan.Guard{directory.Deactivate: {Count: &two}}, Fields: map[string]plan.Limit{"team": {Count: &two}}}}
+		if all {
+			d.conn.WholeOver = limit
+		} else {
+			d.conn.SharedOver = limit
+		}
+		d.conn.Guard = plan.Guard{directory.Deactivate: {Count: &none}}
+		for i := range 20 {
+			d.add(fmt.Sprintf("%02d", i), "P")
+		}
+		d.pass(0)
+		d.leave(0, 3)
+		if why := d.pass(time.Hour); len(why) != 1 || !strings.Contains(why[0], "the limit is 0") {
+			t.Fatalf("not held for the limit of a run alone: %v", why)
+		}
+		for i := 10; i < 15; i++ {
+			d.people[fmt.Sprintf("%02d", i)] = person{name: "P", department: "gone"}
+		}
+		for range 2 {
+			if why := d.pass(time.Hour); len(why) != 2 || !strings.Contains(strings.Join(why, "\n"), "change team of 5 user records") {
+				t.Errorf("all connections %t: held for %q", all, why)
+			}
+		}
+		d.drain()
+	}
+}
