@@ -460,3 +460,35 @@ func TestLimitsOfAllBesideAHeldPlan(t *testing.T) {
 		d.drain()
 	}
 }
+
+// A plan that waits as a whole takes nothing of what others may do.
+func TestWholePlanThatWaitsIsNotCounted(t *testing.T) {
+	d := newDays(t, user("desk", `department == "Desk"`), user("everyone", "enabled"))
+	two := 2
+	d.conn.WholeOver = []plan.Over{{Within: 24 * time.Hour, Written: true, Guard: plan.Guard{directory.Deactivate: {Count: &two}}}}
+	d.says["users"] = []string{"department: departmentNumber", "id: uuid"}
+	other := *d.conn
+	w := newWorld()
+	other.Name, other.Source = "other", w
+	for i := range 20 {
+		id := fmt.Sprintf("%02d", i)
+		d.add(id, "P")
+		w.people[id] = person{name: "P"}
+	}
+	d.pass(0, d.conn, &other)
+	d.says["users"] = []string{"department: ou", "id: uuid"}
+	d.leave(0, 2)
+	delete(w.people, "00")
+	d.now = d.now.Add(time.Hour)
+	d.restart()
+	for _, c := range []*Connection{d.conn, &other} { // of one process
+		want := Clean
+		if c == d.conn {
+			want = Held
+		}
+		if res := d.engine.RunConnection(t.Context(), c, Job{})[0]; res.Run.Outcome != want || res.Err != nil {
+			t.Errorf("%s: %s, want %s; %v", c.Name, res.Run.Outcome, want, res.Err)
+		}
+	}
+	d.heldFor("department of users comes from ou")
+}

@@ -85,7 +85,7 @@ func (s *Settlement) judge(ctx context.Context, t *tally, population func(direct
 	lists, breaches = append(lists, lost...), append(s.Guard.Check(t.proven, population), breaches...)
 	was, within := s.stillWaiting(t), len(breaches) == 0
 	ahead := t.ahead(waitingOps(was.ops, breaches))
-	if s.Charge != nil && len(ahead) > 0 {
+	if s.Charge != nil && len(ahead) > 0 && !h.all {
 		more, err := s.Charge(ctx, ahead)
 		if err != nil {
 			return nil, nil, err
