@@ -186,7 +186,9 @@ func (d *Desk) trust(ctx context.Context, k *kind, key *targets.DeskKey) (has bo
 			continue
 		}
 		list, err := d.place.Find(ctx, k.Kind, key.Name, trim(text))
-		if err != nil {
+		if errors.Is(err, targets.ErrCannotFind) {
+			return false, nil // not now, be it that it was asked often
+		} else if err != nil {
 			return false, err
 		}
 		if !slices.ContainsFunc(list, func(o targets.Entity) bool { return o.ID == id }) {
@@ -195,7 +197,9 @@ func (d *Desk) trust(ctx context.Context, k *kind, key *targets.DeskKey) (has bo
 		// A search that minds the case of letters does not find what is unique whatever its case.
 		if other := swapCase(text); key.Folded && key.Name != targets.Mark && other != text {
 			list, err := d.place.Find(ctx, k.Kind, key.Name, trim(other))
-			if err != nil {
+			if errors.Is(err, targets.ErrCannotFind) {
+				return false, nil
+			} else if err != nil {
 				return false, err
 			}
 			if !slices.ContainsFunc(list, func(o targets.Entity) bool { return o.ID == id }) {

@@ -101,9 +101,6 @@ func (s *Service) openSignin(ctx context.Context, cfg *config.Config, front *web
 		n := s.identity(cfg, &cfg.Signin.Providers[i], providers)
 		if create := cfg.Signin.Providers[i].Newcomers; create != nil {
 			n.Policy.Newcomers = newcomers{service: s, items: items, settings: *create, provider: n.Name, log: log, created: s.metrics.signin.created.WithLabelValues(n.Name)}
-			if create.Mapping != "" {
-				n.Policy.Own = n.Name
-			}
 		}
 		o.Providers = append(o.Providers, n)
 	}
@@ -144,6 +141,9 @@ func productOf(a *config.Application) (portal.Product, error) {
 func (s *Service) identity(cfg *config.Config, c *config.Identity, providers map[string]signin.Provider) portal.Named {
 	about := s.parts.Identities[c.Provider].About(c.Block)
 	policy := signin.Policy{Provider: c.Name, Domains: c.Domains, Match: c.Match, Admission: signin.Admission(c.Audience), Require: required(c.Require)}
+	if c.Newcomers != nil && c.Newcomers.Mapping != "" {
+		policy.Own = c.Name
+	}
 	for _, d := range c.Directories {
 		connection, ok := cfg.Connection(d)
 		foreign := ok && about.Gives != nil && !slices.Contains(about.Gives, connection.Connector)

@@ -40,14 +40,14 @@ func (s *Settlement) overTime(ctx context.Context, t *tally, population func(dir
 	return breaches, lists, nil
 }
 
-// count keeps what a batch does, but for what is done already, unless an operator has approved it or it is what was there all the time.
-func (s *Settlement) count(tx store.Writer, w *pendingWrites, before map[*outcome]bool) error {
+// count keeps what a batch does, unless an operator has approved it or it is what was there all the time.
+func (s *Settlement) count(tx store.Writer, w *pendingWrites, beside map[*outcome]bool) error {
 	if s.Count == nil || s.approved || s.Initial {
 		return nil
 	}
 	done := plan.Done{}
 	for _, o := range w.outcomes {
-		if before[o] {
+		if beside[o] {
 			continue
 		}
 		for _, step := range o.steps {

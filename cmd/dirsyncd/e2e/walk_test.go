@@ -122,8 +122,17 @@ signin:
       match: [mail]
       button: Portal
       saml: {metadata: {file: portal.xml}, entity_id: "https://portal.example.test/idp", attributes: {mail: mail}, idp_initiated: accept, binding: post}
+    newcomers:
+      provider: generic
+      directories: [hq]
+      domains: [example.test]
+      match: [mail]
+      button: New here
+      unknown: create
+      create: {per_day: 10, customer: Acme, mapping: staff, targets: [journal]}
+      generic: {issuer: "https://signup.example.net", client_id: us, client_secret: {env: CLIENT_SECRET}}
   apps:
-    desk: {url: "https://desk.example.com", providers: [generic, entra, entra-many, b2c, external, okta, google, delinea, simplesaml, portal]}
+    desk: {url: "https://desk.example.com", providers: [generic, entra, entra-many, b2c, external, okta, google, delinea, simplesaml, portal, newcomers]}
 connections:
   hq:
     connector: files
@@ -163,7 +172,7 @@ func walkVendors() []oidctest.Vendor {
 	}
 	people := func(more map[string]any) oidctest.Of {
 		all := oidctest.Of{}
-		for _, who := range []string{"ann", "bob", "amy", "ben", "dan", "eve"} {
+		for _, who := range []string{"ann", "bob", "amy", "ben", "dan", "eve", "zoe", "zac"} {
 			all[who] = maps.Clone(more)
 			all[who]["email"], all[who]["name"] = who+"@example.test", who
 			all[who]["oid"] = fmt.Sprintf("eeeeeeee-0000-4000-8000-%012x", []byte(who))
@@ -182,7 +191,7 @@ func walkVendors() []oidctest.Vendor {
 	return []oidctest.Vendor{
 		generic, entra, oidctest.B2C("contoso", tenant, "B2C_1_signin", false, us("b2c", client), local), oidctest.External("contoso", tenant, us("external", client), people(map[string]any{})),
 		oidctest.Okta("example.okta.com", "", us("okta", "us"), verified), oidctest.Google(us("google", "us"), people(map[string]any{"hd": "example.test", "email_verified": true})),
-		oidctest.Delinea("example.delinea.app", "app1", us("delinea", "us"), people(map[string]any{})),
+		oidctest.Delinea("example.delinea.app", "app1", us("delinea", "us"), people(map[string]any{})), oidctest.Okta("signup.example.net", "", us("newcomers", "us"), verified),
 	}
 }
 
@@ -277,9 +286,6 @@ func showSeen(w http.ResponseWriter, r *http.Request) {
 }
 
 // TestWalk is what a person does in a real browser, at an application behind nginx and behind Caddy.
-//
-// Signing up (`unknown: create`) belongs here, too: a provider of its own in walkConfig, an account that no other step uses, and a step that signs in, arrives as a
-// new record, is still one record after `sync`, and arrives as the same again.
 func TestWalk(t *testing.T) {
 	t.Parallel()
 	w, site, o := newWalk(t)
@@ -294,7 +300,7 @@ func TestWalk(t *testing.T) {
 			own.Hosts[proxytest.Central], own.Hosts[proxytest.App] = address, address
 			browser := chromiumtest.Start(t, own)
 			for name, step := range map[string]func(*walk){
-				"through every provider": (*walk).everyProvider, "refused": (*walk).refused, "signs out": (*walk).signsOut, "two tabs": (*walk).twoTabs,
+				"through every provider": (*walk).everyProvider, "refused": (*walk).refused, "signs up": (*walk).signsUp, "signs out": (*walk).signsOut, "two tabs": (*walk).twoTabs,
 				"from a portal": (*walk).fromPortal, "by keyboard": (*walk).byKeyboard, "every page": (*walk).everyPage,
 			} {
 				t.Run(name, func(t *testing.T) { step(&walk{t, w.in, browser, tc.agent, tc.user}) })
@@ -442,6 +448,33 @@ func (w *walk) refused() {
 	}
 	if len(texts) != 1 {
 		w.t.Errorf("the pages differ: %q", slices.Collect(maps.Keys(texts)))
+	}
+}
+
+// signsUp: whom nobody knows is refused by one provider, and by another one becomes exactly one user, also after the next sync.
+func (w *walk) signsUp() {
+	who := map[string]string{"ann": "zoe", "amy": "zac"}[w.agent] // nobody else uses them
+	p := w.browser.Person(w.t).Tab()
+	w.choose(p, "generic")
+	w.pick(p, "generic", who)
+	shows(p, "You cannot use desk with this account.")
+	w.in.expect(0, "signin", "show", w.number(p)).says(w.t, "unknown_person")
+	var key string
+	for _, when := range []string{"the first time", "after a sync"} {
+		p := w.browser.Person(w.t).Tab()
+		w.choose(p, "newcomers")
+		w.pick(p, "newcomers", who)
+		h := w.seen(p)
+		got := h.Get("Remote-User")
+		if c := claims(w.t, h); !strings.HasPrefix(got, "newcomers/") || c["kind"] != "user" || c["customer"] != "Acme" || key != "" && got != key {
+			w.t.Errorf("%s: %s, after %q, %v", when, got, key, c)
+		}
+		key = got
+		w.noComplaints(p)
+		w.in.expect(0, "sync")
+	}
+	if people := ask[[]struct{ Key string }](w.in, 0, "show", who+"@example.test"); len(people) != 1 || people[0].Key != key {
+		w.t.Errorf("known as %+v, want %s", people, key)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"dirsyncd/store"
@@ -40,29 +39,6 @@ func Links(ctx context.Context, items Items, who string) (list []Link, err error
 		return true
 	})
 	return list, err
-}
-
-// MoveLinks lets what led to one owner lead to another one. What cannot be read leads nobody anywhere, and stays as it is.
-func MoveLinks(ctx context.Context, items Items, from, to signin.Owner) error {
-	var moved []store.Item
-	var bad error
-	err := items.Scan(ctx, SpaceLink, ownerKey(from), func(i store.Item) bool {
-		var l Link
-		if json.Unmarshal(i.Value, &l) != nil {
-			return true
-		}
-		l.Owner = to
-		i.Owners = [][]byte{ownerKey(to)}
-		if i.Value, bad = json.Marshal(l); bad == nil {
-			moved = append(moved, i)
-		}
-		return bad == nil
-	})
-	if err = errors.Join(err, bad); err != nil {
-		return err
-	}
-	_, err = items.Replace(ctx, SpaceLink, moved...)
-	return err
 }
 
 // Link implements signin.Links.

@@ -64,7 +64,7 @@ func TestMetrics(t *testing.T) {
 	if err := w.portal.countSessions(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if want := map[string]int{"": 1, "desk": 1, "wiki": 0, "admin": 0, "shop": 0}; !maps.Equal(c.sessions, want) {
+	if want := map[string]int{"": 1, "desk": 1, "wiki": 0, "admin": 0, "shop": 0, "chat": 0, "fresh": 0, "helpdesk": 0}; !maps.Equal(c.sessions, want) {
 		t.Errorf("sessions %v, want %v", c.sessions, want)
 	}
 	w.now = w.now.Add(12 * time.Hour)

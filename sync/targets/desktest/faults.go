@@ -20,6 +20,7 @@ type Faults struct {
 	ShortLists   bool // lists leave the anchor and the mark out
 
 	CannotFind    []string      // keys by which it cannot be searched
+	FewFinds      int           // after so many searches it cannot be searched any more; zero: it can
 	FilterIgnored bool          // a search answers everybody, up to twenty
 	CaseSensitive bool          // searches are, while values are unique whatever their case
 	IndexEmpty    bool          // searches find nothing
@@ -66,6 +67,7 @@ func (s *Sim) Set(change func(*Faults)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(&s.faults)
+	s.finds = 0
 }
 
 // Mend ends all faults.

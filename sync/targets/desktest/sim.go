@@ -42,6 +42,7 @@ type Sim struct {
 	rand   *rand.Rand
 	things map[directory.RecordKind]map[string]*Thing
 	order  map[directory.RecordKind][]*Thing // as they came
+	finds  int                               // searches since the faults were set
 	next   int
 	counts Counts
 	last   string // the last request
@@ -367,7 +368,8 @@ func (s *Sim) Find(ctx context.Context, kind directory.RecordKind, key, value st
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := &s.faults
-	if slices.Contains(f.CannotFind, key) {
+	s.finds++
+	if slices.Contains(f.CannotFind, key) || f.FewFinds > 0 && s.finds > f.FewFinds {
 		return nil, &fault.Error{Class: fault.Invalid, Op: "find", Where: "the desk", Err: targets.ErrCannotFind}
 	}
 	var list []targets.Entity
