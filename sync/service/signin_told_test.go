@@ -25,7 +25,7 @@ func TestApplicationsTold(t *testing.T) {
 	w := newWorld(t)
 	idp := oidctest.NewServer(t, "idp.example.test")
 	issuer := idp.NewIssuer(t, oidctest.Options{Discovery: "https://idp.example.test/.well-known/openid-configuration", Issuer: "https://idp.example.test", ClientID: "us", Secret: "secret-of-us"})
-	issuer.Person(map[string]any{"sub": "4711", "email": "ada@example.test", "email_verified": true})
+	issuer.Person(map[string]any{"sub": "4711", "email": "ada@example.test", "email_verified": true, "department": ""}) // all that is asked for
 	client := idp.Client(t)
 	w.parts.Identities = signin.Registry{}
 	for name, f := range oidc.Factories() {
