@@ -54,14 +54,18 @@ type Arrived struct {
 // make one. The error is of class fault.Conflict as long as the tenant's first sync is not over: nobody knows yet who is there.
 func (e *Engine) SettleOne(ctx context.Context, c *Connection, t connectors.Tenant, a Arrival) (got Arrived, err error) {
 	defer fault.Recover("settle one person", &err)
+	if t.Name == "" && t.Domain == "" { // what the tenant has of its own may go by them
+		was := e.stateOf(store.Partition{Connection: c.Name, Tenant: t.ID})
+		if err := was.load(ctx); err != nil {
+			return got, err
+		}
+		t.Name, t.Domain = was.Name, was.Domain
+	}
 	r := e.begin(c, t, tenantJob{Job: Job{Trigger: SignIn}})
 	if err := r.load(ctx); err != nil {
 		return got, err
 	}
 	r.ofMinute()
-	if name := r.state.Name; r.tenant.Name == "" {
-		r.tenant.Name, r.tenant.Domain = name, r.state.Domain
-	}
 	if l, limited := r.conn.Guard[directory.Create]; limited && l.Count != nil && *l.Count < 1 {
 		a.Beyond = true // nobody comes unasked
 	}
@@ -69,7 +73,7 @@ func (e *Engine) SettleOne(ctx context.Context, c *Connection, t connectors.Tena
 	var told []*directory.Action
 	steps := []transition{token, decidedAt(r.stamp.Time)}
 	if a.Beyond {
-		steps = append(steps, waitsBeyond(true))
+		steps = append(steps, waitsBeyond)
 	}
 	err = r.state.update(ctx, func(tx store.Writer) error {
 		told = nil
@@ -135,10 +139,6 @@ func (a *arrival) settle(ctx context.Context, tx store.Writer) error {
 	if err != nil || answered {
 		return err
 	}
-	if known && holdsCreations(state.Held) {
-		a.got.Waits = true
-		return nil
-	}
 	n := nums[0]
 	if !known {
 		if n, err = tx.PutRow(a.object(), store.Here); err != nil {
@@ -153,6 +153,10 @@ func (a *arrival) settle(ctx context.Context, tx store.Writer) error {
 	if err != nil {
 		a.got.Failed = err
 		return nil
+	}
+	if known && isHeld(state.Held, one.Counts) {
+		a.got.Waits = true
+		return nil // and nothing of it is stored
 	}
 	active, err := isActive(tx, n)
 	if err != nil {
@@ -208,9 +212,11 @@ func (a *arrival) object() *directory.Object {
 	return &o
 }
 
-// holdsCreations reports whether a plan waits with people who are to get their first record.
-func holdsCreations(h *store.HeldPlan) bool {
-	return h != nil && (!h.RemovalsOnly || slices.Contains(h.Beyond, directory.Create.String()))
+// isHeld reports whether a plan waits with some of what is to be done.
+func isHeld(h *store.HeldPlan, counts plan.Counts) bool {
+	return h != nil && slices.ContainsFunc(directory.Ops(), func(op directory.Op) bool {
+		return counts.Of(op) > 0 && (!h.RemovalsOnly || slices.Contains(h.Beyond, op.String()))
+	})
 }
 
 // isActive reports whether somebody has an active record.

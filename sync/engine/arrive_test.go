@@ -262,25 +262,28 @@ func (b beside) Update(ctx context.Context, p store.Partition, fn func(store.Wri
 // TestSettleOneAtAnyMoment: somebody signs in between any two transactions of a run, be it that it reads and settles them, too, or that the source only
 // names them as a member of a group that it settles. There is one record, and the lists are right after the next run.
 func TestSettleOneAtAnyMoment(t *testing.T) {
-	for _, listed := range []bool{true, false} {
+	for _, c := range []struct{ listed, edited bool }{{true, false}, {false, false}, {true, true}, {false, true}} {
 		at := 1
-		for signsInAt(t, listed, at) {
+		for signsInAt(t, c.listed, c.edited, at) {
 			at++
 		}
 		if at < 20 {
-			t.Errorf("listed %t: only %d moments", listed, at)
+			t.Errorf("%+v: only %d moments", c, at)
 		}
 	}
 }
 
 // signsInAt is the test for one moment; false when the run was over before.
-func signsInAt(t *testing.T, listed bool, at int) bool {
+func signsInAt(t *testing.T, listed, edited bool, at int) bool {
 	r := newRig(t)
 	r.mapping(mapping.Spec{Name: "m", Rules: []mapping.RuleSpec{user("everyone", "enabled ?? true")}, Groups: []mapping.RuleSpec{rule("lists", "true", directory.GroupRecord)}})
 	r.add("1", "Ada")
 	r.groups["team"] = []string{"p:1", directory.IDHandle("9")}
 	r.groups["all"] = []string{"g:team"}
 	r.expect("first sync", Clean, "create user 1", "create group all +hq/1 -", "create group team +hq/1 -")
+	if edited {
+		r.mapping(mapping.Spec{Name: "m", Rules: []mapping.RuleSpec{user("all of them", "enabled ?? true")}, Groups: []mapping.RuleSpec{rule("lists", "true", directory.GroupRecord)}})
+	}
 	if listed {
 		r.people["9"] = person{name: "Zoe"}
 	}
@@ -304,11 +307,15 @@ func signsInAt(t *testing.T, listed bool, at int) bool {
 	}
 	more, res := r.sync()
 	if all := said + "; " + more; strings.Count(all, "create user 9") != 1 || strings.Count(all, "create user 3") != 1 || res.Run.Outcome != Clean {
-		t.Errorf("listed %t, moment %d: %s", listed, at, all)
+		t.Errorf("listed %t, edited %t, moment %d: %s", listed, edited, at, all)
 	}
-	r.expect(fmt.Sprintf("listed %t, moment %d: once more", listed, at), Clean)
+	r.expect(fmt.Sprintf("listed %t, edited %t, moment %d: once more", listed, edited, at), Clean)
 	r.mustList("team", 3)
 	r.mustList("all", 3)
+	h, err := plan.ParseHistory(r.state().Done)
+	if n := h.Within(time.Now(), 24*time.Hour)[plan.Entry{Kind: directory.UserRecord, Op: directory.Create}]; n != 2 || err != nil {
+		t.Errorf("listed %t, edited %t, moment %d: %d of 2 that were made are counted, error %v", listed, edited, at, n, err)
+	}
 	return true
 }
 
@@ -439,6 +446,37 @@ func TestSettleOneBeyond(t *testing.T) {
 	}
 }
 
+// TestSettleOneBeyondAmidARun: nor does the run beside which they come let them in, or forget that they wait, where nothing else is limited.
+func TestSettleOneBeyondAmidARun(t *testing.T) {
+	for at := 1; ; at++ {
+		r := newRig(t, user("everyone", `name != "Ada"`))
+		r.conn.Guard = nil
+		r.add("1", "Ada")
+		r.expect("first sync", Clean)
+		plain, n, called := r.engine, at, false
+		var failed error
+		r.engine = New(beside{r.store, &sync.Mutex{}, &n, func() {
+			called = true
+			a := arriving("9", "Zoe")
+			a.Beyond = true
+			_, failed = plain.SettleOne(t.Context(), r.conn, connectors.Tenant{}, a)
+		}}, plain.opts)
+		r.people["1"] = person{name: "Ada", department: "Sales"}
+		said, _ := r.sync()
+		r.engine = plain
+		if !called {
+			if at < 10 {
+				t.Errorf("only %d moments", at)
+			}
+			return
+		}
+		more, res := r.sync()
+		if all := said + "; " + more; failed != nil || strings.Contains(all, "create user 9") || res.Run.Outcome != Held {
+			t.Errorf("moment %d: %s, then %s; %v", at, all, res.Run.Outcome, failed)
+		}
+	}
+}
+
 // TestSettleOneRun: what sign-ins make in one minute is one run of the history.
 func TestSettleOneRun(t *testing.T) {
 	r := arrivalRig(t)
@@ -500,6 +538,44 @@ func TestSettleOneOfAHeldPlan(t *testing.T) {
 	r.conn.Guard = plan.Guard{directory.Create: {Count: &none}}
 	if got := r.arrive(arriving("6", "Wes")); !got.Waits || got.Created {
 		t.Errorf("where nobody comes unasked: %+v", got)
+	}
+}
+
+// TestSettleOneByTheRulesOfTheTenant: a tenant may have rules of its own, which name it as the operator does; a sign-in knows its id only.
+func TestSettleOneByTheRulesOfTheTenant(t *testing.T) {
+	for _, by := range []string{"b", "HILL.TEST", "Hill"} {
+		r := newRig(t, user("everyone", "true"))
+		r.add("1", "Ada")
+		r.conn.Source = &tenanted{world: r.world, list: []connectors.Tenant{{ID: "a", Name: "Harbour"}, {ID: "b", Name: "Hill", Domain: "hill.test"}}}
+		r.conn.Overrides = []Override{{Tenant: by, Rules: compiled(t, "hill", user("Ada alone", `name == "Ada"`))}}
+		r.engine.RunConnection(t.Context(), r.conn, Job{})
+		for tenant, want := range map[string]bool{"a": true, "b": false} {
+			got, err := r.engine.SettleOne(t.Context(), r.conn, connectors.Tenant{ID: tenant}, arriving("9", "Zoe"))
+			if err != nil || got.Created != want {
+				t.Errorf("%s, whose rules are by %s: %+v, error %v", tenant, by, got, err)
+			}
+		}
+	}
+}
+
+// TestSettleOneOfWhomAPlanBringsBack: nor is who waits to come back.
+func TestSettleOneOfWhomAPlanBringsBack(t *testing.T) {
+	r := arrivalRig(t)
+	r.people["1"] = person{name: "Ada", department: "Contractors"}
+	r.add("3", "Cid")
+	r.expect("one is left out", Clean, "deactivate user 1", "create user 3")
+	none := 0
+	r.conn.Guard = plan.Guard{directory.Reactivate: {Count: &none}}
+	r.add("1", "Ada")
+	res := r.expect("and back", Held)
+	if got := r.arrive(arriving("1", "Ada")); !got.Waits || got.Active || got.Created {
+		t.Errorf("arrived: %+v", got)
+	}
+	if said := r.drain(); said != "" {
+		t.Errorf("queued: %s", said)
+	}
+	if res := r.engine.Approve(t.Context(), r.conn, connectors.Tenant{}, res.Run.Held); res.Err != nil || r.drain() != "reactivate user 1" {
+		t.Errorf("approved: %v", res.Err)
 	}
 }
 

@@ -29,7 +29,7 @@ func (r *run) limitOver(t *settle.Task) {
 		if err != nil || len(breaches) > 0 || len(s.conn.WholeOver) == 0 {
 			return breaches, err
 		}
-		breaches, ended, err := s.engine.total.charge(ctx, s.engine, s.conn.WholeOver, done)
+		breaches, ended, err := s.engine.total.charge(ctx, s.engine, s.conn.WholeOver, charged{r.part, history, done})
 		if ended != nil {
 			r.ends = append(r.ends, ended)
 		}
@@ -78,15 +78,22 @@ type total struct {
 	history plan.History
 	sums    map[time.Duration]plan.Done
 	records map[directory.RecordKind]int
-	// running is what was charged and may not be stored yet.
-	running map[*plan.Done]plan.Done
+	// running is what was charged by runs that have not ended. Some of it may be stored already.
+	running map[*charged]bool
+}
+
+// charged is what a run is about to do, and what was done in its partition before.
+type charged struct {
+	part   store.Partition
+	before plan.History
+	done   plan.Done
 }
 
 // totalFor is how long what was read of the state is good for.
 const totalFor = time.Minute
 
 // charge adds what a run is about to do, unless all together goes beyond the limits. ended is called when the run has ended.
-func (w *total) charge(ctx context.Context, e *Engine, limits []plan.Over, done plan.Done) (breaches []plan.Breach, ended func(), err error) {
+func (w *total) charge(ctx context.Context, e *Engine, limits []plan.Over, run charged) (breaches []plan.Breach, ended func(), err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := e.opts.Now()
@@ -97,10 +104,10 @@ func (w *total) charge(ctx context.Context, e *Engine, limits []plan.Over, done 
 	}
 	for i := range limits {
 		past := pastOf(&w.history, w.sums, now, limits[i].Within)
-		for _, other := range w.running {
-			past.Merge(other)
+		for other := range w.running {
+			past.Merge(other.done)
 		}
-		found, err := limits[i].Check(done, &plan.Past{Done: past, Population: func(kind directory.RecordKind) int { return w.records[kind] },
+		found, err := limits[i].Check(run.done, &plan.Past{Done: past, Population: func(kind directory.RecordKind) int { return w.records[kind] },
 			Usual: func(of func(plan.Entry) bool) (int, bool) { return w.history.Usual(now, of) }})
 		if err != nil {
 			return nil, nil, err
@@ -110,33 +117,42 @@ func (w *total) charge(ctx context.Context, e *Engine, limits []plan.Over, done 
 	if len(breaches) > 0 {
 		return breaches, nil, nil
 	}
-	key := &done
-	w.running[key] = done.Clone()
+	run.done = run.done.Clone()
+	w.running[&run] = true
 	return nil, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for _, sum := range w.sums {
-			sum.Merge(w.running[key])
+			sum.Merge(run.done)
 		}
-		delete(w.running, key)
+		delete(w.running, &run)
 	}, nil
 }
 
-// look reads what all connections have done.
+// look reads what all connections have done, but for what runs that have not ended have stored: that is known already.
 func (w *total) look(ctx context.Context, e *Engine, now time.Time) error {
 	parts, err := e.store.Partitions(ctx)
 	if err != nil {
 		return err
 	}
 	history, records := plan.History{}, map[directory.RecordKind]int{}
+	before := map[store.Partition]*plan.History{}
+	for run := range w.running {
+		before[run.part] = &run.before
+	}
 	for _, p := range parts {
-		if err := lookInto(ctx, e.store, p, &history, records); err != nil {
+		all, was := &history, before[p]
+		if was != nil {
+			history.Join(was)
+			all = new(plan.History)
+		}
+		if err := lookInto(ctx, e.store, p, all, records); err != nil {
 			return err
 		}
 	}
 	w.read, w.history, w.records, w.sums = now, history, records, map[time.Duration]plan.Done{}
 	if w.running == nil {
-		w.running = map[*plan.Done]plan.Done{}
+		w.running = map[*charged]bool{}
 	}
 	return nil
 }

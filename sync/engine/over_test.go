@@ -382,3 +382,113 @@ func TestIdleRunsCountNothing(t *testing.T) {
 		t.Errorf("%d writes, %d bytes counted", *writes, len(before))
 	}
 }
+
+// What a run has stored by the time another one asks counts once, and not as what it is about to do, too.
+func TestAllConnectionsCountARunOnce(t *testing.T) {
+	d := newDays(t)
+	percent, few := 5.0, 0
+	var conns []*Connection
+	var worlds []*world
+	for i := range 3 {
+		c, w := *d.conn, newWorld()
+		for k := range 100 {
+			w.people[fmt.Sprintf("%03d", k)] = person{name: "P"}
+		}
+		c.Name, c.Source = fmt.Sprint("c", i), w
+		c.WholeOver = []plan.Over{{Within: 24 * time.Hour, Written: true, Guard: plan.Guard{directory.Deactivate: {Percent: &percent, Minimum: 20, Few: &few}}}}
+		conns, worlds = append(conns, &c), append(worlds, w)
+	}
+	d.pass(0, conns...)
+	d.now = d.now.Add(time.Hour)
+	run := func(c *Connection) { // in a process that goes on
+		for _, res := range d.engine.RunConnection(t.Context(), c, Job{Trigger: "schedule"}) {
+			if res.Err != nil || res.Run.Outcome != Clean {
+				t.Errorf("%s: %s, %v", c.Name, res.Run.Outcome, res.Err)
+			}
+		}
+	}
+	gone := func(w *world, n int) {
+		for k := range n {
+			delete(w.people, fmt.Sprintf("%03d", k))
+		}
+	}
+	gone(worlds[0], 6)
+	gone(worlds[1], 6)
+	gone(worlds[2], 3)
+	meanwhile := func() { // the first run has stored what it does, and has not ended
+		d.now = d.now.Add(2 * totalFor)
+		run(conns[1])
+	}
+	d.engine = New(d.store, Options{Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return d.now }, Queued: func(string) {
+		once := meanwhile
+		if meanwhile = nil; once != nil {
+			once()
+		}
+	}})
+	run(conns[0])
+	run(conns[2])
+}
+
+// A plan that waits lets nothing else past the limits of all connections, and what waits is not counted as if it went ahead.
+func TestLimitsOfAllBesideAHeldPlan(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		d := newDays(t)
+		none, two := 0, 2
+		limit := []plan.Over{{Within: 24 * time.Hour, Written: true, Guard: plan.Guard{directory.Deactivate: {Count: &two}}, Fields: map[string]plan.Limit{"team": {Count: &two}}}}
+		if all {
+			d.conn.WholeOver = limit
+		} else {
+			d.conn.SharedOver = limit
+		}
+		d.conn.Guard = plan.Guard{directory.Deactivate: {Count: &none}}
+		for i := range 20 {
+			d.add(fmt.Sprintf("%02d", i), "P")
+		}
+		d.pass(0)
+		d.leave(0, 3)
+		if why := d.pass(time.Hour); len(why) != 1 || !strings.Contains(why[0], "the limit is 0") {
+			t.Fatalf("not held for the limit of a run alone: %v", why)
+		}
+		for i := 10; i < 15; i++ {
+			d.people[fmt.Sprintf("%02d", i)] = person{name: "P", department: "gone"}
+		}
+		for range 2 {
+			if why := d.pass(time.Hour); len(why) != 2 || !strings.Contains(strings.Join(why, "\n"), "change team of 5 user records") {
+				t.Errorf("all connections %t: held for %q", all, why)
+			}
+		}
+		d.drain()
+	}
+}
+
+// A plan that waits as a whole takes nothing of what others may do.
+func TestWholePlanThatWaitsIsNotCounted(t *testing.T) {
+	d := newDays(t, user("desk", `department == "Desk"`), user("everyone", "enabled"))
+	two := 2
+	d.conn.WholeOver = []plan.Over{{Within: 24 * time.Hour, Written: true, Guard: plan.Guard{directory.Deactivate: {Count: &two}}}}
+	d.says["users"] = []string{"department: departmentNumber", "id: uuid"}
+	other := *d.conn
+	w := newWorld()
+	other.Name, other.Source = "other", w
+	for i := range 20 {
+		id := fmt.Sprintf("%02d", i)
+		d.add(id, "P")
+		w.people[id] = person{name: "P"}
+	}
+	d.pass(0, d.conn, &other)
+	d.says["users"] = []string{"department: ou", "id: uuid"}
+	d.leave(0, 2)
+	delete(w.people, "00")
+	d.now = d.now.Add(time.Hour)
+	d.restart()
+	for _, c := range []*Connection{d.conn, &other} { // of one process
+		want := Clean
+		if c == d.conn {
+			want = Held
+		}
+		if res := d.engine.RunConnection(t.Context(), c, Job{})[0]; res.Run.Outcome != want || res.Err != nil {
+			t.Errorf("%s: %s, want %s; %v", c.Name, res.Run.Outcome, want, res.Err)
+		}
+	}
+	d.heldFor("department of users comes from ou")
+}

@@ -327,10 +327,8 @@ func (r *run) settle(ctx context.Context) (err error) {
 		return err
 	}
 	last := s.Close()
-	steps := []transition{decided(s.Matches(), task.SameRules), settled(rules, reads, &r.tenant, r.conn), begun(plan.Held, nobody), r.holdsAfter(plan.Held), seated(plan.Seats, plan.SeatQueue)}
-	if !s.Overtaken() {
-		steps = append(steps, waitsBeyond(plan.Held != nil && plan.Beyond > 0))
-	}
+	steps := []transition{decided(s.Matches(), task.SameRules), settled(rules, reads, &r.tenant, r.conn), begun(plan.Held, nobody), r.holdsAfter(plan.Held), seated(plan.Seats, plan.SeatQueue),
+		decidedBeyond(plan.Held != nil && plan.Beyond > 0, s.Alone())}
 	if r.job.Approve != "" {
 		steps = append(steps, lookedAt)
 	}

@@ -173,9 +173,17 @@ func begun(held *store.HeldPlan, nobody bool) transition {
 	}
 }
 
-// waitsBeyond says whether somebody who signed in waits for the operator.
-func waitsBeyond(is bool) transition {
-	return func(s *store.TenantState) { s.Beyond = is }
+// waitsBeyond: somebody who signed in waits for the operator.
+func waitsBeyond(s *store.TenantState) { s.Beyond = true }
+
+// decidedBeyond says whether anybody does, as far as a settlement knows: whoever was settled alone after the last one of which it knows
+// may wait, too.
+func decidedBeyond(waits bool, alone string) transition {
+	return func(s *store.TenantState) {
+		if s.Alone == alone {
+			s.Beyond = waits
+		}
+	}
 }
 
 // settledFrom is what the records were made from, where a version did it that did not write that down.

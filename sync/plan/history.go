@@ -85,7 +85,8 @@ func (h *History) Join(o *History) {
 // Empty reports whether nothing was counted yet.
 func (h *History) Empty() bool { return len(h.periods) == 0 }
 
-// Within sums up what was done in the time before a moment that nobody has looked at. It is exact to the hour, to the safe side.
+// Within sums up what was done in the time before a moment that nobody has looked at. It is exact to the hour, and to the day what is
+// further back than one, to the safe side.
 func (h *History) Within(now time.Time, window time.Duration) Done {
 	sum, from := Done{}, now.Add(-window).Unix()
 	for i := range h.periods {
@@ -143,8 +144,8 @@ func (h *History) tidy(now int64) {
 		if p.start < now-usualDays*24 {
 			continue
 		}
-		if p.start < now-keptHours {
-			p.start, p.hours = p.start-p.start%24, 24
+		if day := p.start - p.start%24; day+24 <= now-keptHours { // all of it, or a day would seem later than its hours were
+			p.start, p.hours = day, 24
 		}
 		if p.start < now-keptDays*24 {
 			p.done = lasting(p.done)

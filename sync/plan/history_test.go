@@ -142,3 +142,22 @@ func FuzzHistory(f *testing.F) {
 		}
 	})
 }
+
+// What was done more than a day ago is not within a day, at whatever hour somebody asks.
+func TestHistoryWithinADay(t *testing.T) {
+	start := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
+	for later := 20; later < 72; later++ {
+		for _, between := range []int{later, later / 2, later - 12} { // when something else was done, and the counts were tidied
+			var h History
+			h.Add(start, Done{leavers: 3})
+			h.Add(start.Add(time.Duration(between)*time.Hour), Done{{Kind: directory.UserRecord, Op: directory.Update}: 1})
+			want := 0
+			if later <= 24 {
+				want = 3
+			}
+			if got := h.Within(start.Add(time.Duration(later)*time.Hour), 24*time.Hour)[leavers]; got != want {
+				t.Errorf("%d hours later, and tidied after %d: %d, want %d", later, between, got, want)
+			}
+		}
+	}
+}

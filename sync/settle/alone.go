@@ -29,6 +29,7 @@ type Alone struct {
 func One(ctx context.Context, t *Task, tx store.Writer, n store.Num) (Alone, error) {
 	one := *t
 	one.State = single{tx}
+	one.SameRules = true // a run by other rules may be past those whom this touches: they get their marks
 	s := newSettlement(&one)
 	s.presence, s.matches = newPresence(), Matches{}
 	s.references = References{Rules: s.Rules, Source: s.Source, Origin: s.Origin, At: s.at(), Waiting: s.comers()}

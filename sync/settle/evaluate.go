@@ -174,7 +174,7 @@ func (s *Settlement) decide(tx store.Reader, c *candidate) error {
 	c.beyond = c.comes && len(c.before) == 0 && beyond(c.object)
 	if s.counted && s.waitsForSeat(c) {
 		s.wait(c.outcome)
-	} else if s.hold.covers(c.class()) {
+	} else if s.hold.covers(c.class()) || c.beyond && s.deferUnproven { // they may have come since the plan was made
 		s.wait(c.outcome)
 		if c.left { // there is nothing to mark
 			c.due = c.subject.Due(c.before, nil)

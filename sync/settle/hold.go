@@ -83,23 +83,25 @@ func (s *Settlement) judge(ctx context.Context, t *tally, population func(direct
 		return nil, nil, err
 	}
 	lists, breaches = append(lists, lost...), append(s.Guard.Check(t.proven, population), breaches...)
-	was := s.stillWaiting(t)
-	if len(breaches) == 0 && !was.ops.any(removing) && s.Charge != nil && t.proven.Total() > 0 {
-		if breaches, err = s.Charge(ctx, t.done); err != nil {
+	was, within := s.stillWaiting(t), len(breaches) == 0
+	ahead := t.ahead(waitingOps(was.ops, breaches))
+	if s.Charge != nil && len(ahead) > 0 && !h.all {
+		more, err := s.Charge(ctx, ahead)
+		if err != nil {
 			return nil, nil, err
 		}
+		breaches = append(breaches, more...)
 	}
 	for _, b := range breaches {
 		if b.Op == 0 {
 			lists = append(lists, b.Text)
-			continue
+		} else {
+			reasons = append(reasons, b.Text)
 		}
-		h.ops = h.ops.with(b.Op) | removing
-		reasons = append(reasons, b.Text)
 	}
-	h.lists = len(lists) > 0
+	h.ops, h.lists = waitingOps(0, breaches), len(lists) > 0
 	reasons = append(reasons, lists...)
-	if len(breaches) == 0 && was.ops != 0 || len(lists) == 0 && was.lists {
+	if within && was.ops != 0 || len(lists) == 0 && was.lists {
 		reasons = append(reasons, s.Held.Reasons...)
 		h.ops, h.lists = h.ops|was.ops, h.lists || was.lists
 	}
@@ -115,6 +117,16 @@ func (s *Settlement) judge(ctx context.Context, t *tally, population func(direct
 		h.comers.Or(p.comers)
 	}
 	return h, distinctTexts(reasons), nil
+}
+
+// waitingOps adds to operations that wait those that go beyond limits, and with any the removals.
+func waitingOps(o ops, breaches []plan.Breach) ops {
+	for _, b := range breaches {
+		if b.Op != 0 {
+			o = o.with(b.Op) | removing
+		}
+	}
+	return o
 }
 
 func distinctTexts(list []string) (kept []string) {

@@ -159,7 +159,7 @@ func Prepare(ctx context.Context, t *Task) (*Settlement, error) {
 		if err != nil {
 			return err
 		}
-		s.alone = state.Alone
+		s.alone, s.Beyond = state.Alone, s.Beyond || state.Beyond
 		if err := s.checkBasis(tx); err != nil {
 			return err
 		}
@@ -198,8 +198,8 @@ func (s *Settlement) Replacing(n store.Num) (kind directory.RecordKind, ok bool)
 	return kind, ok && !s.comers().Contains(uint32(n))
 }
 
-// Overtaken reports whether somebody was settled alone beside the settlement (One).
-func (s *Settlement) Overtaken() bool { return s.overtaken }
+// Alone names the last settling of somebody alone (One) of which the settlement knows.
+func (s *Settlement) Alone() string { return s.alone }
 
 // Apply is the second pass: it stores what the plan says, and returns the counts of what it has stored. Whose absence
 // is not proven is left alone unless the operator says so, even when nothing would follow now. The actions are queued in an

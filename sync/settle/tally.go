@@ -184,6 +184,22 @@ func (t *tally) of(h *hold) (list []*portion) {
 	return list
 }
 
+// ahead is what is done while some operations wait.
+func (t *tally) ahead(waiting ops) plan.Done {
+	if waiting == 0 {
+		return t.done
+	}
+	done := plan.Done{}
+	for e, n := range t.done {
+		switch {
+		case waiting.has(e.Op), e.Field != "" && waiting.has(directory.Update):
+		default:
+			done[e] = n
+		}
+	}
+	return done
+}
+
 func compareBool(a, b bool) int {
 	switch {
 	case a == b:
