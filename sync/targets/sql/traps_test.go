@@ -634,5 +634,5 @@ func testGone(t *testing.T, s *site) {
 	}
 	refuses(t, try(t, d, targets.Job{Op: directory.Update, Kind: directory.UserRecord}), fault.Internal)
 	refuses(t, try(t, d, targets.Job{Op: directory.Create, Kind: directory.UserRecord}), fault.Internal)
-	refuses(t, try(t, d, targets.Job{Op: directory.Create, Kind: directory.TicketRecord, Mark: "x"}), fault.Invalid, "there is no table for a ticket")
+	refuses(t, try(t, d, targets.Job{Op: directory.Create, Kind: directory.LicenceRecord, Mark: "x"}), fault.Invalid, "there is no table for a licence")
 }
