@@ -384,6 +384,94 @@ func TestRestoredGroup(t *testing.T) {
 	}
 }
 
+// TestLeftBeforeTheDeletion: of a round in which somebody leaves a group and the group is deleted, the service tells only
+// the deletion. Who left is not in the group when it comes back; who is in the deleted items is, as soon as he is back.
+func TestLeftBeforeTheDeletion(t *testing.T) {
+	w := small(t)
+	group, nested, lost := w.tenant.GroupID(1), w.tenant.GroupID(2), w.tenant.GroupID(3)
+	w.tenant.AddMember(group, nested)
+	w.tenant.AddMember(group, lost)
+	users := slices.DeleteFunc(w.tenant.Members(group), func(id string) bool { return !slices.Contains(w.tenant.UserIDs(), id) })
+	left, deleted := users[0], users[1]
+	m := newModel(t, w.open(nil))
+	for i, step := range []func(){
+		func() {},
+		func() {
+			w.tenant.RemoveMember(group, left)
+			w.tenant.RemoveMember(group, nested)
+			w.tenant.SoftDelete(group)
+		},
+		func() { w.tenant.SoftDelete(deleted); w.tenant.SoftDelete(lost) },
+		func() { w.tenant.Restore(group) },
+		func() { w.tenant.Restore(deleted); w.tenant.Restore(lost) },
+	} {
+		step()
+		if err := m.sync(false); err != nil {
+			t.Fatal(err)
+		}
+		if d := differences(people(m.dump()), w.truth()); d != "" {
+			t.Errorf("step %d:\n%s", i, d)
+		}
+	}
+	for id, want := range map[string]bool{left: false, nested: false, deleted: true, lost: true} {
+		if m.members[group][directory.IDHandle(id)] != want {
+			t.Errorf("%s is a member: %t", id, !want)
+		}
+	}
+}
+
+// TestRestoredGroupListedShort: who is in one of two lists of a restored group stays in it.
+func TestRestoredGroupListedShort(t *testing.T) {
+	w := small(t)
+	group := w.tenant.GroupID(1)
+	m := newModel(t, w.open(nil))
+	for _, step := range []func(){
+		func() {},
+		func() { w.tenant.SoftDelete(group) },
+		func() {
+			w.tenant.Restore(group)
+			w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Short, Path: "/groups/" + group + "/members", Times: 1})
+		},
+	} {
+		step()
+		if err := m.sync(false); err != nil {
+			t.Fatal(err)
+		}
+		if d := differences(people(m.dump()), w.truth()); d != "" {
+			t.Error(d)
+		}
+	}
+}
+
+// TestDeletedBesideTheRestoredGroup: who is deleted when the people have been read and the restored group has not is in no
+// list of its members either, and comes back into it.
+func TestDeletedBesideTheRestoredGroup(t *testing.T) {
+	w := small(t)
+	group := w.tenant.GroupID(1)
+	person := w.tenant.Members(group)[0]
+	m := newModel(t, w.open(nil))
+	streams := m.c.Describe().Streams
+	groups := slices.IndexFunc(streams, func(s connectors.Stream) bool { return s.Name == streamGroups })
+	for _, step := range []func() error{
+		func() error { return m.sync(false) },
+		func() error { w.tenant.SoftDelete(group); return m.sync(false) },
+		func() error {
+			w.tenant.Restore(group)
+			w.tenant.SoftDelete(person)
+			return m.stream(streams[groups], false)
+		},
+		func() error { return m.sync(false) },
+		func() error { w.tenant.Restore(person); return m.sync(false) },
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := differences(people(m.dump()), w.truth()); d != "" {
+		t.Error(d)
+	}
+}
+
 // TestRestoredPerson: the groups of somebody who was in the deleted items over a full read are known again after
 // the next full read. No delta tells of them.
 func TestRestoredPerson(t *testing.T) {

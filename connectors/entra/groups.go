@@ -199,28 +199,6 @@ func (g *groupsReading) complete(ctx context.Context) error {
 	return nil
 }
 
-// rejoin asks who is in a restored group, and which groups it is in itself. Both are added, not put in place of what is
-// known: nobody leaves a group that is deleted, and who is in the deleted items himself is not listed, but comes back
-// into his groups.
-func (g *groupsReading) rejoin(ctx context.Context, id string) error {
-	members, err := g.r.membersOf(ctx, g.op, id)
-	if err != nil {
-		return err
-	}
-	for _, handle := range members {
-		g.built.member(id, handle, true)
-	}
-	first, err := g.r.client.requests.parents(id, most)
-	if err != nil {
-		return err
-	}
-	return g.r.eachID(ctx, g.op, first, func(parent, kind string) {
-		if kind == "#microsoft.graph.group" {
-			g.built.member(parent, directory.IDHandle(id), true)
-		}
-	})
-}
-
 // aboutOne reports whether an error is about the one object that was asked for, as far as an answer can tell.
 func aboutOne(err error) bool {
 	g, ok := asGraph(err)
