@@ -162,6 +162,9 @@ func (g *groupsReading) ownersOf(id string) error {
 
 // complete fetches what the page's groups lack, and closes the page for what follows.
 func (g *groupsReading) complete(ctx context.Context) error {
+	if err := g.keepOwners(ctx); err != nil {
+		return err
+	}
 	for id := range g.halves {
 		if _, still := g.built.at[id]; !still {
 			continue

@@ -108,3 +108,39 @@ func TestGroupOwnersAfterAnInterruption(t *testing.T) {
 		t.Errorf("the owners are %q, want %q", got, owners)
 	}
 }
+
+// TestOwnersOfARoundThatBreaksOff: what a round of everything has not named when it breaks off is not lost, and who is no owner any more
+// goes with the next round that is whole.
+func TestOwnersOfARoundThatBreaksOff(t *testing.T) {
+	w := newWorld(t, microsoftsim.TenantOptions{Population: microsoftsim.Population{People: 60, Groups: 4}}, microsoftsim.Pages{Groups: 1, Members: 5})
+	group := w.tenant.GroupID(0)
+	for i := range 20 {
+		w.tenant.AddMember(group, w.tenant.PersonID(i))
+	}
+	w.owners = true
+	w.tenant.SetOwners(group, w.tenant.PersonID(1), w.tenant.PersonID(2), w.tenant.PersonID(3))
+	m := newModel(t, w.open(func(c *Config) { c.GroupOwners = true }))
+	check := func(what string) {
+		t.Helper()
+		if d := differences(people(m.dump()), w.truth()); d != "" {
+			t.Errorf("%s:\n%s", what, d)
+		}
+	}
+	if err := m.sync(false); err != nil {
+		t.Fatal(err)
+	}
+	check("at first")
+	w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.NoLink, Path: "/groups/delta", Skip: 1, Times: 1})
+	if err := m.sync(true); err == nil {
+		t.Fatal("the round did not break off")
+	}
+	if err := m.sync(false); err != nil {
+		t.Fatal(err)
+	}
+	check("after a round that broke off")
+	w.tenant.SetOwners(group, w.tenant.PersonID(2))
+	if err := m.sync(true); err != nil {
+		t.Fatal(err)
+	}
+	check("after a whole one")
+}

@@ -30,6 +30,8 @@ type cursor struct {
 	Gone []string `json:"gone,omitempty"`
 	// Again are groups whose members must be listed anew before a first round is over.
 	Again []string `json:"again,omitempty"`
+	// Owned are groups that keep owners of before until a first round is over, and then are asked for by themselves.
+	Owned []string `json:"owned,omitempty"`
 	// Listed is how many objects a first round has listed up to here.
 	Listed int `json:"listed,omitempty"`
 	// Untracked marks the end of a full read of a tenant that turned out to track no changes: the next read

@@ -47,12 +47,15 @@ type reading struct {
 	listed int
 	gone   map[string]struct{}
 	again  map[string]struct{}
+	owned  map[string]struct{} // as in cursor
+	// last: the page is the round's last one.
+	last bool
 }
 
 func (r *Reader) newReading(op string, kind directory.Kind, req connectors.Request, emit func(*connectors.Page) error) *reading {
 	return &reading{
 		r: r, op: op, kind: kind, req: req, emit: emit, built: newPageBuilder(kind),
-		seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}, gone: map[string]struct{}{}, again: map[string]struct{}{},
+		seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}, gone: map[string]struct{}{}, again: map[string]struct{}{}, owned: map[string]struct{}{},
 	}
 }
 
@@ -89,6 +92,9 @@ func (g *reading) begin(first func() (*url.URL, error)) (*url.URL, error) {
 	for _, id := range c.Again {
 		g.again[id] = struct{}{}
 	}
+	for _, id := range c.Owned {
+		g.owned[id] = struct{}{}
+	}
 	return link, nil
 }
 
@@ -113,10 +119,11 @@ func (g *reading) round(ctx context.Context, begin *url.URL, prefer string, take
 		if err := g.page(list, take); err != nil {
 			return err
 		}
+		last := n.last()
+		g.last = last
 		if err := complete(ctx); err != nil {
 			return err
 		}
-		last := n.last()
 		if last && g.full() && len(g.again) > 0 {
 			if err := g.send(ctx, nil, false, false); err != nil {
 				return err
@@ -132,7 +139,7 @@ func (g *reading) round(ctx context.Context, begin *url.URL, prefer string, take
 		if g.full() {
 			c = &cursor{
 				Settings: g.at.Settings, At: g.r.client.now(), Link: n.at.String(), First: true,
-				Gone: g.goneList(), Again: slices.Sorted(maps.Keys(g.again)),
+				Gone: g.goneList(), Again: slices.Sorted(maps.Keys(g.again)), Owned: slices.Sorted(maps.Keys(g.owned)),
 			}
 		}
 		if err := g.send(ctx, c, true, false); err != nil {
@@ -176,6 +183,7 @@ func (g *reading) remove(id string) {
 	}
 	g.built.drop(id)
 	delete(g.again, id)
+	delete(g.owned, id)
 	if g.seenBefore(id) {
 		g.gone[strings.Clone(id)] = struct{}{} // an id is a part of its page, and would keep all of it
 	}
