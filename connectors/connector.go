@@ -216,6 +216,12 @@ type Request struct {
 	// Owners returns the ids of the stored objects of the stream that have some handles and are there; empty where there is
 	// none. It is for sources that do not keep ids apart: who had one before keeps it. It is nil where nothing is stored.
 	Owners func(ctx context.Context, handles []string) (ids []string, err error)
+	// Unlisted returns the ids of the stored people and groups that are members of a stored group, are there, and are named by none of some
+	// handles, in any order. It is for sources that tell of a group that comes back no more than that. It is nil where nothing is stored.
+	Unlisted func(ctx context.Context, group string, listed []string) (people, groups []string, err error)
+	// Stored returns the stored objects of a kind that have some ids, in their order; in place of one that is not stored, or gone, is one
+	// without an id. They are the caller's. It is nil where nothing is stored.
+	Stored func(ctx context.Context, kind directory.Kind, ids []string) ([]directory.Object, error)
 	// Older takes even a source that knows less than Known, if there is no other. The proof then says so, and all that
 	// follows from the read waits for the operator.
 	Older bool

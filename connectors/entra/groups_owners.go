@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 )
 
@@ -13,43 +12,32 @@ import (
 // what a round that breaks off has not named, no later round of changes would name again. At the end of the round the groups that
 // still have an owner more than it named are asked for by themselves.
 func (g *groupsReading) keepOwners(ctx context.Context) error {
-	if g.owners == nil || !g.full() || g.req.View == nil {
+	if g.owners == nil || !g.full() || g.req.Stored == nil {
 		return nil
 	}
-	var handles []string
+	var ids []string
 	var places []int
 	for i := range g.built.objects {
 		if id := g.built.objects[i].ID; !g.built.dropped[i] && !g.halved(id) {
-			handles, places = append(handles, directory.IDHandle(g.built.objects[i].ID)), append(places, i)
+			ids, places = append(ids, id), append(places, i)
 		}
 	}
-	err := g.req.View(ctx, func(tx store.Reader) error {
-		nums, err := tx.Lookup(handles, nil)
-		if err != nil {
-			return err
-		}
-		rows, err := tx.RowsOf(directory.Group, nums, nil)
-		for i := range rows {
-			o := &g.built.objects[places[i]]
-			delete(g.owned, o.ID)
-			if rows[i].Num == 0 || rows[i].Gone != store.Here {
-				continue
-			}
-			before, err := rows[i].Object(g.op)
-			if err != nil {
-				return err
-			}
-			for _, l := range before.Links {
-				if l.Type == directory.Manager && !slices.Contains(o.Links, l) {
-					o.Links = append(o.Links, directory.Link{Type: l.Type, To: strings.Clone(l.To)})
-					g.owned[strings.Clone(o.ID)] = struct{}{}
-				}
+	before, err := g.req.Stored(ctx, directory.Group, ids)
+	if err != nil {
+		return err
+	}
+	for i := range before {
+		o := &g.built.objects[places[i]]
+		delete(g.owned, o.ID)
+		for _, l := range before[i].Links {
+			if l.Type == directory.Manager && !slices.Contains(o.Links, l) {
+				o.Links = append(o.Links, directory.Link{Type: l.Type, To: strings.Clone(l.To)})
+				g.owned[strings.Clone(o.ID)] = struct{}{}
 			}
 		}
-		return err
-	})
-	if err != nil || !g.last {
-		return err
+	}
+	if !g.last {
+		return nil
 	}
 	for id := range g.owned {
 		if _, here := g.built.at[id]; !here {

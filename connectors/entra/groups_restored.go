@@ -2,10 +2,8 @@ package entra
 
 import (
 	"context"
-	"maps"
 	"slices"
 
-	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 )
 
@@ -69,46 +67,16 @@ func (g *groupsReading) left(ctx context.Context, id string, members []string) (
 // unlisted returns the ids of the people and groups that are stored as members of a group, and that a list of its members
 // does not name.
 func (g *groupsReading) unlisted(ctx context.Context, id string, members []string) (people map[string]struct{}, groups []string, err error) {
-	if g.req.View == nil {
+	if g.req.Unlisted == nil {
 		return nil, nil, nil
 	}
-	err = g.req.View(ctx, func(tx store.Reader) error {
-		people, groups = map[string]struct{}{}, nil
-		nums, err := tx.Lookup(append([]string{directory.IDHandle(id)}, members...), nil)
-		if err != nil || nums[0] == 0 {
-			return err
-		}
-		absent := map[store.Num]struct{}{}
-		if err := tx.Members(nums[0], func(n store.Num) bool { absent[n] = struct{}{}; return true }); err != nil {
-			return err
-		}
-		for _, n := range nums[1:] {
-			delete(absent, n)
-		}
-		unlisted := slices.Sorted(maps.Keys(absent))
-		err = eachHere(tx, g.op, directory.Person, unlisted, func(id string) { people[id] = struct{}{} })
-		if err != nil {
-			return err
-		}
-		return eachHere(tx, g.op, directory.Group, unlisted, func(id string) { groups = append(groups, id) })
-	})
-	return people, groups, err
-}
-
-// eachHere calls f for the ids of the stored objects of a kind that are not gone.
-func eachHere(tx store.Reader, op string, kind directory.Kind, nums []store.Num, f func(id string)) error {
-	rows, err := tx.RowsOf(kind, nums, nil)
-	for i := range rows {
-		if rows[i].Num == 0 || rows[i].Gone != store.Here {
-			continue
-		}
-		o, err := rows[i].Object(op)
-		if err != nil {
-			return err
-		}
-		if objectID.MatchString(o.ID) { // the service refuses a list that names anything else
-			f(o.ID)
+	named, groups, err := g.req.Unlisted(ctx, id, members)
+	known := func(id string) bool { return objectID.MatchString(id) } // the service refuses a list that names anything else
+	people = make(map[string]struct{}, len(named))
+	for _, id := range named {
+		if known(id) {
+			people[id] = struct{}{}
 		}
 	}
-	return err
+	return people, slices.DeleteFunc(groups, func(id string) bool { return !known(id) }), err
 }

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"dirsyncd/connectors"
-	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -66,7 +65,7 @@ func (m *model) read(s connectors.Stream, mode connectors.Mode, each func(*conne
 	seen := map[directory.Ref]bool{}
 	named := map[string]map[string]bool{}
 	proven, doubt := false, false
-	req := connectors.Request{Stream: s.Name, Mode: mode, View: m.view}
+	req := connectors.Request{Stream: s.Name, Mode: mode, Unlisted: m.unlisted, Stored: m.stored}
 	if mode == connectors.Delta {
 		req.Cursor = m.cursors[s.Name]
 	}
@@ -147,56 +146,32 @@ func (m *model) sweep(s connectors.Stream, seen map[directory.Ref]bool, named ma
 	}
 }
 
-// view shows the model as a store shows a partition, as far as the connector looks at it.
-func (m *model) view(_ context.Context, fn func(store.Reader) error) error {
-	return fn(&modelReader{m: m, nums: map[string]store.Num{}})
-}
-
-// modelReader numbers handles as they come up. What it does not define, nobody may ask for.
-type modelReader struct {
-	store.Reader
-	m       *model
-	nums    map[string]store.Num
-	handles []string
-}
-
-func (r *modelReader) num(handle string) store.Num {
-	if r.nums[handle] == 0 {
-		r.handles = append(r.handles, handle)
-		r.nums[handle] = store.Num(len(r.handles))
-	}
-	return r.nums[handle]
-}
-
-func (r *modelReader) id(n store.Num) string {
-	return strings.TrimPrefix(r.handles[n-1], directory.IDHandle(""))
-}
-
-func (r *modelReader) Lookup(handles []string, nums []store.Num) ([]store.Num, error) {
-	for _, handle := range handles {
-		nums = append(nums, r.num(handle))
-	}
-	return nums, nil
-}
-
-func (r *modelReader) Members(group store.Num, fn func(store.Num) bool) error {
-	for handle := range r.m.members[r.id(group)] {
-		if !fn(r.num(handle)) {
-			break
+// unlisted is Request.Unlisted of what the model has.
+func (m *model) unlisted(_ context.Context, group string, listed []string) (people, groups []string, err error) {
+	for handle := range m.members[group] {
+		id := strings.TrimPrefix(handle, directory.IDHandle(""))
+		if slices.Contains(listed, handle) {
+			continue
+		}
+		if _, ok := m.objects[directory.Ref{Kind: directory.Person, ID: id}]; ok {
+			people = append(people, id)
+		}
+		if _, ok := m.objects[directory.Ref{Kind: directory.Group, ID: id}]; ok {
+			groups = append(groups, id)
 		}
 	}
-	return nil
+	return people, groups, nil
 }
 
-func (r *modelReader) RowsOf(kind directory.Kind, nums []store.Num, rows []store.Row) ([]store.Row, error) {
-	for _, n := range nums {
-		var row store.Row
-		if o, ok := r.m.objects[directory.Ref{Kind: kind, ID: r.id(n)}]; ok {
-			row = store.Row{Num: n, Data: directory.AppendObject(nil, &o)}
+// stored is Request.Stored of what the model has.
+func (m *model) stored(_ context.Context, kind directory.Kind, ids []string) ([]directory.Object, error) {
+	objects := make([]directory.Object, len(ids))
+	for i, id := range ids {
+		if o, ok := m.objects[directory.Ref{Kind: kind, ID: id}]; ok {
+			objects[i] = keepObject(&o)
 		}
-		rows = append(rows, row)
 	}
-	return rows, nil
+	return objects, nil
 }
 
 func keepObject(o *directory.Object) directory.Object {

@@ -16,6 +16,7 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/relations"
 )
 
 const (
@@ -106,7 +107,7 @@ func (l *listing) read(ctx context.Context) (err error) {
 		}
 	}()
 	req := connectors.Request{Tenant: l.Tenant, Stream: l.stream.Name, Mode: l.mode, Cursor: l.position.Cursor, Known: l.position.Known,
-		Owners: l.owners, Older: l.Older, Dry: l.Dry, View: l.State.View}
+		Owners: l.owners, Unlisted: l.notListed, Stored: l.stored, Older: l.Older, Dry: l.Dry, View: l.State.View}
 	switch l.mode {
 	case connectors.Full:
 		req.Cursor = l.position.Partial
@@ -166,6 +167,78 @@ func (l *listing) owners(ctx context.Context, handles []string) (ids []string, e
 		return nil
 	})
 	return ids, err
+}
+
+// notListed is the request's Unlisted.
+func (l *listing) notListed(ctx context.Context, group string, listed []string) (people, groups []string, err error) {
+	err = l.State.View(ctx, func(tx store.Reader) error {
+		people, groups = nil, nil
+		nums, err := tx.Lookup(append([]string{directory.IDHandle(group)}, listed...), nil)
+		if err != nil || nums[0] == 0 {
+			return err
+		}
+		absent := roaring.New()
+		if err := tx.Members(nums[0], func(n store.Num) bool { absent.Add(uint32(n)); return true }); err != nil {
+			return err
+		}
+		for _, n := range nums[1:] {
+			absent.Remove(uint32(n))
+		}
+		owners, err := tx.Owners(relations.Nums(absent), nil)
+		if err != nil {
+			return err
+		}
+		for kind, ids := range map[directory.Kind]*[]string{directory.Person: &people, directory.Group: &groups} {
+			objects, err := l.here(tx, kind, owners)
+			if err != nil {
+				return err
+			}
+			for i := range objects {
+				if objects[i].ID != "" {
+					*ids = append(*ids, objects[i].ID)
+				}
+			}
+		}
+		return nil
+	})
+	return people, groups, err
+}
+
+// stored is the request's Stored.
+func (l *listing) stored(ctx context.Context, kind directory.Kind, ids []string) (objects []directory.Object, err error) {
+	handles := make([]string, len(ids))
+	for i, id := range ids {
+		handles[i] = directory.IDHandle(id)
+	}
+	err = l.State.View(ctx, func(tx store.Reader) error {
+		nums, err := tx.Lookup(handles, nil)
+		if err != nil {
+			return err
+		}
+		objects, err = l.here(tx, kind, nums)
+		return err
+	})
+	return objects, err
+}
+
+// here returns the objects of a kind with some numbers, in their order; one without an id in place of any that is not stored, or gone.
+func (l *listing) here(tx store.Reader, kind directory.Kind, nums []store.Num) ([]directory.Object, error) {
+	rows, err := tx.RowsOf(kind, nums, nil)
+	if err != nil {
+		return nil, err
+	}
+	objects := make([]directory.Object, len(rows))
+	for i := range rows {
+		if rows[i].Num == 0 || rows[i].Gone != store.Here {
+			continue
+		}
+		o, err := l.parse(&rows[i])
+		if err != nil {
+			return nil, err
+		}
+		objects[i] = *o
+	}
+	return objects, nil
 }
 
 // domainsOf puts mail domains into the form in which rules compare them, whatever order and case the source has today.
