@@ -177,19 +177,22 @@ func (l *listing) notListed(ctx context.Context, group string, listed []string) 
 		if err != nil || nums[0] == 0 {
 			return err
 		}
-		absent := roaring.New()
-		if err := tx.Members(nums[0], func(n store.Num) bool { absent.Add(uint32(n)); return true }); err != nil {
+		members := roaring.New()
+		if err := tx.Members(nums[0], func(n store.Num) bool { members.Add(uint32(n)); return true }); err != nil {
 			return err
 		}
-		for _, n := range nums[1:] {
-			absent.Remove(uint32(n))
-		}
-		owners, err := tx.Owners(relations.Nums(absent), nil)
+		owners, err := tx.Owners(relations.Nums(members), nil)
 		if err != nil {
 			return err
 		}
+		named, err := tx.Owners(nums[1:], nil)
+		if err != nil {
+			return err
+		}
+		absent := relations.Set(owners)
+		absent.AndNot(relations.Set(named))
 		for kind, ids := range map[directory.Kind]*[]string{directory.Person: &people, directory.Group: &groups} {
-			objects, err := l.here(tx, kind, owners)
+			objects, err := l.here(tx, kind, relations.Nums(absent))
 			if err != nil {
 				return err
 			}
