@@ -352,6 +352,37 @@ func TestLeftDuringTheFirstRound(t *testing.T) {
 	}
 }
 
+// TestLookedAtAgainListedShort: a list that has lost its end, of a group that lost a member in the first round, makes nobody leave.
+func TestLookedAtAgainListedShort(t *testing.T) {
+	w := newWorld(t, microsoftsim.TenantOptions{Population: microsoftsim.Population{People: 10, Groups: 3}}, microsoftsim.Pages{Users: 3, Groups: 1})
+	group := w.tenant.GroupID(0)
+	member, calls := w.tenant.Members(group)[0], 0
+	c := w.reader(Selection{Groups: true}, editing(func(req *http.Request, body []byte) []byte {
+		if !strings.Contains(req.URL.Path, "/groups/delta") {
+			return body
+		}
+		if calls++; calls != 3 {
+			return body
+		}
+		w.tenant.RemoveMember(group, member)
+		return insert(body, `{"id":"`+group+`","displayName":"x","members@delta":[{"id":"`+member+`","@removed":{"reason":"deleted"}}]}`)
+	}))
+	w.s.Misbehave(microsoftsim.Fault{Kind: microsoftsim.Short, Path: "/groups/" + group + "/members", Times: 1})
+	m := newModel(t, c)
+	if err := m.sync(false); err != nil {
+		t.Fatal(err)
+	}
+	left := w.tenant.Members(group)
+	if len(left) < 2 || m.members[group]["id:"+member] {
+		t.Errorf("%d members; who left is there: %t", len(left), m.members[group]["id:"+member])
+	}
+	for _, id := range left {
+		if !m.members[group]["id:"+id] {
+			t.Errorf("%s has left", id)
+		}
+	}
+}
+
 // insert puts an element at the front of a page's list.
 func insert(body []byte, element string) []byte {
 	s := string(body)

@@ -245,7 +245,8 @@ func (g *reading) send(ctx context.Context, c *cursor, resumable, last bool) err
 	return nil
 }
 
-// lookAgain lists the members of groups that lost one in the middle of a first round.
+// lookAgain lists the members of groups that lost one in the middle of a first round: twice, because a list that has lost its end looks whole, and
+// whom it lacks would leave.
 func (g *reading) lookAgain(ctx context.Context) error {
 	for i, id := range slices.Sorted(maps.Keys(g.again)) {
 		if i > 0 && i%20 == 0 {
@@ -254,6 +255,13 @@ func (g *reading) lookAgain(ctx context.Context) error {
 			}
 		}
 		members, err := g.r.membersOf(ctx, g.op, id)
+		if err == nil {
+			var more []string
+			more, err = g.r.membersOf(ctx, g.op, id)
+			members = append(members, more...)
+			slices.Sort(members)
+			members = slices.Compact(members)
+		}
 		if fault.ClassOf(err) == fault.Gone {
 			continue // its removal is in the next delta
 		}
