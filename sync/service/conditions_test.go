@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,7 +83,7 @@ type sentinel struct {
 	trouble  *troubled
 	shelf    *shelf
 	announce *announcer
-	clock    time.Time
+	seconds  atomic.Int64 // of the clock, which a run that hangs looks at, too
 	told     []recipient.Notice
 	stopped  bool // nobody keeps the schedule
 	stuck    bool // nobody delivers
@@ -99,7 +100,8 @@ func newSentinel(t *testing.T, when string) *sentinel {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	type nothing struct{}
-	s := &sentinel{T: t, source: memory.NewSource(), shelf: &shelf{}, clock: time.Date(2026, 3, 2, 0, 1, 0, 0, time.UTC)}
+	s := &sentinel{T: t, source: memory.NewSource(), shelf: &shelf{}}
+	s.seconds.Store(time.Date(2026, 3, 2, 0, 1, 0, 0, time.UTC).Unix())
 	s.trouble = &troubled{Connector: memory.Open(s.source, memory.Options{})}
 	parts := Parts{
 		Connectors: connectors.Registry{connectors.New("memory", "", func() *nothing { return &nothing{} },
@@ -118,8 +120,8 @@ func newSentinel(t *testing.T, when string) *sentinel {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := func() time.Time { return s.clock }
-	h := &host{runs: t.Context(), started: s.clock, next: func(string) (at time.Time) { return }, nextAudit: func(string) (at time.Time) { return }, trigger: func(string) {}}
+	now := s.clock
+	h := &host{runs: t.Context(), started: s.clock(), next: func(string) (at time.Time) { return }, nextAudit: func(string) (at time.Time) { return }, trigger: func(string) {}}
 	s.Service, err = newService(cfg, Options{Parts: parts, Store: st, Log: slog.New(slog.DiscardHandler), Now: now}, h)
 	if err != nil {
 		t.Fatal(err)
@@ -155,16 +157,18 @@ func (s *sentinel) leave(ids ...string) {
 	}
 }
 
+func (s *sentinel) clock() time.Time { return time.Unix(s.seconds.Load(), 0).UTC() }
+
 // pass lets time go by, in steps of ten minutes.
 func (s *sentinel) pass(d time.Duration) {
 	s.Helper()
 	const step = 10 * time.Minute
 	c := &s.current().cfg.Connections[0]
 	for range int(d / step) {
-		was := s.clock
-		s.clock = s.clock.Add(step)
-		full := !c.Complete.Next(was).After(s.clock)
-		if (full || !c.Incremental.Next(was).After(s.clock)) && !s.stopped {
+		was := s.clock()
+		s.seconds.Add(int64(step.Seconds()))
+		full := !c.Complete.Next(was).After(s.clock())
+		if (full || !c.Incremental.Next(was).After(s.clock())) && !s.stopped {
 			s.scheduled(engine.Job{Full: full, Patient: true, Trigger: "schedule"})
 		}
 		if !s.stuck {

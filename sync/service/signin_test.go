@@ -181,6 +181,7 @@ func (w *signinWorld) sync(t *testing.T, connection string) []engine.Result {
 
 func (w *signinWorld) browser(t *testing.T) *visitor {
 	t.Helper()
+	w.idp.Clock.Add(time.Second) // so that no two attempts are of one moment
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
