@@ -57,8 +57,11 @@ func (r Reader) Value(text string) Value {
 	return Value{exact: store.DigestOf(text), fold: store.DigestOf(folded)}
 }
 
-// trim takes blanks off and puts a text into the form in which one that looks the same is the same (NFKC).
-func trim(text string) string { return strings.TrimSpace(norm.NFKC.String(text)) }
+// trim takes blanks off and puts a text into the form in which one that looks the same is the same (NFKC). Bytes that are no UTF-8 have
+// no such form: with them, what stands before a letter would decide what becomes of it.
+func trim(text string) string {
+	return strings.TrimSpace(norm.NFKC.String(strings.ToValidUTF8(text, "\uFFFD")))
+}
 
 func fold(text string) string {
 	if isPlain(text) {
