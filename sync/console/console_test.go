@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -254,8 +255,31 @@ func TestWrongTokens(t *testing.T) {
 	if status, _, _ := b.ask(http.MethodPost, "/console/login", url.Values{"token": {readerToken}}); status != http.StatusSeeOther {
 		t.Errorf("a minute later: %d", status)
 	}
-	if n := len(c.sessions.wrong); n != 0 {
+	if n := len(c.sessions.tried); n != 0 {
 		t.Errorf("%d addresses are remembered", n)
+	}
+}
+
+// TestWrongTokensAtOnce: guesses that come at the same time are counted, too, and those from all addresses of one network of version 6 together.
+func TestWrongTokensAtOnce(t *testing.T) {
+	c := open(t, nothing())
+	for i := range mostWrong {
+		if !c.sessions.mayTry(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 15: byte(i)})) {
+			t.Fatalf("the guess %d was not looked at", i+1)
+		}
+	}
+	if c.sessions.mayTry(netip.MustParseAddr("2001:db8::ffff")) {
+		t.Error("none of them was counted before all had begun")
+	}
+	if !c.sessions.mayTry(netip.MustParseAddr("2001:db8:0:1::1")) || !c.sessions.mayTry(netip.MustParseAddr("192.0.2.1")) {
+		t.Error("somebody else has to wait")
+	}
+	// What was right is no guess.
+	b := &browser{t: t, c: c}
+	for range mostWrong + 1 {
+		if status, _, _ := b.ask(http.MethodPost, "/console/login", url.Values{"token": {readerToken}}); status != http.StatusSeeOther {
+			t.Fatalf("a right token: %d", status)
+		}
 	}
 }
 
@@ -335,7 +359,7 @@ func TestHeldPages(t *testing.T) {
 // TestErrorsAreShown: with what to do, and with a status of their class.
 func TestErrorsAreShown(t *testing.T) {
 	ops := nothing()
-	for class, want := range map[fault.Class]int{fault.Configuration: 400, fault.Gone: 404, fault.Conflict: 409, fault.Internal: 500, fault.Transient: 500} {
+	for class, want := range map[fault.Class]int{fault.Configuration: 400, fault.Gone: 404, fault.Conflict: 409, fault.Internal: 500, fault.Transient: 503} {
 		ops.HeldFunc = func(context.Context, api.HeldRequest) (api.HeldActions, error) {
 			return api.HeldActions{}, &fault.Error{Class: class, Op: "find plan h", Hint: "look at the list"}
 		}

@@ -107,12 +107,16 @@ func (c *Console) sync(w http.ResponseWriter, r *http.Request, _ *session) error
 	}
 	req := api.SyncRequest{Connections: []string{connection}, Full: r.PostFormValue("full") != ""}
 	ctx, done := c.lasting(r)
-	c.work.Go(func() {
+	err := c.begin(&c.work, func() {
 		defer done()
 		if _, err := c.Operations.Sync(ctx, req, nil); err != nil {
 			c.Log.Warn("a sync that was asked for at the console failed", "connection", connection, "err", err)
 		}
 	})
+	if err != nil {
+		done()
+		return err
+	}
 	http.Redirect(w, r, "/console/tenants?who="+url.QueryEscape(connection), http.StatusSeeOther)
 	return nil
 }

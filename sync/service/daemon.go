@@ -139,6 +139,7 @@ func Run(ctx context.Context, l Launch) error {
 	d.ready.Store(false)
 	d.systemd.stopping()
 	log.Info("stopping; a second signal cuts")
+	svc.closeConsole() // before runs end: an approval under way is not cut
 	stop()
 	stopHealth()
 	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestGoodbye)
@@ -147,7 +148,6 @@ func Run(ctx context.Context, l Launch) error {
 		log.Warn("somebody at the control socket was cut", "err", err)
 	}
 	work.Wait()
-	svc.closeConsole()
 	svc.closeSignin()
 	if err := svc.engine.Flush(context.WithoutCancel(ctx)); err != nil {
 		log.Error("the last state of idle connections could not be stored", "err", err)
