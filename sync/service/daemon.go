@@ -12,7 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/schedule"
 )
@@ -72,14 +71,14 @@ func Run(ctx context.Context, l Launch) error {
 	for _, w := range cfg.Warnings {
 		log.Warn("configuration warning", "text", w.Message, "file", w.File, "line", w.Line, "hint", w.Hint)
 	}
-	server := socket.NewServer(svc.Operations(), log)
-	if err := server.Listen(string(cfg.Control)); err != nil {
+	commands, err := openSockets(ctx, cfg, svc.Operations(), log)
+	if err != nil {
 		_ = svc.Close()
 		return err
 	}
 	stopHealth, err := d.serveHealth(ctx)
 	if err != nil {
-		_ = server.Shutdown(ctx)
+		_ = commands.shutdown(ctx)
 		_ = svc.Close()
 		return err
 	}
@@ -87,7 +86,7 @@ func Run(ctx context.Context, l Launch) error {
 		at, err := front.Listen(ctx)
 		if err != nil {
 			stopHealth()
-			_ = server.Shutdown(ctx)
+			_ = commands.shutdown(ctx)
 			_ = svc.Close()
 			return err
 		}
@@ -99,7 +98,7 @@ func Run(ctx context.Context, l Launch) error {
 	if cfg.Signin != nil {
 		if err := svc.openSignin(ctx, cfg, front); err != nil {
 			stopHealth()
-			_ = server.Shutdown(ctx)
+			_ = commands.shutdown(ctx)
 			_ = svc.Close()
 			return err
 		}
@@ -112,11 +111,7 @@ func Run(ctx context.Context, l Launch) error {
 	var work sync.WaitGroup
 	work.Go(func() { d.loop.Run(ctx) })
 	work.Go(func() { d.audits.Run(ctx) })
-	work.Go(func() {
-		if err := server.Serve(); err != nil {
-			log.Error("the control socket ended", "err", err)
-		}
-	})
+	work.Go(commands.serve)
 	if front != nil {
 		work.Go(func() {
 			if err := front.Serve(ctx); err != nil {
@@ -144,8 +139,8 @@ func Run(ctx context.Context, l Launch) error {
 	stopHealth()
 	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestGoodbye)
 	defer cancel()
-	if err := server.Shutdown(goodbye); err != nil {
-		log.Warn("somebody at the control socket was cut", "err", err)
+	if err := commands.shutdown(goodbye); err != nil {
+		log.Warn("somebody who asked by a command was cut", "err", err)
 	}
 	work.Wait()
 	svc.closeSignin()
