@@ -66,7 +66,7 @@ type sessions struct {
 
 	mu    sync.Mutex
 	all   map[[sha256.Size]byte]*session // by the digest of what the cookie holds
-	tried map[netip.Addr][]time.Time // when tokens were shown that were not right, by web.Client
+	tried map[netip.Addr][]time.Time     // when tokens were shown that were not right, by web.Client
 }
 
 func newSessions(now func() time.Time) *sessions {

@@ -121,6 +121,7 @@ func Run(ctx context.Context, l Launch) error {
 	}
 	work.Go(func() { d.systemd.watchdog(ctx, svc.healthy) })
 	work.Go(func() { newAnnouncer(svc).run(ctx) })
+	work.Go(func() { svc.watchExpiring(ctx) })
 	svc.current().start(ctx)
 	d.triggerNewcomers(ctx)
 	d.watchers.follow(ctx, svc.current())
@@ -153,7 +154,7 @@ func Run(ctx context.Context, l Launch) error {
 }
 
 func (d *daemon) serveHealth(ctx context.Context) (stop func(), err error) {
-	d.service.metrics.registry.MustRegister(newStateCollector(d.service.Status, d.service.now, func() *config.Config { return d.service.current().cfg }), newSigninCollector(d.service.providersSeen),
+	d.service.metrics.registry.MustRegister(newStateCollector(d.service.Status, d.service.now), newSigninCollector(d.service.providersSeen),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
 	h := health{log: d.Log, metrics: promhttp.HandlerFor(d.service.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}),
 		healthy: d.service.healthy, ready: d.ready.Load}
