@@ -412,6 +412,27 @@ func TestOverviewOfTargets(t *testing.T) {
 	}
 }
 
+// TestOverviewOfConditions: what is not proven or late is not in sync, though nothing has failed; what runs out is shown.
+func TestOverviewOfConditions(t *testing.T) {
+	tenant := api.ConnectionStatus{Name: "hq", Tenants: []api.TenantStatus{{State: "ok"}}}
+	for _, test := range []struct {
+		status     api.Status
+		want, also string
+	}{
+		{api.Status{Conditions: []api.Condition{{Kind: "unproven", Where: "connection hq", Text: "last proven 3 days ago"}}}, "No: 1 not proven for too long.", "last proven 3 days ago"},
+		{api.Status{Conditions: []api.Condition{{Kind: "late", Where: "target desk", Text: "7 actions wait"}}}, "No: 1 late with what waits.", "7 actions wait"},
+		{api.Status{Conditions: []api.Condition{{Kind: "expiring", Where: "the public front", Text: "web.tls.cert runs out", Hint: "renew it"}}}, "Yes, all 1.", "renew it"},
+		{api.Status{Recipients: []api.RecipientStatus{{Name: "ops", Error: "connection refused"}}}, "Yes, all 1.", "connection refused"},
+	} {
+		test.status.Connections = []api.ConnectionStatus{tenant}
+		ops := nothing()
+		ops.StatusFunc = func(context.Context) (api.Status, error) { return test.status, nil }
+		if _, body := signedIn(t, open(t, ops), readerToken).get("/console/"); !strings.Contains(body, `role="status">`+test.want+" ") || !strings.Contains(body, test.also) {
+			t.Errorf("want %q and %q in\n%s", test.want, test.also, body)
+		}
+	}
+}
+
 // TestSyncShowsItsTenant: the page on which somebody lands who has asked for a run has the tenant on it.
 func TestSyncShowsItsTenant(t *testing.T) {
 	ops := nothing()

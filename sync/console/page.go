@@ -23,7 +23,7 @@ func (c *Console) templates() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
 		"since": func(t time.Time) string { return ago(c.Now().Sub(t)) }, "stamp": stamp, "counts": counts, "value": value,
 		"query": url.QueryEscape, "tenant": tenantName, "last": last,
-		"states": states, "decision": decision, "verdict": verdict,
+		"states": states, "decision": decision, "verdict": verdict, "records": records,
 	}).ParseFS(files, "pages/*.html"))
 }
 
@@ -98,6 +98,15 @@ func counts(all map[string]map[string]int) string {
 		}
 	}
 	return strings.Join(parts, "; ")
+}
+
+// records are numbers by kind in a line: "24 agent, 859 user".
+func records(all map[string]int) string {
+	var parts []string
+	for _, kind := range slices.Sorted(maps.Keys(all)) {
+		parts = append(parts, strconv.Itoa(all[kind])+" "+kind)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // value is that of a field as text.
