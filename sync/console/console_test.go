@@ -356,6 +356,24 @@ func TestHeldPages(t *testing.T) {
 	}
 }
 
+// TestFarPages: a page beyond the last one has nothing on it, however far.
+func TestFarPages(t *testing.T) {
+	for _, from := range []string{"7", "9223372036854775807", "9223372036854775808", "-1", "x"} {
+		for _, page := range []string{"tenants", "review", "parked", "held/h"} {
+			ops := nothing()
+			ops.HeldFunc = func(_ context.Context, req api.HeldRequest) (api.HeldActions, error) {
+				if req.From < 0 || req.From+api.HeldPage < 0 {
+					t.Errorf("from %d", req.From)
+				}
+				return api.HeldActions{}, nil
+			}
+			if status, _ := signedIn(t, open(t, ops), readerToken).get("/console/" + page + "?from=" + from); status != http.StatusOK {
+				t.Errorf("%s from %s: %d", page, from, status)
+			}
+		}
+	}
+}
+
 // TestErrorsAreShown: with what to do, and with a status of their class.
 func TestErrorsAreShown(t *testing.T) {
 	ops := nothing()

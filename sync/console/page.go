@@ -143,13 +143,16 @@ func tenantName(id, name string) string {
 // last are the last characters of a run's id, by which commands know it.
 func last(id string) string { return id[max(0, len(id)-4):] }
 
+// farthest is beyond any list.
+const farthest = 1 << 30
+
 // number reads a number of the address; 0 for what is none.
 func number(text string) int {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
 		return 0
 	}
-	return n
+	return min(n, farthest)
 }
 
 // row is a tenant with its connection.

@@ -139,6 +139,20 @@ func TestConsoleSignIn(t *testing.T) {
 		}
 	}
 
+	// Whoever loses the field that made them an operator decides nothing from the next sync on, by whatever page they have open.
+	_, before := page(visitors["boss"], "/console/decisions")
+	_, before, _ = strings.Cut(before, `name="form" value="`)
+	open, _, _ := strings.Cut(before, `"`)
+	person("boss", "Help, Desk", "Sales", true)
+	w.sync(t, "hq")
+	w.idp.Clock.Add(time.Minute)
+	if status, body := page(visitors["boss"], "/console/"); status != http.StatusOK || !strings.Contains(body, "(may look)") {
+		t.Errorf("no operator any more: %d", status)
+	}
+	if rec := post(visitors["boss"], "/console/sync", open); rec.Code != http.StatusForbidden || !strings.Contains(rec.Body.String(), "You may look, and not decide.") {
+		t.Errorf("decides by a page that was open: %d", rec.Code)
+	}
+
 	// Whoever the directory disables is out, and the console is no application for proxies.
 	person("boss", "", "IT", false)
 	w.sync(t, "hq")
@@ -154,6 +168,19 @@ func TestConsoleSignIn(t *testing.T) {
 	w.s.host.front.ServeHTTP(rec, r)
 	if rec.Code != http.StatusForbidden {
 		t.Errorf("asked by a proxy: %d", rec.Code)
+	}
+	// It is at the front's own host, and at that of no application.
+	for host, want := range map[string]int{"auth.test": http.StatusSeeOther, "desk.test": http.StatusMisdirectedRequest, "auth.test.evil.test": http.StatusMisdirectedRequest, "127.0.0.1": http.StatusMisdirectedRequest} {
+		r := httptest.NewRequest(http.MethodGet, "https://"+host+"/console/", nil)
+		r.RemoteAddr = "127.0.0.1:4711"
+		rec := httptest.NewRecorder()
+		w.s.host.front.ServeHTTP(rec, r)
+		if rec.Code != want {
+			t.Errorf("the console at %s: %d", host, rec.Code)
+		}
+		if policy := rec.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "frame-ancestors 'none'") || !strings.Contains(policy, "form-action 'self'") || rec.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %v", host, rec.Header())
+		}
 	}
 	for _, path := range []string{"/auth/logout", "/consolex/", "/console/../auth/logout", "/"} {
 		address := "https://auth.test/auth/start?" + url.Values{"p": {"staff"}, "rd": {"https://auth.test" + path}}.Encode()
