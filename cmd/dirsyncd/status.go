@@ -491,7 +491,7 @@ func (cli *cli) tenantTrouble(connection string, t *api.TenantStatus) {
 			text += "; the rest was applied"
 		}
 		cli.out.Para(where+": ", text)
-		cli.heldChoices(connection, h.Hash, h.Reasons)
+		cli.heldChoices(h.Hash, h.Reasons)
 	}
 }
 
