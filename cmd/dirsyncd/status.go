@@ -229,7 +229,7 @@ func takenAway(done map[string]int) (text string, all int) {
 	var parts []string
 	for _, what := range slices.Sorted(maps.Keys(done)) {
 		kind, op, _ := strings.Cut(what, "/")
-		words := ""
+		var words string
 		switch {
 		case done[what] == 0:
 			continue

@@ -81,7 +81,7 @@ func (s *Server) ListenFor(group, path string) error {
 	}
 	err = os.Lchown(path, -1, gid)
 	if err == nil {
-		err = os.Chmod(path, 0o660)
+		err = os.Chmod(path, 0o660) //nolint:gosec // the group is to use it, and by it change nothing
 	}
 	if err != nil {
 		return errors.Join(listenError(path, fmt.Errorf("give it to the group %s: %w", group, plain(err)),
