@@ -17,7 +17,8 @@ type Perishable struct {
 	File Path
 	// Good is how long it is good after it was last written; zero: what is in it says so.
 	Good time.Duration
-	// Ends reads what is in it, of at most 1 MiB, and returns the zero time where it does not say; nil: it is a certificate in PEM.
+	// Ends reads what is in it, of at most 1 MiB, and returns the zero time where it does not say. Then, and where it is nil, the first
+	// certificate in PEM says it.
 	Ends func(data []byte) time.Time
 }
 
@@ -48,9 +49,12 @@ func (p *Perishable) End() (ends time.Time) {
 		return ends
 	}
 	if p.Ends != nil {
-		return p.Ends(data)
+		ends = p.Ends(data)
 	}
-	return firstCertificate(data)
+	if ends.IsZero() {
+		ends = firstCertificate(data)
+	}
+	return ends
 }
 
 // firstCertificate is when the first certificate is no longer good: that of its owner, before those of who signed it.
