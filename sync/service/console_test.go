@@ -139,6 +139,14 @@ func TestConsoleSignIn(t *testing.T) {
 		}
 	}
 
+	// Whoever signed in signs out everywhere, by the page that asks for that.
+	_, out := page(visitors["desk"], "/console/decisions")
+	_, out, _ = strings.Cut(out, `name="form" value="`)
+	form, _, _ := strings.Cut(out, `"`)
+	if rec := post(visitors["desk"], "/console/logout", form); rec.Code != http.StatusSeeOther || rec.Header().Get("Location") != "/auth/logout" {
+		t.Errorf("signing out: %d to %q", rec.Code, rec.Header().Get("Location"))
+	}
+
 	// Whoever loses the field that made them an operator decides nothing from the next sync on, by whatever page they have open.
 	_, before := page(visitors["boss"], "/console/decisions")
 	_, before, _ = strings.Cut(before, `name="form" value="`)
