@@ -99,7 +99,7 @@ func (c *Console) pages() map[string]page {
 		"GET /console/people":               {Reader, c.people},
 		"GET /console/why/{kind}":           {Reader, c.why},
 		"GET /console/review":               {Reader, c.review},
-		"POST /console/review/decide":       {Operator, c.settle},
+		"POST /console/review/decide":       {Operator, c.decide},
 		"GET /console/parked":               {Reader, c.parked},
 		"POST /console/parked/retry":        {Operator, c.retry},
 		"POST /console/parked/drop":         {Operator, c.drop},
@@ -192,8 +192,8 @@ func (c *Console) begin(kind *sync.WaitGroup, do func()) error {
 	return nil
 }
 
-// decide does what somebody has decided, and waits for it. What takes too long for an answer goes on: done is false then, and nothing is known of it yet.
-func (c *Console) decide(r *http.Request, what string, do func(context.Context) error) (done bool, err error) {
+// carryOut does what somebody has decided, and waits for it. What takes too long for an answer goes on: done is false then, and nothing is known of it yet.
+func (c *Console) carryOut(r *http.Request, what string, do func(context.Context) error) (done bool, err error) {
 	ctx, cancel := c.lasting(r)
 	ended := make(chan error, 1)
 	err = c.begin(&c.decided, func() {

@@ -108,7 +108,7 @@ func (c *Console) approve(w http.ResponseWriter, r *http.Request, s *session) er
 		return nil
 	}
 	var result api.SyncResult
-	done, err := c.decide(r, "approve", func(ctx context.Context) (err error) {
+	done, err := c.carryOut(r, "approve", func(ctx context.Context) (err error) {
 		result, err = c.Operations.Approve(ctx, r.PathValue("hash"))
 		return err
 	})
@@ -122,7 +122,7 @@ func (c *Console) approve(w http.ResponseWriter, r *http.Request, s *session) er
 }
 
 func (c *Console) discard(w http.ResponseWriter, r *http.Request, s *session) error {
-	done, err := c.decide(r, "discard", func(ctx context.Context) error { return c.Operations.Discard(ctx, r.PathValue("hash")) })
+	done, err := c.carryOut(r, "discard", func(ctx context.Context) error { return c.Operations.Discard(ctx, r.PathValue("hash")) })
 	if err != nil {
 		return err
 	}

@@ -21,11 +21,11 @@ func (c *Console) review(w http.ResponseWriter, r *http.Request, s *session) err
 	return c.show(w, r, s, "review", map[string]any{"Title": "Who waits for a decision?", "At": "review", "Matches": list, "Total": total, "Next": from + len(list), "More": from+len(list) < total})
 }
 
-// settle does what was decided about what the page has shown: should it be another now, it is refused.
-func (c *Console) settle(w http.ResponseWriter, r *http.Request, s *session) error {
+// decide does what was decided about what the page has shown: should it be another now, it is refused.
+func (c *Console) decide(w http.ResponseWriter, r *http.Request, s *session) error {
 	by := api.MatchDecision{ID: r.PostFormValue("id"), Fingerprint: r.PostFormValue("fingerprint"), Verdict: r.PostFormValue("verdict"), Candidate: r.PostFormValue("candidate")}
 	var record string
-	done, err := c.decide(r, "decide", func(ctx context.Context) (err error) {
+	done, err := c.carryOut(r, "decide", func(ctx context.Context) (err error) {
 		record, err = c.Operations.Decide(ctx, by)
 		return err
 	})
@@ -65,7 +65,7 @@ func (c *Console) withParked(w http.ResponseWriter, r *http.Request, s *session,
 		return nil
 	}
 	n := 0
-	done, err := c.decide(r, "parked", func(ctx context.Context) (err error) {
+	done, err := c.carryOut(r, "parked", func(ctx context.Context) (err error) {
 		n, err = do(ctx, ids)
 		return err
 	})
