@@ -15,6 +15,7 @@ import (
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/config"
+	"dirsyncd/sync/fault"
 	"dirsyncd/sync/spelling"
 )
 
@@ -33,7 +34,7 @@ func (cli *cli) connect(ctx context.Context, need access) (ops api.Operations, d
 			return nil, nil, err
 		}
 	}
-	client, err := socket.Dial(ctx, path)
+	client, err := cli.dial(ctx, path)
 	switch {
 	case err == nil:
 		client.ActFor(os.Getenv("SUDO_USER"))
@@ -55,6 +56,26 @@ func (cli *cli) connect(ctx context.Context, need access) (ops api.Operations, d
 		return nil, nil, err
 	}
 	return cli.local(ctx, cfg, need)
+}
+
+// dial reaches the daemon. Who may not use its control socket comes by that of `readers`, where the configuration names one and they may.
+func (cli *cli) dial(ctx context.Context, control string) (*socket.Client, error) {
+	client, err := socket.Dial(ctx, control)
+	if fault.ClassOf(err) != fault.Forbidden || cli.opts.control != "" {
+		return client, err
+	}
+	file, e := config.Find(cli.opts.config)
+	if e != nil {
+		return nil, err
+	}
+	readers, e := config.ReadersSocket(file)
+	if e != nil || readers == "" {
+		return nil, err
+	}
+	if client, e := socket.Dial(ctx, readers); e == nil {
+		return client, nil
+	}
+	return nil, err
 }
 
 // action is what a command does with the operations.

@@ -57,3 +57,19 @@ func TestLogValues(t *testing.T) {
 		}
 	}
 }
+
+// In text what people read is short: no counts that are zero, and words for lists. JSON has all of it, for those who count.
+func TestLogOfARun(t *testing.T) {
+	for format, want := range map[string]string{
+		"text": `level=WARN msg="run ended" outcome=held read=99 deactivated=2 retries=0 why="deactivate 99 of 198; deactivate 99 in a day" would="deactivate 99 user, update 1 user"`,
+		"json": `"outcome":"held","read":99,"created":0,"deactivated":2,"retries":0,"why":["deactivate 99 of 198","deactivate 99 in a day"],"would":{"user":{"deactivate":99,"update":1}}`,
+	} {
+		var out bytes.Buffer
+		log, _ := newLogger(config.Log{Level: "info", Format: config.Format(format)}, term.New(&out))
+		log.Warn("run ended", "outcome", "held", "read", 99, "created", 0, "deactivated", 2, "retries", 0, "why", []string{"deactivate 99 of 198", "deactivate 99 in a day"},
+			"would", map[string]map[string]int{"user": {"deactivate": 99, "update": 1}})
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s: %s", format, out.String())
+		}
+	}
+}

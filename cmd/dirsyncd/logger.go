@@ -18,11 +18,11 @@ import (
 func newLogger(cfg config.Log, w *term.Printer) (*slog.Logger, *slog.LevelVar) {
 	level := new(slog.LevelVar)
 	level.Set(cfg.Level.Slog())
-	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: logAttr}
+	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: textAttr}
 	journal := toJournal(w.W)
 	switch {
 	case cfg.Format == "json" || cfg.Format == "auto" && !w.Terminal && !journal:
-		return slog.New(slog.NewJSONHandler(w.W, opts)), level
+		return slog.New(slog.NewJSONHandler(w.W, &slog.HandlerOptions{Level: level, ReplaceAttr: logAttr})), level
 	case journal:
 		return slog.New(newJournalHandler(w.W, opts)), level
 	default:

@@ -36,6 +36,10 @@ WAITING is all that a target has not taken yet: what is to be sent, and what
 waits there for an approval, a decision, another record or open work. OLDEST is
 how long the oldest that is to be sent has waited.
 
+UNASKED counts what was taken away within the last 24 hours and 7 days and
+nobody was asked about: deactivated and deleted records, memberships that were
+lost. It is what the limits over time are about; an approval begins it anew.
+
 States of a connection: new (never read), ok, due (a full read comes next, as
 after a discard), held (a plan waits for approval), parked (something failed for
 good), failing (the last run failed).
@@ -45,9 +49,12 @@ or configuration.
 
 With --check it is one line for monitoring (Nagios, Icinga), and the exit code
 says how bad it is: 0 OK; 1 WARNING: something is held or parked, has failed for
-less than an hour, a reload was refused, or a certificate or secret of sign-in
-ends within two weeks; 2 CRITICAL: something has failed for longer, ran out, or
-no daemon runs; 3 UNKNOWN: it could not be found out.`,
+less than an hour, a reload was refused, actions have waited for too long,
+somebody has to say who is who, a connection is empty, people wait for a seat,
+a recipient of notices cannot be told, or a certificate or secret ends within
+two weeks; 2 CRITICAL: something has failed for longer, was not proven to agree
+with its source for too long, ran out, or no daemon runs; 3 UNKNOWN: it could
+not be found out. What is too long, ` + "`notices`" + ` in the configuration says.`,
 		Example: `  dirsyncd status
   dirsyncd status --check
   dirsyncd status --json | jq '.connections[].tenants[].state'`,
@@ -104,7 +111,9 @@ func (cli *cli) showStatus(st *api.Status) {
 	cli.connectionTable(st)
 	out.Line("")
 	cli.targetTable(st)
+	cli.unaskedTable(st)
 	cli.troubles(st)
+	cli.told(st)
 }
 
 func (cli *cli) connectionTable(st *api.Status) {
@@ -172,6 +181,109 @@ func (cli *cli) targetTable(st *api.Status) {
 		t.Add(ts.Name, ts.Target, look, warnAbove0(allWaiting(ts.Waiting, ts.Waits)), cli.ago(ts.Oldest), warnAbove0(ts.Parked))
 	}
 	cli.out.Table(t)
+}
+
+// mostUnasked is how many tenants the table of what was taken away has.
+const mostUnasked = 20
+
+// unaskedTable says what was taken away over time without anybody having been asked, those first that lost most.
+func (cli *cli) unaskedTable(st *api.Status) {
+	type row struct {
+		where     string
+		day, week string
+		most      int
+	}
+	var rows []row
+	for i := range st.Connections {
+		c := &st.Connections[i]
+		for j := range c.Tenants {
+			t := &c.Tenants[j]
+			week, n := takenAway(t.Unasked["7d"])
+			if n == 0 {
+				continue
+			}
+			day, _ := takenAway(t.Unasked["24h"])
+			if day == "" {
+				day = "–"
+			}
+			rows = append(rows, row{place(c.Name, t.Tenant, t.Name), day, week, n})
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	slices.SortStableFunc(rows, func(a, b row) int { return b.most - a.most })
+	table := &term.Table{Columns: []term.Column{term.Shrink("UNASKED"), term.Left("24 HOURS"), term.Left("7 DAYS")}}
+	for _, r := range rows[:min(len(rows), mostUnasked)] {
+		table.Add(r.where, r.day, r.week)
+	}
+	cli.out.Line("")
+	cli.out.Table(table)
+	if more := len(rows) - mostUnasked; more > 0 {
+		cli.out.Line("and %s more; `dirsyncd status --json` has them all", term.Number(more))
+	}
+}
+
+// takenAway says how many records and memberships are among what was done, and how many in all.
+func takenAway(done map[string]int) (text string, all int) {
+	var parts []string
+	for _, what := range slices.Sorted(maps.Keys(done)) {
+		kind, op, _ := strings.Cut(what, "/")
+		var words string
+		switch {
+		case done[what] == 0:
+			continue
+		case what == "memberships":
+			words = term.Many(done[what], "membership")
+		case op == directory.Deactivate.String():
+			words = term.Many(done[what], kind) + " off"
+		case op == directory.Delete.String():
+			words = term.Many(done[what], kind) + " deleted"
+		default:
+			continue
+		}
+		parts, all = append(parts, words), all+done[what]
+	}
+	return strings.Join(parts, ", "), all
+}
+
+// mostTold is how many conditions of a kind are shown.
+const mostTold = 10
+
+// told says what somebody would be told of and has no other place in the state, and who cannot be told.
+func (cli *cli) told(st *api.Status) {
+	shown := map[string]int{}
+	for i := range st.Conditions {
+		c := &st.Conditions[i]
+		if !slices.Contains([]string{"unproven", "late", "empty", "expiring"}, c.Kind) || bySignin(c) {
+			continue
+		}
+		if shown[c.Kind]++; shown[c.Kind] > mostTold {
+			continue
+		}
+		style := term.Yellow
+		if c.Kind == "unproven" || c.Kind == "expiring" && !cli.now().Before(c.Ends) {
+			style = term.Red
+		}
+		cli.out.Line("")
+		cli.out.ParaStyled(style, c.Where+": ", c.Text)
+		cli.out.Hint(c.Hint)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(shown)) {
+		if more := shown[kind] - mostTold; more > 0 {
+			cli.out.Line("")
+			cli.out.Line("%s more of this kind: %s; `dirsyncd status --json` has them all", term.Number(more), kind)
+		}
+	}
+	for _, r := range st.Recipients {
+		cli.out.Line("")
+		cli.out.ParaStyled(term.Yellow, "recipient "+r.Name+" of notices could not be told ", "for "+term.Rough(cli.now().Sub(r.Since))+": "+r.Error)
+		if r.Hint != "" {
+			cli.out.Hint(r.Hint)
+		} else {
+			cli.out.Hint("`dirsyncd notices test " + r.Name + "` says why")
+		}
+	}
 }
 
 // allWaiting counts what a target has not taken yet, whatever it waits for.
@@ -379,7 +491,7 @@ func (cli *cli) tenantTrouble(connection string, t *api.TenantStatus) {
 			text += "; the rest was applied"
 		}
 		cli.out.Para(where+": ", text)
-		cli.heldChoices(connection, h.Hash, h.Reasons)
+		cli.heldChoices(h.Hash, h.Reasons)
 	}
 }
 

@@ -96,3 +96,45 @@ func TestMatchListSaysWhatToWrite(t *testing.T) {
 		}
 	}
 }
+
+// What was taken away over time is shown where anything was, those first that lost most, and who cannot be told of anything.
+func TestStatusOverTime(t *testing.T) {
+	fake := sample()
+	fake.StatusFunc = func(context.Context) (api.Status, error) {
+		st := api.Status{Daemon: true, Started: at(time.Hour)}
+		for i, n := range []int{0, 3, 41} {
+			st.Connections = append(st.Connections, api.ConnectionStatus{Name: []string{"quiet", "branch", "headquarters-active-directory"}[i], Tenants: []api.TenantStatus{{State: "ok", Unasked: map[string]map[string]int{
+				"24h": {"user/deactivate": n / 3, "user/create": 7}, "7d": {"user/deactivate": n, "user/delete": n / 20, "memberships": n * 3, "user/update": 9, "user.email": 9},
+			}}}})
+		}
+		st.Conditions = []api.Condition{
+			{Kind: "unproven", Where: "connection hq", Text: "what is stored was last proven to agree with the source 3 days ago", Hint: "look at `dirsyncd status` and `dirsyncd runs`"},
+			{Kind: "held", Where: "connection hq", Text: "not twice"}, {Kind: "expiring", Where: "sign-in at staff", Text: "not twice"},
+		}
+		for range 12 {
+			st.Conditions = append(st.Conditions, api.Condition{Kind: "expiring", Where: "target desk", Text: "client_cert runs out on 2026-02-10", Ends: at(-240 * time.Hour)})
+		}
+		st.Recipients = []api.RecipientStatus{{Name: "ops", Since: at(2 * time.Hour), Error: "connection refused"}}
+		return st, nil
+	}
+	c := newCommandLine(t, fake)
+	c.run("status")
+	out := c.stdout.String()
+	text := strings.Join(strings.Fields(out), " ")
+	for _, want := range []string{
+		"UNASKED 24 HOURS 7 DAYS headquarters-active-direct", "13 users off 123 memberships, 41 users off, 2 users deleted", "branch 1 user off 9 memberships, 3 users off",
+		"connection hq: what is stored was last proven", "2 more of this kind: expiring", "recipient ops of notices could not be told for 2h: connection refused", "`dirsyncd notices test ops`",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("without %q:\n%s", want, out)
+		}
+	}
+	if strings.Contains(text, "not twice") || strings.Contains(text, "quiet 1") || strings.Count(text, "client_cert runs out") != 10 {
+		t.Errorf("too much:\n%s", out)
+	}
+	for line := range strings.Lines(out) {
+		if n := len([]rune(strings.TrimRight(line, "\n"))); n > 80 {
+			t.Errorf("%d characters wide: %s", n, line)
+		}
+	}
+}

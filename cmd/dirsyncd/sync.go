@@ -202,16 +202,16 @@ func (cli *cli) showRemarks(r *api.Run) {
 	if r.Held != "" {
 		cli.out.Line("")
 		cli.out.Para(runPlace(r)+": ", "a plan is held; nothing of what is held was delivered")
-		cli.heldChoices(r.Connection, r.Held, r.HeldReasons)
+		cli.heldChoices(r.Held, r.HeldReasons)
 	}
 }
 
 // heldChoices says why a plan is held and what can be done with it.
-func (cli *cli) heldChoices(connection, hash string, reasons []string) {
+func (cli *cli) heldChoices(hash string, reasons []string) {
 	for _, reason := range reasons {
 		cli.out.ParaStyled(term.Yellow, "    it would ", reason)
 	}
-	cli.out.Line("  → dirsyncd plan --offline %s   to look at it", connection)
+	cli.out.Line("  → dirsyncd held %s   to look at it", hash)
 	cli.out.Line("    dirsyncd approve %s", hash)
 	cli.out.Line("    dirsyncd discard %s", hash)
 }

@@ -79,6 +79,12 @@ func (cli *cli) judge(st *api.Status) (v verdict) {
 			v.add(warning, "target %s: %s", st.Targets[i].Name, waits)
 		}
 	}
+	for i := range st.Conditions {
+		cli.judgeCondition(&v, &st.Conditions[i])
+	}
+	for _, r := range st.Recipients {
+		v.add(warning, "recipient %s of notices has not been told for %s", r.Name, term.Rough(cli.now().Sub(r.Since)))
+	}
 	for _, p := range st.Providers {
 		for _, e := range p.Ends {
 			switch left := e.At.Sub(cli.now()); {
@@ -92,6 +98,29 @@ func (cli *cli) judge(st *api.Status) (v verdict) {
 	}
 	return v
 }
+
+// judgeCondition adds what somebody would be told of, unless the rest of the state says it already.
+func (cli *cli) judgeCondition(v *verdict, c *api.Condition) {
+	switch {
+	case c.Kind == "unproven":
+		v.add(critical, "%s: not proven for %s", c.Where, term.Rough(cli.now().Sub(c.Since)))
+	case c.Kind == "late":
+		v.add(warning, "%s: actions have waited for %s", c.Where, term.Rough(cli.now().Sub(c.Since)))
+	case c.Kind == "review" && strings.HasPrefix(c.Where, "connection "), c.Kind == "empty", c.Kind == "seats":
+		v.add(warning, "%s: %s", c.Where, c.Text)
+	case c.Kind == "expiring" && !bySignin(c):
+		switch left := c.Ends.Sub(cli.now()); {
+		case left > timeToRenew:
+		case left <= 0:
+			v.add(critical, "%s: %s", c.Where, c.Text)
+		default:
+			v.add(warning, "%s: %s", c.Where, c.Text)
+		}
+	}
+}
+
+// bySignin reports whether a condition is about a provider of sign-in, which has its own place in the state.
+func bySignin(c *api.Condition) bool { return strings.HasPrefix(c.Where, "sign-in at ") }
 
 // mostReasons keeps the line short: pagers cut it.
 const mostReasons = 5

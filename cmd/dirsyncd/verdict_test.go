@@ -42,6 +42,39 @@ func TestStatusForMonitoring(t *testing.T) {
 		{"a certificate that ran out", func(st *api.Status) {
 			st.Providers = []api.ProviderStatus{{Name: "staff", Ends: []api.ProviderEnd{{Use: "our_key", At: at(time.Hour), Soon: true}}}}
 		}, 2, "CRITICAL: sign-in at staff: our_key ran out\n"},
+		{"unproven", func(st *api.Status) {
+			st.Conditions = []api.Condition{{Kind: "unproven", Where: "connection hq", Since: at(30 * time.Hour)}}
+		}, 2, "CRITICAL: connection hq: not proven for 30h\n"},
+		{"late", func(st *api.Status) {
+			st.Conditions = []api.Condition{{Kind: "late", Where: "target desk", Since: at(5 * time.Hour)}}
+		}, 1, "WARNING: target desk: actions have waited for 5h\n"},
+		{"what waits for a human in a merge", func(st *api.Status) {
+			st.Conditions = []api.Condition{{Kind: "review", Where: "connection merged", Text: "2 wait for somebody to say who they are"}, {Kind: "review", Where: "target desk", Text: "x"}}
+		}, 1, "WARNING: connection merged: 2 wait for somebody to say who they are\n"},
+		{"empty", func(st *api.Status) {
+			st.Conditions = []api.Condition{{Kind: "empty", Where: "connection hq", Text: "nobody is there"}}
+		}, 1, "WARNING: connection hq: nobody is there\n"},
+		{"seats", func(st *api.Status) {
+			st.Conditions = []api.Condition{{Kind: "seats", Where: "connection hq", Text: "5 of 5 agent seats are taken, and 2 people wait for one"}}
+		}, 1, "WARNING: connection hq: 5 of 5 agent seats are taken, and 2 people wait for one\n"},
+		{"a front's certificate", func(st *api.Status) {
+			st.Conditions = []api.Condition{{Kind: "expiring", Where: "the public front", Text: "web.tls.cert runs out on 2026-02-10", Ends: at(-10 * 24 * time.Hour)}}
+		}, 1, "WARNING: the public front: web.tls.cert runs out on 2026-02-10\n"},
+		{"one that is good for weeks", func(st *api.Status) {
+			st.Conditions = []api.Condition{{Kind: "expiring", Where: "the public front", Text: "x", Ends: at(-20 * 24 * time.Hour)}}
+		}, 0, "OK: everything is in sync\n"},
+		{"one that ran out", func(st *api.Status) {
+			st.Conditions = []api.Condition{{Kind: "expiring", Where: "target desk", Text: "client_cert ran out on 2026-01-01", Ends: at(time.Hour)}}
+		}, 2, "CRITICAL: target desk: client_cert ran out on 2026-01-01\n"},
+		{"told by sign-in itself", func(st *api.Status) {
+			st.Conditions = []api.Condition{{Kind: "expiring", Where: "sign-in at staff", Text: "x", Ends: at(time.Hour)}}
+		}, 0, "OK: everything is in sync\n"},
+		{"what the state says elsewhere", func(st *api.Status) {
+			st.Conditions = []api.Condition{{Kind: "held", Where: "connection hq"}, {Kind: "failing", Where: "connection hq"}, {Kind: "parked", Where: "connection hq"}}
+		}, 0, "OK: everything is in sync\n"},
+		{"a recipient", func(st *api.Status) {
+			st.Recipients = []api.RecipientStatus{{Name: "ops", Since: at(2 * time.Hour), Error: "x"}}
+		}, 1, "WARNING: recipient ops of notices has not been told for 2h\n"},
 		{"no daemon", func(st *api.Status) { st.Daemon = false }, 2, "CRITICAL: no daemon is running\n"},
 		{"much", func(st *api.Status) {
 			for range 7 {

@@ -65,7 +65,7 @@ func (a *clientAuth) sign(endpoint string) (string, error) {
 	}
 	certificates, key, err := azidentity.ParseCertificates(data, []byte(a.app.CertificatePassword.Reveal()))
 	if err != nil || len(certificates) == 0 {
-		return "", bad("no certificate with a private key can be read from it", "put both into one PEM file, or give a PKCS #12 file with certificate_password")
+		return "", bad("no certificate with a private key can be read from it", "put both into one PEM file, or give a PKCS #12 file with certificate_password; OpenSSL 3 makes one that can be read with `openssl pkcs12 -export -legacy`")
 	}
 	private, ok := key.(*rsa.PrivateKey)
 	if !ok {

@@ -3,6 +3,8 @@ package csp
 import (
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
 	"dirsyncd/sync/settings"
 )
 
@@ -13,7 +15,20 @@ const refreshTokenGood = 90 * 24 * time.Hour
 
 // Perishables implements settings.Perishing.
 func (c *Config) Perishables() []settings.Perishable {
-	list := settings.Certificates(map[string]settings.Path{"certificate": c.Certificate, "partner_app.certificate": c.PartnerApp.Certificate})
+	list := c.Network.Perishables()
+	certificate := func(key string, file settings.Path, password settings.Secret) {
+		if file == "" {
+			return
+		}
+		list = append(list, settings.Perishable{Key: key, File: file, Ends: func(data []byte) (ends time.Time) {
+			if found, _, err := azidentity.ParseCertificates(data, []byte(password.Reveal())); err == nil && len(found) > 0 {
+				ends = found[0].NotAfter
+			}
+			return ends
+		}})
+	}
+	certificate("certificate", c.Certificate, c.CertificatePassword)
+	certificate("partner_app.certificate", c.PartnerApp.Certificate, c.PartnerApp.CertificatePassword)
 	if c.RefreshTokenFile != "" {
 		list = append(list, settings.Perishable{Key: "refresh_token_file", File: c.RefreshTokenFile, Good: refreshTokenGood})
 	}

@@ -137,7 +137,7 @@ func (a *Application) openCertificate(options azcore.ClientOptions) (azcore.Toke
 	certificates, key, err := azidentity.ParseCertificates(data, []byte(a.CertificatePassword.Reveal()))
 	if err != nil {
 		return nil, bad(errors.New("no certificate with a private key can be read from it"),
-			"put the certificate and its private key into one PEM file, or give a PKCS #12 file with certificate_password")
+			"put the certificate and its private key into one PEM file, or give a PKCS #12 file with certificate_password; OpenSSL 3 makes one that can be read with `openssl pkcs12 -export -legacy`")
 	}
 	return azidentity.NewClientCertificateCredential(a.Tenant, a.ClientID, certificates, key, &azidentity.ClientCertificateCredentialOptions{
 		ClientOptions: options, DisableInstanceDiscovery: true,

@@ -221,6 +221,24 @@ func writeCertificate(t *testing.T) (path string, c *x509.Certificate) {
 	return path, c
 }
 
+// The end of the certificate is known, of one in a file with its key, too, and that of the authorities.
+func TestPerishables(t *testing.T) {
+	path, certificate := writeCertificate(t)
+	other, authority := writeCertificate(t)
+	c := Defaults()
+	c.Certificate, c.CAFile = settings.Path(path), settings.Path(other)
+	want := map[string]time.Time{"certificate": certificate.NotAfter, "ca_file": authority.NotAfter}
+	for _, p := range c.Perishables() {
+		if ends := p.End(); !ends.Equal(want[p.Key]) {
+			t.Errorf("%s ends %s, want %s", p.Key, ends, want[p.Key])
+		}
+		delete(want, p.Key)
+	}
+	if len(want) > 0 {
+		t.Errorf("nothing is known of %v", want)
+	}
+}
+
 func TestCertificate(t *testing.T) {
 	w := small(t)
 	path, certificate := writeCertificate(t)

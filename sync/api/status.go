@@ -20,6 +20,28 @@ type Status struct {
 	Unconfigured []UnconfiguredConnection `json:"unconfigured,omitempty"`
 	// Providers are those at which people sign in.
 	Providers []ProviderStatus `json:"providers,omitempty"`
+	// Conditions are what somebody would be told of (docs/notices.md), also where nobody is.
+	Conditions []Condition `json:"conditions,omitempty"`
+	// Recipients are those of notices who cannot be told at present.
+	Recipients []RecipientStatus `json:"recipients,omitempty"`
+}
+
+// Condition is something that somebody has to know.
+type Condition struct {
+	Kind  string    `json:"kind"`  // held, failing, parked, review, unproven, late, empty, seats, expiring
+	Where string    `json:"where"` // "connection hq-ad"
+	Text  string    `json:"text"`
+	Hint  string    `json:"hint,omitempty"`
+	Since time.Time `json:"since,omitzero"`
+	Ends  time.Time `json:"ends,omitzero"` // of what runs out
+}
+
+// RecipientStatus is a recipient of notices who cannot be told.
+type RecipientStatus struct {
+	Name  string    `json:"name"`
+	Since time.Time `json:"since"`
+	Error string    `json:"error"`
+	Hint  string    `json:"hint,omitempty"`
 }
 
 // ProviderStatus is how a provider of identity is, as far as that is known without asking it.

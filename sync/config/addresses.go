@@ -9,6 +9,12 @@ import (
 	"dirsyncd/sync/settings/strict"
 )
 
+// Readers are the members of a group who may look by commands, and not decide: by a socket of their own.
+type Readers struct {
+	Socket settings.Path `yaml:"socket" strict:"required"`
+	Group  string        `yaml:"group" strict:"required"` // name or number
+}
+
 // maxSocketPath is the longest path of a Unix socket on Linux, see unix(7).
 const maxSocketPath = 107
 
@@ -29,6 +35,15 @@ func (l *loader) checkAddresses(root strict.Value) {
 	if n := len(l.cfg.Control); n > maxSocketPath && at.Kind() == strict.Text {
 		at.Problem("set control to a shorter path",
 			"control: the path of the socket has %d bytes, Linux takes %d", n, maxSocketPath)
+	}
+	if r := l.cfg.Readers; r != nil {
+		switch at := root.Get("readers").Get("socket"); {
+		case at.Kind() != strict.Text:
+		case len(r.Socket) > maxSocketPath:
+			at.Problem("write a shorter path", "readers.socket: the path of the socket has %d bytes, Linux takes %d", len(r.Socket), maxSocketPath)
+		case r.Socket == l.cfg.Control:
+			at.Problem("write another path, such as /run/dirsyncd/readers.sock", "readers.socket: it is the one of `control`, by which everything may be done")
+		}
 	}
 }
 

@@ -26,6 +26,7 @@ type Config struct {
 
 	State   settings.Path
 	Control settings.Path
+	Readers *Readers // who may look by commands, and not decide; nil: nobody
 	Listen  string   // host:port, or empty: no listener
 	Web     *Web     // the public front; nil: nothing is public
 	Notices *Notices // nil: nobody is told anything

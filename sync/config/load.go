@@ -174,6 +174,7 @@ type named struct {
 type topKeys struct {
 	State   settings.Path `yaml:"state"`
 	Control settings.Path `yaml:"control"`
+	Readers *Readers      `yaml:"readers"`
 	Listen  string        `yaml:"listen"`
 	Web     webBlock      `yaml:"web"`
 	Signin  signinBlock   `yaml:"signin"`
@@ -220,7 +221,7 @@ func (l *loader) top(root strict.Value) {
 			return part(e)
 		}, keys...)
 	}
-	l.cfg.State, l.cfg.Control, l.cfg.Listen, l.cfg.Log = s.State, s.Control, s.Listen, s.Log
+	l.cfg.State, l.cfg.Control, l.cfg.Readers, l.cfg.Listen, l.cfg.Log = s.State, s.Control, s.Readers, s.Listen, s.Log
 	l.cfg.Guard = s.Guard.over
 	if n := s.Parallel; n != nil {
 		l.cfg.Parallel = *n

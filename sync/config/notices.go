@@ -47,7 +47,7 @@ func (r *Recipient) Open() (recipient.Sender, error) {
 // The defaults of `notices`.
 const (
 	noticesLate     = settings.Duration(4 * time.Hour)
-	noticesExpiring = settings.Duration(21 * 24 * time.Hour)
+	noticesExpiring = settings.Duration(30 * 24 * time.Hour)
 	noticesGather   = settings.Duration(2 * time.Minute)
 	noticesRepeat   = settings.Duration(24 * time.Hour)
 	noticesAtMost   = 12

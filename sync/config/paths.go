@@ -21,6 +21,12 @@ func ControlSocket(file string) (string, error) {
 	return string(p.Control), nil
 }
 
+// ReadersSocket returns the socket that a configuration file names for those who may look and not decide; blank where it names none.
+func ReadersSocket(file string) (string, error) {
+	p, err := pathsOf(file)
+	return string(p.Readers.Socket), err
+}
+
 // StateFile returns the state file that a configuration file names, and looks at nothing else either.
 func StateFile(file string) (string, error) {
 	p, err := pathsOf(file)
@@ -31,6 +37,9 @@ func StateFile(file string) (string, error) {
 type paths struct {
 	State   settings.Path `yaml:"state"`
 	Control settings.Path `yaml:"control"`
+	Readers struct {
+		Socket settings.Path `yaml:"socket"`
+	} `yaml:"readers"`
 }
 
 func pathsOf(file string) (paths, error) {

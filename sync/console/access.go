@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,7 +40,7 @@ const (
 	sessionLife = 10 * time.Hour
 	// mostSessions bounds what is kept; the oldest goes.
 	mostSessions = 1000
-	// mostWrong is how many wrong tokens an address may show in wrongTime.
+	// mostWrong is how many wrong tokens an address, or a network of version 6, may show in wrongTime.
 	mostWrong = 10
 	wrongTime = time.Minute
 )
@@ -47,6 +48,7 @@ const (
 // session is somebody who is signed in.
 type session struct {
 	user  User
+	by    string // in the trail of decisions
 	since time.Time
 	form  string // every form holds it
 	// signedIn at a provider of identity, and not by a token.
@@ -64,11 +66,11 @@ type sessions struct {
 
 	mu    sync.Mutex
 	all   map[[sha256.Size]byte]*session // by the digest of what the cookie holds
-	wrong map[netip.Addr][]time.Time
+	tried map[netip.Addr][]time.Time     // when tokens were shown that were not right, by web.Client
 }
 
 func newSessions(now func() time.Time) *sessions {
-	return &sessions{now: now, all: make(map[[sha256.Size]byte]*session), wrong: make(map[netip.Addr][]time.Time)}
+	return &sessions{now: now, all: make(map[[sha256.Size]byte]*session), tried: make(map[netip.Addr][]time.Time)}
 }
 
 // begin signs somebody in and returns what the cookie holds.
@@ -89,7 +91,7 @@ func (s *sessions) begin(u User) string {
 	if len(s.all) >= mostSessions {
 		delete(s.all, oldest)
 	}
-	s.all[sha256.Sum256([]byte(value))] = &session{user: u, since: now, form: random()}
+	s.all[sha256.Sum256([]byte(value))] = &session{user: u, by: u.Name + " (console)", since: now, form: random()}
 	return value
 }
 
@@ -125,7 +127,12 @@ func (c *Console) who(r *http.Request) (*session, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
-	return &session{user: User{Name: p.Name, Role: p.Role}, form: c.formOf(p.Session), signedIn: true}, nil
+	u := User{Name: p.Name, Role: p.Role}
+	if u.Name == "" {
+		u.Name = p.Key
+	}
+	// The key comes first: a name may be somebody's own text, and look like a key.
+	return &session{user: u, by: p.Key + " (" + u.Name + ", console)", form: c.formOf(p.Session), signedIn: true}, nil
 }
 
 // formOf is what the forms of a session hold that is not the console's own.
@@ -135,30 +142,35 @@ func (c *Console) formOf(session string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// mayTry reports whether an address may show another token.
+// mayTry reports whether an address may show another token, and counts that it does: guesses that come at the same time are several.
 func (s *sessions) mayTry(a netip.Addr) bool {
+	a = web.Client(a)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	for addr, times := range s.wrong {
+	for addr, times := range s.tried {
 		if now.Sub(times[len(times)-1]) >= wrongTime {
-			delete(s.wrong, addr)
+			delete(s.tried, addr)
 		}
 	}
-	recent := 0
-	for _, t := range s.wrong[a] {
-		if now.Sub(t) < wrongTime {
-			recent++
-		}
+	recent := slices.DeleteFunc(s.tried[a], func(t time.Time) bool { return now.Sub(t) >= wrongTime })
+	if len(recent) >= mostWrong {
+		return false
 	}
-	return recent < mostWrong
+	s.tried[a] = append(recent, now)
+	return true
 }
 
-func (s *sessions) wasWrong(a netip.Addr) {
+// wasRight takes back one of what mayTry has counted.
+func (s *sessions) wasRight(a netip.Addr) {
+	a = web.Client(a)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := append(s.wrong[a], s.now())
-	s.wrong[a] = list[max(0, len(list)-mostWrong):]
+	if list := s.tried[a]; len(list) > 1 {
+		s.tried[a] = list[:len(list)-1]
+	} else {
+		delete(s.tried, a)
+	}
 }
 
 // userOf finds whose token it is, in a time that does not depend on it.
@@ -198,11 +210,11 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	}
 	u, ok := c.userOf(strings.TrimSpace(r.PostFormValue("token")))
 	if !ok {
-		c.sessions.wasWrong(from)
 		c.Log.Warn("a wrong token was shown at the console", "address", from.String())
 		again(http.StatusForbidden, "This is nobody's token.")
 		return
 	}
+	c.sessions.wasRight(from)
 	c.sessions.end(r)
 	http.SetCookie(w, &http.Cookie{Name: cookie, Value: c.sessions.begin(u), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	c.Log.Info("signed in at the console", "user", u.Name)

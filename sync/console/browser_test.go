@@ -77,6 +77,9 @@ func TestInABrowser(t *testing.T) {
 		if wide := p.Eval("document.documentElement.scrollWidth"); wide != 320.0 {
 			t.Errorf("%s: on a phone the page is %v wide", at, wide)
 		}
+		if hidden := p.Eval("[...document.querySelectorAll('.wide')].filter(e => e.scrollWidth > e.clientWidth).length"); hidden != 0.0 {
+			t.Errorf("%s: on a phone %v tables are to be moved sideways", at, hidden)
+		}
 		p.Size(1200, 900, false)
 	}
 

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,7 +31,8 @@ type People interface {
 // Person is somebody who is signed in.
 type Person struct {
 	Session string // names it; it opens nothing
-	Name    string
+	Key     string // of their record
+	Name    string // what they are called; blank: the key
 	Role    Role
 }
 
@@ -51,8 +53,12 @@ type Console struct {
 	mux      *http.ServeMux
 	base     context.Context // of what goes on when a browser leaves
 	stop     context.CancelFunc
-	work     sync.WaitGroup
 	secret   []byte // of formOf
+
+	mu      sync.Mutex
+	closed  bool
+	work    sync.WaitGroup // runs, which end at their next page
+	decided sync.WaitGroup // what was decided, which is done to its end
 }
 
 // New returns a console. Close must be called.
@@ -112,7 +118,8 @@ func (c *Console) guarded(p page) http.HandlerFunc {
 			c.fail(w, r, nil, err)
 			return
 		case s != nil && s.user.Role == 0:
-			c.refuse(w, r, nil, http.StatusForbidden, "The console is not for this account.", "You are signed in as "+s.user.Name+". `console.signin` in the configuration says who may look, and who may decide.")
+			c.page(w, r, nil, http.StatusForbidden, "refused", map[string]any{"Title": "Not for you", "Text": "The console is not for this account.", "SignOut": "/auth/logout",
+				"Hint": "You are signed in as " + s.user.Name + ". `console.signin` in the configuration says who may look, and who may decide."})
 			return
 		case s == nil && r.Method == http.MethodGet && c.People != nil && len(c.Users) == 0:
 			http.Redirect(w, r, c.People.Begin(ownAddress(r.URL.RequestURI())), http.StatusSeeOther)
@@ -130,7 +137,7 @@ func (c *Console) guarded(p page) http.HandlerFunc {
 			c.refuse(w, r, s, http.StatusForbidden, "You may look, and not decide.", "Nothing was done. This needs somebody with the role operator.")
 			return
 		}
-		if err := p.show(w, r.WithContext(api.WithUser(r.Context(), s.user.Name+" (console)")), s); err != nil {
+		if err := p.show(w, r.WithContext(api.WithUser(r.Context(), s.by)), s); err != nil {
 			c.fail(w, r, s, err)
 		}
 	}
@@ -149,14 +156,23 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, s *session, err e
 		status = http.StatusNotFound
 	case fault.Conflict:
 		status = http.StatusConflict
+	case fault.Transient, fault.Throttled:
+		status = http.StatusServiceUnavailable
 	}
-	c.refuse(w, r, s, status, fault.Text(err), fault.Hint(err))
+	text, more, _ := strings.Cut(fault.Text(err), "\n")
+	if status == http.StatusInternalServerError && more != "" { // a defect, with its stack
+		c.Log.Error("a page of the console could not be answered", "path", r.URL.Path, "err", err)
+	}
+	c.refuse(w, r, s, status, text, fault.Hint(err))
 }
 
 // refuse shows why there is no page; s may be nil.
 func (c *Console) refuse(w http.ResponseWriter, r *http.Request, s *session, status int, text, hint string) {
 	c.page(w, r, s, status, "refused", map[string]any{"Title": "Not done", "Text": text, "Hint": hint})
 }
+
+// patience is how long a page waits for what was decided, and Close for all of it. The front cuts an answer after 30 seconds.
+const patience = 20 * time.Second
 
 // lasting is a context for what goes on when the browser leaves, until the console is closed.
 func (c *Console) lasting(r *http.Request) (context.Context, context.CancelFunc) {
@@ -165,8 +181,65 @@ func (c *Console) lasting(r *http.Request) (context.Context, context.CancelFunc)
 	return ctx, cancel
 }
 
-// Close ends what goes on, and waits for it. Nobody is answered any more then.
+// begin does something that goes on when the browser leaves, among others of its kind. The error says that the console is closed.
+func (c *Console) begin(kind *sync.WaitGroup, do func()) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return &fault.Error{Class: fault.Transient, Op: "decide", Err: errors.New("the daemon stops, or has taken another configuration"), Hint: "Nothing was done. Do it again in a minute."}
+	}
+	kind.Go(do)
+	return nil
+}
+
+// carryOut does what somebody has decided, and waits for it. What takes too long for an answer goes on: done is false then, and nothing is known of it yet.
+func (c *Console) carryOut(r *http.Request, what string, do func(context.Context) error) (done bool, err error) {
+	ctx, cancel := c.lasting(r)
+	ended := make(chan error, 1)
+	err = c.begin(&c.decided, func() {
+		defer cancel()
+		var err error
+		defer func() { ended <- err }()
+		defer fault.Recover(what, &err)
+		if err = do(ctx); err != nil {
+			c.Log.Debug("what was decided at the console was not done", "what", what, "err", err)
+		}
+	})
+	if err != nil {
+		cancel()
+		return false, err
+	}
+	select {
+	case err := <-ended:
+		return true, err
+	case <-r.Context().Done():
+		return false, r.Context().Err()
+	case <-time.After(patience):
+		return false, nil
+	}
+}
+
+// goesOn says that something takes longer than a page waits.
+func (c *Console) goesOn(w http.ResponseWriter, r *http.Request, s *session, at string) error {
+	return c.show(w, r, s, "done", map[string]any{"Title": "Under way", "At": at, "Text": "It takes longer than this page waits, and goes on. What came of it is among the runs and decisions."})
+}
+
+// Close waits for what was decided, for some seconds, then ends what goes on, and waits for that. Nobody is answered any more then.
 func (c *Console) Close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.decided.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		c.Log.Warn("what was decided at the console is cut, and may have to be decided again")
+	}
 	c.stop()
+	<-ended
 	c.work.Wait()
 }

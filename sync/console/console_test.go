@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -254,8 +255,31 @@ func TestWrongTokens(t *testing.T) {
 	if status, _, _ := b.ask(http.MethodPost, "/console/login", url.Values{"token": {readerToken}}); status != http.StatusSeeOther {
 		t.Errorf("a minute later: %d", status)
 	}
-	if n := len(c.sessions.wrong); n != 0 {
+	if n := len(c.sessions.tried); n != 0 {
 		t.Errorf("%d addresses are remembered", n)
+	}
+}
+
+// TestWrongTokensAtOnce: guesses that come at the same time are counted, too, and those from all addresses of one network of version 6 together.
+func TestWrongTokensAtOnce(t *testing.T) {
+	c := open(t, nothing())
+	for i := range mostWrong {
+		if !c.sessions.mayTry(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 15: byte(i)})) {
+			t.Fatalf("the guess %d was not looked at", i+1)
+		}
+	}
+	if c.sessions.mayTry(netip.MustParseAddr("2001:db8::ffff")) {
+		t.Error("none of them was counted before all had begun")
+	}
+	if !c.sessions.mayTry(netip.MustParseAddr("2001:db8:0:1::1")) || !c.sessions.mayTry(netip.MustParseAddr("192.0.2.1")) {
+		t.Error("somebody else has to wait")
+	}
+	// What was right is no guess.
+	b := &browser{t: t, c: c}
+	for range mostWrong + 1 {
+		if status, _, _ := b.ask(http.MethodPost, "/console/login", url.Values{"token": {readerToken}}); status != http.StatusSeeOther {
+			t.Fatalf("a right token: %d", status)
+		}
 	}
 }
 
@@ -332,10 +356,28 @@ func TestHeldPages(t *testing.T) {
 	}
 }
 
+// TestFarPages: a page beyond the last one has nothing on it, however far.
+func TestFarPages(t *testing.T) {
+	for _, from := range []string{"7", "9223372036854775807", "9223372036854775808", "-1", "x"} {
+		for _, page := range []string{"tenants", "review", "parked", "held/h"} {
+			ops := nothing()
+			ops.HeldFunc = func(_ context.Context, req api.HeldRequest) (api.HeldActions, error) {
+				if req.From < 0 || req.From+api.HeldPage < 0 {
+					t.Errorf("from %d", req.From)
+				}
+				return api.HeldActions{}, nil
+			}
+			if status, _ := signedIn(t, open(t, ops), readerToken).get("/console/" + page + "?from=" + from); status != http.StatusOK {
+				t.Errorf("%s from %s: %d", page, from, status)
+			}
+		}
+	}
+}
+
 // TestErrorsAreShown: with what to do, and with a status of their class.
 func TestErrorsAreShown(t *testing.T) {
 	ops := nothing()
-	for class, want := range map[fault.Class]int{fault.Configuration: 400, fault.Gone: 404, fault.Conflict: 409, fault.Internal: 500, fault.Transient: 500} {
+	for class, want := range map[fault.Class]int{fault.Configuration: 400, fault.Gone: 404, fault.Conflict: 409, fault.Internal: 500, fault.Transient: 503} {
 		ops.HeldFunc = func(context.Context, api.HeldRequest) (api.HeldActions, error) {
 			return api.HeldActions{}, &fault.Error{Class: class, Op: "find plan h", Hint: "look at the list"}
 		}
@@ -384,6 +426,27 @@ func TestOverviewOfTargets(t *testing.T) {
 		}
 		if _, body := signedIn(t, open(t, ops), readerToken).get("/console/"); !strings.Contains(body, `role="status">`+test.want+" ") {
 			t.Errorf("%+v: want %q in\n%s", test.target, test.want, body)
+		}
+	}
+}
+
+// TestOverviewOfConditions: what is not proven or late is not in sync, though nothing has failed; what runs out is shown.
+func TestOverviewOfConditions(t *testing.T) {
+	tenant := api.ConnectionStatus{Name: "hq", Tenants: []api.TenantStatus{{State: "ok"}}}
+	for _, test := range []struct {
+		status     api.Status
+		want, also string
+	}{
+		{api.Status{Conditions: []api.Condition{{Kind: "unproven", Where: "connection hq", Text: "last proven 3 days ago"}}}, "No: 1 not proven for too long.", "last proven 3 days ago"},
+		{api.Status{Conditions: []api.Condition{{Kind: "late", Where: "target desk", Text: "7 actions wait"}}}, "No: 1 late with what waits.", "7 actions wait"},
+		{api.Status{Conditions: []api.Condition{{Kind: "expiring", Where: "the public front", Text: "web.tls.cert runs out", Hint: "renew it"}}}, "Yes, all 1.", "renew it"},
+		{api.Status{Recipients: []api.RecipientStatus{{Name: "ops", Error: "connection refused"}}}, "Yes, all 1.", "connection refused"},
+	} {
+		test.status.Connections = []api.ConnectionStatus{tenant}
+		ops := nothing()
+		ops.StatusFunc = func(context.Context) (api.Status, error) { return test.status, nil }
+		if _, body := signedIn(t, open(t, ops), readerToken).get("/console/"); !strings.Contains(body, `role="status">`+test.want+" ") || !strings.Contains(body, test.also) {
+			t.Errorf("want %q and %q in\n%s", test.want, test.also, body)
 		}
 	}
 }

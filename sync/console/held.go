@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -106,20 +107,27 @@ func (c *Console) approve(w http.ResponseWriter, r *http.Request, s *session) er
 		c.refuse(w, r, s, http.StatusBadRequest, "Nothing was approved.", "Tick the box that says that you have looked at it.")
 		return nil
 	}
-	ctx, done := c.lasting(r)
-	defer done()
-	result, err := c.Operations.Approve(ctx, r.PathValue("hash"))
+	var result api.SyncResult
+	done, err := c.carryOut(r, "approve", func(ctx context.Context) (err error) {
+		result, err = c.Operations.Approve(ctx, r.PathValue("hash"))
+		return err
+	})
 	if err != nil {
 		return err
+	}
+	if !done {
+		return c.goesOn(w, r, s, "held")
 	}
 	return c.show(w, r, s, "done", map[string]any{"Title": "Approved", "At": "held", "Text": "The plan went ahead.", "Result": result})
 }
 
 func (c *Console) discard(w http.ResponseWriter, r *http.Request, s *session) error {
-	ctx, done := c.lasting(r)
-	defer done()
-	if err := c.Operations.Discard(ctx, r.PathValue("hash")); err != nil {
+	done, err := c.carryOut(r, "discard", func(ctx context.Context) error { return c.Operations.Discard(ctx, r.PathValue("hash")) })
+	if err != nil {
 		return err
+	}
+	if !done {
+		return c.goesOn(w, r, s, "held")
 	}
 	return c.show(w, r, s, "done", map[string]any{"Title": "Discarded", "At": "held", "Text": "The plan was thrown away. The next run reads in full; if the source still says the same, so will the next plan."})
 }

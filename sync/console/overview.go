@@ -36,15 +36,36 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request, s *session) e
 		}
 	}
 	more := max(0, len(wrong)-tenantsAtOnce)
+	know := told(&status)
+	moreTold := max(0, len(know)-tenantsAtOnce)
 	return c.show(w, r, s, "overview", map[string]any{
-		"Title": "Is everything in sync?", "At": "overview", "Status": status, "Wrong": wrong[:len(wrong)-more], "More": more, "Answer": answer(states, len(all), status.Targets), "People": people,
+		"Title": "Is everything in sync?", "At": "overview", "Status": status, "Wrong": wrong[:len(wrong)-more], "More": more, "Answer": answer(states, len(all), status.Targets, know), "People": people,
+		"Told": know[:len(know)-moreTold], "MoreTold": moreTold,
 		"Plots": plots(runs), "Waiting": waiting(status.Targets),
 	})
 }
 
+// told are the conditions that no table of the page says already, and recipients who cannot be told.
+func told(s *api.Status) (list []api.Condition) {
+	for _, c := range s.Conditions {
+		switch c.Kind {
+		case "unproven", "late", "empty", "seats", "expiring":
+			list = append(list, c)
+		case "review":
+			if strings.HasPrefix(c.Where, "connection ") {
+				list = append(list, c)
+			}
+		}
+	}
+	for _, r := range s.Recipients {
+		list = append(list, api.Condition{Kind: "not told", Where: "recipient " + r.Name, Text: r.Error, Hint: r.Hint, Since: r.Since})
+	}
+	return list
+}
+
 // answer says in a sentence how many tenants, and which targets, are not as they should be. What is parked at a target is told of
-// the tenant of which it is.
-func answer(states map[string]int, all int, targets []api.TargetStatus) string {
+// the tenant of which it is; what is not proven, or late, is not in sync although nothing has failed.
+func answer(states map[string]int, all int, targets []api.TargetStatus, know []api.Condition) string {
 	var wrong []string
 	for _, s := range []struct{ state, text string }{{"failing", "failing"}, {"held", "held"}, {"parked", "with something parked"}} {
 		if n := states[s.state]; n > 0 {
@@ -60,6 +81,15 @@ func answer(states map[string]int, all int, targets []api.TargetStatus) string {
 			wrong = append(wrong, "target "+t.Name+" is failing")
 		case len(t.Held) > 0 || t.Waits["review"] > 0:
 			wrong = append(wrong, "target "+t.Name+" waits for somebody")
+		}
+	}
+	kinds := map[string]int{}
+	for i := range know {
+		kinds[know[i].Kind]++
+	}
+	for _, k := range []struct{ kind, text string }{{"unproven", "not proven for too long"}, {"late", "late with what waits"}, {"empty", "empty"}} {
+		if n := kinds[k.kind]; n > 0 {
+			wrong = append(wrong, strconv.Itoa(n)+" "+k.text)
 		}
 	}
 	if len(wrong) > 0 {
@@ -107,12 +137,16 @@ func (c *Console) sync(w http.ResponseWriter, r *http.Request, _ *session) error
 	}
 	req := api.SyncRequest{Connections: []string{connection}, Full: r.PostFormValue("full") != ""}
 	ctx, done := c.lasting(r)
-	c.work.Go(func() {
+	err := c.begin(&c.work, func() {
 		defer done()
 		if _, err := c.Operations.Sync(ctx, req, nil); err != nil {
 			c.Log.Warn("a sync that was asked for at the console failed", "connection", connection, "err", err)
 		}
 	})
+	if err != nil {
+		done()
+		return err
+	}
 	http.Redirect(w, r, "/console/tenants?who="+url.QueryEscape(connection), http.StatusSeeOther)
 	return nil
 }

@@ -23,7 +23,7 @@ func (c *Console) templates() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
 		"since": func(t time.Time) string { return ago(c.Now().Sub(t)) }, "stamp": stamp, "counts": counts, "value": value,
 		"query": url.QueryEscape, "tenant": tenantName, "last": last,
-		"states": states, "decision": decision, "verdict": verdict,
+		"states": states, "decision": decision, "verdict": verdict, "records": records,
 	}).ParseFS(files, "pages/*.html"))
 }
 
@@ -100,6 +100,15 @@ func counts(all map[string]map[string]int) string {
 	return strings.Join(parts, "; ")
 }
 
+// records are numbers by kind in a line: "24 agent, 859 user".
+func records(all map[string]int) string {
+	var parts []string
+	for _, kind := range slices.Sorted(maps.Keys(all)) {
+		parts = append(parts, strconv.Itoa(all[kind])+" "+kind)
+	}
+	return strings.Join(parts, ", ")
+}
+
 // value is that of a field as text.
 func value(v any) string {
 	switch v := v.(type) {
@@ -134,13 +143,16 @@ func tenantName(id, name string) string {
 // last are the last characters of a run's id, by which commands know it.
 func last(id string) string { return id[max(0, len(id)-4):] }
 
+// farthest is beyond any list.
+const farthest = 1 << 30
+
 // number reads a number of the address; 0 for what is none.
 func number(text string) int {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
 		return 0
 	}
-	return n
+	return min(n, farthest)
 }
 
 // row is a tenant with its connection.

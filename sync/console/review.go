@@ -23,13 +23,17 @@ func (c *Console) review(w http.ResponseWriter, r *http.Request, s *session) err
 
 // decide does what was decided about what the page has shown: should it be another now, it is refused.
 func (c *Console) decide(w http.ResponseWriter, r *http.Request, s *session) error {
-	ctx, done := c.lasting(r)
-	defer done()
-	record, err := c.Operations.Decide(ctx, api.MatchDecision{
-		ID: r.PostFormValue("id"), Fingerprint: r.PostFormValue("fingerprint"), Verdict: r.PostFormValue("verdict"), Candidate: r.PostFormValue("candidate"),
+	by := api.MatchDecision{ID: r.PostFormValue("id"), Fingerprint: r.PostFormValue("fingerprint"), Verdict: r.PostFormValue("verdict"), Candidate: r.PostFormValue("candidate")}
+	var record string
+	done, err := c.carryOut(r, "decide", func(ctx context.Context) (err error) {
+		record, err = c.Operations.Decide(ctx, by)
+		return err
 	})
 	if err != nil {
 		return err
+	}
+	if !done {
+		return c.goesOn(w, r, s, "review")
 	}
 	return c.show(w, r, s, "done", map[string]any{"Title": "Decided", "At": "review", "Text": "Decided about " + record + "."})
 }
@@ -60,11 +64,16 @@ func (c *Console) withParked(w http.ResponseWriter, r *http.Request, s *session,
 		c.refuse(w, r, s, http.StatusBadRequest, "Nothing was ticked.", "Tick what is meant.")
 		return nil
 	}
-	ctx, done := c.lasting(r)
-	defer done()
-	n, err := do(ctx, ids)
+	n := 0
+	done, err := c.carryOut(r, "parked", func(ctx context.Context) (err error) {
+		n, err = do(ctx, ids)
+		return err
+	})
 	if err != nil {
 		return err
+	}
+	if !done {
+		return c.goesOn(w, r, s, "parked")
 	}
 	return c.show(w, r, s, "done", map[string]any{"Title": "Done", "At": "parked", "Text": text, "Count": n})
 }

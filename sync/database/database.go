@@ -53,6 +53,11 @@ func Defaults() Server { return Server{TLS: tlsVerify} }
 // Socket reports whether the host is a socket of this machine.
 func (s *Server) Socket() bool { return strings.HasPrefix(s.Host, "/") }
 
+// Perishables implements settings.Perishing.
+func (s *Server) Perishables() []settings.Perishable {
+	return settings.Certificates(map[string]settings.Path{"ca_file": s.CAFile})
+}
+
 // Address is the server as it stands in errors, or the file.
 func (s *Server) Address() string {
 	if s.Driver == SQLite {

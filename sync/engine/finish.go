@@ -137,7 +137,7 @@ func (r *run) logEnd(err error) {
 		if h := r.state.Held; h != nil {
 			args = append(args, "why", h.Reasons, "would", h.Counts)
 		}
-		args = append(args, "held", r.rec.Held, "hint", "look with `dirsyncd held "+r.rec.Held+"`, then `dirsyncd approve "+r.rec.Held+"` or `dirsyncd discard "+r.rec.Held+"`")
+		args = append(args, "held", r.rec.Held, "hint", hintHeld(r.rec.Held))
 	}
 	if f := r.state.Failing; f != nil && !f.Retry.IsZero() {
 		args = append(args, "left_alone_until", f.Retry.Format(time.RFC3339))
@@ -147,17 +147,33 @@ func (r *run) logEnd(err error) {
 		r.log.Info("run stopped", args...)
 	case err != nil:
 		r.log.Error("run failed", append(args, "class", r.rec.Class, "err", err)...)
-	case r.rec.Outcome != Clean:
+	case r.rec.Outcome != Clean && !(r.stillHeld() && r.idle()):
+		r.engine.endQuiet(r.part)
 		r.log.Warn("run ended", args...)
 	case r.idle():
 		r.log.Debug("run ended", args...)
-		if runs, since := r.engine.quietRun(r.part, r.rec.Ended); runs > 0 {
+		switch runs, since := r.engine.quietRun(r.part, r.rec.Ended); {
+		case runs == 0:
+		case r.stillHeld():
+			r.log.Warn("nothing changed, and a plan waits still", "runs", runs, "since", since.Format(time.RFC3339), "held", r.rec.Held, "hint", hintHeld(r.rec.Held))
+		default:
 			r.log.Info("nothing changed", "runs", runs, "since", since.Format(time.RFC3339))
 		}
 	default:
 		r.engine.endQuiet(r.part)
 		r.log.Info("run ended", args...)
 	}
+}
+
+// hintHeld says what to do about a plan that waits.
+func hintHeld(hash string) string {
+	return "look with `dirsyncd held " + hash + "`, then `dirsyncd approve " + hash + "` or `dirsyncd discard " + hash + "`"
+}
+
+// stillHeld reports whether the plan that waits is one that waited before the run: its line was written then.
+func (r *run) stillHeld() bool {
+	h := r.state.Held
+	return r.rec.Outcome == Held && h != nil && h.Hash == r.rec.Held && h.Since.Before(r.rec.Started)
 }
 
 // idle reports whether a run that nobody asked for found nothing to tell.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -38,5 +39,37 @@ func TestQuietRuns(t *testing.T) {
 	r.engine.RunConnection(t.Context(), r.conn, Job{Trigger: Operator})
 	if lines(`"run ended"`) != 2 || lines(`"run started"`) != 1 {
 		t.Errorf("whoever asks is told:\n%s", log.String())
+	}
+}
+
+// A plan that waits has its line when it begins to wait, and one a day: not one for each run that finds nothing new.
+func TestQuietRunsOfAHeldPlan(t *testing.T) {
+	d := newDays(t)
+	var log bytes.Buffer
+	for i := range 40 {
+		d.add(fmt.Sprintf("%03d", i), "P")
+	}
+	d.pass(0)
+	for i := range 30 {
+		delete(d.people, fmt.Sprintf("%03d", i))
+	}
+	d.engine = New(d.store, Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Now: func() time.Time { return d.now }})
+	lines := func(what string) int { return strings.Count(log.String(), "msg="+what) }
+	for range 2*24*4 + 2 {
+		d.now = d.now.Add(15 * time.Minute)
+		d.engine.RunConnection(t.Context(), d.conn, Job{Patient: true, Trigger: "schedule"})
+	}
+	if lines(`"run ended"`) != 1 || lines(`"nothing changed, and a plan waits still"`) != 1 || strings.Count(log.String(), "level=WARN") != 2 {
+		t.Errorf("two days of a plan that waits:\n%s", log.String())
+	}
+	d.engine.RunConnection(t.Context(), d.conn, Job{Trigger: Operator})
+	if lines(`"run ended"`) != 2 {
+		t.Errorf("whoever asks is told:\n%s", log.String())
+	}
+	delete(d.people, "035")
+	d.now = d.now.Add(15 * time.Minute)
+	d.engine.RunConnection(t.Context(), d.conn, Job{Patient: true, Trigger: "schedule"})
+	if lines(`"run ended"`) != 3 {
+		t.Errorf("more that waits is told:\n%s", log.String())
 	}
 }

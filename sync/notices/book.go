@@ -21,18 +21,29 @@ type Condition struct {
 	Text  string
 	Hint  string
 	Since time.Time // zero: not known
+	Ends  time.Time // of what runs out
+	// Stage is how near that is. Something is told again at each stage, and not between them.
+	Stage string
 }
 
 func (c *Condition) key() string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{c.Kind, c.Where, c.About}, "\x00")))
+	of := []string{c.Kind, c.Where, c.About}
+	if c.Stage != "" {
+		of = append(of, c.Stage)
+	}
+	return digest(of)
+}
+
+func digest(of []string) string {
+	sum := sha256.Sum256([]byte(strings.Join(of, "\x00")))
 	return hex.EncodeToString(sum[:16])
 }
 
 // place is what conditions share of which one takes the place of another, such as the next plan of a connection. Seats of several
-// kinds, and things that run out, are side by side: each is over by itself.
+// kinds, and things that run out, are side by side: each is over by itself. A stage takes the place of the one before.
 func (c *Condition) place() string {
 	if c.Kind == recipient.Seats || c.Kind == recipient.Expiring {
-		return c.key()
+		return digest([]string{c.Kind, c.Where, c.About})
 	}
 	return c.Kind + "\x00" + c.Where
 }
@@ -70,7 +81,7 @@ func (p Pace) state(e *entry, who string, now time.Time) (state string, due bool
 		return recipient.Over, now.Sub(e.Gone) >= p.Gather
 	case !was || e.Over[who]:
 		return recipient.New, now.Sub(e.First) >= p.Gather
-	case p.Repeat > 0 && now.Sub(told) >= p.Repeat:
+	case p.Repeat > 0 && now.Sub(told) >= p.Repeat && (e.Condition.Stage == "" || !now.Before(e.Condition.Ends)):
 		return recipient.Lasting, true
 	default:
 		return "", false

@@ -407,3 +407,48 @@ func TestKindsAreKnownOnce(t *testing.T) {
 		t.Error("a kind is there twice")
 	}
 }
+
+// TestStages: what runs out is told at each stage once, daily when it is over, and nobody hears that a stage is.
+func TestStages(t *testing.T) {
+	box := &inbox{}
+	r := newRig(t, Recipient{Name: "ops", Sender: box})
+	ends := r.now.AddDate(0, 0, 40)
+	var told []string
+	for day := range 44 {
+		stage := ""
+		for _, days := range []int{30, 14, 7, 1, 0} {
+			if left := ends.Sub(r.now); left <= time.Duration(days)*24*time.Hour {
+				stage = fmt.Sprint(days)
+			}
+		}
+		var list []Condition
+		if stage != "" {
+			list = []Condition{{Kind: recipient.Expiring, Where: "web", About: "tls", Stage: stage, Ends: ends}, {Kind: recipient.Expiring, Where: "web", About: "other", Stage: "30", Ends: ends.AddDate(1, 0, 0)}}
+		}
+		r.step(3*time.Minute, list...)
+		r.step(3*time.Minute, list...)
+		if day == 20 {
+			r.restart()
+		}
+		if got := box.take(); got != "" {
+			told = append(told, fmt.Sprintf("%d: %s", day, got))
+		}
+		r.now = r.now.Add(24*time.Hour - 6*time.Minute)
+	}
+	want := []string{
+		"10: new expiring web, new expiring web", "26: new expiring web", "33: new expiring web", "39: new expiring web", "40: new expiring web",
+		"41: lasting expiring web", "42: lasting expiring web", "43: lasting expiring web",
+	}
+	if !slices.Equal(told, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
+	}
+	r.step(3 * time.Minute)
+	r.step(3 * time.Minute)
+	if got := box.take(); got != "over expiring web, over expiring web" {
+		t.Errorf("renewed: %s", got)
+	}
+	r.step(24 * time.Hour)
+	if n := r.stored(); n != 0 {
+		t.Errorf("%d are remembered for ever", n)
+	}
+}

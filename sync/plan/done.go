@@ -6,7 +6,7 @@ import (
 	"dirsyncd/sync/directory"
 )
 
-// Entry is one of the things that are counted over time. Exactly one of Op, Field, List and All says which.
+// Entry is one of the things that are counted over time. Exactly one of Op, Field, List and All says which, or List and All together.
 type Entry struct {
 	Kind directory.RecordKind
 	// Op counts actions on records of the kind.
@@ -15,17 +15,18 @@ type Entry struct {
 	Field string
 	// List counts the members that one record of the kind has lost: the number is that of its object in the store.
 	List uint32
-	// All counts the members that all lists together have lost.
+	// All counts the members that all lists together have lost. With List it is no count but how many members that list had at most
+	// when it lost some.
 	All bool
 }
 
 // Name is the entry in words: "user/deactivate", "user.email", "memberships". A single list has none.
 func (e Entry) Name() (string, bool) {
 	switch {
-	case e.All:
-		return "memberships", true
 	case e.List != 0:
 		return "", false
+	case e.All:
+		return "memberships", true
 	case e.Field != "":
 		return e.Kind.String() + "." + e.Field, true
 	default:
@@ -53,15 +54,24 @@ func (d Done) Act(a *directory.Action) {
 	}
 }
 
-// Lose counts members that a list loses, of people who keep a record.
-func (d Done) Lose(kind directory.RecordKind, list uint32, members int) {
+// sizeOf is the Entry of how many members a list had.
+func sizeOf(lost Entry) Entry { return Entry{Kind: lost.Kind, List: lost.List, All: true} }
+
+// Lose counts members that a list loses, of people who keep a record, and that it had so many before.
+func (d Done) Lose(kind directory.RecordKind, list uint32, members, had int) {
 	d[lostMembers()] += members
-	d[Entry{Kind: kind, List: list}] += members
+	e := Entry{Kind: kind, List: list}
+	d[e] += members
+	d[sizeOf(e)] = max(d[sizeOf(e)], had)
 }
 
 // Merge adds others.
 func (d Done) Merge(other Done) {
 	for e, n := range other {
+		if e.List != 0 && e.All {
+			d[e] = max(d[e], n)
+			continue
+		}
 		d[e] += n
 	}
 }

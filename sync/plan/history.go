@@ -167,7 +167,7 @@ func (h *History) tidy(now int64) {
 func lasting(d Done) Done {
 	kept := Done{}
 	for e, n := range d {
-		if e.Op != 0 || e.All {
+		if e.Op != 0 || e.All && e.List == 0 {
 			kept[e] = n
 		}
 	}
@@ -197,7 +197,7 @@ func (h *History) forgetLists() {
 	lost := map[Entry]int{}
 	for i := range h.periods {
 		for e, n := range h.periods[i].done {
-			if e.List != 0 {
+			if e.List != 0 && !e.All {
 				lost[e] += n
 			}
 		}
@@ -215,6 +215,7 @@ func (h *History) forgetLists() {
 	for _, e := range all[maxLists:] {
 		for i := range h.periods {
 			delete(h.periods[i].done, e)
+			delete(h.periods[i].done, sizeOf(e))
 		}
 	}
 }

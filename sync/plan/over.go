@@ -16,10 +16,12 @@ type Over struct {
 	// Together are the operations whose limits say nothing of a run that is the first to do such a thing in the time: how much one
 	// run may do by itself is for the limits of a run to say.
 	Together map[directory.Op]bool
-	// Memberships limits what all lists lose, and List the share of the members of one list that has at least Minimum. Few is the
-	// number up to which Percent is not looked at.
+	// Memberships limits what all lists lose. Few is the number up to which Percent is not looked at.
 	Memberships Limit
-	List        Limit
+	// List limits by how much a list of at least Minimum members shrinks, as a share of the most that it had in the time: where others come in
+	// the place of those who go, it is as large as before. ListTogether is Together of it.
+	List         Limit
+	ListTogether bool
 	// Fields are limits by name of a field: on the records, of whatever kind, whose field is changed by an update.
 	Fields map[string]Limit
 	// Usual is how many times the most that was removed in any seven days of the weeks before may be removed in seven; zero: any.
@@ -34,6 +36,8 @@ type Over struct {
 const (
 	// defaultOver is the share of the people, and of every other kind of record, that runs together may remove within a day, or a week.
 	defaultOver = 5.0
+	// defaultList is the share of its members that a list may lose within a day, or a week: as in a run.
+	defaultList = 50.0
 	// overMinimum is the population from which on the share counts.
 	overMinimum = 100
 	// DefaultFewOver is Few of DefaultOver: its share of overMinimum.
@@ -48,12 +52,14 @@ const (
 )
 
 // DefaultOver are the limits of a tenant over time for which the operator wrote none: several runs together remove no more than a
-// twentieth within a day or a week, and nothing that is far from what is usual. Memberships, lists and fields have none.
+// twentieth within a day or a week, and nothing that is far from what is usual; and they take no list more than half of its members.
+// Memberships altogether and fields have none.
 func DefaultOver() []Over {
 	share, few := defaultOver, DefaultFewOver
 	limit := Limit{Percent: &share, Minimum: overMinimum, Few: &few}
 	over := func(within time.Duration, usual float64) Over {
-		return Over{Within: within, Usual: usual,
+		half := defaultList
+		return Over{Within: within, Usual: usual, List: Limit{Percent: &half, Minimum: DefaultListMinimum}, ListTogether: true,
 			Guard:    Guard{directory.Deactivate: limit, directory.Delete: limit},
 			Together: map[directory.Op]bool{directory.Deactivate: true, directory.Delete: true}}
 	}
@@ -64,6 +70,7 @@ func DefaultOver() []Over {
 func DefaultSharedOver() []Over {
 	list, few := DefaultOver(), DefaultFewShared
 	for i := range list {
+		list[i].List, list[i].ListTogether = Limit{}, false // a list is of one tenant
 		for op, limit := range list[i].Guard {
 			limit.Minimum, limit.Few = DefaultSharedMinimum, &few
 			list[i].Guard[op] = limit
@@ -229,9 +236,12 @@ func (c *check) lists() {
 	}
 	broken := 0
 	for e, had := range c.past.Members {
-		had += c.past.Done[e]
-		all := c.now[e] + c.past.Done[e]
-		if had >= c.List.Minimum && 100*float64(all) > *c.List.Percent*float64(had) {
+		before := c.past.Done[e]
+		most := max(had, c.past.Done[sizeOf(e)])
+		if c.past.Done[sizeOf(e)] == 0 {
+			most = had + before // what was counted by a former version, which did not know how many there were
+		}
+		if shrunk := most - (had - c.now[e]); most >= c.List.Minimum && 100*float64(shrunk) > *c.List.Percent*float64(most) && !(c.ListTogether && before == 0) {
 			broken++
 		}
 	}

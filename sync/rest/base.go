@@ -40,6 +40,11 @@ func (n *Network) Validate(report settings.Reporter) {
 // Files are what NewBase reads: with another content the same settings lead elsewhere.
 func (n *Network) Files() []settings.Path { return []settings.Path{n.CAFile} }
 
+// Perishables implements settings.Perishing.
+func (n *Network) Perishables() []settings.Perishable {
+	return settings.Certificates(map[string]settings.Path{"ca_file": n.CAFile})
+}
+
 // proxyOf returns the address of the proxy, nil where none is given.
 func proxyOf(proxy settings.Secret) (*url.URL, error) {
 	if proxy.IsZero() {

@@ -7,8 +7,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"dirsyncd/sync/api"
-	"dirsyncd/sync/config"
-	"dirsyncd/sync/notices"
 	"dirsyncd/sync/notices/recipient"
 )
 
@@ -16,12 +14,11 @@ import (
 type stateCollector struct {
 	status func(context.Context) (api.Status, error)
 	now    func() time.Time
-	cfg    func() *config.Config // nil: nobody knows
 	descs  map[string]*prometheus.Desc
 }
 
-func newStateCollector(status func(context.Context) (api.Status, error), now func() time.Time, cfg func() *config.Config) *stateCollector {
-	c := &stateCollector{status: status, now: now, cfg: cfg, descs: map[string]*prometheus.Desc{}}
+func newStateCollector(status func(context.Context) (api.Status, error), now func() time.Time) *stateCollector {
+	c := &stateCollector{status: status, now: now, descs: map[string]*prometheus.Desc{}}
 	for _, d := range []struct {
 		name, help string
 		labels     []string
@@ -68,9 +65,7 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge("build_info", 1, st.Version)
 	gauge("config_last_reload_successful", truth(st.Problem == ""))
 	now := c.now()
-	if c.cfg != nil {
-		c.conditions(gauge, conditionsOf(c.cfg(), &st, now))
-	}
+	c.conditions(gauge, st.Conditions)
 	for _, conn := range st.Connections {
 		for _, t := range conn.Tenants {
 			c.tenant(gauge, now, conn.Name, &t)
@@ -95,16 +90,14 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// conditions counts what somebody has to know, each kind that can be seen from how things stand.
-func (c *stateCollector) conditions(gauge func(string, float64, ...string), list []notices.Condition) {
+// conditions counts what somebody has to know, each kind.
+func (c *stateCollector) conditions(gauge func(string, float64, ...string), list []api.Condition) {
 	counts := map[string]int{}
 	for i := range list {
 		counts[list[i].Kind]++
 	}
 	for _, kind := range recipient.Kinds() {
-		if kind != recipient.Expiring { // it is looked at now and then only
-			gauge("conditions", float64(counts[kind]), kind)
-		}
+		gauge("conditions", float64(counts[kind]), kind)
 	}
 }
 

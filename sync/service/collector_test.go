@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"dirsyncd/sync/api"
-	"dirsyncd/sync/config"
 )
 
 // Every metric is in the manual, and the manual names none that is not.
@@ -26,7 +25,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 	ch := make(chan *prometheus.Desc, 100)
 	newMetrics(time.Now).registry.Describe(ch)
-	newStateCollector(nil, nil, nil).Describe(ch)
+	newStateCollector(nil, nil).Describe(ch)
 	newSigninCollector(nil).Describe(ch)
 	close(ch)
 	name := regexp.MustCompile(`fqName: "([^"]+)"`)
@@ -50,7 +49,7 @@ func TestMetricsOfATenantThatNeverWorked(t *testing.T) {
 		return api.Status{Version: "1.2.3", Problem: "x", Connections: []api.ConnectionStatus{{Name: "csp", Tenants: []api.TenantStatus{
 			{Tenant: "11-aa", Name: "Quay Motors", Failing: &api.Failure{Since: now.Add(-time.Hour)}},
 		}}}}, nil
-	}, func() time.Time { return now }, func() *config.Config { return &config.Config{} }))
+	}, func() time.Time { return now }))
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package service
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,7 +26,38 @@ type conditions struct {
 	list     []notices.Condition
 }
 
-// conditionsOf lists them.
+// conditions lists what somebody has to know of how things stand and of what runs out.
+func (s *Service) conditions(ctx context.Context, cfg *config.Config, status *api.Status) ([]notices.Condition, error) {
+	now := s.now()
+	list := conditionsOf(cfg, status, now)
+	files, err := s.expiring(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	within := config.DefaultNotices().Expiring.Std()
+	if cfg.Notices != nil {
+		within = cfg.Notices.Expiring.Std()
+	}
+	for i := range files {
+		if c, ok := files[i].condition(now, within); ok {
+			list = append(list, c)
+		}
+	}
+	for _, p := range status.Providers {
+		for _, end := range p.Ends {
+			e := expiry{signinAt + p.Name, "what it signs in with: " + end.Use, end.At, end.Hint}
+			if c, ok := e.condition(now, within); ok && end.Soon {
+				list = append(list, c)
+			}
+		}
+	}
+	return list, nil
+}
+
+// signinAt is how the place of a provider of sign-in begins.
+const signinAt = "sign-in at "
+
+// conditionsOf lists those of how things stand.
 func conditionsOf(cfg *config.Config, status *api.Status, now time.Time) []notices.Condition {
 	c := &conditions{cfg: cfg, settings: cfg.Notices, status: status, now: now}
 	if c.settings == nil {

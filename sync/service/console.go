@@ -44,22 +44,21 @@ func (s *Service) openConsole(cfg *config.Config) {
 	former := s.window
 	s.window = next
 	s.mu.Unlock()
-	former.close()
+	if former != nil {
+		former.release()
+		s.background.Go(former.console.Close) // what was decided there is done to its end
+	}
 }
 
-// closeConsole ends the console; what was asked for there and is not over is cut.
+// closeConsole ends the console, after what was decided there is done, for some seconds. A run that somebody asked for is cut.
 func (s *Service) closeConsole() {
 	s.mu.Lock()
 	former := s.window
 	s.window = nil
 	s.mu.Unlock()
-	former.close()
-}
-
-func (w *window) close() {
-	if w != nil {
-		w.release()
-		w.console.Close()
+	if former != nil {
+		former.release()
+		former.console.Close()
 	}
 }
 
@@ -81,11 +80,9 @@ func (i insiders) Who(r *http.Request) (console.Person, bool, error) {
 	if err != nil || !ok {
 		return console.Person{}, false, err
 	}
-	p := console.Person{Session: in.Session, Name: in.Record}
-	if name := in.Standing.Fields["name"]; name != "" {
-		p.Name = name + ", " + in.Record
-	}
+	p := console.Person{Session: in.Session, Key: in.Record, Name: in.Standing.Fields["name"]}
 	switch {
+	case !slices.Contains(i.who.Providers, in.Provider): // sign-in could not follow a reload, and still lets them in here
 	case among(i.who.Operators, &in):
 		p.Role = console.Operator
 	case among(i.who.Readers, &in):
@@ -97,8 +94,11 @@ func (i insiders) Who(r *http.Request) (console.Person, bool, error) {
 // among reports whether a record has one of the values of a field, or is named by its key.
 func among(wanted map[string][]string, in *portal.Insider) bool {
 	for field, values := range wanted {
-		if field == "key" && slices.Contains(values, in.Record) {
-			return true
+		if field == "key" { // the record's own, and no field that rules call so
+			if slices.Contains(values, in.Record) {
+				return true
+			}
+			continue
 		}
 		if slices.ContainsFunc(in.Standing.Values[field], func(have string) bool { return have != "" && slices.Contains(values, have) }) {
 			return true

@@ -12,7 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/schedule"
 )
@@ -72,14 +71,14 @@ func Run(ctx context.Context, l Launch) error {
 	for _, w := range cfg.Warnings {
 		log.Warn("configuration warning", "text", w.Message, "file", w.File, "line", w.Line, "hint", w.Hint)
 	}
-	server := socket.NewServer(svc.Operations(), log)
-	if err := server.Listen(string(cfg.Control)); err != nil {
+	commands, err := openSockets(ctx, cfg, svc.Operations(), log)
+	if err != nil {
 		_ = svc.Close()
 		return err
 	}
 	stopHealth, err := d.serveHealth(ctx)
 	if err != nil {
-		_ = server.Shutdown(ctx)
+		_ = commands.shutdown(ctx)
 		_ = svc.Close()
 		return err
 	}
@@ -87,7 +86,7 @@ func Run(ctx context.Context, l Launch) error {
 		at, err := front.Listen(ctx)
 		if err != nil {
 			stopHealth()
-			_ = server.Shutdown(ctx)
+			_ = commands.shutdown(ctx)
 			_ = svc.Close()
 			return err
 		}
@@ -99,7 +98,7 @@ func Run(ctx context.Context, l Launch) error {
 	if cfg.Signin != nil {
 		if err := svc.openSignin(ctx, cfg, front); err != nil {
 			stopHealth()
-			_ = server.Shutdown(ctx)
+			_ = commands.shutdown(ctx)
 			_ = svc.Close()
 			return err
 		}
@@ -112,11 +111,7 @@ func Run(ctx context.Context, l Launch) error {
 	var work sync.WaitGroup
 	work.Go(func() { d.loop.Run(ctx) })
 	work.Go(func() { d.audits.Run(ctx) })
-	work.Go(func() {
-		if err := server.Serve(); err != nil {
-			log.Error("the control socket ended", "err", err)
-		}
-	})
+	work.Go(commands.serve)
 	if front != nil {
 		work.Go(func() {
 			if err := front.Serve(ctx); err != nil {
@@ -126,6 +121,7 @@ func Run(ctx context.Context, l Launch) error {
 	}
 	work.Go(func() { d.systemd.watchdog(ctx, svc.healthy) })
 	work.Go(func() { newAnnouncer(svc).run(ctx) })
+	work.Go(func() { svc.watchExpiring(ctx) })
 	svc.current().start(ctx)
 	d.triggerNewcomers(ctx)
 	d.watchers.follow(ctx, svc.current())
@@ -139,15 +135,15 @@ func Run(ctx context.Context, l Launch) error {
 	d.ready.Store(false)
 	d.systemd.stopping()
 	log.Info("stopping; a second signal cuts")
+	svc.closeConsole() // before runs end: an approval under way is not cut
 	stop()
 	stopHealth()
 	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestGoodbye)
 	defer cancel()
-	if err := server.Shutdown(goodbye); err != nil {
-		log.Warn("somebody at the control socket was cut", "err", err)
+	if err := commands.shutdown(goodbye); err != nil {
+		log.Warn("somebody who asked by a command was cut", "err", err)
 	}
 	work.Wait()
-	svc.closeConsole()
 	svc.closeSignin()
 	if err := svc.engine.Flush(context.WithoutCancel(ctx)); err != nil {
 		log.Error("the last state of idle connections could not be stored", "err", err)
@@ -158,7 +154,7 @@ func Run(ctx context.Context, l Launch) error {
 }
 
 func (d *daemon) serveHealth(ctx context.Context) (stop func(), err error) {
-	d.service.metrics.registry.MustRegister(newStateCollector(d.service.Status, d.service.now, func() *config.Config { return d.service.current().cfg }), newSigninCollector(d.service.providersSeen),
+	d.service.metrics.registry.MustRegister(newStateCollector(d.service.Status, d.service.now), newSigninCollector(d.service.providersSeen),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
 	h := health{log: d.Log, metrics: promhttp.HandlerFor(d.service.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}),
 		healthy: d.service.healthy, ready: d.ready.Load}

@@ -5,11 +5,14 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/api/socket"
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/fault"
 )
 
 // heard is a log that a test follows.
@@ -36,7 +39,7 @@ func (h heard) until(messages ...string) {
 // A daemon reads newcomers at once, answers on its socket, reloads and syncs when it is told by a signal, and ends by one.
 func TestDaemon(t *testing.T) {
 	w := newWorld(t)
-	w.cfg.Control, w.cfg.Listen = "c.sock", ""
+	w.cfg.Control, w.cfg.Listen, w.cfg.Readers = "c.sock", "", &config.Readers{Socket: "r.sock", Group: strconv.Itoa(os.Getgid())}
 	log, signals, stop, ended := heard{make(chan slog.Record, 1000)}, make(chan os.Signal), make(chan os.Signal), make(chan error, 1)
 	launch := Launch{
 		Options: w.options(), Config: w.cfg, Written: FixedOf(w.cfg), Signals: signals, Stop: stop, Cut: func() { t.Error("cut") },
@@ -54,6 +57,17 @@ func TestDaemon(t *testing.T) {
 	if err != nil || !st.Daemon || st.PID != os.Getpid() || st.Started.IsZero() || len(st.Connections) != 2 {
 		t.Errorf("status: %+v, %v", st, err)
 	}
+	readers, err := socket.Dial(t.Context(), "r.sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer readers.Close()
+	if st, err := readers.Status(t.Context()); err != nil || !st.Daemon {
+		t.Errorf("who may look: %+v, %v", st, err)
+	}
+	if _, err := readers.Sync(t.Context(), api.SyncRequest{}, nil); fault.ClassOf(err) != fault.Forbidden {
+		t.Errorf("who may look asks for a sync: %v", err)
+	}
 	w.join("bob", "Bob")
 	signals <- syscall.SIGUSR1
 	log.until("run ended", "run ended")
@@ -70,6 +84,11 @@ func TestDaemon(t *testing.T) {
 	log.until("stopped")
 	if err := <-ended; err != nil || w.store.closed != 1 {
 		t.Errorf("ended with %v; the state was closed %d times", err, w.store.closed)
+	}
+	for _, path := range []string{"c.sock", "r.sock"} {
+		if _, err := os.Lstat(path); err == nil {
+			t.Errorf("%s is left behind", path)
+		}
 	}
 	close(stop)
 }

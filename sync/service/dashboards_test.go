@@ -16,7 +16,7 @@ import (
 func metricLabels() map[string][]string {
 	ch := make(chan *prometheus.Desc, 100)
 	newMetrics(time.Now).registry.Describe(ch)
-	newStateCollector(nil, nil, nil).Describe(ch)
+	newStateCollector(nil, nil).Describe(ch)
 	newSigninCollector(nil).Describe(ch)
 	close(ch)
 	all := map[string][]string{}

@@ -7,7 +7,7 @@ import (
 )
 
 // Fixed are settings that a reload cannot change besides `state`, which it refuses.
-type Fixed struct{ Control, Listen, Web, LogFormat string }
+type Fixed struct{ Control, Readers, Listen, Web, LogFormat string }
 
 // FixedOf returns those of a configuration.
 func FixedOf(cfg *config.Config) Fixed {
@@ -15,13 +15,16 @@ func FixedOf(cfg *config.Config) Fixed {
 	if cfg.Web != nil {
 		f.Web = fmt.Sprint(*cfg.Web)
 	}
+	if cfg.Readers != nil {
+		f.Readers = fmt.Sprint(*cfg.Readers)
+	}
 	return f
 }
 
 // edited names the settings that differ.
 func (f Fixed) edited(now Fixed) (names []string) {
 	for _, s := range []struct{ name, was, is string }{
-		{"control", f.Control, now.Control}, {"listen", f.Listen, now.Listen}, {"web", f.Web, now.Web}, {"log.format", f.LogFormat, now.LogFormat},
+		{"control", f.Control, now.Control}, {"readers", f.Readers, now.Readers}, {"listen", f.Listen, now.Listen}, {"web", f.Web, now.Web}, {"log.format", f.LogFormat, now.LogFormat},
 	} {
 		if s.was != s.is {
 			names = append(names, s.name)

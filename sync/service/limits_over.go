@@ -69,7 +69,9 @@ func overlay(o *plan.Over, w *config.Over, minimum int) {
 	}
 	if m := w.Memberships; m != nil {
 		o.Memberships = plan.Limit{Count: m.Count, Percent: m.Percent, Few: m.Few}
-		o.List = plan.Limit{Percent: m.List, Minimum: plan.DefaultListMinimum}
+		if m.List != nil {
+			o.List, o.ListTogether = plan.Limit{Percent: m.List, Minimum: plan.DefaultListMinimum}, false
+		}
 		if m.Minimum != nil {
 			o.List.Minimum = *m.Minimum
 		}

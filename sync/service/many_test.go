@@ -14,7 +14,6 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/store/bolt"
 	"dirsyncd/sync/api"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/targets"
 	"dirsyncd/sync/targets/file"
@@ -131,7 +130,7 @@ func TestManyConnectionsCostWhatTheyAre(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s.metrics.registry.MustRegister(newStateCollector(s.Status, s.now, func() *config.Config { return s.current().cfg }))
+	s.metrics.registry.MustRegister(newStateCollector(s.Status, s.now))
 	families, err := s.metrics.registry.Gather()
 	if err != nil {
 		t.Fatal(err)

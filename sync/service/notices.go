@@ -17,7 +17,7 @@ import (
 const (
 	// noticeTick is how often it is looked whether there is something to tell.
 	noticeTick = time.Minute
-	// expiryTick is how often it is looked at what runs out: files are read for that.
+	// expiryTick is how often it is looked at what runs out: files are read for that, and customers.
 	expiryTick = time.Hour
 	// noticeLease is how long whoever tells may stand still before another process does.
 	noticeLease = time.Minute
@@ -29,11 +29,9 @@ type announcer struct {
 	service *Service
 	host    string
 
-	cfg      *config.Config // for which teller is
-	teller   *notices.Teller
-	expiring []notices.Condition
-	looked   time.Time // at what runs out
-	failing  bool      // the last step failed, and that was logged
+	cfg     *config.Config // for which teller is
+	teller  *notices.Teller
+	failing bool // the last step failed, and that was logged
 }
 
 func newAnnouncer(s *Service) *announcer {
@@ -98,19 +96,15 @@ func (a *announcer) step(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	now := a.service.now()
-	if now.Sub(a.looked) >= expiryTick || now.Before(a.looked) {
-		list, err := a.service.expiring(ctx, cfg)
-		if err != nil {
-			return err
-		}
-		a.expiring, a.looked = list, now
-	}
 	status, err := a.service.Status(ctx)
 	if err != nil {
 		return err
 	}
-	return a.teller.Step(ctx, append(conditionsOf(cfg, &status, now), a.expiring...))
+	list, err := a.service.conditions(ctx, cfg, &status)
+	if err != nil {
+		return err
+	}
+	return a.teller.Step(ctx, list)
 }
 
 // open makes a teller of a configuration.
@@ -119,7 +113,7 @@ func (a *announcer) open(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	o := notices.Options{Items: items, Now: a.service.now, Host: a.host, Log: a.service.log, Sent: a.service.metrics.noticed,
+	o := notices.Options{Items: items, Now: a.service.now, Host: a.host, Log: a.service.log, Sent: a.service.noticed,
 		Pace: notices.Pace{Gather: cfg.Notices.Gather.Std(), Repeat: cfg.Notices.Repeat.Std(), AtMost: cfg.Notices.AtMost}}
 	for i := range cfg.Notices.To {
 		to := &cfg.Notices.To[i]
@@ -129,8 +123,43 @@ func (a *announcer) open(cfg *config.Config) error {
 		}
 		o.Recipients = append(o.Recipients, notices.Recipient{Name: to.Name, Sender: sender, About: to.About})
 	}
-	a.cfg, a.teller, a.looked = cfg, notices.New(o), time.Time{}
+	a.cfg, a.teller = cfg, notices.New(o)
 	return nil
+}
+
+// noticed counts a message, and keeps who could not be told.
+func (s *Service) noticed(name string, err error) {
+	s.metrics.noticed(name, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		delete(s.unsent, name)
+		return
+	}
+	st, was := s.unsent[name]
+	if !was {
+		st = api.RecipientStatus{Name: name, Since: s.now().UTC()}
+	}
+	st.Error, st.Hint = fault.Text(err), fault.Hint(err)
+	if s.unsent == nil {
+		s.unsent = map[string]api.RecipientStatus{}
+	}
+	s.unsent[name] = st
+}
+
+// unsentRecipients are those of a configuration who could not be told, by name.
+func (s *Service) unsentRecipients(cfg *config.Config) (list []api.RecipientStatus) {
+	if cfg.Notices == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range cfg.Notices.To {
+		if st, ok := s.unsent[cfg.Notices.To[i].Name]; ok {
+			list = append(list, st)
+		}
+	}
+	return list
 }
 
 // unsendable stands for a recipient whose settings cannot be used now, such as while a file is missing.

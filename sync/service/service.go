@@ -47,6 +47,10 @@ type Service struct {
 	turns      turns
 	door       *door   // nil: nobody signs in
 	window     *window // nil: there is no console
+	unsent     map[string]api.RecipientStatus
+
+	expiryLock sync.Mutex // while expiries are looked up
+	expiries   expiries
 }
 
 // host is what a service knows of the daemon that it works for.

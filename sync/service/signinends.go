@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"time"
 
@@ -50,29 +49,11 @@ func (s *Service) tellEnds(ctx context.Context, items store.Items, providers []p
 }
 
 func tellEnd(ctx context.Context, items store.Items, log *slog.Logger, provider string, e signin.End, now time.Time) error {
-	key := []byte(provider + "/" + string(e.Use))
-	item, found, err := items.Get(ctx, spaceEnds, key)
-	if err != nil {
-		return err
-	}
-	var told signin.Told
-	if found && json.Unmarshal(item.Value, &told) != nil {
-		told = signin.Told{} // it is told of once more
-	}
-	next, tell := told.Next(e, now)
-	if next != told {
-		value, err := json.Marshal(next)
-		if err != nil {
-			return err
-		}
-		if err := items.Put(ctx, spaceEnds, store.Item{Key: key, Value: value}); err != nil {
-			return err
-		}
-	}
-	if tell {
+	tell, err := toldBefore(ctx, items, []byte(provider+"/"+string(e.Use)), e, now)
+	if tell && err == nil {
 		warnOfEnd(log.With("provider", provider, "use", string(e.Use), "ends", e.At.UTC().Format(time.DateOnly), "hint", e.Hint), e.Use, !now.Before(e.At))
 	}
-	return nil
+	return err
 }
 
 func warnOfEnd(log *slog.Logger, use signin.Use, over bool) {

@@ -53,7 +53,13 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 		ts.Parked = parked[t.Name]
 		st.Targets = append(st.Targets, ts)
 	}
-	return st, nil
+	st.Recipients = s.unsentRecipients(gen.cfg)
+	conditions, err := s.conditions(ctx, gen.cfg, &st)
+	for i := range conditions {
+		c := &conditions[i]
+		st.Conditions = append(st.Conditions, api.Condition{Kind: c.Kind, Where: c.Where, Text: c.Text, Hint: c.Hint, Since: c.Since, Ends: c.Ends})
+	}
+	return st, err
 }
 
 func (s *Service) connectionStatus(ctx context.Context, c *connection, parts []store.Partition) (api.ConnectionStatus, error) {

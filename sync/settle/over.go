@@ -56,7 +56,7 @@ func (s *Settlement) count(tx store.Writer, w *pendingWrites, beside map[*outcom
 			}
 		}
 		for _, l := range o.losses {
-			done.Lose(l.kind, uint32(o.num), len(l.members))
+			done.Lose(l.kind, uint32(o.num), len(l.members), l.had)
 		}
 	}
 	if len(done) == 0 {

@@ -144,7 +144,7 @@ func (t *tally) add(o *outcome, visit func(*directory.Action)) {
 // addLoss adds the members that a list loses.
 func (t *tally) addLoss(o *outcome, l *loss, limits plan.Lists) {
 	t.lost += len(l.members)
-	t.done.Lose(l.kind, uint32(o.num), len(l.members))
+	t.done.Lose(l.kind, uint32(o.num), len(l.members), l.had)
 	t.members[plan.Entry{Kind: l.kind, List: uint32(o.num)}] = l.had
 	if limits.Breaks(len(l.members), l.had) {
 		t.broken++

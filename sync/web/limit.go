@@ -29,7 +29,7 @@ type bucket struct {
 
 // allow takes one request off what a client has left at a moment. It reports false when nothing is.
 func (l *limit) allow(from netip.Addr, now time.Time) bool {
-	from = client(from)
+	from = Client(from)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, known := l.buckets[from]
@@ -68,8 +68,9 @@ func (l *limit) forget(now time.Time) {
 	}
 }
 
-// client is the address, or of version 6 the network of 64 bits, of which one customer has at least one.
-func client(a netip.Addr) netip.Addr {
+// Client is as whom the requests of an address are counted: the address, or of version 6 the network of 64 bits, of which one customer has at
+// least one.
+func Client(a netip.Addr) netip.Addr {
 	if a.Is4() {
 		return a
 	}

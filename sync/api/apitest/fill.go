@@ -15,6 +15,12 @@ func Filled[T any]() T {
 	return v
 }
 
+// Fill sets every field of a value that can be set, as Filled does.
+func Fill(v reflect.Value) {
+	n := 0
+	fill(v, "value", &n)
+}
+
 func fill(v reflect.Value, name string, n *int) {
 	count := func() int { *n++; return *n }
 	text := func() string { return fmt.Sprintf("%s <%d>", name, count()) }

@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"os/user"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -28,7 +30,7 @@ const (
 	unreadTimeout = 5 * time.Minute
 )
 
-// Server answers operations over HTTP on a unix socket. Who may connect is decided by the socket's mode alone.
+// Server answers operations over HTTP on a unix socket. Who may connect is decided by the socket's mode and group alone.
 //
 // An operation that changes something goes on when the client that asked for it leaves: a run that was begun
 // is not cut because somebody closed a terminal. What only reads, a plan included, ends with its client.
@@ -65,6 +67,38 @@ func NewServer(ops api.Operations, log *slog.Logger) *Server {
 func (s *Server) Listen(path string) (err error) {
 	s.sock, err = listen(s.ctx, path)
 	return err
+}
+
+// ListenFor is Listen, with a socket that a group may use, too: by its name or number. The folder must be one that they can enter. The
+// error, of class Configuration, says that the group is not known or that this process may not give it anything.
+func (s *Server) ListenFor(group, path string) error {
+	gid, err := groupID(group)
+	if err != nil {
+		return listenError(path, err, "`readers.group` is the name or number of a group of this machine")
+	}
+	if err := s.Listen(path); err != nil {
+		return err
+	}
+	err = os.Lchown(path, -1, gid)
+	if err == nil {
+		err = os.Chmod(path, 0o660) //nolint:gosec // the group is to use it, and by it change nothing
+	}
+	if err != nil {
+		return errors.Join(listenError(path, fmt.Errorf("give it to the group %s: %w", group, plain(err)),
+			"the daemon's user must be a member of the group: with systemd `SupplementaryGroups=` and `PrivateUsers=no` in a drop-in, see docs/operations.md"), s.sock.Close())
+	}
+	return nil
+}
+
+func groupID(group string) (int, error) {
+	if n, err := strconv.ParseUint(group, 10, 31); err == nil {
+		return int(n), nil
+	}
+	g, err := user.LookupGroup(group)
+	if err != nil {
+		return 0, fmt.Errorf("there is no group %q", group)
+	}
+	return strconv.Atoi(g.Gid)
 }
 
 // Serve answers until Shutdown, and then returns nil. It is called once, after Listen.

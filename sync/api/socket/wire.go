@@ -136,6 +136,8 @@ func (e *wireError) status() int {
 		return http.StatusBadRequest
 	case fault.Gone:
 		return http.StatusNotFound
+	case fault.Forbidden:
+		return http.StatusForbidden
 	case fault.Conflict:
 		return http.StatusConflict
 	case fault.Transient, fault.Throttled, fault.Canceled:

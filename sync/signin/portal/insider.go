@@ -13,6 +13,7 @@ import (
 type Insider struct {
 	Session  string // names the session; it opens nothing
 	Record   string // key of their record
+	Provider string // that let them in
 	Standing signin.Standing
 }
 
@@ -23,7 +24,7 @@ func (p *Portal) Insider(r *http.Request, app string) (Insider, bool, error) {
 	if err != nil || s == nil || at == nil || !at.Inside || !p.admitted(at, s, standing) {
 		return Insider{}, false, err
 	}
-	return Insider{hex.EncodeToString(key), s.Owner.Record, standing}, true, nil
+	return Insider{hex.EncodeToString(key), s.Owner.Record, s.Provider, standing}, true, nil
 }
 
 // Begin is where somebody signs in who wants to go to a path of an application.

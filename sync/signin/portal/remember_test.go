@@ -3,6 +3,7 @@ package portal
 import (
 	"html"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -282,5 +283,58 @@ func TestAdoptedKeepsTheNewOne(t *testing.T) {
 	w.now = w.now.Add(20 * 24 * time.Hour)
 	if s, err := w.portal.loadSession(t.Context(), key); err != nil || s == nil {
 		t.Errorf("the central one is gone: error %v", err)
+	}
+}
+
+// TestTheConsoleForgetsSooner: whoever chose to stay signed in for weeks signs in anew for what is at the central host itself, which may decide about
+// everybody, and goes on at applications meanwhile.
+func TestTheConsoleForgetsSooner(t *testing.T) {
+	w := newWorld(t)
+	w.portal.Remember = days30
+	at := *w.portal.URL
+	at.Path = "/console/"
+	w.portal.Apps = append(w.portal.Apps, App{Name: "console", URL: &at, Providers: []string{"staff"}, Admission: signin.Both, Inside: true})
+	b := w.browser()
+	b.stay(true)
+	inside := func() bool {
+		t.Helper()
+		r := httptest.NewRequest(http.MethodGet, "https://auth.test/console/", nil)
+		for _, c := range cookiesOf(b, "https://auth.test/") {
+			r.AddCookie(&http.Cookie{Name: sessionCookie, Value: c})
+		}
+		_, ok, err := w.portal.Insider(r, "console")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	if !inside() {
+		t.Fatal("not let in")
+	}
+	w.now = w.now.Add(w.portal.Lifetime)
+	if inside() {
+		t.Error("a session of half a day ago opens the console")
+	}
+	if status := b.verify("https://wiki.test:8443/").StatusCode; status != http.StatusOK {
+		t.Errorf("the application: %d", status)
+	}
+	// No circle: the provider is asked anew, and the application goes on with the new session.
+	next := b.get(w.portal.Begin("console", "/console/held") + "&p=staff").Header.Get("Location")
+	if !strings.HasPrefix(next, "https://idp.test/") {
+		t.Fatalf("sent to %s", next)
+	}
+	there, err := url.Parse(next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := b.get("https://auth.test/auth/oidc/staff/callback?" + url.Values{"state": there.Query()["state"], "code": {"c"}}.Encode())
+	if to := back.Header.Get("Location"); to != "https://auth.test/console/held" {
+		t.Errorf("sent on to %q", to)
+	}
+	if !inside() {
+		t.Error("not let in after signing in anew")
+	}
+	if status := b.verify("https://wiki.test:8443/").StatusCode; status != http.StatusOK {
+		t.Errorf("the application, after signing in anew: %d", status)
 	}
 }

@@ -188,8 +188,11 @@ func (p *Portal) present(ctx context.Context, r *http.Request, host string) (key
 }
 
 // admitted reports whether somebody who is signed in may come into an application, as things stand: the settings and the kind of record may have
-// been others when they signed in.
+// been others when they signed in. What is at the central host itself is not for a device that is to stay signed in for weeks.
 func (p *Portal) admitted(app *App, s *session, standing signin.Standing) bool {
+	if app.Inside && !p.Now().Before(s.Created.Add(p.Lifetime)) {
+		return false
+	}
 	by := p.provider(s.Provider)
 	return by != nil && app.admits(s.Provider) && by.Policy.Names(s.Owner) && by.Policy.Admission.Admits(standing.Kinds) && app.Admission.Admits(standing.Kinds)
 }
