@@ -381,7 +381,7 @@ func (w *search) unknown() error {
 	if !w.said {
 		return &Refusal{Reason: UnknownPerson, Text: "the provider said nothing of what people are known by", Hint: "let it send what `match` of the provider names, or match by something that it sends"}
 	}
-	return &Refusal{Reason: UnknownPerson, Text: "nobody is known by what the provider said", Hint: w.ifNew("ADDRESS") + ", or has another value where the provider's is looked for"}
+	return &Refusal{Reason: UnknownPerson, Text: "nobody is known by what the provider said", Hint: w.ifNew("ADDRESS") + ", or they have another value there than the provider says"}
 }
 
 // ifNew says how to read somebody who is unknown because no sync has come by yet. who stands for what they are named by.
