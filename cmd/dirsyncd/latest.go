@@ -39,5 +39,5 @@ func (l *latest) words() string {
 	if l.since == 0 {
 		return ""
 	}
-	return " in the last " + term.Span(l.since)
+	return " within the last " + term.Span(l.since)
 }

@@ -29,10 +29,10 @@ func TestNothingToShow(t *testing.T) {
 		since time.Time
 	}{
 		{[]string{"decisions"}, "nobody has decided anything\n", time.Time{}},
-		{[]string{"decisions", "--since", "90m"}, "nobody has decided anything in the last 1h30m\n", testNow.Add(-90 * time.Minute)},
+		{[]string{"decisions", "--since", "90m"}, "nobody has decided anything within the last 1h30m\n", testNow.Add(-90 * time.Minute)},
 		{[]string{"decisions", "--since", "90m", "--json"}, "[]\n", testNow.Add(-90 * time.Minute)},
 		{[]string{"signin", "log"}, "nobody has tried to sign in\n", time.Time{}},
-		{[]string{"signin", "log", "--refused", "--since", "1h"}, "nobody was refused in the last 1h\n", testNow.Add(-time.Hour)},
+		{[]string{"signin", "log", "--refused", "--since", "1h"}, "nobody was refused within the last 1h\n", testNow.Add(-time.Hour)},
 		{[]string{"signin", "log", "--json"}, "[]\n", time.Time{}},
 	} {
 		asked = nil
