@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -119,6 +120,20 @@ func TestPrintedConfigLoads(t *testing.T) {
 	again, err := Parse(text, "printed.yaml", testParts(nil))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, first)
+	}
+	cfg := everything(t)
+	for i := range cfg.Connections {
+		was, is := cfg.Connections[i], again.Connections[i]
+		was.Block, is.Block = nil, nil
+		if !reflect.DeepEqual(was, is) {
+			t.Errorf("connection %s:\n%+v\nwas\n%+v", was.Name, is, was)
+		}
+	}
+	for i := range cfg.Targets {
+		was, is := cfg.Targets[i], again.Targets[i]
+		if was.Block, is.Block = nil, nil; !reflect.DeepEqual(was, is) {
+			t.Errorf("target %s:\n%+v %+v\nwas\n%+v %+v", was.Name, is, is.Desk, was, was.Desk)
+		}
 	}
 	second, err := again.Print()
 	if err != nil || !bytes.Equal(first, second) {
