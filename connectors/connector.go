@@ -403,6 +403,19 @@ type Finding struct {
 	Hint    string `json:"hint,omitempty"`   // what to do when it is not OK
 }
 
+// Findings are what a check has found so far.
+type Findings []Finding
+
+// Add adds what came of a subject, the detail or else the error, and reports whether it is good.
+func (f *Findings) Add(subject, detail string, err error) bool {
+	if err != nil {
+		*f = append(*f, Failed(subject, err))
+		return false
+	}
+	*f = append(*f, Finding{Subject: subject, OK: true, Detail: detail})
+	return true
+}
+
 // Failed is the finding that an error is.
 func Failed(subject string, err error) Finding {
 	detail := err.Error()

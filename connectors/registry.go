@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dirsyncd/store"
+	"dirsyncd/sync/rest"
 )
 
 // Factory makes connectors of one kind. A registry of them is a plain list that the program's main package
@@ -28,9 +29,9 @@ type Factory struct {
 
 // Env is what a connector gets from the program.
 type Env struct {
-	Connection string       // the connection's name
-	Log        *slog.Logger // for debug lines only: errors are returned
-	Now        func() time.Time
+	Connection string           // the connection's name
+	Log        *slog.Logger     // for debug lines only: errors are returned
+	Now        func() time.Time // nil is time.Now
 	// Sleep waits, or returns the context's error; nil is a timer. Tests put a clock of their own here.
 	Sleep func(ctx context.Context, d time.Duration) error
 	// Observe is told of every request to the source; nil when nobody listens. Connectors call Requested.
@@ -40,6 +41,17 @@ type Env struct {
 	// Public takes calls from outside until release is called, at an address of the connection's own on the public front; nil where
 	// there is none. Anybody can call: the handler trusts nothing but what it can verify.
 	Public func(h http.Handler) (address string, release func(), err error)
+}
+
+// WithClock is the same with a clock: that of the system, and a timer, where it has none.
+func (e Env) WithClock() Env {
+	if e.Now == nil {
+		e.Now = time.Now
+	}
+	if e.Sleep == nil {
+		e.Sleep = rest.Sleep
+	}
+	return e
 }
 
 // Stored reads what is stored of connections (store.Store).

@@ -64,6 +64,8 @@ type TenantState struct {
 	// Seats are the desk's own licences for which somebody waits, and SeatQueue they, in the order in which they get theirs.
 	Seats     []Seats `json:"seats,omitempty"`
 	SeatQueue []Num   `json:"seat_queue,omitempty"`
+	// Taken are the seats of that kind which active records of the partition take, by kind of record; nil while nobody has counted them.
+	Taken []TakenSeats `json:"taken,omitempty"`
 	// Telling are targets that are told of every record there is, or were, the last time of each.
 	Telling []Telling `json:"telling,omitempty"`
 	// Held is the plan that waits for the operator, or nil.
@@ -101,6 +103,14 @@ type Seats struct {
 	Limit int    `json:"limit"`
 	// Waiting are the people who get none.
 	Waiting []Num `json:"waiting,omitempty"`
+}
+
+// TakenSeats is how many active records of a kind have which value of a field. It is kept by the transactions that store records.
+type TakenSeats struct {
+	Kind  string `json:"kind"`
+	Field string `json:"field"`
+	// Of has the values that are counted, each with its number, be it zero.
+	Of map[string]int `json:"of"`
 }
 
 // Telling is the work of telling a target of every record there is.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +11,7 @@ import (
 )
 
 func newDecisionsCommand(cli *cli) *cobra.Command {
-	req, since := api.DecisionsRequest{Limit: 20}, time.Duration(0)
+	var shown latest
 	cmd := &cobra.Command{
 		Use:   "decisions",
 		Short: "who had what done, and when",
@@ -26,17 +25,8 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
   dirsyncd decisions --json | jq '.[] | select(.what == "approve")'`,
 		Args: takes(0, 0, ""),
 	}
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		if req.Limit < 1 || since < 0 {
-			return misused(cmd, "-n must be at least 1, and --since a time such as 1h")
-		}
-		return nil
-	}
 	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, _ []string) error {
-		if since > 0 {
-			req.Since = cli.now().Add(-since)
-		}
-		list, err := ops.Decisions(ctx, req)
+		list, err := ops.Decisions(ctx, api.DecisionsRequest{Since: shown.from(cli.now()), Limit: shown.most})
 		if err != nil {
 			return err
 		}
@@ -44,7 +34,7 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 			return cli.out.JSON(append([]api.Decision{}, list...))
 		}
 		if len(list) == 0 {
-			cli.out.Line("nobody has decided anything")
+			cli.out.Line("nobody has decided anything%s", shown.words())
 			return nil
 		}
 		t := &term.Table{Columns: []term.Column{term.Left("WHEN"), term.Left("WHO"), term.Left("WHAT"), term.Shrink("OF"), term.Shrink("OUTCOME")}}
@@ -59,7 +49,6 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		cli.out.Table(t)
 		return nil
 	})
-	cmd.Flags().DurationVar(&since, "since", 0, "only those of so long a time, such as 24h")
-	cmd.Flags().IntVarP(&req.Limit, "limit", "n", req.Limit, "how many")
+	shown.addTo(cmd, "24h")
 	return cmd
 }

@@ -105,6 +105,9 @@ func (cli *cli) preview(ctx context.Context, file string, opts files.PreviewOpti
 func (cli *cli) showSurvey(s *files.Survey, kind string) {
 	cli.out.Line("%s", cli.out.Paint(term.Bold, s.File))
 	text := "every row is a " + kind
+	if kind == "member" {
+		text += " of a group"
+	}
 	if s.Dialect != "" {
 		text += "; " + s.Dialect
 	}

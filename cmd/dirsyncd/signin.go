@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,7 +34,8 @@ what was looked at and what to do.`,
 }
 
 func newSigninLogCommand(cli *cli) *cobra.Command {
-	req, since := api.SigninRequest{Limit: 20}, time.Duration(0)
+	var shown latest
+	refused := false
 	cmd := &cobra.Command{
 		Use:   "log",
 		Short: "list the latest attempts to sign in",
@@ -48,17 +48,8 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
   dirsyncd signin log --json | jq -r '.[].reason' | sort | uniq -c`,
 		Args: takes(0, 0, ""),
 	}
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		if req.Limit < 1 || since < 0 {
-			return misused(cmd, "-n must be at least 1, and --since a time such as 1h")
-		}
-		return nil
-	}
 	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, _ []string) error {
-		if since > 0 {
-			req.Since = cli.now().Add(-since)
-		}
-		list, err := ops.SigninAttempts(ctx, req)
+		list, err := ops.SigninAttempts(ctx, api.SigninRequest{Refused: refused, Since: shown.from(cli.now()), Limit: shown.most})
 		if err != nil {
 			return err
 		}
@@ -66,7 +57,11 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 			return cli.out.JSON(append([]api.SigninAttempt{}, list...))
 		}
 		if len(list) == 0 {
-			cli.out.Line("nobody has tried to sign in")
+			what := "has tried to sign in"
+			if refused {
+				what = "was refused"
+			}
+			cli.out.Line("nobody %s%s", what, shown.words())
 			return nil
 		}
 		t := &term.Table{Columns: []term.Column{term.Left("NUMBER"), term.Left("WHEN"), term.Left("PROVIDER"), term.Left("APP"), term.Shrink("WHO"), term.Left("OUTCOME")}}
@@ -77,9 +72,8 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		cli.out.Table(t)
 		return nil
 	})
-	cmd.Flags().BoolVar(&req.Refused, "refused", false, "only those that were refused")
-	cmd.Flags().DurationVar(&since, "since", 0, "only those of so long a time, such as 1h")
-	cmd.Flags().IntVarP(&req.Limit, "limit", "n", req.Limit, "how many")
+	cmd.Flags().BoolVar(&refused, "refused", false, "only those that were refused")
+	shown.addTo(cmd, "1h")
 	return cmd
 }
 

@@ -75,9 +75,7 @@ func openWith(cfg *Config, env connectors.Env, t tuning) (*Connector, error) {
 	if t.customersPage == 0 {
 		t.customersPage = 100
 	}
-	if env.Now == nil {
-		env.Now = time.Now
-	}
+	env = env.WithClock()
 	c := &Connector{cfg: *cfg, env: env, tune: t, filter: newCustomerFilter(cfg), names: entra.BuiltInLicenceNames()}
 	var err error
 	if cfg.LicenceNames != "" {

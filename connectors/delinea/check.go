@@ -9,27 +9,19 @@ import (
 
 // Check implements connectors.Connector. It asks for a token and for one row of everything that is needed.
 func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
-	var findings []connectors.Finding
-	add := func(subject, detail string, err error) bool {
-		if err != nil {
-			findings = append(findings, connectors.Failed(subject, err))
-			return false
-		}
-		findings = append(findings, connectors.Finding{Subject: subject, OK: true, Detail: detail})
-		return true
-	}
+	var findings connectors.Findings
 	_, err := c.tokens.Get(ctx, "")
 	if err != nil {
 		err = signInFault(err)
 	}
-	if !add("credentials at "+c.host, "the tenant gives "+c.cfg.ClientID+" a token", err) {
+	if !findings.Add("credentials at "+c.host, "the tenant gives "+c.cfg.ClientID+" a token", err) {
 		return findings, nil
 	}
 	n, _, err := c.sample(ctx, c.people.script())
 	if err == nil && n == 0 {
 		err = c.nothing("check", "people", "table "+c.people.name)
 	}
-	add("query of "+c.people.name, fmt.Sprintf("%d people", n), err)
+	findings.Add("query of "+c.people.name, fmt.Sprintf("%d people", n), err)
 	if !c.cfg.Roles {
 		return findings, nil
 	}
@@ -37,7 +29,7 @@ func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 	if err == nil && n == 0 {
 		err = c.nothing("check", "roles", "table Role")
 	}
-	if !add("query of Role", fmt.Sprintf("%d roles", n), err) {
+	if !findings.Add("query of Role", fmt.Sprintf("%d roles", n), err) {
 		return findings, nil
 	}
 	_, ids := c.rolesOf(rows)
@@ -45,7 +37,7 @@ func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 		return findings, nil
 	}
 	_, err = c.call(ctx, callMembers, membersOf(ids[0])(c.cfg.args(1)))
-	add("members of roles", "those of one role are listed", err)
+	findings.Add("members of roles", "those of one role are listed", err)
 	return findings, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"dirsyncd/connectors"
 	"dirsyncd/sync/directory"
@@ -48,12 +47,7 @@ func open(cfg *Config, env connectors.Env) (*Connector, error) {
 	if problem != "" {
 		return nil, &fault.Error{Class: fault.Configuration, Op: "open delinea", Err: errors.New("url " + problem), Hint: hint}
 	}
-	if env.Now == nil {
-		env.Now = time.Now
-	}
-	if env.Sleep == nil {
-		env.Sleep = rest.Sleep
-	}
+	env = env.WithClock()
 	base, err := rest.NewBase(cfg.Network)
 	if err != nil {
 		return nil, err

@@ -10,7 +10,6 @@ import (
 	"context"
 	"os"
 	"slices"
-	"time"
 
 	"dirsyncd/connectors"
 	"dirsyncd/connectors/files/internal/tables"
@@ -48,9 +47,7 @@ type Connector struct {
 var _ connectors.Watcher = (*Connector)(nil)
 
 func open(cfg *Config, env connectors.Env) *Connector {
-	if env.Now == nil {
-		env.Now = time.Now
-	}
+	env = env.WithClock()
 	return &Connector{cfg: *cfg, env: env, limits: cfg.tableLimits(), pageSize: 500}
 }
 

@@ -51,12 +51,7 @@ var _ connectors.Connector = (*Connector)(nil)
 
 // open makes a connector from a configuration that Validate finds nothing wrong with. It does no network I/O.
 func open(cfg *Config, env connectors.Env) (*Connector, error) {
-	if env.Now == nil {
-		env.Now = time.Now
-	}
-	if env.Sleep == nil {
-		env.Sleep = rest.Sleep
-	}
+	env = env.WithClock()
 	attributes, err := parseAttributes(cfg.Attributes)
 	if err != nil {
 		return nil, &fault.Error{Class: fault.Configuration, Op: "open google", Err: err}

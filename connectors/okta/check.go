@@ -13,28 +13,20 @@ import (
 
 // Check implements connectors.Connector. It asks each endpoint that is needed for one entry.
 func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
-	var findings []connectors.Finding
-	add := func(subject, detail string, err error) bool {
-		if err != nil {
-			findings = append(findings, connectors.Failed(subject, err))
-			return false
-		}
-		findings = append(findings, connectors.Finding{Subject: subject, OK: true, Detail: detail})
-		return true
-	}
+	var findings connectors.Findings
 	org, err := c.orgID(ctx)
-	if !add("org at "+c.host, "org "+org, err) {
+	if !findings.Add("org at "+c.host, "org "+org, err) {
 		return findings, nil
 	}
 	reader, err := c.reader(ctx)
-	if !add("credentials", reader, err) {
+	if !findings.Add("credentials", reader, err) {
 		return findings, nil
 	}
 	users, err := c.sample(ctx, query(apiRoot+"users", "limit", "1"))
 	if err == nil && users == 0 {
 		err = c.emptyList("users")
 	}
-	add("permission okta.users.read", "users are listed", err)
+	findings.Add("permission okta.users.read", "users are listed", err)
 
 	everyone, err := c.seesEveryone(ctx)
 	if err == nil && !everyone {
@@ -43,14 +35,14 @@ func (c *Connector) Check(ctx context.Context) ([]connectors.Finding, error) {
 			Hint: "assign the role Read-only Administrator over the whole org; with the part, whoever is outside of it is not read, and nothing says so",
 		}
 	}
-	add("permission okta.groups.read", "the group Everyone is visible", err)
+	findings.Add("permission okta.groups.read", "the group Everyone is visible", err)
 	if c.cfg.Log {
 		_, err := c.sample(ctx, query(logPath, "since", stamp(c.clock.now().Add(-time.Hour)), "limit", "1"))
-		add("permission okta.logs.read", "the System Log is read for deletions", err)
+		findings.Add("permission okta.logs.read", "the System Log is read for deletions", err)
 	}
 	if c.cfg.Apps {
 		_, err := c.sample(ctx, query(apiRoot+"apps", "limit", "1"))
-		add("permission okta.apps.read", "applications are listed", err)
+		findings.Add("permission okta.apps.read", "applications are listed", err)
 	}
 	return findings, nil
 }

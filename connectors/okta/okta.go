@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	sdk "github.com/okta/okta-sdk-golang/v2/okta"
 
@@ -60,12 +59,7 @@ func open(cfg *Config, env connectors.Env, network http.RoundTripper) (*Connecto
 	if problem != "" {
 		return nil, &fault.Error{Class: fault.Configuration, Op: "open okta", Err: errors.New("url " + problem), Hint: hint}
 	}
-	if env.Now == nil {
-		env.Now = time.Now
-	}
-	if env.Sleep == nil {
-		env.Sleep = rest.Sleep
-	}
+	env = env.WithClock()
 	base, err := rest.NewBase(cfg.Network)
 	if err != nil {
 		return nil, err

@@ -38,9 +38,7 @@ var _ connectors.Connector = (*Connector)(nil)
 
 // open makes a connector from a configuration that Validate finds nothing wrong with. It makes no connection.
 func open(cfg *Config, env connectors.Env) (*Connector, error) {
-	if env.Now == nil {
-		env.Now = time.Now
-	}
+	env = env.WithClock()
 	c := &Connector{cfg: *cfg, env: env, pageSize: 500}
 	c.dialect = c.cfg.dialect()
 	var err error

@@ -110,7 +110,7 @@ type verifier struct {
 
 func (v *verifier) run() {
 	checks := []func(){
-		v.names, v.objects, v.owners, v.referrers, v.members, v.digests, v.marks, v.streams, v.records,
+		v.names, v.objects, v.owners, v.referrers, v.members, v.digests, v.marks, v.streams, v.records, v.taken,
 		v.outboxes, v.parked, v.parkedIndexes, v.runs, v.waits, v.links, v.due, v.match,
 	}
 	for _, check := range checks {

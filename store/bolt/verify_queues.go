@@ -3,6 +3,8 @@ package bolt
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
@@ -46,6 +48,32 @@ func (v *verifier) records() {
 			}
 		}
 		v.equal(p, "active records", v.count.active[kind], active)
+	}
+}
+
+// taken checks the seats that are counted beside the records.
+func (v *verifier) taken() {
+	state, err := v.Tenant()
+	if err != nil {
+		return // told by runs
+	}
+	for _, seats := range state.Taken {
+		kind, _ := directory.ParseRecordKind(seats.Kind)
+		found := map[string]int{}
+		err := v.Records(kind, 0, func(_ store.Num, rec directory.Record) bool {
+			if value, ok := rec.Get(seats.Field); ok && rec.Active {
+				found[value.String()]++
+			}
+			return true
+		})
+		if err != nil {
+			return // told by records
+		}
+		for _, value := range slices.Sorted(maps.Keys(seats.Of)) {
+			if n := seats.Of[value]; n != found[value] {
+				v.bad(records+bucketID(kind), "%d active records with the %s %q are counted, %d are there", n, seats.Field, value, found[value])
+			}
+		}
 	}
 }
 

@@ -133,7 +133,8 @@ func records(e *env) {
 func tenant(e *env) {
 	state := store.TenantState{Name: "Contoso", Domain: "contoso.test", Domains: []string{"a.test", "contoso.test"}, RulesHash: "h", Reads: []string{"users"}, WantFull: true, Why: "asked",
 		Proven: now, Failing: &store.Failure{Class: "auth", Text: "no", Since: now, Runs: 2},
-		Held: &store.HeldPlan{Hash: "x", Counts: map[string]map[string]int{"user": {"delete": 3}}, Since: now}}
+		Taken: []store.TakenSeats{{Kind: "agent", Field: "licence", Of: map[string]int{"Full": 3, "Light": 0}}},
+		Held:  &store.HeldPlan{Hash: "x", Counts: map[string]map[string]int{"user": {"delete": 3}}, Since: now}}
 	for _, want := range []store.TenantState{state, state, {Name: "Fabrikam"}, {}} {
 		e.both(func(w store.Writer) error { return w.PutTenant(want) }, func(r store.Reader) {
 			got := must(r.Tenant())

@@ -25,6 +25,8 @@ func everything(t *testing.T) *Config {
 	write(t, file, string(data), 0o600)
 	write(t, filepath.Join(dir, "signing.key"), "file-hunter\r\n", 0o600)
 	write(t, filepath.Join(dir, "desk-token"), "credential-hunter\n", 0o400)
+	write(t, filepath.Join(dir, "zendesk"), strings.Repeat("shared-hunter", 3)+"\n", 0o400)
+	write(t, filepath.Join(dir, "freshworks"), rsaKey(t), 0o400)
 	cfg, err := Load(file, testParts(map[string]string{"LDAP_PASSWORD": "env-hunter", "CREDENTIALS_DIRECTORY": dir}))
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +62,7 @@ func TestEverything(t *testing.T) {
 	for _, e := range cfg.Entries() {
 		names = append(names, e.Name)
 	}
-	if !reflect.DeepEqual(names, []string{"branch.2", "branch_3", "hq-ad", "lab"}) {
+	if !reflect.DeepEqual(names, []string{"branch.2", "branch_3", "hq-ad", "lab", "staff"}) {
 		t.Errorf("connections: %v", names)
 	}
 	hq, _ := cfg.Connection("hq-ad")

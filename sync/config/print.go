@@ -10,6 +10,7 @@ import (
 
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/mapping"
+	"dirsyncd/sync/settings"
 )
 
 // Print renders the configuration in force as YAML: defaults filled in, aliases resolved, secrets replaced by
@@ -91,11 +92,11 @@ func (p *printer) config(c *Config) *yaml.Node {
 	for _, name := range slices.Sorted(maps.Keys(c.Mappings)) {
 		mappings = append(mappings, pair{name, p.mapping(c.Mappings[name])})
 	}
-	for _, t := range c.Targets {
-		targets = append(targets, pair{t.Name, p.block(pair{"target", t.Target}, pair{t.Target, p.own(t.Block)})})
+	for i := range c.Targets {
+		targets = append(targets, pair{c.Targets[i].Name, p.target(&c.Targets[i])})
 	}
 	return p.block(
-		pair{"state", c.State}, pair{"control", c.Control}, pair{"readers", p.readers(c.Readers)}, pair{"listen", c.Listen}, pair{"web", p.web(c.Web)}, pair{"console", p.console(c.Console)}, pair{"log", c.Log}, pair{"guard", p.wholeGuard(c.Guard)}, pair{"notices", p.notices(c.Notices)}, pair{"parallel", notZero(c.Parallel)},
+		pair{"state", c.State}, pair{"control", c.Control}, pair{"readers", p.readers(c.Readers)}, pair{"listen", c.Listen}, pair{"web", p.web(c.Web)}, pair{"signin", p.signin(c.Signin)}, pair{"console", p.console(c.Console)}, pair{"log", c.Log}, pair{"guard", p.wholeGuard(c.Guard)}, pair{"notices", p.notices(c.Notices)}, pair{"parallel", notZero(c.Parallel)},
 		pair{tablesKey, p.tables(c.Tables)}, pair{connectionsKey, p.block(connections...)}, pair{mappingsKey, p.block(mappings...)},
 		pair{targetsKey, p.block(targets...)},
 	)
@@ -148,10 +149,20 @@ func (p *printer) console(c *Console) any {
 }
 
 func (p *printer) connection(c *Connection) *yaml.Node {
+	var every []pair
+	var inFull []string
+	for _, kind := range directory.Kinds() {
+		if span, written := c.Every[kind]; written {
+			every = append(every, pair{kind.String(), settings.Duration(span)})
+		}
+		if slices.Contains(c.RemoveInFull, kind) {
+			inFull = append(inFull, kind.String())
+		}
+	}
 	return p.block(
 		pair{"connector", c.Connector}, pair{"schedule", notEmpty(c.Schedule)}, pair{"full", notEmpty(c.Full)},
 		pair{"timezone", c.Timezone.String()}, pair{"jitter", c.Jitter}, pair{"mapping", notEmpty(c.Mapping)},
-		pair{"targets", c.Targets}, p.imports(c.Import), pair{c.Connector, p.own(c.Block)},
+		pair{"targets", c.Targets}, p.imports(c.Import), p.section("every", every), pair{"remove_in_full", notNone(inFull)}, p.tenants(c.Tenants), pair{c.Connector, p.own(c.Block)},
 	)
 }
 
@@ -220,11 +231,6 @@ func (p *printer) mapping(m *Mapping) *yaml.Node {
 			fields = append(fields, pair{kind.String(), p.fields(list)})
 		}
 	}
-	guard := p.limits(m.Guard.Tenant)
-	guard = append(append(guard, p.memberships(m.Guard.Memberships), p.fieldLimits(m.Guard.Fields)), p.overs(m.Guard.Over)...)
-	if all := append(p.limits(m.Guard.Connection), p.overs(m.Guard.ConnectionOver)...); len(all) > 0 {
-		guard = append(guard, pair{connectionKey, p.block(all...)})
-	}
 	seats := pair{"seats", nil}
 	if len(m.Spec.Seats) > 0 {
 		seats.value = p.seats(m.Spec.Seats)
@@ -233,10 +239,19 @@ func (p *printer) mapping(m *Mapping) *yaml.Node {
 		pair{"choices", p.choices(m.Spec.Choices)}, pair{"rules", p.rules(m.Spec.Rules)}, pair{"groups", p.rules(m.Spec.Groups)},
 		pair{"licences", p.rules(m.Spec.Licences)}, pair{"devices", p.rules(m.Spec.Devices)}, pair{"customers", p.rules(m.Spec.Customers)},
 		pair{"sites", p.rules(m.Spec.Sites)},
-		pair{"fields", p.block(fields...)}, pair{"guard", p.block(guard...)},
+		pair{"fields", p.block(fields...)}, pair{"guard", p.guard(&m.Guard)},
 		pair{"leavers", p.leavers(&m.Spec)}, pair{"keep", p.keep(m.Spec.Keep)}, seats,
 		pair{"tickets", p.tickets(m.Spec.Tickets)},
 	)
+}
+
+func (p *printer) guard(g *Guard) *yaml.Node {
+	guard := p.limits(g.Tenant)
+	guard = append(append(guard, p.memberships(g.Memberships), p.fieldLimits(g.Fields)), p.overs(g.Over)...)
+	if all := append(p.limits(g.Connection), p.overs(g.ConnectionOver)...); len(all) > 0 {
+		guard = append(guard, pair{connectionKey, p.block(all...)})
+	}
+	return p.block(guard...)
 }
 
 // tables renders the tables: those of files by their file.

@@ -89,12 +89,8 @@ func credentialFolder(t *testing.T) string {
 	write(t, dir+"/halo", "x", 0o400)
 	write(t, dir+"/staff-oidc", "x", 0o400)
 	write(t, dir+"/delinea", "x", 0o400)
-	write(t, dir+"/zendesk", "x", 0o400)
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, dir+"/freshworks", string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})), 0o400)
+	write(t, dir+"/zendesk", "a shared secret as Zendesk makes them", 0o400)
+	write(t, dir+"/freshworks", rsaKey(t), 0o400)
 	write(t, dir+"/smtp", "x", 0o400)
 	write(t, dir+"/chat-hook", "https://chat.example.com/hook", 0o400)
 	write(t, dir+"/helpdesk", "x", 0o400)
@@ -103,6 +99,16 @@ func credentialFolder(t *testing.T) string {
 	write(t, dir+"/console-helpdesk", "a long token of the help desk", 0o400)
 	write(t, dir+"/desk-webhook-old", "whsec_y", 0o400)
 	return dir
+}
+
+// rsaKey is a private key in PEM.
+func rsaKey(t *testing.T) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 }
 
 // TestDocumentation looks for every key of the configuration in docs/configuration.md and in config.yaml.

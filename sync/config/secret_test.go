@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -94,7 +95,7 @@ func TestConfigHidesSecrets(t *testing.T) {
 	}
 	texts["Print"] = string(printed)
 	for how, text := range texts {
-		for _, secret := range []string{"env-hunter", "file-hunter", "credential-hunter", "pa'ss", "literal"} {
+		for _, secret := range []string{"env-hunter", "file-hunter", "credential-hunter", "shared-hunter", "PRIVATE KEY", "pa'ss", "literal"} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s shows %q: %s", how, secret, text)
 			}
@@ -111,15 +112,52 @@ func TestPrintedConfigLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The address of a webhook is a secret whose form is looked at.
+	// Secrets whose form is looked at: the address of a webhook, a key, what is shared with Zendesk.
+	key, _ := json.Marshal(rsaKey(t)) // a text
 	text := bytes.ReplaceAll(first, []byte("url: '***'"), []byte("url: https://chat.example.test"))
+	text = bytes.ReplaceAll(text, []byte("private_key: '***'"), append([]byte("private_key: "), key...))
+	text = bytes.ReplaceAll(text, []byte("access/jwt\n      secret: '***'"), []byte("access/jwt\n      secret: "+strings.Repeat("shared", 6)))
 	again, err := Parse(text, "printed.yaml", testParts(nil))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, first)
 	}
+	cfg := everything(t)
+	for i := range cfg.Connections {
+		was, is := cfg.Connections[i], again.Connections[i]
+		was.Block, is.Block = nil, nil
+		if !reflect.DeepEqual(was, is) {
+			t.Errorf("connection %s:\n%+v\nwas\n%+v", was.Name, is, was)
+		}
+	}
+	for i := range cfg.Targets {
+		was, is := cfg.Targets[i], again.Targets[i]
+		if was.Block, is.Block = nil, nil; !reflect.DeepEqual(was, is) {
+			t.Errorf("target %s:\n%+v %+v\nwas\n%+v %+v", was.Name, is, is.Desk, was, was.Desk)
+		}
+	}
 	second, err := again.Print()
 	if err != nil || !bytes.Equal(first, second) {
 		t.Errorf("%v\nfirst:\n%s\nsecond:\n%s", err, first, second)
+	}
+}
+
+// TestPrintedSignin: all that sign-in goes by is shown.
+func TestPrintedSignin(t *testing.T) {
+	text, err := everything(t).Print()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"keys: /", "remember: 30d", "domains:\n", "match:\n", "button: Sign in with", "require:\n", "unknown: create", "per_day: 20", "customer: by_domain", "issuer: https://idp.example.test",
+		"url: https://desk.example.test:8443", "logout_url: https://desk.example.test:8443/out", "user: X-Auth-User", "token_url: https://acme.zendesk.test/access/jwt", "private_key: '***'", "hand_over: token", "auto: true",
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%q is missing:\n%s", want, text)
+		}
+	}
+	given := Config{Signin: &Signin{KeyText: settings.NewSecret("shared-hunter")}}
+	if text, err := given.Print(); err != nil || !strings.Contains(string(text), "keys: '***'") {
+		t.Errorf("keys that are given: %s, error %v", text, err)
 	}
 }
 

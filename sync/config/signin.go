@@ -352,12 +352,34 @@ func checkHeaders(at strict.Value, h HeaderNames) {
 		switch {
 		case strings.Trim(lower, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
 			at.Problem("letters, digits and -: proxies drop others or take them for something else", "headers: %q cannot be the name of a header", short(name))
+		case ownHeader(lower):
+			at.Problem("choose a name that means nothing else, such as X-Auth-User", "headers: %q says something to browsers, proxies or servers already", short(name))
 		case taken[lower]:
 			at.Problem("give each of user, email, name and groups a name of its own; X-Dirsyncd-Token is that of the token", "headers: two values have the name %q", short(name))
 		}
 		taken[lower] = true
 	}
 }
+
+// ownHeader reports whether a header's name, in lower case, has a meaning of its own in answers, in requests, or between two servers (RFC 9110
+// section 7.6.1): a proxy would act on it in place of passing it on, or pass it on to the browser.
+func ownHeader(name string) bool {
+	for _, begin := range []string{"access-control-", "content-", "cross-origin-", "if-", "proxy-", "sec-", "x-accel-", "x-content-type-", "x-original-"} {
+		if strings.HasPrefix(name, begin) {
+			return true
+		}
+	}
+	return slices.Contains([]string{
+		"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", // of one connection
+		"accept-ranges", "age", "allow", "alt-svc", "cache-control", "clear-site-data", "date", "etag", "expires", "last-modified", "link", "location", "pragma", "referrer-policy",
+		"refresh", "retry-after", "server", "set-cookie", "strict-transport-security", "vary", "via", "warning", "www-authenticate", "x-frame-options", "x-sendfile", // of an answer
+		"accept", "accept-encoding", "accept-language", "authorization", "cookie", "expect", "forwarded", "host", "max-forwards", "origin", "range", "referer", "user-agent", "x-forwarded-for",
+		"x-forwarded-host", "x-forwarded-method", "x-forwarded-port", "x-forwarded-proto", "x-forwarded-uri", "x-real-ip", // of a request
+	}, name)
+}
+
+// shortestSecret is the shortest key of HS256, in bytes (RFC 7518 section 3.2). Zendesk makes the secret itself, longer than that.
+const shortestSecret = 32
 
 // readHandOver reads how an application is told who somebody is.
 func (l *loader) readHandOver(v strict.Value, k *applicationKeys, a *Application) {
@@ -383,6 +405,9 @@ func (l *loader) readHandOver(v strict.Value, k *applicationKeys, a *Application
 		case !key.taken && given:
 			at.Problem("remove it, or write another hand_over", "%s: it means nothing with hand_over: %s", key.name, a.HandOver)
 		}
+	}
+	if n := len(k.Secret.Reveal()); a.HandOver == handZendesk && n > 0 && n < shortestSecret {
+		v.Get("secret").Problem("copy the whole shared secret that Zendesk shows; where it was cut off or is old, let Zendesk make another one", "secret: it has %d bytes, and what signs tokens has %d at least", n, shortestSecret)
 	}
 	if at := v.Get("private_key"); a.HandOver == handFreshworks && k.PrivateKey.Reveal() != "" {
 		if _, err := settings.RSAKey(k.PrivateKey); err != nil {

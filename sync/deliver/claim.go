@@ -112,6 +112,7 @@ func (w *Worker) commitAndClaim(ctx context.Context, p *partition, room room) (*
 	if err != nil {
 		return nil, fmt.Errorf("record deliveries: %w", err)
 	}
+	w.tellRefused(p.done)
 	p.done = nil
 	for _, t := range c.unsent {
 		p.unsent[t] = struct{}{}

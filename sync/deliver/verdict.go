@@ -212,6 +212,17 @@ func (w *Worker) note(done []verdict) {
 	}
 }
 
+// tellRefused wakes those who wait for records whose actions are parked: nothing comes of these by itself, and who waits for one may say so.
+func (w *Worker) tellRefused(done []verdict) {
+	var subjects []string
+	for _, v := range done {
+		if v.refused != nil {
+			subjects = append(subjects, v.subject)
+		}
+	}
+	w.WakeWaiting(subjects...)
+}
+
 // mostTold is how many parked actions the log names one by one in a minute.
 const mostTold = 10
 

@@ -89,6 +89,10 @@ func (d *Desk) givesUp(ctx context.Context, w *work, holder string) bool {
 	if h == nil || h.pending == 0 || d.inTurn(w.subject, holder) {
 		return false
 	}
+	if d.waitsFor[w.subject] == holder && !d.comes(ctx, holder) {
+		d.roster.done(h)
+		return false
+	}
 	d.waitsFor[w.subject] = holder
 	w.wait(targets.Wait{Cause: targets.CauseBusy, Key: holder, NotBefore: d.opts.Now().Add(longPause), Text: "another record has its value and is about to change" + d.heldUp(ctx, holder)})
 	return true
@@ -97,6 +101,26 @@ func (d *Desk) givesUp(ctx context.Context, w *work, holder string) bool {
 // heldUp says that the change of a record for which another one waits is parked: nothing will come of it by itself. What cannot be looked
 // up is left out.
 func (d *Desk) heldUp(ctx context.Context, subject string) string {
+	if parked, _ := d.open(ctx, subject); parked {
+		return ", but its change is parked: `dirsyncd parked list` says why"
+	}
+	return ""
+}
+
+// comes reports whether a record for which another one waited in vain has still something to do: what was parked may have been dropped, and nobody
+// says so. What cannot be looked up still comes.
+func (d *Desk) comes(ctx context.Context, subject string) bool {
+	parked, waits := d.open(ctx, subject)
+	if parked || waits {
+		return true
+	}
+	found := false
+	err := d.eachPending(ctx, func(_ *kind, a *directory.Action) { found = found || directory.Subject(a.Kind, a.Record) == subject })
+	return found || err != nil
+}
+
+// open reports whether a change of a record is parked, or waits for something, in the partition that had it delivered last.
+func (d *Desk) open(ctx context.Context, subject string) (parked, waits bool) {
 	var contributor store.Partition
 	err := d.store.View(ctx, d.part, func(tx store.Reader) error {
 		links, err := tx.LinksOf([]string{subject})
@@ -105,20 +129,18 @@ func (d *Desk) heldUp(ctx context.Context, subject string) string {
 		}
 		return err
 	})
-	parked := false
-	if err == nil && contributor.Connection != "" {
-		err = d.store.View(ctx, contributor, func(tx store.Reader) error {
-			parked = false
-			return tx.Parked(func(p store.Parked) bool {
-				parked = p.Target == d.name && p.Subject == subject
-				return !parked
-			})
-		})
+	if err != nil || contributor.Connection == "" {
+		return false, false
 	}
-	if err != nil || !parked {
-		return ""
-	}
-	return ", but its change is parked: `dirsyncd parked list` says why"
+	err = d.store.View(ctx, contributor, func(tx store.Reader) (err error) {
+		if _, parked, err = tx.ParkedAction(d.name, subject); err != nil {
+			return err
+		}
+		list, err := tx.WaitsOf(d.name, []string{subject})
+		waits = len(list) > 0
+		return err
+	})
+	return parked && err == nil, waits && err == nil
 }
 
 // inTurn reports whether a record that another one would wait for waits, over others perhaps, for that one.

@@ -52,6 +52,9 @@ func (r *Requirements) Claims() (names []string) {
 	return names
 }
 
+// Texts are the conditions as they are written.
+func (r *Requirements) Texts() []string { return slices.Clone(r.texts) }
+
 // Required is what became of one condition.
 type Required struct {
 	Text  string // as it is written

@@ -51,7 +51,7 @@ func (s *Service) moved(ctx context.Context, from, to engine.Owner) error {
 	if err != nil {
 		return err
 	}
-	return portal.MoveLinks(ctx, items, ownerOf(from), ownerOf(to))
+	return portal.MoveLinks(ctx, items, ownerOf(from), ownerOf(to), s.now())
 }
 
 // Describe implements connectors.Connector.

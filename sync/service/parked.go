@@ -193,8 +193,19 @@ func (s *Service) Drop(ctx context.Context, ids []string) (int, error) {
 			return n, err
 		}
 		n += len(items)
+		s.tellDropped(items)
 	}
 	return n, nil
+}
+
+// tellDropped wakes those who wait for what was dropped. In a state that nobody delivers from they look by themselves, within the hour.
+func (s *Service) tellDropped(items []store.Parked) {
+	targets := s.current().targets
+	for _, item := range items {
+		if t := targets[item.Target]; t != nil && item.Subject != "" {
+			t.worker.WakeWaiting(item.Subject)
+		}
+	}
 }
 
 // chooseParked finds the named items, or all when none is named.

@@ -46,7 +46,7 @@ func TestApplicationsTold(t *testing.T) {
 	}))
 	t.Cleanup(desk.Close)
 	text := strings.Replace(signinConfig, `providers: [staff], auto: true}`, `providers: [staff], auto: true, logout_url: "`+desk.URL+`/out"}
-    helpdesk: {url: "https://acme.zendesk.test", providers: [staff], auto: true, hand_over: zendesk, secret: sh4red}`, 1)
+    helpdesk: {url: "https://acme.zendesk.test", providers: [staff], auto: true, hand_over: zendesk, secret: a shared secret as Zendesk makes them}`, 1)
 	if err := os.WriteFile("config.yaml", []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func One(ctx context.Context, t *Task, tx store.Writer, n store.Num) (Alone, err
 	if err != nil {
 		return Alone{}, err
 	}
-	s.alone = state.Alone
+	s.alone, s.miscount = state.Alone, !sameSeats(state.Taken, s.byField)
 	if err := s.lookForDues(tx); err != nil {
 		return Alone{}, err
 	}

@@ -26,6 +26,7 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 			return err
 		}
 		done = map[*outcome]bool{}
+		seats := map[seat]int{}
 		for _, o := range w.outcomes {
 			if beside {
 				if done[o], err = settledBeside(tx, o); err != nil {
@@ -35,7 +36,7 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 			if done[o] {
 				continue
 			}
-			if err := s.commitOutcome(tx, o); err != nil {
+			if err := s.commitOutcome(tx, o, seats); err != nil {
 				return err
 			}
 		}
@@ -44,6 +45,11 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 		}
 		if err := s.count(tx, w, done); err != nil {
 			return err
+		}
+		if len(s.byField) > 0 || s.miscount {
+			if err := s.keepTaken(tx, seats); err != nil {
+				return err
+			}
 		}
 		for _, id := range w.unparks {
 			if _, err := tx.Unpark(id); err != nil {
@@ -264,7 +270,8 @@ func (s *Settlement) settleParked(tx store.Reader, o *outcome, w *pendingWrites)
 	return p.Reason == o.err.Error(), nil
 }
 
-func (s *Settlement) commitOutcome(tx store.Writer, o *outcome) error {
+// commitOutcome stores what an object comes to, and adds to seats what it takes and gives up of those that are told apart by a field.
+func (s *Settlement) commitOutcome(tx store.Writer, o *outcome, seats map[seat]int) error {
 	if o.err != nil {
 		_, err := tx.Park(store.Parked{
 			Since: s.Run.Time, Reason: o.err.Error(), Class: string(fault.ClassOf(o.err)),
@@ -273,7 +280,7 @@ func (s *Settlement) commitOutcome(tx store.Writer, o *outcome) error {
 		return err
 	}
 	for _, step := range o.steps {
-		if err := s.commitStep(tx, o.num, step); err != nil {
+		if err := s.commitStep(tx, o.num, step, seats); err != nil {
 			return err
 		}
 	}
@@ -283,7 +290,15 @@ func (s *Settlement) commitOutcome(tx store.Writer, o *outcome) error {
 	return nil
 }
 
-func (s *Settlement) commitStep(tx store.Writer, n store.Num, step plan.Step) error {
+func (s *Settlement) commitStep(tx store.Writer, n store.Num, step plan.Step, seats map[seat]int) error {
+	if len(s.byField) > 0 {
+		old, _, err := tx.Record(step.Kind, n)
+		if err != nil {
+			return err
+		}
+		s.change(seats, &old, -1)
+		s.change(seats, step.Record, 1)
+	}
 	if err := tx.PutRecord(n, step.Record); err != nil || step.Action == nil {
 		return err
 	}

@@ -82,51 +82,6 @@ func LimitsSeats(rules *mapping.Ruleset) bool {
 	return slices.ContainsFunc(directory.RecordKinds(), func(k directory.RecordKind) bool { seats := rules.Seats(k); return seats.Limits() })
 }
 
-// taken counts the seats that are taken before the plan, by these tenants together.
-func (s *Settlement) taken(ctx context.Context, states []State) (map[seat]int, error) {
-	counts := map[seat]int{}
-	for _, kind := range directory.RecordKinds() {
-		seats := s.Rules.Seats(kind)
-		for _, state := range states {
-			if seats.Total != nil {
-				err := state.View(ctx, func(tx store.Reader) error {
-					n, err := tx.ActiveRecords(kind)
-					counts[seat{kind: kind, total: true}] += n
-					return err
-				})
-				if err != nil {
-					return nil, err
-				}
-			}
-			if len(seats.Of) > 0 {
-				if err := s.takenByValue(ctx, state, kind, counts); err != nil {
-					return nil, err
-				}
-			}
-		}
-	}
-	return counts, nil
-}
-
-func (s *Settlement) takenByValue(ctx context.Context, state State, kind directory.RecordKind, counts map[seat]int) error {
-	for after := store.Num(0); ; {
-		records, err := s.recordsAfter(ctx, state, kind, &after, func(rec *directory.Record) bool { return rec.Active })
-		if err != nil {
-			return err
-		}
-		for i := range records {
-			for _, of := range s.seatsOf(&records[i]) {
-				if !of.total {
-					counts[of]++
-				}
-			}
-		}
-		if len(records) < s.Chunk {
-			return nil
-		}
-	}
-}
-
 // assign says who of those that want a seat has to wait for one.
 func (s *Settlement) assign(ctx context.Context, wanted map[store.Num]seatWish) error {
 	s.seatless = roaring.New()
@@ -273,7 +228,7 @@ type SeatCount struct {
 
 // Seats counts the seats that some tenants take together by the same rules, as they are, with so many records at a time.
 func Seats(ctx context.Context, rules *mapping.Ruleset, states []State, chunk int) (list []SeatCount, err error) {
-	s := &Settlement{Task: &Task{Rules: rules, Chunk: chunk}}
+	s := newSettlement(&Task{Rules: rules, Chunk: chunk})
 	taken, err := s.taken(ctx, states)
 	for _, of := range s.allSeats() {
 		list = append(list, SeatCount{of.kind.String(), of.value, limitOf(s.Rules.Seats(of.kind), of), taken[of]})

@@ -134,6 +134,8 @@ type Settlement struct {
 	// counted: there are seats to count. seatless are those who wait for one, nil while that is not known; queue are they in
 	// their order, by the seats for which they wait in seats, and in words in seatNotes.
 	counted   bool
+	byField   []store.TakenSeats // those that are told apart by a field, none taken
+	miscount  bool               // those that are stored are others
 	seatless  *roaring.Bitmap
 	queue     []store.Num
 	seats     []store.Seats
@@ -159,7 +161,7 @@ func Prepare(ctx context.Context, t *Task) (*Settlement, error) {
 		if err != nil {
 			return err
 		}
-		s.alone, s.Beyond = state.Alone, s.Beyond || state.Beyond
+		s.alone, s.Beyond, s.miscount = state.Alone, s.Beyond || state.Beyond, !sameSeats(state.Taken, s.byField)
 		if err := s.checkBasis(tx); err != nil {
 			return err
 		}
@@ -188,7 +190,7 @@ func newSettlement(t *Task) *Settlement {
 	for kind := range s.worklist {
 		s.worklist[kind] = roaring.New()
 	}
-	s.counted = LimitsSeats(s.Rules)
+	s.counted, s.byField = LimitsSeats(s.Rules), uncounted(s.Rules)
 	return s
 }
 
@@ -227,10 +229,13 @@ func (s *Settlement) Apply(ctx context.Context) (plan.Counts, error) {
 // no outcome of its own, and what the operator approved. It is nil when that is nothing.
 func (s *Settlement) Close() func(store.Writer) error {
 	groups := roaring.AndNot(s.worklist[directory.Group], s.deferredGroups)
-	if groups.IsEmpty() && !s.approved {
+	if groups.IsEmpty() && !s.approved && !s.miscount {
 		return nil
 	}
 	return func(tx store.Writer) error {
+		if err := s.countAnew(tx); err != nil {
+			return err
+		}
 		beside, err := s.lookBeside(tx)
 		if err == nil && !beside {
 			err = tx.ClearDirty(directory.Group, relations.Nums(groups))

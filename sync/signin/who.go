@@ -170,6 +170,7 @@ type search struct {
 
 	by     string
 	link   bool // what was found is worth remembering
+	said   bool // there was something to look people up by
 	checks []Check
 	homes  []Scope // of which the subject is an object, by its id, be it there or not
 }
@@ -254,7 +255,7 @@ func (w *search) byID(ctx context.Context) (_ Owner, final bool, err error) {
 		return Owner{}, false, nil
 	}
 	return Owner{}, true, &Refusal{Reason: UnknownPerson, Text: "no directory of this provider has an object with the id that it gave",
-		Hint: "was the person added after the last sync? `dirsyncd sync CONNECTION --user ID`; else the scope of the connection leaves them out"}
+		Hint: w.ifNew("ID")}
 }
 
 // withID finds the object with an id as the provider writes it, or as the same GUID is usually written: in base64 it may stand for two.
@@ -336,6 +337,7 @@ func (w *search) byKey(ctx context.Context, where []Scope, kind string) (_ Owner
 	if value == "" {
 		return Owner{}, false, nil
 	}
+	w.said = true
 	owners, err := w.people.Find(ctx, where, kind, value)
 	if err != nil {
 		return Owner{}, false, err
@@ -376,8 +378,19 @@ func (w *search) unknown() error {
 			return &Refusal{Reason: DomainNotAllowed, Text: "the provider may not vouch for addresses of this domain", Hint: "add the domain to `domains` of the provider if its addresses are the provider's to give"}
 		}
 	}
-	return &Refusal{Reason: UnknownPerson, Text: "nobody is known by what the provider said",
-		Hint: "`dirsyncd signin show NUMBER` says where was looked; the person may be out of the scope of the connection, or not read yet"}
+	if !w.said {
+		return &Refusal{Reason: UnknownPerson, Text: "the provider said nothing of what people are known by", Hint: "let it send what `match` of the provider names, or match by something that it sends"}
+	}
+	return &Refusal{Reason: UnknownPerson, Text: "nobody is known by what the provider said", Hint: w.ifNew("ADDRESS") + ", or they have another value there than the provider says"}
+}
+
+// ifNew says how to read somebody who is unknown because no sync has come by yet. who stands for what they are named by.
+func (w *search) ifNew(who string) string {
+	connection := "CONNECTION"
+	if len(w.Directories) == 1 {
+		connection = w.Directories[0].Connection
+	}
+	return fmt.Sprintf("was the person added after the last sync? `dirsyncd sync %s --user %s` reads them; else the scope of the connection leaves them out", connection, who)
 }
 
 // stands refuses whom the directory has disabled, whatever the provider says.

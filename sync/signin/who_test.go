@@ -162,6 +162,30 @@ func TestWho(t *testing.T) {
 	}
 }
 
+// TestWhatToDoAboutTheUnknown: the way on is another command than the one that shows it.
+func TestWhatToDoAboutTheUnknown(t *testing.T) {
+	subject := Subject{Realm: "idp", Value: "1"}
+	hq, two := []Directory{{Connection: "hq"}}, []Directory{{Connection: "hq"}, {Connection: "csp"}}
+	for name, c := range map[string]struct {
+		directories []Directory
+		a           Assertion
+		hint        string
+	}{
+		"one directory":          {hq, Assertion{Subject: subject, Mail: "ann@example.test", MailVerified: true}, "`dirsyncd sync hq --user ADDRESS`"},
+		"several":                {two, Assertion{Subject: subject, Mail: "ann@example.test", MailVerified: true}, "`dirsyncd sync CONNECTION --user ADDRESS`"},
+		"an id":                  {hq, Assertion{Subject: Subject{Realm: "idp", Value: "1", Object: "9"}}, "`dirsyncd sync hq --user ID`"},
+		"nothing to look for is": {hq, Assertion{Subject: subject}, "`match`"},
+	} {
+		p := Policy{Directories: c.directories, Domains: []string{"example.test"}, Match: []string{"mail"}, Admission: Both}
+		world := &town{links: map[Subject]Owner{}}
+		_, err := p.Who(t.Context(), world, world, &c.a)
+		var refusal *Refusal
+		if !errors.As(err, &refusal) || refusal.Reason != UnknownPerson || !strings.Contains(refusal.Hint, c.hint) || strings.Contains(refusal.Hint, "signin show") {
+			t.Errorf("%s: %+v", name, refusal)
+		}
+	}
+}
+
 // TestWhoCannotBeAsked: an error lets nobody in, and is not told as a refusal.
 func TestWhoCannotBeAsked(t *testing.T) {
 	world := &town{failed: errors.New("the state cannot be read"), links: map[Subject]Owner{}}

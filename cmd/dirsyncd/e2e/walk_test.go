@@ -628,7 +628,7 @@ func (w *walk) accessible(p *chromiumtest.Page) {
 	for _, scheme := range []string{"light", "dark"} {
 		p.Prefer(scheme)
 		const enough = 4.5
-		if least, _ := p.Eval(contrast).(float64); least < enough {
+		if least := p.Contrast(); least < enough {
 			w.t.Errorf("a contrast of %v at the page %q in %s", least, p.Text("document.title"), scheme)
 		}
 	}
@@ -637,15 +637,3 @@ func (w *walk) accessible(p *chromiumtest.Page) {
 	}
 	p.Prefer("light")
 }
-
-// contrast is the least of a page, by WCAG's definition.
-const contrast = `(() => {
-	const parts = text => text.match(/[\d.]+/g).map(Number)
-	const luminance = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-		.reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0)
-	const behind = e => { for (; e; e = e.parentElement) { const c = parts(getComputedStyle(e).backgroundColor); if (c.length === 3 || c[3] > 0) return c } return [255, 255, 255] }
-	return Math.min(...[...document.querySelectorAll('h1, p, a, button, span, strong')].map(e => {
-		const [a, b] = [luminance(parts(getComputedStyle(e).color)), luminance(behind(e))].sort((x, y) => y - x)
-		return (a + 0.05) / (b + 0.05)
-	}))
-})()`

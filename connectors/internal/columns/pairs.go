@@ -1,6 +1,8 @@
 package columns
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -110,16 +112,16 @@ func (p *Pairs) Pair(cells []Cell) (group, member string, problems []Problem) {
 	return group, member, l.problems
 }
 
-// Uses is as that of Layout.
+// Uses is as that of Layout. What a column is to the row stands with it: "key of the group", "email of a person in it".
 func (p *Pairs) Uses() []Use {
 	uses := make([]Use, len(p.layout.header))
 	for i, header := range p.layout.header {
 		uses[i] = Use{Column: header, Index: i}
 	}
 	for _, r := range slices.Concat([]referrer{p.group}, p.members) {
-		as := r.field
-		if r.source.By != "" {
-			as += " by " + r.source.By
+		as := "key of the group"
+		if r.field != pairGroup {
+			as = fmt.Sprintf("%s of a %s in it", cmp.Or(r.source.By, "key"), r.to)
 		}
 		for _, i := range r.columns {
 			uses[i].As = append(uses[i].As, as)

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"dirsyncd/connectors/sim/kit"
 )
 
 // Kind is a way to misbehave.
@@ -64,12 +66,7 @@ func (s *Server) Mend() {
 func (s *Server) strike(r *http.Request) *Fault {
 	for _, f := range s.faults {
 		fits := strings.HasSuffix(r.URL.Path, f.Path) && (f.Path != "" || !strings.Contains(r.URL.Path, "/token/"))
-		switch {
-		case !fits || f.Times > 0 && f.struck >= f.Skip+f.Times:
-		case f.struck < f.Skip:
-			f.struck++
-		default:
-			f.struck++
+		if fits && kit.Strikes(&f.struck, f.Skip, f.Times) {
 			return f
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"dirsyncd/connectors/sim/kit"
 )
 
 // FaultKind is how an answer goes wrong.
@@ -149,10 +151,7 @@ func (s *Server) takeFault(x *exchange) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.faults {
-		if f.Times > 0 && f.struck >= f.Skip+f.Times || !f.fits(x) {
-			continue
-		}
-		if f.struck++; f.struck > f.Skip {
+		if f.fits(x) && kit.Strikes(&f.struck, f.Skip, f.Times) {
 			return f
 		}
 	}

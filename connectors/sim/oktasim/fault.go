@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"dirsyncd/connectors/sim/kit"
 )
 
 // Kind is a way to misbehave.
@@ -76,12 +78,7 @@ func (s *Server) Mend() {
 func (s *Server) strike(r *http.Request) *Fault {
 	for _, f := range s.faults {
 		fits := strings.HasPrefix(r.URL.Path, f.Path) && (!f.Exact || r.URL.Path == f.Path) && (f.Match == nil || f.Match(r))
-		switch {
-		case !fits || f.Times > 0 && f.struck >= f.Skip+f.Times:
-		case f.struck < f.Skip:
-			f.struck++
-		default:
-			f.struck++
+		if fits && kit.Strikes(&f.struck, f.Skip, f.Times) {
 			return f
 		}
 	}

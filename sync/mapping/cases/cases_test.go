@@ -26,7 +26,7 @@ groups:
 fields:
   user: {name: = name, email: = email, phone: "= phone ?? mobile", manager: = manager.name}
   agent: {name: = name, licences: = licences}
-  group: {email: = email}
+  group: {email: = email, manager: = manager.name, lead: = manager.key}
 `)
 }
 
@@ -72,6 +72,8 @@ func TestCases(t *testing.T) {
 		{Case{Person: m{"enabled": true, "licences": []string{"b", "a"}, "groups": []string{"Service Desk"}},
 			Want: Want{Agent: m{"licences": []any{"a", "b"}}}}, ""},
 		{Case{Group: m{"name": "Site Oslo"}, Want: Want{Rule: "sites", Group: m{"title": "Oslo"}, Exact: true}}, ""},
+		{Case{Group: m{"name": "Site Oslo", "manager": m{"name": "Boss", "key": "hq/7"}}, Want: Want{Group: m{"title": "Oslo", "manager": "Boss", "lead": "hq/7"}, Exact: true}}, ""},
+		{Case{Group: m{"name": "Site Oslo", "manager": m{"name": "Boss"}}, Want: Want{Group: m{"manager": "Jo"}}}, `group.manager: want "Jo", got "Boss"`},
 		{Case{Group: m{"name": "Oslo"}, Want: Want{None: true}}, ""},
 	} {
 		got := Run(rs, c.c)
@@ -109,6 +111,8 @@ func TestUnusableCases(t *testing.T) {
 		{Case{Person: m{"groups": []any{1}}, Want: ok}, "groups: item 1 of the list is no text"},
 		{Case{Person: m{"title": 1.5}, Want: ok}, "title: must be a text, a truth value"},
 		{Case{Person: m{"attributes": m{"a": m{}}}, Want: ok}, "attributes.a: must be a text"},
+		{Case{Group: m{"manager": "x"}, Want: Want{None: true}}, "manager: must be a map"},
+		{Case{Group: m{"manager": m{"emial": "x"}}, Want: Want{None: true}}, `manager.emial: unknown name (did you mean "email"?)`},
 		{Case{Group: m{"login": "x"}, Want: Want{None: true}}, "login: unknown name"},
 		{Case{Person: m{}, Want: Want{}}, "it expects nothing"},
 		{Case{Person: m{}, Want: Want{Rule: "everyone"}}, `there is no rule "everyone"`},

@@ -57,6 +57,17 @@ func (p *Portal) Link(ctx context.Context, provider string, s signin.Subject) (o
 
 // SetLink implements signin.Links.
 func (p *Portal) SetLink(ctx context.Context, provider string, s signin.Subject, owner signin.Owner) error {
+	if err := p.putLink(ctx, provider, s, owner); err != nil {
+		return err
+	}
+	to, moved, err := p.moved(ctx, owner)
+	if moved && err == nil {
+		err = p.putLink(ctx, provider, s, to)
+	}
+	return err
+}
+
+func (p *Portal) putLink(ctx context.Context, provider string, s signin.Subject, owner signin.Owner) error {
 	value, err := json.Marshal(Link{Owner: owner, Provider: provider, Since: p.Now()})
 	if err != nil {
 		return err

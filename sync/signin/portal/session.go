@@ -21,6 +21,7 @@ const (
 	spaceOutcome = "outcome" // key: hash of the address
 	spaceAttempt = "attempt" // key: when, and what the person was shown; owners: how it ended, and what the person was shown
 	spaceVisit   = "visit"   // key: attempt and application; owners: the central session
+	spaceMoved   = "moved"   // key: the person who was found to be another one
 )
 
 // session is somebody who is signed in at a host. Its key is the hash of the cookie.

@@ -99,8 +99,8 @@ type Refusal struct {
 }
 
 // NewVendors starts an oidc-provider that answers as each of some vendors; with a page on which people choose their account where ask is true. The test is
-// skipped where there is no Node.js, and fails then when CI or DIRSYNCD_REQUIRE_REAL is set. It is skipped in any case with a Node.js before 20, such as
-// that of Debian 12, on which oidc-provider redeems no code.
+// skipped where there is no Node.js, or one before 20 such as that of Debian 12, on which oidc-provider redeems no code; it fails then when CI or
+// DIRSYNCD_REQUIRE_REAL is set.
 func NewVendors(t testing.TB, ask bool, vendors ...Vendor) *Real {
 	t.Helper()
 	for _, program := range []string{"node", "npm"} {
@@ -176,19 +176,26 @@ func (r *Real) Somebody(t testing.TB) *Real {
 	return &fresh
 }
 
-// newEnough skips the test where Node.js is not.
+// newEnough ends the test where Node.js is not.
 func newEnough(t testing.TB) {
 	t.Helper()
-	const least = 20
 	out, err := exec.CommandContext(t.Context(), "node", "-p", "process.versions.node").Output()
 	if err != nil {
 		missing(t, "node does not start: "+err.Error())
 	}
-	version := strings.TrimSpace(string(out))
-	major, _, _ := strings.Cut(version, ".")
-	if n, err := strconv.Atoi(major); err != nil || n < least {
-		t.Skipf("Node.js is %s, oidc-provider needs %d", version, least)
+	if what := tooOld(strings.TrimSpace(string(out))); what != "" {
+		missing(t, what)
 	}
+}
+
+// tooOld says what to do about a version of Node.js; blank when it will do.
+func tooOld(version string) string {
+	const least = 20
+	major, _, _ := strings.Cut(version, ".")
+	if n, err := strconv.Atoi(major); err == nil && n >= least {
+		return ""
+	}
+	return fmt.Sprintf("Node.js is %s, and oidc-provider needs %[2]d: npm install --global --prefix /opt/node%[2]d node@%[2]d && PATH=/opt/node%[2]d/bin:$PATH", version, least)
 }
 
 func missing(t testing.TB, what string) {

@@ -161,3 +161,21 @@ func (p *Page) Complaints() []string {
 	defer p.loads.mu.Unlock()
 	return append([]string(nil), p.loads.complaints...)
 }
+
+// Contrast is the least of the page between a text and what is behind it, as WCAG 2.2 defines it (1.4.3 wants 4.5); 0 where there is no text.
+func (p *Page) Contrast() float64 {
+	p.tb.Helper()
+	least, _ := p.Eval(contrast).(float64)
+	return least
+}
+
+const contrast = `(() => {
+	const parts = text => text.match(/[\d.]+/g).map(Number)
+	const luminance = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+		.reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0)
+	const behind = e => { for (; e; e = e.parentElement) { const c = parts(getComputedStyle(e).backgroundColor); if (c.length === 3 || c[3] > 0) return c } return [255, 255, 255] }
+	return Math.min(...[...document.querySelectorAll('h1, h2, p, a, button, span, strong, label, td, th, dt, dd')].map(e => {
+		const [a, b] = [luminance(parts(getComputedStyle(e).color)), luminance(behind(e))].sort((x, y) => y - x)
+		return (a + 0.05) / (b + 0.05)
+	}))
+})()`
