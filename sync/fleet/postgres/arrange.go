@@ -58,7 +58,7 @@ func (m *member) arrange(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	var batch pgx.Batch
-	var connections []string
+	connections := []string{}
 	for _, p := range plan.Units {
 		if p.Kind == fleet.List {
 			connections = append(connections, p.Connection)
@@ -67,7 +67,7 @@ func (m *member) arrange(ctx context.Context, tx pgx.Tx) error {
 		delete(there, p.Unit)
 		f.arrangeOne(&batch, p, s, known, now)
 	}
-	var gone []int64
+	gone := []int64{}
 	for _, s := range there {
 		gone = append(gone, s.id)
 	}

@@ -78,9 +78,9 @@ func (l *life) offerAll(ctx context.Context, c *carrier) error {
 func (l *life) offerBound(ctx context.Context, tx pgx.Tx, c *carrier) error {
 	f := l.fleet
 	rows, err := tx.Query(ctx, f.sql(`
-select w.name, sum(w.lanes) - (select count(*) from fleet.unit o where o.job is not null and o.taker = w.name) from fleet.worker w
+select w.name, sum(w.lanes) * $1::int - (select count(*) from fleet.unit o where o.job is not null and o.taker = w.name) from fleet.worker w
 where not w.dead and w.expires > clock_timestamp() and not w.draining and w.hash = (select hash from fleet.generation order by id desc limit 1)
-and exists (select 1 from fleet.unit u where u.want <> 0 and u.holder is null and u.job is null and w.name = any(u.places)) group by w.name order by w.name`))
+and exists (select 1 from fleet.unit u where u.want <> 0 and u.holder is null and u.job is null and w.name = any(u.places)) group by w.name order by w.name`), ahead)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (l *life) offerTo(ctx context.Context, tx pgx.Tx, c *carrier, worker string
 	}
 	names, caps := limits(l.following())
 	rows, err := tx.Query(ctx, l.fleet.sql(`
-select u.id, u.kind, u.rank, clock_timestamp() from (
+select u.id, u.kind, u.rank from (
   select p.name, p.cap, (select count(*) from fleet.unit h where h.connection = p.name and (h.holder is not null or h.job is not null) and h.kind <> 3) as busy
   from unnest($1::text[], $2::int[]) p (name, cap)
 ) c cross join lateral (
@@ -128,13 +128,9 @@ select u.id, u.kind, u.rank, clock_timestamp() from (
 	var id int64
 	var kind fleet.Kind
 	var rank int
-	var now time.Time
-	_, err = pgx.ForEachRow(rows, []any{&id, &kind, &rank, &now}, func() error {
-		if here := time.Now(); here.Before(now) {
-			now = here // in the past by either clock, so that River waits for neither
-		}
+	_, err = pgx.ForEachRow(rows, []any{&id, &kind, &rank}, func() error {
 		units = append(units, id)
-		jobs = append(jobs, river.InsertManyParams{Args: jobOf(kind, id), InsertOpts: &river.InsertOpts{MaxAttempts: 1, Priority: rank, Queue: queue(c.generation, worker), ScheduledAt: now}})
+		jobs = append(jobs, river.InsertManyParams{Args: jobOf(kind, id), InsertOpts: &river.InsertOpts{MaxAttempts: 1, Priority: rank, Queue: queue(c.generation, worker)}})
 		return nil
 	})
 	if err != nil || len(units) == 0 {
@@ -148,7 +144,10 @@ select u.id, u.kind, u.rank, clock_timestamp() from (
 	for i, j := range inserted {
 		ids[i] = j.Job.ID
 	}
-	_, err = tx.Exec(ctx, l.fleet.sql("update fleet.unit u set job = j.job, taker = nullif($3, '') from unnest($1::int8[], $2::int8[]) j (unit, job) where j.unit = u.id"), units, ids, worker)
+	// River dates them by this process' clock, and would wait for a time that is ahead of the database's.
+	_, err = tx.Exec(ctx, l.fleet.sql(`
+with dated as (update fleet.river_job set scheduled_at = clock_timestamp() where id = any($2) and scheduled_at > clock_timestamp())
+update fleet.unit u set job = j.job, taker = nullif($3, '') from unnest($1::int8[], $2::int8[]) j (unit, job) where j.unit = u.id`), units, ids, worker)
 	return err
 }
 

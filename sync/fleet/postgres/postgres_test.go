@@ -63,7 +63,7 @@ func (p place) pool(t *testing.T, name string) *pgxpool.Pool {
 }
 
 func logOf(t *testing.T) *slog.Logger {
-	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return slog.New(slog.NewTextHandler(t.Output(), nil))
 }
 
 // value reads one value.
