@@ -179,7 +179,7 @@ func (w *writer) handle(ctx context.Context, h fleet.Held) (fleet.Finish, error)
 		}
 	}
 	if errors.Is(err, fleet.ErrLost) {
-		fmt.Println("lost")
+		_, _ = os.Stdout.WriteString("lost\n")
 	}
 	return fleet.Finish{Proven: err == nil}, err
 }

@@ -13,7 +13,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -79,9 +78,6 @@ func (f *Fleet) deciding(ctx context.Context, fn func(tx pgx.Tx) error) error {
 		return fn(tx)
 	})
 }
-
-// errNotCurrent ends what only workers of the current configuration decide.
-var errNotCurrent = errors.New("another configuration is current")
 
 // debugOnly tells whatever it is told at the level of debug.
 type debugOnly struct{ slog.Handler }
