@@ -30,6 +30,7 @@ type stored struct {
 	id           int64
 	unit         fleet.Unit
 	spec         string
+	places       []string
 	due, dueFull *time.Time
 }
 
@@ -44,17 +45,19 @@ func (m *member) arrange(ctx context.Context, tx pgx.Tx) error {
 	if err := tx.QueryRow(ctx, "select clock_timestamp()").Scan(&now); err != nil {
 		return err
 	}
-	rows, err := tx.Query(ctx, f.sql("select id, kind, connection, target, spec, due, due_full from fleet.unit where kind <> 2 order by id for update"))
+	rows, err := tx.Query(ctx, f.sql("select id, kind, connection, target, spec, places, due, due_full from fleet.unit where kind <> 2 order by id"))
 	if err != nil {
 		return err
 	}
 	there := map[fleet.Unit]stored{}
-	var s stored
-	_, err = pgx.ForEachRow(rows, []any{&s.id, &s.unit.Kind, &s.unit.Connection, &s.unit.Target, &s.spec, &s.due, &s.dueFull}, func() error {
+	for rows.Next() {
+		var s stored
+		if err := rows.Scan(&s.id, &s.unit.Kind, &s.unit.Connection, &s.unit.Target, &s.spec, &s.places, &s.due, &s.dueFull); err != nil {
+			return err
+		}
 		there[s.unit] = s
-		return nil
-	})
-	if err != nil {
+	}
+	if err := rows.Err(); err != nil {
 		return err
 	}
 	var batch pgx.Batch
@@ -72,8 +75,9 @@ func (m *member) arrange(ctx context.Context, tx pgx.Tx) error {
 		gone = append(gone, s.id)
 	}
 	slices.Sort(gone)
+	batch.Queue(f.sql("update fleet.unit t set places = c.places from fleet.unit c where c.kind = 1 and t.kind = 2 and t.connection = c.connection and t.places is distinct from c.places"))
 	batch.Queue(f.sql("delete from fleet.unit where holder is null and (id = any($1) or kind = 2 and connection <> all($2))"), gone, connections)
-	batch.Queue(f.sql("update fleet.unit set next = null, next_full = null, due = null, due_full = null, want = 0 where id = any($1) or kind = 2 and connection <> all($2)"), gone, connections)
+	batch.Queue(f.sql("update fleet.unit set next = null, next_full = null, due = null, due_full = null, want = 0 where id = any($1) or kind = 2 and connection <> all($2) and want <> 0"), gone, connections)
 	return tx.SendBatch(ctx, &batch).Close()
 }
 
@@ -99,7 +103,9 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::int2, $11, case when $10::int2 
 		dueFull, full := first(p.Full, now, p.Jitter)
 		batch.Queue(f.sql("update fleet.unit set spec = $2, due = $3, next = $4, due_full = $5, next_full = $6 where id = $1"), s.id, p.Spec, due, next, dueFull, full)
 	}
-	batch.Queue(f.sql("update fleet.unit set places = $2 where (id = $1 or kind = 2 and connection = $3 and $3 <> '') and places is distinct from $2"), s.id, places, p.Connection)
+	if !slices.Equal(s.places, places) {
+		batch.Queue(f.sql("update fleet.unit set places = $2 where id = $1"), s.id, places)
+	}
 }
 
 // first is when a schedule comes first after now, and when that begins.

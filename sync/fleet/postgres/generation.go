@@ -54,13 +54,16 @@ func (f *Fleet) Follow(ctx context.Context, plan fleet.Plan) error {
 	if m == nil {
 		return errors.New("this process is no worker")
 	}
-	m.follow(plan)
+	id := m.follow(plan)
+	defer m.followed()
 	err := f.deciding(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, f.sql("update fleet.worker set hash = $2 where id::text = $1"), id, plan.Generation); err != nil {
+			return err
+		}
 		if err := f.publish(ctx, tx, plan.Generation, m.me.Name); err != nil {
 			return err
 		}
 		return m.arrange(ctx, tx)
 	})
-	m.wakeUp()
 	return err
 }

@@ -50,11 +50,14 @@ func (h *holding) workOn(ctx context.Context) {
 	err = f.transact(ctx, func(tx pgx.Tx) error { return h.finish(ctx, tx, finish, undone) })
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err != nil && !(h.finished && errors.Is(err, fleet.ErrLost)) {
-		// Others take it over when this worker's life has ended; until then it has to be told.
+	switch {
+	case err == nil, h.finished && errors.Is(err, fleet.ErrLost):
+	case h.life.alive.Err() != nil: // told, and others take it over
+		f.log.Debug("a unit went to others", "kind", h.held.Unit.Kind.String(), "connection", h.held.Unit.Connection, "target", h.held.Unit.Target)
+	default:
 		f.log.Warn("a unit could not be given back", "kind", h.held.Unit.Kind.String(), "connection", h.held.Unit.Connection, "target", h.held.Unit.Target, "err", err)
 		if !errors.Is(err, fleet.ErrLost) {
-			h.life.die(err)
+			h.life.die(err) // or it would be held for ever by a worker that lives
 		}
 	}
 }
@@ -127,12 +130,15 @@ where id = $1 and holder = $2 and fence = $3`), h.unit, h.life.id, h.held.Fence,
 // enter wants each of a connection's tenants as the connection was wanted. One that is new is read for the first time.
 func (h *holding) enter(ctx context.Context, tx pgx.Tx, tenants []string) error {
 	f, u := h.life.fleet, h.held.Unit
-	rank := h.held.Request.Rank()
-	_, err := tx.Exec(ctx, f.sql(`
+	args, err := arguments(h.held.Request.Args)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, f.sql(`
 insert into fleet.unit as u (kind, connection, tenant, places, want, cause, wanted, prio, args)
-select $1, $2, t, (select places from fleet.unit where id = $3), $4, $5, clock_timestamp(), $6, $7 from unnest($8::text[]) t order by t
+select $1::int2, $2::text, t, (select places from fleet.unit where id = $3), $4::int2, $5::text, clock_timestamp(), $6::int2, $7::jsonb from unnest($8::text[]) t order by t
 on conflict (kind, connection, tenant, target) do update set `+wanting("excluded.want", "excluded.cause", "$9::int2", "excluded.args", "false")),
-		fleet.Run, u.Connection, h.unit, h.held.Want, h.held.Request.Cause, fleet.Bulk, arguments(h.held.Request.Args), tenants, rank)
+		fleet.Run, u.Connection, h.unit, h.held.Want, h.held.Request.Cause, fleet.Bulk, args, tenants, h.held.Request.Rank())
 	return err
 }
 

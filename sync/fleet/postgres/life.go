@@ -72,7 +72,7 @@ func (m *member) live(ctx context.Context, born func()) error {
 		_ = conn.Close(context.WithoutCancel(ctx))
 		return err
 	}
-	l.deadline = time.AfterFunc(time.Until(sent.Add(ttl-margin)), func() { die(fleet.ErrLost) })
+	l.deadline = time.AfterFunc(time.Until(sent.Add(ttl-margin)), func() { die(late{}) })
 	defer l.deadline.Stop()
 	born()
 
@@ -118,6 +118,15 @@ func (l *life) leave() {
 	}
 }
 
+// late is why a life ended whose heartbeat was not stored in time. It is fleet.ErrLost.
+type late struct{}
+
+// Error implements error.
+func (late) Error() string { return "no heartbeat was stored in time" }
+
+// Is implements what errors.Is asks.
+func (late) Is(target error) bool { return target == fleet.ErrLost }
+
 // heart beats on a connection of its own until the life ends.
 func (l *life) heart(conn *pgx.Conn) {
 	defer func() {
@@ -146,7 +155,7 @@ func (l *life) heart(conn *pgx.Conn) {
 			answer, err := l.beat(ctx, conn)
 			switch {
 			case errors.Is(err, pgx.ErrNoRows):
-				l.die(fleet.ErrLost)
+				l.die(late{})
 			case err == nil && l.deadline.Stop():
 				l.deadline.Reset(time.Until(sent.Add(ttl - margin)))
 				l.tell(answer)
@@ -160,15 +169,17 @@ func (l *life) heart(conn *pgx.Conn) {
 
 // answer is what a heartbeat is told.
 type answer struct {
+	to       string // the configuration that this worker had then
 	draining bool
 	current  generation
 }
 
 func (l *life) beat(ctx context.Context, conn *pgx.Conn) (a answer, err error) {
+	a.to = l.following().Generation
 	err = conn.QueryRow(ctx, l.fleet.sql(`
 update fleet.worker w set expires = clock_timestamp() + $2, hash = $3 from (select id, hash, published, by_worker from fleet.generation order by id desc limit 1) g
 where w.id = $1 and not w.dead and w.expires > clock_timestamp()
-returning w.draining, g.id, g.hash, g.published, g.by_worker`), l.id, ttl, l.following().Generation).
+returning w.draining, g.id, g.hash, g.published, g.by_worker`), l.id, ttl, a.to).
 		Scan(&a.draining, &a.current.id, &a.current.hash, &a.current.published, &a.current.by)
 	return a, err
 }
@@ -195,7 +206,13 @@ func (l *life) heeding() {
 
 // heed takes work or does not, as a heartbeat was told.
 func (l *life) heed(a answer) {
-	mine := l.following().Generation
+	l.member.mu.Lock()
+	mine, publishing := l.plan.Generation, l.publishing > 0
+	l.draining = a.draining
+	l.member.mu.Unlock()
+	if a.to != mine || publishing {
+		return // the next one says
+	}
 	if a.current.hash == mine && !a.draining {
 		l.say("")
 		l.carry(a.current)

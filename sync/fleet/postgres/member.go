@@ -27,7 +27,11 @@ type member struct {
 
 	mu   sync.Mutex
 	plan fleet.Plan
-	told string // what was last said of why it takes no work
+	// publishing is how many publish the plan now: that it is not the current one yet means nothing.
+	publishing int
+	id         string // of this life, or of the last
+	draining   bool   // as that was told
+	told       string // what was last said of why it takes no work
 }
 
 // rejoin is how long a worker that lost its life waits before it registers anew.
@@ -37,6 +41,9 @@ const rejoin = 500 * time.Millisecond
 func (f *Fleet) Work(ctx context.Context, me fleet.Worker, plan fleet.Plan, handle fleet.Handler) error {
 	if me.Name == "" || me.Lanes < 1 || plan.Generation == "" {
 		return errors.New("a worker has a name, lanes and a configuration")
+	}
+	if f.session() == "" {
+		return errors.New("the pool's sessions need an application_name of this process' own, by which others end them when it is dead")
 	}
 	m := &member{fleet: f, me: me, handle: handle, plan: plan, wake: make(chan struct{}, 1), looks: make(chan struct{}, 1), lanes: make(chan struct{}, me.Lanes)}
 	f.mu.Lock()
@@ -74,10 +81,20 @@ func (f *Fleet) Work(ctx context.Context, me fleet.Worker, plan fleet.Plan, hand
 	return nil
 }
 
-func (m *member) follow(plan fleet.Plan) {
+// follow takes another configuration, and returns the id of this life or the last.
+func (m *member) follow(plan fleet.Plan) (id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.plan = plan
+	m.publishing++
+	return m.id
+}
+
+func (m *member) followed() {
+	m.mu.Lock()
+	m.publishing--
+	m.mu.Unlock()
+	m.wakeUp()
 }
 
 func (m *member) following() fleet.Plan {
@@ -108,7 +125,15 @@ func newID() string {
 // only when no living worker has another one: a machine that was forgotten cannot take over.
 func (m *member) register(ctx context.Context, id string) error {
 	f, plan := m.fleet, m.following()
+	m.mu.Lock()
+	former, draining := m.id, m.draining
+	m.id = id
+	m.mu.Unlock()
 	return f.deciding(ctx, func(tx pgx.Tx) error {
+		// Nobody has to wait for the end of a life that this process knows to be over.
+		if _, err := tx.Exec(ctx, f.sql("update fleet.worker set dead = true where id::text = $1"), former); err != nil {
+			return err
+		}
 		var others bool
 		err := tx.QueryRow(ctx, f.sql("select exists (select 1 from fleet.worker where not dead and expires > clock_timestamp() and hash <> $1)"), plan.Generation).Scan(&others)
 		if err != nil {
@@ -119,8 +144,8 @@ func (m *member) register(ctx context.Context, id string) error {
 				return err
 			}
 		}
-		_, err = tx.Exec(ctx, f.sql(`insert into fleet.worker (id, name, program, hash, lanes, session, started, expires)
-values ($1, $2, $3, $4, $5, $6, clock_timestamp(), clock_timestamp() + $7)`), id, m.me.Name, m.me.Program, plan.Generation, m.me.Lanes, f.session(), ttl)
+		_, err = tx.Exec(ctx, f.sql(`insert into fleet.worker (id, name, program, hash, lanes, session, started, expires, draining)
+values ($1, $2, $3, $4, $5, $6, clock_timestamp(), clock_timestamp() + $7, $8)`), id, m.me.Name, m.me.Program, plan.Generation, m.me.Lanes, f.session(), ttl, draining)
 		if err != nil {
 			return err
 		}

@@ -32,7 +32,8 @@ const schema = "fleet_test"
 
 // place is a database for one test.
 type place struct {
-	dsn string
+	dsn    string
+	pooled bool // as behind a pooler of transactions
 	*postgrestest.Database
 }
 
@@ -45,7 +46,7 @@ func newPlace(t *testing.T, s *postgrestest.Server) place {
 // open opens the fleet as a process of its own would.
 func (p place) open(t *testing.T, name string) *postgres.Fleet {
 	t.Helper()
-	f, err := postgres.Open(t.Context(), postgres.Options{Pool: p.pool(t, name), Schema: schema, Log: logOf(t)})
+	f, err := postgres.Open(t.Context(), postgres.Options{Pool: p.pool(t, name), Schema: schema, Log: logOf(t), PollOnly: p.pooled})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,11 @@ func (p place) open(t *testing.T, name string) *postgres.Fleet {
 
 func (p place) pool(t *testing.T, name string) *pgxpool.Pool {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), p.dsn+" application_name='dirsyncd "+name+"'")
+	dsn := p.dsn + " application_name='dirsyncd " + name + "'"
+	if p.pooled {
+		dsn += " default_query_exec_mode=exec"
+	}
+	pool, err := pgxpool.New(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,14 +225,22 @@ func every(t *testing.T, name, spec string) fleet.Planned {
 
 func TestFleet(t *testing.T) {
 	s := postgrestest.Start(t)
+	var all sync.WaitGroup
+	defer all.Wait()
+	at := make(chan struct{}, 6)
 	for name, test := range map[string]func(*testing.T, *postgrestest.Server){
 		"whatever is wanted meanwhile is one more run": oneMore, "full wins": fullWins, "a new connection is run at once": newConnection,
 		"left alone": leftAlone, "failing": failing, "so many of a connection": capped, "the connection with the least under way": fair, "waited long": aged,
 		"places": places, "a stopped worker gives back": givesBack, "drain": drained, "configurations": generations, "a stranger waits": stranger,
 		"finish with the last write": finishWithWrite, "a job that nobody took": neverTaken, "a job that somebody ended": endedJob, "deliveries": deliveries,
-		"a connection that is gone": gone, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy,
+		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy,
 	} {
-		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, s) })
+		// They wait most of the time, so that more of them run at a time than there are processors.
+		at <- struct{}{}
+		all.Go(func() {
+			defer func() { <-at }()
+			t.Run(name, func(t *testing.T) { test(t, s) })
+		})
 	}
 }
 
@@ -267,10 +280,10 @@ func fullWins(t *testing.T, s *postgrestest.Server) {
 	it := c.expect(run("c", "t"))
 	c.want(f, fleet.Selector{Connection: "c", Tenant: "t"}, fleet.Request{Want: fleet.Incremental, Cause: "schedule"})
 	c.want(f, fleet.Selector{Connection: "c", Tenant: "t"}, fleet.Request{Want: fleet.Full, Cause: "full"})
-	c.want(f, fleet.Selector{Connection: "c", Tenant: "t"}, fleet.Request{Want: fleet.Full | fleet.Approve, Cause: "later"})
+	c.want(f, fleet.Selector{Connection: "c", Tenant: "t"}, fleet.Request{Want: fleet.Approve, Cause: "later"})
 	it.done()
 	it = c.expect(run("c", "t"))
-	if !it.Want.Has(fleet.Full|fleet.Approve) || it.Want != it.Request.Want || it.Request.Cause != "full" {
+	if it.Want != fleet.Incremental|fleet.Full|fleet.Approve || it.Want != it.Request.Want || it.Request.Cause != "full" {
 		t.Errorf("%+v", it.Held)
 	}
 	it.done()
@@ -565,10 +578,12 @@ func generations(t *testing.T, s *postgrestest.Server) {
 	if err := b.Follow(t.Context(), two); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "a is told", func() bool {
-		list, err := b.Workers(t.Context())
-		return err == nil && len(list) == 2 && !list[0].Current && list[1].Current && len(list[0].Holds) == 1
-	})
+	if n := value[int](t, c.place, "select count(*) from "+schema+".unit u join "+schema+".river_job j on j.id = u.job where u.holder is null and j.queue = 'g1'"); n != 0 {
+		t.Errorf("%d are still offered to those who take nothing", n)
+	}
+	if list, err := b.Workers(t.Context()); err != nil || len(list) != 2 || list[0].Current || !list[1].Current || len(list[0].Holds) != 1 {
+		t.Errorf("%+v: %v", list, err)
+	}
 	at.done()
 	other.done()
 	for range 3 { // the third tenant; the new connection, and its tenant
@@ -801,6 +816,76 @@ func gone(t *testing.T, s *postgrestest.Server) {
 	}
 }
 
+// firing: what another worker is firing is left to that one.
+func firing(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	p := plan("g", every(t, "c", "@yearly"), every(t, "d", "@yearly"))
+	_, stop := c.worker("a", 1, p)
+	for range 2 {
+		c.next().tenants()
+	}
+	c.idle("c")
+	c.idle("d")
+	stop()
+	c.place.Exec("update " + schema + ".unit set next = clock_timestamp()")
+	tx, err := c.place.DB.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.Exec("select 1 from " + schema + ".unit where connection = 'c' for update"); err != nil {
+		t.Fatal(err)
+	}
+	f, _ := c.worker("b", 1, p)
+	it := c.expect(list("d"))
+	if it.Request.Cause != schedule.CauseSchedule || it.Want != fleet.Incremental {
+		t.Errorf("%+v", it.Held)
+	}
+	it.tenants()
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	c.expect(list("c")).tenants()
+	c.idle("c")
+	if st := c.state(f, list("c")); !st.Next.After(time.Now()) {
+		t.Errorf("%+v", st)
+	}
+}
+
+// pooled: a pooler of transactions carries neither prepared statements nor LISTEN.
+func pooled(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	c.place.pooled = true
+	f, stop := c.worker("a", 2, plan("g", every(t, "c", "@hourly"), fleet.Planned{Unit: fleet.Unit{Kind: fleet.Deliver, Target: "x"}, Places: []string{"a"}}))
+	for range 2 {
+		if it := c.next(); it.is(list("c")) {
+			it.tenants("t", "u")
+		}
+	}
+	for range 2 {
+		c.next().finish(fleet.Finish{Failing: "transient"})
+	}
+	c.idle("c")
+	c.want(f, fleet.Selector{Connection: "c", Tenant: "t"}, fleet.Request{Want: fleet.Full, Operator: true, Args: map[string]string{"a": "b"}})
+	it := c.expect(run("c", "t"))
+	it.Progress(t.Context(), "half of it")
+	if st := c.state(f, run("c", "t")); st.Failing != "transient" || st.Progress != "half of it" || it.Request.Args["a"] != "b" {
+		t.Errorf("%+v, %+v", st, it.Held)
+	}
+	it.done()
+	c.idle("c")
+	c.place.Exec("update " + schema + ".unit set next = clock_timestamp() where kind = 1")
+	c.expect(list("c")).tenants()
+	c.idle("c")
+	if err := f.Follow(t.Context(), plan("h")); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := f.Workers(t.Context()); err != nil || len(list) != 1 || !list[0].Current {
+		t.Errorf("%+v: %v", list, err)
+	}
+	stop()
+}
+
 // arguments of requests that become one are joined, and survive the one who had them.
 func arguments(t *testing.T, s *postgrestest.Server) {
 	c := newCrew(t, s)
@@ -841,6 +926,7 @@ func panics(t *testing.T, s *postgrestest.Server) {
 
 // TestMigrations: of several that start at once one makes the tables; a program refuses those of a newer one.
 func TestMigrations(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, postgrestest.Start(t))
 	var wg sync.WaitGroup
 	for i := range 4 {

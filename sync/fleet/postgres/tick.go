@@ -94,10 +94,13 @@ type timed struct {
 // fire wants what schedules say, each once, however many workers look: whose row another one has locked is skipped. What was missed in
 // between is one run.
 func (l *life) fire(ctx context.Context) error {
-	f := l.fleet
+	f, plan := l.fleet, l.following()
+	planned := make(map[fleet.Unit]fleet.Planned, len(plan.Units))
+	for _, p := range plan.Units {
+		planned[p.Unit] = p
+	}
 	for more := true; more; {
 		err := f.transact(ctx, func(tx pgx.Tx) error {
-			plan := l.following()
 			if g, err := f.generation(ctx, tx); err != nil || g.hash != plan.Generation {
 				more = false
 				return err
@@ -117,7 +120,7 @@ where least(next, next_full) <= clock_timestamp() order by id limit $1 for updat
 			more = len(list) == firedAtOnce
 			var batch pgx.Batch
 			for _, t := range list {
-				f.fireOne(&batch, &plan, t)
+				f.fireOne(&batch, planned[t.unit], t)
 			}
 			return tx.SendBatch(ctx, &batch).Close()
 		})
@@ -128,13 +131,7 @@ where least(next, next_full) <= clock_timestamp() order by id limit $1 for updat
 	return nil
 }
 
-func (f *Fleet) fireOne(batch *pgx.Batch, plan *fleet.Plan, t timed) {
-	var of fleet.Planned
-	for _, p := range plan.Units {
-		if p.Unit == t.unit {
-			of = p
-		}
-	}
+func (f *Fleet) fireOne(batch *pgx.Batch, of fleet.Planned, t timed) {
 	r := fleet.Request{Want: fleet.Incremental, Cause: schedule.CauseSchedule}
 	if came(t.next, t.now) {
 		t.due, t.next = following(of.Incremental, *t.due, t.now, of.Jitter)

@@ -173,7 +173,7 @@ func TestTicks(t *testing.T) {
 	p.open(t, "tables")
 	p.Exec("create table fired (seq int8 generated always as identity, unit int8, due timestamptz, following timestamptz, at timestamptz default clock_timestamp())",
 		"create function fired() returns trigger language plpgsql as $$ begin insert into fired (unit, due, following) values (old.id, old.due, new.due); return null; end $$",
-		"create trigger fired after update on "+schema+".unit for each row when (old.due is distinct from new.due) execute function fired()")
+		"create trigger fired after update of due on "+schema+".unit for each row execute function fired()")
 	c := childConfig{DSN: p.dsn, Lanes: 4, Spec: "@every 1s"}
 	for i := range units {
 		c.Connections = append(c.Connections, fmt.Sprintf("c%02d", i))
@@ -191,7 +191,7 @@ func TestTicks(t *testing.T) {
 	until(t, "schedules come", firedSince(0))
 	whole := soak(t)
 	began := time.Now()
-	for round := 0; round < 3 || time.Since(began) < whole; round++ {
+	for round := 0; round < 1 || time.Since(began) < whole; round++ {
 		i := rand.IntN(len(workers))
 		workers[i].kill()
 		until(t, "schedules come", firedSince(value[int64](t, p, "select max(seq) from fired")))

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 
 	"dirsyncd/sync/fleet"
 )
@@ -18,10 +19,14 @@ func wanting(want, cause, prio, args, operator string) string {
 
 // Want implements fleet.Fleet.
 func (f *Fleet) Want(ctx context.Context, of fleet.Selector, r fleet.Request) (int, error) {
+	args, err := arguments(r.Args)
+	if err != nil {
+		return 0, err
+	}
 	tag, err := f.pool.Exec(ctx, f.sql(`
 update fleet.unit u set `+wanting("$5::int2", "$6", "$7::int2", "$8::jsonb", "$9::bool")+`
 where u.id in (select id from fleet.unit u where `+selected+` order by kind, connection, tenant, target for update)`),
-		of.Kind, of.Connection, of.Tenant, of.Target, r.Want, r.Cause, r.Rank(), arguments(r.Args), r.Operator)
+		of.Kind, of.Connection, of.Tenant, of.Target, r.Want, r.Cause, r.Rank(), args, r.Operator)
 	if err != nil {
 		return 0, err
 	}
@@ -37,10 +42,11 @@ where u.id in (select id from fleet.unit u where `+selected+` order by kind, con
 // selected is whether a unit u is one of a selector's, whose fields are the first four parameters.
 const selected = `($1 = 0 or u.kind = $1) and ($2 = '' or u.connection = $2) and ($3 = '' or u.tenant = $3) and ($4 = '' or u.target = $4)`
 
-// arguments are stored as an object, even when there are none.
-func arguments(args map[string]string) map[string]string {
+// arguments are stored as an object, even when there are none. It is text, since a pooler's sessions know no type of a map.
+func arguments(args map[string]string) (string, error) {
 	if args == nil {
-		return map[string]string{}
+		return "{}", nil
 	}
-	return args
+	text, err := json.Marshal(args)
+	return string(text), err
 }
