@@ -31,6 +31,8 @@ const (
 	keptDone = time.Hour
 	// fetchCooldown is how often a worker asks for more at most.
 	fetchCooldown = 50 * time.Millisecond
+	// fetchPoll is how often a worker looks for a job of which it was not told; often where nobody tells.
+	fetchPoll, fetchPollOnly = 2 * time.Second, time.Second
 	// longestStop bounds how long River may take to stop when nothing runs any more.
 	longestStop = 10 * time.Second
 )
@@ -86,9 +88,13 @@ func (l *life) client(g generation) (*river.Client[pgx.Tx], error) {
 		queues[queue(g.id, l.me.Name)] = river.QueueConfig{MaxWorkers: l.me.Lanes}
 	}
 	l.clients++
+	poll := fetchPoll
+	if l.fleet.pollOnly {
+		poll = fetchPollOnly
+	}
 	return river.NewClient(riverpgxv5.New(l.fleet.pool), &river.Config{
 		ID: fmt.Sprintf("%s/%d", l.id, l.clients), Schema: l.fleet.schema, Logger: l.fleet.quiet, PollOnly: l.fleet.pollOnly,
-		Queues: queues, Workers: workers, MaxAttempts: 1, FetchCooldown: fetchCooldown,
+		Queues: queues, Workers: workers, MaxAttempts: 1, FetchCooldown: fetchCooldown, FetchPollInterval: poll,
 		JobTimeout: longestRun, RescueStuckJobsAfter: rescueAfter, CompletedJobRetentionPeriod: keptDone, DiscardedJobRetentionPeriod: keptDone, CancelledJobRetentionPeriod: keptDone,
 	})
 }

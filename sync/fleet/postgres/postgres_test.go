@@ -819,7 +819,7 @@ func gone(t *testing.T, s *postgrestest.Server) {
 // firing: what another worker is firing is left to that one.
 func firing(t *testing.T, s *postgrestest.Server) {
 	c := newCrew(t, s)
-	p := plan("g", every(t, "c", "@yearly"), every(t, "d", "@yearly"))
+	p := plan("g", every(t, "c", "@yearly"), every(t, "d", "@every 1h"))
 	_, stop := c.worker("a", 1, p)
 	for range 2 {
 		c.next().tenants()
@@ -827,7 +827,9 @@ func firing(t *testing.T, s *postgrestest.Server) {
 	c.idle("c")
 	c.idle("d")
 	stop()
-	c.place.Exec("update " + schema + ".unit set next = clock_timestamp()")
+	// A jitter, or that nobody was there, has it begin late. The time after it is that of the schedule all the same.
+	c.place.Exec("update " + schema + ".unit set next = clock_timestamp(), due = date_trunc('second', clock_timestamp()) - interval '30 minutes'")
+	was := value[time.Time](t, c.place, "select due from "+schema+".unit where connection = 'd'")
 	tx, err := c.place.DB.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -840,6 +842,9 @@ func firing(t *testing.T, s *postgrestest.Server) {
 	it := c.expect(list("d"))
 	if it.Request.Cause != schedule.CauseSchedule || it.Want != fleet.Incremental {
 		t.Errorf("%+v", it.Held)
+	}
+	if now := value[time.Time](t, c.place, "select due from "+schema+".unit where connection = 'd'"); !now.Equal(was.Add(time.Hour)) {
+		t.Errorf("after %s comes %s", was, now)
 	}
 	it.tenants()
 	if err := tx.Commit(); err != nil {
