@@ -15,6 +15,8 @@ const (
 	// ttl is how long a worker may be silent before others bury it, and beat how often it says that it lives. Shorter ones would be
 	// lost to a pause of the machine or a slow disk.
 	ttl, beat = 6 * time.Second, 1500 * time.Millisecond
+	// beatPatience is how long one heartbeat may take before it is tried on another connection.
+	beatPatience = 2500 * time.Millisecond
 	// margin is how much earlier than the others a worker gives itself up.
 	margin = time.Second
 	// look is how often a worker looks at what there is to do.
@@ -51,8 +53,9 @@ func (l *life) begin() bool {
 	return true
 }
 
-// live registers, works and leaves. It returns nil when ctx ended, and else why the life did.
-func (m *member) live(ctx context.Context, born func()) error {
+// live registers, works and leaves. It returns why it could not register. died is told why the life ended before ctx did, which is
+// before handlers have returned.
+func (m *member) live(ctx context.Context, born func(), died func(error)) error {
 	l := &life{member: m, id: newID(), answers: make(chan answer, 1), offers: make(chan struct{}, 1)}
 	alive, die := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer die(nil)
@@ -85,6 +88,7 @@ func (m *member) live(ctx context.Context, born func()) error {
 	select {
 	case <-ctx.Done():
 	case <-alive.Done():
+		died(context.Cause(alive))
 	}
 	stop(context.Cause(ctx)) // handlers return, while the heart goes on
 	duties.Wait()
@@ -93,13 +97,12 @@ func (m *member) live(ctx context.Context, born func()) error {
 	l.over = true
 	l.mu.Unlock()
 	l.work.Wait()
-	err = context.Cause(alive)
-	if err == nil {
+	if alive.Err() == nil {
 		l.leave()
 	}
 	die(nil)
 	loops.Wait()
-	return err
+	return nil
 }
 
 // leave gives back whatever is left, so that nobody has to wait for a burial.
@@ -146,7 +149,7 @@ func (l *life) heart(conn *pgx.Conn) {
 		case <-l.wake:
 		}
 		sent := time.Now()
-		ctx, cancel := context.WithTimeout(l.alive, ttl-margin)
+		ctx, cancel := context.WithTimeout(l.alive, beatPatience)
 		if conn == nil || conn.IsClosed() {
 			conn, _ = pgx.ConnectConfig(ctx, l.fleet.pool.Config().ConnConfig.Copy())
 		}

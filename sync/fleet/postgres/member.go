@@ -59,23 +59,21 @@ func (f *Fleet) Work(ctx context.Context, me fleet.Worker, plan fleet.Plan, hand
 		f.mu.Unlock()
 	}()
 	defer m.stopped()
-	cut := false
+	cut := false // and told
 	for ctx.Err() == nil {
-		born := false
 		err := m.live(ctx, func() {
-			if born = true; cut {
+			if cut {
 				f.log.Info("this worker takes part again", "worker", me.Name)
 			}
 			cut = false
-		})
-		switch {
-		case ctx.Err() != nil || cut: // told once
-		case born:
+		}, func(err error) {
 			f.log.Error("this worker could not tell the others in time that it lives; what it held goes to them, and it joins anew", "worker", me.Name, "err", err)
-		default:
+			cut = true
+		})
+		if err != nil && ctx.Err() == nil && !cut {
 			f.log.Error("this worker cannot join the others; it tries again", "worker", me.Name, "err", err)
+			cut = true
 		}
-		cut = true
 		_ = patience.Sleep(ctx, rejoin)
 	}
 	return nil

@@ -20,8 +20,8 @@ var tables string
 
 // migrate brings the tables up to date, River's too. Of several that start at once one does, and the others wait.
 //
-// River's own migrations do not fit into one transaction: PostgreSQL refuses a value of an enum that the same transaction has added
-// (55P04). They run beside the transaction that has the lock, and before ours, which therefore tell that all is there.
+// River's own migrations do not fit into one transaction (its MigrateTx is deprecated): PostgreSQL refuses a value of an enum that the
+// same transaction has added (55P04). They run beside the transaction that has the lock, and before ours, which therefore tell that all is there.
 func (f *Fleet) migrate(ctx context.Context) error {
 	queue, err := rivermigrate.New(riverpgxv5.New(f.pool), &rivermigrate.Config{Schema: f.schema, Logger: f.quiet})
 	if err != nil {

@@ -224,6 +224,7 @@ func every(t *testing.T, name, spec string) fleet.Planned {
 }
 
 func TestFleet(t *testing.T) {
+	t.Parallel()
 	s := postgrestest.Start(t)
 	var all sync.WaitGroup
 	defer all.Wait()

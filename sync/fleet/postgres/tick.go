@@ -35,7 +35,8 @@ func (l *life) ticks() {
 	}
 }
 
-// sight is what one look sees. It costs one statement, so that idle workers cost next to nothing.
+// sight is what one look sees. It costs one statement, so that idle workers cost next to nothing. An index serves no volatile function,
+// hence (select clock_timestamp()).
 type sight struct{ due, wanted, undelivered, dead, stray bool }
 
 func (l *life) tick() error {
@@ -44,7 +45,7 @@ func (l *life) tick() error {
 	f := l.fleet
 	var s sight
 	err := f.pool.QueryRow(ctx, f.sql(`select
-exists (select 1 from fleet.unit where least(next, next_full) <= clock_timestamp()),
+exists (select 1 from fleet.unit where least(next, next_full) <= (select clock_timestamp())),
 exists (select 1 from fleet.unit where want <> 0 and holder is null and job is null and kind <> 3 and (not_before is null or not_before <= clock_timestamp())),
 exists (select 1 from fleet.unit where kind = 3 and holder is null and (not_before is null or not_before <= clock_timestamp())),
 exists (select 1 from fleet.worker where dead or expires <= clock_timestamp()) or exists (select 1 from fleet.unit u where `+heldByNobody+`),
@@ -106,7 +107,7 @@ func (l *life) fire(ctx context.Context) error {
 				return err
 			}
 			rows, err := tx.Query(ctx, f.sql(`select id, kind, connection, target, due, due_full, next, next_full, clock_timestamp() from fleet.unit
-where least(next, next_full) <= clock_timestamp() order by id limit $1 for update skip locked`), firedAtOnce)
+where least(next, next_full) <= (select clock_timestamp()) order by id limit $1 for update skip locked`), firedAtOnce)
 			if err != nil {
 				return err
 			}
