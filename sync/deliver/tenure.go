@@ -17,6 +17,8 @@ const (
 	tenureTime = 10 * time.Second
 	// othersEvery is how often a Drain looks whether another process has delivered what waits.
 	othersEvery = 200 * time.Millisecond
+	// othersQueued is how often a worker looks for what other processes have queued.
+	othersQueued = time.Second
 )
 
 // tenure is a worker's right to deliver.

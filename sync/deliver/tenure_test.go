@@ -77,8 +77,7 @@ func TestOneOfManyDelivers(t *testing.T) {
 			t.Errorf("%q, and %q", first.said(), second.said())
 		}
 		// Who asks the one that does not deliver gets what the other one does.
-		enqueue(t, st, user("c", directory.Create, "c"))
-		time.AfterFunc(time.Second, first.Wake)
+		enqueue(t, st, user("c", directory.Create, "c")) // of which nobody tells the other process
 		if sum := drain(t, second.Worker); sum.Waiting != 0 || sum.Err != nil || sum.Delivered != 0 {
 			t.Errorf("%+v", sum)
 		}

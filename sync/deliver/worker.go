@@ -221,6 +221,11 @@ func (w *Worker) Run(ctx context.Context) error {
 		if err != nil {
 			return nil //nolint:nilerr // the only error is the end of the context, which is how Run ends
 		}
+		if w.opts.Shared { // nobody wakes this worker for what another process has queued
+			if look := w.opts.Now().Add(othersQueued); next.IsZero() || look.Before(next) {
+				next = look
+			}
+		}
 		if !w.sleep(ctx, next) {
 			return nil
 		}
