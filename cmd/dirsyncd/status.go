@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,6 +105,10 @@ func (cli *cli) showStatus(st *api.Status) {
 	cli.connectionTable(st)
 	out.Line("")
 	cli.targetTable(st)
+	if len(st.Workers) > 0 {
+		out.Line("")
+		cli.workerTable(st)
+	}
 	cli.troubles(st)
 }
 
@@ -170,6 +175,15 @@ func (cli *cli) targetTable(st *api.Status) {
 	for _, ts := range st.Targets {
 		look := targetState(ts.State, st.Daemon)
 		t.Add(ts.Name, ts.Target, look, warnAbove0(allWaiting(ts.Waiting, ts.Waits)), cli.ago(ts.Oldest), warnAbove0(ts.Parked))
+	}
+	cli.out.Table(t)
+}
+
+// workerTable shows the processes that share the state, and what each works on.
+func (cli *cli) workerTable(st *api.Status) {
+	t := &term.Table{Columns: []term.Column{term.Shrink("WORKER"), term.Left("STATE"), term.Left("VERSION"), term.Left("STARTED"), term.Shrink("WORKS ON")}}
+	for _, w := range st.Workers {
+		t.Add(w.Name, term.State(w.State), w.Version, cli.ago(w.Started), cmp.Or(strings.Join(w.Holds, ", "), "–"))
 	}
 	cli.out.Table(t)
 }

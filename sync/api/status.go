@@ -20,6 +20,20 @@ type Status struct {
 	Unconfigured []UnconfiguredConnection `json:"unconfigured,omitempty"`
 	// Providers are those at which people sign in.
 	Providers []ProviderStatus `json:"providers,omitempty"`
+	// Workers are the processes that share the state; none where one has it to itself.
+	Workers []WorkerStatus `json:"workers,omitempty"`
+}
+
+// WorkerStatus is a process that shares the state with others.
+type WorkerStatus struct {
+	Name    string    `json:"name"`
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+	// State is working, draining (it takes nothing more), or outdated (nor does it, as its configuration is not the one that was
+	// published last).
+	State string `json:"state"`
+	// Holds is what it works on: "run CONNECTION", "audit TARGET".
+	Holds []string `json:"holds,omitempty"`
 }
 
 // ProviderStatus is how a provider of identity is, as far as that is known without asking it.

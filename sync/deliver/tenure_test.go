@@ -16,8 +16,9 @@ import (
 // sharing is what a process sees of a store that it shares. It loses its leases when told.
 type sharing struct {
 	store.Store
-	mu   sync.Mutex
-	lose context.CancelCauseFunc
+	mu      sync.Mutex
+	release func()
+	lose    context.CancelCauseFunc
 }
 
 func (s *sharing) Lease(ctx context.Context, name string, ttl time.Duration) (context.Context, func(), error) {
@@ -25,16 +26,20 @@ func (s *sharing) Lease(ctx context.Context, name string, ttl time.Duration) (co
 	if err != nil {
 		return nil, nil, err
 	}
-	held, lose := context.WithCancelCause(held)
+	mine, lose := context.WithCancelCause(context.WithoutCancel(held))
+	context.AfterFunc(ctx, func() { lose(context.Cause(ctx)) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lose = func(cause error) { lose(cause); release() }
-	return held, release, nil
+	s.release, s.lose = release, lose
+	return mine, release, nil
 }
 
+// overtaken has others, who wait for the lease, get it before this process knows.
 func (s *sharing) overtaken() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.release()
+	synctest.Wait()
 	s.lose(store.ErrLeaseLost)
 }
 
@@ -155,13 +160,14 @@ func TestForgets(t *testing.T) {
 		})
 		enqueue(t, st, user("1", directory.Create, "a"))
 		first.Wake()
-		time.Sleep(time.Hour) // the pauses have become long
+		time.Sleep(time.Hour + time.Millisecond) // the pauses have become long
 		if st, err := first.Status(t.Context()); err != nil || st.NextTry.Sub(time.Now()) < time.Second {
 			t.Fatalf("%+v: %v", st, err)
 		}
 		first.change(nil)
 		tried := first.said()
 		second := newProcess(t, st)
+		synctest.Wait()
 		first.overtaken()
 		synctest.Wait()
 		if err := second.Retry(t.Context()); err != nil {

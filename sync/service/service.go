@@ -37,7 +37,7 @@ type Service struct {
 	now     func() time.Time
 	version string
 	store   store.Store
-	shared  bool // other processes have the store, too
+	fleet   fleet.Fleet // nil: no other process has the store
 	engine  *engine.Engine
 	metrics *metrics
 	host    *host // nil when it serves one command
@@ -78,7 +78,7 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 		opts.Now = time.Now
 	}
 	s := &Service{
-		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, shared: opts.Fleet != nil, metrics: newMetrics(opts.Now), host: h,
+		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, fleet: opts.Fleet, metrics: newMetrics(opts.Now), host: h,
 		running: map[string]int{}, turns: newTurns(cfg),
 	}
 	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun, Configured: s.configured})
@@ -91,7 +91,7 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 }
 
 func (s *Service) deps() deps {
-	return deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store, shared: s.shared, public: s.host.public, moved: s.moved}
+	return deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store, shared: s.fleet != nil, public: s.host.public, moved: s.moved}
 }
 
 // Close ends everything, in the order of the flow. Operations must have returned.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/robfig/cron/v3"
 
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/fault"
@@ -165,4 +166,33 @@ func identityOf(gen *generation) (string, error) {
 		_, _ = fmt.Fprintf(sum, "\x00%s\x00%s", name, gen.connections[name].Rules.Hash())
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:16]), nil
+}
+
+// workers are the processes that share the state.
+func (s *Service) workers(ctx context.Context) ([]api.WorkerStatus, error) {
+	if s.fleet == nil {
+		return nil, nil
+	}
+	list, err := s.fleet.Workers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	workers := make([]api.WorkerStatus, len(list))
+	for i, w := range list {
+		workers[i] = api.WorkerStatus{Name: w.Worker.Name, Version: w.Worker.Program, Started: w.Started.UTC(), State: "working"}
+		switch {
+		case w.Draining:
+			workers[i].State = "draining"
+		case !w.Current:
+			workers[i].State = "outdated"
+		}
+		for _, u := range w.Holds {
+			if u.Kind == fleet.Audit {
+				workers[i].Holds = append(workers[i].Holds, "audit "+u.Target)
+			} else {
+				workers[i].Holds = append(workers[i].Holds, "run "+u.Connection)
+			}
+		}
+	}
+	return workers, nil
 }

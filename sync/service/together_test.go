@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"dirsyncd/store"
+	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/database/postgrestest"
 	"dirsyncd/sync/fleet/postgres"
 	"dirsyncd/sync/targets"
@@ -96,6 +97,15 @@ func TestTwoWorkers(t *testing.T) {
 	daemons["a"].signals <- syscall.SIGUSR1
 	if by := hear(2); len(by) != 1 {
 		t.Errorf("delivered by %v", by)
+	}
+	client, err := socket.Dial(t.Context(), "b.sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	st, err := client.Status(t.Context())
+	if err != nil || len(st.Workers) != 2 || st.Workers[0].Name != "a" || st.Workers[1].Name != "b" || st.Workers[0].State != "working" || st.Workers[0].Version != "1.2.3" {
+		t.Errorf("%+v: %v", st, err)
 	}
 	daemons["a"].stop <- syscall.SIGTERM
 	if err := <-daemons["a"].ended; err != nil {
