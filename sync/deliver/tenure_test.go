@@ -161,7 +161,7 @@ func TestForgets(t *testing.T) {
 		enqueue(t, st, user("1", directory.Create, "a"))
 		first.Wake()
 		time.Sleep(time.Hour + time.Millisecond) // the pauses have become long
-		if st, err := first.Status(t.Context()); err != nil || st.NextTry.Sub(time.Now()) < time.Second {
+		if st, err := first.Status(t.Context()); err != nil || time.Until(st.NextTry) < time.Second {
 			t.Fatalf("%+v: %v", st, err)
 		}
 		first.change(nil)
