@@ -25,7 +25,10 @@ type Options struct {
 	Log     *slog.Logger
 	Now     func() time.Time // nil: the clock
 	Version string           // of the program, for the status
-	// Fleet are the processes that share Store, and Worker is what this one is called among them; nil: it has the store to itself.
+	// Shared: other processes may have Store, too. Then one of them at a time delivers to a target.
+	Shared bool
+	// Fleet is how daemons that share Store divide what there is to do, and Worker what this one is called among them; nil: it does
+	// all by itself.
 	Fleet  fleet.Fleet
 	Worker string
 }
@@ -37,7 +40,8 @@ type Service struct {
 	now     func() time.Time
 	version string
 	store   store.Store
-	fleet   fleet.Fleet // nil: no other process has the store
+	shared  bool        // other processes may have the store, too
+	fleet   fleet.Fleet // nil: it does all by itself
 	engine  *engine.Engine
 	metrics *metrics
 	host    *host // nil when it serves one command
@@ -78,7 +82,7 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 		opts.Now = time.Now
 	}
 	s := &Service{
-		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, fleet: opts.Fleet, metrics: newMetrics(opts.Now), host: h,
+		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, shared: opts.Shared || opts.Fleet != nil, fleet: opts.Fleet, metrics: newMetrics(opts.Now), host: h,
 		running: map[string]int{}, turns: newTurns(cfg),
 	}
 	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun, Configured: s.configured})
@@ -91,7 +95,7 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 }
 
 func (s *Service) deps() deps {
-	return deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store, shared: s.fleet != nil, public: s.host.public, moved: s.moved}
+	return deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store, shared: s.shared, public: s.host.public, moved: s.moved}
 }
 
 // Close ends everything, in the order of the flow. Operations must have returned.
