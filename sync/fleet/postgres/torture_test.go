@@ -119,6 +119,9 @@ func TestTorture(t *testing.T) {
 			t.Errorf("hand-over took %s", took)
 		}
 	}
+	if whole > 0 {
+		away(t, p, workers)
+	}
 	last := value[int64](t, p, "select max(seq) from written")
 	until(t, "all are worked on", func() bool {
 		return value[int](t, p, "select count(distinct unit) from written where seq > $1", last) == len(tenants)
@@ -127,6 +130,22 @@ func TestTorture(t *testing.T) {
 		t.Errorf("%d writes were wrong and %d of a former holder", counted, overtaken)
 	}
 	t.Logf("%d writes, the worst hand-over after %s", value[int](t, p, "select count(*) from written"), worst)
+}
+
+// away has no worker reach the database until all of them count as dead. They come back by themselves.
+func away(t *testing.T, p place, workers map[string]*tortured) {
+	t.Helper()
+	for _, w := range workers {
+		w.wire.Silence()
+	}
+	alive := func() int {
+		return value[int](t, p, "select count(*) from "+schema+".worker where not dead and expires > clock_timestamp()")
+	}
+	until(t, "nobody is alive", func() bool { return alive() == 0 })
+	for _, w := range workers {
+		w.wire.Mend()
+	}
+	until(t, "all are back", func() bool { return alive() == len(workers) })
 }
 
 // torture does something to a worker, waits until others have what it held, and until it takes part again.
