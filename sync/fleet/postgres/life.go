@@ -189,6 +189,9 @@ returning w.draining, g.id, g.hash, g.published, g.by_worker`), l.id, ttl, a.to)
 
 // tell keeps the last answer for heeding, which may take its time.
 func (l *life) tell(a answer) {
+	l.member.mu.Lock()
+	l.draining = a.draining
+	l.member.mu.Unlock()
 	select {
 	case <-l.answers:
 	default:
@@ -211,7 +214,6 @@ func (l *life) heeding() {
 func (l *life) heed(a answer) {
 	l.member.mu.Lock()
 	mine, publishing := l.plan.Generation, l.publishing > 0
-	l.draining = a.draining
 	l.member.mu.Unlock()
 	if a.to != mine || publishing {
 		return // the next one says

@@ -234,7 +234,7 @@ func TestFleet(t *testing.T) {
 		"left alone": leftAlone, "failing": failing, "so many of a connection": capped, "the connection with the least under way": fair, "waited long": aged,
 		"places": places, "a stopped worker gives back": givesBack, "drain": drained, "configurations": generations, "a stranger waits": stranger,
 		"finish with the last write": finishWithWrite, "a job that nobody took": neverTaken, "a job that somebody ended": endedJob, "deliveries": deliveries,
-		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy,
+		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy,
 	} {
 		// They wait most of the time, so that more of them run at a time than there are processors.
 		at <- struct{}{}
@@ -856,6 +856,47 @@ func firing(t *testing.T, s *postgrestest.Server) {
 	if st := c.state(f, list("c")); !st.Next.After(time.Now()) {
 		t.Errorf("%+v", st)
 	}
+}
+
+// reborn: a worker whose heartbeat was late ends what it does, and takes part under another id, drained as before.
+func reborn(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	f, _ := c.worker("a", 1, plan("g", connection("c")))
+	before := c.expect(list("c"))
+	if _, err := f.Drain(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	// It knows when its next heartbeat was stored.
+	expires := value[time.Time](t, c.place, "select expires from "+schema+".worker")
+	until(t, "two heartbeats", func() bool {
+		return value[time.Time](t, c.place, "select expires from "+schema+".worker").Sub(expires) > 2*time.Second
+	})
+	was, err := f.Workers(t.Context())
+	if err != nil || len(was) != 1 {
+		t.Fatal(was, err)
+	}
+	c.place.Exec("update " + schema + ".worker set expires = clock_timestamp()")
+	<-before.ctx.Done()
+	if cause := context.Cause(before.ctx); !errors.Is(cause, fleet.ErrLost) {
+		t.Errorf("it ended with %v", cause)
+	}
+	var now []fleet.WorkerState
+	until(t, "it is back", func() bool {
+		now, err = f.Workers(t.Context())
+		return err == nil && len(now) == 1 && now[0].ID != was[0].ID
+	})
+	if !now[0].Draining {
+		t.Errorf("%+v", now)
+	}
+	if _, err := f.Resume(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	again := c.expect(list("c"))
+	if again.Fence <= before.Fence || again.Want != before.Want || again.Request.Cause != before.Request.Cause {
+		t.Errorf("%+v after %+v", again.Held, before.Held)
+	}
+	again.tenants()
+	c.idle("c")
 }
 
 // pooled: a pooler of transactions carries neither prepared statements nor LISTEN.
