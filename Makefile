@@ -15,7 +15,7 @@ export CGO_ENABLED := 0
 
 BUILD = $(GO) build -tags timetzdata -ldflags "-s -w -X main.version=$(VERSION)"
 
-.PHONY: help build test fast lint fmt bench bench-million bench-against bench-tenants merge-order fuzz soak desks demo sdk licences release clean
+.PHONY: help build test fast lint fmt bench bench-million bench-against bench-tenants merge-order fuzz soak soak-workers desks demo sdk licences release clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ soak: ## random changes, faults and kills that nobody tried before; SEED=N repea
 	DIRSYNCD_SEED=$(SEED) DIRSYNCD_POINTS=10000 $(GO) test -count=1 -shuffle=$(SEED) -timeout 1h $(TESTFLAGS) \
 		-run 'Random|Incremental|KilledAnywhere|KilledAtAnyMoment|ThreeWeeks|DomainController' ./connectors/... ./cmd/dirsyncd/proof ./cmd/dirsyncd/e2e || \
 		{ echo "repeat with: make soak SEED=$(SEED)"; exit 1; }
+
+soak-workers: ## an hour of workers on PostgreSQL that are killed, frozen and cut off, and of schedules meanwhile
+	DIRSYNCD_WORKERS=$(or $(WORKERS),1h) $(GO) test -count=1 -v -timeout 3h $(TESTFLAGS) -run 'Torture|Ticks|Zombie|Speed' ./sync/fleet/postgres
 
 desks: ## a company of 500 at a real Request Tracker and a real Redmine, killed 200 times at each; takes half an hour
 	DIRSYNCD_DESKS=full $(GO) test -count=1 -timeout 3h $(TESTFLAGS) -run 'CompanyAtRe' ./cmd/dirsyncd/e2e

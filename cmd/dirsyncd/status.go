@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,6 +112,10 @@ func (cli *cli) showStatus(st *api.Status) {
 	cli.connectionTable(st)
 	out.Line("")
 	cli.targetTable(st)
+	if len(st.Workers) > 0 {
+		out.Line("")
+		cli.workerTable(st)
+	}
 	cli.unaskedTable(st)
 	cli.troubles(st)
 	cli.told(st)
@@ -284,6 +289,15 @@ func (cli *cli) told(st *api.Status) {
 			cli.out.Hint("`dirsyncd notices test " + r.Name + "` says why")
 		}
 	}
+}
+
+// workerTable shows the processes that share the state, and what each works on.
+func (cli *cli) workerTable(st *api.Status) {
+	t := &term.Table{Columns: []term.Column{term.Shrink("WORKER"), term.Left("STATE"), term.Left("VERSION"), term.Left("STARTED"), term.Shrink("WORKS ON")}}
+	for _, w := range st.Workers {
+		t.Add(w.Name, term.State(w.State), w.Version, cli.ago(w.Started), cmp.Or(strings.Join(w.Holds, ", "), "–"))
+	}
+	cli.out.Table(t)
 }
 
 // allWaiting counts what a target has not taken yet, whatever it waits for.

@@ -20,6 +20,8 @@ type Status struct {
 	Unconfigured []UnconfiguredConnection `json:"unconfigured,omitempty"`
 	// Providers are those at which people sign in.
 	Providers []ProviderStatus `json:"providers,omitempty"`
+	// Workers are the processes that share the state; none where one has it to itself.
+	Workers []WorkerStatus `json:"workers,omitempty"`
 	// Conditions are what somebody would be told of (docs/notices.md), also where nobody is.
 	Conditions []Condition `json:"conditions,omitempty"`
 	// Recipients are those of notices who cannot be told at present.
@@ -42,6 +44,18 @@ type RecipientStatus struct {
 	Since time.Time `json:"since"`
 	Error string    `json:"error"`
 	Hint  string    `json:"hint,omitempty"`
+}
+
+// WorkerStatus is a process that shares the state with others.
+type WorkerStatus struct {
+	Name    string    `json:"name"`
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+	// State is working, draining (it takes nothing more), or outdated (nor does it, as its configuration is not the one that was
+	// published last).
+	State string `json:"state"`
+	// Holds is what it works on: "run CONNECTION", "audit TARGET".
+	Holds []string `json:"holds,omitempty"`
 }
 
 // ProviderStatus is how a provider of identity is, as far as that is known without asking it.

@@ -55,10 +55,14 @@ func (w *Worker) deliver(ctx context.Context, call int, batch []*entry) (a answe
 	return a
 }
 
-// withGrace returns a context for calls, which ends a while after ctx.
+// withGrace returns a context for calls, which ends a while after ctx, and at once when somebody else delivers now.
 func (w *Worker) withGrace(ctx context.Context) (_ context.Context, cut func()) {
 	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
+		if overtaken(ctx) {
+			cancel()
+			return
+		}
 		timer := time.NewTimer(w.opts.Grace)
 		defer timer.Stop()
 		select {

@@ -22,7 +22,14 @@ func (w *Worker) Drain(ctx context.Context) (Summary, error) {
 	start, until := w.snapshot().counts, w.opts.Now().Add(w.opts.Patience)
 	open, done := w.untilClosed(ctx)
 	defer done()
-	for {
+	mine, err := w.othersDeliver(open)
+	if ctx.Err() != nil {
+		return Summary{}, ctx.Err()
+	}
+	if err != nil {
+		return Summary{}, err
+	}
+	for mine {
 		next, err := w.drainOnce(open, false)
 		if ctx.Err() != nil {
 			return Summary{}, ctx.Err()

@@ -45,6 +45,8 @@ type Options struct {
 	// Afresh: the target's settings are others than before, so that it failed before says nothing. Otherwise a back-off that a
 	// process before this one was in goes on.
 	Afresh bool
+	// Shared: other processes have workers for the target on the same store. One of them at a time delivers (tenure.go).
+	Shared bool
 	// Metrics is told what happens. Default: nobody.
 	Metrics Metrics
 }
@@ -70,6 +72,8 @@ type Worker struct {
 	life    context.Context
 	end     context.CancelFunc
 	closing sync.Once
+
+	tenure tenure
 
 	// What one sweep leaves to the next; owned by whoever holds mutex.
 	parts     map[store.Partition]*partition
@@ -133,7 +137,8 @@ func New(st store.Store, name string, target targets.Target, opts Options) *Work
 		store: st, name: name, target: target, opts: opts,
 		batch: max(d.Batch, 1), parallel: max(d.Parallel, 1), across: d.AcrossPartitions, ranked: d.Ranked,
 		wake: make(chan struct{}, 1), mutex: make(chan struct{}, 1),
-		parts: map[store.Partition]*partition{}, since: opts.Now(),
+		tenure: tenure{asking: make(chan struct{}, 1)},
+		parts:  map[store.Partition]*partition{}, since: opts.Now(),
 	}
 	w.life, w.end = context.WithCancel(context.Background())
 	w.window = min(max(4*w.batch*w.parallel, smallestWindow), largestWindow)
@@ -193,7 +198,10 @@ var ErrClosed = errors.New("the target was set up anew, and what waits is delive
 // that may take Options.Grace.
 func (w *Worker) Close() {
 	w.end()
-	w.closing.Do(func() { w.mutex <- struct{}{} })
+	w.closing.Do(func() {
+		w.mutex <- struct{}{}
+		w.endTenure()
+	})
 }
 
 // untilClosed returns a context that ends with Close, too.
@@ -212,6 +220,11 @@ func (w *Worker) Run(ctx context.Context) error {
 		next, err := w.drainOnce(ctx, true)
 		if err != nil {
 			return nil //nolint:nilerr // the only error is the end of the context, which is how Run ends
+		}
+		if w.opts.Shared { // nobody wakes this worker for what another process has queued
+			if look := w.opts.Now().Add(othersQueued); next.IsZero() || look.Before(next) {
+				next = look
+			}
 		}
 		if !w.sleep(ctx, next) {
 			return nil
@@ -260,6 +273,10 @@ func (w *Worker) unlock() { <-w.mutex }
 // returns when the next sweep is due, or the zero time when nothing waits for a time. The error is the end of the
 // context or of the worker.
 func (w *Worker) drainOnce(ctx context.Context, standing bool) (time.Time, error) {
+	held, err := w.hold(ctx)
+	if errors.Is(err, ErrClosed) {
+		return time.Time{}, err
+	}
 	if err := w.lock(ctx); err != nil {
 		return time.Time{}, err
 	}
@@ -267,8 +284,16 @@ func (w *Worker) drainOnce(ctx context.Context, standing bool) (time.Time, error
 	if at, rests := w.storeRests(); rests {
 		return at, nil
 	}
-	s := sweep{Worker: w, standing: standing, answers: make(chan answer)}
-	err := s.run(ctx)
+	if err == nil {
+		sweeping, done := w.sweepUnder(ctx, held)
+		defer done()
+		s := sweep{Worker: w, standing: standing, answers: make(chan answer)}
+		err = s.run(sweeping)
+		if ctx.Err() == nil && overtaken(sweeping) {
+			w.opts.Log.Warn("another process delivers to the target now: this one stood still for too long, or could not reach the state")
+			return w.opts.Now(), nil
+		}
+	}
 	if ctx.Err() != nil {
 		return time.Time{}, ctx.Err()
 	}

@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"math/rand/v2"
 	"reflect"
 	"time"
 
@@ -31,10 +30,7 @@ type timer struct {
 }
 
 func (t *timer) set(due time.Time) {
-	t.due, t.start = due, due
-	if t.jitter > 0 && !due.IsZero() {
-		t.start = due.Add(rand.N(t.jitter + 1))
-	}
+	t.due, t.start = due, Start(due, t.jitter)
 }
 
 // restart computes the next time as if there had been none before, except what was served lately.
@@ -57,11 +53,7 @@ func (t *timer) serve(now time.Time) bool {
 		return false
 	}
 	t.last = t.due
-	next := t.schedule.Next(t.due)
-	if !next.After(now) {
-		next = t.schedule.Next(now)
-	}
-	t.set(next.Round(0))
+	t.set(After(t.schedule, t.due, now))
 	return true
 }
 

@@ -57,7 +57,7 @@ func Parse(spec, timezone string) (cron.Schedule, error) {
 		return nil, &SpecError{fmt.Sprintf("%q is not a schedule", cut(spec)), formHint}
 	}
 	fields.Location = time.UTC
-	times := &Times{fields: fields, loc: loc, everyHour: fields.Hour&starBit != 0}
+	times := &Times{spec: spec, fields: fields, loc: loc, everyHour: fields.Hour&starBit != 0}
 	if fields.Next(time.Unix(0, 0).UTC()).IsZero() {
 		return nil, &SpecError{fmt.Sprintf("%q names a day that never comes", spec), ""}
 	}

@@ -22,10 +22,14 @@ const maxShift = 4 * time.Hour
 //
 // Times is immutable.
 type Times struct {
+	spec      string             // as it was written, without its time zone
 	fields    *cron.SpecSchedule // evaluated in UTC, as a clock that never changes
 	loc       *time.Location
 	everyHour bool
 }
+
+// String is what it was made of. Two schedules with the same one are the same.
+func (s *Times) String() string { return "CRON_TZ=" + s.loc.String() + " " + s.spec }
 
 // Next returns the first moment after t, in the schedule's own time zone, or the zero time when there is none
 // within five years.

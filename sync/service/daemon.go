@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"dirsyncd/sync/config"
+	"dirsyncd/sync/fleet"
 	"dirsyncd/sync/schedule"
 )
 
@@ -36,8 +37,7 @@ type Launch struct {
 type daemon struct {
 	*Launch
 	service  *Service
-	loop     *schedule.Loop
-	audits   *schedule.Loop // by target
+	times    timetable
 	watchers *watchers
 	systemd  systemd
 	ready    atomic.Bool
@@ -58,12 +58,16 @@ func Run(ctx context.Context, l Launch) error {
 	if l.Stop != nil {
 		go d.obeyStop(tell)
 	}
-	d.loop = schedule.New(cfg.Entries(), d.scheduled, schedule.Options{})
-	d.audits = schedule.New(cfg.Audits(), d.audited, schedule.Options{})
-	d.watchers = newWatchers(log, func(connection string) { d.loop.Trigger(connection, schedule.Trigger{Cause: causeChange}) })
+	if l.Fleet == nil {
+		d.times = newAlone(cfg, func(ctx context.Context, name string, t schedule.Trigger) { _, _ = d.scheduled(ctx, name, t) }, d.audited)
+	} else {
+		d.times = &together{fleet: l.Fleet, worker: fleet.Worker{Name: l.Worker, Program: l.Version, Lanes: cfg.RunsAtOnce()}, log: log,
+			current: func() *generation { return d.service.current() }, run: d.scheduled, audit: d.audited}
+	}
+	d.watchers = newWatchers(log, func(connection string) { d.times.Trigger(connection, schedule.Trigger{Cause: causeChange}) })
 	front := newFront(cfg.Web, log)
-	svc, err := newService(cfg, l.Options, &host{front: front, runs: ctx, started: time.Now().UTC(), next: d.loop.Next, nextAudit: d.audits.Next,
-		trigger: func(connection string) { d.loop.Trigger(connection, schedule.Trigger{Cause: causeMade}) }})
+	svc, err := newService(cfg, l.Options, &host{front: front, runs: ctx, started: time.Now().UTC(), next: d.times.Next, nextAudit: d.times.NextAudit,
+		trigger: func(connection string) { d.times.Trigger(connection, schedule.Trigger{Cause: causeMade}) }})
 	if err != nil {
 		return err
 	}
@@ -109,8 +113,7 @@ func Run(ctx context.Context, l Launch) error {
 	}
 
 	var work sync.WaitGroup
-	work.Go(func() { d.loop.Run(ctx) })
-	work.Go(func() { d.audits.Run(ctx) })
+	work.Go(func() { d.times.Run(ctx) })
 	work.Go(commands.serve)
 	if front != nil {
 		work.Go(func() {
@@ -172,11 +175,11 @@ func (d *daemon) handleSignals(ctx, told context.Context) {
 				d.reload(ctx)
 			case syscall.SIGUSR1:
 				d.Log.Info("signal USR1: syncing everything incrementally")
-				d.loop.TriggerAll(schedule.Trigger{Cause: schedule.CauseUSR1})
+				d.times.TriggerAll(schedule.Trigger{Cause: schedule.CauseUSR1})
 				d.service.retryTargets(ctx)
 			case syscall.SIGUSR2:
 				d.Log.Info("signal USR2: syncing everything in full")
-				d.loop.TriggerAll(schedule.Trigger{Full: true, Cause: schedule.CauseUSR2})
+				d.times.TriggerAll(schedule.Trigger{Full: true, Cause: schedule.CauseUSR2})
 				d.service.retryTargets(ctx)
 			}
 		}
@@ -213,8 +216,7 @@ func (d *daemon) reload(ctx context.Context) {
 	if edited := d.Written.edited(FixedOf(cfg)); len(edited) > 0 {
 		d.Log.Warn("some settings were edited that only a restart changes; the former ones stay", "settings", edited)
 	}
-	d.loop.Replace(cfg.Entries())
-	d.audits.Replace(cfg.Audits())
+	d.times.Follow(d.service.current())
 	d.triggerNewcomers(ctx)
 	d.triggerEdited(old)
 	d.service.retryTargets(ctx)

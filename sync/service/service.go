@@ -14,6 +14,7 @@ import (
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/engine"
+	"dirsyncd/sync/fleet"
 	"dirsyncd/sync/web"
 )
 
@@ -24,6 +25,12 @@ type Options struct {
 	Log     *slog.Logger
 	Now     func() time.Time // nil: the clock
 	Version string           // of the program, for the status
+	// Shared: other processes may have Store, too. Then one of them at a time delivers to a target.
+	Shared bool
+	// Fleet is how daemons that share Store divide what there is to do, and Worker what this one is called among them; nil: it does
+	// all by itself.
+	Fleet  fleet.Fleet
+	Worker string
 }
 
 // Service does what operators ask for, in this process. Its methods may be called concurrently, but for Close.
@@ -33,6 +40,8 @@ type Service struct {
 	now     func() time.Time
 	version string
 	store   store.Store
+	shared  bool        // other processes may have the store, too
+	fleet   fleet.Fleet // nil: it does all by itself
 	engine  *engine.Engine
 	metrics *metrics
 	host    *host // nil when it serves one command
@@ -77,7 +86,7 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 		opts.Now = time.Now
 	}
 	s := &Service{
-		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, metrics: newMetrics(opts.Now), host: h,
+		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, shared: opts.Shared || opts.Fleet != nil, fleet: opts.Fleet, metrics: newMetrics(opts.Now), host: h,
 		running: map[string]int{}, turns: newTurns(cfg),
 	}
 	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun, Configured: s.configured})
@@ -90,7 +99,7 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 }
 
 func (s *Service) deps() deps {
-	return deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store, public: s.host.public, moved: s.moved}
+	return deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store, shared: s.shared, public: s.host.public, moved: s.moved}
 }
 
 // Close ends everything, in the order of the flow. Operations must have returned.

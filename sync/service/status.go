@@ -41,6 +41,9 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 		return st, err
 	}
 	st.Providers = s.providerStatus(ctx, gen.cfg)
+	if st.Workers, err = s.workers(ctx); err != nil {
+		return st, err
+	}
 	parked, err := s.parkedByTarget(ctx)
 	if err != nil {
 		return st, err

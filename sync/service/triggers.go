@@ -11,17 +11,17 @@ import (
 	"dirsyncd/sync/schedule"
 )
 
-// scheduled is what the schedule calls.
-func (d *daemon) scheduled(ctx context.Context, name string, t schedule.Trigger) {
+// scheduled is what the schedule calls. What came of it is logged.
+func (d *daemon) scheduled(ctx context.Context, name string, t schedule.Trigger) ([]engine.Result, error) {
 	results, err := d.service.run(ctx, name, engine.Job{
 		Full: t.Full, Trigger: t.Cause, Patient: slices.Contains([]string{schedule.CauseSchedule, schedule.CauseFull, causeChange}, t.Cause),
 	})
 	if ctx.Err() != nil {
-		return // each run says so itself, if it began
+		return results, err // each run says so itself, if it began
 	}
 	if err != nil {
 		d.Log.Error("run could not begin", "connection", name, "err", err)
-		return
+		return nil, err
 	}
 	if t.Cause == causeChange {
 		d.watchers.ran(name, !slices.ContainsFunc(results, func(r engine.Result) bool {
@@ -35,6 +35,7 @@ func (d *daemon) scheduled(ctx context.Context, name string, t schedule.Trigger)
 		}
 	}
 	d.systemd.status(fmt.Sprintf("running; last run: %s, %d of %d tenants failed", name, failed, len(results)))
+	return results, nil
 }
 
 // triggerMade runs the connections that are made of one, when its runs changed something or one of them came to its first end; and one
@@ -74,7 +75,7 @@ func (s *Service) waitsForParts(ctx context.Context, made string) bool {
 func (d *daemon) triggerNewcomers(ctx context.Context) {
 	for _, name := range d.service.current().names() {
 		if d.newcomer(ctx, name) {
-			d.loop.Trigger(name, schedule.Trigger{Cause: schedule.CauseStartup})
+			d.times.Trigger(name, schedule.Trigger{Cause: schedule.CauseStartup})
 		}
 	}
 }
@@ -98,7 +99,7 @@ func (d *daemon) newcomer(ctx context.Context, name string) bool {
 func (d *daemon) triggerEdited(old *generation) {
 	for name, conn := range d.service.current().connections {
 		if was := old.connections[name]; was != nil && was.Source != conn.Source {
-			d.loop.Trigger(name, schedule.Trigger{Cause: causeReload})
+			d.times.Trigger(name, schedule.Trigger{Cause: causeReload})
 		}
 	}
 }

@@ -112,9 +112,9 @@ func Value(v any) string {
 // State is a word for how something is, or for what came of it, in its colour.
 func State(word string) Cell {
 	switch word {
-	case "ok", "clean":
+	case "ok", "clean", "working":
 		return Cell{word, Green}
-	case "due", "held", "parked", "unknown":
+	case "due", "held", "parked", "unknown", "draining", "outdated":
 		return Cell{word, Yellow}
 	case "failing", "failed":
 		return Cell{word, Red}

@@ -1,0 +1,69 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"dirsyncd/sync/fleet"
+)
+
+// generation is a configuration that was published. The last one is the current one.
+type generation struct {
+	id        int64
+	hash      string
+	published time.Time
+	by        string
+}
+
+func (f *Fleet) generation(ctx context.Context, tx pgx.Tx) (g generation, err error) {
+	err = tx.QueryRow(ctx, f.sql("select id, hash, published, by_worker from fleet.generation order by id desc limit 1")).Scan(&g.id, &g.hash, &g.published, &g.by)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return generation{}, nil
+	}
+	return g, err
+}
+
+// publish makes a configuration the current one. What was offered to workers of the former one is offered anew.
+func (f *Fleet) publish(ctx context.Context, tx pgx.Tx, hash, by string) error {
+	if now, err := f.generation(ctx, tx); err != nil || now.hash == hash {
+		return err
+	}
+	if _, err := tx.Exec(ctx, f.sql("insert into fleet.generation (hash, published, by_worker) values ($1, clock_timestamp(), $2)"), hash, by); err != nil {
+		return err
+	}
+	return f.withdraw(ctx, tx, "true")
+}
+
+// withdraw takes back offers that nobody has taken yet.
+func (f *Fleet) withdraw(ctx context.Context, tx pgx.Tx, which string) error {
+	_, err := tx.Exec(ctx, f.sql(`
+with untaken as (select u.id, u.job from fleet.unit u where u.job is not null and u.holder is null and `+which+` for update),
+jobs as (update fleet.river_job j set state = 'discarded', finalized_at = clock_timestamp() from untaken where j.id = untaken.job and j.state in ('available', 'running'))
+update fleet.unit u set job = null, taker = null from untaken where untaken.id = u.id`))
+	return err
+}
+
+// Follow implements fleet.Fleet.
+func (f *Fleet) Follow(ctx context.Context, plan fleet.Plan) error {
+	f.mu.Lock()
+	m := f.member
+	f.mu.Unlock()
+	if m == nil {
+		return errors.New("this process is no worker")
+	}
+	id := m.follow(plan)
+	defer m.followed()
+	err := f.deciding(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, f.sql("update fleet.worker set hash = $2 where id::text = $1"), id, plan.Generation); err != nil {
+			return err
+		}
+		if err := f.publish(ctx, tx, plan.Generation, m.me.Name); err != nil {
+			return err
+		}
+		return m.arrange(ctx, tx)
+	})
+	return err
+}

@@ -1,0 +1,157 @@
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"dirsyncd/sync/fleet"
+	"dirsyncd/sync/patience"
+)
+
+// member is this process as a worker, through all its lives.
+type member struct {
+	fleet  *Fleet
+	me     fleet.Worker
+	handle fleet.Handler
+	wake   chan struct{} // a heartbeat is wanted now
+	looks  chan struct{} // a look is wanted now
+	lanes  chan struct{}
+	// resting are clients of River that come to their end.
+	resting sync.WaitGroup
+
+	mu   sync.Mutex
+	plan fleet.Plan
+	// publishing is how many publish the plan now: that it is not the current one yet means nothing.
+	publishing int
+	id         string // of this life, or of the last
+	draining   bool   // as that was told
+	told       string // what was last said of why it takes no work
+}
+
+// rejoin is how long a worker that lost its life waits before it registers anew.
+const rejoin = 500 * time.Millisecond
+
+// Work implements fleet.Fleet.
+func (f *Fleet) Work(ctx context.Context, me fleet.Worker, plan fleet.Plan, handle fleet.Handler) error {
+	if me.Name == "" || me.Lanes < 1 || plan.Generation == "" {
+		return errors.New("a worker has a name, lanes and a configuration")
+	}
+	if f.session() == "" {
+		return errors.New("the pool's sessions need an application_name of this process' own, by which others end them when it is dead")
+	}
+	m := &member{fleet: f, me: me, handle: handle, plan: plan, wake: make(chan struct{}, 1), looks: make(chan struct{}, 1), lanes: make(chan struct{}, me.Lanes)}
+	f.mu.Lock()
+	if f.member != nil {
+		f.mu.Unlock()
+		return errors.New("this process is a worker already")
+	}
+	f.member = m
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		f.member = nil
+		f.mu.Unlock()
+	}()
+	defer m.stopped()
+	cut := false // and told
+	for ctx.Err() == nil {
+		err := m.live(ctx, func() {
+			if cut {
+				f.log.Info("this worker takes part again", "worker", me.Name)
+			}
+			cut = false
+		}, func(err error) {
+			f.log.Error("this worker could not tell the others in time that it lives; what it held goes to them, and it joins anew", "worker", me.Name, "err", err)
+			cut = true
+		})
+		if err != nil && ctx.Err() == nil && !cut {
+			f.log.Error("this worker cannot join the others; it tries again", "worker", me.Name, "err", err)
+			cut = true
+		}
+		_ = patience.Sleep(ctx, rejoin)
+	}
+	return nil
+}
+
+// follow takes another configuration, and returns the id of this life or the last.
+func (m *member) follow(plan fleet.Plan) (id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.plan = plan
+	m.publishing++
+	return m.id
+}
+
+func (m *member) followed() {
+	m.mu.Lock()
+	m.publishing--
+	m.mu.Unlock()
+	m.wakeUp()
+}
+
+func (m *member) following() fleet.Plan {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.plan
+}
+
+func (m *member) wakeUp()  { signal(m.wake) }
+func (m *member) lookNow() { signal(m.looks) }
+
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// newID is a random one: after a fail-over to a copy that lags, numbers that ascend would be given out twice.
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// register enters a new life into the table. A start joins what is current. Where that is another configuration, its own becomes current
+// only when no living worker has another one: a machine that was forgotten cannot take over.
+func (m *member) register(ctx context.Context, id string) error {
+	f, plan := m.fleet, m.following()
+	m.mu.Lock()
+	former, draining := m.id, m.draining
+	m.id = id
+	m.mu.Unlock()
+	return f.deciding(ctx, func(tx pgx.Tx) error {
+		// Nobody has to wait for the end of a life that this process knows to be over.
+		if _, err := tx.Exec(ctx, f.sql("update fleet.worker set dead = true where id::text = $1"), former); err != nil {
+			return err
+		}
+		var others bool
+		err := tx.QueryRow(ctx, f.sql("select exists (select 1 from fleet.worker where not dead and expires > clock_timestamp() and hash <> $1)"), plan.Generation).Scan(&others)
+		if err != nil {
+			return err
+		}
+		if !others {
+			if err := f.publish(ctx, tx, plan.Generation, m.me.Name); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Exec(ctx, f.sql(`insert into fleet.worker (id, name, program, hash, lanes, session, started, expires, draining)
+values ($1, $2, $3, $4, $5, $6, clock_timestamp(), clock_timestamp() + $7, $8)`), id, m.me.Name, m.me.Program, plan.Generation, m.me.Lanes, f.session(), ttl, draining)
+		if err != nil {
+			return err
+		}
+		return m.arrange(ctx, tx)
+	})
+}
+
+// session is what this process' sessions are called.
+func (f *Fleet) session() string {
+	return f.pool.Config().ConnConfig.RuntimeParams["application_name"]
+}

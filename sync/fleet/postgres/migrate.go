@@ -1,0 +1,115 @@
+package postgres
+
+import (
+	"context"
+	_ "embed" // the tables
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+
+	"dirsyncd/sync/fault"
+)
+
+// migrations lead from an empty schema to the present one, one version each.
+var migrations = []string{tables}
+
+//go:embed schema.sql
+var tables string
+
+// migrate brings the tables up to date, River's too. Of several that start at once one does, and the others wait.
+//
+// River's own migrations do not fit into one transaction (its MigrateTx is deprecated): PostgreSQL refuses a value of an enum that the
+// same transaction has added (55P04). They run beside the transaction that has the lock, and before ours, which therefore tell that all is there.
+func (f *Fleet) migrate(ctx context.Context) error {
+	queue, err := rivermigrate.New(riverpgxv5.New(f.pool), &rivermigrate.Config{Schema: f.schema, Logger: f.quiet})
+	if err != nil {
+		return err
+	}
+	err = f.migrating(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "create schema if not exists "+f.schema)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return f.migrating(ctx, func(tx pgx.Tx) error {
+		version, err := f.version(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := f.knowsQueue(ctx, queue, tx); err != nil {
+			return err
+		}
+		if _, err := queue.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+			return err
+		}
+		for _, m := range migrations[version:] {
+			if _, err := tx.Exec(ctx, f.sql(m)); err != nil {
+				return err
+			}
+		}
+		if version < len(migrations) {
+			if _, err := tx.Exec(ctx, f.sql("insert into fleet.meta (version) values ($1) on conflict (one) do update set version = excluded.version"), len(migrations)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// migrating runs fn in a transaction while nobody else migrates.
+func (f *Fleet) migrating(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return f.transact(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, f.sql("select pg_advisory_xact_lock(hashtext('fleet.migrate'))")); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+}
+
+// version is that of our tables; 0 when there are none. Newer ones than this program knows are an error.
+func (f *Fleet) version(ctx context.Context, tx pgx.Tx) (version int, err error) {
+	var there bool
+	err = tx.QueryRow(ctx, "select to_regclass($1) is not null", f.schema+".meta").Scan(&there)
+	if err != nil || !there {
+		return 0, err
+	}
+	if err := tx.QueryRow(ctx, f.sql("select version from fleet.meta")).Scan(&version); err != nil {
+		return 0, err
+	}
+	if version > len(migrations) {
+		err = &fault.Error{Class: fault.Configuration, Op: "open", Where: "schema " + f.schema,
+			Err:  fmt.Errorf("it is of version %d, and this program knows %d", version, len(migrations)),
+			Hint: "a newer program has changed it; start that one"}
+	}
+	return version, err
+}
+
+// knowsQueue refuses tables of the queue that a newer program has made.
+func (f *Fleet) knowsQueue(ctx context.Context, queue *rivermigrate.Migrator[pgx.Tx], tx pgx.Tx) error {
+	newest := 0
+	for _, v := range queue.AllVersions() {
+		newest = max(newest, v.Version)
+	}
+	var made bool
+	if err := tx.QueryRow(ctx, "select to_regclass($1) is not null", f.schema+".river_migration").Scan(&made); err != nil || !made {
+		return err
+	}
+	var there int
+	if err := tx.QueryRow(ctx, f.sql("select coalesce(max(version), 0) from fleet.river_migration where line = 'main'")).Scan(&there); err != nil {
+		return err
+	}
+	if there > newest {
+		return &fault.Error{Class: fault.Configuration, Op: "open", Where: "schema " + f.schema,
+			Err:  fmt.Errorf("its queue is of version %d, and this program knows %d", there, newest),
+			Hint: "a newer program has changed it; start that one"}
+	}
+	return nil
+}
+
+// transact runs fn in a transaction.
+func (f *Fleet) transact(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, f.pool, fn)
+}

@@ -1,0 +1,1006 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"dirsyncd/sync/database/postgrestest"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/fleet"
+	"dirsyncd/sync/fleet/postgres"
+	"dirsyncd/sync/schedule"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		os.Exit(child())
+	}
+	os.Exit(m.Run())
+}
+
+const schema = "fleet_test"
+
+// place is a database for one test.
+type place struct {
+	dsn    string
+	pooled bool // as behind a pooler of transactions
+	*postgrestest.Database
+}
+
+func newPlace(t *testing.T, s *postgrestest.Server) place {
+	t.Helper()
+	d := s.Database(t)
+	return place{dsn: s.DSN(d.Name), Database: d}
+}
+
+// open opens the fleet as a process of its own would.
+func (p place) open(t *testing.T, name string) *postgres.Fleet {
+	t.Helper()
+	f, err := postgres.Open(t.Context(), postgres.Options{Pool: p.pool(t, name), Schema: schema, Log: logOf(t), PollOnly: p.pooled})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func (p place) pool(t *testing.T, name string) *pgxpool.Pool {
+	t.Helper()
+	dsn := p.dsn + " application_name='dirsyncd " + name + "'"
+	if p.pooled {
+		dsn += " default_query_exec_mode=exec"
+	}
+	pool, err := pgxpool.New(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+func logOf(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), nil))
+}
+
+// value reads one value.
+func value[T any](t *testing.T, p place, query string, args ...any) (v T) {
+	t.Helper()
+	if err := p.DB.QueryRow(query, args...).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return v
+}
+
+// until waits until something is so. Nothing but the end of the test hurries it.
+func until(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for !so() {
+		select {
+		case <-t.Context().Done():
+			t.Fatalf("it never came to this: %s", what)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// call is one run that a worker was asked for. It ends when told.
+type call struct {
+	worker string
+	fleet.Held
+	ctx context.Context
+	end chan outcome
+}
+
+type outcome struct {
+	finish fleet.Finish
+	err    error
+}
+
+func (c *call) done()                  { c.end <- outcome{finish: fleet.Finish{Proven: true}} }
+func (c *call) finish(f fleet.Finish)  { c.end <- outcome{finish: f} }
+func (c *call) fail(err error)         { c.end <- outcome{err: err} }
+func (c *call) is(u fleet.Unit) bool   { return c.Unit == u }
+func (c *call) tenants(list ...string) { c.finish(fleet.Finish{Proven: true, Tenants: list}) }
+func run(connection, tenant string) fleet.Unit {
+	return fleet.Unit{Kind: fleet.Run, Connection: connection, Tenant: tenant}
+}
+func list(connection string) fleet.Unit { return fleet.Unit{Kind: fleet.List, Connection: connection} }
+
+// crew are workers of a test, and the runs that they are asked for.
+type crew struct {
+	t     *testing.T
+	place place
+	calls chan *call
+}
+
+func newCrew(t *testing.T, s *postgrestest.Server) *crew {
+	return &crew{t: t, place: newPlace(t, s), calls: make(chan *call, 1000)}
+}
+
+// worker starts one. stop has it leave, and waits for that.
+func (c *crew) worker(name string, lanes int, plan fleet.Plan) (f *postgres.Fleet, stop func()) {
+	c.t.Helper()
+	f = c.place.open(c.t, name)
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		err := f.Work(ctx, fleet.Worker{Name: name, Program: "test", Lanes: lanes}, plan, func(ctx context.Context, h fleet.Held) (fleet.Finish, error) {
+			it := &call{worker: name, Held: h, ctx: ctx, end: make(chan outcome, 1)}
+			c.calls <- it
+			select {
+			case o := <-it.end:
+				return o.finish, o.err
+			case <-ctx.Done():
+				return fleet.Finish{}, ctx.Err()
+			}
+		})
+		if err != nil {
+			c.t.Error(err)
+		}
+	})
+	stop = func() { cancel(); wg.Wait() }
+	c.t.Cleanup(stop)
+	return f, stop
+}
+
+// next is the next run that somebody is asked for.
+func (c *crew) next() *call {
+	c.t.Helper()
+	select {
+	case it := <-c.calls:
+		return it
+	case <-c.t.Context().Done():
+		c.t.Fatal("nobody was asked for anything")
+		return nil
+	}
+}
+
+// expect is the next run, which has to be this one.
+func (c *crew) expect(u fleet.Unit) *call {
+	c.t.Helper()
+	it := c.next()
+	if !it.is(u) {
+		c.t.Fatalf("asked for %v, not for %v", it.Unit, u)
+	}
+	return it
+}
+
+// ready has a connection with tenants that all were run once.
+func (c *crew) ready(connection string, tenants ...string) {
+	c.t.Helper()
+	c.expect(list(connection)).tenants(tenants...)
+	for range tenants {
+		c.next().done()
+	}
+	c.idle(connection)
+}
+
+// idle waits until nothing of a connection is wanted or worked on.
+func (c *crew) idle(connection string) {
+	c.t.Helper()
+	until(c.t, "nothing to do", func() bool {
+		return value[int](c.t, c.place, "select count(*) from "+schema+".unit where connection = $1 and (want <> 0 or holder is not null or job is not null)", connection) == 0
+	})
+}
+
+func (c *crew) want(f *postgres.Fleet, of fleet.Selector, r fleet.Request) {
+	c.t.Helper()
+	if n, err := f.Want(c.t.Context(), of, r); err != nil || n == 0 {
+		c.t.Fatalf("%d are wanted: %v", n, err)
+	}
+}
+
+func (c *crew) state(f *postgres.Fleet, u fleet.Unit) fleet.UnitState {
+	c.t.Helper()
+	list, err := f.Units(c.t.Context(), fleet.Selector(u))
+	if err != nil || len(list) != 1 {
+		c.t.Fatalf("%v: %v", list, err)
+	}
+	return list[0]
+}
+
+func plan(generation string, units ...fleet.Planned) fleet.Plan {
+	return fleet.Plan{Generation: generation, Units: units}
+}
+
+func connection(name string) fleet.Planned { return fleet.Planned{Unit: list(name)} }
+
+func every(t *testing.T, name, spec string) fleet.Planned {
+	t.Helper()
+	s, err := schedule.Parse(spec, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fleet.Planned{Unit: list(name), Incremental: s, Spec: spec}
+}
+
+func TestFleet(t *testing.T) {
+	t.Parallel()
+	s := postgrestest.Start(t)
+	var all sync.WaitGroup
+	defer all.Wait()
+	at := make(chan struct{}, 6)
+	for name, test := range map[string]func(*testing.T, *postgrestest.Server){
+		"whatever is wanted meanwhile is one more run": oneMore, "full wins": fullWins, "a new connection is run at once": newConnection,
+		"left alone": leftAlone, "failing": failing, "so many of a connection": capped, "the connection with the least under way": fair, "waited long": aged,
+		"places": places, "a stopped worker gives back": givesBack, "drain": drained, "configurations": generations, "a stranger waits": stranger,
+		"finish with the last write": finishWithWrite, "a job that nobody took": neverTaken, "a job that somebody ended": endedJob, "deliveries": deliveries,
+		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy,
+	} {
+		// They wait most of the time, so that more of them run at a time than there are processors.
+		at <- struct{}{}
+		all.Go(func() {
+			defer func() { <-at }()
+			t.Run(name, func(t *testing.T) { test(t, s) })
+		})
+	}
+}
+
+// oneMore: two that ask while a unit is worked on are one run, after that.
+func oneMore(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	f, _ := c.worker("a", 4, plan("g", connection("c")))
+	c.ready("c", "t")
+	tenant := fleet.Selector(run("c", "t"))
+	c.want(f, tenant, fleet.Request{Want: fleet.Incremental, Cause: "first"})
+	it := c.expect(run("c", "t"))
+	c.want(f, tenant, fleet.Request{Want: fleet.Incremental, Cause: "second"})
+	c.want(f, tenant, fleet.Request{Want: fleet.Incremental, Cause: "third"})
+	if st := c.state(f, run("c", "t")); st.Holder != "a" || st.Doing != fleet.Incremental || st.Want != fleet.Incremental || st.Since.IsZero() {
+		t.Errorf("%+v", st)
+	}
+	it.done()
+	more := c.expect(run("c", "t"))
+	if more.Request.Cause != "second" || more.Fence <= it.Fence {
+		t.Errorf("%+v after the fence %d", more.Held, it.Fence)
+	}
+	more.done()
+	c.idle("c")
+	if n := len(c.calls); n != 0 {
+		t.Errorf("%d more runs", n)
+	}
+	if st := c.state(f, run("c", "t")); st.Proven.IsZero() || st.Holder != "" {
+		t.Errorf("%+v", st)
+	}
+}
+
+func fullWins(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	f, _ := c.worker("a", 4, plan("g", connection("c")))
+	c.ready("c", "t", "u")
+	c.want(f, fleet.Selector(run("c", "t")), fleet.Request{Want: fleet.Incremental, Cause: "before"})
+	it := c.expect(run("c", "t"))
+	c.want(f, fleet.Selector{Connection: "c", Tenant: "t"}, fleet.Request{Want: fleet.Incremental, Cause: "schedule"})
+	c.want(f, fleet.Selector{Connection: "c", Tenant: "t"}, fleet.Request{Want: fleet.Full, Cause: "full"})
+	c.want(f, fleet.Selector{Connection: "c", Tenant: "t"}, fleet.Request{Want: fleet.Approve, Cause: "later"})
+	it.done()
+	it = c.expect(run("c", "t"))
+	if it.Want != fleet.Incremental|fleet.Full|fleet.Approve || it.Want != it.Request.Want || it.Request.Cause != "full" {
+		t.Errorf("%+v", it.Held)
+	}
+	it.done()
+}
+
+func newConnection(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	f, _ := c.worker("a", 4, plan("g", every(t, "c", "@daily"), fleet.Planned{Unit: fleet.Unit{Kind: fleet.Audit, Target: "x"}}))
+	it := c.expect(list("c"))
+	if it.Request.Cause != schedule.CauseStartup || it.Want != fleet.Incremental {
+		t.Errorf("%+v", it.Held)
+	}
+	if st := c.state(f, list("c")); st.Next.IsZero() || st.Next.Hour() != 0 || st.Next.Minute() != 0 {
+		t.Errorf("next %s", st.Next)
+	}
+	it.tenants()
+	c.want(f, fleet.Selector{Kind: fleet.Audit}, fleet.Request{Want: fleet.Full, Cause: "an operator", Operator: true})
+	c.expect(fleet.Unit{Kind: fleet.Audit, Target: "x"}).done()
+	if n, err := f.Want(t.Context(), fleet.Selector{Connection: "nobody"}, fleet.Request{Want: fleet.Full}); n != 0 || err != nil {
+		t.Error(n, err)
+	}
+}
+
+// leftAlone: what is to be left alone is run by nobody but an operator.
+func leftAlone(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	f, _ := c.worker("a", 1, plan("g", connection("c"), connection("d")))
+	for range 2 {
+		c.next().tenants()
+	}
+	c.idle("c")
+	c.idle("d")
+	c.want(f, fleet.Selector(list("c")), fleet.Request{Want: fleet.Incremental, Cause: "schedule"})
+	c.expect(list("c")).finish(fleet.Finish{Failing: "authentication", LeaveAlone: time.Hour})
+	c.idle("c")
+	c.want(f, fleet.Selector(list("c")), fleet.Request{Want: fleet.Incremental, Cause: "schedule"})
+	c.want(f, fleet.Selector(list("d")), fleet.Request{Want: fleet.Incremental, Cause: "schedule"})
+	c.expect(list("d")).tenants() // and not c, which was wanted before it, and is wanted still
+	if st := c.state(f, list("c")); st.Want != fleet.Incremental || st.NotBefore.IsZero() || st.Failing != "authentication" {
+		t.Errorf("%+v", st)
+	}
+	c.want(f, fleet.Selector(list("c")), fleet.Request{Want: fleet.Incremental, Cause: "sync", Operator: true})
+	c.expect(list("c")).tenants()
+	c.idle("c")
+	if st := c.state(f, list("c")); st.Failing != "" || !st.NotBefore.IsZero() || !st.FailingSince.IsZero() {
+		t.Errorf("%+v", st)
+	}
+}
+
+// failing: what fails says since when, and is not tried again by itself.
+func failing(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	f, _ := c.worker("a", 1, plan("g", connection("c")))
+	c.ready("c", "t")
+	var since time.Time
+	for i := range 2 {
+		c.want(f, fleet.Selector(run("c", "t")), fleet.Request{Want: fleet.Incremental})
+		c.expect(run("c", "t")).fail(&fault.Error{Class: fault.Forbidden, Op: "read", Err: errors.New("no")})
+		c.idle("c")
+		st := c.state(f, run("c", "t"))
+		if st.Failing != string(fault.Forbidden) || st.FailingSince.IsZero() || st.Want != 0 || i > 0 && !st.FailingSince.Equal(since) {
+			t.Errorf("%+v, first failed %s", st, since)
+		}
+		since = st.FailingSince
+	}
+}
+
+// capped: all workers together work on no more units of a connection than it says.
+func capped(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	few := connection("c")
+	few.AtOnce = 3
+	c.worker("a", 8, plan("g", few))
+	c.worker("b", 8, plan("g", few))
+	var tenants []string
+	for i := range 20 {
+		tenants = append(tenants, fmt.Sprintf("t%02d", i))
+	}
+	c.expect(list("c")).tenants(tenants...)
+	var at []*call
+	for range tenants {
+		it := c.next()
+		at = append(at, it)
+		if busy := value[int](t, c.place, "select count(*) from "+schema+".unit where holder is not null"); busy > 3 {
+			t.Errorf("%d are worked on", busy)
+		}
+		if len(at) == 3 { // nobody else begins before one of them has ended
+			at[0].done()
+			at = at[1:]
+		}
+	}
+	for _, it := range at {
+		it.done()
+	}
+	c.idle("c")
+}
+
+// fair: a connection with much to do does not make one wait that has little.
+func fair(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	many := connection("many")
+	many.AtOnce = 100
+	f, _ := c.worker("a", 1, plan("g", many, connection("one")))
+	var tenants []string
+	for i := range 30 {
+		tenants = append(tenants, fmt.Sprintf("t%02d", i))
+	}
+	for range 2 {
+		if it := c.next(); it.is(list("many")) {
+			it.tenants(tenants...)
+		} else {
+			it.tenants("t")
+		}
+	}
+	for range 31 {
+		c.next().done()
+	}
+	c.idle("many")
+	c.idle("one")
+	c.want(f, fleet.Selector{Kind: fleet.Run, Connection: "many"}, fleet.Request{Want: fleet.Incremental})
+	it := c.next() // it keeps the lane, and at most two more were offered
+	c.want(f, fleet.Selector{Kind: fleet.Run, Connection: "one"}, fleet.Request{Want: fleet.Incremental})
+	for i := 0; !it.is(run("one", "t")); i++ {
+		if i > 3 {
+			t.Fatalf("%d runs of the other one came first", i)
+		}
+		it.done()
+		it = c.next()
+	}
+	it.done()
+}
+
+// aged: who has waited for five minutes is urgent, whatever it is.
+func aged(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	f, _ := c.worker("a", 1, plan("g", connection("c")))
+	c.ready("c", "busy", "b", "fresh", "old", "next", "other")
+	c.want(f, fleet.Selector(run("c", "busy")), fleet.Request{Want: fleet.Incremental})
+	it := c.expect(run("c", "busy"))
+	c.want(f, fleet.Selector(run("c", "b")), fleet.Request{Want: fleet.Incremental}) // fills what may be ahead
+	until(t, "one is ahead", func() bool {
+		return value[int](t, c.place, "select count(*) from "+schema+".unit where job is not null") == 2
+	})
+	for _, tenant := range []string{"fresh", "next", "other"} {
+		c.want(f, fleet.Selector(run("c", tenant)), fleet.Request{Want: fleet.Incremental})
+	}
+	c.want(f, fleet.Selector(run("c", "old")), fleet.Request{Want: fleet.Incremental, Priority: fleet.Bulk})
+	c.place.Exec("update " + schema + ".unit set wanted = clock_timestamp() - interval '6 minutes' where tenant = 'old'")
+	it.done()
+	c.expect(run("c", "b")).done()
+	c.expect(run("c", "old")).done()
+	for range 3 {
+		c.next().done()
+	}
+	c.idle("c")
+}
+
+// places: what is bound to a worker goes nowhere else.
+func places(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	bound := connection("bound")
+	bound.Places = []string{"b"}
+	p := plan("g", bound, connection("free"))
+	fa, _ := c.worker("a", 2, p)
+	it := c.expect(list("free")) // and not the other, which nobody may take yet
+	it.tenants()
+	if st := c.state(fa, list("bound")); st.Want == 0 || st.Holder != "" {
+		t.Errorf("%+v", st)
+	}
+	c.worker("b", 2, p)
+	it = c.expect(list("bound"))
+	it.tenants("t", "u", "v")
+	if it.worker != "b" {
+		t.Errorf("%s took it", it.worker)
+	}
+	for range 3 {
+		if it := c.next(); it.worker != "b" {
+			t.Errorf("%s took %v", it.worker, it.Unit)
+		} else {
+			it.done()
+		}
+	}
+	c.idle("bound")
+}
+
+// boundBusy: a place that is gone before it took what was offered to it is no reason to wait for it.
+func boundBusy(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	bound := connection("bound")
+	bound.Places, bound.AtOnce = []string{"a", "b"}, 100
+	p := plan("g", bound)
+	_, stopA := c.worker("a", 1, p)
+	c.expect(list("bound")).tenants("t", "u", "v")
+	c.next() // a has one, and another one ahead
+	until(t, "two are offered", func() bool {
+		return value[int](t, c.place, "select count(*) from "+schema+".unit where taker = 'a'") == 2
+	})
+	c.worker("b", 1, p)
+	go stopA()
+	seen := map[string]bool{}
+	for len(seen) < 3 {
+		if it := c.next(); it.worker == "b" {
+			seen[it.Unit.Tenant] = true
+			it.done()
+		}
+	}
+	c.idle("bound")
+}
+
+// givesBack: a worker that is stopped gives back what it did not do, and others do it.
+func givesBack(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	p := plan("g", connection("c"))
+	_, stop := c.worker("a", 2, p)
+	it := c.expect(list("c"))
+	stop()
+	if n := value[int](t, c.place, "select count(*) from "+schema+".unit where holder is not null or job is not null"); n != 0 {
+		t.Errorf("%d units are still held", n)
+	}
+	if n := value[int](t, c.place, "select count(*) from "+schema+".worker where not dead"); n != 0 {
+		t.Errorf("%d workers are still there", n)
+	}
+	c.worker("b", 2, p)
+	again := c.expect(list("c"))
+	if again.worker != "b" || again.Request.Cause != schedule.CauseStartup || again.Fence <= it.Fence || again.Want != it.Want {
+		t.Errorf("%+v", again)
+	}
+	again.tenants()
+	c.idle("c")
+}
+
+// drained: a drained worker finishes what it holds and takes nothing.
+func drained(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	p := plan("g", connection("c"), fleet.Planned{Unit: fleet.Unit{Kind: fleet.Deliver, Target: "x"}})
+	f, _ := c.worker("a", 1, p)
+	var at, delivery *call
+	for range 2 {
+		if it := c.next(); it.Unit.Kind == fleet.Deliver {
+			delivery = it
+		} else {
+			at = it
+		}
+	}
+	if n, err := f.Drain(t.Context(), "a"); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	<-delivery.ctx.Done()
+	at.tenants("t")
+	until(t, "nothing is held", func() bool {
+		return value[int](t, c.place, "select count(*) from "+schema+".unit where holder is not null") == 0
+	})
+	workers, err := f.Workers(t.Context())
+	if err != nil || len(workers) != 1 || !workers[0].Draining || !workers[0].Current || len(workers[0].Holds) != 0 {
+		t.Errorf("%+v: %v", workers, err)
+	}
+	c.worker("b", 1, p)
+	for range 2 {
+		if it := c.next(); it.worker != "b" {
+			t.Errorf("%s took %v", it.worker, it.Unit)
+		} else if it.is(run("c", "t")) {
+			it.done()
+		}
+	}
+	c.idle("c")
+	if _, err := f.Resume(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Drain(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	if it := c.next(); it.worker != "a" || it.Unit.Kind != fleet.Deliver {
+		t.Errorf("%s took %v", it.worker, it.Unit)
+	}
+}
+
+// generations: when a worker follows another configuration the others finish what they hold and take nothing.
+func generations(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	one, two := plan("one", connection("c")), plan("two", connection("c"), connection("new"))
+	c.worker("a", 1, one)
+	c.expect(list("c")).tenants("t", "u", "v")
+	at := c.next()
+	b, _ := c.worker("b", 1, one)
+	other := c.next()
+	if at.worker == other.worker {
+		t.Fatalf("%s has both", at.worker)
+	}
+	until(t, "the third is offered", func() bool {
+		return value[int](t, c.place, "select count(*) from "+schema+".unit where job is not null") == 3
+	})
+	if err := b.Follow(t.Context(), two); err != nil {
+		t.Fatal(err)
+	}
+	if n := value[int](t, c.place, "select count(*) from "+schema+".unit u join "+schema+".river_job j on j.id = u.job where u.holder is null and j.queue = 'g1'"); n != 0 {
+		t.Errorf("%d are still offered to those who take nothing", n)
+	}
+	if list, err := b.Workers(t.Context()); err != nil || len(list) != 2 || list[0].Current || !list[1].Current || len(list[0].Holds) != 1 {
+		t.Errorf("%+v: %v", list, err)
+	}
+	at.done()
+	other.done()
+	for range 3 { // the third tenant; the new connection, and its tenant
+		it := c.next()
+		if it.worker != "b" {
+			t.Errorf("%s took %v", it.worker, it.Unit)
+		}
+		if it.is(list("new")) {
+			it.tenants("v")
+		} else {
+			it.done()
+		}
+	}
+	c.idle("c")
+	c.idle("new")
+	for range 3 {
+		c.want(b, fleet.Selector{Kind: fleet.Run, Connection: "c"}, fleet.Request{Want: fleet.Full})
+		for range 3 {
+			it := c.next()
+			if it.worker != "b" {
+				t.Errorf("%s took %v", it.worker, it.Unit)
+			}
+			it.done()
+		}
+		c.idle("c")
+	}
+}
+
+// stranger: whoever starts with another configuration than that of the living waits until it is published.
+func stranger(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	a, stop := c.worker("a", 1, plan("one", connection("c")))
+	c.ready("c", "t")
+	b, _ := c.worker("b", 1, plan("two", connection("c"), connection("d")))
+	until(t, "b is there", func() bool {
+		list, err := a.Workers(t.Context())
+		return err == nil && len(list) == 2
+	})
+	list, _ := a.Workers(t.Context())
+	if !list[0].Current || list[1].Current {
+		t.Errorf("%+v", list)
+	}
+	c.want(a, fleet.Selector(run("c", "t")), fleet.Request{Want: fleet.Incremental})
+	if it := c.expect(run("c", "t")); it.worker != "a" {
+		t.Errorf("%s took it", it.worker)
+	} else {
+		it.done()
+	}
+	c.idle("c")
+	stop()
+	if err := b.Follow(t.Context(), plan("two", connection("c"), connection("d"))); err != nil {
+		t.Fatal(err)
+	}
+	c.expect(fleet.Unit{Kind: fleet.List, Connection: "d"}).tenants()
+}
+
+// finishWithWrite: a unit is given back in the transaction of the handler's last write, or, should that fail, as the handler says.
+func finishWithWrite(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	c.place.Exec("create table written (n int)")
+	f, _ := c.worker("a", 1, plan("g", connection("c")))
+	c.ready("c", "t")
+	pool := c.place.pool(t, "last write")
+	c.want(f, fleet.Selector(run("c", "t")), fleet.Request{Want: fleet.Incremental})
+	it := c.expect(run("c", "t"))
+	write := func(end error) error {
+		return pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+			if err := postgres.Share(it.ctx, tx); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(t.Context(), "insert into written values (1)"); err != nil {
+				return err
+			}
+			return errors.Join(postgres.Finish(it.ctx, tx, fleet.Finish{Failing: "throttled"}), end)
+		})
+	}
+	rolledBack := errors.New("rolled back")
+	if err := write(rolledBack); !errors.Is(err, rolledBack) {
+		t.Fatal(err)
+	}
+	it.done()
+	c.idle("c")
+	if st := c.state(f, run("c", "t")); st.Failing != "" {
+		t.Errorf("%+v", st)
+	}
+	c.want(f, fleet.Selector(run("c", "t")), fleet.Request{Want: fleet.Incremental})
+	it = c.expect(run("c", "t"))
+	if err := write(nil); err != nil {
+		t.Fatal(err)
+	}
+	if st := c.state(f, run("c", "t")); st.Failing != "throttled" || st.Holder != "" {
+		t.Errorf("%+v", st)
+	}
+	if state := value[string](t, c.place, "select state from "+schema+".river_job order by id desc limit 1"); state != "completed" {
+		t.Errorf("the job is %s", state)
+	}
+	if err := write(nil); !errors.Is(err, fleet.ErrLost) || fault.ClassOf(err) != fault.Conflict {
+		t.Errorf("written after it was given back: %v", err)
+	}
+	it.done()
+	c.want(f, fleet.Selector(run("c", "t")), fleet.Request{Want: fleet.Incremental})
+	c.expect(run("c", "t")).done()
+	c.idle("c")
+	if n := value[int](t, c.place, "select count(*) from written"); n != 1 {
+		t.Errorf("%d were written", n)
+	}
+}
+
+// neverTaken: a job that a worker fetched, which died before it took the unit, is discarded, and the unit is run by another job. What the
+// dead one completes later changes nothing. The names and states of River's table are those of the version in go.mod.
+func neverTaken(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	_, stop := c.worker("a", 1, plan("g", connection("c")))
+	c.ready("c", "t")
+	stop()
+	c.place.Exec(
+		"insert into "+schema+".river_job (kind, args, max_attempts, attempt, attempted_at, attempted_by, queue, state) select 'run_tenant', jsonb_build_object('unit', id), 1, 1, now(), array['00000000-0000-4000-8000-000000000000/1'], 'g1', 'running' from "+schema+".unit where tenant = 't'",
+		"update "+schema+".unit set want = 2, wanted = now(), job = (select max(id) from "+schema+".river_job) where tenant = 't'")
+	job := value[int64](t, c.place, "select job from "+schema+".unit where tenant = 't'")
+	c.worker("b", 1, plan("g", connection("c")))
+	it := c.expect(run("c", "t"))
+	if state := value[string](t, c.place, "select state from "+schema+".river_job where id = $1", job); state != "discarded" {
+		t.Errorf("the job is %s", state)
+	}
+	if now := value[int64](t, c.place, "select job from "+schema+".unit where tenant = 't'"); now == job {
+		t.Error("the job runs twice")
+	}
+	it.done()
+	c.idle("c")
+}
+
+// endedJob: an operator who deletes or cancels a job ends no unit.
+func endedJob(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	f, _ := c.worker("a", 1, plan("g", connection("c")))
+	c.ready("c", "t", "u")
+	c.want(f, fleet.Selector(run("c", "t")), fleet.Request{Want: fleet.Incremental})
+	at := c.expect(run("c", "t"))
+	c.want(f, fleet.Selector(run("c", "u")), fleet.Request{Want: fleet.Incremental})
+	until(t, "it is ahead", func() bool {
+		return value[int](t, c.place, "select count(*) from "+schema+".unit where job is not null and holder is null") == 1
+	})
+	c.place.Exec("delete from " + schema + ".river_job where id = (select job from " + schema + ".unit where tenant = 'u')")
+	until(t, "it has another one", func() bool {
+		return value[int](t, c.place, "select count(*) from "+schema+".unit u join "+schema+".river_job j on j.id = u.job where tenant = 'u'") == 1
+	})
+	c.place.Exec("update " + schema + ".river_job set state = 'cancelled', finalized_at = now() where id = (select job from " + schema + ".unit where tenant = 't')")
+	at.done()
+	c.expect(run("c", "u")).done()
+	c.idle("c")
+	if st := c.state(f, run("c", "t")); st.Proven.IsZero() {
+		t.Errorf("%+v", st)
+	}
+}
+
+// deliveries: each target has one worker, which keeps it.
+func deliveries(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	var units []fleet.Planned
+	for i := range 4 {
+		units = append(units, fleet.Planned{Unit: fleet.Unit{Kind: fleet.Deliver, Target: fmt.Sprint(i)}})
+	}
+	units[3].Places = []string{"b"}
+	_, stop := c.worker("a", 1, plan("g", units...))
+	var have []string
+	for range 3 {
+		have = append(have, c.next().Unit.Target)
+	}
+	if slices.Sort(have); !slices.Equal(have, []string{"0", "1", "2"}) {
+		t.Errorf("%q", have)
+	}
+	c.worker("b", 1, plan("g", units...))
+	if it := c.next(); it.worker != "b" || it.Unit.Target != "3" {
+		t.Errorf("%s has %v", it.worker, it.Unit)
+	}
+	stop()
+	have = nil
+	for range 3 {
+		it := c.next()
+		have = append(have, it.Unit.Target)
+		if it.worker != "b" {
+			t.Errorf("%s has %v", it.worker, it.Unit)
+		}
+	}
+	if slices.Sort(have); !slices.Equal(have, []string{"0", "1", "2"}) {
+		t.Errorf("%q", have)
+	}
+}
+
+// gone: what the configuration does not name any more is forgotten, with its tenants, when nobody holds it.
+func gone(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	f, _ := c.worker("a", 2, plan("g", connection("c"), connection("d")))
+	var kept *call
+	for range 2 {
+		it := c.next()
+		it.tenants("t")
+	}
+	for range 2 {
+		if it := c.next(); it.Unit.Connection == "d" {
+			kept = it
+		} else {
+			it.done()
+		}
+	}
+	c.idle("c")
+	if err := f.Follow(t.Context(), plan("h", connection("d"))); err != nil {
+		t.Fatal(err)
+	}
+	units, err := f.Units(t.Context(), fleet.Selector{})
+	if err != nil || len(units) != 2 || units[0].Unit != list("d") || units[1].Unit != run("d", "t") {
+		t.Errorf("%+v: %v", units, err)
+	}
+	if err := f.Follow(t.Context(), plan("i")); err != nil {
+		t.Fatal(err)
+	}
+	units, err = f.Units(t.Context(), fleet.Selector{})
+	if err != nil || len(units) != 1 || units[0].Unit != run("d", "t") {
+		t.Errorf("%+v: %v", units, err)
+	}
+	kept.done()
+	until(t, "it is given back", func() bool {
+		return value[int](t, c.place, "select count(*) from "+schema+".unit where holder is not null") == 0
+	})
+	if err := f.Follow(t.Context(), plan("j")); err != nil {
+		t.Fatal(err)
+	}
+	if units, err := f.Units(t.Context(), fleet.Selector{}); err != nil || len(units) != 0 {
+		t.Errorf("%+v: %v", units, err)
+	}
+}
+
+// firing: what another worker is firing is left to that one.
+func firing(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	p := plan("g", every(t, "c", "@yearly"), every(t, "d", "@every 1h"))
+	_, stop := c.worker("a", 1, p)
+	for range 2 {
+		c.next().tenants()
+	}
+	c.idle("c")
+	c.idle("d")
+	stop()
+	// A jitter, or that nobody was there, has it begin late. The time after it is that of the schedule all the same.
+	c.place.Exec("update " + schema + ".unit set next = clock_timestamp(), due = date_trunc('second', clock_timestamp()) - interval '30 minutes'")
+	was := value[time.Time](t, c.place, "select due from "+schema+".unit where connection = 'd'")
+	tx, err := c.place.DB.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.Exec("select 1 from " + schema + ".unit where connection = 'c' for update"); err != nil {
+		t.Fatal(err)
+	}
+	f, _ := c.worker("b", 1, p)
+	it := c.expect(list("d"))
+	if it.Request.Cause != schedule.CauseSchedule || it.Want != fleet.Incremental {
+		t.Errorf("%+v", it.Held)
+	}
+	if now := value[time.Time](t, c.place, "select due from "+schema+".unit where connection = 'd'"); !now.Equal(was.Add(time.Hour)) {
+		t.Errorf("after %s comes %s", was, now)
+	}
+	it.tenants()
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	c.expect(list("c")).tenants()
+	c.idle("c")
+	if st := c.state(f, list("c")); !st.Next.After(time.Now()) {
+		t.Errorf("%+v", st)
+	}
+}
+
+// reborn: a worker whose heartbeat was late ends what it does, and takes part under another id, drained as before.
+func reborn(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	f, _ := c.worker("a", 1, plan("g", connection("c")))
+	before := c.expect(list("c"))
+	if _, err := f.Drain(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	// It knows when its next heartbeat was stored.
+	expires := value[time.Time](t, c.place, "select expires from "+schema+".worker")
+	until(t, "two heartbeats", func() bool {
+		return value[time.Time](t, c.place, "select expires from "+schema+".worker").Sub(expires) > 2*time.Second
+	})
+	was, err := f.Workers(t.Context())
+	if err != nil || len(was) != 1 {
+		t.Fatal(was, err)
+	}
+	c.place.Exec("update " + schema + ".worker set expires = clock_timestamp()")
+	<-before.ctx.Done()
+	if cause := context.Cause(before.ctx); !errors.Is(cause, fleet.ErrLost) {
+		t.Errorf("it ended with %v", cause)
+	}
+	var now []fleet.WorkerState
+	until(t, "it is back", func() bool {
+		now, err = f.Workers(t.Context())
+		return err == nil && len(now) == 1 && now[0].ID != was[0].ID
+	})
+	if !now[0].Draining {
+		t.Errorf("%+v", now)
+	}
+	if _, err := f.Resume(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	again := c.expect(list("c"))
+	if again.Fence <= before.Fence || again.Want != before.Want || again.Request.Cause != before.Request.Cause {
+		t.Errorf("%+v after %+v", again.Held, before.Held)
+	}
+	again.tenants()
+	c.idle("c")
+}
+
+// pooled: a pooler of transactions carries neither prepared statements nor LISTEN.
+func pooled(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	c.place.pooled = true
+	f, stop := c.worker("a", 2, plan("g", every(t, "c", "@hourly"), fleet.Planned{Unit: fleet.Unit{Kind: fleet.Deliver, Target: "x"}, Places: []string{"a"}}))
+	for range 2 {
+		if it := c.next(); it.is(list("c")) {
+			it.tenants("t", "u")
+		}
+	}
+	for range 2 {
+		c.next().finish(fleet.Finish{Failing: "transient"})
+	}
+	c.idle("c")
+	c.want(f, fleet.Selector{Connection: "c", Tenant: "t"}, fleet.Request{Want: fleet.Full, Operator: true, Args: map[string]string{"a": "b"}})
+	it := c.expect(run("c", "t"))
+	it.Progress(t.Context(), "half of it")
+	if st := c.state(f, run("c", "t")); st.Failing != "transient" || st.Progress != "half of it" || it.Request.Args["a"] != "b" {
+		t.Errorf("%+v, %+v", st, it.Held)
+	}
+	it.done()
+	c.idle("c")
+	c.place.Exec("update " + schema + ".unit set next = clock_timestamp() where kind = 1")
+	c.expect(list("c")).tenants()
+	c.idle("c")
+	if err := f.Follow(t.Context(), plan("h")); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := f.Workers(t.Context()); err != nil || len(list) != 1 || !list[0].Current {
+		t.Errorf("%+v: %v", list, err)
+	}
+	stop()
+}
+
+// arguments of requests that become one are joined, and survive the one who had them.
+func arguments(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	f, stop := c.worker("a", 1, plan("g", connection("c")))
+	c.ready("c", "t")
+	c.want(f, fleet.Selector(run("c", "t")), fleet.Request{Want: fleet.Approve, Args: map[string]string{"plan": "1", "by": "x"}})
+	it := c.expect(run("c", "t"))
+	if it.Request.Args["plan"] != "1" || it.Want != fleet.Approve {
+		t.Errorf("%+v", it.Held)
+	}
+	c.want(f, fleet.Selector(run("c", "t")), fleet.Request{Want: fleet.Approve | fleet.Resend, Args: map[string]string{"plan": "2", "target": "y"}})
+	stop()
+	c.worker("b", 1, plan("g", connection("c")))
+	it = c.expect(run("c", "t"))
+	if a := it.Request.Args; len(a) != 3 || a["plan"] != "2" || a["by"] != "x" || a["target"] != "y" || it.Want != fleet.Approve|fleet.Resend {
+		t.Errorf("%+v", it.Held)
+	}
+	it.done()
+	c.idle("c")
+}
+
+// panics: a handler that panics has failed, and costs no more than its run.
+func panics(t *testing.T, s *postgrestest.Server) {
+	p := newPlace(t, s)
+	f := p.open(t, "a")
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	wg.Go(func() {
+		_ = f.Work(ctx, fleet.Worker{Name: "a", Lanes: 1}, plan("g", connection("c")), func(context.Context, fleet.Held) (fleet.Finish, error) { panic("in a handler") })
+	})
+	until(t, "it failed", func() bool {
+		list, err := f.Units(t.Context(), fleet.Selector{})
+		return err == nil && len(list) == 1 && list[0].Failing != "" && list[0].Holder == ""
+	})
+}
+
+// TestMigrations: of several that start at once one makes the tables; a program refuses those of a newer one.
+func TestMigrations(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, postgrestest.Start(t))
+	var wg sync.WaitGroup
+	for i := range 4 {
+		pool := p.pool(t, fmt.Sprint(i))
+		wg.Go(func() {
+			if _, err := postgres.Open(t.Context(), postgres.Options{Pool: pool, Schema: schema, Log: logOf(t)}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	pool := p.pool(t, "late")
+	open := func(schema string) error {
+		_, err := postgres.Open(t.Context(), postgres.Options{Pool: pool, Schema: schema, Log: logOf(t)})
+		return err
+	}
+	p.Exec("update " + schema + ".meta set version = version + 1")
+	if err := open(schema); fault.ClassOf(err) != fault.Configuration {
+		t.Errorf("newer tables: %v", err)
+	}
+	p.Exec("update "+schema+".meta set version = version - 1", "insert into "+schema+".river_migration (line, version) values ('main', 999)")
+	if err := open(schema); fault.ClassOf(err) != fault.Configuration {
+		t.Errorf("newer tables of the queue: %v", err)
+	}
+	for _, name := range []string{"", "Fleet", "a b", `a"; drop schema public; --`} {
+		if err := open(name); fault.ClassOf(err) != fault.Configuration {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
+)
+
+// taker works on jobs: it takes their units, or does nothing.
+type taker[T interface {
+	river.JobArgs
+	unit() int64
+}] struct {
+	river.WorkerDefaults[T]
+	life *life
+}
+
+// Timeout implements river.Worker.
+func (t *taker[T]) Timeout(*river.Job[T]) time.Duration { return longestRun }
+
+// Work implements river.Worker. It returns no error: what came of the run stands in the unit, and a job is never run twice.
+func (t *taker[T]) Work(ctx context.Context, j *river.Job[T]) error {
+	l := t.life
+	if !l.begin() {
+		return nil // buried, or offered anew by whoever sees that nobody took it
+	}
+	defer l.work.Done()
+	select {
+	case l.lanes <- struct{}{}:
+		defer func() { <-l.lanes }()
+	case <-ctx.Done():
+	}
+	h := &holding{life: l, complete: func(ctx context.Context, tx pgx.Tx) error {
+		_, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, j)
+		if errors.Is(err, rivertype.ErrNotFound) {
+			return nil // somebody has put an end to the job, which does not make the run undone
+		}
+		return err
+	}}
+	if taken := h.take(ctx, j.Args.unit(), j.ID); taken {
+		h.workOn(ctx)
+	}
+	l.offer()
+	return nil
+}
+
+// take takes a unit for its job, if it is still there to be taken by this worker. If not, and the job is still the unit's, the unit is
+// offered anew.
+func (h *holding) take(ctx context.Context, unit, job int64) bool {
+	l, f := h.life, h.life.fleet
+	var err error
+	if ctx.Err() == nil {
+		err = h.scan(f.pool.QueryRow(ctx, f.sql(`
+update fleet.unit u set holder = $1, fence = fence + 1, since = clock_timestamp(), doing = want, doing_args = args, want = 0, args = null, wanted = null
+where u.id = $2 and u.job = $3 and u.holder is null
+and exists (select 1 from fleet.worker w where w.id = $1 and not w.dead and not w.draining and w.expires > clock_timestamp() and w.hash = (select hash from fleet.generation order by id desc limit 1))
+returning `+held), l.id, unit, job))
+		if err == nil {
+			return true
+		}
+	}
+	ctx, cancel := l.toTheEnd(ctx)
+	defer cancel()
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		f.log.Debug("a unit could not be taken", "err", err)
+		// It may have been, all the same, and nobody would know.
+		_, err := f.pool.Exec(ctx, f.sql(`
+update fleet.unit set holder = null, since = null, fence = fence + 1, want = want | doing, args = coalesce(doing_args, '{}') || coalesce(args, '{}'), wanted = coalesce(wanted, since), doing = 0, doing_args = null
+where id = $1 and job = $2 and holder = $3`), unit, job, l.id)
+		if err != nil {
+			l.die(err)
+		}
+	}
+	_, _ = f.pool.Exec(ctx, f.sql("update fleet.unit set job = null, taker = null where id = $1 and job = $2 and holder is null"), unit, job)
+	return false
+}
+
+// held are the columns of a unit u that scan reads.
+const held = "u.id, u.kind, u.connection, u.tenant, u.target, u.doing, u.cause, u.doing_args, u.fence"
+
+func (h *holding) scan(row pgx.Row) error {
+	u := &h.held.Unit
+	err := row.Scan(&h.unit, &u.Kind, &u.Connection, &u.Tenant, &u.Target, &h.held.Want, &h.held.Request.Cause, &h.held.Request.Args, &h.held.Fence)
+	h.held.Request.Want = h.held.Want
+	return err
+}

@@ -1,0 +1,198 @@
+package service
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"dirsyncd/sync/api"
+	"dirsyncd/sync/config"
+	"dirsyncd/sync/engine"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/fleet"
+	"dirsyncd/sync/schedule"
+)
+
+// together is the timetable of processes that share a state: each run is one worker's, whoever asks for it. A connection is one unit of
+// work: its tenants are run by one worker, since what they do together in a run is counted there, for the guard.
+type together struct {
+	fleet  fleet.Fleet
+	worker fleet.Worker
+	log    *slog.Logger
+	// current is the configuration in force.
+	current func() *generation
+	run     func(ctx context.Context, connection string, t schedule.Trigger) ([]engine.Result, error)
+	audit   func(ctx context.Context, target string, t schedule.Trigger)
+
+	mu     sync.Mutex
+	looked time.Time
+	times  map[fleet.Unit]time.Time // when each comes next, as it was when looked at
+}
+
+// asked bounds how long a question to the other workers may take, and how old the answer to one may be.
+const asked = 5 * time.Second
+
+// Run implements timetable.
+func (g *together) Run(ctx context.Context) {
+	plan, err := planOf(g.current())
+	if err == nil {
+		err = g.fleet.Work(ctx, g.worker, plan, g.handle)
+	}
+	if err != nil {
+		g.log.Error("this worker takes no work", "worker", g.worker.Name, "err", err)
+	}
+}
+
+func (g *together) handle(ctx context.Context, h fleet.Held) (fleet.Finish, error) {
+	if h.Unit.Kind == fleet.Audit {
+		g.audit(ctx, h.Unit.Target, schedule.Trigger{Cause: h.Request.Cause})
+		return fleet.Finish{}, ctx.Err()
+	}
+	results, err := g.run(ctx, h.Unit.Connection, schedule.Trigger{Full: h.Want.Has(fleet.Full), Cause: h.Request.Cause})
+	if ctx.Err() != nil {
+		return fleet.Finish{}, ctx.Err()
+	}
+	failed := slices.IndexFunc(results, func(r engine.Result) bool { return r.Err != nil })
+	switch {
+	case err != nil:
+		return fleet.Finish{Failing: string(fault.ClassOf(err))}, nil
+	case failed >= 0:
+		return fleet.Finish{Failing: string(fault.ClassOf(results[failed].Err))}, nil
+	}
+	return fleet.Finish{Proven: true}, nil
+}
+
+// Trigger implements timetable.
+func (g *together) Trigger(connection string, t schedule.Trigger) {
+	g.want(fleet.Selector{Kind: fleet.List, Connection: connection}, t)
+}
+
+// TriggerAll implements timetable.
+func (g *together) TriggerAll(t schedule.Trigger) { g.want(fleet.Selector{Kind: fleet.List}, t) }
+
+func (g *together) want(of fleet.Selector, t schedule.Trigger) {
+	r := fleet.Request{Want: fleet.Incremental, Cause: t.Cause}
+	if t.Full {
+		r.Want = fleet.Full
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), asked)
+	defer cancel()
+	if _, err := g.fleet.Want(ctx, of, r); err != nil {
+		g.log.Error("a run could not be asked for", "connection", of.Connection, "trigger", t.Cause, "err", err, "hint", "the schedule asks again")
+	}
+}
+
+// Next implements timetable.
+func (g *together) Next(connection string) time.Time {
+	return g.next(fleet.Unit{Kind: fleet.List, Connection: connection})
+}
+
+// NextAudit implements timetable.
+func (g *together) NextAudit(target string) time.Time {
+	return g.next(fleet.Unit{Kind: fleet.Audit, Target: target})
+}
+
+// next asks for all units at once, now and then: many ask for one after the other.
+func (g *together) next(u fleet.Unit) time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now := time.Now(); now.Sub(g.looked) > asked {
+		g.looked, g.times = now, map[fleet.Unit]time.Time{}
+		ctx, cancel := context.WithTimeout(context.Background(), asked)
+		defer cancel()
+		units, _ := g.fleet.Units(ctx, fleet.Selector{}) // what cannot be known now is not shown
+		for _, st := range units {
+			g.times[st.Unit] = st.Next
+		}
+	}
+	return g.times[u]
+}
+
+// Follow implements timetable.
+func (g *together) Follow(gen *generation) {
+	ctx, cancel := context.WithTimeout(context.Background(), asked)
+	defer cancel()
+	plan, err := planOf(gen)
+	if err == nil {
+		err = g.fleet.Follow(ctx, plan)
+	}
+	if err != nil {
+		g.log.Error("the other workers could not be told of the configuration", "err", err, "hint", "reload again")
+	}
+}
+
+// planOf is what a configuration says of units of work.
+func planOf(gen *generation) (fleet.Plan, error) {
+	name, err := identityOf(gen)
+	plan := fleet.Plan{Generation: name}
+	for _, e := range gen.cfg.Entries() {
+		plan.Units = append(plan.Units, planned(fleet.Unit{Kind: fleet.List, Connection: e.Name}, e))
+	}
+	for _, e := range gen.cfg.Audits() {
+		plan.Units = append(plan.Units, planned(fleet.Unit{Kind: fleet.Audit, Target: e.Name}, e))
+	}
+	return plan, err
+}
+
+func planned(u fleet.Unit, e schedule.Entry) fleet.Planned {
+	spec := func(s cron.Schedule) string {
+		if s == nil {
+			return ""
+		}
+		return fmt.Sprint(s)
+	}
+	return fleet.Planned{Unit: u, Incremental: e.Incremental, Full: e.Full, Jitter: e.Jitter, Spec: fmt.Sprintf("%s; %s; %s", spec(e.Incremental), spec(e.Full), e.Jitter)}
+}
+
+// identityOf identifies a configuration by what decides what comes of it: not where a process listens, and secrets by where they stand. Two
+// programs whose rules' language differs have another one each: they would undo each other's work.
+func identityOf(gen *generation) (string, error) {
+	cfg := *gen.cfg
+	cfg.Control, cfg.Listen, cfg.Log = "", "", config.Log{}
+	text, err := cfg.Print()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	_, _ = sum.Write(text)
+	for _, name := range gen.names() {
+		_, _ = fmt.Fprintf(sum, "\x00%s\x00%s", name, gen.connections[name].Rules.Hash())
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:16]), nil
+}
+
+// workers are the processes that share the state.
+func (s *Service) workers(ctx context.Context) ([]api.WorkerStatus, error) {
+	if s.fleet == nil {
+		return nil, nil
+	}
+	list, err := s.fleet.Workers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	workers := make([]api.WorkerStatus, len(list))
+	for i, w := range list {
+		workers[i] = api.WorkerStatus{Name: w.Worker.Name, Version: w.Worker.Program, Started: w.Started.UTC(), State: "working"}
+		switch {
+		case w.Draining:
+			workers[i].State = "draining"
+		case !w.Current:
+			workers[i].State = "outdated"
+		}
+		for _, u := range w.Holds {
+			if u.Kind == fleet.Audit {
+				workers[i].Holds = append(workers[i].Holds, "audit "+u.Target)
+			} else {
+				workers[i].Holds = append(workers[i].Holds, "run "+u.Connection)
+			}
+		}
+	}
+	return workers, nil
+}

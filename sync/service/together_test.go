@@ -1,0 +1,137 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/api/socket"
+	"dirsyncd/sync/database/postgrestest"
+	"dirsyncd/sync/fleet/postgres"
+	"dirsyncd/sync/targets"
+)
+
+// told is a target that says who told it what.
+type told struct {
+	worker string
+	heard  chan<- [2]string // worker, key
+}
+
+func (*told) Describe() targets.Description { return targets.Description{} }
+func (*told) Check(context.Context) error   { return nil }
+func (*told) Reopen() error                 { return nil }
+func (*told) Close() error                  { return nil }
+func (t *told) Deliver(_ context.Context, work []targets.Delivery) ([]targets.Outcome, error) {
+	for i := range work {
+		t.heard <- [2]string{t.worker, work[i].Action.Key}
+	}
+	return make([]targets.Outcome, len(work)), nil
+}
+
+// common is a state that several daemons have.
+type common struct{ store.Store }
+
+// Close leaves it to the test.
+func (common) Close() error { return nil }
+
+// TestTwoWorkers: of two daemons that share a state each run is one's, and each action is delivered once, also when one of them stops.
+func TestTwoWorkers(t *testing.T) {
+	server := postgrestest.Start(t)
+	db := server.Database(t)
+	w := newWorld(t)
+	defer w.store.Close()
+	deliveries, log := make(chan [2]string, 1000), heard{make(chan slog.Record, 10000)}
+	type daemon struct {
+		signals, stop chan os.Signal
+		ended         chan error
+	}
+	daemons := map[string]*daemon{}
+	var all sync.WaitGroup
+	defer all.Wait()
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	for _, name := range []string{"a", "b"} {
+		pool, err := pgxpool.New(ctx, server.DSN(db.Name)+" application_name='dirsyncd "+name+"'")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(pool.Close)
+		shared, err := postgres.Open(ctx, postgres.Options{Pool: pool, Schema: "fleet", Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.parts.Targets = targets.Registry{targets.New("told", "says who told it what", func() *struct{} { return &struct{}{} },
+			func(*struct{}, targets.Env) (targets.Target, error) { return &told{name, deliveries}, nil })}
+		if err := os.WriteFile("config.yaml", fmt.Appendf(nil, togetherConfig, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.load(t)
+		d := &daemon{make(chan os.Signal), make(chan os.Signal), make(chan error, 1)}
+		launch := Launch{Options: w.options(), Config: w.cfg, Written: FixedOf(w.cfg), Signals: d.signals, Stop: d.stop, Cut: func() { t.Error("cut") }}
+		launch.Log, launch.Store, launch.Fleet, launch.Worker = slog.New(log), common{w.store}, shared, name
+		all.Go(func() { d.ended <- Run(ctx, launch) })
+		log.until("started")
+		daemons[name] = d
+	}
+	seen := map[string]bool{}
+	hear := func(n int) (by map[string]int) {
+		by = map[string]int{}
+		for range n {
+			d := <-deliveries
+			if by[d[0]]++; seen[d[1]] {
+				t.Errorf("%s was delivered twice", d[1])
+			}
+			seen[d[1]] = true
+		}
+		return by
+	}
+	hear(2) // ada, of either connection
+	w.join("bob", "Bob")
+	daemons["a"].signals <- syscall.SIGUSR1
+	if by := hear(2); len(by) != 1 {
+		t.Errorf("delivered by %v", by)
+	}
+	client, err := socket.Dial(t.Context(), "b.sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	st, err := client.Status(t.Context())
+	if err != nil || len(st.Workers) != 2 || st.Workers[0].Name != "a" || st.Workers[1].Name != "b" || st.Workers[0].State != "working" || st.Workers[0].Version != "1.2.3" {
+		t.Errorf("%+v: %v", st, err)
+	}
+	daemons["a"].stop <- syscall.SIGTERM
+	if err := <-daemons["a"].ended; err != nil {
+		t.Error(err)
+	}
+	close(daemons["a"].stop)
+	w.join("carl", "Carl")
+	daemons["b"].signals <- syscall.SIGUSR1
+	if by := hear(2); by["b"] != 2 {
+		t.Errorf("delivered by %v", by)
+	}
+	daemons["b"].stop <- syscall.SIGTERM
+	if err := <-daemons["b"].ended; err != nil {
+		t.Error(err)
+	}
+	close(daemons["b"].stop)
+	if len(deliveries) > 0 {
+		t.Errorf("%d more deliveries", len(deliveries))
+	}
+}
+
+const togetherConfig = `state: state.db
+control: %s.sock
+connections:
+  hq: {connector: memory, mapping: staff, targets: [journal]}
+  lab: {connector: memory, mapping: staff, targets: [journal]}
+mappings: {staff: {rules: [{name: everyone, user: {name: = name}}]}}
+targets: {journal: {target: told}}
+`
