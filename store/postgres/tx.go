@@ -1,0 +1,176 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"dirsyncd/store"
+)
+
+// tx is a transaction on one partition: store.Reader, and store.Writer where it is writable.
+//
+// Each area (a file) has a buffer of what was written and a flush method that turns it into statements (write, erase). A read
+// first flushes the areas that it looks at, and then asks (query): all of that is one round trip.
+type tx struct {
+	store.Writer // what is not written yet
+
+	s        *Store
+	ctx      context.Context //nolint:containedctx // a transaction's calls have no context of their own
+	conn     *pgxpool.Conn
+	name     store.Partition
+	part     int32 // zero while the partition does not exist
+	writable bool
+	xid      string // of a writer
+	backend  int32  // the server's process, of a writer
+
+	count  counters
+	stored counters // as in the database
+
+	pending []statement // sent before the next query or with the commit
+	wrote   bool        // something was sent or is pending
+	failed  error       // why nothing more can be done
+	// repeatable: nothing of the attempt can have stayed, and the caller takes another one.
+	repeatable bool
+
+	desk desk // queues, waits, links, reviews, matches, runs
+}
+
+// statement is one that answers nothing. Its first argument is the partition's number.
+type statement struct {
+	sql  string
+	args []any
+}
+
+// write notes a statement that stores something. $1 is the partition's number and args begin with $2; "@." stands for the schema.
+// The partition comes to exist with it.
+func (t *tx) write(sql string, args ...any) error {
+	if t.failed != nil {
+		return t.failed
+	}
+	if t.part == 0 {
+		if err := t.create(); err != nil {
+			return err
+		}
+	}
+	t.wrote = true
+	t.pending = append(t.pending, statement{t.s.in(sql), append([]any{t.part}, args...)})
+	return nil
+}
+
+// erase is write for a statement that only removes something: where there is no partition there is nothing to remove.
+func (t *tx) erase(sql string, args ...any) error {
+	if t.part == 0 {
+		return t.failed
+	}
+	return t.write(sql, args...)
+}
+
+// query sends what is pending and asks. $1 is the partition's number and args begin with $2; "@." stands for the schema. scan is
+// called for each row and must not use the transaction; what it scans into byte slices is a copy. Of a partition that does not
+// exist nothing is asked.
+func (t *tx) query(scan func(pgx.Rows) error, sql string, args ...any) error {
+	return t.queries(question{scan, sql, args})
+}
+
+// question is what queries asks.
+type question struct {
+	scan func(pgx.Rows) error
+	sql  string
+	args []any
+}
+
+// queries asks several things in one round trip.
+func (t *tx) queries(list ...question) error {
+	if t.failed != nil || t.part == 0 || len(list) == 0 {
+		return t.failed
+	}
+	batch := &pgx.Batch{}
+	t.queue(batch)
+	for _, q := range list {
+		batch.Queue(t.s.in(q.sql), append([]any{t.part}, q.args...)...)
+	}
+	sent := batch.Len() - len(list)
+	results := t.conn.SendBatch(t.ctx, batch)
+	err := skip(results, sent)
+	for _, q := range list {
+		if err != nil {
+			break
+		}
+		err = scanAll(results, q.scan)
+	}
+	if closed := results.Close(); err == nil {
+		err = closed
+	}
+	return t.fail(err)
+}
+
+// queue moves what is pending into a batch.
+func (t *tx) queue(batch *pgx.Batch) {
+	for _, s := range t.pending {
+		batch.Queue(s.sql, s.args...)
+	}
+	t.pending = nil
+}
+
+// skip takes the answers of statements that answer nothing.
+func skip(results pgx.BatchResults, n int) error {
+	for range n {
+		if _, err := results.Exec(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func scanAll(results pgx.BatchResults, scan func(pgx.Rows) error) error {
+	rows, err := results.Query()
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// fail notes an error of the database: the transaction is of no use any longer. What it returns is classified.
+func (t *tx) fail(err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctxErr := ended(t.ctx, "use state"); ctxErr != nil {
+		err = ctxErr
+	}
+	if t.failed == nil {
+		t.failed = err
+	}
+	return t.s.classify(t.op(), err)
+}
+
+func (t *tx) op() string {
+	if t.writable {
+		return "write state"
+	}
+	return "read state"
+}
+
+// flush turns all that is buffered into statements.
+func (t *tx) flush() error {
+	if err := t.flushDesk(); err != nil {
+		return err
+	}
+	return t.flushCounters()
+}
+
+// checkNum refuses a number that was never given: it would be taken for a real one for ever.
+func (t *tx) checkNum(n store.Num) error {
+	if n == 0 || uint64(n) > t.count.lastNum {
+		return misuse("number %d was not given to a handle", n)
+	}
+	return nil
+}
