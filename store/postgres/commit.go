@@ -38,6 +38,7 @@ func (t *tx) commit(op string) error {
 	}
 	switch {
 	case err == nil:
+		t.keepNames()
 		return nil
 	case !t.writable:
 		return nil // what was read was read
@@ -60,7 +61,7 @@ func answered(err error) bool {
 
 // whatBecame finds out whether a commit took place whose answer was lost. While the server still works on the transaction it is ended there.
 func (t *tx) whatBecame(op string, cause error) error {
-	_ = t.conn.Conn().Close(ended0(t.ctx))
+	closeAtOnce(t.conn.Conn())
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), commitTimeout)
 	defer cancel()
 	for ctx.Err() == nil {
@@ -86,10 +87,11 @@ func (t *tx) whatBecame(op string, cause error) error {
 	return t.unknown(op, cause)
 }
 
-func ended0(ctx context.Context) context.Context {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+// closeAtOnce closes a connection that may not answer.
+func closeAtOnce(conn *pgx.Conn) {
+	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	return ctx
+	_ = conn.Close(ctx)
 }
 
 // unknown is the error of a transaction of which nobody can say whether it was stored. Who asked begins from what is.

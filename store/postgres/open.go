@@ -49,6 +49,8 @@ type Store struct {
 	config  *pgxpool.Config
 	owned   bool // the pool is its own: that of a copy is the original's
 	schema  string
+	session string // what its sessions are called, which nobody else's are
+	names   *nameCache
 	where   string // the server and the database, for errors
 	pooled  bool   // a pooler such as PgBouncer is between: it keeps no settings of a session
 	begun   bool
@@ -65,7 +67,7 @@ var _ store.Store = (*Store)(nil)
 // Open connects to the database, makes the schema when it is not there and brings it up to date. Errors are classified and say
 // what to do.
 func Open(ctx context.Context, opts Options) (*Store, error) {
-	s := &Store{schema: opts.Schema, log: opts.Log, owned: true, away: &atomic.Bool{}}
+	s := &Store{schema: opts.Schema, log: opts.Log, owned: true, away: &atomic.Bool{}, names: &nameCache{}}
 	if s.schema == "" {
 		s.schema = defaultSchema
 	}
@@ -83,6 +85,10 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s.leases = newLeases(s, opts.LeaseFor)
+	if err := s.leases.line.open(ctx); err != nil { // now, so that a server without room for it says so at the start
+		_ = s.Close()
+		return nil, s.classify("open state", err)
+	}
 	steps := opts.steps
 	if steps == nil {
 		steps = migrations()
@@ -122,7 +128,10 @@ func (s *Store) configure(opts Options) error {
 	if cfg.MaxConns = int32(opts.Connections); opts.Connections == 0 {
 		cfg.MaxConns = defaultConnections
 	}
-	c.RuntimeParams["application_name"] = "dirsyncd"
+	id := newID()
+	s.session = fmt.Sprintf("dirsyncd %x", id.Bytes)
+	c.RuntimeParams["application_name"] = s.session
+	cfg.AfterConnect = func(context.Context, *pgx.Conn) error { s.names.forget(); return nil }
 	for name, value := range session() {
 		c.RuntimeParams[name] = value
 	}

@@ -16,7 +16,7 @@ import (
 // partition's.
 const schemaObjects = `
 create table @.meta (one bool primary key default true check (one), format text not null, version int not null);
-create table @.worker (id uuid primary key, name text not null, started timestamptz not null, expires timestamptz not null) with (fillfactor = 30);
+create table @.worker (id uuid primary key, name text not null, session text not null, started timestamptz not null, expires timestamptz not null) with (fillfactor = 30);
 create table @.lease (name text primary key, holder uuid, fence int8 not null default 0, since timestamptz) with (fillfactor = 30);
 create index lease_holder on @.lease (holder) where holder is not null;
 create table @.partition (id int generated always as identity primary key, connection text collate "C" not null, tenant text collate "C" not null,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"dirsyncd/store"
 )
@@ -45,7 +46,7 @@ func (s *Store) transact(ctx context.Context, op string, like *tx, body func(*tx
 		if err := ended(ctx, op); err != nil {
 			return err
 		}
-		t := &tx{s: s, ctx: ctx, name: like.name, writable: like.writable}
+		t := newTx(ctx, s, like)
 		err := t.run(op, body)
 		if err == nil || !t.repeatable || !again(t.failed) {
 			return err
@@ -75,16 +76,22 @@ func (t *tx) run(op string, body func(*tx) error) (err error) {
 		t.failed = err
 		return t.outcome(op, err)
 	}
-	done := false
+	done, end := false, func() {}
 	defer func() {
 		if !done { // an error, or a panic
 			t.rollback()
 		}
 		t.conn.Release()
+		end()
 	}()
-	end, err := t.begin(op)
-	defer end()
-	if err != nil {
+	if t.writable {
+		if t.held, end, err = t.s.leases.enter(t.ctx, op); err != nil {
+			end = func() {}
+			t.repeatable = false
+			return err
+		}
+	}
+	if err := t.begin(op); err != nil {
 		return err
 	}
 	t.repeatable = t.writable // who only reads is called once
@@ -113,17 +120,11 @@ func (t *tx) outcome(op string, err error) error {
 	return t.s.classify(op, err)
 }
 
-// begin begins the transaction, locks the partition's row and the leases of the context, and reads the counters: one round trip. The
-// function that it returns must be called when the transaction is over.
-func (t *tx) begin(op string) (end func(), err error) {
-	end = func() {}
+// begin begins the transaction, locks the partition's row and the leases of the context, and reads the counters: one round trip.
+func (t *tx) begin(op string) error {
 	how := "begin isolation level repeatable read read only"
-	var held []*lease
 	if t.writable {
 		how = "begin isolation level read committed read write"
-		if held, end, err = t.s.leases.enter(t.ctx, op); err != nil {
-			return func() {}, err
-		}
 	}
 	batch := &pgx.Batch{}
 	batch.Queue(how)
@@ -141,18 +142,21 @@ func (t *tx) begin(op string) (end func(), err error) {
 		batch.Queue(t.s.in(partition), t.name.Connection, t.name.Tenant)
 	}
 	if t.writable {
-		names, fences := fencesOf(held)
-		batch.Queue(t.s.in(`select pg_current_xact_id()::text, pg_backend_pid(), (select count(*) from (select from @.lease l
-			join unnest($1::text[], $2::int8[]) as h(name, fence) on l.name = h.name and l.fence = h.fence where l.holder is not null for share of l) held)`), names, fences)
+		names, holders, fences := []string{}, []pgtype.UUID{}, []int64{}
+		for _, h := range t.held {
+			names, holders, fences = append(names, h.name), append(holders, h.holder), append(fences, h.fence)
+		}
+		batch.Queue(t.s.in(`select pg_current_xact_id()::text, pg_backend_pid(), array(select l.name from @.lease l join unnest($1::text[], $2::uuid[], $3::int8[])
+			as h(name, holder, fence) on l.name = h.name and l.holder = h.holder and l.fence = h.fence for share of l)`), names, holders, fences)
 	}
 	results := t.conn.SendBatch(t.ctx, batch)
-	err = skip(results, skipped)
+	err := skip(results, skipped)
 	if err == nil && t.name.Connection != "" {
 		err = scanAll(results, func(rows pgx.Rows) error { return t.scanPartition(rows) })
 	}
-	kept := 0
+	var found []string
 	if err == nil && t.writable {
-		err = scanAll(results, func(rows pgx.Rows) error { return rows.Scan(&t.xid, &t.backend, &kept) })
+		err = scanAll(results, func(rows pgx.Rows) error { return rows.Scan(&t.xid, &t.backend, &found) })
 	}
 	if closed := results.Close(); err == nil {
 		err = closed
@@ -160,14 +164,15 @@ func (t *tx) begin(op string) (end func(), err error) {
 	if err != nil {
 		t.s.noteAway(err)
 		t.failed = err
-		return end, t.outcome(op, err)
+		return t.outcome(op, err)
 	}
 	t.s.noteBack()
-	if kept < len(held) {
-		t.s.leases.lose(held)
-		return end, lost(op)
+	if !t.s.leases.check(t.held, found) {
+		t.repeatable = false
+		return lost(op)
 	}
-	return end, nil
+	t.names.begun = t.count.lastNum
+	return nil
 }
 
 func (t *tx) scanPartition(rows pgx.Rows) error {

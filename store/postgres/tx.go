@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -34,7 +35,38 @@ type tx struct {
 	// repeatable: nothing of the attempt can have stayed, and the caller takes another one.
 	repeatable bool
 
+	held []*lease // of a writer
+
+	names   names
+	claims  claims
+	objects objects
+	links   map[referrer]bool // not flushed: false for what is stated no longer
+	members memberships
+	records records
+	dirty   map[objectKey]mark      // not flushed
+	due     map[objectKey]time.Time // not flushed; zero for never
+	streams streams
+	seen    map[string]seen // not flushed
+	tenant  tenant
+	journal journal
+
 	desk desk // queues, waits, links, reviews, matches, runs
+}
+
+func newTx(ctx context.Context, s *Store, like *tx) *tx {
+	return &tx{
+		s: s, ctx: ctx, name: like.name, writable: like.writable,
+		names:   names{known: map[nameHash]store.Num{}, epoch: s.names.begin()},
+		claims:  claims{owner: map[store.Num]store.Num{}, contestants: map[store.Num][]store.Num{}, changed: map[store.Num]bool{}, contested: map[pair]bool{}},
+		objects: objects{known: map[objectKey]*object{}},
+		links:   map[referrer]bool{},
+		members: memberships{
+			of: map[store.Num]*memberSet{}, changed: map[pair]bool{},
+			digests: digests{known: map[store.Num]store.MemberDigest{}, changed: map[store.Num]bool{}},
+		},
+		records: records{active: map[recordKey]bool{}, changed: map[recordKey]changedRecord{}},
+		dirty:   map[objectKey]mark{}, due: map[objectKey]time.Time{}, streams: streams{changed: map[string]bool{}}, seen: map[string]seen{},
+	}
 }
 
 // statement is one that answers nothing. Its first argument is the partition's number.
@@ -159,12 +191,17 @@ func (t *tx) op() string {
 	return "read state"
 }
 
-// flush turns all that is buffered into statements.
+// flush turns all that is buffered into statements. What is put is resolved first: that gives numbers, and counts.
 func (t *tx) flush() error {
-	if err := t.flushDesk(); err != nil {
-		return err
+	for _, flush := range []func() error{
+		t.flushObjects, t.flushClaims, t.flushLinks, t.flushMembers, t.flushRecords, t.flushDirty, t.flushDue, t.flushStreams, t.flushSeen,
+		t.flushTenant, t.flushJournal, t.flushDesk, t.flushNames, t.flushCounters,
+	} {
+		if err := flush(); err != nil {
+			return err
+		}
 	}
-	return t.flushCounters()
+	return nil
 }
 
 // checkNum refuses a number that was never given: it would be taken for a real one for ever.
