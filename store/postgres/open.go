@@ -57,6 +57,7 @@ type Store struct {
 	log     *slog.Logger
 	away    *atomic.Bool // the database was not reached the last time
 	leases  *leases
+	spaces  spaces // how many items there are
 	closing sync.Once
 	closed  error
 	drop    bool // Close drops the schema: it is a copy

@@ -15,8 +15,6 @@ import (
 // Each area (a file) has a buffer of what was written and a flush method that turns it into statements (write, erase). A read
 // first flushes the areas that it looks at, and then asks (query): all of that is one round trip.
 type tx struct {
-	store.Writer // what is not written yet
-
 	s        *Store
 	ctx      context.Context //nolint:containedctx // a transaction's calls have no context of their own
 	conn     *pgxpool.Conn
@@ -68,6 +66,8 @@ func newTx(ctx context.Context, s *Store, like *tx) *tx {
 		dirty:   map[objectKey]mark{}, due: map[objectKey]time.Time{}, streams: streams{changed: map[string]bool{}}, seen: map[string]seen{},
 	}
 }
+
+var _ store.Writer = (*tx)(nil)
 
 // statement is one that answers nothing. Its first argument is the partition's number.
 type statement struct {
