@@ -62,7 +62,8 @@ func (t *tx) Count(kind directory.Kind) (int, error) {
 	if err := checkKind(kind); err != nil {
 		return 0, err
 	}
-	return int(t.count.present[kind]), nil
+	err := t.resolve()
+	return int(t.count.present[kind]), err
 }
 
 // Memberships implements store.Reader.
@@ -73,7 +74,8 @@ func (t *tx) ActiveRecords(kind directory.RecordKind) (int, error) {
 	if err := checkRecordKind(kind); err != nil {
 		return 0, err
 	}
-	return int(t.count.active[kind]), nil
+	err := t.countRecords()
+	return int(t.count.active[kind]), err
 }
 
 func checkKind(kind directory.Kind) error {

@@ -23,7 +23,7 @@ const (
 	defaultLeaseFor = 6 * time.Second
 	beatEvery       = 1500 * time.Millisecond
 	// lookAgain is how often somebody who waits looks whether a lease that others have is free.
-	lookAgain = time.Second
+	lookAgain = 700 * time.Millisecond
 	// leaseIO bounds a statement about leases.
 	leaseIO = 5 * time.Second
 )

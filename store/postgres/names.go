@@ -29,6 +29,8 @@ type names struct {
 	given []nameHash             // given here and flushed
 	begun uint64                 // the last number that was given before
 	epoch uint64
+	asked int  // how often the database was asked
+	all   bool // those that are not known have no number
 }
 
 // isFresh reports whether a number was given by this transaction: nothing is stored about it that it has not written.
@@ -77,13 +79,35 @@ func (t *tx) unknownNames(hashes []nameHash) (list []nameHash) {
 	return list
 }
 
-// learnNames is the question that makes names known, or known to have no number.
+// namesPerTrip is how many names are read in the time that a round trip takes, roughly.
+const namesPerTrip = 500
+
+// learnNames is the question that makes names known, or known to have no number. A writer that asks for one name after the other is given
+// all of the partition's, when it has waited for as long as that takes.
 func (t *tx) learnNames(hashes []nameHash) *question {
 	hashes = t.unknownNames(hashes)
+	if t.names.all || t.part == 0 {
+		return nil
+	}
 	for _, h := range hashes {
 		t.names.known[h] = 0
 	}
+	if t.names.asked++; len(hashes) > 0 && t.writable && uint64(t.names.asked)*namesPerTrip > t.names.begun {
+		t.names.all = true
+		return t.allNames()
+	}
 	return t.findNames(hashes, func(h nameHash, n store.Num) { t.names.known[h] = n })
+}
+
+// allNames is the question that makes all names known.
+func (t *tx) allNames() *question {
+	return &question{func(rows pgx.Rows) error {
+		var h pgtype.UUID
+		var n int32
+		err := rows.Scan(&h, &n)
+		t.names.known[h.Bytes] = store.Num(n)
+		return err
+	}, `select hash, num from @.name where part = $1 and num <= $2`, []any{int64(t.names.begun)}}
 }
 
 // ask asks those of some questions that there are.

@@ -98,6 +98,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		_ = s.Close() // the reason why it is of no use is the better error
 		return nil, err
 	}
+	s.removeLeftovers(ctx)
 	parts, err := s.Partitions(ctx)
 	if err != nil {
 		_ = s.Close()

@@ -26,7 +26,7 @@ create table @.tenant (part int primary key, state text not null);
 create table @.name (part int, hash uuid, num int not null, primary key (part, hash) include (num));
 create table @.owner (part int, handle int, num int not null, primary key (part, handle));
 create table @.contested (part int, handle int, num int, primary key (part, handle, num));
-create table @.object (part int, kind int2, num int, gone int2 not null, handles int[] not null, data bytea not null, primary key (part, kind, num));
+create table @.object (part int, kind int2, num int, gone int2 not null, handles bytea not null, data bytea not null, primary key (part, kind, num));
 create table @.member (part int, grp int, handle int, primary key (part, grp, handle));
 create index member_of on @.member (part, handle, grp);
 create table @.digest (part int, grp int, count int8 not null, sum uuid not null, primary key (part, grp));

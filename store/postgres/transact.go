@@ -190,7 +190,9 @@ func (t *tx) scanPartition(rows pgx.Rows) error {
 // create makes the partition. Whoever comes second finds that out here, and begins again with what the first one stored.
 func (t *tx) create() error {
 	var id int32
-	err := t.conn.QueryRow(t.ctx, t.s.in(`insert into @.partition (connection, tenant) values ($1, $2) on conflict do nothing returning id`),
+	ctx, cancel := t.patience()
+	defer cancel()
+	err := t.conn.QueryRow(ctx, t.s.in(`insert into @.partition (connection, tenant) values ($1, $2) on conflict do nothing returning id`),
 		t.name.Connection, t.name.Tenant).Scan(&id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = errAgain

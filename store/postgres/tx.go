@@ -124,7 +124,9 @@ func (t *tx) queries(list ...question) error {
 		batch.Queue(t.s.in(q.sql), append([]any{t.part}, q.args...)...)
 	}
 	sent := batch.Len() - len(list)
-	results := t.conn.SendBatch(t.ctx, batch)
+	ctx, cancel := t.patience()
+	defer cancel()
+	results := t.conn.SendBatch(ctx, batch)
 	err := skip(results, sent)
 	for _, q := range list {
 		if err != nil {
@@ -137,6 +139,18 @@ func (t *tx) queries(list ...question) error {
 	}
 	return t.fail(err)
 }
+
+// patience is the context of a statement. What a writer has begun it brings to its end: it may be its own function that ends the
+// context, by giving a lease back. A server that does not answer is given up all the same.
+func (t *tx) patience() (context.Context, context.CancelFunc) {
+	if !t.writable {
+		return t.ctx, func() {}
+	}
+	return context.WithTimeout(context.WithoutCancel(t.ctx), answerTimeout)
+}
+
+// answerTimeout is longer than what the server lets a statement take (session).
+const answerTimeout = 150 * time.Second
 
 // queue moves what is pending into a batch.
 func (t *tx) queue(batch *pgx.Batch) {
