@@ -61,7 +61,10 @@ func answered(err error) bool {
 
 // whatBecame finds out whether a commit took place whose answer was lost. While the server still works on the transaction it is ended there.
 func (t *tx) whatBecame(op string, cause error) error {
+	// Nobody takes a second connection while holding one: all could be held by those who wait for a second.
 	closeAtOnce(t.conn.Conn())
+	t.conn.Release()
+	t.conn = nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), commitTimeout)
 	defer cancel()
 	for ctx.Err() == nil {

@@ -21,3 +21,30 @@ func (s *Store) Suspend(d time.Duration) {
 		panic(err)
 	}
 }
+
+// Unfence makes a store believe that it has its leases: what happens then is what the fence is for.
+func (s *Store) Unfence() {
+	s.unfenced = true
+	s.leases.mu.Lock()
+	defer s.leases.mu.Unlock()
+	for _, h := range s.leases.held {
+		h.lost = false
+	}
+}
+
+// Steps are migrations for tests.
+func Steps(sql ...string) (steps []migration) {
+	for _, text := range sql {
+		steps = append(steps, migration{about: "changed by a test", sql: text})
+	}
+	return steps
+}
+
+// WithSteps are options with other migrations than the package's.
+func (o Options) WithSteps(steps []migration) Options {
+	o.steps = steps
+	return o
+}
+
+// Session is what the store's sessions are called.
+func (s *Store) Session() string { return s.session }

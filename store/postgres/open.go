@@ -60,7 +60,9 @@ type Store struct {
 	spaces  spaces // how many items there are
 	closing sync.Once
 	closed  error
-	drop    bool // Close drops the schema: it is a copy
+	// unfenced is for the test that shows that it takes the fence.
+	unfenced bool
+	drop     bool // Close drops the schema: it is a copy
 }
 
 var _ store.Store = (*Store)(nil)

@@ -2,6 +2,8 @@ package postgres_test
 
 import (
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,12 +13,13 @@ import (
 	"dirsyncd/store/postgres"
 	"dirsyncd/store/storetest"
 	"dirsyncd/sync/database/postgrestest"
+	"dirsyncd/sync/database/testserver"
 )
 
 // TestPostgreSQL runs everything that needs a server, on one.
 func TestPostgreSQL(t *testing.T) {
 	server := postgrestest.Start(t)
-	r := &rig{Database: server.Database(t)}
+	r := &rig{Database: server.Database(t), address: testserver.Address(server.Port)}
 	r.url = fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", postgrestest.Admin, postgrestest.AdminPassword, server.Port, r.Name)
 	t.Run("conformance", func(t *testing.T) {
 		t.Parallel()
@@ -26,12 +29,26 @@ func TestPostgreSQL(t *testing.T) {
 		t.Parallel()
 		storetest.Run(t, func(t *testing.T) store.Store { return storetest.Strict(t, r.open(t)) })
 	})
+
+	for name, test := range map[string]func(*testing.T, *rig){
+		"cuts": cuts, "ended sessions": ended, "away": away,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, r)
+		})
+	}
 }
+
+var hq = store.Partition{Connection: "hq", Tenant: "contoso"}
+
+func logTo(b *strings.Builder) *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }
 
 // rig is a database in which each test has a schema of its own.
 type rig struct {
 	*postgrestest.Database
 	url     string
+	address string
 	schemas atomic.Int64
 }
 
@@ -41,11 +58,16 @@ const longLeases = 20 * time.Minute
 // open opens a new, empty state that is removed when the test ends.
 func (r *rig) open(t testing.TB) *postgres.Store {
 	t.Helper()
-	schema := fmt.Sprintf("state%d", r.schemas.Add(1))
-	t.Cleanup(func() { r.Exec("DROP SCHEMA IF EXISTS " + schema + " CASCADE") })
-	s := r.openSchema(t, postgres.Options{Schema: schema, LeaseFor: longLeases})
+	s := r.openSchema(t, postgres.Options{Schema: r.schema(t), LeaseFor: longLeases})
 	warm(t, s)
 	return s
+}
+
+// schema is the name of a new one, which goes when the test ends.
+func (r *rig) schema(t testing.TB) string {
+	schema := fmt.Sprintf("state%d", r.schemas.Add(1))
+	t.Cleanup(func() { r.Exec("DROP SCHEMA IF EXISTS " + schema + " CASCADE") })
+	return schema
 }
 
 func (r *rig) openSchema(t testing.TB, opts postgres.Options) *postgres.Store {

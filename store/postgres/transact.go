@@ -78,10 +78,12 @@ func (t *tx) run(op string, body func(*tx) error) (err error) {
 	}
 	done, end := false, func() {}
 	defer func() {
-		if !done { // an error, or a panic
-			t.rollback()
+		if t.conn != nil {
+			if !done { // an error, or a panic
+				t.rollback()
+			}
+			t.conn.Release()
 		}
-		t.conn.Release()
 		end()
 	}()
 	if t.writable {
@@ -144,6 +146,9 @@ func (t *tx) begin(op string) error {
 	if t.writable {
 		names, holders, fences := []string{}, []pgtype.UUID{}, []int64{}
 		for _, h := range t.held {
+			if t.s.unfenced {
+				break
+			}
 			names, holders, fences = append(names, h.name), append(holders, h.holder), append(fences, h.fence)
 		}
 		batch.Queue(t.s.in(`select pg_current_xact_id()::text, pg_backend_pid(), array(select l.name from @.lease l join unnest($1::text[], $2::uuid[], $3::int8[])
@@ -167,7 +172,7 @@ func (t *tx) begin(op string) error {
 		return t.outcome(op, err)
 	}
 	t.s.noteBack()
-	if !t.s.leases.check(t.held, found) {
+	if !t.s.unfenced && !t.s.leases.check(t.held, found) {
 		t.repeatable = false
 		return lost(op)
 	}
