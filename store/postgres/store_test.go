@@ -31,7 +31,7 @@ func TestPostgreSQL(t *testing.T) {
 	})
 
 	for name, test := range map[string]func(*testing.T, *rig){
-		"cuts": cuts, "ended sessions": ended, "away": away,
+		"cuts": cuts, "ended sessions": ended, "away": away, "many on the desk": manyOnDesk, "damage of the desk": deskDamage,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

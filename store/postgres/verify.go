@@ -45,8 +45,11 @@ func (s *Store) Verify(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(problems) == 0 {
-		return nil
+	err = s.checkItems(ctx, func(table, format string, args ...any) {
+		problems = append(problems, fmt.Errorf("%s: "+format, append([]any{table}, args...)...))
+	})
+	if err != nil || len(problems) == 0 {
+		return err
 	}
 	return &fault.Error{Class: fault.Internal, Op: "verify state", Where: s.where, Hint: hintDamage, Err: errors.Join(problems[:min(len(problems), maxProblems)]...)}
 }
