@@ -12,6 +12,13 @@ import (
 	"dirsyncd/sync/fault"
 )
 
+var (
+	// ErrNone is in the chain of the error with which Open refuses to read a state that is not there.
+	ErrNone = errors.New("there is no state yet")
+	// ErrOutdated is in the chain of the error with which Open refuses to read a state that has to be brought up to date first.
+	ErrOutdated = errors.New("the state has to be brought up to date")
+)
+
 const (
 	hintDamage = "restore the database from a backup, or give dirsyncd an empty schema to begin anew: the next sync then reads every source in full"
 	hintGrants = "the role must be the owner of the schema: see docs/postgresql.md for what to grant"

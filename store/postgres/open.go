@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -21,10 +22,15 @@ import (
 
 // Options say how a database is used. The zero value of all but URL is right for a service.
 type Options struct {
-	// URL is how the database is reached: a URL or a string of keywords and values, as libpq takes them. It holds a secret.
+	// URL is how the database is reached: a URL or a string of keywords and values, as libpq takes them. Unless it says otherwise
+	// (sslmode), the connection is encrypted and the server proves who it is (verify-full), but for a socket or this machine.
 	URL string
+	// Password is the role's; empty when it needs none or the URL has it.
+	Password string
 	// Schema is the schema that has the state: lower-case letters, digits and underscores. Empty means "dirsyncd".
 	Schema string
+	// ReadOnly opens a state that is there for View only.
+	ReadOnly bool
 	// Connections bounds those of the pool; zero means 12.
 	Connections int
 	// Log is told when the database is gone, and when it is back; nil tells nobody.
@@ -45,21 +51,22 @@ const (
 
 // Store is the state in a schema of a database. It implements store.Store; its methods may be called concurrently.
 type Store struct {
-	pool    *pgxpool.Pool
-	config  *pgxpool.Config
-	owned   bool // the pool is its own: that of a copy is the original's
-	schema  string
-	session string // what its sessions are called, which nobody else's are
-	names   *nameCache
-	where   string // the server and the database, for errors
-	pooled  bool   // a pooler such as PgBouncer is between: it keeps no settings of a session
-	begun   bool
-	log     *slog.Logger
-	away    *atomic.Bool // the database was not reached the last time
-	leases  *leases
-	spaces  spaces // how many items there are
-	closing sync.Once
-	closed  error
+	pool     *pgxpool.Pool
+	config   *pgxpool.Config
+	owned    bool // the pool is its own: that of a copy is the original's
+	schema   string
+	session  string // what its sessions are called, which nobody else's are
+	names    *nameCache
+	where    string // the server and the database, for errors
+	pooled   bool   // a pooler such as PgBouncer is between: it keeps no settings of a session
+	begun    bool
+	readOnly bool
+	log      *slog.Logger
+	away     *atomic.Bool // the database was not reached the last time
+	leases   *leases
+	spaces   spaces // how many items there are
+	closing  sync.Once
+	closed   error
 	// unfenced is for the test that shows that it takes the fence.
 	unfenced bool
 	drop     bool // Close drops the schema: it is a copy
@@ -88,13 +95,20 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s.leases = newLeases(s, opts.LeaseFor)
-	if err := s.leases.line.open(ctx); err != nil { // now, so that a server without room for it says so at the start
-		_ = s.Close()
-		return nil, s.classify("open state", err)
-	}
 	steps := opts.steps
 	if steps == nil {
 		steps = migrations()
+	}
+	if opts.ReadOnly {
+		s.readOnly = true
+		if err := s.openForReading(ctx, steps); err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	if err := s.leases.line.open(ctx); err != nil { // now, so that a server without room for it says so at the start
+		_ = s.Close()
+		return nil, s.classify("open state", err)
 	}
 	if err := s.migrate(ctx, steps); err != nil {
 		_ = s.Close() // the reason why it is of no use is the better error
@@ -112,13 +126,16 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 
 // configure reads how the database is reached.
 func (s *Store) configure(opts Options) error {
-	cfg, err := pgxpool.ParseConfig(opts.URL)
+	cfg, err := parseURL(opts.URL)
 	if err != nil {
 		// The error of the driver quotes the text, and with it the password.
 		return &fault.Error{Class: fault.Configuration, Op: "open state", Err: errors.New("how the database is reached cannot be read"),
 			Hint: "write postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full&sslrootcert=FILE"}
 	}
 	c := cfg.ConnConfig
+	if opts.Password != "" {
+		c.Password = opts.Password
+	}
 	s.where = fmt.Sprintf("postgresql://%s:%d/%s", c.Host, c.Port, c.Database)
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTimeout
@@ -141,6 +158,49 @@ func (s *Store) configure(opts Options) error {
 	}
 	s.config = cfg
 	return nil
+}
+
+// parseURL reads a URL, and adds that the server proves who it is.
+func parseURL(text string) (*pgxpool.Config, error) {
+	cfg, err := pgxpool.ParseConfig(text)
+	if err != nil || strings.Contains(text, "sslmode") {
+		return cfg, err
+	}
+	if host := cfg.ConnConfig.Host; host == "localhost" || host == "127.0.0.1" || host == "::1" || strings.HasPrefix(host, "/") {
+		return cfg, nil
+	}
+	if !strings.Contains(text, "://") {
+		return pgxpool.ParseConfig(text + " sslmode=verify-full")
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	q := u.Query()
+	q.Set("sslmode", "verify-full")
+	u.RawQuery = q.Encode()
+	return pgxpool.ParseConfig(u.String())
+}
+
+// openForReading looks whether there is a state of the version that this program reads.
+func (s *Store) openForReading(ctx context.Context, steps []migration) error {
+	version, err := s.version(ctx, s.pool)
+	latest := len(steps) + 1
+	switch {
+	case err != nil:
+	case version > latest:
+		err = s.tooNew(version, latest)
+	case version == 0:
+		err = &fault.Error{Class: fault.Configuration, Op: "open state", Where: s.where + ", schema " + s.schema, Err: ErrNone}
+	case version < latest:
+		err = &fault.Error{Class: fault.Configuration, Op: "open state", Where: s.where + ", schema " + s.schema,
+			Err:  fmt.Errorf("%w: it has version %d, this program needs %d", ErrOutdated, version, latest),
+			Hint: "start the service, or sync once: the state is brought up to date then"}
+	}
+	if err != nil {
+		_ = s.Close()
+	}
+	return err
 }
 
 // session is what is set for each session: nobody holds a lock for long, and a peer that is gone is found out. Plans are made once: to

@@ -69,6 +69,8 @@ func (s *Store) migrate(ctx context.Context, steps []migration) error {
 	latest := len(steps) + 1
 	if version, err := s.version(ctx, s.pool); err != nil || version == latest {
 		return err
+	} else if version > latest {
+		return s.tooNew(version, latest)
 	}
 	err := pgx.BeginFunc(ctx, s.pool, func(btx pgx.Tx) error {
 		if _, err := btx.Exec(ctx, `select set_config('lock_timeout', '60s', true), pg_advisory_xact_lock($1)`, int64(migrationLock)); err != nil {
@@ -78,6 +80,8 @@ func (s *Store) migrate(ctx context.Context, steps []migration) error {
 		switch {
 		case err != nil || version == latest:
 			return err
+		case version > latest:
+			return s.tooNew(version, latest)
 		case version == 0:
 			return s.make(ctx, btx, latest)
 		}
@@ -123,9 +127,6 @@ func (s *Store) version(ctx context.Context, q querier) (version int, err error)
 		return 0, s.notOurs(errors.New("it does not say so"))
 	case err != nil:
 		return 0, s.classify("open state", err)
-	}
-	if latest := len(migrations()) + 1; version > latest {
-		return version, s.tooNew(version, latest)
 	}
 	return version, nil
 }

@@ -42,6 +42,9 @@ const (
 // transact runs body in transactions like one that is given until one of them is not given up by the database. An error of body
 // comes back unchanged.
 func (s *Store) transact(ctx context.Context, op string, like *tx, body func(*tx) error) error {
+	if s.readOnly && like.writable {
+		return misuse("the state was opened for reading only")
+	}
 	for attempt, pause := 1, firstPause; ; attempt, pause = attempt+1, 2*pause {
 		if err := ended(ctx, op); err != nil {
 			return err

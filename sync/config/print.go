@@ -95,10 +95,22 @@ func (p *printer) config(c *Config) *yaml.Node {
 		targets = append(targets, pair{t.Name, p.block(pair{"target", t.Target}, pair{t.Target, p.own(t.Block)})})
 	}
 	return p.block(
-		pair{"state", c.State}, pair{"control", c.Control}, pair{"listen", c.Listen}, pair{"web", p.web(c.Web)}, pair{"console", p.console(c.Console)}, pair{"log", c.Log}, pair{"guard", p.wholeGuard(c.Guard)}, pair{"notices", p.notices(c.Notices)}, pair{"parallel", notZero(c.Parallel)},
+		pair{"state", p.state(c)}, pair{"control", c.Control}, pair{"listen", c.Listen}, pair{"web", p.web(c.Web)}, pair{"console", p.console(c.Console)}, pair{"log", c.Log}, pair{"guard", p.wholeGuard(c.Guard)}, pair{"notices", p.notices(c.Notices)}, pair{"parallel", notZero(c.Parallel)},
 		pair{tablesKey, p.tables(c.Tables)}, pair{connectionsKey, p.block(connections...)}, pair{mappingsKey, p.block(mappings...)},
 		pair{targetsKey, p.block(targets...)},
 	)
+}
+
+func (p *printer) state(c *Config) any {
+	d := c.Database
+	if d == nil {
+		return c.State
+	}
+	var password any
+	if !d.Password.IsZero() {
+		password = d.Password
+	}
+	return p.block(pair{"url", d.URL}, pair{"password", password}, pair{"schema", d.Schema}, pair{"connections", notZero(d.Connections)})
 }
 
 func (p *printer) web(w *Web) any {
