@@ -68,7 +68,7 @@ func counted(t *testing.T, s store.Store, p store.Partition) (n int) {
 // Wherever the connection is cut, before the server has heard or after it has answered, what was stored is stored once, and whole.
 func cuts(t *testing.T, r *rig) {
 	c := newCutter(t, r.address)
-	s := r.openSchema(t, postgres.Options{Schema: r.schema(t), LeaseFor: longLeases, Connections: 1, URL: strings.Replace(r.url, r.address, c.l.Addr().String(), 1)})
+	s := r.openSchema(t, postgres.Options{Schema: r.schema(t), LeaseFor: longLeases, Connections: 1, URL: r.through(c)})
 	work := func(p store.Partition) {
 		t.Helper()
 		for range 3 {
@@ -132,7 +132,7 @@ func ended(t *testing.T, r *rig) {
 func away(t *testing.T, r *rig) {
 	c := newCutter(t, r.address)
 	var log strings.Builder
-	s := r.openSchema(t, postgres.Options{Schema: r.schema(t), LeaseFor: longLeases, Log: logTo(&log), URL: strings.Replace(r.url, r.address, c.l.Addr().String(), 1)})
+	s := r.openSchema(t, postgres.Options{Schema: r.schema(t), LeaseFor: longLeases, Log: logTo(&log), URL: r.through(c)})
 	c.silent(true)
 	for range 3 {
 		err := s.Update(t.Context(), hq, count)

@@ -48,3 +48,6 @@ func (o Options) WithSteps(steps []migration) Options {
 
 // Session is what the store's sessions are called.
 func (s *Store) Session() string { return s.session }
+
+// Schema is where the state is.
+func (s *Store) Schema() string { return s.schema }

@@ -19,7 +19,7 @@ import (
 // TestPostgreSQL runs everything that needs a server, on one.
 func TestPostgreSQL(t *testing.T) {
 	server := postgrestest.Start(t)
-	r := &rig{Database: server.Database(t), address: testserver.Address(server.Port)}
+	r := &rig{Database: server.Database(t), address: testserver.Address(server.Port), ca: server.CAFile}
 	r.url = fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", postgrestest.Admin, postgrestest.AdminPassword, server.Port, r.Name)
 	t.Run("conformance", func(t *testing.T) {
 		t.Parallel()
@@ -31,7 +31,9 @@ func TestPostgreSQL(t *testing.T) {
 	})
 
 	for name, test := range map[string]func(*testing.T, *rig){
-		"cuts": cuts, "ended sessions": ended, "away": away, "many on the desk": manyOnDesk, "damage of the desk": deskDamage,
+		"cuts": cuts, "ended sessions": ended, "away": away,
+		"take over": takeOver, "without fence": withoutFence, "cut off": cutOff, "hand over": handOver,
+		"migrations": migrations, "strangers": strangers, "encrypted": encrypted, "many on the desk": manyOnDesk, "damage of the desk": deskDamage,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -49,6 +51,7 @@ type rig struct {
 	*postgrestest.Database
 	url     string
 	address string
+	ca      string // of the server's certificate
 	schemas atomic.Int64
 }
 
@@ -61,6 +64,11 @@ func (r *rig) open(t testing.TB) *postgres.Store {
 	s := r.openSchema(t, postgres.Options{Schema: r.schema(t), LeaseFor: longLeases})
 	warm(t, s)
 	return s
+}
+
+// through is the URL by a way that can be cut.
+func (r *rig) through(c *cutter) string {
+	return strings.Replace(r.url, r.address, c.l.Addr().String(), 1)
 }
 
 // schema is the name of a new one, which goes when the test ends.
