@@ -51,3 +51,6 @@ func (s *Store) Session() string { return s.session }
 
 // Schema is where the state is.
 func (s *Store) Schema() string { return s.schema }
+
+// Pooled reports whether a pooler was found between the store and the server.
+func (s *Store) Pooled() bool { return s.pooled }

@@ -33,7 +33,7 @@ func TestPostgreSQL(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *rig){
 		"cuts": cuts, "ended sessions": ended, "away": away,
 		"take over": takeOver, "without fence": withoutFence, "cut off": cutOff, "hand over": handOver,
-		"migrations": migrations, "strangers": strangers, "encrypted": encrypted, "many on the desk": manyOnDesk, "damage of the desk": deskDamage,
+		"migrations": migrations, "strangers": strangers, "encrypted": encrypted, "behind PgBouncer": behindBouncer, "many on the desk": manyOnDesk, "damage of the desk": deskDamage,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
