@@ -9,8 +9,9 @@ import (
 func (t *tx) Journal(after uint64, fn func(n uint64, entries []store.JournalEntry) bool) error {
 	var entries []store.JournalEntry
 	for key, value := range scan(t.bucket(journal), seqKey(after+1), nil) {
-		n, ok := keySeq(key)
-		if entries, ok = encoding.ParseJournal(value, entries[:0]); !ok || len(key) != 8 {
+		n, isSeq := keySeq(key)
+		var ok bool
+		if entries, ok = encoding.ParseJournal(value, entries[:0]); !ok || !isSeq {
 			return t.corrupt(journal)
 		}
 		if !fn(n, entries) {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -198,5 +199,5 @@ func passwordOf(client io.Reader) ([]byte, error) {
 	}
 	body := make([]byte, binary.BigEndian.Uint32(head[1:])-4)
 	_, err := io.ReadFull(client, body)
-	return append(head, body...), err
+	return slices.Concat(head, body), err
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -136,7 +138,7 @@ func (s *Store) configure(opts Options) error {
 	if opts.Password != "" {
 		c.Password = opts.Password
 	}
-	s.where = fmt.Sprintf("postgresql://%s:%d/%s", c.Host, c.Port, c.Database)
+	s.where = "postgresql://" + net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))) + "/" + c.Database
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTimeout
 	}

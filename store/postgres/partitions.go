@@ -37,8 +37,8 @@ func (s *Store) ask(ctx context.Context, op string, scan func(pgx.Rows) error, s
 }
 
 // listPartitions runs a statement that gives connections and tenants.
-func (s *Store) listPartitions(ctx context.Context, op, sql string, args ...any) (list []store.Partition, err error) {
-	err = s.ask(ctx, op, func(rows pgx.Rows) error {
+func (s *Store) listPartitions(ctx context.Context, sql string, args ...any) (list []store.Partition, err error) {
+	err = s.ask(ctx, "list partitions", func(rows pgx.Rows) error {
 		var p store.Partition
 		err := rows.Scan(&p.Connection, &p.Tenant)
 		list = append(list, p)
@@ -50,10 +50,10 @@ func (s *Store) listPartitions(ctx context.Context, op, sql string, args ...any)
 // Partitions implements store.Store.
 func (s *Store) Partitions(ctx context.Context, connections ...string) ([]store.Partition, error) {
 	if len(connections) == 0 {
-		all, err := s.listPartitions(ctx, "list partitions", `select connection, tenant from @.partition order by connection, tenant`)
+		all, err := s.listPartitions(ctx, `select connection, tenant from @.partition order by connection, tenant`)
 		return slices.DeleteFunc(all, func(p store.Partition) bool { _, ok := p.Target(); return ok }), err
 	}
-	return s.listPartitions(ctx, "list partitions", `select connection, tenant from @.partition where connection = any($1::text[]) order by connection, tenant`, connections)
+	return s.listPartitions(ctx, `select connection, tenant from @.partition where connection = any($1::text[]) order by connection, tenant`, connections)
 }
 
 // DropPartition implements store.Store.

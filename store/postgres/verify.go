@@ -264,3 +264,11 @@ func (v *verifier) checkNumbers() error {
 	}
 	return nil
 }
+
+// Size returns how many bytes the state takes at the database, indexes included.
+func (s *Store) Size(ctx context.Context) (size int64, err error) {
+	err = s.ask(ctx, "measure state", func(rows pgx.Rows) error { return rows.Scan(&size) },
+		`select coalesce(sum(pg_total_relation_size(c.oid)), 0)::int8 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+		where n.nspname = $1 and c.relkind = 'r'`, s.schema)
+	return size, err
+}
