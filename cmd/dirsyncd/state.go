@@ -28,7 +28,9 @@ for them. It survives being killed at any moment; a backup is for a lost disk.
 
 To go back to a backup: stop the daemon, put the backup in the place of the
 state file, start the daemon. What happened since then is read again from the
-sources, and sent again as far as the targets were told already.`,
+sources, and sent again as far as the targets were told already.
+
+A state in a PostgreSQL database is copied with pg_dump.`,
 		Example: `  dirsyncd state backup /backup/dirsyncd-$(date +%F).db
   dirsyncd state verify
   dirsyncd state verify /backup/dirsyncd-2026-01-31.db
@@ -140,7 +142,7 @@ func newVerifyCommand(cli *cli) *cobra.Command {
 		Short: "check that a state file, or a backup, is sound",
 		Long: `Reads a state file from its beginning to its end and checks that everything in
 it agrees. Without FILE it is the state of the configuration; while the daemon
-runs, a copy of it. A state in a database is read where it is. Nothing is changed.
+runs, a copy of it. A database is read where it is. Nothing is changed.
 
 Exit codes: 0 sound, 1 damaged or failed, 2 wrong usage or configuration.`,
 		Example: `  dirsyncd state verify

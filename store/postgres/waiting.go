@@ -11,7 +11,7 @@ func (s *Store) Waiting(ctx context.Context, target string) ([]store.Partition, 
 	if !canBeTarget(target) {
 		return nil, misuse("target %q cannot be named", target)
 	}
-	return s.listPartitions(ctx, "list partitions", `select p.connection, p.tenant from @.queue q join @.partition p on p.id = q.part
+	return s.listPartitions(ctx, `select p.connection, p.tenant from @.queue q join @.partition p on p.id = q.part
 		where q.target = $1 and q.depth > 0 order by p.connection, p.tenant`, target)
 }
 
@@ -21,10 +21,10 @@ func (s *Store) Awaiting(ctx context.Context, target string, keys ...string) ([]
 		return nil, misuse("target %q cannot be named", target)
 	}
 	if len(keys) == 0 {
-		return s.listPartitions(ctx, "list partitions", `select distinct p.connection, p.tenant from @.wait_count w join @.partition p on p.id = w.part
+		return s.listPartitions(ctx, `select distinct p.connection, p.tenant from @.wait_count w join @.partition p on p.id = w.part
 			where w.target = $1 order by p.connection, p.tenant`, target)
 	}
-	return s.listPartitions(ctx, "list partitions", `with recursive f as (
+	return s.listPartitions(ctx, `with recursive f as (
 			select k.key, (select min(w.part) from @.wait w where w.target = $1 and w.awaited = k.key) part from unnest($2::uuid[]) k (key)
 			union all
 			select f.key, (select min(w.part) from @.wait w where w.target = $1 and w.awaited = f.key and w.part > f.part) from f where f.part is not null)
