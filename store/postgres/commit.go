@@ -10,7 +10,7 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// commitTimeout bounds how long an answer to a commit is waited for, and then again how long the database is asked what became of it.
+// commitTimeout bounds how long the database is asked what became of a commit.
 const commitTimeout = 30 * time.Second
 
 // commit sends what is pending and the commit, in one round trip. It is not called off: nobody would know what became of it.
@@ -19,7 +19,7 @@ func (t *tx) commit(op string) error {
 		t.rollback()
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), commitTimeout)
+	ctx, cancel := t.patience()
 	defer cancel()
 	batch := &pgx.Batch{}
 	t.queue(batch)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -21,6 +22,7 @@ var (
 
 const (
 	hintDamage = "restore the database from a backup, or give dirsyncd an empty schema to begin anew: the next sync then reads every source in full"
+	hintAway   = "check that the server runs and is reached from here; work goes on by itself when it is"
 	hintGrants = "the role must be the owner of the schema: see docs/postgresql.md for what to grant"
 	hintLogin  = "check the user and the password that `state` gives, and pg_hba.conf"
 )
@@ -42,7 +44,10 @@ func (s *Store) classify(op string, err error) error {
 		if errors.Is(err, directory.ErrCorrupt) {
 			e.Class, e.Hint = fault.Internal, hintDamage
 		}
-		return e // a lost connection
+		if e.Hint == "" {
+			e.Hint = hintAway
+		}
+		return e
 	}
 	switch class := pg.Code[:min(2, len(pg.Code))]; {
 	case class == "28":
@@ -75,8 +80,11 @@ func discreet(err error) error {
 	}
 	if connect := (*pgconn.ConnectError)(nil); errors.As(err, &connect) {
 		if inner := connect.Unwrap(); inner != nil { // its own text names the user
-			return inner
+			err = inner
 		}
+	}
+	if first, _, several := strings.Cut(err.Error(), "\n"); several { // one for each way that was tried, with TLS and without
+		return errors.New(first)
 	}
 	return err
 }

@@ -97,7 +97,7 @@ func (s *Store) Lease(ctx context.Context, name string, ttl time.Duration) (cont
 		}
 		taken, free, err := s.leases.take(under, mine)
 		switch {
-		case err != nil && !again(err):
+		case err != nil && !again(err) && !errors.Is(err, context.DeadlineExceeded): // that of a statement: the caller's is looked at above
 			end(nil)
 			if ended := ended(ctx, "wait for a lease"); ended != nil {
 				return nil, nil, ended

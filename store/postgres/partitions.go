@@ -61,7 +61,7 @@ func (s *Store) DropPartition(ctx context.Context, p store.Partition) error {
 	if err := checkName(p); err != nil {
 		return err
 	}
-	return s.transact(ctx, "drop partition", &tx{name: p, writable: true}, func(t *tx) error {
+	return s.transact(ctx, "drop partition", &tx{name: p, writable: true, long: true}, func(t *tx) error {
 		var err error
 		for _, table := range tables() {
 			err = errors.Join(err, t.erase(`delete from @.`+table+` where part = $1`))

@@ -73,7 +73,7 @@ func (s *Store) migrate(ctx context.Context, steps []migration) error {
 		return s.tooNew(version, latest)
 	}
 	err := pgx.BeginFunc(ctx, s.pool, func(btx pgx.Tx) error {
-		if _, err := btx.Exec(ctx, `select set_config('lock_timeout', '60s', true), pg_advisory_xact_lock($1)`, int64(migrationLock)); err != nil {
+		if _, err := btx.Exec(ctx, `select set_config('lock_timeout', '60s', true), set_config('statement_timeout', '0', true), pg_advisory_xact_lock($1)`, int64(migrationLock)); err != nil {
 			return err
 		}
 		version, err := s.version(ctx, btx)

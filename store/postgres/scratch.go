@@ -46,6 +46,9 @@ func (s *Store) Scratch(ctx context.Context, parts ...store.Partition) (store.St
 // copyTo makes the schema of a copy and copies partitions into it.
 func (s *Store) copyTo(ctx context.Context, btx pgx.Tx, c *Store, parts []store.Partition) error {
 	ddl := strings.ReplaceAll(schemaObjects+schemaDesk, "create table", "create unlogged table")
+	if _, err := btx.Exec(ctx, unhurried); err != nil {
+		return err
+	}
 	_, err := btx.Exec(ctx, c.in("create schema "+c.schema+";"+ddl+"comment on schema "+c.schema+" is '"+s.session+"'"), pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		return err

@@ -143,6 +143,10 @@ func (t *tx) begin(op string) error {
 	if t.writable {
 		partition += ` for update`
 	}
+	if t.long {
+		batch.Queue(unhurried)
+		skipped++
+	}
 	if t.name.Connection != "" {
 		batch.Queue(t.s.in(partition), t.name.Connection, t.name.Tenant)
 	}

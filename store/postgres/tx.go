@@ -34,6 +34,7 @@ type tx struct {
 	repeatable bool
 
 	held []*lease // of a writer
+	long bool     // a statement may take as long as it needs
 
 	names   names
 	claims  claims
@@ -53,7 +54,7 @@ type tx struct {
 
 func newTx(ctx context.Context, s *Store, like *tx) *tx {
 	return &tx{
-		s: s, ctx: ctx, name: like.name, writable: like.writable,
+		s: s, ctx: ctx, name: like.name, writable: like.writable, long: like.long,
 		names:   names{known: map[nameHash]store.Num{}, epoch: s.names.begin()},
 		claims:  claims{owner: map[store.Num]store.Num{}, contestants: map[store.Num][]store.Num{}, changed: map[store.Num]bool{}, contested: map[pair]bool{}},
 		objects: objects{known: map[objectKey]*object{}},
@@ -146,11 +147,21 @@ func (t *tx) patience() (context.Context, context.CancelFunc) {
 	if !t.writable {
 		return t.ctx, func() {}
 	}
-	return context.WithTimeout(context.WithoutCancel(t.ctx), answerTimeout)
+	timeout := answerTimeout
+	if t.long {
+		timeout = longTimeout
+	}
+	return context.WithTimeout(context.WithoutCancel(t.ctx), timeout)
 }
 
-// answerTimeout is longer than what the server lets a statement take (session).
-const answerTimeout = 150 * time.Second
+// answerTimeout is longer than what the server lets a statement take (session), longTimeout for those that change a whole partition.
+const (
+	answerTimeout = 150 * time.Second
+	longTimeout   = time.Hour
+)
+
+// unhurried lets statements take as long as they need.
+const unhurried = `select set_config('statement_timeout', '0', true)`
 
 // queue moves what is pending into a batch.
 func (t *tx) queue(batch *pgx.Batch) {
