@@ -81,7 +81,7 @@ func roundTrips(t *testing.T, trips *postgrestest.Trips) {
 			t.Errorf("%s took %d round trips, %d at most were expected", what, n, most)
 		}
 	}
-	run("first sync", Job{Full: true}, 560)
+	run("first sync", Job{Full: true}, 400)
 	run("unchanged full read", Job{Full: true}, 200)
 	run("nothing new", Job{}, 70)
 	source.SetGeneration(1)
