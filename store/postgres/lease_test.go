@@ -123,7 +123,7 @@ func handOver(t *testing.T, r *rig) {
 	}
 	release()
 	var workers int
-	if err := r.DB.QueryRowContext(t.Context(), "SELECT count(*) FROM " + a.Schema() + ".worker").Scan(&workers); err != nil || workers != 0 {
+	if err := r.DB.QueryRowContext(t.Context(), "SELECT count(*) FROM "+a.Schema()+".worker").Scan(&workers); err != nil || workers != 0 {
 		t.Errorf("%d rows of worker are left, %v", workers, err)
 	}
 }
