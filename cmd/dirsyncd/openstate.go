@@ -28,8 +28,12 @@ func openState(ctx context.Context, cfg *config.Config, log *slog.Logger) (store
 	if err != nil {
 		return nil, err
 	}
-	if st.Begun() {
-		log.Warn(begunText(cfg), "state", cfg.StateName(), "hint", hintNewState)
+	switch {
+	case !st.Begun():
+	case cfg.Database != nil:
+		log.Warn(newDatabase, "state", cfg.StateName(), "hint", hintNewState)
+	default:
+		log.Warn(newState, "state", cfg.StateName(), "hint", hintNewState)
 	}
 	return st, nil
 }
