@@ -151,8 +151,19 @@ func (t *tx) patience() (context.Context, context.CancelFunc) {
 	if t.long {
 		timeout = longTimeout
 	}
-	return context.WithTimeout(context.WithoutCancel(t.ctx), timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), timeout)
+	stop := context.AfterFunc(t.ctx, func() {
+		waitFor(ctx, grace)
+		cancel()
+	})
+	return ctx, func() {
+		stop()
+		cancel()
+	}
 }
+
+// grace is how long an answer is waited for when nobody else waits any longer.
+const grace = 10 * time.Second
 
 // answerTimeout is longer than what the server lets a statement take (session), longTimeout for those that change a whole partition.
 const (
