@@ -49,7 +49,11 @@ func (s *Store) copyTo(ctx context.Context, btx pgx.Tx, c *Store, parts []store.
 	if _, err := btx.Exec(ctx, unhurried); err != nil {
 		return err
 	}
-	_, err := btx.Exec(ctx, c.in("create schema "+c.schema+";"+ddl+"comment on schema "+c.schema+" is '"+s.session+"'"), pgx.QueryExecModeSimpleProtocol)
+	whose := s.session
+	if s.pooled { // nobody can tell whether it is there
+		whose = "a copy of a process behind a pooler"
+	}
+	_, err := btx.Exec(ctx, c.in("create schema "+c.schema+";"+ddl+"comment on schema "+c.schema+" is '"+whose+"'"), pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		return err
 	}
@@ -91,7 +95,8 @@ func (s *Store) removeLeftovers(ctx context.Context) {
 		return // behind a pooler nobody knows whose session is whose
 	}
 	rows, err := s.pool.Query(ctx, `select n.nspname from pg_catalog.pg_namespace n where starts_with(n.nspname, $1) and pg_has_role(n.nspowner, 'member')
-		and coalesce(obj_description(n.oid, 'pg_namespace'), '') not in (select application_name from pg_stat_activity)`, s.schema+copyMark)
+		and obj_description(n.oid, 'pg_namespace') like 'dirsyncd %' and obj_description(n.oid, 'pg_namespace') not in (select application_name from pg_stat_activity)`,
+		s.schema+copyMark) // without our comment it is a state that somebody named so
 	if err != nil {
 		return
 	}
