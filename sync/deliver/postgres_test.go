@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"dirsyncd/store"
 	"dirsyncd/store/postgres"
@@ -19,7 +20,7 @@ func TestOnPostgreSQL(t *testing.T) {
 	server := postgrestest.Start(t)
 	db := server.Database(t)
 	trips := db.Trips(t, server)
-	st, err := postgres.Open(t.Context(), postgres.Options{URL: trips.URL})
+	st, err := postgres.Open(t.Context(), postgres.Options{URL: trips.URL, LeaseFor: 20 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

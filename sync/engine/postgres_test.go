@@ -25,6 +25,9 @@ import (
 // stateURL names the environment variable that makes the tests of the engine keep their states in a database.
 const stateURL = "DIRSYNCD_ENGINE_STATE"
 
+// longLease is one that nobody loses, and for which no sign of life is due, because the machine is busy.
+const longLease = 20 * time.Minute
+
 // TestOnPostgreSQL runs tests of the engine once more, on a real database. The others can be run so, too: with the URL of an empty database in
 // stateURL, all but those that make time go by (skipped) do.
 func TestOnPostgreSQL(t *testing.T) {
@@ -52,7 +55,7 @@ const (
 
 // roundTrips: how often a run waits for the database follows the number of pages and chunks, not that of people.
 func roundTrips(t *testing.T, trips *postgrestest.Trips) {
-	st, err := postgres.Open(t.Context(), postgres.Options{URL: trips.URL, Schema: "trips"})
+	st, err := postgres.Open(t.Context(), postgres.Options{URL: trips.URL, Schema: "trips", LeaseFor: longLease})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +101,7 @@ type states struct {
 
 func newStates() *states {
 	return &states{open: sync.OnceValues(func() (*postgres.Store, error) {
-		return postgres.Open(context.Background(), postgres.Options{URL: os.Getenv(stateURL), LeaseFor: 20 * time.Minute})
+		return postgres.Open(context.Background(), postgres.Options{URL: os.Getenv(stateURL), LeaseFor: longLease})
 	})}
 }
 
