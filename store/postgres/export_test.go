@@ -54,3 +54,15 @@ func (s *Store) Schema() string { return s.schema }
 
 // Pooled reports whether a pooler was found between the store and the server.
 func (s *Store) Pooled() bool { return s.pooled }
+
+// Lose makes a lease one that this process has and nobody in it knows of.
+func (s *Store) Lose(name string) error {
+	_, err := s.pool.Exec(context.Background(), s.in(`insert into @.lease (name, holder, fence) select $1, id, 1 from @.worker`), name)
+	return err
+}
+
+// IsHeld reports whether somebody has a lease.
+func (s *Store) IsHeld(name string) (held bool, err error) {
+	err = s.pool.QueryRow(context.Background(), s.in(`select holder is not null from @.lease where name = $1`), name).Scan(&held)
+	return held, err
+}

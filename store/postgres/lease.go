@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,7 +39,6 @@ type leases struct {
 	mu   sync.Mutex
 	id   pgtype.UUID // of this process's row of worker; not valid while it has none
 	held map[string]*lease
-	owed []*lease // to be given back when the database is reached again
 	// life is when, by its own clock, this process is dead to others unless it gives another sign; beat gives that.
 	life, beat *time.Timer
 }
@@ -136,7 +137,6 @@ func (l *leases) take(ctx context.Context, mine *lease) (taken bool, free <-chan
 		l.mu.Lock()
 		other := l.held[mine.name]
 		l.mu.Unlock()
-		sent := time.Now()
 		alive, fence, err := l.line.take(ctx, l.s, id, mine.name, other == nil)
 		switch {
 		case err != nil:
@@ -154,7 +154,6 @@ func (l *leases) take(ctx context.Context, mine *lease) (taken bool, free <-chan
 		if l.id != id { // it died, by its own clock, while the answer was on its way
 			return false, nil, nil
 		}
-		_ = sent
 		mine.holder, mine.fence = id, fence
 		l.held[mine.name] = mine
 		return true, nil, nil
@@ -187,22 +186,22 @@ func (l *leases) left(sent time.Time) time.Duration {
 	return l.leaseFor - l.leaseFor/6 - time.Since(sent)
 }
 
-// live gives a sign of life, and what could not be given back before.
+// live gives a sign of life, and gives back what nobody here has: what could not be given back before, and what was taken for somebody who had
+// left when the answer came.
 func (l *leases) live(id pgtype.UUID) {
 	ctx, cancel := context.WithTimeout(context.Background(), leaseIO)
 	defer cancel()
 	l.line.mu.Lock()
 	defer l.line.mu.Unlock()
 	l.mu.Lock()
-	owed := l.owed
-	l.owed = nil
+	held := slices.Collect(maps.Keys(l.held))
 	current := l.id == id
 	l.mu.Unlock()
 	if !current {
 		return
 	}
 	sent := time.Now()
-	alive, err := l.line.live(ctx, l.s, id, l.leaseFor, owed)
+	alive, err := l.line.live(ctx, l.s, id, l.leaseFor, held)
 	if err == nil && !alive {
 		l.die(id)
 		return
@@ -214,7 +213,6 @@ func (l *leases) live(id pgtype.UUID) {
 	}
 	if err != nil {
 		l.s.noteAway(err)
-		l.owed = append(l.owed, owed...)
 		l.beat.Reset(beatEvery / 6)
 		return
 	}
@@ -232,7 +230,6 @@ func (l *leases) die(id pgtype.UUID) {
 	for _, h := range l.held {
 		l.loseOne(h)
 	}
-	l.owed = nil
 	l.stop()
 }
 
@@ -290,15 +287,13 @@ func (l *leases) giveBack(h *lease) {
 		l.stop()
 	}
 	l.mu.Unlock()
-	var err error
 	if held {
-		err = l.line.giveBack(ctx, l.s, h, id, last)
+		if err := l.line.giveBack(ctx, l.s, h, id, last); err != nil { // the next sign of life does it, or its absence
+			l.s.noteAway(err)
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil && !last {
-		l.owed = append(l.owed, h)
-	}
 	l.drop(h)
 }
 

@@ -109,6 +109,28 @@ func cutOff(t *testing.T, r *rig) {
 	})
 }
 
+// A lease that was taken for somebody who had left when the answer came is given back, while the process has others.
+func nobodysLease(t *testing.T, r *rig) {
+	s := r.open(t)
+	synctest.Test(t, func(t *testing.T) {
+		_, release, err := s.Lease(t.Context(), "other", time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Lose("lost"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		for name, want := range map[string]bool{"lost": false, "other": true} {
+			if held, err := s.IsHeld(name); err != nil || held != want {
+				t.Errorf("lease %s is held: %v, %v", name, held, err)
+			}
+		}
+		release()
+	})
+}
+
 // Who stops in good order keeps nobody waiting.
 func handOver(t *testing.T, r *rig) {
 	a, b := r.two(t)

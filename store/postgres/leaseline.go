@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -107,14 +108,12 @@ func (l *leaseLine) take(ctx context.Context, s *Store, id pgtype.UUID, name str
 	return alive, fence, err
 }
 
-// live gives a sign of life and gives leases back. It reports whether the process was alive.
-func (l *leaseLine) live(ctx context.Context, s *Store, id pgtype.UUID, leaseFor time.Duration, owed []*lease) (alive bool, err error) {
+// live gives a sign of life and gives all leases back but those that are held. It reports whether the process was alive.
+func (l *leaseLine) live(ctx context.Context, s *Store, id pgtype.UUID, leaseFor time.Duration, held []string) (alive bool, err error) {
 	batch := &pgx.Batch{}
 	batch.Queue(s.in(`update @.worker set expires = clock_timestamp() + $2::int8 * interval '1 microsecond' where id = $1 and expires > clock_timestamp() returning true`),
 		id, leaseFor.Microseconds())
-	for _, h := range owed {
-		batch.Queue(s.in(`update @.lease set holder = null where name = $1 and holder = $2 and fence = $3`), h.name, h.holder, h.fence)
-	}
+	batch.Queue(s.in(`update @.lease set holder = null where holder = $1 and name <> all($2::text[])`), id, slices.Concat([]string{}, held))
 	err = l.send(ctx, batch, func(i int, row pgx.Row) error {
 		if i == 0 {
 			return row.Scan(&alive)
