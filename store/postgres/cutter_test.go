@@ -62,10 +62,11 @@ func (c *cutter) silent(is bool) {
 	clear(c.conns)
 }
 
-func (c *cutter) state() (trips int, was bool) {
+// wasCut reports whether the round trip came at which to cut.
+func (c *cutter) wasCut() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.trips, c.was
+	return c.was
 }
 
 // trip counts one, and reports whether it is where to cut.

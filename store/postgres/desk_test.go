@@ -150,3 +150,36 @@ func deskDamage(t *testing.T, r *rig) {
 		})
 	}
 }
+
+// itemLimit: a space takes no more than it may have, and still takes what replaces something.
+func itemLimit(t *testing.T, r *rig) {
+	s := r.open(t)
+	s.LimitItems(100)
+	put := func(space string, from, to int) error {
+		var list []store.Item
+		for i := from; i < to; i++ {
+			list = append(list, store.Item{Key: []byte(fmt.Sprint(i))})
+		}
+		return s.Items().Put(t.Context(), space, list...)
+	}
+	for i := range 100 {
+		if err := put("session", i, i+1); err != nil {
+			t.Fatalf("item %d: %v", i, err)
+		}
+	}
+	for what, test := range map[string]struct {
+		space    string
+		from, to int
+		full     bool
+	}{
+		"one more": {"session", 100, 101, true}, "some of them new": {"session", 90, 101, true}, "too many at once": {"code", 0, 101, true},
+		"those that are there": {"session", 0, 100, false}, "another space": {"token", 0, 100, false},
+	} {
+		if err := put(test.space, test.from, test.to); (fault.ClassOf(err) == fault.Throttled) != test.full || !test.full && err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if n, err := s.Items().Count(t.Context(), "session"); n != 100 || err != nil {
+		t.Errorf("%d items are there, %v", n, err)
+	}
+}

@@ -66,3 +66,6 @@ func (s *Store) IsHeld(name string) (held bool, err error) {
 	err = s.pool.QueryRow(context.Background(), s.in(`select holder is not null from @.lease where name = $1`), name).Scan(&held)
 	return held, err
 }
+
+// LimitItems makes the spaces of items small.
+func (s *Store) LimitItems(most int) { s.spaces.most = most }

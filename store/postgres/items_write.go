@@ -80,7 +80,7 @@ func (i items) Put(ctx context.Context, space string, list ...store.Item) error 
 	if err := checkItems(space, list); err != nil || len(list) == 0 {
 		return err
 	}
-	if err := i.room(ctx, space, len(list)); err != nil {
+	if err := i.room(ctx, space, list); err != nil {
 		return err
 	}
 	return i.write(ctx, func() {}, nothing, `insert into @.item as i (space, key, until, value, owners, by)
@@ -168,6 +168,7 @@ func (i items) Expire(ctx context.Context, now time.Time, limit int) (int, error
 // spaces are how many items this process believes to be in each space: those it counted, and those that were put since. It counts again before
 // that is too many, and often enough for several processes together not to go far beyond.
 type spaces struct {
+	most  int // store.MaxItems when zero
 	mu    sync.Mutex
 	known map[string]*spaceCount
 }
@@ -177,12 +178,13 @@ type spaceCount struct{ counted, put int }
 // countAgain is after how many items, as a part of those that there is room for, they are counted again.
 const countAgain = 32
 
-// room checks that so many items may be put.
-func (i items) room(ctx context.Context, space string, n int) error {
-	sp := &i.s.spaces
+// room checks that items may be put.
+func (i items) room(ctx context.Context, space string, list []store.Item) error {
+	sp, n := &i.s.spaces, len(list)
+	most := cmp.Or(sp.most, store.MaxItems)
 	sp.mu.Lock()
 	c := sp.known[space]
-	fits := c != nil && c.put+n <= (store.MaxItems-c.counted)/countAgain
+	fits := c != nil && c.put+n <= (most-c.counted)/countAgain
 	if fits {
 		c.put += n
 	}
@@ -190,11 +192,17 @@ func (i items) room(ctx context.Context, space string, n int) error {
 	if fits {
 		return nil
 	}
-	count, err := i.Count(ctx, space)
+	keys := make([][]byte, n)
+	for at := range list {
+		keys[at] = list[at].Key
+	}
+	var count, replaced int
+	err := i.s.ask(ctx, "read state", func(rows pgx.Rows) error { return rows.Scan(&count, &replaced) },
+		`select count(*), count(*) filter (where key = any($2::bytea[])) from @.item where space = $1`, space, keys)
 	if err != nil {
 		return err
 	}
-	if count+n > store.MaxItems {
+	if count-replaced+n > most {
 		return &fault.Error{Class: fault.Throttled, Op: "write state", Where: "items of " + space,
 			Err: errors.New("there are too many"), Hint: "old ones go by themselves when their time is over; somebody makes very many"}
 	}
