@@ -25,7 +25,7 @@ type outboxKey struct {
 	seq    int64
 }
 
-// mostBytes is how much of the outbox is collected before it becomes a statement.
+// mostBytes is how much of the outbox is collected before it is sent.
 const mostBytes = 4 << 20
 
 // Enqueue implements store.Writer.
@@ -99,12 +99,15 @@ func (t *tx) Dequeue(target string, seqs []uint64) error {
 	return nil
 }
 
-// collected notes that so many bytes more are in memory.
+// collected notes that so many bytes more are in memory, and sends them when they are many.
 func (t *tx) collected(bytes int) error {
 	if t.desk.outbox.bytes += bytes; t.desk.outbox.bytes < mostBytes {
 		return nil
 	}
-	return t.flushOutbox()
+	if err := t.flushOutbox(); err != nil {
+		return err
+	}
+	return t.query(nothing, `select where $1::int is null`)
 }
 
 // flushOutbox turns what was collected into statements, in the order in which they can concern one action: it is enqueued, replaced, and leaves.
