@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"dirsyncd/cmd/dirsyncd/term"
-	"dirsyncd/store/bolt"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/config"
@@ -425,7 +424,7 @@ func (cli *cli) leftovers(ctx context.Context, cfg *config.Config) (list []confi
 			records[c.Name] += c.Records
 		}
 	} else {
-		st, err := bolt.Open(string(cfg.State), bolt.Options{ReadOnly: true})
+		st, err := readState(ctx, cfg)
 		if err != nil {
 			return nil
 		}

@@ -52,6 +52,9 @@ func (cli *cli) connect(ctx context.Context, need access) (ops api.Operations, d
 		load = cli.loadBlind
 	}
 	cfg, err := load()
+	if err == nil && cfg.Database != nil && !need.needsSecrets() { // the database asks for one
+		cfg, err = cli.loadConfig()
+	}
 	if err != nil {
 		return nil, nil, err
 	}

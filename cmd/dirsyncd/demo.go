@@ -69,7 +69,7 @@ func openDemoSignin(ctx context.Context, cfg *config.Config, client *http.Client
 		}
 		p.Identities[name] = f
 	}
-	st, err := openState(cfg, log)
+	st, err := openState(ctx, cfg, log)
 	if err != nil {
 		return nil, nil, nil, err
 	}

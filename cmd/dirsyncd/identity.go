@@ -31,6 +31,9 @@ func (cli *cli) becomeOwner() error {
 	if err != nil {
 		return err
 	}
+	if state == "" { // in a database, which knows its own users
+		return nil
+	}
 	uid, gid := ownerOf(state)
 	if uid == 0 {
 		return nil

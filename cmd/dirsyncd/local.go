@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 
 	"dirsyncd/store"
 	"dirsyncd/store/bolt"
+	"dirsyncd/store/postgres"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/service"
@@ -34,6 +34,7 @@ func (a access) needsSecrets() bool { return a == toAsk || a == toChange || a ==
 // What is said of a state that is not there.
 const (
 	newState     = "the state file did not exist: a new one was begun; every object will be created anew at the targets"
+	newDatabase  = "the database had no state: a new one was begun; every object will be created anew at the targets"
 	hintNewState = "right for a first sync. If there should be one, stop now: is `state` in the configuration right, and its disk mounted? " +
 		"Or put a backup in its place"
 	noState     = "there is no state yet at "
@@ -42,62 +43,45 @@ const (
 
 // local opens the program for one command, when no daemon runs.
 func (cli *cli) local(ctx context.Context, cfg *config.Config, need access) (api.Operations, func(), error) {
-	log, file := cli.commandLogger(), string(cfg.State)
+	log, place := cli.commandLogger(), cfg.StateName()
 	switch need {
 	case toBegin:
-		none := missing(file)
+		none := isMissing(ctx, cfg)
 		ops, done, err := cli.openLocal(ctx, cfg, log)
 		if err == nil && none && !cli.opts.verbose { // else the log says it
-			cli.err.Remark("dirsyncd: "+file+": "+newState, hintNewState)
+			cli.err.Remark("dirsyncd: "+place+": "+begunText(cfg), hintNewState)
 		}
 		return ops, done, err
 	case toMark, toChange:
-		if !missing(file) {
+		if !isMissing(ctx, cfg) {
 			return cli.openLocal(ctx, cfg, log)
 		}
 	default:
 		ops, done, err := cli.readLocal(ctx, cfg, log)
-		if need == toCopy || !errors.Is(err, bolt.ErrNone) {
+		if need == toCopy || !isNone(err) {
 			return ops, done, err
 		}
 	}
-	cli.err.Remark("dirsyncd: "+noState+file, hintNoState)
+	cli.err.Remark("dirsyncd: "+noState+place, hintNoState)
 	return emptyLocal(cfg, log)
 }
 
-func missing(file string) bool {
-	_, err := os.Lstat(file)
-	return errors.Is(err, fs.ErrNotExist)
-}
-
 // openLocal opens the state for work, and begins it when there is none.
-func openLocal(_ context.Context, cfg *config.Config, log *slog.Logger) (api.Operations, func(), error) {
-	st, err := openState(cfg, log)
+func openLocal(ctx context.Context, cfg *config.Config, log *slog.Logger) (api.Operations, func(), error) {
+	st, err := openState(ctx, cfg, log)
 	if err != nil {
 		return nil, nil, err
 	}
 	return inProcess(cfg, log, st)
 }
 
-// openState opens the state for work, and begins it when there is none.
-func openState(cfg *config.Config, log *slog.Logger) (store.Store, error) {
-	st, err := bolt.Open(string(cfg.State), bolt.Options{})
-	if err != nil {
-		return nil, err
-	}
-	if st.Begun() {
-		log.Warn(newState, "state", string(cfg.State), "hint", hintNewState)
-	}
-	return st, nil
-}
-
 // readLocal opens a state that is there and leaves it as it is, so that one on a disk that takes no more writes can be
 // looked at and copied. Only one of a former version is brought up to date, for it cannot be read otherwise. The error
-// is bolt.ErrNone when there is none.
+// is one for isNone when there is none.
 func readLocal(ctx context.Context, cfg *config.Config, log *slog.Logger) (api.Operations, func(), error) {
-	st, err := bolt.Open(string(cfg.State), bolt.Options{ReadOnly: true})
+	st, err := readState(ctx, cfg)
 	switch {
-	case errors.Is(err, bolt.ErrOutdated):
+	case errors.Is(err, bolt.ErrOutdated), errors.Is(err, postgres.ErrOutdated):
 		return openLocal(ctx, cfg, log)
 	case err != nil:
 		return nil, nil, err

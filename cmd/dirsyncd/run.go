@@ -70,7 +70,7 @@ func runDaemon(ctx context.Context, l service.Launch) (err error) {
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(stop)
 	l.Stop, l.Cut = stop, func() { os.Exit(exitFailed) }
-	if l.Store, err = openState(l.Config, l.Log); err != nil {
+	if l.Store, err = openState(ctx, l.Config, l.Log); err != nil {
 		return err
 	}
 	return service.Run(ctx, l)

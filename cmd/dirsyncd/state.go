@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 
 	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/store/bolt"
+	"dirsyncd/store/postgres"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/fault"
 )
@@ -26,7 +28,9 @@ for them. It survives being killed at any moment; a backup is for a lost disk.
 
 To go back to a backup: stop the daemon, put the backup in the place of the
 state file, start the daemon. What happened since then is read again from the
-sources, and sent again as far as the targets were told already.`,
+sources, and sent again as far as the targets were told already.
+
+A state in a PostgreSQL database is copied with pg_dump.`,
 		Example: `  dirsyncd state backup /backup/dirsyncd-$(date +%F).db
   dirsyncd state verify
   dirsyncd state verify /backup/dirsyncd-2026-01-31.db
@@ -138,7 +142,7 @@ func newVerifyCommand(cli *cli) *cobra.Command {
 		Short: "check that a state file, or a backup, is sound",
 		Long: `Reads a state file from its beginning to its end and checks that everything in
 it agrees. Without FILE it is the state of the configuration; while the daemon
-runs, a copy of it. Nothing is changed.
+runs, a copy of it. A database is read where it is. Nothing is changed.
 
 Exit codes: 0 sound, 1 damaged or failed, 2 wrong usage or configuration.`,
 		Example: `  dirsyncd state verify
@@ -149,10 +153,14 @@ Exit codes: 0 sound, 1 damaged or failed, 2 wrong usage or configuration.`,
 			defer stop()
 			report := stateReport{OK: true}
 			var err error
-			if len(args) == 1 {
+			switch cfg, failed := cli.loadBlind(); {
+			case len(args) == 1:
 				report.File = args[0]
 				report.Bytes, err = verify(ctx, args[0])
-			} else {
+			case failed == nil && cfg.Database != nil:
+				report.File = cfg.StateName()
+				report.Bytes, err = cli.verifyDatabase(ctx)
+			default:
 				report.File, report.Bytes, err = cli.verifyPresent(ctx)
 			}
 			if err != nil {
@@ -181,6 +189,25 @@ func (cli *cli) verifyPresent(ctx context.Context) (file string, size int64, err
 	defer func() { _ = os.RemoveAll(dir) }()
 	size, err = backup(ctx, ops, filepath.Join(dir, "copy.db"))
 	return st.State, size, err
+}
+
+// verifyDatabase verifies the state in the database of the configuration, whoever works on it. It returns how much room that takes.
+func (cli *cli) verifyDatabase(ctx context.Context) (int64, error) {
+	cfg, err := cli.loadConfig()
+	if err != nil {
+		return 0, err
+	}
+	opts := databaseOptions(cfg.Database, slog.New(slog.DiscardHandler))
+	opts.ReadOnly = true
+	st, err := postgres.Open(ctx, opts)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = st.Close() }()
+	if err := st.Verify(ctx); err != nil {
+		return 0, err
+	}
+	return st.Size(ctx)
 }
 
 // verify checks a file that nobody writes to and returns its size in bytes.

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"dirsyncd/cmd/dirsyncd/term"
-	"dirsyncd/store/bolt"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/config"
@@ -62,7 +61,7 @@ func storedAnswers(ctx context.Context, cfg *config.Config, questions []api.Stor
 		answers, err := client.Stored(ctx, questions)
 		return answers, err == nil && len(answers) == len(questions)
 	}
-	st, err := bolt.Open(string(cfg.State), bolt.Options{ReadOnly: true})
+	st, err := readState(ctx, cfg)
 	if err != nil {
 		return nil, false
 	}

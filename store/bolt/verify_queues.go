@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"dirsyncd/store"
+	"dirsyncd/store/encoding"
 	"dirsyncd/sync/directory"
 )
 
@@ -18,8 +19,8 @@ func (v *verifier) streams() {
 		}
 	}
 	for k, value := range v.all(journal) {
-		_, ok := keySeq(k)
-		if _, ok = parseJournal(value, nil, ok); !ok {
+		_, isSeq := keySeq(k)
+		if _, ok := encoding.ParseJournal(value, nil); !ok || !isSeq {
 			v.bad(journal, "part %x is damaged", k)
 		}
 	}

@@ -24,15 +24,18 @@ type Config struct {
 	Dir  string // absolute; relative paths in the file start here
 	Sum  string // Text.Sum of what was read, with the files of its tables
 
-	State   settings.Path
-	Control settings.Path
-	Readers *Readers // who may look by commands, and not decide; nil: nobody
-	Listen  string   // host:port, or empty: no listener
-	Web     *Web     // the public front; nil: nothing is public
-	Notices *Notices // nil: nobody is told anything
-	Signin  *Signin  // nil: nobody signs in
-	Console *Console // nil: there is none
-	Log     Log
+	// State is the file that has the state, or would have it: Database is in its place.
+	State settings.Path
+	// Database is nil where a file has the state.
+	Database *Database
+	Control  settings.Path
+	Readers  *Readers // who may look by commands, and not decide; nil: nobody
+	Listen   string   // host:port, or empty: no listener
+	Web      *Web     // the public front; nil: nothing is public
+	Notices  *Notices // nil: nobody is told anything
+	Signin   *Signin  // nil: nobody signs in
+	Console  *Console // nil: there is none
+	Log      Log
 	// Guard are the limits over time of all connections together; none: those of each alone count.
 	Guard Overs
 	// Parallel is how many connections are run at a time; 0: RunsAtOnce says.

@@ -172,7 +172,7 @@ type named struct {
 
 // topKeys are the keys at the top of the file that are plain values.
 type topKeys struct {
-	State   settings.Path `yaml:"state"`
+	State   state         `yaml:"state"`
 	Control settings.Path `yaml:"control"`
 	Readers *Readers      `yaml:"readers"`
 	Listen  string        `yaml:"listen"`
@@ -195,7 +195,7 @@ const (
 )
 
 func (l *loader) top(root strict.Value) {
-	s := topKeys{State: DefaultState, Log: Log{Level: "info", Format: "auto"}}
+	s := topKeys{State: state{file: DefaultState}, Log: Log{Level: "info", Format: "auto"}}
 	sections := make(map[string][]strict.Value)
 	keys := []string{connectionsKey, mappingsKey, targetsKey, tablesKey}
 	part := func(e strict.Entry) bool {
@@ -221,7 +221,7 @@ func (l *loader) top(root strict.Value) {
 			return part(e)
 		}, keys...)
 	}
-	l.cfg.State, l.cfg.Control, l.cfg.Readers, l.cfg.Listen, l.cfg.Log = s.State, s.Control, s.Readers, s.Listen, s.Log
+	l.cfg.State, l.cfg.Database, l.cfg.Control, l.cfg.Readers, l.cfg.Listen, l.cfg.Log = s.State.file, s.State.database, s.Control, s.Readers, s.Listen, s.Log
 	l.cfg.Guard = s.Guard.over
 	if n := s.Parallel; n != nil {
 		l.cfg.Parallel = *n

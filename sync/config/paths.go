@@ -16,7 +16,7 @@ func ControlSocket(file string) (string, error) {
 		return "", err
 	}
 	if p.Control == "" {
-		return filepath.Join(filepath.Dir(string(p.State)), controlSocket), nil
+		return filepath.Join(filepath.Dir(string(p.State.file)), controlSocket), nil
 	}
 	return string(p.Control), nil
 }
@@ -27,15 +27,19 @@ func ReadersSocket(file string) (string, error) {
 	return string(p.Readers.Socket), err
 }
 
-// StateFile returns the state file that a configuration file names, and looks at nothing else either.
+// StateFile returns the state file that a configuration file names, and looks at nothing else either. It is empty where a database has
+// the state.
 func StateFile(file string) (string, error) {
 	p, err := pathsOf(file)
-	return string(p.State), err
+	if p.State.database {
+		return "", err
+	}
+	return string(p.State.file), err
 }
 
 // paths are the places of a configuration that are looked at before anything else in it.
 type paths struct {
-	State   settings.Path `yaml:"state"`
+	State   statePlace    `yaml:"state"`
 	Control settings.Path `yaml:"control"`
 	Readers struct {
 		Socket settings.Path `yaml:"socket"`
@@ -51,7 +55,7 @@ func pathsOf(file string) (paths, error) {
 	if err != nil {
 		return paths{}, &Error{[]Problem{missingFile(file, err)}}
 	}
-	p := paths{State: DefaultState}
+	p := paths{State: statePlace{file: DefaultState}}
 	doc := strict.Parse(data, strict.Options{Dir: dir})
 	if root := doc.Root(); root.Kind() == strict.Block {
 		root.IntoWith(&p, func(strict.Entry) bool { return true })

@@ -148,9 +148,14 @@ func (d *doomed) Update(ctx context.Context, p store.Partition, fn func(store.Wr
 
 // TestKilledAtEveryTransaction: whenever the process is killed while people wait for their customers, everybody is made once.
 func TestKilledAtEveryTransaction(t *testing.T) {
+	killedAtEvery(t, func(t *testing.T) store.Store { return openBolt(t, bolt.Options{NoSync: true}) })
+}
+
+func killedAtEvery(t *testing.T, open func(*testing.T) store.Store) {
+	t.Helper()
 	for _, after := range []bool{false, true} {
 		for at := 1; ; at++ {
-			st := openBolt(t, bolt.Options{NoSync: true})
+			st := open(t)
 			killed := false
 			synctest.Test(t, func(t *testing.T) { killed = killedAt(t, storetest.Strict(t, st), at, after) })
 			if t.Failed() {

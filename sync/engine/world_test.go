@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -317,6 +318,26 @@ const target = "journal"
 func newRig(t *testing.T, rules ...mapping.RuleSpec) *rig {
 	t.Helper()
 	r := &rig{T: t, world: newWorld()}
+	r.store = storetest.Strict(t, openState(t))
+	r.engine = New(r.store, Options{Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	r.engine.chunk = 2
+	r.conn = &Connection{Name: "hq", Connector: "world", Source: r.world, Guard: plan.DefaultGuard(), Lists: plan.DefaultLists(), Targets: []string{target}}
+	if len(rules) == 0 {
+		rules = []mapping.RuleSpec{user("everyone", "enabled")}
+	}
+	r.rules(rules...)
+	return r
+}
+
+// onDatabase are the states of tests that run on a database (TestOnPostgreSQL).
+var onDatabase = newStates()
+
+// openState returns an empty store.
+func openState(t *testing.T) store.Store {
+	t.Helper()
+	if os.Getenv(stateURL) != "" {
+		return onDatabase.take(t)
+	}
 	st, err := bolt.Open(filepath.Join(t.TempDir(), "state.db"), bolt.Options{NoSync: true})
 	if err != nil {
 		t.Fatal(err)
@@ -327,15 +348,7 @@ func newRig(t *testing.T, rules ...mapping.RuleSpec) *rig {
 		}
 		_ = st.Close()
 	})
-	r.store = storetest.Strict(t, st)
-	r.engine = New(r.store, Options{Log: slog.New(slog.DiscardHandler), Now: time.Now})
-	r.engine.chunk = 2
-	r.conn = &Connection{Name: "hq", Connector: "world", Source: r.world, Guard: plan.DefaultGuard(), Lists: plan.DefaultLists(), Targets: []string{target}}
-	if len(rules) == 0 {
-		rules = []mapping.RuleSpec{user("everyone", "enabled")}
-	}
-	r.rules(rules...)
-	return r
+	return st
 }
 
 func (r *rig) rules(rules ...mapping.RuleSpec) {

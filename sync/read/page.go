@@ -199,6 +199,9 @@ func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.Stream
 			return stored, err
 		}
 	}
+	if err := askFor(tx, len(d.members), func(i int) string { return d.members[i].group }); err != nil {
+		return stored, err
+	}
 	for i := range d.members {
 		came, err := d.members[i].commit(tx, l.Marks, stored.coverage)
 		if err == nil {
@@ -258,6 +261,16 @@ func (l *listing) saveCoverage(tx store.Writer, page ...*coverage) error {
 	return tx.AppendSeen(l.stream.Name, chunk)
 }
 
+// askFor asks once for the numbers of what is written one by one afterwards: a database knows them then, and is not asked each time.
+func askFor(tx store.Writer, n int, id func(i int) string) error {
+	handles := make([]string, n)
+	for i := range handles {
+		handles[i] = directory.IDHandle(id(i))
+	}
+	_, err := tx.Lookup(handles, make([]store.Num, 0, n))
+	return err
+}
+
 // putObjects stores objects as present and marks whom their changes concern: themselves, those who point to them by a
 // handle that they gained or lost, or to whom they pointed, and those who share a name with them.
 func (l *listing) putObjects(tx store.Writer, puts []put, stored *committed) error {
@@ -268,6 +281,9 @@ func (l *listing) putObjects(tx store.Writer, puts []put, stored *committed) err
 	}
 	names, err := relations.NamesOf(tx, objects...)
 	if err != nil {
+		return err
+	}
+	if err := askFor(tx, len(puts), func(i int) string { return puts[i].object.ID }); err != nil {
 		return err
 	}
 	for _, p := range puts {

@@ -13,7 +13,8 @@ import (
 func (s *Service) Backup(ctx context.Context, to io.Writer) error {
 	from, ok := s.store.(store.Snapshotter)
 	if !ok {
-		return &fault.Error{Class: fault.Configuration, Op: "backup", Err: errors.New("this state cannot be copied into a file")}
+		return &fault.Error{Class: fault.Configuration, Op: "backup", Err: errors.New("a database has the state, and this makes copies of a state file"),
+			Hint: "use pg_dump, also while dirsyncd runs: pg_dump --schema=dirsyncd --format=custom --file=FILE DATABASE"}
 	}
 	snapshot, err := from.Snapshot(ctx)
 	if err != nil {

@@ -130,7 +130,7 @@ func Run(ctx context.Context, l Launch) error {
 	d.watchers.follow(ctx, svc.current())
 	d.ready.Store(true)
 	d.systemd.ready()
-	log.Info("started", "version", l.Version, "config", cfg.File, "state", string(cfg.State), "control", string(cfg.Control),
+	log.Info("started", "version", l.Version, "config", cfg.File, "state", cfg.StateName(), "control", string(cfg.Control),
 		"connections", len(cfg.Connections), "targets", len(cfg.Targets))
 
 	d.handleSignals(ctx, told)

@@ -14,7 +14,7 @@ import (
 func (s *Service) reload(ctx context.Context, file string) error {
 	old := s.current()
 	cfg, err := config.Load(file, s.parts.Config())
-	if err == nil && cfg.State != old.cfg.State {
+	if err == nil && !cfg.SameState(old.cfg) {
 		err = &fault.Error{Class: fault.Configuration, Op: "reload", Where: file,
 			Err: errors.New("`state` cannot change while running"), Hint: "restart the daemon"}
 	}

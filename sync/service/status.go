@@ -15,7 +15,7 @@ import (
 // Status implements api.Operations.
 func (s *Service) Status(ctx context.Context) (api.Status, error) {
 	gen := s.current()
-	st := api.Status{Version: s.version, Config: gen.cfg.File, ConfigSum: gen.cfg.Sum, State: string(gen.cfg.State)}
+	st := api.Status{Version: s.version, Config: gen.cfg.File, ConfigSum: gen.cfg.Sum, State: gen.cfg.StateName()}
 	if s.host != nil {
 		st.Daemon, st.PID, st.Started = true, os.Getpid(), s.host.started
 	}

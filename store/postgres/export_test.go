@@ -1,0 +1,71 @@
+package postgres
+
+import (
+	"context"
+	"time"
+)
+
+// suiteTTL is how long a lease of storetest holds without a renewal.
+const suiteTTL = 10 * time.Second
+
+// Suspend does to the store what it means that the process stands still for a time: there was no sign of life meanwhile. A time of
+// storetest's is as much of its leases as it is of those of this store, which are long: nobody here is late by accident.
+func (s *Store) Suspend(d time.Duration) {
+	l := s.leases
+	l.mu.Lock()
+	id := l.id
+	l.mu.Unlock()
+	d = time.Duration(float64(d) / float64(suiteTTL) * float64(l.leaseFor))
+	_, err := s.pool.Exec(context.Background(), s.in(`update @.worker set expires = expires - $2::int8 * interval '1 microsecond' where id = $1`), id, d.Microseconds())
+	if err != nil {
+		panic(err)
+	}
+}
+
+// Unfence makes a store believe that it has its leases: what happens then is what the fence is for.
+func (s *Store) Unfence() {
+	s.unfenced = true
+	s.leases.mu.Lock()
+	defer s.leases.mu.Unlock()
+	for _, h := range s.leases.held {
+		h.lost = false
+	}
+}
+
+// Steps are migrations for tests.
+func Steps(sql ...string) (steps []migration) {
+	for _, text := range sql {
+		steps = append(steps, migration{about: "changed by a test", sql: text})
+	}
+	return steps
+}
+
+// WithSteps are options with other migrations than the package's.
+func (o Options) WithSteps(steps []migration) Options {
+	o.steps = steps
+	return o
+}
+
+// Session is what the store's sessions are called.
+func (s *Store) Session() string { return s.session }
+
+// Schema is where the state is.
+func (s *Store) Schema() string { return s.schema }
+
+// Pooled reports whether a pooler was found between the store and the server.
+func (s *Store) Pooled() bool { return s.pooled }
+
+// Lose makes a lease one that this process has and nobody in it knows of.
+func (s *Store) Lose(name string) error {
+	_, err := s.pool.Exec(context.Background(), s.in(`insert into @.lease (name, holder, fence) select $1, id, 1 from @.worker`), name)
+	return err
+}
+
+// IsHeld reports whether somebody has a lease.
+func (s *Store) IsHeld(name string) (held bool, err error) {
+	err = s.pool.QueryRow(context.Background(), s.in(`select holder is not null from @.lease where name = $1`), name).Scan(&held)
+	return held, err
+}
+
+// LimitItems makes the spaces of items small.
+func (s *Store) LimitItems(most int) { s.spaces.most = most }

@@ -1,0 +1,266 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/fault"
+)
+
+// Options say how a database is used. The zero value of all but URL is right for a service.
+type Options struct {
+	// URL is how the database is reached: a URL or a string of keywords and values, as libpq takes them. Unless it says otherwise
+	// (sslmode), the connection is encrypted and the server proves who it is (verify-full), but for a socket or this machine.
+	URL string
+	// Password is the role's; empty when it needs none or the URL has it.
+	Password string
+	// Schema is the schema that has the state: lower-case letters, digits and underscores. Empty means "dirsyncd".
+	Schema string
+	// ReadOnly opens a state that is there for View only.
+	ReadOnly bool
+	// Connections bounds those of the pool; zero means 12.
+	Connections int
+	// Log is told when the database is gone, and when it is back; nil tells nobody.
+	Log *slog.Logger
+	// LeaseFor is how long a process has its leases after the last sign of life; zero means six seconds.
+	LeaseFor time.Duration
+
+	steps  []migration // in place of the package's own; for tests
+	tracer pgx.QueryTracer
+	dial   pgconn.DialFunc
+}
+
+const (
+	defaultSchema      = "dirsyncd"
+	defaultConnections = 12
+	connectTimeout     = 10 * time.Second
+)
+
+// Store is the state in a schema of a database. It implements store.Store; its methods may be called concurrently.
+type Store struct {
+	pool     *pgxpool.Pool
+	config   *pgxpool.Config
+	owned    bool // the pool is its own: that of a copy is the original's
+	schema   string
+	session  string // what its sessions are called, which nobody else's are
+	names    *nameCache
+	where    string // the server and the database, for errors
+	pooled   bool   // a pooler such as PgBouncer is between: it keeps no settings of a session
+	begun    bool
+	readOnly bool
+	log      *slog.Logger
+	away     *atomic.Bool // the database was not reached the last time
+	leases   *leases
+	spaces   spaces // how many items there are
+	closing  sync.Once
+	closed   error
+	// unfenced is for the test that shows that it takes the fence.
+	unfenced bool
+	drop     bool // Close drops the schema: it is a copy
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open connects to the database, makes the schema when it is not there and brings it up to date. Errors are classified and say
+// what to do.
+func Open(ctx context.Context, opts Options) (*Store, error) {
+	s := &Store{schema: opts.Schema, log: opts.Log, owned: true, away: &atomic.Bool{}, names: &nameCache{}}
+	if s.schema == "" {
+		s.schema = defaultSchema
+	}
+	if !regexp.MustCompile(`^[a-z_][a-z0-9_]{0,40}$`).MatchString(s.schema) {
+		return nil, &fault.Error{Class: fault.Configuration, Op: "open state", Err: fmt.Errorf("%q cannot be the name of the schema", s.schema),
+			Hint: "use lower-case letters, digits and underscores"}
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if err := s.configure(opts); err != nil {
+		return nil, err
+	}
+	if err := s.connect(ctx); err != nil {
+		return nil, err
+	}
+	s.leases = newLeases(s, opts.LeaseFor)
+	steps := opts.steps
+	if steps == nil {
+		steps = migrations()
+	}
+	if opts.ReadOnly {
+		s.readOnly = true
+		if err := s.openForReading(ctx, steps); err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	if err := s.leases.line.open(ctx); err != nil { // now, so that a server without room for it says so at the start
+		_ = s.Close()
+		return nil, s.classify("open state", err)
+	}
+	if err := s.migrate(ctx, steps); err != nil {
+		_ = s.Close() // the reason why it is of no use is the better error
+		return nil, err
+	}
+	s.removeLeftovers(ctx)
+	parts, err := s.Partitions(ctx)
+	if err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	s.begun = len(parts) == 0
+	return s, nil
+}
+
+// configure reads how the database is reached.
+func (s *Store) configure(opts Options) error {
+	cfg, err := parseURL(opts.URL)
+	if err != nil {
+		// The error of the driver quotes the text, and with it the password.
+		return &fault.Error{Class: fault.Configuration, Op: "open state", Err: errors.New("how the database is reached cannot be read"),
+			Hint: "write postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full&sslrootcert=FILE"}
+	}
+	c := cfg.ConnConfig
+	if opts.Password != "" {
+		c.Password = opts.Password
+	}
+	s.where = "postgresql://" + net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))) + "/" + c.Database
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = connectTimeout
+	}
+	if opts.dial != nil {
+		c.DialFunc = opts.dial
+	}
+	if opts.tracer != nil {
+		c.Tracer = opts.tracer
+	}
+	if cfg.MaxConns = int32(opts.Connections); opts.Connections == 0 {
+		cfg.MaxConns = defaultConnections
+	}
+	id := newID()
+	s.session = fmt.Sprintf("dirsyncd %x", id.Bytes)
+	c.RuntimeParams["application_name"] = s.session
+	cfg.AfterConnect = func(context.Context, *pgx.Conn) error { s.names.forget(); return nil }
+	for name, value := range session() {
+		c.RuntimeParams[name] = value
+	}
+	s.config = cfg
+	return nil
+}
+
+// parseURL reads a URL, and adds that the server proves who it is.
+func parseURL(text string) (*pgxpool.Config, error) {
+	cfg, err := pgxpool.ParseConfig(text)
+	if err != nil || strings.Contains(text, "sslmode") {
+		return cfg, err
+	}
+	if host := cfg.ConnConfig.Host; host == "localhost" || host == "127.0.0.1" || host == "::1" || strings.HasPrefix(host, "/") {
+		return cfg, nil
+	}
+	if !strings.Contains(text, "://") {
+		return pgxpool.ParseConfig(text + " sslmode=verify-full")
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	q := u.Query()
+	q.Set("sslmode", "verify-full")
+	u.RawQuery = q.Encode()
+	return pgxpool.ParseConfig(u.String())
+}
+
+// openForReading looks whether there is a state of the version that this program reads.
+func (s *Store) openForReading(ctx context.Context, steps []migration) error {
+	version, err := s.version(ctx, s.pool)
+	latest := len(steps) + 1
+	switch {
+	case err != nil:
+	case version > latest:
+		err = s.tooNew(version, latest)
+	case version == 0:
+		err = &fault.Error{Class: fault.Configuration, Op: "open state", Where: s.where + ", schema " + s.schema, Err: ErrNone}
+	case version < latest:
+		err = &fault.Error{Class: fault.Configuration, Op: "open state", Where: s.where + ", schema " + s.schema,
+			Err:  fmt.Errorf("%w: it has version %d, this program needs %d", ErrOutdated, version, latest),
+			Hint: "start the service, or sync once: the state is brought up to date then"}
+	}
+	if err != nil {
+		_ = s.Close()
+	}
+	return err
+}
+
+// session is what is set for each session: nobody holds a lock for long, and a peer that is gone is found out. Plans are made once: to
+// plan for an array of thousands takes longer than to look them up.
+func session() map[string]string {
+	return map[string]string{
+		"idle_in_transaction_session_timeout": "60s", "lock_timeout": "5s", "statement_timeout": "120s",
+		"client_connection_check_interval": "2s", "tcp_keepalives_idle": "4", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "2",
+		"tcp_user_timeout": "8000", "plan_cache_mode": "force_generic_plan", "timezone": "UTC",
+	}
+}
+
+// connect makes the pool. A pooler refuses settings of a session: then each transaction makes those that it needs, and nothing is
+// prepared.
+func (s *Store) connect(ctx context.Context) error {
+	err := s.dial(ctx)
+	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && pg.Code == "08P01" {
+		s.pooled = true
+		for name := range session() {
+			delete(s.config.ConnConfig.RuntimeParams, name)
+		}
+		s.config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+		err = s.dial(ctx)
+	}
+	return s.classify("open state", err)
+}
+
+func (s *Store) dial(ctx context.Context) error {
+	pool, err := pgxpool.NewWithConfig(ctx, s.config.Copy())
+	if err != nil {
+		return err
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return err
+	}
+	s.pool = pool
+	return nil
+}
+
+// Close ends what the store holds at the database. Further calls return the same result.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		if s.drop {
+			s.closed = s.dropSchema()
+		}
+		if s.leases != nil {
+			s.leases.close()
+		}
+		if s.owned {
+			s.pool.Close()
+		}
+	})
+	return s.closed
+}
+
+// Begun reports whether the state was only just begun: Open made the schema, or nothing has been stored in it since.
+func (s *Store) Begun() bool { return s.begun }
+
+// in puts the name of the schema into a statement, where it says "@.".
+func (s *Store) in(sql string) string { return strings.ReplaceAll(sql, "@.", s.schema+".") }

@@ -1,0 +1,6 @@
+//go:build race
+
+package postgres_test
+
+// raceDetector says that the tests were built with it.
+const raceDetector = true

@@ -1,0 +1,237 @@
+package postgres
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+)
+
+// recordKey names a record.
+type recordKey struct {
+	kind directory.RecordKind
+	num  store.Num
+}
+
+// records are what a writer knows of records, and those that are not flushed.
+type records struct {
+	active  map[recordKey]bool // whether those in the table are
+	changed map[recordKey]changedRecord
+}
+
+type changedRecord struct {
+	active bool
+	data   []byte
+}
+
+// scanRecord calls found with a record and whether it is active.
+func scanRecord(found func(key recordKey, data []byte)) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		var kind int16
+		var num int32
+		var data []byte
+		err := rows.Scan(&kind, &num, &data)
+		if err == nil {
+			found(recordKey{directory.RecordKind(kind), store.Num(num)}, data)
+		}
+		return err
+	}
+}
+
+// Record implements store.Reader.
+func (t *tx) Record(kind directory.RecordKind, n store.Num) (rec directory.Record, there bool, err error) {
+	err = t.RecordsOf([]directory.RecordKind{kind}, []store.Num{n}, func(_ store.Num, r directory.Record) bool {
+		rec, there = r, true
+		return false
+	})
+	return rec, there, err
+}
+
+// storedRecord is one with its place in the order in which RecordsOf hands them out.
+type storedRecord struct {
+	key  recordKey
+	at   int
+	data []byte
+}
+
+// RecordsOf implements store.Reader.
+func (t *tx) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(store.Num, directory.Record) bool) error {
+	asked := make([]int16, len(kinds))
+	for i, kind := range kinds {
+		if err := checkRecordKind(kind); err != nil {
+			return err
+		}
+		asked[i] = int16(kind)
+	}
+	nums = t.given(nums)
+	var list []storedRecord
+	var ask []store.Num
+	for _, n := range nums {
+		if !t.writable || !t.isFresh(n) {
+			ask = append(ask, n)
+		}
+		for i, kind := range kinds {
+			if changed, ok := t.records.changed[recordKey{kind, n}]; ok {
+				list = append(list, storedRecord{recordKey{kind, n}, i, changed.data})
+			}
+		}
+	}
+	if len(ask) > 0 && len(kinds) > 0 {
+		err := t.query(scanRecord(func(key recordKey, data []byte) {
+			if _, ok := t.records.changed[key]; !ok {
+				list = append(list, storedRecord{key, slices.Index(kinds, key.kind), data})
+			}
+		}), `select r.kind, r.num, r.data from unnest($2::int2[]) k(kind) cross join unnest($3::int[]) n(num)
+			join @.record r on r.part = $1 and r.kind = k.kind and r.num = n.num`, asked, ints(ask))
+		if err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(list, func(a, b storedRecord) int { return cmp.Or(cmp.Compare(a.key.num, b.key.num), cmp.Compare(a.at, b.at)) })
+	recs, err := t.parseRecords(list)
+	if err != nil {
+		return err
+	}
+	if t.writable {
+		t.learnActive(kinds, ask, list, recs)
+	}
+	for i := range list {
+		if !fn(list[i].key.num, recs[i]) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (t *tx) parseRecords(list []storedRecord) ([]directory.Record, error) {
+	recs := make([]directory.Record, len(list))
+	for i := range list {
+		var err error
+		if recs[i], err = directory.ParseRecord(list[i].data); err != nil {
+			return nil, t.s.corrupt("record")
+		}
+	}
+	return recs, nil
+}
+
+// learnActive notes which records of those that were asked for are active.
+func (t *tx) learnActive(kinds []directory.RecordKind, asked []store.Num, list []storedRecord, recs []directory.Record) {
+	for _, kind := range kinds {
+		for _, n := range asked {
+			if key := (recordKey{kind, n}); !t.isChanged(key) {
+				t.records.active[key] = false
+			}
+		}
+	}
+	for i := range list {
+		if !t.isChanged(list[i].key) {
+			t.records.active[list[i].key] = recs[i].Active
+		}
+	}
+}
+
+func (t *tx) isChanged(key recordKey) bool { _, ok := t.records.changed[key]; return ok }
+
+// Records implements store.Reader.
+func (t *tx) Records(kind directory.RecordKind, after store.Num, fn func(store.Num, directory.Record) bool) error {
+	if err := checkRecordKind(kind); err != nil {
+		return err
+	}
+	if err := t.flushRecords(); err != nil {
+		return err
+	}
+	return chunks(firstRows, func(limit int) (more bool, err error) {
+		if uint64(after) >= t.count.lastNum {
+			return false, nil
+		}
+		list := make([]storedRecord, 0, limit)
+		err = t.query(scanRecord(func(key recordKey, data []byte) { list = append(list, storedRecord{key: key, data: data}) }),
+			`select kind, num, data from @.record where part = $1 and kind = $2 and num > $3 order by num limit $4`, int16(kind), int32(after), limit)
+		if err != nil {
+			return false, err
+		}
+		for i := range list {
+			rec, err := directory.ParseRecord(list[i].data)
+			if err != nil {
+				return false, t.s.corrupt("record")
+			}
+			if !fn(list[i].key.num, rec) {
+				return false, nil
+			}
+			after = list[i].key.num
+		}
+		return len(list) == limit, nil
+	})
+}
+
+// PutRecord implements store.Writer.
+func (t *tx) PutRecord(n store.Num, rec *directory.Record) error {
+	if err := checkRecordKind(rec.Kind); err != nil {
+		return err
+	}
+	if err := t.checkNum(n); err != nil {
+		return err
+	}
+	t.records.changed[recordKey{rec.Kind, n}] = changedRecord{rec.Active, directory.AppendRecord(nil, rec)}
+	return t.failed
+}
+
+// countRecords brings the numbers of active records up to date. What was active before is asked for where nobody knows it.
+func (t *tx) countRecords() error {
+	r := &t.records
+	var kinds []int16
+	var nums []int32
+	for key := range r.changed {
+		if _, ok := r.active[key]; ok {
+			continue
+		}
+		if r.active[key] = false; !t.isFresh(key.num) {
+			kinds, nums = append(kinds, int16(key.kind)), append(nums, int32(key.num))
+		}
+	}
+	if len(nums) > 0 {
+		err := t.query(func(rows pgx.Rows) error {
+			var kind int16
+			var num int32
+			err := rows.Scan(&kind, &num)
+			r.active[recordKey{directory.RecordKind(kind), store.Num(num)}] = true
+			return err
+		}, `select r.kind, r.num from unnest($2::int2[], $3::int[]) k(kind, num) join @.record r on r.part = $1 and r.kind = k.kind and r.num = k.num where r.active`, kinds, nums)
+		if err != nil {
+			return err
+		}
+	}
+	for key, changed := range r.changed {
+		switch was := r.active[key]; {
+		case changed.active && !was:
+			t.count.active[key.kind]++
+		case was && !changed.active:
+			t.count.active[key.kind]--
+		}
+		r.active[key] = changed.active
+	}
+	return nil
+}
+
+func (t *tx) flushRecords() error {
+	if len(t.records.changed) == 0 {
+		return t.failed
+	}
+	if err := t.countRecords(); err != nil {
+		return err
+	}
+	var kinds []int16
+	var nums []int32
+	var active []bool
+	var datas [][]byte
+	for key, changed := range t.records.changed {
+		kinds, nums = append(kinds, int16(key.kind)), append(nums, int32(key.num))
+		active, datas = append(active, changed.active), append(datas, changed.data)
+	}
+	clear(t.records.changed)
+	return t.write(`insert into @.record (part, kind, num, active, data) select $1, * from unnest($2::int2[], $3::int[], $4::bool[], $5::bytea[])
+		on conflict (part, kind, num) do update set active = excluded.active, data = excluded.data`, kinds, nums, active, datas)
+}

@@ -1,0 +1,104 @@
+package postgres_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"dirsyncd/store"
+	"dirsyncd/store/postgres"
+	"dirsyncd/sync/fault"
+)
+
+// openAtOnce opens a state three times at once.
+func (r *rig) openAtOnce(t *testing.T, opts postgres.Options) {
+	t.Helper()
+	var done sync.WaitGroup
+	opts.URL = r.url
+	for range 3 {
+		done.Go(func() {
+			s, err := postgres.Open(t.Context(), opts)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	done.Wait()
+}
+
+// Several processes that start at the same time make a schema, and bring it up to date, once.
+func migrations(t *testing.T, r *rig) {
+	opts := postgres.Options{Schema: r.schema(t)}
+	r.openAtOnce(t, opts)
+	r.openAtOnce(t, opts.WithSteps(postgres.Steps(`alter table @.tenant add column one int`)))
+	two := opts.WithSteps(postgres.Steps(`alter table @.tenant add column one int`, `alter table @.tenant add column two int`))
+	r.openAtOnce(t, two)
+	bad := opts.WithSteps(postgres.Steps(`-`, `-`, `alter table @.tenant add column three int; alter table @.nothing add column x int`))
+	bad.URL = r.url
+	if _, err := postgres.Open(t.Context(), bad); err == nil || !strings.Contains(err.Error(), "upgrade state: changed by a test") {
+		t.Errorf("a step that fails: %v", err)
+	}
+	r.openAtOnce(t, two) // and it left no trace
+	// The program without those steps is older now.
+	for _, readOnly := range []bool{false, true} {
+		opts.URL, opts.ReadOnly = r.url, readOnly
+		_, err := postgres.Open(t.Context(), opts)
+		if fault.ClassOf(err) != fault.Configuration || !strings.Contains(err.Error(), "the state has version 3, this program knows versions up to 1") {
+			t.Errorf("a newer state: %v", err)
+		}
+	}
+}
+
+// What is not there is not made by who only looks, and what somebody else made is left as it is.
+func strangers(t *testing.T, r *rig) {
+	opts := postgres.Options{URL: r.url, Schema: r.schema(t), ReadOnly: true}
+	if _, err := postgres.Open(t.Context(), opts); !errors.Is(err, postgres.ErrNone) {
+		t.Errorf("nothing: %v", err)
+	}
+	r.Exec("CREATE SCHEMA "+opts.Schema, "CREATE TABLE "+opts.Schema+".shop (id int)")
+	for _, opts.ReadOnly = range []bool{true, false} {
+		if _, err := postgres.Open(t.Context(), opts); fault.ClassOf(err) != fault.Configuration || !strings.Contains(err.Error(), "not a state of dirsyncd") {
+			t.Errorf("somebody else's: %v", err)
+		}
+	}
+	for url, want := range map[string]string{
+		"postgres://nobody:wrong@" + r.address + "/" + r.Name + "?sslmode=disable":     "check the user and the password",
+		strings.Replace(r.url, "/"+r.Name, "/nowhere", 1):                              "make the database",
+		"postgres://x:s3cret-mark@" + r.address + "/" + r.Name + "?sslmode=unheard-of": "cannot be read",
+	} {
+		_, err := postgres.Open(t.Context(), postgres.Options{URL: url})
+		if fault.ClassOf(err) != fault.Configuration || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret-mark") {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	made := postgres.Options{URL: r.url, Schema: r.schema(t)}
+	if s := r.openSchema(t, made); !s.Begun() {
+		t.Error("a new state is not told")
+	}
+	made.ReadOnly = true
+	s := r.openSchema(t, made)
+	if err := s.Update(t.Context(), hq, count); err == nil {
+		t.Error("a state that was opened for reading took a write")
+	}
+	if err := s.View(t.Context(), hq, func(store.Reader) error { return nil }); err != nil {
+		t.Error(err)
+	}
+}
+
+// A server that has to prove who it is does; with another authority nothing is said to it.
+func encrypted(t *testing.T, r *rig) {
+	schema := r.schema(t)
+	url := strings.Replace(r.url, "sslmode=disable", "sslmode=verify-full&sslrootcert="+r.ca, 1)
+	if err := r.openSchema(t, postgres.Options{URL: url, Schema: schema}).Update(t.Context(), hq, count); err != nil {
+		t.Error(err)
+	}
+	_, err := postgres.Open(t.Context(), postgres.Options{URL: strings.Replace(url, "&sslrootcert="+r.ca, "", 1), Schema: schema})
+	if err == nil {
+		t.Error("a server that nobody vouches for was believed")
+	}
+}
