@@ -51,7 +51,7 @@ type ShownAction struct {
 type ShownChange struct {
 	Run     string
 	Started time.Time
-	store.RunAction
+	directory.RunAction
 }
 
 // shownChanges is how many changes are looked for: what somebody reads at a glance.
@@ -209,25 +209,13 @@ func (q *question) showQueued(tx store.Reader, shown *Shown, _ store.Num) error 
 	return nil
 }
 
-// showChanges says what the runs that are kept did to the person's records.
+// showChanges says what the runs of which actions are kept did to the person's records.
 func (q *question) showChanges(tx store.Reader, shown *Shown, _ store.Num) error {
-	var runs []store.Run
-	err := tx.Runs(func(r store.Run) bool {
-		if len(r.Counts) > 0 {
-			runs = append(runs, r)
+	err := tx.ActionsOf(shown.Key, func(run string, a directory.RunAction) bool {
+		if mapping.ObjectOf(a.Kind) == directory.Person {
+			shown.Changes = append(shown.Changes, ShownChange{run, runBegan(run), a})
 		}
-		return true
+		return len(shown.Changes) < shownChanges
 	})
-	for i := range runs {
-		if err != nil || len(shown.Changes) >= shownChanges {
-			break
-		}
-		err = tx.RunActions(runs[i].ID, func(a store.RunAction) bool {
-			if a.Key == shown.Key && mapping.ObjectOf(a.Kind) == directory.Person {
-				shown.Changes = append(shown.Changes, ShownChange{runs[i].ID, runs[i].Started, a})
-			}
-			return true
-		})
-	}
 	return err
 }
