@@ -114,6 +114,8 @@ type Telling struct {
 	Records int       `json:"records"`
 	// Seed is set when the target was told before and the operator asked for it again: it names the request.
 	Seed string `json:"seed,omitempty"`
+	// From is since when a record must have changed to be told of again; zero: all are.
+	From time.Time `json:"from,omitzero"`
 	// Queued: everything is in the outbox. Otherwise the next run begins again.
 	Queued bool `json:"queued,omitempty"`
 }

@@ -25,9 +25,9 @@ func newRunsCommand(cli *cli) *cobra.Command {
 		Long: `Lists the latest runs of a connection, or of all, newest first, with what they
 changed. Runs of the schedule that found nothing to do are not kept.
 
-With the id of a run, as RUN or in the log, it names everybody whom that run
-changed, and what about them: the first 2,000, for as long as the run is kept;
-and about how many of those at whom it looked each rule decided.
+With the id of a run, as RUN or in the log, it names those whom that run
+changed, and what about them: the first 2,000, and ` + "`runs show`" + ` has all; and about
+how many of those at whom it looked each rule decided.
 
 Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		Example: `  dirsyncd runs
@@ -77,6 +77,7 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		return nil
 	})
 	cmd.Flags().IntVarP(&limit, "limit", "n", limit, "list at most `N` runs")
+	cmd.AddCommand(newRunsShowCommand(cli))
 	return cmd
 }
 
@@ -107,6 +108,9 @@ func history(r *api.Run) string {
 	by := r.Trigger
 	if r.By != "" {
 		by = r.By
+	}
+	if r.Undid != "" {
+		by += ", undoing " + r.Undid
 	}
 	if r.Approved != "" && r.Outcome != api.Failed {
 		by += ", who approved " + r.Approved
@@ -158,7 +162,7 @@ func (cli *cli) showOneRun(r *api.Run) {
 	}
 	if len(r.Actions) > 0 {
 		cli.out.Line("")
-		cli.showActions(r, notKept)
+		cli.showActions(r, "; `dirsyncd runs show "+shortID(r.ID)+"` has all that is kept")
 	}
 }
 

@@ -95,7 +95,7 @@ func (p *printer) config(c *Config) *yaml.Node {
 		targets = append(targets, pair{t.Name, p.block(pair{"target", t.Target}, pair{t.Target, p.own(t.Block)})})
 	}
 	return p.block(
-		pair{"state", c.State}, pair{"control", c.Control}, pair{"listen", c.Listen}, pair{"web", p.web(c.Web)}, pair{"console", p.console(c.Console)}, pair{"log", c.Log}, pair{"guard", p.wholeGuard(c.Guard)}, pair{"notices", p.notices(c.Notices)}, pair{"parallel", notZero(c.Parallel)},
+		pair{"state", c.State}, pair{"control", c.Control}, pair{"listen", c.Listen}, pair{"web", p.web(c.Web)}, pair{"console", p.console(c.Console)}, pair{"log", c.Log}, pair{"guard", p.wholeGuard(c.Guard)}, pair{"notices", p.notices(c.Notices)}, pair{"history", p.history(c.History)}, pair{"parallel", notZero(c.Parallel)},
 		pair{tablesKey, p.tables(c.Tables)}, pair{connectionsKey, p.block(connections...)}, pair{mappingsKey, p.block(mappings...)},
 		pair{targetsKey, p.block(targets...)},
 	)

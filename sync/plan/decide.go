@@ -291,11 +291,8 @@ func without(a, b []uint32) []uint32 {
 func Again(rec *directory.Record, origin directory.Origin, run directory.Stamp, seed string, keys func([]uint32) []string, once []string) *directory.Action {
 	a := Introduce(rec, origin, run, keys, once)
 	a.Initial = false
-	switch {
-	case rec.Deleted:
-		a.Op, a.Sets = directory.Delete, nil
-	case !rec.Active:
-		a.Op, a.Sets = directory.Deactivate, nil
+	if a.Op = ToldAgain(rec); a.Op.Removes() {
+		a.Sets = nil
 	}
 	a.Reason = directory.SentAgain + " " + seed
 	a.SealKey(rec.Revision)
@@ -304,6 +301,18 @@ func Again(rec *directory.Record, origin directory.Origin, run directory.Stamp, 
 		a.Reason += ": " + rec.Reason
 	}
 	return a
+}
+
+// ToldAgain is the operation by which a target is told once more of a record.
+func ToldAgain(rec *directory.Record) directory.Op {
+	switch {
+	case rec.Deleted:
+		return directory.Delete
+	case !rec.Active:
+		return directory.Deactivate
+	default:
+		return directory.Create
+	}
 }
 
 // Introduce makes the action that tells a target about a record which others have known for long. once names, in order, what its rule sets on
