@@ -108,7 +108,7 @@ func (cli *cli) showUndo(req *api.UndoRequest, plan *api.UndoPlan) {
 		return
 	}
 	out.Line("")
-	out.Para("  ", "it would "+counts(plan.Counts, wouldHappen))
+	out.Para("  ", "actions: "+counts(plan.Counts, wouldHappen))
 	for _, reason := range plan.Reasons {
 		out.ParaStyled(term.Yellow, "  beyond a limit: it would ", reason)
 	}
