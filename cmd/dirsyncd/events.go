@@ -10,7 +10,13 @@ import (
 )
 
 func newEventsCommand(cli *cli) *cobra.Command {
-	cmd := &cobra.Command{Use: "events", Short: "send events again"}
+	cmd := &cobra.Command{
+		Use:   "events",
+		Short: "send events again",
+		Long: `Sends a target again what it was told: that of a time with replay. Everything is
+sent by ` + "`dirsyncd resend`" + `.`,
+		Example: `  dirsyncd events replay desk --from 36h --dry-run`,
+	}
 	asGroup(cmd)
 	cmd.AddCommand(newReplayEventsCommand(cli))
 	return cmd
@@ -30,7 +36,7 @@ target already is sent before them.
 Name a time before that of the backup: what was queued then may have been sent
 later. With --dry-run nothing is sent, and what would be is counted.
 
-TIME is ` + momentHelp + `.
+TIME is a date, a time of this machine, RFC 3339, or how long ago: 90m, 24h, 7d.
 
 ` + exitCodesHelp,
 		Example: `  dirsyncd events replay desk --from 2026-01-31 --dry-run

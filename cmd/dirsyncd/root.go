@@ -117,11 +117,11 @@ Every command works alone and, when the daemon runs, through the daemon.`,
 	return root
 }
 
-// usageTemplate keeps help within the usual width, and does not offer groups of commands as commands.
+// usageTemplate keeps help within the usual width, and does not offer groups of commands as commands, but those that are annotated.
 func usageTemplate(usual string) string {
 	return strings.NewReplacer(
 		".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", term.DefaultWidth),
-		"{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}",
+		"{{if .Runnable}}", "{{if and .Runnable (or (not .HasAvailableSubCommands) .Annotations)}}",
 	).Replace(usual)
 }
 

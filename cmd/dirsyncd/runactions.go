@@ -27,7 +27,7 @@ How long that is kept says ` + "`history`" + ` in the configuration.
 Exit codes: 0 shown, 1 failed, 2 wrong usage or no such run.`,
 		Example: `  dirsyncd runs show ab12
   dirsyncd runs show ab12 --op deactivate --who smith
-  dirsyncd runs show 20260131T081500-ab12 --json | jq -r '.actions[] | [.op, .name] | @tsv'`,
+  dirsyncd runs show ab12 --json | jq -r '.actions[] | [.op, .name] | @tsv'`,
 		Args: takes(1, 1, "the id of a run"),
 	}
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {

@@ -26,8 +26,8 @@ func newRunsCommand(cli *cli) *cobra.Command {
 changed. Runs of the schedule that found nothing to do are not kept.
 
 With the id of a run, as RUN or in the log, it names those whom that run
-changed, and what about them: the first 2,000, and ` + "`runs show`" + ` has all; and about
-how many of those at whom it looked each rule decided.
+changed, and what about them: the first 2,000, of which ` + "`runs show`" + ` has all;
+and about how many of those at whom it looked each rule decided.
 
 Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		Example: `  dirsyncd runs
@@ -38,6 +38,7 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
   dirsyncd runs --json | jq '.[] | select(.outcome == "failed")'`,
 		Args:              takes(0, 1, "the name of one connection, or the id of a run"),
 		ValidArgsFunction: cli.completeConnection,
+		Annotations:       map[string]string{"group": "it is a command, too"},
 	}
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		if limit < 1 {

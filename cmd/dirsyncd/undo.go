@@ -22,9 +22,9 @@ tickets. Nothing is done. With --approve and the hash that was shown it is done,
 if it is still that: a run of its own, that an undo can undo.
 
 Who was created is taken out of use as leavers are; who was deactivated comes
-back with the fields that they had. What was undone is not done again by the next
-run, although the rules say so: it is held until it is approved, or the rules or
-the source say something else. Nobody else waits for that.
+back with the fields that they had. What was undone is not done again by the
+next run, although the rules say so: it is held until it is approved, or the
+rules or the source say something else. Nobody else waits for that.
 
 RUN is the id of a run, or its last four digits. How far back that goes says
 ` + "`history`" + ` in the configuration.

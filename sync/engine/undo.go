@@ -64,7 +64,7 @@ func (r *run) goOnUndoing(ctx context.Context) error {
 	if d == nil {
 		return nil
 	}
-	r.log.Info("an undo that was cut goes on", "of", d.Run, "as", d.ID)
+	r.log.Info("an undo that was cut goes on", "undone", d.Run, "by", d.By)
 	_, err := r.applyUndo(ctx, d)
 	return err
 }
