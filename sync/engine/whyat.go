@@ -121,6 +121,9 @@ func (p *Past) state(rec *directory.Record, later, earlier []directory.RunAction
 	case !rec.Changed.Time.After(p.At):
 		p.State, p.Rule, p.Run, p.Since = recordState(rec), rec.Rule, rec.Changed.Run, rec.Changed.Time
 		return
+	case len(later) > 0 && later[len(later)-1].Op == directory.Create && later[len(later)-1].Revision == 1:
+		p.State = stateAbsent // it was made later, whatever is kept
+		return
 	case !all:
 		return
 	case len(earlier) > 0:
@@ -136,10 +139,8 @@ func (p *Past) state(rec *directory.Record, later, earlier []directory.RunAction
 		return
 	}
 	switch oldest := later[len(later)-1]; {
-	case oldest.Op == directory.Create && oldest.Revision > 1:
+	case oldest.Op == directory.Create: // again
 		p.State = stateDeleted
-	case oldest.Op == directory.Create:
-		p.State = stateAbsent
 	case oldest.Op == directory.Reactivate:
 		p.State = stateDeactivated
 	case oldest.Op != directory.Delete: // which may be of one that was deactivated

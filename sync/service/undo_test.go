@@ -262,8 +262,8 @@ func TestWhyAt(t *testing.T) {
 			t.Errorf("version %d: %+v in %+v", version, f, p)
 		}
 	}
-	if p := at(was[1].Add(-48 * time.Hour)); p.State != "" || len(p.Fields) != 0 && !p.Fields[0].Unknown {
-		t.Errorf("before anything is kept: %+v", p)
+	if p := at(was[1].Add(-48 * time.Hour)); p.State != "absent" || len(p.Fields) != 0 {
+		t.Errorf("before it was made: %+v", p)
 	}
 	// What was before is forgotten; what has not changed since is known all the same.
 	err := s.store.Update(t.Context(), store.Partition{Connection: "hq"}, func(tx store.Writer) error {
