@@ -322,3 +322,64 @@ func TestReplayOfEvents(t *testing.T) {
 		t.Errorf("of a time to come: %v", err)
 	}
 }
+
+// TestRunActions: the pages of a run are the run, whatever is left out, and lists say who came and who went.
+func TestRunActions(t *testing.T) {
+	w, _, s := undoWorld(t, 90)
+	for i := range 40 {
+		w.source.Put("", undoPerson(fmt.Sprintf("p%d", i), 1))
+	}
+	w.source.AddMembers("", "g3", directory.IDHandle("p7"))
+	w.source.RemoveMembers("", "g3", directory.IDHandle("p3"), directory.IDHandle("p43"))
+	ran, err := s.Sync(t.Context(), api.SyncRequest{}, nil)
+	if err != nil || fmt.Sprint(ran.Runs[0].Counts) != "map[group:map[update:1] user:map[update:40]]" {
+		t.Fatalf("%+v, %v", ran, err)
+	}
+	ask := func(req api.RunActionsRequest) api.RunActions {
+		t.Helper()
+		req.Run = ran.Runs[0].ID[len(ran.Runs[0].ID)-4:]
+		answer, err := s.RunActions(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	var byPosition, byCount []string
+	for position := 0; ; {
+		page := ask(api.RunActionsRequest{Position: position, Limit: 7})
+		for _, a := range page.Actions {
+			byPosition = append(byPosition, a.Key)
+		}
+		if position = page.Next; !page.More {
+			break
+		}
+	}
+	for {
+		page := ask(api.RunActionsRequest{From: len(byCount), Limit: 9})
+		for _, a := range page.Actions {
+			byCount = append(byCount, a.Key)
+		}
+		if !page.More {
+			break
+		}
+	}
+	if len(byPosition) != 41 || !slices.Equal(byPosition, byCount) {
+		t.Errorf("by position %v\nby count %v", byPosition, byCount)
+	}
+	group := ask(api.RunActionsRequest{Kind: "group"})
+	if len(group.Actions) != 1 || group.More || fmt.Sprint(group.Actions[0].Entered, group.Actions[0].Left) != "[hq/p7] [hq/p3 hq/p43]" {
+		t.Errorf("%+v", group.Actions)
+	}
+	one := ask(api.RunActionsRequest{Who: "PERSON P7."})
+	if len(one.Actions) != 1 || one.Actions[0].Key != "hq/p7" || one.Actions[0].Rule != "everyone" || fmt.Sprint(one.Actions[0].Changes) != "[{email p7.0@example.test p7.1@example.test} {name Person p7.0 Person p7.1} {title Engineer Lawyer}]" {
+		t.Errorf("%+v", one.Actions)
+	}
+	if none := ask(api.RunActionsRequest{Op: "delete"}); len(none.Actions) != 0 || none.More {
+		t.Errorf("%+v", none)
+	}
+	for _, id := range []string{"zzzz", "20200101T000000-abcd", ""} {
+		if _, err := s.RunActions(t.Context(), api.RunActionsRequest{Run: id}); fault.ClassOf(err) != fault.Configuration {
+			t.Errorf("run %q: %v", id, err)
+		}
+	}
+}

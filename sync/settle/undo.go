@@ -135,7 +135,7 @@ func (p *UndoPlan) Changed(of, approve string) error {
 
 // Apply brings back what can be, and returns how many actions were queued.
 func (u *Undo) Apply(ctx context.Context) (plan.Counts, error) {
-	counts := plan.Counts{}
+	counts, first := plan.Counts{}, true
 	err := u.pass(ctx, func(int, int) {}, func(list []undoneStep) error {
 		list = slices.DeleteFunc(list, func(d undoneStep) bool { return d.step.Action == nil })
 		if len(list) == 0 {
@@ -143,8 +143,10 @@ func (u *Undo) Apply(ctx context.Context) (plan.Counts, error) {
 		}
 		kept := 0
 		err := u.State.Update(ctx, func(tx store.Writer) (err error) {
-			if u.s.kept, err = keptOf(tx, u.Run.Run); err != nil {
-				return err
+			if first { // of one that was cut there are some
+				if u.s.kept, err = keptOf(tx, u.Run.Run); err != nil {
+					return err
+				}
 			}
 			kept, err = u.store(tx, list)
 			return err
@@ -152,7 +154,7 @@ func (u *Undo) Apply(ctx context.Context) (plan.Counts, error) {
 		if err != nil {
 			return err
 		}
-		u.s.kept = kept
+		u.s.kept, first = kept, false
 		for i := range list {
 			a := list[i].step.Action
 			counts.Add(a.Kind, a.Op)
