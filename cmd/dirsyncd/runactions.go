@@ -141,3 +141,8 @@ func (w *planWriter) endWith(tail any) {
 	}
 	w.out.Raw("\n],\n" + strings.TrimPrefix(string(text), "{") + "\n")
 }
+
+// allKept says where the rest of a run's actions is.
+func allKept(r *api.Run) string {
+	return "; `dirsyncd runs show " + shortID(r.ID) + "` has all that is kept"
+}

@@ -163,7 +163,7 @@ func (cli *cli) showOneRun(r *api.Run) {
 	}
 	if len(r.Actions) > 0 {
 		cli.out.Line("")
-		cli.showActions(r, "; `dirsyncd runs show "+shortID(r.ID)+"` has all that is kept")
+		cli.showActions(r, allKept(r))
 	}
 }
 

@@ -261,6 +261,6 @@ func (cli *cli) showChanged(runs []api.Run) {
 		if len(runs) > 1 {
 			cli.out.Line("%s", cli.out.Paint(term.Bold, runPlace(r)))
 		}
-		cli.showActions(r, ", whose names are not kept; the journal or the receiver has them")
+		cli.showActions(r, allKept(r))
 	}
 }

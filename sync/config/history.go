@@ -39,7 +39,7 @@ func readHistory(v strict.Value) History {
 	if v.Kind() == strict.None {
 		return d
 	}
-	k := historyKeys{Keep: d.Keep, Megabytes: d.Megabytes}
+	k := historyKeys(d)
 	v.Into(&k)
 	if k.Megabytes < 1 || k.Megabytes > mostMegabytes {
 		v.Get("megabytes").Problem("keep: 0s keeps nothing", "history.megabytes: %d is not between 1 and %d", k.Megabytes, mostMegabytes)

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"dirsyncd/connectors"
@@ -212,10 +214,19 @@ func (q *question) showQueued(tx store.Reader, shown *Shown, _ store.Num) error 
 // showChanges says what the runs of which actions are kept did to the person's records.
 func (q *question) showChanges(tx store.Reader, shown *Shown, _ store.Num) error {
 	err := tx.ActionsOf(shown.Key, func(run string, a directory.RunAction) bool {
-		if mapping.ObjectOf(a.Kind) == directory.Person {
-			shown.Changes = append(shown.Changes, ShownChange{run, runBegan(run), a})
+		n, began := len(shown.Changes), runBegan(run)
+		if n >= shownChanges && !shown.Changes[n-1].Started.Equal(began) {
+			return false
 		}
-		return len(shown.Changes) < shownChanges
+		if mapping.ObjectOf(a.Kind) == directory.Person {
+			shown.Changes = append(shown.Changes, ShownChange{run, began, a})
+		}
+		return true
 	})
+	// Names of runs do not tell which of one second was first.
+	slices.SortStableFunc(shown.Changes, func(a, b ShownChange) int {
+		return cmp.Or(b.Started.Compare(a.Started), cmp.Compare(b.Revision, a.Revision))
+	})
+	shown.Changes = shown.Changes[:min(len(shown.Changes), shownChanges)]
 	return err
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -94,29 +95,40 @@ func recordAt(tx store.Reader, rec *directory.Record, at time.Time) (Past, error
 	if first != "" {
 		p.Reaches = runBegan(first)
 	}
-	var later, earlier []directory.RunAction // both the newest first
-	var runs []string                        // of earlier
+	var all []sentBy
 	err = tx.ActionsOf(rec.Key, func(run string, a directory.RunAction) bool {
-		switch {
-		case a.Kind != rec.Kind:
-		case runBegan(run).After(at):
-			later = append(later, a)
-		default:
-			earlier, runs = append(earlier, a), append(runs, run)
+		if a.Kind == rec.Kind {
+			all = append(all, sentBy{run, a})
 		}
 		return true
 	})
 	if err != nil {
 		return p, err
 	}
-	all := first != "" && !at.Before(p.Reaches)
-	p.state(rec, later, earlier, runs, all)
-	p.fields(rec, later, earlier, runs, all)
+	// The newest first: names of runs do not tell which of one second was that.
+	slices.SortStableFunc(all, func(a, b sentBy) int { return cmp.Compare(b.Revision, a.Revision) })
+	later := all
+	for i := range all {
+		if !runBegan(all[i].run).After(at) {
+			later = all[:i]
+			break
+		}
+	}
+	earlier := all[len(later):]
+	whole := first != "" && !at.Before(p.Reaches)
+	p.state(rec, later, earlier, whole)
+	p.fields(rec, later, earlier, whole)
 	return p, nil
 }
 
+// sentBy is an action and the run that queued it.
+type sentBy struct {
+	run string
+	directory.RunAction
+}
+
 // state says what the record itself was.
-func (p *Past) state(rec *directory.Record, later, earlier []directory.RunAction, runs []string, all bool) {
+func (p *Past) state(rec *directory.Record, later, earlier []sentBy, whole bool) {
 	switch {
 	case !rec.Changed.Time.After(p.At):
 		p.State, p.Rule, p.Run, p.Since = recordState(rec), rec.Rule, rec.Changed.Run, rec.Changed.Time
@@ -124,10 +136,10 @@ func (p *Past) state(rec *directory.Record, later, earlier []directory.RunAction
 	case len(later) > 0 && later[len(later)-1].Op == directory.Create && later[len(later)-1].Revision == 1:
 		p.State = stateAbsent // it was made later, whatever is kept
 		return
-	case !all:
+	case !whole:
 		return
 	case len(earlier) > 0:
-		p.State, p.Rule, p.Run, p.Since = stateActive, earlier[0].Rule, runs[0], runBegan(runs[0])
+		p.State, p.Rule, p.Run, p.Since = stateActive, earlier[0].Rule, earlier[0].run, runBegan(earlier[0].run)
 		switch earlier[0].Op {
 		case directory.Deactivate:
 			p.State = stateDeactivated
@@ -149,7 +161,7 @@ func (p *Past) state(rec *directory.Record, later, earlier []directory.RunAction
 }
 
 // fields says what its fields were.
-func (p *Past) fields(rec *directory.Record, later, earlier []directory.RunAction, runs []string, all bool) {
+func (p *Past) fields(rec *directory.Record, later, earlier []sentBy, whole bool) {
 	if p.State == stateAbsent || p.State == stateDeleted {
 		return
 	}
@@ -171,10 +183,10 @@ func (p *Past) fields(rec *directory.Record, later, earlier []directory.RunActio
 					f.Run, f.Since = rec.Fields[i].Since.Run, rec.Fields[i].Since.Time
 				}
 			}
-		} else if !all {
+		} else if !whole {
 			f.Value, f.Unknown = nil, true
-		} else if i := slices.IndexFunc(earlier, func(a directory.RunAction) bool { return sets(&a, name) }); i >= 0 {
-			f.Run, f.Since = runs[i], runBegan(runs[i])
+		} else if i := slices.IndexFunc(earlier, func(a sentBy) bool { return sets(&a.RunAction, name) }); i >= 0 {
+			f.Run, f.Since = earlier[i].run, runBegan(earlier[i].run)
 		}
 		if f.Value != nil || f.Unknown {
 			p.Fields = append(p.Fields, f)

@@ -86,7 +86,7 @@ func runNamed(tx store.Reader, p store.Partition, tenantName, id string) (found 
 	return found, err
 }
 
-// runNames is how many of its actions a run is returned with: RunActions has all.
+// runNames is how many of its actions a run is returned with at most: RunActions has all.
 const runNames = 2000
 
 // actionsOf returns the first actions of a run, at most so many.
@@ -96,7 +96,7 @@ func actionsOf(tx store.Reader, p store.Partition, tenantName, run string, most 
 	}
 	err = tx.RunActions(run, 0, func(_ int, a directory.RunAction) bool {
 		list = append(list, actedAnswer(p, tenantName, &a))
-		return len(list) < most
+		return len(list) < min(most, runNames)
 	})
 	return list, err
 }
