@@ -66,6 +66,10 @@ func (r *run) goOnUndoing(ctx context.Context) error {
 	}
 	r.log.Info("an undo that was cut goes on", "undone", d.Run, "by", d.By)
 	_, err := r.applyUndo(ctx, d)
+	if fault.ClassOf(err) == fault.Gone { // nobody can bring back the rest any more, and no run is to fail for that
+		r.note("the undo " + d.ID + " of run " + d.Run + " was cut, and nothing is kept any more of what is left of it to bring back")
+		return r.state.update(ctx, nil, undoes(nil))
+	}
 	return err
 }
 

@@ -331,3 +331,28 @@ func TestStaleUndoIsRefused(t *testing.T) {
 		t.Error("a run that is not kept is undone")
 	}
 }
+
+// An undo that was cut, and of whose run nothing is kept any more, ends there, and stops nobody.
+func TestUndoOfWhatIsForgotten(t *testing.T) {
+	r := newRig(t)
+	r.add("1", "A")
+	r.sync()
+	err := r.store.Update(t.Context(), r.part(), func(tx store.Writer) error {
+		state, err := tx.Tenant()
+		if err != nil {
+			return err
+		}
+		state.Undoing = &store.Undoing{Run: "20200101T000000-abcd", ID: "20200102T000000-abcd"}
+		return tx.PutTenant(state)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.add("2", "B")
+	if res := r.expect("goes on", Clean, "create user 2"); len(res.Run.Notes) != 1 || !strings.Contains(res.Run.Notes[0], "nothing is kept any more") {
+		t.Errorf("notes %q", res.Run.Notes)
+	}
+	if r.state().Undoing != nil {
+		t.Error("it is still under way")
+	}
+}
