@@ -61,26 +61,8 @@ type Run struct {
 	// Records counts the active records at its end by kind, and Queued the actions that targets had not taken then.
 	Records map[string]int `json:"records,omitempty"`
 	Queued  int            `json:"queued,omitempty"`
+	// Undid is the id of the run that this one undid, or what of it was asked for.
+	Undid string `json:"undid,omitempty"`
 	// HeldCounts are the actions that wait, beside those of Counts, which went ahead.
 	HeldCounts map[string]map[string]int `json:"held_counts,omitempty"`
-}
-
-// RunAction is what remains of an action that a run queued: who, and what about them. It holds personal data.
-type RunAction struct {
-	Op      directory.Op         `json:"op"`
-	Kind    directory.RecordKind `json:"kind"`
-	Key     string               `json:"key"`            // the record's
-	Name    string               `json:"name,omitempty"` // the record's name field
-	Rule    string               `json:"rule,omitempty"`
-	Reason  string               `json:"reason,omitempty"`
-	Changes []RunChange          `json:"changes,omitempty"` // none for a creation
-	Added   int                  `json:"added,omitempty"`   // members
-	Removed int                  `json:"removed,omitempty"`
-}
-
-// RunChange is a field before and after, as directory.Value.Any gives them.
-type RunChange struct {
-	Field string `json:"field"`
-	From  any    `json:"from,omitempty"`
-	To    any    `json:"to,omitempty"`
 }

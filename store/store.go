@@ -273,8 +273,14 @@ type Reader interface {
 	Tenant() (TenantState, error)
 	// Runs iterates over the kept runs, newest first.
 	Runs(fn func(Run) bool) error
-	// RunActions iterates over what is kept of a run's actions, in the order of the run.
-	RunActions(run string, fn func(RunAction) bool) error
+	// RunActions iterates over what is kept of a run's actions, in the order of the run, beginning with the one at a position. Those
+	// before the first may be forgotten (ForgetActions).
+	RunActions(run string, from int, fn func(at int, a directory.RunAction) bool) error
+	// ActionsOf iterates over what is kept of the actions about records with a key, the newest first. Its cost follows all that is kept.
+	ActionsOf(key string, fn func(run string, a directory.RunAction) bool) error
+	// ActionsKept returns the first run of which actions are kept, empty when none are, the position of the first one, and about how many bytes
+	// all of them take.
+	ActionsKept() (first string, at int, bytes int64, err error)
 
 	// Due iterates over what is due at or before a time (PutDue), in ascending order of the times and, of one time, of the
 	// kinds and the numbers. Its cost follows what it hands out.
@@ -353,11 +359,14 @@ type Writer interface {
 	Unpark(id uint64) (bool, error)
 
 	PutTenant(t TenantState) error
-	// PutRun stores a run under its id and forgets the oldest beyond what is kept.
+	// PutRun stores a run under its id and forgets those beyond the newest that are kept, but for those of which actions are.
 	PutRun(r Run) error
-	// KeepActions remembers actions of a run, the first of the list as the one at position from. They are forgotten with
-	// their run, and those of a run that was cut and never stored with the next one that is: ids of runs sort by time.
-	KeepActions(run string, from int, list []RunAction) error
+	// KeepActions remembers actions of a run, the first of the list as the one at position from, behind all that is kept of the run. The run
+	// need not be stored yet.
+	KeepActions(run string, from int, list []directory.RunAction) error
+	// ForgetActions forgets actions, the oldest first and as many at a time as KeepActions was given: those of runs whose ids sort before
+	// one (ids of runs sort by time), and further ones until all take no more than so many bytes. Runs go with their last one.
+	ForgetActions(before string, most int64) error
 
 	// PutDue says when an object, or what is left of it, is to be looked at again although nothing about it changes; zero for
 	// never. There is one such time of each; it is kept in whole seconds, rounded up. DeleteRow leaves it as it is.

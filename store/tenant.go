@@ -77,6 +77,9 @@ type TenantState struct {
 	Alone string `json:"alone,omitempty"`
 	// Beyond: somebody who signed in may be stored who waits for the operator (directory.FieldSignedInBeyond).
 	Beyond bool `json:"beyond,omitempty"`
+	// Undone: some records may have what was undone of them (directory.Record). Undoing is what is being undone.
+	Undone  bool     `json:"undone,omitempty"`
+	Undoing *Undoing `json:"undoing,omitempty"`
 	// Done is what was done in the last weeks without anybody having been asked (plan.History).
 	Done []byte `json:"done,omitempty"`
 	// Proven is when the store was last known to agree with the source: the end of the last complete run.
@@ -121,8 +124,21 @@ type Telling struct {
 	Records int       `json:"records"`
 	// Seed is set when the target was told before and the operator asked for it again: it names the request.
 	Seed string `json:"seed,omitempty"`
+	// From is since when a record must have changed to be told of again; zero: all are.
+	From time.Time `json:"from,omitzero"`
 	// Queued: everything is in the outbox. Otherwise the next run begins again.
 	Queued bool `json:"queued,omitempty"`
+}
+
+// Undoing is an undo that the operator has approved and that has begun: the next run goes on with one that was cut.
+type Undoing struct {
+	Run    string `json:"run"`              // that is undone
+	Record string `json:"record,omitempty"` // the key of the one record that is meant; empty: all
+	// ID is that of the undoing run, Started when it began, By who asked, and Approved the hash of what was looked at.
+	ID       string    `json:"id"`
+	Started  time.Time `json:"started"`
+	By       string    `json:"by,omitempty"`
+	Approved string    `json:"approved"`
 }
 
 // Failure is why a partition does not sync at the moment.

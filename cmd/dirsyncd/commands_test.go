@@ -38,6 +38,16 @@ func TestOutput(t *testing.T) {
 		{"runs.json", "runs -n 1 --json hq-ad", exitClean},
 		{"run.txt", "runs ab12", exitClean},
 		{"run.json", "runs 20260131T115950-ab12 --json", exitClean},
+		{"run-actions.txt", "runs show ab12 --from 50", exitClean},
+		{"run-actions.json", "runs show ab12 --json", exitClean},
+		{"undo.txt", "undo ab12", exitClean},
+		{"undo.json", "undo ab12 --record hq-ad/5f1c --json", exitClean},
+		{"undo-nothing.txt", "undo ab12 --who nobody", exitClean},
+		{"undo-approved.txt", "undo ab12 --approve " + sampleHash, exitClean},
+		{"events-replay.txt", "events replay desk --from 24h", exitClean},
+		{"events-replay-dry.txt", "events replay desk --from 2026-01-30 --dry-run", exitClean},
+		{"why-at.txt", "why user ada@example.test --at 24h", exitClean},
+		{"why-at.json", "why user ada@example.test --at 2026-01-30T08:00:00Z --json", exitClean},
 		{"decisions.txt", "decisions", exitClean},
 		{"decisions.json", "decisions --json", exitClean},
 		{"why.txt", "why user ada@example.test", exitClean},
@@ -118,7 +128,7 @@ func TestEveryField(t *testing.T) {
 	all := []string{
 		"status", "sync", "plan", "held h", "approve h", "discard h", "resend desk", "runs", "why user ada", "show ada", "parked list", "parked replay --all", "parked drop --all --yes",
 		"state rename a b", "state retire a", "match list", "match undo a user/hq/1", "adopt", "audit a", "plan --target a",
-		"decisions", "signin log", "signin sessions", "signin end a", "signin who staff mail=ada@example.test", "signin links", "signin unlink a", "signin keys",
+		"decisions", "runs show ab12 -n 1", "undo ab12", "undo ab12 --approve h", "why user ada --at 24h", "signin log", "signin sessions", "signin end a", "signin who staff mail=ada@example.test", "signin links", "signin unlink a", "signin keys",
 	}
 	if n := reflect.TypeFor[api.Operations]().NumMethod(); len(all) < n-2 {
 		t.Errorf("%d commands; api.Operations has %d methods, and all but Backup and Stored are asked here", len(all), n)

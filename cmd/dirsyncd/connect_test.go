@@ -112,7 +112,7 @@ func TestCompletion(t *testing.T) {
 	for _, tc := range []struct{ args, want string }{
 		{"sync ", "branch\ttoy hq-ad\ttoy"},
 		{"plan hq-ad ", "branch\ttoy"},
-		{"runs ", "branch\ttoy hq-ad\ttoy"},
+		{"runs ", "show\tevery action of a run, a page at a time branch\ttoy hq-ad\ttoy"},
 		{"runs hq-ad ", ""},
 		{"approve ", ""},
 		{"--control " + socket + " approve ", sampleHash + "\tcsp/Contoso (UK) Ltd."},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -76,10 +75,5 @@ func (cli *cli) showHeld(req *api.HeldRequest, held *api.HeldActions) {
 		cli.addAction(t, &held.Actions[i])
 	}
 	out.Table(t)
-	last := req.From + len(held.Actions)
-	text := fmt.Sprintf("%s to %s", term.Number(req.From+1), term.Number(last))
-	if held.More {
-		text += fmt.Sprintf("; the next ones: --from %d", last)
-	}
-	out.Para("  ", text)
+	cli.pageEnd(req.From, len(held.Actions), held.More)
 }

@@ -109,19 +109,19 @@ Every command works alone and, when the daemon runs, through the daemon.`,
 	root.SetVersionTemplate("dirsyncd {{.Version}}\n")
 	asGroup(root)
 	root.AddCommand(
-		newRunCommand(cli), newSyncCommand(cli), newPlanCommand(cli), newHeldCommand(cli), newApproveCommand(cli), newDiscardCommand(cli),
-		newCheckCommand(cli), newStatusCommand(cli), newRunsCommand(cli), newShowCommand(cli), newWhyCommand(cli), newParkedCommand(cli), newDecisionsCommand(cli), newResendCommand(cli), newSigninCommand(cli), newNoticesCommand(cli),
+		newRunCommand(cli), newSyncCommand(cli), newPlanCommand(cli), newHeldCommand(cli), newApproveCommand(cli), newDiscardCommand(cli), newUndoCommand(cli),
+		newCheckCommand(cli), newStatusCommand(cli), newRunsCommand(cli), newShowCommand(cli), newWhyCommand(cli), newParkedCommand(cli), newDecisionsCommand(cli), newResendCommand(cli), newEventsCommand(cli), newSigninCommand(cli), newNoticesCommand(cli),
 		newAdoptCommand(cli), newMatchCommand(cli), newAuditCommand(cli), newStateCommand(cli),
 		newRulesCommand(cli), newTablesCommand(cli), newTemplateCommand(cli), newPreviewCommand(cli), newDemoCommand(cli), newVersionCommand(cli),
 	)
 	return root
 }
 
-// usageTemplate keeps help within the usual width, and does not offer groups of commands as commands.
+// usageTemplate keeps help within the usual width, and does not offer groups of commands as commands, but those that are annotated.
 func usageTemplate(usual string) string {
 	return strings.NewReplacer(
 		".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", term.DefaultWidth),
-		"{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}",
+		"{{if .Runnable}}", "{{if and .Runnable (or (not .HasAvailableSubCommands) .Annotations)}}",
 	).Replace(usual)
 }
 

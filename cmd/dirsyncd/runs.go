@@ -25,8 +25,8 @@ func newRunsCommand(cli *cli) *cobra.Command {
 		Long: `Lists the latest runs of a connection, or of all, newest first, with what they
 changed. Runs of the schedule that found nothing to do are not kept.
 
-With the id of a run, as RUN or in the log, it names everybody whom that run
-changed, and what about them: the first 2,000, for as long as the run is kept;
+With the id of a run, as RUN or in the log, it names those whom that run
+changed, and what about them: the first 2,000, of which ` + "`runs show`" + ` has all;
 and about how many of those at whom it looked each rule decided.
 
 Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
@@ -38,6 +38,7 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
   dirsyncd runs --json | jq '.[] | select(.outcome == "failed")'`,
 		Args:              takes(0, 1, "the name of one connection, or the id of a run"),
 		ValidArgsFunction: cli.completeConnection,
+		Annotations:       map[string]string{"group": "it is a command, too"},
 	}
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		if limit < 1 {
@@ -77,6 +78,7 @@ Exit codes: 0 listed, 1 failed, 2 wrong usage or configuration.`,
 		return nil
 	})
 	cmd.Flags().IntVarP(&limit, "limit", "n", limit, "list at most `N` runs")
+	cmd.AddCommand(newRunsShowCommand(cli))
 	return cmd
 }
 
@@ -107,6 +109,9 @@ func history(r *api.Run) string {
 	by := r.Trigger
 	if r.By != "" {
 		by = r.By
+	}
+	if r.Undid != "" {
+		by += ", undoing " + r.Undid
 	}
 	if r.Approved != "" && r.Outcome != api.Failed {
 		by += ", who approved " + r.Approved
@@ -158,7 +163,7 @@ func (cli *cli) showOneRun(r *api.Run) {
 	}
 	if len(r.Actions) > 0 {
 		cli.out.Line("")
-		cli.showActions(r, notKept)
+		cli.showActions(r, allKept(r))
 	}
 }
 

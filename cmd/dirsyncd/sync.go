@@ -261,9 +261,6 @@ func (cli *cli) showChanged(runs []api.Run) {
 		if len(runs) > 1 {
 			cli.out.Line("%s", cli.out.Paint(term.Bold, runPlace(r)))
 		}
-		cli.showActions(r, notKept)
+		cli.showActions(r, allKept(r))
 	}
 }
-
-// notKept says why a list ends: see settle.KeptActions.
-const notKept = ", whose names are not kept; the journal or the receiver has them"

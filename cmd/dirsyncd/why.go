@@ -15,6 +15,7 @@ import (
 )
 
 func newWhyCommand(cli *cli) *cobra.Command {
+	at := ""
 	cmd := &cobra.Command{
 		Use:   "why KIND WHO",
 		Short: "explain a record: where each field came from, which rules matched",
@@ -28,10 +29,16 @@ key, or the id, login, any mail address, name or employee id as the source has
 it; all that are found are explained. Of somebody who is gone only the record is
 left: they are found by their key or id, or by what the record says of them.
 
+With --at it says instead what the record was at a time, and which run had made
+each value so: worked back from what is kept of what was sent, and it says where
+that does not reach back so far. TIME is a date, a time of this machine, RFC
+3339, or how long ago: 90m, 24h, 7d.
+
 Exit codes: 0 explained, 1 nobody found or failed, 2 wrong usage or
 configuration.`,
 		Example: `  dirsyncd why user ada@example.test
   dirsyncd why group "Service Desk"
+  dirsyncd why user ada@example.test --at "2026-01-31 08:15"
   dirsyncd why user hq-ad/5f1c0a52-7a11-4d0e-9a60-0b3f6f1f6a10 --json`,
 		ValidArgsFunction: completeKinds,
 	}
@@ -46,6 +53,13 @@ configuration.`,
 		return nil
 	}
 	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, args []string) error {
+		if at != "" {
+			moment, err := cli.pastTime(at)
+			if err != nil {
+				return err
+			}
+			return cli.whyAt(ctx, ops, args[0], args[1], moment)
+		}
 		reasons, err := ops.Why(ctx, args[0], args[1])
 		if err != nil {
 			return err
@@ -61,6 +75,7 @@ configuration.`,
 		}
 		return nil
 	})
+	cmd.Flags().StringVar(&at, "at", "", "what it was at a `TIME`")
 	return cmd
 }
 
@@ -128,6 +143,9 @@ func (cli *cli) showPending(r *api.Reason) {
 	}
 	if r.Kept != "" {
 		say(term.Dim, "never deactivated or deleted: `keep` %q", r.Kept)
+	}
+	if r.Record != nil && r.Record.Undone != "" {
+		say(term.Yellow, "waits for an approval: %s", r.Record.Undone)
 	}
 	switch {
 	case !r.DeleteAt.IsZero():

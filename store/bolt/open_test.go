@@ -130,7 +130,7 @@ func TestOpenRefuses(t *testing.T) {
 			makeBolt(t, path, func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("users")); return err })
 		}, fault.Configuration, "not a state file"},
 		{"another format", func(t *testing.T, path string) { setMeta(t, path, "format", "dirsyncd2") }, fault.Configuration, "not a state file"},
-		{"newer version", func(t *testing.T, path string) { setMeta(t, path, "version", "9") }, fault.Configuration, "version 9, this program knows versions up to 7"},
+		{"newer version", func(t *testing.T, path string) { setMeta(t, path, "version", "9") }, fault.Configuration, "version 9, this program knows versions up to 8"},
 		{"no version", func(t *testing.T, path string) { setMeta(t, path, "version", "x") }, fault.Internal, "damaged"},
 		{"one byte", func(t *testing.T, path string) { write(t, path, []byte{0}) }, fault.Configuration, "not a state file"},
 		{"cut in the header", func(t *testing.T, path string) { write(t, path, read(t, path)[:5000]) }, fault.Internal, "shorter than its header says"},

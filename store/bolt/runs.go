@@ -2,9 +2,7 @@ package bolt
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
-	"strings"
 
 	"dirsyncd/store"
 )
@@ -89,7 +87,7 @@ func (t *tx) PutRun(r store.Run) error {
 	return t.forgetRun(seq - keptRuns)
 }
 
-// forgetRun deletes a run that fell out of what is kept. Runs are numbered without gaps.
+// forgetRun deletes a run that fell out of what is kept, unless actions of it are kept: it goes with them then.
 func (t *tx) forgetRun(seq uint64) error {
 	value, ok := t.get(runs, seqKey(seq))
 	if !ok {
@@ -99,76 +97,14 @@ func (t *tx) forgetRun(seq uint64) error {
 	if err != nil {
 		return t.corrupt(runs)
 	}
-	if err := t.forgetActions(old.ID); err != nil {
-		return err
+	prefix := append([]byte(old.ID), 0)
+	for range scan(t.bucket(runActions), prefix, prefix) {
+		return nil
 	}
 	if err := t.del(runIDs, []byte(old.ID)); err != nil {
 		return err
 	}
 	return t.del(runs, seqKey(seq))
-}
-
-// actionKey is the key of an action of a run. No id of a run has a NUL.
-func actionKey(run string, position int) []byte {
-	return binary.BigEndian.AppendUint32(append([]byte(run), 0), uint32(position))
-}
-
-// KeepActions implements store.Writer.
-func (t *tx) KeepActions(run string, from int, list []store.RunAction) error {
-	if run == "" || strings.IndexByte(run, 0) >= 0 {
-		return misuse("a run has no id")
-	}
-	for i := range list {
-		value, err := json.Marshal(&list[i])
-		if err != nil {
-			return misuse("action of run %s: %w", run, err)
-		}
-		if err := t.put(runActions, actionKey(run, from+i), value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// RunActions implements store.Reader.
-func (t *tx) RunActions(run string, fn func(store.RunAction) bool) error {
-	prefix := append([]byte(run), 0)
-	for k, value := range scan(t.bucket(runActions), prefix, prefix) {
-		a, err := parseRunAction(k, value)
-		if err != nil {
-			return t.corrupt(runActions)
-		}
-		if !fn(a) {
-			return nil
-		}
-	}
-	return nil
-}
-
-func parseRunAction(k, v []byte) (store.RunAction, error) {
-	var a store.RunAction
-	if at := bytes.IndexByte(k, 0); at < 1 || len(k) != at+5 || json.Unmarshal(v, &a) != nil || a.Key == "" {
-		return store.RunAction{}, corrupt("runs.actions")
-	}
-	return a, nil
-}
-
-// forgetActions forgets the actions of a run, and those that earlier runs left.
-func (t *tx) forgetActions(run string) error {
-	var old [][]byte
-	for k := range t.all(runActions) {
-		at := bytes.IndexByte(k, 0)
-		if at < 0 || string(k[:at]) > run {
-			break
-		}
-		old = append(old, bytes.Clone(k))
-	}
-	for _, k := range old {
-		if err := t.del(runActions, k); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // value returns one of the values that are beside the buckets.

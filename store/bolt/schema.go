@@ -40,6 +40,8 @@ func migrations() []migration {
 		{about: "made ready for sign-in", run: func(*bbolt.Tx) error { return nil }},
 		{about: "given its names in the order of their numbers", run: orderNames},
 		{about: "given its members in chunks", run: chunkMembers},
+		// An older program would take a record of which something was undone for a damaged one.
+		{about: "made ready for undo", run: dropRunActions},
 	}
 }
 

@@ -169,11 +169,16 @@ func (v *verifier) runs() {
 		named++
 	}
 	v.equal(runIDs, "runs", kept, named)
+	var bytes uint64
 	for k, value := range v.all(runActions) {
-		if _, err := parseRunAction(k, value); err != nil {
-			v.bad(runActions, "action %x is damaged", k)
+		if _, _, err := v.part(k, value, ""); err != nil {
+			v.bad(runActions, "part %x is damaged", k)
 		}
+		bytes += uint64(len(k) + len(value))
 	}
-	_, err := v.Tenant()
+	counted, err := v.keptBytes()
+	v.check(runActions, err)
+	v.equal(runActions, "bytes", uint64(counted), bytes)
+	_, err = v.Tenant()
 	v.check(runs, err)
 }

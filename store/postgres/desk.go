@@ -9,11 +9,11 @@ import (
 )
 
 // schemaDesk are the tables of what is delivered to targets and known of their places, and of sign-in.
-const schemaDesk = schemaOutbox + schemaParked + schemaWaits + schemaRuns + schemaLinks + schemaMatch + schemaItems
+const schemaDesk = schemaOutbox + schemaParked + schemaWaits + schemaRuns + schemaHistory + schemaLinks + schemaMatch + schemaItems
 
 // deskTables are those of them that have a column part.
 func deskTables() []string {
-	return []string{"queue", "outbox", "parked", "wait", "wait_count", "run", "run_action", "desk_link", "desk_review", "desk_rejected", "desk_state",
+	return []string{"queue", "outbox", "parked", "wait", "wait_count", "run", "run_action", "history", "desk_link", "desk_review", "desk_rejected", "desk_state",
 		"matching", "match"}
 }
 

@@ -97,7 +97,7 @@ func deskDamage(t *testing.T, r *rig) {
 			return err
 		}
 		for _, err := range []error{
-			w.Enqueue("journal", action, time.Unix(1, 0)), w.PutRun(store.Run{ID: "r1"}), w.KeepActions("r1", 0, []store.RunAction{{Key: "secret"}}),
+			w.Enqueue("journal", action, time.Unix(1, 0)), w.PutRun(store.Run{ID: "r1"}), w.KeepActions("r1", 0, []directory.RunAction{{Op: directory.Create, Kind: directory.UserRecord, Num: 1, Key: "secret", Revision: 1}}),
 			w.PutLink(store.Link{Subject: "user/secret", Kind: directory.UserRecord, ID: "7", State: store.Linked}),
 			w.Reject(store.Rejection{Subject: "user/secret", Kind: directory.UserRecord, ID: "8"}), w.PutDesk(store.DeskState{Place: "desk"}),
 		} {
@@ -122,7 +122,8 @@ func deskDamage(t *testing.T, r *rig) {
 		"update wait_count set n = 7":                                      "wait_count: 7 for reference at target journal are counted, 1 are there",
 		"delete from wait_count":                                           "wait_count: 1 for reference at target journal are not counted",
 		"update run set id = 'other'":                                      "run: run other is damaged",
-		"update run_action set data = '{}'":                                "run_action: action 0 of run r1 is damaged",
+		"update run_action set data = '{}'":                                "run_action: part 0 of run r1 is damaged",
+		"update history set bytes = 7":                                     "history: bytes are 7",
 		"update desk_link set state = 2":                                   "desk_link: link",
 		"update desk_link set id = null":                                   "desk_link: link",
 		"delete from desk_link":                                            "desk_link: 1 links in state linked are counted, 0 are there",

@@ -134,17 +134,26 @@ func (v *verifier) checkRuns() error {
 	if err != nil {
 		return err
 	}
-	return v.query(func(rows pgx.Rows) error {
+	var taken, counted int64
+	err = v.query(func(rows pgx.Rows) error {
 		var run string
-		var position int32
+		var position, size int
 		var data []byte
-		err := rows.Scan(&run, &position, &data)
-		var a store.RunAction
-		if json.Unmarshal(data, &a) != nil || a.Key == "" {
-			v.bad("run_action", "action %d of run %s is damaged", position, run)
+		err := rows.Scan(&run, &position, &size, &data)
+		if _, parseErr := directory.ParseRunActions(data, ""); parseErr != nil || size != len(run)+partBytes+len(data) {
+			v.bad("run_action", "part %d of run %s is damaged", position, run)
 		}
+		taken += int64(size)
 		return err
-	}, `select run, position, data from @.run_action where part = $1`)
+	}, `select run, position, size, data from @.run_action where part = $1`)
+	if err != nil {
+		return err
+	}
+	err = v.query(func(rows pgx.Rows) error { return rows.Scan(&counted) }, `select bytes from @.history where part = $1`)
+	if counted != taken {
+		v.bad("history", "bytes are %d and should be %d", counted, taken)
+	}
+	return err
 }
 
 func (v *verifier) checkDeskLinks() error {

@@ -149,46 +149,118 @@ func tenant(e *env) {
 }
 
 func runActions(e *env) {
-	of := func(r store.Reader, run string) []store.RunAction {
-		return collect(func(fn func(store.RunAction) bool) error { return r.RunActions(run, fn) })
+	type at struct {
+		At int
+		Of directory.RunAction
 	}
-	joiner := store.RunAction{Op: directory.Create, Kind: directory.UserRecord, Key: "hq/1", Name: "Ann", Rule: "staff"}
-	mover := store.RunAction{Op: directory.Update, Kind: directory.UserRecord, Key: "hq/2", Changes: []store.RunChange{{Field: "site", From: "Leeds", To: "York"}}}
-	team := store.RunAction{Op: directory.Update, Kind: directory.GroupRecord, Key: "hq/3", Name: "Desk", Added: 2, Removed: 1}
+	from := func(r store.Reader, run string, from int) []at {
+		return collect(func(fn func(at) bool) error {
+			return r.RunActions(run, from, func(i int, a directory.RunAction) bool { return fn(at{i, a}) })
+		})
+	}
+	of := func(r store.Reader, run string) (list []directory.RunAction) {
+		for i, a := range from(r, run, 0) {
+			e.equal("position", a.At, i)
+			list = append(list, a.Of)
+		}
+		return list
+	}
+	joiner := directory.RunAction{Op: directory.Create, Kind: directory.UserRecord, Num: 1, Key: "hq/1", Name: "Ann", Rule: "staff", Revision: 1}
+	mover := directory.RunAction{Op: directory.Update, Kind: directory.UserRecord, Num: 2, Key: "hq/2", Reason: "so", Revision: 7,
+		Changes: []directory.FieldChange{{Name: "seen", From: directory.Null(), To: directory.Time(now)}, {Name: "site", From: directory.Text("Leeds"), To: directory.List("a", "b")}}}
+	team := directory.RunAction{Op: directory.Update, Kind: directory.GroupRecord, Num: 3, Key: "hq/3", Name: "Desk", Rule: "staff", Revision: 2, Added: 2, Removed: 1, Entered: []uint32{1, 900}, Left: []uint32{2}}
 	e.both(func(w store.Writer) error {
-		must(0, w.KeepActions("r000", 0, []store.RunAction{joiner, mover}))
-		must(0, w.KeepActions("r000", 2, []store.RunAction{team}))
-		return w.KeepActions("r0001", 0, []store.RunAction{team})
+		must(0, w.KeepActions("r000", 0, []directory.RunAction{joiner, mover}))
+		must(0, w.KeepActions("r000", 2, []directory.RunAction{team}))
+		must(0, w.KeepActions("r000", 3, nil))
+		return w.KeepActions("r0001", 0, []directory.RunAction{team})
 	}, func(r store.Reader) {
-		e.equal("in order", of(r, "r000"), []store.RunAction{joiner, mover, team})
-		e.equal("of another run", of(r, "r0001"), []store.RunAction{team})
+		e.equal("in order", of(r, "r000"), []directory.RunAction{joiner, mover, team})
+		e.equal("of another run", of(r, "r0001"), []directory.RunAction{team})
 		e.equal("of none", len(of(r, "r00")), 0)
+		e.equal("from within", from(r, "r000", 1), []at{{1, mover}, {2, team}})
+		e.equal("from the last on", from(r, "r000", 2), []at{{2, team}})
+		e.equal("from behind it", len(from(r, "r000", 3)), 0)
 		calls := 0
-		err := r.RunActions("r000", func(store.RunAction) bool { calls++; return false })
+		err := r.RunActions("r000", 0, func(int, directory.RunAction) bool { calls++; return false })
 		e.equal("calls until false", must(calls, err), 1)
-	})
-	// What is kept goes with its run, and with those before it what a run left that was never stored.
-	e.update(func(w store.Writer) error {
-		for i := range 1000 {
-			id := fmt.Sprintf("r%03d", i)
-			must(0, w.PutRun(store.Run{ID: id}))
-			must(0, w.KeepActions(id, 0, []store.RunAction{joiner}))
+		about := func(key string) []string {
+			return collect(func(fn func(string) bool) error {
+				return r.ActionsOf(key, func(run string, a directory.RunAction) bool { return fn(run + " " + a.Key + " " + a.Op.String()) })
+			})
 		}
-		return nil
-	})
-	e.view(func(r store.Reader) error {
-		for _, gone := range []string{"r000", "r0001", "r001"} {
-			e.equal("forgotten with run "+gone, len(of(r, gone)), 0)
-		}
-		e.equal("kept", of(r, "r999"), []store.RunAction{joiner})
-		e.equal("kept of the oldest run", len(of(r, must(oldestRun(r), nil))), 1)
-		return nil
+		e.equal("of a key, newest first", about("hq/3"), []string{"r0001 hq/3 update", "r000 hq/3 update"})
+		e.equal("of one key", about("hq/2"), []string{"r000 hq/2 update"})
+		e.equal("of no key", len(about("hq/"))+len(about("hq"))+len(about(""))+len(about("other/2")), 0)
+		calls = 0
+		err = r.ActionsOf("hq/3", func(string, directory.RunAction) bool { calls++; return false })
+		e.equal("calls until false", must(calls, err), 1)
+		first, at, bytes, err := r.ActionsKept()
+		e.equal("first", must(first, err), "r000")
+		e.equal("position", at, 0)
+		e.equal("takes something", bytes > 0, true)
 	})
 }
 
-func oldestRun(r store.Reader) (id string) {
-	must(0, r.Runs(func(run store.Run) bool { id = run.ID; return true }))
-	return id
+// forgottenActions: by size, by age, and the runs with their last one.
+func forgottenActions(e *env) {
+	one := []directory.RunAction{{Op: directory.Create, Kind: directory.UserRecord, Num: 1, Key: "hq/1", Revision: 1}}
+	count := func(r store.Reader, run string) (n int) {
+		must(0, r.RunActions(run, 0, func(int, directory.RunAction) bool { n++; return true }))
+		return n
+	}
+	stored := func(r store.Reader) int {
+		return len(collect(func(fn func(string) bool) error { return r.Runs(func(run store.Run) bool { return fn(run.ID) }) }))
+	}
+	const many = 1000
+	run := func(i int) string { return fmt.Sprintf("r%03d", i) }
+	e.update(func(w store.Writer) error {
+		for i := range many {
+			must(0, w.PutRun(store.Run{ID: run(i)}))
+			must(0, w.KeepActions(run(i), 0, one))
+			must(0, w.KeepActions(run(i), 1, one))
+		}
+		return w.KeepActions("r9999", 0, one) // of a run that was cut
+	})
+	var all int64
+	e.view(func(r store.Reader) error {
+		e.equal("runs stay with their actions", stored(r), many)
+		_, _, bytes, err := r.ActionsKept()
+		all = must(bytes, err)
+		return nil
+	})
+	e.both(func(w store.Writer) error { return w.ForgetActions("", all) }, func(r store.Reader) {
+		e.equal("nothing is too much", stored(r), many)
+	})
+	e.both(func(w store.Writer) error { return w.ForgetActions(run(500), all) }, func(r store.Reader) {
+		e.equal("too old", count(r, run(499)), 0)
+		e.equal("not too old", count(r, run(500)), 2)
+		e.equal("the runs go, too", stored(r), many-500)
+		first, _, _, err := r.ActionsKept()
+		e.equal("first", must(first, err), run(500))
+	})
+	e.update(func(w store.Writer) error {
+		_, _, bytes, err := w.ActionsKept()
+		must(0, err)
+		return w.ForgetActions("", bytes-1)
+	})
+	e.view(func(r store.Reader) error {
+		first, at, _, err := r.ActionsKept()
+		e.equal("the oldest goes alone", must(first, err), run(500))
+		e.equal("its position", at, 1)
+		e.equal("of its run", count(r, run(500)), 1)
+		e.equal("its run stays", stored(r), many-500)
+		return nil
+	})
+	e.both(func(w store.Writer) error { return w.ForgetActions("s", 0) }, func(r store.Reader) {
+		first, _, bytes, err := r.ActionsKept()
+		e.equal("none", must(first, err), "")
+		e.equal("no bytes", bytes, int64(0))
+		e.equal("of the last", count(r, "r9999"), 0)
+		if n := stored(r); n < 10 || n >= many-500 {
+			e.Fatalf("%d runs are kept without actions", n)
+		}
+	})
 }
 
 func runs(e *env) {

@@ -72,6 +72,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"tenant", tenant},
 		{"runs", runs},
 		{"actions of runs", runActions},
+		{"forgotten actions of runs", forgottenActions},
 		{"results outlive transactions", resultsOutlive},
 		{"match", match},
 		{"random changes", randomChanges},

@@ -227,9 +227,19 @@ func (r *strictReader) Tenant() (store.TenantState, error) {
 	return r.r.Tenant()
 }
 
-func (r *strictReader) RunActions(run string, fn func(store.RunAction) bool) error {
+func (r *strictReader) RunActions(run string, from int, fn func(int, directory.RunAction) bool) error {
 	defer r.iterate("RunActions")()
-	return r.r.RunActions(run, fn)
+	return r.r.RunActions(run, from, fn)
+}
+
+func (r *strictReader) ActionsOf(key string, fn func(string, directory.RunAction) bool) error {
+	defer r.iterate("ActionsOf")()
+	return r.r.ActionsOf(key, fn)
+}
+
+func (r *strictReader) ActionsKept() (string, int, int64, error) {
+	r.call("ActionsKept")
+	return r.r.ActionsKept()
 }
 
 func (r *strictReader) Runs(fn func(store.Run) bool) error {
@@ -357,9 +367,14 @@ func (w *strictWriter) PutTenant(t store.TenantState) error {
 	return w.w.PutTenant(t)
 }
 
-func (w *strictWriter) KeepActions(run string, from int, list []store.RunAction) error {
+func (w *strictWriter) KeepActions(run string, from int, list []directory.RunAction) error {
 	w.call("KeepActions")
 	return w.w.KeepActions(run, from, list)
+}
+
+func (w *strictWriter) ForgetActions(before string, most int64) error {
+	w.call("ForgetActions")
+	return w.w.ForgetActions(before, most)
 }
 
 func (w *strictWriter) PutRun(r store.Run) error {

@@ -36,6 +36,14 @@ type Operations interface {
 	Resend(ctx context.Context, req ResendRequest) (SyncResult, error)
 	// Runs returns the latest runs, newest first.
 	Runs(ctx context.Context, req RunsRequest) ([]Run, error)
+	// RunActions returns actions of a run as they were sent, a page at a time.
+	RunActions(ctx context.Context, req RunActionsRequest) (RunActions, error)
+	// PlanUndo says what an undo of a run would bring back and what it cannot, a page at a time, and changes nothing.
+	PlanUndo(ctx context.Context, req UndoRequest) (UndoPlan, error)
+	// Undo brings back what was looked at, if it is still that, as a run of its own, and delivers.
+	Undo(ctx context.Context, req UndoApproval) (SyncResult, error)
+	// WhyAt says what the records of a kind that somebody has were at a time, from what is kept of what was sent.
+	WhyAt(ctx context.Context, req WhyAtRequest) ([]Past, error)
 	// Why explains the records of a kind ("user") that somebody has; who is a key, id, login, address, name or employee id.
 	Why(ctx context.Context, kind, who string) ([]Reason, error)
 	// Show says what is known of the people who are called so: what the source says, their records, what waits, what changed.

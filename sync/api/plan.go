@@ -37,6 +37,9 @@ type PlannedAction struct {
 	Changes []PlannedChange `json:"changes,omitempty"`
 	Added   int             `json:"added,omitempty"` // members
 	Removed int             `json:"removed,omitempty"`
+	// Entered and Left are the keys of the members that came and went, of an action that was sent (RunActions).
+	Entered []string `json:"entered,omitempty"`
+	Left    []string `json:"left,omitempty"`
 }
 
 // PlannedChange is one field before and after.

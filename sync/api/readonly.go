@@ -69,10 +69,28 @@ func (r *readOnly) Runs(ctx context.Context, req RunsRequest) ([]Run, error) {
 	return r.of.Runs(ctx, req)
 }
 
+// RunActions implements Operations.
+func (r *readOnly) RunActions(ctx context.Context, req RunActionsRequest) (RunActions, error) {
+	return r.of.RunActions(ctx, req)
+}
+
+// PlanUndo implements Operations.
+func (r *readOnly) PlanUndo(ctx context.Context, req UndoRequest) (UndoPlan, error) {
+	return r.of.PlanUndo(ctx, req)
+}
+
+// Undo implements Operations.
+func (r *readOnly) Undo(context.Context, UndoApproval) (SyncResult, error) {
+	return SyncResult{}, refused("undo")
+}
+
 // Why implements Operations.
 func (r *readOnly) Why(ctx context.Context, kind, who string) ([]Reason, error) {
 	return r.of.Why(ctx, kind, who)
 }
+
+// WhyAt implements Operations.
+func (r *readOnly) WhyAt(ctx context.Context, req WhyAtRequest) ([]Past, error) { return r.of.WhyAt(ctx, req) }
 
 // Show implements Operations.
 func (r *readOnly) Show(ctx context.Context, req ShowRequest) ([]Person, error) {

@@ -41,6 +41,8 @@ type Run struct {
 	Parked     int       `json:"parked,omitempty"`
 	Held       string    `json:"held,omitempty"`     // hash of the held plan
 	Approved   string    `json:"approved,omitempty"` // hash of the plan that was let go ahead
+	// Undid is the run that this one undid.
+	Undid string `json:"undid,omitempty"`
 	// Told is how many records one target was told of that others know already; Counts has none of them.
 	Told int `json:"told,omitempty"`
 	// Records counts the active records at its end by kind, and Queued the actions that targets had not taken then.

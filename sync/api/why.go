@@ -88,6 +88,8 @@ type RecordReason struct {
 	Changed time.Time     `json:"changed"`
 	Fields  []RecordField `json:"fields"`
 	Members int           `json:"members,omitempty"`
+	// Undone says what was undone of it and waits, by whom, when and of which run.
+	Undone string `json:"undone,omitempty"`
 }
 
 // RecordField is one field of the record and the run that set it.

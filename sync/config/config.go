@@ -36,6 +36,8 @@ type Config struct {
 	Signin   *Signin  // nil: nobody signs in
 	Console  *Console // nil: there is none
 	Log      Log
+	// History is how long it is kept what was sent.
+	History History
 	// Guard are the limits over time of all connections together; none: those of each alone count.
 	Guard Overs
 	// Parallel is how many connections are run at a time; 0: RunsAtOnce says.

@@ -182,6 +182,7 @@ type topKeys struct {
 	Log     Log           `yaml:"log"`
 	Guard   wholeGuard    `yaml:"guard"`
 	Notices noticesBlock  `yaml:"notices"`
+	History historyBlock  `yaml:"history"`
 	// Parallel is nil where it is not written.
 	Parallel *int     `yaml:"parallel"`
 	Include  []string `yaml:"include"`
@@ -233,6 +234,7 @@ func (l *loader) top(root strict.Value) {
 	l.cfg.Web = l.readWeb(s.Web.Value)
 	l.cfg.Console = l.readConsole(s.Console.Value)
 	l.cfg.Notices = l.readNotices(s.Notices.Value)
+	l.cfg.History = readHistory(s.History.Value)
 	l.targets = l.readTargets(sections[targetsKey])
 	l.readTables(sections[tablesKey])
 	l.mappings = l.readMappings(sections[mappingsKey])

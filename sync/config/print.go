@@ -96,7 +96,7 @@ func (p *printer) config(c *Config) *yaml.Node {
 		targets = append(targets, pair{c.Targets[i].Name, p.target(&c.Targets[i])})
 	}
 	return p.block(
-		pair{"state", p.state(c)}, pair{"control", c.Control}, pair{"readers", p.readers(c.Readers)}, pair{"listen", c.Listen}, pair{"web", p.web(c.Web)}, pair{"signin", p.signin(c.Signin)}, pair{"console", p.console(c.Console)}, pair{"log", c.Log}, pair{"guard", p.wholeGuard(c.Guard)}, pair{"notices", p.notices(c.Notices)}, pair{"parallel", notZero(c.Parallel)},
+		pair{"state", p.state(c)}, pair{"control", c.Control}, pair{"readers", p.readers(c.Readers)}, pair{"listen", c.Listen}, pair{"web", p.web(c.Web)}, pair{"signin", p.signin(c.Signin)}, pair{"console", p.console(c.Console)}, pair{"log", c.Log}, pair{"guard", p.wholeGuard(c.Guard)}, pair{"notices", p.notices(c.Notices)}, pair{"history", p.history(c.History)}, pair{"parallel", notZero(c.Parallel)},
 		pair{tablesKey, p.tables(c.Tables)}, pair{connectionsKey, p.block(connections...)}, pair{mappingsKey, p.block(mappings...)},
 		pair{targetsKey, p.block(targets...)},
 	)

@@ -132,9 +132,11 @@ func TestEveryPage(t *testing.T) {
 // nothing answers with as little as there may be.
 func nothing() *apitest.Fake {
 	return &apitest.Fake{
-		StatusFunc: func(context.Context) (api.Status, error) { return api.Status{}, nil },
-		RunsFunc:   func(context.Context, api.RunsRequest) ([]api.Run, error) { return nil, nil },
-		HeldFunc:   func(context.Context, api.HeldRequest) (api.HeldActions, error) { return api.HeldActions{}, nil },
+		StatusFunc:     func(context.Context) (api.Status, error) { return api.Status{}, nil },
+		RunsFunc:       func(context.Context, api.RunsRequest) ([]api.Run, error) { return nil, nil },
+		HeldFunc:       func(context.Context, api.HeldRequest) (api.HeldActions, error) { return api.HeldActions{}, nil },
+		RunActionsFunc: func(context.Context, api.RunActionsRequest) (api.RunActions, error) { return api.RunActions{}, nil },
+		PlanUndoFunc:   func(context.Context, api.UndoRequest) (api.UndoPlan, error) { return api.UndoPlan{}, nil },
 		ShowFunc: func(context.Context, api.ShowRequest) ([]api.Person, error) {
 			return nil, &fault.Error{Class: fault.Gone}
 		},
@@ -155,6 +157,10 @@ func TestReaderChangesNothing(t *testing.T) {
 		return api.SyncResult{}, nil
 	}
 	ops.DiscardFunc = func(context.Context, string) error { forbidden("discard"); return nil }
+	ops.UndoFunc = func(context.Context, api.UndoApproval) (api.SyncResult, error) {
+		forbidden("undo")
+		return api.SyncResult{}, nil
+	}
 	ops.DecideFunc = func(context.Context, api.MatchDecision) (string, error) { forbidden("decide"); return "", nil }
 	ops.ReplayFunc = func(context.Context, []string, func(api.Progress)) (int, error) { forbidden("retry"); return 0, nil }
 	ops.DropFunc = func(context.Context, []string) (int, error) { forbidden("drop"); return 0, nil }
@@ -470,9 +476,10 @@ func TestSyncShowsItsTenant(t *testing.T) {
 // TestWordsStandApart: what is said one after the other in a cell can be told apart.
 func TestWordsStandApart(t *testing.T) {
 	ops := nothing()
-	ops.RunsFunc = func(context.Context, api.RunsRequest) ([]api.Run, error) {
-		return []api.Run{{ID: "20261130T120000-abcd", Connection: "hq", Outcome: "failed", Counts: api.Counts{"user": {"create": 3}}, Error: "the server is gone",
-			Actions: []api.PlannedAction{{Op: "deactivate", Kind: "user", Key: "hq/1", Reason: "no longer listed by the source", Rule: "staff"}}}}, nil
+	run := api.Run{ID: "20261130T120000-abcd", Connection: "hq", Outcome: "failed", Counts: api.Counts{"user": {"create": 3}}, Error: "the server is gone"}
+	ops.RunsFunc = func(context.Context, api.RunsRequest) ([]api.Run, error) { return []api.Run{run}, nil }
+	ops.RunActionsFunc = func(context.Context, api.RunActionsRequest) (api.RunActions, error) {
+		return api.RunActions{Run: run, Actions: []api.PlannedAction{{Op: "deactivate", Kind: "user", Key: "hq/1", Reason: "no longer listed by the source", Rule: "staff"}}}, nil
 	}
 	b := signedIn(t, open(t, ops), readerToken)
 	for page, want := range map[string]string{"/console/runs": "user: 3 create; the server is gone<", "/console/runs/x": "no longer listed by the source (rule staff)<"} {

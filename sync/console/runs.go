@@ -2,6 +2,8 @@ package console
 
 import (
 	"net/http"
+	"net/url"
+	"strconv"
 
 	"dirsyncd/sync/api"
 )
@@ -19,15 +21,20 @@ func (c *Console) runs(w http.ResponseWriter, r *http.Request, s *session) error
 	return c.show(w, r, s, "runs", map[string]any{"Title": "Runs", "At": "runs", "Runs": list, "Connection": connection, "Plots": plots(list)})
 }
 
-// run answers: what happened in this run?
+// run answers: what happened in this run? Its actions come a page at a time.
 func (c *Console) run(w http.ResponseWriter, r *http.Request, s *session) error {
-	list, err := c.Operations.Runs(r.Context(), api.RunsRequest{ID: r.PathValue("id"), Limit: runsAtOnce})
+	q := r.URL.Query()
+	req := api.RunActionsRequest{Run: r.PathValue("id"), Kind: q.Get("kind"), Op: q.Get("op"), Who: q.Get("who"), From: number(q.Get("from"))}
+	answer, err := c.Operations.RunActions(r.Context(), req)
 	if err != nil {
 		return err
 	}
-	if len(list) == 0 {
-		c.refuse(w, r, s, http.StatusNotFound, "There is no such run.", "The latest runs are kept; this one is older, or its id is another.")
-		return nil
+	at := func(from int) string {
+		u := url.Values{"kind": {req.Kind}, "op": {req.Op}, "who": {req.Who}, "from": {strconv.Itoa(from)}}
+		return "?" + u.Encode()
 	}
-	return c.show(w, r, s, "run", map[string]any{"Title": "What did this run do?", "At": "runs", "Runs": list})
+	return c.show(w, r, s, "run", map[string]any{
+		"Title": "What did this run do?", "At": "runs", "Ran": answer, "Run": answer.Run, "Asked": req, "First": req.From + 1, "Last": req.From + len(answer.Actions),
+		"Earlier": at(max(0, req.From-api.HeldPage)), "Later": at(req.From + len(answer.Actions)), "Kinds": kindsOf(answer.Run.Counts), "Ops": opsOf(answer.Run.Counts),
+	})
 }

@@ -82,16 +82,28 @@ func AppendRecord(buf []byte, rec *Record) []byte {
 		buf = appendUvarint(buf, index(f.Since))
 		buf = appendField(buf, f.Field)
 	}
-	buf = appendUvarint(buf, uint64(len(rec.Members)))
-	var last uint32
-	for _, m := range rec.Members {
-		buf = appendUvarint(buf, uint64(m-last))
-		last = m
-	}
+	buf = appendNumbers(buf, rec.Members)
 	if !rec.Active && rec.Reason != "" {
 		buf = appendText(buf, rec.Reason)
 	}
+	if rec.Undone != nil {
+		buf = appendUndone(buf, rec.Undone)
+	}
 	return buf
+}
+
+func appendUndone(buf []byte, u *Undone) []byte {
+	buf = appendText(appendText(buf, u.Of), u.By)
+	buf = appendTime(appendText(buf, u.At.Run), u.At.Time)
+	buf = appendFields(append(buf, byte(u.Op)), u.Fields)
+	return appendNumbers(appendNumbers(buf, u.Entered), u.Left)
+}
+
+func (r *reader) undone() *Undone {
+	u := &Undone{Of: r.text(), By: r.text(), At: Stamp{Run: r.text(), Time: r.time()}, Op: Op(r.byte())}
+	u.Fields, _ = r.fields(nil)
+	u.Entered, u.Left = r.numbers(), r.numbers()
+	return u
 }
 
 // The states of a record, as stored; they are appended to, never changed. A record whose reason is known has a state
@@ -104,13 +116,20 @@ const (
 	stateDeletedWhy
 )
 
-// stateUpdateOnly is added to the state of a record with that mark.
-const stateUpdateOnly = 1 << 4
+// stateUpdateOnly is added to the state of a record with that mark, and stateUndone to that of one of which something was undone: what
+// stands last of all then.
+const (
+	stateUpdateOnly = 1 << 4
+	stateUndone     = 1 << 5
+)
 
 func recordState(rec *Record) byte {
 	state := stateOf(rec)
 	if rec.UpdateOnly {
 		state |= stateUpdateOnly
+	}
+	if rec.Undone != nil {
+		state |= stateUndone
 	}
 	return state
 }
@@ -135,7 +154,8 @@ func ParseRecord(data []byte) (Record, error) {
 	r := reader{rest: string(data)}
 	rec := Record{Kind: RecordKind(r.byte()), Key: r.text()}
 	state := r.byte()
-	rec.UpdateOnly, state = state&stateUpdateOnly != 0, state&^stateUpdateOnly
+	undone := state&stateUndone != 0
+	rec.UpdateOnly, state = state&stateUpdateOnly != 0, state&^(stateUpdateOnly|stateUndone)
 	rec.Active, rec.Deleted = state == stateActive, state == stateDeleted || state == stateDeletedWhy
 	if state > stateDeletedWhy {
 		r.fail()
@@ -159,22 +179,14 @@ func ParseRecord(data []byte) (Record, error) {
 			rec.Fields[i] = RecordField{Since: stamps[at], Field: r.field()}
 		}
 	}
-	if n := r.count(1); n > 0 {
-		rec.Members = make([]uint32, n)
-		var last uint64
-		for i := range rec.Members {
-			last += r.uvarint()
-			if last > 1<<32-1 {
-				r.fail()
-				break
-			}
-			rec.Members[i] = uint32(last)
-		}
-	}
+	rec.Members = r.numbers()
 	if state == stateInactiveWhy || state == stateDeletedWhy {
 		if rec.Reason = r.text(); rec.Reason == "" {
 			r.fail()
 		}
+	}
+	if undone {
+		rec.Undone = r.undone()
 	}
 	return rec, r.close("record")
 }
@@ -264,6 +276,17 @@ func appendTexts(buf []byte, list []string) []byte {
 	buf = appendUvarint(buf, uint64(len(list)))
 	for _, s := range list {
 		buf = appendText(buf, s)
+	}
+	return buf
+}
+
+// appendNumbers writes ascending numbers by the steps between them.
+func appendNumbers(buf []byte, list []uint32) []byte {
+	buf = appendUvarint(buf, uint64(len(list)))
+	var last uint32
+	for _, n := range list {
+		buf = appendUvarint(buf, uint64(n-last))
+		last = n
 	}
 	return buf
 }
@@ -381,6 +404,33 @@ func (r *reader) count(size int) int {
 		return 0
 	}
 	return int(n)
+}
+
+func (r *reader) number() uint32 {
+	n := r.uvarint()
+	if n > 1<<32-1 {
+		r.fail()
+		return 0
+	}
+	return uint32(n)
+}
+
+func (r *reader) numbers() []uint32 {
+	n := r.count(1)
+	if n == 0 {
+		return nil
+	}
+	list := make([]uint32, n)
+	var last uint64
+	for i := range list {
+		last += r.uvarint()
+		if last > 1<<32-1 {
+			r.fail()
+			return nil
+		}
+		list[i] = uint32(last)
+	}
+	return list
 }
 
 func (r *reader) text() string {

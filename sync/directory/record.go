@@ -71,6 +71,26 @@ type Record struct {
 	// Reason is why a record that is not active was taken away, in the words of the Action; empty for an active
 	// one. It is for those who ask later: the object may be forgotten by then.
 	Reason string
+	// Undone is what an operator took back of the record and nobody has let go ahead again; nil for nothing.
+	Undone *Undone
+}
+
+// Undone is what an operator took back of a record. When the rules want it again it waits, and nothing else of the record does.
+type Undone struct {
+	// Of is the run that had done it, By who took it back, and At the run that did so.
+	Of, By string
+	At     Stamp
+	// Op is Create or Reactivate when the record itself was taken back, Deactivate or Delete when its end was; zero for neither.
+	Op Op
+	// Fields are the values that were taken back, sorted by name; Null of a field that had been taken away.
+	Fields []Field
+	// Entered and Left are the members whose coming and going was taken back, ascending.
+	Entered, Left []uint32
+}
+
+// Empty reports whether nothing waits any longer.
+func (u *Undone) Empty() bool {
+	return u == nil || u.Op == 0 && len(u.Fields)+len(u.Entered)+len(u.Left) == 0
 }
 
 // RecordField is one field of a record and the run that gave it its value.

@@ -494,7 +494,7 @@ func TestSettleOneRun(t *testing.T) {
 		if err := tx.Runs(func(run store.Run) bool { runs = append(runs, run); return true }); err != nil {
 			return err
 		}
-		return tx.RunActions(runs[1].ID, func(store.RunAction) bool { actions++; return true })
+		return tx.RunActions(runs[1].ID, 0, func(int, directory.RunAction) bool { actions++; return true })
 	})
 	if err != nil || len(runs) != 3 || runs[1].Trigger != SignIn || runs[1].Read != 2 || runs[1].Counts["user"]["create"] != 2 || actions != 2 || runs[0].Read != 1 {
 		t.Errorf("%d actions of %+v, error %v", actions, runs, err)

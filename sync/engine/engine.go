@@ -42,6 +42,8 @@ type Connection struct {
 	Every map[directory.Kind]time.Duration
 	// RemovedInFull are the kinds of object that only a full read takes away, whatever a delta says.
 	RemovedInFull []directory.Kind
+	// History is how long it is kept what was sent of each tenant.
+	History History
 	// Overrides are what some of its tenants have of their own; see Of.
 	Overrides []Override
 	without   []directory.Kind // of the tenant that it is for
@@ -148,6 +150,10 @@ type Job struct {
 	User string
 	// Resend is a target that is told again what it was told of every record; nothing else is done.
 	Resend string
+	// ResendFrom, with Resend, is since when a record must have changed to be told again; zero: all are.
+	ResendFrom time.Time
+	// Undo is what is undone, as Approve is the hash of; nothing else is done.
+	Undo *Undo
 	// Trigger says who asked: Operator, or what else there is, a schedule or a signal.
 	Trigger string
 }

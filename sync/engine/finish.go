@@ -35,6 +35,9 @@ func (r *run) finish(ctx context.Context, err error) Result {
 	if r.agrees(err) {
 		r.engine.prove(r.part, r.rec.Ended)
 	}
+	if e := r.forgetOld(ctx); e != nil {
+		r.log.Error("what is too old of what was sent could not be forgotten", "err", e)
+	}
 	if e := r.remember(ctx, err); e != nil {
 		r.log.Error("the run could not be recorded", "err", e)
 		err = errors.Join(err, e)
@@ -47,6 +50,9 @@ func (r *run) finish(ctx context.Context, err error) Result {
 func (r *run) countStored(ctx context.Context) error {
 	return r.state.view(ctx, func(tx store.Reader) (err error) {
 		if r.rec.Parked, err = tx.ParkedCount(); err != nil {
+			return err
+		}
+		if r.forgets, err = r.tooMuch(tx); err != nil {
 			return err
 		}
 		r.rec.Records, r.rec.Queued = nil, 0

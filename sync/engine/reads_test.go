@@ -87,7 +87,8 @@ type writer interface {
 	Unpark(id uint64) (bool, error)
 	PutTenant(t store.TenantState) error
 	PutRun(r store.Run) error
-	KeepActions(run string, from int, list []store.RunAction) error
+	KeepActions(run string, from int, list []directory.RunAction) error
+	ForgetActions(before string, most int64) error
 	PutDue(kind directory.Kind, n store.Num, at time.Time) error
 }
 

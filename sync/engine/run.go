@@ -39,6 +39,8 @@ type run struct {
 	ends  []func()
 	// seats is the context under which seats are given, of the lease on them; nil as long as nobody wants one.
 	seats context.Context
+	// forgets: more is kept of what was sent than is to be.
+	forgets bool
 	// parkedNow is how many objects this run has parked.
 	parkedNow int
 }
@@ -103,7 +105,7 @@ func (r *run) notBegun(err error) Result {
 // begin prepares a run.
 func (e *Engine) begin(c *Connection, t connectors.Tenant, job tenantJob) *run {
 	now := e.opts.Now().UTC()
-	started := now.Truncate(time.Second)
+	started := now.Truncate(stampUnit)
 	whole := c
 	c = c.Of(&t)
 	t = c.narrowed(t)
@@ -146,6 +148,12 @@ func (r *run) execute(ctx context.Context) (err error) {
 	}
 	if r.job.unlisted && r.state.RulesHash == "" {
 		return nil // nothing was ever made of it
+	}
+	if err := r.goOnUndoing(ctx); err != nil {
+		return err
+	}
+	if r.job.Undo != nil {
+		return r.undo(ctx)
 	}
 	if r.job.Resend != "" {
 		return r.resend(ctx, r.job.Resend)
@@ -416,7 +424,7 @@ func (r *run) settleTask() *settle.Task {
 		Partition: r.part, Rules: r.conn.Rules, SameRules: r.conn.settledHash(&r.state.TenantState) == r.state.RulesHash,
 		Guard: r.conn.Guard, Lists: r.conn.Lists, Shared: r.conn.Shared, Targets: r.conn.Targets, Source: sourceOf(r.conn, &r.tenant, &r.state.TenantState),
 		Origin: originOf(r.conn, &r.tenant, originName(r.part, &r.state.TenantState)),
-		Run:    r.stamp, Initial: r.state.RulesHash == "" || r.state.Initial, Rescoped: r.state.Rescoped, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: waited(&r.state.TenantState), Older: r.state.Older, SeatQueue: r.state.SeatQueue, Beyond: r.state.Beyond, SeatsBeside: r.seatsBeside,
+		Run:    r.stamp, Initial: r.state.RulesHash == "" || r.state.Initial, Rescoped: r.state.Rescoped, Chunk: r.engine.chunk, Approve: r.job.Approve, Held: waited(&r.state.TenantState), Older: r.state.Older, SeatQueue: r.state.SeatQueue, Beyond: r.state.Beyond, SeatsBeside: r.seatsBeside, Keep: r.conn.History.keep(r.rec.Started),
 		Queued: r.queued, Parked: r.parked(settle.Stage), Acted: r.acted(),
 		Progress: func(done, total int) { r.progress("settle", "", done, total) },
 	}
@@ -443,6 +451,8 @@ func originOf(c *Connection, t *connectors.Tenant, name string) directory.Origin
 
 func (r *run) mode() string {
 	switch {
+	case r.job.Undo != nil:
+		return modeUndo
 	case r.job.Offline, r.job.unlisted:
 		return "offline"
 	case r.job.User != "":
@@ -463,5 +473,11 @@ func (r *run) streams() []connectors.Stream {
 func newRunID(t time.Time) string {
 	var tail [2]byte
 	_, _ = rand.Read(tail[:]) // never fails
-	return t.Format("20060102T150405") + "-" + hex.EncodeToString(tail[:])
+	return t.Format(runTime) + "-" + hex.EncodeToString(tail[:])
 }
+
+// runTime is how the name of a run begins, and stampUnit what of a time is in it.
+const (
+	runTime   = "20060102T150405"
+	stampUnit = time.Second
+)

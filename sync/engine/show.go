@@ -2,8 +2,10 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"dirsyncd/connectors"
@@ -51,7 +53,7 @@ type ShownAction struct {
 type ShownChange struct {
 	Run     string
 	Started time.Time
-	store.RunAction
+	directory.RunAction
 }
 
 // shownChanges is how many changes are looked for: what somebody reads at a glance.
@@ -209,25 +211,22 @@ func (q *question) showQueued(tx store.Reader, shown *Shown, _ store.Num) error 
 	return nil
 }
 
-// showChanges says what the runs that are kept did to the person's records.
+// showChanges says what the runs of which actions are kept did to the person's records.
 func (q *question) showChanges(tx store.Reader, shown *Shown, _ store.Num) error {
-	var runs []store.Run
-	err := tx.Runs(func(r store.Run) bool {
-		if len(r.Counts) > 0 {
-			runs = append(runs, r)
+	err := tx.ActionsOf(shown.Key, func(run string, a directory.RunAction) bool {
+		n, began := len(shown.Changes), runBegan(run)
+		if n >= shownChanges && !shown.Changes[n-1].Started.Equal(began) {
+			return false
+		}
+		if mapping.ObjectOf(a.Kind) == directory.Person {
+			shown.Changes = append(shown.Changes, ShownChange{run, began, a})
 		}
 		return true
 	})
-	for i := range runs {
-		if err != nil || len(shown.Changes) >= shownChanges {
-			break
-		}
-		err = tx.RunActions(runs[i].ID, func(a store.RunAction) bool {
-			if a.Key == shown.Key && mapping.ObjectOf(a.Kind) == directory.Person {
-				shown.Changes = append(shown.Changes, ShownChange{runs[i].ID, runs[i].Started, a})
-			}
-			return true
-		})
-	}
+	// Names of runs do not tell which of one second was first.
+	slices.SortStableFunc(shown.Changes, func(a, b ShownChange) int {
+		return cmp.Or(b.Started.Compare(a.Started), cmp.Compare(b.Revision, a.Revision))
+	})
+	shown.Changes = shown.Changes[:min(len(shown.Changes), shownChanges)]
 	return err
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"dirsyncd/store"
+	"dirsyncd/sync/plan"
 	"dirsyncd/sync/settle"
 )
 
@@ -42,16 +44,26 @@ func (r *run) resend(ctx context.Context, target string) error {
 		return nil
 	}
 	t, ok := telling(r.state.Telling, target)
-	if !ok || t.Queued || t.Seed == "" {
-		t = store.Telling{Target: target, Seed: r.stamp.Run}
+	if !ok || t.Queued || t.Seed == "" || !t.From.Equal(r.job.ResendFrom) {
+		t = store.Telling{Target: target, Seed: r.stamp.Run, From: r.job.ResendFrom}
 	}
 	return r.again(ctx, r.settleTask(), t)
 }
 
+// WouldTell counts what a target would be told again, of the records that have changed since a time.
+func (e *Engine) WouldTell(ctx context.Context, p store.Partition, from time.Time) (plan.Counts, error) {
+	state := e.stateOf(p)
+	return settle.WouldTell(ctx, stage{state, nil}, from)
+}
+
 func (r *run) again(ctx context.Context, task *settle.Task, t store.Telling) error {
 	before := r.rec.Told
-	err := r.tellAll(ctx, t, func() (int, error) { return settle.Again(ctx, task, t.Target, t.Seed) })
-	r.rec.Notes = append(r.rec.Notes, fmt.Sprintf("target %s is sent the present state of all its %d records again", t.Target, r.rec.Told-before))
+	err := r.tellAll(ctx, t, func() (int, error) { return settle.Again(ctx, task, t.Target, t.Seed, t.From) })
+	of := fmt.Sprintf("all its %d records", r.rec.Told-before)
+	if !t.From.IsZero() {
+		of = fmt.Sprintf("the %d records that it was told of since %s", r.rec.Told-before, t.From.UTC().Format(time.RFC3339))
+	}
+	r.rec.Notes = append(r.rec.Notes, "target "+t.Target+" is sent the present state of "+of+" again")
 	return err
 }
 

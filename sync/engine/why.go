@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -80,6 +81,8 @@ type RecordReason struct {
 	Changed time.Time     `json:"changed"`
 	Fields  []FieldReason `json:"fields"`
 	Members int           `json:"members,omitempty"`
+	// Undone says what was undone of it and waits, by whom, when and of which run.
+	Undone string `json:"undone,omitempty"`
 }
 
 // OtherRecord is a record of another kind that the same object has, or had.
@@ -320,7 +323,28 @@ func recordReason(rec *directory.Record) *RecordReason {
 	for _, f := range rec.Fields {
 		rr.Fields = append(rr.Fields, FieldReason{Field: f.Name, Value: f.Value.Any(), Run: f.Since.Run, Since: f.Since.Time})
 	}
+	if u := rec.Undone; u != nil {
+		rr.Undone = waitingOf(u) + ": " + plan.Undid(u)
+	}
 	return rr
+}
+
+// waitingOf says what waits of a record because it was undone.
+func waitingOf(u *directory.Undone) string {
+	var parts []string
+	switch {
+	case u.Op.Removes():
+		parts = append(parts, "its end")
+	case u.Op != 0:
+		parts = append(parts, "its being in use")
+	}
+	for _, f := range u.Fields {
+		parts = append(parts, f.Name)
+	}
+	if n := len(u.Entered) + len(u.Left); n > 0 {
+		parts = append(parts, fmt.Sprintf("members (%d)", n))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // explain applies the present rules and keeps what they say about the record's kind.

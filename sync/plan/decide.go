@@ -19,6 +19,8 @@ type Want struct {
 	Members []uint32
 	// UpdateOnly: actions that could make the record say that nothing is to be made (directory.ImportUpdateOnly).
 	UpdateOnly bool
+	// Leave: the record that there is stays as it is.
+	Leave bool
 }
 
 // Subject is the object whose records are decided about.
@@ -37,6 +39,8 @@ type Subject struct {
 	Reason string
 	// Keys turns members' numbers into record keys, ascending; used for records that list people.
 	Keys func([]uint32) []string
+	// Off reports who loses the record by which lists name them; nil: nobody.
+	Off func(uint32) bool
 	// Initial is that of the actions (directory.Action).
 	Initial bool
 	// Other is the record of another connection that is the same person's, and takes the place of this one's or gives its place to it
@@ -53,6 +57,8 @@ type Step struct {
 	Kind   directory.RecordKind
 	// Stored is false when there is nothing to remember that was not there before.
 	Stored bool
+	// Entered and Left are the members that an update or a deletion gives the record and takes from it, by number, ascending.
+	Entered, Left []uint32
 }
 
 // Decide compares the records that an object had with those that it shall have. Removals come first, so that
@@ -70,6 +76,9 @@ func Decide(s *Subject, before []*directory.Record, wants []Want) []Step {
 	}
 	for i := range wants {
 		old := slices.IndexFunc(before, func(rec *directory.Record) bool { return rec.Kind == wants[i].Kind })
+		if wants[i].Leave {
+			continue
+		}
 		if old < 0 {
 			kept = appendStep(kept, s.create(&wants[i], 1))
 		} else if before[old].Deleted {
@@ -87,7 +96,7 @@ func Decide(s *Subject, before []*directory.Record, wants []Want) []Step {
 		}
 	}
 	steps := slices.Concat(removed, kept)
-	steps = append(steps, s.expire(before, steps)...)
+	steps = append(steps, s.expire(before, wants, steps)...)
 	s.nameOther(steps)
 	for i := range steps {
 		if a := steps[i].Action; a != nil {
@@ -206,7 +215,11 @@ func (s *Subject) change(before *directory.Record, w *Want) Step {
 	rec.Changed = s.Run
 	a := s.action(op, w.Kind, w.Fields)
 	a.Changes, a.Sets, a.Once = changes, sets, w.Once
-	return Step{Action: a, Record: &rec, Kind: w.Kind, Stored: true}
+	step := Step{Action: a, Record: &rec, Kind: w.Kind, Stored: true}
+	if len(sets) > 0 {
+		step.Entered, step.Left = without(w.Members, before.Members), without(before.Members, w.Members)
+	}
+	return step
 }
 
 // remove takes a record away that is no longer wanted.
@@ -229,10 +242,12 @@ func (s *Subject) take(before *directory.Record, op directory.Op, reason string)
 	rec.Active = false
 	rec.Revision++
 	rec.Changed, rec.Reason = s.Run, reason
+	step := Step{Action: a, Record: &rec, Kind: before.Kind, Stored: true}
 	if op == directory.Delete {
+		step.Left = before.Members
 		rec = directory.Record{Kind: rec.Kind, Key: rec.Key, Deleted: true, Rule: rec.Rule, Revision: rec.Revision, Changed: rec.Changed, Reason: rec.Reason}
 	}
-	return Step{Action: a, Record: &rec, Kind: before.Kind, Stored: true}
+	return step
 }
 
 // members says who entered and who left, by key.
@@ -276,11 +291,8 @@ func without(a, b []uint32) []uint32 {
 func Again(rec *directory.Record, origin directory.Origin, run directory.Stamp, seed string, keys func([]uint32) []string, once []string) *directory.Action {
 	a := Introduce(rec, origin, run, keys, once)
 	a.Initial = false
-	switch {
-	case rec.Deleted:
-		a.Op, a.Sets = directory.Delete, nil
-	case !rec.Active:
-		a.Op, a.Sets = directory.Deactivate, nil
+	if a.Op = ToldAgain(rec); a.Op.Removes() {
+		a.Sets = nil
 	}
 	a.Reason = directory.SentAgain + " " + seed
 	a.SealKey(rec.Revision)
@@ -289,6 +301,18 @@ func Again(rec *directory.Record, origin directory.Origin, run directory.Stamp, 
 		a.Reason += ": " + rec.Reason
 	}
 	return a
+}
+
+// ToldAgain is the operation by which a target is told once more of a record.
+func ToldAgain(rec *directory.Record) directory.Op {
+	switch {
+	case rec.Deleted:
+		return directory.Delete
+	case !rec.Active:
+		return directory.Deactivate
+	default:
+		return directory.Create
+	}
 }
 
 // Introduce makes the action that tells a target about a record which others have known for long. once names, in order, what its rule sets on

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"dirsyncd/sync/directory"
@@ -56,13 +57,14 @@ func stepOf(steps []Step, kind directory.RecordKind) *Step {
 }
 
 // expire deletes records that were deactivated and whose time is over.
-func (s *Subject) expire(before []*directory.Record, steps []Step) (over []Step) {
+func (s *Subject) expire(before []*directory.Record, wants []Want, steps []Step) (over []Step) {
 	since, gone := Lost(before, steps)
 	if !gone {
 		return nil
 	}
 	for _, rec := range before {
-		if rec.Active || rec.Deleted || stepOf(steps, rec.Kind) != nil {
+		left := slices.ContainsFunc(wants, func(w Want) bool { return w.Kind == rec.Kind && w.Leave })
+		if rec.Active || rec.Deleted || left || stepOf(steps, rec.Kind) != nil {
 			continue
 		}
 		after := s.leaver(rec).DeleteAfter

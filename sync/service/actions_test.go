@@ -38,7 +38,7 @@ func TestActionsOfARun(t *testing.T) {
 	}
 }
 
-// A first sync remembers no more than its first actions, and counts them all.
+// The answer to a first sync names no more than its first actions, and counts them all: RunActions has the others.
 func TestActionsAreBounded(t *testing.T) {
 	w := newWorld(t)
 	for i := range 2500 {
@@ -52,5 +52,8 @@ func TestActionsAreBounded(t *testing.T) {
 	r := result.Runs[0]
 	if len(r.Actions) != 2000 || r.Counts["user"]["create"] != 2501 {
 		t.Errorf("%d are named, of %v", len(r.Actions), r.Counts)
+	}
+	if all, err := s.RunActions(t.Context(), api.RunActionsRequest{Run: r.ID, From: 2000, Limit: 1000}); err != nil || len(all.Actions) != 501 || all.More {
+		t.Errorf("%d others are kept, %v", len(all.Actions), err)
 	}
 }

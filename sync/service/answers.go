@@ -16,7 +16,7 @@ import (
 func runAnswer(p store.Partition, tenantName string, r *store.Run) api.Run {
 	return api.Run{
 		Connection: p.Connection, Tenant: p.Tenant, TenantName: tenantName,
-		ID: r.ID, Trigger: r.Trigger, By: r.By, Approved: r.Approved, Told: r.Told, Mode: r.Mode, Started: r.Started, Ended: r.Ended,
+		ID: r.ID, Trigger: r.Trigger, By: r.By, Approved: r.Approved, Undid: r.Undid, Told: r.Told, Mode: r.Mode, Started: r.Started, Ended: r.Ended,
 		Outcome: r.Outcome, Error: r.Error, Class: r.Class, Notes: r.Notes,
 		Read: r.Read, Changed: r.Changed, Removed: r.Removed, Requests: r.Requests,
 		Counts: r.Counts, Parked: r.Parked, Held: r.Held, HeldCounts: r.HeldCounts, Rules: r.Rules, Records: r.Records, Queued: r.Queued,
@@ -64,15 +64,22 @@ func plannedAnswer(t *connectors.Tenant, a *directory.Action) api.PlannedAction 
 	return p
 }
 
-func actedAnswer(p store.Partition, tenantName string, a *store.RunAction) api.PlannedAction {
+func actedAnswer(p store.Partition, tenantName string, a *directory.RunAction) api.PlannedAction {
 	answer := api.PlannedAction{
 		Connection: p.Connection, Tenant: p.Tenant, TenantName: tenantName, Op: a.Op.String(), Kind: a.Kind.String(), Key: a.Key, Name: a.Name,
 		Rule: a.Rule, Reason: a.Reason, Added: a.Added, Removed: a.Removed,
 	}
 	for _, c := range a.Changes {
-		answer.Changes = append(answer.Changes, api.PlannedChange{Field: c.Field, From: c.From, To: c.To})
+		answer.Changes = append(answer.Changes, api.PlannedChange{Field: c.Name, From: c.From.Any(), To: c.To.Any()})
 	}
 	return answer
+}
+
+func pastAnswer(p *engine.Past) api.Past {
+	return api.Past{
+		Kind: p.Kind, Key: p.Key, Connection: p.Connection, Tenant: p.Tenant, Name: p.Name, At: p.At, State: p.State, Rule: p.Rule, Run: p.Run,
+		Since: p.Since, Fields: each(p.Fields, func(f *engine.PastField) api.PastField { return api.PastField(*f) }), Reaches: p.Reaches,
+	}
 }
 
 func parkedAnswer(p store.Partition, tenantName string, item *store.Parked) api.ParkedItem {
@@ -142,7 +149,7 @@ func recordAnswer(r *engine.RecordReason) *api.RecordReason {
 	}
 	return &api.RecordReason{
 		State: r.State, Reason: r.Reason, Rule: r.Rule, Run: r.Run, Changed: r.Changed,
-		Fields: each(r.Fields, recordFieldAnswer), Members: r.Members,
+		Fields: each(r.Fields, recordFieldAnswer), Members: r.Members, Undone: r.Undone,
 	}
 }
 

@@ -102,7 +102,7 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 	conn := &connection{settings: c, content: contentOf(c.Block), users: &sync.WaitGroup{}, unheard: cfg.Mappings[c.Mapping] == nil, Connection: engine.Connection{
 		Name: c.Name, Connector: c.Connector, Rules: mapped.Rules,
 		Guard: guard.tenant(), Shared: guard.shared(), Lists: guard.lists(), Over: guard.over(), SharedOver: guard.sharedOver(), WholeOver: wholeOver(cfg.Guard), Targets: c.Targets, Import: c.Import, Followed: len(cfg.MadeOf(c.Name)) > 0, FollowedFields: cfg.RecordFieldsOf(c.Name),
-		Overrides: overrides(cfg, &c), Every: c.Every, RemovedInFull: c.RemoveInFull, Match: cfg.MatchOf(c.Name),
+		Overrides: overrides(cfg, &c), Every: c.Every, RemovedInFull: c.RemoveInFull, Match: cfg.MatchOf(c.Name), History: historyOf(cfg),
 	}}
 	if conn.Strangers, err = strangersOf(cfg, c.Name, d); err != nil {
 		return nil, err
@@ -131,6 +131,12 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 		return nil, err
 	}
 	return conn, nil
+}
+
+// historyOf is how much is kept of what is sent.
+func historyOf(cfg *config.Config) engine.History {
+	h := cfg.History
+	return engine.History{Off: h.Keep == 0, Age: h.Keep.Std(), Bytes: int64(h.Megabytes) << 20}
 }
 
 // mappingOf is a connection's mapping. One without targets may have none: everybody in it counts as a record that nobody hears of,

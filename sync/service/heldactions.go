@@ -10,7 +10,7 @@ import (
 	"dirsyncd/sync/engine"
 )
 
-// mostHeld is how many actions of a held plan are returned at most.
+// mostHeld is how many actions of a held plan or of a run are returned at most.
 const mostHeld = 1000
 
 // Held implements api.Operations.
@@ -32,10 +32,7 @@ func (s *Service) Held(ctx context.Context, req api.HeldRequest) (api.HeldAction
 	} else if conn, t, err = s.retiring(ctx, p); err != nil {
 		return api.HeldActions{}, err
 	}
-	limit := min(req.Limit, mostHeld)
-	if limit <= 0 {
-		limit = api.HeldPage
-	}
+	limit := pageSize(req.Limit)
 	wanted, from := wantedActions(&req), req.From
 	err = s.engine.Waiting(ctx, conn, t, func(a *directory.Action) bool {
 		switch {
@@ -52,6 +49,14 @@ func (s *Service) Held(ctx context.Context, req api.HeldRequest) (api.HeldAction
 		return true
 	})
 	return answer, err
+}
+
+// pageSize is how many actions are returned where so many were asked for.
+func pageSize(asked int) int {
+	if asked <= 0 {
+		return api.HeldPage
+	}
+	return min(asked, mostHeld)
 }
 
 // wantedActions tells the actions that a request asks for.

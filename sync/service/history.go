@@ -7,7 +7,7 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/sync/api"
-	"dirsyncd/sync/settle"
+	"dirsyncd/sync/directory"
 )
 
 // Runs implements api.Operations.
@@ -81,19 +81,22 @@ func runNamed(tx store.Reader, p store.Partition, tenantName, id string) (found 
 		return found == nil
 	})
 	if err == nil && found != nil {
-		found[0].Actions, err = actionsOf(tx, p, tenantName, found[0].ID, settle.KeptActions)
+		found[0].Actions, err = actionsOf(tx, p, tenantName, found[0].ID, runNames)
 	}
 	return found, err
 }
+
+// runNames is how many of its actions a run is returned with at most: RunActions has all.
+const runNames = 2000
 
 // actionsOf returns the first actions of a run, at most so many.
 func actionsOf(tx store.Reader, p store.Partition, tenantName, run string, most int) (list []api.PlannedAction, err error) {
 	if most <= 0 {
 		return nil, nil
 	}
-	err = tx.RunActions(run, func(a store.RunAction) bool {
+	err = tx.RunActions(run, 0, func(_ int, a directory.RunAction) bool {
 		list = append(list, actedAnswer(p, tenantName, &a))
-		return len(list) < most
+		return len(list) < min(most, runNames)
 	})
 	return list, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"dirsyncd/store"
 	"dirsyncd/sync/api"
@@ -45,15 +46,45 @@ func (s *Service) Resend(ctx context.Context, req api.ResendRequest) (api.SyncRe
 			return api.SyncResult{}, refuse("`targets` of the connection names those that it has", "connection %s does not use target %s", c.connection, req.Target)
 		}
 	}
+	if req.Since.After(s.now()) {
+		return api.SyncResult{}, refuse("nothing was sent yet that a target could have lost", "%s is not past", req.Since.UTC().Format(time.RFC3339))
+	}
+	if req.Dry {
+		return s.wouldResend(ctx, list, req)
+	}
 	before := s.baseline()
 	runs, err := s.runAll(ctx, list, 0, func(c chosen) ([]engine.Result, error) {
-		return s.run(s.runContext(ctx), c.connection, engine.Job{Offline: true, Resend: req.Target, Tenant: c.tenant, Trigger: engine.Operator})
+		return s.run(s.runContext(ctx), c.connection, engine.Job{Offline: true, Resend: req.Target, ResendFrom: req.Since, Tenant: c.tenant, Trigger: engine.Operator})
 	})
 	if err != nil {
 		return api.SyncResult{}, err
 	}
 	delivered, err := s.drain(ctx, []string{req.Target}, before)
 	return api.SyncResult{Runs: runs, Delivered: delivered}, err
+}
+
+// wouldResend counts what would be sent, by tenant.
+func (s *Service) wouldResend(ctx context.Context, list []chosen, req api.ResendRequest) (result api.SyncResult, err error) {
+	parts, err := s.partitionsOf(ctx, list...)
+	if err != nil {
+		return result, err
+	}
+	for _, p := range parts {
+		var state store.TenantState
+		err := s.store.View(ctx, p, func(tx store.Reader) (err error) { state, err = tx.Tenant(); return err })
+		if err != nil {
+			return result, err
+		}
+		if state.RulesHash == "" || !slices.Contains(state.Targets, req.Target) {
+			continue // it gets every record with the next run
+		}
+		counts, err := s.engine.WouldTell(ctx, p, req.Since)
+		if err != nil {
+			return result, err
+		}
+		result.Runs = append(result.Runs, api.Run{Connection: p.Connection, Tenant: p.Tenant, TenantName: state.Name, Trigger: engine.Operator, Mode: "dry", Outcome: api.Clean, Counts: counts.Words()})
+	}
+	return result, nil
 }
 
 // tellings says how far targets are that are told every record of a tenant at once, of which so many are active.

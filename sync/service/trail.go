@@ -133,7 +133,26 @@ func (t *trail) Discard(ctx context.Context, hash string) error {
 // Resend implements api.Operations.
 func (t *trail) Resend(ctx context.Context, req api.ResendRequest) (api.SyncResult, error) {
 	result, err := t.Service.Resend(ctx, req)
-	t.note(ctx, "resend", req.Target, strings.Join(req.Connections, " "), err)
+	detail := strings.Join(req.Connections, " ")
+	if !req.Since.IsZero() {
+		detail = strings.TrimSpace("since " + req.Since.UTC().Format(time.RFC3339) + " " + detail)
+	}
+	if !req.Dry {
+		t.note(ctx, "resend", req.Target, detail, err)
+	}
+	return result, err
+}
+
+// Undo implements api.Operations.
+func (t *trail) Undo(ctx context.Context, req api.UndoApproval) (api.SyncResult, error) {
+	result, err := t.Service.Undo(ctx, req)
+	of := req.Run
+	for _, r := range result.Runs {
+		if r.Undid != "" {
+			of = r.Undid
+		}
+	}
+	t.note(ctx, "undo", of, strings.TrimSpace(req.Record+" "+req.Approve), err)
 	return result, err
 }
 

@@ -14,10 +14,9 @@ import (
 
 // Why implements api.Operations.
 func (s *Service) Why(ctx context.Context, kind, who string) ([]api.Reason, error) {
-	k, ok := directory.ParseRecordKind(kind)
-	if !ok || !slices.Contains(api.ExplainedKinds(), k.String()) {
-		return nil, &fault.Error{Class: fault.Configuration, Op: "why", Err: fmt.Errorf("there is no record kind %q", kind),
-			Hint: strings.Join(api.ExplainedKinds(), ", ")}
+	k, err := explained(kind)
+	if err != nil {
+		return nil, err
 	}
 	var reasons []api.Reason
 	var missing error
@@ -40,7 +39,7 @@ func (s *Service) Why(ctx context.Context, kind, who string) ([]api.Reason, erro
 		missing = nowhere(missing, all)
 	}
 	if len(reasons) == 0 && missing == nil {
-		missing = &fault.Error{Class: fault.Gone, Op: "why", Err: errors.New("nothing was read yet"), Hint: "run `dirsyncd sync` first"}
+		missing = nothingRead()
 	}
 	if len(reasons) > 0 {
 		missing = nil
@@ -49,6 +48,20 @@ func (s *Service) Why(ctx context.Context, kind, who string) ([]api.Reason, erro
 		return nil, err
 	}
 	return reasons, missing
+}
+
+// explained is a kind of record that is explained.
+func explained(kind string) (directory.RecordKind, error) {
+	k, ok := directory.ParseRecordKind(kind)
+	if !ok || !slices.Contains(api.ExplainedKinds(), k.String()) {
+		return 0, &fault.Error{Class: fault.Configuration, Op: "why", Err: fmt.Errorf("there is no record kind %q", kind),
+			Hint: strings.Join(api.ExplainedKinds(), ", ")}
+	}
+	return k, nil
+}
+
+func nothingRead() error {
+	return &fault.Error{Class: fault.Gone, Op: "why", Err: errors.New("nothing was read yet"), Hint: "run `dirsyncd sync` first"}
 }
 
 // whyIn asks one connection. A record key names its connection, so that others need not be asked.

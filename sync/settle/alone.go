@@ -54,8 +54,7 @@ func One(ctx context.Context, t *Task, tx store.Writer, n store.Num) (Alone, err
 		a.Seatless = len(o.seats.takes) > 0
 		return a, o.err
 	}
-	s.kept = 0
-	if err := tx.RunActions(s.Run.Run, func(store.RunAction) bool { s.kept++; return true }); err != nil {
+	if s.kept, err = keptOf(tx, s.Run.Run); err != nil {
 		return a, err
 	}
 	for _, step := range o.steps {

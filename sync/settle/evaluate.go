@@ -125,7 +125,7 @@ func (s *Settlement) nameReferences(tx store.Reader, list []candidate) error {
 func (s *Settlement) applyRules(c *candidate) {
 	c.subject = s.subject(c.object)
 	c.subject.Kept = func(rec *directory.Record) bool { return s.isKept(c, rec) }
-	if c.left {
+	if c.left && !keepsUndone(c.before) {
 		c.subject.Leaver = s.leaverOfForgotten
 	}
 	if !c.object.Here() {
@@ -163,9 +163,13 @@ func (s *Settlement) decide(tx store.Reader, c *candidate) error {
 		keys, bad = s.recordKeys(tx, nums)
 		return keys
 	}
-	c.steps = plan.Decide(&c.subject, c.before, c.wants)
+	if slices.ContainsFunc(c.before, func(rec *directory.Record) bool { return rec.Undone != nil }) {
+		s.holdUndone(c)
+	} else {
+		c.steps = plan.Decide(&c.subject, c.before, c.wants)
+	}
 	s.noteReplacing(c)
-	c.due = dueOf(c)
+	c.due = earlier(dueOf(c), undoneSince(c))
 	if c.keeps && c.forget { // the list may be edited
 		c.forget = false
 	}
@@ -177,7 +181,7 @@ func (s *Settlement) decide(tx store.Reader, c *candidate) error {
 	} else if s.hold.covers(c.class()) || c.beyond && s.deferUnproven { // they may have come since the plan was made
 		s.wait(c.outcome)
 		if c.left { // there is nothing to mark
-			c.due = c.subject.Due(c.before, nil)
+			c.due = earlier(c.subject.Due(c.before, nil), undoneSince(c))
 		}
 	} else if len(c.steps) > 0 {
 		c.leaves = was && !is

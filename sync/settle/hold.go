@@ -26,6 +26,8 @@ type hold struct {
 	unproven bool
 	// beyond: so do people who signed in when the limit of the day was used up.
 	beyond bool
+	// undone: so does what would do again what an operator has undone. It is held back by itself, before anything is held.
+	undone bool
 	// lists keep the members that they would lose.
 	lists bool
 	// leavers are the people, customers and sites whose removal waits. To others they are still there: they stay in lists,
@@ -39,6 +41,8 @@ func (h *hold) covers(c class) bool {
 	switch {
 	case h == nil:
 		return false
+	case c.undone:
+		return h.undone
 	case c.lists:
 		return h.lists && !h.all // or the outcomes themselves do
 	default:
@@ -68,7 +72,7 @@ func (s *Settlement) comers() *roaring.Bitmap {
 
 // judge says what of the plan must wait, and why: nothing when the reasons are none.
 func (s *Settlement) judge(ctx context.Context, t *tally, population func(directory.RecordKind) int) (*hold, []string, error) {
-	h := &hold{all: len(s.basis) > 0 || s.Older != "" || len(s.Less) > 0, unproven: t.unproven > 0, beyond: t.beyond > 0}
+	h := &hold{all: len(s.basis) > 0 || s.Older != "" || len(s.Less) > 0, unproven: t.unproven > 0, beyond: t.beyond > 0, undone: len(t.undone) > 0}
 	reasons := slices.Clone(s.Less)
 	if s.Older != "" {
 		reasons = append(reasons, "go back to what an older source knows: "+s.Older)
@@ -111,6 +115,7 @@ func (s *Settlement) judge(ctx context.Context, t *tally, population func(direct
 	if t.beyond > 0 {
 		reasons = append(reasons, "create "+people(t.beyond)+" who signed in: beyond `create.per_day`, or nobody comes unasked")
 	}
+	reasons = append(reasons, againReasons(t.undone)...)
 	h.leavers, h.comers = roaring.New(), roaring.New()
 	for _, p := range t.of(h) {
 		h.leavers.Or(p.leavers)
@@ -161,7 +166,7 @@ func (s *Settlement) stillWaiting(t *tally) hold {
 			return hold{}
 		}
 	}
-	if len(was.What) == 0 && planHash(t.of(&hold{ops: h.ops, lists: h.lists, unproven: t.unproven > 0, beyond: t.beyond > 0})) != was.Hash {
+	if len(was.What) == 0 && planHash(t.of(&hold{ops: h.ops, lists: h.lists, unproven: t.unproven > 0, beyond: t.beyond > 0, undone: len(t.undone) > 0})) != was.Hash {
 		return hold{}
 	}
 	return h

@@ -3,6 +3,7 @@ package settle
 import (
 	"context"
 	"slices"
+	"time"
 
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
@@ -23,15 +24,16 @@ func toldAgain() []directory.RecordKind {
 }
 
 // Again tells a target once more what it was told last of every record, of those that were taken away first. It works out
-// nothing: what waits, or is held, goes on doing so. seed names the request; the same one makes the same keys.
-func Again(ctx context.Context, t *Task, target, seed string) (told int, err error) {
+// nothing: what waits, or is held, goes on doing so. seed names the request; the same one makes the same keys. With a time it is told of the
+// records alone that have changed since.
+func Again(ctx context.Context, t *Task, target, seed string, from time.Time) (told int, err error) {
 	s := &Settlement{Task: t}
 	for _, active := range []bool{false, true} {
 		kinds := toldAgain()
 		if !active {
 			slices.Reverse(kinds) // who goes leaves before the customer and the site
 		}
-		n, err := s.tellAll(ctx, target, kinds, func(rec *directory.Record) bool { return rec.Active == active }, func(rec *directory.Record, keys func([]uint32) []string) *directory.Action {
+		n, err := s.tellAll(ctx, target, kinds, func(rec *directory.Record) bool { return rec.Active == active && changedSince(rec, from) }, func(rec *directory.Record, keys func([]uint32) []string) *directory.Action {
 			return plan.Again(rec, s.originOf(rec), s.Run, seed, keys, s.Rules.OnCreate(rec.Kind, rec.Rule))
 		})
 		if told += n; err != nil {
@@ -39,6 +41,31 @@ func Again(ctx context.Context, t *Task, target, seed string) (told int, err err
 		}
 	}
 	return told, nil
+}
+
+func changedSince(rec *directory.Record, from time.Time) bool {
+	return from.IsZero() || !rec.Changed.Time.Before(from)
+}
+
+// WouldTell counts what Again would tell, by what it would say.
+func WouldTell(ctx context.Context, state State, from time.Time) (plan.Counts, error) {
+	counts := plan.Counts{}
+	err := state.View(ctx, func(tx store.Reader) error {
+		clear(counts)
+		for _, kind := range toldAgain() {
+			err := tx.Records(kind, 0, func(_ store.Num, rec directory.Record) bool {
+				if changedSince(&rec, from) {
+					counts.Add(kind, plan.ToldAgain(&rec))
+				}
+				return true
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return counts, err
 }
 
 // AgainOne tells a target once more what it was told last of one record, in a transaction of the tenant. It reports false when nothing is

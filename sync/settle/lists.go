@@ -75,6 +75,7 @@ func (s *Settlement) lose(c *candidate, w *plan.Want) {
 	gone := roaring.BitmapOf(before.Members...)
 	gone.AndNot(roaring.BitmapOf(w.Members...))
 	gone.AndNot(s.presence.off) // they go with their record
+	gone.AndNot(roaring.BitmapOf(s.undoneLeft(before)...))
 	if gone.IsEmpty() {
 		return
 	}

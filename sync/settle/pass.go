@@ -22,6 +22,8 @@ type outcome struct {
 	id    string
 	nums  []store.Num
 	steps []plan.Step
+	// again are actions that would do again what an operator has undone: they wait.
+	again []*directory.Action
 	// err is why the rules failed for the object. Nothing is concluded about it then.
 	err error
 	// forget: the object is gone and need not be kept.

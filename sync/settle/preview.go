@@ -34,7 +34,7 @@ func (s *Settlement) Preview(ctx context.Context, visit func(*directory.Action))
 	if err != nil {
 		return Plan{}, err
 	}
-	if visit == nil && !s.counted && s.Approve == "" && len(s.basis) == 0 && s.Older == "" && len(s.Less) == 0 && !s.Beyond && len(s.Replaces) == 0 && s.limitsNothing(population) {
+	if visit == nil && !s.counted && s.Approve == "" && len(s.basis) == 0 && s.Older == "" && len(s.Less) == 0 && !s.Beyond && !s.Undone && len(s.Replaces) == 0 && s.limitsNothing(population) {
 		return Plan{}, nil
 	}
 	if s.counted {

@@ -3,36 +3,71 @@ package settle
 import (
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/plan"
 )
 
-// KeptActions is how many actions of a run are kept, for those who ask afterwards whom it changed: enough for every
-// run that a person reads through, and little beside the records of a first sync.
-const KeptActions = 2000
+// Keep is how much is kept of what was sent (store.Writer.KeepActions).
+type Keep struct {
+	// Off: nothing.
+	Off bool
+	// Before is the id before which those of runs sort that are too old, and Bytes is how much all may take.
+	Before string
+	Bytes  int64
+}
 
-// remember keeps the first actions of the run, in the transaction that queues them, but for those of outcomes that are done already. It returns how many there are now.
+// remember keeps the actions of the run, in the transaction that queues them, but for those of outcomes that are done already. It returns
+// how many there are now.
 func (s *Settlement) remember(tx store.Writer, w *pendingWrites, done map[*outcome]bool) (kept int, err error) {
-	var list []store.RunAction
+	if s.Keep.Off {
+		return s.kept, nil
+	}
+	n := 0
+	for _, o := range w.outcomes {
+		n += len(o.steps)
+	}
+	list := make([]directory.RunAction, 0, n)
 	for _, o := range w.outcomes {
 		if done[o] {
 			continue
 		}
-		for _, step := range o.steps {
-			if step.Action != nil && s.kept+len(list) < KeptActions {
-				list = append(list, runAction(step.Action))
+		for i := range o.steps {
+			if o.steps[i].Action != nil {
+				list = append(list, runAction(o.num, &o.steps[i]))
 			}
 		}
 	}
-	if len(list) == 0 {
-		return s.kept, nil
-	}
-	return s.kept + len(list), tx.KeepActions(s.Run.Run, s.kept, list)
+	return s.keep(tx, list)
 }
 
-// runAction is what is worth remembering of an action. The record has the rest.
-func runAction(a *directory.Action) store.RunAction {
-	r := store.RunAction{Op: a.Op, Kind: a.Kind, Key: a.Record, Name: a.Name(), Rule: a.Rule, Reason: a.Reason}
-	for _, c := range a.Changes {
-		r.Changes = append(r.Changes, store.RunChange{Field: c.Name, From: c.From.Any(), To: c.To.Any()})
+// keep keeps further actions of the run, and forgets those for which there is no room.
+func (s *Settlement) keep(tx store.Writer, list []directory.RunAction) (kept int, err error) {
+	if len(list) == 0 || s.Keep.Off {
+		return s.kept, nil
+	}
+	if err := tx.KeepActions(s.Run.Run, s.kept, list); err != nil {
+		return s.kept, err
+	}
+	return s.kept + len(list), tx.ForgetActions(s.Keep.Before, s.Keep.Bytes)
+}
+
+// keptOf is how many actions of a run are kept, or were.
+func keptOf(tx store.Reader, run string) (n int, err error) {
+	err = tx.RunActions(run, 0, func(at int, _ directory.RunAction) bool { n = at + 1; return true })
+	return n, err
+}
+
+// runAction is what is worth remembering of an action. The record has the rest: of a creation all.
+func runAction(n store.Num, step *plan.Step) directory.RunAction {
+	a := step.Action
+	r := directory.RunAction{
+		Op: a.Op, Kind: a.Kind, Num: uint32(n), Key: a.Record, Name: a.Name(), Rule: a.Rule, Reason: a.Reason, Revision: step.Record.Revision,
+		Changes: a.Changes, Entered: step.Entered, Left: step.Left,
+	}
+	if a.Op == directory.Delete {
+		r.Changes = make([]directory.FieldChange, len(a.Fields))
+		for i, f := range a.Fields {
+			r.Changes[i] = directory.FieldChange{Name: f.Name, From: f.Value}
+		}
 	}
 	for _, set := range a.Sets {
 		r.Added += len(set.Added)

@@ -83,6 +83,10 @@ type Task struct {
 	Replaces map[store.Num]string
 	// Beyond: somebody may be there of whom the operator decides (directory.FieldSignedInBeyond).
 	Beyond bool
+	// Undone: some records may have what an operator has undone (directory.Undone).
+	Undone bool
+	// Keep is how much is kept of what is sent.
+	Keep Keep
 	// SeatQueue are those who wait for a seat, in their order.
 	SeatQueue []store.Num
 	// SeatsBeside lists the other tenants whose records take seats of the same number, and keeps them from taking any until the run
@@ -161,7 +165,7 @@ func Prepare(ctx context.Context, t *Task) (*Settlement, error) {
 		if err != nil {
 			return err
 		}
-		s.alone, s.Beyond, s.miscount = state.Alone, s.Beyond || state.Beyond, !sameSeats(state.Taken, s.byField)
+		s.alone, s.Beyond, s.Undone, s.miscount = state.Alone, s.Beyond || state.Beyond, s.Undone || state.Undone, !sameSeats(state.Taken, s.byField)
 		if err := s.checkBasis(tx); err != nil {
 			return err
 		}

@@ -34,6 +34,8 @@ type class struct {
 	beyond   bool // outcome.beyond
 	// lists: not the outcomes themselves, but the members that they take from lists.
 	lists bool
+	// undone: not the outcomes themselves, but what of them was undone (outcome.again).
+	undone bool
 }
 
 // portion is the part of a plan that is of one class.
@@ -56,6 +58,8 @@ type tally struct {
 	unproven int
 	// beyond are the people of outcome.beyond.
 	beyond int
+	// undone counts the actions of outcome.again by what they say of the undo.
+	undone map[string]int
 	// done is proven, with the fields that are changed and the members that lists lose; members is how many these had.
 	done     plan.Done
 	members  map[plan.Entry]int
@@ -90,6 +94,7 @@ func (t *tally) portion(c class) *portion {
 }
 
 func (t *tally) add(o *outcome, visit func(*directory.Action)) {
+	t.addAgain(o, visit)
 	c := o.class()
 	if c.ops == 0 {
 		return
@@ -174,7 +179,7 @@ func (p *portion) mark(kind directory.RecordKind, n store.Num) {
 // of returns the portions that a hold keeps back, in order.
 func (t *tally) of(h *hold) (list []*portion) {
 	classes := slices.SortedFunc(maps.Keys(t.portions), func(a, b class) int {
-		return cmp.Or(cmp.Compare(a.ops, b.ops), compareBool(a.unproven, b.unproven), compareBool(a.beyond, b.beyond), compareBool(a.lists, b.lists))
+		return cmp.Or(cmp.Compare(a.ops, b.ops), compareBool(a.unproven, b.unproven), compareBool(a.beyond, b.beyond), compareBool(a.lists, b.lists), compareBool(a.undone, b.undone))
 	})
 	for _, c := range classes {
 		if h.covers(c) {

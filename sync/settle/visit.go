@@ -19,6 +19,11 @@ func (s *Settlement) Visit(ctx context.Context, visit func(*directory.Action) bo
 	}
 	err := s.pass(ctx, nil, func(_ context.Context, b *batch) error {
 		for i := range b.outcomes {
+			for _, a := range b.outcomes[i].again {
+				if !visit(a) {
+					return errEnough
+				}
+			}
 			for _, step := range b.outcomes[i].steps {
 				if step.Action != nil && !visit(step.Action) {
 					return errEnough

@@ -41,6 +41,10 @@ type Fake struct {
 
 	HeldFunc        func(context.Context, api.HeldRequest) (api.HeldActions, error)
 	DecisionsFunc   func(context.Context, api.DecisionsRequest) ([]api.Decision, error)
+	RunActionsFunc  func(context.Context, api.RunActionsRequest) (api.RunActions, error)
+	PlanUndoFunc    func(context.Context, api.UndoRequest) (api.UndoPlan, error)
+	UndoFunc        func(context.Context, api.UndoApproval) (api.SyncResult, error)
+	WhyAtFunc       func(context.Context, api.WhyAtRequest) ([]api.Past, error)
 	SigninWhoFunc   func(context.Context, api.SigninWhoRequest) (api.SigninWho, error)
 	SigninLinksFunc func(context.Context, string) ([]api.SigninLink, error)
 	UnlinkFunc      func(context.Context, string) (int, error)
@@ -103,6 +107,12 @@ func EveryField() *Fake {
 		HeldFunc: func(context.Context, api.HeldRequest) (api.HeldActions, error) {
 			return Filled[api.HeldActions](), nil
 		},
+		RunActionsFunc: func(context.Context, api.RunActionsRequest) (api.RunActions, error) {
+			return Filled[api.RunActions](), nil
+		},
+		PlanUndoFunc: func(context.Context, api.UndoRequest) (api.UndoPlan, error) { return Filled[api.UndoPlan](), nil },
+		UndoFunc:     func(context.Context, api.UndoApproval) (api.SyncResult, error) { return Filled[api.SyncResult](), nil },
+		WhyAtFunc:    func(context.Context, api.WhyAtRequest) ([]api.Past, error) { return Filled[[]api.Past](), nil },
 		DecisionsFunc: func(context.Context, api.DecisionsRequest) ([]api.Decision, error) {
 			return Filled[[]api.Decision](), nil
 		},
@@ -153,6 +163,38 @@ func (f *Fake) Held(ctx context.Context, req api.HeldRequest) (api.HeldActions, 
 		return api.HeldActions{}, unexpected("held")
 	}
 	return f.HeldFunc(ctx, req)
+}
+
+// RunActions implements api.Operations.
+func (f *Fake) RunActions(ctx context.Context, req api.RunActionsRequest) (api.RunActions, error) {
+	if f.RunActionsFunc == nil {
+		return api.RunActions{}, unexpected("run actions")
+	}
+	return f.RunActionsFunc(ctx, req)
+}
+
+// PlanUndo implements api.Operations.
+func (f *Fake) PlanUndo(ctx context.Context, req api.UndoRequest) (api.UndoPlan, error) {
+	if f.PlanUndoFunc == nil {
+		return api.UndoPlan{}, unexpected("plan undo")
+	}
+	return f.PlanUndoFunc(ctx, req)
+}
+
+// Undo implements api.Operations.
+func (f *Fake) Undo(ctx context.Context, req api.UndoApproval) (api.SyncResult, error) {
+	if f.UndoFunc == nil {
+		return api.SyncResult{}, unexpected("undo")
+	}
+	return f.UndoFunc(ctx, req)
+}
+
+// WhyAt implements api.Operations.
+func (f *Fake) WhyAt(ctx context.Context, req api.WhyAtRequest) ([]api.Past, error) {
+	if f.WhyAtFunc == nil {
+		return nil, unexpected("why at")
+	}
+	return f.WhyAtFunc(ctx, req)
 }
 
 // Decisions implements api.Operations.

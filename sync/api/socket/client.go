@@ -126,6 +126,27 @@ func (c *Client) Resend(ctx context.Context, req api.ResendRequest) (api.SyncRes
 	return result, leftBehind(ctx, err)
 }
 
+// RunActions implements api.Operations.
+func (c *Client) RunActions(ctx context.Context, req api.RunActionsRequest) (api.RunActions, error) {
+	return post[api.RunActions](ctx, c, pathRunActions, req)
+}
+
+// PlanUndo implements api.Operations.
+func (c *Client) PlanUndo(ctx context.Context, req api.UndoRequest) (api.UndoPlan, error) {
+	return post[api.UndoPlan](ctx, c, pathPlanUndo, req)
+}
+
+// Undo implements api.Operations.
+func (c *Client) Undo(ctx context.Context, req api.UndoApproval) (api.SyncResult, error) {
+	result, err := post[api.SyncResult](ctx, c, pathUndo, req)
+	return result, leftBehind(ctx, err)
+}
+
+// WhyAt implements api.Operations.
+func (c *Client) WhyAt(ctx context.Context, req api.WhyAtRequest) ([]api.Past, error) {
+	return post[[]api.Past](ctx, c, pathWhyAt, req)
+}
+
 // Replay implements api.Operations.
 func (c *Client) Replay(ctx context.Context, ids []string, progress func(api.Progress)) (int, error) {
 	n := 0

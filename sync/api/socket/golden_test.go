@@ -59,6 +59,10 @@ func exchange(t *testing.T, log io.Writer, title string, ops api.Operations) {
 		`POST /v1/plan {"connections":["hq"],"full":true,"offline":true}`,
 		`POST /v1/held {"hash":"h","kind":"user","op":"delete","who":"ada","from":50,"limit":25}`,
 		`POST /v1/decisions {"limit":5}`,
+		`POST /v1/runs/actions {"run":"ab12","kind":"user","op":"update","who":"ada","from":50,"limit":25,"position":7}`,
+		`POST /v1/undo/plan {"run":"ab12","record":"hq/1","kind":"user","who":"ada","from":50,"limit":25}`,
+		`POST /v1/undo {"run":"ab12","record":"hq/1","approve":"h"}`,
+		`POST /v1/why/at {"kind":"user","who":"ada","at":"2026-01-31T11:00:00Z"}`,
 		`POST /v1/approve {"hash":"h"}`,
 		`POST /v1/discard {"hash":"h"}`,
 		`POST /v1/resend {"target":"desk","connections":["hq"]}`,
@@ -126,10 +130,14 @@ func nothingAtAll() *apitest.Fake {
 		DecisionsFunc: func(context.Context, api.DecisionsRequest) ([]api.Decision, error) {
 			return nil, nil
 		},
-		ResendFunc: func(context.Context, api.ResendRequest) (api.SyncResult, error) { return api.SyncResult{}, nil },
-		RunsFunc:   func(context.Context, api.RunsRequest) ([]api.Run, error) { return nil, nil },
-		WhyFunc:    func(context.Context, string, string) ([]api.Reason, error) { return make([]api.Reason, 1), nil },
-		ShowFunc:   func(context.Context, api.ShowRequest) ([]api.Person, error) { return make([]api.Person, 1), nil },
+		RunActionsFunc: func(context.Context, api.RunActionsRequest) (api.RunActions, error) { return api.RunActions{}, nil },
+		PlanUndoFunc:   func(context.Context, api.UndoRequest) (api.UndoPlan, error) { return api.UndoPlan{}, nil },
+		UndoFunc:       func(context.Context, api.UndoApproval) (api.SyncResult, error) { return api.SyncResult{}, nil },
+		WhyAtFunc:      func(context.Context, api.WhyAtRequest) ([]api.Past, error) { return nil, nil },
+		ResendFunc:     func(context.Context, api.ResendRequest) (api.SyncResult, error) { return api.SyncResult{}, nil },
+		RunsFunc:       func(context.Context, api.RunsRequest) ([]api.Run, error) { return nil, nil },
+		WhyFunc:        func(context.Context, string, string) ([]api.Reason, error) { return make([]api.Reason, 1), nil },
+		ShowFunc:       func(context.Context, api.ShowRequest) ([]api.Person, error) { return make([]api.Person, 1), nil },
 		StoredFunc: func(context.Context, []api.StoredQuestion) ([]api.StoredRows, error) {
 			return []api.StoredRows{{Rows: [][]string{{"x"}}}}, nil
 		},

@@ -20,13 +20,13 @@ import (
 func TestReadOnlyChangesNothing(t *testing.T) {
 	type may struct{ little, all bool }
 	looks := map[string]may{
-		"Status": {true, true}, "Held": {true, true}, "Runs": {true, true}, "Why": {true, true}, "Show": {true, true}, "Parked": {true, true},
+		"Status": {true, true}, "Held": {true, true}, "Runs": {true, true}, "RunActions": {true, true}, "PlanUndo": {true, true}, "WhyAt": {true, true}, "Why": {true, true}, "Show": {true, true}, "Parked": {true, true},
 		"Matches": {true, true}, "Stored": {true, true}, "SigninAttempts": {true, true}, "SigninSessions": {true, true}, "Decisions": {true, true},
 		"SigninWho": {true, true}, "SigninLinks": {true, true},
 		"Adopt": {true, false}, "SigninKeys": {true, false}, // what they do depends on what is asked for
 	}
 	changes := map[string]may{
-		"Sync": {}, "Plan": {}, "PlanAt": {}, "Approve": {}, "Discard": {}, "Resend": {}, "Replay": {}, "Drop": {}, "Decide": {}, "Audit": {},
+		"Sync": {}, "Plan": {}, "PlanAt": {}, "Approve": {}, "Discard": {}, "Undo": {}, "Resend": {}, "Replay": {}, "Drop": {}, "Decide": {}, "Audit": {},
 		"RenameConnection": {}, "RetireConnection": {}, "EndSessions": {}, "Unlink": {}, "Backup": {},
 	}
 	path := start(t, api.ReadOnly(&apitest.Fake{}))

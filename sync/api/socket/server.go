@@ -156,6 +156,11 @@ func (s *Server) routes() map[string]route {
 
 		pathDecisions: {http.MethodPost, change(s, s.decisions)},
 
+		pathRunActions: {http.MethodPost, look(s, s.runActions)},
+		pathPlanUndo:   {http.MethodPost, look(s, s.planUndo)},
+		pathUndo:       {http.MethodPost, change(s, s.undo)},
+		pathWhyAt:      {http.MethodPost, look(s, s.whyAt)},
+
 		pathAttempts:    {http.MethodPost, change(s, s.attempts)},
 		pathSessions:    {http.MethodGet, s.read(s.sessions)},
 		pathEndSessions: {http.MethodPost, change(s, s.endSessions)},
@@ -263,6 +268,40 @@ func (s *Server) decisions(ctx context.Context, req api.DecisionsRequest) (any, 
 	return append([]api.Decision{}, list...), err
 }
 
+// look answers an operation that only reads, although it has a body: it ends when the client leaves.
+func look[T any](s *Server, fn func(context.Context, T) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		req, err := take[T](s, w, r)
+		if err != nil {
+			s.fail(w, err)
+			return
+		}
+		s.reply(w)(fn(r.Context(), req))
+	}
+}
+
+func (s *Server) runActions(ctx context.Context, req api.RunActionsRequest) (any, error) {
+	answer, err := s.ops.RunActions(ctx, req)
+	answer.Actions = append([]api.PlannedAction{}, answer.Actions...)
+	return answer, err
+}
+
+func (s *Server) planUndo(ctx context.Context, req api.UndoRequest) (any, error) {
+	answer, err := s.ops.PlanUndo(ctx, req)
+	answer.Actions = append([]api.UndoAction{}, answer.Actions...)
+	return answer, err
+}
+
+func (s *Server) undo(ctx context.Context, req api.UndoApproval) (any, error) {
+	s.log.Info("operator undoes a run", withUser(ctx, "of", req.Run, "hash", req.Approve)...)
+	return s.ops.Undo(ctx, req)
+}
+
+func (s *Server) whyAt(ctx context.Context, req api.WhyAtRequest) (any, error) {
+	list, err := s.ops.WhyAt(ctx, req)
+	return append([]api.Past{}, list...), err
+}
+
 // change answers an operation that goes on when the client leaves.
 func change[T any](s *Server, fn func(context.Context, T) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -335,6 +374,9 @@ func (s *Server) retire(ctx context.Context, req retireRequest) (any, error) {
 }
 
 func (s *Server) resend(ctx context.Context, req api.ResendRequest) (any, error) {
+	if req.Dry {
+		return s.ops.Resend(ctx, req)
+	}
 	s.log.Info("operator has everything sent to a target again", withUser(ctx, "target", req.Target, "connections", orAll(req.Connections))...)
 	return s.ops.Resend(ctx, req)
 }

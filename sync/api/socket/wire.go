@@ -42,6 +42,11 @@ const (
 
 	pathDecisions = "/v1/decisions"
 
+	pathRunActions = "/v1/runs/actions"
+	pathPlanUndo   = "/v1/undo/plan"
+	pathUndo       = "/v1/undo"
+	pathWhyAt      = "/v1/why/at"
+
 	pathAttempts    = "/v1/signin/attempts"
 	pathSessions    = "/v1/signin/sessions"
 	pathEndSessions = "/v1/signin/sessions/end"

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"dirsyncd/cmd/dirsyncd/term"
+	"dirsyncd/sync/api"
+)
+
+// whyAt explains what a record was at a time.
+func (cli *cli) whyAt(ctx context.Context, ops api.Operations, kind, who string, at time.Time) error {
+	list, err := ops.WhyAt(ctx, api.WhyAtRequest{Kind: kind, Who: who, At: at})
+	if err != nil {
+		return err
+	}
+	if cli.opts.json {
+		return cli.out.JSON(append([]api.Past{}, list...))
+	}
+	for i := range list {
+		if i > 0 {
+			cli.out.Line("")
+		}
+		cli.showPast(&list[i])
+	}
+	return nil
+}
+
+func (cli *cli) showPast(p *api.Past) {
+	out := cli.out
+	out.Line("%s", out.Paint(term.Bold, p.Kind+" "+p.Key))
+	if p.Name != "" {
+		out.Para("  ", p.Name)
+	}
+	reaches := "nothing is kept of what was sent"
+	if !p.Reaches.IsZero() {
+		reaches = "what was sent is kept since " + cli.clock(p.Reaches)
+	}
+	switch p.State {
+	case "":
+		out.ParaStyled(term.Yellow, "  ", "at "+cli.clock(p.At)+": nobody knows any more: it has changed since, and "+reaches)
+	case "absent":
+		out.Para("  ", "at "+cli.clock(p.At)+": it had not been made yet")
+	default:
+		text := "at " + cli.clock(p.At) + ": " + p.State
+		switch {
+		case p.Run == "":
+			text += ", since before what is kept; " + reaches
+		case p.Rule != "":
+			text += fmt.Sprintf(", by rule %q in run %s of %s", p.Rule, p.Run, cli.clock(p.Since))
+		default:
+			text += fmt.Sprintf(", in run %s of %s", p.Run, cli.clock(p.Since))
+		}
+		out.Para("  ", text)
+	}
+	if len(p.Fields) == 0 {
+		return
+	}
+	out.Line("")
+	t := &term.Table{Indent: "  ", Columns: []term.Column{term.Shrink("FIELD"), term.Left("VALUE THEN"), term.Left("SET BY RUN")}}
+	for _, f := range p.Fields {
+		switch {
+		case f.Unknown:
+			t.Add(f.Field, term.Yellow.Cell("not known any more"), "it has changed since; "+reaches)
+		case f.Run == "":
+			t.Add(f.Field, term.Value(f.Value), "before what is kept; "+reaches)
+		default:
+			t.Add(f.Field, term.Value(f.Value), f.Run+", "+cli.clock(f.Since))
+		}
+	}
+	out.Table(t)
+}

@@ -1,0 +1,137 @@
+package postgres
+
+import (
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"dirsyncd/sync/directory"
+)
+
+// What is kept of the actions of runs is in parts, as many actions in one as were queued in a transaction. position is that of a part's first
+// action. How many bytes all parts take is counted beside them: whoever asks each time reads none.
+const schemaHistory = `
+create table @.run_action (part int, run text collate "C", position int4, size int4 not null, data bytea not null, primary key (part, run, position));
+create table @.history (part int primary key, bytes int8 not null);
+`
+
+// partBytes is what a part takes besides its run's id and its data.
+const partBytes = 5
+
+// KeepActions implements store.Writer.
+func (t *tx) KeepActions(run string, from int, list []directory.RunAction) error {
+	if run == "" || !isText(run) {
+		return misuse("a run has no id")
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	data := directory.AppendRunActions(nil, list)
+	size := len(run) + partBytes + len(data)
+	if err := t.write(`insert into @.run_action (part, run, position, size, data) values ($1, $2, $3, $4, $5)`, run, from, size, data); err != nil {
+		return err
+	}
+	return t.write(`insert into @.history as h (part, bytes) values ($1, $2) on conflict (part) do update set bytes = h.bytes + excluded.bytes`, size)
+}
+
+// actionsPart is a part as it is stored.
+type actionsPart struct {
+	run   string
+	first int
+	list  []directory.RunAction
+}
+
+// actionParts reads parts, those of a record's key only when there is one.
+func (t *tx) actionParts(f *fetch, key, sql string, args ...any) (parts []actionsPart, err error) {
+	err = t.query(func(rows pgx.Rows) error {
+		var p actionsPart
+		var data []byte
+		if err := rows.Scan(&p.run, &p.first, &data); err != nil {
+			return err
+		}
+		f.got(len(data))
+		var err error
+		if p.list, err = directory.ParseRunActions(data, key); err != nil {
+			return t.s.corrupt("run_action")
+		}
+		parts = append(parts, p)
+		return nil
+	}, sql, append(args, f.limit)...)
+	return parts, err
+}
+
+// RunActions implements store.Reader.
+func (t *tx) RunActions(run string, from int, fn func(at int, a directory.RunAction) bool) error {
+	if run == "" || !isText(run) {
+		return nil
+	}
+	next := from
+	for f, more := newFetch(), true; more; more = f.more() {
+		// The first action that is wanted may be in a part that begins before it.
+		parts, err := t.actionParts(f, "", `select run, position, data from @.run_action where part = $1 and run = $2 and position >=
+			coalesce((select max(position) from @.run_action where part = $1 and run = $2 and position <= $3), $3) order by position limit $4`, run, next)
+		if err != nil {
+			return err
+		}
+		for _, p := range parts {
+			for i := range p.list {
+				if at := p.first + i; at >= next && !fn(at, p.list[i]) {
+					return nil
+				}
+			}
+			next = max(next, p.first+len(p.list))
+		}
+	}
+	return nil
+}
+
+// ActionsOf implements store.Reader.
+func (t *tx) ActionsOf(key string, fn func(run string, a directory.RunAction) bool) error {
+	if key == "" {
+		return nil
+	}
+	var run *string // that of the last part, with its position
+	position := 0
+	for f, more := newFetch(), true; more; more = f.more() {
+		parts, err := t.actionParts(f, key, `select run, position, data from @.run_action where part = $1 and ($2::text is null or (run, position) < ($2, $3::int4))
+			order by run desc, position desc limit $4`, run, position)
+		if err != nil {
+			return err
+		}
+		for _, p := range parts {
+			for _, a := range slices.Backward(p.list) {
+				if !fn(p.run, a) {
+					return nil
+				}
+			}
+			run, position = &p.run, p.first
+		}
+	}
+	return nil
+}
+
+// ActionsKept implements store.Reader.
+func (t *tx) ActionsKept() (first string, at int, kept int64, err error) {
+	err = t.queries(
+		question{func(rows pgx.Rows) error { return rows.Scan(&first, &at) },
+			`select run, position from @.run_action where part = $1 order by run, position limit 1`, nil},
+		question{func(rows pgx.Rows) error { return rows.Scan(&kept) }, `select bytes from @.history where part = $1`, nil})
+	return first, at, kept, err
+}
+
+// ForgetActions implements store.Writer.
+func (t *tx) ForgetActions(before string, most int64) error {
+	first, _, kept, err := t.ActionsKept()
+	if err != nil || first == "" || first >= before && kept <= most {
+		return err
+	}
+	// Runs ascend and what is left descends, so that what stays begins at one part.
+	err = t.write(`with parts as (select run, position, size, sum(size) over (order by run, position) - size as older from @.run_action where part = $1),
+		old as (delete from @.run_action a using parts p where a.part = $1 and a.run = p.run and a.position = p.position
+			and not (p.run >= $2::text collate "C" and $3 - p.older <= $4) returning a.size)
+		update @.history set bytes = bytes - (select coalesce(sum(size), 0) from old) where part = $1`, before, kept, most)
+	if err != nil {
+		return err
+	}
+	return t.forgetRuns()
+}
