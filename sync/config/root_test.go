@@ -55,7 +55,8 @@ func uncommented(t *testing.T) string {
 		}
 		lines = append(lines, line)
 	}
-	text := strings.Join(lines, "\n")
+	// A database is an alternative to the file.
+	text := strings.Replace(strings.Join(lines, "\n"), "state: /var/lib/dirsyncd/state.db\n", "", 1)
 	// The long forms of the user's fields are an alternative to the line above them.
 	return strings.Replace(text, "      user: {name: = name, email: = email, phone: = phone ?? mobile}\n", "", 1)
 }
@@ -76,6 +77,9 @@ func TestRootFileOptions(t *testing.T) {
 	if s := cfg.Signin; s == nil || len(s.Providers) != 2 || len(s.Apps) != 4 || s.Apps[3].TokenURL == nil || s.Apps[3].LogoutURL == nil || s.Apps[2].TokenURL == nil || s.Apps[1].HandOver != "freshworks" || len(cfg.MatchOf("hq-ad")) != 1 {
 		t.Errorf("sign-in: %+v", s)
 	}
+	if d := cfg.Database; d == nil || d.Schema != "dirsyncd" || d.Connections != 12 || d.Password.Reveal() != "x" {
+		t.Errorf("state: %+v", d)
+	}
 	if len(cfg.Targets) != 7 || cfg.Control == "" || len(cfg.Mappings["staff"].Spec.Groups) != 1 || len(cfg.Mappings["staff"].Guard.Tenant) != 3 {
 		t.Errorf("%+v", cfg)
 	}
@@ -87,6 +91,7 @@ func credentialFolder(t *testing.T) string {
 	write(t, dir+"/desk-webhook", "whsec_x", 0o400)
 	write(t, dir+"/apps", "x", 0o400)
 	write(t, dir+"/halo", "x", 0o400)
+	write(t, dir+"/database", "x", 0o400)
 	write(t, dir+"/staff-oidc", "x", 0o400)
 	write(t, dir+"/delinea", "x", 0o400)
 	write(t, dir+"/zendesk", "a shared secret as Zendesk makes them", 0o400)
