@@ -40,7 +40,7 @@ func BenchmarkLDAP(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Cleanup(func() { _ = st.Close() })
-		return engine.New(st, engine.Options{Log: slog.New(slog.DiscardHandler), Now: time.Now})
+		return engine.New(st, engine.Options{Log: slog.New(slog.DiscardHandler), Now: time.Now, Program: func() string { return "bench" }})
 	}
 	sync := func(b *testing.B, e *engine.Engine) {
 		b.Helper()
