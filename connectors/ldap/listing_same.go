@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"dirsyncd/connectors"
 	"dirsyncd/store"
@@ -48,7 +47,7 @@ func (l *listing) basis() (string, error) {
 	}
 	p := &l.preset
 	return fmt.Sprintf("%s %s %v %q %q %s %t %t %q %x", settings, l.kind, l.query.lines, l.session.root.namingContexts, p.name, p.anchor, p.extendedDN, l.tr.row.extended,
-		slices.Sorted(slices.Values(l.tr.row.names)), p.schema.sum()), nil
+		l.tr.row.names, p.schema.sum()), nil
 }
 
 // knows is the listing's wire.Entry.Known.

@@ -102,6 +102,36 @@ func TestSameEntriesOfObjectsThatChangedOtherwise(t *testing.T) {
 	r.mustTranslate("and all as before", "2 desk empty", "update user 2 name:By delta>Two", "deactivate agent 3", "reactivate user 3")
 }
 
+// Whoever is missing without proof is stored as he was. The same bytes say that he is there again.
+func TestSameEntryOfWhomWasMissed(t *testing.T) {
+	r := newSameRig(t)
+	delete(r.people, "3")
+	r.scope = "narrower"
+	r.expect("out of the scope", Held)
+	r.add("3", "Three")
+	r.mustTranslate("there all the time", "3")
+	r.mustTranslate("known", "")
+}
+
+// Members whose lists are known count as listed.
+func TestSameGroupsHaveMembers(t *testing.T) {
+	r := newSameRig(t)
+	for i := range manyMembers {
+		r.groups["desk"] = append(r.groups["desk"], fmt.Sprint("p:x", i))
+	}
+	r.mustTranslate("many members", "desk")
+	if res := r.mustTranslate("known", ""); len(res.Run.Notes) > 0 {
+		t.Errorf("notes %q", res.Run.Notes)
+	}
+	r.people["1"] = person{name: "Renamed"}
+	if res := r.mustTranslate("and one person", "1", "update agent 1 name:One>Renamed"); len(res.Run.Notes) > 0 {
+		t.Errorf("notes %q", res.Run.Notes)
+	}
+}
+
+// manyMembers are so many that nobody believes it when they are all gone.
+const manyMembers = 20
+
 // Whoever shares a handle is told of at each read.
 func TestSameEntriesThatShareAHandle(t *testing.T) {
 	r := newSameRig(t)

@@ -34,6 +34,8 @@ type Service struct {
 	version string
 	store   store.Store
 	engine  *engine.Engine
+	// program names the build (program.go); it is asked for when somebody wants to know.
+	program func() string
 	metrics *metrics
 	host    *host // nil when it serves one command
 
@@ -59,6 +61,8 @@ type host struct {
 	nextAudit func(target string) time.Time
 	// trigger runs a connection soon, because something changed.
 	trigger func(connection string)
+	// program names the build (program.go); it is asked for when somebody wants to know.
+	program func() string
 	// front is where the daemon is reached from outside; nil: it is not.
 	front *web.Front
 }
@@ -74,9 +78,9 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 	}
 	s := &Service{
 		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, metrics: newMetrics(opts.Now), host: h,
-		running: map[string]int{}, turns: newTurns(cfg),
+		running: map[string]int{}, turns: newTurns(cfg), program: sync.OnceValue(program),
 	}
-	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun, Configured: s.configured})
+	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun, Configured: s.configured, Program: s.program})
 	var err error
 	s.generation, err = newGeneration(cfg, nil, s.deps())
 	if err != nil {
