@@ -232,10 +232,10 @@ type Request struct {
 	View func(ctx context.Context, fn func(store.Reader) error) error
 	// Same, in Full mode, looks up what is stored by what it was made of (Page.Digests), so that a source need not translate what it
 	// sent in the same bytes before. basis names, besides this program, all that decides what becomes of an entry: what of the
-	// configuration and of the server has a say in it. With another one than before, nothing is known. same returns the number of the
-	// object that was made of the entry with a digest, if it is there, and stored as it was made, a group with its members. It may be
-	// called from any goroutine, and holds for this read. Where nobody keeps digests, Same or same is nil, and a page has none.
-	Same func(ctx context.Context, basis string) (same func(Digest) (store.Num, bool), err error)
+	// configuration and of the server has a say in it. With another one than before, nothing is known. same reports whether an object
+	// was made of the entry with a digest, is there, and stored as it was made, a group with its members. It may be called from any
+	// goroutine, and holds for this read. Where nobody keeps digests, Same or same is nil, and a page has none.
+	Same func(ctx context.Context, basis string) (same func(Digest) bool, err error)
 }
 
 // Digest tells the entries of a source apart by their bytes. The zero value is none.
@@ -250,8 +250,8 @@ type Page struct {
 	// basis, and from nothing else: not from the time, from what is stored, from other entries, or from what is asked for besides. The
 	// members are on the same page, Whole. Only for reads that have called Same.
 	Digests []Digest
-	// Same are the objects that Request.Same found for other entries of the page: they are there, and as they are stored.
-	Same []store.Num
+	// Same are the digests of the page's other entries, which Request.Same knows: their objects are there, and as they are stored.
+	Same []Digest
 	// Removed are gone: the source said so. A Full read has none.
 	Removed []directory.Ref
 	// Members are memberships of groups.

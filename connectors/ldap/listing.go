@@ -198,7 +198,7 @@ func (l *listing) readPage(ctx context.Context, base string) (entries int, res w
 			l.references.add(base, res.Referrals)
 			continue
 		case wire.KnownItem:
-			l.batch.page.Same = append(l.batch.page.Same, l.same.found)
+			l.batch.page.Same = append(l.batch.page.Same, l.same.digest)
 			err = l.added(ctx)
 		default:
 			err = l.take(ctx)

@@ -7,15 +7,12 @@ import (
 	"fmt"
 
 	"dirsyncd/connectors"
-	"dirsyncd/store"
 )
 
 // sameEntries knows the entries of a listing again that came in the same bytes before, so that they are not even taken apart.
 type sameEntries struct {
-	look func(connectors.Digest) (store.Num, bool)
-	// digest is that of the last entry, and found the object that was made of it, if it is known.
-	digest connectors.Digest
-	found  store.Num
+	known  func(connectors.Digest) bool
+	digest connectors.Digest // of the last entry
 }
 
 // openSame returns nil where what becomes of an entry depends on others: where ids are not the server's own, where an entry can be found
@@ -28,11 +25,11 @@ func (l *listing) openSame(ctx context.Context, req *connectors.Request) (*sameE
 	if err != nil {
 		return nil, err
 	}
-	look, err := req.Same(ctx, basis)
-	if err != nil || look == nil {
+	known, err := req.Same(ctx, basis)
+	if err != nil || known == nil {
 		return nil, err
 	}
-	s := &sameEntries{look: look}
+	s := &sameEntries{known: known}
 	l.entry.Known = s.knows
 	return s, nil
 }
@@ -54,9 +51,7 @@ func (l *listing) basis() (string, error) {
 func (s *sameEntries) knows(body string) bool {
 	sum := sha256.Sum256([]byte(body))
 	s.digest = connectors.Digest(sum[:])
-	var known bool
-	s.found, known = s.look(s.digest)
-	return known
+	return s.known(s.digest)
 }
 
 // note adds the digest of the entry that was translated last to a batch.

@@ -3,35 +3,31 @@ package ldap
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
 	"github.com/go-ldap/ldap/v3"
 
 	"dirsyncd/connectors"
-	"dirsyncd/store"
 )
 
 // memory is a reader that keeps digests, and knows every entry again under the basis of last time.
 type memory struct {
 	basis string
-	known map[connectors.Digest]store.Num
+	known map[connectors.Digest]bool
 }
 
 // read reads a stream in full and says which entries were translated, and how many were known.
 func (m *memory) read(t *testing.T, c *Connector, stream string) (translated []string, same int) {
 	t.Helper()
 	req := connectors.Request{Stream: stream, Mode: connectors.Full}
-	req.Same = func(_ context.Context, basis string) (func(connectors.Digest) (store.Num, bool), error) {
+	req.Same = func(_ context.Context, basis string) (func(connectors.Digest) bool, error) {
 		if basis != m.basis {
-			m.basis, m.known = basis, map[connectors.Digest]store.Num{}
+			m.basis, m.known = basis, map[connectors.Digest]bool{}
 		}
-		known := m.known
-		m.known = map[connectors.Digest]store.Num{}
-		for d, n := range known {
-			m.known[d] = n
-		}
-		return func(d connectors.Digest) (store.Num, bool) { n, ok := known[d]; return n, ok }, nil
+		known := maps.Clone(m.known)
+		return func(d connectors.Digest) bool { return known[d] }, nil
 	}
 	err := connectors.Guard(c).Read(t.Context(), req, func(p *connectors.Page) error {
 		if len(p.Digests) > 0 && len(p.Digests) != len(p.Objects) {
@@ -41,7 +37,7 @@ func (m *memory) read(t *testing.T, c *Connector, stream string) (translated []s
 			name, _ := p.Objects[i].Get("name")
 			translated = append(translated, name.Text())
 			if len(p.Digests) > 0 && p.Digests[i] != (connectors.Digest{}) {
-				m.known[p.Digests[i]] = store.Num(len(m.known) + 1)
+				m.known[p.Digests[i]] = true
 			}
 		}
 		same += len(p.Same)

@@ -185,7 +185,7 @@ func (w *world) Read(ctx context.Context, req connectors.Request, emit func(*con
 }
 
 // known is the request's Same, in worlds with digests of what does not depend on other reads.
-func (w *world) known(ctx context.Context, req *connectors.Request) (func(connectors.Digest) (store.Num, bool), error) {
+func (w *world) known(ctx context.Context, req *connectors.Request) (func(connectors.Digest) bool, error) {
 	if w.basis == "" || w.parts || w.mayBeShort {
 		return nil, nil
 	}
@@ -193,7 +193,7 @@ func (w *world) known(ctx context.Context, req *connectors.Request) (func(connec
 }
 
 // recognise leaves those entries of a page untranslated that are known.
-func (w *world) recognise(p *connectors.Page, known func(connectors.Digest) (store.Num, bool)) {
+func (w *world) recognise(p *connectors.Page, known func(connectors.Digest) bool) {
 	if known == nil || p.MayLack != nil {
 		for i := range p.Objects {
 			w.translated = append(w.translated, p.Objects[i].ID)
@@ -209,8 +209,8 @@ func (w *world) recognise(p *connectors.Page, known func(connectors.Digest) (sto
 		}
 		sum := sha256.Sum256(entry)
 		digest := connectors.Digest(sum[:])
-		if n, ok := known(digest); ok {
-			p.Same = append(p.Same, n)
+		if known(digest) {
+			p.Same = append(p.Same, digest)
 			continue
 		}
 		p.Objects, p.Digests = append(p.Objects, objects[i]), append(p.Digests, digest)

@@ -66,7 +66,7 @@ type same struct {
 }
 
 // lookUpSame is the request's Same.
-func (l *listing) lookUpSame(ctx context.Context, basis string) (func(connectors.Digest) (store.Num, bool), error) {
+func (l *listing) lookUpSame(ctx context.Context, basis string) (func(connectors.Digest) bool, error) {
 	program := l.Program()
 	if program == "" {
 		return nil, nil
@@ -86,7 +86,7 @@ func (l *listing) lookUpSame(ctx context.Context, basis string) (func(connectors
 		clear(s.known)
 	}
 	l.same = s
-	return func(d connectors.Digest) (store.Num, bool) { n, ok := s.known[d]; return n, ok }, nil
+	return func(d connectors.Digest) bool { return s.known[d] != 0 }, nil
 }
 
 // keptTriples returns what is kept by number, and how many triples that is with those that hold no longer.
@@ -217,6 +217,11 @@ func (l *listing) validateSame(p *connectors.Page) error {
 	case l.same == nil || p.MayLack != nil || len(p.Digests) > 0 && len(p.Digests) != len(p.Objects):
 		return internal("read "+l.stream.Name, "the connector sent %d digests of %d objects, and %d that are the same", len(p.Digests), len(p.Objects), len(p.Same))
 	}
+	for _, d := range p.Same {
+		if l.same.known[d] == 0 {
+			return internal("read "+l.stream.Name, "the connector sent a digest that is not known")
+		}
+	}
 	return nil
 }
 
@@ -225,7 +230,11 @@ func (l *listing) compareSame(tx store.Reader, p *connectors.Page, rows []store.
 	if len(p.Same) == 0 {
 		return nil
 	}
-	found := relations.Set(p.Same)
+	nums := make([]store.Num, len(p.Same))
+	for i, digest := range p.Same {
+		nums[i] = l.same.known[digest]
+	}
+	found := relations.Set(nums)
 	twice := found.Intersects(l.same.stored) || slices.ContainsFunc(rows, func(r store.Row) bool { return found.Contains(uint32(r.Num)) })
 	if twice {
 		return &fault.Error{Class: fault.Transient, Op: "read " + l.stream.Name, Err: errTwice}
@@ -235,7 +244,7 @@ func (l *listing) compareSame(tx store.Reader, p *connectors.Page, rows []store.
 		return nil
 	}
 	d.found.whole.Or(found)
-	for _, n := range p.Same {
+	for _, n := range nums {
 		digest, err := tx.MemberDigest(n)
 		if err != nil {
 			return err

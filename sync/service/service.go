@@ -61,8 +61,6 @@ type host struct {
 	nextAudit func(target string) time.Time
 	// trigger runs a connection soon, because something changed.
 	trigger func(connection string)
-	// program names the build (program.go); it is asked for when somebody wants to know.
-	program func() string
 	// front is where the daemon is reached from outside; nil: it is not.
 	front *web.Front
 }
