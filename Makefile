@@ -3,6 +3,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LINT    ?= golangci-lint
 # How long each fuzz target runs.
 FUZZTIME ?= 5s
+# The build that `make bench` measures beside this one: the one before the work on speed.
+BEFORE  ?= 8fb60dc
 # Where random changes of `make soak` begin: another one every time, and the one that failed to repeat a failure.
 ifndef SEED
 SEED := $(shell date +%s)
@@ -37,7 +39,8 @@ fmt: ## format everything
 	$(LINT) fmt ./...
 
 bench: ## the benchmark of docs/benchmarks.md
-	$(GO) run ./cmd/bench -parts people,merged,requests
+	./.ci/bench-against $(BEFORE)
+	$(GO) run ./cmd/bench -parts merged,requests
 	$(GO) test -run '^$$' -bench 'Decode$$|DecodeUsers$$' -cpu 1 ./connectors/entra ./connectors/google ./connectors/okta
 	$(GO) test -run '^$$' -bench "HalfAMillion|People" -benchtime 1x ./connectors/entra ./connectors/google ./connectors/okta
 	$(GO) test -run '^$$' -bench LDAP -benchtime 3x ./cmd/bench

@@ -230,12 +230,28 @@ type Request struct {
 	// View reads what is stored of the tenant itself, as the read's pages leave it. It is for sources that have no memory of
 	// their own. It is nil where nothing is stored.
 	View func(ctx context.Context, fn func(store.Reader) error) error
+	// Same, in Full mode, looks up what is stored by what it was made of (Page.Digests), so that a source need not translate what it
+	// sent in the same bytes before. basis names, besides this program, all that decides what becomes of an entry: what of the
+	// configuration and of the server has a say in it. With another one than before, nothing is known. same reports whether an object
+	// was made of the entry with a digest, is there, and stored as it was made, a group with its members. It may be called from any
+	// goroutine, and holds for this read. Where nobody keeps digests, Same or same is nil, and a page has none.
+	Same func(ctx context.Context, basis string) (same func(Digest) bool, err error)
 }
+
+// Digest tells the entries of a source apart by their bytes. The zero value is none.
+type Digest [12]byte
 
 // Page is a part of an answer. What it holds may be stored page by page.
 type Page struct {
 	// Objects are there, as described. In Full mode an object may come twice; the later one holds.
 	Objects []directory.Object
+	// Digests are those of the entries of which Objects were made, in their order; none, or zero, for one that is to be made anew each
+	// time. An object with a digest, and the members of such a group, follow from the bytes of one entry and from Request.Same's
+	// basis, and from nothing else: not from the time, from what is stored, from other entries, or from what is asked for besides. The
+	// members are on the same page, Whole. Only for reads that have called Same.
+	Digests []Digest
+	// Same are the digests of the page's other entries, which Request.Same knows: their objects are there, and as they are stored.
+	Same []Digest
 	// Removed are gone: the source said so. A Full read has none.
 	Removed []directory.Ref
 	// Members are memberships of groups.

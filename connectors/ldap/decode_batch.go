@@ -28,6 +28,7 @@ type batch struct {
 func (b *batch) reset() {
 	b.page = connectors.Page{
 		Objects: b.page.Objects[:0], Members: b.page.Members[:0], Invalid: b.page.Invalid[:0],
+		Digests: b.page.Digests[:0], Same: b.page.Same[:0],
 	}
 	b.entries, b.bytes = 0, 0
 	b.fields, b.links, b.strings = b.fields[:0], b.links[:0], b.strings[:0]

@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,15 +20,17 @@ type fieldRule struct {
 // where there are any, the state of the account, and the attributes that were asked for.
 func personRules(r *row, p preset, cfg *Config) []fieldRule {
 	var rules []fieldRule
-	for name, attributes := range p.person {
+	// In order, so that attributes are asked for in the same order each time: a server may answer in that.
+	for _, name := range slices.Sorted(maps.Keys(p.person)) {
+		attributes := p.person[name]
 		if own, ok := cfg.Fields[name]; ok {
 			attributes = own
 		}
 		rules = appendCommon(rules, r, name, attributes)
 	}
-	for name, attributes := range cfg.Fields {
+	for _, name := range slices.Sorted(maps.Keys(cfg.Fields)) {
 		if _, ok := p.person[name]; !ok {
-			rules = appendCommon(rules, r, name, attributes)
+			rules = appendCommon(rules, r, name, cfg.Fields[name])
 		}
 	}
 	state, expiry := openLDAPState(r), openLDAPExpiry(r)

@@ -29,6 +29,14 @@ func (o *outside) count(handles []string) {
 	}
 }
 
+// total is how many there were.
+func (o *outside) total() int {
+	if o == nil {
+		return 0
+	}
+	return o.members
+}
+
 // notes tells of them without naming any.
 func (o *outside) notes() []string {
 	if o == nil || o.members == 0 {

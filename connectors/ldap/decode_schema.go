@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"crypto/sha256"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 // knows nothing.
 type schema struct {
 	types map[string]*attributeType // by every name in small letters, and by object identifier
+	hash  [sha256.Size]byte         // of the descriptions
 }
 
 // attributeType is the description of one attribute (RFC 4512 section 4.1.2). What it inherits is in sup.
@@ -31,7 +33,7 @@ const (
 
 // parseSchema makes a schema of the values of attributeTypes.
 func parseSchema(descriptions []string) *schema {
-	s := &schema{types: make(map[string]*attributeType, 2*len(descriptions))}
+	s := &schema{types: make(map[string]*attributeType, 2*len(descriptions)), hash: sha256.Sum256([]byte(strings.Join(descriptions, "\n")))}
 	for _, d := range descriptions {
 		t := parseAttributeType(d)
 		if t.oid != "" {
@@ -95,6 +97,14 @@ func schemaWords(description string) []string {
 		}
 		words, rest = append(words, rest[:end]), rest[end:]
 	}
+}
+
+// sum tells schemas apart; zero where none is known.
+func (s *schema) sum() [sha256.Size]byte {
+	if s == nil {
+		return [sha256.Size]byte{}
+	}
+	return s.hash
 }
 
 // find returns the type of an attribute description, without its options; nil when the schema does not have it.

@@ -20,10 +20,14 @@ const (
 
 // calendar is the time of a read, and the next moment at which an account that was read begins or ends: then nothing in the
 // directory changes, so that no incremental read would tell.
-type calendar struct{ now, next time.Time }
+type calendar struct {
+	now, next time.Time
+	asked     bool // since somebody set it to false
+}
 
 // passed reports whether a date is over, and remembers it if it is not.
 func (c *calendar) passed(date time.Time) bool {
+	c.asked = true
 	if !c.now.Before(date) {
 		return true
 	}

@@ -42,6 +42,10 @@ type translator struct {
 	// outside counts members of groups that are outside of what is read; nil where nobody asks.
 	outside *outside
 
+	// beyond: the object that was translated last follows from more than the bytes of its entry: from the time of the read, from
+	// what was asked for besides, from the rest of the directory.
+	beyond bool
+
 	// stamps, when watched, are the attributes that say when an entry was changed; newest is the latest time seen.
 	stamps []int
 	newest time.Time
@@ -141,6 +145,8 @@ func (t *translator) translate(b *batch) {
 		})
 		return
 	}
+	t.beyond, t.row.calendar.asked = false, false
+	outside := t.outside.total()
 	b.page.FoldedIDs = b.page.FoldedIDs || a.folded
 	o := directory.Object{Kind: t.kind, ID: id, Fields: t.fields(b)}
 	b.names.reset()
@@ -160,9 +166,12 @@ func (t *translator) translate(b *batch) {
 	o.Links = b.links[first:len(b.links):len(b.links)]
 	b.page.Objects = append(b.page.Objects, o)
 	if t.kind == directory.Group {
-		t.madeUp = t.madeUp || t.row.first(t.dynamic...) != ""
+		dynamic := t.row.first(t.dynamic...) != ""
+		t.madeUp = t.madeUp || dynamic
 		b.page.Members = append(b.page.Members, connectors.Members{Group: id, Add: t.memberNames(b), Whole: true})
+		t.beyond = dynamic || t.outside.total() > outside
 	}
+	t.beyond = t.beyond || len(t.row.partial) > 0 || t.row.calendar.asked
 }
 
 func (t *translator) fields(b *batch) []directory.Field {

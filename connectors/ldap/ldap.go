@@ -130,6 +130,9 @@ func (c *Connector) readFull(ctx context.Context, op string, kind directory.Kind
 	if r.query.overlapping(r.preset.form) {
 		l.seen = make(map[string]struct{})
 	}
+	if l.same, err = l.openSame(inner, req); err != nil {
+		return err
+	}
 	go l.run(inner)
 	if err := l.emit(ctx, emit); err != nil {
 		cancel() // breaks the connections under whatever the listing waits for

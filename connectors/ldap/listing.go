@@ -28,6 +28,7 @@ type listing struct {
 
 	references references
 
+	same  *sameEntries // nil where every entry is translated
 	entry wire.Entry
 	spare chan *batch // to fill
 	ready chan *batch // to take; closed at the end
@@ -196,15 +197,20 @@ func (l *listing) readPage(ctx context.Context, base string) (entries int, res w
 		case wire.ReferenceItem:
 			l.references.add(base, res.Referrals)
 			continue
+		case wire.KnownItem:
+			l.batch.page.Same = append(l.batch.page.Same, l.same.digest)
+			err = l.added(ctx)
+		default:
+			err = l.take(ctx)
 		}
-		entries++
-		if err := l.take(ctx); err != nil {
+		if err != nil {
 			return 0, res, err
 		}
+		entries++
 	}
 }
 
-// take translates one entry and hands the batch over when it is full.
+// take translates one entry.
 func (l *listing) take(ctx context.Context) error {
 	l.tr.row.load(&l.entry)
 	if l.again() {
@@ -216,6 +222,12 @@ func (l *listing) take(ctx context.Context) error {
 		}
 	}
 	l.tr.translate(l.batch)
+	l.same.note(l.tr, l.batch)
+	return l.added(ctx)
+}
+
+// added counts an entry and hands the batch over when it is full.
+func (l *listing) added(ctx context.Context) error {
 	l.batch.entries++
 	l.batch.bytes += l.entry.Size
 	if l.batch.full() {

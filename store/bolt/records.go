@@ -78,7 +78,7 @@ func (t *tx) PutRecord(n store.Num, rec *directory.Record) error {
 	if err := t.checkNum(n); err != nil {
 		return err
 	}
-	if err := t.countActive(rec.Kind, n, rec.Active); err != nil {
+	if err := t.countActive(p, rec.Kind, n, rec.Active); err != nil {
 		return err
 	}
 	t.buf = directory.AppendRecord(t.buf[:0], rec)
@@ -86,14 +86,18 @@ func (t *tx) PutRecord(n store.Num, rec *directory.Record) error {
 }
 
 // countActive counts a record that becomes active, or is no longer.
-func (t *tx) countActive(kind directory.RecordKind, n store.Num, active bool) error {
-	old, _, err := t.Record(kind, n)
+func (t *tx) countActive(p bucketID, kind directory.RecordKind, n store.Num, active bool) error {
+	was := false
+	if old, ok := t.get(p, t.numKey(n)); ok {
+		var err error
+		if was, err = directory.RecordActive(old); err != nil {
+			return t.corrupt(p)
+		}
+	}
 	switch {
-	case err != nil:
-		return err
-	case active && !old.Active:
+	case active && !was:
 		t.count.active[kind]++
-	case old.Active && !active:
+	case was && !active:
 		t.count.active[kind]--
 	}
 	return nil

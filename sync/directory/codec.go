@@ -191,6 +191,19 @@ func ParseRecord(data []byte) (Record, error) {
 	return rec, r.close("record")
 }
 
+// RecordActive reads of what AppendRecord wrote whether the record is active, and looks at no more than it needs for that.
+func RecordActive(data []byte) (bool, error) {
+	if len(data) == 0 {
+		return false, fmt.Errorf("record: %w", ErrCorrupt)
+	}
+	key, size := binary.Uvarint(data[1:])
+	rest := data[1+max(size, 0):]
+	if size <= 0 || key >= uint64(len(rest)) {
+		return false, fmt.Errorf("record: %w", ErrCorrupt)
+	}
+	return rest[key]&^stateUpdateOnly == stateActive, nil
+}
+
 // AppendAction appends the canonical form of an action.
 func AppendAction(buf []byte, a *Action) []byte {
 	buf = append(buf, byte(a.Op), byte(a.Kind))

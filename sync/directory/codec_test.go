@@ -113,6 +113,14 @@ func TestReasonOfARecord(t *testing.T) {
 		if got, err := ParseRecord(form); err != nil || !reflect.DeepEqual(got, rec) {
 			t.Errorf("%s: %v\n got %+v\nwant %+v", name, err, got, rec)
 		}
+		if active, err := RecordActive(form); err != nil || active != rec.Active {
+			t.Errorf("%s: active %t, %v", name, active, err)
+		}
+		for _, cut := range []int{0, 1, 2, 8} {
+			if _, err := RecordActive(form[:cut]); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%s cut to %d of %d bytes: %v", name, cut, len(form), err)
+			}
+		}
 		for cut := range form {
 			if _, err := ParseRecord(form[:cut]); !errors.Is(err, ErrCorrupt) {
 				t.Errorf("%s cut to %d of %d bytes: %v", name, cut, len(form), err)
@@ -194,7 +202,11 @@ func FuzzParse(f *testing.F) {
 			if err != nil || !reflect.DeepEqual(rec, again) {
 				t.Errorf("record %+v became %+v: %v", rec, again, err)
 			}
+			if active, err := RecordActive(data); err != nil || active != rec.Active {
+				t.Errorf("record %+v: active %t, %v", rec, active, err)
+			}
 		}
+		_, _ = RecordActive(data)
 		if a, err := ParseAction(data); err == nil {
 			again, err := ParseAction(AppendAction(nil, &a))
 			if err != nil || !reflect.DeepEqual(a, again) {

@@ -91,6 +91,8 @@ type Options struct {
 	Configured func(connection string) bool
 	// Residents lists what the state holds, where the engine's store has only a part of it; nil: all is in the store.
 	Residents func(ctx context.Context) ([]Resident, error)
+	// Program names the build that runs (read.Task); nil: it is not known.
+	Program func() string
 	// Progress is called now and then during long work, from the run's goroutine; nil when nobody watches.
 	Progress func(Progress)
 }
@@ -122,6 +124,9 @@ type Engine struct {
 func New(s store.Store, opts Options) *Engine {
 	if opts.Sleep == nil {
 		opts.Sleep = patience.Sleep
+	}
+	if opts.Program == nil {
+		opts.Program = func() string { return "" }
 	}
 	if opts.Residents == nil {
 		opts.Residents = func(ctx context.Context) ([]Resident, error) { return Residents(ctx, s) }

@@ -250,6 +250,7 @@ func (r *run) readTask() *read.Task {
 		Source: r.conn.Source, Tenant: r.tenant, Streams: r.streams(), RemovedInFull: r.conn.RemovedInFull, Full: r.job.Full || r.state.WantFull, Older: r.job.Full && r.job.Older, Dry: r.job.visitTenant != nil,
 		State: stage{r.state, nil}, Marks: relations.Marker{Off: r.state.RulesHash == ""}, Began: r.stamp.Time,
 		Now: r.engine.opts.Now, Sleep: r.engine.opts.Sleep, Log: r.log, Note: r.note, Parked: r.parked(read.Stage),
+		Program:  r.engine.opts.Program,
 		Progress: func(stream string, objects int) { r.progress("read", stream, objects, 0) },
 	}
 }

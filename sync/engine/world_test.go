@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -75,6 +76,9 @@ type world struct {
 	looks         []string                             // the devices that were asked for
 	domains       []string                             // of the tenant, told with its people
 	cursor        string                               // that full reads of streams with delta end with; empty: delta
+	basis         string                               // of digests of entries; empty: there are none
+	translated    []string                             // the ids of those that a full read had to translate
+	before, after []directory.Object                   // entries that come before and after all others, too
 }
 
 type person struct {
@@ -125,6 +129,13 @@ func (w *world) Read(ctx context.Context, req connectors.Request, emit func(*con
 		return w.delta(emit)
 	}
 	pages := w.pages(req.Stream)
+	if req.Stream == "users" && len(w.before)+len(w.after) > 0 {
+		pages = slices.Concat([]*connectors.Page{{Objects: w.before}}, pages[:len(pages)-1], []*connectors.Page{{Objects: w.after}, {}})
+	}
+	known, err := w.known(ctx, &req)
+	if err != nil {
+		return err
+	}
 	first := 0
 	if len(req.Cursor) > 0 {
 		_, _ = fmt.Sscanf(string(req.Cursor), "page %d", &first)
@@ -166,11 +177,49 @@ func (w *world) Read(ctx context.Context, req connectors.Request, emit func(*con
 		} else if w.resumable && (!w.sometimes || i%3 == 2) {
 			p.Cursor, p.Resumable = fmt.Appendf(nil, "page %d", i+1), true
 		}
+		w.recognise(p, known)
 		if err := emit(p); err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
+}
+
+// known is the request's Same, in worlds with digests of what does not depend on other reads.
+func (w *world) known(ctx context.Context, req *connectors.Request) (func(connectors.Digest) bool, error) {
+	if w.basis == "" || w.parts || w.mayBeShort {
+		return nil, nil
+	}
+	return req.Same(ctx, w.basis)
+}
+
+// recognise leaves those entries of a page untranslated that are known.
+func (w *world) recognise(p *connectors.Page, known func(connectors.Digest) bool) {
+	if known == nil || p.MayLack != nil {
+		for i := range p.Objects {
+			w.translated = append(w.translated, p.Objects[i].ID)
+		}
+		return
+	}
+	objects, members := p.Objects, p.Members
+	p.Objects, p.Members = nil, nil
+	for i := range objects {
+		entry := directory.AppendObject(nil, &objects[i])
+		if len(members) > 0 {
+			entry = fmt.Append(entry, members[i].Add)
+		}
+		sum := sha256.Sum256(entry)
+		digest := connectors.Digest(sum[:])
+		if known(digest) {
+			p.Same = append(p.Same, digest)
+			continue
+		}
+		p.Objects, p.Digests = append(p.Objects, objects[i]), append(p.Digests, digest)
+		if len(members) > 0 {
+			p.Members = append(p.Members, members[i])
+		}
+		w.translated = append(w.translated, objects[i].ID)
+	}
 }
 
 func (w *world) pages(stream string) []*connectors.Page {
@@ -319,7 +368,7 @@ func newRig(t *testing.T, rules ...mapping.RuleSpec) *rig {
 	t.Helper()
 	r := &rig{T: t, world: newWorld()}
 	r.store = storetest.Strict(t, openState(t))
-	r.engine = New(r.store, Options{Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	r.engine = New(r.store, Options{Log: slog.New(slog.DiscardHandler), Now: time.Now, Program: func() string { return "test" }})
 	r.engine.chunk = 2
 	r.conn = &Connection{Name: "hq", Connector: "world", Source: r.world, Guard: plan.DefaultGuard(), Lists: plan.DefaultLists(), Targets: []string{target}}
 	if len(rules) == 0 {

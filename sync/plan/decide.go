@@ -170,10 +170,10 @@ func (s *Subject) action(op directory.Op, kind directory.RecordKind, fields []di
 func (s *Subject) create(w *Want, revision uint64) Step {
 	rec := &directory.Record{
 		Kind: w.Kind, Key: s.Origin.RecordKey(), Active: true, Rule: s.Rule, UpdateOnly: w.UpdateOnly, Revision: revision,
-		Members: w.Members, Changed: s.Run,
+		Members: w.Members, Changed: s.Run, Fields: make([]directory.RecordField, len(w.Fields)),
 	}
-	for _, f := range w.Fields {
-		rec.Fields = append(rec.Fields, directory.RecordField{Field: f, Since: s.Run})
+	for i, f := range w.Fields {
+		rec.Fields[i] = directory.RecordField{Field: f, Since: s.Run}
 	}
 	a := s.action(directory.Create, w.Kind, w.Fields)
 	a.Sets, a.Once = s.members(w.Kind, nil, w.Members), w.Once

@@ -66,6 +66,7 @@ type listing struct {
 	objects  int
 	// spelled are the spellings of ids that are stored, of sources that do not tell them apart.
 	spelled map[directory.Kind]spellings
+	same    *same       // nil unless the connector asked for it
 	rows    []store.Row // space for those of a page
 	last    []byte      // the previous page's cursor, to notice a source that goes round in circles
 }
@@ -110,7 +111,7 @@ func (l *listing) read(ctx context.Context) (err error) {
 		Owners: l.owners, Unlisted: l.notListed, Stored: l.stored, Older: l.Older, Dry: l.Dry, View: l.State.View}
 	switch l.mode {
 	case connectors.Full:
-		req.Cursor = l.position.Partial
+		req.Cursor, req.Same = l.position.Partial, l.lookUpSame
 	case connectors.Referrers, connectors.ByID:
 		req.Handles, req.IDs = l.how.handles, l.how.ids
 	}
@@ -268,8 +269,11 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 		l.found.Older = p.Proof.Older
 		l.note("%s: the source knows less than was read from it before; what follows waits for approval: %s", l.stream.Name, p.Proof.Older)
 	}
-	if l.unstored = l.storePage(ctx, p); l.unstored != nil {
-		return l.unstored
+	if err := l.storePage(ctx, p); err != nil {
+		if !errors.Is(err, errTwice) {
+			l.unstored = err
+		}
+		return err
 	}
 	for _, text := range p.Notes {
 		l.note("%s: %s", l.stream.Name, text)
@@ -280,10 +284,10 @@ func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if l.mode == connectors.ByID {
 		l.nameAll(p)
 	}
-	l.objects += len(p.Objects)
-	l.found.Read += len(p.Objects)
+	l.objects += len(p.Objects) + len(p.Same)
+	l.found.Read += len(p.Objects) + len(p.Same)
 	l.Progress(l.stream.Name, l.objects)
-	l.Log.Debug("page", "stream", l.stream.Name, "objects", len(p.Objects), "removed", len(p.Removed), "groups", len(p.Members))
+	l.Log.Debug("page", "stream", l.stream.Name, "objects", len(p.Objects), "same", len(p.Same), "removed", len(p.Removed), "groups", len(p.Members))
 	if p.Proof == nil {
 		return nil
 	}
@@ -335,7 +339,7 @@ func (l *listing) validatePage(p *connectors.Page) error {
 	if l.mode == connectors.ByID && len(p.Members)+len(p.Cursor) > 0 {
 		return internal(op, "the connector sent members or a cursor with objects that were asked for by id")
 	}
-	if p.Proof == nil && len(p.Cursor) > 0 && bytes.Equal(p.Cursor, l.last) && len(p.Objects)+len(p.Members) == 0 {
+	if p.Proof == nil && len(p.Cursor) > 0 && bytes.Equal(p.Cursor, l.last) && len(p.Objects)+len(p.Same)+len(p.Members) == 0 {
 		return &fault.Error{Class: fault.Transient, Op: op, Err: fmt.Errorf("the source answers the same empty page again and again")}
 	}
 	l.last = append(l.last[:0], p.Cursor...)
@@ -345,7 +349,7 @@ func (l *listing) validatePage(p *connectors.Page) error {
 			return internal(op, "the connector sent a %s object (id given: %t) that the stream does not have", o.Kind, o.ID != "")
 		}
 	}
-	return nil
+	return l.validateSame(p)
 }
 
 // forgetCursor makes the stream's next read a full one from its beginning.

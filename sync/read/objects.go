@@ -49,7 +49,15 @@ func (l *listing) compareObjects(tx store.Reader, p *connectors.Page, d *pageDif
 			}
 		}
 		buf = directory.AppendObject(buf[:0], o)
+		var made triple
+		if digest := l.digestOfEntry(p, i); digest != (connectors.Digest{}) {
+			made = triple{digest: digest, form: formOf(buf)}
+		}
 		if !again && row.Num != 0 && row.Gone == store.Here && bytes.Equal(buf, row.Data) {
+			if made != (triple{}) && l.same.known[made.digest] != row.Num {
+				made.num = row.Num
+				d.triples = append(d.triples, made)
+			}
 			continue
 		}
 		if before == nil && (!l.Marks.Off || l.moves.noted()) {
@@ -65,7 +73,7 @@ func (l *listing) compareObjects(tx store.Reader, p *connectors.Page, d *pageDif
 			return err
 		}
 		earlier[ref] = len(d.puts)
-		d.puts = append(d.puts, put{object: o, before: before})
+		d.puts = append(d.puts, put{object: o, before: before, made: made})
 	}
 	return nil
 }

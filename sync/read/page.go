@@ -36,12 +36,15 @@ type pageDiff struct {
 	unnamed int
 	// moved is what the page says of handles.
 	moved move
+	// triples are of entries that are not known and whose objects are stored as they were made of them (same.go).
+	triples []triple
 }
 
 // put is an object to store, and what it was before, if it was known and somebody must be told.
 type put struct {
 	object *directory.Object
 	before *directory.Object
+	made   triple // without the number; the zero value where it is not to be kept
 }
 
 // goneRow is an object that the source has named as removed.
@@ -73,6 +76,9 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 		if err := l.compareObjects(tx, p, d); err != nil {
 			return err
 		}
+		if err := l.compareSame(tx, p, l.rows, d); err != nil {
+			return err
+		}
 		if err := l.noteShared(tx, d); err != nil {
 			return err
 		}
@@ -100,8 +106,8 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 	// After an entry that could not be read there are no more resume points: who goes on from one would not know of
 	// it, and take absence for proof.
 	resumable := l.mode == connectors.Full && p.Resumable && p.Proof == nil && len(l.invalid) == 0
-	l.came = l.came || len(p.Objects)+len(p.Removed)+len(p.Members)+len(p.Invalid) > 0
-	if !d.empty() || l.changesMissed(d) || moved && (resumable || l.came || l.cursorIsDue() || !bytes.Equal(position.Known, l.position.Known)) {
+	l.came = l.came || len(p.Objects)+len(p.Same)+len(p.Removed)+len(p.Members)+len(p.Invalid) > 0
+	if !d.empty() || l.changesMissed(d) || l.worthKeeping(p, d) || moved && (resumable || l.came || l.cursorIsDue() || !bytes.Equal(position.Known, l.position.Known)) {
 		if moved {
 			position.Moved = l.Now().UTC()
 		}
@@ -116,6 +122,11 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 		l.moves.add(stored.noted)
 		l.shared = append(l.shared, stored.shared...)
 		d.found.merge(stored.coverage)
+		if l.same != nil {
+			l.same.anew = l.same.anew && len(stored.triples) == 0
+			l.same.stored.Or(stored.objects)
+			l.same.stored.Or(stored.whole)
+		}
 		l.position = position
 		l.missed = l.missedAfter(d)
 		l.logPage(p, d)
@@ -183,6 +194,7 @@ type committed struct {
 	*coverage             // what a full read has come across that had no number before
 	shared    []store.Num // handles that several objects state
 	noted     *move       // which moves were noted
+	triples   []triple    // of what was stored
 }
 
 // commitPage writes what a page changes. The order matters only in that objects come before members: a mark for a member
@@ -211,6 +223,10 @@ func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.Stream
 		if err != nil {
 			return stored, err
 		}
+	}
+	stored.triples = append(stored.triples, d.triples...)
+	if err := l.keepTriples(tx, stored.triples); err != nil {
+		return stored, err
 	}
 	said.entered = entered
 	if stored.noted, err = l.moves.store(tx, said, l.Now()); err != nil {
@@ -292,6 +308,10 @@ func (l *listing) putObjects(tx store.Writer, puts []put, stored *committed) err
 			return err
 		}
 		stored.objects.Add(uint32(n))
+		if p.made != (triple{}) {
+			p.made.num = n
+			stored.triples = append(stored.triples, p.made)
+		}
 		if err := l.Marks.Changed(tx, p.object.Kind, n); err != nil {
 			return err
 		}

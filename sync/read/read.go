@@ -61,6 +61,8 @@ type Task struct {
 	Note func(text string)
 	// Parked hears of every entry that was parked; the id is empty where it may not be logged.
 	Parked func(kind directory.Kind, id string, class fault.Class, more ...any)
+	// Program names the build that runs: another one may make something else of the same bytes. Empty: nothing is kept that hangs on it.
+	Program func() string
 	// Progress hears how many objects of a stream have come.
 	Progress func(stream string, objects int)
 }

@@ -45,6 +45,9 @@ func Unread(ctx context.Context, t *Task) (Result, error) {
 			if err := tx.ClearSeen(missedBy(name)); err != nil {
 				return err
 			}
+			if err := tx.ClearSeen(sameBy(name)); err != nil {
+				return err
+			}
 			if err := tx.PutStream(name, store.StreamState{}); err != nil {
 				return err
 			}

@@ -45,7 +45,7 @@ func (s *Service) planned(ctx context.Context, req api.PlanRequest, visit func(*
 	}
 	defer func() { _ = scratch.Close() }()
 	dry := engine.New(scratch, engine.Options{
-		Log: slog.New(slog.DiscardHandler), Now: s.now, Configured: basis.configured,
+		Log: slog.New(slog.DiscardHandler), Now: s.now, Configured: basis.configured, Program: s.program,
 		Residents: func(ctx context.Context) ([]engine.Resident, error) { return engine.Residents(ctx, s.store) },
 	})
 	var runs []api.Run

@@ -43,6 +43,8 @@ type Service struct {
 	shared  bool        // other processes may have the store, too
 	fleet   fleet.Fleet // nil: it does all by itself
 	engine  *engine.Engine
+	// program names the build (program.go); it is asked for when somebody wants to know.
+	program func() string
 	metrics *metrics
 	host    *host // nil when it serves one command
 
@@ -87,9 +89,9 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 	}
 	s := &Service{
 		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, shared: opts.Shared || opts.Fleet != nil, fleet: opts.Fleet, metrics: newMetrics(opts.Now), host: h,
-		running: map[string]int{}, turns: newTurns(cfg),
+		running: map[string]int{}, turns: newTurns(cfg), program: sync.OnceValue(program),
 	}
-	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun, Configured: s.configured})
+	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun, Configured: s.configured, Program: s.program})
 	var err error
 	s.generation, err = newGeneration(cfg, nil, s.deps())
 	if err != nil {

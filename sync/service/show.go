@@ -32,7 +32,7 @@ func (s *Service) Show(ctx context.Context, req api.ShowRequest) ([]api.Person, 
 		}
 		defer func() { _ = scratch.Close() }()
 		stored = engine.New(scratch, engine.Options{
-			Log: slog.New(slog.DiscardHandler), Now: s.now, Configured: basis.configured,
+			Log: slog.New(slog.DiscardHandler), Now: s.now, Configured: basis.configured, Program: s.program,
 			Residents: func(ctx context.Context) ([]engine.Resident, error) { return engine.Residents(ctx, s.store) },
 		})
 	}

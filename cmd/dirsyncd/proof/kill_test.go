@@ -190,6 +190,7 @@ func (l *life) work(cut *cutter) []engine.Result {
 	st := &cutStore{Store: l.bolt, cutter: cut}
 	l.engine = engine.New(st, engine.Options{
 		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Now().Add(l.later) }, Sleep: instantly,
+		Program: func() string { return "proof" },
 	})
 	l.conn.Source = l.world.open(l.t, connectors.Env{
 		Connection: "proof", Log: slog.New(slog.DiscardHandler), Now: time.Now, Sleep: instantly,

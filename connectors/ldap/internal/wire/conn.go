@@ -139,6 +139,7 @@ const (
 	ReferenceItem                    // a pointer to another server that holds a part of the tree
 	DoneItem                         // the end, with a result
 	IntermediateItem                 // an intermediate response, for a search that asks for them
+	KnownItem                        // an entry that Entry.Known knows, of which nothing but Size is set
 )
 
 // Next reads the next item of the answer: an entry into e, references to other servers, or the result, after
@@ -169,6 +170,9 @@ func (c *Conn) item(m message, e *Entry) (Item, Result, error) {
 	switch m.op {
 	case opSearchEntry:
 		e.Size, e.controls = len(m.body), m.controls
+		if e.Known != nil && e.Known(m.body) {
+			return KnownItem, Result{}, nil
+		}
 		return EntryItem, Result{}, e.parse(m.body)
 	case opSearchReference:
 		uris, ok := texts(m.body)

@@ -7,6 +7,8 @@ type Entry struct {
 	Attributes []Attribute
 	// Size is the length of the message in bytes.
 	Size int
+	// Known, when set, is asked about every entry as it came. One that it knows is not taken apart (KnownItem).
+	Known func(body string) bool
 	// Oversized is an attribute with a value of more than MaxValue bytes; empty when there is none.
 	Oversized string
 	values    []string
