@@ -90,7 +90,9 @@ func (r *readOnly) Why(ctx context.Context, kind, who string) ([]Reason, error) 
 }
 
 // WhyAt implements Operations.
-func (r *readOnly) WhyAt(ctx context.Context, req WhyAtRequest) ([]Past, error) { return r.of.WhyAt(ctx, req) }
+func (r *readOnly) WhyAt(ctx context.Context, req WhyAtRequest) ([]Past, error) {
+	return r.of.WhyAt(ctx, req)
+}
 
 // Show implements Operations.
 func (r *readOnly) Show(ctx context.Context, req ShowRequest) ([]Person, error) {
