@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"dirsyncd/store"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/database/postgrestest"
 	"dirsyncd/sync/fleet/postgres"
@@ -107,6 +108,24 @@ func TestTwoWorkers(t *testing.T) {
 	if err != nil || len(st.Workers) != 2 || st.Workers[0].Name != "a" || st.Workers[1].Name != "b" || st.Workers[0].State != "working" || st.Workers[0].Version != "1.2.3" {
 		t.Errorf("%+v: %v", st, err)
 	}
+	drained := func(req api.DrainRequest, want int, states ...string) {
+		t.Helper()
+		n, err := client.Drain(t.Context(), req)
+		if n != want || (err != nil) != (want == 0) {
+			t.Errorf("%+v: %d, %v", req, n, err)
+		}
+		st, err := client.Status(t.Context())
+		if err != nil || len(st.Workers) != 2 || st.Workers[0].State != states[0] || st.Workers[1].State != states[1] {
+			t.Errorf("%+v: %+v, %v", req, st.Workers, err)
+		}
+	}
+	drained(api.DrainRequest{}, 1, "working", "draining") // the one that is asked
+	drained(api.DrainRequest{End: true}, 1, "working", "working")
+	drained(api.DrainRequest{Worker: "nobody"}, 0, "working", "working")
+	drained(api.DrainRequest{Worker: "a"}, 1, "draining", "working")
+	w.join("dora", "Dora")
+	daemons["a"].signals <- syscall.SIGUSR1 // a signal asks all
+	hear(2)
 	daemons["a"].stop <- syscall.SIGTERM
 	if err := <-daemons["a"].ended; err != nil {
 		t.Error(err)

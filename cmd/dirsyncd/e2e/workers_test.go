@@ -151,11 +151,15 @@ func TestWorkers(t *testing.T) {
 		s.Replace(s.PersonDN("p42"), "telephoneNumber", fmt.Sprintf("+44 20 001%d", i))
 		eventually(t, "the schedule finds a change", func() bool { return desk.count() >= first+3+i })
 	}
+	inB.expect(0, "drain", "a").says(t, "takes no more")
+	eventually(t, "a is drained", func() bool { return inA.workers()[0] == "a draining" })
+	s.Replace(s.PersonDN("p42"), "telephoneNumber", "+44 20 0020")
+	eventually(t, "b alone finds a change", func() bool { return desk.count() >= first+7 })
 	again.stop()
 	b.stop()
 	desk.mustBe(t, wants(directoryNow(t, s)))
-	if n := desk.count(); n != first+6 {
-		t.Errorf("%d events, want %d", n, first+6)
+	if n := desk.count(); n != first+7 {
+		t.Errorf("%d events, want %d", n, first+7)
 	}
 	firedOnce(t, a, b, again)
 }
