@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -143,6 +144,54 @@ func TestTwoWorkers(t *testing.T) {
 	close(daemons["b"].stop)
 	if len(deliveries) > 0 {
 		t.Errorf("%d more deliveries", len(deliveries))
+	}
+}
+
+// TestWorkersWithOneConfiguration: how a process is reached, and how it reaches the state, is its own matter; all else is what workers have to have in common.
+func TestWorkersWithOneConfiguration(t *testing.T) {
+	w := newWorld(t)
+	base := fmt.Sprintf(togetherConfig, "a")
+	identity := func(text string) string {
+		t.Helper()
+		if err := os.WriteFile("config.yaml", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.load(t)
+		s, err := New(w.cfg, Options{Parts: w.parts, Store: common{w.store}, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		plan, err := planOf(s.current())
+		if err != nil || plan.Generation == "" {
+			t.Fatal(err)
+		}
+		return plan.Generation
+	}
+	w.parts.Targets = targets.Registry{targets.New("told", "says who told it what", func() *struct{} { return &struct{}{} },
+		func(*struct{}, targets.Env) (targets.Target, error) { return &told{}, nil })}
+	defer w.store.Close()
+	first := identity(base)
+	for _, test := range []struct {
+		was, is string
+		same    bool
+	}{
+		{"control: a.sock", "control: b.sock", true},
+		{"control: a.sock", "control: a.sock\nlisten: 127.0.0.1:9440\nlog: {level: debug}", true},
+		{"control: a.sock", "control: a.sock\nreaders: {socket: r.sock, group: root}", true},
+		{"control: a.sock", "control: a.sock\nweb: {url: \"https://a.example.test\", listen: 127.0.0.1:8443, proxies: [127.0.0.1]}", true},
+		{"state: state.db", "state: {url: postgres://a@db/x, worker: south, connections: 3}", true},
+		{"name: = name", "name: = name + name", false},
+		{"targets: [journal]}", "targets: [journal], schedule: \"@hourly\"}", false},
+		{"control: a.sock", "control: a.sock\nparallel: 3", false},
+	} {
+		text := strings.Replace(base, test.was, test.is, 1)
+		if text == base {
+			t.Fatalf("there is no %q", test.was)
+		}
+		if same := identity(text) == first; same != test.same {
+			t.Errorf("with %q: the same: %t", test.is, same)
+		}
 	}
 }
 
