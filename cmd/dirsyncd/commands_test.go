@@ -127,7 +127,7 @@ func TestEveryField(t *testing.T) {
 	var got strings.Builder
 	all := []string{
 		"status", "sync", "plan", "held h", "approve h", "discard h", "resend desk", "runs", "why user ada", "show ada", "parked list", "parked replay --all", "parked drop --all --yes",
-		"state rename a b", "state retire a", "match list", "match undo a user/hq/1", "adopt", "audit a", "plan --target a",
+		"state rename a b", "state retire a", "match list", "match undo a user/hq/1", "adopt", "audit a", "drain a", "plan --target a",
 		"decisions", "runs show ab12 -n 1", "undo ab12", "undo ab12 --approve h", "why user ada --at 24h", "signin log", "signin sessions", "signin end a", "signin who staff mail=ada@example.test", "signin links", "signin unlink a", "signin keys",
 	}
 	if n := reflect.TypeFor[api.Operations]().NumMethod(); len(all) < n-2 {

@@ -65,3 +65,34 @@ func TestStateInDatabase(t *testing.T) {
 		t.Errorf("a file of a state was made: %q", left)
 	}
 }
+
+// A daemon that cannot join the workers says why, and ends.
+func TestDaemonCannotJoinWorkers(t *testing.T) {
+	server := postgrestest.Start(t)
+	for name, test := range map[string]struct{ schema, want string }{
+		"longer than workers take": {"a_name_of_thirty_five_letters_as_it", "is no name of a schema"},
+		"no rights":                {"dirsyncd", "see docs/postgresql.md for what to grant"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := server.Database(t)
+			db.Exec("GRANT CREATE ON DATABASE " + db.Name + " TO " + db.Reader)
+			c := alone(t)
+			text, err := os.ReadFile("config.yaml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			state := fmt.Sprintf("control: control.sock\nstate: {url: \"postgres://%s@127.0.0.1:%d/%s?sslmode=verify-full&sslrootcert=%s\", password: {file: password}, schema: %s}",
+				db.Reader, server.Port, db.Name, server.CAFile, test.schema)
+			for name, text := range map[string]string{"config.yaml": strings.Replace(string(text), "state: data/state.db", state, 1), "password": postgrestest.ReaderPassword} {
+				if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.run("sync") // begins the state
+			db.Exec("REVOKE CREATE ON DATABASE " + db.Name + " FROM " + db.Reader)
+			if code := c.run("run"); code != exitUsage || !strings.Contains(c.stderr.String(), test.want) {
+				t.Errorf("exit code %d: %s", code, c.stderr.String())
+			}
+		})
+	}
+}

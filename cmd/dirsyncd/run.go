@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -70,9 +71,15 @@ func runDaemon(ctx context.Context, l service.Launch) (err error) {
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(stop)
 	l.Stop, l.Cut = stop, func() { os.Exit(exitFailed) }
-	if l.Store, err = openState(ctx, l.Config, l.Log); err != nil {
+	st, err := openState(ctx, l.Config, l.Log)
+	if err != nil {
 		return err
 	}
+	leave, err := joinWorkers(ctx, &l, st)
+	if err != nil {
+		return errors.Join(err, st.Close())
+	}
+	defer leave()
 	return service.Run(ctx, l)
 }
 

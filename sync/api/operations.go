@@ -31,6 +31,8 @@ type Operations interface {
 	Approve(ctx context.Context, hash string) (SyncResult, error)
 	// Discard throws the held plan with this hash away; the next run reads in full. What is held at a target is looked at anew.
 	Discard(ctx context.Context, hash string) error
+	// Drain has workers finish the runs that they have begun and take no more, or take work again, and returns how many those are.
+	Drain(ctx context.Context, req DrainRequest) (int, error)
 	// Resend tells one target again what it was told of every record, in new actions, and delivers. What waits for approval
 	// goes on waiting, and no other target hears of it.
 	Resend(ctx context.Context, req ResendRequest) (SyncResult, error)

@@ -56,6 +56,9 @@ func (r *readOnly) Approve(context.Context, string) (SyncResult, error) {
 	return SyncResult{}, refused("approve")
 }
 
+// Drain implements Operations.
+func (r *readOnly) Drain(context.Context, DrainRequest) (int, error) { return 0, refused("drain") }
+
 // Discard implements Operations.
 func (r *readOnly) Discard(context.Context, string) error { return refused("discard") }
 

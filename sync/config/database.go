@@ -18,6 +18,8 @@ type Database struct {
 	Schema string
 	// Connections bounds those of this process; zero for the default.
 	Connections int
+	// Worker is what this process is called among those that share the state; empty for the name of the host.
+	Worker string
 }
 
 // Equal reports whether two name the same database in the same way.
@@ -25,7 +27,7 @@ func (d *Database) Equal(o *Database) bool {
 	if d == nil || o == nil {
 		return d == o
 	}
-	return d.URL == o.URL && d.Schema == o.Schema && d.Connections == o.Connections && d.Password.Equal(o.Password)
+	return d.URL == o.URL && d.Schema == o.Schema && d.Connections == o.Connections && d.Worker == o.Worker && d.Password.Equal(o.Password)
 }
 
 // SameState reports whether two configurations have their state in the same place.
@@ -51,6 +53,7 @@ type databaseKeys struct {
 	Password    settings.Secret `yaml:"password"`
 	Schema      string          `yaml:"schema"`
 	Connections int             `yaml:"connections"`
+	Worker      string          `yaml:"worker"`
 }
 
 const stateHint = "write a path, postgres://USER@HOST/DATABASE, or {url: …, password: {file: PATH}}"
@@ -66,7 +69,7 @@ func (s *state) DecodeStrict(v strict.Value) {
 			return
 		}
 		if checkURL(at, keys.URL) {
-			s.database = &Database{URL: keys.URL, Password: keys.Password, Schema: keys.Schema, Connections: keys.Connections}
+			s.database = &Database{URL: keys.URL, Password: keys.Password, Schema: keys.Schema, Connections: keys.Connections, Worker: keys.Worker}
 		}
 		if keys.Connections < 0 {
 			v.Get("connections").Problem("leave it out for the default", "connections: %d is less than 1", keys.Connections)

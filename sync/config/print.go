@@ -118,7 +118,7 @@ func (p *printer) state(c *Config) any {
 	if !d.Password.IsZero() {
 		password = d.Password
 	}
-	return p.block(pair{"url", d.URL}, pair{"password", password}, pair{"schema", d.Schema}, pair{"connections", notZero(d.Connections)})
+	return p.block(pair{"url", d.URL}, pair{"password", password}, pair{"schema", d.Schema}, pair{"connections", notZero(d.Connections)}, pair{"worker", d.Worker})
 }
 
 func (p *printer) web(w *Web) any {

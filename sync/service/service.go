@@ -42,6 +42,7 @@ type Service struct {
 	store   store.Store
 	shared  bool        // other processes may have the store, too
 	fleet   fleet.Fleet // nil: it does all by itself
+	worker  string      // what it is called among those of the fleet
 	engine  *engine.Engine
 	// program names the build (program.go); it is asked for when somebody wants to know.
 	program func() string
@@ -88,7 +89,7 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 		opts.Now = time.Now
 	}
 	s := &Service{
-		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, shared: opts.Shared || opts.Fleet != nil, fleet: opts.Fleet, metrics: newMetrics(opts.Now), host: h,
+		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, shared: opts.Shared || opts.Fleet != nil, fleet: opts.Fleet, worker: opts.Worker, metrics: newMetrics(opts.Now), host: h,
 		running: map[string]int{}, turns: newTurns(cfg), program: sync.OnceValue(program),
 	}
 	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun, Configured: s.configured, Program: s.program})

@@ -151,11 +151,12 @@ func planned(u fleet.Unit, e schedule.Entry) fleet.Planned {
 	return fleet.Planned{Unit: u, Incremental: e.Incremental, Full: e.Full, Jitter: e.Jitter, Spec: fmt.Sprintf("%s; %s; %s", spec(e.Incremental), spec(e.Full), e.Jitter)}
 }
 
-// identityOf identifies a configuration by what decides what comes of it: not where a process listens, and secrets by where they stand. Two
+// identityOf identifies a configuration by what decides what comes of it: not how a process is reached, nor how it reaches the state that all
+// of them share, and secrets by where they stand. Two
 // programs whose rules' language differs have another one each: they would undo each other's work.
 func identityOf(gen *generation) (string, error) {
 	cfg := *gen.cfg
-	cfg.Control, cfg.Listen, cfg.Log = "", "", config.Log{}
+	cfg.State, cfg.Database, cfg.Control, cfg.Readers, cfg.Listen, cfg.Web, cfg.Log = "", nil, "", nil, "", nil, config.Log{}
 	text, err := cfg.Print()
 	if err != nil {
 		return "", err

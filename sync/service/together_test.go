@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"dirsyncd/store"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/database/postgrestest"
 	"dirsyncd/sync/fleet/postgres"
@@ -107,6 +109,24 @@ func TestTwoWorkers(t *testing.T) {
 	if err != nil || len(st.Workers) != 2 || st.Workers[0].Name != "a" || st.Workers[1].Name != "b" || st.Workers[0].State != "working" || st.Workers[0].Version != "1.2.3" {
 		t.Errorf("%+v: %v", st, err)
 	}
+	drained := func(req api.DrainRequest, want int, states ...string) {
+		t.Helper()
+		n, err := client.Drain(t.Context(), req)
+		if n != want || (err != nil) != (want == 0) {
+			t.Errorf("%+v: %d, %v", req, n, err)
+		}
+		st, err := client.Status(t.Context())
+		if err != nil || len(st.Workers) != 2 || st.Workers[0].State != states[0] || st.Workers[1].State != states[1] {
+			t.Errorf("%+v: %+v, %v", req, st.Workers, err)
+		}
+	}
+	drained(api.DrainRequest{}, 1, "working", "draining") // the one that is asked
+	drained(api.DrainRequest{End: true}, 1, "working", "working")
+	drained(api.DrainRequest{Worker: "nobody"}, 0, "working", "working")
+	drained(api.DrainRequest{Worker: "a"}, 1, "draining", "working")
+	w.join("dora", "Dora")
+	daemons["a"].signals <- syscall.SIGUSR1 // a signal asks all
+	hear(2)
 	daemons["a"].stop <- syscall.SIGTERM
 	if err := <-daemons["a"].ended; err != nil {
 		t.Error(err)
@@ -124,6 +144,54 @@ func TestTwoWorkers(t *testing.T) {
 	close(daemons["b"].stop)
 	if len(deliveries) > 0 {
 		t.Errorf("%d more deliveries", len(deliveries))
+	}
+}
+
+// TestWorkersWithOneConfiguration: how a process is reached, and how it reaches the state, is its own matter; all else is what workers have to have in common.
+func TestWorkersWithOneConfiguration(t *testing.T) {
+	w := newWorld(t)
+	base := fmt.Sprintf(togetherConfig, "a")
+	identity := func(text string) string {
+		t.Helper()
+		if err := os.WriteFile("config.yaml", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.load(t)
+		s, err := New(w.cfg, Options{Parts: w.parts, Store: common{w.store}, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		plan, err := planOf(s.current())
+		if err != nil || plan.Generation == "" {
+			t.Fatal(err)
+		}
+		return plan.Generation
+	}
+	w.parts.Targets = targets.Registry{targets.New("told", "says who told it what", func() *struct{} { return &struct{}{} },
+		func(*struct{}, targets.Env) (targets.Target, error) { return &told{}, nil })}
+	defer w.store.Close()
+	first := identity(base)
+	for _, test := range []struct {
+		was, is string
+		same    bool
+	}{
+		{"control: a.sock", "control: b.sock", true},
+		{"control: a.sock", "control: a.sock\nlisten: 127.0.0.1:9440\nlog: {level: debug}", true},
+		{"control: a.sock", "control: a.sock\nreaders: {socket: r.sock, group: root}", true},
+		{"control: a.sock", "control: a.sock\nweb: {url: \"https://a.example.test\", listen: 127.0.0.1:8443, proxies: [127.0.0.1]}", true},
+		{"state: state.db", "state: {url: postgres://a@db/x, worker: south, connections: 3}", true},
+		{"name: = name", "name: = name + name", false},
+		{"targets: [journal]}", "targets: [journal], schedule: \"@hourly\"}", false},
+		{"control: a.sock", "control: a.sock\nparallel: 3", false},
+	} {
+		text := strings.Replace(base, test.was, test.is, 1)
+		if text == base {
+			t.Fatalf("there is no %q", test.was)
+		}
+		if same := identity(text) == first; same != test.same {
+			t.Errorf("with %q: the same: %t", test.is, same)
+		}
 	}
 }
 

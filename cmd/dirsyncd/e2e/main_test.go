@@ -15,6 +15,7 @@ import (
 
 	"dirsyncd/connectors/ldap/slapdtest"
 	"dirsyncd/connectors/sim/delineasim"
+	"dirsyncd/sync/database/postgrestest"
 	"dirsyncd/sync/targets/rest/redminetest"
 	"dirsyncd/sync/targets/rest/rttest"
 )
@@ -32,7 +33,7 @@ const (
 func webhookSecret() string { return "whsec_" + base64.StdEncoding.EncodeToString([]byte(webhookKey)) }
 
 func secrets() []string {
-	return append((&slapdtest.Server{}).Secrets(), readerPassword, wrongPassword, webhookKey, headerToken, appSecret, oktaToken, delineasim.Secret, rttest.Password, redminetest.Key,
+	return append((&slapdtest.Server{}).Secrets(), postgrestest.AdminPassword, readerPassword, wrongPassword, webhookKey, headerToken, appSecret, oktaToken, delineasim.Secret, rttest.Password, redminetest.Key,
 		strings.TrimPrefix(webhookSecret(), "whsec_"))
 }
 

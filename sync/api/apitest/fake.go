@@ -19,6 +19,7 @@ type Fake struct {
 	PlanAtFunc  func(context.Context, api.PlanAtRequest) (api.PlanAtResult, error)
 	ApproveFunc func(context.Context, string) (api.SyncResult, error)
 	DiscardFunc func(context.Context, string) error
+	DrainFunc   func(context.Context, api.DrainRequest) (int, error)
 	ResendFunc  func(context.Context, api.ResendRequest) (api.SyncResult, error)
 	RunsFunc    func(context.Context, api.RunsRequest) ([]api.Run, error)
 	WhyFunc     func(context.Context, string, string) ([]api.Reason, error)
@@ -70,6 +71,7 @@ func EveryField() *Fake {
 		},
 		ApproveFunc: func(context.Context, string) (api.SyncResult, error) { return Filled[api.SyncResult](), nil },
 		DiscardFunc: func(context.Context, string) error { return nil },
+		DrainFunc:   func(context.Context, api.DrainRequest) (int, error) { return 2, nil },
 		ResendFunc:  func(context.Context, api.ResendRequest) (api.SyncResult, error) { return Filled[api.SyncResult](), nil },
 		RunsFunc:    func(context.Context, api.RunsRequest) ([]api.Run, error) { return Filled[[]api.Run](), nil },
 		WhyFunc:     func(context.Context, string, string) ([]api.Reason, error) { return Filled[[]api.Reason](), nil },
@@ -259,6 +261,14 @@ func (f *Fake) RetireConnection(ctx context.Context, name string) (api.SyncResul
 		return api.SyncResult{}, unexpected("retire")
 	}
 	return f.RetireFunc(ctx, name)
+}
+
+// Drain implements api.Operations.
+func (f *Fake) Drain(ctx context.Context, r api.DrainRequest) (int, error) {
+	if f.DrainFunc == nil {
+		return 0, unexpected("drain")
+	}
+	return f.DrainFunc(ctx, r)
 }
 
 // Discard implements api.Operations.

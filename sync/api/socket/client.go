@@ -114,6 +114,11 @@ func (c *Client) Approve(ctx context.Context, hash string) (api.SyncResult, erro
 	return result, leftBehind(ctx, err)
 }
 
+// Drain implements api.Operations.
+func (c *Client) Drain(ctx context.Context, req api.DrainRequest) (int, error) {
+	return post[int](ctx, c, pathDrain, req)
+}
+
 // Discard implements api.Operations.
 func (c *Client) Discard(ctx context.Context, hash string) error {
 	_, err := post[struct{}](ctx, c, pathDiscard, hashRequest{hash})

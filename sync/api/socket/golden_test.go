@@ -65,6 +65,7 @@ func exchange(t *testing.T, log io.Writer, title string, ops api.Operations) {
 		`POST /v1/why/at {"kind":"user","who":"ada","at":"2026-01-31T11:00:00Z"}`,
 		`POST /v1/approve {"hash":"h"}`,
 		`POST /v1/discard {"hash":"h"}`,
+		`POST /v1/drain {"worker":"south","end":true}`,
 		`POST /v1/resend {"target":"desk","connections":["hq"]}`,
 		`POST /v1/parked/retry {"ids":["a"]}`,
 		`POST /v1/parked/drop {"all":true}`,
@@ -126,6 +127,7 @@ func nothingAtAll() *apitest.Fake {
 		},
 		ApproveFunc: func(context.Context, string) (api.SyncResult, error) { return api.SyncResult{}, nil },
 		DiscardFunc: func(context.Context, string) error { return nil },
+		DrainFunc:   func(context.Context, api.DrainRequest) (int, error) { return 0, nil },
 		HeldFunc:    func(context.Context, api.HeldRequest) (api.HeldActions, error) { return api.HeldActions{}, nil },
 		DecisionsFunc: func(context.Context, api.DecisionsRequest) ([]api.Decision, error) {
 			return nil, nil

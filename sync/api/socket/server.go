@@ -140,6 +140,7 @@ func (s *Server) routes() map[string]route {
 		pathResend:  {http.MethodPost, change(s, s.resend)},
 		pathApprove: {http.MethodPost, change(s, s.approve)},
 		pathDiscard: {http.MethodPost, change(s, s.discard)},
+		pathDrain:   {http.MethodPost, change(s, s.drain)},
 		pathRetry:   {http.MethodPost, s.retry},
 		pathReplay:  {http.MethodPost, change(s, s.replay)},
 		pathDrop:    {http.MethodPost, change(s, s.drop)},
@@ -322,6 +323,11 @@ func (s *Server) approve(ctx context.Context, req hashRequest) (any, error) {
 func (s *Server) discard(ctx context.Context, req hashRequest) (any, error) {
 	s.log.Info("operator discards a plan", withUser(ctx, "hash", req.Hash)...)
 	return struct{}{}, s.ops.Discard(ctx, req.Hash)
+}
+
+func (s *Server) drain(ctx context.Context, req api.DrainRequest) (any, error) {
+	s.log.Info("operator drains a worker", withUser(ctx, "worker", req.Worker, "end", req.End)...)
+	return s.ops.Drain(ctx, req)
 }
 
 func (s *Server) attempts(ctx context.Context, req api.SigninRequest) (any, error) {

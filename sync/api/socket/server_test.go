@@ -94,6 +94,7 @@ func TestRoundTrip(t *testing.T) {
 		{Op: "update", Key: "hq/2", Changes: []api.PlannedChange{{Field: "s", From: "a", To: nil}}, Added: 2},
 	}
 	var asked []any
+	var drained api.DrainRequest
 	fake := &apitest.Fake{
 		StatusFunc: func(context.Context) (api.Status, error) { return status, nil },
 		SyncFunc: func(_ context.Context, r api.SyncRequest, p func(api.Progress)) (api.SyncResult, error) {
@@ -113,6 +114,7 @@ func TestRoundTrip(t *testing.T) {
 			return result, nil
 		},
 		DiscardFunc: func(_ context.Context, hash string) error { asked = append(asked, hash); return nil },
+		DrainFunc:   func(_ context.Context, r api.DrainRequest) (int, error) { drained = r; return 2, nil },
 		ResendFunc: func(_ context.Context, r api.ResendRequest) (api.SyncResult, error) {
 			asked = append(asked, r)
 			return result, nil
@@ -163,6 +165,9 @@ func TestRoundTrip(t *testing.T) {
 	res, err = c.Approve(ctx, "abc")
 	same("approve", res, result, err)
 	same("discard", nil, nil, c.Discard(ctx, "def"))
+	workers, err := c.Drain(ctx, api.DrainRequest{Worker: "south", End: true})
+	same("drain", workers, 2, err)
+	same("drained", drained, api.DrainRequest{Worker: "south", End: true}, nil)
 	resendReq := api.ResendRequest{Target: "desk", Connections: []string{"hq"}}
 	res, err = c.Resend(ctx, resendReq)
 	same("resend", res, result, err)

@@ -21,6 +21,7 @@ const (
 	pathPlan    = "/v1/plan"
 	pathApprove = "/v1/approve"
 	pathDiscard = "/v1/discard"
+	pathDrain   = "/v1/drain"
 	pathResend  = "/v1/resend"
 	pathRuns    = "/v1/runs"
 	pathWhy     = "/v1/why"

@@ -62,7 +62,8 @@ func (f *Fleet) migrate(ctx context.Context) error {
 // migrating runs fn in a transaction while nobody else migrates.
 func (f *Fleet) migrating(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return f.transact(ctx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, f.sql("select pg_advisory_xact_lock(hashtext('fleet.migrate'))")); err != nil {
+		// Whoever has it may take longer than the pool lets others wait for a lock.
+		if _, err := tx.Exec(ctx, f.sql("select set_config('lock_timeout', '2min', true), set_config('statement_timeout', '0', true), pg_advisory_xact_lock(hashtext('fleet.migrate'))")); err != nil {
 			return err
 		}
 		return fn(tx)

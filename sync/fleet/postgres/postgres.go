@@ -79,12 +79,12 @@ func (f *Fleet) deciding(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	})
 }
 
-// debugOnly tells whatever it is told at the level of debug.
+// debugOnly tells at the level of debug what it is told, but for what is below information: that is for those who look after the queue itself.
 type debugOnly struct{ slog.Handler }
 
 // Enabled implements slog.Handler.
-func (d debugOnly) Enabled(ctx context.Context, _ slog.Level) bool {
-	return d.Handler.Enabled(ctx, slog.LevelDebug)
+func (d debugOnly) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelInfo && d.Handler.Enabled(ctx, slog.LevelDebug)
 }
 
 // Handle implements slog.Handler.

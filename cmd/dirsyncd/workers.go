@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	"dirsyncd/store"
+	"dirsyncd/store/postgres"
+	workers "dirsyncd/sync/fleet/postgres"
+	"dirsyncd/sync/service"
+)
+
+// workersConnections bounds those by which workers agree: one listens, the others come and go.
+const workersConnections = 5
+
+// joinWorkers gives a daemon its store and, where that is in a database, its place among all that share it. leave ends what
+// that takes, after the daemon.
+func joinWorkers(ctx context.Context, l *service.Launch, st store.Store) (leave func(), err error) {
+	l.Store = st
+	shared, ok := st.(*postgres.Store)
+	if !ok {
+		return func() {}, nil
+	}
+	l.Shared = true
+	if l.Worker = l.Config.Database.Worker; l.Worker == "" {
+		if l.Worker, err = os.Hostname(); err != nil {
+			return nil, err
+		}
+	}
+	beside, err := shared.Beside(ctx, workersConnections)
+	if err != nil {
+		return nil, err
+	}
+	fleet, err := workers.Open(ctx, workers.Options{Pool: beside.Pool, Schema: beside.Schema + "_fleet", Log: l.Log, PollOnly: beside.Pooled})
+	if err != nil {
+		beside.Pool.Close()
+		return nil, shared.Explain("open the tables of the workers", err)
+	}
+	l.Fleet = fleet
+	return beside.Pool.Close, nil
+}
