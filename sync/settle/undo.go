@@ -26,7 +26,7 @@ type Undo struct {
 	*Task
 	// Of is the run, Record the key of the records that are meant, empty for all; By is the user who asks.
 	Of, Record, By string
-	// Ours: the run was an undo itself.
+	// Ours: the run was an undo itself, of what the rules want.
 	Ours bool
 
 	s *Settlement
@@ -205,7 +205,7 @@ func (u *Undo) store(tx store.Writer, list []undoneStep) (kept int, err error) {
 	if err := u.s.keepTaken(tx, seats); err != nil {
 		return 0, err
 	}
-	return u.s.keep(tx, actions)
+	return u.s.keepAll(tx, actions) // what is forgotten for these may be what is still to be brought back
 }
 
 // undoneStep is Undone with what is to be stored.
