@@ -422,3 +422,23 @@ func TestUndoOfAnUndoOfAnUndo(t *testing.T) {
 	r.expect("does not wait", Clean)
 	r.mustFollow()
 }
+
+// A record that an undo of an undo brings back, of somebody who has left meanwhile, is not forgotten in use: its end waits.
+func TestUndoOfAnUndoOfSomebodyWhoLeft(t *testing.T) {
+	r := newRig(t, user("everyone", "enabled"))
+	r.conn.Guard = nil
+	r.add("0", "P")
+	r.add("1", "P")
+	r.sync()
+	r.add("2", "P")
+	_, first := r.sync()
+	undo := r.mustUndo(first.Run.ID, "", "deactivate user 2")
+	delete(r.people, "2")
+	r.expect("left", Clean)
+	r.mustUndo(undo.Run.ID, "", "reactivate user 2")
+	r.expect("waits", Held)
+	r.expect("waits still", Held)
+	r.approve("approved", "deactivate user 2")
+	r.expect("nothing is left", Clean)
+	r.mustFollow()
+}

@@ -303,8 +303,13 @@ func (u *Undo) decide(tx store.Reader, d *undoneStep) error {
 	} else if known {
 		rec = &stored
 	}
+	_, there, err := tx.Row(mapping.ObjectOf(d.Of.Kind), d.num)
+	if err != nil {
+		return err
+	}
 	var bad error
-	r := &plan.Reversal{Of: u.Of, By: u.By, Ours: u.Ours, Listed: func(nums []uint32) (list []uint32) {
+	// Of somebody whom the store has forgotten the rules want nothing.
+	r := &plan.Reversal{Of: u.Of, By: u.By, Ours: u.Ours && there, Listed: func(nums []uint32) (list []uint32) {
 		list, bad = u.listed(tx, nums)
 		return list
 	}}
