@@ -201,7 +201,7 @@ func RecordActive(data []byte) (bool, error) {
 	if size <= 0 || key >= uint64(len(rest)) {
 		return false, fmt.Errorf("record: %w", ErrCorrupt)
 	}
-	return rest[key]&^stateUpdateOnly == stateActive, nil
+	return rest[key]&^(stateUpdateOnly|stateUndone) == stateActive, nil
 }
 
 // AppendAction appends the canonical form of an action.

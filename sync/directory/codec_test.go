@@ -105,6 +105,7 @@ func TestReasonOfARecord(t *testing.T) {
 		"and why":     func(r *Record) { r.Active, r.Reason = false, "removed at the source" },
 		"update only": func(r *Record) { r.Active, r.UpdateOnly = true, true },
 		"both":        func(r *Record) { r.Active, r.UpdateOnly, r.Reason = false, true, "ended" },
+		"undone":      func(r *Record) { r.Active, r.Undone = true, &Undone{Of: "r1", Op: Deactivate} },
 		"deleted why": func(r *Record) { r.Active, r.Deleted, r.Reason = false, true, "no rule applies" },
 	} {
 		rec := sampleRecord()

@@ -32,8 +32,11 @@ func (h History) keep(now time.Time) settle.Keep {
 	return settle.Keep{Off: h.Off, Before: now.UTC().Add(-h.Age).Format(runTime), Bytes: h.Bytes}
 }
 
-// tooMuch reports whether more is kept of what was sent than is to be.
+// tooMuch reports whether more is kept of what was sent than is to be. An undo that was cut needs it still.
 func (r *run) tooMuch(tx store.Reader) (bool, error) {
+	if r.state.Undoing != nil {
+		return false, nil
+	}
 	keep := r.keepAtEnd()
 	first, _, size, err := tx.ActionsKept()
 	return first != "" && (first < keep.Before || size > keep.Bytes), err

@@ -106,6 +106,23 @@ func TestJoinersReleaseNothing(t *testing.T) {
 	}
 }
 
+// What was undone waits beside what is beyond a limit, and joiners release neither.
+func TestJoinersReleaseNothingBesideWhatWasUndone(t *testing.T) {
+	r := company(t, 29)
+	r.leave(28, 29)
+	left := r.expect("one leaves", Clean, "deactivate user 28")
+	r.mustUndo(left.Run.ID, "", "reactivate user 28")
+	r.leave(0, 3)
+	r.expect("too many", Held)
+	for i := range 20 {
+		r.add(fmt.Sprint("new", i), "New")
+	}
+	r.sync()
+	if got, res := r.sync(); res.Run.Held == "" || strings.Contains(got, "deactivate") {
+		t.Errorf("%s, held %q", got, res.Run.Held)
+	}
+}
+
 // Who raises the limit means what waits.
 func TestRaisedLimitReleases(t *testing.T) {
 	r := company(t, 30)

@@ -168,6 +168,31 @@ func TestSameEntryTwice(t *testing.T) {
 	}
 }
 
+// A group's entry is known for as long as its members are those that were made of it, whoever has changed them since.
+func TestSameGroupWhoseMembersChangedOtherwise(t *testing.T) {
+	t.Run("by a delta", func(t *testing.T) {
+		r := newSameRig(t)
+		r.mustTranslate("known", "")
+		r.groupDelta = func(emit func(*connectors.Page) error) error {
+			return emit(&connectors.Page{Members: []connectors.Members{{Group: "desk", Add: []string{"p:1", "p:3"}, Whole: true}}, Cursor: []byte("next"), Proof: &connectors.Proof{Scope: r.scope, Count: -1}})
+		}
+		r.expect("a first cursor", Clean)
+		r.job.Full = false
+		r.expect("a delta with the whole list", Clean, "deactivate user 3", "create agent 3")
+		r.job.Full = true
+		r.mustTranslate("and as before", "desk", "deactivate agent 3", "reactivate user 3")
+	})
+	t.Run("by another basis", func(t *testing.T) {
+		r := newSameRig(t)
+		r.basis = "other"
+		r.groups["desk"] = []string{"p:1", "p:3"}
+		r.expect("another configuration", Clean, "deactivate user 3", "create agent 3")
+		r.basis = "b"
+		r.groups["desk"] = []string{"p:1"}
+		r.expect("the first one again", Clean, "deactivate agent 3", "reactivate user 3")
+	})
+}
+
 // Triples that are of no use are not kept for ever.
 func TestSameEntriesAreMadeAnew(t *testing.T) {
 	r := newSameRig(t)

@@ -111,12 +111,16 @@ func (r *run) undoOf(ctx context.Context, d *store.Undoing) (*settle.Undo, error
 	u := &settle.Undo{Task: task, Of: d.Run, Record: d.Record, By: d.By}
 	known := false
 	err := r.state.view(ctx, func(tx store.Reader) error {
-		known = false
-		err := tx.Runs(func(run store.Run) bool {
-			if run.ID == d.Run {
-				known, u.Ours = true, run.Undid != ""
+		known, u.Ours = false, false
+		undid := ""
+		err := tx.Runs(func(run store.Run) bool { // the newest first, and what a run has undone is older
+			switch {
+			case run.ID == d.Run:
+				known, u.Ours, undid = true, run.Undid != "", run.Undid
+			case known && run.ID == undid && run.Undid != "": // an undo of an undo does what the rules want
+				u.Ours, undid = !u.Ours, run.Undid
 			}
-			return !known
+			return !known || undid != ""
 		})
 		if err == nil && !known {
 			err = tx.RunActions(d.Run, 0, func(int, directory.RunAction) bool { known = true; return false })

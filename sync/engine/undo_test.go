@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"dirsyncd/connectors"
 	"dirsyncd/store"
@@ -355,4 +356,89 @@ func TestUndoOfWhatIsForgotten(t *testing.T) {
 	if r.state().Undoing != nil {
 		t.Error("it is still under way")
 	}
+}
+
+// What an undo is still to bring back is not forgotten for what it has sent already, however little may be kept, and however often it is cut.
+func TestUndoIsNotForgottenMeanwhile(t *testing.T) {
+	for _, cut := range []int{0, 3} {
+		r := newAging(t)
+		r.conn.History = History{}
+		for i := range 9 {
+			r.add(fmt.Sprint(i), "P")
+		}
+		r.sync()
+		for i := range 9 {
+			r.people[fmt.Sprint(i)] = person{name: "Q"}
+		}
+		r.pass(time.Minute)
+		_, wrong := r.sync()
+		r.conn.History = History{Bytes: 300} // some parts of two actions
+		r.sync()
+		r.pass(time.Minute)
+		kept := len(r.kept(wrong.Run.ID))
+		if cut > 0 {
+			r.engine.store = &cutStore{Store: r.store, left: cut, after: true}
+			r.undo(wrong.Run.ID, "")
+			r.engine = New(r.store, r.engine.opts)
+			r.engine.chunk = 2
+			r.job = Job{}
+			r.sync()
+		} else if _, res := r.undo(wrong.Run.ID, ""); res.Err != nil || res.Run.Counts["user"]["update"] != kept {
+			t.Errorf("of %d that were kept: %+v, %v", kept, res.Run.Counts, res.Err)
+		}
+		if n := strings.Count(r.picture(), "name=P"); kept < 5 || n != kept {
+			t.Errorf("cut %d: %d of %d are brought back", cut, n, kept)
+		}
+		if bytes := r.historySize(); bytes > 300 {
+			t.Errorf("cut %d: %d bytes are kept in the end", cut, bytes)
+		}
+	}
+}
+
+// historySize is how many bytes all takes that is kept of what was sent.
+func (r *rig) historySize() (bytes int64) {
+	r.Helper()
+	err := r.store.View(r.Context(), r.part(), func(tx store.Reader) (err error) {
+		_, _, bytes, err = tx.ActionsKept()
+		return err
+	})
+	if err != nil {
+		r.Fatal(err)
+	}
+	return bytes
+}
+
+// Who undoes the undo of an undo wants what the rules do not want: it waits like what was undone first.
+func TestUndoOfAnUndoOfAnUndo(t *testing.T) {
+	r := newRig(t, user("everyone", "enabled"))
+	r.conn.Guard = nil
+	r.add("0", "P")
+	first := r.expect("create", Clean, "create user 0")
+	one := r.mustUndo(first.Run.ID, "", "deactivate user 0")
+	two := r.mustUndo(one.Run.ID, "", "reactivate user 0")
+	three := r.mustUndo(two.Run.ID, "", "deactivate user 0")
+	r.expect("waits", Held)
+	r.mustUndo(three.Run.ID, "", "reactivate user 0")
+	r.expect("does not wait", Clean)
+	r.mustFollow()
+}
+
+// A record that an undo of an undo brings back, of somebody who has left meanwhile, is not forgotten in use: its end waits.
+func TestUndoOfAnUndoOfSomebodyWhoLeft(t *testing.T) {
+	r := newRig(t, user("everyone", "enabled"))
+	r.conn.Guard = nil
+	r.add("0", "P")
+	r.add("1", "P")
+	r.sync()
+	r.add("2", "P")
+	_, first := r.sync()
+	undo := r.mustUndo(first.Run.ID, "", "deactivate user 2")
+	delete(r.people, "2")
+	r.expect("left", Clean)
+	r.mustUndo(undo.Run.ID, "", "reactivate user 2")
+	r.expect("waits", Held)
+	r.expect("waits still", Held)
+	r.approve("approved", "deactivate user 2")
+	r.expect("nothing is left", Clean)
+	r.mustFollow()
 }

@@ -12,7 +12,7 @@ import (
 type Reversal struct {
 	// Of is the run that is undone, and By the user who asks.
 	Of, By string
-	// Ours: the run was an undo itself. Then nothing waits: the rules want what it took back.
+	// Ours: the run was an undo itself, of what the rules want. Then nothing waits: they want what it took back.
 	Ours bool
 	// Listed returns those of some people, ascending, whom a list may name.
 	Listed func([]uint32) []uint32

@@ -52,6 +52,9 @@ func (l *listing) compareObjects(tx store.Reader, p *connectors.Page, d *pageDif
 		var made triple
 		if digest := l.digestOfEntry(p, i); digest != (connectors.Digest{}) {
 			made = triple{digest: digest, form: formOf(buf)}
+			if o.Kind == directory.Group {
+				made.form = made.form.withList(listOf(p, i))
+			}
 		}
 		if !again && row.Num != 0 && row.Gone == store.Here && bytes.Equal(buf, row.Data) {
 			if made != (triple{}) && l.same.known[made.digest] != row.Num {

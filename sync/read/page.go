@@ -279,6 +279,9 @@ func (l *listing) saveCoverage(tx store.Writer, page ...*coverage) error {
 
 // askFor asks once for the numbers of what is written one by one afterwards: a database knows them then, and is not asked each time.
 func askFor(tx store.Writer, n int, id func(i int) string) error {
+	if n == 0 {
+		return nil
+	}
 	handles := make([]string, n)
 	for i := range handles {
 		handles[i] = directory.IDHandle(id(i))

@@ -18,8 +18,8 @@ import (
 )
 
 // Of most entries a full read finds the same bytes as before. What they became is kept as a triple: the object's number, the digest of the
-// entry, and the beginning of the hash of the stored form that was made of it. Nobody needs to take a triple back: it holds for
-// as long as the object is stored in that very form, whoever has stored it since.
+// entry, and the beginning of the hash of the stored form that was made of it, of a group with the list of its members. Nobody needs to
+// take a triple back: it holds for as long as the object is stored in that very form, with that list, whoever has stored it since.
 //
 // Triples are in chunks (store.Writer.AppendSeen), the later ones in place of the earlier; each begins with the hash of what they hold for:
 // this program, and the connector's basis. When most of what is kept is of no use, it is made anew.
@@ -45,6 +45,13 @@ type form [formSize]byte
 func formOf(data []byte) form {
 	sum := sha256.Sum256(data)
 	return form(sum[:])
+}
+
+// withList is the form of a group with the list of its members.
+func (f form) withList(d store.MemberDigest) form {
+	data := binary.BigEndian.AppendUint64(f[:], d.Count)
+	data = binary.BigEndian.AppendUint64(data, d.Sum[0])
+	return formOf(binary.BigEndian.AppendUint64(data, d.Sum[1]))
 }
 
 // triple is what became of an entry.
@@ -127,9 +134,10 @@ func appendTriple(buf []byte, t triple) []byte {
 	return append(append(buf, t.digest[:]...), t.form[:]...)
 }
 
-// candidate is an object that is stored as it was made.
+// candidate is an object that may be stored as it was made.
 type candidate struct {
 	triple
+	stored  form // of the object alone
 	handles []store.Num
 }
 
@@ -144,10 +152,12 @@ func (l *listing) matchSame(ctx context.Context, s *same, kind directory.Kind, k
 			var handles []store.Num
 			rows := 0
 			err = tx.Rows(kind, after, func(row store.Row) bool {
-				if t, ok := kept[row.Num]; ok && row.Gone == store.Here && t.form == formOf(row.Data) {
-					first := len(handles)
-					handles = append(handles, row.Handles...)
-					list = append(list, candidate{t, handles[first:]})
+				if t, ok := kept[row.Num]; ok && row.Gone == store.Here {
+					if stored := formOf(row.Data); kind == directory.Group || stored == t.form {
+						first := len(handles)
+						handles = append(handles, row.Handles...)
+						list = append(list, candidate{t, stored, handles[first:]})
+					}
 				}
 				last = row.Num
 				rows++
@@ -185,13 +195,16 @@ func alone(tx store.Reader, list []candidate, handles []store.Num) ([]candidate,
 	}), nil
 }
 
-// withMembers returns the groups whose members are those of the last whole list.
+// withMembers returns the groups that are stored as they were made, and whose members are those of the list that was read then.
 func withMembers(tx store.Reader, list []candidate) ([]candidate, error) {
 	kept := list[:0]
 	for _, c := range list {
 		digest, err := tx.MemberDigest(c.num)
 		if err != nil {
 			return nil, err
+		}
+		if c.stored.withList(digest) != c.form {
+			continue
 		}
 		empty := true
 		if digest.Count == 0 { // of a list of nobody there is none
@@ -261,6 +274,18 @@ func (l *listing) digestOfEntry(p *connectors.Page, i int) connectors.Digest {
 		return connectors.Digest{}
 	}
 	return p.Digests[i]
+}
+
+// listOf is the digest of the list of a page's group. Lists stand mostly in the order of their groups.
+func listOf(p *connectors.Page, i int) store.MemberDigest {
+	group := p.Objects[i].ID
+	if i >= len(p.Members) || p.Members[i].Group != group {
+		i = slices.IndexFunc(p.Members, func(m connectors.Members) bool { return m.Group == group })
+	}
+	if i < 0 {
+		return digestOf(nil)
+	}
+	return digestOf(p.Members[i].Add)
 }
 
 // worthKeeping reports whether so many of a page's triples are unknown that they are worth a write of their own. A few cost less when they

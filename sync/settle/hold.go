@@ -225,7 +225,9 @@ func (s *Settlement) heldPlan(t *tally, h *hold, reasons []string) *store.HeldPl
 	}
 	size := 0
 	what := map[string][]byte{}
-	for word, set := range contents(portions) {
+	beyond := *h
+	beyond.undone = false // it waits by itself, and whether it still does says nothing about the others
+	for word, set := range contents(t.of(&beyond)) {
 		set.RunOptimize()
 		data, err := set.ToBytes()
 		if size += len(data); err != nil || size > rememberedBytes {

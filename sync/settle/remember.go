@@ -41,13 +41,18 @@ func (s *Settlement) remember(tx store.Writer, w *pendingWrites, done map[*outco
 
 // keep keeps further actions of the run, and forgets those for which there is no room.
 func (s *Settlement) keep(tx store.Writer, list []directory.RunAction) (kept int, err error) {
+	if kept, err = s.keepAll(tx, list); err != nil || kept == s.kept {
+		return kept, err
+	}
+	return kept, tx.ForgetActions(s.Keep.Before, s.Keep.Bytes)
+}
+
+// keepAll keeps further actions of the run, whether there is room for them or not.
+func (s *Settlement) keepAll(tx store.Writer, list []directory.RunAction) (kept int, err error) {
 	if len(list) == 0 || s.Keep.Off {
 		return s.kept, nil
 	}
-	if err := tx.KeepActions(s.Run.Run, s.kept, list); err != nil {
-		return s.kept, err
-	}
-	return s.kept + len(list), tx.ForgetActions(s.Keep.Before, s.Keep.Bytes)
+	return s.kept + len(list), tx.KeepActions(s.Run.Run, s.kept, list)
 }
 
 // keptOf is how many actions of a run are kept, or were.

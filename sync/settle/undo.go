@@ -26,7 +26,7 @@ type Undo struct {
 	*Task
 	// Of is the run, Record the key of the records that are meant, empty for all; By is the user who asks.
 	Of, Record, By string
-	// Ours: the run was an undo itself.
+	// Ours: the run was an undo itself, of what the rules want.
 	Ours bool
 
 	s *Settlement
@@ -205,7 +205,7 @@ func (u *Undo) store(tx store.Writer, list []undoneStep) (kept int, err error) {
 	if err := u.s.keepTaken(tx, seats); err != nil {
 		return 0, err
 	}
-	return u.s.keep(tx, actions)
+	return u.s.keepAll(tx, actions) // what is forgotten for these may be what is still to be brought back
 }
 
 // undoneStep is Undone with what is to be stored.
@@ -303,8 +303,13 @@ func (u *Undo) decide(tx store.Reader, d *undoneStep) error {
 	} else if known {
 		rec = &stored
 	}
+	_, there, err := tx.Row(mapping.ObjectOf(d.Of.Kind), d.num)
+	if err != nil {
+		return err
+	}
 	var bad error
-	r := &plan.Reversal{Of: u.Of, By: u.By, Ours: u.Ours, Listed: func(nums []uint32) (list []uint32) {
+	// Of somebody whom the store has forgotten the rules want nothing.
+	r := &plan.Reversal{Of: u.Of, By: u.By, Ours: u.Ours && there, Listed: func(nums []uint32) (list []uint32) {
 		list, bad = u.listed(tx, nums)
 		return list
 	}}
