@@ -33,9 +33,9 @@ first 50 are shown; --json has them all.
 Names of groups, licences, units and tenants in rules and tables that nothing
 has of what earlier runs have read are pointed out.
 
-With --probe it also asks every source, every target and every provider of
-identity whether it is there, takes the credentials and grants the permissions
-that are needed, and what of it ends within 30 days.
+With --probe it also asks every source, every target, every provider of identity
+and a database of the state whether it is there, takes the credentials and
+grants the permissions that are needed, and what of it ends within 30 days.
 
 A secret that only the service can see (its environment, a credential of
 systemd) is a warning while the daemon runs, and a problem when none does.

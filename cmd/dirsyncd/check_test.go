@@ -206,6 +206,27 @@ func TestCheckProbe(t *testing.T) {
 	goldenFrom(t, "check-probe.txt", shown)
 }
 
+// A database that is to have the state is asked, too: without it nothing runs.
+func TestCheckProbesTheDatabase(t *testing.T) {
+	c := withConfig(t, "state: postgres://dirsyncd@localhost/dirsyncd?host="+t.TempDir()+"\n"+goodConfig)
+	cfg, err := c.loadConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := probeState(t.Context(), cfg)
+	if len(got) != 1 || got[0].Kind != "state" || !strings.Contains(got[0].Error, "open state") || got[0].Hint == "" {
+		t.Errorf("%+v", got)
+	}
+	cfg.Connections, cfg.Targets = nil, nil // toys, which the program does not know
+	if results, err := c.probe(t.Context(), cfg); err != nil || len(results) != 1 || results[0].Kind != "state" || probeOK(results) {
+		t.Errorf("%+v, %v", results, err)
+	}
+	cfg.Database = nil
+	if got := probeState(t.Context(), cfg); got != nil {
+		t.Errorf("a file: %+v", got)
+	}
+}
+
 const sampleCases = `
 mapping: staff
 cases:

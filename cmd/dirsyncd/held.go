@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/spelling"
 )
 
 func newHeldCommand(cli *cli) *cobra.Command {
@@ -30,6 +33,9 @@ Exit codes: 0 shown, 1 failed, 2 wrong usage or no such plan.`,
 		if req.Limit < 1 || req.From < 0 {
 			return misused(cmd, "-n must be at least 1, and --from not less than 0")
 		}
+		if err := knownWords(req.Kind, req.Op); err != nil {
+			return err
+		}
 		return nil
 	}
 	cmd.RunE = cli.with(toRead, func(ctx context.Context, ops api.Operations, args []string) error {
@@ -51,6 +57,17 @@ Exit codes: 0 shown, 1 failed, 2 wrong usage or no such plan.`,
 	cmd.Flags().IntVar(&req.From, "from", 0, "leave out so many")
 	cmd.Flags().IntVarP(&req.Limit, "limit", "n", req.Limit, "how many")
 	return cmd
+}
+
+// knownWords refuses a kind and an operation that there are not: nobody is of them, and that would pass for an answer. Both may be empty.
+func knownWords(kind, op string) error {
+	if _, ok := directory.ParseRecordKind(kind); !ok && kind != "" {
+		return &usageError{fmt.Sprintf("there is no kind of record %q", kind), spelling.Suggest(kind, words(directory.RecordKinds()))}
+	}
+	if _, ok := directory.ParseOp(op); !ok && op != "" {
+		return &usageError{fmt.Sprintf("there is no operation %q", op), spelling.Suggest(op, words(directory.Ops()))}
+	}
+	return nil
 }
 
 func (cli *cli) showHeld(req *api.HeldRequest, held *api.HeldActions) {

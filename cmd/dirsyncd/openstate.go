@@ -10,7 +10,9 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/store/bolt"
 	"dirsyncd/store/postgres"
+	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
+	"dirsyncd/sync/fault"
 )
 
 // openState opens the state for work, and begins it when there is none.
@@ -46,6 +48,25 @@ func readState(ctx context.Context, cfg *config.Config) (store.Store, error) {
 	opts := databaseOptions(cfg.Database, slog.New(slog.DiscardHandler))
 	opts.ReadOnly = true
 	return postgres.Open(ctx, opts)
+}
+
+// probeState asks the database that has the state, where there is one, whether it is there and lets us in. Nothing is made in it.
+func probeState(ctx context.Context, cfg *config.Config) []api.ProbeResult {
+	if cfg.Database == nil {
+		return nil
+	}
+	result := api.ProbeResult{Name: cfg.StateName(), Kind: "state"}
+	st, err := readState(ctx, cfg)
+	switch {
+	case err == nil:
+		_ = st.Close()
+		result.Findings = []api.Finding{{Subject: "database", OK: true, Detail: "reachable, has the state"}}
+	case isNone(err):
+		result.Findings = []api.Finding{{Subject: "database", OK: true, Detail: "reachable, has no state yet"}}
+	default:
+		result.Error, result.Hint = fault.Text(err), fault.Hint(err)
+	}
+	return []api.ProbeResult{result}
 }
 
 func databaseOptions(d *config.Database, log *slog.Logger) postgres.Options {

@@ -53,7 +53,9 @@ func newCLI(out, err io.Writer) *cli {
 		parts:     func() config.Parts { return parts().Config() },
 		openLocal: openLocal, readLocal: readLocal, daemon: runDaemon, completing: completeTimeout,
 		probe: func(ctx context.Context, cfg *config.Config) ([]api.ProbeResult, error) {
-			return service.Probe(ctx, cfg, parts())
+			state := probeState(ctx, cfg)
+			results, err := service.Probe(ctx, cfg, parts())
+			return append(state, results...), err
 		},
 	}
 }

@@ -34,6 +34,9 @@ Exit codes: 0 shown, 1 failed, 2 wrong usage or no such run.`,
 		if req.Limit < 1 || req.From < 0 {
 			return misused(cmd, "-n must be at least 1, and --from not less than 0")
 		}
+		if err := knownWords(req.Kind, req.Op); err != nil {
+			return err
+		}
 		if cli.opts.json && !cmd.Flags().Changed("limit") {
 			req.Limit = 0
 		}

@@ -40,6 +40,9 @@ RUN is the id of a run, or its last four digits. How far back that goes says
 		if req.Limit < 1 || req.From < 0 {
 			return misused(cmd, "-n must be at least 1, and --from not less than 0")
 		}
+		if err := knownWords(req.Kind, ""); err != nil {
+			return err
+		}
 		if approve != "" && (req.Who != "" || req.Kind != "") {
 			return misused(cmd, "--kind and --who choose what is shown; --record chooses whom it is done for")
 		}
@@ -108,7 +111,11 @@ func (cli *cli) showUndo(req *api.UndoRequest, plan *api.UndoPlan) {
 		return
 	}
 	out.Line("")
-	out.Para("  ", "actions: "+counts(plan.Counts, wouldHappen))
+	all := "actions"
+	if req.Kind+req.Who != "" {
+		all = "with all who are not shown"
+	}
+	out.Para("  ", all+": "+counts(plan.Counts, wouldHappen))
 	for _, reason := range plan.Reasons {
 		out.ParaStyled(term.Yellow, "  beyond a limit: it would ", reason)
 	}

@@ -101,6 +101,10 @@ func records(e *env) {
 		e.both(func(w store.Writer) error { return w.PutRecord(n, want) }, func(r store.Reader) {
 			got, ok, err := r.Record(want.Kind, n)
 			e.equal("found", must(ok, err), true)
+			if got.Undone != nil && want.Undone != nil {
+				e.equal("undone", *got.Undone, *want.Undone)
+				got.Undone = want.Undone
+			}
 			e.equal("record", got, *want)
 			e.equal("active", must(r.ActiveRecords(want.Kind)), active)
 		})
@@ -112,6 +116,14 @@ func records(e *env) {
 	put(nums[0], rec(directory.UserRecord, "hq/a", false), 1)
 	put(nums[0], rec(directory.UserRecord, "hq/a", false), 1)
 	put(nums[2], rec(directory.UserRecord, "hq/c", false), 1)
+	put(nums[0], rec(directory.UserRecord, "hq/a", true), 2)
+	undone := func(rec *directory.Record) *directory.Record {
+		rec.Undone = &directory.Undone{Of: "r0", By: "ann", At: rec.Changed, Op: directory.Reactivate}
+		return rec
+	}
+	put(nums[0], undone(rec(directory.UserRecord, "hq/a", true)), 2)
+	put(nums[0], undone(rec(directory.UserRecord, "hq/a", false)), 1)
+	put(nums[0], undone(rec(directory.UserRecord, "hq/a", true)), 2)
 	put(nums[0], rec(directory.UserRecord, "hq/a", true), 2)
 	e.view(func(r store.Reader) error {
 		var got []store.Num

@@ -2,10 +2,10 @@ package api
 
 import "time"
 
-// ProbeResult is what one connection, target or provider of identity answered when it was asked whether it would work.
+// ProbeResult is what the database of the state, one connection, target or provider of identity answered when it was asked whether it would work.
 type ProbeResult struct {
 	Name     string    `json:"name"`
-	Kind     string    `json:"kind"` // connection, target, provider or recipient
+	Kind     string    `json:"kind"` // state, connection, target, provider or recipient
 	Findings []Finding `json:"findings,omitempty"`
 	Error    string    `json:"error,omitempty"`
 	Hint     string    `json:"hint,omitempty"` // what to do about the error

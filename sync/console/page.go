@@ -6,7 +6,6 @@ import (
 	"html/template"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +21,7 @@ var files embed.FS
 func (c *Console) templates() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
 		"since": func(t time.Time) string { return ago(c.Now().Sub(t)) }, "stamp": stamp, "counts": counts, "value": value,
-		"query": url.QueryEscape, "tenant": tenantName, "last": last,
+		"tenant": tenantName, "last": last,
 		"states": states, "decision": decision, "verdict": verdict, "records": records,
 	}).ParseFS(files, "pages/*.html"))
 }

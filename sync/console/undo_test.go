@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"html"
 	"net/url"
 	"strings"
 	"testing"
@@ -58,6 +59,36 @@ func TestRunPage(t *testing.T) {
 	for _, want := range []string{"Ada", "51 to 51.", "from=0&amp;", "from=51&amp;"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("want %q in\n%s", want, body)
+		}
+	}
+}
+
+// TestLinks: where a link leads, the key and the tenant are what they are, whatever they have in them.
+func TestLinks(t *testing.T) {
+	const key, tenant = "hq/person:1 & co %2F", "Harbour & Logistics"
+	ops := nothing()
+	action := api.PlannedAction{Op: "update", Kind: "user", Key: key}
+	ops.RunActionsFunc = func(context.Context, api.RunActionsRequest) (api.RunActions, error) {
+		return api.RunActions{Run: api.Run{ID: "abcd"}, Actions: []api.PlannedAction{action}}, nil
+	}
+	ops.PlanUndoFunc = func(context.Context, api.UndoRequest) (api.UndoPlan, error) {
+		return api.UndoPlan{Run: api.Run{ID: "abcd"}, Actions: []api.UndoAction{{PlannedAction: action}}}, nil
+	}
+	ops.StatusFunc = func(context.Context) (api.Status, error) {
+		return api.Status{Connections: []api.ConnectionStatus{{Name: "hq", Tenants: []api.TenantStatus{{Tenant: tenant, State: "ok"}}}}}, nil
+	}
+	b := signedIn(t, open(t, ops), readerToken)
+	for _, c := range []struct{ page, to, name, want string }{
+		{"/console/runs/abcd", "/console/why/user", "who", key},
+		{"/console/runs/abcd/undo", "/console/why/user", "who", key},
+		{"/console/tenants", "/console/runs", "connection", "hq/" + tenant},
+	} {
+		_, body := b.get(c.page)
+		_, link, _ := strings.Cut(body, `href="`+c.to+`?`)
+		link, _, _ = strings.Cut(link, `"`)
+		query, err := url.ParseQuery(html.UnescapeString(link))
+		if got := query.Get(c.name); err != nil || got != c.want {
+			t.Errorf("%s leads to %q, %v; want %q", c.page, got, err, c.want)
 		}
 	}
 }

@@ -121,6 +121,7 @@ const (
 const (
 	stateUpdateOnly = 1 << 4
 	stateUndone     = 1 << 5
+	stateMarks      = stateUpdateOnly | stateUndone
 )
 
 func recordState(rec *Record) byte {
@@ -155,7 +156,7 @@ func ParseRecord(data []byte) (Record, error) {
 	rec := Record{Kind: RecordKind(r.byte()), Key: r.text()}
 	state := r.byte()
 	undone := state&stateUndone != 0
-	rec.UpdateOnly, state = state&stateUpdateOnly != 0, state&^(stateUpdateOnly|stateUndone)
+	rec.UpdateOnly, state = state&stateUpdateOnly != 0, state&^stateMarks
 	rec.Active, rec.Deleted = state == stateActive, state == stateDeleted || state == stateDeletedWhy
 	if state > stateDeletedWhy {
 		r.fail()
@@ -201,7 +202,7 @@ func RecordActive(data []byte) (bool, error) {
 	if size <= 0 || key >= uint64(len(rest)) {
 		return false, fmt.Errorf("record: %w", ErrCorrupt)
 	}
-	return rest[key]&^(stateUpdateOnly|stateUndone) == stateActive, nil
+	return rest[key]&^stateMarks == stateActive, nil
 }
 
 // AppendAction appends the canonical form of an action.

@@ -33,6 +33,10 @@ func sampleRecord() Record {
 	}
 }
 
+func sampleUndone() *Undone {
+	return &Undone{Of: "run-2", By: "ada", At: Stamp{"run-3", time.Unix(1_700_001_000, 0).UTC()}, Op: Reactivate}
+}
+
 func sampleAction() Action {
 	return Action{
 		Key: "k1", Op: Update, Kind: UserRecord, Record: "hq/5f1c", Rule: "everyone", Run: "run-2", Reason: "why not",
@@ -105,8 +109,9 @@ func TestReasonOfARecord(t *testing.T) {
 		"and why":     func(r *Record) { r.Active, r.Reason = false, "removed at the source" },
 		"update only": func(r *Record) { r.Active, r.UpdateOnly = true, true },
 		"both":        func(r *Record) { r.Active, r.UpdateOnly, r.Reason = false, true, "ended" },
-		"undone":      func(r *Record) { r.Active, r.Undone = true, &Undone{Of: "r1", Op: Deactivate} },
 		"deleted why": func(r *Record) { r.Active, r.Deleted, r.Reason = false, true, "no rule applies" },
+		"undone":      func(r *Record) { r.Undone = sampleUndone() },
+		"undone, out": func(r *Record) { r.Active, r.Reason, r.Undone = false, "undo of run r7", sampleUndone() },
 	} {
 		rec := sampleRecord()
 		change(&rec)
@@ -188,6 +193,9 @@ func FuzzParse(f *testing.F) {
 	gone := rec
 	gone.Active, gone.Reason = false, "removed at the source"
 	f.Add(AppendRecord(nil, &gone))
+	undone := rec
+	undone.Undone = sampleUndone()
+	f.Add(AppendRecord(nil, &undone))
 	f.Add(AppendAction(nil, &a))
 	a.Origin.Import = ImportSync
 	f.Add(AppendAction(nil, &a))

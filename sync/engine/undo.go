@@ -48,7 +48,7 @@ func (r *run) undo(ctx context.Context) error {
 		return err
 	}
 	if p.Hash == "" || p.Hash != d.Approved {
-		return p.Changed(d.Run, d.Approved)
+		return p.Changed(d.Run, d.Record, d.Approved)
 	}
 	if err := r.state.update(ctx, nil, undoes(d)); err != nil {
 		return err

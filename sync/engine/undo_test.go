@@ -12,6 +12,7 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
 	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/settle"
 )
@@ -316,6 +317,13 @@ func TestStaleUndoIsRefused(t *testing.T) {
 		r.job = Job{Offline: true, Undo: &of, Approve: hash, Trigger: Operator}
 		if got, res := r.sync(); got != "" || !errors.Is(res.Err, settle.ErrPlanChanged) {
 			t.Errorf("approved %q: %s, %v", hash, got, res.Err)
+		}
+	}
+	// What to look at again is what was looked at: not the whole run, where it was one record.
+	for key, look := range map[string]string{"": "undo " + wrong.Run.ID + "`, and", "hq/1": "undo " + wrong.Run.ID + " --record hq/1`, and", "hq/9": "--record hq/9` says what of it stays"} {
+		r.job = Job{Offline: true, Undo: &Undo{Run: wrong.Run.ID, Record: key}, Approve: "0123456789ab", Trigger: Operator}
+		if _, res := r.sync(); !strings.Contains(fault.Hint(res.Err), look) {
+			t.Errorf("record %q: %s", key, fault.Hint(res.Err))
 		}
 	}
 	var kept []string

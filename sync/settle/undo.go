@@ -123,14 +123,17 @@ func (p *UndoPlan) add(d *undoneStep, sum hash.Hash) {
 	}
 }
 
-// Changed is the error of an undo that is not the one that was looked at.
-func (p *UndoPlan) Changed(of, approve string) error {
-	now := "there is nothing to bring back any longer"
-	if p.Hash != "" {
-		now = "it is now " + p.Hash
+// Changed is the error of an undo, of one record alone where there is one, that is not the one that was looked at.
+func (p *UndoPlan) Changed(of, record, approve string) error {
+	look := "dirsyncd undo " + of
+	if record != "" {
+		look += " --record " + record
 	}
-	return &fault.Error{Class: fault.Conflict, Op: "undo " + of, Err: fmt.Errorf("%w (%s): %s", ErrPlanChanged, approve, now),
-		Hint: "look at it again with `dirsyncd undo " + of + "`, and approve that one"}
+	now, hint := "there is nothing to bring back any longer", "`"+look+"` says what of it stays, and why"
+	if p.Hash != "" {
+		now, hint = "it is now "+p.Hash, "look at it again with `"+look+"`, and approve that one"
+	}
+	return &fault.Error{Class: fault.Conflict, Op: "undo " + of, Err: fmt.Errorf("%w (%s): %s", ErrPlanChanged, approve, now), Hint: hint}
 }
 
 // Apply brings back what can be, and returns how many actions were queued.
