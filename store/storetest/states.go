@@ -113,6 +113,14 @@ func records(e *env) {
 	put(nums[0], rec(directory.UserRecord, "hq/a", false), 1)
 	put(nums[2], rec(directory.UserRecord, "hq/c", false), 1)
 	put(nums[0], rec(directory.UserRecord, "hq/a", true), 2)
+	e.update(func(w store.Writer) error { // of a number that is new, after all were read
+		n := intern(w, "d")[0]
+		must(0, w.PutRecord(n, rec(directory.CustomerRecord, "hq/d", true)))
+		must(0, w.Records(directory.CustomerRecord, 0, func(store.Num, directory.Record) bool { return true }))
+		_, ok, err := w.Record(directory.CustomerRecord, n)
+		e.equal("found again", must(ok, err), true)
+		return nil
+	})
 	e.view(func(r store.Reader) error {
 		var got []store.Num
 		list := func(after store.Num, limit int) []store.Num {
