@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"math"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -62,7 +63,7 @@ func (t *tx) actionParts(f *fetch, key, sql string, args ...any) (parts []action
 
 // RunActions implements store.Reader.
 func (t *tx) RunActions(run string, from int, fn func(at int, a directory.RunAction) bool) error {
-	if run == "" || !isText(run) {
+	if run == "" || !isText(run) || from > math.MaxInt32 { // none of which there is anything
 		return nil
 	}
 	next := from

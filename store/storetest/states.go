@@ -189,6 +189,7 @@ func runActions(e *env) {
 		e.equal("from within", from(r, "r000", 1), []at{{1, mover}, {2, team}})
 		e.equal("from the last on", from(r, "r000", 2), []at{{2, team}})
 		e.equal("from behind it", len(from(r, "r000", 3)), 0)
+		e.equal("from far behind it", len(from(r, "r000", 1<<33)), 0)
 		calls := 0
 		err := r.RunActions("r000", 0, func(int, directory.RunAction) bool { calls++; return false })
 		e.equal("calls until false", must(calls, err), 1)
