@@ -127,6 +127,7 @@ func (t *tx) ForgetActions(before string, most int64) error {
 		return err
 	}
 	run, position, left, done := "", 0, kept, false
+	var runs []string
 	err = chunks(firstForgotten, func(limit int) (more bool, err error) {
 		n := 0
 		err = t.query(func(rows pgx.Rows) error {
@@ -138,6 +139,9 @@ func (t *tx) ForgetActions(before string, most int64) error {
 			}
 			n++
 			if done = done || r >= before && left <= most; !done {
+				if r != run {
+					runs = append(runs, r)
+				}
 				run, position, left = r, at, left-size
 			}
 			return nil
@@ -153,7 +157,7 @@ func (t *tx) ForgetActions(before string, most int64) error {
 	if err := t.write(`update @.history set bytes = bytes - $2 where part = $1`, kept-left); err != nil {
 		return err
 	}
-	return t.forgetRuns()
+	return t.forgetRuns(runs)
 }
 
 // firstForgotten is how many parts are looked at first: what comes in a run is about what goes.
