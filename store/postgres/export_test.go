@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"time"
 )
 
@@ -30,6 +31,21 @@ func (s *Store) Unfence() {
 	for _, h := range s.leases.held {
 		h.lost = false
 	}
+}
+
+// Hosts are those that a URL names, and how each proves who it is.
+func Hosts(url string) (map[string]*tls.Config, error) {
+	cfg, err := parseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	hosts := map[string]*tls.Config{cfg.ConnConfig.Host: cfg.ConnConfig.TLSConfig}
+	for _, f := range cfg.ConnConfig.Fallbacks {
+		if old, again := hosts[f.Host]; !again || old != nil {
+			hosts[f.Host] = f.TLSConfig // the weakest
+		}
+	}
+	return hosts, nil
 }
 
 // Steps are migrations for tests.

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"math"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -62,7 +63,7 @@ func (t *tx) actionParts(f *fetch, key, sql string, args ...any) (parts []action
 
 // RunActions implements store.Reader.
 func (t *tx) RunActions(run string, from int, fn func(at int, a directory.RunAction) bool) error {
-	if run == "" || !isText(run) {
+	if run == "" || !isText(run) || from > math.MaxInt32 { // none of which there is anything
 		return nil
 	}
 	next := from
@@ -90,21 +91,21 @@ func (t *tx) ActionsOf(key string, fn func(run string, a directory.RunAction) bo
 	if key == "" {
 		return nil
 	}
-	var run *string // that of the last part, with its position
-	position := 0
+	// A condition that may not apply is one that no index serves.
+	const parts = `select run, position, data from @.run_action where part = $1`
+	sql, args := parts+` order by run desc, position desc limit $2`, []any{}
 	for f, more := newFetch(), true; more; more = f.more() {
-		parts, err := t.actionParts(f, key, `select run, position, data from @.run_action where part = $1 and ($2::text is null or (run, position) < ($2, $3::int4))
-			order by run desc, position desc limit $4`, run, position)
+		list, err := t.actionParts(f, key, sql, args...)
 		if err != nil {
 			return err
 		}
-		for _, p := range parts {
+		for _, p := range list {
 			for _, a := range slices.Backward(p.list) {
 				if !fn(p.run, a) {
 					return nil
 				}
 			}
-			run, position = &p.run, p.first
+			sql, args = parts+` and (run, position) < ($2, $3) order by run desc, position desc limit $4`, []any{p.run, p.first}
 		}
 	}
 	return nil
@@ -119,19 +120,45 @@ func (t *tx) ActionsKept() (first string, at int, kept int64, err error) {
 	return first, at, kept, err
 }
 
-// ForgetActions implements store.Writer.
+// ForgetActions implements store.Writer. Its cost follows what is forgotten.
 func (t *tx) ForgetActions(before string, most int64) error {
 	first, _, kept, err := t.ActionsKept()
 	if err != nil || first == "" || first >= before && kept <= most {
 		return err
 	}
-	// Runs ascend and what is left descends, so that what stays begins at one part.
-	err = t.write(`with parts as (select run, position, size, sum(size) over (order by run, position) - size as older from @.run_action where part = $1),
-		old as (delete from @.run_action a using parts p where a.part = $1 and a.run = p.run and a.position = p.position
-			and not (p.run >= $2::text collate "C" and $3 - p.older <= $4) returning a.size)
-		update @.history set bytes = bytes - (select coalesce(sum(size), 0) from old) where part = $1`, before, kept, most)
+	run, position, left, done := "", 0, kept, false
+	var runs []string
+	err = chunks(firstForgotten, func(limit int) (more bool, err error) {
+		n := 0
+		err = t.query(func(rows pgx.Rows) error {
+			var r string
+			var at int
+			var size int64
+			if err := rows.Scan(&r, &at, &size); err != nil {
+				return err
+			}
+			n++
+			if done = done || r >= before && left <= most; !done {
+				if r != run {
+					runs = append(runs, r)
+				}
+				run, position, left = r, at, left-size
+			}
+			return nil
+		}, `select run, position, size from @.run_action where part = $1 and (run, position) > ($2, $3) order by run, position limit $4`, run, position, limit)
+		return n == limit && !done, err
+	})
 	if err != nil {
 		return err
 	}
-	return t.forgetRuns()
+	if err := t.write(`delete from @.run_action where part = $1 and (run, position) <= ($2, $3)`, run, position); err != nil {
+		return err
+	}
+	if err := t.write(`update @.history set bytes = bytes - $2 where part = $1`, kept-left); err != nil {
+		return err
+	}
+	return t.forgetRuns(runs)
 }
+
+// firstForgotten is how many parts are looked at first: what comes in a run is about what goes.
+const firstForgotten = 20

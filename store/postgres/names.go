@@ -69,7 +69,7 @@ func (t *tx) unknownNames(hashes []nameHash) (list []nameHash) {
 		if _, ok := t.names.known[h]; ok || asked[h] {
 			continue
 		}
-		if n := t.s.names.get(t.names.epoch, t.part, h); n != 0 {
+		if n := t.s.names.get(t.names.epoch, t.part, h); n != 0 && uint64(n) <= t.names.begun { // a later one is none of an older view's
 			t.names.known[h] = n
 			continue
 		}

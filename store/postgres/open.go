@@ -168,7 +168,11 @@ func parseURL(text string) (*pgxpool.Config, error) {
 	if err != nil || strings.Contains(text, "sslmode") {
 		return cfg, err
 	}
-	if host := cfg.ConnConfig.Host; host == "localhost" || host == "127.0.0.1" || host == "::1" || strings.HasPrefix(host, "/") {
+	here := isHere(cfg.ConnConfig.Host)
+	for _, other := range cfg.ConnConfig.Fallbacks {
+		here = here && isHere(other.Host)
+	}
+	if here {
 		return cfg, nil
 	}
 	if !strings.Contains(text, "://") {
@@ -182,6 +186,11 @@ func parseURL(text string) (*pgxpool.Config, error) {
 	q.Set("sslmode", "verify-full")
 	u.RawQuery = q.Encode()
 	return pgxpool.ParseConfig(u.String())
+}
+
+// isHere reports whether a host is this machine.
+func isHere(host string) bool {
+	return host == "localhost" || host == "127.0.0.1" || host == "::1" || strings.HasPrefix(host, "/")
 }
 
 // openForReading looks whether there is a state of the version that this program reads.

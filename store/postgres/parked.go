@@ -201,7 +201,9 @@ func (t *tx) parkedData(id int64) ([]byte, error) {
 		var id int64
 		var data []byte
 		err := rows.Scan(&id, &data)
-		p.near[id] = data
+		if p.put[id] == nil { // else it is what was there before
+			p.near[id] = data
+		}
 		return err
 	}, `select id, data from @.parked where part = $1 and id >= $2 order by id limit $3`, id, nearParked)
 	if err == nil && p.near[id] == nil {

@@ -110,4 +110,16 @@ func behindBouncer(t *testing.T, r *rig) {
 	if err := errors.Join(copied.Close(), b.Verify(t.Context())); err != nil {
 		t.Error(err)
 	}
+	// A copy that is restored is noticed: the connection to the pooler outlives that.
+	r.Exec("DELETE FROM " + schema + ".name")
+	err = b.View(t.Context(), hq, func(tx store.Reader) error {
+		nums, err := tx.Lookup([]string{directory.IDHandle("g")}, nil)
+		if err == nil && nums[0] != 0 {
+			t.Errorf("a name that is there no more has the number %d", nums[0])
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }

@@ -20,6 +20,7 @@ type recordKey struct {
 type records struct {
 	active  map[recordKey]bool // whether those in the table are
 	changed map[recordKey]changedRecord
+	flushed bool // some are in the table that this transaction stored
 }
 
 type changedRecord struct {
@@ -70,7 +71,7 @@ func (t *tx) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(s
 	var list []storedRecord
 	var ask []store.Num
 	for _, n := range nums {
-		if !t.writable || !t.isFresh(n) {
+		if !t.writable || !t.isFresh(n) || t.records.flushed {
 			ask = append(ask, n)
 		}
 		for i, kind := range kinds {
@@ -232,6 +233,7 @@ func (t *tx) flushRecords() error {
 		active, datas = append(active, changed.active), append(datas, changed.data)
 	}
 	clear(t.records.changed)
+	t.records.flushed = true
 	return t.write(`insert into @.record (part, kind, num, active, data) select $1, * from unnest($2::int2[], $3::int[], $4::bool[], $5::bytea[])
 		on conflict (part, kind, num) do update set active = excluded.active, data = excluded.data`, kinds, nums, active, datas)
 }

@@ -102,3 +102,27 @@ func encrypted(t *testing.T, r *rig) {
 		t.Error("a server that nobody vouches for was believed")
 	}
 }
+
+// Every server that is not on this machine proves who it is, unless the URL says otherwise.
+func TestServersProveWhoTheyAre(t *testing.T) {
+	for url, proves := range map[string]bool{
+		"postgres://me@db.example.test/state":                     true,
+		"postgres://me@localhost,db.example.test/state":           true,
+		"postgres://me@db.example.test,localhost:5433/state":      true,
+		"host=localhost,db.example.test user=me":                  true,
+		"postgres://me@db.example.test/state?sslmode=require":     false,
+		"postgres://me@localhost/state?host=/run,db.example.test": true,
+	} {
+		hosts, err := postgres.Hosts(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, remote := hosts["db.example.test"]
+		if !remote {
+			continue
+		}
+		if verified := at != nil && !at.InsecureSkipVerify && at.ServerName == "db.example.test"; verified != proves {
+			t.Errorf("%s: verified %v", url, verified)
+		}
+	}
+}

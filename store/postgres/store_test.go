@@ -34,7 +34,7 @@ func TestPostgreSQL(t *testing.T) {
 	})
 
 	for name, test := range map[string]func(*testing.T, *rig){
-		"cuts": cuts, "ended sessions": ended, "away": away, "leftovers": leftovers,
+		"like bolt": likeBolt, "cuts": cuts, "ended sessions": ended, "away": away, "leftovers": leftovers,
 		"take over": takeOver, "without fence": withoutFence, "cut off": cutOff, "hand over": handOver, "nobody's lease": nobodysLease,
 		"migrations": migrations, "strangers": strangers, "encrypted": encrypted, "behind PgBouncer": behindBouncer, "many on the desk": manyOnDesk, "damage of the desk": deskDamage, "limit of items": itemLimit,
 	} {

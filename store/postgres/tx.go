@@ -53,6 +53,9 @@ type tx struct {
 }
 
 func newTx(ctx context.Context, s *Store, like *tx) *tx {
+	if s.pooled { // a new connection of the pooler to the database is none of this process
+		s.names.forget()
+	}
 	return &tx{
 		s: s, ctx: ctx, name: like.name, writable: like.writable, long: like.long,
 		names:   names{known: map[nameHash]store.Num{}, epoch: s.names.begin()},

@@ -263,6 +263,17 @@ func parkedAgain(e *env) {
 		e.equal("a new id", must(w.Park(sent)) > sent.ID, true)
 		return nil
 	}, func(r store.Reader) { e.equal("count", must(r.ParkedCount()), 2) })
+	e.update(func(w store.Writer) error { // whatever was read beside it meanwhile
+		sent.Reason = "third"
+		must(w.Park(sent))
+		_, ok, err := w.ParkedObject(directory.Person, "1")
+		e.equal("object", must(ok, err), true)
+		e.equal("parked", len(collect(w.Parked)), 2)
+		got, ok, err := w.ParkedAction("hook", "user/1")
+		e.equal("action", must(ok, err), true)
+		e.equal("reason", got.Reason, "third")
+		return nil
+	})
 }
 
 func resultsOutlive(e *env) {

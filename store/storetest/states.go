@@ -125,6 +125,14 @@ func records(e *env) {
 	put(nums[0], undone(rec(directory.UserRecord, "hq/a", false)), 1)
 	put(nums[0], undone(rec(directory.UserRecord, "hq/a", true)), 2)
 	put(nums[0], rec(directory.UserRecord, "hq/a", true), 2)
+	e.update(func(w store.Writer) error { // of a number that is new, after all were read
+		n := intern(w, "d")[0]
+		must(0, w.PutRecord(n, rec(directory.CustomerRecord, "hq/d", true)))
+		must(0, w.Records(directory.CustomerRecord, 0, func(store.Num, directory.Record) bool { return true }))
+		_, ok, err := w.Record(directory.CustomerRecord, n)
+		e.equal("found again", must(ok, err), true)
+		return nil
+	})
 	e.view(func(r store.Reader) error {
 		var got []store.Num
 		list := func(after store.Num, limit int) []store.Num {
@@ -193,6 +201,7 @@ func runActions(e *env) {
 		e.equal("from within", from(r, "r000", 1), []at{{1, mover}, {2, team}})
 		e.equal("from the last on", from(r, "r000", 2), []at{{2, team}})
 		e.equal("from behind it", len(from(r, "r000", 3)), 0)
+		e.equal("from far behind it", len(from(r, "r000", 1<<33)), 0)
 		calls := 0
 		err := r.RunActions("r000", 0, func(int, directory.RunAction) bool { calls++; return false })
 		e.equal("calls until false", must(calls, err), 1)

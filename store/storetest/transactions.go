@@ -203,6 +203,7 @@ func viewIsSnapshot(e *env) {
 			<-changed
 			e.equal("count in an older view", must(r.Count(directory.Person)), 1)
 			e.equal("rows in an older view", len(rowNums(r, directory.Person, 0)), 1)
+			e.equal("number in an older view", number(r, directory.IDHandle("2")), 0)
 			return nil
 		})
 	}()

@@ -14,9 +14,10 @@ const (
 	// orphanedJob is whether a job j was fetched by a worker that is buried.
 	orphanedJob = "j.state = 'running' and not exists (select 1 from fleet.worker w where w.id::text = split_part(j.attempted_by[array_length(j.attempted_by, 1)], '/', 1) and not w.dead)"
 	// strayJob is whether a unit u waits for a job that will not come: it has ended without the unit, whoever ended it, or the only
-	// worker that may fetch it does not.
+	// worker that may fetch it does not. One that was fetched long ago may have been lost on its way to a worker that lives. Where that
+	// worker only waits for a lane, somebody else may have one.
 	strayJob = `u.job is not null and u.holder is null and (
-  not exists (select 1 from fleet.river_job j where j.id = u.job and j.state in ('available', 'running'))
+  not exists (select 1 from fleet.river_job j where j.id = u.job and (j.state = 'available' or j.state = 'running' and j.attempted_at > clock_timestamp() - interval '1 minute'))
   or u.taker is not null and not exists (` + living + ` and w.name = u.taker and not w.draining and w.hash = (select hash from fleet.generation order by id desc limit 1)))`
 )
 

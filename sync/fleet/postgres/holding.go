@@ -108,8 +108,8 @@ update fleet.unit set holder = null, since = null, job = null, taker = null, doi
   proven = case when $5 then clock_timestamp() else proven end,
   failing = case when $4 then failing else nullif($6, '') end,
   failing_since = case when $4 then failing_since when $6 = '' then null else coalesce(failing_since, clock_timestamp()) end,
-  not_before = case when $7 > interval '0' then clock_timestamp() + $7 else null end
-where id = $1 and holder = $2 and fence = $3`), h.unit, h.life.id, h.held.Fence, undone, finish.Proven, finish.Failing, finish.LeaveAlone)
+  not_before = case when $7 > interval '0' and not (want <> 0 and prio = $8) then clock_timestamp() + $7 else null end
+where id = $1 and holder = $2 and fence = $3`), h.unit, h.life.id, h.held.Fence, undone, finish.Proven, finish.Failing, finish.LeaveAlone, fleet.Urgent)
 	if err != nil {
 		return err
 	}

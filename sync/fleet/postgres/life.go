@@ -30,10 +30,13 @@ type life struct {
 	id string
 	// alive ends before others can have what is held here. working ends with it, or earlier when the process is to stop.
 	alive, working context.Context
-	die            context.CancelCauseFunc
-	deadline       *time.Timer
-	answers        chan answer   // the last one that was not heeded yet
-	offers         chan struct{} // somebody may have room
+	// registered is when it did that. Until it knows that those with another configuration live it does not know who leads; heeding's.
+	registered time.Time
+	decided    bool
+	die        context.CancelCauseFunc
+	deadline   *time.Timer
+	answers    chan answer   // the last one that was not heeded yet
+	offers     chan struct{} // somebody may have room
 
 	mu      sync.Mutex
 	over    bool           // nothing begins any more
@@ -77,6 +80,7 @@ func (m *member) live(ctx context.Context, born func(), died func(error)) error 
 	}
 	l.deadline = time.AfterFunc(time.Until(sent.Add(ttl-margin)), func() { die(late{}) })
 	defer l.deadline.Stop()
+	l.registered = time.Now()
 	born()
 
 	var loops sync.WaitGroup
@@ -224,6 +228,9 @@ func (l *life) heed(a answer) {
 		return
 	}
 	l.rest()
+	if !a.draining && !l.decided {
+		l.decide()
+	}
 	switch {
 	case a.draining:
 		l.say("it is drained")
@@ -231,6 +238,22 @@ func (l *life) heed(a answer) {
 		l.say("its configuration is not the current one", "has", mine, "current", a.current.hash, "published", a.current.published, "by", a.current.by,
 			"hint", "reload this worker with the edited file, or publish its own configuration")
 	}
+}
+
+// decide looks once more whether a living worker has another configuration: one that was killed just before this one started counted as
+// alive then, and would be waited for for ever. Whoever lives longer than that is no such one.
+func (l *life) decide() {
+	over := time.Since(l.registered) > ttl
+	ctx, cancel := context.WithTimeout(l.working, ttl)
+	defer cancel()
+	plan := l.following()
+	err := l.fleet.deciding(ctx, func(tx pgx.Tx) error {
+		if err := l.lead(ctx, tx, plan); err != nil {
+			return err
+		}
+		return l.arrange(ctx, tx)
+	})
+	l.decided = over && err == nil
 }
 
 // say tells once why this worker takes no work, and once that it does again.

@@ -132,23 +132,26 @@ func (m *member) register(ctx context.Context, id string) error {
 		if _, err := tx.Exec(ctx, f.sql("update fleet.worker set dead = true where id::text = $1"), former); err != nil {
 			return err
 		}
-		var others bool
-		err := tx.QueryRow(ctx, f.sql("select exists (select 1 from fleet.worker where not dead and expires > clock_timestamp() and hash <> $1)"), plan.Generation).Scan(&others)
-		if err != nil {
+		if err := m.lead(ctx, tx, plan); err != nil {
 			return err
 		}
-		if !others {
-			if err := f.publish(ctx, tx, plan.Generation, m.me.Name); err != nil {
-				return err
-			}
-		}
-		_, err = tx.Exec(ctx, f.sql(`insert into fleet.worker (id, name, program, hash, lanes, session, started, expires, draining)
+		_, err := tx.Exec(ctx, f.sql(`insert into fleet.worker (id, name, program, hash, lanes, session, started, expires, draining)
 values ($1, $2, $3, $4, $5, $6, clock_timestamp(), clock_timestamp() + $7, $8)`), id, m.me.Name, m.me.Program, plan.Generation, m.me.Lanes, f.session(), ttl, draining)
 		if err != nil {
 			return err
 		}
 		return m.arrange(ctx, tx)
 	})
+}
+
+// lead makes this worker's configuration the current one, unless a living worker has another one. The caller's transaction is one of deciding.
+func (m *member) lead(ctx context.Context, tx pgx.Tx, plan fleet.Plan) error {
+	var others bool
+	err := tx.QueryRow(ctx, m.fleet.sql("select exists (select 1 from fleet.worker where not dead and expires > clock_timestamp() and hash <> $1)"), plan.Generation).Scan(&others)
+	if err != nil || others {
+		return err
+	}
+	return m.fleet.publish(ctx, tx, plan.Generation, m.me.Name)
 }
 
 // session is what this process' sessions are called.

@@ -234,7 +234,7 @@ func TestFleet(t *testing.T) {
 		"left alone": leftAlone, "failing": failing, "so many of a connection": capped, "the connection with the least under way": fair, "waited long": aged,
 		"places": places, "a stopped worker gives back": givesBack, "drain": drained, "configurations": generations, "a stranger waits": stranger,
 		"finish with the last write": finishWithWrite, "a job that nobody took": neverTaken, "a job that somebody ended": endedJob, "deliveries": deliveries,
-		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy,
+		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy, "a job that nobody got": lostFetch, "a killed one before": ghost, "asked for meanwhile": askedMeanwhile,
 	} {
 		// They wait most of the time, so that more of them run at a time than there are processors.
 		at <- struct{}{}
@@ -713,6 +713,46 @@ func neverTaken(t *testing.T, s *postgrestest.Server) {
 		t.Error("the job runs twice")
 	}
 	it.done()
+	c.idle("c")
+}
+
+// lostFetch: a job that a living worker fetched, whose answer did not reach it, is discarded after a while, and the unit is run by another one.
+func lostFetch(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	f, _ := c.worker("a", 1, plan("g", connection("c")))
+	c.ready("c", "t")
+	list, err := f.Workers(t.Context())
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	c.place.Exec(
+		"insert into "+schema+".river_job (kind, args, max_attempts, attempt, attempted_at, attempted_by, queue, state) select 'run_tenant', jsonb_build_object('unit', id), 1, 1, now() - interval '2 minutes', array['"+list[0].ID+"/1'], 'g1', 'running' from "+schema+".unit where tenant = 't'",
+		"update "+schema+".unit set want = 2, wanted = now(), job = (select max(id) from "+schema+".river_job) where tenant = 't'")
+	c.expect(run("c", "t")).done()
+	c.idle("c")
+}
+
+// ghost: who starts with another configuration than that of a worker that has just been killed works by it as soon as that one counts as dead.
+func ghost(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	c.place.open(t, "tables")
+	c.place.Exec(
+		"insert into "+schema+".generation (hash, published, by_worker) values ('zero', now(), 'ghost')",
+		"insert into "+schema+".worker (id, name, program, hash, lanes, session, started, expires) values ('00000000-0000-4000-8000-000000000000', 'ghost', 'test', 'zero', 1, 'ghost', now(), clock_timestamp() + interval '4 seconds')")
+	c.worker("a", 1, plan("one", connection("c")))
+	c.ready("c", "t")
+}
+
+// askedMeanwhile: what an operator asks for while a unit is worked on is done, even when that is to be left alone afterwards.
+func askedMeanwhile(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	f, _ := c.worker("a", 1, plan("g", connection("c")))
+	c.ready("c", "t")
+	c.want(f, fleet.Selector(list("c")), fleet.Request{Want: fleet.Incremental, Cause: "schedule"})
+	it := c.expect(list("c"))
+	c.want(f, fleet.Selector(list("c")), fleet.Request{Want: fleet.Incremental, Cause: "sync", Operator: true})
+	it.finish(fleet.Finish{Failing: "authentication", LeaveAlone: time.Hour})
+	c.expect(list("c")).tenants()
 	c.idle("c")
 }
 
