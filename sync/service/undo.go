@@ -59,6 +59,13 @@ func (s *Service) PlanUndo(ctx context.Context, req api.UndoRequest) (api.UndoPl
 		return api.UndoPlan{}, err
 	}
 	answer.Hash, answer.Counts, answer.Cannot, answer.Forgotten = p.Hash, p.Counts.Words(), p.Cannot, p.Forgotten
+	if p.Seen == 0 { // nothing says where the run's actions would begin
+		for _, ops := range answer.Run.Counts {
+			for _, n := range ops {
+				answer.Forgotten += n
+			}
+		}
+	}
 	for _, b := range p.Breaches {
 		answer.Reasons = append(answer.Reasons, b.Text)
 	}

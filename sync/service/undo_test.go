@@ -223,6 +223,24 @@ func TestUndoAtADesk(t *testing.T) {
 	sameShown(t, "after the approval", shown(sim), wrong)
 }
 
+// TestUndoOfWhatIsForgotten: that nothing is kept of a run any more is said, and does not look as if it had done nothing.
+func TestUndoOfWhatIsForgotten(t *testing.T) {
+	w, _, s := undoWorld(t, 3)
+	w.source.Put("", undoPerson("p1", 1))
+	ran, err := s.Sync(t.Context(), api.SyncRequest{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := store.Partition{Connection: ran.Runs[0].Connection, Tenant: ran.Runs[0].Tenant}
+	if err := s.store.Update(t.Context(), part, func(tx store.Writer) error { return tx.ForgetActions("9", 0) }); err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.PlanUndo(t.Context(), api.UndoRequest{Run: ran.Runs[0].ID})
+	if err != nil || p.Hash != "" || p.Forgotten != 1 {
+		t.Errorf("hash %q, %d forgotten, %v", p.Hash, p.Forgotten, err)
+	}
+}
+
 // TestWhyAt: what a record was is worked back, and it is said how far that goes.
 func TestWhyAt(t *testing.T) {
 	w, _, s := undoWorld(t, 3)
