@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -165,7 +166,7 @@ func (s *Store) configure(opts Options) error {
 // parseURL reads a URL, and adds that the server proves who it is.
 func parseURL(text string) (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(text)
-	if err != nil || strings.Contains(text, "sslmode") {
+	if err != nil || saysTLS(text) {
 		return cfg, err
 	}
 	here := isHere(cfg.ConnConfig.Host)
@@ -186,6 +187,15 @@ func parseURL(text string) (*pgxpool.Config, error) {
 	q.Set("sslmode", "verify-full")
 	u.RawQuery = q.Encode()
 	return pgxpool.ParseConfig(u.String())
+}
+
+// saysTLS reports whether a URL, or a list of settings, says how the connection is encrypted.
+func saysTLS(text string) bool {
+	if !strings.Contains(text, "://") {
+		return slices.ContainsFunc(strings.Fields(text), func(setting string) bool { return strings.HasPrefix(setting, "sslmode") })
+	}
+	u, err := url.Parse(text)
+	return err == nil && u.Query().Has("sslmode")
 }
 
 // isHere reports whether a host is this machine.

@@ -110,6 +110,9 @@ func TestServersProveWhoTheyAre(t *testing.T) {
 		"postgres://me@localhost,db.example.test/state":           true,
 		"postgres://me@db.example.test,localhost:5433/state":      true,
 		"host=localhost,db.example.test user=me":                  true,
+		"postgres://sslmode@db.example.test/sslmode":              true,
+		"host=db.example.test user=my-sslmode":                    true,
+		"host=db.example.test user=me sslmode=require":            false,
 		"postgres://me@db.example.test/state?sslmode=require":     false,
 		"postgres://me@localhost/state?host=/run,db.example.test": true,
 	} {
