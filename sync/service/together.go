@@ -78,7 +78,7 @@ func (g *together) Trigger(connection string, t schedule.Trigger) {
 func (g *together) TriggerAll(t schedule.Trigger) { g.want(fleet.Selector{Kind: fleet.List}, t) }
 
 func (g *together) want(of fleet.Selector, t schedule.Trigger) {
-	r := fleet.Request{Want: fleet.Incremental, Cause: t.Cause}
+	r := fleet.Request{Want: fleet.Incremental, Cause: t.Cause, Operator: t.Cause == schedule.CauseUSR1 || t.Cause == schedule.CauseUSR2}
 	if t.Full {
 		r.Want = fleet.Full
 	}
