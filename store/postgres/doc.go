@@ -14,6 +14,9 @@
 // else changes the partition meanwhile, since the first statement locks the partition's row. Numbers that the transaction has
 // given itself have nothing stored, and nobody asks for it.
 //
+// What is asked of many numbers or names by their key is a lateral look-up with a limit: a join would be planned anew as the tables
+// grow, and read all of them where nothing has counted their rows yet, as in a first sync.
+//
 // A View is REPEATABLE READ, READ ONLY. An Update is READ COMMITTED: of what it reads, nothing can change. It holds its leases,
 // too (lease.go), and runs again when the database gave it up. Whether a commit took place whose answer was lost, the
 // database is asked (commit.go).

@@ -53,7 +53,8 @@ func (t *tx) DueOf(kind directory.Kind, nums []store.Num, times []time.Time) ([]
 			err := rows.Scan(&num, &when)
 			at[store.Num(num)] = time.Unix(when, 0).UTC()
 			return err
-		}, `select d.num, d.at from unnest($3::int[]) n(num) join @.due d on d.part = $1 and d.kind = $2 and d.num = n.num`, int16(kind), ints(asked))
+		}, `select d.num, d.at from unnest($3::int[]) n(num)
+			cross join lateral (select num, at from @.due where part = $1 and kind = $2 and num = n.num limit 1) d`, int16(kind), ints(asked))
 		if err != nil {
 			return times, err
 		}

@@ -59,7 +59,8 @@ func (t *tx) findNames(hashes []nameHash, found func(h nameHash, n store.Num)) *
 		t.s.names.add(t.names.epoch, t.part, h, store.Num(num))
 		found(h, store.Num(num))
 		return nil
-	}, `select u.at, n.num from unnest($2::uuid[]) with ordinality u(hash, at) join @.name n on n.part = $1 and n.hash = u.hash`, []any{list}}
+	}, `select u.at, n.num from unnest($2::uuid[]) with ordinality u(hash, at)
+		cross join lateral (select num from @.name where part = $1 and hash = u.hash limit 1) n`, []any{list}}
 }
 
 // unknownNames returns those of some names, each once, of which this transaction does not know whether they have a number.

@@ -42,7 +42,8 @@ func (t *tx) learnOwners(handles []store.Num) *question {
 }
 
 func ownersQuestion(handles []store.Num, found func(h, n store.Num)) *question {
-	return &question{scanPair(found), `select o.handle, o.num from unnest($2::int[]) h(handle) join @.owner o on o.part = $1 and o.handle = h.handle`,
+	return &question{scanPair(found), `select o.handle, o.num from unnest($2::int[]) h(handle)
+		cross join lateral (select handle, num from @.owner where part = $1 and handle = h.handle limit 1) o`,
 		[]any{ints(handles)}}
 }
 

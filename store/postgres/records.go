@@ -85,8 +85,8 @@ func (t *tx) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(s
 			if _, ok := t.records.changed[key]; !ok {
 				list = append(list, storedRecord{key, slices.Index(kinds, key.kind), data})
 			}
-		}), `select r.kind, r.num, r.data from unnest($2::int2[]) k(kind) cross join unnest($3::int[]) n(num)
-			join @.record r on r.part = $1 and r.kind = k.kind and r.num = n.num`, asked, ints(ask))
+		}), `select k.kind, n.num, r.data from unnest($2::int2[]) k(kind) cross join unnest($3::int[]) n(num)
+			cross join lateral (select data from @.record where part = $1 and kind = k.kind and num = n.num limit 1) r`, asked, ints(ask))
 		if err != nil {
 			return err
 		}
@@ -200,7 +200,8 @@ func (t *tx) countRecords() error {
 			err := rows.Scan(&kind, &num)
 			r.active[recordKey{directory.RecordKind(kind), store.Num(num)}] = true
 			return err
-		}, `select r.kind, r.num from unnest($2::int2[], $3::int[]) k(kind, num) join @.record r on r.part = $1 and r.kind = k.kind and r.num = k.num where r.active`, kinds, nums)
+		}, `select k.kind, k.num from unnest($2::int2[], $3::int[]) k(kind, num)
+			cross join lateral (select active from @.record where part = $1 and kind = k.kind and num = k.num limit 1) r where r.active`, kinds, nums)
 		if err != nil {
 			return err
 		}

@@ -86,7 +86,8 @@ func (t *tx) objectsQuestion(kind directory.Kind, nums []store.Num, found func(d
 	if len(nums) == 0 || t.part == 0 {
 		return nil
 	}
-	return &question{t.scanObject(found), `select ` + objectColumns + ` from unnest($3::int[]) n(num) join @.object o on o.part = $1 and o.kind = $2 and o.num = n.num`,
+	return &question{t.scanObject(found), `select ` + objectColumns + ` from unnest($3::int[]) n(num)
+		cross join lateral (select * from @.object where part = $1 and kind = $2 and num = n.num limit 1) o`,
 		[]any{int16(kind), ints(nums)}}
 }
 
