@@ -7,6 +7,7 @@ import (
 
 	"dirsyncd/cmd/dirsyncd/term"
 	"dirsyncd/sync/api"
+	"dirsyncd/sync/directory"
 )
 
 // whyAt explains what a record was at a time.
@@ -23,6 +24,9 @@ func (cli *cli) whyAt(ctx context.Context, ops api.Operations, kind, who string,
 			cli.out.Line("")
 		}
 		cli.showPast(&list[i])
+		if past := &list[i]; (past.Kind == directory.GroupRecord.String() || past.Kind == directory.LicenceRecord.String()) && past.State != "absent" {
+			cli.out.Hint("members of that time are not worked back: `dirsyncd runs show RUN --who " + past.Key + "` shows who came and went in a run")
+		}
 	}
 	return nil
 }
