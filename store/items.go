@@ -1,8 +1,14 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
+
+	"dirsyncd/sync/fault"
 )
 
 // Items is the keyed state of sign-in: sessions, codes, what was used once, links, and the last good copy of what a provider
@@ -67,3 +73,43 @@ const (
 	MaxItemValue  = 1 << 20
 	MaxItems      = 2_000_000
 )
+
+// CheckItems returns an error of class fault.Internal unless a store can keep items like these in a space.
+func CheckItems(space string, items []Item) error {
+	if err := CheckItemKeys(space); err != nil {
+		return err
+	}
+	for i := range items {
+		item := &items[i]
+		if err := CheckItemKeys(space, item.Key); err != nil {
+			return err
+		}
+		if len(item.Value) > MaxItemValue || len(item.Owners) > MaxItemOwners {
+			return misuse("an item in %s has %d owners and a value of %d bytes", space, len(item.Owners), len(item.Value))
+		}
+		for n, owner := range item.Owners {
+			same := func(o []byte) bool { return bytes.Equal(o, owner) }
+			if len(owner) == 0 || len(owner) > MaxItemOwner || slices.ContainsFunc(item.Owners[:n], same) {
+				return misuse("an item in %s has an owner that is too long, blank or there twice", space)
+			}
+		}
+	}
+	return nil
+}
+
+// CheckItemKeys returns an error of class fault.Internal unless items can have such a space and such keys.
+func CheckItemKeys(space string, keys ...[]byte) error {
+	if space == "" || len(space) > 32 || strings.Trim(space, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return misuse("items have no space %q", space)
+	}
+	for _, key := range keys {
+		if len(key) == 0 || len(key) > MaxItemKey {
+			return misuse("an item has a key of %d bytes", len(key))
+		}
+	}
+	return nil
+}
+
+func misuse(format string, args ...any) error {
+	return &fault.Error{Class: fault.Internal, Op: "use state", Err: fmt.Errorf(format, args...)}
+}

@@ -43,6 +43,7 @@ func TestOutput(t *testing.T) {
 		{"undo.txt", "undo ab12", exitClean},
 		{"undo.json", "undo ab12 --record hq-ad/5f1c --json", exitClean},
 		{"undo-nothing.txt", "undo ab12 --who nobody", exitClean},
+		{"undo-record.txt", "undo ab12 --record hq-ad/nobody", exitClean},
 		{"undo-kind.txt", "undo ab12 --kind user", exitClean},
 		{"undo-approved.txt", "undo ab12 --approve " + sampleHash, exitClean},
 		{"events-replay.txt", "events replay desk --from 24h", exitClean},

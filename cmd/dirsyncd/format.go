@@ -41,6 +41,9 @@ func (cli *cli) clock(t time.Time) string {
 	return t.Format("_2 Jan 15:04")
 }
 
+// said writes a moment within a sentence.
+func (cli *cli) said(t time.Time) string { return strings.TrimSpace(cli.clock(t)) }
+
 // happened and wouldHappen are the words for operations in a count.
 func happened(op directory.Op) string { return op.String() + "d" }
 

@@ -66,7 +66,7 @@ func (cli *cli) showRunActions(req *api.RunActionsRequest, answer *api.RunAction
 	r := &answer.Run
 	cli.out.Line("%s, run %s", cli.out.Paint(term.Bold, runPlace(r)), r.ID)
 	if !r.Started.IsZero() {
-		cli.out.Para("  ", cli.clock(r.Started)+": "+history(r))
+		cli.out.Para("  ", cli.said(r.Started)+": "+history(r))
 	}
 	if answer.Forgotten > 0 {
 		cli.out.ParaStyled(term.Yellow, "  ", fmt.Sprintf("its first %s are not kept any more", term.Many(answer.Forgotten, "action")))

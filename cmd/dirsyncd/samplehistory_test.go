@@ -26,7 +26,7 @@ func sampleRunActions(_ context.Context, req api.RunActionsRequest) (api.RunActi
 
 func samplePlanUndo(_ context.Context, req api.UndoRequest) (api.UndoPlan, error) {
 	plan := api.UndoPlan{Run: sampleFormerRun(), Record: req.Record, Forgotten: 40}
-	if req.Who != "" {
+	if req.Who != "" || req.Record == "hq-ad/nobody" {
 		return plan, nil
 	}
 	plan.Hash, plan.Cannot, plan.Counts, plan.Reasons = sampleHash, 2, api.Counts{"user": {"update": 1, "reactivate": 3}}, []string{"reactivate 3 records; the limit is 2"}

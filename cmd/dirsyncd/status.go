@@ -482,7 +482,7 @@ func (cli *cli) tenantTrouble(connection string, t *api.TenantStatus) {
 			if fault.Class(f.Class) == fault.Throttled {
 				why, then = ", as it asked", "it may be asked"
 			}
-			cli.out.Hint("schedules leave it alone until " + cli.clock(f.Retry) + " (" + cli.ago(f.Retry) + ")" + why + "; once " + then + ", reload the daemon or run `dirsyncd sync " + connection + "`")
+			cli.out.Hint("schedules leave it alone until " + cli.said(f.Retry) + " (" + cli.ago(f.Retry) + ")" + why + "; once " + then + ", reload the daemon or run `dirsyncd sync " + connection + "`")
 		}
 	}
 	if t.State == "due" {

@@ -90,7 +90,7 @@ func (cli *cli) showUndo(req *api.UndoRequest, plan *api.UndoPlan) {
 	out, r := cli.out, &plan.Run
 	out.Line("%s, run %s", out.Paint(term.Bold, runPlace(r)), r.ID)
 	if !r.Started.IsZero() {
-		out.Para("  ", cli.clock(r.Started)+": "+history(r))
+		out.Para("  ", cli.said(r.Started)+": "+history(r))
 	}
 	if plan.Forgotten > 0 {
 		out.ParaStyled(term.Yellow, "  ", fmt.Sprintf("what its first %s changed is not kept any more, and stays", term.Many(plan.Forgotten, "action")))
@@ -106,7 +106,13 @@ func (cli *cli) showUndo(req *api.UndoRequest, plan *api.UndoPlan) {
 	if plan.Cannot > 0 {
 		out.ParaStyled(term.Yellow, "  ", fmt.Sprintf("%s would stay as they are, in whole or in part", term.Many(plan.Cannot, "record")))
 	}
-	if plan.Hash == "" {
+	switch {
+	case plan.Hash != "":
+	case req.Record != "" && len(plan.Actions) == 0 && req.Kind+req.Who == "" && req.From == 0:
+		out.Line("  it changed no record with the key %s", term.Clean(req.Record))
+		out.Hint("`dirsyncd runs show " + r.ID + "` lists what it changed")
+		return
+	default:
 		out.Line("  there is nothing to bring back")
 		return
 	}

@@ -149,9 +149,9 @@ func (cli *cli) showPending(r *api.Reason) {
 	}
 	switch {
 	case !r.DeleteAt.IsZero():
-		say(term.Yellow, "it is deleted by the first run after %s, unless it returns", cli.clock(r.DeleteAt))
+		say(term.Yellow, "it is deleted by the first run after %s, unless it returns", cli.said(r.DeleteAt))
 	case !r.Next.IsZero():
-		say(term.Dim, "what a rule says of a date may change at %s", cli.clock(r.Next))
+		say(term.Dim, "what a rule says of a date may change at %s", cli.said(r.Next))
 	}
 	if r.Seats > 0 {
 		say(term.Yellow, "waits for a seat: all %d are taken", r.Seats)

@@ -39,22 +39,22 @@ func (cli *cli) showPast(p *api.Past) {
 	}
 	reaches := "nothing is kept of what was sent"
 	if !p.Reaches.IsZero() {
-		reaches = "what was sent is kept since " + cli.clock(p.Reaches)
+		reaches = "what was sent is kept since " + cli.said(p.Reaches)
 	}
 	switch p.State {
 	case "":
-		out.ParaStyled(term.Yellow, "  ", "at "+cli.clock(p.At)+": nobody knows any more: it has changed since, and "+reaches)
+		out.ParaStyled(term.Yellow, "  ", "at "+cli.said(p.At)+": nobody knows any more: it has changed since, and "+reaches)
 	case "absent":
-		out.Para("  ", "at "+cli.clock(p.At)+": it had not been made yet")
+		out.Para("  ", "at "+cli.said(p.At)+": it had not been made yet")
 	default:
-		text := "at " + cli.clock(p.At) + ": " + p.State
+		text := "at " + cli.said(p.At) + ": " + p.State
 		switch {
 		case p.Run == "":
 			text += ", since before what is kept; " + reaches
 		case p.Rule != "":
-			text += fmt.Sprintf(", by rule %q in run %s of %s", p.Rule, p.Run, cli.clock(p.Since))
+			text += fmt.Sprintf(", by rule %q in run %s of %s", p.Rule, p.Run, cli.said(p.Since))
 		default:
-			text += fmt.Sprintf(", in run %s of %s", p.Run, cli.clock(p.Since))
+			text += fmt.Sprintf(", in run %s of %s", p.Run, cli.said(p.Since))
 		}
 		out.Para("  ", text)
 	}
@@ -70,7 +70,7 @@ func (cli *cli) showPast(p *api.Past) {
 		case f.Run == "":
 			t.Add(f.Field, term.Value(f.Value), "before what is kept; "+reaches)
 		default:
-			t.Add(f.Field, term.Value(f.Value), f.Run+", "+cli.clock(f.Since))
+			t.Add(f.Field, term.Value(f.Value), f.Run+", "+cli.said(f.Since))
 		}
 	}
 	out.Table(t)

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -43,7 +42,7 @@ func (s *Store) Items() store.Items { return items{s} }
 
 // Put implements store.Items.
 func (i items) Put(ctx context.Context, space string, list ...store.Item) error {
-	if err := checkItems(space, list); err != nil || len(list) == 0 {
+	if err := store.CheckItems(space, list); err != nil || len(list) == 0 {
 		return err
 	}
 	return i.s.change(ctx, func(t *itemsTx) error {
@@ -58,7 +57,7 @@ func (i items) Put(ctx context.Context, space string, list ...store.Item) error 
 
 // Replace implements store.Items.
 func (i items) Replace(ctx context.Context, space string, list ...store.Item) (replaced int, err error) {
-	if err := checkItems(space, list); err != nil || len(list) == 0 {
+	if err := store.CheckItems(space, list); err != nil || len(list) == 0 {
 		return 0, err
 	}
 	err = i.s.change(ctx, func(t *itemsTx) error {
@@ -79,7 +78,7 @@ func (i items) Replace(ctx context.Context, space string, list ...store.Item) (r
 
 // Get implements store.Items.
 func (i items) Get(ctx context.Context, space string, key []byte) (item store.Item, ok bool, err error) {
-	if err := errors.Join(checkSpace(space), checkKey(key)); err != nil {
+	if err := store.CheckItemKeys(space, key); err != nil {
 		return store.Item{}, false, err
 	}
 	err = i.view(ctx, func(t *itemsTx) error {
@@ -109,11 +108,7 @@ func (i items) Take(ctx context.Context, space string, key []byte) (item store.I
 
 // Delete implements store.Items.
 func (i items) Delete(ctx context.Context, space string, keys ...[]byte) (deleted int, err error) {
-	err = checkSpace(space)
-	for _, key := range keys {
-		err = errors.Join(err, checkKey(key))
-	}
-	if err != nil || len(keys) == 0 {
+	if err := store.CheckItemKeys(space, keys...); err != nil || len(keys) == 0 {
 		return 0, err
 	}
 	err = i.s.change(ctx, func(t *itemsTx) error {
@@ -165,7 +160,7 @@ func (i items) Once(ctx context.Context, key []byte, until time.Time) (fresh boo
 
 // Count implements store.Items.
 func (i items) Count(ctx context.Context, space string) (count int, err error) {
-	if err := checkSpace(space); err != nil {
+	if err := store.CheckItemKeys(space); err != nil {
 		return 0, err
 	}
 	err = i.view(ctx, func(t *itemsTx) error {
@@ -230,7 +225,7 @@ const (
 
 // Scan implements store.Items.
 func (i items) Scan(ctx context.Context, space string, owner []byte, fn func(store.Item) bool) error {
-	if err := checkSpace(space); err != nil {
+	if err := store.CheckItemKeys(space); err != nil {
 		return err
 	}
 	if len(owner) > store.MaxItemOwner {
@@ -476,40 +471,4 @@ func parseItem(value []byte) (item store.Item, ok bool) {
 	}
 	item.Value = bytes.Clone(f.rest)
 	return item, !f.bad
-}
-
-func checkItems(space string, list []store.Item) error {
-	if err := checkSpace(space); err != nil {
-		return err
-	}
-	for i := range list {
-		item := &list[i]
-		if err := checkKey(item.Key); err != nil {
-			return err
-		}
-		if len(item.Value) > store.MaxItemValue || len(item.Owners) > store.MaxItemOwners {
-			return misuse("an item in %s has %d owners and a value of %d bytes", space, len(item.Owners), len(item.Value))
-		}
-		for n, owner := range item.Owners {
-			same := func(o []byte) bool { return bytes.Equal(o, owner) }
-			if len(owner) == 0 || len(owner) > store.MaxItemOwner || slices.ContainsFunc(item.Owners[:n], same) {
-				return misuse("an item in %s has an owner that is too long, blank or there twice", space)
-			}
-		}
-	}
-	return nil
-}
-
-func checkSpace(space string) error {
-	if space == "" || len(space) > 32 || strings.Trim(space, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-		return misuse("items have no space %q", space)
-	}
-	return nil
-}
-
-func checkKey(key []byte) error {
-	if len(key) == 0 || len(key) > store.MaxItemKey {
-		return misuse("an item has a key of %d bytes", len(key))
-	}
-	return nil
 }

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -47,7 +45,7 @@ func scanItem(rows pgx.Rows) (item store.Item, err error) {
 
 // Get implements store.Items.
 func (i items) Get(ctx context.Context, space string, key []byte) (item store.Item, ok bool, err error) {
-	if err := errors.Join(checkSpace(space), checkKey(key)); err != nil {
+	if err := store.CheckItemKeys(space, key); err != nil {
 		return store.Item{}, false, err
 	}
 	err = i.s.ask(ctx, "read state", func(rows pgx.Rows) (err error) {
@@ -60,7 +58,7 @@ func (i items) Get(ctx context.Context, space string, key []byte) (item store.It
 
 // Count implements store.Items.
 func (i items) Count(ctx context.Context, space string) (count int, err error) {
-	if err := checkSpace(space); err != nil {
+	if err := store.CheckItemKeys(space); err != nil {
 		return 0, err
 	}
 	err = i.s.ask(ctx, "read state", func(rows pgx.Rows) error { return rows.Scan(&count) }, `select count(*) from @.item where space = $1`, space)
@@ -75,7 +73,7 @@ const (
 
 // Scan implements store.Items.
 func (i items) Scan(ctx context.Context, space string, owner []byte, fn func(store.Item) bool) error {
-	if err := checkSpace(space); err != nil {
+	if err := store.CheckItemKeys(space); err != nil {
 		return err
 	}
 	if len(owner) > store.MaxItemOwner {
@@ -126,40 +124,4 @@ func ceil(at time.Time) time.Time {
 		at = at.Truncate(time.Second).Add(time.Second)
 	}
 	return at
-}
-
-func checkItems(space string, list []store.Item) error {
-	if err := checkSpace(space); err != nil {
-		return err
-	}
-	for i := range list {
-		item := &list[i]
-		if err := checkKey(item.Key); err != nil {
-			return err
-		}
-		if len(item.Value) > store.MaxItemValue || len(item.Owners) > store.MaxItemOwners {
-			return misuse("an item in %s has %d owners and a value of %d bytes", space, len(item.Owners), len(item.Value))
-		}
-		for n, owner := range item.Owners {
-			same := func(o []byte) bool { return bytes.Equal(o, owner) }
-			if len(owner) == 0 || len(owner) > store.MaxItemOwner || slices.ContainsFunc(item.Owners[:n], same) {
-				return misuse("an item in %s has an owner that is too long, blank or there twice", space)
-			}
-		}
-	}
-	return nil
-}
-
-func checkSpace(space string) error {
-	if space == "" || len(space) > 32 || strings.Trim(space, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-		return misuse("items have no space %q", space)
-	}
-	return nil
-}
-
-func checkKey(key []byte) error {
-	if len(key) == 0 || len(key) > store.MaxItemKey {
-		return misuse("an item has a key of %d bytes", len(key))
-	}
-	return nil
 }

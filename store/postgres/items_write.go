@@ -77,7 +77,7 @@ const itemSource = `(select key, until, value, ($7::bytea[])[first:upto] owners,
 
 // Put implements store.Items.
 func (i items) Put(ctx context.Context, space string, list ...store.Item) error {
-	if err := checkItems(space, list); err != nil || len(list) == 0 {
+	if err := store.CheckItems(space, list); err != nil || len(list) == 0 {
 		return err
 	}
 	if err := i.room(ctx, space, list); err != nil {
@@ -92,7 +92,7 @@ func nothing(pgx.Rows) error { return nil }
 
 // Replace implements store.Items.
 func (i items) Replace(ctx context.Context, space string, list ...store.Item) (int, error) {
-	if err := checkItems(space, list); err != nil || len(list) == 0 {
+	if err := store.CheckItems(space, list); err != nil || len(list) == 0 {
 		return 0, err
 	}
 	return i.counted(ctx, `with done as (update @.item i set until = s.until, value = s.value, owners = s.owners, by = s.by from `+itemSource+` s
@@ -118,11 +118,7 @@ func (i items) Take(ctx context.Context, space string, key []byte) (item store.I
 
 // Delete implements store.Items.
 func (i items) Delete(ctx context.Context, space string, keys ...[]byte) (int, error) {
-	err := checkSpace(space)
-	for _, key := range keys {
-		err = errors.Join(err, checkKey(key))
-	}
-	if err != nil || len(keys) == 0 {
+	if err := store.CheckItemKeys(space, keys...); err != nil || len(keys) == 0 {
 		return 0, err
 	}
 	return i.counted(ctx, `with gone as (delete from @.item where space = $1 and key = any($2::bytea[]) returning 1) select count(*) from gone`, space, keys)

@@ -270,7 +270,7 @@ func (s *Store) checkItems(ctx context.Context, bad func(table, format string, a
 		for i := 0; same && i < len(by); i++ {
 			same = by[i] == ownerHash(item.Owners[i])
 		}
-		if checkSpace(space) != nil || checkKey(item.Key) != nil || !same {
+		if store.CheckItemKeys(space, item.Key) != nil || !same {
 			bad("item", "an item of %q is damaged", space)
 		}
 		return err
