@@ -202,6 +202,10 @@ func (o *own) Lease(ctx context.Context, name string, ttl time.Duration) (contex
 	return o.Store.Lease(ctx, o.prefix+name, ttl)
 }
 
+func (o *own) Ledger(ctx context.Context, name string, fn func(was []byte) (is []byte, err error)) error {
+	return o.Store.Ledger(ctx, o.prefix+name, fn)
+}
+
 func (o *own) DropPartition(ctx context.Context, p store.Partition) error {
 	return o.Store.DropPartition(ctx, o.in(p))
 }
