@@ -48,7 +48,7 @@ func TestOnPostgreSQL(t *testing.T) {
 
 const (
 	// chosen are tests that together go all ways to the store.
-	chosen = "^Test(Held|Scope|Delta|Vanished|Licences|Settle|NewTarget|Approve|References|Seats|Strangers|Journal|Tell|Retire|Parked|Lost|Same)"
+	chosen = "^Test(Held|Scope|Delta|Vanished|Licences|Settle|NewTarget|Approve|References|Seats|Strangers|Journal|Tell|Retire|Parked|Lost|Same|Together|KilledAfter|NextRun|NeverDone)"
 	// skipped are those that run in a bubble of synctest and cut what they began there, and sweeps, which take long.
 	skipped = "^Test(OnPostgreSQL|Queue|Transient|Hanging|Stalled|TenantQueue|Random)|CutAnywhere|AfterACut|AtAnyMoment"
 )
