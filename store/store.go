@@ -67,12 +67,17 @@ type Store interface {
 	// one for all leases of a process.
 	//
 	// The returned context ends with ctx, with release, and with the cause ErrLeaseLost as soon as the holder can know that
-	// somebody else may have taken over. Every Update, DropPartition and MovePartition under it, or under a context made from it, even one
+	// somebody else may have taken over. Every Update, Ledger, DropPartition and MovePartition under it, or under a context made from it, even one
 	// that does not end (context.WithoutCancel), fails with fault.Conflict and stores nothing once the lease was released
 	// or taken over. That is looked at in the transaction, by a fencing number that each holder has anew, and nobody takes
 	// over between that and the commit. What goes on outside of the store nobody can fence: calls to others end with the
 	// context.
 	Lease(ctx context.Context, name string, ttl time.Duration) (held context.Context, release func(), err error)
+	// Ledger changes a small value that is of no partition, by its name, in one transaction that is fenced as Update is: fn gets what is
+	// stored, nil where nothing is, and returns what is to be instead; nil is nothing again. Those who change the same one take turns,
+	// in whatever process: what fn was given is what is replaced. A value that comes back as it was costs no write, and an error of
+	// fn comes back unchanged. fn is held to what Update holds it to, and keeps nothing of what it is given.
+	Ledger(ctx context.Context, name string, fn func(was []byte) (is []byte, err error)) error
 	// DropPartition forgets everything about a partition, outbox and parked and waiting actions included. Links to its records, which
 	// are the targets', stay: see RetireLinks.
 	DropPartition(ctx context.Context, p Partition) error

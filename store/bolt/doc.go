@@ -4,7 +4,7 @@
 //
 // The top level of the file has the bucket "\x00dirsyncd" (keys "format" and "version", see schema.go), the bucket
 // "\x00waiting" (which partitions have actions for which target, see waiting.go), the bucket "\x00awaiting" (which have actions that
-// wait for something at a target, see awaiting.go), the bucket "\x00items" (what sign-in keeps, see items.go) and one bucket per partition, named
+// wait for something at a target, see awaiting.go), the bucket "\x00items" (what sign-in keeps, see items.go), the bucket "\x00ledger" (see ledger.go) and one bucket per partition, named
 // connection, NUL, tenant. In a partition, numbers are big-endian so that bbolt's
 // order is theirs, "k" is a kind's number in decimal, and a "pair set" is described in pairs.go:
 //

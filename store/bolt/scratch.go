@@ -88,10 +88,13 @@ func size(btx *bbolt.Tx, keys [][]byte) (n uint64) {
 	return n
 }
 
-// keepOnly drops the items and all partitions but those of sorted names, and reports whether there was something to drop.
+// keepOnly drops the items, the ledgers and all partitions but those of sorted names, and reports whether there was something to drop.
 func keepOnly(btx *bbolt.Tx, keys [][]byte) (dropped bool, err error) {
-	if btx.Bucket([]byte(itemsBucket)) != nil {
-		if err := btx.DeleteBucket([]byte(itemsBucket)); err != nil {
+	for _, beside := range []string{itemsBucket, ledgerBucket} {
+		if btx.Bucket([]byte(beside)) == nil {
+			continue
+		}
+		if err := btx.DeleteBucket([]byte(beside)); err != nil {
 			return false, err
 		}
 		dropped = true

@@ -6,6 +6,8 @@
 // the first 16 bytes of SHA-256 in a column of type uuid, a number an integer, an object or record its canonical form. What is
 // JSON is stored as text: PostgreSQL's own types for it refuse some texts that JSON has.
 //
+// Ledgers are rows of their own, of no partition (ledger.go).
+//
 // # Transactions
 //
 // Round trips, not rows, are what costs time. So what is written one by one is kept in memory, by what it is about (the files

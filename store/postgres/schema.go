@@ -22,6 +22,7 @@ create index lease_holder on @.lease (holder) where holder is not null;
 create table @.partition (id int generated always as identity primary key, connection text collate "C" not null, tenant text collate "C" not null,
   last_num int8 not null default 0, members int8 not null default 0, present int8[] not null default '{}', active int8[] not null default '{}',
   desk int8[] not null default '{}', unique (connection, tenant)) with (fillfactor = 20);
+create table @.ledger (name text collate "C" primary key, value bytea not null);
 create table @.tenant (part int primary key, state text not null);
 create table @.name (part int, hash uuid, num int not null, primary key (part, hash) include (num));
 create table @.owner (part int, handle int, num int not null, primary key (part, handle));

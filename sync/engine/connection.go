@@ -75,8 +75,9 @@ func (e *Engine) runConnection(ctx context.Context, c *Connection, job tenantJob
 	}
 	results := make([]Result, len(tenants)+len(unlisted))
 	queue := newTenantQueue()
+	job.Round = ""
 	if len(results) > 1 || len(c.Shared.Written) > 0 || len(c.WholeOver) > 0 || slices.ContainsFunc(c.SharedOver, func(o plan.Over) bool { return o.Written }) {
-		job.shared = e.newShared(c)
+		job.Round = newRunID(e.opts.Now().UTC())
 	}
 	var wg sync.WaitGroup
 	for i, t := range slices.Concat(tenants, unlisted) {

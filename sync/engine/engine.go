@@ -117,7 +117,7 @@ type Engine struct {
 	quiet  map[store.Partition]*quiet
 	readAt map[clocked]time.Time
 
-	total total
+	ended ended
 }
 
 // New makes an engine on a store.
@@ -159,6 +159,9 @@ type Job struct {
 	ResendFrom time.Time
 	// Undo is what is undone, as Approve is the hash of; nothing else is done.
 	Undo *Undo
+	// Round names the run of a connection that the run of this tenant is a part of, whoever runs the others and where: what all of them do is
+	// counted together, for the limits on all. Empty: of none. RunConnection gives its own.
+	Round string
 	// Trigger says who asked: Operator, or what else there is, a schedule or a signal.
 	Trigger string
 }

@@ -416,7 +416,7 @@ func TestAllConnectionsCountARunOnce(t *testing.T) {
 	gone(worlds[1], 6)
 	gone(worlds[2], 3)
 	meanwhile := func() { // the first run has stored what it does, and has not ended
-		d.now = d.now.Add(2 * totalFor)
+		d.now = d.now.Add(2 * wholeFor)
 		run(conns[1])
 	}
 	d.engine = New(d.store, Options{Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return d.now }, Queued: func(string) {

@@ -37,6 +37,7 @@ func TestOnPostgreSQL(t *testing.T) {
 	server := postgrestest.Start(t)
 	db := server.Database(t)
 	t.Run("round trips", func(t *testing.T) { roundTrips(t, db.Trips(t, server)) })
+	t.Run("several processes", func(t *testing.T) { severalProcesses(t, db.Trips(t, server).URL) })
 	t.Run("tests", func(t *testing.T) {
 		run := exec.CommandContext(t.Context(), os.Args[0], "-test.run", chosen, "-test.skip", skipped)
 		run.Env = append(os.Environ(), fmt.Sprintf("%s=postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", stateURL, postgrestest.Admin, postgrestest.AdminPassword, server.Port, db.Name))
@@ -48,7 +49,7 @@ func TestOnPostgreSQL(t *testing.T) {
 
 const (
 	// chosen are tests that together go all ways to the store.
-	chosen = "^Test(Held|Scope|Delta|Vanished|Licences|Settle|NewTarget|Approve|References|Seats|Strangers|Journal|Tell|Retire|Parked|Lost|Same)"
+	chosen = "^Test(Held|Scope|Delta|Vanished|Licences|Settle|NewTarget|Approve|References|Seats|Strangers|Journal|Tell|Retire|Parked|Lost|Same|Together|KilledAfter|NextRun|NeverDone)"
 	// skipped are those that run in a bubble of synctest and cut what they began there, and sweeps, which take long.
 	skipped = "^Test(OnPostgreSQL|Queue|Transient|Hanging|Stalled|TenantQueue|Random)|CutAnywhere|AfterACut|AtAnyMoment"
 )
@@ -89,6 +90,23 @@ func roundTrips(t *testing.T, trips *postgrestest.Trips) {
 	run("nothing new", Job{}, 70)
 	source.SetGeneration(1)
 	run("100 changes", Job{}, 140)
+}
+
+// severalProcesses: what processes that have nothing in common but the database let the tenants of a connection do is what one lets them do.
+func severalProcesses(t *testing.T, url string) {
+	var processes []store.Store
+	for range 2 {
+		st, err := postgres.Open(t.Context(), postgres.Options{URL: url, Schema: "processes", LeaseFor: longLease})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = st.Close() })
+		processes = append(processes, st)
+	}
+	c := newCrew(t, 40, 22, processes...)
+	c.conn.Shared = plan.DefaultShared()
+	c.conn.WholeOver = c.mostWithin(60)
+	c.runTogether()
 }
 
 // states are states that tests keep in one schema of a database: one for each would cost more than the tests do.
@@ -200,6 +218,10 @@ func (o *own) Awaiting(ctx context.Context, target string, keys ...string) ([]st
 
 func (o *own) Lease(ctx context.Context, name string, ttl time.Duration) (context.Context, func(), error) {
 	return o.Store.Lease(ctx, o.prefix+name, ttl)
+}
+
+func (o *own) Ledger(ctx context.Context, name string, fn func(was []byte) (is []byte, err error)) error {
+	return o.Store.Ledger(ctx, o.prefix+name, fn)
 }
 
 func (o *own) DropPartition(ctx context.Context, p store.Partition) error {

@@ -62,8 +62,6 @@ type tenantJob struct {
 	visit func(*directory.Action)
 	// visitTenant is visit before it is known which tenant.
 	visitTenant func(*connectors.Tenant, *directory.Action)
-	// shared is what all tenants of the connection do in this run; nil for one alone.
-	shared *shared
 }
 
 func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, job tenantJob) Result {

@@ -82,6 +82,37 @@ func (h *History) Join(o *History) {
 	}
 }
 
+// Compact counts together what was done in the same hours, as there is much of after Join.
+func (h *History) Compact() {
+	type key struct {
+		start, hours int64
+		seen         bool
+	}
+	at := map[key]int{}
+	var kept []period
+	for _, p := range h.periods {
+		k := key{p.start, p.hours, p.seen}
+		if i, ok := at[k]; ok {
+			kept[i].done.Merge(p.done)
+			continue
+		}
+		at[k] = len(kept)
+		p.done = p.done.Clone()
+		kept = append(kept, p)
+	}
+	slices.SortStableFunc(kept, func(a, b period) int { return cmp.Compare(a.start, b.start) })
+	h.periods = kept
+}
+
+// Sum is all that it has counted, whether or not somebody has looked since.
+func (h *History) Sum() Done {
+	sum := Done{}
+	for i := range h.periods {
+		sum.Merge(h.periods[i].done)
+	}
+	return sum
+}
+
 // Empty reports whether nothing was counted yet.
 func (h *History) Empty() bool { return len(h.periods) == 0 }
 

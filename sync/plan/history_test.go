@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -160,4 +161,51 @@ func TestHistoryWithinADay(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Histories of many tenants that are counted together say the same as one by one, and are as small as one.
+func TestHistoryOfMany(t *testing.T) {
+	start := time.Date(2026, 3, 2, 0, 30, 0, 0, time.UTC)
+	rnd := rand.New(rand.NewPCG(3, 3))
+	now := start.AddDate(0, 0, 60)
+	var all History
+	sum, day := 0, 0
+	for range 300 {
+		var one History
+		for at := start.Add(time.Duration(rnd.IntN(1000)) * time.Minute); at.Before(now); at = at.Add(time.Duration(1+rnd.IntN(4000)) * time.Minute) {
+			one.Add(at, Done{leavers: 1, {Kind: directory.GroupRecord, List: 7}: 3})
+		}
+		sum, day = sum+one.Sum()[leavers], day+one.Within(now, 24*time.Hour)[leavers]
+		if rnd.IntN(3) == 0 {
+			one.Approve()
+			day -= one.approved(now)
+		}
+		all.Join(&one)
+	}
+	plain := all
+	all.Compact()
+	of := func(e Entry) bool { return e == leavers }
+	most, _ := plain.Usual(now, of)
+	if again, known := all.Usual(now, of); !known || again != most || most == 0 {
+		t.Errorf("usual %d, %t; one by one %d", again, known, most)
+	}
+	if got := all.Sum(); got[leavers] != sum || len(got) != 1 {
+		t.Errorf("in all %v, want %d leavers", got, sum)
+	}
+	if got := all.Within(now, 24*time.Hour)[leavers]; got != day || day == 0 {
+		t.Errorf("in a day %d, want %d", got, day)
+	}
+	data := all.Encode()
+	if parsed, err := ParseHistory(data); err != nil || !reflect.DeepEqual(parsed, all) || len(data) > 8<<10 {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+}
+
+// approved is how many leavers of the last day somebody has looked at.
+func (h *History) approved(now time.Time) int {
+	unseen := History{periods: slices.Clone(h.periods)}
+	for i := range unseen.periods {
+		unseen.periods[i].seen = !unseen.periods[i].seen
+	}
+	return unseen.Within(now, 24*time.Hour)[leavers]
 }
