@@ -24,8 +24,8 @@ const (
 	// defaultLeaseFor is how long a process is alive after a sign of life; beatEvery is how often it gives one.
 	defaultLeaseFor = 6 * time.Second
 	beatEvery       = 1500 * time.Millisecond
-	// lookAgain is how often somebody who waits looks whether a lease that others have is free.
-	lookAgain = 700 * time.Millisecond
+	// tryAgain is how long somebody who waits for a lease lets the database rest when it could not be asked.
+	tryAgain = 700 * time.Millisecond
 	// leaseIO bounds a statement about leases.
 	leaseIO = 5 * time.Second
 )
@@ -39,6 +39,9 @@ type leases struct {
 	mu   sync.Mutex
 	id   pgtype.UUID // of this process's row of worker; not valid while it has none
 	held map[string]*lease
+	// awaited are the leases of other processes that somebody here waits for. With each sign of life it is looked which of them are free: one
+	// question, however many wait.
+	awaited map[string]*awaited
 	// life is when, by its own clock, this process is dead to others unless it gives another sign; beat gives that.
 	life, beat *time.Timer
 }
@@ -56,11 +59,17 @@ type lease struct {
 	end  context.CancelCauseFunc // ends the holder's context
 }
 
+// awaited is a lease that another process has.
+type awaited struct {
+	free chan struct{} // closed when it is worth another try
+	by   int           // how many wait
+}
+
 func newLeases(s *Store, leaseFor time.Duration) *leases {
 	if leaseFor == 0 {
 		leaseFor = defaultLeaseFor
 	}
-	return &leases{s: s, leaseFor: leaseFor, held: map[string]*lease{}, line: leaseLine{config: s.config.ConnConfig}}
+	return &leases{s: s, leaseFor: leaseFor, held: map[string]*lease{}, awaited: map[string]*awaited{}, line: leaseLine{config: s.config.ConnConfig}}
 }
 
 // leaseKey is the key of a context's holding of a store.
@@ -106,20 +115,54 @@ func (s *Store) Lease(ctx context.Context, name string, ttl time.Duration) (cont
 			return nil, nil, s.classify("take a lease", err)
 		case taken:
 			return under, func() { s.leases.release(mine) }, nil
+		case err != nil:
+			s.noteAway(err)
+			waitFor(ctx, tryAgain)
+		case free != nil:
+			waitForFree(ctx, free)
+		default:
+			s.leases.await(ctx, name)
 		}
-		s.noteAway(err)
-		waitForFree(ctx, free)
 	}
 }
 
-// waitForFree waits until a channel is closed, but no longer than until it is worth another look or the context ends.
+// waitForFree waits until a channel is closed or the context ends.
 func waitForFree(ctx context.Context, free <-chan struct{}) {
-	timer := time.NewTimer(lookAgain)
-	defer timer.Stop()
 	select {
 	case <-free:
-	case <-timer.C:
 	case <-ctx.Done():
+	}
+}
+
+// await waits until a lease that another process had may be free, or the context ends.
+func (l *leases) await(ctx context.Context, name string) {
+	l.mu.Lock()
+	if !l.id.Valid { // nobody would look
+		l.mu.Unlock()
+		return
+	}
+	a := l.awaited[name]
+	if a == nil {
+		a = &awaited{free: make(chan struct{})}
+		l.awaited[name] = a
+	}
+	a.by++
+	l.mu.Unlock()
+	waitForFree(ctx, a.free)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a.by--; a.by == 0 && l.awaited[name] == a {
+		delete(l.awaited, name)
+	}
+}
+
+// wake has those try who wait for leases of other processes.
+func (l *leases) wake(names ...string) {
+	for _, name := range names {
+		if a := l.awaited[name]; a != nil {
+			close(a.free)
+			delete(l.awaited, name)
+		}
 	}
 }
 
@@ -129,7 +172,7 @@ func (l *leases) take(ctx context.Context, mine *lease) (taken bool, free <-chan
 	defer cancel()
 	l.line.mu.Lock()
 	defer l.line.mu.Unlock()
-	for range 2 { // under a new id, when it turns out that this process was dead
+	for range 3 { // under a new id, when it turns out that this process was dead; and when a dead one's sessions were only just ended
 		id, err := l.join(ctx)
 		if err != nil {
 			return false, nil, err
@@ -137,12 +180,15 @@ func (l *leases) take(ctx context.Context, mine *lease) (taken bool, free <-chan
 		l.mu.Lock()
 		other := l.held[mine.name]
 		l.mu.Unlock()
-		alive, fence, err := l.line.take(ctx, l.s, id, mine.name, other == nil)
+		alive, ended, fence, err := l.line.take(ctx, l.s, id, mine.name, other == nil)
 		switch {
 		case err != nil:
 			return false, nil, err
 		case !alive:
 			l.die(id)
+			continue
+		case fence == 0 && ended > 0:
+			waitFor(ctx, firstPause)
 			continue
 		case fence == 0 && other != nil:
 			return false, other.free, nil
@@ -186,22 +232,22 @@ func (l *leases) left(sent time.Time) time.Duration {
 	return l.leaseFor - l.leaseFor/6 - time.Since(sent)
 }
 
-// live gives a sign of life, and gives back what nobody here has: what could not be given back before, and what was taken for somebody who had
-// left when the answer came.
+// live gives a sign of life, has those try whose lease may be free, and gives back what nobody here has: what could not be given back before,
+// and what was taken for somebody who had left when the answer came.
 func (l *leases) live(id pgtype.UUID) {
 	ctx, cancel := context.WithTimeout(context.Background(), leaseIO)
 	defer cancel()
 	l.line.mu.Lock()
 	defer l.line.mu.Unlock()
 	l.mu.Lock()
-	held := slices.Collect(maps.Keys(l.held))
+	held, waited := slices.Collect(maps.Keys(l.held)), slices.Collect(maps.Keys(l.awaited))
 	current := l.id == id
 	l.mu.Unlock()
 	if !current {
 		return
 	}
 	sent := time.Now()
-	alive, err := l.line.live(ctx, l.s, id, l.leaseFor, held)
+	alive, free, err := l.line.live(ctx, l.s, id, l.leaseFor, held, waited)
 	if err == nil && !alive {
 		l.die(id)
 		return
@@ -216,6 +262,7 @@ func (l *leases) live(id pgtype.UUID) {
 		l.beat.Reset(beatEvery / 6)
 		return
 	}
+	l.wake(free...)
 	l.life.Reset(l.left(sent))
 	l.beat.Reset(beatEvery)
 }
@@ -239,6 +286,7 @@ func (l *leases) stop() {
 		l.life.Stop()
 		l.beat.Stop()
 		l.id = pgtype.UUID{}
+		l.wake(slices.Collect(maps.Keys(l.awaited))...)
 	}
 }
 
@@ -281,7 +329,7 @@ func (l *leases) giveBack(h *lease) {
 	l.line.mu.Lock()
 	defer l.line.mu.Unlock()
 	l.mu.Lock()
-	id, last := l.id, len(l.held) == 1 && l.held[h.name] == h
+	id, last := l.id, len(l.held) == 1 && l.held[h.name] == h && len(l.awaited) == 0
 	held := l.held[h.name] == h && !h.lost
 	if held && last { // others who join do so when the line is theirs
 		l.stop()

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -147,5 +148,91 @@ func handOver(t *testing.T, r *rig) {
 	var workers int
 	if err := r.DB.QueryRowContext(t.Context(), "SELECT count(*) FROM "+a.Schema()+".worker").Scan(&workers); err != nil || workers != 0 {
 		t.Errorf("%d rows of worker are left, %v", workers, err)
+	}
+}
+
+// Who waits for leases that another process has asks once with each sign of life, however many they are, and has one soon after it is free.
+func waitForOthers(t *testing.T, r *rig) {
+	schema := r.schema(t)
+	a := r.openSchema(t, postgres.Options{Schema: schema, LeaseFor: longLeases})
+	releases := map[string]func(){}
+	for _, name := range []string{"x", "y", "z"} {
+		_, release, err := a.Lease(t.Context(), name, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+		releases[name] = release
+	}
+	trips := r.Trips(t, r.server)
+	b := r.openSchema(t, postgres.Options{URL: trips.URL, Schema: schema, LeaseFor: longLeases})
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		got := make(chan string, 3)
+		var all sync.WaitGroup
+		for name := range releases {
+			all.Go(func() {
+				if _, release, err := b.Lease(ctx, name, time.Second); err == nil {
+					got <- name
+					<-ctx.Done()
+					release()
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		const signs = 40
+		if n := trips.Count(func() { time.Sleep(signs * 1500 * time.Millisecond) }); n > signs+1 {
+			t.Errorf("%d round trips with %d signs of life", n, signs)
+		}
+		releases["y"]()
+		since := time.Now()
+		if name := <-got; name != "y" || time.Since(since) > 2*time.Second {
+			t.Errorf("it got %s after %s", name, time.Since(since))
+		}
+		cancel()
+		all.Wait()
+		_, release, err := b.Lease(t.Context(), "last", time.Second) // with which the signs of life end
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		if len(got) > 0 {
+			t.Errorf("it got %s, too", <-got)
+		}
+	})
+}
+
+// A process that was late only, and takes part again, keeps its sessions when another one takes what it lost.
+func lateOnly(t *testing.T, r *rig) {
+	a, b := r.two(t)
+	lost, release, err := a.Lease(t.Context(), "run hq", time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	a.Suspend(wholeLife)
+	held, releaseOther, err := a.Lease(t.Context(), "run lab", time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer releaseOther()
+	<-lost.Done()
+	begun, goOn, done := make(chan bool, 10), make(chan bool), make(chan error)
+	go func() {
+		done <- a.Update(held, hq, func(tx store.Writer) error {
+			begun <- true
+			<-goOn
+			return count(tx)
+		})
+	}()
+	<-begun
+	_, releaseNext, err := b.Lease(t.Context(), "run hq", time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer releaseNext()
+	close(goOn)
+	if err := <-done; err != nil || len(begun) > 0 {
+		t.Errorf("what was under way: begun %d times more, %v", len(begun), err)
 	}
 }

@@ -82,14 +82,16 @@ func (l *leaseLine) join(ctx context.Context, s *Store, id pgtype.UUID, leaseFor
 }
 
 // take takes a lease, if it is free: nobody's, or that of a process that is dead, or of this one, which does not know of it. Sessions of a
-// dead one are ended, and what they have locked is free when it is looked at again. It reports whether this process is alive, and the fencing number; zero
-// when the lease is not free.
-func (l *leaseLine) take(ctx context.Context, s *Store, id pgtype.UUID, name string, unknown bool) (alive bool, fence int64, err error) {
+// dead one are ended, and what they have locked is free when it is looked at again; not those of one that was late only, and takes part again
+// under another id: it knows that the lease is over, and what it did under it comes to its end by itself. It reports whether this process is
+// alive, how many sessions were ended, and the fencing number; zero when the lease is not free.
+func (l *leaseLine) take(ctx context.Context, s *Store, id pgtype.UUID, name string, unknown bool) (alive bool, ended int, fence int64, err error) {
 	batch := &pgx.Batch{}
 	batch.Queue(s.in(`insert into @.lease (name) values ($1) on conflict do nothing`), name)
 	batch.Queue(s.in(`select exists (select from @.worker where id = $1 and expires > clock_timestamp())`), id)
 	batch.Queue(s.in(`select count(pg_terminate_backend(a.pid)) from @.lease l join @.worker w on w.id = l.holder join pg_stat_activity a on a.application_name = w.session
-		where l.name = $1 and w.expires <= clock_timestamp() and w.session <> $2`), name, s.session)
+		where l.name = $1 and w.expires <= clock_timestamp() and w.session <> $2
+		and not exists (select from @.worker v where v.session = w.session and v.expires > clock_timestamp())`), name, s.session)
 	batch.Queue(s.in(`update @.lease t set holder = $2, fence = t.fence + 1, since = clock_timestamp() from (
 			select l.name from @.lease l where l.name = $1 and (l.holder is null or l.holder = $2 and $3
 				or not exists (select from @.worker w where w.id = l.holder and w.expires > clock_timestamp()))
@@ -99,28 +101,28 @@ func (l *leaseLine) take(ctx context.Context, s *Store, id pgtype.UUID, name str
 		switch i {
 		case 1:
 			return row.Scan(&alive)
+		case 2:
+			return row.Scan(&ended)
 		case 3:
 			return row.Scan(&fence)
 		default:
 			return row.Scan(nil)
 		}
 	})
-	return alive, fence, err
+	return alive, ended, fence, err
 }
 
-// live gives a sign of life and gives all leases back but those that are held. It reports whether the process was alive.
-func (l *leaseLine) live(ctx context.Context, s *Store, id pgtype.UUID, leaseFor time.Duration, held []string) (alive bool, err error) {
+// live gives a sign of life and gives all leases back but those that are held. It reports whether the process was alive, and which of the
+// leases that are awaited nobody has who is alive.
+func (l *leaseLine) live(ctx context.Context, s *Store, id pgtype.UUID, leaseFor time.Duration, held, awaited []string) (alive bool, free []string, err error) {
 	batch := &pgx.Batch{}
-	batch.Queue(s.in(`update @.worker set expires = clock_timestamp() + $2::int8 * interval '1 microsecond' where id = $1 and expires > clock_timestamp() returning true`),
-		id, leaseFor.Microseconds())
-	batch.Queue(s.in(`update @.lease set holder = null where holder = $1 and name <> all($2::text[])`), id, slices.Concat([]string{}, held))
-	err = l.send(ctx, batch, func(i int, row pgx.Row) error {
-		if i == 0 {
-			return row.Scan(&alive)
-		}
-		return row.Scan()
-	})
-	return alive, err
+	batch.Queue(s.in(`with alive as (update @.worker set expires = clock_timestamp() + $2::int8 * interval '1 microsecond' where id = $1 and expires > clock_timestamp() returning true),
+		back as (update @.lease set holder = null where holder = $1 and name <> all($3::text[]))
+		select exists (select from alive), array(select a.name from unnest($4::text[]) a (name)
+			where not exists (select from @.lease l join @.worker w on w.id = l.holder where l.name = a.name and w.expires > clock_timestamp()))`),
+		id, leaseFor.Microseconds(), slices.Concat([]string{}, held), slices.Concat([]string{}, awaited))
+	err = l.send(ctx, batch, func(_ int, row pgx.Row) error { return row.Scan(&alive, &free) })
+	return alive, free, err
 }
 
 // giveBack gives a lease back; when it is the last one, the process does not take part any longer.

@@ -50,6 +50,9 @@ const (
 	defaultSchema      = "dirsyncd"
 	defaultConnections = 12
 	connectTimeout     = 10 * time.Second
+	// trusted is how long a connection that nobody used is believed to be there. It is longer than the pauses of those who look every second or
+	// two: each of them would ask twice.
+	trusted = 5 * time.Second
 )
 
 // Store is the state in a schema of a database. It implements store.Store; its methods may be called concurrently.
@@ -156,6 +159,7 @@ func (s *Store) configure(opts Options) error {
 	s.session = fmt.Sprintf("dirsyncd %x", id.Bytes)
 	c.RuntimeParams["application_name"] = s.session
 	cfg.AfterConnect = func(context.Context, *pgx.Conn) error { s.names.forget(); return nil }
+	cfg.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool { return p.IdleDuration > trusted }
 	for name, value := range session() {
 		c.RuntimeParams[name] = value
 	}
@@ -234,19 +238,59 @@ func session() map[string]string {
 	}
 }
 
-// connect makes the pool. A pooler refuses settings of a session: then each transaction makes those that it needs, and nothing is
-// prepared.
+// connect makes the pool. A pooler refuses settings of a session, or does as if it had made them (ignore_startup_parameters of PgBouncer): then
+// each transaction makes those that it needs, and nothing is prepared.
 func (s *Store) connect(ctx context.Context) error {
 	err := s.dial(ctx)
+	var plans, name string
+	if err == nil { // text only, as every pooler takes it
+		err = s.pool.QueryRow(ctx, `select current_setting('plan_cache_mode'), current_setting('application_name')`, pgx.QueryExecModeSimpleProtocol).Scan(&plans, &name)
+		s.pooled = err == nil && plans != session()["plan_cache_mode"]
+	}
 	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && pg.Code == "08P01" {
 		s.pooled = true
+	}
+	if s.pooled {
+		if err == nil {
+			s.pool.Close()
+		}
 		for name := range session() {
 			delete(s.config.ConnConfig.RuntimeParams, name)
 		}
 		s.config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
-		err = s.dial(ctx)
+		if err = s.dial(ctx); err == nil {
+			err = s.throughPooler(ctx)
+		}
+	} else if err == nil && name != s.session {
+		s.warnRenamed(name)
 	}
 	return s.classify("open state", err)
+}
+
+// throughPooler finds out whether a pooler is of use.
+func (s *Store) throughPooler(ctx context.Context) error {
+	var name string
+	err := pgx.BeginFunc(ctx, s.pool, func(btx pgx.Tx) error {
+		return btx.QueryRow(ctx, `select current_setting('application_name')`).Scan(&name)
+	})
+	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && pg.Code == "08P01" {
+		err = &fault.Error{Class: fault.Configuration, Op: "open state", Where: s.where, Err: discreet(err),
+			Hint: "the pooler before the database has to keep a connection for a whole transaction: pool_mode=transaction or session, not statement"}
+	}
+	if err != nil {
+		s.pool.Close()
+		return err
+	}
+	if name != s.session {
+		s.warnRenamed(name)
+	}
+	return nil
+}
+
+// warnRenamed says what it means that sessions are called otherwise at the server.
+func (s *Store) warnRenamed(name string) {
+	s.log.Warn("a pooler calls this process' sessions otherwise: others cannot end them when it dies in a transaction, and wait for up to a minute then",
+		"sessions", s.session, "called", name, "hint", "let application_name pass: no application_name_add_host, not among ignore_startup_parameters")
 }
 
 func (s *Store) dial(ctx context.Context) error {

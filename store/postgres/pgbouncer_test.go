@@ -1,64 +1,24 @@
 package postgres_test
 
 import (
-	"database/sql"
 	"errors"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"dirsyncd/store"
 	"dirsyncd/store/postgres"
-	"dirsyncd/sync/database/postgrestest"
-	"dirsyncd/sync/database/testserver"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
 )
 
-// bouncer starts a PgBouncer before the server, which gives a session to somebody else after each transaction, and returns the URL by which it is
-// reached.
-func (r *rig) bouncer(t *testing.T) string {
-	program := "/usr/sbin/pgbouncer"
-	if _, err := exec.LookPath(program); err != nil {
-		testserver.Missing(t, "PgBouncer", "pgbouncer")
-	}
-	dir, port := testserver.Folder(t), testserver.Port(t)
-	write := func(name, text string) string {
-		file := filepath.Join(dir, name)
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return file
-	}
-	_, serverPort, _ := strings.Cut(r.address, ":")
-	users := write("users.txt", fmt.Sprintf("%q %q\n", postgrestest.Admin, postgrestest.AdminPassword))
-	file := write("pgbouncer.ini", fmt.Sprintf(`[databases]
-%s = host=127.0.0.1 port=%s
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = %d
-unix_socket_dir =
-auth_type = plain
-auth_file = %s
-pool_mode = transaction
-default_pool_size = 6
-`, r.Name, serverPort, port, users))
-	testserver.Own(t, dir)
-	url := strings.Replace(r.url, r.address, testserver.Address(port), 1)
-	db, err := sql.Open("pgx", url+"&default_query_exec_mode=exec")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	testserver.Start(t, dir, db.Ping, program, file)
-	return url
+// bouncer starts a PgBouncer before the server and returns the URL by which it is reached.
+func (r *rig) bouncer(t *testing.T, settings string) string {
+	return strings.Replace(r.url, r.address, r.Bouncer(t, r.server, settings), 1)
 }
 
 // Behind a pooler everything works that works without one.
 func behindBouncer(t *testing.T, r *rig) {
-	url, schema := r.bouncer(t), r.schema(t)
+	url, schema := r.bouncer(t, ""), r.schema(t)
 	open := func() *postgres.Store {
 		return r.openSchema(t, postgres.Options{URL: url, Schema: schema, LeaseFor: longLeases})
 	}
@@ -121,5 +81,31 @@ func behindBouncer(t *testing.T, r *rig) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// A pooler that does as if it had taken the settings is noticed, too; so is that sessions are not called as they should be. One that keeps no
+// transaction together is refused.
+func ignoredSettings(t *testing.T, r *rig) {
+	var said strings.Builder
+	url := r.bouncer(t, "application_name_add_host = 1\nignore_startup_parameters = idle_in_transaction_session_timeout,lock_timeout,statement_timeout,"+
+		"client_connection_check_interval,tcp_keepalives_idle,tcp_keepalives_interval,tcp_keepalives_count,tcp_user_timeout,plan_cache_mode")
+	s := r.openSchema(t, postgres.Options{URL: url, Schema: r.schema(t), LeaseFor: longLeases, Log: logTo(&said)})
+	if !s.Pooled() || !strings.Contains(said.String(), "calls this process' sessions otherwise") {
+		t.Errorf("pooled %v, said %q", s.Pooled(), said.String())
+	}
+	held, release, err := s.Lease(t.Context(), "run hq", wholeLife)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	for range 3 {
+		if err := s.Update(held, hq, count); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = postgres.Open(t.Context(), postgres.Options{URL: r.bouncer(t, "pool_mode = statement"), Schema: r.schema(t)})
+	if fault.ClassOf(err) != fault.Configuration || !strings.Contains(err.Error(), "statement pooling mode") {
+		t.Errorf("in statement mode: %v", err)
 	}
 }

@@ -99,7 +99,15 @@ func (s *Store) migrate(ctx context.Context, steps []migration) error {
 
 // make makes a new schema.
 func (s *Store) make(ctx context.Context, btx pgx.Tx, version int) error {
-	_, err := btx.Exec(ctx, s.in("create schema if not exists "+s.schema+";"+schemaObjects+schemaDesk), pgx.QueryExecModeSimpleProtocol)
+	// One that somebody made for a role that may make none is used; "if not exists" asks for that right all the same.
+	var there bool
+	err := btx.QueryRow(ctx, `select exists (select from pg_catalog.pg_namespace where nspname = $1)`, s.schema).Scan(&there)
+	if err == nil && !there {
+		_, err = btx.Exec(ctx, "create schema "+s.schema)
+	}
+	if err == nil {
+		_, err = btx.Exec(ctx, s.in(schemaObjects+schemaDesk), pgx.QueryExecModeSimpleProtocol)
+	}
 	if err != nil {
 		return s.classify("make the schema of the state", err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/store/postgres"
+	"dirsyncd/sync/database/postgrestest"
 	"dirsyncd/sync/fault"
 )
 
@@ -126,6 +127,21 @@ func TestServersProveWhoTheyAre(t *testing.T) {
 		}
 		if verified := at != nil && !at.InsecureSkipVerify && at.ServerName == "db.example.test"; verified != proves {
 			t.Errorf("%s: verified %v", url, verified)
+		}
+	}
+}
+
+// A role that may not make schemas makes do with one that is there, empty or not.
+func noCreate(t *testing.T, r *rig) {
+	schema := r.schema(t)
+	opts := postgres.Options{Schema: schema, URL: strings.Replace(r.url, postgrestest.Admin+":"+postgrestest.AdminPassword, r.Reader+":"+postgrestest.ReaderPassword, 1)}
+	if _, err := postgres.Open(t.Context(), opts); err == nil || !strings.Contains(err.Error(), "permission denied") {
+		t.Errorf("without a schema: %v", err)
+	}
+	r.Exec("CREATE SCHEMA " + schema + " AUTHORIZATION " + r.Reader)
+	for range 2 {
+		if err := r.openSchema(t, opts).Update(t.Context(), hq, count); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -121,7 +121,7 @@ func (s *sweep) run(ctx context.Context) error {
 
 // over reports whether nothing more is to be sent.
 func (s *sweep) over(ctx context.Context) bool {
-	return ctx.Err() != nil || s.resting() || s.standing && s.queue.Load() > 0
+	return ctx.Err() != nil || s.resting() || s.standing && (s.queue.Load() > 0 || s.yields())
 }
 
 // look lines up the partitions that have something waiting, behind those that are in line: the order outlives the

@@ -37,6 +37,9 @@ func (w *Worker) hold(ctx context.Context) (context.Context, error) {
 	if !w.opts.Shared {
 		return ctx, nil
 	}
+	if err := w.yield(ctx); err != nil {
+		return nil, err
+	}
 	t := &w.tenure
 	select {
 	case t.asking <- struct{}{}:
@@ -79,6 +82,32 @@ func (t *tenure) letGo() {
 		t.leave()
 		t.leave = nil
 	}
+}
+
+// yields reports whether others are to deliver.
+func (w *Worker) yields() bool { return w.opts.Shared && w.opts.Yields != nil && w.opts.Yields() }
+
+// yield lets others deliver for as long as this process is to leave it to them: what is under way comes to its end first.
+func (w *Worker) yield(ctx context.Context) error {
+	for w.yields() {
+		if err := w.lock(ctx); err != nil {
+			return err
+		}
+		select {
+		case w.tenure.asking <- struct{}{}:
+			if w.tenure.leave != nil {
+				w.opts.Log.Info("others deliver to the target from now on: this process takes no work, and another one does")
+			}
+			w.tenure.letGo()
+			<-w.tenure.asking
+		default: // who asks for the lease does not have it
+		}
+		w.unlock()
+		if !w.sleep(ctx, w.opts.Now().Add(othersQueued)) {
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // endTenure lets others deliver. The worker is closed.

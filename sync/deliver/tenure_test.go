@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,12 +49,13 @@ type process struct {
 	*sharing
 	*scripted
 	*Worker
-	stop func()
+	yields atomic.Bool
+	stop   func()
 }
 
 func newProcess(t *testing.T, st store.Store) *process {
 	p := &process{sharing: &sharing{Store: st}, scripted: &scripted{desc: targets.Description{Batch: 1}}}
-	p.Worker = New(p.sharing, journal, p.scripted, Options{Shared: true, Backoff: steady})
+	p.Worker = New(p.sharing, journal, p.scripted, Options{Shared: true, Yields: p.yields.Load, Backoff: steady})
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -109,6 +111,47 @@ func TestOneOfManyDelivers(t *testing.T) {
 			t.Errorf("%q", third.said())
 		}
 		third.stop()
+	})
+}
+
+// TestLeavesItToOthers: who is to leave the target to others does so when what is under way has come to its end, and takes it again when nobody else does.
+func TestLeavesItToOthers(t *testing.T) {
+	st := openBolt(t, bolt.Options{NoSync: true})
+	synctest.Test(t, func(t *testing.T) {
+		first := newProcess(t, st)
+		synctest.Wait()
+		second := newProcess(t, st)
+		synctest.Wait()
+		answer := make(chan struct{})
+		first.change(func(_ context.Context, list []directory.Action) ([]targets.Outcome, error) {
+			<-answer
+			return make([]targets.Outcome, len(list)), nil
+		})
+		enqueue(t, st, user("a", directory.Create, "a"), user("b", directory.Create, "b"))
+		first.Wake()
+		synctest.Wait()
+		first.yields.Store(true)
+		time.Sleep(2 * othersQueued)
+		if first.said() != "create a" || second.said() != "" {
+			t.Errorf("%q, and %q, while one is under way", first.said(), second.said())
+		}
+		close(answer)
+		time.Sleep(2 * othersQueued)
+		if first.said() != "create a" || second.said() != "create b" {
+			t.Errorf("%q, and %q", first.said(), second.said())
+		}
+		enqueue(t, st, user("c", directory.Create, "c"))
+		if sum := drain(t, first.Worker); sum.Waiting != 0 || sum.Err != nil || sum.Delivered != 0 {
+			t.Errorf("%+v", sum)
+		}
+		second.stop()
+		first.yields.Store(false)
+		enqueue(t, st, user("d", directory.Create, "d"))
+		time.Sleep(2 * othersQueued)
+		if first.said() != "create a | create d" || second.said() != "create b | create c" {
+			t.Errorf("%q, and %q", first.said(), second.said())
+		}
+		first.stop()
 	})
 }
 

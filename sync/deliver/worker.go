@@ -47,6 +47,9 @@ type Options struct {
 	Afresh bool
 	// Shared: other processes have workers for the target on the same store. One of them at a time delivers (tenure.go).
 	Shared bool
+	// Yields reports whether this process leaves delivering to others, of which one is there to take over. It is asked every second, and between
+	// two calls. With Shared only; nil: never.
+	Yields func() bool
 	// Metrics is told what happens. Default: nobody.
 	Metrics Metrics
 }

@@ -38,6 +38,7 @@ func TestOnPostgreSQL(t *testing.T) {
 	db := server.Database(t)
 	t.Run("round trips", func(t *testing.T) { roundTrips(t, db.Trips(t, server)) })
 	t.Run("several processes", func(t *testing.T) { severalProcesses(t, db.Trips(t, server).URL) })
+	t.Run("a death before the finish", func(t *testing.T) { diesBeforeFinish(t, db, server) })
 	t.Run("tests", func(t *testing.T) {
 		run := exec.CommandContext(t.Context(), os.Args[0], "-test.run", chosen, "-test.skip", skipped)
 		run.Env = append(os.Environ(), fmt.Sprintf("%s=postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", stateURL, postgrestest.Admin, postgrestest.AdminPassword, server.Port, db.Name))

@@ -29,6 +29,9 @@ type Fleet interface {
 	Workers(ctx context.Context) ([]WorkerState, error)
 	// Drain has the workers of a name finish what they hold and take nothing until Resume or a new start. It returns how many there are.
 	Drain(ctx context.Context, name string) (int, error)
+	// Yields reports whether this process leaves to others what any of them can do: it takes no work, being drained or of a configuration that
+	// is not the current one, and a worker that does is alive.
+	Yields() bool
 	// Resume ends Drain.
 	Resume(ctx context.Context, name string) (int, error)
 }

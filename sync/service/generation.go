@@ -59,6 +59,8 @@ type deps struct {
 	metrics *metrics
 	store   store.Store
 	shared  bool // other processes have the store, too
+	// yields reports whether one of those is to do what any of them can; nil: never.
+	yields func() bool
 	// moved hears of people who came by sign-in and turned out to be somebody in a directory.
 	moved func(ctx context.Context, from, to engine.Owner) error
 	// public lets the source of a connection be called from outside; nil: it cannot be.
@@ -176,7 +178,7 @@ func openTarget(cfg *config.Config, t config.Target, old *generation, d deps) (*
 	if err != nil {
 		return nil, err
 	}
-	worker := deliver.New(d.store, t.Name, targets.Only(t.Kinds, place), deliver.Options{Log: d.log, Now: d.now, Afresh: old != nil, Shared: d.shared, Metrics: d.metrics.delivery(t.Name)})
+	worker := deliver.New(d.store, t.Name, targets.Only(t.Kinds, place), deliver.Options{Log: d.log, Now: d.now, Afresh: old != nil, Shared: d.shared, Yields: d.yields, Metrics: d.metrics.delivery(t.Name)})
 	return &target{Target: place, settings: t, content: content, worker: worker, desk: things}, nil
 }
 

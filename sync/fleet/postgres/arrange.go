@@ -22,7 +22,21 @@ const (
 func (l *life) rearranged() error {
 	ctx, cancel := context.WithTimeout(l.working, ttl)
 	defer cancel()
-	return l.fleet.deciding(ctx, func(tx pgx.Tx) error { return l.arrange(ctx, tx) })
+	return l.fleet.deciding(ctx, func(tx pgx.Tx) error {
+		if err := l.arrange(ctx, tx); err != nil {
+			return err
+		}
+		return l.fleet.clear(ctx, tx)
+	})
+}
+
+// clear removes jobs that ended long ago, and queues of former configurations: what River's leader would do, of which nothing else is needed.
+func (f *Fleet) clear(ctx context.Context, tx pgx.Tx) error {
+	var batch pgx.Batch
+	batch.Queue(f.sql(`delete from fleet.river_job where id in (select id from fleet.river_job
+where state in ('completed', 'cancelled', 'discarded') and finalized_at < clock_timestamp() - $1::interval limit $2)`), keptDone, cleared)
+	batch.Queue(f.sql("delete from fleet.river_queue where updated_at < clock_timestamp() - $1::interval"), keptQueue)
+	return tx.SendBatch(ctx, &batch).Close()
 }
 
 // stored is a unit as arrange finds it.

@@ -25,14 +25,16 @@ type carrier struct {
 }
 
 const (
-	// longestRun is when River would end a run, and rescueAfter when it would give one up: both beyond anything that is real.
-	longestRun, rescueAfter = 24 * time.Hour, 25 * time.Hour
-	// keptDone is how long people can look at jobs that are done.
-	keptDone = time.Hour
+	// longestRun is when River would end a run: beyond anything that is real.
+	longestRun = 24 * time.Hour
+	// keptDone is how long people can look at jobs that are done, and keptQueue how long at a queue that nobody looks into; cleared bounds
+	// the jobs that go at a time.
+	keptDone, keptQueue, cleared = time.Hour, 24 * time.Hour, 10000
 	// fetchCooldown is how often a worker asks for more at most.
 	fetchCooldown = 50 * time.Millisecond
-	// fetchPoll is how often a worker looks for a job of which it was not told; often where nobody tells.
-	fetchPoll, fetchPollOnly = 2 * time.Second, time.Second
+	// fetchPoll is how often a worker looks for a job of which it was not told; often where nobody tells. Together with a burial it is less
+	// than the ten seconds that a hand-over may take.
+	fetchPoll, fetchPollOnly = 3 * time.Second, time.Second
 	// longestStop bounds how long River may take to stop when nothing runs any more.
 	longestStop = 10 * time.Second
 )
@@ -92,10 +94,10 @@ func (l *life) client(g generation) (*river.Client[pgx.Tx], error) {
 	if l.fleet.pollOnly {
 		poll = fetchPollOnly
 	}
+	// Without a leader: nothing here is scheduled, rescued or repeated by River, and arrange clears away what is done.
 	return river.NewClient(riverpgxv5.New(l.fleet.pool), &river.Config{
 		ID: fmt.Sprintf("%s/%d", l.id, l.clients), Schema: l.fleet.schema, Logger: l.fleet.quiet, PollOnly: l.fleet.pollOnly,
-		Queues: queues, Workers: workers, MaxAttempts: 1, FetchCooldown: fetchCooldown, FetchPollInterval: poll,
-		JobTimeout: longestRun, RescueStuckJobsAfter: rescueAfter, CompletedJobRetentionPeriod: keptDone, DiscardedJobRetentionPeriod: keptDone, CancelledJobRetentionPeriod: keptDone,
+		Queues: queues, Workers: workers, MaxAttempts: 1, FetchCooldown: fetchCooldown, FetchPollInterval: poll, JobTimeout: longestRun, LeaderElectionDisabled: true,
 	})
 }
 

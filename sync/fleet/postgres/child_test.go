@@ -36,6 +36,8 @@ type childConfig struct {
 	Writes      int      // of one run
 	// Fenced looks at the fence before each write. Deaf does not hear that its context has ended, and tries again whatever fails.
 	Fenced, Deaf bool
+	// PollOnly is that of postgres.Options.
+	PollOnly bool
 }
 
 // process is a worker in a process of its own. It ends with its standard input, and so with the test's process, whatever becomes of that.
@@ -111,7 +113,7 @@ func child() int {
 	}
 	var f *postgres.Fleet
 	for f == nil {
-		if f, err = postgres.Open(ctx, postgres.Options{Pool: pool, Schema: schema, Log: log}); err != nil && ctx.Err() != nil {
+		if f, err = postgres.Open(ctx, postgres.Options{Pool: pool, Schema: schema, Log: log, PollOnly: c.PollOnly}); err != nil && ctx.Err() != nil {
 			return 1
 		}
 	}

@@ -179,6 +179,7 @@ type answer struct {
 	to       string // the configuration that this worker had then
 	draining bool
 	current  generation
+	others   bool // one that takes work is alive, besides this one
 }
 
 func (l *life) beat(ctx context.Context, conn *pgx.Conn) (a answer, err error) {
@@ -186,8 +187,9 @@ func (l *life) beat(ctx context.Context, conn *pgx.Conn) (a answer, err error) {
 	err = conn.QueryRow(ctx, l.fleet.sql(`
 update fleet.worker w set expires = clock_timestamp() + $2, hash = $3 from (select id, hash, published, by_worker from fleet.generation order by id desc limit 1) g
 where w.id = $1 and not w.dead and w.expires > clock_timestamp()
-returning w.draining, g.id, g.hash, g.published, g.by_worker`), l.id, ttl, a.to).
-		Scan(&a.draining, &a.current.id, &a.current.hash, &a.current.published, &a.current.by)
+returning w.draining, g.id, g.hash, g.published, g.by_worker,
+  exists (select 1 from fleet.worker o where o.id <> w.id and not o.dead and not o.draining and o.expires > clock_timestamp() and o.hash = g.hash)`), l.id, ttl, a.to).
+		Scan(&a.draining, &a.current.id, &a.current.hash, &a.current.published, &a.current.by, &a.others)
 	return a, err
 }
 
@@ -222,7 +224,12 @@ func (l *life) heed(a answer) {
 	if a.to != mine || publishing {
 		return // the next one says
 	}
-	if a.current.hash == mine && !a.draining {
+	takes := a.current.hash == mine && !a.draining
+	l.member.mu.Lock()
+	l.yields = !takes && a.others
+	l.settled = l.settled || takes
+	l.member.mu.Unlock()
+	if takes {
 		l.say("")
 		l.carry(a.current)
 		return
@@ -231,12 +238,15 @@ func (l *life) heed(a answer) {
 	if !a.draining && !l.decided {
 		l.decide()
 	}
+	about := []any{"has", mine, "current", a.current.hash, "published", a.current.published, "by", a.current.by}
 	switch {
 	case a.draining:
 		l.say("it is drained")
-	default:
-		l.say("its configuration is not the current one", "has", mine, "current", a.current.hash, "published", a.current.published, "by", a.current.by,
-			"hint", "reload this worker with the edited file, or publish its own configuration")
+	case a.others || !l.decided:
+		l.say("its configuration is not the current one", append(about, "hint", "reload this worker when its file is that of the others")...)
+	default: // nobody takes over by itself: what an older configuration would undo is worse than that it stands still
+		l.say("its configuration is not the current one, and no worker is left that has that: nothing is run", append(about,
+			"hint", "start a worker with the current configuration, or reload this one: what its file says now is the current one then")...)
 	}
 }
 
@@ -244,16 +254,22 @@ func (l *life) heed(a answer) {
 // alive then, and would be waited for for ever. Whoever lives longer than that is no such one.
 func (l *life) decide() {
 	over := time.Since(l.registered) > ttl
+	l.member.mu.Lock()
+	plan, settled := l.plan, l.settled
+	l.member.mu.Unlock()
 	ctx, cancel := context.WithTimeout(l.working, ttl)
 	defer cancel()
-	plan := l.following()
 	err := l.fleet.deciding(ctx, func(tx pgx.Tx) error {
-		if err := l.lead(ctx, tx, plan); err != nil {
+		if err := l.lead(ctx, tx, plan, settled); err != nil {
 			return err
 		}
 		return l.arrange(ctx, tx)
 	})
-	l.decided = over && err == nil
+	if l.decided = over && err == nil; l.decided {
+		l.member.mu.Lock()
+		l.settled = l.settled || l.plan.Generation == plan.Generation
+		l.member.mu.Unlock()
+	}
 }
 
 // say tells once why this worker takes no work, and once that it does again.
@@ -267,6 +283,6 @@ func (l *life) say(why string, more ...any) {
 	case why == "":
 		l.fleet.log.Info("this worker takes work again", "worker", l.me.Name)
 	default:
-		l.fleet.log.Warn("this worker finishes what it holds and takes no more", append([]any{"worker", l.me.Name, "why", why}, more...)...)
+		l.fleet.log.Warn("this worker finishes what it holds and takes no more; another one that does delivers to its targets", append([]any{"worker", l.me.Name, "why", why}, more...)...)
 	}
 }

@@ -31,7 +31,10 @@ type member struct {
 	publishing int
 	id         string // of this life, or of the last
 	draining   bool   // as that was told
-	told       string // what was last said of why it takes no work
+	yields     bool   // it takes no work, and another one does
+	// settled: its configuration was the current one once, or was found not to be. It does not become that again because others are gone.
+	settled bool
+	told    string // what was last said of why it takes no work
 }
 
 // rejoin is how long a worker that lost its life waits before it registers anew.
@@ -83,7 +86,7 @@ func (f *Fleet) Work(ctx context.Context, me fleet.Worker, plan fleet.Plan, hand
 func (m *member) follow(plan fleet.Plan) (id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.plan = plan
+	m.plan, m.settled = plan, false
 	m.publishing++
 	return m.id
 }
@@ -93,6 +96,19 @@ func (m *member) followed() {
 	m.publishing--
 	m.mu.Unlock()
 	m.wakeUp()
+}
+
+// Yields implements fleet.Fleet.
+func (f *Fleet) Yields() bool {
+	f.mu.Lock()
+	m := f.member
+	f.mu.Unlock()
+	if m == nil {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.yields
 }
 
 func (m *member) following() fleet.Plan {
@@ -124,7 +140,7 @@ func newID() string {
 func (m *member) register(ctx context.Context, id string) error {
 	f, plan := m.fleet, m.following()
 	m.mu.Lock()
-	former, draining := m.id, m.draining
+	former, draining, settled := m.id, m.draining, m.settled
 	m.id = id
 	m.mu.Unlock()
 	return f.deciding(ctx, func(tx pgx.Tx) error {
@@ -132,7 +148,7 @@ func (m *member) register(ctx context.Context, id string) error {
 		if _, err := tx.Exec(ctx, f.sql("update fleet.worker set dead = true where id::text = $1"), former); err != nil {
 			return err
 		}
-		if err := m.lead(ctx, tx, plan); err != nil {
+		if err := m.lead(ctx, tx, plan, settled); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, f.sql(`insert into fleet.worker (id, name, program, hash, lanes, session, started, expires, draining)
@@ -144,10 +160,12 @@ values ($1, $2, $3, $4, $5, $6, clock_timestamp(), clock_timestamp() + $7, $8)`)
 	})
 }
 
-// lead makes this worker's configuration the current one, unless a living worker has another one. The caller's transaction is one of deciding.
-func (m *member) lead(ctx context.Context, tx pgx.Tx, plan fleet.Plan) error {
+// lead makes this worker's configuration the current one, unless a living worker has another one, or it is settled and there is one. The
+// caller's transaction is one of deciding.
+func (m *member) lead(ctx context.Context, tx pgx.Tx, plan fleet.Plan, settled bool) error {
 	var others bool
-	err := tx.QueryRow(ctx, m.fleet.sql("select exists (select 1 from fleet.worker where not dead and expires > clock_timestamp() and hash <> $1)"), plan.Generation).Scan(&others)
+	err := tx.QueryRow(ctx, m.fleet.sql(`select exists (select 1 from fleet.worker where not dead and expires > clock_timestamp() and hash <> $1)
+or $2 and exists (select 1 from fleet.generation)`), plan.Generation, settled).Scan(&others)
 	if err != nil || others {
 		return err
 	}

@@ -18,7 +18,8 @@ var migrations = []string{tables}
 //go:embed schema.sql
 var tables string
 
-// migrate brings the tables up to date, River's too. Of several that start at once one does, and the others wait.
+// migrate brings the tables up to date, River's too. Of several that start at once one does, and the others wait. Where nothing is to be done it
+// takes no more rights than those that the daemon needs anyway.
 //
 // River's own migrations do not fit into one transaction (its MigrateTx is deprecated): PostgreSQL refuses a value of an enum that the
 // same transaction has added (55P04). They run beside the transaction that has the lock, and before ours, which therefore tell that all is there.
@@ -27,8 +28,24 @@ func (f *Fleet) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	done := false
+	err = f.transact(ctx, func(tx pgx.Tx) error {
+		version, err := f.version(ctx, tx)
+		if err != nil || version < len(migrations) {
+			return err
+		}
+		done, err = f.knowsQueue(ctx, queue, tx)
+		return err
+	})
+	if err != nil || done {
+		return err
+	}
 	err = f.migrating(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "create schema if not exists "+f.schema)
+		var there bool // "if not exists" asks for the right to make one all the same
+		if err := tx.QueryRow(ctx, "select exists (select 1 from pg_namespace where nspname = $1)", f.schema).Scan(&there); err != nil || there {
+			return err
+		}
+		_, err := tx.Exec(ctx, "create schema "+f.schema)
 		return err
 	})
 	if err != nil {
@@ -39,7 +56,7 @@ func (f *Fleet) migrate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := f.knowsQueue(ctx, queue, tx); err != nil {
+		if _, err := f.knowsQueue(ctx, queue, tx); err != nil {
 			return err
 		}
 		if _, err := queue.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
@@ -88,26 +105,26 @@ func (f *Fleet) version(ctx context.Context, tx pgx.Tx) (version int, err error)
 	return version, err
 }
 
-// knowsQueue refuses tables of the queue that a newer program has made.
-func (f *Fleet) knowsQueue(ctx context.Context, queue *rivermigrate.Migrator[pgx.Tx], tx pgx.Tx) error {
+// knowsQueue refuses tables of the queue that a newer program has made. It reports whether they are those that this one makes.
+func (f *Fleet) knowsQueue(ctx context.Context, queue *rivermigrate.Migrator[pgx.Tx], tx pgx.Tx) (same bool, err error) {
 	newest := 0
 	for _, v := range queue.AllVersions() {
 		newest = max(newest, v.Version)
 	}
 	var made bool
 	if err := tx.QueryRow(ctx, "select to_regclass($1) is not null", f.schema+".river_migration").Scan(&made); err != nil || !made {
-		return err
+		return false, err
 	}
 	var there int
 	if err := tx.QueryRow(ctx, f.sql("select coalesce(max(version), 0) from fleet.river_migration where line = 'main'")).Scan(&there); err != nil {
-		return err
+		return false, err
 	}
 	if there > newest {
-		return &fault.Error{Class: fault.Configuration, Op: "open", Where: "schema " + f.schema,
+		return false, &fault.Error{Class: fault.Configuration, Op: "open", Where: "schema " + f.schema,
 			Err:  fmt.Errorf("its queue is of version %d, and this program knows %d", there, newest),
 			Hint: "a newer program has changed it; start that one"}
 	}
-	return nil
+	return there == newest, nil
 }
 
 // transact runs fn in a transaction.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -44,9 +45,9 @@ func newPlace(t *testing.T, s *postgrestest.Server) place {
 }
 
 // open opens the fleet as a process of its own would.
-func (p place) open(t *testing.T, name string) *postgres.Fleet {
+func (p place) open(t *testing.T, name string, log *slog.Logger) *postgres.Fleet {
 	t.Helper()
-	f, err := postgres.Open(t.Context(), postgres.Options{Pool: p.pool(t, name), Schema: schema, Log: logOf(t), PollOnly: p.pooled})
+	f, err := postgres.Open(t.Context(), postgres.Options{Pool: p.pool(t, name), Schema: schema, Log: log, PollOnly: p.pooled})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,17 +120,18 @@ func list(connection string) fleet.Unit { return fleet.Unit{Kind: fleet.List, Co
 type crew struct {
 	t     *testing.T
 	place place
+	log   *slog.Logger // of those that start from here on
 	calls chan *call
 }
 
 func newCrew(t *testing.T, s *postgrestest.Server) *crew {
-	return &crew{t: t, place: newPlace(t, s), calls: make(chan *call, 1000)}
+	return &crew{t: t, place: newPlace(t, s), log: logOf(t), calls: make(chan *call, 1000)}
 }
 
 // worker starts one. stop has it leave, and waits for that.
 func (c *crew) worker(name string, lanes int, plan fleet.Plan) (f *postgres.Fleet, stop func()) {
 	c.t.Helper()
-	f = c.place.open(c.t, name)
+	f = c.place.open(c.t, name, c.log)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -235,6 +237,7 @@ func TestFleet(t *testing.T) {
 		"places": places, "a stopped worker gives back": givesBack, "drain": drained, "configurations": generations, "a stranger waits": stranger,
 		"finish with the last write": finishWithWrite, "a job that nobody took": neverTaken, "a job that somebody ended": endedJob, "deliveries": deliveries,
 		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy, "a job that nobody got": lostFetch, "a killed one before": ghost, "asked for meanwhile": askedMeanwhile,
+		"nobody is left": nobodyLeft, "yields": yields, "a newer queue": newerQueue, "without the right to make schemas": noCreate, "what is done": cleared,
 	} {
 		// They wait most of the time, so that more of them run at a time than there are processors.
 		at <- struct{}{}
@@ -649,6 +652,161 @@ func stranger(t *testing.T, s *postgrestest.Server) {
 	c.expect(fleet.Unit{Kind: fleet.List, Connection: "d"}).tenants()
 }
 
+// said is what the log of a worker was told.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *said) has(part string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Contains(s.text.String(), part)
+}
+
+// nobodyLeft: a worker of a configuration that is not the current one does not take over when all others are gone, not even when it had to join
+// anew: it says so, and what it is to do.
+func nobodyLeft(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	_, stop := c.worker("a", 1, plan("one", connection("c")))
+	c.ready("c", "t")
+	var log said
+	c.log = slog.New(slog.NewTextHandler(&log, nil))
+	b, _ := c.worker("b", 1, plan("two", connection("c"), connection("d")))
+	until(t, "it waits", func() bool { return log.has("reload this worker when its file is that of the others") })
+	until(t, "it is settled", func() bool {
+		return value[bool](t, c.place, "select clock_timestamp() > started + interval '9 seconds' from "+schema+".worker where name = 'b'")
+	})
+	stop()
+	until(t, "it says that nobody is left", func() bool {
+		return log.has("no worker is left") && log.has("start a worker with the current configuration")
+	})
+	list, err := b.Workers(t.Context())
+	if err != nil || len(list) != 1 || list[0].Current {
+		t.Fatalf("%+v: %v", list, err)
+	}
+	was := list[0].ID
+	c.place.Exec("update " + schema + ".worker set expires = clock_timestamp() where name = 'b'")
+	until(t, "it is back", func() bool {
+		list, err = b.Workers(t.Context())
+		return err == nil && len(list) == 1 && list[0].ID != was
+	})
+	if current := value[string](t, c.place, "select hash from "+schema+".generation order by id desc limit 1"); list[0].Current || current != "one" {
+		t.Errorf("%+v, and %s is current", list, current)
+	}
+	if err := b.Follow(t.Context(), plan("two", connection("c"), connection("d"))); err != nil {
+		t.Fatal(err)
+	}
+	c.expect(fleet.Unit{Kind: fleet.List, Connection: "d"}).tenants()
+}
+
+// yields: who takes no work leaves to others what any of them can do, if there is one.
+func yields(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	p := plan("g", connection("c"))
+	a, _ := c.worker("a", 1, p)
+	c.ready("c", "t")
+	if _, err := a.Drain(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it is drained", func() bool {
+		list, err := a.Workers(t.Context())
+		return err == nil && len(list) == 1 && list[0].Draining
+	})
+	if a.Yields() {
+		t.Error("it leaves to others what nobody else does")
+	}
+	b, stop := c.worker("b", 1, p)
+	until(t, "it leaves it to the other one", a.Yields)
+	if b.Yields() {
+		t.Error("so does the other one")
+	}
+	stop()
+	until(t, "the other one is gone", func() bool { return !a.Yields() })
+	if _, err := a.Resume(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	b, _ = c.worker("b", 1, p)
+	until(t, "both are there", func() bool {
+		list, err := b.Workers(t.Context())
+		return err == nil && len(list) == 2
+	})
+	if err := b.Follow(t.Context(), plan("h", connection("c"))); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "one with a former configuration does", a.Yields)
+	if b.Yields() {
+		t.Error("so does the one with the new configuration")
+	}
+}
+
+// newerQueue: a worker goes on while a newer program, which has begun to replace it, has changed the queue's tables; one that starts is told.
+func newerQueue(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	f, _ := c.worker("a", 1, plan("g", connection("c")))
+	c.ready("c", "t")
+	c.place.Exec("insert into " + schema + ".river_migration (line, version) values ('main', 999)")
+	c.want(f, fleet.Selector(run("c", "t")), fleet.Request{Want: fleet.Incremental})
+	c.expect(run("c", "t")).done()
+	c.idle("c")
+	_, err := postgres.Open(t.Context(), postgres.Options{Pool: c.place.pool(t, "b"), Schema: schema, Log: logOf(t)})
+	if f := (*fault.Error)(nil); !errors.As(err, &f) || f.Class != fault.Configuration || !strings.Contains(err.Error(), "999") || f.Hint == "" {
+		t.Errorf("one that starts: %v", err)
+	}
+}
+
+// noCreate: a role that may not make schemas makes do with one that is there; and so does one that has lost that right since.
+func noCreate(t *testing.T, s *postgrestest.Server) {
+	p := newPlace(t, s)
+	p.dsn = strings.NewReplacer("user="+postgrestest.Admin, "user="+p.Reader, "password="+postgrestest.AdminPassword, "password="+postgrestest.ReaderPassword).Replace(p.dsn)
+	pool := p.pool(t, "a")
+	open := func(schema string) error {
+		_, err := postgres.Open(t.Context(), postgres.Options{Pool: pool, Schema: schema, Log: logOf(t)})
+		return err
+	}
+	if err := open("one"); err == nil || !strings.Contains(err.Error(), "42501") {
+		t.Errorf("without a schema: %v", err)
+	}
+	p.Exec("create schema one authorization "+p.Reader, "grant create on database "+p.Name+" to "+p.Reader)
+	for _, name := range []string{"one", "two"} {
+		if err := open(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.Exec("revoke create on database " + p.Name + " from " + p.Reader)
+	for _, name := range []string{"one", "two"} {
+		if err := open(name); err != nil {
+			t.Errorf("%s, which is there: %v", name, err)
+		}
+	}
+}
+
+// cleared: jobs that ended long ago go, and queues that nobody has looked into for long.
+func cleared(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	f, stop := c.worker("a", 1, plan("g", connection("c")))
+	c.ready("c", "t", "u")
+	stop()
+	c.place.Exec("update "+schema+".river_job set finalized_at = now() - interval '2 hours' where id = (select min(id) from "+schema+".river_job)",
+		"insert into "+schema+".river_queue (name, created_at, updated_at) values ('g0', now() - interval '3 days', now() - interval '2 days')")
+	jobs := value[int](t, c.place, "select count(*) from "+schema+".river_job")
+	if err := f.Clear(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := value[int](t, c.place, "select count(*) from "+schema+".river_job"); n != jobs-1 {
+		t.Errorf("%d of %d jobs are left", n, jobs)
+	}
+	if names := value[string](t, c.place, "select string_agg(name, ' ') from "+schema+".river_queue"); names != "g1" {
+		t.Errorf("the queues are %s", names)
+	}
+}
+
 // finishWithWrite: a unit is given back in the transaction of the handler's last write, or, should that fail, as the handler says.
 func finishWithWrite(t *testing.T, s *postgrestest.Server) {
 	c := newCrew(t, s)
@@ -743,7 +901,7 @@ func lostFetch(t *testing.T, s *postgrestest.Server) {
 // ghost: who starts with another configuration than that of a worker that has just been killed works by it as soon as that one counts as dead.
 func ghost(t *testing.T, s *postgrestest.Server) {
 	c := newCrew(t, s)
-	c.place.open(t, "tables")
+	c.place.open(t, "tables", logOf(t))
 	c.place.Exec(
 		"insert into "+schema+".generation (hash, published, by_worker) values ('zero', now(), 'ghost')",
 		"insert into "+schema+".worker (id, name, program, hash, lanes, session, started, expires) values ('00000000-0000-4000-8000-000000000000', 'ghost', 'test', 'zero', 1, 'ghost', now(), clock_timestamp() + interval '4 seconds')")
@@ -1005,7 +1163,7 @@ func arguments(t *testing.T, s *postgrestest.Server) {
 // panics: a handler that panics has failed, and costs no more than its run.
 func panics(t *testing.T, s *postgrestest.Server) {
 	p := newPlace(t, s)
-	f := p.open(t, "a")
+	f := p.open(t, "a", logOf(t))
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	defer wg.Wait()

@@ -34,7 +34,7 @@ func TestSpeed(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		for i := range workers {
-			f := p.open(t, fmt.Sprintf("w%d", i))
+			f := p.open(t, fmt.Sprintf("w%d", i), logOf(t))
 			all.Go(func() {
 				_ = f.Work(ctx, fleet.Worker{Name: fmt.Sprint(i), Lanes: 8}, plan("g", many), func(ctx context.Context, h fleet.Held) (fleet.Finish, error) {
 					if h.Unit.Kind == fleet.List {

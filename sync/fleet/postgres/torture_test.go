@@ -189,7 +189,7 @@ func TestTicks(t *testing.T) {
 	const units = 20
 	s := postgrestest.Start(t)
 	p := newPlace(t, s)
-	p.open(t, "tables")
+	p.open(t, "tables", logOf(t))
 	p.Exec("create table fired (seq int8 generated always as identity, unit int8, due timestamptz, following timestamptz, at timestamptz default clock_timestamp())",
 		"create function fired() returns trigger language plpgsql as $$ begin insert into fired (unit, due, following) values (old.id, old.due, new.due); return null; end $$",
 		"create trigger fired after update of due on "+schema+".unit for each row execute function fired()")
