@@ -14,6 +14,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"dirsyncd/store"
 	"dirsyncd/store/encoding"
 	"dirsyncd/sync/fault"
 )
@@ -54,9 +55,9 @@ func OpenToImport(ctx context.Context, path string, m encoding.Moving) (s *Store
 // mustBeEmpty refuses a state in which something is.
 func (s *Store) mustBeEmpty(ctx context.Context) error {
 	return s.transact(ctx, false, "open state", func(btx *bbolt.Tx) (bool, error) {
-		var parts []string
+		var parts []store.Partition
 		for name := range partitionNames(btx) {
-			parts = append(parts, partitionOf(name).String())
+			parts = append(parts, partitionOf(name))
 		}
 		if len(parts) == 0 && btx.Bucket([]byte(itemsBucket)) == nil {
 			return false, nil
@@ -90,6 +91,9 @@ func (s *Store) markMoving(ctx context.Context, m encoding.Moving) error {
 		return true, nil
 	})
 }
+
+// Undisturbed reports that nobody else could open the file for work since OpenToExport: the system keeps its lock.
+func (s *Store) Undisturbed(context.Context) error { return nil }
 
 // Accept ends a move into the file: from now on it is a state as any other.
 func (s *Store) Accept(ctx context.Context) error {

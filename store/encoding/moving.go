@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"dirsyncd/store"
 	"dirsyncd/sync/fault"
 )
 
@@ -46,13 +47,20 @@ func (m Moving) Error(where string) error {
 }
 
 // NotEmpty is the error for a state into which nothing is moved, since it has partitions, or items.
-func NotEmpty(where string, parts []string) error {
-	what := "sessions of people who signed in"
-	if n := len(parts); n > 0 {
-		what = "the state of " + strings.Join(parts[:min(n, 3)], ", ")
-		if n > 3 {
-			what += fmt.Sprintf(" and %d more", n-3)
+func NotEmpty(where string, parts []store.Partition) error {
+	const shown = 3
+	what := "what sign-in keeps"
+	for i, p := range parts[:min(len(parts), shown)] {
+		name := p.String()
+		if target, ok := p.Target(); ok {
+			name = "target " + target
 		}
+		if what += ", " + name; i == 0 {
+			what = "the state of " + name
+		}
+	}
+	if n := len(parts) - shown; n > 0 {
+		what += fmt.Sprintf(" and %d more", n)
 	}
 	return &fault.Error{Class: fault.Configuration, Op: "move state", Where: where, Err: fmt.Errorf("there is something already: %s", what),
 		Hint: "the first argument is the state that there is, the second where it goes: a place in which there is nothing yet. Nothing was changed"}
