@@ -47,7 +47,8 @@ type Options struct {
 }
 
 const (
-	defaultSchema      = "dirsyncd"
+	// DefaultSchema is the schema where Options name none.
+	DefaultSchema      = "dirsyncd"
 	defaultConnections = 12
 	connectTimeout     = 10 * time.Second
 )
@@ -121,7 +122,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 func prepare(opts Options) (*Store, error) {
 	s := &Store{schema: opts.Schema, log: opts.Log, owned: true, away: &atomic.Bool{}, names: &nameCache{}}
 	if s.schema == "" {
-		s.schema = defaultSchema
+		s.schema = DefaultSchema
 	}
 	if !regexp.MustCompile(`^[a-z_][a-z0-9_]{0,40}$`).MatchString(s.schema) {
 		return nil, &fault.Error{Class: fault.Configuration, Op: "open state", Err: fmt.Errorf("%q cannot be the name of the schema", s.schema),
