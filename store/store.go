@@ -1,6 +1,7 @@
 // Package store holds the contract of the durable state: objects as last seen, what they point to, what
 // waits to be settled, what the targets were told, and what waits to be delivered. Folder bolt implements it
-// on one bbolt file; storetest holds the suite that every implementation must pass.
+// on one bbolt file, postgres on a database; storetest holds the suite that every implementation must pass, and move
+// brings a state from one to the other.
 //
 // The contract is shaped for a second implementation on a shared database: every transaction names its
 // partition and never spans two; iteration is ordered and in chunks; what is handed out belongs to the caller.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settings"
 )
 
 // becomeOwner gives up root's rights for those of the user to whom the state belongs, as `sudo -u` would, before
@@ -31,7 +33,13 @@ func (cli *cli) becomeOwner() error {
 	if err != nil {
 		return err
 	}
-	if state == "" { // in a database, which knows its own users
+	return cli.becomeOwnerOf(settings.Path(state))
+}
+
+// becomeOwnerOf is becomeOwner for a state that was named: the first of some that is a file. Of a database the rights of this process are no matter.
+func (cli *cli) becomeOwnerOf(files ...settings.Path) error {
+	state := string(cmp.Or(files...))
+	if state == "" || os.Geteuid() != 0 {
 		return nil
 	}
 	uid, gid := ownerOf(state)

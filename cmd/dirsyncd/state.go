@@ -22,7 +22,7 @@ import (
 func newStateCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "state",
-		Short: "look after the state: backup, verify, rename, retire",
+		Short: "look after the state: backup, verify, move, rename, retire",
 		Long: `The state file holds what was read, what the targets were told, and what waits
 for them. It survives being killed at any moment; a backup is for a lost disk.
 
@@ -30,15 +30,17 @@ To go back to a backup: stop the daemon, put the backup in the place of the
 state file, start the daemon. What happened since then is read again from the
 sources, and sent again as far as the targets were told already.
 
-A state in a PostgreSQL database is copied with pg_dump.`,
+A state in a PostgreSQL database is copied with pg_dump. ` + "`state move`" + ` brings one
+from a file into a database, or back.`,
 		Example: `  dirsyncd state backup /backup/dirsyncd-$(date +%F).db
   dirsyncd state verify
   dirsyncd state verify /backup/dirsyncd-2026-01-31.db
+  dirsyncd state move /var/lib/dirsyncd/state.db postgres://dirsyncd@db/dirsyncd
   dirsyncd state rename corp-ldap hq-ldap
   dirsyncd state retire old-okta`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(newBackupCommand(cli), newVerifyCommand(cli), newRenameCommand(cli), newRetireCommand(cli))
+	cmd.AddCommand(newBackupCommand(cli), newVerifyCommand(cli), newMoveCommand(cli), newRenameCommand(cli), newRetireCommand(cli))
 	return cmd
 }
 

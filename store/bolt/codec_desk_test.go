@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"dirsyncd/store"
+	"dirsyncd/store/encoding"
 	"dirsyncd/sync/directory"
 )
 
@@ -28,9 +29,9 @@ func sampleLink() store.Link {
 
 func FuzzParseLink(f *testing.F) {
 	l := sampleLink()
-	f.Add(encodeLink(&l))
-	f.Add(encodeLink(&store.Link{Subject: "s", State: store.LinkDead}))
-	f.Add([]byte{linkForm, 1, 255})
+	f.Add(encoding.AppendLink(nil, &l))
+	f.Add(encoding.AppendLink(nil, &store.Link{Subject: "s", State: store.LinkDead}))
+	f.Add([]byte{1, 1, 255})
 	f.Fuzz(func(t *testing.T, value []byte) {
 		l, err := parseLink(value)
 		if err != nil {
@@ -39,7 +40,7 @@ func FuzzParseLink(f *testing.F) {
 			}
 			return
 		}
-		again, err := parseLink(encodeLink(&l))
+		again, err := parseLink(encoding.AppendLink(nil, &l))
 		if err != nil || !reflect.DeepEqual(again, l) {
 			t.Errorf("%+v came back as %+v, %v", l, again, err)
 		}
@@ -49,8 +50,8 @@ func FuzzParseLink(f *testing.F) {
 func FuzzParseWait(f *testing.F) {
 	w := store.Wait{ID: 3, Target: "halo", Subject: "user/hq/1", Action: []byte{1, 0, 255}, Cause: "busy", Key: "k", Text: "t",
 		Due: time.Unix(0, 5).UTC(), Since: time.Unix(9, 9).UTC(), Tried: true}
-	f.Add(waitKey("halo", 3), encodeWait(&w))
-	f.Add([]byte("halo"), encodeWait(&store.Wait{}))
+	f.Add(waitKey("halo", 3), encoding.AppendWait(nil, &w))
+	f.Add([]byte("halo"), encoding.AppendWait(nil, &store.Wait{}))
 	f.Add([]byte{}, []byte{255})
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		w, err := parseWait(key, value)
@@ -60,7 +61,7 @@ func FuzzParseWait(f *testing.F) {
 			}
 			return
 		}
-		again, err := parseWait(waitKey(w.Target, w.ID), encodeWait(&w))
+		again, err := parseWait(waitKey(w.Target, w.ID), encoding.AppendWait(nil, &w))
 		if err != nil || !reflect.DeepEqual(again, w) {
 			t.Errorf("%+v came back as %+v, %v", w, again, err)
 		}

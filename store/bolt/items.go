@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"slices"
 	"time"
@@ -12,13 +11,14 @@ import (
 	"go.etcd.io/bbolt"
 
 	"dirsyncd/store"
+	"dirsyncd/store/encoding"
 	"dirsyncd/sync/fault"
 )
 
 // What sign-in keeps is beside the partitions, in the bucket "\x00items", which older programs leave alone. A space is a name; that of the keys
 // that were used once is empty. In it are
 //
-//	items   space NUL key -> until, owners, value (appendItem)
+//	items   space NUL key -> until, owners, value (encoding.AppendItem)
 //	owners  space NUL hash16 of the owner, key -> nothing
 //	until   seconds8 space NUL key -> nothing
 //	counts  space -> how many
@@ -140,7 +140,7 @@ func (i items) Once(ctx context.Context, key []byte, until time.Time) (fresh boo
 	mark := store.Item{Key: digest[:], Until: until}
 	known := func(t *itemsTx) (used, long bool, err error) {
 		item, used, err := t.item(onceSpace, mark.Key)
-		return used, used && !item.Until.Before(ceil(until)), err
+		return used, used && !item.Until.Before(encoding.Ceil(until)), err
 	}
 	// Whoever sends the same again and again costs no turn either.
 	long := false
@@ -308,7 +308,7 @@ func (t *itemsTx) item(space string, key []byte) (store.Item, bool, error) {
 	if value == nil {
 		return store.Item{}, false, nil
 	}
-	item, ok := parseItem(value)
+	item, ok := encoding.ParseItem(value)
 	if !ok {
 		return store.Item{}, false, t.corrupt(itemsOf)
 	}
@@ -367,7 +367,7 @@ func (t *itemsTx) put(space string, item *store.Item) error {
 			Err: errors.New("there are too many"), Hint: "old ones go by themselves when their time is over; somebody makes very many"}
 	}
 	err = errors.Join(
-		t.write(itemsOf, itemKey(space, item.Key), appendItem(nil, item)),
+		t.write(itemsOf, itemKey(space, item.Key), encoding.AppendItem(nil, item)),
 		t.write(itemCounts, []byte(space+"\x00"), seqKey(count+1)))
 	if !item.Until.IsZero() {
 		err = errors.Join(err, t.write(itemUntil, itemUntilKey(space, item), nil))
@@ -415,7 +415,7 @@ func itemOwnerKey(space string, owner, key []byte) []byte {
 }
 
 func itemUntilKey(space string, item *store.Item) []byte {
-	return append(appendDueTime(nil, ceil(item.Until)), itemKey(space, item.Key)...)
+	return append(appendDueTime(nil, encoding.Ceil(item.Until)), itemKey(space, item.Key)...)
 }
 
 // cutItemKey takes a key apart in which the space follows after some bytes.
@@ -425,50 +425,4 @@ func cutItemKey(k []byte, after int) (space string, key []byte, ok bool) {
 	}
 	name, key, ok := bytes.Cut(k[after:], []byte{0})
 	return string(name), key, ok
-}
-
-// ceil rounds a time up to the second.
-func ceil(at time.Time) time.Time {
-	if at.Nanosecond() > 0 {
-		at = at.Truncate(time.Second).Add(time.Second)
-	}
-	return at
-}
-
-// appendItem writes what is stored of an item beside its key: a form number, until in seconds and whether there is one, the owners, and the value.
-func appendItem(buf []byte, item *store.Item) []byte {
-	buf = append(buf, 1)
-	if item.Until.IsZero() {
-		buf = append(buf, 0)
-	} else {
-		buf = binary.AppendVarint(append(buf, 1), ceil(item.Until).Unix())
-	}
-	buf = binary.AppendUvarint(buf, uint64(len(item.Owners)))
-	for _, owner := range item.Owners {
-		buf = appendText(buf, owner)
-	}
-	return append(buf, item.Value...)
-}
-
-func parseItem(value []byte) (item store.Item, ok bool) {
-	f := form{rest: value}
-	if f.byte() != 1 {
-		return item, false
-	}
-	switch f.byte() {
-	case 0:
-	case 1:
-		item.Until = time.Unix(f.varint(), 0).UTC()
-	default:
-		return item, false
-	}
-	count := f.uvarint()
-	if f.bad || count > store.MaxItemOwners {
-		return item, false
-	}
-	for range count {
-		item.Owners = append(item.Owners, bytes.Clone(f.bytes(f.uvarint())))
-	}
-	item.Value = bytes.Clone(f.rest)
-	return item, !f.bad
 }

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"dirsyncd/store"
+	"dirsyncd/store/encoding"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
 )
@@ -17,103 +17,13 @@ import (
 // place, 0 for who has the thing and 1 for others, hash16 of the subject. Subjects and ids are hashed: they may be longer than a key of
 // bbolt can be, and are as good as random anyway.
 
-const linkForm = 1 // the first byte of a stored link
-
-// Flags of a link, beside its state (the lowest three bits) and its owner (the next two).
-const linkActive = 1 << 5
-
-// Flags of a field of a link.
-const (
-	fieldSent = 1 << iota
-	fieldSaw
-	fieldSame // Saw is as Sent, and not written again
-)
-
-// encodeLink returns the canonical form of a link. Its lists are sorted.
-func encodeLink(l *store.Link) []byte {
-	flags := byte(l.State) | byte(l.Owner)<<3
-	if l.Active {
-		flags |= linkActive
-	}
-	buf := append(make([]byte, 0, 512), linkForm, byte(l.Kind), flags)
-	for _, s := range []string{l.Subject, l.ID, l.Mark, l.Parent, l.Revision, l.LastKey, l.Contributor.Connection, l.Contributor.Tenant, l.Why} {
-		buf = appendText(buf, s)
-	}
-	buf = appendSeconds(appendSeconds(buf, l.Since), l.Changed)
-	names := slices.Collect(maps.Keys(l.Sent))
-	for name := range l.Saw {
-		if _, both := l.Sent[name]; !both {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	buf = binary.AppendUvarint(buf, uint64(len(names)))
-	for _, name := range names {
-		buf = appendText(buf, name)
-		sent, isSent := l.Sent[name]
-		saw, isSaw := l.Saw[name]
-		switch {
-		case isSent && isSaw && sent == saw:
-			buf = append(append(buf, fieldSent|fieldSaw|fieldSame), sent[:]...)
-		case isSent && isSaw:
-			buf = append(append(append(buf, fieldSent|fieldSaw), sent[:]...), saw[:]...)
-		case isSent:
-			buf = append(append(buf, fieldSent), sent[:]...)
-		default:
-			buf = append(append(buf, fieldSaw), saw[:]...)
-		}
-	}
-	return appendTexts(appendTexts(buf, l.Once), l.Members)
-}
-
-// parseLink reads what encodeLink wrote. The link does not refer to data.
+// parseLink reads a stored link. The link does not refer to data.
 func parseLink(data []byte) (store.Link, error) {
-	f := form{rest: data}
-	if f.byte() != linkForm {
-		f.fail()
-	}
-	l := store.Link{Kind: directory.RecordKind(f.byte())}
-	flags := f.byte()
-	l.State, l.Owner, l.Active = store.LinkState(flags&7), store.LinkOwner(flags>>3&3), flags&linkActive != 0
-	for _, s := range []*string{&l.Subject, &l.ID, &l.Mark, &l.Parent, &l.Revision, &l.LastKey, &l.Contributor.Connection, &l.Contributor.Tenant, &l.Why} {
-		*s = f.text()
-	}
-	l.Since, l.Changed = f.seconds(), f.seconds()
-	f.fields(&l)
-	l.Once, l.Members = f.texts(), f.texts()
-	if !f.ok() || !l.State.Known() || !l.Owner.Known() || flags > 2*linkActive-1 || l.Subject == "" {
+	l, ok := encoding.ParseLink(data)
+	if !ok {
 		return store.Link{}, corrupt(links.String())
 	}
 	return l, nil
-}
-
-func (f *form) fields(l *store.Link) {
-	n := f.uvarint()
-	if n > uint64(len(f.rest)) {
-		f.fail()
-		return
-	}
-	for range n {
-		name, flags := f.text(), f.byte()
-		var sent, saw store.Digest
-		if flags&fieldSent != 0 {
-			copy(sent[:], f.bytes(uint64(len(sent))))
-			if l.Sent == nil {
-				l.Sent = make(map[string]store.Digest, n)
-			}
-			l.Sent[name] = sent
-		}
-		if flags&fieldSaw == 0 {
-			continue
-		}
-		if saw = sent; flags&fieldSame == 0 {
-			copy(saw[:], f.bytes(uint64(len(saw))))
-		}
-		if l.Saw == nil {
-			l.Saw = make(map[string]store.Digest, n)
-		}
-		l.Saw[name] = saw
-	}
 }
 
 func linkKey(subject string) []byte {
@@ -259,7 +169,7 @@ func (t *tx) PutLink(l store.Link) error {
 			}
 		}
 	}
-	return t.put(links, key, encodeLink(&l))
+	return t.put(links, key, encoding.AppendLink(nil, &l))
 }
 
 // isFree checks that no other record has the thing of a link.
@@ -317,23 +227,33 @@ type deskCounts struct {
 
 const deskCountsKey = "desk.counts"
 
-func (c *deskCounts) append(buf []byte) []byte {
-	for _, n := range c.links {
-		buf = binary.AppendUvarint(buf, n)
+func (c *deskCounts) fields() []*uint64 {
+	var list []*uint64
+	for i := range c.links {
+		list = append(list, &c.links[i])
 	}
-	return binary.AppendUvarint(buf, c.reviews)
+	return append(list, &c.reviews)
+}
+
+func (c *deskCounts) append(buf []byte) []byte {
+	for _, n := range c.fields() {
+		buf = binary.AppendUvarint(buf, *n)
+	}
+	return buf
 }
 
 func (c *deskCounts) parse(data []byte) bool {
 	if len(data) == 0 {
 		return true
 	}
-	f := form{rest: data}
-	for i := range c.links {
-		c.links[i] = f.uvarint()
+	for _, n := range c.fields() {
+		var size int
+		if *n, size = binary.Uvarint(data); size <= 0 {
+			return false
+		}
+		data = data[size:]
 	}
-	c.reviews = f.uvarint()
-	return f.ok()
+	return len(data) == 0
 }
 
 // deskCounts returns the counts, to be changed; flushDesk writes them.

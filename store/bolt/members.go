@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"dirsyncd/store"
+	"dirsyncd/store/encoding"
 )
 
 // The members of a group are cut into chunks. The key of a chunk is the group and a bound: the chunk has all members up to
@@ -31,31 +32,6 @@ func boundOf(key []byte) (group, bound store.Num, ok bool) {
 	return store.Num(binary.BigEndian.Uint32(key)), store.Num(binary.BigEndian.Uint32(key[4:])), true
 }
 
-func appendChunk(buf []byte, list []store.Num) []byte {
-	var last store.Num
-	for _, h := range list {
-		buf = binary.AppendUvarint(buf, uint64(h-last))
-		last = h
-	}
-	return buf
-}
-
-// parseChunk calls fn with the members of a chunk until it returns false, and returns false for a damaged one.
-func parseChunk(value []byte, fn func(store.Num) bool) (ok bool) {
-	last := uint64(0)
-	for len(value) > 0 {
-		distance, size := binary.Uvarint(value)
-		last += distance
-		if size <= 0 || distance == 0 || distance > maxNum || last > maxNum {
-			return false
-		}
-		if value = value[size:]; !fn(store.Num(last)) {
-			return true
-		}
-	}
-	return last > 0
-}
-
 // chunksOf cuts an ascending list of members into chunks, of which the last one has a bound that is given.
 func chunksOf(list []store.Num, bound store.Num) iter.Seq2[store.Num, []store.Num] {
 	return func(yield func(bound store.Num, chunk []store.Num) bool) {
@@ -76,7 +52,7 @@ func chunksOf(list []store.Num, bound store.Num) iter.Seq2[store.Num, []store.Nu
 func (t *tx) Members(group store.Num, fn func(handle store.Num) bool) error {
 	prefix, more := numKey(group), true
 	for k, value := range scan(t.bucket(members), prefix, prefix) {
-		ok := len(k) == memberKeySize && parseChunk(value, func(h store.Num) bool { more = fn(h); return more })
+		ok := len(k) == memberKeySize && encoding.ParseMembers(value, func(h store.Num) bool { more = fn(h); return more })
 		if !ok {
 			return t.corrupt(members)
 		}
@@ -97,7 +73,7 @@ func (t *tx) MembersOf(groups []store.Num, fn func(group, handle store.Num) bool
 	for _, group := range ascending(groups) {
 		prefix := t.numKey(group)
 		for k, value := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, value = c.Next() {
-			ok := len(k) == memberKeySize && parseChunk(value, func(h store.Num) bool { more = fn(group, h); return more })
+			ok := len(k) == memberKeySize && encoding.ParseMembers(value, func(h store.Num) bool { more = fn(group, h); return more })
 			if !ok {
 				return t.corrupt(members)
 			}
@@ -163,7 +139,7 @@ func (t *tx) chunkFor(group, handle store.Num) (bound store.Num, chunk []store.N
 		return maxNum, nil, nil
 	}
 	t.chunk = t.chunk[:0]
-	if !parseChunk(value, func(h store.Num) bool { t.chunk = append(t.chunk, h); return true }) {
+	if !encoding.ParseMembers(value, func(h store.Num) bool { t.chunk = append(t.chunk, h); return true }) {
 		return 0, nil, t.corrupt(members)
 	}
 	return bound, t.chunk, nil
@@ -202,7 +178,7 @@ func (t *tx) changeChunk(group, bound store.Num, old, handles, changed []store.N
 		return changed, t.del(members, memberKey(t.key16[:0], group, bound))
 	}
 	for bound, chunk := range chunksOf(list, bound) {
-		t.buf = appendChunk(t.buf[:0], chunk)
+		t.buf = encoding.AppendMembers(t.buf[:0], chunk)
 		if err := t.put(members, memberKey(t.key16[:0], group, bound), t.keep(t.buf)); err != nil {
 			return changed, err
 		}

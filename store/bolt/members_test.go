@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"dirsyncd/store"
+	"dirsyncd/store/encoding"
 )
 
 // withMembers makes a store in which so many handles have a number.
@@ -200,12 +201,12 @@ func TestChunkMembers(t *testing.T) {
 
 // FuzzParseChunk: a chunk that is read is the one that was written.
 func FuzzParseChunk(f *testing.F) {
-	f.Add(appendChunk(nil, []store.Num{1, 2, 300, maxNum}))
+	f.Add(encoding.AppendMembers(nil, []store.Num{1, 2, 300, maxNum}))
 	f.Add([]byte{0})
 	f.Add([]byte{255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 1})
 	f.Fuzz(func(t *testing.T, value []byte) {
 		var list []store.Num
-		if !parseChunk(value, func(h store.Num) bool { list = append(list, h); return true }) {
+		if !encoding.ParseMembers(value, func(h store.Num) bool { list = append(list, h); return true }) {
 			return
 		}
 		for i, h := range list {
@@ -217,7 +218,7 @@ func FuzzParseChunk(f *testing.F) {
 			t.Error("an empty chunk was read")
 		}
 		var again []store.Num
-		parseChunk(appendChunk(nil, list), func(h store.Num) bool { again = append(again, h); return true })
+		encoding.ParseMembers(encoding.AppendMembers(nil, list), func(h store.Num) bool { again = append(again, h); return true })
 		if !slices.Equal(again, list) {
 			t.Errorf("%v came back as %v", list, again)
 		}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 
+	"go.etcd.io/bbolt"
+
 	"dirsyncd/store"
 )
 
@@ -153,15 +155,8 @@ func (t *tx) indexForWriting() error {
 	if err != nil {
 		return err
 	}
-	if b.Sequence() == 0 {
-		// It stands for these names for ever, whatever becomes of the partition or of its name.
-		id, err := t.btx.Bucket([]byte(metaBucket)).NextSequence()
-		if err == nil {
-			err = b.SetSequence(id)
-		}
-		if err != nil {
-			return t.failed(err)
-		}
+	if err := t.numberNames(b); err != nil {
+		return err
 	}
 	x := t.s.nameIndexes.of(b.Sequence())
 	if x.uncommitted {
@@ -174,6 +169,19 @@ func (t *tx) indexForWriting() error {
 	t.nameIndex, x.uncommitted = x, true
 	t.btx.OnCommit(func() { x.uncommitted = false })
 	return nil
+}
+
+// numberNames gives the names of a partition their number in the file, unless they have it. It stands for these names for ever, whatever becomes
+// of the partition or of its name.
+func (t *tx) numberNames(b *bbolt.Bucket) error {
+	if b.Sequence() > 0 {
+		return nil
+	}
+	id, err := t.btx.Bucket([]byte(metaBucket)).NextSequence()
+	if err == nil {
+		err = b.SetSequence(id)
+	}
+	return t.failed(err)
 }
 
 // flushNames appends the names of this transaction to those of the file.

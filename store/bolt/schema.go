@@ -9,6 +9,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"dirsyncd/store/encoding"
 	"dirsyncd/sync/fault"
 )
 
@@ -90,7 +91,11 @@ func (s *Store) version(tx *bbolt.Tx) (int, error) {
 		}
 		return 0, nil
 	}
-	if !bytes.Equal(meta.Get([]byte(formatKey)), []byte(formatName)) {
+	format := meta.Get([]byte(formatKey))
+	if m, ok := encoding.MovingOf(string(format)); ok {
+		return 0, m.Error(s.path)
+	}
+	if !bytes.Equal(format, []byte(formatName)) {
 		return 0, notOurs(s.path, errors.New("it does not say so"))
 	}
 	version, err := strconv.Atoi(string(meta.Get([]byte(versionKey))))

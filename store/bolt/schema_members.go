@@ -7,6 +7,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"dirsyncd/store"
+	"dirsyncd/store/encoding"
 )
 
 // chunkMembers leads from version 6 to 7. Version 6 had the members of a group by group4 handle3: a value was the sorted
@@ -47,7 +48,7 @@ func chunksOfBytes(old *bbolt.Bucket) (chunks []memberChunk, err error) {
 	var list []store.Num
 	end := func() {
 		for bound, chunk := range chunksOf(list, maxNum) {
-			chunks = append(chunks, memberChunk{memberKey(nil, group, bound), appendChunk(nil, chunk)})
+			chunks = append(chunks, memberChunk{memberKey(nil, group, bound), encoding.AppendMembers(nil, chunk)})
 		}
 		list = list[:0]
 	}

@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"dirsyncd/store"
+	"dirsyncd/store/encoding"
 	"dirsyncd/sync/directory"
 )
 
@@ -78,7 +79,7 @@ func unchunkMembers(root *bbolt.Bucket) error {
 	}
 	lows := map[string][]byte{}
 	for k, value := range scan(chunks, nil, nil) {
-		parseChunk(value, func(h store.Num) bool {
+		encoding.ParseMembers(value, func(h store.Num) bool {
 			key := string(k[:4]) + string(numKey(h)[:3])
 			lows[key] = append(lows[key], byte(h))
 			return true

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"dirsyncd/store"
+	"dirsyncd/store/encoding"
 	"dirsyncd/sync/directory"
 )
 
@@ -22,7 +23,7 @@ func (v *verifier) waits() {
 		if err == nil {
 			_, err = directory.ParseAction(w.Action)
 		}
-		if err != nil || !bytes.Equal(encodeWait(&w), value) || w.ID == 0 || w.ID > v.bucket(waits).Sequence() {
+		if err != nil || !bytes.Equal(encoding.AppendWait(nil, &w), value) || w.ID == 0 || w.ID > v.bucket(waits).Sequence() {
 			v.bad(waits, "wait %x is damaged", k)
 			continue
 		}
@@ -66,7 +67,7 @@ func (v *verifier) links() {
 	var named uint64
 	for k, value := range v.all(links) {
 		l, err := parseLink(value)
-		if err != nil || !bytes.Equal(encodeLink(&l), value) || !bytes.Equal(linkKey(l.Subject), k) {
+		if err != nil || !bytes.Equal(encoding.AppendLink(nil, &l), value) || !bytes.Equal(linkKey(l.Subject), k) {
 			v.bad(links, "link %x is damaged", k)
 			continue
 		}

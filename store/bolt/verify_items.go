@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"go.etcd.io/bbolt"
+
+	"dirsyncd/store/encoding"
 )
 
 // verifyItems checks what sign-in keeps: every item is found by its owners and its time, and by nothing else, and is counted.
@@ -28,7 +30,7 @@ func (t *itemsTx) verify() (problems []error) {
 	counts, times, owners := map[string]uint64{}, 0, 0
 	for k, v := range scan(t.bucket(itemsOf), nil, nil) {
 		space, key, ok := cutItemKey(k, 0)
-		item, also := parseItem(v)
+		item, also := encoding.ParseItem(v)
 		if !ok || !also || len(key) == 0 {
 			bad(itemsOf, "an item of %q is damaged", space)
 			continue

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"dirsyncd/store"
+	"dirsyncd/store/encoding"
 	"dirsyncd/sync/directory"
 )
 
@@ -179,7 +180,7 @@ func (v *verifier) members() {
 	var found, upTo uint64 // upTo is the bound of the chunk before, with its group
 	for k, value := range v.all(members) {
 		group, bound, ok := boundOf(k)
-		ok = ok && parseChunk(value, func(h store.Num) bool {
+		ok = ok && encoding.ParseMembers(value, func(h store.Num) bool {
 			if h > bound || uint64(group)<<32|uint64(h) <= upTo {
 				v.bad(members, "member %d of group %d is in a wrong chunk", h, group)
 			}

@@ -7,12 +7,11 @@ import (
 	"time"
 
 	"dirsyncd/store"
+	"dirsyncd/store/encoding"
 )
 
 // What waits at a target outside of its outbox. "waits" has the actions, by target and id. Three indexes find them: by
 // subject, by what they wait for, and by when they are due. Ids and keys are hashed there: they may be longer than a key of bbolt.
-
-const triedFlag = 1
 
 func waitKey(target string, id uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte(target+"\x00"), id)
@@ -34,33 +33,13 @@ func waitDueKey(target string, due time.Time, id uint64) []byte {
 // dueNumber is a time such that numbers have the order of the times.
 func dueNumber(t time.Time) uint64 { return uint64(max(t.UnixNano(), 1)) }
 
-func encodeWait(w *store.Wait) []byte {
-	var flags byte
-	if w.Tried {
-		flags |= triedFlag
-	}
-	buf := append(make([]byte, 0, 128+len(w.Action)), flags)
-	buf = appendNanos(appendNanos(buf, w.Due), w.Since)
-	for _, s := range []string{w.Subject, w.Cause, w.Key, w.Text} {
-		buf = appendText(buf, s)
-	}
-	return appendText(buf, w.Action)
-}
-
-// parseWait reads what encodeWait wrote. The wait does not refer to v.
+// parseWait reads a stored wait. The wait does not refer to v.
 func parseWait(k, v []byte) (store.Wait, error) {
 	target, id, ok := bytes.Cut(k, []byte{0})
-	f := form{rest: v}
-	flags := f.byte()
-	w := store.Wait{Target: string(target), Tried: flags&triedFlag != 0}
-	w.Due, w.Since = f.nanos(), f.nanos()
-	for _, s := range []*string{&w.Subject, &w.Cause, &w.Key, &w.Text} {
-		*s = f.text()
-	}
-	w.Action = bytes.Clone(f.bytes(f.uvarint()))
+	w, decoded := encoding.ParseWait(v)
+	w.Target = string(target)
 	var isID bool
-	w.ID, isID = keySeq(id)
-	if !ok || !isID || !f.ok() || flags > triedFlag {
+	if w.ID, isID = keySeq(id); !ok || !decoded || !isID {
 		return store.Wait{}, corrupt(waits.String())
 	}
 	return w, nil
@@ -238,7 +217,7 @@ func (t *tx) PutWait(w store.Wait) (uint64, error) {
 
 // storeWait writes a wait with its entries by key and by time, and counts it.
 func (t *tx) storeWait(w *store.Wait) error {
-	if err := t.put(waits, waitKey(w.Target, w.ID), encodeWait(w)); err != nil {
+	if err := t.put(waits, waitKey(w.Target, w.ID), encoding.AppendWait(nil, w)); err != nil {
 		return err
 	}
 	if err := t.countWait(w.Target, w.Cause, 1); err != nil {
@@ -296,7 +275,7 @@ func (t *tx) TryWaits(target string, ids []uint64) error {
 			continue
 		}
 		w.Tried = true
-		if err := t.put(waits, waitKey(target, id), encodeWait(&w)); err != nil {
+		if err := t.put(waits, waitKey(target, id), encoding.AppendWait(nil, &w)); err != nil {
 			return err
 		}
 	}
@@ -359,7 +338,7 @@ func (t *tx) wake(list []store.Wait, at time.Time, n *int) error {
 			}
 		}
 		w.Due = at
-		if err := t.put(waits, waitKey(w.Target, w.ID), encodeWait(w)); err != nil {
+		if err := t.put(waits, waitKey(w.Target, w.ID), encoding.AppendWait(nil, w)); err != nil {
 			return err
 		}
 		if err := t.put(waitDue, waitDueKey(w.Target, at, w.ID), nil); err != nil {

@@ -85,3 +85,14 @@ func (s *Store) IsHeld(name string) (held bool, err error) {
 
 // LimitItems makes the spaces of items small.
 func (s *Store) LimitItems(most int) { s.spaces.most = most }
+
+// MovedColumns are the columns of the tables that are moved entry by entry.
+func MovedColumns() map[string][]string {
+	all := map[string][]string{}
+	for _, f := range portableForms() {
+		if f.rows != nil {
+			all[f.table] = append([]string{"part"}, f.columns...)
+		}
+	}
+	return all
+}

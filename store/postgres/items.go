@@ -31,9 +31,10 @@ func (s *Store) Items() store.Items { return items{s} }
 
 const itemColumns = `key, until, owners, value`
 
-func scanItem(rows pgx.Rows) (item store.Item, err error) {
+// scanItem reads the columns itemColumns, and others before them.
+func scanItem(rows pgx.Rows, others ...any) (item store.Item, err error) {
 	var until *int64
-	err = rows.Scan(&item.Key, &until, &item.Owners, &item.Value)
+	err = rows.Scan(append(others, &item.Key, &until, &item.Owners, &item.Value)...)
 	if until != nil {
 		item.Until = time.Unix(*until, 0).UTC()
 	}

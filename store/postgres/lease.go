@@ -69,7 +69,11 @@ func newLeases(s *Store, leaseFor time.Duration) *leases {
 	if leaseFor == 0 {
 		leaseFor = defaultLeaseFor
 	}
-	return &leases{s: s, leaseFor: leaseFor, held: map[string]*lease{}, awaited: map[string]*awaited{}, line: leaseLine{config: s.config.ConnConfig}}
+	l := &leases{s: s, leaseFor: leaseFor, held: map[string]*lease{}, awaited: map[string]*awaited{}, line: leaseLine{config: s.config.ConnConfig}}
+	if !s.pooled {
+		l.line.begin = s.use
+	}
+	return l
 }
 
 // leaseKey is the key of a context's holding of a store.

@@ -20,6 +20,8 @@ type leaseLine struct {
 	mu     sync.Mutex
 	config *pgx.ConnConfig
 	conn   *pgx.Conn
+	// begin is called with each new connection; nil does nothing. What it returns ends that.
+	begin func(context.Context, *pgx.Conn) error
 }
 
 // newID is a random UUID (RFC 9562, version 4).
@@ -35,7 +37,12 @@ func (l *leaseLine) open(ctx context.Context) (err error) {
 	if l.conn != nil && !l.conn.IsClosed() {
 		return nil
 	}
-	l.conn, err = pgx.ConnectConfig(ctx, l.config.Copy())
+	if l.conn, err = pgx.ConnectConfig(ctx, l.config.Copy()); err != nil || l.begin == nil {
+		return err
+	}
+	if err = l.begin(ctx, l.conn); err != nil {
+		closeAtOnce(l.conn)
+	}
 	return err
 }
 

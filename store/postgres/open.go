@@ -47,7 +47,8 @@ type Options struct {
 }
 
 const (
-	defaultSchema      = "dirsyncd"
+	// DefaultSchema is the schema where Options name none.
+	DefaultSchema      = "dirsyncd"
 	defaultConnections = 12
 	connectTimeout     = 10 * time.Second
 	// trusted is how long a connection that nobody used is believed to be there. It is longer than the pauses of those who look every second or
@@ -83,18 +84,8 @@ var _ store.Store = (*Store)(nil)
 // Open connects to the database, makes the schema when it is not there and brings it up to date. Errors are classified and say
 // what to do.
 func Open(ctx context.Context, opts Options) (*Store, error) {
-	s := &Store{schema: opts.Schema, log: opts.Log, owned: true, away: &atomic.Bool{}, names: &nameCache{}}
-	if s.schema == "" {
-		s.schema = defaultSchema
-	}
-	if !regexp.MustCompile(`^[a-z_][a-z0-9_]{0,40}$`).MatchString(s.schema) {
-		return nil, &fault.Error{Class: fault.Configuration, Op: "open state", Err: fmt.Errorf("%q cannot be the name of the schema", s.schema),
-			Hint: "use lower-case letters, digits and underscores"}
-	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	if err := s.configure(opts); err != nil {
+	s, err := prepare(opts)
+	if err != nil {
 		return nil, err
 	}
 	if err := s.connect(ctx); err != nil {
@@ -127,6 +118,25 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s.begun = len(parts) == 0
+	return s, nil
+}
+
+// prepare makes a store that is not connected.
+func prepare(opts Options) (*Store, error) {
+	s := &Store{schema: opts.Schema, log: opts.Log, owned: true, away: &atomic.Bool{}, names: &nameCache{}}
+	if s.schema == "" {
+		s.schema = DefaultSchema
+	}
+	if !regexp.MustCompile(`^[a-z_][a-z0-9_]{0,40}$`).MatchString(s.schema) {
+		return nil, &fault.Error{Class: fault.Configuration, Op: "open state", Err: fmt.Errorf("%q cannot be the name of the schema", s.schema),
+			Hint: "use lower-case letters, digits and underscores"}
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if err := s.configure(opts); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -216,9 +226,9 @@ func (s *Store) openForReading(ctx context.Context, steps []migration) error {
 	case version > latest:
 		err = s.tooNew(version, latest)
 	case version == 0:
-		err = &fault.Error{Class: fault.Configuration, Op: "open state", Where: s.where + ", schema " + s.schema, Err: ErrNone}
+		err = &fault.Error{Class: fault.Configuration, Op: "open state", Where: s.place(), Err: ErrNone}
 	case version < latest:
-		err = &fault.Error{Class: fault.Configuration, Op: "open state", Where: s.where + ", schema " + s.schema,
+		err = &fault.Error{Class: fault.Configuration, Op: "open state", Where: s.place(),
 			Err:  fmt.Errorf("%w: it has version %d, this program needs %d", ErrOutdated, version, latest),
 			Hint: "start the service, or sync once: the state is brought up to date then"}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"dirsyncd/store/encoding"
 	"dirsyncd/sync/fault"
 )
 
@@ -129,7 +130,10 @@ func (s *Store) version(ctx context.Context, q querier) (version int, err error)
 	}
 	err = q.QueryRow(ctx, s.in(`select format, version from @.meta`)).Scan(&format, &version)
 	pg := (*pgconn.PgError)(nil)
+	moving, isMoving := encoding.MovingOf(format)
 	switch {
+	case isMoving:
+		return 0, moving.Error(s.place())
 	case errors.As(err, &pg) && strings.HasPrefix(pg.Code, "42") && pg.Code != "42501":
 		return 0, s.notOurs(errors.New("its tables are not those of dirsyncd"))
 	case errors.Is(err, pgx.ErrNoRows), err == nil && (format != formatName || version < 1):
@@ -140,14 +144,17 @@ func (s *Store) version(ctx context.Context, q querier) (version int, err error)
 	return version, nil
 }
 
+// place names the state in errors about it as a whole.
+func (s *Store) place() string { return s.where + ", schema " + s.schema }
+
 func (s *Store) tooNew(version, latest int) error {
-	return &fault.Error{Class: fault.Configuration, Op: "open state", Where: s.where + ", schema " + s.schema,
+	return &fault.Error{Class: fault.Configuration, Op: "open state", Where: s.place(),
 		Err:  fmt.Errorf("the state has version %d, this program knows versions up to %d", version, latest),
 		Hint: "a newer dirsyncd wrote it: use that one, or give this one a state of its own"}
 }
 
 func (s *Store) notOurs(cause error) error {
-	return &fault.Error{Class: fault.Configuration, Op: "open state", Where: s.where + ", schema " + s.schema,
+	return &fault.Error{Class: fault.Configuration, Op: "open state", Where: s.place(),
 		Err:  fmt.Errorf("this is not a state of dirsyncd: %w", cause),
 		Hint: "name another schema: this one is left as it is"}
 }

@@ -1,11 +1,11 @@
-package bolt
+package encoding
 
 import (
 	"encoding/binary"
 	"time"
 )
 
-// The small forms that links and waiting actions are made of. Integers are varints, texts are length and bytes, lists are
+// The small forms that links, waiting actions and items are made of. Integers are varints, texts are length and bytes, lists are
 // count and items.
 
 func appendText[T ~string | ~[]byte](buf []byte, s T) []byte {

@@ -1,0 +1,24 @@
+package store
+
+import "context"
+
+// Portable is a Store whose whole content another one can take over, whatever either of them is: both speak of it in one form (package
+// encoding says which tables there are, and what an entry of each is).
+type Portable interface {
+	Store
+	Verifier
+	// Export calls put with every entry of a partition, or with those of Items for the zero Partition: table by table, in the order of
+	// encoding.Tables, and within a table in ascending order of the keys, each once. All of them are of one moment. An entry is valid during the
+	// call. What put returns ends it and comes back unchanged. A partition that was never written to has none, every other one at least one.
+	Export(ctx context.Context, p Partition, put func(Entry) error) error
+	// Import stores entries of a partition in one transaction: the next ones of those that Export hands out, of a partition of which nothing
+	// else was stored. Numbers and counters become what the entries say. What follows from entries (indexes) is made here. The error is of class
+	// fault.Configuration for what this store cannot hold, and names its table.
+	Import(ctx context.Context, p Partition, entries []Entry) error
+}
+
+// Entry is a piece of what a partition consists of.
+type Entry struct {
+	Table      string
+	Key, Value []byte
+}
