@@ -96,7 +96,8 @@ func (u *Undone) Empty() bool {
 // RecordField is one field of a record and the run that gave it its value.
 type RecordField struct {
 	Field
-	Since Stamp
+	// Since is shared by fields and must not be modified; nil for the zero value.
+	Since *Stamp
 }
 
 // Stamp names a run and the time at which it began.

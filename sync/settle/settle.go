@@ -131,10 +131,13 @@ type Settlement struct {
 	objects          relations.Memory
 	candidatesBefore []candidate
 	wanting          mapping.Memory
+	person           mapping.Person
+	spare            chan []outcome // of batches that are done
 	presence         presence
 	references       References
 	matches          Matches
-	kept             int // actions of the run that are remembered
+	kept             int                   // actions of the run that are remembered
+	sent             []directory.RunAction // memory for those of one batch
 	// counted: there are seats to count. seatless are those who wait for one, nil while that is not known; queue are they in
 	// their order, by the seats for which they wait in seats, and in words in seatNotes.
 	counted   bool
