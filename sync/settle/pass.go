@@ -109,10 +109,10 @@ func (s *Settlement) pass(ctx context.Context, postponed leavers, use func(conte
 		if failed != nil {
 			continue
 		}
+		done += len(b.outcomes)
 		if failed = use(ctx, b); failed != nil {
 			stop()
 		}
-		done += len(b.outcomes)
 		s.recycle(b)
 		s.Progress(done, s.amount())
 	}

@@ -152,6 +152,8 @@ type Settlement struct {
 	overtaken bool
 	// replacing are those of Replaces who have an active record afterwards, and its kind.
 	replacing map[store.Num]directory.RecordKind
+	// made is the plan as the first pass has worked it out, where Apply may do with it.
+	made *made
 	// last are people whom Close forgets.
 	last []store.Num
 }
@@ -216,7 +218,7 @@ func (s *Settlement) Alone() string { return s.alone }
 func (s *Settlement) Apply(ctx context.Context) (plan.Counts, error) {
 	s.deferUnproven = !s.approved
 	counts := plan.Counts{}
-	err := s.pass(ctx, newLeavers(), func(ctx context.Context, b *batch) error {
+	apply := func(ctx context.Context, b *batch) error {
 		if err := s.commit(ctx, b); err != nil {
 			return err
 		}
@@ -228,8 +230,11 @@ func (s *Settlement) Apply(ctx context.Context) (plan.Counts, error) {
 			}
 		}
 		return nil
-	})
-	return counts, err
+	}
+	if s.made != nil {
+		return counts, s.applyMade(ctx, apply)
+	}
+	return counts, s.pass(ctx, newLeavers(), apply)
 }
 
 // Close returns what is to be stored at the end, together with the rules by which everything is settled then: what has
