@@ -418,7 +418,7 @@ func settleAll(b *testing.B, s store.Store) {
 				for _, name := range []string{directory.FieldEmail, directory.FieldName, directory.FieldTitle} {
 					f := directory.Field{Name: name, Value: directory.Text("a value of some length")}
 					a.Fields = append(a.Fields, f)
-					rec.Fields = append(rec.Fields, directory.RecordField{Field: f, Since: stamp})
+					rec.Fields = append(rec.Fields, directory.RecordField{Field: f, Since: &stamp})
 				}
 				if err := w.PutRecord(n, &rec); err != nil {
 					return err

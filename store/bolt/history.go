@@ -17,6 +17,12 @@ import (
 // keptBytesKey is where the bytes of all parts are counted.
 const keptBytesKey = "history"
 
+// About as many bytes take an action and a change of it.
+const (
+	actionRoom = 72
+	changeRoom = 40
+)
+
 // actionKey is the key of a part. No id of a run has a NUL.
 func actionKey(run string, position int) []byte {
 	return binary.BigEndian.AppendUint32(append([]byte(run), 0), uint32(position))
@@ -39,15 +45,19 @@ func (t *tx) KeepActions(run string, from int, list []directory.RunAction) error
 		return nil
 	}
 	key := actionKey(run, from)
-	t.buf = directory.AppendRunActions(t.buf[:0], list)
-	if err := t.put(runActions, key, t.keep(t.buf)); err != nil {
+	room := 0
+	for i := range list {
+		room += actionRoom + changeRoom*len(list[i].Changes)
+	}
+	value := directory.AppendRunActions(make([]byte, 0, room), list)
+	if err := t.put(runActions, key, value); err != nil {
 		return err
 	}
 	kept, err := t.keptBytes()
 	if err != nil {
 		return err
 	}
-	return t.putKeptBytes(kept + int64(len(key)+len(t.buf)))
+	return t.putKeptBytes(kept + int64(len(key)+len(value)))
 }
 
 func (t *tx) keptBytes() (int64, error) {

@@ -94,8 +94,8 @@ func (t *tx) index() (*nameIndex, error) {
 func (t *tx) Lookup(handles []string, nums []store.Num) ([]store.Num, error) {
 	for _, handle := range handles {
 		t.buf = append(t.buf[:0], handle...)
-		h := hashName(t.buf)
-		n, err := t.lookup(&h)
+		t.hash = hashName(t.buf)
+		n, err := t.lookup(&t.hash)
 		if err != nil {
 			return nums, err
 		}
@@ -103,6 +103,9 @@ func (t *tx) Lookup(handles []string, nums []store.Num) ([]store.Num, error) {
 	}
 	return nums, nil
 }
+
+// Foresee implements store.Writer.
+func (t *tx) Foresee([]string) error { return nil }
 
 // Intern implements store.Writer.
 func (t *tx) Intern(handles []string, nums []store.Num) ([]store.Num, error) {
@@ -119,17 +122,19 @@ func (t *tx) Intern(handles []string, nums []store.Num) ([]store.Num, error) {
 // intern returns the number of a handle and whether it was given just now.
 func (t *tx) intern(handle string) (n store.Num, isNew bool, err error) {
 	t.buf = append(t.buf[:0], handle...)
-	return t.internHash(hashName(t.buf))
+	t.hash = hashName(t.buf)
+	return t.internHash(&t.hash)
 }
 
 // internID is intern for directory.IDHandle(id), without making that text.
 func (t *tx) internID(id string) (n store.Num, isNew bool, err error) {
 	t.buf = append(append(t.buf[:0], "id:"...), id...)
-	return t.internHash(hashName(t.buf))
+	t.hash = hashName(t.buf)
+	return t.internHash(&t.hash)
 }
 
-func (t *tx) internHash(h nameHash) (n store.Num, isNew bool, err error) {
-	if n, err = t.lookup(&h); n != 0 || err != nil {
+func (t *tx) internHash(h *nameHash) (n store.Num, isNew bool, err error) {
+	if n, err = t.lookup(h); n != 0 || err != nil {
 		return n, false, err
 	}
 	if t.count.lastNum == maxNum {
@@ -143,8 +148,8 @@ func (t *tx) internHash(h nameHash) (n store.Num, isNew bool, err error) {
 	t.changed = true
 	t.count.lastNum++
 	n = store.Num(t.count.lastNum)
-	t.fresh = append(t.fresh, h)
-	t.nameIndex.add(&h, n)
+	t.fresh = append(t.fresh, *h)
+	t.nameIndex.add(h, n)
 	return n, true, nil
 }
 

@@ -181,7 +181,7 @@ func (t *tx) Enqueue(target string, a *directory.Action, queued time.Time) error
 	q.depth++
 	q.changed, t.changed = true, true
 	t.buf = appendQueued(t.buf[:0], queued, a)
-	return t.failed(q.bucket.Put(seqKey(q.last), t.keep(t.buf)))
+	return t.failed(q.bucket.Put(binary.BigEndian.AppendUint64(t.key16[:0], q.last), t.keep(t.buf)))
 }
 
 // Claim implements store.Writer. A claim never goes back, and covers no action that is yet to come.
@@ -231,11 +231,11 @@ func (t *tx) Dequeue(target string, seqs []uint64) error {
 	}
 	c := q.bucket.Cursor()
 	for _, seq := range seqs {
-		key := seqKey(seq)
+		key := binary.BigEndian.AppendUint64(t.key16[:0], seq)
 		if k, _ := c.Seek(key); string(k) != string(key) {
 			continue
 		}
-		if err := q.bucket.Delete(key); err != nil {
+		if err := c.Delete(); err != nil {
 			return t.failed(err)
 		}
 		q.depth--

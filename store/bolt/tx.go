@@ -38,6 +38,7 @@ type tx struct {
 
 	nameIndex *nameIndex // nil while nobody asked for it
 	block     nameBlock
+	hash      nameHash             // of the name that is looked for
 	fresh     []nameHash           // names that are in no bucket yet, in the order of their numbers
 	pending   [bucketCount]pairLog // changes of pair sets that are in no bucket yet
 	queues    map[string]*queue    // those that this transaction looked at
@@ -184,7 +185,7 @@ func (t *tx) del(p bucketID, key []byte) error {
 		return nil
 	}
 	t.changed = true
-	return t.failed(t.bucket(p).Delete(key))
+	return t.failed(t.cursors[p].Delete()) // it stands at the key
 }
 
 // putValue stores one of the values that are beside the buckets.

@@ -148,6 +148,16 @@ func (t *tx) Lookup(handles []string, nums []store.Num) ([]store.Num, error) {
 	return nums, nil
 }
 
+// Foresee implements store.Writer.
+func (t *tx) Foresee(ids []string) error {
+	handles := make([]string, len(ids))
+	for i, id := range ids {
+		handles[i] = directory.IDHandle(id)
+	}
+	_, err := t.Lookup(handles, make([]store.Num, 0, len(handles)))
+	return err
+}
+
 // Intern implements store.Writer.
 func (t *tx) Intern(handles []string, nums []store.Num) ([]store.Num, error) {
 	hashes := hashesOf(handles)

@@ -95,7 +95,7 @@ func records(e *env) {
 		stamp := directory.Stamp{Run: "r1", Time: now.Truncate(time.Second)}
 		return &directory.Record{Kind: kind, Key: key, Active: active, Rule: "everyone", Revision: 3, Changed: stamp,
 			Members: []uint32{1, 7, 4294967295},
-			Fields:  []directory.RecordField{{Field: directory.Field{Name: "name", Value: directory.Text("A")}, Since: stamp}}}
+			Fields:  []directory.RecordField{{Field: directory.Field{Name: "name", Value: directory.Text("A")}, Since: &stamp}}}
 	}
 	put := func(n store.Num, want *directory.Record, active int) {
 		e.both(func(w store.Writer) error { return w.PutRecord(n, want) }, func(r store.Reader) {

@@ -259,12 +259,12 @@ func damagedSubject(seq uint64) string { return fmt.Sprintf("damaged/%d", seq) }
 
 // compact folds entries of the same record, in the store and in the list.
 func (w *Worker) compact(tx store.Writer, fresh []*entry) ([]*entry, error) {
+	if !several(fresh) {
+		return fresh, nil
+	}
 	groups := make(map[string][]*entry, len(fresh))
 	for _, e := range fresh {
 		groups[e.subject] = append(groups[e.subject], e)
-	}
-	if len(groups) == len(fresh) {
-		return fresh, nil
 	}
 	var drop []uint64
 	for _, group := range groups {
@@ -277,6 +277,15 @@ func (w *Worker) compact(tx store.Writer, fresh []*entry) ([]*entry, error) {
 	slices.Sort(drop)
 	fresh = slices.DeleteFunc(fresh, func(e *entry) bool { return e.action == nil })
 	return fresh, tx.Dequeue(w.name, drop)
+}
+
+// several reports whether any two entries are of the same record.
+func several(list []*entry) bool {
+	seen := make(map[string]struct{}, len(list))
+	for _, e := range list {
+		seen[e.subject] = struct{}{}
+	}
+	return len(seen) < len(list)
 }
 
 // foldGroup folds the entries of one record. Those that are not needed any more lose their action; their

@@ -53,10 +53,14 @@ func ParseObjectInto(data []byte, fields []Field) (Object, []Field, error) {
 // AppendRecord appends the canonical form of a record.
 func AppendRecord(buf []byte, rec *Record) []byte {
 	// Most fields of a record come from one or two runs: the stamps are written once, fields point to them.
-	stamps := []Stamp{rec.Changed}
-	index := func(s Stamp) uint64 {
-		for i := range stamps {
-			if stamps[i] == s {
+	var room [8]*Stamp
+	stamps := append(room[:0], &rec.Changed)
+	index := func(s *Stamp) uint64 {
+		if s == nil {
+			s = new(Stamp)
+		}
+		for i, known := range stamps {
+			if known == s || *known == *s {
 				return uint64(i)
 			}
 		}
@@ -177,7 +181,7 @@ func ParseRecord(data []byte) (Record, error) {
 				r.fail()
 				break
 			}
-			rec.Fields[i] = RecordField{Since: stamps[at], Field: r.field()}
+			rec.Fields[i] = RecordField{Since: &stamps[at], Field: r.field()}
 		}
 	}
 	rec.Members = r.numbers()
@@ -323,7 +327,7 @@ func appendFields(buf []byte, fields []Field) []byte {
 
 // appendField writes a common field's name as its position plus one, any other name as zero and the text.
 func appendField(buf []byte, f Field) []byte {
-	if code, ok := commonFieldCodes[f.Name]; ok {
+	if code, ok := commonFieldCode(f.Name); ok {
 		buf = appendUvarint(buf, uint64(code)+1)
 	} else {
 		buf = appendUvarint(buf, 0)

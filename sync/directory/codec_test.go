@@ -27,7 +27,7 @@ func sampleRecord() Record {
 	return Record{
 		Kind: UserRecord, Key: "hq/5f1c", Active: true, Rule: "everyone", Revision: 7, Changed: second,
 		Fields: []RecordField{
-			{Field{"email", Text("a@x")}, first}, {Field{"name", Text("Ada")}, second}, {Field{"vip", Bool(true)}, first},
+			{Field{"email", Text("a@x")}, &first}, {Field{"name", Text("Ada")}, &second}, {Field{"vip", Bool(true)}, &first},
 		},
 		Members: []uint32{3, 4, 400_000},
 	}

@@ -136,7 +136,7 @@ var commonFields = []CommonField{
 
 // FieldsOf lists the common fields that objects of a kind can have, in the order of the reference. The result is
 // the caller's.
-func FieldsOf(kind Kind) []CommonField {
+func FieldsOf(kind Kind) (list []CommonField) {
 	names := map[Kind][]string{
 		Group: {FieldName, FieldDescription, FieldEmail, FieldPath, FieldGroupType},
 		Licence: {
@@ -156,30 +156,53 @@ func FieldsOf(kind Kind) []CommonField {
 		},
 	}
 	if kind == Person {
-		list := slices.Clone(commonFields[:commonFieldCodes[FieldGroupType]])
-		return append(list, commonFields[commonFieldCodes[FieldExpires]], commonFields[commonFieldCodes[FieldSearch]])
+		last, _ := commonFieldCode(FieldGroupType)
+		names[Person] = []string{FieldExpires, FieldSearch}
+		list = slices.Clone(commonFields[:last])
 	}
-	list := make([]CommonField, len(names[kind]))
-	for i, name := range names[kind] {
-		list[i] = commonFields[commonFieldCodes[name]]
+	for _, name := range names[kind] {
+		f, _ := LookupCommonField(name)
+		list = append(list, f)
 	}
 	return list
 }
 
-var commonFieldCodes = func() map[string]int {
-	codes := make(map[string]int, len(commonFields))
+// fieldTable has the common fields by a few bytes of their names: every field that is written is looked up here. An entry is the field's
+// position plus one, zero for none; one whose place is taken is in the next that is free.
+var fieldTable = func() (table [256]uint8) {
 	for i, f := range commonFields {
-		codes[f.Name] = i
+		at := fieldPlace(f.Name)
+		for table[at] != 0 {
+			at++
+		}
+		table[at] = uint8(i + 1)
 	}
-	return codes
+	return table
 }()
+
+func fieldPlace(name string) uint8 {
+	if name == "" {
+		return 0
+	}
+	return uint8(len(name))*31 + name[0]*7 + name[len(name)-1]
+}
+
+// commonFieldCode returns the position of a common field.
+func commonFieldCode(name string) (int, bool) {
+	for at := fieldPlace(name); fieldTable[at] != 0; at++ {
+		if code := int(fieldTable[at]) - 1; commonFields[code].Name == name {
+			return code, true
+		}
+	}
+	return 0, false
+}
 
 // CommonFields lists the common fields. The result is the caller's.
 func CommonFields() []CommonField { return slices.Clone(commonFields) }
 
 // LookupCommonField returns the description of a common field.
 func LookupCommonField(name string) (CommonField, bool) {
-	i, ok := commonFieldCodes[name]
+	i, ok := commonFieldCode(name)
 	if !ok {
 		return CommonField{}, false
 	}

@@ -1,6 +1,9 @@
 package directory
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // RecordKind says what a record is at a target. The numbers are stored; they are appended to, never changed.
 type RecordKind uint8
@@ -96,13 +99,22 @@ func (u *Undone) Empty() bool {
 // RecordField is one field of a record and the run that gave it its value.
 type RecordField struct {
 	Field
-	Since Stamp
+	// Since is shared by fields and must not be modified; nil for the zero value.
+	Since *Stamp
 }
 
 // Stamp names a run and the time at which it began.
 type Stamp struct {
 	Run  string
 	Time time.Time // to the second, UTC
+}
+
+// String is for those who look at a record that a test did not expect.
+func (s *Stamp) String() string {
+	if s == nil {
+		return "{}"
+	}
+	return fmt.Sprintf("{%s %s}", s.Run, s.Time.Format(time.RFC3339))
 }
 
 // Get returns the value of a field, and false when the record does not have it.

@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"slices"
-	"strings"
 
 	"dirsyncd/sync/directory"
 )
@@ -22,26 +21,32 @@ func (d *Desired) Merge(before *directory.Record) []directory.Field {
 		}
 		return fields
 	}
-	for _, want := range d.Fields {
+	for i := range d.Fields { // sorted, and so is what comes of them
+		want := &d.Fields[i]
+		blank := want.Value.Blank()
+		if !blank && want.On != OnCreate {
+			fields = append(fields, want.Field)
+			continue
+		}
 		var last directory.Value
 		had := false
 		if before != nil {
 			last, had = before.Get(want.Name)
 		}
+		field := want.Field
 		switch {
 		case had && want.On == OnCreate:
-			want.Value = last
-		case !want.Value.Blank():
+			field.Value = last
+		case !blank:
 		case !had:
 			continue
 		case want.Blank == ClearBlank:
-			want.Value = directory.Null()
+			field.Value = directory.Null()
 		default:
-			want.Value = last
+			field.Value = last
 		}
-		fields = append(fields, want.Field)
+		fields = append(fields, field)
 	}
-	slices.SortFunc(fields, func(a, b directory.Field) int { return strings.Compare(a.Name, b.Name) })
 	return fields
 }
 

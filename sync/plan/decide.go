@@ -26,7 +26,8 @@ type Want struct {
 // Subject is the object whose records are decided about.
 type Subject struct {
 	Origin directory.Origin
-	Run    directory.Stamp
+	// Run is named by all that is decided, and stays as it is.
+	Run *directory.Stamp
 	// Rule decided; empty when none did.
 	Rule string
 	// At is the moment for which is decided.
@@ -68,34 +69,34 @@ func Decide(s *Subject, before []*directory.Record, wants []Want) []Step {
 	if s.LeavesAlone(before) {
 		return nil
 	}
-	var removed, kept []Step
+	var steps []Step
 	for _, rec := range before {
 		if !slices.ContainsFunc(wants, func(w Want) bool { return w.Kind == rec.Kind }) {
-			removed = appendStep(removed, s.remove(rec))
+			steps = appendStep(steps, s.remove(rec))
 		}
 	}
+	removed := len(steps)
 	for i := range wants {
 		old := slices.IndexFunc(before, func(rec *directory.Record) bool { return rec.Kind == wants[i].Kind })
 		if wants[i].Leave {
 			continue
 		}
 		if old < 0 {
-			kept = appendStep(kept, s.create(&wants[i], 1))
+			steps = appendStep(steps, s.create(&wants[i], 1))
 		} else if before[old].Deleted {
-			kept = appendStep(kept, s.create(&wants[i], before[old].Revision+1))
+			steps = appendStep(steps, s.create(&wants[i], before[old].Revision+1))
 		} else {
-			kept = appendStep(kept, s.change(before[old], &wants[i]))
+			steps = appendStep(steps, s.change(before[old], &wants[i]))
 		}
 	}
-	nameEachOther(removed, kept)
+	nameEachOther(steps[:removed], steps[removed:])
 	for i := range wants {
-		for _, k := range kept {
+		for _, k := range steps[removed:] {
 			if a := k.Action; wants[i].UpdateOnly && a != nil && a.Kind == wants[i].Kind {
 				a.Origin = a.Origin.UpdateOnly()
 			}
 		}
 	}
-	steps := slices.Concat(removed, kept)
 	steps = append(steps, s.expire(before, wants, steps)...)
 	s.nameOther(steps)
 	for i := range steps {
@@ -168,15 +169,15 @@ func (s *Subject) action(op directory.Op, kind directory.RecordKind, fields []di
 
 // create makes a record that was never there, or was deleted.
 func (s *Subject) create(w *Want, revision uint64) Step {
+	a := s.action(directory.Create, w.Kind, w.Fields)
+	a.Sets, a.Once = s.members(w.Kind, nil, w.Members), w.Once
 	rec := &directory.Record{
-		Kind: w.Kind, Key: s.Origin.RecordKey(), Active: true, Rule: s.Rule, UpdateOnly: w.UpdateOnly, Revision: revision,
-		Members: w.Members, Changed: s.Run, Fields: make([]directory.RecordField, len(w.Fields)),
+		Kind: w.Kind, Key: a.Record, Active: true, Rule: s.Rule, UpdateOnly: w.UpdateOnly, Revision: revision,
+		Members: w.Members, Changed: *s.Run, Fields: make([]directory.RecordField, len(w.Fields)),
 	}
 	for i, f := range w.Fields {
 		rec.Fields[i] = directory.RecordField{Field: f, Since: s.Run}
 	}
-	a := s.action(directory.Create, w.Kind, w.Fields)
-	a.Sets, a.Once = s.members(w.Kind, nil, w.Members), w.Once
 	return Step{Action: a, Record: rec, Kind: w.Kind, Stored: true}
 }
 
@@ -188,18 +189,25 @@ func (s *Subject) change(before *directory.Record, w *Want) Step {
 	unmade := before.UpdateOnly && !w.UpdateOnly
 	rec.Fields = make([]directory.RecordField, len(w.Fields))
 	var changes []directory.FieldChange
-	for i, f := range w.Fields {
-		old, at := directory.Value{}, s.Run
-		for j := range before.Fields {
-			if before.Fields[j].Name == f.Name {
-				old, at = before.Fields[j].Value, before.Fields[j].Since
+	last := before.Fields // both are sorted
+	for i := range w.Fields {
+		f := &w.Fields[i]
+		now := &rec.Fields[i]
+		now.Field, now.Since = *f, s.Run
+		var old directory.Value
+		var was *directory.RecordField
+		if was, last = nextField(last, f.Name); was != nil {
+			old = was.Value
+		}
+		switch {
+		case !old.Equal(f.Value):
+			if changes == nil {
+				changes = make([]directory.FieldChange, 0, 2) // most have no more
 			}
-		}
-		if !old.Equal(f.Value) {
 			changes = append(changes, directory.FieldChange{Name: f.Name, From: old, To: f.Value})
-			at = s.Run
+		case was != nil:
+			now.Since = was.Since
 		}
-		rec.Fields[i] = directory.RecordField{Field: f, Since: at}
 	}
 	sets := s.members(w.Kind, before.Members, w.Members)
 	op := directory.Update
@@ -212,7 +220,7 @@ func (s *Subject) change(before *directory.Record, w *Want) Step {
 		return Step{Record: &rec, Kind: w.Kind, Stored: stored}
 	}
 	rec.Revision++
-	rec.Changed = s.Run
+	rec.Changed = *s.Run
 	a := s.action(op, w.Kind, w.Fields)
 	a.Changes, a.Sets, a.Once = changes, sets, w.Once
 	step := Step{Action: a, Record: &rec, Kind: w.Kind, Stored: true}
@@ -220,6 +228,20 @@ func (s *Subject) change(before *directory.Record, w *Want) Step {
 		step.Entered, step.Left = without(w.Members, before.Members), without(before.Members, w.Members)
 	}
 	return step
+}
+
+// nextField returns the first of some fields if it has a name, and those behind it. What comes before the name is passed over.
+func nextField(fields []directory.RecordField, name string) (f *directory.RecordField, rest []directory.RecordField) {
+	for len(fields) > 0 {
+		switch order := strings.Compare(fields[0].Name, name); {
+		case order > 0:
+			return nil, fields
+		case order == 0:
+			return &fields[0], fields[1:]
+		}
+		fields = fields[1:]
+	}
+	return nil, nil
 }
 
 // remove takes a record away that is no longer wanted.
@@ -241,7 +263,7 @@ func (s *Subject) take(before *directory.Record, op directory.Op, reason string)
 	rec := *before
 	rec.Active = false
 	rec.Revision++
-	rec.Changed, rec.Reason = s.Run, reason
+	rec.Changed, rec.Reason = *s.Run, reason
 	step := Step{Action: a, Record: &rec, Kind: before.Kind, Stored: true}
 	if op == directory.Delete {
 		step.Left = before.Members
@@ -318,7 +340,7 @@ func ToldAgain(rec *directory.Record) directory.Op {
 // Introduce makes the action that tells a target about a record which others have known for long. once names, in order, what its rule sets on
 // create only.
 func Introduce(rec *directory.Record, origin directory.Origin, run directory.Stamp, keys func([]uint32) []string, once []string) *directory.Action {
-	s := &Subject{Origin: origin, Run: run, Rule: rec.Rule, Keys: keys, Initial: true}
+	s := &Subject{Origin: origin, Run: &run, Rule: rec.Rule, Keys: keys, Initial: true}
 	fields := make([]directory.Field, len(rec.Fields))
 	for i := range rec.Fields {
 		fields[i] = rec.Fields[i].Field

@@ -19,7 +19,7 @@ var (
 
 func subject() *Subject {
 	return &Subject{
-		Origin: directory.Origin{Connection: "hq", Connector: "ldap", ID: "1"}, Run: now, Rule: "everyone",
+		Origin: directory.Origin{Connection: "hq", Connector: "ldap", ID: "1"}, Run: &now, Rule: "everyone",
 		Leaver: always(directory.Deactivate), At: now.Time, Reason: "no rule applies",
 		Keys: func(nums []uint32) (keys []string) {
 			for _, n := range nums {
@@ -33,7 +33,7 @@ func subject() *Subject {
 func record(kind directory.RecordKind, activeNow bool, fields ...string) *directory.Record {
 	rec := &directory.Record{Kind: kind, Key: "hq/1", Active: activeNow, Rule: "everyone", Revision: 3, Changed: earlier}
 	for _, f := range texts(fields...) {
-		rec.Fields = append(rec.Fields, directory.RecordField{Field: f, Since: earlier})
+		rec.Fields = append(rec.Fields, directory.RecordField{Field: f, Since: &earlier})
 	}
 	return rec
 }
@@ -179,7 +179,7 @@ func TestStampsSayWhichRunSetAField(t *testing.T) {
 	steps := Decide(subject(), []*directory.Record{record(directory.UserRecord, true, "city", "Ulm", "name", "Ada")},
 		[]Want{want(directory.UserRecord, "city", "Ulm", "name", "Eve")})
 	rec := steps[0].Record
-	if rec.Fields[0].Since != earlier || rec.Fields[1].Since != now || rec.Changed != now || rec.Revision != 4 {
+	if *rec.Fields[0].Since != earlier || *rec.Fields[1].Since != now || rec.Changed != now || rec.Revision != 4 {
 		t.Errorf("record: %+v", rec)
 	}
 }

@@ -56,11 +56,11 @@ func Stays(rec *directory.Record) (list []Stay) {
 		f := &rec.Fields[i]
 		if name, ok := strings.CutPrefix(f.Name, openedPrefix); ok {
 			s := of(name)
-			s.Number, s.Opened = int(f.Value.Number()), f.Since
+			s.Number, s.Opened = int(f.Value.Number()), *f.Since
 		}
 		if name, ok := strings.CutPrefix(f.Name, notPrefix); ok {
 			s := of(name)
-			s.Not, s.Since = f.Value.Text(), f.Since
+			s.Not, s.Since = f.Value.Text(), *f.Since
 		}
 	}
 	slices.SortFunc(list, func(a, b Stay) int { return strings.Compare(a.Ticket, b.Ticket) })
@@ -75,7 +75,7 @@ func TicketKey(person, name string, number int) string {
 // OpenTickets works out which tickets are opened as a person comes, or leaves, and what is remembered then. before are the records that
 // the person had, stays what is remembered already, nil for nothing.
 func (s *Subject) OpenTickets(before []*directory.Record, stays *directory.Record, leaves bool, tickets []Ticket) []Step {
-	rec := directory.Record{Kind: directory.TicketRecord, Key: s.Origin.RecordKey(), Changed: s.Run}
+	rec := directory.Record{Kind: directory.TicketRecord, Key: s.Origin.RecordKey(), Changed: *s.Run}
 	if stays != nil {
 		rec.Fields, rec.Revision = slices.Clone(stays.Fields), stays.Revision
 	}

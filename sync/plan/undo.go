@@ -60,7 +60,7 @@ func Undo(s *Subject, rec *directory.Record, a *directory.RunAction, r *Reversal
 	if step.Action == nil {
 		return step, kept
 	}
-	step.Record.Undone = marked(rec, step.Record, a, s.Run, r)
+	step.Record.Undone = marked(rec, step.Record, a, *s.Run, r)
 	step.Action.Reason = "undo" // the names of runs are left out of keys
 	step.Action.SealKey(rec.Revision + 1)
 	step.Action.Reason = "undo of run " + r.Of
@@ -157,13 +157,13 @@ func shown(v directory.Value) string {
 	return `"` + v.String() + `"`
 }
 
-func setBy(rec *directory.Record, field string) directory.Stamp {
+func setBy(rec *directory.Record, field string) *directory.Stamp {
 	for i := range rec.Fields {
 		if rec.Fields[i].Name == field {
 			return rec.Fields[i].Since
 		}
 	}
-	return directory.Stamp{}
+	return new(directory.Stamp)
 }
 
 // marked is what waits of a record after a step of an undo: what waited before, as far as it was not brought back now, and what is

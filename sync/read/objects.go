@@ -76,6 +76,9 @@ func (l *listing) compareObjects(tx store.Reader, p *connectors.Page, d *pageDif
 			return err
 		}
 		earlier[ref] = len(d.puts)
+		if len(d.puts) == cap(d.puts) { // where one differs, often all do
+			d.puts = slices.Grow(d.puts, min(len(p.Objects)-i, 2*len(d.puts)+8))
+		}
 		d.puts = append(d.puts, put{object: o, before: before, made: made})
 	}
 	return nil

@@ -277,17 +277,16 @@ func (l *listing) saveCoverage(tx store.Writer, page ...*coverage) error {
 	return tx.AppendSeen(l.stream.Name, chunk)
 }
 
-// askFor asks once for the numbers of what is written one by one afterwards: a database knows them then, and is not asked each time.
+// askFor says once what is written one by one afterwards.
 func askFor(tx store.Writer, n int, id func(i int) string) error {
 	if n == 0 {
 		return nil
 	}
-	handles := make([]string, n)
-	for i := range handles {
-		handles[i] = directory.IDHandle(id(i))
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = id(i)
 	}
-	_, err := tx.Lookup(handles, make([]store.Num, 0, n))
-	return err
+	return tx.Foresee(ids)
 }
 
 // putObjects stores objects as present and marks whom their changes concern: themselves, those who point to them by a

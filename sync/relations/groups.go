@@ -11,6 +11,9 @@ import (
 // cachedGroups bounds the memory that remembered groups take.
 const cachedGroups = 50_000
 
+// few groups are looked through one by one: a map costs more.
+const few = 16
+
 // Groups remembers the groups that were asked about, with those that contain them: what it says holds for as long as
 // no group changes. It is used by one goroutine at a time. The zero value is ready.
 type Groups struct{ known map[store.Num]*group }
@@ -57,17 +60,27 @@ func (g *Groups) above(tx store.Reader, direct [][]store.Num) ([][]store.Num, er
 		return nil, err
 	}
 	all, visited := make([][]store.Num, len(direct)), map[store.Num]bool{}
+	var next []store.Num
 	for i := range direct {
 		clear(visited)
-		for next := slices.Clone(direct[i]); len(next) > 0; {
+		list := make([]store.Num, 0, len(direct[i]))
+		for next = append(next[:0], direct[i]...); len(next) > 0; {
 			n := next[len(next)-1]
 			next = next[:len(next)-1]
-			if info := g.known[n]; info.here && !visited[n] {
-				visited[n] = true
-				all[i] = append(all[i], n)
-				next = append(next, info.parents...)
+			info := g.known[n]
+			if !info.here || visited[n] || len(list) < few && slices.Contains(list, n) {
+				continue
 			}
+			if list = append(list, n); len(list) == few {
+				for _, n := range list {
+					visited[n] = true
+				}
+			} else if len(list) > few {
+				visited[n] = true
+			}
+			next = append(next, info.parents...)
 		}
+		all[i] = list
 	}
 	return all, nil
 }

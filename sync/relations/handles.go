@@ -17,7 +17,11 @@ type holder struct {
 }
 
 func holdersOf(objects []Object) holders {
-	var list holders
+	n := 0
+	for i := range objects {
+		n += len(objects[i].Nums)
+	}
+	list := make(holders, 0, n)
 	for i := range objects {
 		for _, n := range objects[i].Nums {
 			list = append(list, holder{n, i})

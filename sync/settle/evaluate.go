@@ -29,7 +29,7 @@ type candidate struct {
 
 // evaluate works out what objects of one kind come to. nums ascend.
 func (s *Settlement) evaluate(tx store.Reader, kind directory.Kind, nums []store.Num) ([]outcome, error) {
-	outcomes := make([]outcome, len(nums))
+	outcomes := s.room(len(nums))
 	for i, n := range nums {
 		outcomes[i] = outcome{kind: kind, num: n}
 	}
@@ -135,9 +135,9 @@ func (s *Settlement) applyRules(c *candidate) {
 	kind := c.object.Kind
 	switch {
 	case kind == directory.Person:
-		view := PersonView(s.Source, s.at(), c.object, c.related)
-		view.Keys, view.Memory = c.keys, &s.wanting
-		res, c.err = s.Rules.Person(view)
+		viewPerson(&s.person, s.Source, s.at(), c.object, c.related)
+		s.person.Keys, s.person.Memory = c.keys, &s.wanting
+		res, c.err = s.Rules.Person(&s.person)
 	case s.uses.Records[kind]:
 		view := ObjectView(s.Source, s.at(), c.object, c.related)
 		view.Keys, view.Memory = c.keys, &s.wanting
@@ -222,7 +222,7 @@ func beyond(o *relations.Object) bool {
 
 // subject says whose records are decided about.
 func (s *Settlement) subject(o *relations.Object) plan.Subject {
-	subject := plan.Subject{Origin: s.Origin.Of(o.ID), Run: s.Run, At: s.at(), Leaver: s.leaver, Initial: s.Initial}
+	subject := plan.Subject{Origin: s.Origin.Of(o.ID), Run: &s.Run, At: s.at(), Leaver: s.leaver, Initial: s.Initial}
 	if o.Kind == directory.Person {
 		subject.Other = s.Replaces[o.Num]
 	}
@@ -255,11 +255,24 @@ func (s *Settlement) wants(subject *plan.Subject, res mapping.Result, before []*
 // recordsOf returns the records of some kinds that objects have, in the order of their numbers, which ascend.
 func recordsOf(tx store.Reader, kinds []directory.RecordKind, nums []store.Num) ([][]*directory.Record, error) {
 	list, at := make([][]*directory.Record, len(nums)), 0
+	// Where there are any, most have one.
+	var room []directory.Record
+	var all []*directory.Record
 	err := tx.RecordsOf(kinds, nums, func(n store.Num, rec directory.Record) bool {
 		for nums[at] != n {
 			at++
 		}
-		list[at] = append(list[at], &rec)
+		if len(room) == cap(room) {
+			room = make([]directory.Record, 0, len(nums)-at)
+			all = make([]*directory.Record, 0, len(nums)-at)
+		}
+		room = append(room, rec)
+		all = append(all, &room[len(room)-1])
+		if of := list[at]; of == nil {
+			list[at] = all[len(all)-1 : len(all) : len(all)]
+		} else {
+			list[at] = append(of, all[len(all)-1])
+		}
 		return true
 	})
 	return list, err

@@ -87,6 +87,7 @@ type batch struct {
 func (s *Settlement) pass(ctx context.Context, postponed leavers, use func(context.Context, *batch) error) error {
 	s.presence, s.matches = newPresence(), Matches{}
 	s.references = References{Rules: s.Rules, Source: s.Source, Origin: s.Origin, At: s.at(), Staying: s.hold.waiting(), Waiting: s.comers()}
+	s.spare = make(chan []outcome, 1)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ready := make(chan *batch)
@@ -108,16 +109,40 @@ func (s *Settlement) pass(ctx context.Context, postponed leavers, use func(conte
 		if failed != nil {
 			continue
 		}
+		done += len(b.outcomes)
 		if failed = use(ctx, b); failed != nil {
 			stop()
 		}
-		done += len(b.outcomes)
+		s.recycle(b)
 		s.Progress(done, s.amount())
 	}
 	if err := <-worked; failed == nil {
 		return err
 	}
 	return failed
+}
+
+// recycle gives the memory of a batch that is done to one that is to come.
+func (s *Settlement) recycle(b *batch) {
+	list := b.outcomes
+	b.outcomes = nil
+	clear(list)
+	select {
+	case s.spare <- list[:0]:
+	default:
+	}
+}
+
+// room is memory for so many outcomes.
+func (s *Settlement) room(n int) []outcome {
+	select {
+	case list := <-s.spare:
+		if cap(list) >= n {
+			return list[:n]
+		}
+	default:
+	}
+	return make([]outcome, n)
 }
 
 // workOutSafely makes the batches on a goroutine of its own, where nobody else would catch a panic.

@@ -62,6 +62,8 @@ func (s *Settlement) Preview(ctx context.Context, visit func(*directory.Action))
 	}
 	if p.Held != nil {
 		s.hold = h
+	} else if t.made != nil && !t.made.over {
+		s.made = t.made
 	}
 	return p, nil
 }

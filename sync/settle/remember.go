@@ -1,6 +1,8 @@
 package settle
 
 import (
+	"slices"
+
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/plan"
@@ -25,7 +27,7 @@ func (s *Settlement) remember(tx store.Writer, w *pendingWrites, done map[*outco
 	for _, o := range w.outcomes {
 		n += len(o.steps)
 	}
-	list := make([]directory.RunAction, 0, n)
+	list := slices.Grow(s.sent[:0], n)
 	for _, o := range w.outcomes {
 		if done[o] {
 			continue
@@ -36,7 +38,10 @@ func (s *Settlement) remember(tx store.Writer, w *pendingWrites, done map[*outco
 			}
 		}
 	}
-	return s.keep(tx, list)
+	kept, err = s.keep(tx, list)
+	clear(list)
+	s.sent = list
+	return kept, err
 }
 
 // keep keeps further actions of the run, and forgets those for which there is no room.

@@ -131,10 +131,13 @@ type Settlement struct {
 	objects          relations.Memory
 	candidatesBefore []candidate
 	wanting          mapping.Memory
+	person           mapping.Person
+	spare            chan []outcome // of batches that are done
 	presence         presence
 	references       References
 	matches          Matches
-	kept             int // actions of the run that are remembered
+	kept             int                   // actions of the run that are remembered
+	sent             []directory.RunAction // memory for those of one batch
 	// counted: there are seats to count. seatless are those who wait for one, nil while that is not known; queue are they in
 	// their order, by the seats for which they wait in seats, and in words in seatNotes.
 	counted   bool
@@ -149,6 +152,8 @@ type Settlement struct {
 	overtaken bool
 	// replacing are those of Replaces who have an active record afterwards, and its kind.
 	replacing map[store.Num]directory.RecordKind
+	// made is the plan as the first pass has worked it out, where Apply may do with it.
+	made *made
 	// last are people whom Close forgets.
 	last []store.Num
 }
@@ -213,7 +218,7 @@ func (s *Settlement) Alone() string { return s.alone }
 func (s *Settlement) Apply(ctx context.Context) (plan.Counts, error) {
 	s.deferUnproven = !s.approved
 	counts := plan.Counts{}
-	err := s.pass(ctx, newLeavers(), func(ctx context.Context, b *batch) error {
+	apply := func(ctx context.Context, b *batch) error {
 		if err := s.commit(ctx, b); err != nil {
 			return err
 		}
@@ -225,8 +230,11 @@ func (s *Settlement) Apply(ctx context.Context) (plan.Counts, error) {
 			}
 		}
 		return nil
-	})
-	return counts, err
+	}
+	if s.made != nil {
+		return counts, s.applyMade(ctx, apply)
+	}
+	return counts, s.pass(ctx, newLeavers(), apply)
 }
 
 // Close returns what is to be stored at the end, together with the rules by which everything is settled then: what has

@@ -66,11 +66,16 @@ type tally struct {
 	portions map[class]*portion
 	// lost are the memberships that lists lose, of people who keep a record; broken the lists that lose too many.
 	lost, broken int
+	// made is the plan itself; nil when it is not kept.
+	made *made
 }
 
 // tally makes the plan without storing anything.
 func (s *Settlement) tally(ctx context.Context, visit func(*directory.Action)) (*tally, error) {
 	t := &tally{counts: plan.Counts{}, proven: plan.Counts{}, done: plan.Done{}, members: map[plan.Entry]int{}, portions: map[class]*portion{}}
+	if visit == nil && s.keepsPlan() {
+		t.made = &made{}
+	}
 	err := s.pass(ctx, nil, func(_ context.Context, b *batch) error {
 		for i := range b.outcomes {
 			o := &b.outcomes[i]
@@ -78,6 +83,9 @@ func (s *Settlement) tally(ctx context.Context, visit func(*directory.Action)) (
 			for k := range o.losses {
 				t.addLoss(o, &o.losses[k], s.Lists)
 			}
+		}
+		if t.made != nil {
+			t.made.keep(s, b)
 		}
 		return nil
 	})

@@ -316,7 +316,7 @@ func (u *Undo) decide(tx store.Reader, d *undoneStep) error {
 		list, bad = u.listed(tx, nums)
 		return list
 	}}
-	subject := &plan.Subject{Run: u.Run, At: u.at(), Leaver: u.s.leaver, Kept: func(rec *directory.Record) bool {
+	subject := &plan.Subject{Run: &u.Run, At: u.at(), Leaver: u.s.leaver, Kept: func(rec *directory.Record) bool {
 		name, _ := u.Rules.Kept(rec, u.at())
 		return name != ""
 	}}
