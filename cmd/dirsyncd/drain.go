@@ -16,9 +16,10 @@ func newDrainCommand(cli *cli) *cobra.Command {
 		Short: "have a worker finish what it runs and take no more",
 		Long: `Of several daemons on one state in PostgreSQL (docs/workers.md): the worker of
 this name, or the daemon that is asked, finishes the runs that it has begun and
-takes no more; the others do. It goes on delivering to targets, and does what
-commands ask of it, until it is stopped. Status shows what it still works on.
-A restart ends it, and so does --end.
+takes no more; the others do, and deliver to its targets, too. Where there is no
+other it goes on delivering. It does what commands ask of it until it is
+stopped. Status shows what it still works on. A restart ends it, and so does
+--end.
 
 Exit codes: 0 told, 1 failed, 2 wrong usage or no such worker.`,
 		Example: "  dirsyncd drain\n  dirsyncd drain south\n  dirsyncd drain south --end",
