@@ -7,7 +7,7 @@ import "context"
 type Portable interface {
 	Store
 	Verifier
-	// Export calls put with every entry of a partition, or with those of Items for the zero Partition: table by table, in the order of
+	// Export calls put with every entry of a partition, or with those of Items and Ledger for the zero Partition: table by table, in the order of
 	// encoding.Tables, and within a table in ascending order of the keys, each once. All of them are of one moment. An entry is valid during the
 	// call. What put returns ends it and comes back unchanged. A partition that was never written to has none, every other one at least one.
 	Export(ctx context.Context, p Partition, put func(Entry) error) error

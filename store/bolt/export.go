@@ -69,15 +69,15 @@ func derived() []bucketID {
 
 func countedElsewhere() []string { return []string{deskCountsKey, keptBytesKey} }
 
-// besidePartitions are the buckets of the file that are no partition's. Items are handed out, the indexes follow from the partitions.
+// besidePartitions are the buckets of the file that are no partition's. Items and ledgers are handed out, the indexes follow from the partitions.
 func besidePartitions() []string {
-	return []string{metaBucket, waiting().bucket, awaiting().bucket, itemsBucket}
+	return []string{metaBucket, waiting().bucket, awaiting().bucket, itemsBucket, ledgerBucket}
 }
 
 // Export implements store.Portable.
 func (s *Store) Export(ctx context.Context, p store.Partition, put func(store.Entry) error) error {
 	if p == (store.Partition{}) {
-		return s.exportItems(ctx, put)
+		return s.exportBeside(ctx, put)
 	}
 	key, err := partitionKey(p)
 	if err != nil {
@@ -242,7 +242,7 @@ func (t *tx) sequence(p bucketID) uint64 {
 	return 0
 }
 
-func (s *Store) exportItems(ctx context.Context, put func(store.Entry) error) error {
+func (s *Store) exportBeside(ctx context.Context, put func(store.Entry) error) error {
 	return s.transact(ctx, false, "read state", func(btx *bbolt.Tx) (bool, error) {
 		c := btx.Cursor()
 		for name, _ := c.First(); name != nil && name[0] == 0; name, _ = c.Next() {
@@ -253,6 +253,13 @@ func (s *Store) exportItems(ctx context.Context, put func(store.Entry) error) er
 		for k, v := range scan(s.itemsTx(btx).bucket(itemsOf), nil, nil) {
 			if err := put(store.Entry{Table: encoding.TableItems, Key: k, Value: v}); err != nil {
 				return false, err
+			}
+		}
+		if ledgers := btx.Bucket([]byte(ledgerBucket)); ledgers != nil {
+			for k, v := range scan(ledgers, nil, nil) {
+				if err := put(store.Entry{Table: encoding.TableLedger, Key: k, Value: v}); err != nil {
+					return false, err
+				}
 			}
 		}
 		return false, nil

@@ -15,7 +15,7 @@ import (
 // Import implements store.Portable. Entries are written from where they are: bbolt keeps values until the transaction ends.
 func (s *Store) Import(ctx context.Context, p store.Partition, entries []store.Entry) error {
 	if p == (store.Partition{}) {
-		return s.importItems(ctx, entries)
+		return s.importBeside(ctx, entries)
 	}
 	key, err := partitionKey(p)
 	if err != nil {
@@ -302,10 +302,21 @@ func (t *tx) addCounters(entries []store.Entry) error {
 	return nil
 }
 
-func (s *Store) importItems(ctx context.Context, entries []store.Entry) error {
+func (s *Store) importBeside(ctx context.Context, entries []store.Entry) error {
 	return s.transact(ctx, true, "write state", func(btx *bbolt.Tx) (bool, error) {
 		t := s.itemsTx(btx)
 		for _, e := range entries {
+			if e.Table == encoding.TableLedger {
+				ledgers, err := btx.CreateBucketIfNotExists([]byte(ledgerBucket))
+				if err == nil {
+					err = ledgers.Put(e.Key, e.Value)
+				}
+				if err != nil {
+					return false, classify("write state", s.path, err)
+				}
+				t.changed = true
+				continue
+			}
 			space, key, ok := cutItemKey(e.Key, 0)
 			item, also := encoding.ParseItem(e.Value)
 			if !ok || !also || len(key) == 0 {

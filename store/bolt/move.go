@@ -59,7 +59,7 @@ func (s *Store) mustBeEmpty(ctx context.Context) error {
 		for name := range partitionNames(btx) {
 			parts = append(parts, partitionOf(name))
 		}
-		if len(parts) == 0 && btx.Bucket([]byte(itemsBucket)) == nil {
+		if len(parts) == 0 && btx.Bucket([]byte(itemsBucket)) == nil && btx.Bucket([]byte(ledgerBucket)) == nil {
 			return false, nil
 		}
 		return false, encoding.NotEmpty(s.path, parts)

@@ -39,6 +39,9 @@ const (
 // without a name.
 const TableItems = "items"
 
+// TableLedger is the other one, after it: name -> value (store.Store, Ledger).
+const TableLedger = "ledger"
+
 // Tables lists the tables of a partition in the order in which they are handed out: numbers come before what names them.
 func Tables() []string {
 	return []string{

@@ -173,7 +173,7 @@ func name(p store.Partition) string {
 		return "target " + target
 	}
 	if p == (store.Partition{}) {
-		return "sign-in"
+		return "what no tenant has"
 	}
 	return p.String()
 }

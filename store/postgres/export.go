@@ -91,7 +91,7 @@ func (s *Store) Export(ctx context.Context, p store.Partition, put func(store.En
 			return err
 		}
 		if p == (store.Partition{}) {
-			return exportItems(t, put)
+			return exportBeside(t, put)
 		}
 		if t.part == 0 {
 			return nil
@@ -285,7 +285,7 @@ func deskCounter(i int) string {
 	}
 }
 
-func exportItems(t *tx, put func(store.Entry) error) error {
+func exportBeside(t *tx, put func(store.Entry) error) error {
 	err := t.stream(`select '\x00'::bytea || key, until from @.used order by key`, func(rows pgx.Rows) error {
 		var key rawBytes
 		var item store.Item
@@ -300,7 +300,7 @@ func exportItems(t *tx, put func(store.Entry) error) error {
 		return err
 	}
 	var buf []byte
-	return t.stream(`select space, `+itemColumns+` from @.item order by space, key`, func(rows pgx.Rows) error {
+	err = t.stream(`select space, `+itemColumns+` from @.item order by space, key`, func(rows pgx.Rows) error {
 		var space string
 		item, err := scanItem(rows, &space)
 		if err != nil {
@@ -308,5 +308,15 @@ func exportItems(t *tx, put func(store.Entry) error) error {
 		}
 		buf = encoding.AppendItem(buf[:0], &item)
 		return put(store.Entry{Table: encoding.TableItems, Key: append([]byte(space+"\x00"), item.Key...), Value: buf})
+	})
+	if err != nil {
+		return err
+	}
+	return t.stream(`select convert_to(name, 'UTF8'), value from @.ledger order by 1`, func(rows pgx.Rows) error {
+		var name, value rawBytes
+		if err := rows.Scan(&name, &value); err != nil {
+			return t.fail(err)
+		}
+		return put(store.Entry{Table: encoding.TableLedger, Key: name, Value: value})
 	})
 }

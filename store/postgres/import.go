@@ -20,7 +20,7 @@ import (
 // Import implements store.Portable. Rows are copied in (COPY), which looks for nothing that is there already.
 func (s *Store) Import(ctx context.Context, p store.Partition, entries []store.Entry) error {
 	if p == (store.Partition{}) {
-		return s.change(ctx, "write state", func(t *tx) error { return t.addItems(entries) })
+		return s.change(ctx, "write state", func(t *tx) error { return t.addBeside(entries) })
 	}
 	if err := checkName(p); err != nil {
 		return err
@@ -110,9 +110,13 @@ func (t *tx) addCounters(entries []store.Entry) error {
 	return t.write(`insert into @.wait_count (part, target, cause, n) select part, target, cause, count(*) from @.wait where part = $1 group by part, target, cause`)
 }
 
-func (t *tx) addItems(entries []store.Entry) error {
-	var used, items [][]any
+func (t *tx) addBeside(entries []store.Entry) error {
+	var used, items, ledgers [][]any
 	for _, e := range entries {
+		if e.Table == encoding.TableLedger {
+			ledgers = append(ledgers, []any{string(e.Key), bytes.Clone(e.Value)})
+			continue
+		}
 		space, key, ok := bytes.Cut(e.Key, []byte{0})
 		item, also := encoding.ParseItem(e.Value)
 		if !ok || !also || len(key) == 0 {
@@ -133,11 +137,13 @@ func (t *tx) addItems(entries []store.Entry) error {
 		}
 		items = append(items, []any{string(space), key, until, owners, by, append([]byte{}, item.Value...)})
 	}
-	err := t.copyIn("used", []string{"key", "until"}, used)
-	if err != nil {
+	if err := t.copyIn("used", []string{"key", "until"}, used); err != nil {
 		return err
 	}
-	return t.copyIn("item", []string{"space", "key", "until", "owners", "by", "value"}, items)
+	if err := t.copyIn("item", []string{"space", "key", "until", "owners", "by", "value"}, items); err != nil {
+		return err
+	}
+	return t.copyIn("ledger", []string{"name", "value"}, ledgers)
 }
 
 // one makes rows of one row.

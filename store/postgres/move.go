@@ -181,7 +181,7 @@ func (s *Store) clearMove(ctx context.Context) (before *encoding.Moving, err err
 		return nil, s.tooNew(version, latest)
 	}
 	m, _ := encoding.MovingOf(format)
-	sql := `truncate @.partition, @.item, @.used`
+	sql := `truncate @.partition, @.item, @.used, @.ledger`
 	for _, table := range tables() {
 		sql += `, @.` + table
 	}
@@ -197,9 +197,9 @@ func (s *Store) mustBeEmpty(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	items := false
-	err = s.ask(ctx, "open state", func(rows pgx.Rows) error { return rows.Scan(&items) }, `select exists (select from @.item) or exists (select from @.used)`)
-	if err != nil || len(parts) == 0 && !items {
+	beside := false
+	err = s.ask(ctx, "open state", func(rows pgx.Rows) error { return rows.Scan(&beside) }, `select exists (select from @.item) or exists (select from @.used) or exists (select from @.ledger)`)
+	if err != nil || len(parts) == 0 && !beside {
 		return err
 	}
 	return encoding.NotEmpty(s.place(), parts)

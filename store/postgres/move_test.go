@@ -51,6 +51,11 @@ func history(t *testing.T, s interface {
 	if err := s.Update(t.Context(), hq, crowd); err != nil {
 		t.Fatal(err)
 	}
+	for name, value := range map[string][]byte{"a/b": {0, 255}, "a-b": {}, "é": []byte("x")} {
+		if err := s.Ledger(t.Context(), name, func([]byte) ([]byte, error) { return value, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
 	items := s.Items()
 	for _, space := range []string{"a", "a-b", "session"} {
 		for n := range 40 {
@@ -431,7 +436,7 @@ func everyColumn(t *testing.T, r *rig) {
 		"meta": {"one", "format", "version"}, "worker": {"id", "name", "session", "started", "expires"}, "lease": {"name", "holder", "fence", "since"}, // of processes
 		"partition":  {"id", "connection", "tenant", "last_num", "members", "present", "active", "desk"}, // counters
 		"wait_count": {"part", "target", "cause", "n"}, "history": {"part", "bytes"},                     // made anew, or a counter
-		"item": {"space", "key", "until", "owners", "by", "value"}, "used": {"key", "until"},
+		"item": {"space", "key", "until", "owners", "by", "value"}, "used": {"key", "until"}, "ledger": {"name", "value"},
 	} {
 		known[table] = columns
 	}
