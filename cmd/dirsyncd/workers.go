@@ -6,6 +6,7 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/store/postgres"
+	"dirsyncd/sync/config"
 	workers "dirsyncd/sync/fleet/postgres"
 	"dirsyncd/sync/service"
 )
@@ -22,10 +23,8 @@ func joinWorkers(ctx context.Context, l *service.Launch, st store.Store) (leave 
 		return func() {}, nil
 	}
 	l.Shared = true
-	if l.Worker = l.Config.Database.Worker; l.Worker == "" {
-		if l.Worker, err = os.Hostname(); err != nil {
-			return nil, err
-		}
+	if l.Worker, err = workerName(l.Config); err != nil {
+		return nil, err
 	}
 	beside, err := shared.Beside(ctx, workersConnections)
 	if err != nil {
@@ -38,4 +37,15 @@ func joinWorkers(ctx context.Context, l *service.Launch, st store.Store) (leave 
 	}
 	l.Fleet = fleet
 	return beside.Pool.Close, nil
+}
+
+// workerName is what this process is called among those that share a state; empty where nobody does.
+func workerName(cfg *config.Config) (string, error) {
+	switch {
+	case cfg.Database == nil:
+		return "", nil
+	case cfg.Database.Worker != "":
+		return cfg.Database.Worker, nil
+	}
+	return os.Hostname()
 }

@@ -47,6 +47,8 @@ type Options struct {
 	Afresh bool
 	// Shared: other processes have workers for the target on the same store. One of them at a time delivers (tenure.go).
 	Shared bool
+	// Elsewhere: only other processes can reach the target. This worker looks, and waits for them. With Shared only.
+	Elsewhere bool
 	// Metrics is told what happens. Default: nobody.
 	Metrics Metrics
 }

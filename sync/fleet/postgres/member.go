@@ -70,6 +70,9 @@ func (f *Fleet) Work(ctx context.Context, me fleet.Worker, plan fleet.Plan, hand
 			f.log.Error("this worker could not tell the others in time that it lives; what it held goes to them, and it joins anew", "worker", me.Name, "err", err)
 			cut = true
 		})
+		if alone := (*fleet.AloneError)(nil); errors.As(err, &alone) {
+			return alone
+		}
 		if err != nil && ctx.Err() == nil && !cut {
 			f.log.Error("this worker cannot join the others; it tries again", "worker", me.Name, "err", err)
 			cut = true
@@ -132,6 +135,9 @@ func (m *member) register(ctx context.Context, id string) error {
 		if _, err := tx.Exec(ctx, f.sql("update fleet.worker set dead = true where id::text = $1"), former); err != nil {
 			return err
 		}
+		if err := m.alone(ctx, tx, plan); err != nil {
+			return err
+		}
 		if err := m.lead(ctx, tx, plan); err != nil {
 			return err
 		}
@@ -142,6 +148,22 @@ values ($1, $2, $3, $4, $5, $6, clock_timestamp(), clock_timestamp() + $7, $8)`)
 		}
 		return m.arrange(ctx, tx)
 	})
+}
+
+// alone refuses a plan that is for one worker while another one lives.
+func (m *member) alone(ctx context.Context, tx pgx.Tx, plan fleet.Plan) error {
+	if plan.Alone == "" {
+		return nil
+	}
+	var other string
+	err := tx.QueryRow(ctx, m.fleet.sql("select name from fleet.worker where not dead and expires > clock_timestamp() and name <> $1 order by name limit 1"), m.me.Name).Scan(&other)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		err = &fleet.AloneError{Other: other}
+	}
+	return err
 }
 
 // lead makes this worker's configuration the current one, unless a living worker has another one. The caller's transaction is one of deciding.

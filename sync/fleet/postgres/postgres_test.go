@@ -234,7 +234,7 @@ func TestFleet(t *testing.T) {
 		"left alone": leftAlone, "failing": failing, "so many of a connection": capped, "the connection with the least under way": fair, "waited long": aged,
 		"places": places, "a stopped worker gives back": givesBack, "drain": drained, "configurations": generations, "a stranger waits": stranger,
 		"finish with the last write": finishWithWrite, "a job that nobody took": neverTaken, "a job that somebody ended": endedJob, "deliveries": deliveries,
-		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy, "a job that nobody got": lostFetch, "a killed one before": ghost, "asked for meanwhile": askedMeanwhile,
+		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy, "a job that nobody got": lostFetch, "a killed one before": ghost, "asked for meanwhile": askedMeanwhile, "for one alone": forOneAlone,
 	} {
 		// They wait most of the time, so that more of them run at a time than there are processors.
 		at <- struct{}{}
@@ -476,6 +476,36 @@ func places(t *testing.T, s *postgrestest.Server) {
 		}
 	}
 	c.idle("bound")
+}
+
+// forOneAlone: with a plan that is for one worker nobody joins another one, and one of the same name does.
+func forOneAlone(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	p := plan("g", connection("hq"))
+	p.Alone = "the file j"
+	_, stop := c.worker("a", 1, p)
+	c.expect(list("hq")).tenants()
+	var alone *fleet.AloneError
+	b := c.place.open(t, "b")
+	refused := func() {
+		t.Helper()
+		err := b.Work(t.Context(), fleet.Worker{Name: "b", Program: "test", Lanes: 1}, p, func(context.Context, fleet.Held) (fleet.Finish, error) { return fleet.Finish{}, nil })
+		if !errors.As(err, &alone) || alone.Other != "a" {
+			t.Errorf("%v", err)
+		}
+	}
+	refused()
+	_, again := c.worker("a", 1, p)
+	until(t, "a second one of the name", func() bool {
+		return value[int](t, c.place, "select count(*) from "+schema+".worker where not dead") == 2
+	})
+	stop()
+	refused()
+	again()
+	c.worker("b", 1, p)
+	until(t, "the other one", func() bool {
+		return value[string](t, c.place, "select coalesce(string_agg(name, ','), '') from "+schema+".worker where not dead") == "b"
+	})
 }
 
 // boundBusy: a place that is gone before it took what was offered to it is no reason to wait for it.
