@@ -64,6 +64,8 @@ type deps struct {
 	worker  string // what this process is called among them
 	// moved hears of people who came by sign-in and turned out to be somebody in a directory.
 	moved func(ctx context.Context, from, to engine.Owner) error
+	// portion is which part of a source is for this process; nil: all of it.
+	portion func(connection string) float64
 	// public lets the source of a connection be called from outside; nil: it cannot be.
 	public func(connection string) func(http.Handler) (address string, release func(), err error)
 }
@@ -120,9 +122,11 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 	if !ok {
 		return nil, fmt.Errorf("there is no connector %q", c.Connector)
 	}
-	source, err := factory.Open(c.Block, connectors.Env{
-		Connection: c.Name, Log: d.log.With("connection", c.Name), Now: d.now, Observe: d.metrics.request(c.Name, c.Connector), Stored: d.store, Public: d.public(c.Name),
-	})
+	env := connectors.Env{Connection: c.Name, Log: d.log.With("connection", c.Name), Now: d.now, Observe: d.metrics.request(c.Name, c.Connector), Stored: d.store, Public: d.public(c.Name)}
+	if d.portion != nil {
+		env.Portion = func() float64 { return d.portion(c.Name) }
+	}
+	source, err := factory.Open(c.Block, env)
 	switch {
 	case err != nil && len(cfg.Unseen) > 0:
 		source, err = unopenedSource{leftUnopened(c.Name)}, nil

@@ -104,7 +104,11 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 }
 
 func (s *Service) deps() deps {
-	return deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store, shared: s.shared, worker: s.worker, public: s.host.public, moved: s.moved}
+	d := deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store, shared: s.shared, worker: s.worker, public: s.host.public, moved: s.moved}
+	if s.fleet != nil {
+		d.portion = s.fleet.Portion
+	}
+	return d
 }
 
 // Close ends everything, in the order of the flow. Operations must have returned.

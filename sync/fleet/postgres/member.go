@@ -32,6 +32,9 @@ type member struct {
 	id         string // of this life, or of the last
 	draining   bool   // as that was told
 	told       string // what was last said of why it takes no work
+	// portion is what this worker was told last, and divided are the connections for which that counts (portion.go).
+	portion float64
+	divided map[string]bool
 }
 
 // rejoin is how long a worker that lost its life waits before it registers anew.
@@ -128,7 +131,7 @@ func (m *member) register(ctx context.Context, id string) error {
 	f, plan := m.fleet, m.following()
 	m.mu.Lock()
 	former, draining := m.id, m.draining
-	m.id = id
+	m.id, m.portion = id, 0
 	m.mu.Unlock()
 	return f.deciding(ctx, func(tx pgx.Tx) error {
 		// Nobody has to wait for the end of a life that this process knows to be over.

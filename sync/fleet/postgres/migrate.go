@@ -13,7 +13,10 @@ import (
 )
 
 // migrations lead from an empty schema to the present one, one version each.
-var migrations = []string{tables}
+var migrations = []string{
+	tables,
+	"alter table fleet.worker add portion float8 not null default 0",
+}
 
 //go:embed schema.sql
 var tables string
@@ -28,7 +31,11 @@ func (f *Fleet) migrate(ctx context.Context) error {
 		return err
 	}
 	err = f.migrating(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "create schema if not exists "+f.schema)
+		var there bool // the right to make one is not needed then
+		if err := tx.QueryRow(ctx, "select to_regnamespace($1) is not null", f.schema).Scan(&there); err != nil || there {
+			return err
+		}
+		_, err := tx.Exec(ctx, "create schema "+f.schema)
 		return err
 	})
 	if err != nil {
