@@ -14,6 +14,9 @@ import (
 // workersConnections bounds those by which workers agree: one listens, the others come and go.
 const workersConnections = 5
 
+// workersSuffix is what follows the name of the state's schema in that by which workers agree.
+const workersSuffix = "_fleet"
+
 // joinWorkers gives a daemon its store and, where that is in a database, its place among all that share it. leave ends what
 // that takes, after the daemon.
 func joinWorkers(ctx context.Context, l *service.Launch, st store.Store) (leave func(), err error) {
@@ -30,7 +33,7 @@ func joinWorkers(ctx context.Context, l *service.Launch, st store.Store) (leave 
 	if err != nil {
 		return nil, err
 	}
-	fleet, err := workers.Open(ctx, workers.Options{Pool: beside.Pool, Schema: beside.Schema + "_fleet", Log: l.Log, PollOnly: beside.Pooled})
+	fleet, err := workers.Open(ctx, workers.Options{Pool: beside.Pool, Schema: beside.Schema + workersSuffix, Log: l.Log, PollOnly: beside.Pooled})
 	if err != nil {
 		beside.Pool.Close()
 		return nil, shared.Explain("open the tables of the workers", err)

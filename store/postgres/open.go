@@ -46,8 +46,10 @@ type Options struct {
 	dial   pgconn.DialFunc
 }
 
+// DefaultSchema is the schema that has the state where nothing else is said.
+const DefaultSchema = "dirsyncd"
+
 const (
-	defaultSchema      = "dirsyncd"
 	defaultConnections = 12
 	connectTimeout     = 10 * time.Second
 )
@@ -82,7 +84,7 @@ var _ store.Store = (*Store)(nil)
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	s := &Store{schema: opts.Schema, log: opts.Log, owned: true, away: &atomic.Bool{}, names: &nameCache{}}
 	if s.schema == "" {
-		s.schema = defaultSchema
+		s.schema = DefaultSchema
 	}
 	if !regexp.MustCompile(`^[a-z_][a-z0-9_]{0,40}$`).MatchString(s.schema) {
 		return nil, &fault.Error{Class: fault.Configuration, Op: "open state", Err: fmt.Errorf("%q cannot be the name of the schema", s.schema),
