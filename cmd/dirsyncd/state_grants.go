@@ -17,12 +17,12 @@ func newGrantsCommand(cli *cli) *cobra.Command {
 	var reader string
 	cmd := &cobra.Command{
 		Use:   "grants",
-		Short: "print the SQL that gives the state's roles in a database their rights",
+		Short: "print the SQL for the roles of a state in PostgreSQL",
 		Long: `Prints, for a state in PostgreSQL, the statements that make the role of the
 configuration and give it what it needs; those for a role that may read
-everything and change nothing, for backups, for reports, and for ` + "`dirsyncd status`" + `
-on a machine without a daemon; and those that take away what is needed only at
-the first start. It asks nobody and needs no password. docs/postgresql.md says
+everything and change nothing, for backups, for reports, and for ` + "`status`" + ` on
+a machine without a daemon; and those that take away what is needed only at the
+first start. It asks nobody and needs no password. docs/postgresql.md says
 more.
 
 Exit codes: 0 printed, 2 wrong usage or configuration, or the state is a file.`,

@@ -168,7 +168,7 @@ func Run(ctx context.Context, l Launch) error {
 }
 
 func (d *daemon) serveHealth(ctx context.Context) (stop func(), err error) {
-	d.service.metrics.registry.MustRegister(newStateCollector(d.service.Status, d.service.now), newSigninCollector(d.service.providersSeen),
+	d.service.metrics.registry.MustRegister(newStateCollector(d.service.Status, d.service.now), newSigninCollector(d.service.providersSeen), newFleetCollector(d.Fleet, d.Worker, d.service.now),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
 	h := health{log: d.Log, metrics: promhttp.HandlerFor(d.service.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}),
 		healthy: d.service.healthy, ready: d.ready.Load}

@@ -191,13 +191,7 @@ func (s *Service) workers(ctx context.Context) ([]api.WorkerStatus, error) {
 	}
 	workers := make([]api.WorkerStatus, len(list))
 	for i, w := range list {
-		workers[i] = api.WorkerStatus{Name: w.Worker.Name, Version: w.Worker.Program, Started: w.Started.UTC(), State: "working"}
-		switch {
-		case w.Draining:
-			workers[i].State = "draining"
-		case !w.Current:
-			workers[i].State = "outdated"
-		}
+		workers[i] = api.WorkerStatus{Name: w.Worker.Name, Version: w.Worker.Program, Started: w.Started.UTC(), State: workerState(w)}
 		for _, u := range w.Holds {
 			if u.Kind == fleet.Audit {
 				workers[i].Holds = append(workers[i].Holds, "audit "+u.Target)
@@ -207,4 +201,21 @@ func (s *Service) workers(ctx context.Context) ([]api.WorkerStatus, error) {
 		}
 	}
 	return workers, nil
+}
+
+// What a worker does.
+const (
+	working  = "working"
+	draining = "draining" // it takes nothing more
+	outdated = "outdated" // nor does it, as its configuration is not the current one
+)
+
+func workerState(w fleet.WorkerState) string {
+	switch {
+	case w.Draining:
+		return draining
+	case !w.Current:
+		return outdated
+	}
+	return working
 }
