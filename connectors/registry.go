@@ -38,6 +38,10 @@ type Env struct {
 	Observe func(request string, took time.Duration, err error)
 	// Stored is what is stored of other connections, for a source that is made of them; nil where nothing is stored.
 	Stored Stored
+	// Portion is which part of what may be asked of the source is for this process at present, from 0 to 1: other workers have the rest, where
+	// several read different tenants of it at a time. It changes while they come and go, and is 0 for a moment then. A quota that
+	// each tenant has for itself is not shared: one worker at a time reads a tenant. Nil: all of it.
+	Portion func() float64
 	// Public takes calls from outside until release is called, at an address of the connection's own on the public front; nil where
 	// there is none. Anybody can call: the handler trusts nothing but what it can verify.
 	Public func(h http.Handler) (address string, release func(), err error)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -65,6 +66,7 @@ Exit codes: 0 good, 1 a probe failed, 2 the configuration has problems.`,
 		}
 		report := cli.reportOf(cfg)
 		report.Warnings = append(report.Warnings, cli.leftovers(cmd.Context(), cfg)...)
+		report.Warnings = append(report.Warnings, cli.unstaffed(cmd.Context(), cfg)...)
 		report.Warnings = append(report.Warnings, cli.unmatched(cmd.Context(), cfg)...)
 		if !cli.opts.json {
 			cli.showReport(report)
@@ -441,6 +443,32 @@ func (cli *cli) leftovers(ctx context.Context, cfg *config.Config) (list []confi
 		if _, ok := cfg.Connection(name); !ok && records[name] > 0 {
 			list = append(list, config.Problem{File: cfg.File, Message: unconfigured(name, records[name]), Hint: api.UnconfiguredHint(name)})
 		}
+	}
+	return list
+}
+
+// unstaffed warns of connections and targets of whose workers none is alive, as far as a running daemon knows.
+func (cli *cli) unstaffed(ctx context.Context, cfg *config.Config) (list []config.Problem) {
+	client, err := socket.Dial(ctx, string(cfg.Control))
+	if err != nil {
+		return nil
+	}
+	defer client.Close()
+	st, err := client.Status(ctx)
+	if err != nil || len(st.Workers) == 0 {
+		return nil
+	}
+	look := func(kind, name string, workers []string) {
+		alive := func(w api.WorkerStatus) bool { return slices.Contains(workers, w.Name) }
+		if len(workers) > 0 && !slices.ContainsFunc(st.Workers, alive) {
+			list = append(list, config.Problem{File: cfg.File, Message: fmt.Sprintf("%s %q: %s", kind, name, unstaffedText(workers)), Hint: hintUnstaffed})
+		}
+	}
+	for i := range cfg.Connections {
+		look("connection", cfg.Connections[i].Name, cfg.Connections[i].Workers)
+	}
+	for i := range cfg.Targets {
+		look("target", cfg.Targets[i].Name, cfg.Targets[i].Workers)
 	}
 	return list
 }

@@ -105,7 +105,11 @@ func emptyLocal(cfg *config.Config, log *slog.Logger) (api.Operations, func(), e
 
 // inProcess is the service as one command uses it.
 func inProcess(cfg *config.Config, log *slog.Logger, st store.Store) (api.Operations, func(), error) {
-	s, err := service.New(cfg, service.Options{Parts: parts(), Store: st, Shared: cfg.Database != nil, Log: log, Version: version})
+	worker, err := workerName(cfg)
+	if err != nil {
+		return nil, nil, errors.Join(err, st.Close())
+	}
+	s, err := service.New(cfg, service.Options{Parts: parts(), Store: st, Shared: cfg.Database != nil, Worker: worker, Log: log, Version: version})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -14,7 +14,8 @@ import (
 )
 
 func newRunCommand(cli *cli) *cobra.Command {
-	return &cobra.Command{
+	var worker, listen string
+	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "run the daemon",
 		Long: `Runs in the foreground, syncs every connection on its schedule and delivers what
@@ -31,6 +32,7 @@ with priorities (journalctl -p warning), and as JSON elsewhere.
 
 Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
 		Example: `  dirsyncd run --config /etc/dirsyncd/config.yaml
+  dirsyncd run --worker north --control /run/dirsyncd/north/control.sock
   systemctl reload dirsyncd
   journalctl -fu dirsyncd`,
 		Args: takes(0, 0, ""),
@@ -52,6 +54,15 @@ Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
 			if cli.opts.control != "" {
 				cfg.Control = settings.Path(cli.opts.control)
 			}
+			if cmd.Flags().Changed("listen") {
+				cfg.Listen = listen
+			}
+			if worker != "" {
+				if cfg.Database == nil {
+					return misused(cmd, "--worker is for a state in PostgreSQL, which several may share")
+				}
+				cfg.Database.Worker = worker
+			}
 			if cli.opts.verbose {
 				cfg.Log.Level = "debug"
 			}
@@ -63,6 +74,9 @@ Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
 			return cli.daemon(cmd.Context(), launch)
 		},
 	}
+	cmd.Flags().StringVar(&worker, "worker", "", "what this daemon is called among those that share the state, in place of the file's word (`NAME`)")
+	cmd.Flags().StringVar(&listen, "listen", "", "where /metrics is served, in place of the file's `ADDRESS`; \"\" for nowhere")
+	return cmd
 }
 
 // runDaemon runs a daemon on the state of its configuration until a signal ends it or ctx does.

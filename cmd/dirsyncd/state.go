@@ -22,7 +22,7 @@ import (
 func newStateCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "state",
-		Short: "look after the state: backup, verify, move, rename, retire",
+		Short: "look after the state: backup, verify, move, rename, retire, grants",
 		Long: `The state file holds what was read, what the targets were told, and what waits
 for them. It survives being killed at any moment; a backup is for a lost disk.
 
@@ -37,10 +37,11 @@ from a file into a database, or back.`,
   dirsyncd state verify /backup/dirsyncd-2026-01-31.db
   dirsyncd state move /var/lib/dirsyncd/state.db postgres://dirsyncd@db/dirsyncd
   dirsyncd state rename corp-ldap hq-ldap
-  dirsyncd state retire old-okta`,
+  dirsyncd state retire old-okta
+  dirsyncd state grants | less`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(newBackupCommand(cli), newVerifyCommand(cli), newMoveCommand(cli), newRenameCommand(cli), newRetireCommand(cli))
+	cmd.AddCommand(newBackupCommand(cli), newVerifyCommand(cli), newMoveCommand(cli), newRenameCommand(cli), newRetireCommand(cli), newGrantsCommand(cli))
 	return cmd
 }
 

@@ -291,6 +291,16 @@ func (cli *cli) told(st *api.Status) {
 	}
 }
 
+// unstaffedText says that nobody is there who may do what only some workers may.
+func unstaffedText(workers []string) string {
+	if len(workers) == 1 {
+		return "it is for worker " + workers[0] + " alone, which is not alive"
+	}
+	return "it is for the workers " + strings.Join(workers, ", ") + ", none of which is alive"
+}
+
+const hintUnstaffed = "start one, or edit `workers`; a worker is called as its host unless `state` says `worker: NAME`"
+
 // workerTable shows the processes that share the state, and what each works on.
 func (cli *cli) workerTable(st *api.Status) {
 	t := &term.Table{Columns: []term.Column{term.Shrink("WORKER"), term.Left("STATE"), term.Left("VERSION"), term.Left("STARTED"), term.Shrink("WORKS ON")}}
@@ -336,6 +346,11 @@ func (cli *cli) troubles(st *api.Status) {
 			parked += c.Tenants[j].Parked
 			cli.tenantTrouble(c.Name, &c.Tenants[j])
 		}
+	}
+	for _, u := range st.Unstaffed {
+		cli.out.Line("")
+		cli.out.ParaStyled(term.Yellow, u.Kind+" "+u.Name+" waits: ", unstaffedText(u.Workers))
+		cli.out.Hint(hintUnstaffed)
 	}
 	for i := range st.Connections {
 		cli.tellings(&st.Connections[i])

@@ -124,6 +124,14 @@ func (cli *cli) showResult(result api.SyncResult) error {
 	cli.showRuns(result.Runs)
 	cli.showChanged(result.Runs)
 	cli.showDelivered(result.Delivered)
+	for _, e := range result.Elsewhere {
+		text := "not synced here; it is for " + strings.Join(e.Workers, ", ")
+		if e.Asked {
+			text += ", and was asked for there"
+		}
+		cli.out.Line("")
+		cli.out.Para(e.Connection+": ", text)
+	}
 	if hasParked(result) {
 		cli.out.Line("")
 		cli.out.Line("something is parked")

@@ -6,12 +6,16 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/store/postgres"
+	"dirsyncd/sync/config"
 	workers "dirsyncd/sync/fleet/postgres"
 	"dirsyncd/sync/service"
 )
 
 // workersConnections bounds those by which workers agree: one listens, the others come and go.
 const workersConnections = 5
+
+// workersSuffix is what follows the name of the state's schema in that by which workers agree.
+const workersSuffix = "_fleet"
 
 // joinWorkers gives a daemon its store and, where that is in a database, its place among all that share it. leave ends what
 // that takes, after the daemon.
@@ -22,20 +26,29 @@ func joinWorkers(ctx context.Context, l *service.Launch, st store.Store) (leave 
 		return func() {}, nil
 	}
 	l.Shared = true
-	if l.Worker = l.Config.Database.Worker; l.Worker == "" {
-		if l.Worker, err = os.Hostname(); err != nil {
-			return nil, err
-		}
+	if l.Worker, err = workerName(l.Config); err != nil {
+		return nil, err
 	}
 	beside, err := shared.Beside(ctx, workersConnections)
 	if err != nil {
 		return nil, err
 	}
-	fleet, err := workers.Open(ctx, workers.Options{Pool: beside.Pool, Schema: beside.Schema + "_fleet", Log: l.Log, PollOnly: beside.Pooled})
+	fleet, err := workers.Open(ctx, workers.Options{Pool: beside.Pool, Schema: beside.Schema + workersSuffix, Log: l.Log, PollOnly: beside.Pooled})
 	if err != nil {
 		beside.Pool.Close()
 		return nil, shared.Explain("open the tables of the workers", err)
 	}
 	l.Fleet = fleet
 	return beside.Pool.Close, nil
+}
+
+// workerName is what this process is called among those that share a state; empty where nobody does.
+func workerName(cfg *config.Config) (string, error) {
+	switch {
+	case cfg.Database == nil:
+		return "", nil
+	case cfg.Database.Worker != "":
+		return cfg.Database.Worker, nil
+	}
+	return os.Hostname()
 }

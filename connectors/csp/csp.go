@@ -116,11 +116,11 @@ func (c *Connector) openSources() error {
 	if err != nil {
 		return err
 	}
-	c.sources = &sources{cfg: &c.cfg, pace: newPartnerPace(c.cfg.Share, c.env.Now, c.tune.sleep)}
+	c.sources = &sources{cfg: &c.cfg, pace: newPartnerPace(c.cfg.Share, c.env.Portion, c.env.Now, c.tune.sleep)}
 	c.sources.center = c.openCenter(way, centerRoot, credential.Tokens(scope, c.env.Now))
 	c.sources.graph = partnerGraph{newAPI(apiOptions{
 		root: graphRoot, base: way, env: c.env, tune: c.tune, name: nameOf, explain: explainOwnGraph,
-		pace:   entra.NewPace(entra.PaceOptions{Share: c.cfg.Share, Now: c.env.Now, Sleep: c.tune.sleep}),
+		pace:   entra.NewPace(entra.PaceOptions{Share: c.cfg.Share, Portion: c.env.Portion, Now: c.env.Now, Sleep: c.tune.sleep}),
 		tokens: credential.Tokens(graphScope(graphRoot.String()), c.env.Now),
 	})}
 	return nil

@@ -80,9 +80,9 @@ func digits(s string) string {
 }
 
 // newPartnerPace keeps to a share, in percent, of Partner Center's quota, which is 500 customer and subscription
-// requests in a minute ("Partner Center API throttling guidance").
-func newPartnerPace(share int, now func() time.Time, sleep func(ctx context.Context, d time.Duration) error) *rest.Bucket {
-	return rest.NewBucket(rest.BucketOptions{Rate: 500.0 / 60 * float64(share) / 100, Burst: 10, Slowest: 1.0 / 32, Now: now, Sleep: sleep})
+// requests in a minute ("Partner Center API throttling guidance"), of all processes together.
+func newPartnerPace(share int, portion func() float64, now func() time.Time, sleep func(ctx context.Context, d time.Duration) error) *rest.Bucket {
+	return rest.NewBucket(rest.BucketOptions{Rate: 500.0 / 60 * float64(share) / 100, Burst: 10, Slowest: 1.0 / 32, Portion: portion, Now: now, Sleep: sleep})
 }
 
 // partnerCenter reads Partner Center.

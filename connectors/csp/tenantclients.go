@@ -106,6 +106,7 @@ func (c *Connector) client(id string) (*tenantClient, error) {
 		if err != nil {
 			return nil, err
 		}
+		// One worker at a time reads a tenant, so that its quota is not shared with others.
 		pace := entra.NewPace(entra.PaceOptions{Share: c.cfg.Share, Now: c.env.Now, Sleep: c.tune.sleep})
 		graph := c.sources.graph.root
 		client, err := entra.NewClient(entra.ClientOptions{

@@ -191,7 +191,7 @@ func TestHangingCostsNobody(t *testing.T) {
 
 func TestPartnerPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPartnerPace(50, time.Now, nil)
+		p := newPartnerPace(50, nil, time.Now, nil)
 		began := time.Now()
 		for range 500 {
 			if err := p.Wait(t.Context(), nil); err != nil {

@@ -71,7 +71,7 @@ func openWith(cfg *Config, env connectors.Env, t tuning) (*Connector, error) {
 	}
 	client, err := NewClient(ClientOptions{
 		Graph: graph, Base: base, Credential: credential, Env: env, Patience: t.patience, Stale: t.stale,
-		Pace: NewPace(PaceOptions{Share: cfg.Share, Now: env.Now, Sleep: env.Sleep}),
+		Pace: NewPace(PaceOptions{Share: cfg.Share, Portion: env.Portion, Now: env.Now, Sleep: env.Sleep}),
 	})
 	if err != nil {
 		return nil, err

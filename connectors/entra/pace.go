@@ -15,6 +15,8 @@ type PaceOptions struct {
 	// Share is the part of the quota that may be used, in percent; 0 is 50. The rest is left to the other
 	// programs that use the same application in the same tenant, and to retries, which count as well.
 	Share int
+	// Portion is which part of that is for this process at present; nil: all of it.
+	Portion func() float64
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Sleep waits; nil is a timer.
@@ -47,7 +49,7 @@ func NewPace(o PaceOptions) *Pace {
 	}
 	share := float64(o.Share) / 100
 	bucket := func(quota float64) *rest.Bucket {
-		return rest.NewBucket(rest.BucketOptions{Rate: quota * share, Burst: 5, Slowest: 1.0 / 64, Now: o.Now, Sleep: o.Sleep})
+		return rest.NewBucket(rest.BucketOptions{Rate: quota * share, Burst: 5, Slowest: 1.0 / 64, Portion: o.Portion, Now: o.Now, Sleep: o.Sleep})
 	}
 	return &Pace{share: share, directory: bucket(smallQuota), intune: bucket(intuneQuota)}
 }

@@ -340,6 +340,9 @@ func (c *Config) Advise() []settings.Issue {
 
 func wild(pattern string) bool { return strings.ContainsAny(pattern, `*?[`) }
 
+// Local says what the connection needs of its machine; it is for package config.
+func (c *Config) Local() string { return "the folder " + string(c.Folder) }
+
 // Unread implements connectors.Selective. What columns a file has is not known before it is there, so only what cannot be
 // there is named.
 func (c *Config) Unread(kind directory.Kind, name string) (hint string, unread bool) {

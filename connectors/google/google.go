@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"dirsyncd/connectors"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
@@ -63,10 +61,7 @@ func open(cfg *Config, env connectors.Env) (*Connector, error) {
 	c := &Connector{
 		cfg: *cfg, env: env, batch: customerBatch, attributes: attributes, units: roots(cfg.Users.OrgUnits), wire: wire,
 		accounts: map[string]*account{},
-		paces: &paces{
-			by: map[string]*pace{}, rate: rate.Limit(float64(cfg.Quota) * float64(cfg.Share) / 100 / 60),
-			burst: max(1, cfg.Parallel), sleep: env.Sleep,
-		},
+		paces:    &paces{by: map[string]*pace{}, rate: float64(cfg.Quota) * float64(cfg.Share) / 100 / 60, burst: max(1, cfg.Parallel), env: &env},
 	}
 	parties := cfg.parties()
 	if cfg.Reseller {

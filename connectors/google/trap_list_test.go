@@ -1,6 +1,8 @@
 package google
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -197,6 +199,35 @@ func TestRedirectsAreRefused(t *testing.T) {
 	failing(t, r.open(t, nil), streamUsers, fault.Configuration)
 	if n := elsewhere.Requests(""); n > 0 {
 		t.Errorf("%d requests followed a redirect", n)
+	}
+}
+
+// TestPortion: with a part of the share everything takes so much longer, and without any nothing is sent.
+func TestPortion(t *testing.T) {
+	r := start(t, func(o *googlesim.Options) { o.PageCap = 3 })
+	r.Customer(0).Fill(90)
+	portion := 1.0
+	c := r.open(t, func(cfg *Config) { cfg.Quota, cfg.Share, cfg.Parallel = 60, 50, 2 })
+	c.paces.env.Portion = func() float64 { return portion }
+	waited := func() time.Duration {
+		c.paces.by, c.accounts = map[string]*pace{}, map[string]*account{}
+		began := r.slept.Load()
+		r.full(t, c, streamUsers)
+		return time.Duration(r.slept.Load() - began)
+	}
+	whole := waited()
+	portion = 0.25
+	if part := waited(); part < 7*whole/2 || part > 5*whole {
+		t.Errorf("waited %s with all of it, and %s with a quarter", whole, part)
+	}
+	asked := r.Requests("")
+	portion = 0
+	ctx, stop := context.WithCancel(t.Context())
+	c.paces.env.Sleep = func(ctx context.Context, _ time.Duration) error { stop(); return ctx.Err() }
+	c.paces.by, c.accounts = map[string]*pace{}, map[string]*account{}
+	err := c.Read(ctx, connectors.Request{Stream: streamUsers, Mode: connectors.Full}, func(*connectors.Page) error { return nil })
+	if !errors.Is(err, context.Canceled) || r.Requests("") > asked+1 { // a token is another service's
+		t.Errorf("%v, after %d requests", err, r.Requests("")-asked)
 	}
 }
 

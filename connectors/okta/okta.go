@@ -73,7 +73,7 @@ func open(cfg *Config, env connectors.Env, network http.RoundTripper) (*Connecto
 	}
 	transport := rest.NewTransport(rest.Options{
 		Base: network, Requested: env.Requested, Sleep: env.Sleep, Hosts: []string{host}, Name: nameOf, Explain: c.explain,
-		Pace: &pace{share: cfg.Share, clock: c.clock, sleep: env.Sleep, buckets: map[string]*bucket{}},
+		Pace: &pace{share: cfg.Share, portion: env.Portion, clock: c.clock, sleep: env.Sleep, buckets: map[string]*bucket{}},
 	})
 	client := &http.Client{
 		Transport:     &linkReader{transport},

@@ -37,8 +37,10 @@ const (
 // It may be used by many goroutines.
 type pace struct {
 	share int // percent
-	clock *serverClock
-	sleep func(ctx context.Context, d time.Duration) error
+	// portion is which part of the share is for this process at present; nil: all of it.
+	portion func() float64
+	clock   *serverClock
+	sleep   func(ctx context.Context, d time.Duration) error
 
 	mu      sync.Mutex
 	buckets map[string]*bucket
@@ -80,7 +82,13 @@ func (p *pace) Wait(ctx context.Context, req *http.Request) error {
 
 // admit counts a request, or returns how long it has to wait.
 func (p *pace) admit(name string) time.Duration {
-	now := p.clock.local()
+	now, portion := p.clock.local(), 1.0
+	if p.portion != nil {
+		portion = p.portion()
+	}
+	if portion <= 0 {
+		return rest.PortionPause
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b := p.buckets[name]
@@ -89,7 +97,7 @@ func (p *pace) admit(name string) time.Duration {
 	}
 	untilEnd := min(b.ends.Sub(now), longestHold)
 	left := min(float64(untilEnd)/float64(quotaWindow), 1)
-	mine := max(b.limit*p.share/100, 1) // a limit of a few must not stop everything
+	mine := max(int(float64(b.limit*p.share/100)*portion), 1) // a limit of a few must not stop everything
 	others := max(b.limit-b.remaining-b.sent, 0)
 	part := max(float64(mine)*(burst+(1-burst)*(1-left)), 1)
 	switch {

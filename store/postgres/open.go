@@ -46,9 +46,10 @@ type Options struct {
 	dial   pgconn.DialFunc
 }
 
+// DefaultSchema is the schema that has the state where nothing else is said.
+const DefaultSchema = "dirsyncd"
+
 const (
-	// DefaultSchema is the schema where Options name none.
-	DefaultSchema      = "dirsyncd"
 	defaultConnections = 12
 	connectTimeout     = 10 * time.Second
 	// trusted is how long a connection that nobody used is believed to be there. It is longer than the pauses of those who look every second or

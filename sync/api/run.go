@@ -16,6 +16,16 @@ type SyncRequest struct {
 type SyncResult struct {
 	Runs      []Run      `json:"runs"`
 	Delivered []Delivery `json:"delivered"`
+	// Elsewhere are connections that this process may not read, where none was named.
+	Elsewhere []Elsewhere `json:"elsewhere,omitempty"`
+}
+
+// Elsewhere is a connection that only some workers read, none of which was asked.
+type Elsewhere struct {
+	Connection string   `json:"connection"`
+	Workers    []string `json:"workers"`
+	// Asked: one of them was told to, and does it when it can.
+	Asked bool `json:"asked,omitempty"`
 }
 
 // Run is one run of one tenant.

@@ -22,10 +22,19 @@ type Status struct {
 	Providers []ProviderStatus `json:"providers,omitempty"`
 	// Workers are the processes that share the state; none where one has it to itself.
 	Workers []WorkerStatus `json:"workers,omitempty"`
+	// Unstaffed are connections and targets of whose workers none is alive.
+	Unstaffed []Unstaffed `json:"unstaffed,omitempty"`
 	// Conditions are what somebody would be told of (docs/notices.md), also where nobody is.
 	Conditions []Condition `json:"conditions,omitempty"`
 	// Recipients are those of notices who cannot be told at present.
 	Recipients []RecipientStatus `json:"recipients,omitempty"`
+}
+
+// Unstaffed is a connection or target that waits for a worker.
+type Unstaffed struct {
+	Kind    string   `json:"kind"` // connection, target
+	Name    string   `json:"name"`
+	Workers []string `json:"workers"` // one of these
 }
 
 // Condition is something that somebody has to know.

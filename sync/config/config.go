@@ -85,6 +85,8 @@ type Connection struct {
 	RemoveInFull []directory.Kind
 	// Tenants are those that have something of their own.
 	Tenants []Tenant
+	// Workers are the names of the workers that run the connection; none: all that share the state.
+	Workers []string
 	// Block is the connector's own configuration, as its NewConfig made it.
 	Block any
 }
@@ -107,6 +109,8 @@ type Target struct {
 	Target string // the kind
 	// Kinds are the kinds of record that go there; none means all.
 	Kinds []directory.RecordKind
+	// Workers are the names of the workers that deliver; none: all that share the state.
+	Workers []string
 	// Desk is what is wanted of a target that has things of its own; nil for others.
 	Desk *Desk
 	// Block is the target's own configuration, as its NewConfig made it.

@@ -30,6 +30,7 @@ type connectionKeys struct {
 	Tenants      tenantsBlock                 `yaml:"tenants"`
 	Every        map[string]settings.Duration `yaml:"every"`
 	RemoveInFull []objectKind                 `yaml:"remove_in_full"`
+	Workers      []string                     `yaml:"workers"`
 }
 
 // importKeys are the keys of a connection's block `import`.
@@ -110,7 +111,7 @@ func (l *loader) readConnection(name string, v strict.Value) Connection {
 	c := Connection{
 		Name: name, Connector: keys.Connector, Schedule: keys.Schedule, Full: keys.Full,
 		Jitter: keys.Jitter, Mapping: keys.Mapping, Targets: keys.Targets, Import: keys.Import.mode(), Block: own,
-		Tenants: l.readTenants(keys.Tenants.Value),
+		Tenants: l.readTenants(keys.Tenants.Value), Workers: keys.Workers,
 	}
 	for _, k := range keys.RemoveInFull {
 		c.RemoveInFull = append(c.RemoveInFull, directory.Kind(k))
@@ -125,6 +126,7 @@ func (l *loader) readConnection(name string, v strict.Value) Connection {
 		v.MissingKey("mapping", "")
 	}
 	l.checkTargets(v.Get("targets"))
+	l.checkWorkers(v, keys.Workers, own)
 	l.checkPublic(v.Get(keys.Connector), own)
 	return c
 }

@@ -22,12 +22,12 @@ type Database struct {
 	Worker string
 }
 
-// Equal reports whether two name the same database in the same way.
+// Equal reports whether two name the same database in the same way, whatever this process is called there.
 func (d *Database) Equal(o *Database) bool {
 	if d == nil || o == nil {
 		return d == o
 	}
-	return d.URL == o.URL && d.Schema == o.Schema && d.Connections == o.Connections && d.Worker == o.Worker && d.Password.Equal(o.Password)
+	return d.URL == o.URL && d.Schema == o.Schema && d.Connections == o.Connections && d.Password.Equal(o.Password)
 }
 
 // SameState reports whether two configurations have their state in the same place.

@@ -174,7 +174,7 @@ func (p *printer) connection(c *Connection) *yaml.Node {
 	return p.block(
 		pair{"connector", c.Connector}, pair{"schedule", notEmpty(c.Schedule)}, pair{"full", notEmpty(c.Full)},
 		pair{"timezone", c.Timezone.String()}, pair{"jitter", c.Jitter}, pair{"mapping", notEmpty(c.Mapping)},
-		pair{"targets", c.Targets}, p.imports(c.Import), p.section("every", every), pair{"remove_in_full", notNone(inFull)}, p.tenants(c.Tenants), pair{c.Connector, p.own(c.Block)},
+		pair{"targets", c.Targets}, p.imports(c.Import), p.section("every", every), pair{"remove_in_full", notNone(inFull)}, pair{workersKey, notNone(c.Workers)}, p.tenants(c.Tenants), pair{c.Connector, p.own(c.Block)},
 	)
 }
 

@@ -16,7 +16,7 @@ func (p *printer) target(t *Target) *yaml.Node {
 	for _, k := range t.Kinds {
 		kinds = append(kinds, k.String())
 	}
-	pairs := []pair{{"target", t.Target}, {"kinds", notNone(kinds)}}
+	pairs := []pair{{"target", t.Target}, {"kinds", notNone(kinds)}, {workersKey, notNone(t.Workers)}}
 	if d := t.Desk; d != nil {
 		pairs = append(pairs, p.desk(d)...)
 	}

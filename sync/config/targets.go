@@ -13,6 +13,8 @@ import (
 type targetKeys struct {
 	Target string       `yaml:"target" strict:"required"`
 	Kinds  []recordKind `yaml:"kinds"`
+	// Workers are the names of those that deliver.
+	Workers []string `yaml:"workers"`
 }
 
 // recordKind is the word of a kind of record.
@@ -59,7 +61,8 @@ func (l *loader) readTarget(name string, v strict.Value) Target {
 		into = &keys.targetKeys
 	}
 	own := b.read(v, into, func() string { return keys.Target })
-	t := Target{Name: name, Target: keys.Target, Block: own}
+	t := Target{Name: name, Target: keys.Target, Workers: keys.Workers, Block: own}
+	l.checkWorkers(v, keys.Workers, own)
 	if isDesk && own != nil {
 		known := about(own)
 		t.Desk = keys.desk(v, known)

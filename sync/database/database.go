@@ -53,6 +53,17 @@ func Defaults() Server { return Server{TLS: tlsVerify} }
 // Socket reports whether the host is a socket of this machine.
 func (s *Server) Socket() bool { return strings.HasPrefix(s.Host, "/") }
 
+// Local says what a Server needs of the machine that it is used on; empty: nothing.
+func (s *Server) Local() string {
+	switch {
+	case s.Driver == SQLite:
+		return "the file " + string(s.File)
+	case s.Socket():
+		return "the socket " + s.Host
+	}
+	return ""
+}
+
 // Perishables implements settings.Perishing.
 func (s *Server) Perishables() []settings.Perishable {
 	return settings.Certificates(map[string]settings.Path{"ca_file": s.CAFile})

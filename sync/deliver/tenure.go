@@ -41,6 +41,14 @@ func (w *Worker) hold(ctx context.Context) (context.Context, error) {
 		return nil, err
 	}
 	t := &w.tenure
+	if w.opts.Elsewhere {
+		select {
+		case <-w.life.Done():
+			return nil, ErrClosed
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 	select {
 	case t.asking <- struct{}{}:
 		defer func() { <-t.asking }()

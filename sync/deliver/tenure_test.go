@@ -54,8 +54,13 @@ type process struct {
 }
 
 func newProcess(t *testing.T, st store.Store) *process {
+	return newProcessOf(t, st, Options{Shared: true, Backoff: steady})
+}
+
+func newProcessOf(t *testing.T, st store.Store, o Options) *process {
 	p := &process{sharing: &sharing{Store: st}, scripted: &scripted{desc: targets.Description{Batch: 1}}}
-	p.Worker = New(p.sharing, journal, p.scripted, Options{Shared: true, Yields: p.yields.Load, Backoff: steady})
+	o.Yields = p.yields.Load
+	p.Worker = New(p.sharing, journal, p.scripted, o)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -152,6 +157,31 @@ func TestLeavesItToOthers(t *testing.T) {
 			t.Errorf("%q, and %q", first.said(), second.said())
 		}
 		first.stop()
+	})
+}
+
+// TestElsewhere: a worker that cannot reach the target never delivers, also when nobody else is there, and says what others have left.
+func TestElsewhere(t *testing.T) {
+	st := openBolt(t, bolt.Options{NoSync: true})
+	synctest.Test(t, func(t *testing.T) {
+		far := newProcessOf(t, st, Options{Shared: true, Elsewhere: true, Backoff: steady})
+		enqueue(t, st, user("1", directory.Create, "a"))
+		far.Wake()
+		time.Sleep(time.Hour)
+		if sum := drain(t, far.Worker); sum.Waiting != 1 || sum.Err != nil || far.said() != "" {
+			t.Errorf("%+v, %q", sum, far.said())
+		}
+		near := newProcess(t, st)
+		synctest.Wait()
+		if near.said() != "create a" {
+			t.Errorf("%q", near.said())
+		}
+		enqueue(t, st, user("2", directory.Create, "b"))
+		if sum := drain(t, far.Worker); sum.Waiting != 0 || near.said() != "create a | create b" || far.said() != "" {
+			t.Errorf("%+v, %q, %q", sum, near.said(), far.said())
+		}
+		near.stop()
+		far.stop()
 	})
 }
 

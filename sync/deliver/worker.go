@@ -50,6 +50,8 @@ type Options struct {
 	// Yields reports whether this process leaves delivering to others, of which one is there to take over. It is asked every second, and between
 	// two calls. With Shared only; nil: never.
 	Yields func() bool
+	// Elsewhere: only other processes can reach the target. This worker looks, and waits for them. With Shared only.
+	Elsewhere bool
 	// Metrics is told what happens. Default: nobody.
 	Metrics Metrics
 }

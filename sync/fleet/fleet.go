@@ -16,7 +16,7 @@ import (
 type Fleet interface {
 	// Work makes this process a worker until ctx ends, and returns when all that it held was given back. handle is called for each unit
 	// that it takes, on a goroutine of its own. Whatever goes wrong meanwhile is logged and tried again: a worker that was cut off takes
-	// part anew when it can.
+	// part anew when it can. It ends with an *AloneError when the plan is for one worker, and another one is there.
 	Work(ctx context.Context, me Worker, plan Plan, handle Handler) error
 	// Follow has the process work by another configuration from now on, and makes that the current one of all workers. What is under way
 	// goes on.
@@ -25,6 +25,9 @@ type Fleet interface {
 	Want(ctx context.Context, of Selector, r Request) (int, error)
 	// Units lists what is selected, in the order of kind, connection, tenant and target.
 	Units(ctx context.Context, of Selector) ([]UnitState, error)
+	// Portion is which part of what may be asked of a connection's source is for this process at present, from 0 to 1. It is 1 for one whose
+	// units are not several at a time, and 0 for a moment for a worker that has just joined.
+	Portion(connection string) float64
 	// Workers lists who is alive, in the order of their names.
 	Workers(ctx context.Context) ([]WorkerState, error)
 	// Drain has the workers of a name finish what they hold and take nothing until Resume or a new start. It returns how many there are.

@@ -12,6 +12,9 @@ type Plan struct {
 	// of objects, too, since two that differ there would undo each other's work for ever.
 	Generation string
 	Units      []Planned
+	// Alone says what of the configuration is for one machine without saying for which; empty: nothing. While a worker of another name is
+	// alive, nobody may join with it.
+	Alone string
 }
 
 // Planned is a unit of List, Deliver or Audit. Tenants are not in a configuration: listing a connection finds them.

@@ -15,8 +15,10 @@ type Bucket struct {
 
 	mu     sync.Mutex
 	factor float64 // of the rate, learned
-	level  float64 // below zero when more was taken than was there
-	at     time.Time
+	// portion is that of the last look at it: what is saved up is not more than that of what one alone may save up.
+	portion float64
+	level   float64 // below zero when more was taken than was there
+	at      time.Time
 }
 
 // BucketOptions say how a Bucket fills. Rate, Burst and Slowest are needed.
@@ -26,6 +28,9 @@ type BucketOptions struct {
 	// Slowest is the part of the rate below which nothing is slowed down, so that a wrong word of the service never
 	// stops everything.
 	Slowest float64
+	// Portion is which part of the rate is for this bucket at present, from 0 to 1: others, in other processes, have the rest. It may change at
+	// any time. Nil: all of it.
+	Portion func() float64
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Sleep waits; nil is a timer.
@@ -40,8 +45,15 @@ func NewBucket(o BucketOptions) *Bucket {
 	if o.Sleep == nil {
 		o.Sleep = Sleep
 	}
-	return &Bucket{o: o, factor: 1, level: o.Rate * o.Burst}
+	if o.Portion == nil {
+		o.Portion = func() float64 { return 1 }
+	}
+	portion := o.Portion()
+	return &Bucket{o: o, factor: 1, portion: portion, level: o.Rate * o.Burst * portion}
 }
+
+// PortionPause is how long whoever has no portion waits before asking for it again.
+const PortionPause = 250 * time.Millisecond
 
 // SetRate changes the rate, in units a second.
 func (b *Bucket) SetRate(rate float64) {
@@ -53,7 +65,13 @@ func (b *Bucket) SetRate(rate float64) {
 // Take takes units out and waits until they were there. They are given back when the context ends first: what they
 // were for is not sent.
 func (b *Bucket) Take(ctx context.Context, units float64) error {
-	wait := b.take(units)
+	wait, allowed := b.take(units)
+	for !allowed {
+		if err := b.o.Sleep(ctx, PortionPause); err != nil {
+			return err
+		}
+		wait, allowed = b.take(units)
+	}
 	if wait <= 0 {
 		return nil
 	}
@@ -64,16 +82,23 @@ func (b *Bucket) Take(ctx context.Context, units float64) error {
 	return nil
 }
 
-func (b *Bucket) take(units float64) time.Duration {
+// take takes units out and says how long it is until they are there. Nothing is allowed, and nothing taken, without a portion.
+func (b *Bucket) take(units float64) (wait time.Duration, allowed bool) {
+	portion := b.o.Portion()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now, rate := b.o.Now(), b.o.Rate*b.factor
+	now := b.o.Now()
 	if !b.at.IsZero() && now.After(b.at) {
-		b.level += now.Sub(b.at).Seconds() * rate
+		b.level += now.Sub(b.at).Seconds() * b.o.Rate * b.factor * b.portion
 	}
-	b.at = now
-	b.level = min(b.level, b.o.Rate*b.o.Burst) - units
-	return time.Duration(-b.level / rate * float64(time.Second))
+	// What was saved up was so under the former portion: with a larger one nobody may send at once what others have just sent.
+	b.level = min(b.level, b.o.Rate*b.o.Burst*min(b.portion, portion))
+	b.at, b.portion = now, portion
+	if portion <= 0 {
+		return 0, false
+	}
+	b.level -= units
+	return time.Duration(-b.level / (b.o.Rate * b.factor * portion) * float64(time.Second)), true
 }
 
 // Charge takes what a request has cost beyond what was taken for it, or gives back what it has not cost. Nobody waits.

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +26,66 @@ func perSecond(t *testing.T, b *Bucket, n int) float64 {
 		}
 	}
 	return float64(n) / time.Since(began).Seconds()
+}
+
+// TestPortions: buckets of several processes for one quota send no more together than one alone would, while they come and go, and one that is alone has
+// all of it again.
+func TestPortions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rate, burst = 10, 3
+		var mu sync.Mutex
+		sent := map[int]int{} // by the second
+		began := time.Now()
+		var portions [3]atomic.Int64 // in thousandths
+		var all sync.WaitGroup
+		ctx, stop := context.WithCancel(t.Context())
+		for i := range portions {
+			b := NewBucket(BucketOptions{Rate: rate, Burst: burst, Slowest: 1.0 / 8, Portion: func() float64 { return float64(portions[i].Load()) / 1000 }})
+			for range 2 { // lanes
+				all.Go(func() {
+					for b.Take(ctx, 1) == nil {
+						mu.Lock()
+						sent[int(time.Since(began)/time.Second)]++
+						mu.Unlock()
+					}
+				})
+			}
+		}
+		set := func(a, b, c int64, lasts time.Duration) {
+			portions[0].Store(a)
+			portions[1].Store(b)
+			portions[2].Store(c)
+			time.Sleep(lasts)
+		}
+		// As they are told: nobody gets more before another one has less.
+		set(1000, 0, 0, 10*time.Second)
+		set(500, 0, 0, time.Second)
+		set(500, 500, 0, 10*time.Second)
+		set(333, 500, 0, time.Second)
+		set(333, 333, 333, 10*time.Second)
+		set(333, 333, 0, time.Second)
+		set(500, 500, 0, 10*time.Second)
+		set(500, 0, 0, time.Second)
+		set(1000, 0, 0, 10*time.Second)
+		stop()
+		all.Wait()
+		sum := 0
+		for second := range 54 {
+			if sum += sent[second]; sum > rate*(second+1)+rate*burst+6 { // and one for each lane that waited already
+				t.Errorf("%d in %d seconds", sum, second+1)
+			}
+			if second > 0 && second < 54 && sent[second] > rate+6 && second > burst {
+				t.Errorf("%d in second %d", sent[second], second)
+			}
+		}
+		alone := 0
+		for second := 46; second < 53; second++ {
+			alone += sent[second]
+		}
+		if alone < 7*rate-3 {
+			t.Errorf("%d in 7 seconds, alone again", alone)
+		}
+	})
 }
 
 func TestBucket(t *testing.T) {

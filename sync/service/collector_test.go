@@ -27,6 +27,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	newMetrics(time.Now).registry.Describe(ch)
 	newStateCollector(nil, nil).Describe(ch)
 	newSigninCollector(nil).Describe(ch)
+	newFleetCollector(nil, "", nil).Describe(ch)
 	close(ch)
 	name := regexp.MustCompile(`fqName: "([^"]+)"`)
 	for d := range ch {

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"dirsyncd/sync/config"
+	"dirsyncd/sync/engine"
 	"dirsyncd/sync/fleet"
 	"dirsyncd/sync/schedule"
 )
@@ -41,6 +43,8 @@ type daemon struct {
 	watchers *watchers
 	systemd  systemd
 	ready    atomic.Bool
+	// refused is why it may not share the state; it is set before the timetable ends.
+	refused error
 }
 
 // longestGoodbye bounds how long the control socket waits for operations that end with the daemon.
@@ -62,12 +66,19 @@ func Run(ctx context.Context, l Launch) error {
 		d.times = newAlone(cfg, func(ctx context.Context, name string, t schedule.Trigger) { _, _ = d.scheduled(ctx, name, t) }, d.audited)
 	} else {
 		d.times = &together{fleet: l.Fleet, worker: fleet.Worker{Name: l.Worker, Program: l.Version, Lanes: cfg.RunsAtOnce()}, log: log,
-			current: func() *generation { return d.service.current() }, run: d.scheduled, audit: d.audited}
+			current: func() *generation { return d.service.current() }, run: d.scheduled, audit: d.audited,
+			refused: func(err error) { d.refused = err; tell() }}
 	}
 	d.watchers = newWatchers(log, func(connection string) { d.times.Trigger(connection, schedule.Trigger{Cause: causeChange}) })
 	front := newFront(cfg.Web, log)
-	svc, err := newService(cfg, l.Options, &host{front: front, runs: ctx, started: time.Now().UTC(), next: d.times.Next, nextAudit: d.times.NextAudit,
-		trigger: func(connection string) { d.times.Trigger(connection, schedule.Trigger{Cause: causeMade}) }})
+	h := &host{front: front, runs: ctx, started: time.Now().UTC(), next: d.times.Next, nextAudit: d.times.NextAudit,
+		trigger: func(connection string) { d.times.Trigger(connection, schedule.Trigger{Cause: causeMade}) }}
+	if l.Fleet != nil {
+		h.ask = func(connection string, full bool) {
+			d.times.Trigger(connection, schedule.Trigger{Full: full, Cause: engine.Operator})
+		}
+	}
+	svc, err := newService(cfg, l.Options, h)
 	if err != nil {
 		return err
 	}
@@ -151,13 +162,13 @@ func Run(ctx context.Context, l Launch) error {
 	if err := svc.engine.Flush(context.WithoutCancel(ctx)); err != nil {
 		log.Error("the last state of idle connections could not be stored", "err", err)
 	}
-	err = svc.Close()
+	err = errors.Join(d.refused, svc.Close())
 	log.Info("stopped")
 	return err
 }
 
 func (d *daemon) serveHealth(ctx context.Context) (stop func(), err error) {
-	d.service.metrics.registry.MustRegister(newStateCollector(d.service.Status, d.service.now), newSigninCollector(d.service.providersSeen),
+	d.service.metrics.registry.MustRegister(newStateCollector(d.service.Status, d.service.now), newSigninCollector(d.service.providersSeen), newFleetCollector(d.Fleet, d.Worker, d.service.now),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
 	h := health{log: d.Log, metrics: promhttp.HandlerFor(d.service.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}),
 		healthy: d.service.healthy, ready: d.ready.Load}

@@ -37,8 +37,10 @@ type connection struct {
 	engine.Connection
 	settings config.Connection
 	content  [sha256.Size]byte // of the files that the source was opened with
-	unheard  bool              // it has no mapping: others are made of it, and nobody hears of its records
-	users    *sync.WaitGroup   // of the source, which may outlive this connection in the next generation
+	// elsewhere is why this process may not read it; nil: it may.
+	elsewhere error
+	unheard   bool            // it has no mapping: others are made of it, and nobody hears of its records
+	users     *sync.WaitGroup // of the source, which may outlive this connection in the next generation
 }
 
 // target is an open target and the worker that delivers to it.
@@ -58,11 +60,14 @@ type deps struct {
 	now     func() time.Time
 	metrics *metrics
 	store   store.Store
-	shared  bool // other processes have the store, too
+	shared  bool   // other processes have the store, too
+	worker  string // what this process is called among them
 	// yields reports whether one of those is to do what any of them can; nil: never.
 	yields func() bool
 	// moved hears of people who came by sign-in and turned out to be somebody in a directory.
 	moved func(ctx context.Context, from, to engine.Owner) error
+	// portion is which part of a source is for this process; nil: all of it.
+	portion func(connection string) float64
 	// public lets the source of a connection be called from outside; nil: it cannot be.
 	public func(connection string) func(http.Handler) (address string, release func(), err error)
 }
@@ -101,7 +106,7 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 		return nil, err
 	}
 	guard := limits(mapped.Guard)
-	conn := &connection{settings: c, content: contentOf(c.Block), users: &sync.WaitGroup{}, unheard: cfg.Mappings[c.Mapping] == nil, Connection: engine.Connection{
+	conn := &connection{settings: c, content: contentOf(c.Block), users: &sync.WaitGroup{}, elsewhere: d.elsewhere("connection", c.Name, c.Workers), unheard: cfg.Mappings[c.Mapping] == nil, Connection: engine.Connection{
 		Name: c.Name, Connector: c.Connector, Rules: mapped.Rules,
 		Guard: guard.tenant(), Shared: guard.shared(), Lists: guard.lists(), Over: guard.over(), SharedOver: guard.sharedOver(), WholeOver: wholeOver(cfg.Guard), Targets: c.Targets, Import: c.Import, Followed: len(cfg.MadeOf(c.Name)) > 0, FollowedFields: cfg.RecordFieldsOf(c.Name),
 		Overrides: overrides(cfg, &c), Every: c.Every, RemovedInFull: c.RemoveInFull, Match: cfg.MatchOf(c.Name), History: historyOf(cfg),
@@ -119,11 +124,16 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 	if !ok {
 		return nil, fmt.Errorf("there is no connector %q", c.Connector)
 	}
-	source, err := factory.Open(c.Block, connectors.Env{
-		Connection: c.Name, Log: d.log.With("connection", c.Name), Now: d.now, Observe: d.metrics.request(c.Name, c.Connector), Stored: d.store, Public: d.public(c.Name),
-	})
-	if err != nil && len(cfg.Unseen) > 0 {
+	env := connectors.Env{Connection: c.Name, Log: d.log.With("connection", c.Name), Now: d.now, Observe: d.metrics.request(c.Name, c.Connector), Stored: d.store, Public: d.public(c.Name)}
+	if d.portion != nil {
+		env.Portion = func() float64 { return d.portion(c.Name) }
+	}
+	source, err := factory.Open(c.Block, env)
+	switch {
+	case err != nil && len(cfg.Unseen) > 0:
 		source, err = unopenedSource{leftUnopened(c.Name)}, nil
+	case err != nil && conn.elsewhere != nil: // what it needs may be on another machine
+		source, err = unopenedSource{unopened{conn.elsewhere}}, nil
 	}
 	if conn.Source = source; err != nil {
 		return nil, err
@@ -163,7 +173,7 @@ func sameSource(a, b *connection) bool {
 func openTarget(cfg *config.Config, t config.Target, old *generation, d deps) (*target, error) {
 	content := contentOf(t.Block)
 	if old != nil {
-		if was, ok := old.targets[t.Name]; ok && was.settings.Target == t.Target && slices.Equal(was.settings.Kinds, t.Kinds) && reflect.DeepEqual(was.settings.Desk, t.Desk) && was.content == content && reflect.DeepEqual(was.settings.Block, t.Block) {
+		if was, ok := old.targets[t.Name]; ok && was.settings.Target == t.Target && slices.Equal(was.settings.Kinds, t.Kinds) && slices.Equal(was.settings.Workers, t.Workers) && reflect.DeepEqual(was.settings.Desk, t.Desk) && was.content == content && reflect.DeepEqual(was.settings.Block, t.Block) {
 			return was, nil
 		}
 	}
@@ -172,13 +182,21 @@ func openTarget(cfg *config.Config, t config.Target, old *generation, d deps) (*
 		return nil, fmt.Errorf("there is no target %q", t.Target)
 	}
 	place, things, err := openPlace(factory, cfg, t, d)
-	if err != nil && len(cfg.Unseen) > 0 {
+	elsewhere := d.elsewhere("target", t.Name, t.Workers)
+	switch {
+	case err != nil && len(cfg.Unseen) > 0:
 		place, err = unopenedTarget{leftUnopened(t.Name)}, nil
+	case err != nil && elsewhere != nil && factory.OpenDesk == nil:
+		place, err = unopenedTarget{unopened{elsewhere}}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	worker := deliver.New(d.store, t.Name, targets.Only(t.Kinds, place), deliver.Options{Log: d.log, Now: d.now, Afresh: old != nil, Shared: d.shared, Yields: d.yields, Metrics: d.metrics.delivery(t.Name)})
+	opts := deliver.Options{Log: d.log, Now: d.now, Afresh: old != nil, Shared: d.shared, Elsewhere: elsewhere != nil, Metrics: d.metrics.delivery(t.Name)}
+	if len(t.Workers) == 0 { // what few can deliver to is not left to who cannot
+		opts.Yields = d.yields
+	}
+	worker := deliver.New(d.store, t.Name, targets.Only(t.Kinds, place), opts)
 	return &target{Target: place, settings: t, content: content, worker: worker, desk: things}, nil
 }
 

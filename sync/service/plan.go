@@ -57,6 +57,9 @@ func (s *Service) planned(ctx context.Context, req api.PlanRequest, visit func(*
 		if conn.Source == (retired{}) {
 			job.Offline = true
 		}
+		if conn.elsewhere != nil && !job.Offline {
+			return nil, conn.elsewhere
+		}
 		results := dry.Preview(ctx, &conn.Connection, job, func(t *connectors.Tenant, a *directory.Action) { visit(conn, t, a) })
 		if len(results) == 0 && basis.list[i].tenant != "" {
 			return nil, s.noTenant(ctx, basis.list[i])

@@ -25,6 +25,9 @@ func (s *Service) reload(ctx context.Context, file string) error {
 	if err == nil {
 		err = s.mayOpen(cfg)
 	}
+	if err == nil {
+		err = s.mayFollow(ctx, cfg)
+	}
 	var next *generation
 	if err == nil {
 		next, err = newGeneration(cfg, old, s.deps())

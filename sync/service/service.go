@@ -75,6 +75,8 @@ type host struct {
 	nextAudit func(target string) time.Time
 	// trigger runs a connection soon, because something changed.
 	trigger func(connection string)
+	// ask has others run a connection that is not for this process; nil: there are none.
+	ask func(connection string, full bool)
 	// front is where the daemon is reached from outside; nil: it is not.
 	front *web.Front
 }
@@ -102,9 +104,9 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 }
 
 func (s *Service) deps() deps {
-	d := deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store, shared: s.shared, public: s.host.public, moved: s.moved}
+	d := deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store, shared: s.shared, worker: s.worker, public: s.host.public, moved: s.moved}
 	if s.fleet != nil {
-		d.yields = s.fleet.Yields
+		d.portion, d.yields = s.fleet.Portion, s.fleet.Yields
 	}
 	return d
 }
@@ -164,6 +166,9 @@ func (s *Service) run(ctx context.Context, name string, job engine.Job) ([]engin
 		return nil, err
 	}
 	defer done()
+	if conn.elsewhere != nil && !job.Offline {
+		return nil, conn.elsewhere
+	}
 	results := s.engine.RunConnection(ctx, &conn.Connection, job)
 	for _, r := range results {
 		if r.Run.Outcome != engine.Waiting {

@@ -72,6 +72,9 @@ func readInto(ctx context.Context, dry *engine.Engine, conn *connection, tenant 
 	if without, ok := conn.Source.(unopenedSource); ok {
 		return without.err
 	}
+	if conn.elsewhere != nil {
+		return conn.elsewhere
+	}
 	for _, r := range dry.RunConnection(ctx, &conn.Connection, engine.Job{Tenant: tenant, Trigger: "show"}) {
 		if r.Err != nil {
 			return r.Err

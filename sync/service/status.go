@@ -44,6 +44,9 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 	if st.Workers, err = s.workers(ctx); err != nil {
 		return st, err
 	}
+	if s.fleet != nil {
+		st.Unstaffed = unstaffed(gen.cfg, st.Workers)
+	}
 	parked, err := s.parkedByTarget(ctx)
 	if err != nil {
 		return st, err

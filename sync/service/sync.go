@@ -22,12 +22,18 @@ func (s *Service) Sync(ctx context.Context, req api.SyncRequest, show func(api.P
 	if err := oneOf(list, req.User); err != nil {
 		return api.SyncResult{}, err
 	}
+	var elsewhere []api.Elsewhere
+	if len(req.Connections) == 0 {
+		list, elsewhere = s.readable(list, req.Full)
+	}
 	if show != nil {
 		defer s.audience.watch(func(p engine.Progress) { show(progressAnswer(p)) })()
 	}
-	return s.runAndDeliver(ctx, list, req.Actions, func(c chosen) ([]engine.Result, error) {
+	result, err := s.runAndDeliver(ctx, list, req.Actions, func(c chosen) ([]engine.Result, error) {
 		return s.run(s.runContext(ctx), c.connection, engine.Job{Full: req.Full, Older: req.Full, Tenant: c.tenant, User: req.User, Trigger: engine.Operator})
 	})
+	result.Elsewhere = elsewhere
+	return result, err
 }
 
 // oneOf refuses to look for one person in more than one connection: who is known in several is somebody else in each.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -30,6 +31,8 @@ type together struct {
 	current func() *generation
 	run     func(ctx context.Context, connection string, t schedule.Trigger) ([]engine.Result, error)
 	audit   func(ctx context.Context, target string, t schedule.Trigger)
+	// refused is told why this process may not be a worker.
+	refused func(error)
 
 	mu     sync.Mutex
 	looked time.Time
@@ -45,7 +48,11 @@ func (g *together) Run(ctx context.Context) {
 	if err == nil {
 		err = g.fleet.Work(ctx, g.worker, plan, g.handle)
 	}
-	if err != nil {
+	var other *fleet.AloneError
+	switch {
+	case errors.As(err, &other):
+		g.refused(notAlone(plan.Alone, other))
+	case err != nil:
 		g.log.Error("this worker takes no work", "worker", g.worker.Name, "err", err)
 	}
 }
@@ -131,12 +138,16 @@ func (g *together) Follow(gen *generation) {
 // planOf is what a configuration says of units of work.
 func planOf(gen *generation) (fleet.Plan, error) {
 	name, err := identityOf(gen)
-	plan := fleet.Plan{Generation: name}
+	plan := fleet.Plan{Generation: name, Alone: aloneBy(gen.cfg)}
 	for _, e := range gen.cfg.Entries() {
-		plan.Units = append(plan.Units, planned(fleet.Unit{Kind: fleet.List, Connection: e.Name}, e))
+		p := planned(fleet.Unit{Kind: fleet.List, Connection: e.Name}, e)
+		p.Places = gen.connections[e.Name].settings.Workers
+		plan.Units = append(plan.Units, p)
 	}
 	for _, e := range gen.cfg.Audits() {
-		plan.Units = append(plan.Units, planned(fleet.Unit{Kind: fleet.Audit, Target: e.Name}, e))
+		p := planned(fleet.Unit{Kind: fleet.Audit, Target: e.Name}, e)
+		p.Places = gen.targets[e.Name].settings.Workers
+		plan.Units = append(plan.Units, p)
 	}
 	return plan, err
 }
@@ -180,13 +191,7 @@ func (s *Service) workers(ctx context.Context) ([]api.WorkerStatus, error) {
 	}
 	workers := make([]api.WorkerStatus, len(list))
 	for i, w := range list {
-		workers[i] = api.WorkerStatus{Name: w.Worker.Name, Version: w.Worker.Program, Started: w.Started.UTC(), State: "working"}
-		switch {
-		case w.Draining:
-			workers[i].State = "draining"
-		case !w.Current:
-			workers[i].State = "outdated"
-		}
+		workers[i] = api.WorkerStatus{Name: w.Worker.Name, Version: w.Worker.Program, Started: w.Started.UTC(), State: workerState(w)}
 		for _, u := range w.Holds {
 			if u.Kind == fleet.Audit {
 				workers[i].Holds = append(workers[i].Holds, "audit "+u.Target)
@@ -196,4 +201,21 @@ func (s *Service) workers(ctx context.Context) ([]api.WorkerStatus, error) {
 		}
 	}
 	return workers, nil
+}
+
+// What a worker does.
+const (
+	working  = "working"
+	draining = "draining" // it takes nothing more
+	outdated = "outdated" // nor does it, as its configuration is not the current one
+)
+
+func workerState(w fleet.WorkerState) string {
+	switch {
+	case w.Draining:
+		return draining
+	case !w.Current:
+		return outdated
+	}
+	return working
 }

@@ -73,14 +73,14 @@ func newWatchers(log *slog.Logger, trigger func(connection string)) *watchers {
 // part of it. It is called by one goroutine.
 func (w *watchers) follow(ctx context.Context, gen *generation) {
 	for name, at := range w.watched {
-		if conn := gen.connections[name]; conn == nil || conn.Source != at.source {
+		if conn := gen.connections[name]; conn == nil || conn.Source != at.source || conn.elsewhere != nil {
 			at.stop()
 			delete(w.watched, name)
 		}
 	}
 	for name, conn := range gen.connections {
 		source, can := conn.Source.(connectors.Watcher)
-		if !can || w.watched[name] != nil {
+		if !can || w.watched[name] != nil || conn.elsewhere != nil {
 			continue
 		}
 		ctx, stop := context.WithCancel(ctx)

@@ -37,8 +37,8 @@ type Server struct {
 	*testserver.Process
 }
 
-// bin returns the folder of the newest version's programs.
-func bin(tb testing.TB) string {
+// Bin returns the folder of the newest version's programs.
+func Bin(tb testing.TB) string {
 	tb.Helper()
 	list, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if len(list) == 0 {
@@ -52,7 +52,7 @@ func bin(tb testing.TB) string {
 // no PostgreSQL, and fails then when CI or DIRSYNCD_REQUIRE_REAL is set.
 func Start(tb testing.TB, settings ...string) *Server {
 	tb.Helper()
-	programs, dir := bin(tb), testserver.Folder(tb)
+	programs, dir := Bin(tb), testserver.Folder(tb)
 	data, password := filepath.Join(dir, "data"), filepath.Join(dir, "password")
 	s := &Server{Port: testserver.Port(tb), CAFile: filepath.Join(dir, "ca.pem")}
 	testserver.Certificates(tb, dir)

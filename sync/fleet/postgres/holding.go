@@ -130,6 +130,7 @@ where id = $1 and holder = $2 and fence = $3`), h.unit, h.life.id, h.held.Fence,
 // enter wants each of a connection's tenants as the connection was wanted. One that is new is read for the first time.
 func (h *holding) enter(ctx context.Context, tx pgx.Tx, tenants []string) error {
 	f, u := h.life.fleet, h.held.Unit
+	h.life.presses(u.Connection, true)
 	args, err := arguments(h.held.Request.Args)
 	if err != nil {
 		return err

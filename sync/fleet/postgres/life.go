@@ -166,7 +166,9 @@ func (l *life) heart(conn *pgx.Conn) {
 			case err == nil && l.deadline.Stop():
 				l.deadline.Reset(time.Until(sent.Add(ttl - margin)))
 				l.tell(answer)
-				next = beat
+				if next = beat; answer.more {
+					next = look / 2
+				}
 			}
 		}
 		cancel()
@@ -180,23 +182,35 @@ type answer struct {
 	draining bool
 	current  generation
 	others   bool // one that takes work is alive, besides this one
+	portion  float64
+	more     bool // there will be more for it, as soon as others know
 }
 
 func (l *life) beat(ctx context.Context, conn *pgx.Conn) (a answer, err error) {
 	a.to = l.following().Generation
+	var others int
+	var presses bool
 	err = conn.QueryRow(ctx, l.fleet.sql(`
-update fleet.worker w set expires = clock_timestamp() + $2, hash = $3 from (select id, hash, published, by_worker from fleet.generation order by id desc limit 1) g
-where w.id = $1 and not w.dead and w.expires > clock_timestamp()
-returning w.draining, g.id, g.hash, g.published, g.by_worker,
+with g as (select id, hash, published, by_worker from fleet.generation order by id desc limit 1),
+pressing as (select count(*) as n, coalesce(sum(p.portion), 0) as portions from fleet.worker p, g
+  where p.id <> $1 and not p.dead and p.expires > clock_timestamp() and (not p.draining and p.hash = g.hash or exists (select 1 from fleet.unit u where u.holder = p.id)))
+update fleet.worker w set expires = clock_timestamp() + $2, hash = $3,
+  portion = case when not w.draining and $3 = g.hash or exists (select 1 from fleet.unit u where u.holder = w.id) then greatest(0, least(1.0::float8 / (n + 1), 1 - portions)) else 0 end
+from g, pressing where w.id = $1 and not w.dead and w.expires > clock_timestamp()
+returning w.draining, g.id, g.hash, g.published, g.by_worker, w.portion, n, not w.draining and w.hash = g.hash or exists (select 1 from fleet.unit u where u.holder = w.id),
   exists (select 1 from fleet.worker o where o.id <> w.id and not o.dead and not o.draining and o.expires > clock_timestamp() and o.hash = g.hash)`), l.id, ttl, a.to).
-		Scan(&a.draining, &a.current.id, &a.current.hash, &a.current.published, &a.current.by, &a.others)
+		Scan(&a.draining, &a.current.id, &a.current.hash, &a.current.published, &a.current.by, &a.portion, &others, &presses, &a.others)
+	a.more = presses && a.portion < 0.999/float64(others+1)
+	if !presses { // of what it is asked for by commands
+		a.portion = 1 / float64(others+1)
+	}
 	return a, err
 }
 
 // tell keeps the last answer for heeding, which may take its time.
 func (l *life) tell(a answer) {
 	l.member.mu.Lock()
-	l.draining = a.draining
+	l.draining, l.portion = a.draining, a.portion
 	l.member.mu.Unlock()
 	select {
 	case <-l.answers:

@@ -35,6 +35,9 @@ type member struct {
 	// settled: its configuration was the current one once, or was found not to be. It does not become that again because others are gone.
 	settled bool
 	told    string // what was last said of why it takes no work
+	// portion is what this worker was told last, and divided are the connections for which that counts (portion.go).
+	portion float64
+	divided map[string]bool
 }
 
 // rejoin is how long a worker that lost its life waits before it registers anew.
@@ -73,6 +76,9 @@ func (f *Fleet) Work(ctx context.Context, me fleet.Worker, plan fleet.Plan, hand
 			f.log.Error("this worker could not tell the others in time that it lives; what it held goes to them, and it joins anew", "worker", me.Name, "err", err)
 			cut = true
 		})
+		if alone := (*fleet.AloneError)(nil); errors.As(err, &alone) {
+			return alone
+		}
 		if err != nil && ctx.Err() == nil && !cut {
 			f.log.Error("this worker cannot join the others; it tries again", "worker", me.Name, "err", err)
 			cut = true
@@ -141,11 +147,14 @@ func (m *member) register(ctx context.Context, id string) error {
 	f, plan := m.fleet, m.following()
 	m.mu.Lock()
 	former, draining, settled := m.id, m.draining, m.settled
-	m.id = id
+	m.id, m.portion = id, 0
 	m.mu.Unlock()
 	return f.deciding(ctx, func(tx pgx.Tx) error {
 		// Nobody has to wait for the end of a life that this process knows to be over.
 		if _, err := tx.Exec(ctx, f.sql("update fleet.worker set dead = true where id::text = $1"), former); err != nil {
+			return err
+		}
+		if err := m.alone(ctx, tx, plan); err != nil {
 			return err
 		}
 		if err := m.lead(ctx, tx, plan, settled); err != nil {
@@ -158,6 +167,22 @@ values ($1, $2, $3, $4, $5, $6, clock_timestamp(), clock_timestamp() + $7, $8)`)
 		}
 		return m.arrange(ctx, tx)
 	})
+}
+
+// alone refuses a plan that is for one worker while another one lives.
+func (m *member) alone(ctx context.Context, tx pgx.Tx, plan fleet.Plan) error {
+	if plan.Alone == "" {
+		return nil
+	}
+	var other string
+	err := tx.QueryRow(ctx, m.fleet.sql("select name from fleet.worker where not dead and expires > clock_timestamp() and name <> $1 order by name limit 1"), m.me.Name).Scan(&other)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		err = &fleet.AloneError{Other: other}
+	}
+	return err
 }
 
 // lead makes this worker's configuration the current one, unless a living worker has another one, or it is settled and there is one. The

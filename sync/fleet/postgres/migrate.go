@@ -13,7 +13,10 @@ import (
 )
 
 // migrations lead from an empty schema to the present one, one version each.
-var migrations = []string{tables}
+var migrations = []string{
+	tables,
+	"alter table fleet.worker add portion float8 not null default 0",
+}
 
 //go:embed schema.sql
 var tables string

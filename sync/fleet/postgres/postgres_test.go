@@ -238,6 +238,7 @@ func TestFleet(t *testing.T) {
 		"finish with the last write": finishWithWrite, "a job that nobody took": neverTaken, "a job that somebody ended": endedJob, "deliveries": deliveries,
 		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy, "a job that nobody got": lostFetch, "a killed one before": ghost, "asked for meanwhile": askedMeanwhile,
 		"nobody is left": nobodyLeft, "yields": yields, "a newer queue": newerQueue, "without the right to make schemas": noCreate, "what is done": cleared,
+		"for one alone": forOneAlone, "portions": portions,
 	} {
 		// They wait most of the time, so that more of them run at a time than there are processors.
 		at <- struct{}{}
@@ -479,6 +480,118 @@ func places(t *testing.T, s *postgrestest.Server) {
 		}
 	}
 	c.idle("bound")
+}
+
+// forOneAlone: with a plan that is for one worker nobody joins another one, and one of the same name does.
+func forOneAlone(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	p := plan("g", connection("hq"))
+	p.Alone = "the file j"
+	_, stop := c.worker("a", 1, p)
+	c.expect(list("hq")).tenants()
+	var alone *fleet.AloneError
+	b := c.place.open(t, "b", logOf(t))
+	refused := func() {
+		t.Helper()
+		err := b.Work(t.Context(), fleet.Worker{Name: "b", Program: "test", Lanes: 1}, p, func(context.Context, fleet.Held) (fleet.Finish, error) { return fleet.Finish{}, nil })
+		if !errors.As(err, &alone) || alone.Other != "a" {
+			t.Errorf("%v", err)
+		}
+	}
+	refused()
+	_, again := c.worker("a", 1, p)
+	until(t, "a second one of the name", func() bool {
+		return value[int](t, c.place, "select count(*) from "+schema+".worker where not dead") == 2
+	})
+	stop()
+	refused()
+	again()
+	c.worker("b", 1, p)
+	until(t, "the other one", func() bool {
+		return value[string](t, c.place, "select coalesce(string_agg(name, ','), '') from "+schema+".worker where not dead") == "b"
+	})
+}
+
+// portions: those who work on units of one connection have no more than everything together, whoever comes and goes, and an even part when
+// nobody has for a while. One at a time has all of it.
+func portions(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	bound := connection("bound")
+	bound.Places = []string{"a"}
+	p := plan("g", connection("csp"), bound, connection("hq"))
+	fleets, stops := map[string]*postgres.Fleet{}, map[string]func(){}
+	come := func(name string) {
+		fleets[name], stops[name] = c.worker(name, 4, p)
+	}
+	// even waits until each has been told an even part. What is stored is never more than everything.
+	even := func(n int) {
+		t.Helper()
+		until(t, fmt.Sprintf("an even part of %d", n), func() bool {
+			var told float64
+			for _, f := range fleets {
+				told += f.Portion("csp")
+			}
+			if sum := value[float64](t, c.place, "select sum(portion) from "+schema+".worker where not dead"); sum > 1.0001 {
+				t.Errorf("%d together have %f", n, sum)
+			}
+			for _, f := range fleets {
+				if got := f.Portion("csp"); got < 0.999/float64(n) || got > 1.001/float64(n) {
+					return false
+				}
+			}
+			return told < 1.001
+		})
+	}
+	come("a")
+	for range 3 {
+		switch it := c.next(); it.Unit.Connection {
+		default:
+			it.done()
+		case "csp":
+			it.tenants("t1", "t2", "t3", "t4", "t5", "t6", "t7", "t8", "t9", "t10", "t11", "t12")
+		}
+	}
+	until(t, "the tenants", func() bool {
+		return value[int](t, c.place, "select count(*) from "+schema+".unit where kind = 2") == 12
+	})
+	// Each of them works on a tenant.
+	busy := map[string]*call{}
+	work := func(n int) {
+		t.Helper()
+		for len(busy) < n {
+			c.want(fleets["a"], fleet.Selector{Kind: fleet.Run, Connection: "csp"}, fleet.Request{Want: fleet.Incremental, Cause: "test"})
+			it := c.next()
+			if it.Unit.Connection == "csp" && it.Unit.Kind == fleet.Run && busy[it.worker] == nil {
+				busy[it.worker] = it
+				continue
+			}
+			it.done()
+		}
+	}
+	work(1)
+	even(1)
+	come("b")
+	work(2)
+	even(2)
+	come("c")
+	work(3)
+	even(3)
+	if a, b := fleets["a"].Portion("hq"), fleets["a"].Portion("bound"); a != 1 || b != 1 {
+		t.Errorf("a connection that is one unit has %f, and one that is bound %f", a, b)
+	}
+	if n, err := fleets["a"].Drain(t.Context(), "c"); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	until(t, "the drained one knows", func() bool {
+		return value[bool](t, c.place, "select draining from "+schema+".worker where name = 'c' and not dead")
+	})
+	even(3) // it still works
+	stops["c"]()
+	delete(fleets, "c")
+	even(2)
+	stops["b"]()
+	delete(fleets, "b")
+	even(1)
 }
 
 // boundBusy: a place that is gone before it took what was offered to it is no reason to wait for it.

@@ -81,11 +81,15 @@ where id = $1 and job = $2 and holder = $3`), unit, job, l.id)
 }
 
 // held are the columns of a unit u that scan reads.
-const held = "u.id, u.kind, u.connection, u.tenant, u.target, u.doing, u.cause, u.doing_args, u.fence"
+const held = "u.id, u.kind, u.connection, u.tenant, u.target, u.doing, u.cause, u.doing_args, u.fence, " +
+	"u.kind <> 3 and exists (select 1 from fleet.unit r where r.kind = 2 and r.connection = u.connection)"
 
 func (h *holding) scan(row pgx.Row) error {
-	u := &h.held.Unit
-	err := row.Scan(&h.unit, &u.Kind, &u.Connection, &u.Tenant, &u.Target, &h.held.Want, &h.held.Request.Cause, &h.held.Request.Args, &h.held.Fence)
+	u, divided := &h.held.Unit, false
+	err := row.Scan(&h.unit, &u.Kind, &u.Connection, &u.Tenant, &u.Target, &h.held.Want, &h.held.Request.Cause, &h.held.Request.Args, &h.held.Fence, &divided)
+	if err == nil {
+		h.life.presses(u.Connection, divided)
+	}
 	h.held.Request.Want = h.held.Want
 	return err
 }

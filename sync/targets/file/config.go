@@ -46,6 +46,9 @@ func (c *Config) Advise() []settings.Issue {
 	return nil
 }
 
+// Local says what the target needs of its machine; it is for package config.
+func (c *Config) Local() string { return "the file " + c.Path }
+
 func parseMode(text string) (fs.FileMode, error) {
 	n, err := strconv.ParseUint(text, 8, 9)
 	return fs.FileMode(n), err

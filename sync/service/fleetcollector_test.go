@@ -1,0 +1,68 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"dirsyncd/sync/fleet"
+)
+
+// fixedFleet is one as it was at a time.
+type fixedFleet struct {
+	fleet.Fleet
+	workers []fleet.WorkerState
+	units   []fleet.UnitState
+}
+
+func (f fixedFleet) Workers(context.Context) ([]fleet.WorkerState, error) { return f.workers, nil }
+func (f fixedFleet) Units(context.Context, fleet.Selector) ([]fleet.UnitState, error) {
+	return f.units, nil
+}
+
+// Whoever is asked says the same of all workers, and what it holds itself. What is left alone for a while is not late.
+func TestFleetMetrics(t *testing.T) {
+	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	f := fixedFleet{
+		workers: []fleet.WorkerState{{Worker: fleet.Worker{Name: "a"}, Current: true}, {Worker: fleet.Worker{Name: "b"}, Current: true, Draining: true}, {Worker: fleet.Worker{Name: "c"}}},
+		units: []fleet.UnitState{
+			{Holder: "a"}, {Holder: "a", Want: fleet.Full, Wanted: now.Add(-time.Hour)}, {Holder: "b"}, {},
+			{Want: fleet.Incremental, Wanted: now.Add(-time.Minute)}, {Want: fleet.Incremental, Wanted: now.Add(-6 * time.Minute)},
+			{Want: fleet.Full, Wanted: now.Add(-time.Hour), NotBefore: now.Add(time.Second)},
+		},
+	}
+	const whole = "units held 3;units overdue 1;units wanted 2;units_oldest_wanted_seconds 360;"
+	for name, want := range map[string]string{
+		"a": whole + "worker_units 2;workers draining 1;workers outdated 1;workers working 1;",
+		"c": whole + "worker_units 0;workers draining 1;workers outdated 1;workers working 1;",
+	} {
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(newFleetCollector(f, name, func() time.Time { return now }))
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said strings.Builder
+		for _, family := range families {
+			for _, m := range family.GetMetric() {
+				said.WriteString(strings.TrimPrefix(family.GetName(), "dirsyncd_"))
+				for _, l := range m.GetLabel() {
+					said.WriteString(" " + l.GetValue())
+				}
+				fmt.Fprintf(&said, " %v;", m.GetGauge().GetValue())
+			}
+		}
+		if said.String() != want {
+			t.Errorf("%s: %s", name, said.String())
+		}
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(newFleetCollector(nil, "", nil))
+	if families, err := registry.Gather(); len(families) != 0 || err != nil {
+		t.Errorf("alone: %v, %v", families, err)
+	}
+}
