@@ -109,11 +109,8 @@ func (a *Action) SealKey(revision uint64) {
 	content.Initial = false
 	buf := appendUvarint(make([]byte, 0, 1024), revision)
 	sum := sha256.Sum256(AppendAction(buf, &content))
-	a.Key = keyEncoding.EncodeToString(sum[:20])
+	a.Key = strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:20]))
 }
-
-// keyEncoding is base32 (RFC 4648) in small letters, without padding.
-var keyEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // FieldSummary is the field of a ticket that says in one line what it is about.
 const FieldSummary = "summary"

@@ -30,13 +30,17 @@ func TestApplyKeepsASmallPlan(t *testing.T) {
 			r.people("9")
 			r.gone(directory.Person, store.OutOfScope, "1")
 		}, false, "create user 9"},
+		{"somebody without a record is", func(r *tenant) {
+			r.people("9")
+			r.gone(directory.Person, store.OutOfScope, "3")
+		}, false, "create user 9"},
 		{"lists of people", func(r *tenant) {
-			r.rules(mapping.Spec{Rules: rule("true", directory.UserRecord), Groups: rule("true", directory.GroupRecord)})
+			r.rules(mapping.Spec{Rules: rule(`name != "3"`, directory.UserRecord), Groups: rule("true", directory.GroupRecord)})
 			r.people("9")
 		}, false, "create user 9"},
 	} {
-		r := newTenant(t, users("true"))
-		r.people("1", "2")
+		r := newTenant(t, users(`name != "3"`))
+		r.people("1", "2", "3")
 		r.settle()
 		r.task.SameRules, r.task.Chunk = true, 4
 		r.task.Guard, r.acted = plan.DefaultGuard(), nil
