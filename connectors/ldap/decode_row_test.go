@@ -17,6 +17,10 @@ func TestNamesThatTheSchemaHasComeFirst(t *testing.T) {
 	if got, want := r.wanted(), []string{"sn", "userid;lang-de", "CN", "nsAccountLock", "company"}; !slices.Equal(got, want) {
 		t.Errorf("asks for %q, want %q", got, want)
 	}
+	if list := newTranslator(directory.Person, openLDAP(), Defaults()).row.wanted(); slices.Index(list, "manager") > slices.Index(list, "nsAccountLock") ||
+		slices.Index(list, "uidNumber") > slices.Index(list, "company") {
+		t.Errorf("without a schema: asks for %q", list)
+	}
 	for _, schema := range []*schema{nil, s} {
 		p := openLDAP()
 		p.schema = schema
