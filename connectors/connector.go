@@ -233,8 +233,9 @@ type Request struct {
 	// Same, in Full mode, looks up what is stored by what it was made of (Page.Digests), so that a source need not translate what it
 	// sent in the same bytes before. basis names, besides this program, all that decides what becomes of an entry: what of the
 	// configuration and of the server has a say in it. With another one than before, nothing is known. same reports whether an object
-	// was made of the entry with a digest, is there, and stored as it was made, a group with its members. It may be called from any
-	// goroutine, and holds for this read. Where nobody keeps digests, Same or same is nil, and a page has none.
+	// was made of the entry with a digest, is there, and stored as it was made, a group with its members. It may take a
+	// moment, until that is looked up; it may be called from any goroutine, and holds for this read. Where nobody keeps digests, Same or
+	// same is nil, and a page has none.
 	Same func(ctx context.Context, basis string) (same func(Digest) bool, err error)
 }
 

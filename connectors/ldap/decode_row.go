@@ -67,6 +67,24 @@ func (r *row) slot(name string) int {
 	return len(r.names) - 1
 }
 
+// wanted returns what the server is asked for, and last what its schema does not have: OpenLDAP goes through the list for each attribute of each
+// entry, up to the one that it is, and takes every name apart once more that it does not know.
+func (r *row) wanted() []string {
+	foreign := []string{"company", "co", "department", "mailAlternateAddress"}
+	for _, m := range marks() {
+		foreign = append(foreign, m.attribute)
+	}
+	unknown := func(name string) int {
+		if r.schema == nil && slices.Contains(foreign, name) || r.schema != nil && r.schema.find(name) == nil {
+			return 1
+		}
+		return 0
+	}
+	list := slices.Clone(r.names)
+	slices.SortStableFunc(list, func(a, b string) int { return cmp.Compare(unknown(a), unknown(b)) })
+	return list
+}
+
 func (r *row) slots(names []string) []int {
 	list := make([]int, len(names))
 	for i, name := range names {

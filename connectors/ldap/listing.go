@@ -94,7 +94,7 @@ func (l *listing) readAll(ctx context.Context) error {
 func (l *listing) readLine(ctx context.Context, line searchLine, last bool) error {
 	pages := pager{
 		search: wire.Search{
-			Base: line.base, Scope: line.scope, Filter: line.filter, Attributes: l.tr.row.names,
+			Base: line.base, Scope: line.scope, Filter: line.filter, Attributes: l.tr.row.wanted(),
 			PageSize: l.query.pageSize, Controls: l.tr.controls(),
 		},
 	}

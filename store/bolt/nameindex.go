@@ -15,7 +15,7 @@ import (
 // Places are in the order of hashes, so that a table that grows is read and written from one end to the other.
 type nameIndex struct {
 	mu    sync.RWMutex
-	slots []uint64 // beginning of the hash4, number4; zero is free
+	slots slots // beginning of the hash4, number4; zero is free
 	used  int
 	upTo  store.Num // all numbers up to it are in the table
 
@@ -39,24 +39,27 @@ func place(tag uint32, slots int) int { return int(uint64(tag) * uint64(slots) >
 func (x *nameIndex) find(h *nameHash, is func(*nameHash, store.Num) (bool, error)) (store.Num, error) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if len(x.slots) == 0 {
+	if x.slots.count() == 0 {
 		return 0, nil
 	}
 	tag := tagOf(h[:])
-	for at := place(tag, len(x.slots)); x.slots[at] != 0; at = x.next(at) {
-		if uint32(x.slots[at]>>32) != tag {
+	for at := place(tag, x.slots.count()); ; at = x.next(at) {
+		slot := x.slots.get(at)
+		if slot == 0 {
+			return 0, nil
+		}
+		if uint32(slot>>32) != tag {
 			continue
 		}
-		n := store.Num(uint32(x.slots[at]))
+		n := store.Num(uint32(slot))
 		if ok, err := is(h, n); ok || err != nil {
 			return n, err
 		}
 	}
-	return 0, nil
 }
 
 func (x *nameIndex) next(at int) int {
-	if at++; at < len(x.slots) {
+	if at++; at < x.slots.count() {
 		return at
 	}
 	return 0
@@ -72,26 +75,27 @@ func (x *nameIndex) add(h *nameHash, n store.Num) {
 }
 
 func (x *nameIndex) insert(slot uint64) {
-	at := place(uint32(slot>>32), len(x.slots))
-	for x.slots[at] != 0 {
+	at := place(uint32(slot>>32), x.slots.count())
+	for x.slots.get(at) != 0 {
 		at = x.next(at)
 	}
-	x.slots[at] = slot
+	x.slots.set(at, slot)
 	x.used++
 }
 
 // grow makes room for so many.
 func (x *nameIndex) grow(used int) {
-	if !full(used, len(x.slots)) {
+	if !full(used, x.slots.count()) {
 		return
 	}
 	old := x.slots
-	x.slots, x.used = make([]uint64, roomFor(used)), 0
-	for _, slot := range old {
-		if slot != 0 {
+	x.slots, x.used = newSlots(roomFor(used)), 0
+	for at := range old.count() {
+		if slot := old.get(at); slot != 0 {
 			x.insert(slot)
 		}
 	}
+	old.free()
 }
 
 // readUpTo takes in what the file has up to a number and the table has not.

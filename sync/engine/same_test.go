@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +69,23 @@ func TestSameEntriesAreNotTranslated(t *testing.T) {
 	r.add("3", "Three")
 	r.mustTranslate("who comes back as it was", "3", "reactivate user 3")
 	r.mustTranslate("known", "")
+}
+
+// What is kept is matched a part at a time, beside the read. No part comes too late.
+func TestSameEntriesOfSeveralParts(t *testing.T) {
+	if os.Getenv(stateURL) != "" {
+		t.Skip("of so many people one store is enough")
+	}
+	r := newRig(t, user("nobody", "false"))
+	r.basis, r.job.Full, r.engine.chunk = "b", true, 2000
+	for i := range 5_300 { // a part is of 5,000
+		r.add(fmt.Sprintf("%04d", i), "N")
+	}
+	r.expect("first", Clean)
+	r.mustTranslate("known", "")
+	r.add("0007", "New")
+	r.add("5299", "New")
+	r.mustTranslate("one of the first and one of the last", "0007 5299")
 }
 
 // What else the entries are translated by makes all of them new.

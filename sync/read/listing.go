@@ -102,6 +102,7 @@ func openListing(ctx context.Context, t *Task, found *Result, s connectors.Strea
 
 // read has the connector read and stores what comes. A connector that panics fails like a source.
 func (l *listing) read(ctx context.Context) (err error) {
+	defer func() { l.same.close() }() // also when the connector panics
 	defer func() {
 		if p := recover(); p != nil {
 			err = internal("read "+l.stream.Name, "panic in the connector: %v\n%s", p, debug.Stack())
@@ -125,6 +126,7 @@ func (l *listing) read(ctx context.Context) (err error) {
 	})
 	alarm.Stop()
 	giveUp(nil)
+	l.same.close()
 	switch {
 	case err != nil && ctx.Err() == nil && errors.Is(context.Cause(reading), stalled):
 		return stalled
@@ -261,6 +263,9 @@ func domainsOf(told []string) []string {
 func (l *listing) take(ctx context.Context, p *connectors.Page) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if l.unstored = l.same.failed(); l.unstored != nil {
+		return l.unstored
 	}
 	if err := l.validatePage(p); err != nil {
 		return err

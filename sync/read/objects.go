@@ -57,7 +57,7 @@ func (l *listing) compareObjects(tx store.Reader, p *connectors.Page, d *pageDif
 			}
 		}
 		if !again && row.Num != 0 && row.Gone == store.Here && bytes.Equal(buf, row.Data) {
-			if made != (triple{}) && l.same.known[made.digest] != row.Num {
+			if made != (triple{}) && l.same.numOf(made.digest) != row.Num {
 				made.num = row.Num
 				d.triples = append(d.triples, made)
 			}

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -21,16 +22,16 @@ import (
 // entry, and the beginning of the hash of the stored form that was made of it, of a group with the list of its members. Nobody needs to
 // take a triple back: it holds for as long as the object is stored in that very form, with that list, whoever has stored it since.
 //
-// Triples are in chunks (store.Writer.AppendSeen), the later ones in place of the earlier; each begins with the hash of what they hold for:
+// Triples are in chunks (store.Writer.AppendSeen), of one object there may be several; each begins with the hash of what they hold for:
 // this program, and the connector's basis. When most of what is kept is of no use, it is made anew.
 const (
 	basisSize  = 16
 	formSize   = 8
 	digestSize = 12
 	tripleSize = 4 + digestSize + formSize
-	// sameRows is how many rows are looked at in one view.
-	sameRows = 20_000
-	// uselessTriples is how many may be of no use, beside one for each that is, before all are made anew.
+	// sameRows is how many rows are looked at in one view, or a few more.
+	sameRows = 5_000
+	// uselessTriples is how many may be of no use, beside two for each object, before all are made anew.
 	uselessTriples = 1000
 	// worthWriting is of how many entries one must be unknown to make a write of a page that has nothing else to write.
 	worthWriting = 10
@@ -61,15 +62,78 @@ type triple struct {
 	form   form
 }
 
-// same is by what entries are known again in one read. A nil one knows none.
+// same is by what entries are known again in one read. What is kept is held against the rows while the source is asked: a source lists in the
+// order of last time more often than not, and so did what is kept. A nil one knows none.
 type same struct {
 	basis [basisSize]byte
-	// known are the objects that are stored as they were made. It is written before the first page, and only read then.
-	known map[connectors.Digest]store.Num
 	// anew: what is kept is forgotten with the first write.
 	anew bool
 	// stored are those that this read has stored, and the groups whose members it has changed.
 	stored *roaring.Bitmap
+
+	mu    sync.Mutex
+	grown sync.Cond
+	// known are the objects that are stored as they were made, as far as they are matched.
+	known map[connectors.Digest]store.Num
+	// matched: there is nothing more to come. err is why, if there could have been more.
+	matched bool
+	err     error
+
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// knows is what the request's Same returns. It waits until the digest is matched, or all are.
+func (s *same) knows(d connectors.Digest) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.known[d] == 0 && !s.matched {
+		s.grown.Wait()
+	}
+	return s.known[d] != 0
+}
+
+// numOf is the number of the object that is stored as it was made of the entry with a digest; zero if there is none so far. It never waits:
+// a view of the store that waited for another one would stand in the way of whoever writes, and he in the way of the other.
+func (s *same) numOf(d connectors.Digest) store.Num {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known[d]
+}
+
+// add makes objects known.
+func (s *same) add(list []candidate) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range list {
+		s.known[c.digest] = c.num
+	}
+	s.grown.Broadcast()
+}
+
+func (s *same) end(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.matched, s.err = true, err
+	s.grown.Broadcast()
+}
+
+// failed returns why not everything could be matched.
+func (s *same) failed() error {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// close ends the matching, and returns when it has ended.
+func (s *same) close() {
+	if s != nil {
+		s.stop()
+		<-s.done
+	}
 }
 
 // lookUpSame is the request's Same.
@@ -79,39 +143,41 @@ func (l *listing) lookUpSame(ctx context.Context, basis string) (func(connectors
 		return nil, nil
 	}
 	sum := sha256.Sum256([]byte(program + "\x00" + basis))
-	s := &same{basis: [basisSize]byte(sum[:]), known: map[connectors.Digest]store.Num{}, stored: roaring.New()}
-	kept, all, err := l.keptTriples(ctx, s.basis)
+	s := &same{basis: [basisSize]byte(sum[:]), known: map[connectors.Digest]store.Num{}, stored: roaring.New(), done: make(chan struct{})}
+	s.grown.L = &s.mu
+	kept, err := l.keptTriples(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	for _, kind := range l.stream.Kinds {
-		if err := l.matchSame(ctx, s, kind, kept); err != nil {
-			return nil, err
-		}
-	}
-	if s.anew = all > 2*len(s.known)+uselessTriples; s.anew {
-		clear(s.known)
-	}
+	l.same.close()
+	ctx, s.stop = context.WithCancel(ctx)
+	go func() {
+		defer close(s.done)
+		s.end(l.matchSame(ctx, s, kept))
+	}()
 	l.same = s
-	return func(d connectors.Digest) bool { return s.known[d] != 0 }, nil
+	return s.knows, nil
 }
 
-// keptTriples returns what is kept by number, and how many triples that is with those that hold no longer.
-func (l *listing) keptTriples(ctx context.Context, basis [basisSize]byte) (kept map[store.Num]triple, all int, err error) {
+// keptTriples returns what is kept under a basis, in chunks without theirs; nothing where most of all that is kept is of no use.
+func (l *listing) keptTriples(ctx context.Context, s *same) (kept [][]byte, err error) {
+	all, objects := 0, roaring.New()
 	err = l.State.View(ctx, func(tx store.Reader) error {
-		kept, all = map[store.Num]triple{}, 0
+		kept, all = nil, 0
+		objects.Clear()
 		damaged := false
 		err := tx.Seen(sameBy(l.stream.Name), func(chunk []byte) bool {
 			if damaged = len(chunk) < basisSize || (len(chunk)-basisSize)%tripleSize != 0; damaged {
 				return false
 			}
-			holds := bytes.Equal(chunk[:basisSize], basis[:])
-			for data := range slices.Chunk(chunk[basisSize:], tripleSize) {
-				all++
-				if holds {
-					t := parseTriple(data)
-					kept[t.num] = t
-				}
+			triples := chunk[basisSize:]
+			all += len(triples) / tripleSize
+			if !bytes.Equal(chunk[:basisSize], s.basis[:]) {
+				return true
+			}
+			kept = append(kept, bytes.Clone(triples))
+			for data := range slices.Chunk(triples, tripleSize) {
+				objects.Add(binary.BigEndian.Uint32(data))
 			}
 			return true
 		})
@@ -120,7 +186,10 @@ func (l *listing) keptTriples(ctx context.Context, basis [basisSize]byte) (kept 
 		}
 		return err
 	})
-	return kept, all, err
+	if s.anew = all > 2*int(objects.GetCardinality())+uselessTriples; s.anew {
+		kept = nil
+	}
+	return kept, err
 }
 
 func parseTriple(data []byte) (t triple) {
@@ -141,46 +210,61 @@ type candidate struct {
 	handles []store.Num
 }
 
-// matchSame finds those of a kind that are there and stored as they were made. Whoever states a handle that others state, too, is not among
-// them, for that is told at each read; nor is a group whose members have changed since.
-func (l *listing) matchSame(ctx context.Context, s *same, kind directory.Kind, kept map[store.Num]triple) error {
-	for after, more := store.Num(0), len(kept) > 0; more; {
-		var list []candidate
-		last := after
-		err := l.State.View(ctx, func(tx store.Reader) (err error) {
-			list, more = nil, false
-			var handles []store.Num
-			rows := 0
-			err = tx.Rows(kind, after, func(row store.Row) bool {
-				if t, ok := kept[row.Num]; ok && row.Gone == store.Here {
-					if stored := formOf(row.Data); kind == directory.Group || stored == t.form {
-						first := len(handles)
-						handles = append(handles, row.Handles...)
-						list = append(list, candidate{t, stored, handles[first:]})
-					}
-				}
-				last = row.Num
-				rows++
-				more = rows == sameRows
-				return !more
+// matchSame makes those known that are there and stored as they were made, a part at a time. Whoever states a handle that others state, too,
+// is not among them, for that is told at each read; nor is a group whose members have changed since. It lets go of what it has matched.
+func (l *listing) matchSame(ctx context.Context, s *same, kept [][]byte) (err error) {
+	defer fault.Recover("read "+l.stream.Name, &err)
+	for len(kept) > 0 {
+		var list []triple
+		for ; len(kept) > 0 && len(list) < sameRows; kept = kept[1:] {
+			for data := range slices.Chunk(kept[0], tripleSize) {
+				list = append(list, parseTriple(data))
+			}
+			kept[0] = nil
+		}
+		for _, kind := range l.stream.Kinds {
+			var found []candidate
+			err := l.State.View(ctx, func(tx store.Reader) (err error) {
+				found, err = storedAsMade(tx, kind, list)
+				return err
 			})
+			if ctx.Err() != nil {
+				return nil // nobody asks any more
+			}
 			if err != nil {
 				return err
 			}
-			if list, err = alone(tx, list, handles); err == nil && kind == directory.Group {
-				list, err = withMembers(tx, list)
-			}
-			return err
-		})
-		if err != nil {
-			return err
+			s.add(found)
 		}
-		for _, c := range list {
-			s.known[c.digest] = c.num
-		}
-		after = last
 	}
 	return nil
+}
+
+// storedAsMade returns those objects of a kind that are there, and stored as triples say that they were made.
+func storedAsMade(tx store.Reader, kind directory.Kind, triples []triple) (list []candidate, err error) {
+	nums := make([]store.Num, len(triples))
+	for i := range triples {
+		nums[i] = triples[i].num
+	}
+	rows, err := tx.RowsOf(kind, nums, nil)
+	if err != nil {
+		return nil, err
+	}
+	var handles []store.Num
+	for i := range rows {
+		row, t := &rows[i], &triples[i]
+		if row.Num == 0 || row.Gone != store.Here {
+			continue
+		}
+		if stored := formOf(row.Data); kind == directory.Group || stored == t.form {
+			handles = append(handles, row.Handles...)
+			list = append(list, candidate{*t, stored, row.Handles})
+		}
+	}
+	if list, err = alone(tx, list, handles); err == nil && kind == directory.Group {
+		list, err = withMembers(tx, list)
+	}
+	return list, err
 }
 
 // alone returns those whose handles nobody else states.
@@ -231,7 +315,7 @@ func (l *listing) validateSame(p *connectors.Page) error {
 		return internal("read "+l.stream.Name, "the connector sent %d digests of %d objects, and %d that are the same", len(p.Digests), len(p.Objects), len(p.Same))
 	}
 	for _, d := range p.Same {
-		if l.same.known[d] == 0 {
+		if l.same.numOf(d) == 0 {
 			return internal("read "+l.stream.Name, "the connector sent a digest that is not known")
 		}
 	}
@@ -245,7 +329,7 @@ func (l *listing) compareSame(tx store.Reader, p *connectors.Page, rows []store.
 	}
 	nums := make([]store.Num, len(p.Same))
 	for i, digest := range p.Same {
-		nums[i] = l.same.known[digest]
+		nums[i] = l.same.numOf(digest)
 	}
 	found := relations.Set(nums)
 	twice := found.Intersects(l.same.stored) || slices.ContainsFunc(rows, func(r store.Row) bool { return found.Contains(uint32(r.Num)) })

@@ -21,25 +21,14 @@ type Conn struct {
 	id   int64
 	// intermediate: the current search wants intermediate responses.
 	intermediate bool
+	gather       gathering
 }
 
 // NewConn makes a Conn of a connection on which no answer is outstanding.
 func NewConn(conn net.Conn, idle time.Duration) *Conn {
-	c := &Conn{conn: conn, idle: idle, id: firstID}
-	c.r = bufio.NewReaderSize(deadlined{c}, 64<<10)
+	c := &Conn{conn: conn, idle: idle, id: firstID, gather: newGathering(conn)}
+	c.r = bufio.NewReaderSize(deadlined{c}, 2*mostGathered)
 	return c
-}
-
-// deadlined gives every read from the network its own deadline, so that only silence ends a long answer.
-type deadlined struct{ *Conn }
-
-func (d deadlined) Read(p []byte) (int, error) {
-	if d.idle > 0 {
-		if err := d.conn.SetReadDeadline(time.Now().Add(d.idle)); err != nil {
-			return 0, err
-		}
-	}
-	return d.conn.Read(p)
 }
 
 // Search is a request.
@@ -66,6 +55,7 @@ func (c *Conn) Send(s Search) error {
 	}
 	c.id++
 	c.intermediate = s.Intermediate
+	c.gather.begin(s.PageSize)
 	if c.idle > 0 {
 		if err := c.conn.SetWriteDeadline(time.Now().Add(c.idle)); err != nil {
 			return err
@@ -170,6 +160,7 @@ func (c *Conn) item(m message, e *Entry) (Item, Result, error) {
 	switch m.op {
 	case opSearchEntry:
 		e.Size, e.controls = len(m.body), m.controls
+		c.gather.came(e.Size)
 		if e.Known != nil && e.Known(m.body) {
 			return KnownItem, Result{}, nil
 		}
