@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ type trouble struct {
 	slowly  time.Duration
 }
 
-// hold is an answer that is held back: of the first event that is new to the desk.
+// hold is an answer that is held back: of the first event of a user that is new to the desk.
 type hold struct {
 	by, key string
 	event   event
@@ -130,7 +131,7 @@ func (w *witness) take(r *http.Request, body []byte) (status int, let <-chan str
 		}
 		return http.StatusNoContent, let
 	}
-	first := h != nil && h.by == ""
+	first := h != nil && h.by == "" && e.Data.Kind == "user"
 	if !first {
 		if status, fails := w.fails(&e); fails {
 			return status, let
@@ -188,7 +189,14 @@ func (w *witness) rest() {
 	clear(w.refuse)
 }
 
-// holdNext holds back the answer to the next event that is new, and to whatever else its worker sends, until letGo.
+// complaints are what should not have come.
+func (w *witness) complaints() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.wrong)
+}
+
+// holdNext holds back the answer to the next event of a user that is new, and to whatever else its worker sends, until letGo.
 func (w *witness) holdNext() *hold {
 	h := &hold{taken: make(chan struct{}), let: make(chan struct{}), again: make(chan struct{})}
 	w.mu.Lock()
