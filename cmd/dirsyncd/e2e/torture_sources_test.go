@@ -93,10 +93,11 @@ func (s *troubled) change() {
 		return
 	}
 	tenant := one(s.rnd, s.tenants)
-	users, groups, gone := tenant.UserIDs(), tenant.GroupIDs(), tenant.DeletedIDs()
+	users, groups := tenant.UserIDs(), tenant.GroupIDs()
 	user, group := one(s.rnd, users), one(s.rnd, groups)
 	switch s.rnd.IntN(12) {
-	case 0:
+	// Nobody is restored: who was in the deleted items during a full read is in his groups only after the next one (docs/entra.md).
+	case 0, 2:
 		if len(users) < 2*peopleOfTenant {
 			name := s.next()
 			tenant.AddUser(microsoftsim.Props{"displayName": name, "mail": fmt.Sprintf("new%d@example.test", s.changes)})
@@ -104,10 +105,6 @@ func (s *troubled) change() {
 	case 1:
 		if len(users) > peopleOfTenant-2 {
 			tenant.SoftDelete(user)
-		}
-	case 2:
-		if len(gone) > 0 && len(users) < 2*peopleOfTenant {
-			tenant.Restore(one(s.rnd, gone))
 		}
 	case 3, 4:
 		tenant.Set(user, microsoftsim.Props{"jobTitle": s.next(), "accountEnabled": s.rnd.IntN(4) > 0})
