@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,9 +26,10 @@ type witness struct {
 	rnd     *rand.Rand
 	wrong   []string
 	world   world
-	taken   map[string]string // bodies by idempotency key
-	again   int               // requests that had been taken before
-	refuse  map[string]bool   // subjects
+	taken   map[string]string   // bodies by idempotency key
+	again   int                 // requests that had been taken before
+	history map[string][]string // what came of each record, for complaints
+	refuse  map[string]bool     // subjects
 	trouble trouble
 	hold    *hold
 }
@@ -60,7 +62,7 @@ func (w *witness) Errorf(format string, args ...any) {
 
 func openWitness(t *testing.T, seed uint64) *witness {
 	t.Helper()
-	w := &witness{rnd: rand.New(rand.NewPCG(seed, 3)), world: world{}, taken: map[string]string{}, refuse: map[string]bool{}}
+	w := &witness{rnd: rand.New(rand.NewPCG(seed, 3)), world: world{}, taken: map[string]string{}, history: map[string][]string{}, refuse: map[string]bool{}}
 	server := httptest.NewServer(w)
 	t.Cleanup(server.Close)
 	t.Cleanup(w.letGo) // the server waits for what it serves
@@ -116,6 +118,9 @@ func (w *witness) take(r *http.Request, body []byte) (status int, let <-chan str
 		w.Errorf("not an event with the key %s: %v: %s", key, err, body)
 		return http.StatusBadRequest, nil
 	}
+	defer func() {
+		w.history[e.Subject] = append(w.history[e.Subject], fmt.Sprintf("%s %s %s %s: %d", time.Now().Format("15:04:05.000"), by, key, e.inShort(), status))
+	}()
 	h := w.hold
 	if h != nil && h.by == by {
 		let = h.let
@@ -138,7 +143,11 @@ func (w *witness) take(r *http.Request, body []byte) (status int, let <-chan str
 		}
 	}
 	w.taken[key] = string(body)
+	before := len(w.wrong)
 	w.world.apply(w, &e)
+	for i := range w.wrong[before:] {
+		w.wrong[before+i] += fmt.Sprintf("\n  with %s of %s, after\n  %s", key, by, strings.Join(w.history[e.Subject], "\n  "))
+	}
 	switch {
 	case first:
 		h.by, h.key, h.event, let = by, key, e, h.let
