@@ -179,11 +179,14 @@ func (w *witness) fails(e *event) (status int, fails bool) {
 	return 0, false
 }
 
-// hurt makes things go wrong until rest. It says what.
-func (w *witness) hurt() string {
+// hurt makes things go wrong until rest, refusals among them or not. It says what.
+func (w *witness) hurt(refuses bool) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.trouble = trouble{failing: w.rnd.IntN(3), closing: w.rnd.IntN(3), losing: w.rnd.IntN(4), picky: w.rnd.IntN(3)}
+	w.trouble = trouble{failing: w.rnd.IntN(3), closing: w.rnd.IntN(3), losing: w.rnd.IntN(4)}
+	if refuses {
+		w.trouble.picky = w.rnd.IntN(3)
+	}
 	if w.rnd.IntN(3) == 0 {
 		w.trouble.slowly = 200 * time.Millisecond
 	}

@@ -271,8 +271,8 @@ func (w *torture) during(do func()) {
 }
 
 // hurt makes things go wrong at the sources and at the desk.
-func (w *torture) hurt() {
-	w.t.Logf("sources: %s; desk: %s", w.sources.hurt(), w.desk.hurt())
+func (w *torture) hurt(refuses bool) {
+	w.t.Logf("sources: %s; desk: %s", w.sources.hurt(), w.desk.hurt(refuses))
 }
 
 func (w *torture) rest() {
@@ -477,7 +477,7 @@ func TestWorkersTortured(t *testing.T) {
 	w.during(func() {
 		if whole == 0 {
 			for i, way := range w.rnd.Perm(ways) {
-				w.hurt()
+				w.hurt(false)
 				w.round(way, i != w.rnd.IntN(ways))
 				w.rest()
 				rounds++
@@ -490,7 +490,7 @@ func TestWorkersTortured(t *testing.T) {
 					break
 				}
 				next := time.Now().Add(roundEvery)
-				w.hurt()
+				w.hurt(true)
 				w.round(kind/2, kind%2 == 0)
 				w.rest()
 				rounds++
