@@ -28,8 +28,8 @@ const stateURL = "DIRSYNCD_ENGINE_STATE"
 // longLease is one that nobody loses, and for which no sign of life is due, because the machine is busy.
 const longLease = 20 * time.Minute
 
-// TestOnPostgreSQL runs tests of the engine once more, on a real database. The others can be run so, too: with the URL of an empty database in
-// stateURL, all but those that make time go by (skipped) do.
+// TestOnPostgreSQL runs the tests of the engine once more, on a real database: all but those that cannot (bubbles) and those that take long (long). The
+// latter can be run so, too, with the URL of an empty database in stateURL.
 func TestOnPostgreSQL(t *testing.T) {
 	if os.Getenv(stateURL) != "" {
 		t.Skip("this is one of them")
@@ -40,7 +40,7 @@ func TestOnPostgreSQL(t *testing.T) {
 	t.Run("several processes", func(t *testing.T) { severalProcesses(t, db.Trips(t, server).URL) })
 	t.Run("a death before the finish", func(t *testing.T) { diesBeforeFinish(t, db, server) })
 	t.Run("tests", func(t *testing.T) {
-		run := exec.CommandContext(t.Context(), os.Args[0], "-test.run", chosen, "-test.skip", skipped)
+		run := exec.CommandContext(t.Context(), os.Args[0], "-test.skip", bubbles+"|"+long)
 		run.Env = append(os.Environ(), fmt.Sprintf("%s=postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", stateURL, postgrestest.Admin, postgrestest.AdminPassword, server.Port, db.Name))
 		if out, err := run.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
@@ -49,10 +49,11 @@ func TestOnPostgreSQL(t *testing.T) {
 }
 
 const (
-	// chosen are tests that together go all ways to the store.
-	chosen = "^Test(Held|Scope|Delta|Vanished|Licences|Settle|NewTarget|Approve|References|Seats|Strangers|Journal|Tell|Retire|Parked|Lost|Same|Together|KilledAfter|NextRun|NeverDone)"
-	// skipped are those that run in a bubble of synctest and cut what they began there, and sweeps, which take long.
-	skipped = "^Test(OnPostgreSQL|Queue|Transient|Hanging|Stalled|TenantQueue|Random)|CutAnywhere|AfterACut|AtAnyMoment"
+	// bubbles are tests that run in a bubble of synctest and cut what they began there.
+	bubbles = "^Test(OnPostgreSQL|Queue|Transient|Hanging|Stalled|TenantQueue)"
+	// long are sweeps over all points at which to cut, histories of weeks and random ones: thousands of transactions each, of which a database
+	// makes a hundred while a file makes a thousand.
+	long = "Random|CutAnywhere|AfterACut|AtAnyMoment|^TestCut|^TestStrangerCut|SurvivesKills|Bleed|IsNeverHeld|RenamesOfMany|ThatTheSourceRewrites|SameEntries|ComeInBatches|OfAllTenantsTogether|^TestQuietRuns|^TestInitial$"
 )
 
 // roundTrips: how often a run waits for the database follows the number of pages and chunks, not that of people.

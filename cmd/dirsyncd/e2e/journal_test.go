@@ -110,7 +110,13 @@ func (w world) learn(t *testing.T, events []event) {
 	}
 }
 
-func (w world) apply(t *testing.T, e *event) {
+// judge takes complaints: a test, or somebody who wants to know of them.
+type judge interface {
+	Helper()
+	Errorf(format string, args ...any)
+}
+
+func (w world) apply(t judge, e *event) {
 	t.Helper()
 	r := w[e.Subject]
 	bad := func(format string, args ...any) {

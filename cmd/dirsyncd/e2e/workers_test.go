@@ -114,10 +114,20 @@ func TestWorkers(t *testing.T) {
 	desk.holdBack()
 	s.Replace(s.PersonDN("p40"), "telephoneNumber", "+44 20 0001")
 	<-desk.held // taken, and a does not know
-	s.Suspend()
-	defer s.Resume()
 	var suspended time.Time
-	fatal(t, db.DB.QueryRowContext(t.Context(), "SELECT clock_timestamp()").Scan(&suspended))
+	eventually(t, "the directory is suspended while nobody reads", func() bool { // who reads now would wait there, with a run that had begun before
+		tx, err := db.DB.BeginTx(t.Context(), nil)
+		fatal(t, err)
+		defer func() { _ = tx.Rollback() }()
+		var busy bool
+		fatal(t, tx.QueryRowContext(t.Context(), "SELECT bool_or(holder IS NOT NULL) FROM (SELECT holder FROM dirsyncd_fleet.unit FOR UPDATE) u").Scan(&busy))
+		if !busy { // and nobody begins before the transaction ends
+			s.Suspend()
+			fatal(t, tx.QueryRowContext(t.Context(), "SELECT clock_timestamp()").Scan(&suspended))
+		}
+		return !busy
+	})
+	defer s.Resume()
 	eventually(t, "a begins to read, and waits for the directory", func() (waits bool) { // a run that began before may have read all
 		fatal(t, db.DB.QueryRowContext(t.Context(), "SELECT count(*) > 0 FROM dirsyncd_fleet.unit WHERE holder IS NOT NULL AND since > $1", suspended).Scan(&waits))
 		return waits
