@@ -28,7 +28,7 @@ type portableForm struct {
 // What is within keys and values (package encoding) the server makes by the functions with which it sends its types: big-endian integers, the bytes of a uuid.
 const kindAndNum = `substr(int2send(kind), 2) || int4send(num)`
 
-// portableForms are those of all tables of a partition.
+// portableForms are those of all tables of a partition but wait_count, which follows from wait, and history, which is a counter.
 func portableForms() map[string]portableForm {
 	return map[string]portableForm{
 		encoding.TableNames: {"name", []string{"hash", "num"}, `select hash from @.name where part = $1 order by num`, exportNames, nameRows},
@@ -75,9 +75,6 @@ func portableForms() map[string]portableForm {
 		encoding.TableCounters: {table: "partition", export: exportCounters},
 	}
 }
-
-// derived are the tables of a partition that follow from others, or whose content is among the counters.
-func derived() []string { return []string{"wait_count", "history"} }
 
 // Export implements store.Portable.
 func (s *Store) Export(ctx context.Context, p store.Partition, put func(store.Entry) error) error {

@@ -55,8 +55,9 @@ func (t *tx) addEntries(f portableForm, entries []store.Entry) error {
 	if f.rows == nil {
 		return t.addCounters(entries)
 	}
-	all := make([][]any, 0, len(entries))
-	for _, e := range entries {
+	columns := append([]string{"part"}, f.columns...)
+	var all [][]any
+	for i, e := range entries {
 		rows, ok := f.rows(e)
 		if !ok {
 			return t.s.cannotHold()
@@ -64,9 +65,19 @@ func (t *tx) addEntries(f portableForm, entries []store.Entry) error {
 		for _, row := range rows {
 			all = append(all, append([]any{t.part}, row...))
 		}
+		if len(all) < rowsAtOnce && i+1 < len(entries) {
+			continue
+		}
+		if err := t.copyIn(f.table, columns, all); err != nil {
+			return err
+		}
+		all = all[:0]
 	}
-	return t.copyIn(f.table, append([]string{"part"}, f.columns...), all)
+	return nil
 }
+
+// rowsAtOnce bounds what is kept in memory: an entry may be hundreds of rows.
+const rowsAtOnce = 20_000
 
 // cannotHold is the error for what this store cannot have: a text with a NUL, a number beyond its own.
 func (s *Store) cannotHold() error {
