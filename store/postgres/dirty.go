@@ -23,22 +23,23 @@ func (t *tx) Dirty(kind directory.Kind, after store.Num, fn func(n store.Num, wh
 	if err := t.flushDirty(); err != nil {
 		return err
 	}
-	type dirty struct {
-		num store.Num
-		why store.DirtyReason
+	if need := t.ahead.need; t.ahead.marked && kind == need.Marks && after == need.Nums[0]-1 {
+		for _, d := range t.ahead.marks {
+			if !fn(d.num, d.why) {
+				return nil
+			}
+			after = d.num
+		}
+		if len(t.ahead.marks) <= len(need.Nums) { // one more was asked for
+			return nil
+		}
 	}
 	return chunks(firstSmall, func(limit int) (more bool, err error) {
 		if uint64(after) >= t.count.lastNum {
 			return false, nil
 		}
 		list := make([]dirty, 0, limit)
-		err = t.query(func(rows pgx.Rows) error {
-			var num int32
-			var why int16
-			err := rows.Scan(&num, &why)
-			list = append(list, dirty{store.Num(num), store.DirtyReason(why)})
-			return err
-		}, `select num, why from @.dirty where part = $1 and kind = $2 and num > $3 order by num limit $4`, int16(kind), int32(after), limit)
+		err = t.queries(t.dirtyQuestion(kind, after, limit, func(d dirty) { list = append(list, d) }))
 		for _, d := range list {
 			if err != nil || !fn(d.num, d.why) {
 				return false, err
@@ -47,6 +48,22 @@ func (t *tx) Dirty(kind directory.Kind, after store.Num, fn func(n store.Num, wh
 		}
 		return len(list) == limit, err
 	})
+}
+
+// dirty is a mark.
+type dirty struct {
+	num store.Num
+	why store.DirtyReason
+}
+
+func (t *tx) dirtyQuestion(kind directory.Kind, after store.Num, limit int, found func(dirty)) question {
+	return question{func(rows pgx.Rows) error {
+		var num int32
+		var why int16
+		err := rows.Scan(&num, &why)
+		found(dirty{store.Num(num), store.DirtyReason(why)})
+		return err
+	}, `select num, why from @.dirty where part = $1 and kind = $2 and num > $3 order by num limit $4`, []any{int16(kind), int32(after), limit}}
 }
 
 // MarkDirty implements store.Writer.

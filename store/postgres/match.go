@@ -28,7 +28,6 @@ type matchForm struct {
 
 // matchState is what a transaction knows of the index. What changes is collected.
 type matchState struct {
-	known   bool
 	stored  bool // there is a row of matching, of whatever forms
 	fields  []key.Field
 	pending map[matchEntry]bool // what enters the index, or leaves it
@@ -41,26 +40,20 @@ type matchEntry struct {
 
 // matchFields returns the fields of the index. One of other normal forms is none: it finds nobody until it is made anew.
 func (t *tx) matchFields() ([]key.Field, error) {
-	m := &t.desk.match
-	if m.known {
-		return m.fields, nil
+	return t.desk.match.fields, t.failed
+}
+
+// scanMatching reads a row of matching.
+func (t *tx) scanMatching(text string) error {
+	var form matchForm
+	if json.Unmarshal([]byte(text), &form) != nil {
+		return t.s.corrupt("matching")
 	}
-	err := t.query(func(rows pgx.Rows) error {
-		var text string
-		if err := rows.Scan(&text); err != nil {
-			return err
-		}
-		var form matchForm
-		if json.Unmarshal([]byte(text), &form) != nil {
-			return t.s.corrupt("matching")
-		}
-		if m.stored = true; form.Form == key.Form {
-			m.fields = form.Fields
-		}
-		return nil
-	}, `select form from @.matching where part = $1`)
-	m.known = err == nil
-	return m.fields, err
+	m := &t.desk.match
+	if m.stored = true; form.Form == key.Form {
+		m.fields = form.Fields
+	}
+	return nil
 }
 
 // matchKeys are the keys by which an object is found in the index match (SetMatching): none where there is no index, and of objects

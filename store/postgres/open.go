@@ -60,6 +60,7 @@ type Store struct {
 	schema   string
 	session  string // what its sessions are called, which nobody else's are
 	names    *nameCache
+	parts    partCache
 	where    string // the server and the database, for errors
 	pooled   bool   // a pooler such as PgBouncer is between: it keeps no settings of a session
 	begun    bool

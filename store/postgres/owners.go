@@ -21,6 +21,7 @@ type claims struct {
 	contestants map[store.Num][]store.Num
 	changed     map[store.Num]bool
 	contested   map[pair]bool // handle, object: false for one that is gone
+	none        bool          // nothing is contested in the tables
 }
 
 // learnOwners is the question that makes it known who has handles.
@@ -66,7 +67,7 @@ func (t *tx) learnContestants(handles []store.Num) *question {
 		if _, ok := c.contestants[h]; ok || !t.isKnown(h) {
 			continue
 		}
-		if c.contestants[h] = nil; !t.isFresh(h) {
+		if c.contestants[h] = nil; !t.isFresh(h) && !c.none {
 			list = append(list, h)
 		}
 	}
@@ -74,7 +75,7 @@ func (t *tx) learnContestants(handles []store.Num) *question {
 		return nil
 	}
 	return &question{scanPair(func(h, n store.Num) { c.contestants[h] = append(c.contestants[h], n) }),
-		`select c.handle, c.num from unnest($2::int[]) h(handle) join @.contested c on c.part = $1 and c.handle = h.handle`, []any{ints(list)}}
+		`select h.n, o.num from unnest($2::int[]) h(n) ` + contestantsOf, []any{ints(list)}}
 }
 
 // Owners implements store.Reader.
@@ -84,7 +85,7 @@ func (t *tx) Owners(handles, owners []store.Num) ([]store.Num, error) {
 	}
 	known := t.claims.owner
 	var err error
-	if t.writable {
+	if t.remembers() {
 		err = t.ask(t.learnOwners(handles))
 	} else {
 		known = map[store.Num]store.Num{}
@@ -115,8 +116,21 @@ func (t *tx) Contestants(handles []store.Num, fn func(handle, object store.Num) 
 	if err := t.resolve(); err != nil {
 		return err
 	}
-	if err := t.flushClaims(); err != nil {
-		return err
+	switch {
+	case t.claims.none && !t.writable:
+		return nil
+	case t.foreseen():
+		if err := t.learnNaming(handles); err != nil {
+			return err
+		}
+		t.handOut(handles, t.claims.contestants, fn)
+		return nil
+	case t.remembers():
+		if err := t.ask(t.learnContestants(handles)); err != nil {
+			return err
+		}
+		t.handOut(handles, t.claims.contestants, fn)
+		return nil
 	}
 	return t.pairs(handles, fn, `select handle, num from @.contested where part = $1 and handle = any($2::int[]) order by handle, num`)
 }

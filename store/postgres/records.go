@@ -71,6 +71,14 @@ func (t *tx) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(s
 	var list []storedRecord
 	var ask []store.Num
 	for _, n := range nums {
+		if t.recordsKnown(kinds, n) {
+			for i, kind := range kinds {
+				if data := t.ahead.records[recordKey{kind, n}]; data != nil {
+					list = append(list, storedRecord{recordKey{kind, n}, i, data})
+				}
+			}
+			continue
+		}
 		if !t.writable || !t.isFresh(n) || t.records.flushed {
 			ask = append(ask, n)
 		}
@@ -105,6 +113,16 @@ func (t *tx) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(s
 		}
 	}
 	return nil
+}
+
+// recordsKnown reports whether the records of some kinds were read ahead.
+func (t *tx) recordsKnown(kinds []directory.RecordKind, n store.Num) bool {
+	for _, kind := range kinds {
+		if _, ok := t.ahead.records[recordKey{kind, n}]; !ok {
+			return false
+		}
+	}
+	return len(kinds) > 0
 }
 
 func (t *tx) parseRecords(list []storedRecord) ([]directory.Record, error) {

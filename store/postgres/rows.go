@@ -125,7 +125,7 @@ func (t *tx) RowsOf(kind directory.Kind, nums []store.Num, rows []store.Row) ([]
 	if err := t.resolve(); err != nil {
 		return rows, err
 	}
-	if t.writable {
+	if t.remembers() {
 		if err := t.ask(t.learnObjects(kind, nums)); err != nil {
 			return rows, err
 		}

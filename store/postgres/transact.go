@@ -112,6 +112,10 @@ func (t *tx) run(op string, body func(*tx) error) (err error) {
 	case err != nil:
 		return err
 	}
+	if !t.writable {
+		t.leave()
+		return nil
+	}
 	err = t.commit(op)
 	done = err == nil
 	return err
@@ -125,7 +129,8 @@ func (t *tx) outcome(op string, err error) error {
 	return t.s.classify(op, err)
 }
 
-// begin begins the transaction, locks the partition's row and the leases of the context, and reads the counters: one round trip.
+// begin begins the transaction, locks the partition's row and the leases of the context, and reads the counters, what nearly everybody asks
+// for (head.go) and what is foreseen (ahead.go): one round trip.
 func (t *tx) begin(op string) error {
 	how := "begin isolation level repeatable read read only"
 	if t.writable {
@@ -161,6 +166,16 @@ func (t *tx) begin(op string) error {
 		batch.Queue(t.s.in(`select pg_current_xact_id()::text, pg_backend_pid(), array(select l.name from @.lease l join unnest($1::text[], $2::uuid[], $3::int8[])
 			as h(name, holder, fence) on l.name = h.name and l.holder = h.holder and l.fence = h.fence for share of l)`), names, holders, fences)
 	}
+	if t.name.Connection != "" {
+		batch.Queue(t.s.in(headQuestion), t.name.Connection, t.name.Tenant)
+	}
+	supposed := t.s.parts.get(t.name)
+	t.part = supposed
+	ahead, answered := t.lookAhead()
+	for _, q := range ahead {
+		batch.Queue(t.s.in(q.sql), append([]any{t.part}, q.args...)...)
+	}
+	t.part = 0
 	results := t.conn.SendBatch(t.ctx, batch)
 	err := skip(results, skipped)
 	if err == nil && t.name.Connection != "" {
@@ -169,6 +184,15 @@ func (t *tx) begin(op string) error {
 	var found []string
 	if err == nil && t.writable {
 		err = scanAll(results, func(rows pgx.Rows) error { return rows.Scan(&t.xid, &t.backend, &found) })
+	}
+	t.knowHead()
+	if err == nil && t.name.Connection != "" {
+		err = scanAll(results, t.scanHead)
+	}
+	for _, q := range ahead {
+		if err == nil {
+			err = scanAll(results, q.scan)
+		}
 	}
 	if closed := results.Close(); err == nil {
 		err = closed
@@ -183,7 +207,21 @@ func (t *tx) begin(op string) error {
 		t.repeatable = false
 		return lost(op)
 	}
-	t.names.begun = t.count.lastNum
+	t.begun, t.names.begun = true, t.count.lastNum
+	t.s.parts.set(t.name, t.part)
+	switch {
+	case t.part == 0:
+		t.ahead.need = nil
+	case t.part == supposed:
+		answered()
+	case t.ahead.need != nil: // what came was not of this partition
+		t.forgetAhead()
+		ahead, answered := t.lookAhead()
+		if err := t.queries(ahead...); err != nil {
+			return err
+		}
+		answered()
+	}
 	return nil
 }
 
@@ -214,6 +252,16 @@ func (t *tx) create() error {
 	}
 	t.part, t.wrote = id, true
 	return nil
+}
+
+// leave ends a transaction that has only read. Nobody waits for the answer; until it is there nobody else gets the connection.
+func (t *tx) leave() {
+	left := &tx{s: t.s, ctx: t.ctx, conn: t.conn}
+	t.conn = nil
+	go func() {
+		left.rollback()
+		left.conn.Release()
+	}()
 }
 
 // rollback ends the transaction without a trace. Where that fails, the connection is closed when it is given back, and so is the transaction.

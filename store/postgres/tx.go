@@ -33,7 +33,9 @@ type tx struct {
 	// repeatable: nothing of the attempt can have stayed, and the caller takes another one.
 	repeatable bool
 
-	held []*lease // of a writer
+	held  []*lease // of a writer
+	begun bool     // the partition is read
+	ahead ahead
 	long bool     // a statement may take as long as it needs
 
 	names   names
@@ -58,6 +60,7 @@ func newTx(ctx context.Context, s *Store, like *tx) *tx {
 	}
 	return &tx{
 		s: s, ctx: ctx, name: like.name, writable: like.writable, long: like.long,
+		ahead:   ahead{need: store.Expected(ctx), groups: map[store.Num][]store.Num{}, records: map[recordKey][]byte{}},
 		names:   names{known: map[nameHash]store.Num{}, epoch: s.names.begin()},
 		claims:  claims{owner: map[store.Num]store.Num{}, contestants: map[store.Num][]store.Num{}, changed: map[store.Num]bool{}, contested: map[pair]bool{}},
 		objects: objects{known: map[objectKey]*object{}},

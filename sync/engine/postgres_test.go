@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
@@ -12,14 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"dirsyncd/connectors"
-	"dirsyncd/connectors/connectortest/memory"
 	"dirsyncd/store"
 	"dirsyncd/store/postgres"
 	"dirsyncd/sync/database/postgrestest"
-	"dirsyncd/sync/directory"
-	"dirsyncd/sync/mapping"
-	"dirsyncd/sync/plan"
 )
 
 // stateURL names the environment variable that makes the tests of the engine keep their states in a database.
@@ -36,7 +30,7 @@ func TestOnPostgreSQL(t *testing.T) {
 	}
 	server := postgrestest.Start(t)
 	db := server.Database(t)
-	t.Run("round trips", func(t *testing.T) { roundTrips(t, db.Trips(t, server)) })
+	t.Run("round trips", func(t *testing.T) { roundTrips(t, db, db.Trips(t, server)) })
 	t.Run("tests", func(t *testing.T) {
 		run := exec.CommandContext(t.Context(), os.Args[0], "-test.run", chosen, "-test.skip", skipped)
 		run.Env = append(os.Environ(), fmt.Sprintf("%s=postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", stateURL, postgrestest.Admin, postgrestest.AdminPassword, server.Port, db.Name))
@@ -52,44 +46,6 @@ const (
 	// skipped are those that run in a bubble of synctest and cut what they began there, and sweeps, which take long.
 	skipped = "^Test(OnPostgreSQL|Queue|Transient|Hanging|Stalled|TenantQueue|Random)|CutAnywhere|AfterACut|AtAnyMoment"
 )
-
-// roundTrips: how often a run waits for the database follows the number of pages and chunks, not that of people.
-func roundTrips(t *testing.T, trips *postgrestest.Trips) {
-	st, err := postgres.Open(t.Context(), postgres.Options{URL: trips.URL, Schema: "trips", LeaseFor: longLease})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
-	cfg := memory.SyntheticDefaults()
-	cfg.People, cfg.Groups, cfg.GroupsPerPerson, cfg.Changed, cfg.PageSize = 8000, 200, 3, 100, 1000
-	source := memory.OpenSynthetic(cfg)
-	rules, problems := mapping.Compile(mapping.Spec{
-		Name: "m", Rules: []mapping.RuleSpec{user("everyone", `enabled and not ("none" in groups)`)},
-		Fields: map[directory.RecordKind][]mapping.FieldSpec{directory.UserRecord: {field("name", "= name"), field("manager", "= manager.name")}},
-	})
-	if len(problems) > 0 {
-		t.Fatal(problems)
-	}
-	e := New(st, Options{Log: slog.New(slog.DiscardHandler), Now: time.Now})
-	c := &Connection{Name: "hq", Connector: "memory", Source: source, Rules: rules, Guard: plan.DefaultGuard(), Targets: []string{target}}
-	run := func(what string, job Job, most int) {
-		t.Helper()
-		n := trips.Count(func() {
-			if res := e.Run(t.Context(), c, connectors.Tenant{}, job); res.Err != nil || res.Run.Outcome != Clean {
-				t.Fatalf("%s: %+v", what, res)
-			}
-		})
-		t.Logf("%s: %d round trips", what, n)
-		if n > most {
-			t.Errorf("%s took %d round trips, %d at most were expected", what, n, most)
-		}
-	}
-	run("first sync", Job{Full: true}, 400)
-	run("unchanged full read", Job{Full: true}, 200)
-	run("nothing new", Job{}, 70)
-	source.SetGeneration(1)
-	run("100 changes", Job{}, 140)
-}
 
 // states are states that tests keep in one schema of a database: one for each would cost more than the tests do.
 type states struct {

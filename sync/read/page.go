@@ -68,7 +68,7 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 		return err
 	}
 	d := &pageDiff{}
-	err = l.State.View(ctx, func(tx store.Reader) error {
+	err = l.State.View(store.Expect(ctx, l.lookedUp(p)), func(tx store.Reader) error {
 		*d = pageDiff{found: newCoverage()}
 		if err := l.keepSpelling(tx, p); err != nil {
 			return err
@@ -112,7 +112,7 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 			position.Moved = l.Now().UTC()
 		}
 		var stored committed
-		err := l.State.Update(ctx, func(tx store.Writer) (err error) {
+		err := l.State.Update(store.Expect(ctx, l.written(d)), func(tx store.Writer) (err error) {
 			stored, err = l.commitPage(tx, d, position, moved, resumable)
 			return err
 		})

@@ -1,0 +1,44 @@
+package settle
+
+import (
+	"context"
+
+	"dirsyncd/store"
+	"dirsyncd/sync/directory"
+	"dirsyncd/sync/mapping"
+)
+
+// looksAt is a context for the view in which objects are worked out.
+func (s *Settlement) looksAt(ctx context.Context, kind directory.Kind, nums []store.Num) context.Context {
+	want := s.wanted(kind)
+	need := store.Need{Kinds: []directory.Kind{kind}, Nums: nums, Records: mapping.RecordsOf(kind), Groups: want.Groups}
+	for _, one := range []struct {
+		wanted bool
+		kind   directory.Kind
+	}{{want.Manager || want.Owner, directory.Person}, {want.Licences, directory.Licence}, {want.Customer, directory.Customer}, {want.Site, directory.Site}} {
+		if one.wanted {
+			need.Linked = append(need.Linked, one.kind)
+		}
+	}
+	return store.Expect(ctx, need)
+}
+
+// looksAtMarks is a context for the view in which a batch is compared with its marks.
+func (s *Settlement) looksAtMarks(ctx context.Context, b *batch) context.Context {
+	need := store.Need{Marks: b.kind}
+	for i := range b.outcomes {
+		need.Nums = append(need.Nums, b.outcomes[i].num)
+	}
+	return store.Expect(ctx, need)
+}
+
+// stores is a context for the transaction that stores what a batch came to.
+func (s *Settlement) stores(ctx context.Context, w *pendingWrites) context.Context {
+	need := store.Need{Actions: w.actions && !s.Keep.Off}
+	for _, o := range w.outcomes {
+		if len(o.steps) > 0 {
+			need.Nums, need.Records = append(need.Nums, o.num), mapping.RecordsOf(o.kind)
+		}
+	}
+	return store.Expect(ctx, need)
+}
