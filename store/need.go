@@ -15,6 +15,8 @@ type Need struct {
 	Digests bool
 	// Handles are others: their numbers are looked up, who has them and who else states them.
 	Handles []string
+	// Members are handles that are added to groups or removed from them.
+	Members map[Num][]Num
 
 	// Nums are objects of Kinds, in ascending order. Their rows are read or, where there are no Kinds, not.
 	Nums []Num
@@ -29,18 +31,21 @@ type Need struct {
 	Actions bool
 }
 
-// Expect returns a context under which a transaction knows what its function will ask for. A store at the far end of a wire asks for all of it
-// together with the beginning of the transaction, and answers from that; one in a file has no use for it. No answer is another one for it: what
-// is not asked for in the end was read for nothing, and what nobody has foreseen is asked for when it is wanted. The lists are only
-// read. It is meant for one call of View or Update.
-func Expect(ctx context.Context, need Need) context.Context {
-	return context.WithValue(ctx, needKey{}, &need)
+// Expect returns a context under which a transaction can find out what its function will ask for. A store at the far end of a wire asks for all of
+// it together with the beginning of the transaction, and answers from that; one in a file never calls need, and loses no time. No answer is another
+// one for it: what is not asked for in the end was read for nothing, and what nobody has foreseen is asked for when it is wanted. The
+// lists are only read. It is meant for one call of View or Update, whose every attempt calls need.
+func Expect(ctx context.Context, need func() Need) context.Context {
+	return context.WithValue(ctx, needKey{}, need)
 }
 
-// Expected returns what a transaction under a context will ask for; nil when nobody said.
-func Expected(ctx context.Context) *Need {
-	need, _ := ctx.Value(needKey{}).(*Need)
-	return need
+// Expected returns what a transaction under a context will ask for; false when nobody said.
+func Expected(ctx context.Context) (Need, bool) {
+	need, ok := ctx.Value(needKey{}).(func() Need)
+	if !ok {
+		return Need{}, false
+	}
+	return need(), true
 }
 
 type needKey struct{}

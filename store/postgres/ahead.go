@@ -17,12 +17,14 @@ import (
 
 // ahead is what a transaction will be asked for, and what of it is known that a writer does not know in another form.
 type ahead struct {
-	need    *store.Need
-	around  bool                      // what is around the objects is known
-	groups  map[store.Num][]store.Num // that list handles
-	records map[recordKey][]byte      // nil for none
-	marks   []dirty
-	marked  bool
+	need        *store.Need
+	around      bool                      // what is around the objects is known
+	recordsRead bool                      // by a writer
+	groups      map[store.Num][]store.Num // that list handles
+	records     map[recordKey][]byte      // nil for none
+	marks       []dirty
+	marked      bool
+	first       map[directory.Kind]*[]dirty // the first marks of each kind
 }
 
 // remembers reports whether a transaction keeps what it has read: a writer, or a reader of which it is known how much that will be.
@@ -94,7 +96,7 @@ const (
 	rowsOfOwners  = `left join lateral (select num from @.owner where part = $1 and handle = h.n limit 1) w on true
 		cross join lateral (select * from @.object where part = $1 and kind = $3 and num = coalesce(w.num, h.n) limit 1) o`
 	memberDigestsOf = `cross join lateral (select * from @.digest where part = $1 and grp = h.n limit 1) d`
-	recordsOf = `cross join unnest($3::int2[]) k(kind) cross join lateral (select active, data from @.record where part = $1 and kind = k.kind and num = h.n limit 1) r`
+	recordsOf       = `cross join unnest($3::int2[]) k(kind) cross join lateral (select active, data from @.record where part = $1 and kind = k.kind and num = h.n limit 1) r`
 )
 
 // lookAhead makes the questions that can be asked with the beginning of a transaction, and says what to do when they are answered.
@@ -119,7 +121,8 @@ func (t *tx) lookAhead() (list []question, answered func()) {
 		}, digestColumns, memberDigestsOf)...)
 	}
 	list = append(list, t.claimsOf(handles)...)
-	list = append(list, t.recordsAhead(need, objects)...)
+	list = append(list, t.membersAhead(need)...)
+	list = append(list, t.recordsAhead(need)...)
 	if need.Marks != 0 && len(need.Nums) > 0 && !t.writable {
 		list = append(list, t.dirtyQuestion(need.Marks, need.Nums[0]-1, len(need.Nums)+1, func(d dirty) { t.ahead.marks = append(t.ahead.marks, d) }))
 		t.ahead.marked = true
@@ -189,26 +192,58 @@ func know[V any](known map[store.Num]V, nums []store.Num) {
 	}
 }
 
+// membersAhead asks, for a writer, which handles are members of the groups in which they are changed.
+func (t *tx) membersAhead(need *store.Need) []question {
+	if !t.writable || len(need.Members) == 0 {
+		return nil
+	}
+	var groups, handles []int32
+	for group, list := range need.Members {
+		s := &memberSet{has: map[store.Num]bool{}}
+		t.members.of[group] = s
+		for _, h := range list {
+			s.has[h] = false
+			groups, handles = append(groups, int32(group)), append(handles, int32(h))
+		}
+	}
+	return []question{{scanPair(func(g, h store.Num) { t.members.of[g].has[h] = true }), `select u.grp, u.handle from unnest($2::int[], $3::int[]) u(grp, handle)
+		cross join lateral (select from @.member where part = $1 and grp = u.grp and handle = u.handle limit 1) m`, []any{groups, handles}}}
+}
+
 // recordsAhead asks for the records of objects: a writer for whether they are active, a reader for all of them.
-func (t *tx) recordsAhead(need *store.Need, objects named) []question {
+func (t *tx) recordsAhead(need *store.Need) []question {
 	if len(need.Records) == 0 || len(need.Nums) == 0 {
 		return nil
 	}
-	kinds := make([]int16, len(need.Records))
-	for i, kind := range need.Records {
-		kinds[i] = int16(kind)
+	if !t.writable {
+		return t.recordsQuestions(need)
+	}
+	for _, kind := range need.Records {
 		for _, n := range need.Nums {
-			if key := (recordKey{kind, n}); t.writable {
-				t.records.active[key] = false
-			} else {
-				t.ahead.records[key] = nil
-			}
+			t.records.active[recordKey{kind, n}] = false
 		}
 	}
-	if t.writable {
-		return asks(objects, scanRecord(func(key recordKey, _ []byte) { t.records.active[key] = true }), `k.kind, h.n, ''::bytea`, recordsOf+` where r.active`, kinds)
+	return asks(named{nums: need.Nums}, scanRecord(func(key recordKey, _ []byte) { t.records.active[key] = true }),
+		`k.kind, h.n, ''::bytea`, recordsOf+` where r.active`, recordKinds(need.Records))
+}
+
+// recordsQuestions asks for all records that are foreseen.
+func (t *tx) recordsQuestions(need *store.Need) []question {
+	for _, kind := range need.Records {
+		for _, n := range need.Nums {
+			t.ahead.records[recordKey{kind, n}] = nil
+		}
 	}
-	return asks(objects, scanRecord(func(key recordKey, data []byte) { t.ahead.records[key] = data }), `k.kind, h.n, r.data`, recordsOf, kinds)
+	return asks(named{nums: need.Nums}, scanRecord(func(key recordKey, data []byte) { t.ahead.records[key] = data }),
+		`k.kind, h.n, r.data`, recordsOf, recordKinds(need.Records))
+}
+
+func recordKinds(kinds []directory.RecordKind) []int16 {
+	list := make([]int16, len(kinds))
+	for i, kind := range kinds {
+		list[i] = int16(kind)
+	}
+	return list
 }
 
 // lookAround asks for what is around the objects that were foreseen, once: who contests their handles, which groups list them, and to what
@@ -308,5 +343,6 @@ func (t *tx) forgetAhead() {
 	clear(t.records.active)
 	clear(t.members.digests.known)
 	clear(t.ahead.records)
+	clear(t.members.of)
 	t.ahead.marks, t.desk.history = nil, history{}
 }

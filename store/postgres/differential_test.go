@@ -365,6 +365,7 @@ func (s *script) need() store.Need {
 			n.Records = append(n.Records, kind)
 		}
 	}
+	n.Members = map[store.Num][]store.Num{s.num(): {s.num(), s.num()}, s.num(): {s.num()}}
 	for range s.IntN(40) {
 		n.Nums = append(n.Nums, s.num())
 	}
@@ -405,7 +406,8 @@ func likeBolt(t *testing.T, r *rig) {
 			s := &script{Rand: rand.New(rand.NewPCG(seed, 8))}
 			ctx, later := t.Context(), t.Context()
 			if seed%3 > 0 {
-				ctx, later = store.Expect(ctx, s.need()), store.Expect(ctx, s.need())
+				first, second := s.need(), s.need()
+				ctx, later = store.Expect(ctx, func() store.Need { return first }), store.Expect(ctx, func() store.Need { return second })
 			}
 			err := st.Update(ctx, hq, func(w store.Writer) error {
 				s = &script{Rand: rand.New(rand.NewPCG(seed, 7))}

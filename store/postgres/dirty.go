@@ -34,12 +34,20 @@ func (t *tx) Dirty(kind directory.Kind, after store.Num, fn func(n store.Num, wh
 			return nil
 		}
 	}
+	first, err := t.firstMarks(kind, after)
+	if err != nil {
+		return err
+	}
 	return chunks(firstSmall, func(limit int) (more bool, err error) {
 		if uint64(after) >= t.count.lastNum {
 			return false, nil
 		}
 		list := make([]dirty, 0, limit)
-		err = t.queries(t.dirtyQuestion(kind, after, limit, func(d dirty) { list = append(list, d) }))
+		if first != nil {
+			list, first = *first, nil
+		} else {
+			err = t.queries(t.dirtyQuestion(kind, after, limit, func(d dirty) { list = append(list, d) }))
+		}
 		for _, d := range list {
 			if err != nil || !fn(d.num, d.why) {
 				return false, err
@@ -48,6 +56,26 @@ func (t *tx) Dirty(kind directory.Kind, after store.Num, fn func(n store.Num, wh
 		}
 		return len(list) == limit, err
 	})
+}
+
+// firstMarks returns the first marks of a kind, where a reader asks for them: whoever looks for what is to be done will ask for those of all kinds.
+func (t *tx) firstMarks(kind directory.Kind, after store.Num) (*[]dirty, error) {
+	if t.writable || after != 0 {
+		return nil, nil
+	}
+	if t.ahead.first == nil {
+		t.ahead.first = map[directory.Kind]*[]dirty{}
+		var list []question
+		for _, k := range directory.Kinds() {
+			marks := &[]dirty{}
+			t.ahead.first[k] = marks
+			list = append(list, t.dirtyQuestion(k, 0, firstSmall, func(d dirty) { *marks = append(*marks, d) }))
+		}
+		if err := t.queries(list...); err != nil {
+			return nil, err
+		}
+	}
+	return t.ahead.first[kind], nil
 }
 
 // dirty is a mark.

@@ -157,6 +157,7 @@ func (s *Store) configure(opts Options) error {
 	s.session = fmt.Sprintf("dirsyncd %x", id.Bytes)
 	c.RuntimeParams["application_name"] = s.session
 	cfg.AfterConnect = func(context.Context, *pgx.Conn) error { s.names.forget(); return nil }
+	cfg.ShouldPing = shouldPing
 	for name, value := range session() {
 		c.RuntimeParams[name] = value
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"dirsyncd/store"
 )
@@ -50,7 +51,7 @@ func (s *Store) transact(ctx context.Context, op string, like *tx, body func(*tx
 			return err
 		}
 		t := newTx(ctx, s, like)
-		err := t.run(op, body)
+		err := t.run(op, body, attempt == 1)
 		if err == nil || !t.repeatable || !again(t.failed) {
 			return err
 		}
@@ -71,10 +72,22 @@ func waitFor(ctx context.Context, d time.Duration) {
 	}
 }
 
+// unpinged is the key in the context of who takes a connection that was idle as it is: an attempt that finds it broken is not the last one.
+type unpinged struct{}
+
+// shouldPing reports whether it is found out whether a connection still works.
+func shouldPing(ctx context.Context, p pgxpool.ShouldPingParams) bool {
+	return p.IdleDuration > time.Second && ctx.Value(unpinged{}) == nil
+}
+
 // run makes one attempt. Where it fails for the database, t.failed says why, and t.repeatable whether nothing of it can have stayed.
-func (t *tx) run(op string, body func(*tx) error) (err error) {
+func (t *tx) run(op string, body func(*tx) error, first bool) (err error) {
 	t.repeatable = true
-	if t.conn, err = t.s.pool.Acquire(t.ctx); err != nil {
+	ctx := t.ctx
+	if first {
+		ctx = context.WithValue(ctx, unpinged{}, true)
+	}
+	if t.conn, err = t.s.pool.Acquire(ctx); err != nil {
 		t.s.noteAway(err)
 		t.failed = err
 		return t.outcome(op, err)

@@ -25,7 +25,7 @@ func (l *listing) lookedUp(p *connectors.Page) store.Need {
 
 // written is what is looked up to write what a page changes.
 func (l *listing) written(d *pageDiff) store.Need {
-	need := store.Need{Kinds: l.stream.Kinds}
+	need := store.Need{Kinds: l.stream.Kinds, Members: map[store.Num][]store.Num{}}
 	for i := range d.puts {
 		for _, o := range []*directory.Object{d.puts[i].object, d.puts[i].before} {
 			if o == nil {
@@ -39,8 +39,12 @@ func (l *listing) written(d *pageDiff) store.Need {
 		}
 	}
 	for i := range d.members {
-		need.IDs = append(need.IDs, directory.IDHandle(d.members[i].group))
-		need.Handles = append(need.Handles, d.members[i].add...)
+		m := &d.members[i]
+		need.IDs = append(need.IDs, directory.IDHandle(m.group))
+		need.Handles = append(need.Handles, m.add...)
+		if m.num != 0 {
+			need.Members[m.num] = slices.Concat(need.Members[m.num], m.known, m.remove)
+		}
 	}
 	for _, g := range d.gone {
 		need.Nums = append(need.Nums, g.num)

@@ -10,6 +10,10 @@ import (
 
 // looksAt is a context for the view in which objects are worked out.
 func (s *Settlement) looksAt(ctx context.Context, kind directory.Kind, nums []store.Num) context.Context {
+	return store.Expect(ctx, func() store.Need { return s.objectsNeed(kind, nums) })
+}
+
+func (s *Settlement) objectsNeed(kind directory.Kind, nums []store.Num) store.Need {
 	want := s.wanted(kind)
 	need := store.Need{Kinds: []directory.Kind{kind}, Nums: nums, Records: mapping.RecordsOf(kind), Groups: want.Groups}
 	for _, one := range []struct {
@@ -20,25 +24,29 @@ func (s *Settlement) looksAt(ctx context.Context, kind directory.Kind, nums []st
 			need.Linked = append(need.Linked, one.kind)
 		}
 	}
-	return store.Expect(ctx, need)
+	return need
 }
 
 // looksAtMarks is a context for the view in which a batch is compared with its marks.
 func (s *Settlement) looksAtMarks(ctx context.Context, b *batch) context.Context {
-	need := store.Need{Marks: b.kind}
-	for i := range b.outcomes {
-		need.Nums = append(need.Nums, b.outcomes[i].num)
-	}
-	return store.Expect(ctx, need)
+	return store.Expect(ctx, func() store.Need {
+		need := store.Need{Marks: b.kind}
+		for i := range b.outcomes {
+			need.Nums = append(need.Nums, b.outcomes[i].num)
+		}
+		return need
+	})
 }
 
 // stores is a context for the transaction that stores what a batch came to.
 func (s *Settlement) stores(ctx context.Context, w *pendingWrites) context.Context {
-	need := store.Need{Actions: w.actions && !s.Keep.Off}
-	for _, o := range w.outcomes {
-		if len(o.steps) > 0 {
-			need.Nums, need.Records = append(need.Nums, o.num), mapping.RecordsOf(o.kind)
+	return store.Expect(ctx, func() store.Need {
+		need := store.Need{Actions: w.actions && !s.Keep.Off}
+		for _, o := range w.outcomes {
+			if len(o.steps) > 0 {
+				need.Nums, need.Records = append(need.Nums, o.num), mapping.RecordsOf(o.kind)
+			}
 		}
-	}
-	return store.Expect(ctx, need)
+		return need
+	})
 }
