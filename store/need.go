@@ -25,6 +25,8 @@ type Need struct {
 	// Groups: those that list any of Nums are read. Linked are kinds of objects to which links of Nums lead, and which are read.
 	Groups bool
 	Linked []directory.Kind
+	// Referrers are handles of which is read who states a link of a type to them.
+	Referrers map[directory.LinkType][]Num
 	// Marks is the kind of which the dirty marks are read, from the first one of Nums to the last.
 	Marks directory.Kind
 	// Actions: those of a run are kept.

@@ -24,7 +24,8 @@ type ahead struct {
 	records     map[recordKey][]byte      // nil for none
 	marks       []dirty
 	marked      bool
-	first       map[directory.Kind]*[]dirty // the first marks of each kind
+	referrers   map[directory.LinkType]map[store.Num][]store.Num // who states links to handles
+	first       map[directory.Kind]*[]dirty                      // the first marks of each kind
 }
 
 // remembers reports whether a transaction keeps what it has read: a writer, or a reader of which it is known how much that will be.
@@ -123,6 +124,7 @@ func (t *tx) lookAhead() (list []question, answered func()) {
 	list = append(list, t.claimsOf(handles)...)
 	list = append(list, t.membersAhead(need)...)
 	list = append(list, t.recordsAhead(need)...)
+	list = append(list, t.referrersAhead(need)...)
 	if need.Marks != 0 && len(need.Nums) > 0 && !t.writable {
 		list = append(list, t.dirtyQuestion(need.Marks, need.Nums[0]-1, len(need.Nums)+1, func(d dirty) { t.ahead.marks = append(t.ahead.marks, d) }))
 		t.ahead.marked = true
@@ -172,7 +174,7 @@ func (t *tx) claimsOf(handles named) []question {
 	if c.none {
 		return list
 	}
-	return append(list, asks(handles, scanPair(func(h, n store.Num) { c.contestants[h] = append(c.contestants[h], n) }), `h.n, o.num`, contestantsOf)...)
+	return append(list, asks(handles, scanPair(c.addContestant), `h.n, o.num`, contestantsOf)...)
 }
 
 // knowClaims notes that there are none but those that are known.

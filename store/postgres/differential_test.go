@@ -365,6 +365,7 @@ func (s *script) need() store.Need {
 			n.Records = append(n.Records, kind)
 		}
 	}
+	n.Referrers = map[directory.LinkType][]store.Num{directory.Manager: s.nums()}
 	n.Members = map[store.Num][]store.Num{s.num(): {s.num(), s.num()}, s.num(): {s.num()}}
 	for range s.IntN(40) {
 		n.Nums = append(n.Nums, s.num())

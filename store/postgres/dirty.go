@@ -137,7 +137,8 @@ func (t *tx) flushDirty() error {
 	}
 	clear(t.dirty)
 	if len(clearedNums) > 0 {
-		err := t.erase(`delete from @.dirty d using unnest($2::int2[], $3::int[]) k(kind, num) where d.part = $1 and d.kind = k.kind and d.num = k.num`, clearedKinds, clearedNums)
+		err := t.erase(`delete from @.dirty where ctid = any(array(select d.ctid from unnest($2::int2[], $3::int[]) k(kind, num)
+			cross join lateral (select ctid from @.dirty where part = $1 and kind = k.kind and num = k.num limit 1) d))`, clearedKinds, clearedNums)
 		if err != nil {
 			return err
 		}

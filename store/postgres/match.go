@@ -113,7 +113,8 @@ func (t *tx) flushMatch() error {
 	m.pending = nil
 	if len(leave) > 0 {
 		keys, nums := matchColumns(leave)
-		err := t.erase(`delete from @.match m using unnest($2::uuid[], $3::int[]) g (key, num) where m.part = $1 and m.key = g.key and m.num = g.num`, keys, nums)
+		err := t.erase(`delete from @.match where ctid = any(array(select d.ctid from unnest($2::uuid[], $3::int[]) k(key, num)
+			cross join lateral (select ctid from @.match where part = $1 and key = k.key and num = k.num limit 1) d))`, keys, nums)
 		if err != nil {
 			return err
 		}
@@ -174,7 +175,7 @@ func (t *tx) Match(keys []store.MatchKey, fn func(key int, n store.Num) bool) er
 		err := rows.Scan(&f.key, &f.num)
 		list = append(list, f)
 		return err
-	}, `select k.n - 1, m.num from unnest($2::uuid[]) with ordinality k (key, n) join @.match m on m.part = $1 and m.key = k.key order by k.n, m.num`, hashes)
+	}, `select k.n - 1, m.num from unnest($2::uuid[]) with ordinality k (key, n) cross join lateral (select num from @.match where part = $1 and key = k.key offset 0) m order by k.n, m.num`, hashes)
 	if err != nil {
 		return err
 	}

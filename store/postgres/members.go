@@ -86,7 +86,7 @@ func (t *tx) MembersOf(groups []store.Num, fn func(group, handle store.Num) bool
 	if err := t.flushMembers(); err != nil {
 		return err
 	}
-	return t.pairs(groups, fn, `select grp, handle from @.member where part = $1 and grp = any($2::int[]) order by grp, handle`)
+	return t.pairs(groups, fn, `select h.n, m.handle from unnest($2::int[]) h(n) cross join lateral (select handle from @.member where part = $1 and grp = h.n offset 0) m`)
 }
 
 // GroupsOf implements store.Reader.
@@ -104,7 +104,7 @@ func (t *tx) GroupsOf(handles []store.Num, fn func(handle, group store.Num) bool
 	return t.pairs(handles, fn, groupsOf)
 }
 
-const groupsOf = `select handle, grp from @.member where part = $1 and handle = any($2::int[]) order by handle, grp`
+const groupsOf = `select h.n, m.grp from unnest($2::int[]) h(n) cross join lateral (select grp from @.member where part = $1 and handle = h.n offset 0) m`
 
 // AddMembers implements store.Writer. What it appends to added is in ascending order.
 func (t *tx) AddMembers(group store.Num, handles, added []store.Num) ([]store.Num, error) {
@@ -191,7 +191,8 @@ func (t *tx) dropMembers(group store.Num) error {
 
 func (t *tx) flushMembers() error {
 	err := t.flushPairs(t.members.changed, `insert into @.member (part, grp, handle) select $1, * from unnest($2::int[], $3::int[]) on conflict do nothing`,
-		`delete from @.member m using unnest($2::int[], $3::int[]) as p(grp, handle) where m.part = $1 and m.grp = p.grp and m.handle = p.handle`)
+		`delete from @.member where ctid = any(array(select d.ctid from unnest($2::int[], $3::int[]) k(grp, handle)
+			cross join lateral (select ctid from @.member where part = $1 and grp = k.grp and handle = k.handle limit 1) d))`)
 	if err != nil {
 		return err
 	}

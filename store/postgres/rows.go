@@ -311,7 +311,8 @@ func (t *tx) flushObjects() error {
 		}
 	}
 	if len(kinds[deleted]) > 0 {
-		return t.erase(`delete from @.object o using unnest($2::int2[], $3::int[]) k(kind, num) where o.part = $1 and o.kind = k.kind and o.num = k.num`,
+		return t.erase(`delete from @.object where ctid = any(array(select d.ctid from unnest($2::int2[], $3::int[]) k(kind, num)
+			cross join lateral (select ctid from @.object where part = $1 and kind = k.kind and num = k.num limit 1) d))`,
 			kinds[deleted], nums[deleted])
 	}
 	return nil

@@ -19,7 +19,7 @@ import (
 // TestPostgreSQL runs everything that needs a server, on one.
 func TestPostgreSQL(t *testing.T) {
 	server := postgrestest.Start(t)
-	r := &rig{Database: server.Database(t), address: testserver.Address(server.Port), ca: server.CAFile}
+	r := &rig{Database: server.Database(t), server: server, address: testserver.Address(server.Port), ca: server.CAFile}
 	r.url = fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", postgrestest.Admin, postgrestest.AdminPassword, server.Port, r.Name)
 	t.Run("conformance", func(t *testing.T) {
 		if raceDetector {
@@ -34,7 +34,7 @@ func TestPostgreSQL(t *testing.T) {
 	})
 
 	for name, test := range map[string]func(*testing.T, *rig){
-		"like bolt": likeBolt, "cuts": cuts, "ended sessions": ended, "away": away, "leftovers": leftovers,
+		"like bolt": likeBolt, "plans": plans, "long views": longViews, "cuts": cuts, "ended sessions": ended, "away": away, "leftovers": leftovers,
 		"take over": takeOver, "without fence": withoutFence, "cut off": cutOff, "hand over": handOver, "nobody's lease": nobodysLease,
 		"migrations": migrations, "strangers": strangers, "encrypted": encrypted, "behind PgBouncer": behindBouncer, "many on the desk": manyOnDesk, "damage of the desk": deskDamage, "limit of items": itemLimit,
 	} {
@@ -52,6 +52,7 @@ func logTo(b *strings.Builder) *slog.Logger { return slog.New(slog.NewTextHandle
 // rig is a database in which each test has a schema of its own.
 type rig struct {
 	*postgrestest.Database
+	server  *postgrestest.Server
 	url     string
 	address string
 	ca      string // of the server's certificate

@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
+	"reflect"
+	"runtime"
 	"strings"
 	"time"
 
@@ -18,7 +20,16 @@ func (s *Store) View(ctx context.Context, p store.Partition, fn func(store.Reade
 	if err := checkName(p); err != nil {
 		return err
 	}
-	return s.transact(ctx, "read state", &tx{name: p}, func(t *tx) error { return fn(t) })
+	return s.transact(ctx, "read state", &tx{name: p}, func(t *tx) error {
+		began := time.Now()
+		err := fn(t)
+		if held := time.Since(began); held > s.longView {
+			// Nothing that was deleted since can be cleaned up in the whole database, and queues become slow.
+			s.log.Warn("a view of the state was held open for long", "held", held.Round(time.Millisecond), "partition", p.String(),
+				"by", runtime.FuncForPC(reflect.ValueOf(fn).Pointer()).Name())
+		}
+		return err
+	})
 }
 
 // Update implements store.Store. A transaction in which nothing was changed writes nothing.
@@ -153,7 +164,8 @@ func (t *tx) begin(op string) error {
 	batch.Queue(how)
 	skipped := 1
 	if t.s.pooled {
-		batch.Queue(`select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true), set_config('idle_in_transaction_session_timeout', $3, true)`,
+		batch.Queue(`select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true), set_config('idle_in_transaction_session_timeout', $3, true),
+			set_config('enable_seqscan', 'off', true)`,
 			session()["lock_timeout"], session()["statement_timeout"], session()["idle_in_transaction_session_timeout"])
 		skipped++
 	}

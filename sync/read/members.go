@@ -257,16 +257,17 @@ func (m *memberDiff) commit(tx store.Writer, found *coverage) (entered []store.N
 	return entered, moved, nil
 }
 
-// takeMembers removes members from a group and marks whom that concerns.
-func takeMembers(tx store.Writer, marks relations.Marker, group store.Num, handles []store.Num) error {
-	if len(handles) == 0 {
-		return nil
+// takeMembers removes members from groups and marks whom that concerns.
+func takeMembers(tx store.Writer, marks relations.Marker, list ...relations.Moved) error {
+	moved := make([]relations.Moved, len(list))
+	for i, m := range list {
+		left, err := tx.RemoveMembers(m.Group, m.Handles, nil)
+		if err != nil {
+			return err
+		}
+		moved[i] = relations.Moved{Group: m.Group, Handles: left}
 	}
-	moved, err := tx.RemoveMembers(group, handles, nil)
-	if err != nil {
-		return err
-	}
-	return marks.Moved(tx, relations.Moved{Group: group, Handles: moved})
+	return marks.Moved(tx, moved...)
 }
 
 // digestOf sums up the hashes of all handles, so that their order does not matter.

@@ -2,6 +2,7 @@ package settle
 
 import (
 	"context"
+	"slices"
 
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
@@ -34,8 +35,26 @@ func (s *Settlement) looksAtMarks(ctx context.Context, b *batch) context.Context
 		for i := range b.outcomes {
 			need.Nums = append(need.Nums, b.outcomes[i].num)
 		}
+		if s.SameRules && !b.last {
+			s.followNeed(b, &need)
+		}
 		return need
 	})
+}
+
+// followNeed is what follow asks for.
+func (s *Settlement) followNeed(b *batch, need *store.Need) {
+	var nums []store.Num
+	for i := range b.outcomes {
+		nums = append(nums, b.outcomes[i].nums...)
+	}
+	need.Referrers = map[directory.LinkType][]store.Num{}
+	if b.kind == directory.Person && s.uses.Owner {
+		need.Referrers[directory.Owner] = nums
+	}
+	if link, looked := s.lookedAt(b.kind); slices.Contains(looked[:], true) {
+		need.Referrers[link] = nums
+	}
 }
 
 // stores is a context for the transaction that stores what a batch came to.
