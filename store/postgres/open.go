@@ -66,6 +66,7 @@ type Store struct {
 	session  string // what its sessions are called, which nobody else's are
 	names    *nameCache
 	parts    partCache
+	left     *left  // of the pool
 	where    string // the server and the database, for errors
 	pooled   bool   // a pooler such as PgBouncer is between: it keeps no settings of a session
 	begun    bool
@@ -87,7 +88,7 @@ var _ store.Store = (*Store)(nil)
 // Open connects to the database, makes the schema when it is not there and brings it up to date. Errors are classified and say
 // what to do.
 func Open(ctx context.Context, opts Options) (*Store, error) {
-	s := &Store{schema: opts.Schema, log: opts.Log, longView: cmp.Or(opts.longView, longView), owned: true, away: &atomic.Bool{}, names: &nameCache{}}
+	s := &Store{schema: opts.Schema, log: opts.Log, longView: cmp.Or(opts.longView, longView), owned: true, away: &atomic.Bool{}, left: &left{}, names: &nameCache{}}
 	if s.schema == "" {
 		s.schema = defaultSchema
 	}
@@ -163,7 +164,6 @@ func (s *Store) configure(opts Options) error {
 	s.session = fmt.Sprintf("dirsyncd %x", id.Bytes)
 	c.RuntimeParams["application_name"] = s.session
 	cfg.AfterConnect = func(context.Context, *pgx.Conn) error { s.names.forget(); return nil }
-	cfg.ShouldPing = shouldPing
 	for name, value := range session() {
 		c.RuntimeParams[name] = value
 	}
@@ -281,6 +281,7 @@ func (s *Store) Close() error {
 			s.leases.close()
 		}
 		if s.owned {
+			s.left.close()
 			s.pool.Close()
 		}
 	})

@@ -101,7 +101,7 @@ func (r *rig) openSchema(t testing.TB, opts postgres.Options) *postgres.Store {
 
 // warm makes connections: one that is made within a bubble of synctest cannot be closed outside of it.
 func warm(t testing.TB, s *postgres.Store) {
-	const connections = 4
+	const connections = 10
 	var all, done sync.WaitGroup
 	all.Add(connections)
 	for range connections {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"dirsyncd/store"
 )
@@ -62,7 +61,7 @@ func (s *Store) transact(ctx context.Context, op string, like *tx, body func(*tx
 			return err
 		}
 		t := newTx(ctx, s, like)
-		err := t.run(op, body, attempt == 1)
+		err := t.run(op, body)
 		if err == nil || !t.repeatable || !again(t.failed) {
 			return err
 		}
@@ -83,22 +82,13 @@ func waitFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-// unpinged is the key in the context of who takes a connection that was idle as it is: an attempt that finds it broken is not the last one.
-type unpinged struct{}
-
-// shouldPing reports whether it is found out whether a connection still works.
-func shouldPing(ctx context.Context, p pgxpool.ShouldPingParams) bool {
-	return p.IdleDuration > time.Second && ctx.Value(unpinged{}) == nil
-}
-
 // run makes one attempt. Where it fails for the database, t.failed says why, and t.repeatable whether nothing of it can have stayed.
-func (t *tx) run(op string, body func(*tx) error, first bool) (err error) {
+func (t *tx) run(op string, body func(*tx) error) (err error) {
 	t.repeatable = true
-	ctx := t.ctx
-	if first {
-		ctx = context.WithValue(ctx, unpinged{}, true)
+	if t.conn = t.s.left.take(t.ctx); t.conn == nil {
+		t.conn, err = t.s.pool.Acquire(t.ctx)
 	}
-	if t.conn, err = t.s.pool.Acquire(ctx); err != nil {
+	if err != nil {
 		t.s.noteAway(err)
 		t.failed = err
 		return t.outcome(op, err)
@@ -279,14 +269,13 @@ func (t *tx) create() error {
 	return nil
 }
 
-// leave ends a transaction that has only read. Nobody waits for the answer; until it is there nobody else gets the connection.
+// leave ends a transaction that has only read.
 func (t *tx) leave() {
-	left := &tx{s: t.s, ctx: t.ctx, conn: t.conn}
-	t.conn = nil
-	go func() {
-		left.rollback()
-		left.conn.Release()
-	}()
+	if t.s.left.leave(t.s.pool, t.conn) {
+		t.conn = nil
+		return
+	}
+	t.rollback()
 }
 
 // rollback ends the transaction without a trace. Where that fails, the connection is closed when it is given back, and so is the transaction.

@@ -178,7 +178,7 @@ func (o *own) Scratch(ctx context.Context, parts ...store.Partition) (store.Stor
 // connect makes the connections of a store: those that are made within a bubble of synctest cannot be closed outside of it.
 func connect(t *testing.T, st store.Store) {
 	t.Helper()
-	const connections = 4
+	const connections = 10
 	var all, done sync.WaitGroup
 	all.Add(connections)
 	for range connections {
