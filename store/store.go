@@ -308,9 +308,6 @@ type Writer interface {
 	LinkWriter
 	MatchWriter
 
-	// Foresee hears the ids of objects that are put afterwards one by one, or whose members are: a store at the far end of a wire asks for their
-	// numbers at once, and one in a file has nothing to do.
-	Foresee(ids []string) error
 	// Intern appends the numbers of handles to nums and gives a number to those that have none.
 	Intern(handles []string, nums []Num) ([]Num, error)
 

@@ -104,9 +104,6 @@ func (t *tx) Lookup(handles []string, nums []store.Num) ([]store.Num, error) {
 	return nums, nil
 }
 
-// Foresee implements store.Writer.
-func (t *tx) Foresee([]string) error { return nil }
-
 // Intern implements store.Writer.
 func (t *tx) Intern(handles []string, nums []store.Num) ([]store.Num, error) {
 	for _, handle := range handles {

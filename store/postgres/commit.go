@@ -15,7 +15,7 @@ const commitTimeout = 30 * time.Second
 
 // commit sends what is pending and the commit, in one round trip. It is not called off: nobody would know what became of it.
 func (t *tx) commit(op string) error {
-	if t.writable && !t.wrote {
+	if !t.wrote {
 		t.rollback()
 		return nil
 	}
@@ -40,8 +40,6 @@ func (t *tx) commit(op string) error {
 	case err == nil:
 		t.keepNames()
 		return nil
-	case !t.writable:
-		return nil // what was read was read
 	case answered(err):
 		t.failed = err
 		return t.outcome(op, err)

@@ -30,39 +30,14 @@ const (
 
 // desk is what a transaction has in memory of the desk side.
 type desk struct {
-	known  bool // queues, and counts of waits, were read
 	queues map[string]*queue
 	outbox outboxWrites
 	parked parkedState
 	waits  waitState
 	links  linkState
 	match  matchState
-}
 
-// loadDesk reads the state of all outboxes, and how many wait for what: few rows, read once.
-func (t *tx) loadDesk() error {
-	d := &t.desk
-	if d.known {
-		return nil
-	}
-	d.queues, d.waits.counts = map[string]*queue{}, map[waitCause]int64{}
-	err := t.queries(
-		question{func(rows pgx.Rows) error {
-			var target string
-			q := &queue{}
-			err := rows.Scan(&target, &q.last, &q.first, &q.claimed, &q.depth)
-			d.queues[target] = q
-			return err
-		}, `select target, last, first, claimed, depth from @.queue where part = $1`, nil},
-		question{func(rows pgx.Rows) error {
-			var c waitCause
-			var n int64
-			err := rows.Scan(&c.target, &c.cause, &n)
-			d.waits.counts[c] = n
-			return err
-		}, `select target, cause, n from @.wait_count where part = $1`, nil})
-	d.known = err == nil
-	return err
+	history history
 }
 
 // flushDesk turns what is buffered into statements. It is called once, when the function of an Update has returned, and by nobody else.
@@ -77,9 +52,6 @@ func (t *tx) flushDesk() error {
 
 // Targets implements store.Reader.
 func (t *tx) Targets() ([]string, error) {
-	if err := t.loadDesk(); err != nil {
-		return nil, err
-	}
 	if err := t.settleDepths(); err != nil {
 		return nil, err
 	}

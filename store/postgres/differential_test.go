@@ -355,6 +355,39 @@ func (s *script) read(r store.Reader) {
 	}
 }
 
+// need foresees what transactions ask for, or something else.
+func (s *script) need() store.Need {
+	n := store.Need{Digests: s.IntN(2) == 0, Groups: s.IntN(2) == 0, Actions: s.IntN(2) == 0}
+	for range s.IntN(5) {
+		n.IDs = append(n.IDs, directory.IDHandle(s.id()), "nobody")
+		n.Handles = append(n.Handles, "uid:"+s.id(), directory.IDHandle(s.id()))
+	}
+	for _, kind := range []directory.Kind{directory.Person, directory.Group} {
+		if s.IntN(2) == 0 {
+			n.Kinds = append(n.Kinds, kind)
+		}
+		if s.IntN(2) == 0 {
+			n.Linked = append(n.Linked, kind)
+		}
+		if s.IntN(3) == 0 {
+			n.Marks = kind
+		}
+	}
+	for _, kind := range []directory.RecordKind{directory.GroupRecord, directory.UserRecord} {
+		if s.IntN(2) == 0 {
+			n.Records = append(n.Records, kind)
+		}
+	}
+	n.Referrers = map[directory.LinkType][]store.Num{directory.Manager: s.nums()}
+	n.Members = map[store.Num][]store.Num{s.num(): {s.num(), s.num()}, s.num(): {s.num()}}
+	for range s.IntN(40) {
+		n.Nums = append(n.Nums, s.num())
+	}
+	slices.Sort(n.Nums)
+	n.Nums = slices.Compact(n.Nums)
+	return n
+}
+
 // transaction is one of random calls, each of which may be followed by questions.
 func (s *script) transaction(w store.Writer) {
 	var texts []string
@@ -389,8 +422,13 @@ func sameAnswers(t *testing.T, seed, seeds uint64, stores ...store.Store) {
 	for end := seed + seeds; seed < end; seed++ {
 		var logs [2]string
 		for i, st := range stores {
-			var s *script
-			err := st.Update(t.Context(), hq, func(w store.Writer) error {
+			s := &script{Rand: rand.New(rand.NewPCG(seed, 8))}
+			ctx, later := t.Context(), t.Context()
+			if seed%3 > 0 {
+				first, second := s.need(), s.need()
+				ctx, later = store.Expect(ctx, func() store.Need { return first }), store.Expect(ctx, func() store.Need { return second })
+			}
+			err := st.Update(ctx, hq, func(w store.Writer) error {
 				s = &script{Rand: rand.New(rand.NewPCG(seed, 7))}
 				if seed == 0 { // what objects name has the same numbers in both
 					for n := range 8 {
@@ -408,7 +446,7 @@ func sameAnswers(t *testing.T, seed, seeds uint64, stores ...store.Store) {
 			if err != nil && !errors.Is(err, fails) {
 				t.Fatal(err)
 			}
-			err = st.View(t.Context(), hq, func(r store.Reader) error {
+			err = st.View(later, hq, func(r store.Reader) error {
 				for range 30 {
 					s.read(r)
 				}

@@ -23,22 +23,31 @@ func (t *tx) Dirty(kind directory.Kind, after store.Num, fn func(n store.Num, wh
 	if err := t.flushDirty(); err != nil {
 		return err
 	}
-	type dirty struct {
-		num store.Num
-		why store.DirtyReason
+	if need := t.ahead.need; t.ahead.marked && kind == need.Marks && after == need.Nums[0]-1 {
+		for _, d := range t.ahead.marks {
+			if !fn(d.num, d.why) {
+				return nil
+			}
+			after = d.num
+		}
+		if len(t.ahead.marks) <= len(need.Nums) { // one more was asked for
+			return nil
+		}
+	}
+	first, err := t.firstMarks(kind, after)
+	if err != nil {
+		return err
 	}
 	return chunks(firstSmall, func(limit int) (more bool, err error) {
 		if uint64(after) >= t.count.lastNum {
 			return false, nil
 		}
 		list := make([]dirty, 0, limit)
-		err = t.query(func(rows pgx.Rows) error {
-			var num int32
-			var why int16
-			err := rows.Scan(&num, &why)
-			list = append(list, dirty{store.Num(num), store.DirtyReason(why)})
-			return err
-		}, `select num, why from @.dirty where part = $1 and kind = $2 and num > $3 order by num limit $4`, int16(kind), int32(after), limit)
+		if first != nil {
+			list, first = *first, nil
+		} else {
+			err = t.queries(t.dirtyQuestion(kind, after, limit, func(d dirty) { list = append(list, d) }))
+		}
 		for _, d := range list {
 			if err != nil || !fn(d.num, d.why) {
 				return false, err
@@ -47,6 +56,42 @@ func (t *tx) Dirty(kind directory.Kind, after store.Num, fn func(n store.Num, wh
 		}
 		return len(list) == limit, err
 	})
+}
+
+// firstMarks returns the first marks of a kind, where a reader asks for them: whoever looks for what is to be done will ask for those of all kinds.
+func (t *tx) firstMarks(kind directory.Kind, after store.Num) (*[]dirty, error) {
+	if t.writable || after != 0 {
+		return nil, nil
+	}
+	if t.ahead.first == nil {
+		t.ahead.first = map[directory.Kind]*[]dirty{}
+		var list []question
+		for _, k := range directory.Kinds() {
+			marks := &[]dirty{}
+			t.ahead.first[k] = marks
+			list = append(list, t.dirtyQuestion(k, 0, firstSmall, func(d dirty) { *marks = append(*marks, d) }))
+		}
+		if err := t.queries(list...); err != nil {
+			return nil, err
+		}
+	}
+	return t.ahead.first[kind], nil
+}
+
+// dirty is a mark.
+type dirty struct {
+	num store.Num
+	why store.DirtyReason
+}
+
+func (t *tx) dirtyQuestion(kind directory.Kind, after store.Num, limit int, found func(dirty)) question {
+	return question{func(rows pgx.Rows) error {
+		var num int32
+		var why int16
+		err := rows.Scan(&num, &why)
+		found(dirty{store.Num(num), store.DirtyReason(why)})
+		return err
+	}, `select num, why from @.dirty where part = $1 and kind = $2 and num > $3 order by num limit $4`, []any{int16(kind), int32(after), limit}}
 }
 
 // MarkDirty implements store.Writer.
@@ -92,7 +137,8 @@ func (t *tx) flushDirty() error {
 	}
 	clear(t.dirty)
 	if len(clearedNums) > 0 {
-		err := t.erase(`delete from @.dirty d using unnest($2::int2[], $3::int[]) k(kind, num) where d.part = $1 and d.kind = k.kind and d.num = k.num`, clearedKinds, clearedNums)
+		err := t.erase(`delete from @.dirty where ctid = any(array(select d.ctid from unnest($2::int2[], $3::int[]) k(kind, num)
+			cross join lateral (select ctid from @.dirty where part = $1 and kind = k.kind and num = k.num limit 1) d))`, clearedKinds, clearedNums)
 		if err != nil {
 			return err
 		}

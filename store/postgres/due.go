@@ -93,7 +93,8 @@ func (t *tx) flushDue() error {
 	}
 	clear(t.due)
 	if len(goneNums) > 0 {
-		err := t.erase(`delete from @.due d using unnest($2::int2[], $3::int[]) k(kind, num) where d.part = $1 and d.kind = k.kind and d.num = k.num`, goneKinds, goneNums)
+		err := t.erase(`delete from @.due where ctid = any(array(select d.ctid from unnest($2::int2[], $3::int[]) k(kind, num)
+			cross join lateral (select ctid from @.due where part = $1 and kind = k.kind and num = k.num limit 1) d))`, goneKinds, goneNums)
 		if err != nil {
 			return err
 		}

@@ -96,3 +96,15 @@ func MovedColumns() map[string][]string {
 	}
 	return all
 }
+
+// WithLongView are options with another time after which a view is told of.
+func (o Options) WithLongView(d time.Duration) Options {
+	o.longView = d
+	return o
+}
+
+// Planning are the settings of a store's sessions on which plans depend, as a statement.
+func Planning() string {
+	s := session()
+	return "set plan_cache_mode = " + s["plan_cache_mode"] + "; set enable_seqscan = " + s["enable_seqscan"]
+}

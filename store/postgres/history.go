@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -27,8 +28,13 @@ func (t *tx) KeepActions(run string, from int, list []directory.RunAction) error
 	if len(list) == 0 {
 		return nil
 	}
+	h := &t.desk.history
+	if h.first == "" || run < h.first {
+		h.first, h.at = run, from
+	}
 	data := directory.AppendRunActions(nil, list)
 	size := len(run) + partBytes + len(data)
+	h.bytes += int64(size)
 	if err := t.write(`insert into @.run_action (part, run, position, size, data) values ($1, $2, $3, $4, $5)`, run, from, size, data); err != nil {
 		return err
 	}
@@ -113,11 +119,29 @@ func (t *tx) ActionsOf(key string, fn func(run string, a directory.RunAction) bo
 
 // ActionsKept implements store.Reader.
 func (t *tx) ActionsKept() (first string, at int, kept int64, err error) {
-	err = t.queries(
-		question{func(rows pgx.Rows) error { return rows.Scan(&first, &at) },
-			`select run, position from @.run_action where part = $1 order by run, position limit 1`, nil},
-		question{func(rows pgx.Rows) error { return rows.Scan(&kept) }, `select bytes from @.history where part = $1`, nil})
-	return first, at, kept, err
+	h := &t.desk.history
+	if !h.known {
+		*h = history{}
+		err = t.queries(t.historyQuestions()...)
+		h.known = err == nil && t.writable
+	}
+	return h.first, h.at, h.bytes, cmp.Or(err, t.failed)
+}
+
+// history is of what actions are kept, as a writer knows it.
+type history struct {
+	known bool
+	first string
+	at    int
+	bytes int64
+}
+
+func (t *tx) historyQuestions() []question {
+	h := &t.desk.history
+	return []question{
+		{func(rows pgx.Rows) error { return rows.Scan(&h.first, &h.at) }, `select run, position from @.run_action where part = $1 order by run, position limit 1`, nil},
+		{func(rows pgx.Rows) error { return rows.Scan(&h.bytes) }, `select bytes from @.history where part = $1`, nil},
+	}
 }
 
 // ForgetActions implements store.Writer. Its cost follows what is forgotten.
@@ -151,6 +175,7 @@ func (t *tx) ForgetActions(before string, most int64) error {
 	if err != nil {
 		return err
 	}
+	t.desk.history = history{}
 	if err := t.write(`delete from @.run_action where part = $1 and (run, position) <= ($2, $3)`, run, position); err != nil {
 		return err
 	}

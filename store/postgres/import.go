@@ -297,8 +297,8 @@ func streamRows(e store.Entry) ([][]any, bool) {
 	return one(string(e.Key), string(e.Value)), isText(string(e.Key)) && isText(string(e.Value))
 }
 
-// named takes a name and a number of so many bytes from a key.
-func named(key []byte, size int) (name string, number int64, ok bool) {
+// numbered takes a name and a number of so many bytes from a key.
+func numbered(key []byte, size int) (name string, number int64, ok bool) {
 	text, rest, ok := bytes.Cut(key, []byte{0})
 	list, also := cut(rest, size)
 	if !ok || !also || !isText(string(text)) {
@@ -308,7 +308,7 @@ func named(key []byte, size int) (name string, number int64, ok bool) {
 }
 
 func seenRows(e store.Entry) ([][]any, bool) {
-	stream, seq, ok := named(e.Key, 8)
+	stream, seq, ok := numbered(e.Key, 8)
 	return one(stream, seq, whole(e.Value)), ok
 }
 
@@ -344,7 +344,7 @@ func queueRows(e store.Entry) ([][]any, bool) {
 }
 
 func outboxRows(e store.Entry) ([][]any, bool) {
-	target, seq, ok := named(e.Key, 8)
+	target, seq, ok := numbered(e.Key, 8)
 	queued, size := binary.Varint(e.Value)
 	if !ok || size <= 0 {
 		return nil, false
@@ -372,12 +372,12 @@ func runRows(e store.Entry) ([][]any, bool) {
 }
 
 func actionRows(e store.Entry) ([][]any, bool) {
-	run, position, ok := named(e.Key, 4)
+	run, position, ok := numbered(e.Key, 4)
 	return one(run, position, len(run)+partBytes+len(e.Value), e.Value), ok
 }
 
 func waitRows(e store.Entry) ([][]any, bool) {
-	target, id, ok := named(e.Key, 8)
+	target, id, ok := numbered(e.Key, 8)
 	w, also := encoding.ParseWait(e.Value)
 	if !ok || !also || !isText(w.Cause) {
 		return nil, false

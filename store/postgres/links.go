@@ -230,7 +230,7 @@ func (t *tx) LinksAt(kind directory.RecordKind, ids []string) ([]store.Link, err
 		return nil, err
 	}
 	list, err := t.fetchLinks(newFetch(), `select l.data from unnest($3::uuid[]) with ordinality i (id, n)
-		join @.desk_link l on l.part = $1 and l.kind = $2 and l.id = i.id order by i.n, l.state <> 1, l.subject`, int16(kind), uuidsOf(ids))
+		cross join lateral (select data, state, subject from @.desk_link where part = $1 and kind = $2 and id = i.id offset 0) l order by i.n, l.state <> 1, l.subject`, int16(kind), uuidsOf(ids))
 	if err != nil || !t.writable {
 		return list, err
 	}

@@ -28,7 +28,6 @@ type matchForm struct {
 
 // matchState is what a transaction knows of the index. What changes is collected.
 type matchState struct {
-	known   bool
 	stored  bool // there is a row of matching, of whatever forms
 	fields  []key.Field
 	pending map[matchEntry]bool // what enters the index, or leaves it
@@ -41,26 +40,20 @@ type matchEntry struct {
 
 // matchFields returns the fields of the index. One of other normal forms is none: it finds nobody until it is made anew.
 func (t *tx) matchFields() ([]key.Field, error) {
-	m := &t.desk.match
-	if m.known {
-		return m.fields, nil
+	return t.desk.match.fields, t.failed
+}
+
+// scanMatching reads a row of matching.
+func (t *tx) scanMatching(text string) error {
+	var form matchForm
+	if json.Unmarshal([]byte(text), &form) != nil {
+		return t.s.corrupt("matching")
 	}
-	err := t.query(func(rows pgx.Rows) error {
-		var text string
-		if err := rows.Scan(&text); err != nil {
-			return err
-		}
-		var form matchForm
-		if json.Unmarshal([]byte(text), &form) != nil {
-			return t.s.corrupt("matching")
-		}
-		if m.stored = true; form.Form == key.Form {
-			m.fields = form.Fields
-		}
-		return nil
-	}, `select form from @.matching where part = $1`)
-	m.known = err == nil
-	return m.fields, err
+	m := &t.desk.match
+	if m.stored = true; form.Form == key.Form {
+		m.fields = form.Fields
+	}
+	return nil
 }
 
 // matchKeys are the keys by which an object is found in the index match (SetMatching): none where there is no index, and of objects
@@ -120,7 +113,8 @@ func (t *tx) flushMatch() error {
 	m.pending = nil
 	if len(leave) > 0 {
 		keys, nums := matchColumns(leave)
-		err := t.erase(`delete from @.match m using unnest($2::uuid[], $3::int[]) g (key, num) where m.part = $1 and m.key = g.key and m.num = g.num`, keys, nums)
+		err := t.erase(`delete from @.match where ctid = any(array(select d.ctid from unnest($2::uuid[], $3::int[]) k(key, num)
+			cross join lateral (select ctid from @.match where part = $1 and key = k.key and num = k.num limit 1) d))`, keys, nums)
 		if err != nil {
 			return err
 		}
@@ -181,7 +175,7 @@ func (t *tx) Match(keys []store.MatchKey, fn func(key int, n store.Num) bool) er
 		err := rows.Scan(&f.key, &f.num)
 		list = append(list, f)
 		return err
-	}, `select k.n - 1, m.num from unnest($2::uuid[]) with ordinality k (key, n) join @.match m on m.part = $1 and m.key = k.key order by k.n, m.num`, hashes)
+	}, `select k.n - 1, m.num from unnest($2::uuid[]) with ordinality k (key, n) cross join lateral (select num from @.match where part = $1 and key = k.key offset 0) m order by k.n, m.num`, hashes)
 	if err != nil {
 		return err
 	}

@@ -86,16 +86,25 @@ func (t *tx) MembersOf(groups []store.Num, fn func(group, handle store.Num) bool
 	if err := t.flushMembers(); err != nil {
 		return err
 	}
-	return t.pairs(groups, fn, `select grp, handle from @.member where part = $1 and grp = any($2::int[]) order by grp, handle`)
+	return t.pairs(groups, fn, `select h.n, m.handle from unnest($2::int[]) h(n) cross join lateral (select handle from @.member where part = $1 and grp = h.n offset 0) m`)
 }
 
 // GroupsOf implements store.Reader.
 func (t *tx) GroupsOf(handles []store.Num, fn func(handle, group store.Num) bool) error {
+	if t.foreseen() && t.ahead.need.Groups {
+		if err := t.learnNaming(handles); err != nil {
+			return err
+		}
+		t.handOut(handles, t.ahead.groups, fn)
+		return nil
+	}
 	if err := t.flushMembers(); err != nil {
 		return err
 	}
-	return t.pairs(handles, fn, `select handle, grp from @.member where part = $1 and handle = any($2::int[]) order by handle, grp`)
+	return t.pairs(handles, fn, groupsOf)
 }
+
+const groupsOf = `select h.n, m.grp from unnest($2::int[]) h(n) cross join lateral (select grp from @.member where part = $1 and handle = h.n offset 0) m`
 
 // AddMembers implements store.Writer. What it appends to added is in ascending order.
 func (t *tx) AddMembers(group store.Num, handles, added []store.Num) ([]store.Num, error) {
@@ -182,7 +191,8 @@ func (t *tx) dropMembers(group store.Num) error {
 
 func (t *tx) flushMembers() error {
 	err := t.flushPairs(t.members.changed, `insert into @.member (part, grp, handle) select $1, * from unnest($2::int[], $3::int[]) on conflict do nothing`,
-		`delete from @.member m using unnest($2::int[], $3::int[]) as p(grp, handle) where m.part = $1 and m.grp = p.grp and m.handle = p.handle`)
+		`delete from @.member where ctid = any(array(select d.ctid from unnest($2::int[], $3::int[]) k(grp, handle)
+			cross join lateral (select ctid from @.member where part = $1 and grp = k.grp and handle = k.handle limit 1) d))`)
 	if err != nil {
 		return err
 	}
@@ -213,23 +223,28 @@ func (t *tx) MemberDigest(group store.Num) (store.MemberDigest, error) {
 	}
 	read, last := 0, group-1
 	err := t.query(func(rows pgx.Rows) error {
-		var n int32
-		var count int64
-		var sum pgtype.UUID
-		if err := rows.Scan(&n, &count, &sum); err != nil {
-			return err
+		n, digest, err := scanDigest(rows)
+		read, last = read+1, n
+		if err == nil && !d.changed[n] {
+			d.known[n] = digest
 		}
-		read, last = read+1, store.Num(n)
-		if !d.changed[last] {
-			d.known[last] = store.MemberDigest{Count: uint64(count), Sum: [2]uint64{binary.BigEndian.Uint64(sum.Bytes[:8]), binary.BigEndian.Uint64(sum.Bytes[8:])}}
-		}
-		return nil
+		return err
 	}, `select grp, count, sum from @.digest where part = $1 and grp >= $2 order by grp limit $3`, int32(group), digestsAhead)
 	if read < digestsAhead {
 		last = maxNum
 	}
 	d.upTo = pair{group - 1, last}
 	return d.known[group], err
+}
+
+const digestColumns = `d.grp, d.count, d.sum`
+
+func scanDigest(rows pgx.Rows) (group store.Num, d store.MemberDigest, err error) {
+	var n int32
+	var count int64
+	var sum pgtype.UUID
+	err = rows.Scan(&n, &count, &sum)
+	return store.Num(n), store.MemberDigest{Count: uint64(count), Sum: [2]uint64{binary.BigEndian.Uint64(sum.Bytes[:8]), binary.BigEndian.Uint64(sum.Bytes[8:])}}, err
 }
 
 // SetMemberDigest implements store.Writer.

@@ -49,6 +49,7 @@ func (t *tx) findNames(hashes []nameHash, found func(h nameHash, n store.Num)) *
 	for i, h := range hashes {
 		list[i] = pgtype.UUID{Bytes: h, Valid: true}
 	}
+	part := t.part
 	return &question{func(rows pgx.Rows) error {
 		var at int64
 		var num int32
@@ -56,7 +57,7 @@ func (t *tx) findNames(hashes []nameHash, found func(h nameHash, n store.Num)) *
 			return err
 		}
 		h := hashes[at-1]
-		t.s.names.add(t.names.epoch, t.part, h, store.Num(num))
+		t.s.names.add(t.names.epoch, part, h, store.Num(num))
 		found(h, store.Num(num))
 		return nil
 	}, `select u.at, n.num from unnest($2::uuid[]) with ordinality u(hash, at)
@@ -135,6 +136,11 @@ func (t *tx) Lookup(handles []string, nums []store.Num) ([]store.Num, error) {
 	if err := t.resolve(); err != nil {
 		return nums, err
 	}
+	if t.foreseen() && len(t.ahead.need.Linked) > 0 {
+		if err := t.lookAround(handles); err != nil {
+			return nums, err
+		}
+	}
 	hashes := hashesOf(handles)
 	if err := t.ask(t.learnNames(hashes)); err != nil {
 		return nums, err
@@ -142,20 +148,10 @@ func (t *tx) Lookup(handles []string, nums []store.Num) ([]store.Num, error) {
 	for _, h := range hashes {
 		nums = append(nums, t.names.known[h])
 	}
-	if !t.writable {
+	if !t.remembers() {
 		clear(t.names.known)
 	}
 	return nums, nil
-}
-
-// Foresee implements store.Writer.
-func (t *tx) Foresee(ids []string) error {
-	handles := make([]string, len(ids))
-	for i, id := range ids {
-		handles[i] = directory.IDHandle(id)
-	}
-	_, err := t.Lookup(handles, make([]store.Num, 0, len(handles)))
-	return err
 }
 
 // Intern implements store.Writer.

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,8 @@ type Options struct {
 	// LeaseFor is how long a process has its leases after the last sign of life; zero means six seconds.
 	LeaseFor time.Duration
 
+	longView time.Duration // zero means longView
+
 	steps  []migration // in place of the package's own; for tests
 	tracer pgx.QueryTracer
 	dial   pgconn.DialFunc
@@ -55,6 +58,8 @@ const (
 	// trusted is how long a connection that nobody used is believed to be there. It is longer than the pauses of those who look every second or
 	// two: each of them would ask twice.
 	trusted = 5 * time.Second
+	// longView is from when on it is told that a view is held open.
+	longView = 5 * time.Second
 )
 
 // Store is the state in a schema of a database. It implements store.Store; its methods may be called concurrently.
@@ -65,11 +70,14 @@ type Store struct {
 	schema   string
 	session  string // what its sessions are called, which nobody else's are
 	names    *nameCache
+	parts    partCache
+	left     *left  // of the pool
 	where    string // the server and the database, for errors
 	pooled   bool   // a pooler such as PgBouncer is between: it keeps no settings of a session
 	begun    bool
 	readOnly bool
 	log      *slog.Logger
+	longView time.Duration
 	away     *atomic.Bool // the database was not reached the last time
 	leases   *leases
 	spaces   spaces // how many items there are
@@ -124,7 +132,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 
 // prepare makes a store that is not connected.
 func prepare(opts Options) (*Store, error) {
-	s := &Store{schema: opts.Schema, log: opts.Log, owned: true, away: &atomic.Bool{}, names: &nameCache{}}
+	s := &Store{schema: opts.Schema, log: opts.Log, longView: cmp.Or(opts.longView, longView), owned: true, away: &atomic.Bool{}, left: &left{}, names: &nameCache{}}
 	if s.schema == "" {
 		s.schema = DefaultSchema
 	}
@@ -240,12 +248,13 @@ func (s *Store) openForReading(ctx context.Context, steps []migration) error {
 }
 
 // session is what is set for each session: nobody holds a lock for long, and a peer that is gone is found out. Plans are made once: to
-// plan for an array of thousands takes longer than to look them up.
+// plan for an array of thousands takes longer than to look them up; and they are made when tables are small or nothing is known of them, for those
+// that they will be: what is looked up is looked up by an index.
 func session() map[string]string {
 	return map[string]string{
 		"idle_in_transaction_session_timeout": "60s", "lock_timeout": "5s", "statement_timeout": "120s",
 		"client_connection_check_interval": "2s", "tcp_keepalives_idle": "4", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "2",
-		"tcp_user_timeout": "8000", "plan_cache_mode": "force_generic_plan", "timezone": "UTC",
+		"tcp_user_timeout": "8000", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "timezone": "UTC",
 	}
 }
 
@@ -327,6 +336,7 @@ func (s *Store) Close() error {
 			s.leases.close()
 		}
 		if s.owned {
+			s.left.close()
 			s.pool.Close()
 		}
 	})

@@ -42,15 +42,12 @@ func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, 
 
 // queueOf returns the outbox of a target; a new one that is in no table where there is none.
 func (t *tx) queueOf(target string) (*queue, error) {
-	if err := t.loadDesk(); err != nil {
-		return nil, err
-	}
 	q := t.desk.queues[target]
 	if q == nil {
 		q = &queue{first: 1}
 		t.desk.queues[target] = q
 	}
-	return q, nil
+	return q, t.failed
 }
 
 // settleDepths sends what leaves the outboxes and reads how much is left.

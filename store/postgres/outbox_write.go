@@ -140,8 +140,8 @@ func (t *tx) flushOutbox() error {
 		for _, target := range targets {
 			t.desk.queues[target].unsure = true
 		}
-		err := t.erase(`with gone as (delete from @.outbox o using unnest($2::text[], $3::int8[]) r (target, seq)
-				where o.part = $1 and o.target = r.target and o.seq = r.seq returning o.target),
+		err := t.erase(`with gone as (delete from @.outbox o where ctid = any(array(select d.ctid from unnest($2::text[], $3::int8[]) k(target, seq)
+				cross join lateral (select ctid from @.outbox where part = $1 and target = k.target and seq = k.seq limit 1) d)) returning o.target),
 			counted as (select target, count(*) n from gone group by target)
 			update @.queue q set depth = q.depth - n from counted c where q.part = $1 and q.target = c.target`, targets, seqs)
 		if err != nil {

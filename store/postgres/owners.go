@@ -21,6 +21,7 @@ type claims struct {
 	contestants map[store.Num][]store.Num
 	changed     map[store.Num]bool
 	contested   map[pair]bool // handle, object: false for one that is gone
+	none        bool          // nothing is contested in the tables
 }
 
 // learnOwners is the question that makes it known who has handles.
@@ -58,6 +59,13 @@ func scanPair(found func(a, b store.Num)) func(pgx.Rows) error {
 	}
 }
 
+// addContestant notes one that was read, be it once more.
+func (c *claims) addContestant(handle, n store.Num) {
+	if !slices.Contains(c.contestants[handle], n) {
+		c.contestants[handle] = append(c.contestants[handle], n)
+	}
+}
+
 // learnContestants is the question that makes it known who contests handles.
 func (t *tx) learnContestants(handles []store.Num) *question {
 	c := &t.claims
@@ -66,15 +74,15 @@ func (t *tx) learnContestants(handles []store.Num) *question {
 		if _, ok := c.contestants[h]; ok || !t.isKnown(h) {
 			continue
 		}
-		if c.contestants[h] = nil; !t.isFresh(h) {
+		if c.contestants[h] = nil; !t.isFresh(h) && !c.none {
 			list = append(list, h)
 		}
 	}
 	if len(list) == 0 || t.part == 0 {
 		return nil
 	}
-	return &question{scanPair(func(h, n store.Num) { c.contestants[h] = append(c.contestants[h], n) }),
-		`select c.handle, c.num from unnest($2::int[]) h(handle) join @.contested c on c.part = $1 and c.handle = h.handle`, []any{ints(list)}}
+	return &question{scanPair(c.addContestant),
+		`select h.n, o.num from unnest($2::int[]) h(n) ` + contestantsOf, []any{ints(list)}}
 }
 
 // Owners implements store.Reader.
@@ -84,7 +92,7 @@ func (t *tx) Owners(handles, owners []store.Num) ([]store.Num, error) {
 	}
 	known := t.claims.owner
 	var err error
-	if t.writable {
+	if t.remembers() {
 		err = t.ask(t.learnOwners(handles))
 	} else {
 		known = map[store.Num]store.Num{}
@@ -115,13 +123,26 @@ func (t *tx) Contestants(handles []store.Num, fn func(handle, object store.Num) 
 	if err := t.resolve(); err != nil {
 		return err
 	}
-	if err := t.flushClaims(); err != nil {
-		return err
+	switch {
+	case t.claims.none && !t.writable:
+		return nil
+	case t.foreseen():
+		if err := t.learnNaming(handles); err != nil {
+			return err
+		}
+		t.handOut(handles, t.claims.contestants, fn)
+		return nil
+	case t.remembers():
+		if err := t.ask(t.learnContestants(handles)); err != nil {
+			return err
+		}
+		t.handOut(handles, t.claims.contestants, fn)
+		return nil
 	}
-	return t.pairs(handles, fn, `select handle, num from @.contested where part = $1 and handle = any($2::int[]) order by handle, num`)
+	return t.pairs(handles, fn, `select h.n, o.num from unnest($2::int[]) h(n) `+contestantsOf)
 }
 
-// pairs asks for pairs of some numbers and hands them out when all are there. $2 are the numbers.
+// pairs asks for pairs of some numbers and hands them out in order when all are there. $2 are the numbers.
 func (t *tx) pairs(nums []store.Num, fn func(a, b store.Num) bool, sql string, args ...any) error {
 	nums = t.given(nums)
 	if len(nums) == 0 {
@@ -132,6 +153,7 @@ func (t *tx) pairs(nums []store.Num, fn func(a, b store.Num) bool, sql string, a
 	if err != nil {
 		return err
 	}
+	slices.SortFunc(list, func(p, q pair) int { return cmp.Or(cmp.Compare(p.a, q.a), cmp.Compare(p.b, q.b)) })
 	for _, p := range list {
 		if !fn(p.a, p.b) {
 			return nil
@@ -244,7 +266,8 @@ func (t *tx) flushClaims() error {
 		}
 	}
 	return t.flushPairs(c.contested, `insert into @.contested (part, handle, num) select $1, * from unnest($2::int[], $3::int[]) on conflict do nothing`,
-		`delete from @.contested c using unnest($2::int[], $3::int[]) as p(handle, num) where c.part = $1 and c.handle = p.handle and c.num = p.num`)
+		`delete from @.contested where ctid = any(array(select d.ctid from unnest($2::int[], $3::int[]) k(handle, num)
+			cross join lateral (select ctid from @.contested where part = $1 and handle = k.handle and num = k.num limit 1) d))`)
 }
 
 // flushPairs flushes what is there now and what is gone of a set of pairs.

@@ -68,9 +68,25 @@ func (t *tx) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(s
 		asked[i] = int16(kind)
 	}
 	nums = t.given(nums)
+	if err := t.readRecords(kinds, nums); err != nil {
+		return err
+	}
 	var list []storedRecord
 	var ask []store.Num
 	for _, n := range nums {
+		if t.recordsKnown(kinds, n) {
+			for i, kind := range kinds {
+				key := recordKey{kind, n}
+				data := t.ahead.records[key]
+				if changed, ok := t.records.changed[key]; ok {
+					data = changed.data
+				}
+				if data != nil {
+					list = append(list, storedRecord{key, i, data})
+				}
+			}
+			continue
+		}
 		if !t.writable || !t.isFresh(n) || t.records.flushed {
 			ask = append(ask, n)
 		}
@@ -105,6 +121,35 @@ func (t *tx) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(s
 		}
 	}
 	return nil
+}
+
+// readRecords reads, for a writer, all records that were foreseen when the first of them is wanted: most only put them.
+func (t *tx) readRecords(kinds []directory.RecordKind, nums []store.Num) error {
+	need := t.ahead.need
+	if !t.writable || need == nil || t.ahead.recordsRead || len(need.Nums) == 0 || t.part == 0 {
+		return nil
+	}
+	wanted := func(kind directory.RecordKind) bool { return slices.Contains(need.Records, kind) }
+	in := func(n store.Num) bool { _, ok := slices.BinarySearch(need.Nums, n); return ok }
+	if !slices.ContainsFunc(kinds, wanted) || !slices.ContainsFunc(nums, in) {
+		return nil
+	}
+	t.ahead.recordsRead = true
+	err := t.queries(t.recordsQuestions(need)...)
+	for key := range t.records.changed { // what is in the table by now may be newer
+		delete(t.ahead.records, key)
+	}
+	return err
+}
+
+// recordsKnown reports whether the records of some kinds were read ahead.
+func (t *tx) recordsKnown(kinds []directory.RecordKind, n store.Num) bool {
+	for _, kind := range kinds {
+		if _, ok := t.ahead.records[recordKey{kind, n}]; !ok {
+			return false
+		}
+	}
+	return len(kinds) > 0
 }
 
 func (t *tx) parseRecords(list []storedRecord) ([]directory.Record, error) {
@@ -232,6 +277,9 @@ func (t *tx) flushRecords() error {
 	for key, changed := range t.records.changed {
 		kinds, nums = append(kinds, int16(key.kind)), append(nums, int32(key.num))
 		active, datas = append(active, changed.active), append(datas, changed.data)
+	}
+	for key := range t.records.changed {
+		delete(t.ahead.records, key)
 	}
 	clear(t.records.changed)
 	t.records.flushed = true

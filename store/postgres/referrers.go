@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"slices"
+
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 )
@@ -16,10 +18,33 @@ func (t *tx) ReferrersOf(l directory.LinkType, handles []store.Num, fn func(hand
 	if err := t.resolve(); err != nil {
 		return err
 	}
+	if known := t.ahead.referrers[l]; known != nil && !slices.ContainsFunc(handles, func(h store.Num) bool { _, ok := known[h]; return !ok && t.isKnown(h) }) {
+		t.handOut(handles, known, fn)
+		return nil
+	}
 	if err := t.flushLinks(); err != nil {
 		return err
 	}
-	return t.pairs(handles, fn, `select target, num from @.link where part = $1 and type = $3 and target = any($2::int[]) order by target, num`, int16(l))
+	return t.pairs(handles, fn, referrersOf, int16(l))
+}
+
+const referrersOf = `select h.n, l.num from unnest($2::int[]) h(n) cross join lateral (select num from @.link where part = $1 and type = $3 and target = h.n offset 0) l`
+
+// referrersAhead asks, for a reader, who states links to handles.
+func (t *tx) referrersAhead(need *store.Need) (list []question) {
+	if t.writable || len(need.Referrers) == 0 {
+		return nil
+	}
+	t.ahead.referrers = map[directory.LinkType]map[store.Num][]store.Num{}
+	for l, handles := range need.Referrers {
+		known := make(map[store.Num][]store.Num, len(handles))
+		for _, h := range handles {
+			known[h] = nil
+		}
+		t.ahead.referrers[l] = known
+		list = append(list, question{scanPair(func(h, n store.Num) { known[h] = append(known[h], n) }), referrersOf, []any{ints(handles), int16(l)}})
+	}
+	return list
 }
 
 func (t *tx) flushLinks() error {
@@ -34,8 +59,8 @@ func (t *tx) flushLinks() error {
 	}
 	clear(t.links)
 	if len(types[0]) > 0 {
-		err := t.erase(`delete from @.link l using unnest($2::int2[], $3::int[], $4::int[]) k(type, target, num)
-			where l.part = $1 and l.type = k.type and l.target = k.target and l.num = k.num`, types[0], targets[0], nums[0])
+		err := t.erase(`delete from @.link where ctid = any(array(select d.ctid from unnest($2::int2[], $3::int[], $4::int[]) k(type, target, num)
+			cross join lateral (select ctid from @.link where part = $1 and type = k.type and target = k.target and num = k.num limit 1) d))`, types[0], targets[0], nums[0])
 		if err != nil {
 			return err
 		}

@@ -125,7 +125,7 @@ func (t *tx) RowsOf(kind directory.Kind, nums []store.Num, rows []store.Row) ([]
 	if err := t.resolve(); err != nil {
 		return rows, err
 	}
-	if t.writable {
+	if t.remembers() {
 		if err := t.ask(t.learnObjects(kind, nums)); err != nil {
 			return rows, err
 		}
@@ -311,7 +311,8 @@ func (t *tx) flushObjects() error {
 		}
 	}
 	if len(kinds[deleted]) > 0 {
-		return t.erase(`delete from @.object o using unnest($2::int2[], $3::int[]) k(kind, num) where o.part = $1 and o.kind = k.kind and o.num = k.num`,
+		return t.erase(`delete from @.object where ctid = any(array(select d.ctid from unnest($2::int2[], $3::int[]) k(kind, num)
+			cross join lateral (select ctid from @.object where part = $1 and kind = k.kind and num = k.num limit 1) d))`,
 			kinds[deleted], nums[deleted])
 	}
 	return nil

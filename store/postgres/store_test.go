@@ -34,7 +34,7 @@ func TestPostgreSQL(t *testing.T) {
 	})
 
 	for name, test := range map[string]func(*testing.T, *rig){
-		"like bolt": likeBolt, "cuts": cuts, "ended sessions": ended, "away": away, "leftovers": leftovers,
+		"like bolt": likeBolt, "plans": plans, "long views": longViews, "cuts": cuts, "ended sessions": ended, "away": away, "leftovers": leftovers,
 		"take over": takeOver, "without fence": withoutFence, "cut off": cutOff, "hand over": handOver, "nobody's lease": nobodysLease, "wait for others": waitForOthers, "late only": lateOnly, "without the right to make schemas": noCreate, "ignored settings": ignoredSettings,
 		"migrations": migrations, "strangers": strangers, "encrypted": encrypted, "behind PgBouncer": behindBouncer, "many on the desk": manyOnDesk, "damage of the desk": deskDamage, "limit of items": itemLimit,
 		"moves": moves, "cut moves": cutMoves, "what is not moved": notMoved, "every column is moved": everyColumn,
@@ -102,7 +102,7 @@ func (r *rig) openSchema(t testing.TB, opts postgres.Options) *postgres.Store {
 
 // warm makes connections: one that is made within a bubble of synctest cannot be closed outside of it.
 func warm(t testing.TB, s *postgres.Store) {
-	const connections = 4
+	const connections = 10
 	var all, done sync.WaitGroup
 	all.Add(connections)
 	for range connections {

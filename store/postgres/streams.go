@@ -10,34 +10,17 @@ import (
 	"dirsyncd/store"
 )
 
-// streams are the states of a partition's streams, as JSON: few, and read together.
+// streams are the states of a partition's streams, as JSON.
 type streams struct {
-	read    bool
 	states  map[string]string
 	changed map[string]bool
 }
 
-func (t *tx) readStreams() error {
-	if t.streams.read {
-		return t.failed
-	}
-	t.streams.read, t.streams.states = true, map[string]string{}
-	return t.query(func(rows pgx.Rows) error {
-		var name, state string
-		err := rows.Scan(&name, &state)
-		t.streams.states[name] = state
-		return err
-	}, `select name, state from @.stream where part = $1`)
-}
-
 // Stream implements store.Reader.
 func (t *tx) Stream(name string) (s store.StreamState, err error) {
-	if err := t.readStreams(); err != nil {
-		return s, err
-	}
 	state, ok := t.streams.states[name]
 	if !ok {
-		return s, nil
+		return s, t.failed
 	}
 	if err := json.Unmarshal([]byte(state), &s); err != nil {
 		return store.StreamState{}, t.s.corrupt("stream")
@@ -47,15 +30,12 @@ func (t *tx) Stream(name string) (s store.StreamState, err error) {
 
 // Streams implements store.Reader.
 func (t *tx) Streams() (names []string, err error) {
-	if err := t.readStreams(); err != nil {
-		return nil, err
-	}
 	for _, name := range slices.Sorted(maps.Keys(t.streams.states)) {
 		if t.streams.states[name] != "{}" {
 			names = append(names, name)
 		}
 	}
-	return names, nil
+	return names, t.failed
 }
 
 // PutStream implements store.Writer. A state that is stored already costs no write.
@@ -66,9 +46,6 @@ func (t *tx) PutStream(name string, s store.StreamState) error {
 	value, err := json.Marshal(s)
 	if err != nil {
 		return misuse("stream %s: %w", name, err)
-	}
-	if err := t.readStreams(); err != nil {
-		return err
 	}
 	if old, ok := t.streams.states[name]; ok && old == string(value) {
 		return nil

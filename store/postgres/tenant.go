@@ -3,26 +3,17 @@ package postgres
 import (
 	"encoding/json"
 
-	"github.com/jackc/pgx/v5"
-
 	"dirsyncd/store"
 )
 
 // tenant is the state of the partition as a whole, as JSON.
 type tenant struct {
-	read, changed bool
-	state         string
+	changed bool
+	state   string
 }
 
 // Tenant implements store.Reader.
 func (t *tx) Tenant() (s store.TenantState, err error) {
-	if !t.tenant.read {
-		t.tenant.read = true
-		err := t.query(func(rows pgx.Rows) error { return rows.Scan(&t.tenant.state) }, `select state from @.tenant where part = $1`)
-		if err != nil {
-			return s, err
-		}
-	}
 	if t.tenant.state == "" {
 		return s, t.failed
 	}
@@ -38,10 +29,10 @@ func (t *tx) PutTenant(s store.TenantState) error {
 	if err != nil {
 		return misuse("tenant: %w", err)
 	}
-	if t.tenant.read && t.tenant.state == string(value) {
+	if t.tenant.state == string(value) {
 		return t.failed
 	}
-	t.tenant = tenant{read: true, changed: true, state: string(value)}
+	t.tenant = tenant{changed: true, state: string(value)}
 	return t.failed
 }
 

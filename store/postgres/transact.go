@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
+	"reflect"
+	"runtime"
 	"strings"
 	"time"
 
@@ -17,7 +19,16 @@ func (s *Store) View(ctx context.Context, p store.Partition, fn func(store.Reade
 	if err := checkName(p); err != nil {
 		return err
 	}
-	return s.transact(ctx, "read state", &tx{name: p}, func(t *tx) error { return fn(t) })
+	return s.transact(ctx, "read state", &tx{name: p}, func(t *tx) error {
+		began := time.Now()
+		err := fn(t)
+		if held := time.Since(began); held > s.longView {
+			// Nothing that was deleted since can be cleaned up in the whole database, and queues become slow.
+			s.log.Warn("a view of the state was held open for long", "held", held.Round(time.Millisecond), "partition", p.String(),
+				"by", runtime.FuncForPC(reflect.ValueOf(fn).Pointer()).Name())
+		}
+		return err
+	})
 }
 
 // Update implements store.Store. A transaction in which nothing was changed writes nothing.
@@ -74,7 +85,10 @@ func waitFor(ctx context.Context, d time.Duration) {
 // run makes one attempt. Where it fails for the database, t.failed says why, and t.repeatable whether nothing of it can have stayed.
 func (t *tx) run(op string, body func(*tx) error) (err error) {
 	t.repeatable = true
-	if t.conn, err = t.s.pool.Acquire(t.ctx); err != nil {
+	if t.conn = t.s.left.take(t.ctx); t.conn == nil {
+		t.conn, err = t.s.pool.Acquire(t.ctx)
+	}
+	if err != nil {
 		t.s.noteAway(err)
 		t.failed = err
 		return t.outcome(op, err)
@@ -112,6 +126,10 @@ func (t *tx) run(op string, body func(*tx) error) (err error) {
 	case err != nil:
 		return err
 	}
+	if !t.writable {
+		t.leave()
+		return nil
+	}
 	err = t.commit(op)
 	done = err == nil
 	return err
@@ -125,7 +143,8 @@ func (t *tx) outcome(op string, err error) error {
 	return t.s.classify(op, err)
 }
 
-// begin begins the transaction, locks the partition's row and the leases of the context, and reads the counters: one round trip.
+// begin begins the transaction, locks the partition's row and the leases of the context, and reads the counters, what nearly everybody asks
+// for (head.go) and what is foreseen (ahead.go): one round trip.
 func (t *tx) begin(op string) error {
 	how := "begin isolation level repeatable read read only"
 	if t.writable {
@@ -135,7 +154,8 @@ func (t *tx) begin(op string) error {
 	batch.Queue(how)
 	skipped := 1
 	if t.s.pooled {
-		batch.Queue(`select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true), set_config('idle_in_transaction_session_timeout', $3, true)`,
+		batch.Queue(`select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true), set_config('idle_in_transaction_session_timeout', $3, true),
+			set_config('enable_seqscan', 'off', true)`,
 			session()["lock_timeout"], session()["statement_timeout"], session()["idle_in_transaction_session_timeout"])
 		skipped++
 	}
@@ -161,6 +181,16 @@ func (t *tx) begin(op string) error {
 		batch.Queue(t.s.in(`select pg_current_xact_id()::text, pg_backend_pid(), array(select l.name from @.lease l join unnest($1::text[], $2::uuid[], $3::int8[])
 			as h(name, holder, fence) on l.name = h.name and l.holder = h.holder and l.fence = h.fence for share of l)`), names, holders, fences)
 	}
+	if t.name.Connection != "" {
+		batch.Queue(t.s.in(headQuestion), t.name.Connection, t.name.Tenant)
+	}
+	supposed := t.s.parts.get(t.name)
+	t.part = supposed
+	ahead, answered := t.lookAhead()
+	for _, q := range ahead {
+		batch.Queue(t.s.in(q.sql), append([]any{t.part}, q.args...)...)
+	}
+	t.part = 0
 	results := t.conn.SendBatch(t.ctx, batch)
 	err := skip(results, skipped)
 	if err == nil && t.name.Connection != "" {
@@ -169,6 +199,15 @@ func (t *tx) begin(op string) error {
 	var found []string
 	if err == nil && t.writable {
 		err = scanAll(results, func(rows pgx.Rows) error { return rows.Scan(&t.xid, &t.backend, &found) })
+	}
+	t.knowHead()
+	if err == nil && t.name.Connection != "" {
+		err = scanAll(results, t.scanHead)
+	}
+	for _, q := range ahead {
+		if err == nil {
+			err = scanAll(results, q.scan)
+		}
 	}
 	if closed := results.Close(); err == nil {
 		err = closed
@@ -183,7 +222,21 @@ func (t *tx) begin(op string) error {
 		t.repeatable = false
 		return lost(op)
 	}
-	t.names.begun = t.count.lastNum
+	t.begun, t.names.begun = true, t.count.lastNum
+	t.s.parts.set(t.name, t.part)
+	switch {
+	case t.part == 0:
+		t.ahead.need = nil
+	case t.part == supposed:
+		answered()
+	case t.ahead.need != nil: // what came was not of this partition
+		t.forgetAhead()
+		ahead, answered := t.lookAhead()
+		if err := t.queries(ahead...); err != nil {
+			return err
+		}
+		answered()
+	}
 	return nil
 }
 
@@ -214,6 +267,15 @@ func (t *tx) create() error {
 	}
 	t.part, t.wrote = id, true
 	return nil
+}
+
+// leave ends a transaction that has only read.
+func (t *tx) leave() {
+	if t.s.left.leave(t.s.pool, t.conn) {
+		t.conn = nil
+		return
+	}
+	t.rollback()
 }
 
 // rollback ends the transaction without a trace. Where that fails, the connection is closed when it is given back, and so is the transaction.

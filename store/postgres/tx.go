@@ -33,8 +33,10 @@ type tx struct {
 	// repeatable: nothing of the attempt can have stayed, and the caller takes another one.
 	repeatable bool
 
-	held []*lease // of a writer
-	long bool     // a statement may take as long as it needs
+	held  []*lease // of a writer
+	begun bool     // the partition is read
+	ahead ahead
+	long  bool // a statement may take as long as it needs
 
 	names   names
 	claims  claims
@@ -56,8 +58,9 @@ func newTx(ctx context.Context, s *Store, like *tx) *tx {
 	if s.pooled { // a new connection of the pooler to the database is none of this process
 		s.names.forget()
 	}
-	return &tx{
+	t := &tx{
 		s: s, ctx: ctx, name: like.name, writable: like.writable, long: like.long,
+		ahead:   ahead{groups: map[store.Num][]store.Num{}, records: map[recordKey][]byte{}},
 		names:   names{known: map[nameHash]store.Num{}, epoch: s.names.begin()},
 		claims:  claims{owner: map[store.Num]store.Num{}, contestants: map[store.Num][]store.Num{}, changed: map[store.Num]bool{}, contested: map[pair]bool{}},
 		objects: objects{known: map[objectKey]*object{}},
@@ -69,6 +72,10 @@ func newTx(ctx context.Context, s *Store, like *tx) *tx {
 		records: records{active: map[recordKey]bool{}, changed: map[recordKey]changedRecord{}},
 		dirty:   map[objectKey]mark{}, due: map[objectKey]time.Time{}, streams: streams{changed: map[string]bool{}}, seen: map[string]seen{},
 	}
+	if need, ok := store.Expected(ctx); ok && like.name.Connection != "" {
+		t.ahead.need = &need
+	}
+	return t
 }
 
 var _ store.Writer = (*tx)(nil)

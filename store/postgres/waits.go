@@ -74,13 +74,12 @@ func dueNumber(at time.Time) int64 { return max(at.UnixNano(), 1) }
 
 // waitsAt returns how many wait at a target.
 func (t *tx) waitsAt(target string) (n int64, err error) {
-	err = t.loadDesk()
 	for c, waiting := range t.desk.waits.counts {
 		if c.target == target {
 			n += waiting
 		}
 	}
-	return n, err
+	return n, t.failed
 }
 
 // Waits implements store.Reader.
@@ -209,9 +208,6 @@ func (t *tx) NextWait(target string) (time.Time, error) {
 
 // WaitCounts implements store.Reader.
 func (t *tx) WaitCounts(target string) (map[string]int, error) {
-	if err := t.loadDesk(); err != nil {
-		return nil, err
-	}
 	var counts map[string]int
 	for c, n := range t.desk.waits.counts {
 		if c.target != target {

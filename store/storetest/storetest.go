@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"member digest", memberDigest},
 		{"delete group", deleteGroup},
 		{"batches", batches},
+		{"expected", expected},
 		{"dirty", dirty},
 		{"due", due},
 		{"streams", streams},

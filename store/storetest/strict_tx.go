@@ -247,11 +247,6 @@ func (r *strictReader) Runs(fn func(store.Run) bool) error {
 	return r.r.Runs(fn)
 }
 
-func (w *strictWriter) Foresee(ids []string) error {
-	w.call("Foresee")
-	return w.w.Foresee(ids)
-}
-
 func (w *strictWriter) Intern(handles []string, nums []store.Num) ([]store.Num, error) {
 	w.call("Intern")
 	return w.w.Intern(handles, nums)

@@ -74,7 +74,7 @@ func TestOnPostgreSQL(t *testing.T) {
 // connect makes the connections of a store: those that are made within a bubble of synctest cannot be closed outside of it.
 func connect(t *testing.T, st store.Store) {
 	t.Helper()
-	const connections = 4
+	const connections = 10
 	var all, done sync.WaitGroup
 	all.Add(connections)
 	for range connections {

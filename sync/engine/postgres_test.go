@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
@@ -12,13 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"dirsyncd/connectors"
-	"dirsyncd/connectors/connectortest/memory"
 	"dirsyncd/store"
 	"dirsyncd/store/postgres"
 	"dirsyncd/sync/database/postgrestest"
-	"dirsyncd/sync/directory"
-	"dirsyncd/sync/mapping"
 	"dirsyncd/sync/plan"
 )
 
@@ -36,7 +31,7 @@ func TestOnPostgreSQL(t *testing.T) {
 	}
 	server := postgrestest.Start(t)
 	db := server.Database(t)
-	t.Run("round trips", func(t *testing.T) { roundTrips(t, db.Trips(t, server)) })
+	t.Run("round trips", func(t *testing.T) { roundTrips(t, db, db.Trips(t, server)) })
 	t.Run("several processes", func(t *testing.T) { severalProcesses(t, db.Trips(t, server).URL) })
 	t.Run("a death before the finish", func(t *testing.T) { diesBeforeFinish(t, db, server) })
 	t.Run("tests", func(t *testing.T) {
@@ -55,44 +50,6 @@ const (
 	// makes a hundred while a file makes a thousand.
 	long = "Random|CutAnywhere|AfterACut|AtAnyMoment|^TestCut|^TestStrangerCut|SurvivesKills|Bleed|IsNeverHeld|RenamesOfMany|ThatTheSourceRewrites|SameEntries|ComeInBatches|OfAllTenantsTogether|^TestQuietRuns|^TestInitial$"
 )
-
-// roundTrips: how often a run waits for the database follows the number of pages and chunks, not that of people.
-func roundTrips(t *testing.T, trips *postgrestest.Trips) {
-	st, err := postgres.Open(t.Context(), postgres.Options{URL: trips.URL, Schema: "trips", LeaseFor: longLease})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
-	cfg := memory.SyntheticDefaults()
-	cfg.People, cfg.Groups, cfg.GroupsPerPerson, cfg.Changed, cfg.PageSize = 8000, 200, 3, 100, 1000
-	source := memory.OpenSynthetic(cfg)
-	rules, problems := mapping.Compile(mapping.Spec{
-		Name: "m", Rules: []mapping.RuleSpec{user("everyone", `enabled and not ("none" in groups)`)},
-		Fields: map[directory.RecordKind][]mapping.FieldSpec{directory.UserRecord: {field("name", "= name"), field("manager", "= manager.name")}},
-	})
-	if len(problems) > 0 {
-		t.Fatal(problems)
-	}
-	e := New(st, Options{Log: slog.New(slog.DiscardHandler), Now: time.Now})
-	c := &Connection{Name: "hq", Connector: "memory", Source: source, Rules: rules, Guard: plan.DefaultGuard(), Targets: []string{target}}
-	run := func(what string, job Job, most int) {
-		t.Helper()
-		n := trips.Count(func() {
-			if res := e.Run(t.Context(), c, connectors.Tenant{}, job); res.Err != nil || res.Run.Outcome != Clean {
-				t.Fatalf("%s: %+v", what, res)
-			}
-		})
-		t.Logf("%s: %d round trips", what, n)
-		if n > most {
-			t.Errorf("%s took %d round trips, %d at most were expected", what, n, most)
-		}
-	}
-	run("first sync", Job{Full: true}, 400)
-	run("unchanged full read", Job{Full: true}, 200)
-	run("nothing new", Job{}, 70)
-	source.SetGeneration(1)
-	run("100 changes", Job{}, 140)
-}
 
 // severalProcesses: what processes that have nothing in common but the database let the tenants of a connection do is what one lets them do.
 func severalProcesses(t *testing.T, url string) {
@@ -246,7 +203,7 @@ func (o *own) Scratch(ctx context.Context, parts ...store.Partition) (store.Stor
 // connect makes the connections of a store: those that are made within a bubble of synctest cannot be closed outside of it.
 func connect(t *testing.T, st store.Store) {
 	t.Helper()
-	const connections = 4
+	const connections = 10
 	var all, done sync.WaitGroup
 	all.Add(connections)
 	for range connections {

@@ -63,7 +63,6 @@ type writer interface {
 	store.WaitWriter
 	store.LinkWriter
 	store.MatchWriter
-	Foresee(ids []string) error
 	Intern(handles []string, nums []store.Num) ([]store.Num, error)
 	PutRow(o *directory.Object, gone store.GoneCause) (store.Num, error)
 	Give(handle, object store.Num) error

@@ -3,6 +3,7 @@ package read
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -22,6 +23,9 @@ type memberDiff struct {
 	// digest is set when the list is known to be complete and to have no unlisted member.
 	digest *store.MemberDigest
 	whole  bool
+	// num is the group's number, and known are those of add, as far as they had any when the page was compared.
+	num   store.Num
+	known []store.Num
 }
 
 // compareMembers finds the groups whose members differ. A complete list that is the same as last time is
@@ -35,29 +39,95 @@ func (l *listing) compareMembers(tx store.Reader, p *connectors.Page, d *pageDif
 	if err != nil {
 		return err
 	}
+	stored, err := storedMembers(tx, p, groups)
+	if err != nil {
+		return err
+	}
 	for i, group := range groups {
 		m := &p.Members[i]
 		if l.mode == connectors.Full {
 			d.found.named += len(m.Add)
 		}
 		if !m.Whole {
-			err = l.comparePart(tx, group, m, d)
-		} else {
-			err = l.compareWhole(tx, group, m, d)
-		}
-		if err != nil {
+			l.comparePart(group, m, &stored[i], d)
+		} else if err := l.compareWhole(tx, group, m, &stored[i], d); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// stored is what is stored about a group that a page says something of.
+type stored struct {
+	digest store.MemberDigest // of a complete list
+	same   bool               // that is the one of last time: nothing else is known
+	// have are the members, add and remove the numbers of the page's.
+	have        *roaring.Bitmap
+	add, remove []store.Num
+	first       int // of those, in what is asked
+}
+
+// storedMembers asks once for all groups that a page says something of.
+func storedMembers(tx store.Reader, p *connectors.Page, groups []store.Num) ([]stored, error) {
+	list := make([]stored, len(groups))
+	var asked []store.Num
+	var texts []string
+	for i, group := range groups {
+		s, m := &list[i], &p.Members[i]
+		if group == 0 { // it has no members yet: there is nobody to look for
+			continue
+		}
+		if m.Whole {
+			s.digest = digestOf(m.Add)
+			before, err := tx.MemberDigest(group)
+			if err != nil {
+				return nil, err
+			}
+			if s.same = before == s.digest && s.digest.Count > 0; s.same {
+				continue
+			}
+		}
+		if m.Whole || len(m.Add) > 0 {
+			asked = append(asked, group)
+		}
+		s.first = len(texts)
+		texts = append(texts, m.Add...)
+		if !m.Whole {
+			texts = append(texts, m.Remove...)
+		}
+	}
+	nums, err := tx.Lookup(texts, make([]store.Num, 0, len(texts)))
+	if err != nil {
+		return nil, err
+	}
+	have := make(map[store.Num]*roaring.Bitmap, len(asked))
+	for _, group := range asked {
+		have[group] = roaring.New()
+	}
+	if len(asked) > 0 {
+		err = tx.MembersOf(asked, func(group, h store.Num) bool { have[group].Add(uint32(h)); return true })
+	}
+	for i, group := range groups {
+		s, m := &list[i], &p.Members[i]
+		if group == 0 || s.same {
+			continue
+		}
+		s.add = nums[s.first:][:len(m.Add)]
+		if s.have = roaring.New(); have[group] != nil {
+			s.have = have[group].Clone()
+		}
+		if !m.Whole {
+			s.remove = nums[s.first+len(m.Add):][:len(m.Remove)]
+		}
+	}
+	return list, err
+}
+
 // compareWhole handles a complete list. In a full read, members that it does not name count as unlisted and
 // leave when the read is proven complete; in a delta they leave at once.
-func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.Members, d *pageDiff) error {
-	digest := digestOf(m.Add)
-	if group == 0 { // it has no members yet: there is nobody to look for
-		if digest.Count > 0 {
+func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.Members, s *stored, d *pageDiff) error {
+	if group == 0 {
+		if digest := digestOf(m.Add); digest.Count > 0 {
 			d.members = append(d.members, memberDiff{group: m.Group, whole: true, add: m.Add, digest: &digest})
 		}
 		return nil
@@ -69,27 +139,16 @@ func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.M
 	if l.mode == connectors.Delta && l.missed.unlisted[group] != nil {
 		d.doubt(group, roaring.New())
 	}
-	stored, err := tx.MemberDigest(group)
-	if err != nil {
-		return err
-	}
-	if stored == digest && digest.Count > 0 {
+	if s.same {
 		l.nameAllMembers(d, group)
 		return nil
 	}
-	have := roaring.New()
-	if err := tx.Members(group, func(h store.Num) bool { have.Add(uint32(h)); return true }); err != nil {
-		return err
-	}
-	diff := memberDiff{group: m.Group, whole: true}
-	handles, err := tx.Lookup(m.Add, nil)
-	if err != nil {
-		return err
-	}
-	l.nameMembers(d, group, handles)
-	for i, h := range handles {
+	digest, have := s.digest, s.have
+	diff := memberDiff{group: m.Group, num: group, whole: true}
+	l.nameMembers(d, group, s.add)
+	for i, h := range s.add {
 		if h == 0 || !have.CheckedRemove(uint32(h)) {
-			diff.add = append(diff.add, m.Add[i])
+			diff.enters(m.Add[i], h)
 		}
 	}
 	// What is left in have was not named.
@@ -129,18 +188,33 @@ func (l *listing) compareWhole(tx store.Reader, group store.Num, m *connectors.M
 	return nil
 }
 
-// comparePart handles a part of a list (full read) or changes to it (delta).
-func (l *listing) comparePart(tx store.Reader, group store.Num, m *connectors.Members, d *pageDiff) error {
-	diff := memberDiff{group: m.Group}
-	if err := l.partAdds(tx, group, m, d, &diff); err != nil {
-		return err
+// enters notes a handle that is added, and its number if it has one.
+func (m *memberDiff) enters(handle string, n store.Num) {
+	m.add = append(m.add, handle)
+	if n != 0 {
+		m.known = append(m.known, n)
 	}
-	if group != 0 && len(m.Remove) > 0 {
-		handles, err := tx.Lookup(m.Remove, nil)
-		if err != nil {
-			return err
+}
+
+// comparePart handles a part of a list (full read) or changes to it (delta).
+func (l *listing) comparePart(group store.Num, m *connectors.Members, s *stored, d *pageDiff) {
+	diff := memberDiff{group: m.Group, num: group}
+	if group == 0 {
+		diff.add = m.Add
+	} else {
+		l.nameMembers(d, group, s.add)
+		known := roaring.New()
+		for i, h := range s.add {
+			if h == 0 || !s.have.Contains(uint32(h)) {
+				diff.enters(m.Add[i], h)
+			} else {
+				known.Add(uint32(h))
+			}
 		}
-		for _, h := range handles {
+		if l.mode == connectors.Full && !known.IsEmpty() {
+			unionInto(d.found.members, map[store.Num]*roaring.Bitmap{group: known})
+		}
+		for _, h := range s.remove {
 			if h != 0 {
 				diff.remove = append(diff.remove, h)
 			}
@@ -149,82 +223,51 @@ func (l *listing) comparePart(tx store.Reader, group store.Num, m *connectors.Me
 	if len(diff.add)+len(diff.remove) > 0 {
 		d.members = append(d.members, diff)
 	}
-	return nil
 }
 
-func (l *listing) partAdds(tx store.Reader, group store.Num, m *connectors.Members, d *pageDiff, diff *memberDiff) error {
-	if group == 0 {
-		diff.add = m.Add
-		return nil
-	}
-	handles, err := tx.Lookup(m.Add, nil)
-	if err != nil {
-		return err
-	}
-	l.nameMembers(d, group, handles)
-	have := roaring.New()
-	if len(m.Add) > 0 {
-		if err := tx.Members(group, func(h store.Num) bool { have.Add(uint32(h)); return true }); err != nil {
-			return err
-		}
-	}
-	known := roaring.New()
-	for i, h := range handles {
-		if h == 0 || !have.Contains(uint32(h)) {
-			diff.add = append(diff.add, m.Add[i])
-		} else {
-			known.Add(uint32(h))
-		}
-	}
-	if l.mode == connectors.Full && !known.IsEmpty() {
-		unionInto(d.found.members, map[store.Num]*roaring.Bitmap{group: known})
-	}
-	return nil
-}
-
-// commit writes the difference and marks whom it concerns: the group, and everybody who entered or left. It returns the
-// handles of those who entered. What had no number before is found from now on.
-func (m *memberDiff) commit(tx store.Writer, marks relations.Marker, found *coverage) (entered []store.Num, err error) {
+// commit writes the difference. It returns the handles of those who entered, and the group with all who entered or left. What had no number
+// before is found from now on.
+func (m *memberDiff) commit(tx store.Writer, found *coverage) (entered []store.Num, moved relations.Moved, err error) {
 	ids, err := tx.Intern([]string{directory.IDHandle(m.group)}, nil)
 	if err != nil {
-		return nil, err
+		return nil, moved, err
 	}
 	group := ids[0]
 	handles, err := tx.Intern(m.add, nil)
 	if err != nil {
-		return nil, err
+		return nil, moved, err
 	}
 	if m.whole {
 		found.whole.Add(uint32(group))
 	} else if len(handles) > 0 {
 		unionInto(found.members, map[store.Num]*roaring.Bitmap{group: relations.Set(handles)})
 	}
-	entered, err = tx.AddMembers(group, handles, nil)
-	if err != nil {
-		return nil, err
+	if entered, err = tx.AddMembers(group, handles, nil); err != nil {
+		return nil, moved, err
 	}
-	if err := takeMembers(tx, marks, group, m.remove); err != nil {
-		return nil, err
-	}
-	if err := marks.Moved(tx, group, entered); err != nil {
-		return nil, err
+	moved = relations.Moved{Group: group, Handles: entered}
+	if len(m.remove) > 0 {
+		if moved.Handles, err = tx.RemoveMembers(group, m.remove, slices.Clone(entered)); err != nil {
+			return nil, moved, err
+		}
 	}
 	if m.digest != nil {
-		return entered, tx.SetMemberDigest(group, *m.digest)
+		return entered, moved, tx.SetMemberDigest(group, *m.digest)
 	}
-	return entered, nil
+	return entered, moved, nil
 }
 
-// takeMembers removes members from a group and marks whom that concerns.
-func takeMembers(tx store.Writer, marks relations.Marker, group store.Num, handles []store.Num) error {
-	if len(handles) == 0 {
-		return nil
+// takeMembers removes members from groups and marks whom that concerns.
+func takeMembers(tx store.Writer, marks relations.Marker, list ...relations.Moved) error {
+	moved := make([]relations.Moved, len(list))
+	for i, m := range list {
+		left, err := tx.RemoveMembers(m.Group, m.Handles, nil)
+		if err != nil {
+			return err
+		}
+		moved[i] = relations.Moved{Group: m.Group, Handles: left}
 	}
-	moved, err := tx.RemoveMembers(group, handles, nil)
-	if err != nil {
-		return err
-	}
-	return marks.Moved(tx, group, moved)
+	return marks.Moved(tx, moved...)
 }
 
 // digestOf sums up the hashes of all handles, so that their order does not matter.

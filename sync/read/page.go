@@ -68,7 +68,7 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 		return err
 	}
 	d := &pageDiff{}
-	err = l.State.View(ctx, func(tx store.Reader) error {
+	err = l.State.View(store.Expect(ctx, func() store.Need { return l.lookedUp(p) }), func(tx store.Reader) error {
 		*d = pageDiff{found: newCoverage()}
 		if err := l.keepSpelling(tx, p); err != nil {
 			return err
@@ -112,7 +112,7 @@ func (l *listing) storePage(ctx context.Context, p *connectors.Page) error {
 			position.Moved = l.Now().UTC()
 		}
 		var stored committed
-		err := l.State.Update(ctx, func(tx store.Writer) (err error) {
+		err := l.State.Update(store.Expect(ctx, func() store.Need { return l.written(d) }), func(tx store.Writer) (err error) {
 			stored, err = l.commitPage(tx, d, position, moved, resumable)
 			return err
 		})
@@ -211,18 +211,19 @@ func (l *listing) commitPage(tx store.Writer, d *pageDiff, position store.Stream
 			return stored, err
 		}
 	}
-	if err := askFor(tx, len(d.members), func(i int) string { return d.members[i].group }); err != nil {
-		return stored, err
-	}
+	all := make([]relations.Moved, 0, len(d.members))
 	for i := range d.members {
-		came, err := d.members[i].commit(tx, l.Marks, stored.coverage)
+		came, moved, err := d.members[i].commit(tx, stored.coverage)
 		if err == nil {
-			entered = append(entered, came...)
+			entered, all = append(entered, came...), append(all, moved)
 			err = l.moves.members(tx, &said, slices.Concat(came, d.members[i].remove))
 		}
 		if err != nil {
 			return stored, err
 		}
+	}
+	if err := l.Marks.Moved(tx, all...); err != nil {
+		return stored, err
 	}
 	stored.triples = append(stored.triples, d.triples...)
 	if err := l.keepTriples(tx, stored.triples); err != nil {
@@ -277,18 +278,6 @@ func (l *listing) saveCoverage(tx store.Writer, page ...*coverage) error {
 	return tx.AppendSeen(l.stream.Name, chunk)
 }
 
-// askFor says once what is written one by one afterwards.
-func askFor(tx store.Writer, n int, id func(i int) string) error {
-	if n == 0 {
-		return nil
-	}
-	ids := make([]string, n)
-	for i := range ids {
-		ids[i] = id(i)
-	}
-	return tx.Foresee(ids)
-}
-
 // putObjects stores objects as present and marks whom their changes concern: themselves, those who point to them by a
 // handle that they gained or lost, or to whom they pointed, and those who share a name with them.
 func (l *listing) putObjects(tx store.Writer, puts []put, stored *committed) error {
@@ -299,9 +288,6 @@ func (l *listing) putObjects(tx store.Writer, puts []put, stored *committed) err
 	}
 	names, err := relations.NamesOf(tx, objects...)
 	if err != nil {
-		return err
-	}
-	if err := askFor(tx, len(puts), func(i int) string { return puts[i].object.ID }); err != nil {
 		return err
 	}
 	for _, p := range puts {

@@ -190,14 +190,36 @@ func (l *listing) sweepMembers(ctx context.Context, next *store.StreamState) err
 		l.found.Unproven = "the source listed no members"
 		l.note("%s: the source listed no members at all where there were %d; what follows from that waits for approval", l.stream.Name, stored)
 	}
+	return l.takeUnlisted(ctx, unlisted)
+}
+
+// takeUnlisted takes members from groups, so many of all groups in one transaction.
+func (l *listing) takeUnlisted(ctx context.Context, unlisted []unlistedMembers) error {
+	var some []relations.Moved
+	size := 0
+	take := func() error {
+		need := store.Need{Members: make(map[store.Num][]store.Num, len(some))}
+		for _, s := range some {
+			need.Members[s.Group] = s.Handles
+		}
+		err := l.State.Update(store.Expect(ctx, func() store.Need { return need }), func(tx store.Writer) error { return takeMembers(tx, l.Marks, some...) })
+		some, size = nil, 0
+		return err
+	}
 	for _, s := range unlisted {
-		for chunk := range slices.Chunk(s.handles, sweepChunk) {
-			if err := l.State.Update(ctx, func(tx store.Writer) error { return takeMembers(tx, l.Marks, s.group, chunk) }); err != nil {
-				return err
+		for handles := range slices.Chunk(s.handles, sweepChunk) {
+			if size+len(handles) > sweepChunk {
+				if err := take(); err != nil {
+					return err
+				}
 			}
+			some, size = append(some, relations.Moved{Group: s.group, Handles: handles}), size+len(handles)
 		}
 	}
-	return nil
+	if size == 0 {
+		return nil
+	}
+	return take()
 }
 
 // unlistedMembers are stored members of a group that a full read did not name.

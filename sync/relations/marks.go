@@ -40,13 +40,28 @@ func mark(tx store.Writer, kind directory.Kind, nums []store.Num, why store.Dirt
 	return nil
 }
 
-// Moved marks a group and those who entered or left it: a person must be mapped again, a group means that everybody
-// below it must be.
-func (m Marker) Moved(tx store.Writer, group store.Num, handles []store.Num) error {
-	if m.Off || len(handles) == 0 {
+// Moved is a group and those who entered or left it, by their handles.
+type Moved struct {
+	Group   store.Num
+	Handles []store.Num
+}
+
+// Moved marks groups and those who entered or left them: a person must be mapped again, a group means that everybody
+// below it must be. A group that nobody entered or left is not marked.
+func (m Marker) Moved(tx store.Writer, list ...Moved) error {
+	if m.Off {
 		return nil
 	}
-	nums, err := tx.Owners(handles, make([]store.Num, 0, len(handles)))
+	var groups, handles []store.Num
+	for i := range list {
+		if len(list[i].Handles) > 0 {
+			groups, handles = append(groups, list[i].Group), append(handles, list[i].Handles...)
+		}
+	}
+	if len(handles) == 0 {
+		return nil
+	}
+	nums, err := tx.Owners(distinct(handles), make([]store.Num, 0, len(handles)))
 	if err != nil {
 		return err
 	}
@@ -63,7 +78,7 @@ func (m Marker) Moved(tx store.Writer, group store.Num, handles []store.Num) err
 	if err := m.Stored(tx, directory.Group, rest, store.Regrouped); err != nil {
 		return err
 	}
-	return tx.MarkDirty(directory.Group, group, store.MembersChanged)
+	return mark(tx, directory.Group, groups, store.MembersChanged)
 }
 
 // Change is an object that was stored in another form before.

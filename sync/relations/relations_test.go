@@ -210,9 +210,9 @@ func TestMarker(t *testing.T) {
 		{"entered a group", func(t *town, tx store.Writer, m Marker) error {
 			handles, err := tx.Lookup([]string{"h:ann", "h:outer", "h:stranger"}, nil)
 			t.must(err)
-			return m.Moved(tx, t.nums["inner"], handles)
+			return m.Moved(tx, Moved{Group: t.nums["inner"], Handles: handles})
 		}, marks{changed: "ann", groups: "inner", regrouped: "outer"}},
-		{"nobody moved", func(t *town, tx store.Writer, m Marker) error { return m.Moved(tx, t.nums["inner"], nil) }, marks{}},
+		{"nobody moved", func(t *town, tx store.Writer, m Marker) error { return m.Moved(tx, Moved{Group: t.nums["inner"]}) }, marks{}},
 		{"lost a handle", func(t *town, tx store.Writer, m Marker) error {
 			return m.Neighbours(tx, []Change{{&directory.Object{Handles: []string{"h:ann", "same"}}, &directory.Object{Handles: []string{"same", "h:new"}}}})
 		}, marks{changed: "bob", groups: "inner", devices: "pc"}},

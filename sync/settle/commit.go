@@ -21,7 +21,7 @@ func (s *Settlement) commit(ctx context.Context, b *batch) error {
 	kept := 0
 	var beside bool
 	var done map[*outcome]bool
-	err = s.State.Update(ctx, func(tx store.Writer) error {
+	err = s.State.Update(s.stores(ctx, w), func(tx store.Writer) error {
 		if beside, err = s.lookBeside(tx); err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (w *pendingWrites) nothing() bool {
 // diffBatch finds what of a batch differs from what is stored.
 func (s *Settlement) diffBatch(ctx context.Context, b *batch) (*pendingWrites, error) {
 	var w *pendingWrites
-	err := s.State.View(ctx, func(tx store.Reader) error {
+	err := s.State.View(s.looksAtMarks(ctx, b), func(tx store.Reader) error {
 		w = &pendingWrites{waits: map[store.DirtyReason][]store.Num{}}
 		parked, err := tx.ParkedCount()
 		if err != nil {

@@ -51,7 +51,7 @@ func (s *Settlement) workOutLeavers(ctx context.Context, l leavers, hand func(*b
 		}
 		for chunk := range slices.Chunk(relations.Nums(l[kind]), s.Chunk) {
 			b := &batch{kind: kind, last: true}
-			err := s.State.View(ctx, func(tx store.Reader) (err error) {
+			err := s.State.View(s.looksAt(ctx, kind, chunk), func(tx store.Reader) (err error) {
 				b.outcomes, err = s.evaluate(tx, kind, chunk)
 				return err
 			})

@@ -170,7 +170,7 @@ func (s *Settlement) workOut(ctx context.Context, postponed leavers, hand func(*
 		}
 		for chunk := range slices.Chunk(relations.Nums(set), s.Chunk) {
 			b := &batch{kind: kind}
-			err := s.State.View(ctx, func(tx store.Reader) (err error) {
+			err := s.State.View(s.looksAt(ctx, kind, chunk), func(tx store.Reader) (err error) {
 				b.outcomes, err = s.evaluate(tx, kind, chunk)
 				return err
 			})

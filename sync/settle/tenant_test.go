@@ -166,7 +166,7 @@ func (r *tenant) group(id string, members ...string) {
 		if err != nil {
 			return err
 		}
-		return relations.Marker{}.Moved(tx, n, slices.Concat(left, came))
+		return relations.Marker{}.Moved(tx, relations.Moved{Group: n, Handles: slices.Concat(left, came)})
 	})
 }
 

@@ -13,6 +13,9 @@ import (
 	"dirsyncd/sync/relations"
 )
 
+// rowsAtOnce is of how many objects the rows are looked at in one call.
+const rowsAtOnce = 8 * Chunk
+
 // mustBeComplete refuses to settle from a store that never held everything: rules that look at groups which have not
 // been read yet would make wrong records.
 func (s *Settlement) mustBeComplete(tx store.Reader) error {
@@ -210,7 +213,7 @@ func (s *Settlement) addBelonging(tx store.Reader, kind directory.Kind, places [
 		if !looked[from] {
 			continue
 		}
-		for chunk := range slices.Chunk(relations.Nums(all), Chunk) {
+		for chunk := range slices.Chunk(relations.Nums(all), rowsAtOnce) {
 			rows, err := tx.RowsOf(from, chunk, nil)
 			if err != nil {
 				return err
@@ -227,7 +230,7 @@ func (s *Settlement) addBelonging(tx store.Reader, kind directory.Kind, places [
 
 // addReferrers adds those who state a link of a type to any of some objects of a kind.
 func addReferrers(tx store.Reader, kind directory.Kind, targets []store.Num, link directory.LinkType, to *roaring.Bitmap) error {
-	for chunk := range slices.Chunk(targets, Chunk) {
+	for chunk := range slices.Chunk(targets, rowsAtOnce) {
 		rows, err := tx.RowsOf(kind, chunk, nil)
 		if err != nil {
 			return err
