@@ -162,11 +162,13 @@ func (w world) apply(t judge, e *event) {
 	r.change(e, bad)
 }
 
+func isSet(name string) bool { return name == "members" || name == "holders" }
+
 // change applies the changes and compares with the whole record that the event carries.
 func (r *record) change(e *event, bad func(string, ...any)) {
 	fields := maps.Clone(r.fields)
 	for name, c := range e.Data.Changes {
-		if name == "members" || name == "holders" {
+		if isSet(name) {
 			for _, m := range c.Added {
 				if r.members[m] {
 					bad("%s is a member already", m)

@@ -570,6 +570,47 @@ func TestWorkersTorturedControl(t *testing.T) {
 	}
 }
 
+// TestAllowed: after a refusal a desk may be told once more what it knows, and nothing that does not follow from what it took.
+func TestAllowed(t *testing.T) {
+	t.Parallel()
+	const used = `"changes":{"used":{"from":%d,"to":%d}},"record":{"used":%d}`
+	set := func(added, removed string) string {
+		return fmt.Sprintf(`"changes":{"holders":{"added":[%s],"removed":[%s]}},"record":{"used":6}`, added, removed)
+	}
+	for _, c := range []struct {
+		name, op, data string
+		unknown, idle  bool // the record, to the desk
+		never          bool // not even after a refusal
+	}{
+		{name: "the same value", op: "update", data: fmt.Sprintf(used, 6, 6, 6)},
+		{name: "a value that it refused", op: "update", data: fmt.Sprintf(used, 5, 6, 6), never: true},
+		{name: "who is there", op: "update", data: set(`"a"`, "")},
+		{name: "who is not there", op: "update", data: set("", `"b"`)},
+		{name: "reactivated again", op: "reactivate", data: `"record":{"used":6}`},
+		{name: "deactivated again", op: "deactivate", data: `"record":{"used":6}`, idle: true},
+		{name: "deactivated before it came", op: "deactivate", data: `"changes":{"used":{"from":null,"to":6}},"record":{"used":6}`, unknown: true},
+		{name: "came without somebody", op: "create", data: set("", `"b"`), unknown: true},
+		{name: "came twice", op: "create", data: `"record":{"used":6}`, never: true},
+		{name: "changed before it came", op: "update", data: fmt.Sprintf(used, 5, 6, 6), unknown: true, never: true},
+		{name: "changed while it was away", op: "update", data: fmt.Sprintf(used, 6, 6, 6), idle: true, never: true},
+	} {
+		for _, refused := range []bool{false, true} {
+			desk := witness{world: world{}}
+			if !c.unknown {
+				desk.world["licence/x"] = &record{active: !c.idle, fields: map[string]any{"used": 6.0}, members: map[string]bool{"a": true}}
+			}
+			e := parseEvent(t, fmt.Appendf(nil, `{"subject":"licence/x","data":{"op":%q,"kind":"licence","key":"x",%s}}`, c.op, c.data))
+			if refused {
+				desk.world.allow(&e)
+			}
+			desk.world.apply(&desk, &e)
+			if complains := len(desk.wrong) > 0; complains != (c.never || !refused && c.name != "the same value") {
+				t.Errorf("%s, refused something before: %v: %q", c.name, refused, desk.wrong)
+			}
+		}
+	}
+}
+
 // TestApart: each way in which two sets of records can differ is noticed, and nothing else.
 func TestApart(t *testing.T) {
 	t.Parallel()
