@@ -66,7 +66,7 @@ connections:
     rules: [{name: everyone, when: "enabled ?? false", user: {customer: '= tenant.name ?? connection'}}]
     groups: [{name: groups, group: true}]
     licences: [{name: licences, licence: {used: = used}}]
-    devices: [{name: devices, asset: {owner: = owner.name}}]
+    devices: [{name: devices, asset: {owner: {value: = owner.name, blank: clear}}}]
     customers: [{name: customers, customer: {domain: = domain}}]
     fields:
       user: {name: = name, email: = email, title: = title, licences: = licences, manager: {value: = manager.name, blank: clear}}
