@@ -24,6 +24,8 @@ type service struct {
 	// crash is called where the process might be killed.
 	crash func()
 	wake  func(...string)
+	// strict: nothing waits at it, and a change has to begin where it stands.
+	strict bool
 
 	mu      sync.Mutex
 	calm    bool // no more misbehaviour
@@ -49,7 +51,7 @@ func (s *service) WakeBy(wake func(...string)) {
 // waits says, now and then, that an action has to wait; not a deletion, which leaves a record with another past when a creation takes
 // its place.
 func (s *service) waits(d *targets.Delivery) *targets.Wait {
-	if d.Action.Op == directory.Delete || !s.roll(10) {
+	if s.strict || d.Action.Op == directory.Delete || !s.roll(10) {
 		return nil
 	}
 	s.mu.Lock()
@@ -198,6 +200,9 @@ func (s *service) take(d *targets.Delivery) {
 		m = &image{}
 		s.records[a.Record] = m
 	}
+	if wrong := m.follows(a); wrong != "" && s.strict {
+		s.t.Errorf("%s: %s: %s", a.Record, what, wrong)
+	}
 	m.apply(a)
 }
 
@@ -225,7 +230,7 @@ func crashes(t *testing.T, on store.Store, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 2))
 	s := &service{
 		t: t, random: rand.New(rand.NewPCG(seed, 3)), records: map[string]*image{}, effects: map[string]string{},
-		busy: map[string]bool{}, order: map[string]int{}, refused: map[string]bool{},
+		busy: map[string]bool{}, order: map[string]int{}, refused: map[string]bool{}, strict: seed%2 == 0,
 		desc: targets.Description{Batch: 1 + random.IntN(5), Parallel: 1 + random.IntN(3), AcrossPartitions: random.IntN(2) > 0, Ranked: random.IntN(2) > 0},
 	}
 	s.crash = func() { st.broken.Store(true) }

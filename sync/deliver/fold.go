@@ -226,7 +226,8 @@ func union(a, b []string) []string {
 // refused says that the target is known not to have carried out the parked action; otherwise it may have. An
 // operation that makes sure of a state is never folded away, since the parked action may itself be a folded
 // one and does not tell for certain from which state it started; and what came back to where it was is said all the same, since the
-// target may have what it was between. A parked deletion makes no difference: what comes after it is a new record.
+// target may have what it was between. Either way a change is "from" what the target took last for certain: a target that
+// knows the keys it took has not taken what it refuses. A parked deletion makes no difference: what comes after it is a new record.
 func mergeParked(parked, next *directory.Action, refused bool) *directory.Action {
 	if next.Op == directory.Create || parked.Op == directory.Delete || next.IsSentAgain() || parked.IsSentAgain() && next.Op != directory.Update {
 		return next
@@ -237,6 +238,8 @@ func mergeParked(parked, next *directory.Action, refused bool) *directory.Action
 	switch {
 	case neverThere, refused && next.Op == directory.Update:
 		return out
+	case next.Op == directory.Delete:
+		return next // nothing of the record matters any more
 	}
 	sure := *next
 	if parked.Op == directory.Create && !next.Op.Removes() {
@@ -259,17 +262,20 @@ func mergeParked(parked, next *directory.Action, refused bool) *directory.Action
 	case refused:
 		sure.Changes = out.Changes
 	case parked.Op == directory.Create:
-		sure.Changes = overlayChanges(wholeRecord(next.Fields), next.Changes) // it may be there as it was before earlier changes
+		sure.Changes = overlayChanges(next.Changes, wholeRecord(next.Fields)) // it may be there as it was before earlier changes
 	default:
 		sure.Changes = overlayChanges(parked.Changes, next.Changes)
 	}
 	return &sure
 }
 
-// overlayChanges says what was changed by either, with the last values, also what came back to where it was.
+// overlayChanges says what was changed by either, from where the first started to where the last ended, also what came back
+// to where it was.
 func overlayChanges(a, b []directory.FieldChange) []directory.FieldChange {
-	last := func(_, b directory.FieldChange) directory.FieldChange { return b }
-	return overlay(a, b, func(c *directory.FieldChange) string { return c.Name }, last)
+	both := func(a, b directory.FieldChange) directory.FieldChange {
+		return directory.FieldChange{Name: a.Name, From: a.From, To: b.To}
+	}
+	return overlay(a, b, func(c *directory.FieldChange) string { return c.Name }, both)
 }
 
 // wholeRecord are changes to all fields.

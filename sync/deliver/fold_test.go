@@ -139,11 +139,13 @@ func TestMergeParked(t *testing.T) {
 		{act(create, "1"), act(update, "2", "a=x>y"), "create 2", "create 2"},
 		{act(create, "1", "+a"), act(update, "2", "+b"), "create 2 +a +b", "create 2 +a +b"},
 		{act(create, "1"), act(deactivate, "2", "!left"), "nothing", "deactivate 2 !left"},
-		{act(update, "1", "a=x>y"), act(update, "2", "a=y>x"), "nothing", "update 2 a=y>x"},
-		{act(update, "1", "a=x>y", "b=1>2"), act(update, "2", "a=y>x"), "update 2 b=1>2", "update 2 a=y>x b=1>2"},
+		{act(update, "1", "a=x>y"), act(update, "2", "a=y>x"), "nothing", "update 2 a=x>x"},
+		{act(update, "1", "a=x>y", "b=1>2"), act(update, "2", "a=y>x"), "update 2 b=1>2", "update 2 a=x>x b=1>2"},
+		{act(update, "1", "a=x>y"), act(update, "2", "a=y>z"), "update 2 a=x>z", "update 2 a=x>z"},
 		{act(update, "1", "+p", "+q"), act(update, "2", "a=1>2", "-p"), "update 2 a=1>2 +q", "update 2 a=1>2 +q -p"},
 		{act(create, "1", "+p", "-r"), act(update, "2", "-p", "+r"), "create 2", "create 2 +r -p"},
-		{act(reactivate, "1", "a=x>y"), act(deactivate, "2", "a=y>x"), "deactivate 2", "deactivate 2 a=y>x"},
+		{act(reactivate, "1", "a=x>y"), act(deactivate, "2", "a=y>x"), "deactivate 2", "deactivate 2 a=x>x"},
+		{act(update, "1", "a=x>y", "+p"), act(directory.Delete, "2", "!gone"), "delete 2 !gone", "delete 2 !gone"},
 		{act(update, "1", "a=x>y"), act(update, "2", "b=1>2"), "update 2 a=x>y b=1>2", "update 2 a=x>y b=1>2"},
 		{act(deactivate, "1"), act(reactivate, "2", "a=x>y"), "reactivate 2 a=x>y", "reactivate 2 a=x>y"},
 		{act(deactivate, "1"), act(reactivate, "2"), "reactivate 2", "reactivate 2"},
@@ -203,6 +205,24 @@ func (m *image) apply(a *directory.Action) {
 			delete(m.members, x)
 		}
 	}
+}
+
+// follows says what of an action does not begin where a target stands that knows the record.
+func (m *image) follows(a *directory.Action) string {
+	switch {
+	case a.Op == directory.Create && m.at == active:
+		return "there is one already"
+	case a.Op == directory.Update && m.at != active:
+		return "it is not active"
+	case m.at == absent || a.Op == directory.Create:
+		return ""
+	}
+	for _, c := range a.Changes {
+		if was := m.fields[c.Name]; was != c.From.Text() {
+			return fmt.Sprintf("%s was %q before, the action says %q", c.Name, was, c.From.Text())
+		}
+	}
+	return ""
 }
 
 // clone copies an image.

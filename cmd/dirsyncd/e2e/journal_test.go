@@ -162,11 +162,21 @@ func (w world) apply(t judge, e *event) {
 	r.change(e, bad)
 }
 
+// withValue are the fields that have a value. That one was cleared is as if it had never been there: nothing is said of one that came and
+// went before it was told.
+func withValue(fields map[string]any) map[string]any {
+	fields = maps.Clone(fields)
+	maps.DeleteFunc(fields, func(_ string, v any) bool { return v == nil })
+	return fields
+}
+
+func isSet(name string) bool { return name == "members" || name == "holders" }
+
 // change applies the changes and compares with the whole record that the event carries.
 func (r *record) change(e *event, bad func(string, ...any)) {
 	fields := maps.Clone(r.fields)
 	for name, c := range e.Data.Changes {
-		if name == "members" || name == "holders" {
+		if isSet(name) {
 			for _, m := range c.Added {
 				if r.members[m] {
 					bad("%s is a member already", m)
@@ -186,7 +196,7 @@ func (r *record) change(e *event, bad func(string, ...any)) {
 		}
 		fields[name] = c.To
 	}
-	if !reflect.DeepEqual(fields, e.Data.Record) {
+	if !reflect.DeepEqual(withValue(fields), withValue(e.Data.Record)) {
 		bad("the changes lead to %v, the record is %v", fields, e.Data.Record)
 	}
 	r.fields = e.Data.Record

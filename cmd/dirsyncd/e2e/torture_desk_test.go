@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -30,6 +31,7 @@ type witness struct {
 	again   int                 // requests that had been taken before
 	history map[string][]string // what came of each record, for complaints
 	refuse  map[string]bool     // subjects
+	refused map[string]bool     // subjects of which it took nothing since it refused something
 	trouble trouble
 	hold    *hold
 }
@@ -62,7 +64,7 @@ func (w *witness) Errorf(format string, args ...any) {
 
 func openWitness(t *testing.T, seed uint64) *witness {
 	t.Helper()
-	w := &witness{rnd: rand.New(rand.NewPCG(seed, 3)), world: world{}, taken: map[string]string{}, history: map[string][]string{}, refuse: map[string]bool{}}
+	w := &witness{rnd: rand.New(rand.NewPCG(seed, 3)), world: world{}, taken: map[string]string{}, history: map[string][]string{}, refuse: map[string]bool{}, refused: map[string]bool{}}
 	server := httptest.NewServer(w)
 	t.Cleanup(server.Close)
 	t.Cleanup(w.letGo) // the server waits for what it serves
@@ -139,11 +141,16 @@ func (w *witness) take(r *http.Request, body []byte) (status int, let <-chan str
 	first := h != nil && h.by == "" && e.Data.Kind == "user"
 	if !first {
 		if status, fails := w.fails(&e); fails {
+			w.refused[e.Subject] = w.refused[e.Subject] || status == http.StatusUnprocessableEntity
 			return status, let
 		}
 	}
 	w.taken[key] = string(body)
 	before := len(w.wrong)
+	if w.refused[e.Subject] {
+		w.world.allow(&e)
+		delete(w.refused, e.Subject)
+	}
 	w.world.apply(w, &e)
 	for i := range w.wrong[before:] {
 		w.wrong[before+i] += fmt.Sprintf("\n  with %s of %s, after\n  %s", key, by, strings.Join(w.history[e.Subject], "\n  "))
@@ -157,6 +164,38 @@ func (w *witness) take(r *http.Request, body []byte) (status int, let <-chan str
 		return 0, let
 	}
 	return http.StatusNoContent, let
+}
+
+// allow makes room for what an event may say once more after a refusal (docs/events.md): where the record stands, and who is in its set. Where
+// its fields stood must be right all the same.
+func (w world) allow(e *event) {
+	r := w[e.Subject]
+	if r == nil && e.Data.Op == "deactivate" {
+		r = &record{fields: e.Data.Record, members: map[string]bool{}}
+		w[e.Subject] = r
+		maps.DeleteFunc(e.Data.Changes, func(name string, _ change) bool { return !isSet(name) }) // nobody knows from where
+	}
+	switch e.Data.Op {
+	case "deactivate", "reactivate":
+		if r != nil {
+			r.active = e.Data.Op == "deactivate"
+		}
+	}
+	for name, c := range e.Data.Changes {
+		switch {
+		case !isSet(name):
+		case e.Data.Op == "create":
+			c.Removed = nil
+			e.Data.Changes[name] = c
+		case r != nil:
+			for _, m := range c.Added {
+				delete(r.members, m)
+			}
+			for _, m := range c.Removed {
+				r.members[m] = true
+			}
+		}
+	}
 }
 
 // fails reports whether an event meets with trouble before it is taken.

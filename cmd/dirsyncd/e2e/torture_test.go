@@ -66,7 +66,7 @@ connections:
     rules: [{name: everyone, when: "enabled ?? false", user: {customer: '= tenant.name ?? connection'}}]
     groups: [{name: groups, group: true}]
     licences: [{name: licences, licence: {used: = used}}]
-    devices: [{name: devices, asset: {owner: = owner.name}}]
+    devices: [{name: devices, asset: {owner: {value: = owner.name, blank: clear}}}]
     customers: [{name: customers, customer: {domain: = domain}}]
     fields:
       user: {name: = name, email: = email, title: = title, licences: = licences, manager: {value: = manager.name, blank: clear}}
@@ -567,6 +567,49 @@ func TestWorkersTorturedControl(t *testing.T) {
 	t.Log(w.desk.complaints())
 	if len(w.desk.complaints()) == 0 {
 		t.Error("nothing was noticed")
+	}
+}
+
+// TestAllowed: after a refusal a desk may be told once more what it knows, and nothing that does not follow from what it took.
+func TestAllowed(t *testing.T) {
+	t.Parallel()
+	const used = `"changes":{"used":{"from":%d,"to":%d}},"record":{"used":%d}`
+	set := func(added, removed string) string {
+		return fmt.Sprintf(`"changes":{"holders":{"added":[%s],"removed":[%s]}},"record":{"used":6}`, added, removed)
+	}
+	for _, c := range []struct {
+		name, op, data string
+		unknown, idle  bool // the record, to the desk
+		always         bool // also without a refusal
+		never          bool // not even after one
+	}{
+		{name: "the same value", op: "update", data: fmt.Sprintf(used, 6, 6, 6), always: true},
+		{name: "a value that came and went", op: "update", data: `"record":{"used":6,"owner":null}`, always: true},
+		{name: "a value that it refused", op: "update", data: fmt.Sprintf(used, 5, 6, 6), never: true},
+		{name: "who is there", op: "update", data: set(`"a"`, "")},
+		{name: "who is not there", op: "update", data: set("", `"b"`)},
+		{name: "reactivated again", op: "reactivate", data: `"record":{"used":6}`},
+		{name: "deactivated again", op: "deactivate", data: `"record":{"used":6}`, idle: true},
+		{name: "deactivated before it came", op: "deactivate", data: `"changes":{"used":{"from":null,"to":6}},"record":{"used":6}`, unknown: true},
+		{name: "came without somebody", op: "create", data: set("", `"b"`), unknown: true},
+		{name: "came twice", op: "create", data: `"record":{"used":6}`, never: true},
+		{name: "changed before it came", op: "update", data: fmt.Sprintf(used, 5, 6, 6), unknown: true, never: true},
+		{name: "changed while it was away", op: "update", data: fmt.Sprintf(used, 6, 6, 6), idle: true, never: true},
+	} {
+		for _, refused := range []bool{false, true} {
+			desk := witness{world: world{}}
+			if !c.unknown {
+				desk.world["licence/x"] = &record{active: !c.idle, fields: map[string]any{"used": 6.0}, members: map[string]bool{"a": true}}
+			}
+			e := parseEvent(t, fmt.Appendf(nil, `{"subject":"licence/x","data":{"op":%q,"kind":"licence","key":"x",%s}}`, c.op, c.data))
+			if refused {
+				desk.world.allow(&e)
+			}
+			desk.world.apply(&desk, &e)
+			if complains := len(desk.wrong) > 0; complains != (c.never || !refused && !c.always) {
+				t.Errorf("%s, refused something before: %v: %q", c.name, refused, desk.wrong)
+			}
+		}
 	}
 }
 
