@@ -211,6 +211,18 @@ func TestSameGroupWhoseMembersChangedOtherwise(t *testing.T) {
 	})
 }
 
+// bytesKept is how much is kept of the entries of people.
+func (r *rig) bytesKept() (n int) {
+	r.Helper()
+	err := r.store.View(r.Context(), r.part(), func(tx store.Reader) error {
+		return tx.Seen("users same", func(chunk []byte) bool { n += len(chunk); return true })
+	})
+	if err != nil {
+		r.Fatal(err)
+	}
+	return n
+}
+
 // Triples that are of no use are not kept for ever.
 func TestSameEntriesAreMadeAnew(t *testing.T) {
 	r := newSameRig(t)
@@ -219,19 +231,33 @@ func TestSameEntriesAreMadeAnew(t *testing.T) {
 		r.add(fmt.Sprint("n", i), "N")
 	}
 	r.sync()
-	chunks := func() (n int) {
-		_ = r.store.View(t.Context(), r.part(), func(tx store.Reader) error {
-			return tx.Seen("users same", func(chunk []byte) bool { n += len(chunk); return true })
-		})
-		return n
-	}
 	most := 0
 	for i := range 8 {
 		r.basis = fmt.Sprint(i)
 		r.sync()
-		most = max(most, chunks())
+		most = max(most, r.bytesKept())
 	}
 	if limit := 5 * 400 * 24 * 2; most > limit {
+		t.Errorf("%d bytes are kept, want at most %d", most, limit)
+	}
+	r.mustTranslate("known", "")
+}
+
+// Those of leavers are of no use: a school whose pupils come and go keeps no more of them than of those who are there.
+func TestSameEntriesOfLeavers(t *testing.T) {
+	r := newSameRig(t)
+	r.conn.Guard = nil
+	const pupils = 400
+	most := 0
+	for year := range 9 {
+		for i := range pupils {
+			delete(r.people, fmt.Sprint(year-1, " ", i))
+			r.add(fmt.Sprint(year, " ", i), "N")
+		}
+		r.sync()
+		most = max(most, r.bytesKept())
+	}
+	if limit := 7 * pupils * 24; most > limit {
 		t.Errorf("%d bytes are kept, want at most %d", most, limit)
 	}
 	r.mustTranslate("known", "")

@@ -31,7 +31,7 @@ const (
 	tripleSize = 4 + digestSize + formSize
 	// sameRows is how many rows are looked at in one view, or a few more.
 	sameRows = 5_000
-	// uselessTriples is how many may be of no use, beside two for each object, before all are made anew.
+	// uselessTriples is how many may be of no use, beside two for each object that is there, before all are made anew.
 	uselessTriples = 1000
 	// worthWriting is of how many entries one must be unknown to make a write of a page that has nothing else to write.
 	worthWriting = 10
@@ -161,10 +161,17 @@ func (l *listing) lookUpSame(ctx context.Context, basis string) (func(connectors
 
 // keptTriples returns what is kept under a basis, in chunks without theirs; nothing where most of all that is kept is of no use.
 func (l *listing) keptTriples(ctx context.Context, s *same) (kept [][]byte, err error) {
-	all, objects := 0, roaring.New()
+	all, here, objects := 0, 0, roaring.New()
 	err = l.State.View(ctx, func(tx store.Reader) error {
-		kept, all = nil, 0
+		kept, all, here = nil, 0, 0
 		objects.Clear()
+		for _, kind := range l.stream.Kinds {
+			n, err := tx.Count(kind)
+			if err != nil {
+				return err
+			}
+			here += n
+		}
 		damaged := false
 		err := tx.Seen(sameBy(l.stream.Name), func(chunk []byte) bool {
 			if damaged = len(chunk) < basisSize || (len(chunk)-basisSize)%tripleSize != 0; damaged {
@@ -186,7 +193,8 @@ func (l *listing) keptTriples(ctx context.Context, s *same) (kept [][]byte, err 
 		}
 		return err
 	})
-	if s.anew = all > 2*int(objects.GetCardinality())+uselessTriples; s.anew {
+	// Of those that are kept, leavers are of no use.
+	if s.anew = all > 2*min(here, int(objects.GetCardinality()))+uselessTriples; s.anew {
 		kept = nil
 	}
 	return kept, err

@@ -56,14 +56,16 @@ func (g *gathering) want(room int) int {
 	return n
 }
 
-// tell tells the system, unless it knows. A system that does not take it is not told again.
+// tell tells the system, unless it knows. A system that does not take it is not told again, and goes on as it was.
 func (g *gathering) tell(bytes int) {
 	if g.lowWater == nil || bytes == g.told || g.told == 0 && bytes == 1 {
 		return
 	}
-	if g.told = bytes; g.lowWater(bytes) != nil {
+	if g.lowWater(bytes) != nil {
 		g.lowWater = nil
+		return
 	}
+	g.told = bytes
 }
 
 // deadlined gives every read from the network its own deadline, so that only silence ends a long answer.
@@ -76,8 +78,11 @@ func (d deadlined) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		n, err := d.conn.Read(p)
-		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		switch {
+		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return n, err
+		case n > 0: // TLS looks for an alert behind what it has read
+			return n, nil
 		}
 		d.gather.tell(1)
 	}

@@ -1,9 +1,14 @@
 package wire
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"slices"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,6 +58,30 @@ func TestGatheredBytes(t *testing.T) {
 	if n := g.want(room); n != 1 {
 		t.Errorf("want %d of a system that takes nothing", n)
 	}
+	if g.tell(1); g.told != mostGathered {
+		t.Errorf("told %d, by a system that did not take it", g.told)
+	}
+	g = gathering{lowWater: func(int) error { return syscall.ENOPROTOOPT }}
+	if g.tell(mostGathered); g.told != 0 {
+		t.Errorf("told %d, by a system that takes none: each read would wait in vain", g.told)
+	}
+}
+
+// lateAlert is a TLS connection that has read something, and waited in vain for the rest of an alert behind it.
+type lateAlert struct{ net.Conn }
+
+func (lateAlert) SetReadDeadline(time.Time) error { return nil }
+
+func (lateAlert) Read(p []byte) (int, error) { return copy(p, "read"), os.ErrDeadlineExceeded }
+
+// What was read while more was waited for is no failure.
+func TestWaitedForAnAlert(t *testing.T) {
+	c := &Conn{conn: lateAlert{}, gather: gathering{lowWater: func(int) error { return nil }}}
+	c.gather.begin(1000)
+	c.gather.came(500)
+	if n, err := (deadlined{c}).Read(make([]byte, 1<<20)); n != len("read") || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
 }
 
 // A page that is shorter than it was asked for comes to its end, and does so soon. The other end waits for that.
@@ -91,48 +120,77 @@ func (u *unwoken) Read(p []byte) (int, error) {
 	return u.Conn.Read(p)
 }
 
-// TestLowWater holds the marks against the system's sockets: what is below the mark is read all the same.
+// TestLowWater holds the marks against the system's sockets: what is below the mark is read all the same, be it part of a record of TLS.
 func TestLowWater(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	certified := httptest.NewTLSServer(http.NotFoundHandler())
+	defer certified.Close()
+	for name, secure := range map[string]*tls.Config{"plain": nil, "TLS 1.2": {MaxVersion: tls.VersionTLS12}, "TLS 1.3": {MinVersion: tls.VersionTLS13}} {
+		t.Run(name, func(t *testing.T) {
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = listener.Close() }()
+			go func() {
+				server, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				defer func() { _ = server.Close() }()
+				if secure != nil {
+					server = tls.Server(inPieces{server}, certified.TLS)
+				}
+				for _, entries := range [][2]int{{300, 40}, {1000, 0}, {0, 0}} {
+					servePages(server, entries[0], entries[1])
+				}
+			}()
+			client, err := net.Dial("tcp", listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = client.Close() }()
+			if secure != nil {
+				config := secure.Clone()
+				config.ServerName = "example.com"
+				config.RootCAs = certified.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+				client = tls.Client(client, config)
+			}
+			c := NewConn(client, time.Minute)
+			most, lowWater := 0, c.gather.lowWater
+			if lowWater == nil {
+				t.Skip("this system has no marks")
+			}
+			c.gather.lowWater = func(bytes int) error {
+				most = max(most, bytes)
+				if err := lowWater(bytes); err != nil {
+					t.Errorf("mark of %d bytes: %v", bytes, err)
+				}
+				return nil
+			}
+			for _, want := range []int{340, 1000, 0} {
+				if n := readPage(t, c); n != want {
+					t.Errorf("%d entries, want %d", n, want)
+				}
+			}
+			if most < leastGathered {
+				t.Errorf("no more than %d bytes were waited for", most)
+			}
+		})
 	}
-	defer func() { _ = listener.Close() }()
-	go func() {
-		server, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		defer func() { _ = server.Close() }()
-		for _, entries := range [][2]int{{300, 40}, {1000, 0}, {0, 0}} {
-			servePages(server, entries[0], entries[1])
-		}
-	}()
-	client, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+}
+
+// inPieces sends half of what is written, be it half a record, and the rest when a reader may have waited in vain for it.
+type inPieces struct{ net.Conn }
+
+func (c inPieces) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p[:len(p)/2])
+	if err != nil || len(p) < mostGathered/8 {
+		rest, err := c.Conn.Write(p[n:])
+		return n + rest, err
 	}
-	defer func() { _ = client.Close() }()
-	c := NewConn(client, time.Minute)
-	most, lowWater := 0, c.gather.lowWater
-	if lowWater == nil {
-		t.Skip("this system has no marks")
-	}
-	c.gather.lowWater = func(bytes int) error {
-		most = max(most, bytes)
-		if err := lowWater(bytes); err != nil {
-			t.Errorf("mark of %d bytes: %v", bytes, err)
-		}
-		return nil
-	}
-	for _, want := range []int{340, 1000, 0} {
-		if n := readPage(t, c); n != want {
-			t.Errorf("%d entries, want %d", n, want)
-		}
-	}
-	if most < leastGathered {
-		t.Errorf("no more than %d bytes were waited for", most)
-	}
+	time.Sleep(2 * gatheredFor)
+	rest, err := c.Conn.Write(p[n:])
+	return n + rest, err
 }
 
 // readPage asks for a page of 1000 and returns how many entries came.
