@@ -84,7 +84,7 @@ func (e *Engine) charge(ctx context.Context, s *scope, c charging) (breaches []p
 	}
 	now := e.opts.Now()
 	var read *look
-	for {
+	for first := true; ; first = false {
 		var a account
 		var damaged, outdated bool
 		err := e.store.Ledger(ctx, s.ledger, func(was []byte) ([]byte, error) {
@@ -105,11 +105,20 @@ func (e *Engine) charge(ctx context.Context, s *scope, c charging) (breaches []p
 			breaches = found
 			return a.encode(was)
 		})
-		if damaged && read == nil {
-			e.opts.Log.Warn("the account of what is done together is damaged, and begins anew: what was charged is forgotten, what was done is not", "ledger", s.ledger)
-		}
 		if err != nil || !outdated {
 			return breaches, err
+		}
+		if first { // of those who come together one reads, and the others find it done
+			select {
+			case e.looking <- struct{}{}:
+				defer func() { <-e.looking }()
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+			continue
+		}
+		if damaged {
+			e.opts.Log.Warn("the account of what is done together is damaged, and begins anew: what was charged is forgotten, what was done is not", "ledger", s.ledger)
 		}
 		if read, err = e.lookAt(ctx, s, &a, now); err != nil {
 			return nil, err
