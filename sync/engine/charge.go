@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"dirsyncd/store"
@@ -124,6 +125,25 @@ func (e *Engine) charge(ctx context.Context, s *scope, c charging) (breaches []p
 			return nil, err
 		}
 	}
+}
+
+// refund takes back what a run has just charged and does not do, since other limits keep it back.
+func (e *Engine) refund(ctx context.Context, s *scope, c charging) error {
+	return e.store.Ledger(ctx, s.ledger, func(was []byte) ([]byte, error) {
+		a, _ := parseAccount(was)
+		charged := a.open(c.part)
+		if charged == nil || charged.Run != c.run {
+			return was, nil
+		}
+		done := charged.Ahead.done()
+		a.Charged = tallyOf(beyond(a.Charged.done(), done))
+		if s.shared != nil && a.knows(c.round) {
+			round := a.round(c.round)
+			round.Done = tallyOf(beyond(round.Done.done(), done))
+		}
+		a.Open = slices.DeleteFunc(a.Open, func(o openCharge) bool { return o.partition() == c.part })
+		return a.encode(was)
+	})
 }
 
 // outdated reports whether all partitions are to be read anew.

@@ -346,3 +346,26 @@ func TestOneLooksForAll(t *testing.T) {
 		t.Errorf("%d looked", n)
 	}
 }
+
+// TestRefusedIsNotCharged: what the limits of all connections keep back is not charged to the connection's other tenants.
+func TestRefusedIsNotCharged(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		c := newCrew(t, 4, 20)
+		c.most(4)
+		c.conn.WholeOver = c.mostWithin(3)
+		c.gone("t00", 0, 2)
+		if again { // what it has charged already is not done either
+			c.kill("charged", "t00", "one", 0)
+		}
+		c.gone("t00", 2, 2)
+		c.expectRun("too much for all connections", c.engines[0], "t00", "one", -1)
+		c.gone("t01", 0, 3)
+		want := 3
+		if again { // all connections know of two until they look again
+			c.now = c.now.Add(2 * wholeFor)
+		}
+		c.expectRun("as many as the connection may", c.engines[1], "t01", "one", want)
+		c.gone("t02", 0, 1)
+		c.expectRun("and no more", c.engines[0], "t02", "one", -1)
+	}
+}
