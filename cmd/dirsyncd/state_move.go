@@ -105,6 +105,7 @@ func (cli *cli) move(ctx context.Context, fromArg, toArg string) error {
 	}
 	report, err := cli.watchMove(ctx, source, target)
 	if err != nil {
+		cli.err.Remark("dirsyncd: the move did not come to its end: "+placeOf(from)+" is as it was, and what is at "+placeOf(to)+" is nobody's until the same command begins it anew", "")
 		return err
 	}
 	result := moveReport{
@@ -158,8 +159,9 @@ func (cli *cli) showMove(r moveReport, from, to *config.Config, toArg string) {
 		cli.out.Line("  state: %s", to.StateName())
 	}
 	remove := "rm " + string(from.State)
-	if from.Database != nil {
-		remove = "DROP SCHEMA " + schemaOf(from.Database) + " CASCADE"
+	if from.Database != nil { // another one than the default may have what is somebody else's
+		schema := identifier(schemaOf(from.Database))
+		remove = "DROP SCHEMA IF EXISTS " + schema + ", " + identifier(schemaOf(from.Database)+workersSuffix) + " CASCADE, unless somebody else has something in " + schema
 	}
 	cli.out.Para("", fmt.Sprintf("%s is as it was. Start nothing on it any more: it does not know what is sent from now on. When you need it no longer: %s", r.From, remove))
 }

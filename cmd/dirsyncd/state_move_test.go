@@ -65,6 +65,11 @@ func TestMoveState(t *testing.T) {
 	step(2, "", "wrong.yaml", "state", "move", "wrong.yaml", "data/state.db")
 	step(2, "", "it holds a password", "state", "move", "data/state.db", "postgres://a:b@127.0.0.1/x")
 	step(2, "", "it names no database", "state", "move", "data/state.db", "postgres://a@127.0.0.1")
+	step(2, "", "it names no role", "state", "move", "data/state.db", "postgres://127.0.0.1/x")
+	for _, url := range []string{"postgress://a@127.0.0.1/x", "mysql://a@127.0.0.1/x", "Postgres://a@127.0.0.1/x"} {
+		step(2, "", "it is no URL of a PostgreSQL database", "state", "move", "data/state.db", url)
+		step(2, "", "it is no URL of a PostgreSQL database", "state", "move", url, "new.db")
+	}
 	step(2, "", "needs the state that there is, and where it goes", "state", "move", "data/state.db")
 	daemon, err := bolt.Open("data/state.db", bolt.Options{})
 	if err != nil {
@@ -112,4 +117,8 @@ func TestMoveState(t *testing.T) {
 	if n := events(); n != sent {
 		t.Errorf("%d events were sent after the moves", n-sent)
 	}
+
+	step(0, `DROP SCHEMA IF EXISTS "other", "other_fleet" CASCADE, unless`, "", "state", "move", "next.yaml", "last.db")
+	db.Exec(`DELETE FROM other.owner`)
+	step(1, "", "the move did not come to its end: "+url+", schema other is as it was", "state", "move", "next.yaml", "damaged.db")
 }

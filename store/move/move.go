@@ -16,6 +16,7 @@ import (
 	"slices"
 
 	"dirsyncd/store"
+	"dirsyncd/store/encoding"
 	"dirsyncd/sync/fault"
 )
 
@@ -254,7 +255,8 @@ const (
 )
 
 func (b *batch) add(e store.Entry) error {
-	if size := len(e.Key) + len(e.Value); len(b.entries) == batchEntries || len(b.room)+size > cap(b.room) && len(b.entries) > 0 {
+	full := len(b.entries) >= batchEntries || len(b.room)+len(e.Key)+len(e.Value) > cap(b.room)
+	if last := len(b.entries) - 1; full && last >= 0 && !(e.Table == encoding.TableCounters && b.entries[last].Table == e.Table) { // these come together
 		if err := b.flush(); err != nil {
 			return err
 		}

@@ -76,7 +76,7 @@ func (s *state) DecodeStrict(v strict.Value) {
 		}
 		return
 	}
-	if text := v.Literal(); v.Kind() == strict.Text && isDatabase(text) {
+	if text := v.Literal(); v.Kind() == strict.Text && isURL(text) {
 		if checkURL(v, text) {
 			s.database = &Database{URL: text}
 		}
@@ -84,6 +84,9 @@ func (s *state) DecodeStrict(v strict.Value) {
 	}
 	s.file.DecodeStrict(v)
 }
+
+// isURL tells a URL, be it of a database of ours or a slip, from a path.
+func isURL(text string) bool { return strings.Contains(text, "://") }
 
 func isDatabase(text string) bool {
 	return strings.HasPrefix(text, "postgres://") || strings.HasPrefix(text, "postgresql://")
@@ -117,7 +120,7 @@ type statePlace struct {
 
 // DecodeStrict reads a path and no more.
 func (s *statePlace) DecodeStrict(v strict.Value) {
-	if s.database = v.Kind() == strict.Block || v.Kind() == strict.Text && isDatabase(v.Literal()); !s.database {
+	if s.database = v.Kind() == strict.Block || v.Kind() == strict.Text && isURL(v.Literal()); !s.database {
 		s.file.DecodeStrict(v)
 	}
 }

@@ -29,6 +29,8 @@ func TestStateInDatabase(t *testing.T) {
 		"no role":           {state: "postgres://db/dirsyncd", want: "names no role", bad: true},
 		"no database":       {state: "postgres://dirsyncd@db", want: "names no database", bad: true},
 		"another url":       {state: "{url: mysql://dirsyncd@db/x}", want: "no URL of a PostgreSQL database", bad: true},
+		"another url alone": {state: "mysql://dirsyncd@db/x", want: "no URL of a PostgreSQL database", bad: true},
+		"a slip":            {state: "postgress://dirsyncd:s3cret-mark@db/x", want: "no URL of a PostgreSQL database", bad: true},
 		"connections":       {state: "{url: postgres://dirsyncd@db/x, connections: -1}", want: "less than 1", bad: true},
 		"unknown key":       {state: "{url: postgres://dirsyncd@db/x, pasword: x}", want: "pasword", bad: true},
 	} {

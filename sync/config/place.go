@@ -38,7 +38,7 @@ func StateOf(file string) (*Config, error) {
 // StateAt is StateOf for what could stand at `state` itself: a path, which begins in the folder of the process, or the URL of a database. The password is libpq's
 // matter then: it is neither in the URL nor anywhere else.
 func StateAt(text string) (*Config, error) {
-	if !isDatabase(text) {
+	if !isURL(text) {
 		path, err := filepath.Abs(text)
 		return &Config{State: settings.Path(path)}, err
 	}
@@ -46,8 +46,14 @@ func StateAt(text string) (*Config, error) {
 	wrong := func(why, hint string) error {
 		return &fault.Error{Class: fault.Configuration, Op: "read the URL of a database", Err: errors.New(why), Hint: hint}
 	}
-	if err != nil || strings.Trim(u.Path, "/") == "" {
-		return nil, wrong("it names no database", "write postgres://USER@HOST/DATABASE")
+	const hint = "write postgres://USER@HOST/DATABASE"
+	switch {
+	case err != nil || !isDatabase(text):
+		return nil, wrong("it is no URL of a PostgreSQL database", hint)
+	case u.User.Username() == "":
+		return nil, wrong("it names no role", hint)
+	case strings.Trim(u.Path, "/") == "":
+		return nil, wrong("it names no database", hint)
 	}
 	if _, has := u.User.Password(); has || u.Query().Has("password") {
 		return nil, wrong("it holds a password, which others on this machine can see while the command runs",

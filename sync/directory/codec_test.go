@@ -2,6 +2,7 @@ package directory
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"reflect"
@@ -44,6 +45,41 @@ func sampleAction() Action {
 		Fields:  []Field{{"email", Text("b@x")}, {"size", Number(-3)}},
 		Changes: []FieldChange{{"email", Text("a@x"), Text("b@x")}, {"old", Text("x"), Null()}},
 		Sets:    []SetChange{{Name: "members", Added: []string{"hq/1"}, Removed: []string{"hq/2", "hq/3"}}},
+	}
+}
+
+// TestRecordsAreStoredAsEver: what former versions have stored is read, and the same is stored of the same, whoever shares a stamp.
+func TestRecordsAreStoredAsEver(t *testing.T) {
+	first := Stamp{Run: "20260101T000000-aaaa", Time: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	again, second := first, Stamp{Run: "20260102T000000-bbbb", Time: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)}
+	rec := Record{Kind: UserRecord, Key: "hq/5f1c", Active: true, Rule: "everyone", Revision: 7, Changed: second, Reason: "r", Members: []uint32{3, 4, 400_000},
+		Fields: []RecordField{{Field{"email", Text("a@x")}, &first}, {Field{"extra", Number(3)}, nil}, {Field{"name", Text("Ada")}, &second}, {Field{"vip", Bool(true)}, &again}}}
+	common := Record{Kind: UserRecord, Key: "k"}
+	for _, f := range CommonFields() {
+		common.Fields = append(common.Fields, RecordField{Field: Field{f.Name, Text("x")}})
+	}
+	for i, want := range []string{
+		"030768712f35663163010865766572796f6e650703143230323630313032543030303030302d6262626280aab8950d143230323630313031543030303030302d6161616180e4ad950d0000040105010361407802000565787472610306000201034164610100037669700202030301fcb418",
+		"03016b0000000100002f000101017800020101780003010178000401017800050101780006010178000701017800080101780009010178000a010178000b010178000c010178000d010178000e010178000f0101780010010178001101017800120101780013010178001401017800150101780016010178001701017800180101780019010178001a010178001b010178001c010178001d010178001e010178001f0101780020010178002101017800220101780023010178002401017800250101780026010178002701017800280101780029010178002a010178002b010178002c010178002d010178002e010178002f01017800",
+	} {
+		is := []*Record{&rec, &common}[i]
+		if got := fmt.Sprintf("%x", AppendRecord(nil, is)); got != want {
+			t.Errorf("record %d is stored as\n%s, not\n%s", i, got, want)
+		}
+		data, _ := hex.DecodeString(want)
+		read, err := ParseRecord(data)
+		if err != nil || !bytes.Equal(AppendRecord(nil, &read), data) || len(read.Fields) != len(is.Fields) {
+			t.Fatalf("record %d is read as %+v, %v", i, read, err)
+		}
+		for k, f := range is.Fields {
+			since := Stamp{}
+			if f.Since != nil {
+				since = *f.Since
+			}
+			if got := read.Fields[k]; got.Name != f.Name || !got.Value.Equal(f.Value) || *got.Since != since {
+				t.Errorf("record %d: field %+v, want %+v", i, got, f)
+			}
+		}
 	}
 }
 

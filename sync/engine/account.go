@@ -214,7 +214,7 @@ func (e *Engine) lookAt(ctx context.Context, s *scope, a *account, now time.Time
 		if has {
 			l.tenants++
 		}
-		if charge == nil || ended || now.Sub(charge.At) > openFor {
+		if charge == nil || ended || now.Sub(charge.At).Abs() > openFor { // or of a clock that was far ahead
 			continue
 		}
 		if left := charge.left(history.Sum()); len(left) > 0 {

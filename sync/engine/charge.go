@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"dirsyncd/store"
@@ -84,7 +85,7 @@ func (e *Engine) charge(ctx context.Context, s *scope, c charging) (breaches []p
 	}
 	now := e.opts.Now()
 	var read *look
-	for {
+	for first := true; ; first = false {
 		var a account
 		var damaged, outdated bool
 		err := e.store.Ledger(ctx, s.ledger, func(was []byte) ([]byte, error) {
@@ -105,16 +106,44 @@ func (e *Engine) charge(ctx context.Context, s *scope, c charging) (breaches []p
 			breaches = found
 			return a.encode(was)
 		})
-		if damaged && read == nil {
-			e.opts.Log.Warn("the account of what is done together is damaged, and begins anew: what was charged is forgotten, what was done is not", "ledger", s.ledger)
-		}
 		if err != nil || !outdated {
 			return breaches, err
+		}
+		if first { // of those who come together one reads, and the others find it done
+			select {
+			case e.looking <- struct{}{}:
+				defer func() { <-e.looking }()
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+			continue
+		}
+		if damaged {
+			e.opts.Log.Warn("the account of what is done together is damaged, and begins anew: what was charged is forgotten, what was done is not", "ledger", s.ledger)
 		}
 		if read, err = e.lookAt(ctx, s, &a, now); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// refund takes back what a run has just charged and does not do, since other limits keep it back.
+func (e *Engine) refund(ctx context.Context, s *scope, c charging) error {
+	return e.store.Ledger(ctx, s.ledger, func(was []byte) ([]byte, error) {
+		a, _ := parseAccount(was)
+		charged := a.open(c.part)
+		if charged == nil || charged.Run != c.run {
+			return was, nil
+		}
+		done := charged.Ahead.done()
+		a.Charged = tallyOf(beyond(a.Charged.done(), done))
+		if s.shared != nil && a.knows(c.round) {
+			round := a.round(c.round)
+			round.Done = tallyOf(beyond(round.Done.done(), done))
+		}
+		a.Open = slices.DeleteFunc(a.Open, func(o openCharge) bool { return o.partition() == c.part })
+		return a.encode(was)
+	})
 }
 
 // outdated reports whether all partitions are to be read anew.

@@ -288,3 +288,84 @@ func TestDamagedAccount(t *testing.T) {
 	c.gone("t02", 0, 1)
 	c.expectRun("one more", c.engines[1], "t02", "one", 1)
 }
+
+// TestNeverDoneByAClockThatWasAhead: what somebody charged whose clock was far ahead is nothing that others wait for until then.
+func TestNeverDoneByAClockThatWasAhead(t *testing.T) {
+	c := newCrew(t, 4, 20)
+	c.conn.SharedOver = c.mostWithin(3)
+	today := c.now
+	c.now = c.now.Add(300 * 24 * time.Hour)
+	c.gone("t00", 0, 3)
+	c.kill("charged", "t00", "one", 0)
+	c.now = today
+	c.gone("t01", 0, 1)
+	c.expectRun("the clock is right again", c.engines[1], "t01", "two", 1)
+}
+
+// paired is a store of which two ask for a ledger at the same time, the first time.
+type paired struct {
+	store.Store
+	first atomic.Int64
+	both  sync.WaitGroup
+	looks atomic.Int64
+}
+
+func (c *paired) Ledger(ctx context.Context, name string, fn func([]byte) ([]byte, error)) error {
+	err := c.Store.Ledger(ctx, name, fn)
+	if c.first.Add(1) <= 2 {
+		c.both.Done()
+		c.both.Wait()
+	}
+	return err
+}
+
+func (c *paired) Partitions(ctx context.Context, connections ...string) ([]store.Partition, error) {
+	c.looks.Add(1)
+	return c.Store.Partitions(ctx, connections...)
+}
+
+// TestOneLooksForAll: of those in a process whose account is to be read anew one reads it.
+func TestOneLooksForAll(t *testing.T) {
+	c := newCrew(t, 4, 20)
+	c.conn.WholeOver = c.mostWithin(3)
+	s := &paired{Store: c.store}
+	s.both.Add(2)
+	e := c.engineOn(s)
+	var lanes sync.WaitGroup
+	for i := range 2 {
+		lanes.Go(func() {
+			run := charging{part: store.Partition{Connection: "ad", Tenant: fmt.Sprintf("t%02d", i)}, run: newRunID(c.now), round: "one",
+				done: plan.Done{{Kind: directory.UserRecord, Op: directory.Deactivate}: 2}}
+			if _, err := e.charge(t.Context(), wholeScope(c.conn), run); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	lanes.Wait()
+	if n := s.looks.Load(); n != 1 {
+		t.Errorf("%d looked", n)
+	}
+}
+
+// TestRefusedIsNotCharged: what the limits of all connections keep back is not charged to the connection's other tenants.
+func TestRefusedIsNotCharged(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		c := newCrew(t, 4, 20)
+		c.most(4)
+		c.conn.WholeOver = c.mostWithin(3)
+		c.gone("t00", 0, 2)
+		if again { // what it has charged already is not done either
+			c.kill("charged", "t00", "one", 0)
+		}
+		c.gone("t00", 2, 2)
+		c.expectRun("too much for all connections", c.engines[0], "t00", "one", -1)
+		c.gone("t01", 0, 3)
+		want := 3
+		if again { // all connections know of two until they look again
+			c.now = c.now.Add(2 * wholeFor)
+		}
+		c.expectRun("as many as the connection may", c.engines[1], "t01", "one", want)
+		c.gone("t02", 0, 1)
+		c.expectRun("and no more", c.engines[0], "t02", "one", -1)
+	}
+}

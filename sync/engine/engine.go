@@ -117,7 +117,8 @@ type Engine struct {
 	quiet  map[store.Partition]*quiet
 	readAt map[clocked]time.Time
 
-	ended ended
+	looking chan struct{} // has room for who reads what an account rests on
+	ended   ended
 }
 
 // New makes an engine on a store.
@@ -131,7 +132,8 @@ func New(s store.Store, opts Options) *Engine {
 	if opts.Residents == nil {
 		opts.Residents = func(ctx context.Context) ([]Resident, error) { return Residents(ctx, s) }
 	}
-	return &Engine{store: s, opts: opts, chunk: settle.Chunk, proven: map[store.Partition]time.Time{}, quiet: map[store.Partition]*quiet{}, readAt: map[clocked]time.Time{}}
+	return &Engine{store: s, opts: opts, chunk: settle.Chunk, proven: map[store.Partition]time.Time{}, quiet: map[store.Partition]*quiet{}, readAt: map[clocked]time.Time{},
+		looking: make(chan struct{}, 1)}
 }
 
 // Job says what a run shall do.

@@ -25,7 +25,9 @@ func (r *run) limitOver(t *settle.Task) {
 		run.done = done
 		breaches, err := r.engine.charge(ctx, sharedScope(all), run)
 		if err == nil && len(breaches) == 0 && len(all.WholeOver) > 0 {
-			breaches, err = r.engine.charge(ctx, wholeScope(all), run)
+			if breaches, err = r.engine.charge(ctx, wholeScope(all), run); err == nil && len(breaches) > 0 {
+				err = r.engine.refund(ctx, sharedScope(all), run)
+			}
 		}
 		r.ends = append(r.ends, func() {
 			if r.rec.Outcome != Failed {

@@ -89,14 +89,18 @@ func (s *Settlement) lookBeside(tx store.Reader) (bool, error) {
 	return state.Alone != s.alone, err
 }
 
-// settledBeside reports whether what an outcome would do to a record was done meanwhile.
+// settledBeside reports whether what an outcome would do to a record was done meanwhile, or more than that.
 func settledBeside(tx store.Reader, o *outcome) (bool, error) {
 	for _, step := range o.steps {
-		if step.Action == nil || step.Record == nil {
+		if step.Record == nil {
 			continue
 		}
+		done := step.Record.Revision
+		if step.Action == nil { // it is stored under the revision that there is
+			done++
+		}
 		rec, ok, err := tx.Record(step.Kind, o.num)
-		if err != nil || ok && rec.Revision >= step.Record.Revision {
+		if err != nil || ok && rec.Revision >= done {
 			return ok, err
 		}
 	}

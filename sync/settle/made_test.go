@@ -93,3 +93,40 @@ func TestApplyAfterOneBeside(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+// What is stored of somebody without an action does not take back what was told of him meanwhile.
+func TestApplyLeavesWhatOneHasTold(t *testing.T) {
+	r := newTenant(t, users("true"))
+	r.people("1")
+	r.settle()
+	spec := users("true")
+	spec.Rules[0].Name = "the same by another name"
+	r.rules(spec)
+	r.task.Guard = plan.DefaultGuard()
+	s, err := Prepare(r.Context(), &r.task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Preview(r.Context(), nil); err != nil || s.made == nil {
+		t.Fatal("nothing is kept: ", err)
+	}
+	r.put(directory.Person, "1", "another")
+	n := r.num("1")
+	r.update(func(tx store.Writer) error {
+		if err := tx.PutTenant(store.TenantState{Alone: "another"}); err != nil {
+			return err
+		}
+		_, err := One(r.Context(), &r.task, tx, n)
+		return err
+	})
+	if _, err := s.Apply(r.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.view(func(tx store.Reader) error {
+		rec, _, err := tx.Record(directory.UserRecord, n)
+		if name, _ := rec.Get(directory.FieldName); rec.Revision != 2 || name.Text() != "another" {
+			t.Errorf("revision %d of %q: %v", rec.Revision, name.Text(), err)
+		}
+		return err
+	})
+}
