@@ -225,7 +225,8 @@ func (t *tx) begin(op string) error {
 	t.begun, t.names.begun = true, t.count.lastNum
 	t.s.parts.set(t.name, t.part)
 	switch {
-	case t.part == 0:
+	case t.part == 0: // what came was of one that is gone
+		t.forgetAhead()
 		t.ahead.need = nil
 	case t.part == supposed:
 		answered()
