@@ -106,5 +106,21 @@ func (o Options) WithLongView(d time.Duration) Options {
 // Planning are the settings of a store's sessions on which plans depend, as a statement.
 func Planning() string {
 	s := session()
-	return "set plan_cache_mode = " + s["plan_cache_mode"] + "; set enable_seqscan = " + s["enable_seqscan"]
+	text := ""
+	for _, name := range []string{"plan_cache_mode", "enable_seqscan", "jit"} {
+		if s[name] != "" {
+			text += "set " + name + " = " + s[name] + ";"
+		}
+	}
+	return text
 }
+
+// Left is how many connections are kept on which nobody has waited for the end of a view.
+func (s *Store) Left() int {
+	s.left.mu.Lock()
+	defer s.left.mu.Unlock()
+	return len(s.left.conns)
+}
+
+// Expire makes all connections older than they may become.
+func (s *Store) Expire() { s.left.lifetime = 0 }
