@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -67,7 +66,6 @@ const longLeases = 20 * time.Minute
 func (r *rig) open(t testing.TB) *postgres.Store {
 	t.Helper()
 	s := r.openSchema(t, postgres.Options{Schema: r.schema(t), LeaseFor: longLeases})
-	warm(t, s)
 	return s
 }
 
@@ -98,24 +96,4 @@ func (r *rig) openSchema(t testing.TB, opts postgres.Options) *postgres.Store {
 		}
 	})
 	return s
-}
-
-// warm makes connections: one that is made within a bubble of synctest cannot be closed outside of it.
-func warm(t testing.TB, s *postgres.Store) {
-	const connections = 10
-	var all, done sync.WaitGroup
-	all.Add(connections)
-	for range connections {
-		done.Go(func() {
-			err := s.View(t.Context(), store.Partition{Connection: "warm"}, func(store.Reader) error {
-				all.Done()
-				all.Wait()
-				return nil
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	done.Wait()
 }
