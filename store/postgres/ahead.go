@@ -346,5 +346,6 @@ func (t *tx) forgetAhead() {
 	clear(t.members.digests.known)
 	clear(t.ahead.records)
 	clear(t.members.of)
-	t.ahead.marks, t.desk.history = nil, history{}
+	t.ahead.marks, t.ahead.marked, t.ahead.referrers = nil, false, nil
+	t.desk.history = history{}
 }

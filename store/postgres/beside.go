@@ -23,6 +23,7 @@ func (s *Store) Beside(ctx context.Context, connections int) (Beside, error) {
 	cfg.MaxConns, cfg.MinConns, cfg.AfterConnect = int32(connections), 0, nil
 	delete(cfg.ConnConfig.RuntimeParams, "plan_cache_mode") // right for the statements of the store only
 	delete(cfg.ConnConfig.RuntimeParams, "enable_seqscan")
+	delete(cfg.ConnConfig.RuntimeParams, "jit")
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return Beside{}, s.classify("open state", err)

@@ -177,8 +177,15 @@ func (s *Store) configure(opts Options) error {
 	id := newID()
 	s.session = fmt.Sprintf("dirsyncd %x", id.Bytes)
 	c.RuntimeParams["application_name"] = s.session
-	cfg.AfterConnect = func(context.Context, *pgx.Conn) error { s.names.forget(); return nil }
-	cfg.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool { return p.IdleDuration > trusted }
+	cfg.AfterConnect = func(_ context.Context, c *pgx.Conn) error {
+		s.names.forget()
+		c.PgConn().CustomData()[connectedAt] = time.Now()
+		return nil
+	}
+	s.left.lifetime = cfg.MaxConnLifetime
+	cfg.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool {
+		return p.IdleDuration > trusted || s.left.doubt.Load()
+	}
 	for name, value := range session() {
 		c.RuntimeParams[name] = value
 	}
@@ -249,12 +256,13 @@ func (s *Store) openForReading(ctx context.Context, steps []migration) error {
 
 // session is what is set for each session: nobody holds a lock for long, and a peer that is gone is found out. Plans are made once: to
 // plan for an array of thousands takes longer than to look them up; and they are made when tables are small or nothing is known of them, for those
-// that they will be: what is looked up is looked up by an index.
+// that they will be: what is looked up is looked up by an index. What has
+// to read a small table in whole all the same looks so dear to the planner (disable_cost) that it would compile it (jit), for longer than all the rest takes.
 func session() map[string]string {
 	return map[string]string{
 		"idle_in_transaction_session_timeout": "60s", "lock_timeout": "5s", "statement_timeout": "120s",
 		"client_connection_check_interval": "2s", "tcp_keepalives_idle": "4", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "2",
-		"tcp_user_timeout": "8000", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "timezone": "UTC",
+		"tcp_user_timeout": "8000", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off", "timezone": "UTC",
 	}
 }
 

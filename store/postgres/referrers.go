@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"maps"
 	"slices"
 
 	"dirsyncd/store"
@@ -42,7 +43,8 @@ func (t *tx) referrersAhead(need *store.Need) (list []question) {
 			known[h] = nil
 		}
 		t.ahead.referrers[l] = known
-		list = append(list, question{scanPair(func(h, n store.Num) { known[h] = append(known[h], n) }), referrersOf, []any{ints(handles), int16(l)}})
+		each := slices.Sorted(maps.Keys(known)) // one that is foreseen twice is answered once
+		list = append(list, question{scanPair(func(h, n store.Num) { known[h] = append(known[h], n) }), referrersOf, []any{ints(each), int16(l)}})
 	}
 	return list
 }

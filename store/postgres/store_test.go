@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -34,7 +33,7 @@ func TestPostgreSQL(t *testing.T) {
 	})
 
 	for name, test := range map[string]func(*testing.T, *rig){
-		"like bolt": likeBolt, "plans": plans, "long views": longViews, "cuts": cuts, "ended sessions": ended, "away": away, "leftovers": leftovers,
+		"like bolt": likeBolt, "plans": plans, "long views": longViews, "cuts": cuts, "ended sessions": ended, "all sessions ended": allEnded, "closed in a view": closedInView, "kept connections": kept, "away": away, "leftovers": leftovers,
 		"take over": takeOver, "without fence": withoutFence, "cut off": cutOff, "hand over": handOver, "nobody's lease": nobodysLease, "wait for others": waitForOthers, "late only": lateOnly, "without the right to make schemas": noCreate, "ignored settings": ignoredSettings,
 		"migrations": migrations, "strangers": strangers, "encrypted": encrypted, "behind PgBouncer": behindBouncer, "many on the desk": manyOnDesk, "damage of the desk": deskDamage, "limit of items": itemLimit,
 		"moves": moves, "cut moves": cutMoves, "what is not moved": notMoved, "every column is moved": everyColumn,
@@ -67,7 +66,6 @@ const longLeases = 20 * time.Minute
 func (r *rig) open(t testing.TB) *postgres.Store {
 	t.Helper()
 	s := r.openSchema(t, postgres.Options{Schema: r.schema(t), LeaseFor: longLeases})
-	warm(t, s)
 	return s
 }
 
@@ -98,24 +96,4 @@ func (r *rig) openSchema(t testing.TB, opts postgres.Options) *postgres.Store {
 		}
 	})
 	return s
-}
-
-// warm makes connections: one that is made within a bubble of synctest cannot be closed outside of it.
-func warm(t testing.TB, s *postgres.Store) {
-	const connections = 10
-	var all, done sync.WaitGroup
-	all.Add(connections)
-	for range connections {
-		done.Go(func() {
-			err := s.View(t.Context(), store.Partition{Connection: "warm"}, func(store.Reader) error {
-				all.Done()
-				all.Wait()
-				return nil
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	done.Wait()
 }

@@ -85,10 +85,7 @@ func waitFor(ctx context.Context, d time.Duration) {
 // run makes one attempt. Where it fails for the database, t.failed says why, and t.repeatable whether nothing of it can have stayed.
 func (t *tx) run(op string, body func(*tx) error) (err error) {
 	t.repeatable = true
-	if t.conn = t.s.left.take(t.ctx); t.conn == nil {
-		t.conn, err = t.s.pool.Acquire(t.ctx)
-	}
-	if err != nil {
+	if t.conn, err = t.s.left.acquire(t.ctx, t.s.pool); err != nil {
 		t.s.noteAway(err)
 		t.failed = err
 		return t.outcome(op, err)
@@ -155,7 +152,7 @@ func (t *tx) begin(op string) error {
 	skipped := 1
 	if t.s.pooled {
 		batch.Queue(`select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true), set_config('idle_in_transaction_session_timeout', $3, true),
-			set_config('enable_seqscan', 'off', true)`,
+			set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`,
 			session()["lock_timeout"], session()["statement_timeout"], session()["idle_in_transaction_session_timeout"])
 		skipped++
 	}
@@ -212,6 +209,7 @@ func (t *tx) begin(op string) error {
 	if closed := results.Close(); err == nil {
 		err = closed
 	}
+	t.s.left.doubt.Store(t.conn.Conn().IsClosed())
 	if err != nil {
 		t.s.noteAway(err)
 		t.failed = err
@@ -225,7 +223,8 @@ func (t *tx) begin(op string) error {
 	t.begun, t.names.begun = true, t.count.lastNum
 	t.s.parts.set(t.name, t.part)
 	switch {
-	case t.part == 0:
+	case t.part == 0: // what came was of one that is gone
+		t.forgetAhead()
 		t.ahead.need = nil
 	case t.part == supposed:
 		answered()

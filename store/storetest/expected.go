@@ -29,7 +29,7 @@ func expected(e *env) {
 		n := store.Need{
 			Kinds: []directory.Kind{directory.Person, directory.Group}, Digests: true, Handles: []string{"shared", "nobody"}, Nums: sorted(nums),
 			Members: map[store.Num][]store.Num{nums[len(nums)-1]: nums}, Records: []directory.RecordKind{directory.UserRecord}, Groups: true,
-			Linked: []directory.Kind{directory.Person}, Referrers: map[directory.LinkType][]store.Num{directory.Manager: nums}, Marks: directory.Person, Actions: true,
+			Linked: []directory.Kind{directory.Person}, Referrers: map[directory.LinkType][]store.Num{directory.Manager: append(nums, nums...)}, Marks: directory.Person, Actions: true,
 		}
 		for _, id := range append(ids, "group", "nobody") {
 			n.IDs = append(n.IDs, directory.IDHandle(id))
@@ -90,4 +90,20 @@ func expected(e *env) {
 	must(0, e.store.DropPartition(e.Context(), e.p))
 	must(0, e.store.Update(e.Context(), e.p, func(w store.Writer) error { nums = fill(w, "d", "x"); return nil }))
 	compare("another partition of the name", need([]store.Num{1, 2, 3, 4}, "a", "d"), nums, "d", "x")
+	// Whoever comes first after the partition is gone knows nothing of it.
+	gone := store.Expect(e.Context(), func() store.Need { return need([]store.Num{1, 2, 3, 4}, ids...) })
+	var with, without string
+	must(0, e.store.DropPartition(e.Context(), e.p))
+	must(0, e.store.View(gone, e.p, func(r store.Reader) error { with = answers(r, nums, ids...); return nil }))
+	must(0, e.store.View(e.Context(), e.p, func(r store.Reader) error { without = answers(r, nums, ids...); return nil }))
+	e.equal("no partition, view", with, without)
+	must(0, e.store.Update(e.Context(), e.p, func(w store.Writer) error { nums = fill(w, ids...); return nil }))
+	must(0, e.store.DropPartition(e.Context(), e.p))
+	must(0, e.store.Update(gone, e.p, func(w store.Writer) error {
+		with = answers(w, nums, ids...)
+		nums = fill(w, "b", "new")
+		return nil
+	}))
+	e.equal("no partition, update", with, without)
+	compare("anew", need(nums, "b", "new"), nums, "b", "new")
 }
