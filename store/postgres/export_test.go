@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -103,8 +105,13 @@ func (o Options) WithLongView(d time.Duration) Options {
 	return o
 }
 
-// Planning are the settings of a store's sessions on which plans depend, as a statement.
+// Planning are the settings of a store's sessions on which plans depend, as statements.
 func Planning() string {
-	s := session()
-	return "set plan_cache_mode = " + s["plan_cache_mode"] + "; set enable_seqscan = " + s["enable_seqscan"]
+	var b strings.Builder
+	for _, name := range []string{"plan_cache_mode", "enable_seqscan", "jit"} {
+		if value, is := session()[name]; is {
+			fmt.Fprintf(&b, "set %s = %s;", name, value)
+		}
+	}
+	return b.String()
 }

@@ -250,12 +250,13 @@ func (s *Store) openForReading(ctx context.Context, steps []migration) error {
 
 // session is what is set for each session: nobody holds a lock for long, and a peer that is gone is found out. Plans are made once: to
 // plan for an array of thousands takes longer than to look them up; and they are made when tables are small or nothing is known of them, for those
-// that they will be: what is looked up is looked up by an index.
+// that they will be: what is looked up is looked up by an index. That makes what has no index look dear to the planner, which would compile it then (jit) for
+// longer than it takes.
 func session() map[string]string {
 	return map[string]string{
 		"idle_in_transaction_session_timeout": "60s", "lock_timeout": "5s", "statement_timeout": "120s",
 		"client_connection_check_interval": "2s", "tcp_keepalives_idle": "4", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "2",
-		"tcp_user_timeout": "8000", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "timezone": "UTC",
+		"tcp_user_timeout": "8000", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off", "timezone": "UTC",
 	}
 }
 

@@ -155,7 +155,7 @@ func (t *tx) begin(op string) error {
 	skipped := 1
 	if t.s.pooled {
 		batch.Queue(`select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true), set_config('idle_in_transaction_session_timeout', $3, true),
-			set_config('enable_seqscan', 'off', true)`,
+			set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`,
 			session()["lock_timeout"], session()["statement_timeout"], session()["idle_in_transaction_session_timeout"])
 		skipped++
 	}
