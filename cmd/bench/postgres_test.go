@@ -109,3 +109,21 @@ func TestTicksOf(t *testing.T) {
 		}
 	}
 }
+
+// TestOnPostgreSQL: the whole part, with few people. Every step has a row, with round trips, and statements after it.
+func TestOnPostgreSQL(t *testing.T) {
+	postgrestest.Bin(t)
+	var b strings.Builder
+	o := options{people: 200, groups: 10, changed: 5, joiners: 40, statements: true, dir: t.TempDir()}
+	if err := run(t.Context(), &b, o, []string{"postgres"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range steps(o) {
+		_, row, _ := strings.Cut(b.String(), "\n"+s.name+" ")
+		row, after, _ := strings.Cut(row, "\n")
+		fields := strings.Fields(row)
+		if len(fields) < 7 || fields[len(fields)-2] == "0" || !strings.Contains(strings.SplitN(after, "\n\n", 2)[0], "dirsyncd.partition") {
+			t.Errorf("%s: %q\n%s", s.name, row, b.String())
+		}
+	}
+}
