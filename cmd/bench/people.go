@@ -51,41 +51,53 @@ func people(ctx context.Context, out io.Writer, o options) error {
 	defer b.close()
 	b.printf("\n%d people, %d groups, %d memberships, delivered to a file\n\n", o.people, o.groups, b.source.cfg.Memberships())
 	b.printf("%-40s %9s %9s %10s %7s %8s %9s %9s %8s %9s %9s\n", "what", "time", "CPU", "per second", "writes", "events", "KiB each", "wrote MiB", "own MiB", "total MiB", "state MiB")
-
-	type step struct {
-		name    string
-		objects int
-		job     engine.Job
-		before  func()
-	}
-	for _, s := range []step{
-		{"first sync", o.people + o.groups, engine.Job{Full: true}, nil},
-		{"unchanged full read", o.people + o.groups, engine.Job{Full: true}, nil},
-		{"delta without changes", 0, engine.Job{}, nil},
-		{fmt.Sprintf("delta of %d changes", o.changed), o.changed, engine.Job{}, func() { b.source.SetGeneration(1) }},
-		{"rule edit that touches everyone", o.people, engine.Job{Offline: true}, func() { b.conn.Rules = rules("Everybody") }},
-		{fmt.Sprintf("%d people join a group of a rule", o.joiners), o.joiners, engine.Job{}, func() { b.source.join.Store(true) }},
-	} {
-		if s.before != nil {
-			s.before()
-		}
-		if err := b.measure(ctx, s.name, s.objects, s.job); err != nil {
+	for _, s := range steps(o) {
+		m, err := b.measure(ctx, s)
+		if err != nil {
 			return err
 		}
+		b.row(s, m)
 	}
 	b.report()
 	return nil
 }
 
+// step is a run that is measured.
+type step struct {
+	name    string
+	objects int
+	job     engine.Job
+	before  func(*bench) // may be nil
+}
+
+// steps are what is measured one after the other: each begins with what those before it left.
+func steps(o options) []step {
+	return []step{
+		{"first sync", o.people + o.groups, engine.Job{Full: true}, nil},
+		{"unchanged full read", o.people + o.groups, engine.Job{Full: true}, nil},
+		{"delta without changes", 0, engine.Job{}, nil},
+		{fmt.Sprintf("delta of %d changes", o.changed), o.changed, engine.Job{}, func(b *bench) { b.source.SetGeneration(1) }},
+		{"rule edit that touches everyone", o.people, engine.Job{Offline: true}, func(b *bench) { b.conn.Rules = rules("Everybody") }},
+		{fmt.Sprintf("%d people join a group of a rule", o.joiners), o.joiners, engine.Job{}, func(b *bench) { b.source.join.Store(true) }},
+	}
+}
+
+// open opens the program with its state in a file.
 func open(o options) (*bench, error) {
 	st, err := bolt.Open(filepath.Join(o.dir, "state.db"), bolt.Options{})
 	if err != nil {
 		return nil, err
 	}
+	return openOn(st, o)
+}
+
+// openOn opens the program with a state, which is its own from now on.
+func openOn(st store.Store, o options) (*bench, error) {
 	cfg := memory.SyntheticDefaults()
 	cfg.People, cfg.Groups, cfg.GroupsPerPerson, cfg.Changed = o.people, o.groups, 3, o.changed
 	target, err := openJournal(o.dir)
 	if err != nil {
+		_ = st.Close()
 		return nil, err
 	}
 	b := &bench{
@@ -147,8 +159,24 @@ func rules(site string) *mapping.Ruleset {
 	return rs
 }
 
-// measure runs once, delivers, and prints a row. The worker delivers beside the run, as in the daemon.
-func (b *bench) measure(ctx context.Context, name string, objects int, job engine.Job) error {
+// measured is what a step took.
+type measured struct {
+	took, cpu  time.Duration
+	allocated  uint64 // bytes
+	wrote      int    // bytes
+	own, total int    // the most memory, in MiB
+	writes     int64  // transactions
+	events     int
+}
+
+// rate is how many objects a second there were, and zero where none are counted.
+func (m measured) rate(objects int) int { return int(float64(objects) / m.took.Seconds()) }
+
+// measure runs once and delivers. The worker delivers beside the run, as in the daemon.
+func (b *bench) measure(ctx context.Context, s step) (m measured, err error) {
+	if s.before != nil {
+		s.before(b)
+	}
 	runtime.GC()
 	b.store.writes.Store(0)
 	ctx, stop := context.WithCancel(ctx)
@@ -157,37 +185,41 @@ func (b *bench) measure(ctx context.Context, name string, objects int, job engin
 	start, before, allocated, wrote := time.Now(), cpuTime(), allocations(), written()
 	done := make(chan struct{})
 	go func() { defer close(done); _ = b.worker.Run(ctx) }()
-	res := b.engine.Run(ctx, b.conn, connectors.Tenant{}, job)
+	res := b.engine.Run(ctx, b.conn, connectors.Tenant{}, s.job)
 	if res.Err != nil {
-		return res.Err
+		return m, res.Err
 	}
 	sum, err := b.worker.Drain(ctx)
 	if err != nil {
-		return err
+		return m, err
 	}
 	if sum.Err != nil || sum.Waiting > 0 {
-		return fmt.Errorf("%d actions were not delivered: %w", sum.Waiting, sum.Err)
+		return m, fmt.Errorf("%d actions were not delivered: %w", sum.Waiting, sum.Err)
 	}
-	took, cpu := time.Since(start), cpuTime()-before
-	allocated, wrote = allocations()-allocated, written()-wrote
+	m.took, m.cpu = time.Since(start), cpuTime()-before
+	m.allocated, m.wrote = allocations()-allocated, written()-wrote
 	stop()
 	<-done
-	own, total := watch.end()
-	b.own, b.total = max(b.own, own), max(b.total, total)
-	rate, each := "", ""
-	if objects > 0 {
-		rate = strconv.Itoa(int(float64(objects) / took.Seconds()))
-		each = strconv.FormatFloat(float64(allocated)/1024/float64(objects), 'f', 1, 64)
-	}
-	events := 0
+	m.own, m.total = watch.end()
+	b.own, b.total = max(b.own, m.own), max(b.total, m.total)
+	m.writes = b.store.writes.Load()
 	for _, ops := range res.Run.Counts {
 		for _, n := range ops {
-			events += n
+			m.events += n
 		}
 	}
-	b.printf("%-40s %8.3fs %8.2fs %10s %7d %8d %9s %9d %8d %9d %9.0f\n", name, took.Seconds(), cpu.Seconds(), rate, b.store.writes.Load(), events, each, wrote>>20,
-		own, total, sizeOf(b.dir, "state.db"))
-	return nil
+	return m, nil
+}
+
+// row prints what a step took.
+func (b *bench) row(s step, m measured) {
+	rate, each := "", ""
+	if s.objects > 0 {
+		rate = strconv.Itoa(m.rate(s.objects))
+		each = strconv.FormatFloat(float64(m.allocated)/1024/float64(s.objects), 'f', 1, 64)
+	}
+	b.printf("%-40s %8.3fs %8.2fs %10s %7d %8d %9s %9d %8d %9d %9.0f\n", s.name, m.took.Seconds(), m.cpu.Seconds(), rate, m.writes, m.events, each, m.wrote>>20,
+		m.own, m.total, sizeOf(b.dir, "state.db"))
 }
 
 // sizeOf is the size of a file in MiB.

@@ -104,7 +104,7 @@ func (o Options) WithLongView(d time.Duration) Options {
 	return o
 }
 
-// Planning are the settings of a store's sessions on which plans depend, as a statement.
+// Planning are the settings of a store's sessions on which plans depend, as statements.
 func Planning() string {
 	s := session()
 	text := ""

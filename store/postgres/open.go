@@ -41,12 +41,13 @@ type Options struct {
 	Log *slog.Logger
 	// LeaseFor is how long a process has its leases after the last sign of life; zero means six seconds.
 	LeaseFor time.Duration
+	// Dial makes a connection in place of the system's own way, for who wants to see what goes over it; nil means that way.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	longView time.Duration // zero means longView
 
 	steps  []migration // in place of the package's own; for tests
 	tracer pgx.QueryTracer
-	dial   pgconn.DialFunc
 }
 
 // DefaultSchema is the schema that has the state where nothing else is said.
@@ -165,8 +166,8 @@ func (s *Store) configure(opts Options) error {
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTimeout
 	}
-	if opts.dial != nil {
-		c.DialFunc = opts.dial
+	if opts.Dial != nil {
+		c.DialFunc = opts.Dial
 	}
 	if opts.tracer != nil {
 		c.Tracer = opts.tracer

@@ -20,6 +20,8 @@ import (
 // Packages is what to install, for people to read.
 const Packages = "postgresql"
 
+const product = "PostgreSQL"
+
 // The accounts of every server. Admin owns everything; Database.Reader may read what it is granted, see Database.Grant. The
 // passwords are marks that no log, error or report may show.
 const (
@@ -37,15 +39,27 @@ type Server struct {
 	*testserver.Process
 }
 
+// Versions is the folder in which Debian keeps the versions that are installed.
+const Versions = "/usr/lib/postgresql"
+
 // Bin returns the folder of the newest version's programs.
 func Bin(tb testing.TB) string {
 	tb.Helper()
-	list, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	dir, err := Programs(Versions)
+	if err != nil {
+		testserver.Missing(tb, product, Packages)
+	}
+	return dir
+}
+
+// Programs returns the folder of the newest version's programs among those in a folder. The error says what to install.
+func Programs(versions string) (string, error) {
+	list, _ := filepath.Glob(filepath.Join(versions, "*", "bin", "initdb"))
 	if len(list) == 0 {
-		testserver.Missing(tb, "PostgreSQL", Packages)
+		return "", testserver.NotInstalled(product, Packages)
 	}
 	slices.Sort(list)
-	return filepath.Dir(list[len(list)-1])
+	return filepath.Dir(list[len(list)-1]), nil
 }
 
 // Start starts a server that ends with the test. Settings are lines of postgresql.conf to add. The test is skipped where there is

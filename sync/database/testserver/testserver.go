@@ -4,6 +4,7 @@ package testserver
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,23 +28,34 @@ const nobody = 65534
 // Missing ends the test for the lack of something to install.
 func Missing(tb testing.TB, what, packages string) {
 	tb.Helper()
-	text := what + " is not installed: apt-get install --no-install-recommends " + packages
+	text := NotInstalled(what, packages).Error()
 	if os.Getenv("CI") != "" || os.Getenv(RequireReal) != "" {
 		tb.Fatal(text)
 	}
 	tb.Skip(text)
 }
 
+// NotInstalled says what to install.
+func NotInstalled(what, packages string) error {
+	return errors.New(what + " is not installed: apt-get install --no-install-recommends " + packages)
+}
+
 // Folder makes a folder in which the server's user may write.
 func Folder(tb testing.TB) string {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", "server") //nolint:usetesting // that of tb.TempDir is below one that only this user may enter
+	dir, err := MakeFolder() // that of tb.TempDir is below one that only this user may enter
 	check(tb, err)
 	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if os.Getuid() == 0 {
-		check(tb, os.Chown(dir, nobody, nobody))
-	}
 	return dir
+}
+
+// MakeFolder makes one that stays, for who has no test.
+func MakeFolder() (string, error) {
+	dir, err := os.MkdirTemp("", "server")
+	if err == nil && os.Getuid() == 0 {
+		err = os.Chown(dir, nobody, nobody)
+	}
+	return dir, err
 }
 
 // Own gives what is in a folder to the server's user.
@@ -67,8 +79,8 @@ func check(tb testing.TB, err error) {
 	}
 }
 
-// command is one that runs as the server's user, and ends with this process, however that ends.
-func command(dir, name string, args ...string) *exec.Cmd {
+// Command is one that runs as the server's user, and ends with this process, however that ends.
+func Command(dir, name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + dir, "TMPDIR=" + dir, "LC_ALL=C"}
@@ -82,7 +94,7 @@ func command(dir, name string, args ...string) *exec.Cmd {
 // Run runs a program to its end; input may be nil.
 func Run(tb testing.TB, dir string, input io.Reader, name string, args ...string) {
 	tb.Helper()
-	cmd := command(dir, name, args...)
+	cmd := Command(dir, name, args...)
 	cmd.Stdin = input
 	if out, err := cmd.CombinedOutput(); err != nil {
 		tb.Fatalf("%s: %v\n%s", name, err, out)
@@ -100,7 +112,7 @@ type Process struct {
 // Start starts a server that ends with the test, and waits until ready returns no error.
 func Start(tb testing.TB, dir string, ready func() error, name string, args ...string) *Process {
 	tb.Helper()
-	p := &Process{tb: tb, cmd: command(dir, name, args...), ended: make(chan struct{})}
+	p := &Process{tb: tb, cmd: Command(dir, name, args...), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	check(tb, p.cmd.Start())
 	go func() {
