@@ -10,9 +10,11 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"dirsyncd/connectors"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/database/postgrestest"
@@ -50,6 +52,7 @@ type band struct {
 
 // member is one of them.
 type member struct {
+	fleet         *postgres.Fleet
 	log           heard
 	signals, stop chan os.Signal
 	ended         chan error
@@ -81,7 +84,7 @@ func (b *band) join(name, text string) *member {
 		targets.New("here", "needs its machine", func() *here { return &here{} }, func(*here, targets.Env) (targets.Target, error) { return open(name), nil })}
 	b.write("control: " + name + ".sock\n" + text)
 	w.load(b.t)
-	m := &member{heard{make(chan slog.Record, 10000)}, make(chan os.Signal), make(chan os.Signal), make(chan error, 1)}
+	m := &member{shared, heard{make(chan slog.Record, 10000)}, make(chan os.Signal), make(chan os.Signal), make(chan error, 1)}
 	launch := Launch{Options: w.options(), Config: w.cfg, Written: FixedOf(w.cfg), Signals: m.signals, Stop: m.stop, Cut: func() { b.t.Error("cut") }}
 	launch.Log, launch.Store, launch.Fleet, launch.Worker = slog.New(m.log), common{w.store}, shared, name
 	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -163,6 +166,96 @@ func TestBoundToWorkers(t *testing.T) {
 	}
 	if st, err = client.Status(t.Context()); err != nil || len(st.Unstaffed) != 0 || len(st.Workers) != 2 {
 		t.Errorf("%+v, %v", st, err)
+	}
+	for _, m := range []*member{a, b} {
+		if err := m.end(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+const dongleConfig = `state: state.db
+connections:
+  hq: {connector: dongle, mapping: staff, targets: [journal], workers: [%s]}
+mappings: {staff: {rules: [{name: everyone, user: {name: = name}}]}}
+targets: {journal: {target: file, file: {path: changes.jsonl}}}
+`
+
+// TestComesHere: a connection of another worker, which could not be opened here, is opened when a reload brings it here.
+func TestComesHere(t *testing.T) {
+	w := newWorld(t)
+	opened, plugged := 0, false
+	w.parts.Connectors = append(w.parts.Connectors, connectors.New("dongle", "sits in a socket", func() *struct{} { return &struct{}{} },
+		func(*struct{}, connectors.Env) (connectors.Connector, error) {
+			opened++
+			if !plugged {
+				return nil, errors.New("there is no dongle")
+			}
+			return unopenedSource{unopened{errors.New("the dongle was asked")}}, nil
+		}))
+	load := func(workers string) {
+		t.Helper()
+		if err := os.WriteFile("config.yaml", fmt.Appendf(nil, dongleConfig, workers), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.load(t)
+	}
+	load("b")
+	opts := w.options()
+	opts.Shared, opts.Worker = true, "a"
+	s, err := New(w.cfg, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	load("a")
+	if err := s.reload(t.Context(), "config.yaml"); err == nil || !strings.Contains(err.Error(), "there is no dongle") {
+		t.Errorf("it is for this worker, and the dongle is not here: %v", err)
+	}
+	plugged = true
+	if err := s.reload(t.Context(), "config.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.current().connections["hq"].Source.Tenants(t.Context()); err == nil || !strings.Contains(err.Error(), "the dongle was asked") {
+		t.Errorf("when it is asked: %v", err)
+	}
+	if opened != 3 {
+		t.Errorf("it was opened %d times", opened)
+	}
+}
+
+const keptConfig = `connections:
+  hq: {connector: memory, mapping: staff, targets: [journal]}
+mappings: {staff: {rules: [{name: everyone, user: {name: = name}}]}}
+targets: {journal: {target: told, workers: [a]}}
+`
+
+// TestKeepsItsTarget: the only worker that may deliver to a target goes on when it is drained and others take work.
+func TestKeepsItsTarget(t *testing.T) {
+	band := newBand(t)
+	a := band.join("a", keptConfig)
+	<-band.deliveries
+	b := band.join("b", keptConfig)
+	b.log.until("started")
+	client := band.dial("b")
+	if _, err := client.Drain(t.Context(), api.DrainRequest{Worker: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	for !a.fleet.Yields() { // what others can do, too
+		select {
+		case <-t.Context().Done():
+			t.Fatal("it was never told that it is drained")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	for _, name := range []string{"bob", "cy", "dan"} {
+		band.world.join(name, name)
+		if _, err := client.Sync(t.Context(), api.SyncRequest{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-band.deliveries; got != [2]string{"a", "hq"} {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 	for _, m := range []*member{a, b} {
 		if err := m.end(); err != nil {
