@@ -33,6 +33,7 @@ type life struct {
 	// registered is when it did that. Until it knows that those with another configuration live it does not know who leads; heeding's.
 	registered time.Time
 	decided    bool
+	compared   bool // its name with those of others; the ticks'
 	die        context.CancelCauseFunc
 	deadline   *time.Timer
 	answers    chan answer   // the last one that was not heeded yet
