@@ -23,6 +23,7 @@ import (
 
 func newCheckCommand(cli *cli) *cobra.Command {
 	var probing, printing bool
+	var worker string
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "check the configuration; with --probe also sources and targets",
@@ -36,7 +37,8 @@ has of what earlier runs have read are pointed out.
 
 With --probe it also asks every source, every target, every provider of identity
 and a database of the state whether it is there, takes the credentials and
-grants the permissions that are needed, and what of it ends within 30 days.
+grants the permissions that are needed, and what of it ends within 30 days. What
+only other workers use (docs/workers.md) is not asked.
 
 A secret that only the service can see (its environment, a credential of
 systemd) is a warning while the daemon runs, and a problem when none does.
@@ -44,6 +46,7 @@ systemd) is a warning while the daemon runs, and a problem when none does.
 Exit codes: 0 good, 1 a probe failed, 2 the configuration has problems.`,
 		Example: `  dirsyncd check
   dirsyncd check --probe --config /etc/dirsyncd/config.yaml
+  dirsyncd check --probe --worker north
   dirsyncd check --print      with every default, secrets hidden`,
 		Args: takes(0, 0, ""),
 	}
@@ -63,6 +66,12 @@ Exit codes: 0 good, 1 a probe failed, 2 the configuration has problems.`,
 		}
 		if printing {
 			return cli.printConfig(cfg)
+		}
+		if worker != "" {
+			if cfg.Database == nil {
+				return misused(cmd, "--worker is for a state in PostgreSQL, which several may share")
+			}
+			cfg.Database.Worker = worker
 		}
 		report := cli.reportOf(cfg)
 		report.Warnings = append(report.Warnings, cli.leftovers(cmd.Context(), cfg)...)
@@ -90,6 +99,7 @@ Exit codes: 0 good, 1 a probe failed, 2 the configuration has problems.`,
 		return nil
 	}
 	cmd.Flags().BoolVar(&probing, "probe", false, "also ask the sources and targets")
+	cmd.Flags().StringVar(&worker, "worker", "", "with --probe: ask what the worker of this `NAME` uses, in place of the file's word")
 	cmd.Flags().BoolVar(&printing, "print", false, "print the configuration in force; secrets are hidden")
 	return cmd
 }

@@ -221,6 +221,14 @@ func TestCheckProbesTheDatabase(t *testing.T) {
 	if results, err := c.probe(t.Context(), cfg); err != nil || len(results) != 1 || results[0].Kind != "state" || probeOK(results) {
 		t.Errorf("%+v, %v", results, err)
 	}
+	asked := ""
+	c.probe = func(_ context.Context, cfg *config.Config) ([]api.ProbeResult, error) {
+		asked = cfg.Database.Worker
+		return nil, nil
+	}
+	if code := c.run("check", "--probe", "--worker", "north"); code != exitClean || asked != "north" {
+		t.Errorf("exit code %d, asked as worker %q", code, asked)
+	}
 	cfg.Database = nil
 	if got := probeState(t.Context(), cfg); got != nil {
 		t.Errorf("a file: %+v", got)

@@ -53,8 +53,12 @@ func newCLI(out, err io.Writer) *cli {
 		parts:     func() config.Parts { return parts().Config() },
 		openLocal: openLocal, readLocal: readLocal, daemon: runDaemon, completing: completeTimeout,
 		probe: func(ctx context.Context, cfg *config.Config) ([]api.ProbeResult, error) {
+			worker, err := workerName(cfg)
+			if err != nil {
+				return nil, err
+			}
 			state := probeState(ctx, cfg)
-			results, err := service.Probe(ctx, cfg, parts())
+			results, err := service.Probe(ctx, cfg, worker, parts())
 			return append(state, results...), err
 		},
 	}

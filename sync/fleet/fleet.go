@@ -16,7 +16,8 @@ import (
 type Fleet interface {
 	// Work makes this process a worker until ctx ends, and returns when all that it held was given back. handle is called for each unit
 	// that it takes, on a goroutine of its own. Whatever goes wrong meanwhile is logged and tried again: a worker that was cut off takes
-	// part anew when it can. It ends with an *AloneError when the plan is for one worker, and another one is there.
+	// part anew when it can. It ends with an *AloneError when the plan is for one worker, and another one is there: one that gives signs of
+	// life, which takes some seconds to be seen.
 	Work(ctx context.Context, me Worker, plan Plan, handle Handler) error
 	// Follow has the process work by another configuration from now on, and makes that the current one of all workers. What is under way
 	// goes on.

@@ -115,7 +115,7 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 		return nil, err
 	}
 	if old != nil {
-		if was, ok := old.connections[c.Name]; ok && sameSource(was, conn) {
+		if was, ok := old.connections[c.Name]; ok && was.opened() && sameSource(was, conn) {
 			conn.Source, conn.users = was.Source, was.users
 			return conn, conn.Mixed()
 		}
@@ -143,6 +143,12 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 		return nil, err
 	}
 	return conn, nil
+}
+
+// opened reports whether there is a source: one that is for others may not have been found here.
+func (c *connection) opened() bool {
+	_, left := c.Source.(unopenedSource)
+	return !left
 }
 
 // historyOf is how much is kept of what is sent.

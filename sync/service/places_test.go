@@ -10,11 +10,14 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"dirsyncd/connectors"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/api/socket"
+	"dirsyncd/sync/config"
 	"dirsyncd/sync/database/postgrestest"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/fleet"
@@ -50,6 +53,7 @@ type band struct {
 
 // member is one of them.
 type member struct {
+	fleet         *postgres.Fleet
 	log           heard
 	signals, stop chan os.Signal
 	ended         chan error
@@ -81,7 +85,7 @@ func (b *band) join(name, text string) *member {
 		targets.New("here", "needs its machine", func() *here { return &here{} }, func(*here, targets.Env) (targets.Target, error) { return open(name), nil })}
 	b.write("control: " + name + ".sock\n" + text)
 	w.load(b.t)
-	m := &member{heard{make(chan slog.Record, 10000)}, make(chan os.Signal), make(chan os.Signal), make(chan error, 1)}
+	m := &member{shared, heard{make(chan slog.Record, 10000)}, make(chan os.Signal), make(chan os.Signal), make(chan error, 1)}
 	launch := Launch{Options: w.options(), Config: w.cfg, Written: FixedOf(w.cfg), Signals: m.signals, Stop: m.stop, Cut: func() { b.t.Error("cut") }}
 	launch.Log, launch.Store, launch.Fleet, launch.Worker = slog.New(m.log), common{w.store}, shared, name
 	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -168,6 +172,140 @@ func TestBoundToWorkers(t *testing.T) {
 		if err := m.end(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+const dongleConfig = `state: state.db
+connections:
+  hq: {connector: dongle, mapping: staff, targets: [journal], workers: [%s]}
+mappings: {staff: {rules: [{name: everyone, user: {name: = name}}]}}
+targets: {journal: {target: file, file: {path: changes.jsonl}}}
+`
+
+// TestComesHere: a connection of another worker, which could not be opened here, is opened when a reload brings it here.
+func TestComesHere(t *testing.T) {
+	w := newWorld(t)
+	opened, plugged := 0, false
+	w.parts.Connectors = append(w.parts.Connectors, connectors.New("dongle", "sits in a socket", func() *struct{} { return &struct{}{} },
+		func(*struct{}, connectors.Env) (connectors.Connector, error) {
+			opened++
+			if !plugged {
+				return nil, errors.New("there is no dongle")
+			}
+			return unopenedSource{unopened{errors.New("the dongle was asked")}}, nil
+		}))
+	load := func(workers string) {
+		t.Helper()
+		if err := os.WriteFile("config.yaml", fmt.Appendf(nil, dongleConfig, workers), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.load(t)
+	}
+	load("b")
+	opts := w.options()
+	opts.Shared, opts.Worker = true, "a"
+	s, err := New(w.cfg, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	load("a")
+	if err := s.reload(t.Context(), "config.yaml"); err == nil || !strings.Contains(err.Error(), "there is no dongle") {
+		t.Errorf("it is for this worker, and the dongle is not here: %v", err)
+	}
+	plugged = true
+	if err := s.reload(t.Context(), "config.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.current().connections["hq"].Source.Tenants(t.Context()); err == nil || !strings.Contains(err.Error(), "the dongle was asked") {
+		t.Errorf("when it is asked: %v", err)
+	}
+	if opened != 3 {
+		t.Errorf("it was opened %d times", opened)
+	}
+}
+
+const keptConfig = `connections:
+  hq: {connector: memory, mapping: staff, targets: [journal]}
+mappings: {staff: {rules: [{name: everyone, user: {name: = name}}]}}
+targets: {journal: {target: told, workers: [a]}}
+`
+
+// TestKeepsItsTarget: the only worker that may deliver to a target goes on when it is drained and others take work.
+func TestKeepsItsTarget(t *testing.T) {
+	band := newBand(t)
+	a := band.join("a", keptConfig)
+	<-band.deliveries
+	b := band.join("b", keptConfig)
+	b.log.until("started")
+	client := band.dial("b")
+	if _, err := client.Drain(t.Context(), api.DrainRequest{Worker: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	for !a.fleet.Yields() { // what others can do, too
+		select {
+		case <-t.Context().Done():
+			t.Fatal("it was never told that it is drained")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	for _, name := range []string{"bob", "cy", "dan"} {
+		band.world.join(name, name)
+		if _, err := client.Sync(t.Context(), api.SyncRequest{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-band.deliveries; got != [2]string{"a", "hq"} {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	for _, m := range []*member{a, b} {
+		if err := m.end(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestProbeOfOthers: what only another worker uses is not asked, and that is no failure. Whoever has a file for a state uses everything.
+func TestProbeOfOthers(t *testing.T) {
+	w := newWorld(t)
+	w.parts.Connectors = append(w.parts.Connectors, connectors.New("dongle", "sits in a socket", func() *struct{} { return &struct{}{} },
+		func(*struct{}, connectors.Env) (connectors.Connector, error) {
+			return nil, errors.New("there is no dongle")
+		}))
+	if err := os.WriteFile("config.yaml", fmt.Appendf(nil, dongleConfig, "b"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.load(t)
+	w.cfg.Targets[0].Workers = []string{"b", "c"}
+	probe := func(worker string) string {
+		t.Helper()
+		results, err := Probe(t.Context(), w.cfg, worker, w.parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said strings.Builder
+		for _, r := range results {
+			fmt.Fprintf(&said, "%s: %s", r.Name, r.Error)
+			for _, f := range r.Findings {
+				fmt.Fprintf(&said, "%v %s %s", f.OK, f.Subject, f.Detail)
+			}
+			said.WriteString("\n")
+		}
+		return said.String()
+	}
+	const asked = "hq: there is no dongle\njournal: true target reachable, takes events\n"
+	if got := probe("a"); got != asked {
+		t.Errorf("with a file:\n%s", got)
+	}
+	w.cfg.Database = &config.Database{}
+	if got := probe("b"); got != asked {
+		t.Errorf("the one that is meant:\n%s", got)
+	}
+	const left = `hq: true not asked it is for worker "b" alone, and this is worker "a"
+journal: true not asked it is for the workers b, c, and this is worker "a"
+`
+	if got := probe("a"); got != left {
+		t.Errorf("another one:\n%s", got)
 	}
 }
 

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -17,7 +18,9 @@ import (
 const probeTime = time.Minute
 
 // Probe asks every source, every target and every provider of identity of a configuration whether it would work. It needs no state and leaves no trace.
-func Probe(ctx context.Context, cfg *config.Config, parts Parts) ([]api.ProbeResult, error) {
+// Of several that share a state this process is the worker of that name: what is for others is not asked.
+func Probe(ctx context.Context, cfg *config.Config, worker string, parts Parts) ([]api.ProbeResult, error) {
+	d := deps{shared: cfg.Database != nil, worker: worker}
 	var providers []config.Identity
 	if cfg.Signin != nil {
 		providers = cfg.Signin.Providers
@@ -25,9 +28,17 @@ func Probe(ctx context.Context, cfg *config.Config, parts Parts) ([]api.ProbeRes
 	results := make([]api.ProbeResult, len(cfg.Connections)+len(cfg.Targets)+len(providers))
 	var wg sync.WaitGroup
 	for i, c := range cfg.Connections {
+		if err := d.elsewhere("connection", c.Name, c.Workers); err != nil {
+			results[i] = notAsked("connection", c.Name, err)
+			continue
+		}
 		wg.Go(func() { results[i] = probeConnection(ctx, c, parts.Connectors) })
 	}
 	for i, t := range cfg.Targets {
+		if err := d.elsewhere("target", t.Name, t.Workers); err != nil {
+			results[len(cfg.Connections)+i] = notAsked("target", t.Name, err)
+			continue
+		}
 		wg.Go(func() { results[len(cfg.Connections)+i] = probeTarget(ctx, cfg, t, parts.Targets) })
 	}
 	for i, p := range providers {
@@ -35,6 +46,11 @@ func Probe(ctx context.Context, cfg *config.Config, parts Parts) ([]api.ProbeRes
 	}
 	wg.Wait()
 	return results, ctx.Err()
+}
+
+// notAsked is the answer for what only others can ask, which is no failure.
+func notAsked(kind, name string, elsewhere error) api.ProbeResult {
+	return api.ProbeResult{Name: name, Kind: kind, Findings: []api.Finding{{Subject: "not asked", OK: true, Detail: errors.Unwrap(elsewhere).Error()}}}
 }
 
 func probeConnection(ctx context.Context, c config.Connection, registry connectors.Registry) api.ProbeResult {

@@ -33,6 +33,7 @@ type life struct {
 	// registered is when it did that. Until it knows that those with another configuration live it does not know who leads; heeding's.
 	registered time.Time
 	decided    bool
+	compared   bool // its name with those of others; the ticks'
 	die        context.CancelCauseFunc
 	deadline   *time.Timer
 	answers    chan answer   // the last one that was not heeded yet
@@ -251,12 +252,16 @@ func (l *life) heed(a answer) {
 	l.rest()
 	if !a.draining && !l.decided {
 		l.decide()
+		if l.decided {
+			l.wakeUp()
+		}
+		return // what came of it the next one says; until then those who have the current configuration may be dead
 	}
 	about := []any{"has", mine, "current", a.current.hash, "published", a.current.published, "by", a.current.by}
 	switch {
 	case a.draining:
 		l.say("it is drained")
-	case a.others || !l.decided:
+	case a.others:
 		l.say("its configuration is not the current one", append(about, "hint", "reload this worker when its file is that of the others")...)
 	default: // nobody takes over by itself: what an older configuration would undo is worse than that it stands still
 		l.say("its configuration is not the current one, and no worker is left that has that: nothing is run", append(about,

@@ -34,7 +34,8 @@ type member struct {
 	yields     bool   // it takes no work, and another one does
 	// settled: its configuration was the current one once, or was found not to be. It does not become that again because others are gone.
 	settled bool
-	told    string // what was last said of why it takes no work
+	sign    time.Time // the last sign of life of those who keep this one out
+	told    string    // what was last said of why it takes no work
 	// portion is what this worker was told last, and divided are the connections for which that counts (portion.go).
 	portion float64
 	divided map[string]bool
@@ -65,19 +66,25 @@ func (f *Fleet) Work(ctx context.Context, me fleet.Worker, plan fleet.Plan, hand
 		f.mu.Unlock()
 	}()
 	defer m.stopped()
-	cut := false // and told
+	cut, waits := false, false // and told
 	for ctx.Err() == nil {
 		err := m.live(ctx, func() {
 			if cut {
 				f.log.Info("this worker takes part again", "worker", me.Name)
 			}
-			cut = false
+			cut, waits = false, false
 		}, func(err error) {
 			f.log.Error("this worker could not tell the others in time that it lives; what it held goes to them, and it joins anew", "worker", me.Name, "err", err)
 			cut = true
 		})
 		if alone := (*fleet.AloneError)(nil); errors.As(err, &alone) {
 			return alone
+		}
+		if unsure := (*unsureError)(nil); errors.As(err, &unsure) {
+			if !waits {
+				f.log.Info("this worker waits some seconds until it is clear whether another one lives, because what it has is for one worker alone", "worker", me.Name, "other", unsure.other)
+			}
+			waits, err = true, nil
 		}
 		if err != nil && ctx.Err() == nil && !cut {
 			f.log.Error("this worker cannot join the others; it tries again", "worker", me.Name, "err", err)
@@ -169,20 +176,35 @@ values ($1, $2, $3, $4, $5, $6, clock_timestamp(), clock_timestamp() + $7, $8)`)
 	})
 }
 
-// alone refuses a plan that is for one worker while another one lives.
+// unsureError is why a worker may not join yet: its plan is for one, and another one may be alive, or may have been killed just now.
+type unsureError struct{ other string }
+
+// Error implements error.
+func (e *unsureError) Error() string { return fmt.Sprintf("worker %q was alive a moment ago", e.other) }
+
+// alone refuses a plan that is for one worker while another one lives. One that was killed counts as alive for some seconds, so that only
+// who gives another sign of life is there.
 func (m *member) alone(ctx context.Context, tx pgx.Tx, plan fleet.Plan) error {
 	if plan.Alone == "" {
 		return nil
 	}
 	var other string
-	err := tx.QueryRow(ctx, m.fleet.sql("select name from fleet.worker where not dead and expires > clock_timestamp() and name <> $1 order by name limit 1"), m.me.Name).Scan(&other)
-	if errors.Is(err, pgx.ErrNoRows) {
+	var sign time.Time
+	err := tx.QueryRow(ctx, m.fleet.sql("select name, expires from fleet.worker where not dead and expires > clock_timestamp() and name <> $1 order by expires desc limit 1"), m.me.Name).Scan(&other, &sign)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		m.sign = time.Time{}
 		return nil
+	case err != nil:
+		return err
 	}
-	if err == nil {
-		err = &fleet.AloneError{Other: other}
+	if before := m.sign; !before.IsZero() && sign.After(before) {
+		return &fleet.AloneError{Other: other}
 	}
-	return err
+	m.sign, m.yields = sign, true
+	return &unsureError{other}
 }
 
 // lead makes this worker's configuration the current one, unless a living worker has another one, or it is settled and there is one. The

@@ -236,7 +236,7 @@ func TestFleet(t *testing.T) {
 		"left alone": leftAlone, "failing": failing, "so many of a connection": capped, "the connection with the least under way": fair, "waited long": aged,
 		"places": places, "a stopped worker gives back": givesBack, "drain": drained, "configurations": generations, "a stranger waits": stranger,
 		"finish with the last write": finishWithWrite, "a job that nobody took": neverTaken, "a job that somebody ended": endedJob, "deliveries": deliveries,
-		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy, "a job that nobody got": lostFetch, "a killed one before": ghost, "asked for meanwhile": askedMeanwhile,
+		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy, "a job that nobody got": lostFetch, "a killed one before": ghost, "a killed one of another name": renamed, "of the same name": namesakes, "asked for meanwhile": askedMeanwhile,
 		"nobody is left": nobodyLeft, "yields": yields, "a newer queue": newerQueue, "without the right to make schemas": noCreate, "what is done": cleared,
 		"for one alone": forOneAlone, "portions": portions,
 	} {
@@ -777,6 +777,12 @@ func (s *said) Write(p []byte) (int, error) {
 	return s.text.Write(p)
 }
 
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
 func (s *said) has(part string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -1018,8 +1024,48 @@ func ghost(t *testing.T, s *postgrestest.Server) {
 	c.place.Exec(
 		"insert into "+schema+".generation (hash, published, by_worker) values ('zero', now(), 'ghost')",
 		"insert into "+schema+".worker (id, name, program, hash, lanes, session, started, expires) values ('00000000-0000-4000-8000-000000000000', 'ghost', 'test', 'zero', 1, 'ghost', now(), clock_timestamp() + interval '4 seconds')")
+	var log said
+	c.log = slog.New(slog.NewTextHandler(&log, nil))
 	c.worker("a", 1, plan("one", connection("c")))
 	c.ready("c", "t")
+	for _, no := range []string{"takes no more", "nothing is run", "takes work again"} {
+		if log.has(no) {
+			t.Errorf("while it waits it says %q:\n%s", no, log.String())
+		}
+	}
+}
+
+// namesakes: a worker says that another one has its name, and does not take one for it that has just been killed.
+func namesakes(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	c.place.open(t, "tables", logOf(t))
+	c.place.Exec("insert into " + schema + ".worker (id, name, program, hash, lanes, session, started, expires) values ('00000000-0000-4000-8000-000000000000', 'a', 'test', 'one', 1, 'ghost', now(), clock_timestamp() + interval '4 seconds')")
+	var first, second said
+	c.log = slog.New(slog.NewTextHandler(&first, nil))
+	p := plan("one", connection("c"))
+	c.worker("a", 1, p)
+	c.ready("c", "t")
+	until(t, "the first one has looked", func() bool {
+		return value[bool](t, c.place, "select clock_timestamp() > started + interval '9 seconds' from "+schema+".worker where name = 'a' and session <> 'ghost'")
+	})
+	if first.has("the same name") {
+		t.Error("the first one takes a dead one for one of its name")
+	}
+	c.log = slog.New(slog.NewTextHandler(&second, nil))
+	c.worker("a", 1, p)
+	until(t, "it is said", func() bool { return second.has("another worker has the same name") })
+}
+
+// renamed: who starts under another name, with a plan that is for one worker, where one has just been killed waits until that one counts as dead.
+func renamed(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	c.place.open(t, "tables", logOf(t))
+	c.place.Exec("insert into " + schema + ".worker (id, name, program, hash, lanes, session, started, expires) values ('00000000-0000-4000-8000-000000000000', 'ghost', 'test', 'one', 1, 'ghost', now(), clock_timestamp() + interval '4 seconds')")
+	p := plan("one", connection("c"))
+	p.Alone = "the file j"
+	f, _ := c.worker("a", 1, p)
+	c.ready("c", "t")
+	until(t, "it delivers", func() bool { return !f.Yields() })
 }
 
 // askedMeanwhile: what an operator asks for while a unit is worked on is done, even when that is to be left alone afterwards.

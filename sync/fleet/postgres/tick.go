@@ -54,6 +54,9 @@ exists (select 1 from fleet.unit u where `+strayJob+`) or exists (select 1 from 
 	if err != nil {
 		return err
 	}
+	if err := l.namesake(ctx); err != nil {
+		return err
+	}
 	if s.dead || s.stray {
 		if err := f.bury(ctx); err != nil {
 			return err
@@ -79,6 +82,21 @@ exists (select 1 from fleet.unit u where `+strayJob+`) or exists (select 1 from 
 		return l.deliver(ctx, c)
 	}
 	return nil
+}
+
+// namesake warns, once in a life, of another worker of the same name. It looks when one that was killed before counts as dead.
+func (l *life) namesake(ctx context.Context) error {
+	if l.compared || time.Since(l.registered) <= ttl {
+		return nil
+	}
+	var there bool
+	err := l.fleet.pool.QueryRow(ctx, l.fleet.sql("select exists (select 1 from fleet.worker where name = $1 and id::text <> $2 and not dead and expires > clock_timestamp())"), l.me.Name, l.id).Scan(&there)
+	l.compared = err == nil
+	if there {
+		l.fleet.log.Warn("another worker has the same name: nobody can tell them apart, and what is bound to the name is done by either", "worker", l.me.Name,
+			"hint", "call one of them otherwise, with `worker: NAME` in `state` or run --worker NAME")
+	}
+	return err
 }
 
 // firedAtOnce bounds one transaction of firing.
