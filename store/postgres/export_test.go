@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"crypto/tls"
+	"sync"
 	"time"
 )
 
@@ -124,3 +125,91 @@ func (s *Store) Left() int {
 
 // Expire makes all connections older than they may become.
 func (s *Store) Expire() { s.left.lifetime = 0 }
+
+// Clock is one of leases that a test moves on: a bubble of synctest is none for goroutines that have something in common with others, such as
+// connections and locks.
+type Clock struct {
+	mu     sync.Mutex
+	at     time.Time
+	timers map[*clockTimer]bool // those that are set
+}
+
+type clockTimer struct {
+	c    *Clock
+	fn   func()
+	when time.Time
+}
+
+// Clock gives the store's leases a clock of their own. Nobody has had a lease yet.
+func (s *Store) Clock() *Clock {
+	c := &Clock{at: time.Now(), timers: map[*clockTimer]bool{}}
+	s.leases.now = c.Now
+	s.leases.afterFunc = func(d time.Duration, fn func()) timer {
+		t := &clockTimer{c: c, fn: fn}
+		t.Reset(d)
+		return t
+	}
+	return c
+}
+
+// Now is what time it is.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+// Advance moves on for a time, and does what is due meanwhile, one after the other.
+func (c *Clock) Advance(d time.Duration) {
+	for end := c.Now().Add(d); ; {
+		t := c.next(end)
+		if t == nil {
+			return
+		}
+		t.fn()
+	}
+}
+
+// next takes the timer that is due next, and moves on to its time; to end when there is none before.
+func (c *Clock) next(end time.Time) (first *clockTimer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for t := range c.timers {
+		if !t.when.After(end) && (first == nil || t.when.Before(first.when)) {
+			first = t
+		}
+	}
+	if first == nil {
+		c.at = end
+		return nil
+	}
+	delete(c.timers, first)
+	c.at = first.when
+	return first
+}
+
+func (t *clockTimer) Stop() bool {
+	t.c.mu.Lock()
+	defer t.c.mu.Unlock()
+	was := t.c.timers[t]
+	delete(t.c.timers, t)
+	return was
+}
+
+func (t *clockTimer) Reset(d time.Duration) bool {
+	t.c.mu.Lock()
+	defer t.c.mu.Unlock()
+	was := t.c.timers[t]
+	t.when, t.c.timers[t] = t.c.at.Add(d), true
+	return was
+}
+
+// Awaited returns how many wait for leases of other processes.
+func (s *Store) Awaited() (n int) {
+	s.leases.mu.Lock()
+	defer s.leases.mu.Unlock()
+	for _, a := range s.leases.awaited {
+		n += a.by
+	}
+	return n
+}

@@ -43,7 +43,16 @@ type leases struct {
 	// question, however many wait.
 	awaited map[string]*awaited
 	// life is when, by its own clock, this process is dead to others unless it gives another sign; beat gives that.
-	life, beat *time.Timer
+	life, beat timer
+	// now and afterFunc are the clock's.
+	now       func() time.Time
+	afterFunc func(time.Duration, func()) timer
+}
+
+// timer is a time.Timer, or one of a test.
+type timer interface {
+	Stop() bool
+	Reset(d time.Duration) bool
 }
 
 // lease is one that was had.
@@ -69,7 +78,8 @@ func newLeases(s *Store, leaseFor time.Duration) *leases {
 	if leaseFor == 0 {
 		leaseFor = defaultLeaseFor
 	}
-	l := &leases{s: s, leaseFor: leaseFor, held: map[string]*lease{}, awaited: map[string]*awaited{}, line: leaseLine{config: s.config.ConnConfig}}
+	l := &leases{s: s, leaseFor: leaseFor, held: map[string]*lease{}, awaited: map[string]*awaited{}, line: leaseLine{config: s.config.ConnConfig}, now: time.Now}
+	l.afterFunc = func(d time.Duration, fn func()) timer { return time.AfterFunc(d, fn) }
 	if !s.pooled {
 		l.line.begin = s.use
 	}
@@ -219,21 +229,21 @@ func (l *leases) join(ctx context.Context) (pgtype.UUID, error) {
 	if id.Valid {
 		return id, nil
 	}
-	id, sent := newID(), time.Now()
+	id, sent := newID(), l.now()
 	if err := l.line.join(ctx, l.s, id, l.leaseFor); err != nil {
 		return id, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.id = id
-	l.life = time.AfterFunc(l.left(sent), func() { l.die(id) })
-	l.beat = time.AfterFunc(beatEvery, func() { l.live(id) })
+	l.life = l.afterFunc(l.left(sent), func() { l.die(id) })
+	l.beat = l.afterFunc(beatEvery, func() { l.live(id) })
 	return id, nil
 }
 
 // left is how long this process may take itself for alive after a sign of life that it sent at a time: less than others do.
 func (l *leases) left(sent time.Time) time.Duration {
-	return l.leaseFor - l.leaseFor/6 - time.Since(sent)
+	return l.leaseFor - l.leaseFor/6 - l.now().Sub(sent)
 }
 
 // live gives a sign of life, has those try whose lease may be free, and gives back what nobody here has: what could not be given back before,
@@ -250,7 +260,7 @@ func (l *leases) live(id pgtype.UUID) {
 	if !current {
 		return
 	}
-	sent := time.Now()
+	sent := l.now()
 	alive, free, err := l.line.live(ctx, l.s, id, l.leaseFor, held, waited)
 	if err == nil && !alive {
 		l.die(id)

@@ -3,9 +3,9 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"dirsyncd/store"
@@ -88,48 +88,44 @@ func withoutFence(t *testing.T, r *rig) {
 
 // A process that is cut off knows by its own clock that its leases are over, before anybody can take over.
 func cutOff(t *testing.T, r *rig) {
-	const leaseFor = 30 * time.Second
+	const leaseFor = 3 * time.Minute
 	c := newCutter(t, r.address)
 	s := r.openSchema(t, postgres.Options{Schema: r.schema(t), LeaseFor: leaseFor, URL: r.through(c)})
-	synctest.Test(t, func(t *testing.T) {
-		held, release, err := s.Lease(t.Context(), "run hq", time.Second)
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(10 * leaseFor)
-		if held.Err() != nil {
-			t.Fatalf("it ended while the database was there: %v", context.Cause(held))
-		}
-		c.silent(true)
-		begun := time.Now()
-		<-held.Done()
-		if took := time.Since(begun); took >= leaseFor || !errors.Is(context.Cause(held), store.ErrLeaseLost) {
-			t.Errorf("ended after %s for %v", took, context.Cause(held))
-		}
-		release()
-	})
+	clock := s.Clock()
+	held, release, err := s.Lease(t.Context(), "run hq", time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(20 * time.Second)
+	if held.Err() != nil {
+		t.Fatalf("it ended while the database was there: %v", context.Cause(held))
+	}
+	c.silent(true)
+	clock.Advance(leaseFor - leaseFor/10)
+	if !errors.Is(context.Cause(held), store.ErrLeaseLost) {
+		t.Errorf("it has not ended before others may take it: %v", context.Cause(held))
+	}
+	release()
 }
 
 // A lease that was taken for somebody who had left when the answer came is given back, while the process has others.
 func nobodysLease(t *testing.T, r *rig) {
 	s := r.open(t)
-	synctest.Test(t, func(t *testing.T) {
-		_, release, err := s.Lease(t.Context(), "other", time.Second)
-		if err != nil {
-			t.Fatal(err)
+	clock := s.Clock()
+	_, release, err := s.Lease(t.Context(), "other", time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if err := s.Lose("lost"); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(5 * time.Second)
+	for name, want := range map[string]bool{"lost": false, "other": true} {
+		if held, err := s.IsHeld(name); err != nil || held != want {
+			t.Errorf("lease %s is held: %v, %v", name, held, err)
 		}
-		if err := s.Lose("lost"); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
-		for name, want := range map[string]bool{"lost": false, "other": true} {
-			if held, err := s.IsHeld(name); err != nil || held != want {
-				t.Errorf("lease %s is held: %v, %v", name, held, err)
-			}
-		}
-		release()
-	})
+	}
 }
 
 // Who stops in good order keeps nobody waiting.
@@ -166,40 +162,41 @@ func waitForOthers(t *testing.T, r *rig) {
 	}
 	trips := r.Trips(t, r.server)
 	b := r.openSchema(t, postgres.Options{URL: trips.URL, Schema: schema, LeaseFor: longLeases})
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		got := make(chan string, 3)
-		var all sync.WaitGroup
-		for name := range releases {
-			all.Go(func() {
-				if _, release, err := b.Lease(ctx, name, time.Second); err == nil {
-					got <- name
-					<-ctx.Done()
-					release()
-				}
-			})
-		}
-		time.Sleep(time.Second)
-		const signs = 40
-		if n := trips.Count(func() { time.Sleep(signs * 1500 * time.Millisecond) }); n > signs+1 {
-			t.Errorf("%d round trips with %d signs of life", n, signs)
-		}
-		releases["y"]()
-		since := time.Now()
-		if name := <-got; name != "y" || time.Since(since) > 2*time.Second {
-			t.Errorf("it got %s after %s", name, time.Since(since))
-		}
-		cancel()
-		all.Wait()
-		_, release, err := b.Lease(t.Context(), "last", time.Second) // with which the signs of life end
-		if err != nil {
-			t.Fatal(err)
-		}
-		release()
-		if len(got) > 0 {
-			t.Errorf("it got %s, too", <-got)
-		}
-	})
+	clock := b.Clock()
+	_, release, err := b.Lease(t.Context(), "its own", time.Second) // as long as it has one it gives signs of life
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	ctx, cancel := context.WithCancel(t.Context())
+	got := make(chan string, 3)
+	var all sync.WaitGroup
+	for name := range releases {
+		all.Go(func() {
+			if _, release, err := b.Lease(ctx, name, time.Second); err == nil {
+				got <- name
+				<-ctx.Done()
+				release()
+			}
+		})
+	}
+	for b.Awaited() < len(releases) {
+		runtime.Gosched()
+	}
+	const signs = 40
+	if n := trips.Count(func() { clock.Advance(signs * 1500 * time.Millisecond) }); n > signs+1 {
+		t.Errorf("%d round trips with %d signs of life", n, signs)
+	}
+	releases["y"]()
+	clock.Advance(2 * time.Second)
+	if name := <-got; name != "y" {
+		t.Errorf("it got %s", name)
+	}
+	cancel()
+	all.Wait()
+	if len(got) > 0 {
+		t.Errorf("it got %s, too", <-got)
+	}
 }
 
 // A process that was late only, and takes part again, keeps its sessions when another one takes what it lost.

@@ -66,7 +66,8 @@ const longLeases = 20 * time.Minute
 // open opens a new, empty state that is removed when the test ends.
 func (r *rig) open(t testing.TB) *postgres.Store {
 	t.Helper()
-	s := r.openSchema(t, postgres.Options{Schema: r.schema(t), LeaseFor: longLeases})
+	// The suite has bubbles: nobody outside of them looks after the pool, whose locks would be waited for by those within.
+	s := r.openSchema(t, postgres.Options{URL: r.url + "&pool_health_check_period=24h", Schema: r.schema(t), LeaseFor: longLeases})
 	warm(t, s)
 	return s
 }
