@@ -62,7 +62,9 @@ func (l *left) take(ctx context.Context) *pgxpool.Conn {
 	giveUp(conn)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.drop()
+	if ctx.Err() == nil { // it was not the caller who broke it off
+		l.drop()
+	}
 	l.waiting++
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -65,7 +66,9 @@ const longLeases = 20 * time.Minute
 // open opens a new, empty state that is removed when the test ends.
 func (r *rig) open(t testing.TB) *postgres.Store {
 	t.Helper()
-	s := r.openSchema(t, postgres.Options{Schema: r.schema(t), LeaseFor: longLeases})
+	// The suite has bubbles: nobody outside of them looks after the pool, whose locks would be waited for by those within.
+	s := r.openSchema(t, postgres.Options{URL: r.url + "&pool_health_check_period=24h", Schema: r.schema(t), LeaseFor: longLeases})
+	warm(t, s)
 	return s
 }
 
@@ -96,4 +99,24 @@ func (r *rig) openSchema(t testing.TB, opts postgres.Options) *postgres.Store {
 		}
 	})
 	return s
+}
+
+// warm makes connections: one that is made within a bubble of synctest cannot be closed outside of it.
+func warm(t testing.TB, s *postgres.Store) {
+	const connections = 10
+	var all, done sync.WaitGroup
+	all.Add(connections)
+	for range connections {
+		done.Go(func() {
+			err := s.View(t.Context(), store.Partition{Connection: "warm"}, func(store.Reader) error {
+				all.Done()
+				all.Wait()
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	done.Wait()
 }

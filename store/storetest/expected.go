@@ -97,10 +97,11 @@ func expected(e *env) {
 	must(0, e.store.View(gone, e.p, func(r store.Reader) error { with = answers(r, nums, ids...); return nil }))
 	must(0, e.store.View(e.Context(), e.p, func(r store.Reader) error { without = answers(r, nums, ids...); return nil }))
 	e.equal("no partition, view", with, without)
-	must(0, e.store.Update(e.Context(), e.p, func(w store.Writer) error { nums = fill(w, ids...); return nil }))
+	must(0, e.store.Update(e.Context(), e.p, func(w store.Writer) error { fill(w, ids...); return nil }))
 	must(0, e.store.DropPartition(e.Context(), e.p))
+	former := nums
 	must(0, e.store.Update(gone, e.p, func(w store.Writer) error {
-		with = answers(w, nums, ids...)
+		with = answers(w, former, ids...)
 		nums = fill(w, "b", "new")
 		return nil
 	}))
