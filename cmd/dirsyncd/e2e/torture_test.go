@@ -465,7 +465,7 @@ func apart(where string, got, want wanted) (lines []string) {
 // desk was told nothing twice and nothing out of turn, and it and the state have what a single worker makes of the same sources.
 func TestWorkersTortured(t *testing.T) {
 	t.Parallel()
-	whole, customers, schedule := time.Duration(0), 8, "@every 2s"
+	whole, customers, schedule := time.Duration(0), 24, "@every 2s"
 	if text := os.Getenv(soakEnv); text != "" {
 		var err error
 		whole, err = time.ParseDuration(text)
