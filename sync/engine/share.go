@@ -37,17 +37,23 @@ type Round struct {
 	Shares int
 }
 
-// Divide is RunConnection where so many workers may help. When there is enough for several it lists the tenants, runs none of them and
-// returns a round: RunConnection, in any process, runs its shares.
-func (e *Engine) Divide(ctx context.Context, c *Connection, job Job, workers int) (Round, []Result) {
+// Divide is RunConnection where others may help: workers says how many there are, and is asked only when there is enough for several. Then none
+// of the tenants is run here, and a round is returned: RunConnection, in any process, runs its shares.
+func (e *Engine) Divide(ctx context.Context, c *Connection, job Job, workers func(context.Context) int) (Round, []Result) {
 	tj := tenantJob{Job: job, residents: e.residentsOnce()}
 	l, failed := e.list(ctx, c, tj)
 	if failed != nil {
 		return Round{}, failed
 	}
 	// Each has enough for all places in the queue of tenants: more workers would do no more at a time.
-	n := min(workers, (len(l.tenants)+len(l.unlisted))/tenantsAtOnce, MostShares)
-	if n < 2 || c.Followed || e.namesakes(ctx, c, tj) { // others are made of one that is followed, when all of it was run
+	n := min((len(l.tenants)+len(l.unlisted))/tenantsAtOnce, MostShares)
+	if c.Followed {
+		n = 1 // others are made of it, when all of it was run
+	}
+	if n > 1 {
+		n = min(n, workers(ctx))
+	}
+	if n < 2 || e.namesakes(ctx, c, tj) {
 		return Round{}, e.runTenants(ctx, c, tj, l, newTenantQueue())
 	}
 	r := Round{Name: newRunID(e.opts.Now().UTC()), Shares: n}

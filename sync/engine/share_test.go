@@ -62,7 +62,7 @@ func (c *crew) runShares(r Round) (ran map[string]int, gone int) {
 func (c *crew) divide(what string, workers, want int) (Round, []Result) {
 	c.Helper()
 	c.now = c.now.Add(time.Second)
-	r, results := c.engines[0].Divide(c.Context(), c.conn, Job{Trigger: "schedule"}, workers)
+	r, results := c.engines[0].Divide(c.Context(), c.conn, Job{Trigger: "schedule"}, func(context.Context) int { return workers })
 	if r.Shares != want || (r.Name != "") != (want > 0) || want > 0 && len(results) > 0 {
 		c.Errorf("%s: %+v and %d results, want %d shares", what, r, len(results), want)
 	}

@@ -159,8 +159,8 @@ func (s *Service) run(ctx context.Context, name string, job engine.Job) (results
 	return results, err
 }
 
-// divide is run where so many workers may help: it may return a round of shares instead.
-func (s *Service) divide(ctx context.Context, name string, job engine.Job, workers int) (round engine.Round, results []engine.Result, err error) {
+// divide is run where others may help: it may return a round of shares instead.
+func (s *Service) divide(ctx context.Context, name string, job engine.Job, workers func(context.Context) int) (round engine.Round, results []engine.Result, err error) {
 	err = s.inTurn(ctx, name, job, func(ctx context.Context, conn *connection) {
 		round, results = s.engine.Divide(ctx, &conn.Connection, job, workers)
 		s.ran(name, conn, results)

@@ -20,17 +20,17 @@ const (
 
 // part is what of a connection is run.
 type part struct {
-	// workers is how many may help; then the connection may be divided.
-	workers int
+	// workers says how many may run it, this one included; nil: only this one, and the connection is not divided.
+	workers func(context.Context) int
 	// share of a round is run; the zero value: all.
 	share engine.Share
 	round string
 }
 
 // partOf is what a unit is of its connection.
-func (g *together) partOf(ctx context.Context, h fleet.Held) (p part, err error) {
+func (g *together) partOf(h fleet.Held) (p part, err error) {
 	if h.Unit.Kind == fleet.List {
-		p.workers = g.helpers(ctx, h.Unit.Connection)
+		p.workers = func(ctx context.Context) int { return g.helpers(ctx, h.Unit.Connection) }
 		return p, nil
 	}
 	p.round = h.Request.Args[argRound]

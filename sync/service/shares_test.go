@@ -338,16 +338,16 @@ func TestPartOf(t *testing.T) {
 		return fleet.Held{Unit: fleet.Unit{Kind: fleet.Run, Connection: "partner", Tenant: tenant}, Request: fleet.Request{Args: map[string]string{argRound: round}}}
 	}
 	for i, name := range sharesOf(engine.Round{Name: "r", Shares: 3}).Tenants {
-		if p, err := g.partOf(t.Context(), held(name, "r")); err != nil || p.round != "r" || p.share != (engine.Share{Number: i + 1, Of: 3}) {
+		if p, err := g.partOf(held(name, "r")); err != nil || p.round != "r" || p.share != (engine.Share{Number: i + 1, Of: 3}) {
 			t.Errorf("%q: %+v, %v", name, p, err)
 		}
 	}
 	for _, name := range []string{"", "t", "0 of 2", "3 of 2", "1 of", "-1 of 2"} {
-		if p, err := g.partOf(t.Context(), held(name, "r")); err == nil {
+		if p, err := g.partOf(held(name, "r")); err == nil {
 			t.Errorf("%q: %+v", name, p)
 		}
 	}
-	if _, err := g.partOf(t.Context(), held("1 of 2", "")); err == nil {
+	if _, err := g.partOf(held("1 of 2", "")); err == nil {
 		t.Error("in no round")
 	}
 }

@@ -62,7 +62,7 @@ func (g *together) handle(ctx context.Context, h fleet.Held) (fleet.Finish, erro
 		g.audit(ctx, h.Unit.Target, schedule.Trigger{Cause: h.Request.Cause})
 		return fleet.Finish{}, ctx.Err()
 	}
-	p, err := g.partOf(ctx, h)
+	p, err := g.partOf(h)
 	if err != nil {
 		return fleet.Finish{}, &fault.Error{Class: fault.Internal, Op: "run a share", Where: h.Unit.Connection, Err: err}
 	}

@@ -17,7 +17,7 @@ func (d *daemon) scheduled(ctx context.Context, name string, t schedule.Trigger,
 		Full: t.Full, Trigger: t.Cause, Patient: slices.Contains([]string{schedule.CauseSchedule, schedule.CauseFull, causeChange}, t.Cause),
 		Round: p.round, Share: p.share,
 	}
-	if p.workers > 1 {
+	if p.workers != nil {
 		round, results, err = d.service.divide(ctx, name, job, p.workers)
 	} else {
 		results, err = d.service.run(ctx, name, job)

@@ -503,8 +503,17 @@ func TestWorkersTortured(t *testing.T) {
 		w.judge()
 	}
 	complain(t, "against a single worker", w.compare())
+	var shares, sharers int
+	w.ask(&shares, "select count(*) "+takenShares)
+	w.ask(&sharers, "select count(distinct t.after) "+takenShares)
+	if t.Logf("shares of the customers were taken %d times, by %d workers, counted anew when they came back", shares, sharers); sharers < 2 {
+		t.Error("nobody shared the customers")
+	}
 	t.Logf("%d rounds, %d changes, %d events, %d of them came more than once, the worst hand-over took %v", rounds, w.sources.changes, len(w.desk.taken), w.desk.again, w.worst.Round(time.Millisecond))
 }
+
+// takenShares are the shares of the partner's customers that somebody has taken.
+const takenShares = "from taken t join dirsyncd_fleet.unit u on t.what = 'unit ' || u.id where u.kind = 2 and t.after is not null"
 
 // weigh notes how much waits in the outboxes, from the first sync on until the test ends.
 func (w *torture) weigh() {
