@@ -15,7 +15,7 @@ import (
 	"dirsyncd/sync/read"
 )
 
-// RunConnection runs every tenant of a connection and returns their results in the order in which the source
+// RunConnection runs every tenant of a connection, or those of a share, and returns their results in the order in which the source
 // lists them, then those that it used to list. One tenant's failure is that tenant's alone. When the tenants
 // cannot be listed, the only result is that of the connection itself. There is none when the job means a tenant that it
 // has not.
@@ -55,14 +55,29 @@ func IsTenant(t *connectors.Tenant, who string) bool {
 }
 
 func (e *Engine) runConnection(ctx context.Context, c *Connection, job tenantJob) []Result {
+	if job.Share.Of > 0 {
+		return e.runShare(ctx, c, job)
+	}
+	l, failed := e.list(ctx, c, job)
+	if failed != nil {
+		return failed
+	}
+	return e.runTenants(ctx, c, job, l, newTenantQueue())
+}
+
+// listing is what tenants a connection has. unlisted are those that were read before and that the source no longer has.
+type listing struct{ tenants, unlisted []connectors.Tenant }
+
+// list lists the tenants that a job means. When they cannot be listed, or are to be left alone, failed is the result of the connection.
+func (e *Engine) list(ctx context.Context, c *Connection, job tenantJob) (l *listing, failed []Result) {
 	if whole := e.begin(c, connectors.Tenant{}, job); job.Patient && whole.mustWait(ctx) {
 		// The credentials with which tenants are listed were refused.
 		whole.rec.Outcome, whole.rec.Ended = Waiting, whole.rec.Started
-		return []Result{{Partition: whole.part, Run: whole.rec}}
+		return nil, []Result{{Partition: whole.part, Run: whole.rec}}
 	}
 	tenants, unlisted, err := e.tenants(ctx, c, job.Job)
 	if err != nil {
-		return []Result{e.notListed(ctx, c, job, err)}
+		return nil, []Result{e.notListed(ctx, c, job, err)}
 	}
 	if job.Tenant != "" {
 		other := func(t connectors.Tenant) bool { return !IsTenant(&t, job.Tenant) }
@@ -70,19 +85,25 @@ func (e *Engine) runConnection(ctx context.Context, c *Connection, job tenantJob
 	}
 	if job.User != "" {
 		if tenants, err = e.tenantsWith(ctx, c, tenants, job.User); err != nil {
-			return []Result{e.begin(c, connectors.Tenant{}, job).notBegun(err)}
+			return nil, []Result{e.begin(c, connectors.Tenant{}, job).notBegun(err)}
 		}
 	}
-	results := make([]Result, len(tenants)+len(unlisted))
-	queue := newTenantQueue()
-	job.Round = ""
-	if len(results) > 1 || len(c.Shared.Written) > 0 || len(c.WholeOver) > 0 || slices.ContainsFunc(c.SharedOver, func(o plan.Over) bool { return o.Written }) {
-		job.Round = newRunID(e.opts.Now().UTC())
+	return &listing{tenants, unlisted}, nil
+}
+
+// runTenants runs tenants at the same time, as far as their queue lets them.
+func (e *Engine) runTenants(ctx context.Context, c *Connection, job tenantJob, l *listing, queue *Queue) []Result {
+	results := make([]Result, len(l.tenants)+len(l.unlisted))
+	if job.Share.Of == 0 {
+		job.Round = ""
+		if len(results) > 1 || len(c.Shared.Written) > 0 || len(c.WholeOver) > 0 || slices.ContainsFunc(c.SharedOver, func(o plan.Over) bool { return o.Written }) {
+			job.Round = newRunID(e.opts.Now().UTC())
+		}
 	}
 	var wg sync.WaitGroup
-	for i, t := range slices.Concat(tenants, unlisted) {
+	for i, t := range slices.Concat(l.tenants, l.unlisted) {
 		job := job
-		job.unlisted = i >= len(tenants)
+		job.unlisted = i >= len(l.tenants)
 		if visit := job.visitTenant; visit != nil {
 			job.visit = func(a *directory.Action) { visit(&t, a) }
 		}

@@ -116,6 +116,7 @@ type Engine struct {
 	proven map[store.Partition]time.Time
 	quiet  map[store.Partition]*quiet
 	readAt map[clocked]time.Time
+	rounds map[string]*round // of connections that are divided
 
 	looking chan struct{} // has room for who reads what an account rests on
 	ended   ended
@@ -133,7 +134,7 @@ func New(s store.Store, opts Options) *Engine {
 		opts.Residents = func(ctx context.Context) ([]Resident, error) { return Residents(ctx, s) }
 	}
 	return &Engine{store: s, opts: opts, chunk: settle.Chunk, proven: map[store.Partition]time.Time{}, quiet: map[store.Partition]*quiet{}, readAt: map[clocked]time.Time{},
-		looking: make(chan struct{}, 1)}
+		rounds: map[string]*round{}, looking: make(chan struct{}, 1)}
 }
 
 // Job says what a run shall do.
@@ -162,8 +163,10 @@ type Job struct {
 	// Undo is what is undone, as Approve is the hash of; nothing else is done.
 	Undo *Undo
 	// Round names the run of a connection that the run of this tenant is a part of, whoever runs the others and where: what all of them do is
-	// counted together, for the limits on all. Empty: of none. RunConnection gives its own.
+	// counted together, for the limits on all. Empty: of none. RunConnection gives its own, unless it runs a share.
 	Round string
+	// Share is which of the connection's tenants RunConnection runs, and the round what Divide returned; the zero value: all.
+	Share Share
 	// Trigger says who asked: Operator, or what else there is, a schedule or a signal.
 	Trigger string
 }

@@ -67,8 +67,10 @@ type Finish struct {
 	Failing string
 	// LeaveAlone is how long nobody but an operator wants the unit worked on again.
 	LeaveAlone time.Duration
-	// Tenants are those of a connection, where the unit was to list them. Each of them is wanted as its connection was.
+	// Tenants are those of a connection, or names of shares of them, where the unit was to list them. Each of them is wanted as its connection
+	// was, and the connection is worked on again when all of them were. Args are what else is needed for each.
 	Tenants []string
+	Args    map[string]string
 }
 
 // Worker is a process that takes units.

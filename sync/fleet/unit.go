@@ -8,7 +8,7 @@ type Kind int16
 // The kinds.
 const (
 	List    Kind = 1 + iota // list the tenants of a connection
-	Run                     // run a tenant
+	Run                     // run a tenant, or a share of a connection's tenants
 	Deliver                 // deliver to a target, for as long as there is a worker
 	Audit                   // audit a target
 )
@@ -32,7 +32,7 @@ func (k Kind) String() string {
 type Unit struct {
 	Kind       Kind
 	Connection string // of List and Run
-	Tenant     string // of Run
+	Tenant     string // of Run; or what the share is called
 	Target     string // of Deliver and Audit
 }
 

@@ -63,7 +63,9 @@ func Run(ctx context.Context, l Launch) error {
 		go d.obeyStop(tell)
 	}
 	if l.Fleet == nil {
-		d.times = newAlone(cfg, func(ctx context.Context, name string, t schedule.Trigger) { _, _ = d.scheduled(ctx, name, t) }, d.audited)
+		d.times = newAlone(cfg, func(ctx context.Context, name string, t schedule.Trigger) {
+			_, _, _ = d.scheduled(ctx, name, t, part{})
+		}, d.audited)
 	} else {
 		d.times = &together{fleet: l.Fleet, worker: fleet.Worker{Name: l.Worker, Program: l.Version, Lanes: cfg.RunsAtOnce()}, log: log,
 			current: func() *generation { return d.service.current() }, run: d.scheduled, audit: d.audited,

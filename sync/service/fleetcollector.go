@@ -70,12 +70,19 @@ func (c *fleetCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	var wanted, overdue, held, mine int
 	var longest time.Duration
+	running := map[string]bool{} // connections whose shares are under way: they do not wait for a worker
+	for i := range units {
+		if u := &units[i]; u.Unit.Kind == fleet.Run && (u.Want != 0 || u.Holder != "") {
+			running[u.Unit.Connection] = true
+		}
+	}
 	for i := range units {
 		switch u := &units[i]; {
 		case u.Holder != "":
 			if held++; u.Holder == c.name {
 				mine++
 			}
+		case u.Unit.Kind == fleet.List && running[u.Unit.Connection]:
 		case u.Want != 0 && !u.NotBefore.After(c.now()):
 			wanted++
 			waits := c.now().Sub(u.Wanted)

@@ -33,9 +33,11 @@ func TestFleetMetrics(t *testing.T) {
 			{Holder: "a"}, {Holder: "a", Want: fleet.Full, Wanted: now.Add(-time.Hour)}, {Holder: "b"}, {},
 			{Want: fleet.Incremental, Wanted: now.Add(-time.Minute)}, {Want: fleet.Incremental, Wanted: now.Add(-6 * time.Minute)},
 			{Want: fleet.Full, Wanted: now.Add(-time.Hour), NotBefore: now.Add(time.Second)},
+			{Unit: fleet.Unit{Kind: fleet.List, Connection: "divided"}, Want: fleet.Full, Wanted: now.Add(-time.Hour)},
+			{Unit: fleet.Unit{Kind: fleet.Run, Connection: "divided", Tenant: "1 of 2"}, Holder: "b"},
 		},
 	}
-	const whole = "units held 3;units overdue 1;units wanted 2;units_oldest_wanted_seconds 360;"
+	const whole = "units held 4;units overdue 1;units wanted 2;units_oldest_wanted_seconds 360;"
 	for name, want := range map[string]string{
 		"a": whole + "worker_units 2;workers draining 1;workers outdated 1;workers working 1;",
 		"c": whole + "worker_units 0;workers draining 1;workers outdated 1;workers working 1;",

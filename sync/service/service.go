@@ -150,33 +150,54 @@ func (t turns) of(job engine.Job) *engine.Queue {
 	return t.scheduled
 }
 
-// run runs one connection, all its tenants, when its turn comes: memory, and connections to servers, follow the number of
+// run runs one connection, all its tenants or a share of them, when its turn comes: memory, and connections to servers, follow the number of
 // those that run at a time.
-func (s *Service) run(ctx context.Context, name string, job engine.Job) ([]engine.Result, error) {
+func (s *Service) run(ctx context.Context, name string, job engine.Job) (results []engine.Result, err error) {
+	err = s.inTurn(ctx, name, job, func(ctx context.Context, conn *connection) {
+		results = s.ran(name, conn, s.engine.RunConnection(ctx, &conn.Connection, job))
+	})
+	return results, err
+}
+
+// divide is run where others may help: it may return a round of shares instead.
+func (s *Service) divide(ctx context.Context, name string, job engine.Job, workers func(context.Context) int) (round engine.Round, results []engine.Result, err error) {
+	err = s.inTurn(ctx, name, job, func(ctx context.Context, conn *connection) {
+		round, results = s.engine.Divide(ctx, &conn.Connection, job, workers)
+		s.ran(name, conn, results)
+	})
+	return round, results, err
+}
+
+func (s *Service) inTurn(ctx context.Context, name string, job engine.Job, do func(ctx context.Context, conn *connection)) error {
 	s.mu.Lock()
 	queue := s.turns.of(job)
 	s.mu.Unlock()
 	ctx, release, err := queue.Acquire(ctx, s.engine.Failing(ctx, name))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer release()
 	conn, done, err := s.use(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer done()
 	if conn.elsewhere != nil && !job.Offline {
-		return nil, conn.elsewhere
+		return conn.elsewhere
 	}
-	results := s.engine.RunConnection(ctx, &conn.Connection, job)
+	do(ctx, conn)
+	return nil
+}
+
+// ran takes note of what came of runs.
+func (s *Service) ran(name string, conn *connection, results []engine.Result) []engine.Result {
 	for _, r := range results {
 		if r.Run.Outcome != engine.Waiting {
 			s.metrics.ran(conn.Connector, &r)
 		}
 	}
 	s.triggerMade(name, results)
-	return results, nil
+	return results
 }
 
 // use keeps a connection open until done is called.

@@ -21,15 +21,15 @@ import (
 	"dirsyncd/sync/schedule"
 )
 
-// together is the timetable of processes that share a state: each run is one worker's, whoever asks for it. A connection is one unit of
-// work: its tenants are run by one worker, since what they do together in a run is counted there, for the guard.
+// together is the timetable of processes that share a state: each run is one worker's, whoever asks for it, and so is each share of a
+// connection that is divided (shares.go).
 type together struct {
 	fleet  fleet.Fleet
 	worker fleet.Worker
 	log    *slog.Logger
 	// current is the configuration in force.
 	current func() *generation
-	run     func(ctx context.Context, connection string, t schedule.Trigger) ([]engine.Result, error)
+	run     func(ctx context.Context, connection string, t schedule.Trigger, p part) (engine.Round, []engine.Result, error)
 	audit   func(ctx context.Context, target string, t schedule.Trigger)
 	// refused is told why this process may not be a worker.
 	refused func(error)
@@ -62,7 +62,11 @@ func (g *together) handle(ctx context.Context, h fleet.Held) (fleet.Finish, erro
 		g.audit(ctx, h.Unit.Target, schedule.Trigger{Cause: h.Request.Cause})
 		return fleet.Finish{}, ctx.Err()
 	}
-	results, err := g.run(ctx, h.Unit.Connection, schedule.Trigger{Full: h.Want.Has(fleet.Full), Cause: h.Request.Cause})
+	p, err := g.partOf(h)
+	if err != nil {
+		return fleet.Finish{}, &fault.Error{Class: fault.Internal, Op: "run a share", Where: h.Unit.Connection, Err: err}
+	}
+	round, results, err := g.run(ctx, h.Unit.Connection, schedule.Trigger{Full: h.Want.Has(fleet.Full), Cause: h.Request.Cause}, p)
 	if ctx.Err() != nil {
 		return fleet.Finish{}, ctx.Err()
 	}
@@ -72,6 +76,8 @@ func (g *together) handle(ctx context.Context, h fleet.Held) (fleet.Finish, erro
 		return fleet.Finish{Failing: string(fault.ClassOf(err))}, nil
 	case failed >= 0:
 		return fleet.Finish{Failing: string(fault.ClassOf(results[failed].Err))}, nil
+	case round.Shares > 0:
+		return sharesOf(round), nil
 	}
 	return fleet.Finish{Proven: true}, nil
 }
@@ -141,6 +147,7 @@ func planOf(gen *generation) (fleet.Plan, error) {
 	plan := fleet.Plan{Generation: name, Alone: aloneBy(gen.cfg)}
 	for _, e := range gen.cfg.Entries() {
 		p := planned(fleet.Unit{Kind: fleet.List, Connection: e.Name}, e)
+		p.AtOnce = engine.MostShares
 		p.Places = gen.connections[e.Name].settings.Workers
 		plan.Units = append(plan.Units, p)
 	}
@@ -193,9 +200,12 @@ func (s *Service) workers(ctx context.Context) ([]api.WorkerStatus, error) {
 	for i, w := range list {
 		workers[i] = api.WorkerStatus{Name: w.Worker.Name, Version: w.Worker.Program, Started: w.Started.UTC(), State: workerState(w)}
 		for _, u := range w.Holds {
-			if u.Kind == fleet.Audit {
+			switch u.Kind {
+			case fleet.Audit:
 				workers[i].Holds = append(workers[i].Holds, "audit "+u.Target)
-			} else {
+			case fleet.Run:
+				workers[i].Holds = append(workers[i].Holds, "run "+u.Connection+" (share "+u.Tenant+")")
+			default:
 				workers[i].Holds = append(workers[i].Holds, "run "+u.Connection)
 			}
 		}

@@ -11,20 +11,30 @@ import (
 	"dirsyncd/sync/schedule"
 )
 
-// scheduled is what the schedule calls. What came of it is logged.
-func (d *daemon) scheduled(ctx context.Context, name string, t schedule.Trigger) ([]engine.Result, error) {
-	results, err := d.service.run(ctx, name, engine.Job{
+// scheduled is what the schedule calls. What came of it is logged. Where others can help it may return a round of shares instead of results.
+func (d *daemon) scheduled(ctx context.Context, name string, t schedule.Trigger, p part) (round engine.Round, results []engine.Result, err error) {
+	job := engine.Job{
 		Full: t.Full, Trigger: t.Cause, Patient: slices.Contains([]string{schedule.CauseSchedule, schedule.CauseFull, causeChange}, t.Cause),
-	})
+		Round: p.round, Share: p.share,
+	}
+	if p.workers != nil {
+		round, results, err = d.service.divide(ctx, name, job, p.workers)
+	} else {
+		results, err = d.service.run(ctx, name, job)
+	}
 	if ctx.Err() != nil {
-		return results, err // each run says so itself, if it began
+		return round, results, err // each run says so itself, if it began
 	}
 	if err != nil {
 		d.Log.Error("run could not begin", "connection", name, "err", err)
-		return nil, err
+		return round, nil, err
+	}
+	if round.Shares > 0 {
+		d.Log.Debug("several workers run the tenants", "connection", name, "round", round.Name, "shares", round.Shares)
+		return round, nil, nil
 	}
 	if t.Cause == causeChange {
-		d.watchers.ran(name, !slices.ContainsFunc(results, func(r engine.Result) bool {
+		d.watchers.ran(name, p.round, !slices.ContainsFunc(results, func(r engine.Result) bool {
 			return r.Err != nil || r.Run.Changed+r.Run.Removed+len(r.Run.Counts) > 0
 		}))
 	}
@@ -34,8 +44,11 @@ func (d *daemon) scheduled(ctx context.Context, name string, t schedule.Trigger)
 			failed++
 		}
 	}
+	if p.share.Of > 0 {
+		name = fmt.Sprintf("%s, share %d of %d", name, p.share.Number, p.share.Of)
+	}
 	d.systemd.status(fmt.Sprintf("running; last run: %s, %d of %d tenants failed", name, failed, len(results)))
-	return results, nil
+	return round, results, nil
 }
 
 // triggerMade runs the connections that are made of one, when its runs changed something or one of them came to its first end; and one

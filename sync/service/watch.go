@@ -39,17 +39,22 @@ type watchers struct {
 	mu sync.Mutex
 	// idle counts, by connection, the runs in a row that the source asked for and that found nothing.
 	idle map[string]int
+	// rounds are those of the last shares, by connection.
+	rounds map[string]string
 }
 
-// ran takes note of what came of a run that the source asked for.
-func (w *watchers) ran(connection string, foundNothing bool) {
+// ran takes note of what came of a run that the source asked for, or of a share in a round: the shares that were run here are one run.
+func (w *watchers) ran(connection, round string, foundNothing bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !foundNothing {
+	again := round != "" && w.rounds[connection] == round
+	w.rounds[connection] = round
+	switch {
+	case !foundNothing:
 		delete(w.idle, connection)
-		return
+	case !again:
+		w.idle[connection]++
 	}
-	w.idle[connection]++
 }
 
 // pause is the shortest time until the source may ask for the next run.
@@ -66,7 +71,7 @@ type watching struct {
 }
 
 func newWatchers(log *slog.Logger, trigger func(connection string)) *watchers {
-	return &watchers{log: log, trigger: trigger, watched: map[string]*watching{}, idle: map[string]int{}}
+	return &watchers{log: log, trigger: trigger, watched: map[string]*watching{}, idle: map[string]int{}, rounds: map[string]string{}}
 }
 
 // follow watches the sources of the present configuration that can be watched, and stops watching those that are no longer

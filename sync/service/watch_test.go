@@ -96,7 +96,7 @@ func TestIdleWatch(t *testing.T) {
 		var runs atomic.Int64
 		go debounce(ctx, changed, func() {
 			runs.Add(1)
-			w.ran("hq", !something.Load())
+			w.ran("hq", "", !something.Load())
 		}, func() time.Duration { return w.pause("hq") })
 		hour := func() int64 {
 			before := runs.Load()

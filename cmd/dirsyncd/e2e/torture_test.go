@@ -465,7 +465,7 @@ func apart(where string, got, want wanted) (lines []string) {
 // desk was told nothing twice and nothing out of turn, and it and the state have what a single worker makes of the same sources.
 func TestWorkersTortured(t *testing.T) {
 	t.Parallel()
-	whole, customers, schedule := time.Duration(0), 8, "@every 2s"
+	whole, customers, schedule := time.Duration(0), 24, "@every 2s"
 	if text := os.Getenv(soakEnv); text != "" {
 		var err error
 		whole, err = time.ParseDuration(text)
@@ -503,8 +503,17 @@ func TestWorkersTortured(t *testing.T) {
 		w.judge()
 	}
 	complain(t, "against a single worker", w.compare())
+	var shares, sharers int
+	w.ask(&shares, "select count(*) "+takenShares)
+	w.ask(&sharers, "select count(distinct t.after) "+takenShares)
+	if t.Logf("shares of the customers were taken %d times, by %d workers, counted anew when they came back", shares, sharers); sharers < 2 {
+		t.Error("nobody shared the customers")
+	}
 	t.Logf("%d rounds, %d changes, %d events, %d of them came more than once, the worst hand-over took %v", rounds, w.sources.changes, len(w.desk.taken), w.desk.again, w.worst.Round(time.Millisecond))
 }
+
+// takenShares are the shares of the partner's customers that somebody has taken.
+const takenShares = "from taken t join dirsyncd_fleet.unit u on t.what = 'unit ' || u.id where u.kind = 2 and t.after is not null"
 
 // weigh notes how much waits in the outboxes, from the first sync on until the test ends.
 func (w *torture) weigh() {

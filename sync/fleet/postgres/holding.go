@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ type holding struct {
 	life     *life
 	unit     int64
 	held     fleet.Held
+	divided  bool                                       // tenants of the connection are units, too
 	complete func(ctx context.Context, tx pgx.Tx) error // the unit's job; nil: there is none
 
 	mu       sync.Mutex
@@ -116,8 +118,8 @@ where id = $1 and holder = $2 and fence = $3`), h.unit, h.life.id, h.held.Fence,
 	if tag.RowsAffected() == 0 {
 		return lost()
 	}
-	if h.held.Unit.Kind == fleet.List && !undone && len(finish.Tenants) > 0 {
-		if err := h.enter(ctx, tx, finish.Tenants); err != nil {
+	if h.held.Unit.Kind == fleet.List && !undone && (len(finish.Tenants) > 0 || h.divided && finish.Failing == "") {
+		if err := h.enter(ctx, tx, finish); err != nil {
 			return err
 		}
 	}
@@ -127,21 +129,32 @@ where id = $1 and holder = $2 and fence = $3`), h.unit, h.life.id, h.held.Fence,
 	return h.complete(ctx, tx)
 }
 
-// enter wants each of a connection's tenants as the connection was wanted. One that is new is read for the first time.
-func (h *holding) enter(ctx context.Context, tx pgx.Tx, tenants []string) error {
+// enter wants each of a connection's tenants as the connection was wanted, and forgets those that were not named.
+func (h *holding) enter(ctx context.Context, tx pgx.Tx, finish fleet.Finish) error {
 	f, u := h.life.fleet, h.held.Unit
-	h.life.presses(u.Connection, true)
-	args, err := arguments(h.held.Request.Args)
+	h.life.presses(u.Connection, len(finish.Tenants) > 0)
+	if _, err := tx.Exec(ctx, f.sql("delete from fleet.unit where kind = 2 and connection = $1 and holder is null and want = 0 and job is null and tenant <> all($2)"), u.Connection, named(finish.Tenants)); err != nil {
+		return err
+	}
+	all := maps.Clone(h.held.Request.Args)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, finish.Args)
+	args, err := arguments(all)
 	if err != nil {
 		return err
 	}
 	_, err = tx.Exec(ctx, f.sql(`
 insert into fleet.unit as u (kind, connection, tenant, places, want, cause, wanted, prio, args)
 select $1::int2, $2::text, t, (select places from fleet.unit where id = $3), $4::int2, $5::text, clock_timestamp(), $6::int2, $7::jsonb from unnest($8::text[]) t order by t
-on conflict (kind, connection, tenant, target) do update set `+wanting("excluded.want", "excluded.cause", "$9::int2", "excluded.args", "false")),
-		fleet.Run, u.Connection, h.unit, h.held.Want, h.held.Request.Cause, fleet.Bulk, args, tenants, h.held.Request.Rank())
+on conflict (kind, connection, tenant, target) do update set `+wanting("excluded.want", "excluded.cause", "excluded.prio", "excluded.args", "false")),
+		fleet.Run, u.Connection, h.unit, h.held.Want, h.held.Request.Cause, h.held.Request.Rank(), args, finish.Tenants)
 	return err
 }
+
+// named is a list as the database takes it: an empty one is none of nothing.
+func named(list []string) []string { return append([]string{}, list...) }
 
 // progress stores how far the work is, now and then.
 func (h *holding) progress(ctx context.Context, text string) {

@@ -38,6 +38,7 @@ type life struct {
 	deadline   *time.Timer
 	answers    chan answer   // the last one that was not heeded yet
 	offers     chan struct{} // somebody may have room
+	taking     sync.Mutex    // of takeInTurn
 
 	mu      sync.Mutex
 	over    bool           // nothing begins any more

@@ -52,7 +52,8 @@ func (l *life) offering() {
 }
 
 // offerAll makes jobs of what is wanted: no more than there are lanes for, and of each connection no more than its sources may feel, over
-// all workers. What has the same rank goes to the connection that has the least under way.
+// all workers. What has the same rank goes to the connection that has the least under way. A connection is listed again when all of its tenants
+// that were wanted have been run: its runs follow each other.
 func (l *life) offerAll(ctx context.Context, c *carrier) error {
 	f, plan := l.fleet, l.following()
 	return f.deciding(ctx, func(tx pgx.Tx) error {
@@ -74,13 +75,13 @@ func (l *life) offerAll(ctx context.Context, c *carrier) error {
 	})
 }
 
-// offerBound offers what only some workers may take.
+// offerBound offers what only some workers may take, of several to any first.
 func (l *life) offerBound(ctx context.Context, tx pgx.Tx, c *carrier) error {
 	f := l.fleet
 	rows, err := tx.Query(ctx, f.sql(`
 select w.name, sum(w.lanes) * $1::int - (select count(*) from fleet.unit o where o.job is not null and o.taker = w.name) from fleet.worker w
 where not w.dead and w.expires > clock_timestamp() and not w.draining and w.hash = (select hash from fleet.generation order by id desc limit 1)
-and exists (select 1 from fleet.unit u where u.want <> 0 and u.holder is null and u.job is null and w.name = any(u.places)) group by w.name order by w.name`), ahead)
+and exists (select 1 from fleet.unit u where u.want <> 0 and u.holder is null and u.job is null and w.name = any(u.places)) group by w.name order by random()`), ahead)
 	if err != nil {
 		return err
 	}
@@ -117,6 +118,7 @@ select u.id, u.kind, u.rank from (
   select o.*, row_number() over (order by o.rank, o.wanted, o.id) as turn from (
     select id, kind, wanted, case when wanted < clock_timestamp() - interval '5 minutes' then 1 else prio end as rank
     from fleet.unit w where w.connection = c.name and w.want <> 0 and w.holder is null and w.job is null and w.kind <> 3
+    and not (w.kind = 1 and exists (select 1 from fleet.unit r where r.connection = w.connection and r.kind = 2 and (r.want <> 0 or r.holder is not null)))
     and (w.not_before is null or w.not_before <= clock_timestamp()) and case when $3 = '' then w.places is null else $3 = any(w.places) end
     order by rank, wanted, id limit greatest(0, c.cap - c.busy) for update skip locked) o
 ) u order by u.rank, c.busy + u.turn, u.wanted, u.id limit $4`), names, caps, worker, room)

@@ -238,7 +238,7 @@ func TestFleet(t *testing.T) {
 		"finish with the last write": finishWithWrite, "a job that nobody took": neverTaken, "a job that somebody ended": endedJob, "deliveries": deliveries,
 		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy, "a job that nobody got": lostFetch, "a killed one before": ghost, "a killed one of another name": renamed, "of the same name": namesakes, "asked for meanwhile": askedMeanwhile,
 		"nobody is left": nobodyLeft, "yields": yields, "a newer queue": newerQueue, "without the right to make schemas": noCreate, "what is done": cleared,
-		"for one alone": forOneAlone, "portions": portions,
+		"for one alone": forOneAlone, "portions": portions, "shares": shares, "shares in two places": boundShares,
 	} {
 		// They wait most of the time, so that more of them run at a time than there are processors.
 		at <- struct{}{}
@@ -1368,4 +1368,106 @@ func TestMigrations(t *testing.T) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
+}
+
+// patient has workers leave a second share to others however late they ask for it.
+func (c *crew) patient() {
+	c.place.Exec("create function "+schema+".late() returns trigger language plpgsql as $$ begin new.wanted := new.wanted + interval '1 hour'; return new; end $$",
+		"create trigger late before insert or update on "+schema+".unit for each row when (new.kind = 2 and new.want <> 0 and new.wanted < clock_timestamp() + interval '1 minute') execute function "+schema+".late()")
+}
+
+// working waits until so many workers take work.
+func (c *crew) working(f *postgres.Fleet, n int) {
+	c.t.Helper()
+	until(c.t, "all take work", func() bool {
+		list, err := f.Workers(c.t.Context())
+		return err == nil && len(list) == n && !slices.ContainsFunc(list, func(w fleet.WorkerState) bool { return !w.Current })
+	})
+}
+
+// shares of a connection go to one worker each, as the connection was wanted and with what its lister says besides. The connection is listed again when all
+// have been run; those that are not named again are forgotten, and so are those of a worker's that run it whole.
+func shares(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	f, _ := c.worker("a", 4, plan("g", connection("c")))
+	c.worker("b", 4, plan("g", connection("c")))
+	c.patient()
+	c.working(f, 2)
+	it := c.expect(list("c"))
+	for range 3 {
+		c.want(f, fleet.Selector(list("c")), fleet.Request{Want: fleet.Full, Cause: "somebody", Operator: true})
+		it.finish(fleet.Finish{Tenants: []string{"1", "2"}, Args: map[string]string{"round": it.Request.Cause}})
+		one, two := c.next(), c.next()
+		if one.worker == two.worker || one.Unit.Kind != fleet.Run || two.Unit.Kind != fleet.Run || one.Unit == two.Unit {
+			t.Fatalf("%s has %v, %s has %v", one.worker, one.Unit, two.worker, two.Unit)
+		}
+		for _, share := range []*call{one, two} {
+			if share.Want != it.Want || share.Request.Cause != it.Request.Cause || share.Request.Priority != it.Request.Rank() || share.Request.Args["round"] != it.Request.Cause {
+				t.Errorf("%+v of %+v", share.Held, it.Held)
+			}
+		}
+		one.done()
+		if st := c.state(f, list("c")); st.Holder != "" || st.Want != fleet.Full {
+			t.Errorf("%+v", st)
+		}
+		two.done()
+		it = c.expect(list("c"))
+	}
+	it.tenants("2", "3")
+	c.next().done()
+	c.next().done()
+	c.idle("c")
+	units := func() (names string) {
+		list, err := f.Units(t.Context(), fleet.Selector{Kind: fleet.Run})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range list {
+			names += u.Unit.Tenant
+		}
+		return names
+	}
+	if got := units(); got != "23" {
+		t.Errorf("units %s", got)
+	}
+	c.want(f, fleet.Selector(list("c")), fleet.Request{Want: fleet.Incremental})
+	c.expect(list("c")).finish(fleet.Finish{Failing: "transient"})
+	c.idle("c")
+	if got := units(); got != "23" {
+		t.Errorf("after a failure: units %s", got)
+	}
+	c.want(f, fleet.Selector(list("c")), fleet.Request{Want: fleet.Incremental})
+	c.expect(list("c")).tenants()
+	c.idle("c")
+	if got := units(); got != "" {
+		t.Errorf("units %s", got)
+	}
+}
+
+// boundShares are divided among those to whom the connection is bound; the last of these has all.
+func boundShares(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	bound := connection("c")
+	bound.Places = []string{"a", "b"}
+	f, _ := c.worker("a", 4, plan("g", bound))
+	_, stop := c.worker("b", 4, plan("g", bound))
+	c.worker("x", 4, plan("g", bound))
+	c.patient()
+	c.working(f, 3)
+	c.expect(list("c")).tenants("1", "2")
+	one, two := c.next(), c.next()
+	if by := one.worker + two.worker; by != "ab" && by != "ba" {
+		t.Fatalf("%s and %s", one.worker, two.worker)
+	}
+	if one.worker == "b" {
+		one, two = two, one
+	}
+	stop()
+	again := c.expect(two.Unit)
+	if again.worker != "a" || again.Want != two.Want {
+		t.Errorf("%s: %+v", again.worker, again.Held)
+	}
+	again.done()
+	one.done()
+	c.idle("c")
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
+
+	"dirsyncd/sync/fleet"
 )
 
 // taker works on jobs: it takes their units, or does nothing.
@@ -42,12 +44,27 @@ func (t *taker[T]) Work(ctx context.Context, j *river.Job[T]) error {
 		}
 		return err
 	}}
-	if taken := h.take(ctx, j.Args.unit(), j.ID); taken {
+	take := h.take
+	if j.Args.Kind() == fleet.Run.String() {
+		take = h.takeInTurn
+	}
+	if taken := take(ctx, j.Args.unit(), j.ID); taken {
 		h.workOn(ctx)
 	}
 	l.offer()
 	return nil
 }
+
+// othersFirst is how long a worker that has a tenant or share of a connection leaves the next one to those that have none: River brings jobs to
+// whoever asks first, which may be one worker for all.
+const othersFirst = 3 * time.Second
+
+// forOthers is whether a unit u is left to another worker that has room: worker $1 has one of the same connection, and that one has none.
+const forOthers = `u.kind = 2 and u.wanted > clock_timestamp() - $4::interval
+and exists (select 1 from fleet.unit m where m.holder = $1 and m.kind = 2 and m.connection = u.connection)
+and exists (` + living + ` and w.id <> $1 and not w.draining and w.hash = (select hash from fleet.generation order by id desc limit 1) and (u.places is null or w.name = any(u.places))
+  and not exists (select 1 from fleet.unit o where o.holder = w.id and o.kind = 2 and o.connection = u.connection)
+  and w.lanes > (select count(*) from fleet.unit o where o.holder = w.id and o.kind <> 3))`
 
 // take takes a unit for its job, if it is still there to be taken by this worker. If not, and the job is still the unit's, the unit is
 // offered anew.
@@ -59,7 +76,8 @@ func (h *holding) take(ctx context.Context, unit, job int64) bool {
 update fleet.unit u set holder = $1, fence = fence + 1, since = clock_timestamp(), doing = want, doing_args = args, want = 0, args = null, wanted = null
 where u.id = $2 and u.job = $3 and u.holder is null
 and exists (select 1 from fleet.worker w where w.id = $1 and not w.dead and not w.draining and w.expires > clock_timestamp() and w.hash = (select hash from fleet.generation order by id desc limit 1))
-returning `+held), l.id, unit, job))
+and not (`+forOthers+`)
+returning `+held), l.id, unit, job, othersFirst))
 		if err == nil {
 			return true
 		}
@@ -80,15 +98,22 @@ where id = $1 and job = $2 and holder = $3`), unit, job, l.id)
 	return false
 }
 
+// takeInTurn takes one tenant or share after the other: of two at the same time neither would see that this worker has the other one.
+func (h *holding) takeInTurn(ctx context.Context, unit, job int64) bool {
+	h.life.taking.Lock()
+	defer h.life.taking.Unlock()
+	return h.take(ctx, unit, job)
+}
+
 // held are the columns of a unit u that scan reads.
-const held = "u.id, u.kind, u.connection, u.tenant, u.target, u.doing, u.cause, u.doing_args, u.fence, " +
+const held = "u.id, u.kind, u.connection, u.tenant, u.target, u.doing, u.cause, u.prio, u.doing_args, u.fence, " +
 	"u.kind <> 3 and exists (select 1 from fleet.unit r where r.kind = 2 and r.connection = u.connection)"
 
 func (h *holding) scan(row pgx.Row) error {
-	u, divided := &h.held.Unit, false
-	err := row.Scan(&h.unit, &u.Kind, &u.Connection, &u.Tenant, &u.Target, &h.held.Want, &h.held.Request.Cause, &h.held.Request.Args, &h.held.Fence, &divided)
+	u := &h.held.Unit
+	err := row.Scan(&h.unit, &u.Kind, &u.Connection, &u.Tenant, &u.Target, &h.held.Want, &h.held.Request.Cause, &h.held.Request.Priority, &h.held.Request.Args, &h.held.Fence, &h.divided)
 	if err == nil {
-		h.life.presses(u.Connection, divided)
+		h.life.presses(u.Connection, h.divided)
 	}
 	h.held.Request.Want = h.held.Want
 	return err
