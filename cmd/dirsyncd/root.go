@@ -53,8 +53,12 @@ func newCLI(out, err io.Writer) *cli {
 		parts:     func() config.Parts { return parts().Config() },
 		openLocal: openLocal, readLocal: readLocal, daemon: runDaemon, completing: completeTimeout,
 		probe: func(ctx context.Context, cfg *config.Config) ([]api.ProbeResult, error) {
+			worker, err := workerName(cfg)
+			if err != nil {
+				return nil, err
+			}
 			state := probeState(ctx, cfg)
-			results, err := service.Probe(ctx, cfg, parts())
+			results, err := service.Probe(ctx, cfg, worker, parts())
 			return append(state, results...), err
 		},
 	}
@@ -113,7 +117,7 @@ Every command works alone and, when the daemon runs, through the daemon.`,
 	root.AddCommand(
 		newRunCommand(cli), newSyncCommand(cli), newPlanCommand(cli), newHeldCommand(cli), newApproveCommand(cli), newDiscardCommand(cli), newUndoCommand(cli),
 		newCheckCommand(cli), newStatusCommand(cli), newRunsCommand(cli), newShowCommand(cli), newWhyCommand(cli), newParkedCommand(cli), newDecisionsCommand(cli), newResendCommand(cli), newEventsCommand(cli), newSigninCommand(cli), newNoticesCommand(cli),
-		newAdoptCommand(cli), newMatchCommand(cli), newAuditCommand(cli), newStateCommand(cli), newDrainCommand(cli),
+		newAdoptCommand(cli), newMatchCommand(cli), newAuditCommand(cli), newStateCommand(cli), newDrainCommand(cli), newConfigCommand(cli),
 		newRulesCommand(cli), newTablesCommand(cli), newTemplateCommand(cli), newPreviewCommand(cli), newDemoCommand(cli), newVersionCommand(cli),
 	)
 	return root

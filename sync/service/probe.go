@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,17 +18,32 @@ import (
 const probeTime = time.Minute
 
 // Probe asks every source, every target and every provider of identity of a configuration whether it would work. It needs no state and leaves no trace.
-func Probe(ctx context.Context, cfg *config.Config, parts Parts) ([]api.ProbeResult, error) {
+// Where workers share a state, what is for others than the one that is called worker is left to them.
+func Probe(ctx context.Context, cfg *config.Config, worker string, parts Parts) ([]api.ProbeResult, error) {
 	var providers []config.Identity
 	if cfg.Signin != nil {
 		providers = cfg.Signin.Providers
 	}
 	results := make([]api.ProbeResult, len(cfg.Connections)+len(cfg.Targets)+len(providers))
+	elsewhere := func(workers []string) *api.ProbeElsewhere {
+		if cfg.Database == nil || len(workers) == 0 || slices.Contains(workers, worker) {
+			return nil
+		}
+		return &api.ProbeElsewhere{Workers: workers, Here: worker}
+	}
 	var wg sync.WaitGroup
 	for i, c := range cfg.Connections {
+		if e := elsewhere(c.Workers); e != nil {
+			results[i] = api.ProbeResult{Name: c.Name, Kind: "connection", Elsewhere: e}
+			continue
+		}
 		wg.Go(func() { results[i] = probeConnection(ctx, c, parts.Connectors) })
 	}
 	for i, t := range cfg.Targets {
+		if e := elsewhere(t.Workers); e != nil {
+			results[len(cfg.Connections)+i] = api.ProbeResult{Name: t.Name, Kind: "target", Elsewhere: e}
+			continue
+		}
 		wg.Go(func() { results[len(cfg.Connections)+i] = probeTarget(ctx, cfg, t, parts.Targets) })
 	}
 	for i, p := range providers {

@@ -88,13 +88,19 @@ func (f *Fleet) Work(ctx context.Context, me fleet.Worker, plan fleet.Plan, hand
 	return nil
 }
 
-// follow takes another configuration, and returns the id of this life or the last.
-func (m *member) follow(plan fleet.Plan) (id string) {
+// follow takes another configuration, and holds until followed.
+func (m *member) follow(plan fleet.Plan) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.plan, m.settled = plan, false
 	m.publishing++
-	return m.id
+}
+
+// hold has heartbeats judge nothing until followed.
+func (m *member) hold() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.publishing++
 }
 
 func (m *member) followed() {
