@@ -33,10 +33,11 @@ daemon that is asked works by the current configuration of all. Those that have
 the same take work; those that have another one finish what they hold and take
 no more, until their file is the same and they are reloaded or restarted.
 
-A start only joins what is current. After files were edited and all daemons
-restarted, one after the other, each of them is "outdated" in status, and this
-is what is left to do, on any one. Nothing is read anew: an edited file is taken
-by a reload, which publishes it, too. ` + "`check`" + ` says what is in a file.
+A start only joins what is current. After a file was edited and daemons were
+restarted with it, they are "outdated" in status as long as one lives that has
+the former configuration; this, asked of one of them, turns that round. Nothing
+is read anew: an edited file is taken by a reload, which publishes it, too.
+` + "`check`" + ` says what is in a file.
 
 Exit codes: 0 it is the current one, now or already; 1 failed; 2 the state is a
 file, no daemon runs, or the configuration is for one worker alone.`,
