@@ -37,8 +37,9 @@ has of what earlier runs have read are pointed out.
 
 With --probe it also asks every source, every target, every provider of identity
 and a database of the state whether it is there, takes the credentials and
-grants the permissions that are needed, and what of it ends within 30 days. What
-only other workers use (docs/workers.md) is not asked.
+grants the permissions that are needed, and what of it ends within 30 days. Of
+several workers (docs/workers.md) each asks what it has to do with; what is for
+others is named, and left to them.
 
 A secret that only the service can see (its environment, a credential of
 systemd) is a warning while the daemon runs, and a problem when none does.
@@ -64,14 +65,14 @@ Exit codes: 0 good, 1 a probe failed, 2 the configuration has problems.`,
 		if err != nil {
 			return cli.reportProblems(err)
 		}
-		if printing {
-			return cli.printConfig(cfg)
-		}
 		if worker != "" {
 			if cfg.Database == nil {
-				return misused(cmd, "--worker is for a state in PostgreSQL, which several may share")
+				return misused(cmd, noWorkers)
 			}
 			cfg.Database.Worker = worker
+		}
+		if printing {
+			return cli.printConfig(cfg)
 		}
 		report := cli.reportOf(cfg)
 		report.Warnings = append(report.Warnings, cli.leftovers(cmd.Context(), cfg)...)
@@ -99,7 +100,7 @@ Exit codes: 0 good, 1 a probe failed, 2 the configuration has problems.`,
 		return nil
 	}
 	cmd.Flags().BoolVar(&probing, "probe", false, "also ask the sources and targets")
-	cmd.Flags().StringVar(&worker, "worker", "", "with --probe: ask what the worker of this `NAME` uses, in place of the file's word")
+	cmd.Flags().StringVar(&worker, "worker", "", "what the daemon of this host is called among those that share the state, in place of the file's word (`NAME`)")
 	cmd.Flags().BoolVar(&printing, "print", false, "print the configuration in force; secrets are hidden")
 	return cmd
 }
@@ -383,6 +384,11 @@ func (cli *cli) showProbe(results []api.ProbeResult) {
 		}
 		if r.Error != "" {
 			cli.finding(false, r.Error, r.Hint)
+		}
+		if e := r.Elsewhere; e != nil {
+			cli.out.Mark(term.Yellow, "  --    ", fmt.Sprintf("not asked: it is for %s, and this is %s", strings.Join(e.Workers, " or "), e.Here))
+			cli.out.Para("        → ", "`dirsyncd check --probe` there does; of several daemons on one host `--worker NAME` says which")
+			continue
 		}
 		if r.Error == "" && len(r.Findings) == 0 {
 			cli.finding(true, "reachable", "")

@@ -184,6 +184,7 @@ func TestCheckProbe(t *testing.T) {
 			{Subject: "permission User.Read.All", Hint: "grant it in Entra and consent as an administrator of the tenant"},
 		}},
 		{Name: "journal", Kind: "target"},
+		{Name: "branch-ad", Kind: "connection", Elsewhere: &api.ProbeElsewhere{Workers: []string{"branch", "depot"}, Here: "north"}},
 		{Name: "desk", Kind: "target", Error: "connect: desk.example.test: connection refused", Hint: "is it running?"},
 	}
 	c := withConfig(t, goodConfig)
@@ -196,10 +197,10 @@ func TestCheckProbe(t *testing.T) {
 		t.Errorf("exit code %d with --json", code)
 	}
 	var report checkReport
-	if err := json.Unmarshal(c.stdout.Bytes(), &report); err != nil || report.OK || len(report.Probe) != 3 {
+	if err := json.Unmarshal(c.stdout.Bytes(), &report); err != nil || report.OK || len(report.Probe) != 4 || report.Probe[2].Elsewhere == nil {
 		t.Errorf("report: %+v, %v", report, err)
 	}
-	answers = answers[1:2]
+	answers = answers[1:3] // what is for others is no failure
 	if code := c.run("check", "--probe"); code != exitClean {
 		t.Errorf("exit code %d where all is well", code)
 	}

@@ -134,6 +134,7 @@ func sample() *apitest.Fake {
 		ApproveFunc:    func(context.Context, string) (api.SyncResult, error) { return cleanResult(), nil },
 		DiscardFunc:    func(context.Context, string) error { return nil },
 		DrainFunc:      func(context.Context, api.DrainRequest) (int, error) { return 1, nil },
+		PublishFunc:    samplePublish,
 		ResendFunc:     sampleResend,
 		RunsFunc:       sampleRuns,
 		RenameFunc:     func(context.Context, string, string) error { return nil },

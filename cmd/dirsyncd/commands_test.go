@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/api/apitest"
@@ -32,6 +34,8 @@ func TestOutput(t *testing.T) {
 		{"approve.txt", "approve " + sampleHash, exitClean},
 		{"discard.txt", "discard " + sampleHash, exitClean},
 		{"discard.json", "discard --json " + sampleHash, exitClean},
+		{"publish.txt", "config publish", exitClean},
+		{"publish.json", "config publish --json", exitClean},
 		{"resend.txt", "resend desk", exitClean},
 		{"resend.json", "resend desk hq-ad --json", exitClean},
 		{"runs.txt", "runs", exitClean},
@@ -112,7 +116,7 @@ func TestOutput(t *testing.T) {
 
 // Whoever syncs or plans by a configuration that is not the one on the disk is told.
 func TestRefusedReloadIsSaid(t *testing.T) {
-	for _, args := range []string{"sync", "sync --json", "plan", "plan --json"} {
+	for _, args := range []string{"sync", "sync --json", "plan", "plan --json", "config publish"} {
 		c := newCommandLine(t, sample())
 		c.run(strings.Fields(args)...)
 		if got := c.stderr.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "the last reload was refused") {
@@ -129,7 +133,7 @@ func TestEveryField(t *testing.T) {
 	var got strings.Builder
 	all := []string{
 		"status", "sync", "plan", "held h", "approve h", "discard h", "resend desk", "runs", "why user ada", "show ada", "parked list", "parked replay --all", "parked drop --all --yes",
-		"state rename a b", "state retire a", "match list", "match undo a user/hq/1", "adopt", "audit a", "drain a", "plan --target a",
+		"state rename a b", "state retire a", "match list", "match undo a user/hq/1", "adopt", "audit a", "drain a", "config publish", "plan --target a",
 		"decisions", "runs show ab12 -n 1", "undo ab12", "undo ab12 --approve h", "why user ada --at 24h", "signin log", "signin sessions", "signin end a", "signin who staff mail=ada@example.test", "signin links", "signin unlink a", "signin keys",
 	}
 	if n := reflect.TypeFor[api.Operations]().NumMethod(); len(all) < n-2 {
@@ -144,4 +148,21 @@ func TestEveryField(t *testing.T) {
 		got.WriteString("$ dirsyncd " + args + " --json\n" + c.stdout.String())
 	}
 	golden(t, "every-field.json", got.String())
+}
+
+// What is left to do after a publication depends on who has it.
+func TestPublication(t *testing.T) {
+	for file, p := range map[string]api.Publication{
+		"publish-already.txt": {Already: true, Published: at(2 * time.Hour), By: "south", Workers: []api.PublishedTo{{Name: "north", Current: true}}},
+		"publish-nobody.txt":  {Workers: []api.PublishedTo{{Name: "north", Current: true, Draining: true}, {Name: "south", Draining: true}}},
+	} {
+		p.File = "/etc/dirsyncd/config.yaml"
+		fake := reloaded()
+		fake.PublishFunc = func(context.Context) (api.Publication, error) { return p, nil }
+		c := newCommandLine(t, fake)
+		if code := c.run("config", "publish"); code != exitClean || c.stderr.Len() > 0 {
+			t.Errorf("%d: %s", code, c.stderr.String())
+		}
+		golden(t, file, c.stdout.String())
+	}
 }

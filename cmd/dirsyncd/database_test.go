@@ -71,7 +71,7 @@ func TestDaemonCannotJoinWorkers(t *testing.T) {
 	server := postgrestest.Start(t)
 	for name, test := range map[string]struct{ schema, want string }{
 		"longer than workers take": {"a_name_of_thirty_five_letters_as_it", "is no name of a schema"},
-		"no rights":                {"dirsyncd", "see docs/postgresql.md for what to grant"},
+		"no rights":                {"dirsyncd", "CREATE SCHEMA dirsyncd_fleet AUTHORIZATION"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := server.Database(t)

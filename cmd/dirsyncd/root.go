@@ -117,7 +117,7 @@ Every command works alone and, when the daemon runs, through the daemon.`,
 	root.AddCommand(
 		newRunCommand(cli), newSyncCommand(cli), newPlanCommand(cli), newHeldCommand(cli), newApproveCommand(cli), newDiscardCommand(cli), newUndoCommand(cli),
 		newCheckCommand(cli), newStatusCommand(cli), newRunsCommand(cli), newShowCommand(cli), newWhyCommand(cli), newParkedCommand(cli), newDecisionsCommand(cli), newResendCommand(cli), newEventsCommand(cli), newSigninCommand(cli), newNoticesCommand(cli),
-		newAdoptCommand(cli), newMatchCommand(cli), newAuditCommand(cli), newStateCommand(cli), newDrainCommand(cli),
+		newAdoptCommand(cli), newMatchCommand(cli), newAuditCommand(cli), newStateCommand(cli), newDrainCommand(cli), newConfigCommand(cli),
 		newRulesCommand(cli), newTablesCommand(cli), newTemplateCommand(cli), newPreviewCommand(cli), newDemoCommand(cli), newVersionCommand(cli),
 	)
 	return root

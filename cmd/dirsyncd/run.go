@@ -59,7 +59,7 @@ Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
 			}
 			if worker != "" {
 				if cfg.Database == nil {
-					return misused(cmd, "--worker is for a state in PostgreSQL, which several may share")
+					return misused(cmd, noWorkers)
 				}
 				cfg.Database.Worker = worker
 			}

@@ -157,6 +157,11 @@ func samplePlan(_ context.Context, req api.PlanRequest, visit func(api.PlannedAc
 	return worstResult().Runs, nil
 }
 
+func samplePublish(context.Context) (api.Publication, error) {
+	return api.Publication{Configuration: "6f1c0b0d2c7e4a5f9e8d7c6b5a493827", File: "/etc/dirsyncd/config.yaml", Published: testNow, By: "north",
+		Workers: []api.PublishedTo{{Name: "east"}, {Name: "north", Current: true}, {Name: "south", Current: true}, {Name: "west", Current: true, Draining: true}}}, nil
+}
+
 func sampleResend(context.Context, api.ResendRequest) (api.SyncResult, error) {
 	run := sampleRun("hq-ad", api.Run{Outcome: api.Clean, Mode: "offline", Told: 9924, By: "ann (as root)"})
 	run.Notes = []string{"target desk is sent the present state of all its 9924 records again"}

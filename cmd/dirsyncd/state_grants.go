@@ -21,9 +21,10 @@ func newGrantsCommand(cli *cli) *cobra.Command {
 		Long: `Prints, for a state in PostgreSQL, the statements that make the role of the
 configuration and give it what it needs; those for a role that may read
 everything and change nothing, for backups, for reports, and for ` + "`status`" + ` on
-a machine without a daemon; and those that take away what is needed only at the
-first start. It asks nobody and needs no password. docs/postgresql.md says
-more.
+a machine without a daemon; those that take away what is needed only at the
+first start; and that which lets the metrics see who else keeps the database
+from clearing away. It asks nobody and needs no password. docs/postgresql.md
+says more.
 
 Exit codes: 0 printed, 2 wrong usage or configuration, or the state is a file.`,
 		Example: `  dirsyncd state grants
@@ -90,6 +91,9 @@ func grantsOf(d *config.Database, reader string) ([]grants, error) {
 		}},
 		{"After the first start of the daemon, where its role is to make no schemas: it starts and works as before.\n`plan`, and whatever else works on a copy of the state, needs the right and says so then.", []string{
 			"REVOKE CREATE ON DATABASE " + database + " FROM " + owner + ";",
+		}},
+		{"As a superuser, where dirsyncd_database_oldest_snapshot_seconds is to know of transactions of other roles, too.\nThe role sees then what everybody on this server asks.", []string{
+			"GRANT pg_read_all_stats TO " + owner + ";",
 		}},
 	}, nil
 }

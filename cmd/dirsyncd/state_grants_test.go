@@ -47,7 +47,7 @@ func TestGrants(t *testing.T) {
 		t.Fatalf("%d, %s", code, c.stderr.String())
 	}
 	var list []grants
-	if err := json.Unmarshal(c.stdout.Bytes(), &list); err != nil || len(list) != 3 {
+	if err := json.Unmarshal(c.stdout.Bytes(), &list); err != nil || len(list) != 4 {
 		t.Fatal(err, list)
 	}
 	if code := c.run("state", "grants", "--reader", reader); code != 0 {
@@ -94,13 +94,20 @@ func TestGrants(t *testing.T) {
 	db.Exec(list[1].SQL...)
 	db.Exec(`ALTER ROLE "` + reader + `" PASSWORD 'pass'`)
 	db.Exec(list[2].SQL...)
+	db.Exec(list[3].SQL...)
 	daemon()
 	if code := c.run("sync"); code != 0 {
 		t.Errorf("sync without the right to make schemas: %d, %s", code, c.stderr.String())
 	}
-	if code := c.run("plan"); code == 0 || !strings.Contains(c.stderr.String(), "42501") {
-		t.Errorf("plan without the right to make schemas: %d, %s", code, c.stderr.String())
+	// cannotPlan demands that a plan names the right that a role does not have.
+	cannotPlan := func(role string) {
+		t.Helper()
+		code, said := c.run("plan"), strings.Join(strings.Fields(c.stderr.String()), " ")
+		if code != exitUsage || !strings.Contains(said, "the role may make no schema") || !strings.Contains(said, `GRANT CREATE ON DATABASE "`+db.Name+`" TO "`+role+`"`) {
+			t.Errorf("plan without the right to make schemas: %d, %s", code, said)
+		}
 	}
+	cannotPlan(owner)
 	configure(reader)
 	for _, args := range []string{"status", "runs", "state verify"} {
 		if code := c.run(strings.Fields(args)...); code != 0 {
@@ -110,6 +117,12 @@ func TestGrants(t *testing.T) {
 	if code := c.run("sync"); code == 0 {
 		t.Error("sync as who only reads works")
 	}
+	cannotPlan(reader)
+	db.Exec(`GRANT CREATE ON DATABASE "` + db.Name + `" TO "` + reader + `"`)
+	if code := c.run("plan"); code != exitClean {
+		t.Errorf("plan as who reads, and may make schemas: %d, %s", code, c.stderr.String())
+	}
+	db.Exec(`REVOKE CREATE ON DATABASE "` + db.Name + `" FROM "` + reader + `"`)
 	as := func(role string) *sql.DB {
 		t.Helper()
 		conn, err := sql.Open("pgx", fmt.Sprintf("postgres://%s:pass@127.0.0.1:%d/%s?sslmode=verify-full&sslrootcert=%s", role, server.Port, db.Name, server.CAFile))

@@ -93,12 +93,17 @@ func (cli *cli) remindOfReload(ctx context.Context, ops api.Operations) {
 	if err != nil {
 		return
 	}
-	if st.Problem != "" {
-		cli.err.Line("the last reload was refused, the configuration before it is in force; `dirsyncd status` says why")
-	}
+	cli.remindOfProblem(&st)
 	for i := range st.Unconfigured {
 		c := &st.Unconfigured[i]
 		cli.err.Remark("dirsyncd: "+unconfigured(c.Name, c.Records), api.UnconfiguredHint(c.Name))
+	}
+}
+
+// remindOfProblem says when the configuration in force is not the one on the disk.
+func (cli *cli) remindOfProblem(st *api.Status) {
+	if st.Problem != "" {
+		cli.err.Line("the last reload was refused, the configuration before it is in force; `dirsyncd status` says why")
 	}
 }
 

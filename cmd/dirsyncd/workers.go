@@ -17,6 +17,8 @@ const workersConnections = 5
 // workersSuffix is what follows the name of the state's schema in that by which workers agree.
 const workersSuffix = "_fleet"
 
+const noWorkers = "--worker is for a state in PostgreSQL, which several may share"
+
 // joinWorkers gives a daemon its store and, where that is in a database, its place among all that share it. leave ends what
 // that takes, after the daemon.
 func joinWorkers(ctx context.Context, l *service.Launch, st store.Store) (leave func(), err error) {
@@ -33,7 +35,7 @@ func joinWorkers(ctx context.Context, l *service.Launch, st store.Store) (leave 
 	if err != nil {
 		return nil, err
 	}
-	fleet, err := workers.Open(ctx, workers.Options{Pool: beside.Pool, Schema: beside.Schema + workersSuffix, Log: l.Log, PollOnly: beside.Pooled})
+	fleet, err := workers.Open(ctx, workers.Options{Pool: beside.Pool, Schema: beside.Schema + workersSuffix, State: beside.Schema, Log: l.Log, PollOnly: beside.Pooled})
 	if err != nil {
 		beside.Pool.Close()
 		return nil, shared.Explain("open the tables of the workers", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"dirsyncd/store"
@@ -71,6 +72,16 @@ func (s *Store) classify(op string, err error) error {
 		e.Class = fault.Internal
 	}
 	return e
+}
+
+// mayNotMake says what a role needs that may not make a schema. why comes before that, and instead is what else can be done; other errors it leaves as they are.
+func (s *Store) mayNotMake(err error, op, why, instead string) error {
+	if pg := (*pgconn.PgError)(nil); !errors.As(err, &pg) || pg.Code != "42501" {
+		return err
+	}
+	at := s.config.ConnConfig
+	return &fault.Error{Class: fault.Configuration, Op: op, Where: s.where, Err: fmt.Errorf("the role may make no schema: %w", discreet(err)),
+		Hint: fmt.Sprintf("%sGRANT CREATE ON DATABASE %s TO %s, or %s", why, pgx.Identifier{at.Database}.Sanitize(), pgx.Identifier{at.User}.Sanitize(), instead)}
 }
 
 // discreet leaves out what a server quotes of a row: only the message, not the detail, is kept.

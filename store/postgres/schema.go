@@ -105,6 +105,7 @@ func (s *Store) make(ctx context.Context, btx pgx.Tx, version int) error {
 	err := btx.QueryRow(ctx, `select exists (select from pg_catalog.pg_namespace where nspname = $1)`, s.schema).Scan(&there)
 	if err == nil && !there {
 		_, err = btx.Exec(ctx, "create schema "+s.schema)
+		err = s.mayNotMake(err, "make the schema of the state", "", "have somebody make an empty one: CREATE SCHEMA "+s.schema+" AUTHORIZATION "+pgx.Identifier{s.config.ConnConfig.User}.Sanitize())
 	}
 	if err == nil {
 		_, err = btx.Exec(ctx, s.in(schemaObjects+schemaDesk), pgx.QueryExecModeSimpleProtocol)

@@ -53,7 +53,11 @@ func (s *Store) copyTo(ctx context.Context, btx pgx.Tx, c *Store, parts []store.
 	if s.pooled { // nobody can tell whether it is there
 		whose = "a copy of a process behind a pooler"
 	}
-	_, err := btx.Exec(ctx, c.in("create schema "+c.schema+";"+ddl+"comment on schema "+c.schema+" is '"+whose+"'"), pgx.QueryExecModeSimpleProtocol)
+	if _, err := btx.Exec(ctx, "create schema "+c.schema); err != nil {
+		return s.mayNotMake(err, "copy state", "what is only looked at, such as a plan, is worked out on a copy, in a schema of its own: ",
+			"use a configuration whose `state` names a role that reads the state and may make schemas (docs/postgresql.md)")
+	}
+	_, err := btx.Exec(ctx, c.in(ddl+"comment on schema "+c.schema+" is '"+whose+"'"), pgx.QueryExecModeSimpleProtocol)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,8 @@ type Operations interface {
 	Discard(ctx context.Context, hash string) error
 	// Drain has workers finish the runs that they have begun and take no more, or take work again, and returns how many those are.
 	Drain(ctx context.Context, req DrainRequest) (int, error)
+	// Publish makes the configuration by which the daemon that is asked works the current one of all workers, and returns who has it.
+	Publish(ctx context.Context) (Publication, error)
 	// Resend tells one target again what it was told of every record, in new actions, and delivers. What waits for approval
 	// goes on waiting, and no other target hears of it.
 	Resend(ctx context.Context, req ResendRequest) (SyncResult, error)

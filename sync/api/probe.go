@@ -9,6 +9,14 @@ type ProbeResult struct {
 	Findings []Finding `json:"findings,omitempty"`
 	Error    string    `json:"error,omitempty"`
 	Hint     string    `json:"hint,omitempty"` // what to do about the error
+	// Elsewhere: nobody was asked, as it is for other workers.
+	Elsewhere *ProbeElsewhere `json:"elsewhere,omitempty"`
+}
+
+// ProbeElsewhere says who has to ask.
+type ProbeElsewhere struct {
+	Workers []string `json:"workers"` // their names
+	Here    string   `json:"here"`    // what a daemon of this host is called
 }
 
 // Finding is one thing that was looked at.

@@ -59,6 +59,11 @@ func (r *readOnly) Approve(context.Context, string) (SyncResult, error) {
 // Drain implements Operations.
 func (r *readOnly) Drain(context.Context, DrainRequest) (int, error) { return 0, refused("drain") }
 
+// Publish implements Operations.
+func (r *readOnly) Publish(context.Context) (Publication, error) {
+	return Publication{}, refused("publish a configuration")
+}
+
 // Discard implements Operations.
 func (r *readOnly) Discard(context.Context, string) error { return refused("discard") }
 

@@ -22,6 +22,9 @@ type Fleet interface {
 	// Follow has the process work by another configuration from now on, and makes that the current one of all workers. What is under way
 	// goes on.
 	Follow(ctx context.Context, plan Plan) error
+	// Publish makes the configuration by which this process works the current one of all workers, without reading anything anew. It ends with an
+	// *AloneError when that is for one worker, and another one is there.
+	Publish(ctx context.Context) (Publication, error)
 	// Want asks for something of all units that are selected, and returns how many those are.
 	Want(ctx context.Context, of Selector, r Request) (int, error)
 	// Units lists what is selected, in the order of kind, connection, tenant and target.
@@ -31,6 +34,8 @@ type Fleet interface {
 	Portion(connection string) float64
 	// Workers lists who is alive, in the order of their names.
 	Workers(ctx context.Context) ([]WorkerState, error)
+	// Upkeep says what keeps the database from clearing away what is done with.
+	Upkeep(ctx context.Context) (Upkeep, error)
 	// Drain has the workers of a name finish what they hold and take nothing until Resume or a new start. It returns how many there are.
 	Drain(ctx context.Context, name string) (int, error)
 	// Yields reports whether this process leaves to others what any of them can do: it takes no work, being drained or of a configuration that
@@ -39,6 +44,9 @@ type Fleet interface {
 	// Resume ends Drain.
 	Resume(ctx context.Context, name string) (int, error)
 }
+
+// ErrNoWorker is the error where this process takes no part at present: it has not joined yet, or may not.
+var ErrNoWorker = errors.New("this process is no worker")
 
 // ErrLost is the cause of the end of a handler's context when somebody else may have taken over, and in the chain of the error of a
 // transaction on behalf of a unit that is no longer held.
@@ -92,6 +100,23 @@ type WorkerState struct {
 	Current  bool
 	Draining bool
 	Holds    []Unit
+}
+
+// Publication is the current configuration.
+type Publication struct {
+	Generation string
+	At         time.Time
+	By         string // the name of the worker that published it
+	// Already: it was the current one before it was asked for.
+	Already bool
+}
+
+// Upkeep is how the database is that all workers share, as far as its role may see that.
+type Upkeep struct {
+	// OldestSnapshot is how long the oldest transaction has been open because of which the database keeps rows that are done with; 0: there is none.
+	OldestSnapshot time.Duration
+	// DeadRows is how many such rows there are, as the database estimates it, of the tables that fill and empty all day: outbox and unit.
+	DeadRows map[string]int64
 }
 
 // UnitState is a unit as all can see it.

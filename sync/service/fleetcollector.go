@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,8 +20,15 @@ type fleetCollector struct {
 	name  string      // of this one
 	now   func() time.Time
 
-	workers, units, oldest, held *prometheus.Desc
+	workers, units, oldest, held, snapshot, dead *prometheus.Desc
+
+	mu     sync.Mutex
+	looked time.Time // when the database was asked how it is
+	upkeep fleet.Upkeep
 }
+
+// upkeepFor is how long what the database said of itself is good for, however many ask.
+const upkeepFor = 15 * time.Second
 
 func newFleetCollector(f fleet.Fleet, name string, now func() time.Time) *fleetCollector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
@@ -32,12 +40,16 @@ func newFleetCollector(f fleet.Fleet, name string, now func() time.Time) *fleetC
 		units:   desc("units", "Units of work, by how they are.", "state"),
 		oldest:  desc("units_oldest_wanted_seconds", "How long the unit has been wanted that has waited longest."),
 		held:    desc("worker_units", "Units that this worker works on."),
+
+		snapshot: desc("database_oldest_snapshot_seconds",
+			"How long the oldest transaction has been open for which the database of the state keeps rows that are done with, as far as the role may see."),
+		dead: desc("database_dead_rows", "Rows that are done with and not cleared away, as the database of the state estimates it.", "table"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *fleetCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.workers, c.units, c.oldest, c.held} {
+	for _, d := range []*prometheus.Desc{c.workers, c.units, c.oldest, c.held, c.snapshot, c.dead} {
 		ch <- d
 	}
 }
@@ -53,6 +65,10 @@ func (c *fleetCollector) Collect(ch chan<- prometheus.Metric) {
 	var units []fleet.UnitState
 	if err == nil {
 		units, err = c.fleet.Units(ctx, fleet.Selector{})
+	}
+	var upkeep fleet.Upkeep
+	if err == nil {
+		upkeep, err = c.keeps(ctx)
 	}
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(c.workers, err)
@@ -96,4 +112,22 @@ func (c *fleetCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(c.units, float64(held), "held")
 	gauge(c.oldest, longest.Seconds())
 	gauge(c.held, float64(mine))
+	gauge(c.snapshot, upkeep.OldestSnapshot.Seconds())
+	for table, n := range upkeep.DeadRows {
+		gauge(c.dead, float64(n), table)
+	}
+}
+
+// keeps asks the database how it is, now and then.
+func (c *fleetCollector) keeps(ctx context.Context) (fleet.Upkeep, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := c.now(); now.Sub(c.looked) >= upkeepFor {
+		upkeep, err := c.fleet.Upkeep(ctx)
+		if err != nil {
+			return upkeep, err
+		}
+		c.looked, c.upkeep = now, upkeep
+	}
+	return c.upkeep, nil
 }

@@ -17,7 +17,6 @@ import (
 	"dirsyncd/connectors"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/api/socket"
-	"dirsyncd/sync/config"
 	"dirsyncd/sync/database/postgrestest"
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/fleet"
@@ -262,50 +261,6 @@ func TestKeepsItsTarget(t *testing.T) {
 		if err := m.end(); err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-// TestProbeOfOthers: what only another worker uses is not asked, and that is no failure. Whoever has a file for a state uses everything.
-func TestProbeOfOthers(t *testing.T) {
-	w := newWorld(t)
-	w.parts.Connectors = append(w.parts.Connectors, connectors.New("dongle", "sits in a socket", func() *struct{} { return &struct{}{} },
-		func(*struct{}, connectors.Env) (connectors.Connector, error) {
-			return nil, errors.New("there is no dongle")
-		}))
-	if err := os.WriteFile("config.yaml", fmt.Appendf(nil, dongleConfig, "b"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	w.load(t)
-	w.cfg.Targets[0].Workers = []string{"b", "c"}
-	probe := func(worker string) string {
-		t.Helper()
-		results, err := Probe(t.Context(), w.cfg, worker, w.parts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var said strings.Builder
-		for _, r := range results {
-			fmt.Fprintf(&said, "%s: %s", r.Name, r.Error)
-			for _, f := range r.Findings {
-				fmt.Fprintf(&said, "%v %s %s", f.OK, f.Subject, f.Detail)
-			}
-			said.WriteString("\n")
-		}
-		return said.String()
-	}
-	const asked = "hq: there is no dongle\njournal: true target reachable, takes events\n"
-	if got := probe("a"); got != asked {
-		t.Errorf("with a file:\n%s", got)
-	}
-	w.cfg.Database = &config.Database{}
-	if got := probe("b"); got != asked {
-		t.Errorf("the one that is meant:\n%s", got)
-	}
-	const left = `hq: true not asked it is for worker "b" alone, and this is worker "a"
-journal: true not asked it is for the workers b, c, and this is worker "a"
-`
-	if got := probe("a"); got != left {
-		t.Errorf("another one:\n%s", got)
 	}
 }
 

@@ -2,8 +2,8 @@ package service
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,25 +18,30 @@ import (
 const probeTime = time.Minute
 
 // Probe asks every source, every target and every provider of identity of a configuration whether it would work. It needs no state and leaves no trace.
-// Of several that share a state this process is the worker of that name: what is for others is not asked.
+// Where workers share a state, what is for others than the one that is called worker is left to them.
 func Probe(ctx context.Context, cfg *config.Config, worker string, parts Parts) ([]api.ProbeResult, error) {
-	d := deps{shared: cfg.Database != nil, worker: worker}
 	var providers []config.Identity
 	if cfg.Signin != nil {
 		providers = cfg.Signin.Providers
 	}
 	results := make([]api.ProbeResult, len(cfg.Connections)+len(cfg.Targets)+len(providers))
+	elsewhere := func(workers []string) *api.ProbeElsewhere {
+		if cfg.Database == nil || len(workers) == 0 || slices.Contains(workers, worker) {
+			return nil
+		}
+		return &api.ProbeElsewhere{Workers: workers, Here: worker}
+	}
 	var wg sync.WaitGroup
 	for i, c := range cfg.Connections {
-		if err := d.elsewhere("connection", c.Name, c.Workers); err != nil {
-			results[i] = notAsked("connection", c.Name, err)
+		if e := elsewhere(c.Workers); e != nil {
+			results[i] = api.ProbeResult{Name: c.Name, Kind: "connection", Elsewhere: e}
 			continue
 		}
 		wg.Go(func() { results[i] = probeConnection(ctx, c, parts.Connectors) })
 	}
 	for i, t := range cfg.Targets {
-		if err := d.elsewhere("target", t.Name, t.Workers); err != nil {
-			results[len(cfg.Connections)+i] = notAsked("target", t.Name, err)
+		if e := elsewhere(t.Workers); e != nil {
+			results[len(cfg.Connections)+i] = api.ProbeResult{Name: t.Name, Kind: "target", Elsewhere: e}
 			continue
 		}
 		wg.Go(func() { results[len(cfg.Connections)+i] = probeTarget(ctx, cfg, t, parts.Targets) })
@@ -46,11 +51,6 @@ func Probe(ctx context.Context, cfg *config.Config, worker string, parts Parts) 
 	}
 	wg.Wait()
 	return results, ctx.Err()
-}
-
-// notAsked is the answer for what only others can ask, which is no failure.
-func notAsked(kind, name string, elsewhere error) api.ProbeResult {
-	return api.ProbeResult{Name: name, Kind: kind, Findings: []api.Finding{{Subject: "not asked", OK: true, Detail: errors.Unwrap(elsewhere).Error()}}}
 }
 
 func probeConnection(ctx context.Context, c config.Connection, registry connectors.Registry) api.ProbeResult {

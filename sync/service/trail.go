@@ -130,6 +130,15 @@ func (t *trail) Discard(ctx context.Context, hash string) error {
 	return err
 }
 
+// Publish implements api.Operations. That what is current already was asked for is no decision.
+func (t *trail) Publish(ctx context.Context) (api.Publication, error) {
+	p, err := t.Service.Publish(ctx)
+	if err != nil || !p.Already {
+		t.note(ctx, "publish", t.worker, p.Configuration, err)
+	}
+	return p, err
+}
+
 // Resend implements api.Operations.
 func (t *trail) Resend(ctx context.Context, req api.ResendRequest) (api.SyncResult, error) {
 	result, err := t.Service.Resend(ctx, req)

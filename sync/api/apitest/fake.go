@@ -20,6 +20,7 @@ type Fake struct {
 	ApproveFunc func(context.Context, string) (api.SyncResult, error)
 	DiscardFunc func(context.Context, string) error
 	DrainFunc   func(context.Context, api.DrainRequest) (int, error)
+	PublishFunc func(context.Context) (api.Publication, error)
 	ResendFunc  func(context.Context, api.ResendRequest) (api.SyncResult, error)
 	RunsFunc    func(context.Context, api.RunsRequest) ([]api.Run, error)
 	WhyFunc     func(context.Context, string, string) ([]api.Reason, error)
@@ -72,6 +73,7 @@ func EveryField() *Fake {
 		ApproveFunc: func(context.Context, string) (api.SyncResult, error) { return Filled[api.SyncResult](), nil },
 		DiscardFunc: func(context.Context, string) error { return nil },
 		DrainFunc:   func(context.Context, api.DrainRequest) (int, error) { return 2, nil },
+		PublishFunc: func(context.Context) (api.Publication, error) { return Filled[api.Publication](), nil },
 		ResendFunc:  func(context.Context, api.ResendRequest) (api.SyncResult, error) { return Filled[api.SyncResult](), nil },
 		RunsFunc:    func(context.Context, api.RunsRequest) ([]api.Run, error) { return Filled[[]api.Run](), nil },
 		WhyFunc:     func(context.Context, string, string) ([]api.Reason, error) { return Filled[[]api.Reason](), nil },
@@ -261,6 +263,14 @@ func (f *Fake) RetireConnection(ctx context.Context, name string) (api.SyncResul
 		return api.SyncResult{}, unexpected("retire")
 	}
 	return f.RetireFunc(ctx, name)
+}
+
+// Publish implements api.Operations.
+func (f *Fake) Publish(ctx context.Context) (api.Publication, error) {
+	if f.PublishFunc == nil {
+		return api.Publication{}, unexpected("publish")
+	}
+	return f.PublishFunc(ctx)
 }
 
 // Drain implements api.Operations.

@@ -119,6 +119,11 @@ func (c *Client) Drain(ctx context.Context, req api.DrainRequest) (int, error) {
 	return post[int](ctx, c, pathDrain, req)
 }
 
+// Publish implements api.Operations.
+func (c *Client) Publish(ctx context.Context) (api.Publication, error) {
+	return post[api.Publication](ctx, c, pathPublish, struct{}{})
+}
+
 // Discard implements api.Operations.
 func (c *Client) Discard(ctx context.Context, hash string) error {
 	_, err := post[struct{}](ctx, c, pathDiscard, hashRequest{hash})

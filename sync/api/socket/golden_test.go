@@ -66,6 +66,7 @@ func exchange(t *testing.T, log io.Writer, title string, ops api.Operations) {
 		`POST /v1/approve {"hash":"h"}`,
 		`POST /v1/discard {"hash":"h"}`,
 		`POST /v1/drain {"worker":"south","end":true}`,
+		`POST /v1/config/publish {}`,
 		`POST /v1/resend {"target":"desk","connections":["hq"]}`,
 		`POST /v1/parked/retry {"ids":["a"]}`,
 		`POST /v1/parked/drop {"all":true}`,
@@ -128,6 +129,7 @@ func nothingAtAll() *apitest.Fake {
 		ApproveFunc: func(context.Context, string) (api.SyncResult, error) { return api.SyncResult{}, nil },
 		DiscardFunc: func(context.Context, string) error { return nil },
 		DrainFunc:   func(context.Context, api.DrainRequest) (int, error) { return 0, nil },
+		PublishFunc: func(context.Context) (api.Publication, error) { return api.Publication{}, nil },
 		HeldFunc:    func(context.Context, api.HeldRequest) (api.HeldActions, error) { return api.HeldActions{}, nil },
 		DecisionsFunc: func(context.Context, api.DecisionsRequest) ([]api.Decision, error) {
 			return nil, nil

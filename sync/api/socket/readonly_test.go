@@ -26,7 +26,7 @@ func TestReadOnlyChangesNothing(t *testing.T) {
 		"Adopt": {true, false}, "SigninKeys": {true, false}, // what they do depends on what is asked for
 	}
 	changes := map[string]may{
-		"Sync": {}, "Plan": {}, "PlanAt": {}, "Approve": {}, "Discard": {}, "Drain": {}, "Undo": {}, "Resend": {}, "Replay": {}, "Drop": {}, "Decide": {}, "Audit": {},
+		"Sync": {}, "Plan": {}, "PlanAt": {}, "Approve": {}, "Discard": {}, "Drain": {}, "Publish": {}, "Undo": {}, "Resend": {}, "Replay": {}, "Drop": {}, "Decide": {}, "Audit": {},
 		"RenameConnection": {}, "RetireConnection": {}, "EndSessions": {}, "Unlink": {}, "Backup": {},
 	}
 	path := start(t, api.ReadOnly(&apitest.Fake{}))

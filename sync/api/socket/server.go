@@ -141,6 +141,7 @@ func (s *Server) routes() map[string]route {
 		pathApprove: {http.MethodPost, change(s, s.approve)},
 		pathDiscard: {http.MethodPost, change(s, s.discard)},
 		pathDrain:   {http.MethodPost, change(s, s.drain)},
+		pathPublish: {http.MethodPost, change(s, s.publish)},
 		pathRetry:   {http.MethodPost, s.retry},
 		pathReplay:  {http.MethodPost, change(s, s.replay)},
 		pathDrop:    {http.MethodPost, change(s, s.drop)},
@@ -328,6 +329,11 @@ func (s *Server) discard(ctx context.Context, req hashRequest) (any, error) {
 func (s *Server) drain(ctx context.Context, req api.DrainRequest) (any, error) {
 	s.log.Info("operator drains a worker", withUser(ctx, "worker", req.Worker, "end", req.End)...)
 	return s.ops.Drain(ctx, req)
+}
+
+func (s *Server) publish(ctx context.Context, _ struct{}) (any, error) {
+	s.log.Info("operator publishes the configuration", withUser(ctx)...)
+	return s.ops.Publish(ctx)
 }
 
 func (s *Server) attempts(ctx context.Context, req api.SigninRequest) (any, error) {

@@ -22,6 +22,7 @@ const (
 	pathApprove = "/v1/approve"
 	pathDiscard = "/v1/discard"
 	pathDrain   = "/v1/drain"
+	pathPublish = "/v1/config/publish"
 	pathResend  = "/v1/resend"
 	pathRuns    = "/v1/runs"
 	pathWhy     = "/v1/why"

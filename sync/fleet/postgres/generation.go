@@ -48,22 +48,67 @@ update fleet.unit u set job = null, taker = null from untaken where untaken.id =
 
 // Follow implements fleet.Fleet.
 func (f *Fleet) Follow(ctx context.Context, plan fleet.Plan) error {
-	f.mu.Lock()
-	m := f.member
-	f.mu.Unlock()
-	if m == nil {
-		return errors.New("this process is no worker")
+	m, err := f.worker()
+	if err != nil {
+		return err
 	}
-	id := m.follow(plan)
+	m.follow(plan)
 	defer m.followed()
-	err := f.deciding(ctx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, f.sql("update fleet.worker set hash = $2 where id::text = $1"), id, plan.Generation); err != nil {
+	return f.deciding(ctx, func(tx pgx.Tx) error { return m.publish(ctx, tx) })
+}
+
+// Publish implements fleet.Fleet.
+func (f *Fleet) Publish(ctx context.Context) (p fleet.Publication, err error) {
+	m, err := f.worker()
+	if err != nil {
+		return p, err
+	}
+	m.hold()
+	defer m.followed()
+	err = f.deciding(ctx, func(tx pgx.Tx) error {
+		was, err := f.generation(ctx, tx)
+		if err != nil {
 			return err
 		}
-		if err := f.publish(ctx, tx, plan.Generation, m.me.Name); err != nil {
+		if plan := m.following(); was.hash != plan.Generation {
+			switch other, _, err := m.other(ctx, tx, plan); {
+			case err != nil:
+				return err
+			case other != "":
+				return &fleet.AloneError{Other: other}
+			}
+		}
+		if err := m.publish(ctx, tx); err != nil {
 			return err
 		}
-		return m.arrange(ctx, tx)
+		now, err := f.generation(ctx, tx)
+		p = fleet.Publication{Generation: now.hash, At: now.published.UTC(), By: now.by, Already: now.id == was.id}
+		return err
 	})
-	return err
+	return p, err
+}
+
+// worker is this process as one.
+func (f *Fleet) worker() (*member, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.member == nil {
+		return nil, fleet.ErrNoWorker
+	}
+	return f.member, nil
+}
+
+// publish makes what this worker follows the current configuration. The caller's transaction is one of deciding: of two that publish the latter
+// one looks at what is followed after the former one has ended.
+func (m *member) publish(ctx context.Context, tx pgx.Tx) error {
+	m.mu.Lock()
+	id, plan := m.id, m.plan
+	m.mu.Unlock()
+	if _, err := tx.Exec(ctx, m.fleet.sql("update fleet.worker set hash = $2 where id::text = $1"), id, plan.Generation); err != nil {
+		return err
+	}
+	if err := m.fleet.publish(ctx, tx, plan.Generation, m.me.Name); err != nil {
+		return err
+	}
+	return m.arrange(ctx, tx)
 }

@@ -263,10 +263,10 @@ func (l *life) heed(a answer) {
 	case a.draining:
 		l.say("it is drained")
 	case a.others:
-		l.say("its configuration is not the current one", append(about, "hint", "reload this worker when its file is that of the others")...)
+		l.say("its configuration is not the current one", append(about, "hint", "reload this worker when its file is that of the others; `dirsyncd config publish` makes what it has the current one instead")...)
 	default: // nobody takes over by itself: what an older configuration would undo is worse than that it stands still
 		l.say("its configuration is not the current one, and no worker is left that has that: nothing is run", append(about,
-			"hint", "start a worker with the current configuration, or reload this one: what its file says now is the current one then")...)
+			"hint", "start a worker with the current configuration, or make what this one has the current one: `dirsyncd config publish`, or a reload when its file was edited")...)
 	}
 }
 

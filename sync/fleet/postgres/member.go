@@ -95,13 +95,19 @@ func (f *Fleet) Work(ctx context.Context, me fleet.Worker, plan fleet.Plan, hand
 	return nil
 }
 
-// follow takes another configuration, and returns the id of this life or the last.
-func (m *member) follow(plan fleet.Plan) (id string) {
+// follow takes another configuration, and holds until followed.
+func (m *member) follow(plan fleet.Plan) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.plan, m.settled = plan, false
 	m.publishing++
-	return m.id
+}
+
+// hold has heartbeats judge nothing until followed.
+func (m *member) hold() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.publishing++
 }
 
 func (m *member) followed() {
@@ -185,26 +191,33 @@ func (e *unsureError) Error() string { return fmt.Sprintf("worker %q was alive a
 // alone refuses a plan that is for one worker while another one lives. One that was killed counts as alive for some seconds, so that only
 // who gives another sign of life is there.
 func (m *member) alone(ctx context.Context, tx pgx.Tx, plan fleet.Plan) error {
-	if plan.Alone == "" {
-		return nil
+	other, sign, err := m.other(ctx, tx, plan)
+	if err != nil {
+		return err
 	}
-	var other string
-	var sign time.Time
-	err := tx.QueryRow(ctx, m.fleet.sql("select name, expires from fleet.worker where not dead and expires > clock_timestamp() and name <> $1 order by expires desc limit 1"), m.me.Name).Scan(&other, &sign)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
+	if other == "" {
 		m.sign = time.Time{}
 		return nil
-	case err != nil:
-		return err
 	}
 	if before := m.sign; !before.IsZero() && sign.After(before) {
 		return &fleet.AloneError{Other: other}
 	}
 	m.sign, m.yields = sign, true
 	return &unsureError{other}
+}
+
+// other is who counts as alive and is called otherwise, and what its last sign of life was good for, when a plan is for one worker; empty: nobody.
+func (m *member) other(ctx context.Context, tx pgx.Tx, plan fleet.Plan) (name string, sign time.Time, err error) {
+	if plan.Alone == "" {
+		return "", sign, nil
+	}
+	err = tx.QueryRow(ctx, m.fleet.sql("select name, expires from fleet.worker where not dead and expires > clock_timestamp() and name <> $1 order by expires desc limit 1"), m.me.Name).Scan(&name, &sign)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", time.Time{}, nil
+	}
+	return name, sign, err
 }
 
 // lead makes this worker's configuration the current one, unless a living worker has another one, or it is settled and there is one. The

@@ -3,9 +3,11 @@ package postgres
 import (
 	"context"
 	_ "embed" // the tables
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 
@@ -49,6 +51,12 @@ func (f *Fleet) migrate(ctx context.Context) error {
 			return err
 		}
 		_, err := tx.Exec(ctx, "create schema "+f.schema)
+		if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && pg.Code == "42501" {
+			at := f.pool.Config().ConnConfig
+			role := pgx.Identifier{at.User}.Sanitize()
+			err = &fault.Error{Class: fault.Configuration, Op: "open", Where: "schema " + f.schema, Err: fmt.Errorf("the role may make no schema: %s (SQLSTATE %s)", pg.Message, pg.Code),
+				Hint: fmt.Sprintf("GRANT CREATE ON DATABASE %s TO %s, or have somebody make an empty one: CREATE SCHEMA %s AUTHORIZATION %s", pgx.Identifier{at.Database}.Sanitize(), role, f.schema, role)}
+		}
 		return err
 	})
 	if err != nil {

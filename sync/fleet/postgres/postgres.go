@@ -32,7 +32,9 @@ type Options struct {
 	Pool *pgxpool.Pool
 	// Schema is where the tables are, and River's: small letters, digits and underscores. It is made when it is not there.
 	Schema string
-	Log    *slog.Logger
+	// State is the schema of the state that the workers share; empty: what is known of that is not told (Upkeep).
+	State string
+	Log   *slog.Logger
 	// PollOnly does without LISTEN, which a pooler of transactions does not carry; work begins up to a second later.
 	PollOnly bool
 }
@@ -41,6 +43,7 @@ type Options struct {
 type Fleet struct {
 	pool     *pgxpool.Pool
 	schema   string
+	state    string // the schema of that
 	log      *slog.Logger
 	quiet    *slog.Logger // River's: what is worth telling is told here
 	pollOnly bool
@@ -59,7 +62,7 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 		return nil, &fault.Error{Class: fault.Configuration, Op: "open", Err: fmt.Errorf("%q is no name of a schema", o.Schema),
 			Hint: "small letters, digits and underscores, 40 at most"}
 	}
-	f := &Fleet{pool: o.Pool, schema: o.Schema, log: o.Log, quiet: slog.New(debugOnly{o.Log.Handler()}), pollOnly: o.PollOnly}
+	f := &Fleet{pool: o.Pool, schema: o.Schema, state: o.State, log: o.Log, quiet: slog.New(debugOnly{o.Log.Handler()}), pollOnly: o.PollOnly}
 	if err := f.migrate(ctx); err != nil {
 		return nil, fmt.Errorf("the tables of workers: %w", err)
 	}

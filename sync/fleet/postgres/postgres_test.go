@@ -238,7 +238,7 @@ func TestFleet(t *testing.T) {
 		"finish with the last write": finishWithWrite, "a job that nobody took": neverTaken, "a job that somebody ended": endedJob, "deliveries": deliveries,
 		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy, "a job that nobody got": lostFetch, "a killed one before": ghost, "a killed one of another name": renamed, "of the same name": namesakes, "asked for meanwhile": askedMeanwhile,
 		"nobody is left": nobodyLeft, "yields": yields, "a newer queue": newerQueue, "without the right to make schemas": noCreate, "what is done": cleared,
-		"for one alone": forOneAlone, "portions": portions, "shares": shares, "shares in two places": boundShares,
+		"for one alone": forOneAlone, "portions": portions, "shares": shares, "shares in two places": boundShares, "published by a command": published, "upkeep": upkeep,
 	} {
 		// They wait most of the time, so that more of them run at a time than there are processors.
 		at <- struct{}{}
@@ -765,6 +765,130 @@ func stranger(t *testing.T, s *postgrestest.Server) {
 	c.expect(fleet.Unit{Kind: fleet.List, Connection: "d"}).tenants()
 }
 
+// published: who waits with another configuration makes that the current one, without reading it anew, and the others wait, and say so.
+func published(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	if _, err := c.place.open(t, "none", c.log).Publish(t.Context()); !errors.Is(err, fleet.ErrNoWorker) {
+		t.Errorf("by no worker: %v", err)
+	}
+	var log said
+	c.log = slog.New(slog.NewTextHandler(&log, nil))
+	alone := plan("one", connection("c"))
+	alone.Alone = "target \"x\""
+	a, _ := c.worker("a", 1, alone)
+	c.ready("c", "t")
+	publish := func(f *postgres.Fleet, generation, by string, already bool) {
+		t.Helper()
+		p, err := f.Publish(t.Context())
+		if err != nil || p.Generation != generation || p.By != by || p.Already != already || p.At.IsZero() {
+			t.Errorf("%+v: %v", p, err)
+		}
+	}
+	publish(a, "one", "a", true)
+	c.log = logOf(t)
+	b, _ := c.worker("b", 1, plan("two", connection("c"), connection("d")))
+	until(t, "b is there", func() bool {
+		list, err := a.Workers(t.Context())
+		return err == nil && len(list) == 2
+	})
+	publish(a, "one", "a", true) // that it is for one alone matters to who is to change something
+	publish(b, "two", "b", false)
+	list, err := a.Workers(t.Context())
+	if err != nil || len(list) != 2 || list[0].Current || !list[1].Current {
+		t.Errorf("%+v: %v", list, err)
+	}
+	if it := c.expect(fleet.Unit{Kind: fleet.List, Connection: "d"}); it.worker != "b" {
+		t.Errorf("%s took it", it.worker)
+	} else {
+		it.tenants()
+	}
+	until(t, "a says that it takes no more", func() bool {
+		return log.has("its configuration is not the current one") && log.has("dirsyncd config publish")
+	})
+	publish(b, "two", "b", true)
+	var other *fleet.AloneError
+	if _, err := a.Publish(t.Context()); !errors.As(err, &other) || other.Other != "b" {
+		t.Errorf("what is for one alone: %v", err)
+	}
+	if current := value[string](t, c.place, "select hash from "+schema+".generation order by id desc limit 1"); current != "two" {
+		t.Errorf("%s is the current one", current)
+	}
+}
+
+// upkeep: what others keep open counts as far as the role may see it, and so does what the tables have of what is done with.
+func upkeep(t *testing.T, s *postgrestest.Server) {
+	p := newPlace(t, s)
+	const state = "state_of_test"
+	p.Exec("create schema "+state+" authorization "+p.Reader, "create schema "+schema+" authorization "+p.Reader)
+	plain := p
+	plain.dsn = strings.NewReplacer("user="+postgrestest.Admin, "user="+p.Reader, "password="+postgrestest.AdminPassword, "password="+postgrestest.ReaderPassword).Replace(p.dsn)
+	fleetOf := func(of place) *postgres.Fleet {
+		t.Helper()
+		f, err := postgres.Open(t.Context(), postgres.Options{Pool: of.pool(t, "a"), Schema: schema, State: state, Log: logOf(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	f := fleetOf(plain)
+	look := func(f *postgres.Fleet) fleet.Upkeep {
+		t.Helper()
+		u, err := f.Upkeep(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	if u := look(f); u.OldestSnapshot != 0 || u.DeadRows["outbox"] != 0 || u.DeadRows["unit"] != 0 || len(u.DeadRows) != 2 {
+		t.Errorf("where there is nothing yet: %+v", u)
+	}
+	// open begins a transaction that keeps rows.
+	open := func(of place, begin string) (end func()) {
+		t.Helper()
+		conn, err := of.pool(t, "someone").Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Exec(t.Context(), begin); err != nil {
+			t.Fatal(err)
+		}
+		return func() {
+			if _, err := conn.Exec(t.Context(), "rollback"); err != nil {
+				t.Error(err)
+			}
+			conn.Release()
+		}
+	}
+	for what, begin := range map[string]string{"a snapshot": "begin isolation level repeatable read; select 1", "a write": "begin; select pg_current_xact_id()"} {
+		end := open(plain, begin)
+		began := value[time.Time](t, p, "select min(xact_start) from pg_stat_activity where application_name = 'dirsyncd someone' and state = 'idle in transaction'")
+		least := value[time.Time](t, p, "select clock_timestamp()").Sub(began)
+		if u := look(f); u.OldestSnapshot < least || u.OldestSnapshot > time.Hour {
+			t.Errorf("%s of its own role: %s, and it is %s at least", what, u.OldestSnapshot, least)
+		}
+		end()
+	}
+	end := open(plain, "begin") // which keeps nothing
+	if u := look(f); u.OldestSnapshot != 0 {
+		t.Errorf("nothing is kept: %s", u.OldestSnapshot)
+	}
+	end()
+	end = open(p, "begin isolation level repeatable read; select 1")
+	if u := look(f); u.OldestSnapshot != 0 {
+		t.Errorf("of another role: %s", u.OldestSnapshot)
+	}
+	p.Exec("grant pg_read_all_stats to " + p.Reader)
+	if u := look(f); u.OldestSnapshot == 0 {
+		t.Error("of another role, which it may see: none")
+	}
+	end()
+	p.Exec("create table "+state+".outbox (n int) with (autovacuum_enabled = false)", "insert into "+state+".outbox select generate_series(1, 30)", "delete from "+state+".outbox where n <= 7")
+	until(t, "the database has counted", func() bool {
+		p.Exec("select pg_stat_force_next_flush()")
+		return look(f).DeadRows["outbox"] == 7
+	})
+}
+
 // said is what the log of a worker was told.
 type said struct {
 	mu   sync.Mutex
@@ -889,7 +1013,7 @@ func noCreate(t *testing.T, s *postgrestest.Server) {
 		_, err := postgres.Open(t.Context(), postgres.Options{Pool: pool, Schema: schema, Log: logOf(t)})
 		return err
 	}
-	if err := open("one"); err == nil || !strings.Contains(err.Error(), "42501") {
+	if err := open("one"); err == nil || !strings.Contains(err.Error(), "42501") || !strings.Contains(fault.Hint(err), "GRANT CREATE ON DATABASE") || !strings.Contains(fault.Hint(err), "CREATE SCHEMA one") {
 		t.Errorf("without a schema: %v", err)
 	}
 	p.Exec("create schema one authorization "+p.Reader, "grant create on database "+p.Name+" to "+p.Reader)
