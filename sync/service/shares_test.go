@@ -75,12 +75,12 @@ type reading struct {
 
 func (r *reading) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
 	r.p.reads <- [2]string{r.worker, req.Tenant.ID}
+	if m := r.p.meets.Load(); m != nil {
+		m.wait(ctx, r.worker)
+	}
 	if who := r.p.hangs.Load(); who != nil && *who == r.worker {
 		<-ctx.Done()
 		return ctx.Err()
-	}
-	if m := r.p.meets.Load(); m != nil {
-		m.wait(ctx, r.worker)
 	}
 	return r.Connector.Read(ctx, req, emit)
 }
@@ -294,6 +294,7 @@ func TestShareOfAWorkerThatEnds(t *testing.T) {
 	}
 	a := "a"
 	p.hangs.Store(&a)
+	p.meets.Store(newMeeting()) // b does not run both shares while a is on its way
 	p.daemons["b"].signals <- syscall.SIGUSR1
 	by := map[string]int{}
 	read := func() {
