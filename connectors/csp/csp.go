@@ -53,7 +53,7 @@ type Connector struct {
 	filter  customerFilter
 	names   *entra.LicenceNames
 	token   *tokenFile // nil without one
-	base    *http.Transport
+	base    rest.Wire
 	limiter *concurrencyLimiter
 
 	authority string

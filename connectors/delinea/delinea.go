@@ -32,7 +32,7 @@ func Factory() connectors.Factory {
 type Connector struct {
 	cfg    Config
 	people table
-	base   *http.Transport
+	base   rest.Wire
 	client *http.Client
 	tokens *tokens.Cache
 	root   string // what stands before the paths of calls

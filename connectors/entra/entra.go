@@ -30,7 +30,7 @@ func open(cfg *Config, env connectors.Env) (connectors.Connector, error) {
 // Connector reads one tenant.
 type Connector struct {
 	*Reader
-	base          *http.Transport
+	base          rest.Wire
 	notifications bool
 	public        func(http.Handler) (address string, release func(), err error) // nil: there is no public front
 	after         func(d time.Duration) <-chan time.Time

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -37,7 +36,7 @@ type Connector struct {
 	env        connectors.Env
 	attributes []attribute
 	units      []string
-	wire       *http.Transport
+	wire       rest.Wire
 	paces      *paces
 	batch      int // how many customers of a reseller are emitted at once
 

@@ -38,7 +38,7 @@ type Connector struct {
 	cfg        Config
 	env        connectors.Env
 	host       string
-	base       *http.Transport
+	base       rest.Wire
 	sdk        *sdk.Client
 	tokens     *tokens.Cache // nil with an API token
 	clock      *serverClock

@@ -57,9 +57,24 @@ func proxyOf(proxy settings.Secret) (*url.URL, error) {
 	return u, nil
 }
 
+// Wire is a transport that talks to the network. An answer that comes when the request's context has ended is none:
+// package http hands over what a server answered only because the connection was being closed under it (200 and no
+// body, of one whose work had been given up with the connection), and that would pass for a success.
+type Wire struct{ *http.Transport }
+
+// RoundTrip implements http.RoundTripper. What a server did of a request whose context has ended is not known.
+func (w Wire) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := w.Transport.RoundTrip(req)
+	if err == nil && req.Context().Err() != nil {
+		_ = resp.Body.Close() // nobody wants it
+		return nil, context.Cause(req.Context())
+	}
+	return resp, err
+}
+
 // NewBase makes the transport that talks to the network. It reads the CA file and makes no connection. Redirects
 // are not its business: a Transport above it refuses them.
-func NewBase(n Network) (*http.Transport, error) {
+func NewBase(n Network) (Wire, error) {
 	t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second, MaxIdleConns: 100}
 	t.DialContext = (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 15 * time.Second
@@ -75,26 +90,26 @@ func NewBase(n Network) (*http.Transport, error) {
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	proxy, err := proxyOf(n.Proxy)
 	if err != nil {
-		return nil, &fault.Error{Class: fault.Configuration, Op: "read proxy", Err: err, Hint: "write http://HOST:PORT"}
+		return Wire{}, &fault.Error{Class: fault.Configuration, Op: "read proxy", Err: err, Hint: "write http://HOST:PORT"}
 	}
 	if proxy != nil {
 		t.Proxy = http.ProxyURL(proxy)
 	}
 	if n.CAFile == "" {
-		return t, nil
+		return Wire{t}, nil
 	}
 	pem, err := os.ReadFile(string(n.CAFile))
 	if err != nil {
-		return nil, &fault.Error{Class: fault.Configuration, Op: "read ca_file", Err: err}
+		return Wire{}, &fault.Error{Class: fault.Configuration, Op: "read ca_file", Err: err}
 	}
 	t.TLSClientConfig.RootCAs = x509.NewCertPool()
 	if !t.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, &fault.Error{
+		return Wire{}, &fault.Error{
 			Class: fault.Configuration, Op: "read ca_file", Where: string(n.CAFile),
 			Err: errors.New("no certificate in it"), Hint: "the file must be PEM",
 		}
 	}
-	return t, nil
+	return Wire{t}, nil
 }
 
 // refusedByProxy classifies a proxy's refusal to connect, of which package http keeps the status text only. What

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -67,6 +68,31 @@ func TestForgottenConnection(t *testing.T) {
 	dead.Store(true)
 	if _, err := get(t, tr, server.URL); err != nil || dials.Load() < 2 {
 		t.Errorf("%v after %d connections", err, dials.Load())
+	}
+}
+
+type answering func(*http.Request) (*http.Response, error)
+
+func (a answering) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
+
+// TestAnswerToNobody: what a server answers because we have hung up is no success.
+func TestAnswerToNobody(t *testing.T) {
+	base, err := NewBase(Network{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	over := errors.New("the time is over")
+	ctx, hangUp := context.WithCancelCause(t.Context())
+	base.RegisterProtocol("late", answering(func(*http.Request) (*http.Response, error) {
+		hangUp(over)
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+	}))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "late://desk.test/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := base.RoundTrip(req); !errors.Is(err, over) || resp != nil {
+		t.Errorf("%v, %v", resp, err)
 	}
 }
 

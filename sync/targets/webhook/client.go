@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/rest"
 )
 
 var (
@@ -21,19 +22,19 @@ var (
 )
 
 // newTransport makes the connections of one target. It reads certificate files and does no network I/O.
-func newTransport(c *Config) (*http.Transport, error) {
+func newTransport(c *Config) (rest.Wire, error) {
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.CAFile != "" {
 		pool, err := readCAs(string(c.CAFile))
 		if err != nil {
-			return nil, err
+			return rest.Wire{}, err
 		}
 		tlsConfig.RootCAs = pool
 	}
 	if c.ClientCert != "" {
 		certFile, keyFile := string(c.ClientCert), string(c.ClientKey)
 		if _, err := tls.LoadX509KeyPair(certFile, keyFile); err != nil {
-			return nil, fmt.Errorf("read client certificate %s: %w", certFile, err)
+			return rest.Wire{}, fmt.Errorf("read client certificate %s: %w", certFile, err)
 		}
 		// Read for every handshake: short-lived certificates are renewed while we run.
 		tlsConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -43,13 +44,13 @@ func newTransport(c *Config) (*http.Transport, error) {
 	}
 	proxy, err := proxyOf(c.Proxy.Reveal())
 	if err != nil {
-		return nil, err
+		return rest.Wire{}, err
 	}
-	return &http.Transport{
+	return rest.Wire{Transport: &http.Transport{
 		Proxy: proxy, TLSClientConfig: tlsConfig, ForceAttemptHTTP2: true,
 		MaxIdleConnsPerHost: c.Parallel, IdleConnTimeout: 90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
-	}, nil
+	}}, nil
 }
 
 func readCAs(path string) (*x509.CertPool, error) {

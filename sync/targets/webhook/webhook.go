@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/rest"
 	"dirsyncd/sync/targets"
 	"dirsyncd/sync/targets/event"
 )
@@ -45,7 +46,7 @@ type target struct {
 	timeout   time.Duration
 	now       func() time.Time
 	client    *http.Client
-	transport *http.Transport
+	transport rest.Wire
 }
 
 func open(c *Config, env targets.Env) (targets.Target, error) {
