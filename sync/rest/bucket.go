@@ -2,19 +2,28 @@ package rest
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"sync"
 	"time"
+
+	"dirsyncd/sync/patience"
 )
 
 // Bucket is the pace of one quota: a bucket that fills with so many units a second, more slowly once the service has
 // said that it is too much, and at the full rate again some time after it no longer does. What is taken is never
-// refused, only waited for. As a Pace it takes one unit for every request. It may be used by many goroutines.
+// refused, only waited for, in the order in which it was asked for. As a Pace it takes one unit for every request. It may be
+// used by many goroutines.
+//
+// In no time do more units go out than fill in then and what was saved up: also when the rate falls while many wait, and when the machine
+// stood still.
 type Bucket struct {
-	o BucketOptions
+	o    BucketOptions
+	turn chan struct{} // of whoever is next of those who wait
 
-	mu     sync.Mutex
-	factor float64 // of the rate, learned
+	mu      sync.Mutex
+	waiting int     // so many do
+	factor  float64 // of the rate, learned
 	// portion is that of the last look at it: what is saved up is not more than that of what one alone may save up.
 	portion float64
 	level   float64 // below zero when more was taken than was there
@@ -48,12 +57,17 @@ func NewBucket(o BucketOptions) *Bucket {
 	if o.Portion == nil {
 		o.Portion = func() float64 { return 1 }
 	}
-	portion := o.Portion()
-	return &Bucket{o: o, factor: 1, portion: portion, level: o.Rate * o.Burst * portion}
+	return &Bucket{o: o, turn: make(chan struct{}, 1), factor: 1, portion: 1, level: o.Rate * o.Burst}
 }
 
-// PortionPause is how long whoever has no portion waits before asking for it again.
-const PortionPause = 250 * time.Millisecond
+const (
+	// PortionPause is how long whoever has no portion waits before asking for it again.
+	PortionPause = 250 * time.Millisecond
+	// longestPause is how long a changed portion goes unseen at most.
+	longestPause = 5 * time.Second
+	// rounding is what may be missing of a unit by the arithmetic of fractions.
+	rounding = 1e-6
+)
 
 // SetRate changes the rate, in units a second.
 func (b *Bucket) SetRate(rate float64) {
@@ -62,43 +76,87 @@ func (b *Bucket) SetRate(rate float64) {
 	b.o.Rate = rate
 }
 
-// Take takes units out and waits until they were there. They are given back when the context ends first: what they
-// were for is not sent.
+// Take waits until units are there and takes them out. Nothing is taken when the context ends first, the cause of which it returns.
 func (b *Bucket) Take(ctx context.Context, units float64) error {
-	wait, allowed := b.take(units)
-	for !allowed {
-		if err := b.o.Sleep(ctx, PortionPause); err != nil {
-			return err
-		}
-		wait, allowed = b.take(units)
-	}
-	if wait <= 0 {
+	if b.takeAtOnce(units) {
 		return nil
 	}
-	if err := b.o.Sleep(ctx, wait); err != nil {
-		b.Charge(-units)
-		return err
+	defer b.waited()
+	select {
+	case b.turn <- struct{}{}:
+	default:
+		patience.Waits(ctx)
+		select {
+		case b.turn <- struct{}{}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	defer func() { <-b.turn }()
+	for wait := b.takeInTurn(units, 0); wait > 0; wait = b.takeInTurn(units, wait) {
+		if err := b.o.Sleep(ctx, wait); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// take takes units out and says how long it is until they are there. Nothing is allowed, and nothing taken, without a portion.
-func (b *Bucket) take(units float64) (wait time.Duration, allowed bool) {
+// takeAtOnce takes units out if they are there and nobody waits. Else the caller does, until waited.
+func (b *Bucket) takeAtOnce(units float64) bool {
 	portion := b.o.Portion()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := b.o.Now()
-	if !b.at.IsZero() && now.After(b.at) {
-		b.level += now.Sub(b.at).Seconds() * b.o.Rate * b.factor * b.portion
+	if b.waiting == 0 && b.take(units, portion, 0) == 0 {
+		return true
 	}
-	// What was saved up was so under the former portion: with a larger one nobody may send at once what others have just sent.
-	b.level = min(b.level, b.o.Rate*b.o.Burst*min(b.portion, portion))
+	b.waiting++
+	return false
+}
+
+func (b *Bucket) waited() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting--
+}
+
+func (b *Bucket) takeInTurn(units float64, slept time.Duration) (wait time.Duration) {
+	portion := b.o.Portion()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.take(units, portion, slept)
+}
+
+// take takes units out, or says how long it is until they are there, or are to be looked for. slept is how long the caller has slept since
+// the last look: so much time has passed, whatever a clock says that was set. The caller holds the lock.
+func (b *Bucket) take(units, portion float64, slept time.Duration) (wait time.Duration) {
+	now := b.o.Now()
+	if until := b.at.Add(slept); now.Before(until) {
+		now = until
+	}
+	// With a larger portion than at the last look nobody may send what others have sent since.
+	least := min(b.portion, portion)
+	switch {
+	case !b.at.IsZero():
+		b.level += now.Sub(b.at).Seconds() * b.o.Rate * b.factor * least
+	case portion < 1: // others may just have sent at once what may be saved up
+		b.level = min(b.level, 0)
+	}
+	most := b.o.Rate * b.o.Burst * least
+	if slept > 0 { // whoever waits gets together what it needs
+		most = max(most, units)
+	}
+	b.level = min(b.level, most)
 	b.at, b.portion = now, portion
 	if portion <= 0 {
-		return 0, false
+		return PortionPause
 	}
-	b.level -= units
-	return time.Duration(-b.level / (b.o.Rate * b.factor * portion) * float64(time.Second)), true
+	missing := units - b.level
+	if missing <= rounding {
+		b.level -= units
+		return 0
+	}
+	seconds := missing / (b.o.Rate * b.factor * portion)
+	return time.Duration(math.Ceil(min(seconds, longestPause.Seconds()) * float64(time.Second)))
 }
 
 // Charge takes what a request has cost beyond what was taken for it, or gives back what it has not cost. Nobody waits.

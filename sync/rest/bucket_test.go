@@ -169,6 +169,12 @@ func TestWaitsAreTold(t *testing.T) {
 				t.Errorf("%d waits were told, want %d; %v", told, want, err)
 			}
 		}
+		var at sync.WaitGroup
+		none, full := patience.WithWaits(t.Context(), func() { t.Error("nobody had to wait") }), NewBucket(BucketOptions{Rate: 1, Burst: 1000, Slowest: 1})
+		for range 1000 {
+			at.Go(func() { _ = full.Take(none, 1) })
+		}
+		at.Wait()
 		var r Retries
 		if err := r.Wait(ctx, &fault.Error{Class: fault.Transient}); err != nil || told != 3 {
 			t.Errorf("a retry was not told: %v", err)
@@ -204,6 +210,80 @@ func TestThrottledOnce(t *testing.T) {
 		}
 		if rate := perSecond(t, b, 100); rate < 0.5 || rate > 0.52 {
 			t.Errorf("%.2f a second after one refusal", rate)
+		}
+	})
+}
+
+// TestWaitingForLess: who waits already when the portion becomes smaller, or the service says that it is too much, waits longer for it.
+func TestWaitingForLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rate = 10
+		var mu sync.Mutex
+		sent, portion := 0, 1.0
+		b := NewBucket(BucketOptions{Rate: rate, Burst: 0.1, Slowest: 1.0 / 8, Portion: func() float64 {
+			mu.Lock()
+			defer mu.Unlock()
+			return portion
+		}})
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() {
+				if err := b.Take(t.Context(), 1); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				sent++
+				mu.Unlock()
+			})
+		}
+		in := func(what string, d time.Duration, least, most int) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			before := sent
+			mu.Unlock()
+			time.Sleep(d)
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if n := sent - before; n < least || n > most {
+				t.Errorf("%s: %d in %s, want %d to %d", what, n, d, least, most)
+			}
+		}
+		set := func(p float64) {
+			mu.Lock()
+			defer mu.Unlock()
+			portion = p
+		}
+		in("all of it", 2*time.Second, 19, 21)
+		set(0.2)
+		in("a fifth", 10*time.Second, 19, 21)
+		set(0)
+		in("nothing", 10*time.Second, 0, 1)
+		set(1)
+		in("all again", 2*time.Second, 17, 21)
+		b.OnResponse(http.StatusTooManyRequests, false)
+		in("half of that", 4*time.Second, 19, 21)
+		set(1e-16) // what is left when others have 1/6 each, by the arithmetic of computers
+		in("next to nothing", 10*time.Second, 0, 1)
+		set(1)
+		all.Wait()
+	})
+}
+
+// TestNewcomer: a bucket that comes when others have parts of the rate has nothing saved up: those may just have sent at once what may be.
+func TestNewcomer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		portion := 1.0 // until it is known
+		b := NewBucket(BucketOptions{Rate: 10, Burst: 3, Slowest: 1, Portion: func() float64 { return portion }})
+		portion = 0.5
+		if got := perSecond(t, b, 10); got > 5.1 {
+			t.Errorf("%.1f a second", got)
+		}
+		time.Sleep(time.Hour)
+		began := time.Now()
+		if perSecond(t, b, 15); time.Since(began) > 0 {
+			t.Error("nothing was saved up later")
 		}
 	})
 }
