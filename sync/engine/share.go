@@ -60,7 +60,7 @@ func (e *Engine) Divide(ctx context.Context, c *Connection, job Job, workers fun
 	here := e.roundHere(c.Name, r.Name)
 	here.mu.Lock()
 	defer here.mu.Unlock()
-	here.listed = l
+	here.listed, here.source = l, c.Source
 	return r, nil
 }
 
@@ -102,6 +102,7 @@ type round struct {
 
 	mu     sync.Mutex // while tenants are listed
 	listed *listing
+	source connectors.Connector // that has listed them: an edited one has others, or knows of none yet
 }
 
 // roundHere is this process's part in a round. Of each connection there is one, the last.
@@ -116,16 +117,16 @@ func (e *Engine) roundHere(connection, name string) *round {
 	return r
 }
 
-// list lists the tenants, unless that was done.
-func (r *round) list(list func() (*listing, []Result)) (*listing, []Result) {
+// list lists the tenants of a source, unless that was done.
+func (r *round) list(source connectors.Connector, list func() (*listing, []Result)) (*listing, []Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.listed == nil {
+	if r.listed == nil || r.source != source {
 		listed, failed := list()
 		if failed != nil {
 			return nil, failed
 		}
-		r.listed = listed
+		r.listed, r.source = listed, source
 	}
 	return r.listed, nil
 }
@@ -134,7 +135,7 @@ func (r *round) list(list func() (*listing, []Result)) (*listing, []Result) {
 func (e *Engine) runShare(ctx context.Context, c *Connection, job tenantJob) []Result {
 	here := e.roundHere(c.Name, job.Round)
 	job.residents = here.residents
-	all, failed := here.list(func() (*listing, []Result) { return e.list(ctx, c, job) })
+	all, failed := here.list(c.Source, func() (*listing, []Result) { return e.list(ctx, c, job) })
 	if failed != nil {
 		return failed
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -188,5 +189,28 @@ func TestShareThatCannotBeListed(t *testing.T) {
 	source.err = nil
 	if n := len(share(1)) + len(share(2)); n != 20 {
 		t.Errorf("%d tenants", n)
+	}
+}
+
+// TestSourceIsEditedBetweenShares: a share that begins with another source is of the tenants that this one lists.
+func TestSourceIsEditedBetweenShares(t *testing.T) {
+	c, _ := newSharers(t, 20, 1)
+	r, _ := c.divide("twenty", 2, 2)
+	edited, source := *c.conn, &listedSource{companies: &companies{world: c.source.world, of: maps.Clone(c.source.of)}}
+	var gone string
+	for id := range source.of {
+		if (Share{2, 2}).has(id) {
+			gone = id
+		}
+	}
+	delete(source.of, gone)
+	edited.Source = source
+	for _, res := range c.engines[0].RunConnection(t.Context(), &edited, Job{Round: r.Name, Share: Share{2, 2}, Trigger: "schedule"}) {
+		if res.Partition.Tenant == gone && res.Run.Mode != "offline" {
+			t.Errorf("%s was read, which is listed no more", gone)
+		}
+	}
+	if n := source.lists.Load(); n != 1 {
+		t.Errorf("listed %d times", n)
 	}
 }

@@ -57,6 +57,7 @@ type partner struct {
 	told    chan [2]string // worker, key
 	hangs   atomic.Pointer[string]
 	meets   atomic.Pointer[meeting]
+	opens   func(worker string, env connectors.Env) connectors.Connector // the source of a daemon
 	pools   []*pgxpool.Pool
 	all     sync.WaitGroup
 }
@@ -120,6 +121,7 @@ func newPartner(t *testing.T) *partner {
 			p.joins(id, fmt.Sprint("p", k))
 		}
 	}
+	p.opens = func(worker string, _ connectors.Env) connectors.Connector { return &reading{p.people(), p, worker} }
 	st, err := bolt.Open("state.db", bolt.Options{NoSync: true})
 	if err != nil {
 		t.Fatal(err)
@@ -138,14 +140,18 @@ func newPartner(t *testing.T) *partner {
 	return p
 }
 
+func (p *partner) people() connectors.Connector {
+	return memory.Open(p.source, memory.Options{Kinds: []directory.Kind{directory.Person}})
+}
+
 func (p *partner) joins(tenant, id string) {
 	o := directory.Object{Kind: directory.Person, ID: id}
 	o.SetText(directory.FieldName, id)
 	p.source.Put(tenant, o)
 }
 
-// start starts a daemon, and waits until it takes work.
-func (p *partner) start(name string) {
+// open opens the fleet as a process of its own would.
+func (p *partner) open(name string) fleet.Fleet {
 	p.Helper()
 	pool, err := pgxpool.New(p.ctx, p.server.DSN(p.db.Name)+" application_name='dirsyncd "+name+"'")
 	if err != nil {
@@ -156,13 +162,20 @@ func (p *partner) start(name string) {
 	if err != nil {
 		p.Fatal(err)
 	}
+	return shared
+}
+
+// start starts a daemon, and waits until it takes work.
+func (p *partner) start(name string) {
+	p.Helper()
+	shared := p.open(name)
 	if len(p.daemons) == 0 { // however late somebody asks for the second share, it is for who has none
 		p.db.Exec("create function fleet.late() returns trigger language plpgsql as $$ begin new.wanted := new.wanted + interval '1 hour'; return new; end $$",
 			"create trigger late before insert or update on fleet.unit for each row when (new.kind = 2 and new.want <> 0 and new.wanted < clock_timestamp() + interval '1 minute') execute function fleet.late()")
 	}
 	nothing := func() *struct{} { return &struct{}{} }
-	p.parts.Connectors = connectors.Registry{connectors.New("memory", "a directory in memory", nothing, func(*struct{}, connectors.Env) (connectors.Connector, error) {
-		return &reading{memory.Open(p.source, memory.Options{Kinds: []directory.Kind{directory.Person}}), p, name}, nil
+	p.parts.Connectors = connectors.Registry{connectors.New("memory", "a directory in memory", nothing, func(_ *struct{}, env connectors.Env) (connectors.Connector, error) {
+		return p.opens(name, env), nil
 	})}
 	p.parts.Targets = targets.Registry{targets.New("told", "says who told it what", nothing, func(*struct{}, targets.Env) (targets.Target, error) { return &told{name, p.told}, nil })}
 	if err := os.WriteFile("config.yaml", fmt.Appendf(nil, partnerConfig, name), 0o600); err != nil {

@@ -185,7 +185,8 @@ type answer struct {
 	current  generation
 	others   bool // one that takes work is alive, besides this one
 	portion  float64
-	more     bool // there will be more for it, as soon as others know
+	divided  []string // connections of which several may work on units
+	more     bool     // there will be more for it, as soon as others know
 }
 
 func (l *life) beat(ctx context.Context, conn *pgx.Conn) (a answer, err error) {
@@ -200,8 +201,9 @@ update fleet.worker w set expires = clock_timestamp() + $2, hash = $3,
   portion = case when not w.draining and $3 = g.hash or exists (select 1 from fleet.unit u where u.holder = w.id) then greatest(0, least(1.0::float8 / (n + 1), 1 - portions)) else 0 end
 from g, pressing where w.id = $1 and not w.dead and w.expires > clock_timestamp()
 returning w.draining, g.id, g.hash, g.published, g.by_worker, w.portion, n, not w.draining and w.hash = g.hash or exists (select 1 from fleet.unit u where u.holder = w.id),
-  exists (select 1 from fleet.worker o where o.id <> w.id and not o.dead and not o.draining and o.expires > clock_timestamp() and o.hash = g.hash)`), l.id, ttl, a.to).
-		Scan(&a.draining, &a.current.id, &a.current.hash, &a.current.published, &a.current.by, &a.portion, &others, &presses, &a.others)
+  exists (select 1 from fleet.worker o where o.id <> w.id and not o.dead and not o.draining and o.expires > clock_timestamp() and o.hash = g.hash),
+  array(select distinct connection from fleet.unit where kind = 2)`), l.id, ttl, a.to).
+		Scan(&a.draining, &a.current.id, &a.current.hash, &a.current.published, &a.current.by, &a.portion, &others, &presses, &a.others, &a.divided)
 	a.more = presses && a.portion < 0.999/float64(others+1)
 	if !presses { // of what it is asked for by commands
 		a.portion = 1 / float64(others+1)
@@ -213,6 +215,9 @@ returning w.draining, g.id, g.hash, g.published, g.by_worker, w.portion, n, not 
 func (l *life) tell(a answer) {
 	l.member.mu.Lock()
 	l.draining, l.portion = a.draining, a.portion
+	for _, connection := range a.divided {
+		l.member.divided[connection] = true // that one is no longer who runs it whole knows first
+	}
 	l.member.mu.Unlock()
 	select {
 	case <-l.answers:

@@ -52,7 +52,7 @@ func (f *Fleet) Work(ctx context.Context, me fleet.Worker, plan fleet.Plan, hand
 	if f.session() == "" {
 		return errors.New("the pool's sessions need an application_name of this process' own, by which others end them when it is dead")
 	}
-	m := &member{fleet: f, me: me, handle: handle, plan: plan, wake: make(chan struct{}, 1), looks: make(chan struct{}, 1), lanes: make(chan struct{}, me.Lanes)}
+	m := &member{fleet: f, me: me, handle: handle, plan: plan, wake: make(chan struct{}, 1), looks: make(chan struct{}, 1), lanes: make(chan struct{}, me.Lanes), divided: map[string]bool{}}
 	f.mu.Lock()
 	if f.member != nil {
 		f.mu.Unlock()

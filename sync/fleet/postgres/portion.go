@@ -1,11 +1,5 @@
 package postgres
 
-import (
-	"slices"
-
-	"dirsyncd/sync/fleet"
-)
-
 // What a source allows is for all who press it together: those who may take work, and those who still have some. Each worker's row has the
 // portion that its heartbeat was told last, and a heartbeat takes no more than an even one, nor more than the others have left: nobody gets
 // more before somebody else knows that there is less for him. So together they have no more than everything, also while one comes. There
@@ -22,18 +16,16 @@ func (f *Fleet) Portion(connection string) float64 {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.divided[connection] || slices.ContainsFunc(m.plan.Units, func(p fleet.Planned) bool { return p.Connection == connection && len(p.Places) == 1 }) {
+	if !m.divided[connection] {
 		return 1
 	}
 	return m.portion
 }
 
-// presses takes note of whether units of a connection are worked on by several at a time.
+// presses takes note of whether units of a connection are worked on by several at a time. Heartbeats tell, too, where they are, for who
+// has none of them: commands read there what others have a part of.
 func (m *member) presses(connection string, divided bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.divided == nil {
-		m.divided = map[string]bool{}
-	}
 	m.divided[connection] = divided
 }

@@ -238,7 +238,7 @@ func TestFleet(t *testing.T) {
 		"finish with the last write": finishWithWrite, "a job that nobody took": neverTaken, "a job that somebody ended": endedJob, "deliveries": deliveries,
 		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy, "a job that nobody got": lostFetch, "a killed one before": ghost, "a killed one of another name": renamed, "of the same name": namesakes, "asked for meanwhile": askedMeanwhile,
 		"nobody is left": nobodyLeft, "yields": yields, "a newer queue": newerQueue, "without the right to make schemas": noCreate, "what is done": cleared,
-		"for one alone": forOneAlone, "portions": portions, "shares": shares, "shares in two places": boundShares, "published by a command": published, "upkeep": upkeep,
+		"for one alone": forOneAlone, "portions": portions, "portions where a place is less": placeLess, "shares": shares, "shares in two places": boundShares, "published by a command": published, "upkeep": upkeep,
 	} {
 		// They wait most of the time, so that more of them run at a time than there are processors.
 		at <- struct{}{}
@@ -574,6 +574,12 @@ func portions(t *testing.T, s *postgrestest.Server) {
 	work(2)
 	even(2)
 	come("c")
+	until(t, "a part of a third", func() bool {
+		return value[bool](t, c.place, "select exists (select 1 from "+schema+".worker where name = 'c' and not dead and portion > 0.33)")
+	})
+	if got := fleets["c"].Portion("csp"); got > 0.34 {
+		t.Errorf("one that has had no unit of it yet may press it with %f", got)
+	}
 	work(3)
 	even(3)
 	if a, b := fleets["a"].Portion("hq"), fleets["a"].Portion("bound"); a != 1 || b != 1 {
@@ -592,6 +598,28 @@ func portions(t *testing.T, s *postgrestest.Server) {
 	stops["b"]()
 	delete(fleets, "b")
 	even(1)
+}
+
+// placeLess: whoever has a connection alone from now on has what others have left that still work on it.
+func placeLess(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	bound := connection("c")
+	bound.Places = []string{"a", "b"}
+	a, _ := c.worker("a", 4, plan("g", bound))
+	b, _ := c.worker("b", 4, plan("g", bound))
+	c.patient()
+	c.working(a, 2)
+	c.expect(list("c")).tenants("1", "2")
+	c.next()
+	c.next()
+	until(t, "half of it each", func() bool { return a.Portion("c") == 0.5 && b.Portion("c") == 0.5 })
+	bound.Places = []string{"a"}
+	if err := a.Follow(t.Context(), plan("g2", bound)); err != nil {
+		t.Fatal(err)
+	}
+	if got := a.Portion("c"); got > 0.5 {
+		t.Errorf("a has %f while b has %f", got, b.Portion("c"))
+	}
 }
 
 // boundBusy: a place that is gone before it took what was offered to it is no reason to wait for it.
