@@ -140,7 +140,7 @@ func sample() *apitest.Fake {
 		RenameFunc:     func(context.Context, string, string) error { return nil },
 		RunActionsFunc: sampleRunActions,
 		PlanUndoFunc:   samplePlanUndo,
-		UndoFunc:       func(context.Context, api.UndoApproval) (api.SyncResult, error) { return cleanResult(), nil },
+		UndoFunc:       sampleUndo,
 		WhyAtFunc:      sampleWhyAt,
 		RetireFunc:     sampleRetire,
 		WhyFunc:        sampleWhy,

@@ -131,8 +131,8 @@ func TestExitCodes(t *testing.T) {
 			return api.SyncResult{Runs: runs}, nil
 		}
 		fake.ApproveFunc = func(context.Context, string) (api.SyncResult, error) { return api.SyncResult{Runs: runs}, nil }
-		fake.PlanFunc = func(context.Context, api.PlanRequest, func(api.PlannedAction)) ([]api.Run, error) {
-			return runs, nil
+		fake.PlanFunc = func(context.Context, api.PlanRequest, func(api.PlannedAction)) (api.PlanResult, error) {
+			return api.PlanResult{Runs: runs}, nil
 		}
 		c := newCommandLine(t, fake)
 		for _, args := range []string{"sync", "sync --json", "approve h", "plan", "plan --json"} {
@@ -149,9 +149,9 @@ func TestExitCodes(t *testing.T) {
 
 func TestPlanThatFails(t *testing.T) {
 	fake := reloaded()
-	fake.PlanFunc = func(_ context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+	fake.PlanFunc = func(_ context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) (api.PlanResult, error) {
 		visit(api.PlannedAction{Connection: "hq-ad", Op: "create", Kind: "user", Key: "hq-ad/1"})
-		return nil, &fault.Error{Class: fault.Internal, Op: "plan", Err: errors.New("no space left on device"), Hint: "make room"}
+		return api.PlanResult{}, &fault.Error{Class: fault.Internal, Op: "plan", Err: errors.New("no space left on device"), Hint: "make room"}
 	}
 	c := newCommandLine(t, fake)
 	if code := c.run("plan", "--json"); code != exitFailed {

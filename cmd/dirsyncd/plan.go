@@ -165,7 +165,7 @@ func (cli *cli) planText(ctx context.Context, ops api.Operations, req api.PlanRe
 	line := cli.progressLine()
 	line.Show("planning")
 	v := &planView{cli: cli, limit: limit}
-	runs, err := ops.Plan(ctx, req, func(a api.PlannedAction) {
+	plan, err := ops.Plan(ctx, req, func(a api.PlannedAction) {
 		line.Clear()
 		v.add(&a)
 	})
@@ -174,8 +174,11 @@ func (cli *cli) planText(ctx context.Context, ops api.Operations, req api.PlanRe
 	if err != nil {
 		return err
 	}
-	v.summary(runs)
-	return finished(planCode(runs))
+	v.summary(plan.Runs)
+	cli.showElsewhere(plan.Elsewhere, func(e *api.Elsewhere) string {
+		return "not planned here; it is for " + strings.Join(e.Workers, ", ") + ". Ask there: `dirsyncd plan " + e.Connection + "`, or here by what was read last: `dirsyncd plan --offline " + e.Connection + "`"
+	})
+	return finished(planCode(plan.Runs))
 }
 
 // planView shows actions in tables, one per tenant. Long ones come in parts: memory does not grow with the
@@ -280,12 +283,12 @@ func (v *planView) remarks(r *api.Run) {
 func (cli *cli) planJSON(ctx context.Context, ops api.Operations, req api.PlanRequest, limit int) error {
 	w := &planWriter{out: cli.out, limit: limit}
 	w.out.Raw(`{"actions":[`)
-	runs, err := ops.Plan(ctx, req, w.add)
-	w.end(runs, err)
+	plan, err := ops.Plan(ctx, req, w.add)
+	w.end(plan, err)
 	if err != nil {
 		return err
 	}
-	return finished(planCode(runs))
+	return finished(planCode(plan.Runs))
 }
 
 type planWriter struct {
@@ -305,13 +308,14 @@ func (w *planWriter) add(a api.PlannedAction) {
 	w.out.Raw(lead + w.text(a))
 }
 
-func (w *planWriter) end(runs []api.Run, err error) {
+func (w *planWriter) end(plan api.PlanResult, err error) {
 	tail := struct {
-		Runs  []api.Run  `json:"runs"`
-		Held  bool       `json:"held"`
-		Error *jsonError `json:"error,omitempty"`
-	}{Runs: append([]api.Run{}, runs...)}
-	for _, r := range runs {
+		Runs      []api.Run       `json:"runs"`
+		Held      bool            `json:"held"`
+		Elsewhere []api.Elsewhere `json:"elsewhere,omitempty"`
+		Error     *jsonError      `json:"error,omitempty"`
+	}{Runs: append([]api.Run{}, plan.Runs...), Elsewhere: plan.Elsewhere}
+	for _, r := range plan.Runs {
 		tail.Held = tail.Held || r.Held != ""
 	}
 	if err != nil {

@@ -20,9 +20,9 @@ func TestPlanOfTheFile(t *testing.T) {
 		st.ConfigSum, st.Problem = sum, ""
 		return st, nil
 	}
-	fake.PlanFunc = func(_ context.Context, req api.PlanRequest, _ func(api.PlannedAction)) ([]api.Run, error) {
+	fake.PlanFunc = func(_ context.Context, req api.PlanRequest, _ func(api.PlannedAction)) (api.PlanResult, error) {
 		asked = append(asked, req)
-		return nil, nil
+		return api.PlanResult{}, nil
 	}
 	socket := serve(t, fake)
 	text := "control: " + socket + "\n" + goodConfig

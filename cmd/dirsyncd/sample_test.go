@@ -131,7 +131,7 @@ func sampleSync(_ context.Context, req api.SyncRequest, progress func(api.Progre
 	return result, nil
 }
 
-func samplePlan(_ context.Context, req api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+func samplePlan(_ context.Context, req api.PlanRequest, visit func(api.PlannedAction)) (api.PlanResult, error) {
 	visit(api.PlannedAction{
 		Connection: "hq-ad", Op: "create", Kind: "user", Key: "hq-ad/1", Name: "Ada Lovelace", Rule: "everyone else",
 		Changes: []api.PlannedChange{
@@ -147,14 +147,15 @@ func samplePlan(_ context.Context, req api.PlanRequest, visit func(api.PlannedAc
 	})
 	visit(api.PlannedAction{Connection: "hq-ad", Op: "update", Kind: "group", Key: "hq-ad/9", Name: "Service Desk", Added: 3, Removed: 1})
 	if !req.Offline {
-		return []api.Run{sampleRun("hq-ad", api.Run{Outcome: api.Clean, Read: 12300, Counts: kindCounts("user", "create", 1, "user", "update", 1, "group", "update", 1)})}, nil
+		run := sampleRun("hq-ad", api.Run{Outcome: api.Clean, Read: 12300, Counts: kindCounts("user", "create", 1, "user", "update", 1, "group", "update", 1)})
+		return api.PlanResult{Runs: []api.Run{run}, Elsewhere: []api.Elsewhere{{Connection: "branch", Workers: []string{"south"}}}}, nil
 	}
 	visit(api.PlannedAction{
 		Connection: "csp", Tenant: "5f1c0a52-7a11-4d0e-9a60-0b3f6f1f6a10", Op: "deactivate", Kind: "user",
 		Key:    "csp/5f1c0a52-7a11-4d0e-9a60-0b3f6f1f6a10/77aa0a52-7a11-4d0e-9a60-0b3f6f1f6a10",
 		Reason: "no longer listed by the source",
 	})
-	return worstResult().Runs, nil
+	return api.PlanResult{Runs: worstResult().Runs}, nil
 }
 
 func samplePublish(context.Context) (api.Publication, error) {

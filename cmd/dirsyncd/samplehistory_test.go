@@ -51,3 +51,12 @@ func sampleWhyAt(_ context.Context, req api.WhyAtRequest) ([]api.Past, error) {
 		{Kind: req.Kind, Key: "hq-ad/8", Connection: "hq-ad", At: req.At},
 	}, nil
 }
+
+// sampleUndo is of a worker that delivers to none of the targets.
+func sampleUndo(context.Context, api.UndoApproval) (api.SyncResult, error) {
+	result := cleanResult()
+	result.Delivered = []api.Delivery{
+		{Target: "desk", Others: true, Workers: []string{"south"}, Waiting: 3}, {Target: "apps", Others: true, Workers: []string{"north", "south"}, Waiting: 1}, {Target: "journal", Others: true},
+	}
+	return result, nil
+}

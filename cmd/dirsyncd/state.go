@@ -13,7 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"dirsyncd/cmd/dirsyncd/term"
+	"dirsyncd/store"
 	"dirsyncd/store/bolt"
+	"dirsyncd/store/move"
 	"dirsyncd/store/postgres"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/fault"
@@ -22,7 +24,7 @@ import (
 func newStateCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "state",
-		Short: "look after the state: backup, verify, move, rename, retire, grants",
+		Short: "look after the state: backup, verify, move, reopen, rename, retire, grants",
 		Long: `The state file holds what was read, what the targets were told, and what waits
 for them. It survives being killed at any moment; a backup is for a lost disk.
 
@@ -41,7 +43,7 @@ from a file into a database, or back.`,
   dirsyncd state grants | less`,
 	}
 	asGroup(cmd)
-	cmd.AddCommand(newBackupCommand(cli), newVerifyCommand(cli), newMoveCommand(cli), newRenameCommand(cli), newRetireCommand(cli), newGrantsCommand(cli))
+	cmd.AddCommand(newBackupCommand(cli), newVerifyCommand(cli), newMoveCommand(cli), newReopenCommand(cli), newRenameCommand(cli), newRetireCommand(cli), newGrantsCommand(cli))
 	return cmd
 }
 
@@ -207,7 +209,10 @@ func (cli *cli) verifyDatabase(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	defer func() { _ = st.Close() }()
-	if err := st.Verify(ctx); err != nil {
+	line := cli.progressLine()
+	defer line.Clear()
+	err = st.Check(ctx, func(p store.Progress) { line.Show(moveText(move.Progress{Stage: move.Checking, Progress: p})) })
+	if err != nil {
 		return 0, err
 	}
 	return st.Size(ctx)

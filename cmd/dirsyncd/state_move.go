@@ -41,11 +41,14 @@ or sent again. FROM and TO are each one of
                      need have nothing else
 
 Every daemon that has the state must be stopped, and TO have nothing in it.
-FROM is only read. It is verified first; then TO is read back, compared with it
-table by table, and verified. Until that is done TO says of itself that it is
-being moved into, and nobody else opens it. A move that was cut is begun anew by
-the same command. At the end it says what to write in the configuration;
-nothing is deleted.
+FROM is verified first; then TO is read back, compared with it table by table,
+and verified. Until that is done TO says of itself that it is being moved into,
+and nobody else opens it. A move that was cut is begun anew by the same command.
+At the end it says what to write in the configuration; nothing is deleted.
+
+From then on FROM says of itself where it was moved, and no daemon or command
+goes on with it: it would send again what is sent from TO. Moved back, TO takes
+its place. ` + "`state reopen`" + ` goes on with it when TO is lost.
 
 Exit codes: 0 moved and verified, 1 failed or FROM or TO is in use, 2 wrong
 usage or configuration, or TO is not empty.`,
@@ -72,6 +75,10 @@ type moveReport struct {
 	Seconds    float64           `json:"seconds"`
 	// Again is set when an earlier move into the same place had not come to its end; its remains were removed.
 	Again *encoding.Moving `json:"again,omitempty"`
+	// Replaced is set when the older state was there that had been moved to From.
+	Replaced *encoding.Moved `json:"replaced,omitempty"`
+	// Unmarked is why From could not be made to say that it was moved.
+	Unmarked string `json:"unmarked,omitempty"`
 }
 
 func (cli *cli) move(ctx context.Context, fromArg, toArg string) error {
@@ -110,7 +117,12 @@ func (cli *cli) move(ctx context.Context, fromArg, toArg string) error {
 	}
 	result := moveReport{
 		From: placeOf(from), To: placeOf(to), Partitions: report.Partitions, Entries: report.Entries, Tables: report.Tables,
-		Seconds: cli.now().Sub(began).Round(time.Millisecond).Seconds(), Again: before,
+		Seconds: cli.now().Sub(began).Round(time.Millisecond).Seconds(), Again: before, Replaced: report.Replaced,
+	}
+	// Not by ctx: it is moved, whoever has lost patience.
+	if err := source.MarkMoved(context.WithoutCancel(ctx), encoding.Moved{To: result.To, At: cli.now().UTC().Truncate(time.Second)}); err != nil {
+		result.Unmarked = fault.Text(err)
+		cli.err.Remark("dirsyncd: "+result.From+" was moved, and could not be made to say so: "+result.Unmarked, "start nothing on it any more, and remove it: nothing else keeps a daemon from sending from there again")
 	}
 	if cli.opts.json {
 		return cli.out.JSON(result)
@@ -137,9 +149,11 @@ func moveText(p move.Progress) string {
 		move.Checking: "checking the state that there is", move.Copying: "copying", move.Comparing: "reading back what was copied",
 		move.Verifying: "checking the state that there is now",
 	}[p.Stage]
-	if p.Done > 0 {
+	if p.Table != "" {
 		text += ": " + p.Table
-		if p.Partition != (store.Partition{}) {
+		if target, ok := p.Partition.Target(); ok {
+			text += " of target " + target
+		} else if p.Partition != (store.Partition{}) {
 			text += " of " + place(p.Partition.Connection, p.Partition.Tenant, "")
 		}
 		text += ", " + term.Number(int(p.Done))
@@ -163,7 +177,68 @@ func (cli *cli) showMove(r moveReport, from, to *config.Config, toArg string) {
 		schema := identifier(schemaOf(from.Database))
 		remove = "DROP SCHEMA IF EXISTS " + schema + ", " + identifier(schemaOf(from.Database)+workersSuffix) + " CASCADE, unless somebody else has something in " + schema
 	}
-	cli.out.Para("", fmt.Sprintf("%s is as it was. Start nothing on it any more: it does not know what is sent from now on. When you need it no longer: %s", r.From, remove))
+	if r.Replaced != nil {
+		cli.out.Para("", "What was moved from there before ("+r.Replaced.String()+") was older, and was removed.")
+	}
+	if r.Unmarked == "" {
+		cli.out.Para("", fmt.Sprintf("%s has what it had, and says that it was moved: nothing starts on it any more.", r.From))
+	}
+	cli.out.Para("", "When you need it no longer: "+remove)
+}
+
+func newReopenCommand(cli *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:   "reopen PLACE",
+		Short: "go on with a state that was moved away",
+		Long: `A state that was moved says where to, and nothing goes on with it. This takes
+that back, for when what it was moved to is lost or is not wanted: PLACE is as
+it was when it was moved, and is named as in ` + "`state move`" + `. What was sent from the
+other place since is not known here: it is read anew, and sent again as far as
+it differs. Nothing may be started on the other place any more.
+
+To go back with all that has happened since, move it back instead:
+` + "`dirsyncd state move TO FROM`" + `.
+
+Exit codes: 0 reopened, 1 failed or in use, 2 wrong usage or configuration, or
+it was not moved.`,
+		Example: `  dirsyncd state reopen /var/lib/dirsyncd/state.db`,
+		Args:    takes(1, 1, "a state that was moved"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := interruptible(cmd.Context())
+			defer stop()
+			return cli.reopen(ctx, args[0])
+		},
+	}
+}
+
+func (cli *cli) reopen(ctx context.Context, arg string) error {
+	at, err := cli.statePlace(arg)
+	if err != nil {
+		return err
+	}
+	if err := cli.becomeOwnerOf(stateFile(at)); err != nil {
+		return err
+	}
+	var was *encoding.Moved
+	if at.Database != nil {
+		was, err = postgres.Reopen(ctx, databaseOptions(at.Database, slog.New(slog.DiscardHandler)))
+	} else {
+		was, err = bolt.Reopen(ctx, string(at.State))
+	}
+	switch {
+	case err != nil:
+		return err
+	case was == nil:
+		return &usageError{placeOf(at) + " does not say that it was moved", "nothing was changed: dirsyncd can be started on it"}
+	case cli.opts.json:
+		return cli.out.JSON(struct {
+			State string          `json:"state"`
+			Was   *encoding.Moved `json:"was"`
+		}{placeOf(at), was})
+	}
+	cli.out.Line("%s: %s, as it was when it was moved to %s", placeOf(at), cli.out.Paint(term.Green, "reopened"), was.String())
+	cli.out.Para("", "Start nothing on the other one any more: what it has sent since is not known here, and is sent again.")
+	return nil
 }
 
 // isConfiguration reports whether an argument names a configuration file.

@@ -129,20 +129,27 @@ func (cli *cli) showResult(result api.SyncResult) error {
 	cli.showRuns(result.Runs)
 	cli.showChanged(result.Runs)
 	cli.showDelivered(result.Delivered)
-	for _, e := range result.Elsewhere {
+	cli.showElsewhere(result.Elsewhere, func(e *api.Elsewhere) string {
 		text := "not synced here; it is for " + strings.Join(e.Workers, ", ")
 		if e.Asked {
 			text += ", and was asked for there"
 		}
-		cli.out.Line("")
-		cli.out.Para(e.Connection+": ", text)
-	}
+		return text
+	})
 	if hasParked(result) {
 		cli.out.Line("")
 		cli.out.Line("something is parked")
 		cli.out.Hint("`dirsyncd parked list` shows what and why")
 	}
 	return finished(code)
+}
+
+// showElsewhere names the connections that only others read.
+func (cli *cli) showElsewhere(list []api.Elsewhere, say func(*api.Elsewhere) string) {
+	for i := range list {
+		cli.out.Line("")
+		cli.out.Para(list[i].Connection+": ", say(&list[i]))
+	}
 }
 
 func hasParked(result api.SyncResult) bool {
@@ -234,7 +241,11 @@ func (cli *cli) showDelivered(list []api.Delivery) {
 		term.Shrink("TARGET"), term.Right("DELIVERED"), term.Right("WAITING"), term.Right("PARKED"),
 	}}
 	for _, d := range list {
-		t.Add(d.Target, term.Number(d.Delivered), warnAbove0(allWaiting(d.Waiting, d.Waits)), warnAbove0(d.Parked))
+		delivered := term.Number(d.Delivered)
+		if d.Others && d.Delivered == 0 {
+			delivered = "–"
+		}
+		t.Add(d.Target, delivered, warnAbove0(allWaiting(d.Waiting, d.Waits)), warnAbove0(d.Parked))
 	}
 	if len(list) > 0 {
 		cli.out.Line("")
@@ -246,8 +257,29 @@ func (cli *cli) showDelivered(list []api.Delivery) {
 			cli.out.ParaStyled(term.Red, d.Target+": ", d.Error)
 			cli.out.Hint("what waits is tried again by the daemon and by the next sync")
 		}
+		if d.Others {
+			cli.out.Line("")
+			cli.out.Para(d.Target+": ", otherDelivers(&d))
+		}
 		cli.waitsAt(d.Target, d.Waits, nil)
 	}
+}
+
+// otherDelivers says who delivers what was queued here.
+func otherDelivers(d *api.Delivery) string {
+	who := "another worker"
+	switch len(d.Workers) {
+	case 0:
+	case 1:
+		who = "worker " + d.Workers[0]
+	default:
+		who = "one of the workers " + strings.Join(d.Workers, ", ")
+	}
+	queued := "nothing"
+	if d.Waiting > 0 {
+		queued = term.Many(d.Waiting, "action")
+	}
+	return who + " delivers there; still queued: " + queued
 }
 
 func warnAbove0(n int) term.Cell {

@@ -17,9 +17,9 @@ func TestOneUser(t *testing.T) {
 		synced = req
 		return api.SyncResult{}, nil
 	}
-	fake.PlanFunc = func(_ context.Context, req api.PlanRequest, _ func(api.PlannedAction)) ([]api.Run, error) {
+	fake.PlanFunc = func(_ context.Context, req api.PlanRequest, _ func(api.PlannedAction)) (api.PlanResult, error) {
 		planned = req
-		return nil, nil
+		return api.PlanResult{}, nil
 	}
 	for _, args := range []string{
 		"sync --user ada", "sync hq-ad lab --user ada", "sync hq-ad --full --user ada", "sync hq-ad --user=", "plan --user ada",

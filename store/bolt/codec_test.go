@@ -176,6 +176,6 @@ func FuzzCheckPages(f *testing.F) {
 	f.Add(slices.Concat(page(2, freePage, 0), page(3, leafPage, 1, bucketFlag, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 40)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file := append(make([]byte, 2048), data...)
-		checkPages(bytes.NewReader(file), header{pageSize: 1024, root: 3, freelist: 2, high: uint64(len(file) / 1024)})
+		checkPages(bytes.NewReader(file), header{pageSize: 1024, root: 3, freelist: 2, high: uint64(len(file) / 1024)}, func(uint64) bool { return true })
 	})
 }

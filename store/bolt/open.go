@@ -15,6 +15,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"dirsyncd/store"
+	"dirsyncd/store/encoding"
 	"dirsyncd/sync/fault"
 )
 
@@ -55,6 +56,8 @@ type Store struct {
 	maxItems    int // of a space; tests take few
 	readOnly    bool
 	begun       bool
+	moving      encoding.Moving // what is moved into it
+	replaced    *encoding.Moved // what Begin removes
 }
 
 var (

@@ -26,6 +26,8 @@ const (
 	manyFree    = 0xFFFF // the true count follows the header
 )
 
+var errUnwanted = errors.New("nobody waits for the check any more")
+
 var errElement = errors.New("an element is not within its page")
 
 // pageCheck walks the pages of a file. Every page below the high-water mark must be used once or be free.
@@ -33,15 +35,17 @@ type pageCheck struct {
 	f        io.ReaderAt
 	h        header
 	used     []bool
+	wanted   func(pages uint64) bool
 	problems []error
 }
 
-// checkPages returns what is wrong with the pages of a file, which nobody may change meanwhile.
-func checkPages(f io.ReaderAt, h header) []error {
+// checkPages returns what is wrong with the pages of a file, which nobody may change meanwhile. It ends early, with something wrong, when
+// wanted, that is told of all pages that are read, says so.
+func checkPages(f io.ReaderAt, h header, wanted func(pages uint64) bool) []error {
 	if h.pageSize < 1024 || h.high < 2 || h.high > uint64(1<<62/h.pageSize) {
 		return []error{errors.New("the header cannot be")}
 	}
-	c := &pageCheck{f: f, h: h, used: make([]bool, h.high)}
+	c := &pageCheck{f: f, h: h, used: make([]bool, h.high), wanted: wanted}
 	c.used[0], c.used[1] = true, true
 	c.tree(h.root, nil, nil)
 	c.freePages()
@@ -88,6 +92,9 @@ func (c *pageCheck) read(id uint64) ([]byte, error) {
 	count := 1 + uint64(binary.NativeEndian.Uint32(head[12:]))
 	if err := c.use(id, count); err != nil {
 		return nil, err
+	}
+	if !c.wanted(count) {
+		return nil, errUnwanted
 	}
 	page := make([]byte, int64(count)*c.h.pageSize)
 	_, err := c.f.ReadAt(page, int64(id)*c.h.pageSize)

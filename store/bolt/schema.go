@@ -95,6 +95,9 @@ func (s *Store) version(tx *bbolt.Tx) (int, error) {
 	if m, ok := encoding.MovingOf(string(format)); ok {
 		return 0, m.Error(s.path)
 	}
+	if m, ok := encoding.MovedOf(string(format)); ok {
+		return 0, m.Error(s.path)
+	}
 	if !bytes.Equal(format, []byte(formatName)) {
 		return 0, notOurs(s.path, errors.New("it does not say so"))
 	}

@@ -28,7 +28,7 @@ func (v *verifier) names() {
 		}
 		v.columns[b.Sequence()] = true
 	}
-	for n := store.Num(1); uint64(n) <= found && len(v.problems) == 0; n++ {
+	for n := store.Num(1); uint64(n) <= found && len(v.problems) == 0 && v.checked.next("names"); n++ {
 		name, err := v.name(n)
 		if !v.check(names, err) {
 			return
@@ -61,7 +61,7 @@ func (v *verifier) objects() {
 				present++
 			}
 			v.object(kind, row)
-			return len(v.problems) < maxProblems
+			return len(v.problems) < maxProblems && v.checked.next("objects")
 		}))
 		v.equal(p, "objects", v.count.present[kind], present)
 	}
@@ -150,6 +150,7 @@ func (v *verifier) pairs(p bucketID, fn func(tag uint8, a, b store.Num)) (count 
 		first := store.Num(binary.BigEndian.Uint32(k[1:])) << pairBits
 		var last []byte
 		for e := range slices.Chunk(entries, pairSize) {
+			v.checked.next(p.String())
 			if e[0] >= pairSpan || bytes.Compare(last, e) >= 0 {
 				v.bad(p, "entry %x is not in order", k)
 			}
@@ -188,7 +189,7 @@ func (v *verifier) members() {
 				v.bad(memberOf, "member %d of group %d is missing", h, group)
 			}
 			found++
-			return true
+			return v.checked.next("members")
 		})
 		if !ok {
 			v.bad(members, "entry %x is damaged", k)

@@ -101,6 +101,9 @@ func (v *verifier) outbox(target string) {
 	}
 	var depth uint64
 	for k, value := range scan(q.bucket, nil, nil) {
+		if !v.checked.next("outbox") {
+			return
+		}
 		queued, err := parseQueued(k, value)
 		if err == nil {
 			_, err = directory.ParseAction(queued.Data)

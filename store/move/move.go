@@ -25,11 +25,15 @@ type From interface {
 	store.Portable
 	// Undisturbed reports whether nobody else could open it for work since it was opened.
 	Undisturbed(ctx context.Context) error
+	// MarkMoved makes it a state that says that it was moved: nobody opens it any more.
+	MarkMoved(ctx context.Context, m encoding.Moved) error
 }
 
 // To is a store that is being filled.
 type To interface {
 	store.Portable
+	// Begin removes the state that was moved from here before, if there is one, and returns what it said of itself: it is older than what comes.
+	Begin(ctx context.Context) (replaced *encoding.Moved, err error)
 	// Accept makes it a state as any other, in which everything is.
 	Accept(ctx context.Context) error
 }
@@ -44,11 +48,8 @@ const (
 
 // Progress is how far a move is.
 type Progress struct {
-	Stage     string
-	Partition store.Partition // the zero one: none, or what is in none
-	Table     string
-	Done      uint64 // entries
-	Total     uint64 // zero: not known
+	Stage string
+	store.Progress
 }
 
 // Report is what was moved.
@@ -56,16 +57,19 @@ type Report struct {
 	Partitions int               // those of targets included
 	Entries    uint64            // of all tables
 	Tables     map[string]uint64 // by table; those without entries are missing
+	// Replaced is the state that was moved from there before, and was removed; nil: there was none.
+	Replaced *encoding.Moved
 }
 
-// Run moves a state. Where it fails, from is as it was, and to is not accepted. A difference between the two is an error of class fault.Internal
+// Run moves a state. from is only read: its mark (MarkMoved) is for the caller to make when nothing can fail any more. What to had before is
+// removed when from was found to be sound, and not earlier. Where it fails, from is as it was, and to is not accepted. A difference between the two is an error of class fault.Internal
 // that names the partition and the table. tell may be nil.
 func Run(ctx context.Context, from From, to To, tell func(Progress)) (Report, error) {
 	if tell == nil {
 		tell = func(Progress) {}
 	}
 	m := &mover{from: from, to: to, tell: tell, report: Report{Tables: map[string]uint64{}}}
-	for _, step := range []func(context.Context) error{m.check, m.copy, m.compare, m.verify, from.Undisturbed, to.Accept} {
+	for _, step := range []func(context.Context) error{m.check, m.begin, m.copy, m.compare, m.verify, from.Undisturbed, to.Accept} {
 		if err := step(ctx); err != nil {
 			return Report{}, err
 		}
@@ -84,14 +88,21 @@ type mover struct {
 
 // check reads the state that there is.
 func (m *mover) check(ctx context.Context) error {
-	m.tell(Progress{Stage: Checking})
-	if err := m.from.Verify(ctx); err != nil {
+	m.at(Checking, store.Progress{})
+	if err := m.from.Check(ctx, func(p store.Progress) { m.at(Checking, p) }); err != nil {
 		return err
 	}
 	var err error
 	m.parts, err = partitions(ctx, m.from)
 	return err
 }
+
+func (m *mover) begin(ctx context.Context) (err error) {
+	m.report.Replaced, err = m.to.Begin(ctx)
+	return err
+}
+
+func (m *mover) at(stage string, p store.Progress) { m.tell(Progress{stage, p}) }
 
 // partitions lists all partitions, and the zero one for what is in none.
 func partitions(ctx context.Context, s store.Store) ([]store.Partition, error) {
@@ -111,8 +122,8 @@ func (m *mover) copy(ctx context.Context) error {
 		err := m.from.Export(ctx, p, func(e store.Entry) error {
 			found.add(e)
 			m.report.Entries++
-			if m.report.Tables[e.Table]++; m.report.Entries%told == 0 {
-				m.tell(Progress{Stage: Copying, Partition: p, Table: e.Table, Done: m.report.Entries})
+			if m.report.Tables[e.Table]++; m.report.Entries%store.ToldEvery == 0 {
+				m.at(Copying, store.Progress{Partition: p, Table: e.Table, Done: m.report.Entries})
 				if err := ctx.Err(); err != nil {
 					return err
 				}
@@ -130,9 +141,6 @@ func (m *mover) copy(ctx context.Context) error {
 	return nil
 }
 
-// told is after how many entries it is said how far a move is.
-const told = 4096
-
 // compare reads back what was stored.
 func (m *mover) compare(ctx context.Context) error {
 	parts, err := partitions(ctx, m.to)
@@ -147,8 +155,8 @@ func (m *mover) compare(ctx context.Context) error {
 		found := sums{}
 		err := m.to.Export(ctx, p, func(e store.Entry) error {
 			found.add(e)
-			if done++; done%told == 0 {
-				m.tell(Progress{Stage: Comparing, Partition: p, Table: e.Table, Done: done, Total: m.report.Entries})
+			if done++; done%store.ToldEvery == 0 {
+				m.at(Comparing, store.Progress{Partition: p, Table: e.Table, Done: done, Total: m.report.Entries})
 				return ctx.Err()
 			}
 			return nil
@@ -164,8 +172,8 @@ func (m *mover) compare(ctx context.Context) error {
 }
 
 func (m *mover) verify(ctx context.Context) error {
-	m.tell(Progress{Stage: Verifying})
-	return m.to.Verify(ctx)
+	m.at(Verifying, store.Progress{})
+	return m.to.Check(ctx, func(p store.Progress) { m.at(Verifying, p) })
 }
 
 // name names a partition to people.

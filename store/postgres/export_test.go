@@ -104,6 +104,12 @@ func (o Options) WithLongView(d time.Duration) Options {
 	return o
 }
 
+// WithLongestView are options with another time after which a view is given up.
+func (o Options) WithLongestView(d time.Duration) Options {
+	o.longestView = d
+	return o
+}
+
 // Planning are the settings of a store's sessions on which plans depend, as statements.
 func Planning() string {
 	s := session()

@@ -33,9 +33,9 @@ func OpenToExport(ctx context.Context, opts Options) (*Store, error) {
 	return s, nil
 }
 
-// OpenToImport opens a schema into which another state is moved, and makes it when there is none. It must be empty, and says of itself that it is being
-// moved into until Accept: nobody else opens it. Of a move that did not come to its end before, the remains are removed, and what it was is
-// returned.
+// OpenToImport opens a schema into which another state is moved, and makes it when there is none. It must be empty, or have been moved to where the
+// other one is, and then Begin empties it. It says of itself that it is being moved into until Accept: nobody else opens it. Of a move that did not come to its end
+// before, the remains are removed, and what it was is returned.
 func OpenToImport(ctx context.Context, opts Options, m encoding.Moving) (s *Store, before *encoding.Moving, err error) {
 	if s, err = prepare(opts); err != nil {
 		return nil, nil, err
@@ -43,24 +43,47 @@ func OpenToImport(ctx context.Context, opts Options, m encoding.Moving) (s *Stor
 	if err := s.connect(ctx); err != nil {
 		return nil, nil, err
 	}
+	s.moving = m
 	err = s.takeAlone(ctx)
 	if err == nil {
-		before, err = s.clearMove(ctx)
+		before, err = s.remains(ctx)
 	}
-	if err == nil {
-		err = s.migrate(ctx, migrations())
-	}
-	if err == nil {
-		err = s.mustBeEmpty(ctx)
-	}
-	if err == nil {
-		_, err = s.pool.Exec(ctx, s.in(`update @.meta set format = $1`), m.Format())
+	if err == nil && s.replaced == nil {
+		err = s.beginEmpty(ctx, before != nil)
 	}
 	if err != nil {
 		_ = s.Close() // the reason why it is of no use is the better error
 		return nil, nil, s.classify("begin to move state", err)
 	}
 	return s, before, nil
+}
+
+// beginEmpty marks a schema that is made here, or has nothing in it, or what a move left.
+func (s *Store) beginEmpty(ctx context.Context, remains bool) error {
+	if remains {
+		return s.empty(ctx)
+	}
+	err := s.migrate(ctx, migrations())
+	if err == nil {
+		err = s.mustBeEmpty(ctx)
+	}
+	if err == nil {
+		err = s.setFormat(ctx, s.moving.Format())
+	}
+	return err
+}
+
+// Begin removes the state that was moved from here before, if there is one, and returns what it said of itself.
+func (s *Store) Begin(ctx context.Context) (*encoding.Moved, error) {
+	if s.replaced == nil {
+		return nil, nil
+	}
+	return s.replaced, s.classify("begin to move state", s.empty(ctx))
+}
+
+func (s *Store) setFormat(ctx context.Context, format string) error {
+	_, err := s.pool.Exec(ctx, s.in(`update @.meta set format = $1`), format)
+	return err
 }
 
 // takeAlone takes the lock that others share.
@@ -166,10 +189,11 @@ func (s *Store) inUse(who []string) error {
 		Hint: "stop every daemon that has this state (systemctl stop dirsyncd), and wait for commands that are at work; nothing was changed"}
 }
 
-// clearMove removes what a move left that did not come to its end, and returns what that was.
-func (s *Store) clearMove(ctx context.Context) (before *encoding.Moving, err error) {
+// remains is what a move left in the schema that did not come to its end. A state that was moved away is what Begin removes, if it became the one
+// that comes, and else refused.
+func (s *Store) remains(ctx context.Context) (before *encoding.Moving, err error) {
 	_, err = s.version(ctx, s.pool)
-	if !errors.Is(err, encoding.ErrMoving) {
+	if !errors.Is(err, encoding.ErrMoving) && !errors.Is(err, encoding.ErrMoved) {
 		return nil, err
 	}
 	var format string
@@ -180,15 +204,27 @@ func (s *Store) clearMove(ctx context.Context) (before *encoding.Moving, err err
 	if latest := len(migrations()) + 1; version > latest {
 		return nil, s.tooNew(version, latest)
 	}
-	m, _ := encoding.MovingOf(format)
+	if m, ok := encoding.MovingOf(format); ok {
+		return &m, nil
+	}
+	moved, _ := encoding.MovedOf(format)
+	if moved.To != s.moving.From {
+		return nil, moved.NotItsPlace(s.place())
+	}
+	s.replaced = &moved
+	return nil, nil
+}
+
+// empty removes what is there, and says what the schema is.
+func (s *Store) empty(ctx context.Context) error {
 	sql := `truncate @.partition, @.item, @.used, @.ledger`
 	for _, table := range tables() {
 		sql += `, @.` + table
 	}
 	batch := &pgx.Batch{}
 	batch.Queue(s.in(sql))
-	batch.Queue(s.in(`update @.meta set format = $1`), formatName)
-	return &m, s.pool.SendBatch(ctx, batch).Close() // one transaction
+	batch.Queue(s.in(`update @.meta set format = $1`), s.moving.Format())
+	return s.pool.SendBatch(ctx, batch).Close() // one transaction
 }
 
 // mustBeEmpty refuses a state in which something is.
@@ -210,6 +246,42 @@ func (s *Store) Accept(ctx context.Context) error {
 	if err := s.Undisturbed(ctx); err != nil {
 		return err
 	}
-	_, err := s.pool.Exec(ctx, s.in(`update @.meta set format = $1`), formatName)
-	return s.classify("end the move of state", err)
+	return s.classify("end the move of state", s.setFormat(ctx, formatName))
+}
+
+// MarkMoved has the schema say that it was moved: nobody opens it any more, until Reopen.
+func (s *Store) MarkMoved(ctx context.Context, m encoding.Moved) error {
+	if err := s.Undisturbed(ctx); err != nil {
+		return err
+	}
+	return s.classify("mark state as moved", s.setFormat(ctx, m.Format()))
+}
+
+// Reopen makes a state that was moved one to work on again, as it was then, and returns what it said of itself; nil for one that does not say that it was
+// moved, which is left as it is.
+func Reopen(ctx context.Context, opts Options) (was *encoding.Moved, err error) {
+	s, err := prepare(opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.connect(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if err := s.takeAlone(ctx); err != nil {
+		return nil, err
+	}
+	version, err := s.version(ctx, s.pool)
+	if err == nil && version == 0 {
+		err = &fault.Error{Class: fault.Configuration, Op: "reopen state", Where: s.place(), Err: ErrNone}
+	}
+	if !errors.Is(err, encoding.ErrMoved) {
+		return nil, err
+	}
+	var format string
+	if err := s.pool.QueryRow(ctx, s.in(`select format from @.meta`)).Scan(&format); err != nil {
+		return nil, s.classify("reopen state", err)
+	}
+	m, _ := encoding.MovedOf(format)
+	return &m, s.classify("reopen state", s.setFormat(ctx, formatName))
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"dirsyncd/store"
+	"dirsyncd/store/encoding"
 	"dirsyncd/sync/fault"
 )
 
@@ -44,7 +45,8 @@ type Options struct {
 	// Dial makes a connection in place of the system's own way, for who wants to see what goes over it; nil means that way.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	longView time.Duration // zero means longView
+	longView    time.Duration // zero means longView
+	longestView time.Duration // zero means longestView
 
 	steps  []migration // in place of the package's own; for tests
 	tracer pgx.QueryTracer
@@ -61,32 +63,39 @@ const (
 	trusted = 5 * time.Second
 	// longView is from when on it is told that a view is held open.
 	longView = 5 * time.Second
+	// longestView is how long a view may go on. Nothing that was deleted since it began can be cleaned up in the whole database: whoever keeps one open for
+	// that long, because somebody does not read on or by a defect, costs all others more than what it reads is worth. It is far beyond what the
+	// largest tenant takes, and where the alert on the oldest snapshot begins.
+	longestView = 5 * time.Minute
 )
 
 // Store is the state in a schema of a database. It implements store.Store; its methods may be called concurrently.
 type Store struct {
-	pool     *pgxpool.Pool
-	config   *pgxpool.Config
-	owned    bool // the pool is its own: that of a copy is the original's
-	schema   string
-	session  string // what its sessions are called, which nobody else's are
-	names    *nameCache
-	parts    partCache
-	left     *left  // of the pool
-	where    string // the server and the database, for errors
-	pooled   bool   // a pooler such as PgBouncer is between: it keeps no settings of a session
-	begun    bool
-	readOnly bool
-	log      *slog.Logger
-	longView time.Duration
-	away     *atomic.Bool // the database was not reached the last time
-	leases   *leases
-	spaces   spaces // how many items there are
-	closing  sync.Once
-	closed   error
+	pool        *pgxpool.Pool
+	config      *pgxpool.Config
+	owned       bool // the pool is its own: that of a copy is the original's
+	schema      string
+	session     string // what its sessions are called, which nobody else's are
+	names       *nameCache
+	parts       partCache
+	left        *left  // of the pool
+	where       string // the server and the database, for errors
+	pooled      bool   // a pooler such as PgBouncer is between: it keeps no settings of a session
+	begun       bool
+	readOnly    bool
+	log         *slog.Logger
+	longView    time.Duration
+	longestView time.Duration
+	away        *atomic.Bool // the database was not reached the last time
+	leases      *leases
+	spaces      spaces // how many items there are
+	closing     sync.Once
+	closed      error
 	// unfenced is for the test that shows that it takes the fence.
 	unfenced bool
-	drop     bool // Close drops the schema: it is a copy
+	drop     bool            // Close drops the schema: it is a copy
+	moving   encoding.Moving // what is moved into it
+	replaced *encoding.Moved // what Begin removes
 }
 
 var _ store.Store = (*Store)(nil)
@@ -133,7 +142,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 
 // prepare makes a store that is not connected.
 func prepare(opts Options) (*Store, error) {
-	s := &Store{schema: opts.Schema, log: opts.Log, longView: cmp.Or(opts.longView, longView), owned: true, away: &atomic.Bool{}, left: &left{}, names: &nameCache{}}
+	s := &Store{schema: opts.Schema, log: opts.Log, longView: cmp.Or(opts.longView, longView), longestView: cmp.Or(opts.longestView, longestView), owned: true, away: &atomic.Bool{}, left: &left{}, names: &nameCache{}}
 	if s.schema == "" {
 		s.schema = DefaultSchema
 	}

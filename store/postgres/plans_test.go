@@ -1,7 +1,9 @@
 package postgres_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -15,6 +17,7 @@ import (
 
 	"dirsyncd/store"
 	"dirsyncd/store/postgres"
+	"dirsyncd/sync/fault"
 )
 
 // growing are the tables that grow with the directory.
@@ -161,5 +164,51 @@ func longViews(t *testing.T, r *rig) {
 		if told != (name == "long") {
 			t.Errorf("%s view: %q", name, log.String())
 		}
+	}
+}
+
+// longestViews: a view that goes on for too long is given up and says so; who checks everything is not.
+func longestViews(t *testing.T, r *rig) {
+	st := r.openSchema(t, postgres.Options{Schema: r.schema(t), LeaseFor: longLeases}.WithLongestView(300*time.Millisecond))
+	if err := st.Update(t.Context(), hq, func(w store.Writer) error { return w.PutTenant(store.TenantState{Name: "x"}) }); err != nil {
+		t.Fatal(err)
+	}
+	read := func(tx store.Reader) error { return tx.Runs(func(store.Run) bool { return true }) }
+	copied, err := r.open(t).Scratch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(copied.View(t.Context(), hq, read), copied.Close()); err != nil {
+		t.Errorf("a copy has another bound: %v", err)
+	}
+	hasty := r.openSchema(t, postgres.Options{Schema: st.Schema(), LeaseFor: longLeases}.WithLongestView(time.Nanosecond))
+	if err := hasty.Verify(t.Context()); err != nil {
+		t.Errorf("the check of everything was given up: %v", err)
+	}
+	err = st.View(t.Context(), hq, func(tx store.Reader) error {
+		for {
+			if err := read(tx); err != nil {
+				return err
+			}
+		}
+	})
+	if fault.ClassOf(err) != fault.Transient || !strings.Contains(fault.Text(err), "in one transaction, and was given up") {
+		t.Errorf("a view without an end: %v", err)
+	}
+	var open int
+	if err := r.DB.QueryRowContext(t.Context(), "select count(*) from pg_stat_activity where state <> 'idle' and xact_start is not null and application_name = '"+st.Session()+"'").Scan(&open); err != nil || open > 0 {
+		t.Errorf("%d transactions are still open", open)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	err = st.View(ctx, hq, func(tx store.Reader) error {
+		for {
+			if err := read(tx); err != nil {
+				return err
+			}
+		}
+	})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the caller had no patience: %v", err)
 	}
 }

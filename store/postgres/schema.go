@@ -132,9 +132,12 @@ func (s *Store) version(ctx context.Context, q querier) (version int, err error)
 	err = q.QueryRow(ctx, s.in(`select format, version from @.meta`)).Scan(&format, &version)
 	pg := (*pgconn.PgError)(nil)
 	moving, isMoving := encoding.MovingOf(format)
+	moved, wasMoved := encoding.MovedOf(format)
 	switch {
 	case isMoving:
 		return 0, moving.Error(s.place())
+	case wasMoved:
+		return 0, moved.Error(s.place())
 	case errors.As(err, &pg) && strings.HasPrefix(pg.Code, "42") && pg.Code != "42501":
 		return 0, s.notOurs(errors.New("its tables are not those of dirsyncd"))
 	case errors.Is(err, pgx.ErrNoRows), err == nil && (format != formatName || version < 1):

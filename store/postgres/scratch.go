@@ -28,7 +28,7 @@ func (s *Store) Scratch(ctx context.Context, parts ...store.Partition) (store.St
 	base, _, _ := strings.Cut(s.schema, copyMark)
 	id := newID()
 	c := &Store{
-		pool: s.pool, config: s.config, session: s.session, where: s.where, pooled: s.pooled, log: s.log, away: &atomic.Bool{}, left: s.left, longView: s.longView, names: &nameCache{}, drop: true,
+		pool: s.pool, config: s.config, session: s.session, where: s.where, pooled: s.pooled, log: s.log, away: &atomic.Bool{}, left: s.left, longView: s.longView, longestView: s.longestView, names: &nameCache{}, drop: true,
 		schema: fmt.Sprintf("%s%s%x", base, copyMark, id.Bytes[:6]),
 	}
 	c.leases = newLeases(c, s.leases.leaseFor)

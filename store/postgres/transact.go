@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"runtime"
 	"strings"
@@ -12,10 +13,23 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"dirsyncd/store"
+	"dirsyncd/sync/fault"
 )
 
-// View implements store.Store.
+// View implements store.Store. One that goes on for too long (longestView) is given up.
 func (s *Store) View(ctx context.Context, p store.Partition, fn func(store.Reader) error) error {
+	limited, cancel := context.WithTimeout(ctx, s.longestView)
+	defer cancel()
+	err := s.view(limited, p, fn)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return &fault.Error{Class: fault.Transient, Op: "read state", Where: p.String(), Err: fmt.Errorf("it took longer than %v in one transaction, and was given up: the database cleans up nothing meanwhile", s.longestView),
+			Hint: "read on without a pause, or when the database has less to do. If it comes again, report it with the line of the log that says which view was held open"}
+	}
+	return err
+}
+
+// view is View without a bound, for who has to read all there is of a partition at one moment.
+func (s *Store) view(ctx context.Context, p store.Partition, fn func(store.Reader) error) error {
 	if err := checkName(p); err != nil {
 		return err
 	}

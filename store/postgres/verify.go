@@ -22,7 +22,14 @@ var _ store.Verifier = (*Store)(nil)
 // Verify implements store.Verifier. It reads every partition, each as it is at one moment, and checks that it is what this package
 // writes: every value decodes, the counters are right, and what is stored twice agrees. Of the database's own files it knows nothing: for
 // those there are data checksums and pg_amcheck. The error names up to 20 problems, one per line, by table and number.
-func (s *Store) Verify(ctx context.Context) error {
+func (s *Store) Verify(ctx context.Context) error { return s.Check(ctx, nil) }
+
+// Check implements store.Portable.
+func (s *Store) Check(ctx context.Context, tell func(store.Progress)) error {
+	if tell == nil {
+		tell = func(store.Progress) {}
+	}
+	done := uint64(0)
 	parts, err := s.Partitions(ctx)
 	if err != nil {
 		return err
@@ -33,9 +40,10 @@ func (s *Store) Verify(ctx context.Context) error {
 	}
 	var problems []error
 	for _, p := range append(parts, ofTargets...) {
-		err := s.View(ctx, p, func(r store.Reader) error {
-			v := &verifier{tx: r.(*tx)}
+		err := s.view(ctx, p, func(r store.Reader) error {
+			v := &verifier{tx: r.(*tx), tell: tell, progress: store.Progress{Partition: p, Done: done}}
 			err := v.run()
+			done = v.progress.Done
 			for _, problem := range v.problems {
 				problems = append(problems, fmt.Errorf("%s: %w", p, problem))
 			}
@@ -57,6 +65,8 @@ func (s *Store) Verify(ctx context.Context) error {
 // verifier checks one partition.
 type verifier struct {
 	*tx
+	tell     func(store.Progress)
+	progress store.Progress
 	problems []error
 	names    map[nameHash]store.Num
 	stated   map[pair]bool // handle, object
@@ -65,12 +75,51 @@ type verifier struct {
 
 func (v *verifier) run() error {
 	v.names, v.stated, v.links = map[nameHash]store.Num{}, map[pair]bool{}, map[referrer]bool{}
-	for _, check := range []func() error{v.checkNames, v.checkObjects, v.checkOwners, v.checkLinks, v.checkRecords, v.checkStates, v.checkNumbers, v.checkDesk} {
-		if err := check(); err != nil || len(v.problems) >= maxProblems {
+	for _, c := range []check{
+		{"name", v.checkNames}, {"object", v.checkObjects}, {"owner", v.checkOwners}, {"link", v.checkLinks}, {"record", v.checkRecords},
+		{"stream", v.checkStates}, {"member", v.checkNumbers}, {"outbox", v.checkQueues}, {"parked", v.checkParked}, {"wait", v.checkWaits},
+		{"run", v.checkRuns}, {"desk_link", v.checkDeskLinks}, {"desk_review", v.checkReviews}, {"match", v.checkMatches},
+	} {
+		v.progress.Table = c.table
+		v.tell(v.progress)
+		if err := c.run(); err != nil || len(v.problems) >= maxProblems {
 			return err
 		}
 	}
 	return nil
+}
+
+// check is a part of a check, and the table that takes the most of it.
+type check struct {
+	table string
+	run   func() error
+}
+
+// query is that of the transaction.
+func (v *verifier) query(scan func(pgx.Rows) error, sql string, args ...any) error {
+	return v.tx.query(v.counted(scan), sql, args...)
+}
+
+// queries is that of the transaction.
+func (v *verifier) queries(list ...question) error {
+	for i := range list {
+		list[i].scan = v.counted(list[i].scan)
+	}
+	return v.tx.queries(list...)
+}
+
+// counted says now and then how many rows there were.
+func (v *verifier) counted(scan func(pgx.Rows) error) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		v.next()
+		return scan(rows)
+	}
+}
+
+func (v *verifier) next() {
+	if v.progress.Done++; v.progress.Done%store.ToldEvery == 0 {
+		v.tell(v.progress)
+	}
 }
 
 // bad notes a problem.
@@ -110,6 +159,7 @@ func (v *verifier) checkObjects() error {
 			if row.Gone == store.Here {
 				present++
 			}
+			v.next()
 			v.object(kind, row)
 			return len(v.problems) < maxProblems
 		})

@@ -11,16 +11,8 @@ import (
 	"dirsyncd/sync/directory"
 )
 
-// checkDesk checks what is delivered and known of targets' places: every value decodes, counters are right, and what is found by something is what
+// What is delivered and known of targets' places is checked here: every value decodes, counters are right, and what is found by something is what
 // that says.
-func (v *verifier) checkDesk() error {
-	for _, check := range []func() error{v.checkQueues, v.checkParked, v.checkWaits, v.checkRuns, v.checkDeskLinks, v.checkReviews, v.checkMatches} {
-		if err := check(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 func (v *verifier) checkQueues() error {
 	depths := map[string]int64{}

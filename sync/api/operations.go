@@ -7,8 +7,19 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 )
+
+// What is in the chain of the errors for something that was named, and is not there or not there any more. They do not travel: over the socket it is
+// the status 404.
+var (
+	ErrNoRun  = errors.New("no such run is kept")
+	ErrNoPlan = errors.New("no plan with this hash is held")
+)
+
+// IsMissing reports whether an error is that what was named is not there.
+func IsMissing(err error) bool { return errors.Is(err, ErrNoRun) || errors.Is(err, ErrNoPlan) }
 
 // Operations are what an operator can ask for. All methods may be called concurrently. Errors are classified
 // by package fault and say what to do.
@@ -20,7 +31,7 @@ type Operations interface {
 	Sync(ctx context.Context, req SyncRequest, progress func(Progress)) (SyncResult, error)
 	// Plan says what a sync would do, without doing it: it works on a throw-away copy of the state. visit
 	// is called for every action in order.
-	Plan(ctx context.Context, req PlanRequest, visit func(PlannedAction)) ([]Run, error)
+	Plan(ctx context.Context, req PlanRequest, visit func(PlannedAction)) (PlanResult, error)
 	// PlanAt says what would happen at a target that has things of its own: with what waits for it, and with what a sync would bring.
 	// It reads there, and writes nothing.
 	PlanAt(ctx context.Context, req PlanAtRequest) (PlanAtResult, error)

@@ -12,6 +12,13 @@ type PlanRequest struct {
 	Config *ConfigText `json:"config,omitempty"`
 }
 
+// PlanResult is what a plan came to, beside its actions.
+type PlanResult struct {
+	Runs []Run `json:"runs"`
+	// Elsewhere are connections that this process may not read, where none was named.
+	Elsewhere []Elsewhere `json:"elsewhere,omitempty"`
+}
+
 // ConfigText is a configuration file. It may hold secrets.
 type ConfigText struct {
 	// Pattern is what names it, where another file includes it, and Included are those that it includes.

@@ -31,12 +31,12 @@ func (r *readOnly) Sync(context.Context, SyncRequest, func(Progress)) (SyncResul
 }
 
 // Plan implements Operations.
-func (r *readOnly) Plan(ctx context.Context, req PlanRequest, visit func(PlannedAction)) ([]Run, error) {
+func (r *readOnly) Plan(ctx context.Context, req PlanRequest, visit func(PlannedAction)) (PlanResult, error) {
 	switch {
 	case req.Config != nil:
-		return nil, refused("plan by another configuration")
+		return PlanResult{}, refused("plan by another configuration")
 	case !req.Offline:
-		return nil, refused("plan, and ask the sources for that")
+		return PlanResult{}, refused("plan, and ask the sources for that")
 	}
 	return r.of.Plan(ctx, req, visit)
 }

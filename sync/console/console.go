@@ -161,6 +161,9 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, s *session, err e
 	case fault.Transient, fault.Throttled:
 		status = http.StatusServiceUnavailable
 	}
+	if api.IsMissing(err) {
+		status = http.StatusNotFound
+	}
 	text, more, _ := strings.Cut(fault.Text(err), "\n")
 	if status == http.StatusInternalServerError && more != "" { // a defect, with its stack
 		c.Log.Error("a page of the console could not be answered", "path", r.URL.Path, "err", err)

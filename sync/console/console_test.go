@@ -488,3 +488,24 @@ func TestWordsStandApart(t *testing.T) {
 		}
 	}
 }
+
+// TestNotThere: what is named and is not there, or not any more, is not a wrong question.
+func TestNotThere(t *testing.T) {
+	ops := nothing()
+	missing := func(what error) error { return &fault.Error{Class: fault.Configuration, Op: "find", Err: what} }
+	ops.RunActionsFunc = func(context.Context, api.RunActionsRequest) (api.RunActions, error) {
+		return api.RunActions{}, missing(api.ErrNoRun)
+	}
+	ops.PlanUndoFunc = func(context.Context, api.UndoRequest) (api.UndoPlan, error) {
+		return api.UndoPlan{}, missing(api.ErrNoRun)
+	}
+	ops.HeldFunc = func(context.Context, api.HeldRequest) (api.HeldActions, error) {
+		return api.HeldActions{}, missing(api.ErrNoPlan)
+	}
+	b := signedIn(t, open(t, ops), readerToken)
+	for _, page := range []string{"/console/runs/abcd", "/console/runs/abcd/undo", "/console/held/abc"} {
+		if status, _ := b.get(page); status != http.StatusNotFound {
+			t.Errorf("%s: %d", page, status)
+		}
+	}
+}

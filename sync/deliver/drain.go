@@ -10,6 +10,8 @@ type Summary struct {
 	Counts
 	// Waiting is how many actions are left.
 	Waiting int
+	// Others: another process delivers to the target. What it has delivered is not counted.
+	Others bool
 	// Err is why the target takes none at the moment, ErrClosed when the worker takes it none any more, or nil.
 	Err error
 }
@@ -43,7 +45,7 @@ func (w *Worker) Drain(ctx context.Context) (Summary, error) {
 		return Summary{}, err
 	}
 	now := w.snapshot()
-	sum := Summary{Counts: now.counts.Minus(start), Waiting: st.Waiting}
+	sum := Summary{Counts: now.counts.Minus(start), Waiting: st.Waiting, Others: !mine && w.life.Err() == nil}
 	if failing := cmp.Or(now.trouble, now.outage); failing != nil {
 		sum.Err = failing.err
 	}

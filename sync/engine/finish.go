@@ -8,6 +8,7 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/settle"
 )
 
 // finish says what became of the run: in the store, in the log, and to the caller.
@@ -92,8 +93,12 @@ func (r *run) noteState(err error) {
 	}
 }
 
-// remember stores the run, unless it was one that found nothing to do: an idle cycle costs no write.
+// remember stores the run, unless it was one that found nothing to do: an idle cycle costs no write. Nor is an undo a run that was refused as it is not
+// any more what was looked at.
 func (r *run) remember(ctx context.Context, err error) error {
+	if r.job.Undo != nil && errors.Is(err, settle.ErrPlanChanged) {
+		return nil
+	}
 	if !r.state.wrote && err == nil && r.state.Failing == nil && r.job.Trigger != Operator {
 		return nil
 	}

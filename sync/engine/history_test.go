@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,5 +71,17 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 	if off.Run.Counts["user"]["update"] != 1 {
 		t.Errorf("the run: %+v", off.Run)
+	}
+}
+
+// The names of runs sort by time, also within a second, and behind those that former versions gave in it.
+func TestRunsSortByName(t *testing.T) {
+	at := time.Date(2026, 1, 31, 8, 15, 0, 0, time.UTC)
+	for range 20 {
+		list := []string{"20260131T081459-ffff", "20260131T081500-ffff", newRunID(at), newRunID(at.Add(time.Millisecond)), newRunID(at.Add(999 * time.Millisecond)),
+			"20260131T081501-0000", newRunID(at.Add(1001 * time.Millisecond))}
+		if !slices.IsSorted(list) {
+			t.Fatal(list)
+		}
 	}
 }

@@ -109,7 +109,7 @@ func (e *Engine) begin(c *Connection, t connectors.Tenant, job tenantJob) *run {
 	t = c.narrowed(t)
 	r := &run{
 		engine: e, conn: c, whole: whole, tenant: t, part: store.Partition{Connection: c.Name, Tenant: t.ID}, job: job,
-		stamp:  directory.Stamp{Run: newRunID(started), Time: started},
+		stamp:  directory.Stamp{Run: newRunID(now), Time: started},
 		counts: plan.Counts{},
 	}
 	r.state = e.stateOf(r.part)
@@ -472,10 +472,11 @@ func (r *run) streams() []connectors.Stream {
 func newRunID(t time.Time) string {
 	var tail [2]byte
 	_, _ = rand.Read(tail[:]) // never fails
-	return t.Format(runTime) + "-" + hex.EncodeToString(tail[:])
+	return t.Format(runTime+".000") + "-" + hex.EncodeToString(tail[:])
 }
 
-// runTime is how the name of a run begins, and stampUnit what of a time is in it.
+// runTime is how the name of a run begins; former versions gave it no fraction of the second, which sorts before those that have one. stampUnit is
+// what of the time is told of a record.
 const (
 	runTime   = "20060102T150405"
 	stampUnit = time.Second

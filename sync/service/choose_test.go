@@ -45,8 +45,8 @@ func TestOneTenant(t *testing.T) {
 			t.Errorf("sync %s: %q, %v", name, ran(result.Runs), err)
 		}
 		planned, err := s.Plan(t.Context(), api.PlanRequest{Connections: []string{name}, Offline: true}, func(api.PlannedAction) {})
-		if err != nil || ran(planned) != "Harbour Logistics" {
-			t.Errorf("plan %s: %q, %v", name, ran(planned), err)
+		if err != nil || ran(planned.Runs) != "Harbour Logistics" {
+			t.Errorf("plan %s: %q, %v", name, ran(planned.Runs), err)
 		}
 		kept, err := s.Runs(t.Context(), api.RunsRequest{Connection: name, Limit: 1})
 		if err != nil || ran(kept) != "Harbour Logistics" {

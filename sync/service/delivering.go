@@ -89,6 +89,9 @@ func (s *Service) delivery(ctx context.Context, target string, worker *deliver.W
 	if sum.Err != nil {
 		d.Error = sum.Err.Error()
 	}
+	if t := s.current().targets[target]; sum.Others && t != nil {
+		d.Others, d.Workers = true, t.settings.Workers
+	}
 	return d, nil
 }
 

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
 
 	"dirsyncd/connectors"
 	"dirsyncd/store"
@@ -37,7 +36,7 @@ func (s *Service) heldPartition(ctx context.Context, hash string) (store.Partiti
 		return store.Partition{}, store.TenantState{}, ended
 	}
 	return store.Partition{}, store.TenantState{}, &fault.Error{Class: fault.Configuration, Op: "find plan " + hash,
-		Err: errors.New("no plan with this hash is held"), Hint: "`dirsyncd status` shows what is held"}
+		Err: api.ErrNoPlan, Hint: "`dirsyncd status` shows what is held"}
 }
 
 // Approve implements api.Operations.

@@ -268,9 +268,11 @@ func (s *Service) PlanAt(ctx context.Context, req api.PlanAtRequest) (api.PlanAt
 			}
 		}
 	}
-	if out.Runs, err = s.planned(ctx, plan, func(_ *connection, _ *connectors.Tenant, a *directory.Action) { more = append(more, *a) }); err != nil {
+	planned, err := s.planned(ctx, plan, func(_ *connection, _ *connectors.Tenant, a *directory.Action) { more = append(more, *a) })
+	if err != nil {
 		return out, err
 	}
+	out.Runs = planned.Runs
 	f, err := t.desk.Foresee(ctx, more, req.Limit)
 	out.Counts, out.Fields, out.Doubts = f.Counts, f.Fields, f.Doubts
 	for _, a := range f.Actions {

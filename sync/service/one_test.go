@@ -21,9 +21,9 @@ func TestSyncOfOnePerson(t *testing.T) {
 	w.join("bob", "Robert")
 	was := events(t)
 	var planned []string
-	runs, err := s.Plan(t.Context(), api.PlanRequest{Connections: []string{"hq"}, User: "Ada"}, func(a api.PlannedAction) { planned = append(planned, a.Op+" "+a.Key) })
-	if got := strings.Join(planned, "; "); err != nil || got != "update hq/ada" || len(runs) != 1 || runs[0].Read != 1 || events(t) != was {
-		t.Errorf("planned %s of %+v, %v", got, runs, err)
+	plan, err := s.Plan(t.Context(), api.PlanRequest{Connections: []string{"hq"}, User: "Ada"}, func(a api.PlannedAction) { planned = append(planned, a.Op+" "+a.Key) })
+	if got := strings.Join(planned, "; "); err != nil || got != "update hq/ada" || len(plan.Runs) != 1 || plan.Runs[0].Read != 1 || events(t) != was {
+		t.Errorf("planned %s of %+v, %v", got, plan, err)
 	}
 	res, err := s.Sync(t.Context(), api.SyncRequest{Connections: []string{"hq"}, User: "Ada", Actions: 5}, nil)
 	if err != nil || len(res.Runs) != 1 || len(res.Runs[0].Actions) != 1 || res.Runs[0].Actions[0].Key != "hq/ada" || res.Runs[0].Mode != "user" || events(t) != was+1 {

@@ -110,13 +110,14 @@ func TestContributorsReadPeople(t *testing.T) {
 		}
 	}
 	kinds := map[string]string{}
-	runs, err := m.service.Plan(t.Context(), api.PlanRequest{Connections: []string{"hr"}}, func(a api.PlannedAction) { kinds[a.Connection] = a.Kind })
+	plan, err := m.service.Plan(t.Context(), api.PlanRequest{Connections: []string{"hr"}}, func(a api.PlannedAction) { kinds[a.Connection] = a.Kind })
 	m.must(err)
-	if check("plan", runs); kinds["hr"] != person {
+	if check("plan", plan.Runs); kinds["hr"] != person {
 		t.Errorf("planned: %v", kinds)
 	}
 	check("sync", m.sync(true))
-	if runs, err = m.service.Runs(t.Context(), api.RunsRequest{}); err != nil || len(runs) == 0 {
+	runs, err := m.service.Runs(t.Context(), api.RunsRequest{})
+	if err != nil || len(runs) == 0 {
 		t.Fatal(runs, err)
 	}
 	check("runs", runs)

@@ -147,6 +147,10 @@ func TestBoundToWorkers(t *testing.T) {
 	if _, err = client.Plan(t.Context(), api.PlanRequest{Connections: []string{"lab"}, Offline: true}, func(api.PlannedAction) {}); err != nil {
 		t.Errorf("plan offline: %v", err)
 	}
+	plan, err := client.Plan(t.Context(), api.PlanRequest{}, func(api.PlannedAction) {})
+	if err != nil || len(plan.Runs) != 1 || plan.Runs[0].Connection != "hq" || fmt.Sprint(plan.Elsewhere) != "[{lab [b] false}]" {
+		t.Errorf("plan of all: %+v, %v", plan, err)
+	}
 	b := band.join("b", boundConfig)
 	b.log.until("started")
 	heard := map[[2]string]int{}
@@ -157,6 +161,9 @@ func TestBoundToWorkers(t *testing.T) {
 	result, err := client.Sync(t.Context(), api.SyncRequest{}, nil)
 	if err != nil || len(result.Runs) != 1 || result.Runs[0].Connection != "hq" || fmt.Sprint(result.Elsewhere) != "[{lab [b] true}]" {
 		t.Errorf("%+v, %v", result, err)
+	}
+	if len(result.Delivered) != 1 || !result.Delivered[0].Others || fmt.Sprint(result.Delivered[0].Workers) != "[b]" {
+		t.Errorf("nobody says who delivers: %+v", result.Delivered)
 	}
 	for range 2 { // what a was asked for, too, and could not do
 		heard[<-band.deliveries]++

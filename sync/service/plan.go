@@ -16,7 +16,7 @@ import (
 )
 
 // Plan implements api.Operations: the same road on a throw-away copy of the store, whose outbox nobody empties.
-func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.PlannedAction)) (api.PlanResult, error) {
 	return s.planned(ctx, req, func(c *connection, t *connectors.Tenant, a *directory.Action) {
 		answer := plannedAnswer(t, a)
 		if c.unheard {
@@ -26,53 +26,57 @@ func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.
 	})
 }
 
-func (s *Service) planned(ctx context.Context, req api.PlanRequest, visit func(*connection, *connectors.Tenant, *directory.Action)) ([]api.Run, error) {
+func (s *Service) planned(ctx context.Context, req api.PlanRequest, visit func(*connection, *connectors.Tenant, *directory.Action)) (result api.PlanResult, err error) {
 	basis, err := s.planBasis(ctx, req)
 	if err != nil {
-		return nil, err
+		return result, err
 	}
 	defer basis.done()
 	if err := oneOf(basis.list, req.User); err != nil {
-		return nil, err
+		return result, err
 	}
 	parts, err := s.partitionsOf(ctx, basis.needed()...)
 	if err != nil {
-		return nil, err
+		return result, err
 	}
 	scratch, err := s.store.Scratch(ctx, parts...)
 	if err != nil {
-		return nil, err
+		return result, err
 	}
 	defer func() { _ = scratch.Close() }()
 	dry := engine.New(scratch, engine.Options{
 		Log: slog.New(slog.DiscardHandler), Now: s.now, Configured: basis.configured, Program: s.program,
 		Residents: func(ctx context.Context) ([]engine.Resident, error) { return engine.Residents(ctx, s.store) },
 	})
-	var runs []api.Run
 	for i, conn := range basis.connections {
-		if without, ok := conn.Source.(unopenedSource); ok {
-			return nil, without.err // its streams are not known
+		without, unopened := conn.Source.(unopenedSource)
+		if conn.elsewhere != nil && (unopened || !req.Offline) {
+			if len(req.Connections) > 0 {
+				return result, conn.elsewhere
+			}
+			result.Elsewhere = append(result.Elsewhere, api.Elsewhere{Connection: conn.Name, Workers: conn.settings.Workers})
+			continue
+		}
+		if unopened {
+			return result, without.err // its streams are not known
 		}
 		job := engine.Job{Full: req.Full, Older: req.Full, Offline: req.Offline, Tenant: basis.list[i].tenant, User: req.User, Trigger: "plan"}
 		if conn.Source == (retired{}) {
 			job.Offline = true
 		}
-		if conn.elsewhere != nil && !job.Offline {
-			return nil, conn.elsewhere
-		}
 		results := dry.Preview(ctx, &conn.Connection, job, func(t *connectors.Tenant, a *directory.Action) { visit(conn, t, a) })
 		if len(results) == 0 && basis.list[i].tenant != "" {
-			return nil, s.noTenant(ctx, basis.list[i])
+			return result, s.noTenant(ctx, basis.list[i])
 		}
 		for _, r := range results {
 			run := runOf(ctx, scratch, r, 0)
 			if conn.unheard {
 				ofPeople(&run)
 			}
-			runs = append(runs, run)
+			result.Runs = append(result.Runs, run)
 		}
 	}
-	return runs, nil
+	return result, nil
 }
 
 // planBasis are the connections that are planned, and what must be done at the end.

@@ -107,8 +107,8 @@ targets: {journal: {target: file, file: {path: changes.jsonl}}}
 		}
 	}
 	sync()
-	if runs, err := s.Plan(t.Context(), api.PlanRequest{}, func(a api.PlannedAction) { t.Errorf("%+v", a) }); err != nil || len(runs) != 1 || runs[0].Outcome != api.Clean {
-		t.Errorf("%+v, %v", runs, err)
+	if plan, err := s.Plan(t.Context(), api.PlanRequest{}, func(a api.PlannedAction) { t.Errorf("%+v", a) }); err != nil || len(plan.Runs) != 1 || plan.Runs[0].Outcome != api.Clean {
+		t.Errorf("%+v, %v", plan, err)
 	}
 	if _, err := os.Stat("in/people.csv"); err != nil {
 		t.Errorf("a plan has moved it: %v", err)

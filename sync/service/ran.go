@@ -3,7 +3,6 @@ package service
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,7 +55,7 @@ func (s *Service) runCalled(ctx context.Context, id string) (found ranIn, err er
 	}
 	switch len(all) {
 	case 0:
-		return found, &fault.Error{Class: fault.Configuration, Op: "find run " + id, Err: errors.New("no such run is kept"), Hint: "`dirsyncd runs` lists those that are"}
+		return found, &fault.Error{Class: fault.Configuration, Op: "find run " + id, Err: api.ErrNoRun, Hint: "`dirsyncd runs` lists those that are"}
 	case 1:
 		return all[0], nil
 	default:

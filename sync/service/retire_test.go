@@ -88,8 +88,8 @@ func TestRenameConnection(t *testing.T) {
 	before := events(t)
 	s = w.edit(t, s, "  lab:", "  plant:")
 	plan, err := s.Plan(t.Context(), api.PlanRequest{}, func(api.PlannedAction) {})
-	if err != nil || strings.Join(outcomesOf(plan), ", ") != "hq clean, plant held" {
-		t.Fatalf("plan: %v, %v", outcomesOf(plan), err)
+	if err != nil || strings.Join(outcomesOf(plan.Runs), ", ") != "hq clean, plant held" {
+		t.Fatalf("plan: %v, %v", outcomesOf(plan.Runs), err)
 	}
 	got, err := s.Sync(t.Context(), api.SyncRequest{}, nil)
 	if err != nil || strings.Join(outcomesOf(got.Runs), ", ") != "hq clean, plant held" || events(t) != before {

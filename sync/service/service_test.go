@@ -171,9 +171,9 @@ func TestPlanCopiesWhatItNeeds(t *testing.T) {
 		{nil, []store.Partition{{Connection: "hq"}, {Connection: "lab"}}},
 	} {
 		var actions []string
-		runs, err := s.Plan(ctx, api.PlanRequest{Connections: test.ask}, func(a api.PlannedAction) { actions = append(actions, a.Op+" "+a.Name) })
-		if err != nil || len(runs) != len(test.want) || len(actions) != len(test.want) || actions[0] != "create Bob" {
-			t.Errorf("%v: %q, %+v, %v", test.ask, actions, runs, err)
+		plan, err := s.Plan(ctx, api.PlanRequest{Connections: test.ask}, func(a api.PlannedAction) { actions = append(actions, a.Op+" "+a.Name) })
+		if err != nil || len(plan.Runs) != len(test.want) || len(actions) != len(test.want) || actions[0] != "create Bob" {
+			t.Errorf("%v: %q, %+v, %v", test.ask, actions, plan, err)
 		}
 		if !slices.Equal(w.store.copied, test.want) {
 			t.Errorf("%v: copied %v", test.ask, w.store.copied)

@@ -117,11 +117,11 @@ func (s *Service) Undo(ctx context.Context, req api.UndoApproval) (api.SyncResul
 	defer done()
 	return s.runAndDeliver(ctx, []chosen{{connection: of.part.Connection}}, api.FewActions+1, func(c chosen) ([]engine.Result, error) {
 		r := s.engine.Run(s.runContext(ctx), &conn.Connection, of.tenant(), engine.Job{Offline: true, Undo: &undo, Approve: req.Approve, Trigger: engine.Operator})
-		s.metrics.ran(conn.Connector, &r)
-		s.triggerMade(c.connection, []engine.Result{r})
 		if errors.Is(r.Err, settle.ErrPlanChanged) {
 			return nil, r.Err
 		}
+		s.metrics.ran(conn.Connector, &r)
+		s.triggerMade(c.connection, []engine.Result{r})
 		return []engine.Result{r}, nil
 	})
 }

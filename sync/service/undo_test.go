@@ -196,6 +196,9 @@ func TestUndoAtADesk(t *testing.T) {
 		t.Fatalf("a stale approval: %v", err)
 	}
 	sameShown(t, "after a stale approval", shown(sim), wrong)
+	if runs, err := s.Runs(t.Context(), api.RunsRequest{}); err != nil || runs[0].ID != run {
+		t.Errorf("it is listed as a run: %+v, %v", runs, err)
+	}
 	undone, err := ops.Undo(ann, api.UndoApproval{Run: run, Approve: plan.Hash})
 	if err != nil || len(undone.Runs) != 1 || undone.Runs[0].Outcome != api.Clean || undone.Runs[0].By != "ann" || undone.Runs[0].Undid != run || undone.Delivered[0].Waiting+undone.Delivered[0].Parked > 0 {
 		t.Fatalf("%+v, %v", undone, err)
@@ -396,7 +399,7 @@ func TestRunActions(t *testing.T) {
 		t.Errorf("%+v", none)
 	}
 	for _, id := range []string{"zzzz", "20200101T000000-abcd", ""} {
-		if _, err := s.RunActions(t.Context(), api.RunActionsRequest{Run: id}); fault.ClassOf(err) != fault.Configuration {
+		if _, err := s.RunActions(t.Context(), api.RunActionsRequest{Run: id}); fault.ClassOf(err) != fault.Configuration || !api.IsMissing(err) {
 			t.Errorf("run %q: %v", id, err)
 		}
 	}

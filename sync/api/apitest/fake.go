@@ -15,7 +15,7 @@ import (
 type Fake struct {
 	StatusFunc  func(context.Context) (api.Status, error)
 	SyncFunc    func(context.Context, api.SyncRequest, func(api.Progress)) (api.SyncResult, error)
-	PlanFunc    func(context.Context, api.PlanRequest, func(api.PlannedAction)) ([]api.Run, error)
+	PlanFunc    func(context.Context, api.PlanRequest, func(api.PlannedAction)) (api.PlanResult, error)
 	PlanAtFunc  func(context.Context, api.PlanAtRequest) (api.PlanAtResult, error)
 	ApproveFunc func(context.Context, string) (api.SyncResult, error)
 	DiscardFunc func(context.Context, string) error
@@ -63,9 +63,9 @@ func EveryField() *Fake {
 			show(Filled[api.Progress]())
 			return Filled[api.SyncResult](), nil
 		},
-		PlanFunc: func(_ context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+		PlanFunc: func(_ context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) (api.PlanResult, error) {
 			visit(Filled[api.PlannedAction]())
-			return Filled[[]api.Run](), nil
+			return Filled[api.PlanResult](), nil
 		},
 		PlanAtFunc: func(context.Context, api.PlanAtRequest) (api.PlanAtResult, error) {
 			return Filled[api.PlanAtResult](), nil
@@ -226,9 +226,9 @@ func (f *Fake) Sync(ctx context.Context, r api.SyncRequest, p func(api.Progress)
 }
 
 // Plan implements api.Operations.
-func (f *Fake) Plan(ctx context.Context, r api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+func (f *Fake) Plan(ctx context.Context, r api.PlanRequest, visit func(api.PlannedAction)) (api.PlanResult, error) {
 	if f.PlanFunc == nil {
-		return nil, unexpected("plan")
+		return api.PlanResult{}, unexpected("plan")
 	}
 	return f.PlanFunc(ctx, r, visit)
 }

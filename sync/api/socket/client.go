@@ -300,18 +300,17 @@ func (c *Client) Sync(ctx context.Context, req api.SyncRequest, progress func(ap
 }
 
 // Plan implements api.Operations.
-func (c *Client) Plan(ctx context.Context, req api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
-	var runs []api.Run
-	err := c.follow(ctx, pathPlan, req, func(l *line) (done bool) {
+func (c *Client) Plan(ctx context.Context, req api.PlanRequest, visit func(api.PlannedAction)) (plan api.PlanResult, err error) {
+	err = c.follow(ctx, pathPlan, req, func(l *line) (done bool) {
 		if l.Action != nil && visit != nil {
 			visit(*l.Action)
 		}
 		if l.Plan != nil {
-			runs = l.Plan.Runs
+			plan = *l.Plan
 		}
 		return l.Plan != nil
 	})
-	return runs, err
+	return plan, err
 }
 
 func get[T any](ctx context.Context, c *Client, path string, query url.Values) (T, error) {

@@ -122,9 +122,9 @@ func nothingAtAll() *apitest.Fake {
 		SyncFunc: func(context.Context, api.SyncRequest, func(api.Progress)) (api.SyncResult, error) {
 			return api.SyncResult{Runs: make([]api.Run, 1), Delivered: make([]api.Delivery, 1)}, nil
 		},
-		PlanFunc: func(_ context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+		PlanFunc: func(_ context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) (api.PlanResult, error) {
 			visit(api.PlannedAction{})
-			return nil, nil
+			return api.PlanResult{}, nil
 		},
 		ApproveFunc: func(context.Context, string) (api.SyncResult, error) { return api.SyncResult{}, nil },
 		DiscardFunc: func(context.Context, string) error { return nil },

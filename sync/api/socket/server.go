@@ -535,12 +535,12 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	st := newStream(s.ctx, w, s.unreadTimeout)
-	runs, err := s.ops.Plan(r.Context(), req, func(a api.PlannedAction) { st.send(line{Action: &a}) })
+	plan, err := s.ops.Plan(r.Context(), req, func(a api.PlannedAction) { st.send(line{Action: &a}) })
 	if err != nil {
 		st.finish(line{Error: toWire(err)})
 		return
 	}
-	st.finish(line{Plan: &planResult{Runs: runs}})
+	st.finish(line{Plan: &plan})
 }
 
 // backup streams the state. An error after the first byte cuts the connection: the client must not take a part

@@ -84,6 +84,7 @@ func TestRoundTrip(t *testing.T) {
 		Name: "hq", Tenants: []api.TenantStatus{{State: "held", Held: &api.HeldPlan{Hash: "h", Counts: map[string]map[string]int{"user": {"delete": 3}}}}},
 	}}}
 	runs := []api.Run{{Connection: "hq", ID: "r", Started: moment, Outcome: "held", Notes: []string{"n"}, HeldReasons: []string{"too many"}}}
+	elsewhere := []api.Elsewhere{{Connection: "lab", Workers: []string{"south"}}}
 	result := api.SyncResult{Runs: runs, Delivered: []api.Delivery{{Target: "journal", Delivered: 3}}}
 	reasons := []api.Reason{{Kind: "user", Key: "hq/1", Object: map[string]any{"number": json.Number("9007199254740993")}}}
 	people := []api.Person{{Key: "hq/1", Records: []api.PersonRecord{{Kind: "user", RecordReason: api.RecordReason{State: "active"}}},
@@ -102,12 +103,12 @@ func TestRoundTrip(t *testing.T) {
 			p(api.Progress{Connection: "hq", Stage: "read", Done: 1})
 			return result, nil
 		},
-		PlanFunc: func(_ context.Context, r api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+		PlanFunc: func(_ context.Context, r api.PlanRequest, visit func(api.PlannedAction)) (api.PlanResult, error) {
 			asked = append(asked, r)
 			for _, a := range actions {
 				visit(a)
 			}
-			return runs, nil
+			return api.PlanResult{Runs: runs, Elsewhere: elsewhere}, nil
 		},
 		ApproveFunc: func(_ context.Context, hash string) (api.SyncResult, error) {
 			asked = append(asked, hash)
@@ -160,7 +161,7 @@ func TestRoundTrip(t *testing.T) {
 	var visited []api.PlannedAction
 	planReq := api.PlanRequest{Offline: true}
 	planned, err := c.Plan(ctx, planReq, func(a api.PlannedAction) { visited = append(visited, a) })
-	same("plan", planned, runs, err)
+	same("plan", planned, api.PlanResult{Runs: runs, Elsewhere: elsewhere}, err)
 	same("actions", visited, actions, nil)
 	res, err = c.Approve(ctx, "abc")
 	same("approve", res, result, err)
@@ -227,9 +228,9 @@ func TestErrorsKeepClassAndHint(t *testing.T) {
 		SyncFunc: func(context.Context, api.SyncRequest, func(api.Progress)) (api.SyncResult, error) {
 			return api.SyncResult{}, cause
 		},
-		PlanFunc: func(_ context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+		PlanFunc: func(_ context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) (api.PlanResult, error) {
 			visit(api.PlannedAction{Op: "create"})
-			return nil, cause
+			return api.PlanResult{}, cause
 		},
 		RunsFunc: func(context.Context, api.RunsRequest) ([]api.Run, error) { return nil, errors.New("plain") },
 	}
@@ -329,6 +330,16 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestNotThere: what is named and is not there is that for those who look at the status, and keeps its class for the commands.
+func TestNotThere(t *testing.T) {
+	fake := &apitest.Fake{RunActionsFunc: func(context.Context, api.RunActionsRequest) (api.RunActions, error) {
+		return api.RunActions{}, &fault.Error{Class: fault.Configuration, Op: "find run x", Err: api.ErrNoRun}
+	}}
+	if status, _, body := raw(t, start(t, fake), request("POST", "/v1/runs/actions", `{"run":"x"}`)); status != 404 || !strings.Contains(body, `"class":"configuration"`) {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
 func TestPanicIsContained(t *testing.T) {
 	var log bytes.Buffer
 	s := socket.NewServer(&apitest.Fake{
@@ -395,12 +406,12 @@ func TestLeavingAPlanStopsIt(t *testing.T) {
 	stopped := make(chan struct{})
 	ctx, leave := context.WithCancel(t.Context())
 	fake := &apitest.Fake{
-		PlanFunc: func(ctx context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+		PlanFunc: func(ctx context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) (api.PlanResult, error) {
 			visit(api.PlannedAction{Op: "create"})
 			leave() // not before: a plan that was never asked for cannot be stopped
 			<-ctx.Done()
 			close(stopped)
-			return nil, ctx.Err()
+			return api.PlanResult{}, ctx.Err()
 		},
 	}
 	c := client(t, start(t, fake))
@@ -478,11 +489,11 @@ func TestManyAtATime(t *testing.T) {
 func TestLongPlan(t *testing.T) {
 	const actions = 20_000
 	fake := &apitest.Fake{
-		PlanFunc: func(_ context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+		PlanFunc: func(_ context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) (api.PlanResult, error) {
 			for i := range actions {
 				visit(api.PlannedAction{Op: "update", Kind: "user", Added: i, Name: strings.Repeat("x", 100)})
 			}
-			return nil, nil
+			return api.PlanResult{}, nil
 		},
 	}
 	c := client(t, start(t, fake))
@@ -542,11 +553,11 @@ func TestShutdownWaitsForNoReader(t *testing.T) {
 			}
 			return nil
 		},
-		PlanFunc: func(ctx context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+		PlanFunc: func(ctx context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) (api.PlanResult, error) {
 			for ctx.Err() == nil {
 				visit(api.PlannedAction{Name: strings.Repeat("x", 10_000)})
 			}
-			return nil, ctx.Err()
+			return api.PlanResult{}, ctx.Err()
 		},
 	}
 	for _, request := range []string{"GET /v1/backup HTTP/1.1\r\nHost: x\r\n\r\n",

@@ -104,13 +104,9 @@ type line struct {
 	Progress *api.Progress      `json:"progress,omitempty"`
 	Action   *api.PlannedAction `json:"action,omitempty"`
 	Result   *api.SyncResult    `json:"result,omitempty"`
-	Plan     *planResult        `json:"plan,omitempty"`
+	Plan     *api.PlanResult    `json:"plan,omitempty"`
 	Retried  *found             `json:"retried,omitempty"`
 	Error    *wireError         `json:"error,omitempty"`
-}
-
-type planResult struct {
-	Runs []api.Run `json:"runs"`
 }
 
 // wireError is how an error travels.
@@ -118,6 +114,8 @@ type wireError struct {
 	Class fault.Class `json:"class"`
 	Text  string      `json:"text"` // without the hint
 	Hint  string      `json:"hint,omitempty"`
+
+	missing bool
 }
 
 type errorAnswer struct {
@@ -129,7 +127,7 @@ func toWire(err error) *wireError {
 		// Whoever still reads this has not gone away, so it is the daemon that does.
 		return &wireError{Class: fault.Canceled, Text: "the daemon is stopping", Hint: "what it had begun goes on when it is started again"}
 	}
-	return &wireError{Class: fault.ClassOf(err), Text: fault.Text(err), Hint: fault.Hint(err)}
+	return &wireError{Class: fault.ClassOf(err), Text: fault.Text(err), Hint: fault.Hint(err), missing: api.IsMissing(err)}
 }
 
 func (e *wireError) fault() error {
@@ -138,6 +136,9 @@ func (e *wireError) fault() error {
 
 // status is for those who look at the socket with other tools; the client reads the class.
 func (e *wireError) status() int {
+	if e.missing {
+		return http.StatusNotFound
+	}
 	switch e.Class {
 	case fault.Invalid, fault.Configuration:
 		return http.StatusBadRequest

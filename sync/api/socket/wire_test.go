@@ -216,14 +216,14 @@ func (a anything) Sync(_ context.Context, _ api.SyncRequest, progress func(api.P
 	return api.SyncResult{}, nil
 }
 
-func (a anything) Plan(ctx context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) ([]api.Run, error) {
+func (a anything) Plan(ctx context.Context, _ api.PlanRequest, visit func(api.PlannedAction)) (api.PlanResult, error) {
 	if a.planEnded != nil {
 		defer close(a.planEnded)
 		for ctx.Err() == nil {
 			visit(api.PlannedAction{Op: "create", Kind: "user", Key: "hq/1"})
 		}
 	}
-	return nil, ctx.Err()
+	return api.PlanResult{}, ctx.Err()
 }
 
 func serveSet(t *testing.T, ops api.Operations, set func(*Server)) string {
