@@ -249,8 +249,8 @@ type Reader interface {
 	// Record returns a record.
 	Record(kind directory.RecordKind, n Num) (directory.Record, bool, error)
 	// RecordsOf iterates over the records of some kinds with the given numbers, in ascending order of the numbers and, of
-	// one number, in the order of kinds; each once.
-	RecordsOf(kinds []directory.RecordKind, nums []Num, fn func(Num, directory.Record) bool) error
+	// one number, in the order of kinds; each once. Their fields are in m: they are good until it is reset, and for good when it is nil.
+	RecordsOf(m *directory.Memory, kinds []directory.RecordKind, nums []Num, fn func(Num, directory.Record) bool) error
 	// Records iterates over the records of a kind in ascending order, beginning after a number.
 	Records(kind directory.RecordKind, after Num, fn func(Num, directory.Record) bool) error
 	// ActiveRecords returns how many active records of a kind there are.

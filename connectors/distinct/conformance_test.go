@@ -281,8 +281,8 @@ func (c *countingReader) Records(kind directory.RecordKind, after store.Num, fn 
 	return c.Reader.Records(kind, after, func(n store.Num, rec directory.Record) bool { c.of.records++; return fn(n, rec) })
 }
 
-func (c *countingReader) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(store.Num, directory.Record) bool) error {
-	return c.Reader.RecordsOf(kinds, nums, func(n store.Num, rec directory.Record) bool { c.of.records++; return fn(n, rec) })
+func (c *countingReader) RecordsOf(m *directory.Memory, kinds []directory.RecordKind, nums []store.Num, fn func(store.Num, directory.Record) bool) error {
+	return c.Reader.RecordsOf(m, kinds, nums, func(n store.Num, rec directory.Record) bool { c.of.records++; return fn(n, rec) })
 }
 
 // A journal that was kept for a while for others, who look at no records, does not tell what changed.

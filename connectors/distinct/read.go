@@ -169,7 +169,7 @@ func (r *reading) since(tx store.Reader, p store.Partition) error {
 		numbers[of.kind] = append(numbers[of.kind], of.num)
 	}
 	for _, kind := range kinds {
-		err := tx.RecordsOf([]directory.RecordKind{kind}, numbers[kind], func(_ store.Num, rec directory.Record) bool {
+		err := tx.RecordsOf(nil, []directory.RecordKind{kind}, numbers[kind], func(_ store.Num, rec directory.Record) bool {
 			r.count(&rec, 1)
 			return true
 		})

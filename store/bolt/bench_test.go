@@ -323,7 +323,7 @@ func BenchmarkBatches(b *testing.B) {
 			return err
 		},
 		"records": func(r store.Reader, i, j int) error {
-			return r.RecordsOf(kinds, nums[i:j], func(store.Num, directory.Record) bool { return true })
+			return r.RecordsOf(nil, kinds, nums[i:j], func(store.Num, directory.Record) bool { return true })
 		},
 		"row by row": func(r store.Reader, i, j int) (err error) {
 			for ; i < j && err == nil; i++ {

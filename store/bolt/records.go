@@ -23,7 +23,7 @@ func (t *tx) Record(kind directory.RecordKind, n store.Num) (directory.Record, b
 }
 
 // RecordsOf implements store.Reader.
-func (t *tx) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(store.Num, directory.Record) bool) error {
+func (t *tx) RecordsOf(m *directory.Memory, kinds []directory.RecordKind, nums []store.Num, fn func(store.Num, directory.Record) bool) error {
 	buckets, walks := make([]bucketID, len(kinds)), make([]walk, len(kinds))
 	for i, kind := range kinds {
 		p, err := recordsOf(kind)
@@ -38,7 +38,7 @@ func (t *tx) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(s
 			if !ok {
 				continue
 			}
-			rec, err := directory.ParseRecord(value)
+			rec, err := directory.ParseRecordIn(m, value)
 			if err != nil {
 				return t.corrupt(buckets[i])
 			}

@@ -260,7 +260,7 @@ func (s *script) read(r store.Reader) {
 		s.answer("record", rec, there, err)
 	case 18:
 		all, err := list2(s, func(fn func(store.Num, directory.Record) bool) error {
-			return r.RecordsOf([]directory.RecordKind{directory.GroupRecord, directory.UserRecord}, s.nums(), fn)
+			return r.RecordsOf(nil, []directory.RecordKind{directory.GroupRecord, directory.UserRecord}, s.nums(), fn)
 		})
 		s.answer("records of", all, err)
 	case 19:

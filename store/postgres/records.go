@@ -44,7 +44,7 @@ func scanRecord(found func(key recordKey, data []byte)) func(pgx.Rows) error {
 
 // Record implements store.Reader.
 func (t *tx) Record(kind directory.RecordKind, n store.Num) (rec directory.Record, there bool, err error) {
-	err = t.RecordsOf([]directory.RecordKind{kind}, []store.Num{n}, func(_ store.Num, r directory.Record) bool {
+	err = t.RecordsOf(nil, []directory.RecordKind{kind}, []store.Num{n}, func(_ store.Num, r directory.Record) bool {
 		rec, there = r, true
 		return false
 	})
@@ -59,7 +59,7 @@ type storedRecord struct {
 }
 
 // RecordsOf implements store.Reader.
-func (t *tx) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(store.Num, directory.Record) bool) error {
+func (t *tx) RecordsOf(m *directory.Memory, kinds []directory.RecordKind, nums []store.Num, fn func(store.Num, directory.Record) bool) error {
 	asked := make([]int16, len(kinds))
 	for i, kind := range kinds {
 		if err := checkRecordKind(kind); err != nil {
@@ -108,7 +108,7 @@ func (t *tx) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(s
 		}
 	}
 	slices.SortFunc(list, func(a, b storedRecord) int { return cmp.Or(cmp.Compare(a.key.num, b.key.num), cmp.Compare(a.at, b.at)) })
-	recs, err := t.parseRecords(list)
+	recs, err := t.parseRecords(m, list)
 	if err != nil {
 		return err
 	}
@@ -152,11 +152,11 @@ func (t *tx) recordsKnown(kinds []directory.RecordKind, n store.Num) bool {
 	return len(kinds) > 0
 }
 
-func (t *tx) parseRecords(list []storedRecord) ([]directory.Record, error) {
+func (t *tx) parseRecords(m *directory.Memory, list []storedRecord) ([]directory.Record, error) {
 	recs := make([]directory.Record, len(list))
 	for i := range list {
 		var err error
-		if recs[i], err = directory.ParseRecord(list[i].data); err != nil {
+		if recs[i], err = directory.ParseRecordIn(m, list[i].data); err != nil {
 			return nil, t.s.corrupt("record")
 		}
 	}

@@ -110,7 +110,7 @@ func batches(e *env) {
 		must(0, r.GroupsOf(c.nums, count))
 		must(0, r.MembersOf(c.groups, count))
 		must(0, r.ReferrersOf(directory.Manager, c.nums, count))
-		must(0, r.RecordsOf([]directory.RecordKind{directory.UserRecord}, c.nums, func(store.Num, directory.Record) bool { calls++; return false }))
+		must(0, r.RecordsOf(nil, []directory.RecordKind{directory.UserRecord}, c.nums, func(store.Num, directory.Record) bool { calls++; return false }))
 		e.equal("calls until false", calls, 4)
 		// Rows stay valid while others are looked up.
 		first, second := must(r.RowsOf(directory.Person, c.nums[:300], nil)), must(r.RowsOf(directory.Person, c.nums[300:], nil))
@@ -121,7 +121,7 @@ func batches(e *env) {
 	})
 	for what, err := range map[string]error{
 		"rows":    e.store.View(e.Context(), e.p, func(r store.Reader) error { _, err := r.RowsOf(200, c.nums, nil); return err }),
-		"records": e.store.View(e.Context(), e.p, func(r store.Reader) error { return r.RecordsOf([]directory.RecordKind{200}, c.nums, nil) }),
+		"records": e.store.View(e.Context(), e.p, func(r store.Reader) error { return r.RecordsOf(nil, []directory.RecordKind{200}, c.nums, nil) }),
 	} {
 		if err == nil {
 			e.Errorf("%s of an unknown kind were read", what)
@@ -151,7 +151,7 @@ func (c *crowd) compare(e *env, r store.Reader, list []store.Num) {
 	e.equal("referrers", pairs(func(fn func(a, b store.Num) bool) error { return r.ReferrersOf(directory.Manager, list, fn) }),
 		wantPairs(list, func(n store.Num) []store.Num { return c.reports[n] }))
 	var got, want []string
-	must(0, r.RecordsOf([]directory.RecordKind{directory.UserRecord, directory.AgentRecord}, list, func(n store.Num, rec directory.Record) bool {
+	must(0, r.RecordsOf(nil, []directory.RecordKind{directory.UserRecord, directory.AgentRecord}, list, func(n store.Num, rec directory.Record) bool {
 		got = append(got, fmt.Sprint(n, rec.Kind, rec.Key))
 		return true
 	}))

@@ -53,7 +53,7 @@ func expected(e *env) {
 			must(0, r.Dirty(kind, 0, func(n store.Num, why store.DirtyReason) bool { note(n, why); return true }))
 			must(0, r.Dirty(kind, nums[0]-1, func(n store.Num, why store.DirtyReason) bool { note(n, why); return true }))
 		}
-		must(0, r.RecordsOf([]directory.RecordKind{directory.UserRecord}, all, func(n store.Num, rec directory.Record) bool { note(n, rec); return true }))
+		must(0, r.RecordsOf(nil, []directory.RecordKind{directory.UserRecord}, all, func(n store.Num, rec directory.Record) bool { note(n, rec); return true }))
 		for _, n := range all {
 			note(must(r.MemberDigest(n)))
 		}

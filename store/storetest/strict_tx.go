@@ -165,9 +165,9 @@ func (r *strictReader) Record(kind directory.RecordKind, n store.Num) (directory
 	return r.r.Record(kind, n)
 }
 
-func (r *strictReader) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(store.Num, directory.Record) bool) error {
+func (r *strictReader) RecordsOf(m *directory.Memory, kinds []directory.RecordKind, nums []store.Num, fn func(store.Num, directory.Record) bool) error {
 	defer r.iterate("RecordsOf")()
-	return r.r.RecordsOf(kinds, nums, fn)
+	return r.r.RecordsOf(m, kinds, nums, fn)
 }
 
 func (r *strictReader) Records(kind directory.RecordKind, after store.Num, fn func(store.Num, directory.Record) bool) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"dirsyncd/sync/fault"
@@ -17,16 +18,18 @@ type answer struct {
 	batch []*entry
 	// partitions are those of the batch, each once.
 	partitions []*partition
+	work       []targets.Delivery // what was handed over
 	outcomes   []targets.Outcome
 	wakes      int // how often something had been woken when the call began
 	err        error
 	took       time.Duration
 }
 
-// deliver makes one Deliver call. A panic of the target is an error like any other: it must not take the
+// deliver makes one Deliver call; what it hands over is in the memory of work. A panic of the target is an error like any other: it must not take the
 // other targets with it.
-func (w *Worker) deliver(ctx context.Context, call int, batch []*entry) (a answer) {
+func (w *Worker) deliver(ctx context.Context, call int, batch []*entry, work []targets.Delivery) (a answer) {
 	a.call, a.batch = call, batch
+	a.work = slices.Grow(work, len(batch))
 	for i, e := range batch {
 		if i == 0 || e.from != batch[i-1].from {
 			a.partitions = append(a.partitions, e.from)
@@ -35,17 +38,16 @@ func (w *Worker) deliver(ctx context.Context, call int, batch []*entry) (a answe
 	start := w.opts.Now()
 	defer func() {
 		if cause := recover(); cause != nil {
-			a.outcomes, a.err = nil, w.panicked(cause)
+			a.outcomes, a.work, a.err = nil, nil, w.panicked(cause)
 		}
 		a.took = w.opts.Now().Sub(start)
 	}()
 	ctx, cancel := context.WithTimeout(ctx, w.opts.Timeout)
 	defer cancel()
-	work := make([]targets.Delivery, len(batch))
-	for i, e := range batch {
-		work[i] = targets.Delivery{Action: *e.action, Again: e.again}
+	for _, e := range batch {
+		a.work = append(a.work, targets.Delivery{Action: *e.action, Again: e.again})
 	}
-	a.outcomes, a.err = w.target.Deliver(ctx, work)
+	a.outcomes, a.err = w.target.Deliver(ctx, a.work)
 	if a.err == nil && len(a.outcomes) != len(batch) {
 		a.err = &fault.Error{
 			Class: fault.Internal, Op: "deliver", Hint: "this is a defect: please report it",

@@ -11,7 +11,7 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// entry is a claimed action on its way to the target.
+// entry is a claimed action on its way to the target. It is good until what became of its partition's window is recorded.
 type entry struct {
 	from *partition
 	// seq is its place in the outbox; zero for one that waited for something at the target and was woken (waits.go).
@@ -26,6 +26,58 @@ type entry struct {
 	waiting uint64
 	// again: it may have been sent before.
 	again bool
+}
+
+// windowMemory is where the entries of a window are made, with their actions. A nil one makes each for good.
+type windowMemory struct {
+	directory.Memory
+	entries directory.Slab[entry]
+}
+
+// reset takes back all that was made: nobody may look at it any more.
+func (m *windowMemory) reset() {
+	if m != nil {
+		m.Memory.Reset()
+		m.entries.Reset()
+	}
+}
+
+// parse reads what is queued.
+func (m *windowMemory) parse(p *partition, q store.Queued) (*entry, error) {
+	made, e := (*directory.Memory)(nil), (*entry)(nil)
+	if m != nil {
+		made = &m.Memory
+	}
+	a, err := directory.ParseActionIn(made, q.Data)
+	if err != nil {
+		return nil, err
+	}
+	if m == nil {
+		e = new(entry)
+	} else {
+		e = &m.entries.Take(1)[0]
+	}
+	*e = entry{from: p, seq: q.Seq, queued: q.Queued, subject: directory.Subject(a.Kind, a.Record), action: made.Action(a)}
+	return e, nil
+}
+
+// spareMemory is memory for a window; nil when others have it all.
+func (w *Worker) spareMemory() *windowMemory {
+	n := len(w.spare)
+	if n == 0 {
+		return nil
+	}
+	m := w.spare[n-1]
+	w.spare = w.spare[:n-1]
+	return m
+}
+
+// takeBack makes memory of which nobody has anything left that of another window.
+func (w *Worker) takeBack(m *windowMemory) {
+	if m != nil {
+		m.reset()
+		w.spare = append(w.spare, m)
+	}
 }
 
 // ticket names an entry as long as its partition is worked on.
@@ -49,8 +101,9 @@ type claim struct {
 	more    bool     // can be sent afterwards
 	damaged []uint64 // set aside
 	pick    *picker
-	unsent  []ticket  // claimed by this transaction, and not in the window
-	due     time.Time // when the next of those that wait at the target is due
+	memory  *windowMemory // of the entries
+	unsent  []ticket      // claimed by this transaction, and not in the window
+	due     time.Time     // when the next of those that wait at the target is due
 }
 
 // ready reports whether a partition has anything that may be sent now. When none of its records has to wait by
@@ -64,7 +117,7 @@ func (w *Worker) ready(ctx context.Context, p *partition) (bool, error) {
 	err := w.store.View(ctx, p.Partition, func(tx store.Reader) error {
 		pick, found = w.picker(p), false
 		err := tx.Outbox(w.name, 0, func(q store.Queued) bool {
-			e, damaged := p.parse(q)
+			e, damaged := (*windowMemory)(nil).parse(p, q)
 			found = damaged != nil || pick.take(e) // damaged ones are set aside by whoever claims
 			return !found
 		})
@@ -93,8 +146,13 @@ func (w *Worker) commitAndClaim(ctx context.Context, p *partition, room room) (*
 		defer cancel()
 	}
 	var c *claim
+	var m *windowMemory
+	if room.actions > 0 {
+		m = w.spareMemory()
+	}
 	err := w.store.Update(ctx, p.Partition, func(tx store.Writer) error {
-		c = &claim{pick: w.picker(p)}
+		m.reset() // of an attempt before
+		c = &claim{pick: w.picker(p), memory: m}
 		if err := w.writeVerdicts(tx, p.done, &c.counts); err != nil {
 			return err
 		}
@@ -110,10 +168,17 @@ func (w *Worker) commitAndClaim(ctx context.Context, p *partition, room room) (*
 		return err
 	})
 	if err != nil {
+		w.takeBack(m)
 		return nil, fmt.Errorf("record deliveries: %w", err)
 	}
 	w.tellRefused(p.done)
 	p.done = nil
+	w.freeMemory(p)
+	if len(c.window) > 0 {
+		p.memory = m
+	} else {
+		w.takeBack(m)
+	}
 	for _, t := range c.unsent {
 		p.unsent[t] = struct{}{}
 	}
@@ -201,7 +266,7 @@ func (w *Worker) read(tx store.Writer, p *partition, mark uint64, room room, c *
 	past = true
 	err = tx.Outbox(w.name, 0, func(q store.Queued) bool {
 		past = q.Seq > mark
-		e, bad := p.parse(q)
+		e, bad := c.memory.parse(p, q)
 		switch {
 		case bad != nil:
 			q.Data = append([]byte(nil), q.Data...)
@@ -227,14 +292,6 @@ func (w *Worker) read(tx store.Writer, p *partition, mark uint64, room room, c *
 		err = w.setAside(tx, damaged, c)
 	}
 	return fresh, past, err
-}
-
-func (p *partition) parse(q store.Queued) (*entry, error) {
-	a, err := directory.ParseAction(q.Data)
-	if err != nil {
-		return nil, err
-	}
-	return &entry{from: p, seq: q.Seq, queued: q.Queued, subject: directory.Subject(a.Kind, a.Record), action: &a}, nil
 }
 
 // setAside parks entries that cannot be read, so that they do not block the outbox for ever.

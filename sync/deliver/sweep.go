@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dirsyncd/store"
+	"dirsyncd/sync/targets"
 )
 
 // sweep delivers what waits, of all partitions, until nothing more can be delivered or the target has to be left
@@ -26,6 +27,7 @@ type sweep struct {
 	answers  chan answer
 	// What is claimed and in memory: partitions, actions, bytes.
 	places, claimed, bytes int
+	work                   [][]targets.Delivery // of calls that were answered, for those to come
 }
 
 // partition is what the worker knows of one partition beside its outbox. In a sweep it has a place while claimed
@@ -46,6 +48,8 @@ type partition struct {
 	bytes    int
 	calls    int       // under way
 	done     []verdict // not recorded yet; outlives the sweep when the store fails
+	// memory is where the window was made, what is under way and done of it included; nil: each by itself.
+	memory *windowMemory
 }
 
 // Sizes of what is in memory and in one transaction. The partitions with a place share the actions and bytes of one
@@ -72,6 +76,10 @@ func (s *sweep) run(ctx context.Context) error {
 	if s.standing {
 		wake = s.wake
 	}
+	// Two are enough for a partition that has much: one is claimed while the last one is recorded. With more, each would become as large as
+	// the largest window.
+	s.spare = []*windowMemory{{}, {}}
+	defer func() { s.spare = nil }()
 	lasting, cut := s.withGrace(ctx)
 	defer cut()
 	err := s.recordAll(ctx)
@@ -96,8 +104,12 @@ func (s *sweep) run(ctx context.Context) error {
 			s.calls++
 			s.begun++
 			call, wakes := s.begun, s.wakes()
+			var work []targets.Delivery
+			if last := len(s.work) - 1; last >= 0 {
+				work, s.work = s.work[last], s.work[:last]
+			}
 			go func() {
-				a := s.deliver(lasting, call, batch)
+				a := s.deliver(lasting, call, batch, work)
 				a.wakes = wakes
 				s.answers <- a
 			}()
@@ -262,6 +274,15 @@ func (s *sweep) leave(p *partition) {
 	s.bytes -= p.bytes
 	p.hasPlace, p.windows = false, 0
 	p.drop()
+	s.freeMemory(p)
+}
+
+// freeMemory takes back the memory of a partition's window when nothing of it is in use any more.
+func (w *Worker) freeMemory(p *partition) {
+	if p.calls == 0 && len(p.window)+len(p.done) == 0 {
+		w.takeBack(p.memory)
+		p.memory = nil
+	}
 }
 
 // drop forgets what of a window was not handed out, but that it was not.
@@ -278,6 +299,8 @@ func (p *partition) drop() {
 func (s *sweep) answered(ctx context.Context, a answer) {
 	s.calls--
 	s.judge(ctx, a)
+	clear(a.work)
+	s.work = append(s.work, a.work[:0])
 	for _, p := range a.partitions {
 		p.calls--
 		if p.calls == 0 && len(p.window) == 0 {

@@ -30,8 +30,9 @@ func (w *Worker) judge(ctx context.Context, a answer) {
 		}
 		return
 	}
-	var done, doubtful, again, waiting []verdict
+	var doubtful, again, waiting []verdict
 	var wide error
+	done := make([]verdict, 0, len(a.batch))
 	for i, e := range a.batch {
 		err := a.outcomes[i].Err
 		class := fault.ClassOf(err)

@@ -82,7 +82,8 @@ type Worker struct {
 
 	// What one sweep leaves to the next; owned by whoever holds mutex.
 	parts     map[store.Partition]*partition
-	turns     []*partition // in line, the next one first
+	spare     []*windowMemory // of windows to come; none between sweeps
+	turns     []*partition    // in line, the next one first
 	waits     waits
 	memory    memoryOfOutage
 	streak    int       // records in a row that failed by themselves

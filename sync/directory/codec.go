@@ -155,7 +155,10 @@ func stateOf(rec *Record) byte {
 }
 
 // ParseRecord reads what AppendRecord wrote. The record does not refer to data.
-func ParseRecord(data []byte) (Record, error) {
+func ParseRecord(data []byte) (Record, error) { return ParseRecordIn(nil, data) }
+
+// ParseRecordIn is ParseRecord with the record's fields and stamps in a memory.
+func ParseRecordIn(m *Memory, data []byte) (Record, error) {
 	r := reader{rest: string(data)}
 	rec := Record{Kind: RecordKind(r.byte()), Key: r.text()}
 	state := r.byte()
@@ -166,7 +169,7 @@ func ParseRecord(data []byte) (Record, error) {
 		r.fail()
 	}
 	rec.Rule, rec.Revision = r.text(), r.uvarint()
-	stamps := make([]Stamp, r.count(2))
+	stamps := m.Stamps(r.count(2))
 	for i := range stamps {
 		stamps[i] = Stamp{Run: r.text(), Time: r.time()}
 	}
@@ -174,7 +177,7 @@ func ParseRecord(data []byte) (Record, error) {
 		rec.Changed = stamps[0]
 	}
 	if n := r.count(3); n > 0 {
-		rec.Fields = make([]RecordField, n)
+		rec.Fields = m.RecordFields(n)
 		for i := range rec.Fields {
 			at := r.uvarint()
 			if at >= uint64(len(stamps)) {
@@ -249,16 +252,24 @@ const (
 )
 
 // ParseAction reads what AppendAction wrote. The action does not refer to data.
-func ParseAction(data []byte) (Action, error) {
+func ParseAction(data []byte) (Action, error) { return ParseActionIn(nil, data) }
+
+// ParseActionIn is ParseAction with the action's fields and changes in a memory.
+func ParseActionIn(m *Memory, data []byte) (Action, error) {
 	r := reader{rest: string(data)}
 	a := Action{Op: Op(r.byte()), Kind: RecordKind(r.byte())}
 	for _, s := range []*string{&a.Key, &a.Record, &a.Origin.Connection, &a.Origin.Connector, &a.Origin.Tenant, &a.Origin.ID, &a.Rule, &a.Run, &a.Reason, &a.Other} {
 		*s = r.text()
 	}
 	a.Time = r.time()
-	a.Fields, _ = r.fields(nil)
+	if n := r.count(2); n > 0 {
+		a.Fields = m.Fields(n)
+		for i := range a.Fields {
+			a.Fields[i] = r.field()
+		}
+	}
 	if n := r.count(3); n > 0 {
-		a.Changes = make([]FieldChange, n)
+		a.Changes = m.Changes(n)
 		for i := range a.Changes {
 			f := r.field()
 			a.Changes[i] = FieldChange{Name: f.Name, From: f.Value, To: r.value()}

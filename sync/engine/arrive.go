@@ -221,7 +221,7 @@ func isHeld(h *store.HeldPlan, counts plan.Counts) bool {
 
 // isActive reports whether somebody has an active record.
 func isActive(tx store.Reader, n store.Num) (active bool, err error) {
-	err = tx.RecordsOf(mapping.RecordsOf(directory.Person), []store.Num{n}, func(_ store.Num, rec directory.Record) bool {
+	err = tx.RecordsOf(nil, mapping.RecordsOf(directory.Person), []store.Num{n}, func(_ store.Num, rec directory.Record) bool {
 		active = active || rec.Active
 		return !active
 	})

@@ -157,9 +157,9 @@ func (c countedReader) ReferrersOf(link directory.LinkType, handles []store.Num,
 	return c.Reader.ReferrersOf(link, handles, fn)
 }
 
-func (c countedReader) RecordsOf(kinds []directory.RecordKind, nums []store.Num, fn func(store.Num, directory.Record) bool) error {
+func (c countedReader) RecordsOf(m *directory.Memory, kinds []directory.RecordKind, nums []store.Num, fn func(store.Num, directory.Record) bool) error {
 	c.asked.note("RecordsOf")
-	return c.Reader.RecordsOf(kinds, nums, fn)
+	return c.Reader.RecordsOf(m, kinds, nums, fn)
 }
 
 // crowd is a world whose pages are large: people with a manager each, in three groups each.

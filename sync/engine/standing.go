@@ -211,7 +211,7 @@ func (s *search) look(n store.Num, fields []key.Field) error {
 
 // recordKey is the key of a person's records, those that are left of somebody included.
 func recordKey(tx store.Reader, n store.Num) (k string, err error) {
-	err = tx.RecordsOf(mapping.RecordsOf(directory.Person), []store.Num{n}, func(_ store.Num, rec directory.Record) bool {
+	err = tx.RecordsOf(nil, mapping.RecordsOf(directory.Person), []store.Num{n}, func(_ store.Num, rec directory.Record) bool {
 		k = rec.Key
 		return k == ""
 	})
@@ -241,7 +241,7 @@ func (e *Engine) Standing(ctx context.Context, o Owner) (s Standing, err error) 
 			_, s.ForNow = object.Get(directory.FieldSignedInUntil)
 			s.Proven = row.Gone == store.NamedRemoved || row.Gone == store.Absent
 		}
-		return tx.RecordsOf(mapping.RecordsOf(directory.Person), nums, func(_ store.Num, rec directory.Record) bool {
+		return tx.RecordsOf(nil, mapping.RecordsOf(directory.Person), nums, func(_ store.Num, rec directory.Record) bool {
 			if !rec.Active {
 				return true
 			}

@@ -191,7 +191,7 @@ func (e *Engine) recordKind(ctx context.Context, o Owner) (kind directory.Record
 		if err != nil {
 			return err
 		}
-		return tx.RecordsOf(mapping.RecordsOf(directory.Person), nums, func(_ store.Num, rec directory.Record) bool {
+		return tx.RecordsOf(nil, mapping.RecordsOf(directory.Person), nums, func(_ store.Num, rec directory.Record) bool {
 			kind = rec.Kind
 			return !rec.Active
 		})

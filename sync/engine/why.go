@@ -231,7 +231,7 @@ func (q *question) times(tx store.Reader, reason *Reason, object directory.Kind,
 	reason.Next = due[0]
 	if after := q.conn.Rules.Leaver(rec.Kind).DeleteAfter; reason.Record != nil && reason.Kept == "" && after > 0 {
 		var all []*directory.Record
-		err := tx.RecordsOf(mapping.RecordsOf(object), []store.Num{n}, func(_ store.Num, rec directory.Record) bool {
+		err := tx.RecordsOf(nil, mapping.RecordsOf(object), []store.Num{n}, func(_ store.Num, rec directory.Record) bool {
 			all = append(all, &rec)
 			return true
 		})

@@ -114,7 +114,7 @@ func TestNewOnly(t *testing.T) {
 		want   string
 	}{{"new", nil, "phone=1"}, {"there", had, "mobile=2"}, {"there without fields", &directory.Record{}, ""}, {"deleted", &directory.Record{Deleted: true}, "phone=1"}} {
 		var got []string
-		for _, f := range d.Merge(c.before) {
+		for _, f := range d.Merge(nil, c.before) {
 			got = append(got, f.Name+"="+f.Value.Text())
 		}
 		if all := strings.Join(got, " "); all != c.want || len(d.Once(c.before)) != len(got) {

@@ -13,14 +13,17 @@ import (
 // A field that is set on create only keeps its value afterwards. A blank value keeps the last one, or becomes
 // Null where the operator chose to clear; where there was nothing before, a blank field is left out. A field
 // that the rules do not name any more is nobody's business of ours and is left out, too.
-func (d *Desired) Merge(before *directory.Record) []directory.Field {
-	fields := make([]directory.Field, 0, len(d.Fields))
+//
+// The result is in m, which may be nil.
+func (d *Desired) Merge(m *directory.Memory, before *directory.Record) []directory.Field {
 	if d.keeps(before) {
+		fields := m.Fields(len(before.Fields))
 		for i := range before.Fields {
-			fields = append(fields, before.Fields[i].Field)
+			fields[i] = before.Fields[i].Field
 		}
 		return fields
 	}
+	fields := m.Fields(len(d.Fields))[:0]
 	for i := range d.Fields { // sorted, and so is what comes of them
 		want := &d.Fields[i]
 		blank := want.Value.Blank()

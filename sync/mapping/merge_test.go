@@ -31,7 +31,7 @@ func TestOnce(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 		for _, name := range d.Once(c.before) {
-			if fields := d.Merge(c.before); len(fields) != 1 || fields[0].Name != name {
+			if fields := d.Merge(nil, c.before); len(fields) != 1 || fields[0].Name != name {
 				t.Errorf("%s: %q is not among %v", c.name, name, fields)
 			}
 		}

@@ -47,6 +47,41 @@ type Subject struct {
 	// Other is the record of another connection that is the same person's, and takes the place of this one's or gives its place to it
 	// (directory.Action); empty for none.
 	Other string
+	// Memory is where steps are made, with their records and actions: they are good until it is reset. Nil: they are made for good.
+	Memory *Memory
+}
+
+// Memory is where wants and steps are made, and what they consist of, by who decides about many objects.
+type Memory struct {
+	directory.Memory
+	wants directory.Slab[Want]
+	steps directory.Slab[Step]
+}
+
+// Reset takes back all that was made: nobody may look at it any more.
+func (m *Memory) Reset() {
+	m.Memory.Reset()
+	m.wants.Reset()
+	m.steps.Reset()
+}
+
+// Wants returns n zero wants.
+func (m *Memory) Wants(n int) []Want { return m.wants.Take(n) }
+
+// made is the memory for records, actions and fields; nil for none.
+func (s *Subject) made() *directory.Memory {
+	if s.Memory == nil {
+		return nil
+	}
+	return &s.Memory.Memory
+}
+
+// steps returns an empty list of steps with room for n.
+func (s *Subject) steps(n int) []Step {
+	if s.Memory == nil {
+		return nil
+	}
+	return s.Memory.steps.Take(n)[:0]
 }
 
 // Step is what one record comes to.
@@ -69,7 +104,7 @@ func Decide(s *Subject, before []*directory.Record, wants []Want) []Step {
 	if s.LeavesAlone(before) {
 		return nil
 	}
-	var steps []Step
+	steps := s.steps(len(before) + len(wants)) // most change all of it, or nothing
 	for _, rec := range before {
 		if !slices.ContainsFunc(wants, func(w Want) bool { return w.Kind == rec.Kind }) {
 			steps = appendStep(steps, s.remove(rec))
@@ -161,20 +196,20 @@ func (s *Subject) nameOther(steps []Step) {
 }
 
 func (s *Subject) action(op directory.Op, kind directory.RecordKind, fields []directory.Field) *directory.Action {
-	return &directory.Action{
+	return s.made().Action(directory.Action{
 		Op: op, Kind: kind, Record: s.Origin.RecordKey(), Origin: s.Origin,
 		Rule: s.Rule, Run: s.Run.Run, Time: s.Run.Time, Fields: fields, Initial: s.Initial,
-	}
+	})
 }
 
 // create makes a record that was never there, or was deleted.
 func (s *Subject) create(w *Want, revision uint64) Step {
 	a := s.action(directory.Create, w.Kind, w.Fields)
 	a.Sets, a.Once = s.members(w.Kind, nil, w.Members), w.Once
-	rec := &directory.Record{
+	rec := s.made().Record(directory.Record{
 		Kind: w.Kind, Key: a.Record, Active: true, Rule: s.Rule, UpdateOnly: w.UpdateOnly, Revision: revision,
-		Members: w.Members, Changed: *s.Run, Fields: make([]directory.RecordField, len(w.Fields)),
-	}
+		Members: w.Members, Changed: *s.Run, Fields: s.made().RecordFields(len(w.Fields)),
+	})
 	for i, f := range w.Fields {
 		rec.Fields[i] = directory.RecordField{Field: f, Since: s.Run}
 	}
@@ -183,11 +218,11 @@ func (s *Subject) create(w *Want, revision uint64) Step {
 
 // change brings an existing record, active or not, to what is wanted.
 func (s *Subject) change(before *directory.Record, w *Want) Step {
-	rec := *before
+	rec := s.made().Record(*before)
 	rec.Active, rec.Rule, rec.UpdateOnly, rec.Members, rec.Reason = true, s.Rule, w.UpdateOnly, w.Members, ""
 	// Nobody may have made it yet.
 	unmade := before.UpdateOnly && !w.UpdateOnly
-	rec.Fields = make([]directory.RecordField, len(w.Fields))
+	rec.Fields = s.made().RecordFields(len(w.Fields))
 	var changes []directory.FieldChange
 	last := before.Fields // both are sorted
 	for i := range w.Fields {
@@ -202,7 +237,7 @@ func (s *Subject) change(before *directory.Record, w *Want) Step {
 		switch {
 		case !old.Equal(f.Value):
 			if changes == nil {
-				changes = make([]directory.FieldChange, 0, 2) // most have no more
+				changes = s.made().Changes(2)[:0] // most have no more
 			}
 			changes = append(changes, directory.FieldChange{Name: f.Name, From: old, To: f.Value})
 		case was != nil:
@@ -217,13 +252,13 @@ func (s *Subject) change(before *directory.Record, w *Want) Step {
 	case len(changes) == 0 && len(sets) == 0 && !unmade:
 		// Nothing to tell; the rule's name or fields that are no longer mapped may still differ.
 		stored := rec.Rule != before.Rule || rec.UpdateOnly != before.UpdateOnly || len(rec.Fields) != len(before.Fields)
-		return Step{Record: &rec, Kind: w.Kind, Stored: stored}
+		return Step{Record: rec, Kind: w.Kind, Stored: stored}
 	}
 	rec.Revision++
 	rec.Changed = *s.Run
 	a := s.action(op, w.Kind, w.Fields)
 	a.Changes, a.Sets, a.Once = changes, sets, w.Once
-	step := Step{Action: a, Record: &rec, Kind: w.Kind, Stored: true}
+	step := Step{Action: a, Record: rec, Kind: w.Kind, Stored: true}
 	if len(sets) > 0 {
 		step.Entered, step.Left = without(w.Members, before.Members), without(before.Members, w.Members)
 	}
@@ -254,20 +289,20 @@ func (s *Subject) remove(before *directory.Record) Step {
 }
 
 func (s *Subject) take(before *directory.Record, op directory.Op, reason string) Step {
-	fields := make([]directory.Field, len(before.Fields))
+	fields := s.made().Fields(len(before.Fields))
 	for i := range before.Fields {
 		fields[i] = before.Fields[i].Field
 	}
 	a := s.action(op, before.Kind, fields)
 	a.Rule, a.Reason = before.Rule, reason
-	rec := *before
+	rec := s.made().Record(*before)
 	rec.Active = false
 	rec.Revision++
 	rec.Changed, rec.Reason = *s.Run, reason
-	step := Step{Action: a, Record: &rec, Kind: before.Kind, Stored: true}
+	step := Step{Action: a, Record: rec, Kind: before.Kind, Stored: true}
 	if op == directory.Delete {
 		step.Left = before.Members
-		rec = directory.Record{Kind: rec.Kind, Key: rec.Key, Deleted: true, Rule: rec.Rule, Revision: rec.Revision, Changed: rec.Changed, Reason: rec.Reason}
+		*rec = directory.Record{Kind: rec.Kind, Key: rec.Key, Deleted: true, Rule: rec.Rule, Revision: rec.Revision, Changed: rec.Changed, Reason: rec.Reason}
 	}
 	return step
 }

@@ -112,7 +112,7 @@ func meant(tx store.Reader, was store.Num, candidates []store.Num) (store.Num, e
 	people = slices.DeleteFunc(people, func(o Object) bool { return o.Gone.Proven() })
 	if find(people, was) != nil {
 		had := false
-		err := tx.RecordsOf(directory.RecordKinds(), []store.Num{was}, func(_ store.Num, r directory.Record) bool {
+		err := tx.RecordsOf(nil, directory.RecordKinds(), []store.Num{was}, func(_ store.Num, r directory.Record) bool {
 			had = had || r.Active
 			return !had
 		})

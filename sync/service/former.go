@@ -106,7 +106,7 @@ func (s *Service) named(ctx context.Context, p store.Partition, word string, set
 	var names []string
 	err := s.store.View(ctx, p, func(tx store.Reader) error {
 		names = nil
-		return tx.RecordsOf([]directory.RecordKind{kind}, nums, func(_ store.Num, rec directory.Record) bool {
+		return tx.RecordsOf(nil, []directory.RecordKind{kind}, nums, func(_ store.Num, rec directory.Record) bool {
 			name := rec.Key
 			if v, ok := rec.Get("name"); ok && !v.Blank() {
 				name = v.Text() + " (" + rec.Key + ")"

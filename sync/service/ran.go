@@ -146,7 +146,7 @@ func memberKeys(tx store.Reader, list []directory.RunAction) (func([]uint32) []s
 	slices.Sort(nums)
 	nums = slices.Compact(nums)
 	known := make(map[uint32]string, len(nums))
-	err := tx.RecordsOf([]directory.RecordKind{directory.UserRecord, directory.AgentRecord}, nums, func(n store.Num, rec directory.Record) bool {
+	err := tx.RecordsOf(nil, []directory.RecordKind{directory.UserRecord, directory.AgentRecord}, nums, func(n store.Num, rec directory.Record) bool {
 		known[uint32(n)] = rec.Key
 		return true
 	})

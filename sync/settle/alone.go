@@ -41,8 +41,8 @@ func One(ctx context.Context, t *Task, tx store.Writer, n store.Num) (Alone, err
 	if err := s.lookForDues(tx); err != nil {
 		return Alone{}, err
 	}
-	b := &batch{kind: directory.Person}
-	if b.outcomes, err = s.evaluate(tx, b.kind, []store.Num{n}); err != nil {
+	b := s.newBatch(directory.Person)
+	if err := s.evaluate(tx, b, []store.Num{n}); err != nil {
 		return Alone{}, err
 	}
 	a := Alone{Counts: plan.Counts{}}

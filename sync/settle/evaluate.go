@@ -27,34 +27,37 @@ type candidate struct {
 	next time.Time
 }
 
-// evaluate works out what objects of one kind come to. nums ascend.
-func (s *Settlement) evaluate(tx store.Reader, kind directory.Kind, nums []store.Num) ([]outcome, error) {
-	outcomes := s.room(len(nums))
-	for i, n := range nums {
-		outcomes[i] = outcome{kind: kind, num: n}
+// evaluate works out what objects of the batch's kind come to, anew if it was called before. nums ascend.
+func (s *Settlement) evaluate(tx store.Reader, b *batch, nums []store.Num) error {
+	r := b.room
+	r.memory.Reset()
+	s.room, r.outcomes = r, slices.Grow(r.outcomes[:0], len(nums))
+	for _, n := range nums {
+		r.outcomes = append(r.outcomes, outcome{kind: b.kind, num: n})
 	}
-	list, err := s.candidates(tx, kind, nums, outcomes)
+	b.outcomes = r.outcomes
+	list, err := s.candidates(tx, b.kind, nums, b.outcomes)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.nameReferences(tx, list); err != nil {
-		return nil, err
+		return err
 	}
 	for i := range list {
 		s.applyRules(&list[i])
 	}
-	if err := s.addMembers(tx, kind, list); err != nil {
-		return nil, err
+	if err := s.addMembers(tx, b.kind, list); err != nil {
+		return err
 	}
 	for i := range list {
 		if err := s.decide(tx, &list[i]); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if kind == directory.Person {
-		err = s.recordPresence(tx, list)
+	if b.kind == directory.Person {
+		return s.recordPresence(tx, list)
 	}
-	return outcomes, err
+	return nil
 }
 
 // candidates loads the objects that are stored, with what is known about them. Those that are to be left alone are
@@ -64,7 +67,7 @@ func (s *Settlement) candidates(tx store.Reader, kind directory.Kind, nums []sto
 	if err != nil {
 		return nil, err
 	}
-	before, err := recordsOf(tx, mapping.RecordsOf(kind), nums)
+	before, err := recordsOf(tx, &s.room.memory.Memory, mapping.RecordsOf(kind), nums)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +225,7 @@ func beyond(o *relations.Object) bool {
 
 // subject says whose records are decided about.
 func (s *Settlement) subject(o *relations.Object) plan.Subject {
-	subject := plan.Subject{Origin: s.Origin.Of(o.ID), Run: &s.Run, At: s.at(), Leaver: s.leaver, Initial: s.Initial}
+	subject := plan.Subject{Origin: s.Origin.Of(o.ID), Run: &s.Run, At: s.at(), Leaver: s.leaver, Initial: s.Initial, Memory: &s.room.memory}
 	if o.Kind == directory.Person {
 		subject.Other = s.Replaces[o.Num]
 	}
@@ -243,31 +246,27 @@ func (s *Settlement) wants(subject *plan.Subject, res mapping.Result, before []*
 	default:
 		subject.Reason = "no longer made by rule " + res.Rule
 	}
-	list := make([]plan.Want, len(res.Records))
+	list := subject.Memory.Wants(len(res.Records))
 	for i := range res.Records {
 		d := &res.Records[i]
 		rec := recordOf(before, d.Kind)
-		list[i] = plan.Want{Kind: d.Kind, Fields: d.Merge(rec), Once: d.Once(rec), UpdateOnly: d.UpdateOnly}
+		list[i] = plan.Want{Kind: d.Kind, Fields: d.Merge(&subject.Memory.Memory, rec), Once: d.Once(rec), UpdateOnly: d.UpdateOnly}
 	}
 	return list
 }
 
-// recordsOf returns the records of some kinds that objects have, in the order of their numbers, which ascend.
-func recordsOf(tx store.Reader, kinds []directory.RecordKind, nums []store.Num) ([][]*directory.Record, error) {
+// recordsOf returns the records of some kinds that objects have, in the order of their numbers, which ascend. The records are in m.
+func recordsOf(tx store.Reader, m *directory.Memory, kinds []directory.RecordKind, nums []store.Num) ([][]*directory.Record, error) {
 	list, at := make([][]*directory.Record, len(nums)), 0
-	// Where there are any, most have one.
-	var room []directory.Record
-	var all []*directory.Record
-	err := tx.RecordsOf(kinds, nums, func(n store.Num, rec directory.Record) bool {
+	var all []*directory.Record // where there are any, most have one
+	err := tx.RecordsOf(m, kinds, nums, func(n store.Num, rec directory.Record) bool {
 		for nums[at] != n {
 			at++
 		}
-		if len(room) == cap(room) {
-			room = make([]directory.Record, 0, len(nums)-at)
+		if len(all) == cap(all) {
 			all = make([]*directory.Record, 0, len(nums)-at)
 		}
-		room = append(room, rec)
-		all = append(all, &room[len(room)-1])
+		all = append(all, m.Record(rec))
 		if of := list[at]; of == nil {
 			list[at] = all[len(all)-1 : len(all) : len(all)]
 		} else {

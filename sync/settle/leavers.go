@@ -50,11 +50,9 @@ func (s *Settlement) workOutLeavers(ctx context.Context, l leavers, hand func(*b
 			continue
 		}
 		for chunk := range slices.Chunk(relations.Nums(l[kind]), s.Chunk) {
-			b := &batch{kind: kind, last: true}
-			err := s.State.View(s.looksAt(ctx, kind, chunk), func(tx store.Reader) (err error) {
-				b.outcomes, err = s.evaluate(tx, kind, chunk)
-				return err
-			})
+			b := s.newBatch(kind)
+			b.last = true
+			err := s.State.View(s.looksAt(ctx, kind, chunk), func(tx store.Reader) error { return s.evaluate(tx, b, chunk) })
 			if err != nil {
 				return err
 			}

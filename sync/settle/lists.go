@@ -16,6 +16,9 @@ import (
 // addMembers gives records the people that they list: the members of a group, the holders of a licence, as far as they
 // have, or will have after this pass, an active record.
 func (s *Settlement) addMembers(tx store.Reader, kind directory.Kind, list []candidate) error {
+	if kind != directory.Group && kind != directory.Licence {
+		return nil
+	}
 	var listing []*candidate
 	var nums []store.Num
 	for i := range list {
@@ -41,7 +44,7 @@ func (s *Settlement) addMembers(tx store.Reader, kind directory.Kind, list []can
 		if err := s.addAlways(tx, listing, sets); err != nil {
 			return err
 		}
-	case kind == directory.Licence:
+	default:
 		holders, err := relations.Pointing(tx, directory.Holds, objectsOf(listing))
 		if err != nil {
 			return err
@@ -49,8 +52,6 @@ func (s *Settlement) addMembers(tx store.Reader, kind directory.Kind, list []can
 		for i, people := range holders {
 			sets[i].Or(relations.Set(people))
 		}
-	default:
-		return nil
 	}
 	listable, err := s.listable(tx, roaring.FastOr(sets...))
 	if err != nil {
@@ -147,7 +148,7 @@ func (s *Settlement) listable(tx store.Reader, people *roaring.Bitmap) (*roaring
 				ask = append(ask, row.Num)
 			}
 		}
-		err = tx.RecordsOf(mapping.RecordsOf(directory.Person), ask, func(n store.Num, rec directory.Record) bool {
+		err = tx.RecordsOf(nil, mapping.RecordsOf(directory.Person), ask, func(n store.Num, rec directory.Record) bool {
 			if rec.Active {
 				a.listable.Add(uint32(n))
 			}
@@ -204,7 +205,7 @@ func (s *Settlement) storedKeys(tx store.Reader, people []store.Num) (map[store.
 	}
 	// A run that was cut has settled the others already, and forgotten their objects.
 	rest := slices.DeleteFunc(slices.Clone(people), func(n store.Num) bool { _, ok := keys[n]; return ok })
-	err = tx.RecordsOf(mapping.RecordsOf(directory.Person), rest, func(n store.Num, rec directory.Record) bool {
+	err = tx.RecordsOf(nil, mapping.RecordsOf(directory.Person), rest, func(n store.Num, rec directory.Record) bool {
 		if _, ok := keys[n]; !ok {
 			keys[n] = rec.Key
 		}

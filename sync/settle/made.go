@@ -22,7 +22,7 @@ func (s *Settlement) keepsPlan() bool {
 	return s.Approve == "" && !s.counted && len(s.Replaces) == 0 && !s.uses.Records[directory.Group] && !s.uses.Records[directory.Licence]
 }
 
-// keep takes a batch from the pass. All of a plan together is as large as a batch of a larger one.
+// keep takes a batch from the pass, with its memory. All of a plan together is as large as a batch of a larger one.
 func (m *made) keep(s *Settlement, b *batch) {
 	m.size += len(b.outcomes)
 	m.over = m.over || m.size > s.Chunk
@@ -34,7 +34,7 @@ func (m *made) keep(s *Settlement, b *batch) {
 		return
 	}
 	m.batches = append(m.batches, &batch{kind: b.kind, outcomes: b.outcomes})
-	b.outcomes = nil
+	b.outcomes, b.room = nil, nil
 }
 
 // differsInApply reports whether the second pass may come to another outcome, or at another time.

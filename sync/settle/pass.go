@@ -80,6 +80,16 @@ type batch struct {
 	outcomes []outcome
 	// last: all others are settled.
 	last bool
+	// room is where the outcomes are. Whoever keeps them beyond the batch's turn takes it away.
+	room *room
+}
+
+// room is the memory of a batch: the outcomes with their steps, records and actions, and the records that there were before. When the
+// batch has had its turn it is that of another one: whoever is shown an action or a record keeps no more of it than texts and lists of
+// texts or numbers.
+type room struct {
+	outcomes []outcome
+	memory   plan.Memory
 }
 
 // pass works out every outcome in a fixed order, that of settleOrder, and hands them on in batches; those who are to be
@@ -87,7 +97,7 @@ type batch struct {
 func (s *Settlement) pass(ctx context.Context, postponed leavers, use func(context.Context, *batch) error) error {
 	s.presence, s.matches = newPresence(), Matches{}
 	s.references = References{Rules: s.Rules, Source: s.Source, Origin: s.Origin, At: s.at(), Staying: s.hold.waiting(), Waiting: s.comers()}
-	s.spare = make(chan []outcome, 1)
+	s.spare = make(chan *room, 1)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ready := make(chan *batch)
@@ -124,25 +134,27 @@ func (s *Settlement) pass(ctx context.Context, postponed leavers, use func(conte
 
 // recycle gives the memory of a batch that is done to one that is to come.
 func (s *Settlement) recycle(b *batch) {
-	list := b.outcomes
-	b.outcomes = nil
-	clear(list)
+	r := b.room
+	if r == nil {
+		return
+	}
+	b.outcomes, b.room = nil, nil
+	clear(r.outcomes)
+	r.memory.Reset()
 	select {
-	case s.spare <- list[:0]:
+	case s.spare <- r:
 	default:
 	}
 }
 
-// room is memory for so many outcomes.
-func (s *Settlement) room(n int) []outcome {
+// newBatch makes a batch in the memory of one that is done, if there is one.
+func (s *Settlement) newBatch(kind directory.Kind) *batch {
 	select {
-	case list := <-s.spare:
-		if cap(list) >= n {
-			return list[:n]
-		}
+	case r := <-s.spare:
+		return &batch{kind: kind, room: r}
 	default:
+		return &batch{kind: kind, room: new(room)}
 	}
-	return make([]outcome, n)
 }
 
 // workOutSafely makes the batches on a goroutine of its own, where nobody else would catch a panic.
@@ -169,11 +181,8 @@ func (s *Settlement) workOut(ctx context.Context, postponed leavers, hand func(*
 			set = roaring.Or(set, s.presence.licences)
 		}
 		for chunk := range slices.Chunk(relations.Nums(set), s.Chunk) {
-			b := &batch{kind: kind}
-			err := s.State.View(s.looksAt(ctx, kind, chunk), func(tx store.Reader) (err error) {
-				b.outcomes, err = s.evaluate(tx, kind, chunk)
-				return err
-			})
+			b := s.newBatch(kind)
+			err := s.State.View(s.looksAt(ctx, kind, chunk), func(tx store.Reader) error { return s.evaluate(tx, b, chunk) })
 			if err != nil {
 				return err
 			}

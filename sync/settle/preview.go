@@ -26,7 +26,8 @@ type Plan struct {
 	Beyond int
 }
 
-// Preview makes the plan without storing anything. visit, if not nil, sees its actions, in the order of the objects. A plan
+// Preview makes the plan without storing anything. visit, if not nil, sees its actions, in the order of the objects; they are good
+// until it returns, their texts for good. A plan
 // that nothing can hold, and that nobody wants to see, need not be made twice, that of a first sync: then the counts are nil.
 // With ErrPlanChanged comes the plan as it is now.
 func (s *Settlement) Preview(ctx context.Context, visit func(*directory.Action)) (Plan, error) {

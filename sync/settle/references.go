@@ -103,7 +103,7 @@ func (r *References) look(tx store.Reader, kind directory.Kind, objects []relati
 			continue
 		}
 		unwanted := err == nil && len(res.Records) == 0
-		err = tx.RecordsOf(mapping.RecordsOf(kind), []store.Num{o.Num}, func(_ store.Num, rec directory.Record) bool {
+		err = tx.RecordsOf(nil, mapping.RecordsOf(kind), []store.Num{o.Num}, func(_ store.Num, rec directory.Record) bool {
 			r.present[o.Num] = r.present[o.Num] || rec.Active && (!unwanted || r.stays(&rec))
 			return true
 		})

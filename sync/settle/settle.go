@@ -96,7 +96,7 @@ type Task struct {
 	Queued func(target string)
 	// Parked hears of every object that was parked.
 	Parked func(kind directory.Kind, id string, class fault.Class, more ...any)
-	// Acted hears of every action that was queued, in order; nil when nobody listens.
+	// Acted hears of every action that was queued, in order; nil when nobody listens. The action is good until it returns, its texts for good.
 	Acted func(*directory.Action)
 	// Progress hears how many objects of all are worked out.
 	Progress func(done, total int)
@@ -132,7 +132,8 @@ type Settlement struct {
 	candidatesBefore []candidate
 	wanting          mapping.Memory
 	person           mapping.Person
-	spare            chan []outcome // of batches that are done
+	room             *room      // of the batch that is worked out
+	spare            chan *room // of a batch that is done
 	presence         presence
 	references       References
 	matches          Matches

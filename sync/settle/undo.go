@@ -354,7 +354,7 @@ func (u *Undo) listed(tx store.Reader, nums []uint32) ([]uint32, error) {
 	for i, n := range nums {
 		ask[i] = store.Num(n)
 	}
-	err := tx.RecordsOf(mapping.RecordsOf(directory.Person), ask, func(n store.Num, rec directory.Record) bool {
+	err := tx.RecordsOf(nil, mapping.RecordsOf(directory.Person), ask, func(n store.Num, rec directory.Record) bool {
 		if rec.Active {
 			set.Add(uint32(n))
 		}

@@ -9,7 +9,7 @@ import (
 
 var errEnough = errors.New("enough")
 
-// Visit shows the actions of the plan in the order of Preview, until visit returns false: it works out no more than that, and stores
+// Visit shows the actions of the plan as Preview does, until visit returns false: it works out no more than that, and stores
 // nothing. What is worked out of a plan that waits is what waits. The Settlement is of no use for anything else then.
 func (s *Settlement) Visit(ctx context.Context, visit func(*directory.Action) bool) error {
 	if s.counted {
