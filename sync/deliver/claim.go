@@ -44,18 +44,14 @@ func (m *windowMemory) reset() {
 
 // parse reads what is queued.
 func (m *windowMemory) parse(p *partition, q store.Queued) (*entry, error) {
-	made, e := (*directory.Memory)(nil), (*entry)(nil)
+	var made *directory.Memory
+	e := &entry{}
 	if m != nil {
-		made = &m.Memory
+		made, e = &m.Memory, &m.entries.Take(1)[0]
 	}
 	a, err := directory.ParseActionIn(made, q.Data)
 	if err != nil {
 		return nil, err
-	}
-	if m == nil {
-		e = new(entry)
-	} else {
-		e = &m.entries.Take(1)[0]
 	}
 	*e = entry{from: p, seq: q.Seq, queued: q.Queued, subject: directory.Subject(a.Kind, a.Record), action: made.Action(a)}
 	return e, nil

@@ -91,7 +91,11 @@ func TestAnswerToNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp, err := base.RoundTrip(req); !errors.Is(err, over) || resp != nil {
+	resp, err := base.RoundTrip(req)
+	if err == nil {
+		_ = resp.Body.Close()
+	}
+	if !errors.Is(err, over) || resp != nil {
 		t.Errorf("%v, %v", resp, err)
 	}
 }
