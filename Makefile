@@ -47,6 +47,8 @@ bench: ## the benchmark of docs/benchmarks.md
 	$(GO) test -run '^$$' -bench Incremental -benchtime 3x ./connectors/ldap
 	$(GO) test -run '^$$' -bench 'SignIn|Verify' -cpu 1 -benchtime 3s ./sync/service
 	$(GO) run ./cmd/bench -parts postgres
+	$(MAKE) --no-print-directory build
+	$(GO) run ./cmd/bench -parts connections
 
 bench-million: ## the same with a million people, in three minutes
 	$(GO) run ./cmd/bench -people 1000000 -changed 1000

@@ -1,5 +1,5 @@
 // Command bench measures dirsyncd and prints tables: a synthetic source through the real store, rules and delivery
-// to a file, with the state in a file or in PostgreSQL; many tenants of a simulated cloud through their real connector; and how many requests the cloud
+// to a file, with the state in a file or in PostgreSQL; the daemon itself with many connections; many tenants of a simulated cloud through their real connector; and how many requests the cloud
 // connectors need. `make bench` runs it; docs/benchmarks.md keeps figures.
 package main
 
@@ -22,7 +22,8 @@ type options struct {
 	people, groups, changed, joiners int
 	tenants, broken, rounds          int
 	delay                            time.Duration
-	dir                              string
+	dir, daemon                      string
+	rest                             time.Duration
 	statements                       bool
 }
 
@@ -37,7 +38,9 @@ func main() {
 	flag.DurationVar(&o.delay, "delay", 100*time.Millisecond, "how long the tenants' cloud takes for every answer, besides the work")
 	flag.IntVar(&o.rounds, "rounds", 1, "how often every cycle of the tenants, and everything with -against, is measured; the table has the median")
 	flag.StringVar(&o.dir, "dir", "", "folder for state and journal (default: a new one in the temporary folder)")
-	parts := flag.String("parts", "people", "what to measure, separated by commas: people, postgres, merged, tenants, requests")
+	parts := flag.String("parts", "people", "what to measure, separated by commas: people, postgres, merged, connections, tenants, requests")
+	flag.StringVar(&o.daemon, "daemon", "bin/dirsyncd", "connections: the built program")
+	flag.DurationVar(&o.rest, "rest", 2*time.Minute, "connections: how long the daemon rests before its wake-ups are counted for a minute")
 	flag.BoolVar(&o.statements, "statements", false, "postgres: say after each step which statements took the server longest, which slows it down a little")
 	against := flag.String("against", "", "another build of this command: measure people with both in turn, -rounds times")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of everything to this file")
@@ -96,14 +99,14 @@ func allocationsOf(do func() error, path string) func() error {
 
 // run measures the parts in their order.
 func run(ctx context.Context, out io.Writer, o options, parts []string) error {
-	known := map[string]func(context.Context, io.Writer, options) error{"people": people, "postgres": onPostgreSQL, "merged": merged, "tenants": tenants, "requests": requests}
+	known := map[string]func(context.Context, io.Writer, options) error{"people": people, "postgres": onPostgreSQL, "merged": merged, "connections": connections, "tenants": tenants, "requests": requests}
 	for _, name := range parts {
 		if known[name] == nil {
 			return fmt.Errorf("there is no part %q", name)
 		}
 	}
 	_, _ = fmt.Fprintf(out, "%s, %d CPUs, %s, load %s\n", runtime.Version(), runtime.NumCPU(), time.Now().Format(time.DateOnly), load())
-	for _, name := range []string{"people", "postgres", "merged", "tenants", "requests"} {
+	for _, name := range []string{"people", "postgres", "merged", "connections", "tenants", "requests"} {
 		if !slices.Contains(parts, name) {
 			continue
 		}
