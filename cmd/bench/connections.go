@@ -38,7 +38,8 @@ func atRest(ctx context.Context, out io.Writer, o options, dir string, connectio
 		return err
 	}
 	var log bytes.Buffer
-	daemon := exec.Command(o.daemon, "run", "--config", filepath.Join(dir, "config.yaml"))
+	// It is asked to end, and not killed.
+	daemon := exec.CommandContext(context.WithoutCancel(ctx), o.daemon, "run", "--config", filepath.Join(dir, "config.yaml"))
 	daemon.Stdout, daemon.Stderr = &log, &log
 	began := time.Now()
 	if err := daemon.Start(); err != nil {
