@@ -152,10 +152,13 @@ func away(t *testing.T, p place, workers map[string]*tortured) {
 func (w *tortured) torture(t *testing.T, p place, how int) time.Duration {
 	t.Helper()
 	var id string
-	until(t, "it holds something", func() bool {
-		return p.DB.QueryRow("select w.id::text from "+schema+".worker w join "+schema+".unit u on u.holder = w.id and u.kind = 2 where w.name = $1 limit 1", w.config.Name).Scan(&id) == nil
+	until(t, "it holds something", func() bool { // it gives things back all the time
+		if p.DB.QueryRow("select w.id::text from "+schema+".worker w join "+schema+".unit u on u.holder = w.id and u.kind = 2 where w.name = $1 limit 1", w.config.Name).Scan(&id) != nil {
+			return false
+		}
+		p.Exec("drop table if exists held", "create table held as select u.id, u.tenant, u.fence, clock_timestamp() as at from "+schema+".unit u where u.holder = '"+id+"' and kind = 2")
+		return value[int](t, p, "select count(*) from held") > 0
 	})
-	p.Exec("drop table if exists held", "create table held as select u.id, u.tenant, u.fence, clock_timestamp() as at from "+schema+".unit u where u.holder = '"+id+"' and kind = 2")
 	switch how {
 	case 0:
 		w.kill()
@@ -176,8 +179,8 @@ func (w *tortured) torture(t *testing.T, p place, how int) time.Duration {
 	default:
 		w.wire.Mend()
 	}
-	until(t, "it takes part again", func() bool {
-		return value[int](t, p, "select count(*) from "+schema+".worker w join "+schema+".unit u on u.holder = w.id where w.name = $1 and w.id::text <> $2", w.config.Name, id) > 0
+	until(t, "it takes part again", func() bool { // under its old id where others were so quick that nobody had to bury it
+		return value[int](t, p, "select count(*) from "+schema+".worker w join "+schema+".unit u on u.holder = w.id where w.name = $1 and (w.id::text <> $2 or $3 and not w.dead and w.expires > clock_timestamp())", w.config.Name, id, how != 0) > 0
 	})
 	return time.Duration(took * float64(time.Second))
 }
