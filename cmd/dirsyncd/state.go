@@ -24,7 +24,7 @@ import (
 func newStateCommand(cli *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "state",
-		Short: "look after the state: backup, verify, move, reopen, rename, retire, grants",
+		Short: "look after the state: backup, verify, move, rename, retire, …",
 		Long: `The state file holds what was read, what the targets were told, and what waits
 for them. It survives being killed at any moment; a backup is for a lost disk.
 

@@ -192,9 +192,9 @@ func newReopenCommand(cli *cli) *cobra.Command {
 		Short: "go on with a state that was moved away",
 		Long: `A state that was moved says where to, and nothing goes on with it. This takes
 that back, for when what it was moved to is lost or is not wanted: PLACE is as
-it was when it was moved, and is named as in ` + "`state move`" + `. What was sent from the
-other place since is not known here: it is read anew, and sent again as far as
-it differs. Nothing may be started on the other place any more.
+it was when it was moved, and is named as in ` + "`state move`" + `. What was sent
+from the other place since is not known here: it is read anew, and sent again
+as far as it differs. Nothing may be started on the other place any more.
 
 To go back with all that has happened since, move it back instead:
 ` + "`dirsyncd state move TO FROM`" + `.
