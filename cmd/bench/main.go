@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -46,6 +47,9 @@ func main() {
 	profile := flag.String("cpuprofile", "", "write a CPU profile of everything to this file")
 	memory := flag.String("memprofile", "", "write a profile of all that was allocated to this file")
 	flag.Parse()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(65) // as the program
+	}
 	if o.groups == 0 {
 		o.groups = max(o.people/20, 1)
 	}
