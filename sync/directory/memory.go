@@ -1,5 +1,7 @@
 package directory
 
+import "slices"
+
 // Slab hands out pieces of memory that are all taken back at once. The zero value is ready for use. It belongs to one goroutine at a time.
 //
 // Whoever keeps a piece beyond Reset finds it cleared, and later in use by somebody else. In builds for the race detector it is never used
@@ -114,4 +116,11 @@ func (m *Memory) Record(rec Record) *Record {
 	to := &m.records.Take(1)[0]
 	*to = rec
 	return to
+}
+
+// Keep returns a copy of an action for whoever keeps it longer than the memory that it was made in.
+func (a *Action) Keep() Action {
+	kept := *a
+	kept.Fields, kept.Changes = slices.Clone(a.Fields), slices.Clone(a.Changes)
+	return kept
 }

@@ -268,7 +268,7 @@ func (s *Service) PlanAt(ctx context.Context, req api.PlanAtRequest) (api.PlanAt
 			}
 		}
 	}
-	planned, err := s.planned(ctx, plan, func(_ *connection, _ *connectors.Tenant, a *directory.Action) { more = append(more, *a) })
+	planned, err := s.planned(ctx, plan, func(_ *connection, _ *connectors.Tenant, a *directory.Action) { more = append(more, a.Keep()) })
 	if err != nil {
 		return out, err
 	}

@@ -34,6 +34,10 @@ func TestDesk(t *testing.T) {
 	w, sim := deskWorld(t, oneDesk)
 	s, ctx := w.open(t), t.Context()
 
+	// What only a plan makes is matched by its fields, too.
+	if plan, err := s.PlanAt(ctx, api.PlanAtRequest{Target: "help", Limit: 3}); err != nil || plan.Counts["user"]["adopt"] != 2 || plan.Counts["user"]["create"] != 3 || plan.Counts["user"]["review"] != 1 {
+		t.Errorf("%+v, %v", plan, err)
+	}
 	if _, err := s.Sync(ctx, api.SyncRequest{}, nil); err != nil {
 		t.Fatal(err)
 	}

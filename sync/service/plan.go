@@ -26,6 +26,7 @@ func (s *Service) Plan(ctx context.Context, req api.PlanRequest, visit func(api.
 	})
 }
 
+// planned is Plan with the actions themselves: whoever keeps one takes Action.Keep of it.
 func (s *Service) planned(ctx context.Context, req api.PlanRequest, visit func(*connection, *connectors.Tenant, *directory.Action)) (result api.PlanResult, err error) {
 	basis, err := s.planBasis(ctx, req)
 	if err != nil {
