@@ -249,7 +249,8 @@ type Reader interface {
 	// Record returns a record.
 	Record(kind directory.RecordKind, n Num) (directory.Record, bool, error)
 	// RecordsOf iterates over the records of some kinds with the given numbers, in ascending order of the numbers and, of
-	// one number, in the order of kinds; each once. Their fields are in m: they are good until it is reset, and for good when it is nil.
+	// one number, in the order of kinds; each once. Their fields and stamps are in m: they are good until it is reset, and for good when it is nil. A
+	// transaction that is tried again adds to m.
 	RecordsOf(m *directory.Memory, kinds []directory.RecordKind, nums []Num, fn func(Num, directory.Record) bool) error
 	// Records iterates over the records of a kind in ascending order, beginning after a number.
 	Records(kind directory.RecordKind, after Num, fn func(Num, directory.Record) bool) error
@@ -345,6 +346,7 @@ type Writer interface {
 	AppendSeen(stream string, chunk []byte) error
 	ClearSeen(stream string) error
 
+	// PutRecord, as all that takes a record or an action, keeps nothing of it after the call.
 	PutRecord(n Num, rec *directory.Record) error
 
 	// Enqueue appends an action to the outbox of a target. queued is when, for the age of the outbox.

@@ -30,7 +30,7 @@ type Operations interface {
 	// once. progress, when not nil, is called now and then.
 	Sync(ctx context.Context, req SyncRequest, progress func(Progress)) (SyncResult, error)
 	// Plan says what a sync would do, without doing it: it works on a throw-away copy of the state. visit
-	// is called for every action in order.
+	// is called for every action: for all of one tenant, in order, and then for those of the next, in one call at a time.
 	Plan(ctx context.Context, req PlanRequest, visit func(PlannedAction)) (PlanResult, error)
 	// PlanAt says what would happen at a target that has things of its own: with what waits for it, and with what a sync would bring.
 	// It reads there, and writes nothing.

@@ -147,12 +147,12 @@ func (w *Worker) commitAndClaim(ctx context.Context, p *partition, room room) (*
 		m = w.spareMemory()
 	}
 	err := w.store.Update(ctx, p.Partition, func(tx store.Writer) error {
-		m.reset() // of an attempt before
 		c = &claim{pick: w.picker(p), memory: m}
 		if err := w.writeVerdicts(tx, p.done, &c.counts); err != nil {
 			return err
 		}
 		for folded := -1; room.actions > 0 && folded != 0 && len(c.window) == 0; {
+			m.reset() // nothing is left of an attempt, or a round, before
 			before := c.counts.Folded
 			if err := w.claimWindow(tx, p, room, c); err != nil {
 				return err

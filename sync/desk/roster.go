@@ -150,7 +150,7 @@ func (d *Desk) values(k *kind, a *directory.Action) []Value {
 
 // knownOf makes the roster's entry of an action.
 func (d *Desk) knownOf(k *kind, a *directory.Action) *known {
-	e := &known{subject: directory.Subject(a.Kind, a.Record), kind: a.Kind, pending: a.Op, updates: updatesOnly(a), mark: d.opts.Mark(a)}
+	e := &known{subject: directory.Subject(a.Kind, a.Record), kind: a.Kind, pending: a.Op, updates: updatesOnly(a), mark: strings.Clone(d.opts.Mark(a))} // a part of the action's text would keep all of it
 	for i, v := range d.values(k, a) {
 		e.keys = append(e.keys, v.by(&k.keys[i]))
 	}

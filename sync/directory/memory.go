@@ -43,7 +43,8 @@ func (s *Slab[T]) Reset() {
 }
 
 // Memory is where records, actions and what they consist of are made by who makes many of them and is done with all of them at
-// the same time. Texts and lists of texts or numbers are not in it: they may be kept. A nil Memory makes each piece for good. It belongs to
+// the same time. Texts and lists of texts or numbers are not in it: they may be kept; but
+// a text is a part of that of the whole action or record, which it keeps, so that whoever keeps many for long clones them. A nil Memory makes each piece for good. It belongs to
 // one goroutine at a time.
 type Memory struct {
 	fields       Slab[Field]

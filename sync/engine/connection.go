@@ -23,10 +23,10 @@ func (e *Engine) RunConnection(ctx context.Context, c *Connection, job Job) []Re
 	return e.runConnection(ctx, c, tenantJob{Job: job, residents: e.residentsOnce()})
 }
 
-// Preview is RunConnection where visit sees every action of the plans, each tenant's in order, before the guard decides.
-// visit may be called by several goroutines. All else happens, too: it is for an engine on a throw-away copy of the store.
+// Preview is RunConnection where visit sees every action of the plans before the guard decides: all of one tenant, in order, and then those of
+// the next, in one call at a time. An action is good until visit returns (directory.Action.Keep). All else happens, too: it is for an engine on a throw-away copy of the store.
 func (e *Engine) Preview(ctx context.Context, c *Connection, job Job, visit func(*connectors.Tenant, *directory.Action)) []Result {
-	return e.runConnection(ctx, c, tenantJob{Job: job, residents: e.residentsOnce(), visitTenant: visit})
+	return e.runConnection(ctx, c, tenantJob{Job: job, residents: e.residentsOnce(), visits: &visits{visit: visit}})
 }
 
 // residentsOnce asks once for all tenants of a connection, as soon as there is an answer.
@@ -104,11 +104,8 @@ func (e *Engine) runTenants(ctx context.Context, c *Connection, job tenantJob, l
 	for i, t := range slices.Concat(l.tenants, l.unlisted) {
 		job := job
 		job.unlisted = i >= len(l.tenants)
-		if visit := job.visitTenant; visit != nil {
-			job.visit = func(a *directory.Action) { visit(&t, a) }
-		}
 		wg.Go(func() {
-			ctx, release := queue.acquire(ctx, e.isFailing(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}))
+			ctx, release := queue.acquire(ctx, e.isFailing(ctx, store.Partition{Connection: c.Name, Tenant: t.ID}), nil)
 			defer release()
 			results[i] = e.run(ctx, c, t, job)
 		})

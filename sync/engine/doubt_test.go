@@ -111,7 +111,7 @@ func TestTenantQueueGivesBackPlaces(t *testing.T) {
 			q := newTenantQueue()
 			for range 4 {
 				go func() {
-					_, release := q.acquire(t.Context(), false)
+					_, release := q.acquire(t.Context(), false, nil)
 					time.Sleep(slowAfter)
 					release()
 				}()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"dirsyncd/connectors"
@@ -58,10 +59,35 @@ type tenantJob struct {
 	unlisted bool
 	// residents lists what the state holds, as it was when the first of the connection's runs asked.
 	residents func(ctx context.Context) ([]Resident, error)
-	// visit, when set, sees every action of the plan in order before the guard decides.
-	visit func(*directory.Action)
-	// visitTenant is visit before it is known which tenant.
-	visitTenant func(*connectors.Tenant, *directory.Action)
+	// visits, when set, sees every action of the plan in order before the guard decides.
+	visits *visits
+}
+
+// visits shows actions of the tenants of a connection, all of one before the first of the next.
+type visits struct {
+	mu    sync.Mutex
+	visit func(*connectors.Tenant, *directory.Action)
+}
+
+// preview makes the plan and shows it to whoever wants to see it. Nothing else is waited for while others wait to show theirs.
+func (r *run) preview(ctx context.Context, s *settle.Settlement) (settle.Plan, error) {
+	v := r.job.visits
+	if v == nil {
+		return s.Preview(ctx, nil)
+	}
+	turn := false
+	defer func() {
+		if turn {
+			v.mu.Unlock()
+		}
+	}()
+	return s.Preview(ctx, func(a *directory.Action) {
+		if !turn {
+			v.mu.Lock()
+			turn = true
+		}
+		v.visit(&r.tenant, a)
+	})
 }
 
 func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, job tenantJob) Result {
@@ -245,7 +271,7 @@ func (r *run) readUnlisted(ctx context.Context, task *read.Task) error {
 
 func (r *run) readTask() *read.Task {
 	return &read.Task{
-		Source: r.conn.Source, Tenant: r.tenant, Streams: r.streams(), RemovedInFull: r.conn.RemovedInFull, Full: r.job.Full || r.state.WantFull, Older: r.job.Full && r.job.Older, Dry: r.job.visitTenant != nil,
+		Source: r.conn.Source, Tenant: r.tenant, Streams: r.streams(), RemovedInFull: r.conn.RemovedInFull, Full: r.job.Full || r.state.WantFull, Older: r.job.Full && r.job.Older, Dry: r.job.visits != nil,
 		State: stage{r.state, nil}, Marks: relations.Marker{Off: r.state.RulesHash == ""}, Began: r.stamp.Time,
 		Now: r.engine.opts.Now, Sleep: r.engine.opts.Sleep, Log: r.log, Note: r.note, Parked: r.parked(read.Stage),
 		Program:  r.engine.opts.Program,
@@ -277,7 +303,7 @@ func (r *run) settle(ctx context.Context) (err error) {
 		return err
 	}
 	task.Less = append(task.Less, r.less(reads)...)
-	if r.job.visit != nil || r.job.Full || !task.SameRules {
+	if r.job.visits != nil || r.job.Full || !task.SameRules {
 		if err := r.noteStrangers(ctx, task.Origin); err != nil {
 			return err
 		}
@@ -290,7 +316,7 @@ func (r *run) settle(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	plan, err := s.Preview(ctx, r.job.visit)
+	plan, err := r.preview(ctx, s)
 	if r.seats != nil {
 		ctx = r.seats // made from ctx
 	}

@@ -20,7 +20,7 @@ func seated(seats []store.Seats, queue []store.Num) transition {
 
 // noteSeats says who waits for a seat, when that is news or somebody looks at the plan.
 func (r *run) noteSeats(p *settle.Plan) {
-	if r.job.visit == nil && reflect.DeepEqual(p.Seats, r.state.Seats) && slices.Equal(p.SeatQueue, r.state.SeatQueue) {
+	if r.job.visits == nil && reflect.DeepEqual(p.Seats, r.state.Seats) && slices.Equal(p.SeatQueue, r.state.SeatQueue) {
 		return
 	}
 	for _, note := range p.SeatNotes {

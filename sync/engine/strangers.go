@@ -209,7 +209,7 @@ func (r *run) releaseStrangers(ctx context.Context, s *settle.Settlement, list [
 		}
 		to := t.to
 		to.Record = r.settleTask().Origin.Of(to.ID).RecordKey()
-		if r.job.visitTenant == nil { // else it is a plan only
+		if r.job.visits == nil { // else it is a plan only
 			if err := t.of.Moved(ctx, t.from, to); err != nil {
 				return err
 			}

@@ -43,9 +43,10 @@ func NewQueue(parallel int) *Queue {
 }
 
 // Acquire waits for a place until ctx ends, which is the error then. One that is slow from the start takes a place in the
-// slow lane. What it does it must do under the context that comes back; release gives the place back.
-func (q *Queue) Acquire(ctx context.Context, slow bool) (_ context.Context, release func(), err error) {
-	inside, release := q.acquire(ctx, slow)
+// slow lane. What it does it must do under the context that comes back; release gives the place back. aside, if it is not nil, is called
+// once when it keeps none of those waiting that get on: it is in the slow lane, or waits for that. It must return at once.
+func (q *Queue) Acquire(ctx context.Context, slow bool, aside func()) (_ context.Context, release func(), err error) {
+	inside, release := q.acquire(ctx, slow, aside)
 	if ctx.Err() != nil {
 		release()
 		return ctx, nil, ctx.Err()
@@ -61,10 +62,14 @@ func newTenantQueue() *Queue {
 }
 
 // acquire is Acquire for those who look at the context themselves.
-func (q *Queue) acquire(ctx context.Context, slow bool) (_ context.Context, release func()) {
+func (q *Queue) acquire(ctx context.Context, slow bool, aside func()) (_ context.Context, release func()) {
+	if aside == nil {
+		aside = func() {}
+	}
 	lane := q.fast
 	if slow {
 		lane = q.slow
+		aside()
 	}
 	select {
 	case lane <- struct{}{}:
@@ -74,7 +79,7 @@ func (q *Queue) acquire(ctx context.Context, slow bool) (_ context.Context, rele
 	if slow {
 		return ctx, func() { <-q.slow }
 	}
-	t := &turn{queue: q, place: q.fast, began: time.Now(), limit: q.patience.Limit()}
+	t := &turn{queue: q, aside: aside, place: q.fast, began: time.Now(), limit: q.patience.Limit()}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.moving = time.AfterFunc(t.limit, t.tooLong)
@@ -84,6 +89,7 @@ func (q *Queue) acquire(ctx context.Context, slow bool) (_ context.Context, rele
 // turn is one tenant's, from the fast lane on.
 type turn struct {
 	queue  *Queue
+	aside  func()
 	began  time.Time
 	limit  time.Duration
 	moving *time.Timer
@@ -119,6 +125,7 @@ func (t *turn) move() bool {
 	case t.queue.slow <- struct{}{}:
 		<-t.place
 		t.place = t.queue.slow
+		t.aside()
 		return true
 	default:
 		return false

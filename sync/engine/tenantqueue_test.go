@@ -17,7 +17,7 @@ func TestTenantQueueMovesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newTenantQueue()
 		enter := func(slow bool) func() {
-			_, release := q.acquire(t.Context(), slow)
+			_, release := q.acquire(t.Context(), slow, nil)
 			return release
 		}
 		var slow []func()
@@ -59,11 +59,11 @@ func TestTenantQueueLearns(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			q := newTenantQueue()
 			for range 20 {
-				_, release := q.acquire(t.Context(), false)
+				_, release := q.acquire(t.Context(), false, nil)
 				time.Sleep(c.usual)
 				release()
 			}
-			_, release := q.acquire(t.Context(), false)
+			_, release := q.acquire(t.Context(), false, nil)
 			time.Sleep(c.patience - time.Millisecond)
 			synctest.Wait()
 			early := len(q.slow)
@@ -85,7 +85,7 @@ func TestTenantQueueAndWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newTenantQueue()
 		for range 20 {
-			_, release := q.acquire(t.Context(), false)
+			_, release := q.acquire(t.Context(), false, nil)
 			time.Sleep(2 * quickest)
 			release()
 		}
@@ -93,7 +93,7 @@ func TestTenantQueueAndWaits(t *testing.T) {
 		began := time.Now()
 		var release []func()
 		for range slowTenants + tenantsAtOnce {
-			ctx, done := q.acquire(t.Context(), false)
+			ctx, done := q.acquire(t.Context(), false, nil)
 			patience.Waits(ctx)
 			release = append(release, done)
 		}
@@ -110,7 +110,7 @@ func TestTenantQueueAndWaits(t *testing.T) {
 		if len(q.fast)+len(q.slow) != 0 {
 			t.Error("a place was not given back")
 		}
-		ctx, done := q.acquire(t.Context(), true)
+		ctx, done := q.acquire(t.Context(), true, nil)
 		patience.Waits(ctx)
 		done()
 		patience.Waits(ctx)

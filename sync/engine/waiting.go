@@ -10,7 +10,7 @@ import (
 )
 
 // Waiting shows the actions of a tenant's held plan in order, until visit returns false. It is worked out of what is stored, only as
-// far as visit goes, waits for no run, and stores nothing. While a run reads, what is shown may be of two times.
+// far as visit goes, waits for no run, and stores nothing. An action is good until visit returns. While a run reads, what is shown may be of two times.
 func (e *Engine) Waiting(ctx context.Context, c *Connection, t connectors.Tenant, visit func(*directory.Action) bool) (err error) {
 	defer fault.Recover("look at the held plan", &err)
 	r := e.begin(c, t, tenantJob{Job: Job{Offline: true, Trigger: "plan"}})

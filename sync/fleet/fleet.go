@@ -65,6 +65,9 @@ type Held struct {
 	Fence   int64   // ascends with every holder
 	// Progress says how far the work is, for people to read. It is stored every two seconds at most.
 	Progress func(ctx context.Context, text string)
+	// Aside says that the work does not get on, or did not the last time: the unit needs none of the worker's lanes from now on, so that another
+	// one is taken. How many get on beside each other is for the handler to bound. It may be called more than once and returns at once.
+	Aside func()
 }
 
 // Finish is what came of the work on a unit.
@@ -87,7 +90,7 @@ type Worker struct {
 	Name string
 	// Program is its version.
 	Program string
-	// Lanes is how many units it works on at a time, those of Deliver not counted.
+	// Lanes is how many units it works on at a time, those of Deliver, and those which are aside, not counted.
 	Lanes int
 }
 

@@ -51,7 +51,8 @@ type Subject struct {
 	Memory *Memory
 }
 
-// Memory is where wants and steps are made, and what they consist of, by who decides about many objects.
+// Memory is where wants and steps are made, and what they consist of, by who decides about many objects. Unlike one of package directory it is not
+// nil.
 type Memory struct {
 	directory.Memory
 	wants directory.Slab[Want]

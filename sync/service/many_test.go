@@ -153,7 +153,7 @@ func TestConnectionsTakeTurns(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.Parallel = 1
 	s := w.open(t)
-	_, release, err := s.turns.scheduled.Acquire(t.Context(), false)
+	_, release, err := s.turns.scheduled.Acquire(t.Context(), false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -150,29 +150,32 @@ func (t turns) of(job engine.Job) *engine.Queue {
 	return t.scheduled
 }
 
-// run runs one connection, all its tenants or a share of them, when its turn comes: memory, and connections to servers, follow the number of
-// those that run at a time.
-func (s *Service) run(ctx context.Context, name string, job engine.Job) (results []engine.Result, err error) {
-	err = s.inTurn(ctx, name, job, func(ctx context.Context, conn *connection) {
-		results = s.ran(name, conn, s.engine.RunConnection(ctx, &conn.Connection, job))
-	})
+// run runs one connection, all its tenants, when its turn comes: memory, and connections to servers, follow the number of those that run at
+// a time.
+func (s *Service) run(ctx context.Context, name string, job engine.Job) ([]engine.Result, error) {
+	_, results, err := s.runPart(ctx, name, job, part{})
 	return results, err
 }
 
-// divide is run where others may help: it may return a round of shares instead.
-func (s *Service) divide(ctx context.Context, name string, job engine.Job, workers func(context.Context) int) (round engine.Round, results []engine.Result, err error) {
-	err = s.inTurn(ctx, name, job, func(ctx context.Context, conn *connection) {
-		round, results = s.engine.Divide(ctx, &conn.Connection, job, workers)
+// runPart is run of a part of a connection. Where others may help it may return a round of shares instead of results.
+func (s *Service) runPart(ctx context.Context, name string, job engine.Job, p part) (round engine.Round, results []engine.Result, err error) {
+	job.Round, job.Share = p.round, p.share
+	err = s.inTurn(ctx, name, job, p.aside, func(ctx context.Context, conn *connection) {
+		if p.workers != nil {
+			round, results = s.engine.Divide(ctx, &conn.Connection, job, p.workers)
+		} else {
+			results = s.engine.RunConnection(ctx, &conn.Connection, job)
+		}
 		s.ran(name, conn, results)
 	})
 	return round, results, err
 }
 
-func (s *Service) inTurn(ctx context.Context, name string, job engine.Job, do func(ctx context.Context, conn *connection)) error {
+func (s *Service) inTurn(ctx context.Context, name string, job engine.Job, aside func(), do func(ctx context.Context, conn *connection)) error {
 	s.mu.Lock()
 	queue := s.turns.of(job)
 	s.mu.Unlock()
-	ctx, release, err := queue.Acquire(ctx, s.engine.Failing(ctx, name))
+	ctx, release, err := queue.Acquire(ctx, s.engine.Failing(ctx, name), aside)
 	if err != nil {
 		return err
 	}
@@ -190,14 +193,13 @@ func (s *Service) inTurn(ctx context.Context, name string, job engine.Job, do fu
 }
 
 // ran takes note of what came of runs.
-func (s *Service) ran(name string, conn *connection, results []engine.Result) []engine.Result {
+func (s *Service) ran(name string, conn *connection, results []engine.Result) {
 	for _, r := range results {
 		if r.Run.Outcome != engine.Waiting {
 			s.metrics.ran(conn.Connector, &r)
 		}
 	}
 	s.triggerMade(name, results)
-	return results
 }
 
 // use keeps a connection open until done is called.

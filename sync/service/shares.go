@@ -25,10 +25,13 @@ type part struct {
 	// share of a round is run; the zero value: all.
 	share engine.Share
 	round string
+	// aside is told once when the run gives way to others; nil: nobody needs to know.
+	aside func()
 }
 
 // partOf is what a unit is of its connection.
 func (g *together) partOf(h fleet.Held) (p part, err error) {
+	p.aside = h.Aside
 	if h.Unit.Kind == fleet.List {
 		p.workers = func(ctx context.Context) int { return g.helpers(ctx, h.Unit.Connection) }
 		return p, nil

@@ -9,13 +9,17 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"dirsyncd/connectors/connectortest/memory"
 	"dirsyncd/store"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/api/socket"
 	"dirsyncd/sync/database/postgrestest"
+	"dirsyncd/sync/fault"
+	"dirsyncd/sync/fleet"
 	"dirsyncd/sync/fleet/postgres"
 	"dirsyncd/sync/targets"
 )
@@ -206,3 +210,76 @@ connections:
 mappings: {staff: {rules: [{name: everyone, user: {name: = name}}]}}
 targets: {journal: {target: told}}
 `
+
+// TestHangingConnectionLeavesItsLane: with several workers, too, a connection that failed the last time and hangs now keeps none waiting.
+func TestHangingConnectionLeavesItsLane(t *testing.T) {
+	server := postgrestest.Start(t)
+	db := server.Database(t)
+	w := newWorld(t)
+	defer w.store.Close()
+	pool, err := pgxpool.New(t.Context(), server.DSN(db.Name)+" application_name='dirsyncd a'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	shared, err := postgres.Open(t.Context(), postgres.Options{Pool: pool, Schema: "fleet", Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deliveries := make(chan [2]string, 1000)
+	w.parts.Targets = targets.Registry{targets.New("told", "says who told it what", func() *struct{} { return &struct{}{} },
+		func(*struct{}, targets.Env) (targets.Target, error) { return &told{"a", deliveries}, nil })}
+	if err := os.WriteFile("config.yaml", fmt.Appendf(nil, "parallel: 1\n"+togetherConfig, "a"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.load(t)
+	stop, ended := make(chan os.Signal), make(chan error, 1)
+	launch := Launch{Options: w.options(), Config: w.cfg, Written: FixedOf(w.cfg), Signals: make(chan os.Signal), Stop: stop, Cut: func() { t.Error("cut") }}
+	launch.Store, launch.Fleet, launch.Worker = common{w.store}, shared, "a"
+	go func() { ended <- Run(t.Context(), launch) }()
+	for range 2 {
+		<-deliveries // ada, of either connection
+	}
+
+	want := func(connection string) {
+		t.Helper()
+		if n, err := shared.Want(t.Context(), fleet.Selector{Kind: fleet.List, Connection: connection}, fleet.Request{Want: fleet.Incremental, Cause: "test"}); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	until := func(connection string, so func(fleet.UnitState) bool) {
+		t.Helper()
+		for every := time.NewTicker(20 * time.Millisecond); ; <-every.C {
+			list, err := shared.Units(t.Context(), fleet.Selector{Kind: fleet.List, Connection: connection})
+			if err != nil || len(list) != 1 {
+				t.Fatal(list, err)
+			}
+			if so(list[0]) {
+				every.Stop()
+				return
+			}
+		}
+	}
+	rests := func(u fleet.UnitState) bool { return u.Holder == "" && u.Want == 0 }
+	until("hq", rests)
+	until("lab", rests)
+	failing := memory.FailWith(0, fault.Auth)
+	failing.Times = 1
+	w.source.Script(failing)
+	want("hq")
+	until("hq", func(u fleet.UnitState) bool { return rests(u) && u.Failing != "" })
+	w.source.Script(memory.Misbehaviour{What: memory.Hang, Times: 1})
+	w.join("bob", "Bob")
+	reads := w.source.Reads()
+	want("hq")
+	for every := time.NewTicker(20 * time.Millisecond); w.source.Reads() == reads; <-every.C {
+	}
+	want("lab")
+	<-deliveries // bob, of lab, which has the only lane
+	until("hq", func(u fleet.UnitState) bool { return u.Holder == "a" })
+	stop <- syscall.SIGTERM
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	close(stop)
+}

@@ -13,15 +13,8 @@ import (
 
 // scheduled is what the schedule calls. What came of it is logged. Where others can help it may return a round of shares instead of results.
 func (d *daemon) scheduled(ctx context.Context, name string, t schedule.Trigger, p part) (round engine.Round, results []engine.Result, err error) {
-	job := engine.Job{
-		Full: t.Full, Trigger: t.Cause, Patient: slices.Contains([]string{schedule.CauseSchedule, schedule.CauseFull, causeChange}, t.Cause),
-		Round: p.round, Share: p.share,
-	}
-	if p.workers != nil {
-		round, results, err = d.service.divide(ctx, name, job, p.workers)
-	} else {
-		results, err = d.service.run(ctx, name, job)
-	}
+	job := engine.Job{Full: t.Full, Trigger: t.Cause, Patient: slices.Contains([]string{schedule.CauseSchedule, schedule.CauseFull, causeChange}, t.Cause)}
+	round, results, err = d.service.runPart(ctx, name, job, p)
 	if ctx.Err() != nil {
 		return round, results, err // each run says so itself, if it began
 	}

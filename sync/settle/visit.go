@@ -10,7 +10,7 @@ import (
 var errEnough = errors.New("enough")
 
 // Visit shows the actions of the plan as Preview does, until visit returns false: it works out no more than that, and stores
-// nothing. What is worked out of a plan that waits is what waits. The Settlement is of no use for anything else then.
+// nothing. An action is good until visit returns. What is worked out of a plan that waits is what waits. The Settlement is of no use for anything else then.
 func (s *Settlement) Visit(ctx context.Context, visit func(*directory.Action) bool) error {
 	if s.counted {
 		if err := s.assignSeats(ctx); err != nil {

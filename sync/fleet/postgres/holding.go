@@ -15,14 +15,14 @@ import (
 
 // holding is a unit in the hands of this worker.
 type holding struct {
-	life     *life
-	unit     int64
-	held     fleet.Held
-	divided  bool                                       // tenants of the connection are units, too
-	complete func(ctx context.Context, tx pgx.Tx) error // the unit's job; nil: there is none
+	life    *life
+	unit    int64
+	held    fleet.Held
+	divided bool // tenants of the connection are units, too
 
 	mu       sync.Mutex
-	finished bool // in a transaction of the handler, which may not have been committed
+	complete func(ctx context.Context, tx pgx.Tx) error // the unit's job; nil: there is none
+	finished bool                                       // in a transaction of the handler, which may not have been committed
 	shown    time.Time
 }
 
@@ -42,6 +42,9 @@ func (l *life) toTheEnd(ctx context.Context) (context.Context, context.CancelFun
 func (h *holding) workOn(ctx context.Context) {
 	f := h.life.fleet
 	h.held.Progress = h.progress
+	if h.held.Aside == nil {
+		h.held.Aside = func() {} // it has no lane
+	}
 	finish, err := h.call(ctx)
 	undone := err != nil && ctx.Err() != nil
 	if err != nil && !undone && finish.Failing == "" {
@@ -123,10 +126,13 @@ where id = $1 and holder = $2 and fence = $3`), h.unit, h.life.id, h.held.Fence,
 			return err
 		}
 	}
-	if h.complete == nil {
+	h.mu.Lock()
+	complete := h.complete
+	h.mu.Unlock()
+	if complete == nil {
 		return nil
 	}
-	return h.complete(ctx, tx)
+	return complete(ctx, tx)
 }
 
 // enter wants each of a connection's tenants as the connection was wanted, and forgets those that were not named.

@@ -236,7 +236,7 @@ func TestFleet(t *testing.T) {
 		"left alone": leftAlone, "failing": failing, "so many of a connection": capped, "the connection with the least under way": fair, "waited long": aged,
 		"places": places, "a stopped worker gives back": givesBack, "drain": drained, "configurations": generations, "a stranger waits": stranger,
 		"finish with the last write": finishWithWrite, "a job that nobody took": neverTaken, "a job that somebody ended": endedJob, "deliveries": deliveries,
-		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy, "a job that nobody got": lostFetch, "a killed one before": ghost, "a killed one of another name": renamed, "of the same name": namesakes, "asked for meanwhile": askedMeanwhile,
+		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy, "a job that nobody got": lostFetch, "a killed one before": ghost, "a killed one of another name": renamed, "of the same name": namesakes, "asked for meanwhile": askedMeanwhile, "aside": aside, "aside when it stops": asideStops,
 		"nobody is left": nobodyLeft, "yields": yields, "a newer queue": newerQueue, "without the right to make schemas": noCreate, "what is done": cleared,
 		"for one alone": forOneAlone, "portions": portions, "portions where a place is less": placeLess, "shares": shares, "shares in two places": boundShares, "published by a command": published, "upkeep": upkeep,
 	} {
@@ -644,6 +644,78 @@ func boundBusy(t *testing.T, s *postgrestest.Server) {
 		}
 	}
 	c.idle("bound")
+}
+
+// aside: what does not get on keeps its unit and no lane. That it takes long, and ends, changes nothing else.
+func aside(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	f, _ := c.worker("a", 1, plan("g", connection("c"), connection("d"), connection("e")))
+	for range 3 {
+		c.next().tenants()
+	}
+	for _, name := range []string{"c", "d", "e"} {
+		c.idle(name)
+	}
+	var hanging []*call
+	for _, name := range []string{"c", "d"} {
+		c.want(f, fleet.Selector(list(name)), fleet.Request{Want: fleet.Incremental, Cause: "schedule"})
+		it := c.expect(list(name))
+		it.Aside()
+		it.Aside()
+		hanging = append(hanging, it)
+	}
+	c.want(f, fleet.Selector(list("e")), fleet.Request{Want: fleet.Incremental, Cause: "schedule"})
+	c.expect(list("e")).tenants()
+	c.idle("e")
+	c.want(f, fleet.Selector(list("c")), fleet.Request{Want: fleet.Full, Cause: "meanwhile"})
+	for _, it := range hanging {
+		if st := c.state(f, it.Unit); st.Holder != "a" || st.Doing != fleet.Incremental || it.ctx.Err() != nil {
+			t.Errorf("%+v, %v", st, it.ctx.Err())
+		}
+	}
+	c.want(f, fleet.Selector(list("e")), fleet.Request{Want: fleet.Incremental, Cause: "schedule"})
+	busy := c.expect(list("e")) // keeps the only lane
+	hanging[0].tenants()
+	hanging[1].fail(&fault.Error{Class: fault.Transient, Op: "read", Err: errors.New("no answer")})
+	c.idle("d")
+	if st := c.state(f, list("d")); st.Failing != string(fault.Transient) || st.Proven.IsZero() {
+		t.Errorf("%+v", st)
+	}
+	until(t, "the first one is given back", func() bool { return c.state(f, list("c")).Holder == "" })
+	busy.tenants()
+	if it := c.expect(list("c")); it.Request.Cause != "meanwhile" || it.Fence <= hanging[0].Fence {
+		t.Errorf("%+v", it.Held)
+	} else {
+		it.tenants()
+	}
+	c.idle("c")
+	until(t, "every job is completed", func() bool {
+		return value[int](t, c.place, "select count(*) from "+schema+".river_job where state <> 'completed'") == 0
+	})
+}
+
+// asideStops: a worker that is stopped gives back what is aside, too.
+func asideStops(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	p := plan("g", connection("c"), connection("d"))
+	_, stop := c.worker("a", 1, p)
+	first := c.next()
+	first.Aside()
+	c.next()
+	stop()
+	if n := value[int](t, c.place, "select count(*) from "+schema+".unit where holder is not null or job is not null"); n != 0 {
+		t.Errorf("%d units are still held", n)
+	}
+	c.worker("b", 2, p)
+	for range 2 {
+		again := c.next()
+		if again.worker != "b" || again.is(first.Unit) && again.Fence <= first.Fence {
+			t.Errorf("%+v", again)
+		}
+		again.tenants()
+	}
+	c.idle("c")
+	c.idle("d")
 }
 
 // givesBack: a worker that is stopped gives back what it did not do, and others do it.

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,20 +26,26 @@ type taker[T interface {
 // Timeout implements river.Worker.
 func (t *taker[T]) Timeout(*river.Job[T]) time.Duration { return longestRun }
 
-// Work implements river.Worker. It returns no error: what came of the run stands in the unit, and a job is never run twice.
+// Work implements river.Worker. It returns no error: what came of the run stands in the unit, and a job is never run twice. It returns when
+// the run is aside, too, which goes on without a job then.
 func (t *taker[T]) Work(ctx context.Context, j *river.Job[T]) error {
 	l := t.life
 	if !l.begin() {
 		return nil // buried, or offered anew by whoever sees that nobody took it
 	}
-	defer l.work.Done()
+	beside := false
+	defer func() {
+		if !beside {
+			l.work.Done()
+		}
+	}()
 	select {
 	case l.lanes <- struct{}{}:
 		defer func() { <-l.lanes }()
 	case <-ctx.Done():
 	}
-	h := &holding{life: l, complete: func(ctx context.Context, tx pgx.Tx) error {
-		_, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, j)
+	h := &holding{life: l, complete: func(of context.Context, tx pgx.Tx) error {
+		_, err := river.JobCompleteTx[*riverpgxv5.Driver](jobContext{of, ctx}, tx, j)
 		if errors.Is(err, rivertype.ErrNotFound) {
 			return nil // somebody has put an end to the job, which does not make the run undone
 		}
@@ -49,10 +56,56 @@ func (t *taker[T]) Work(ctx context.Context, j *river.Job[T]) error {
 		take = h.takeInTurn
 	}
 	if taken := take(ctx, j.Args.unit(), j.ID); taken {
-		h.workOn(ctx)
+		beside = true
+		h.workBeside(ctx)
 	}
 	l.offer()
 	return nil
+}
+
+// jobContext ends as one context does and has what River put into another one.
+type jobContext struct {
+	context.Context
+	job context.Context
+}
+
+// Value implements context.Context.
+func (c jobContext) Value(key any) any { return c.job.Value(key) }
+
+// workBeside has the unit worked on until that is done, or until it is aside. As long as there is a job, which ctx is of, the work ends with it.
+func (h *holding) workBeside(ctx context.Context) {
+	l := h.life
+	run, cancel := context.WithTimeout(l.working, longestRun)
+	run, end := context.WithCancelCause(run)
+	withJob := context.AfterFunc(ctx, func() { end(context.Cause(ctx)) })
+	aside, done := make(chan struct{}), make(chan struct{})
+	h.held.Aside = sync.OnceFunc(func() { close(aside) })
+	go func() {
+		defer l.work.Done()
+		defer cancel()
+		defer l.offer()
+		defer close(done)
+		h.workOn(run)
+	}()
+	select {
+	case <-done:
+	case <-aside:
+		withJob()
+		h.leaveJob(ctx)
+	}
+}
+
+// leaveJob has the unit held without a job. Where that cannot be stored, a lane of this worker counts as taken until the work is done.
+func (h *holding) leaveJob(ctx context.Context) {
+	h.mu.Lock()
+	h.complete = nil
+	h.mu.Unlock()
+	f := h.life.fleet
+	ctx, cancel := h.life.toTheEnd(ctx)
+	defer cancel()
+	if _, err := f.pool.Exec(ctx, f.sql("update fleet.unit set job = null, taker = null where id = $1 and holder = $2 and fence = $3"), h.unit, h.life.id, h.held.Fence); err != nil {
+		f.log.Debug("a unit that is aside could not give back its lane", "connection", h.held.Unit.Connection, "err", err)
+	}
 }
 
 // othersFirst is how long a worker that has a tenant or share of a connection leaves the next one to those that have none: River brings jobs to
@@ -64,7 +117,7 @@ const forOthers = `u.kind = 2 and u.wanted > clock_timestamp() - $4::interval
 and exists (select 1 from fleet.unit m where m.holder = $1 and m.kind = 2 and m.connection = u.connection)
 and exists (` + living + ` and w.id <> $1 and not w.draining and w.hash = (select hash from fleet.generation order by id desc limit 1) and (u.places is null or w.name = any(u.places))
   and not exists (select 1 from fleet.unit o where o.holder = w.id and o.kind = 2 and o.connection = u.connection)
-  and w.lanes > (select count(*) from fleet.unit o where o.holder = w.id and o.kind <> 3))`
+  and w.lanes > (select count(*) from fleet.unit o where o.holder = w.id and o.job is not null))`
 
 // take takes a unit for its job, if it is still there to be taken by this worker. If not, and the job is still the unit's, the unit is
 // offered anew.
