@@ -43,7 +43,7 @@ bench: ## the benchmark of docs/benchmarks.md
 	$(GO) run ./cmd/bench -parts merged,requests
 	$(GO) test -run '^$$' -bench 'Decode$$|DecodeUsers$$' -cpu 1 ./connectors/entra ./connectors/google ./connectors/okta
 	$(GO) test -run '^$$' -bench "HalfAMillion|People" -benchtime 1x ./connectors/entra ./connectors/google ./connectors/okta
-	$(GO) test -run '^$$' -bench LDAP -benchtime 3x ./cmd/bench
+	$(GO) test -run '^$$' -bench LDAP -benchtime 5x ./cmd/bench
 	$(GO) test -run '^$$' -bench Incremental -benchtime 3x ./connectors/ldap
 	$(GO) test -run '^$$' -bench 'SignIn|Verify' -cpu 1 -benchtime 3s ./sync/service
 	$(GO) run ./cmd/bench -parts postgres

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ import (
 )
 
 // BenchmarkLDAP syncs a real directory of 100,000 people through the whole program, side by side with what
-// ldapsearch needs for the same people and attributes. Run it with -benchtime=3x.
+// ldapsearch needs for the same people and attributes, in turn, since machines change their pace. Run it with -benchtime=5x.
 func BenchmarkLDAP(b *testing.B) {
 	const people = 100_000
 	s := slapdtest.Start(b, slapdtest.Options{Load: slapdtest.Population{People: people, Groups: 2_000}.WriteLDIF})
@@ -48,69 +49,69 @@ func BenchmarkLDAP(b *testing.B) {
 			b.Fatalf("read %d: %v", res.Run.Read, res.Err)
 		}
 	}
-	b.Run("ldapsearch", func(b *testing.B) {
-		used := processorTime{server: s.PID()}
-		used.begin(b)
-		for b.Loop() {
-			args := []string{
-				"-x", "-LLL", "-E", "pr=1000/noprompt", "-H", s.URL, "-D", s.ReplicatorDN, "-w", slapdtest.ReplicatorPassword,
-				"-b", s.Suffix, "(objectClass=*)",
-				"entryUUID", "uid", "cn", "displayName", "givenName", "sn", "mail", "title", "departmentNumber", "telephoneNumber", "mobile",
-				"l", "manager", "employeeNumber", "employeeType", "pwdAccountLockedTime", "createTimestamp", "member",
-			}
-			search := exec.CommandContext(b.Context(), "ldapsearch", args...)
-			out, err := search.Output()
-			if err != nil || bytes.Count(out, []byte("\ndn: ")) < people {
-				b.Fatal(err)
-			}
-			used.client += search.ProcessState.UserTime() + search.ProcessState.SystemTime()
+	search := func() time.Duration {
+		args := []string{
+			"-x", "-LLL", "-E", "pr=1000/noprompt", "-H", s.URL, "-D", s.ReplicatorDN, "-w", slapdtest.ReplicatorPassword,
+			"-b", s.Suffix, "(objectClass=*)",
+			"entryUUID", "uid", "cn", "displayName", "givenName", "sn", "mail", "title", "departmentNumber", "telephoneNumber", "mobile",
+			"l", "manager", "employeeNumber", "employeeType", "pwdAccountLockedTime", "createTimestamp", "member",
 		}
-		used.report(b)
-	})
-	b.Run("first sync", func(b *testing.B) {
-		used := processorTime{server: s.PID(), self: true}
-		used.begin(b)
-		for b.Loop() {
-			sync(b, open(b))
+		search := exec.CommandContext(b.Context(), "ldapsearch", args...)
+		out, err := search.Output()
+		if err != nil || bytes.Count(out, []byte("\ndn: ")) < people {
+			b.Fatal(err)
 		}
-		used.report(b)
-	})
-	b.Run("unchanged full read", func(b *testing.B) {
-		e := open(b)
-		sync(b, e)
-		used := processorTime{server: s.PID(), self: true}
-		used.begin(b)
-		for b.Loop() {
-			sync(b, e)
+		return search.ProcessState.UserTime() + search.ProcessState.SystemTime()
+	}
+	own := func(do func()) func() time.Duration {
+		return func() time.Duration {
+			before := cpuTime()
+			do()
+			return cpuTime() - before
 		}
-		used.report(b)
-	})
-}
-
-// processorTime is what a benchmark's two sides have used of the processors, which other work on the machine spoils less than time.
-type processorTime struct {
-	server int  // the process that answers
-	self   bool // this process asks; otherwise client is added to
-	client time.Duration
-	before time.Duration // of the server
-}
-
-func (p *processorTime) begin(b *testing.B) {
-	b.Helper()
-	p.before = processorTimeOf(b, p.server)
-	if p.self {
-		p.client = -cpuTime()
+	}
+	var known *engine.Engine
+	ways := []*reading{
+		{name: "search", read: search},
+		{name: "first", read: own(func() { known = open(b); sync(b, known) })},
+		{name: "unchanged", read: own(func() { sync(b, known) })},
+	}
+	for b.Loop() {
+		for _, way := range ways {
+			way.once(b, s.PID())
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	for _, way := range ways {
+		way.report(b, ways[0])
 	}
 }
 
-// report adds both to the benchmark's figures, for each round.
-func (p *processorTime) report(b *testing.B) {
+// reading is one of the ways in which a directory is read, in turn.
+type reading struct {
+	name string
+	read func() (own time.Duration) // returns the processor time of the one who reads
+
+	took, own, server []time.Duration
+}
+
+func (r *reading) once(b *testing.B, server int) {
 	b.Helper()
-	if p.self {
-		p.client += cpuTime()
+	before, began := processorTimeOf(b, server), time.Now()
+	own := r.read()
+	r.took, r.own, r.server = append(r.took, time.Since(began)), append(r.own, own), append(r.server, processorTimeOf(b, server)-before)
+}
+
+// report adds medians: the time, how many times that of another way it is, and the processor time of both sides.
+func (r *reading) report(b *testing.B, than *reading) {
+	b.Helper()
+	median := func(list []time.Duration) float64 { return slices.Sorted(slices.Values(list))[len(list)/2].Seconds() }
+	b.ReportMetric(median(r.took), r.name+"-s")
+	if r != than {
+		b.ReportMetric(median(r.took)/median(than.took), r.name+"-times-"+than.name)
 	}
-	b.ReportMetric(p.client.Seconds()/float64(b.N), "own-CPU-s/op")
-	b.ReportMetric((processorTimeOf(b, p.server)-p.before).Seconds()/float64(b.N), "server-CPU-s/op")
+	b.ReportMetric(median(r.own), r.name+"-own-CPU-s")
+	b.ReportMetric(median(r.server), r.name+"-server-CPU-s")
 }
 
 // processorTimeOf is that of another process, in the hundredths of a second that Linux counts in (proc(5)).
