@@ -1,11 +1,15 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"dirsyncd/sync/fault"
 )
@@ -33,9 +37,7 @@ func (t *tx) commit(op string) error {
 			err = errRolledBack
 		}
 	}
-	if closed := results.Close(); err == nil {
-		err = closed
-	}
+	_ = results.Close() // what ends the session after it was committed changes nothing about that
 	switch {
 	case err == nil:
 		t.keepNames()
@@ -52,8 +54,13 @@ func (t *tx) commit(op string) error {
 // errRolledBack is what the server did instead of a commit.
 var errRolledBack = errors.New("the transaction was rolled back")
 
-// answered reports whether an error is the server's answer, so that nothing was stored.
+// answered reports whether an error is the server's answer, so that nothing was stored. What ends a session is no answer: a server that is
+// told to stop while it commits does that first, and a pooler whose server is gone does not know.
 func answered(err error) bool {
+	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) {
+		ends := slices.Contains([]string{"FATAL", "PANIC"}, cmp.Or(pg.SeverityUnlocalized, pg.Severity))
+		return !ends && !strings.HasPrefix(pg.Code, "08")
+	}
 	return errors.Is(err, errRolledBack) || !gone(err) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 }
 
@@ -69,7 +76,7 @@ func (t *tx) whatBecame(op string, cause error) error {
 		var status *string
 		err := t.s.pool.QueryRow(ctx, `select pg_xact_status($1::text::xid8)`, t.xid).Scan(&status)
 		switch {
-		case err != nil && !gone(err):
+		case err != nil && !again(err):
 			return t.unknown(op, cause)
 		case err != nil:
 			waitFor(ctx, time.Second/4)

@@ -65,7 +65,7 @@ func counted(t *testing.T, s store.Store, p store.Partition) (n int) {
 	return n
 }
 
-// Wherever the connection is cut, before the server has heard or after it has answered, what was stored is stored once, and whole.
+// Wherever and however the connection ends, what was stored is stored once, and whole.
 func cuts(t *testing.T, r *rig) {
 	c := newCutter(t, r.address)
 	s := r.openSchema(t, postgres.Options{Schema: r.schema(t), LeaseFor: longLeases, Connections: 1, URL: r.through(c)})
@@ -79,23 +79,23 @@ func cuts(t *testing.T, r *rig) {
 	}
 	partition := func(name string) store.Partition { return store.Partition{Connection: "hq", Tenant: name} }
 	for range 2 { // the first time statements are prepared
-		c.begin(0, false)
+		c.begin(0, unheard)
 		p := partition("undisturbed")
 		if err := s.DropPartition(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
-		c.begin(0, false)
+		c.begin(0, unheard)
 		work(p)
 	}
 	at := 1
-	for cut := true; cut; at++ { // until the work is over before the place comes
-		cut = false
-		for _, after := range []bool{false, true} {
-			p := partition(fmt.Sprint(at, after))
-			c.begin(at, after)
+	for was := true; was; at++ { // until the work is over before the place comes
+		was = false
+		for _, how := range []cut{unheard, unanswered, ended, crashed} {
+			p := partition(fmt.Sprint(at, how))
+			c.begin(at, how)
 			work(p)
-			cut = c.wasCut() || cut
-			c.begin(0, false)
+			was = c.wasCut() || was
+			c.begin(0, unheard)
 			if n := counted(t, s, p); n != 3 {
 				t.Errorf("%s: stored %d times", p, n)
 			}
@@ -110,7 +110,7 @@ func cuts(t *testing.T, r *rig) {
 }
 
 // A transaction whose session the server ends, as at a restart, runs again.
-func ended(t *testing.T, r *rig) {
+func endedByServer(t *testing.T, r *rig) {
 	s := r.open(t)
 	calls := 0
 	err := s.Update(t.Context(), hq, func(tx store.Writer) error {

@@ -9,8 +9,17 @@ import (
 	"testing"
 )
 
-// cutter is a way to the server, without TLS, that is cut at one round trip: before the server has it, or after the server has answered
-// and before the client has the answer.
+// cut is what becomes of a round trip, after which the connection is closed.
+type cut int
+
+const (
+	unheard    cut = iota // the server does not hear it
+	unanswered            // the client does not hear the answer
+	ended                 // the client hears the answer, and that the server ends the session, as at a restart
+	crashed               // the client hears from a pooler that the server is gone, and no answer
+)
+
+// cutter is a way to the server, without TLS, that is cut at one round trip.
 type cutter struct {
 	l  net.Listener
 	to string
@@ -19,7 +28,7 @@ type cutter struct {
 	mu    sync.Mutex
 	trips int // counted since begin
 	at    int // cut there; zero: nowhere
-	after bool
+	how   cut
 	was   bool // it was cut
 	shut  bool // nobody gets through
 	conns map[net.Conn]bool
@@ -45,10 +54,10 @@ func newCutter(t *testing.T, to string) *cutter {
 }
 
 // begin counts anew, and cuts at a round trip.
-func (c *cutter) begin(at int, after bool) {
+func (c *cutter) begin(at int, how cut) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.trips, c.at, c.after, c.was = 0, at, after, false
+	c.trips, c.at, c.how, c.was = 0, at, how, false
 }
 
 // silent ends all connections and lets nobody through, or does so again.
@@ -70,13 +79,13 @@ func (c *cutter) wasCut() bool {
 }
 
 // trip counts one, and reports whether it is where to cut.
-func (c *cutter) trip() (cut, after bool) {
+func (c *cutter) trip() (here bool, how cut) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.trips++
-	cut = c.trips == c.at
-	c.was = c.was || cut
-	return cut, c.after
+	here = c.trips == c.at
+	c.was = c.was || here
+	return here, c.how
 }
 
 func (c *cutter) serve() {
@@ -117,18 +126,27 @@ func (c *cutter) carry(client, server net.Conn) {
 		if err != nil {
 			return
 		}
-		cut, after := false, false
+		here, how := false, unheard
 		if !startup {
-			cut, after = c.trip()
+			here, how = c.trip()
 		}
-		if cut && !after {
+		if here && how == unheard {
 			return
 		}
 		if _, err := server.Write(question); err != nil {
 			return
 		}
 		answer, err := answerOf(server, startup, client)
-		if cut || err != nil {
+		if err != nil {
+			return
+		}
+		if here {
+			switch how {
+			case ended:
+				_, _ = client.Write(slices.Concat(answer[:len(answer)-readyForQuery], fatal("57P01", "terminating connection due to administrator command")))
+			case crashed:
+				_, _ = client.Write(fatal("08P01", "server conn crashed?"))
+			}
 			return
 		}
 		if _, err := client.Write(answer); err != nil {
@@ -136,6 +154,15 @@ func (c *cutter) carry(client, server net.Conn) {
 		}
 		startup = false
 	}
+}
+
+// readyForQuery is how long that message is, the last one of an answer.
+const readyForQuery = 6
+
+// fatal is the message by which a session is ended.
+func fatal(code, text string) []byte {
+	body := "SFATAL\x00VFATAL\x00C" + code + "\x00M" + text + "\x00\x00"
+	return append(binary.BigEndian.AppendUint32([]byte{'E'}, uint32(len(body))+4), body...)
 }
 
 // questionOf reads messages up to the one after which the server answers: Sync or Query.

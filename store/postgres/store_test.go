@@ -34,7 +34,7 @@ func TestPostgreSQL(t *testing.T) {
 	})
 
 	for name, test := range map[string]func(*testing.T, *rig){
-		"like bolt": likeBolt, "plans": plans, "long views": longViews, "longest views": longestViews, "cuts": cuts, "ended sessions": ended, "all sessions ended": allEnded, "closed in a view": closedInView, "kept connections": kept, "away": away, "leftovers": leftovers,
+		"like bolt": likeBolt, "plans": plans, "long views": longViews, "longest views": longestViews, "cuts": cuts, "ended sessions": endedByServer, "all sessions ended": allEnded, "closed in a view": closedInView, "kept connections": kept, "away": away, "leftovers": leftovers,
 		"take over": takeOver, "without fence": withoutFence, "cut off": cutOff, "hand over": handOver, "nobody's lease": nobodysLease, "wait for others": waitForOthers, "late only": lateOnly, "without the right to make schemas": noCreate, "ignored settings": ignoredSettings,
 		"migrations": migrations, "strangers": strangers, "encrypted": encrypted, "behind PgBouncer": behindBouncer, "many on the desk": manyOnDesk, "damage of the desk": deskDamage, "limit of items": itemLimit,
 		"moves": moves, "cut moves": cutMoves, "what is not moved": notMoved, "every column is moved": everyColumn,
