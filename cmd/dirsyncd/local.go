@@ -109,7 +109,7 @@ func inProcess(cfg *config.Config, log *slog.Logger, st store.Store) (api.Operat
 	if err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
-	s, err := service.New(cfg, service.Options{Parts: parts(), Store: st, Shared: cfg.Database != nil, Worker: worker, Log: log, Version: version})
+	s, err := service.New(cfg, service.Options{Parts: parts(), Store: st, Shared: cfg.Database != nil, Worker: worker, Superseded: supersededBy(st), Log: log, Version: version})
 	if err != nil {
 		return nil, nil, err
 	}

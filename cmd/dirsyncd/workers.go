@@ -41,7 +41,26 @@ func joinWorkers(ctx context.Context, l *service.Launch, st store.Store) (leave 
 		return nil, shared.Explain("open the tables of the workers", err)
 	}
 	l.Fleet = fleet
+	l.Superseded = func(ctx context.Context, generation string) (string, error) {
+		return workers.Superseded(ctx, beside.Pool, beside.Schema+workersSuffix, generation)
+	}
 	return beside.Pool.Close, nil
+}
+
+// supersededBy is how a command that works on a state beside workers asks them for their configuration; nil: there can be none.
+func supersededBy(st store.Store) func(ctx context.Context, generation string) (string, error) {
+	shared, ok := st.(*postgres.Store)
+	if !ok {
+		return nil
+	}
+	return func(ctx context.Context, generation string) (string, error) {
+		beside, err := shared.Beside(ctx, 1)
+		if err != nil {
+			return "", err
+		}
+		defer beside.Pool.Close()
+		return workers.Superseded(ctx, beside.Pool, beside.Schema+workersSuffix, generation)
+	}
 }
 
 // workerName is what this process is called among those that share a state; empty where nobody does.

@@ -30,6 +30,13 @@ func (c *Connector) checkCustomers(ctx context.Context, list []*customer) []conn
 		}
 		wg.Go(func() {
 			defer func() { <-slots }()
+			var err error
+			defer func() {
+				if err != nil {
+					results[i] = []connectors.Finding{{Subject: "access", Detail: fault.Text(err), Hint: fault.Hint(err)}}
+				}
+			}()
+			defer fault.Recover("try a customer", &err)
 			results[i] = c.tryCustomer(ctx, one)
 		})
 	}

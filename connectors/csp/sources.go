@@ -35,6 +35,7 @@ func (s *sources) ask(ctx context.Context) (answers, []error) {
 	failed, invalid := make([]error, len(s.cfg.Sources)), make([][]error, len(s.cfg.Sources))
 	for i, name := range s.cfg.Sources {
 		wg.Go(func() {
+			defer fault.Recover("list customers", &failed[i])
 			switch name {
 			case sourcePartnerCenter:
 				got.center, invalid[i], failed[i] = s.center.customers(ctx, customersPerPage)

@@ -3,6 +3,8 @@ package google
 import (
 	"context"
 	"sync"
+
+	"dirsyncd/sync/fault"
 )
 
 // orderedParallel fetches n things with several requests on their way at once, and hands them over one after the other in
@@ -21,8 +23,10 @@ func orderedParallel[T any](ctx context.Context, n, parallel int, fetch func(ctx
 	start := func(i int) {
 		results[i] = make(chan result, 1)
 		wg.Go(func() {
-			v, err := fetch(inner, i)
-			results[i] <- result{v, err}
+			var r result
+			defer func() { results[i] <- r }()
+			defer fault.Recover("read", &r.err)
+			r.value, r.err = fetch(inner, i)
 		})
 	}
 	for i := range min(n, parallel) {

@@ -88,7 +88,10 @@ func (c *Connector) watch(ctx context.Context, op string, notify func()) error {
 		own := watch{op: op, session: s, scope: scope, all: &all, form: presetFor(c.cfg.Preset, s.root).form, reader: reader}
 		running.Go(func() {
 			defer own.session.close()
-			ended <- own.run()
+			var err error
+			defer func() { ended <- err }()
+			defer fault.Recover(op, &err)
+			err = own.run()
 		})
 	}
 	err = <-ended

@@ -107,7 +107,8 @@ func (r *reading) readGroup(ctx context.Context, job memberJob, whole bool) {
 		}
 	}
 	list, parts := []string{}, 0
-	read := func() (time.Time, error) {
+	read := func() (_ time.Time, err error) {
+		defer fault.Recover("read the members of a group", &err)
 		return r.list(ctx, query(job.path, "limit", fmtInt(r.pageSize)), func(entries []json.RawMessage, _ string) error {
 			for _, raw := range entries {
 				var e memberEntry

@@ -18,6 +18,12 @@ func (e *Engine) lease(ctx context.Context, p store.Partition) (held context.Con
 	return e.store.Lease(ctx, "run "+p.String(), leaseTime)
 }
 
+// Rest keeps a tenant from being run until release is called, by anybody who shares the store. It waits for the end of a run. What is stored under
+// the context that it returns is fenced.
+func (e *Engine) Rest(ctx context.Context, p store.Partition) (held context.Context, release func(), err error) {
+	return e.lease(ctx, p)
+}
+
 // overtaken returns what a run that ends with err under a lease ended with, should that be the loss of the lease.
 func overtaken(held context.Context, p store.Partition, err error) error {
 	if err == nil || !errors.Is(context.Cause(held), store.ErrLeaseLost) {

@@ -90,7 +90,9 @@ func (r *run) preview(ctx context.Context, s *settle.Settlement) (settle.Plan, e
 	})
 }
 
-func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, job tenantJob) Result {
+func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, job tenantJob) (result Result) {
+	result.Partition = store.Partition{Connection: c.Name, Tenant: t.ID}
+	defer fault.Recover("run", &result.Err) // of what is not the run itself, whose panics it stores
 	held, release, err := e.lease(ctx, store.Partition{Connection: c.Name, Tenant: t.ID})
 	r := e.begin(c, t, job)
 	r.rec.By = userOf(ctx)

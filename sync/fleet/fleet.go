@@ -52,6 +52,9 @@ var ErrNoWorker = errors.New("this process is no worker")
 // transaction on behalf of a unit that is no longer held.
 var ErrLost = errors.New("the unit is held by somebody else")
 
+// ErrNotBegun is a handler's error for work that it has not begun, because its worker takes no more: others do it.
+var ErrNotBegun = errors.New("the work was not begun")
+
 // Handler works on a unit. Its context ends when the worker is to stop, and before anybody else can have the unit: no call to a source or
 // a target may begin after that. An error says that the work was not done: with an ended context what was wanted is wanted again, else it
 // counts as a failed run. For Deliver, the handler stays until its context ends.
@@ -65,6 +68,9 @@ type Held struct {
 	Fence   int64   // ascends with every holder
 	// Progress says how far the work is, for people to read. It is stored every two seconds at most.
 	Progress func(ctx context.Context, text string)
+	// Takes ends when the worker takes no more, being drained or of a configuration that is not the current one any longer: what waits for a turn
+	// of its own is not begun then, with ErrNotBegun.
+	Takes context.Context
 	// Aside says that the work does not get on, or did not the last time: the unit needs none of the worker's lanes from now on, so that another
 	// one is taken. How many get on beside each other is for the handler to bound. It may be called more than once and returns at once.
 	Aside func()

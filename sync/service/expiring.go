@@ -11,6 +11,7 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/sync/config"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
 	"dirsyncd/sync/notices"
 	"dirsyncd/sync/notices/recipient"
 	"dirsyncd/sync/patience"
@@ -136,7 +137,8 @@ func (s *Service) watchExpiring(ctx context.Context) {
 	}
 }
 
-func (s *Service) tellExpiring(ctx context.Context) error {
+func (s *Service) tellExpiring(ctx context.Context) (err error) {
+	defer fault.Recover("look for what runs out", &err)
 	items, err := s.items()
 	if err != nil {
 		return err

@@ -41,6 +41,10 @@ func (s *Service) warnAboutLeftovers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// What only an older configuration does not have may be read for the first time just now.
+	if by, err := s.outdatedBy(ctx); err != nil || by != "" {
+		return err
+	}
 	if err := s.forget(ctx, parts); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"dirsyncd/store/bolt"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/engine"
+	"dirsyncd/sync/fleet"
 	"dirsyncd/sync/targets"
 	"dirsyncd/sync/targets/file"
 )
@@ -170,7 +171,15 @@ func TestConnectionsTakeTurns(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("a run without a place ended with %v", err)
 	}
+	none, end := context.WithCancel(t.Context())
+	end()
+	if _, _, err := s.runPart(t.Context(), "hq", engine.Job{Trigger: "schedule"}, part{takes: none}); !errors.Is(err, fleet.ErrNotBegun) {
+		t.Errorf("a run that waits in a worker that takes no more ended with %v", err)
+	}
 	release()
+	if _, _, err := s.runPart(t.Context(), "hq", engine.Job{Trigger: "schedule"}, part{takes: none}); !errors.Is(err, fleet.ErrNotBegun) {
+		t.Errorf("a run of a worker that takes no more ended with %v", err)
+	}
 	if _, err := s.run(t.Context(), "hq", engine.Job{Trigger: "schedule"}); err != nil {
 		t.Error(err)
 	}

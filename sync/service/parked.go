@@ -118,6 +118,9 @@ func (s *Service) Replay(ctx context.Context, ids []string, show func(api.Progre
 	if err := blind("replay", s.current().cfg); err != nil {
 		return 0, err
 	}
+	if err := s.mayRun(ctx); err != nil {
+		return 0, err
+	}
 	if show == nil {
 		show = func(api.Progress) {}
 	}

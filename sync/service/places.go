@@ -67,6 +67,28 @@ func unstaffed(cfg *config.Config, alive []api.WorkerStatus) (list []api.Unstaff
 	return list
 }
 
+// outdatedBy names a worker that lives and has the current configuration, when this process has another one; empty: there is none. What this
+// one would do by its own the others would undo.
+func (s *Service) outdatedBy(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, asked)
+	defer cancel()
+	name, err := identityOf(s.current())
+	if err != nil {
+		return "", err
+	}
+	return s.superseded(ctx, name)
+}
+
+// mayRun refuses to run anything by a configuration that is not that of the workers.
+func (s *Service) mayRun(ctx context.Context) error {
+	by, err := s.outdatedBy(ctx)
+	if by == "" || err != nil {
+		return err
+	}
+	return &fault.Error{Class: fault.Conflict, Op: "run", Err: fmt.Errorf("the workers have another configuration than this process, as %q does, and would undo what it does", by),
+		Hint: "reload this daemon, or give the command the file that the workers have; `dirsyncd config publish` makes that of a daemon the one of all"}
+}
+
 // aloneBy is why a configuration is for one worker; empty: it is for any number.
 func aloneBy(cfg *config.Config) string { return strings.Join(cfg.Unplaced(), ", ") }
 

@@ -11,6 +11,7 @@ import (
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/fleet"
 	"dirsyncd/sync/mapping"
 )
 
@@ -48,6 +49,12 @@ func (s *Service) RetireConnection(ctx context.Context, name string) (api.SyncRe
 	case len(parts) == 0:
 		return api.SyncResult{}, refuse("`dirsyncd status` names the connections that are not configured", "the state holds nothing of %s", name)
 	}
+	if by, err := s.stillRunBy(ctx, name); err != nil || by != "" {
+		if err == nil {
+			err = refuse("try again when it is done; `dirsyncd status` shows who runs what", "worker %q still runs it, or may", by)
+		}
+		return api.SyncResult{}, err
+	}
 	result, err := s.runAndDeliver(ctx, []chosen{{connection: name}}, api.FewActions+1, func(chosen) ([]engine.Result, error) {
 		results := make([]engine.Result, 0, len(parts))
 		for _, p := range parts {
@@ -63,6 +70,20 @@ func (s *Service) RetireConnection(ctx context.Context, name string) (api.SyncRe
 		return result, err
 	}
 	return result, s.forget(ctx, parts)
+}
+
+// stillRunBy names a worker that runs a connection which this process does not have, or whose configuration may still have it.
+func (s *Service) stillRunBy(ctx context.Context, connection string) (string, error) {
+	if s.fleet == nil {
+		return "", nil
+	}
+	list, err := s.fleet.Workers(ctx)
+	for _, w := range list {
+		if !w.Current || slices.ContainsFunc(w.Holds, func(u fleet.Unit) bool { return u.Connection == connection }) {
+			return w.Worker.Name, err
+		}
+	}
+	return "", err
 }
 
 // retiring is a connection that is not configured as its last runs need it: nothing is read of it any more, no rule makes
@@ -82,56 +103,82 @@ func (s *Service) retiring(ctx context.Context, p store.Partition) (*engine.Conn
 		connectors.Tenant{ID: p.Tenant, Name: state.Name, Domain: state.Domain}, nil
 }
 
+// forgottenAtOnce is how many partitions are kept from being run at a time.
+const forgottenAtOnce = 50
+
 // forget drops those of some partitions whose connection is not configured and of which nothing is left to do: no record is
 // active, no plan held, nothing waits and nothing is parked. What their records are at targets is remembered as that of nobody
-// (store.RetireLinks).
+// (store.RetireLinks). A run that somebody has begun is waited for.
 func (s *Service) forget(ctx context.Context, parts []store.Partition) error {
-	var forgotten []store.Partition
-	for _, p := range parts {
-		if s.current().connections[p.Connection] != nil {
-			continue
-		}
-		conn, _, err := s.retiring(ctx, p)
-		if err != nil {
-			return err
-		}
-		over := false
-		err = s.store.View(ctx, p, func(tx store.Reader) error {
-			state, err := tx.Tenant()
-			over = state.Held == nil && (state.RulesHash == conn.Rules.Hash() || state.RulesHash == "")
-			if err != nil || !over {
-				return err
-			}
-			parked, err := tx.ParkedCount()
-			if err != nil {
-				return err
-			}
-			names, err := tx.Targets()
-			over = parked == 0
-			for _, target := range names {
-				depth, _, e := tx.OutboxDepth(target)
-				waits, e2 := tx.WaitCounts(target)
-				err, over = errors.Join(err, e, e2), over && depth == 0 && len(waits) == 0
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if over {
-			forgotten = append(forgotten, p)
-		}
-	}
-	if err := store.RetireLinks(ctx, s.store, forgotten, s.now()); err != nil {
-		return err
-	}
-	for _, p := range forgotten {
-		s.log.Info("a retired connection is forgotten", "connection", p.Connection, "tenant", p.Tenant)
-		if err := s.store.DropPartition(ctx, p); err != nil {
+	for some := range slices.Chunk(parts, forgottenAtOnce) {
+		if err := s.forgetSome(ctx, some); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *Service) forgetSome(ctx context.Context, parts []store.Partition) error {
+	var gone []store.Partition
+	var under []context.Context
+	for _, p := range parts {
+		if s.current().connections[p.Connection] != nil {
+			continue
+		}
+		if over, err := s.isOver(ctx, p); err != nil {
+			return err
+		} else if !over {
+			continue
+		}
+		held, release, err := s.engine.Rest(ctx, p)
+		if err != nil {
+			return err
+		}
+		defer release()
+		if over, err := s.isOver(held, p); err != nil {
+			return err
+		} else if over {
+			gone, under = append(gone, p), append(under, held)
+		}
+	}
+	if err := store.RetireLinks(ctx, s.store, gone, s.now()); err != nil {
+		return err
+	}
+	for i, p := range gone {
+		s.log.Info("a retired connection is forgotten", "connection", p.Connection, "tenant", p.Tenant)
+		if err := s.store.DropPartition(under[i], p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isOver reports whether nothing is left to do of a partition whose connection is not configured.
+func (s *Service) isOver(ctx context.Context, p store.Partition) (over bool, err error) {
+	conn, _, err := s.retiring(ctx, p)
+	if err != nil {
+		return false, err
+	}
+	err = s.store.View(ctx, p, func(tx store.Reader) error {
+		state, err := tx.Tenant()
+		over = state.Held == nil && (state.RulesHash == conn.Rules.Hash() || state.RulesHash == "")
+		if err != nil || !over {
+			return err
+		}
+		parked, err := tx.ParkedCount()
+		if err != nil {
+			return err
+		}
+		names, err := tx.Targets()
+		over = parked == 0
+		for _, target := range names {
+			depth, _, e := tx.OutboxDepth(target)
+			waits, e2 := tx.WaitCounts(target)
+			err, over = errors.Join(err, e, e2), over && depth == 0 && len(waits) == 0
+		}
+		return err
+	})
+	return over, err
 }
 
 // retired is the source of a connection that is not configured any more: it lists nothing, since nobody asks it.

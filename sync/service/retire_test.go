@@ -1,12 +1,18 @@
 package service
 
 import (
+	"context"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"dirsyncd/store"
 	"dirsyncd/sync/api"
+	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/fleet"
 )
 
 // edit replaces a text of the configuration, and opens a service on the same state in the place of another.
@@ -118,4 +124,91 @@ func TestRenameConnection(t *testing.T) {
 		t.Errorf("with a daemon: %v", err)
 	}
 	s.host = nil
+}
+
+// A process whose configuration is not that of the workers which share the state leaves alone what they may be reading for the first time, and
+// does nothing that they would undo.
+func TestOlderConfiguration(t *testing.T) {
+	w := newWorld(t)
+	s := w.open(t)
+	lab := store.Partition{Connection: "lab"}
+	if err := w.store.Update(t.Context(), lab, func(tx store.Writer) error {
+		o := directory.Object{Kind: directory.Person, ID: "first"}
+		_, err := tx.PutRow(&o, store.Here)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	there := func() bool {
+		t.Helper()
+		parts, err := w.store.Partitions(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Contains(parts, lab)
+	}
+	s = w.edit(t, s, labLine, "")
+	by := "north"
+	s.superseded = func(context.Context, string) (string, error) { return by, nil }
+	if err := s.warnAboutLeftovers(t.Context()); err != nil || !there() {
+		t.Errorf("what others read is there: %t, %v", there(), err)
+	}
+	_, err := s.Sync(t.Context(), api.SyncRequest{}, nil)
+	_, err2 := s.Replay(t.Context(), nil, nil)
+	for _, err := range []error{err, err2} {
+		if fault.ClassOf(err) != fault.Conflict || !strings.Contains(err.Error(), "north") {
+			t.Errorf("by an older configuration: %v", err)
+		}
+	}
+	by = ""
+	held, release, err := w.store.Lease(t.Context(), "run "+lab.String(), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	soon, end := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer end()
+	if err := s.warnAboutLeftovers(soon); !there() || held.Err() != nil {
+		t.Errorf("what somebody reads is there: %t, %v", there(), err)
+	}
+	release()
+	if err := s.warnAboutLeftovers(t.Context()); err != nil || there() {
+		t.Errorf("what nobody reads is there: %t, %v", there(), err)
+	}
+	if _, err := s.Sync(t.Context(), api.SyncRequest{}, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// holders is a fleet of which only is known who holds what.
+type holders struct {
+	fleet.Fleet
+	list []fleet.WorkerState
+}
+
+func (h holders) Workers(context.Context) ([]fleet.WorkerState, error) { return h.list, nil }
+
+// A connection is not retired while a worker runs it, or has a configuration that may still have it.
+func TestRetireWaitsForWorkers(t *testing.T) {
+	w := newWorld(t)
+	s := w.open(t)
+	if _, err := s.Sync(t.Context(), api.SyncRequest{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	s = w.edit(t, s, labLine, "")
+	north := func(current bool, holds ...fleet.Unit) holders {
+		return holders{list: []fleet.WorkerState{{Worker: fleet.Worker{Name: "north"}, Current: current, Holds: holds}}}
+	}
+	for what, f := range map[string]holders{
+		"held":     north(true, fleet.Unit{Kind: fleet.Run, Connection: "lab", Tenant: "1 of 2"}),
+		"outdated": north(false),
+	} {
+		s.fleet = f
+		if _, err := s.RetireConnection(t.Context(), "lab"); fault.ClassOf(err) != fault.Configuration || !strings.Contains(err.Error(), "north") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	s.fleet = north(true, fleet.Unit{Kind: fleet.List, Connection: "hq"})
+	if _, err := s.RetireConnection(t.Context(), "lab"); err != nil {
+		t.Error(err)
+	}
 }

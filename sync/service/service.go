@@ -31,6 +31,9 @@ type Options struct {
 	// all by itself.
 	Fleet  fleet.Fleet
 	Worker string
+	// Superseded names a worker that lives and works by the current configuration, when that is another than one whose identity is given; empty:
+	// there is none. Nil: nobody else works on Store.
+	Superseded func(ctx context.Context, generation string) (worker string, err error)
 }
 
 // Service does what operators ask for, in this process. Its methods may be called concurrently, but for Close.
@@ -43,7 +46,9 @@ type Service struct {
 	shared  bool        // other processes may have the store, too
 	fleet   fleet.Fleet // nil: it does all by itself
 	worker  string      // what it is called among those of the fleet
-	engine  *engine.Engine
+	// superseded is Options.Superseded, and never nil.
+	superseded func(ctx context.Context, generation string) (worker string, err error)
+	engine     *engine.Engine
 	// program names the build (program.go); it is asked for when somebody wants to know.
 	program func() string
 	metrics *metrics
@@ -93,6 +98,9 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 	s := &Service{
 		parts: opts.Parts, log: opts.Log, now: opts.Now, version: opts.Version, store: opts.Store, shared: opts.Shared || opts.Fleet != nil, fleet: opts.Fleet, worker: opts.Worker, metrics: newMetrics(opts.Now), host: h,
 		running: map[string]int{}, turns: newTurns(cfg), program: sync.OnceValue(program),
+	}
+	if s.superseded = opts.Superseded; s.superseded == nil {
+		s.superseded = func(context.Context, string) (string, error) { return "", nil }
 	}
 	s.engine = engine.New(s.store, engine.Options{Log: s.log, Now: s.now, Queued: s.queued, Progress: s.audience.show, Next: s.nextRun, Configured: s.configured, Program: s.program})
 	var err error
@@ -160,7 +168,7 @@ func (s *Service) run(ctx context.Context, name string, job engine.Job) ([]engin
 // runPart is run of a part of a connection. Where others may help it may return a round of shares instead of results.
 func (s *Service) runPart(ctx context.Context, name string, job engine.Job, p part) (round engine.Round, results []engine.Result, err error) {
 	job.Round, job.Share = p.round, p.share
-	err = s.inTurn(ctx, name, job, p.aside, func(ctx context.Context, conn *connection) {
+	err = s.inTurn(ctx, name, job, p, func(ctx context.Context, conn *connection) {
 		if p.workers != nil {
 			round, results = s.engine.Divide(ctx, &conn.Connection, job, p.workers)
 		} else {
@@ -171,15 +179,27 @@ func (s *Service) runPart(ctx context.Context, name string, job engine.Job, p pa
 	return round, results, err
 }
 
-func (s *Service) inTurn(ctx context.Context, name string, job engine.Job, aside func(), do func(ctx context.Context, conn *connection)) error {
+func (s *Service) inTurn(ctx context.Context, name string, job engine.Job, p part, do func(ctx context.Context, conn *connection)) error {
 	s.mu.Lock()
 	queue := s.turns.of(job)
 	s.mu.Unlock()
-	ctx, release, err := queue.Acquire(ctx, s.engine.Failing(ctx, name), aside)
+	whole := ctx
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	begins := func() bool { return true }
+	if p.takes != nil {
+		begins = context.AfterFunc(p.takes, cancel)
+	}
+	ctx, release, err := queue.Acquire(ctx, s.engine.Failing(ctx, name), p.aside)
+	if err == nil {
+		defer release()
+	}
+	if !begins() && whole.Err() == nil {
+		return fleet.ErrNotBegun
+	}
 	if err != nil {
 		return err
 	}
-	defer release()
 	conn, done, err := s.use(name)
 	if err != nil {
 		return err

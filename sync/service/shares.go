@@ -27,11 +27,13 @@ type part struct {
 	round string
 	// aside is told once when the run gives way to others; nil: nobody needs to know.
 	aside func()
+	// takes ends when the run must not begin any more; nil: it always may.
+	takes context.Context
 }
 
 // partOf is what a unit is of its connection.
 func (g *together) partOf(h fleet.Held) (p part, err error) {
-	p.aside = h.Aside
+	p.aside, p.takes = h.Aside, h.Takes
 	if h.Unit.Kind == fleet.List {
 		p.workers = func(ctx context.Context) int { return g.helpers(ctx, h.Unit.Connection) }
 		return p, nil

@@ -256,6 +256,9 @@ func (s *Service) reopenSignin(ctx context.Context, cfg *config.Config) {
 
 // indexPeople makes the indexes by which people are found when they sign in, and drops those that nobody needs.
 func (s *Service) indexPeople(ctx context.Context) error {
+	if by, err := s.outdatedBy(ctx); err != nil || by != "" {
+		return err // an older configuration does not know by what people sign in at the others
+	}
 	g := s.current()
 	var all error // one that cannot be made keeps nobody of another connection out
 	for _, name := range g.names() {

@@ -8,6 +8,7 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/sync/api"
 	"dirsyncd/sync/config"
+	"dirsyncd/sync/fault"
 	"dirsyncd/sync/patience"
 	"dirsyncd/sync/signin"
 	"dirsyncd/sync/signin/portal"
@@ -32,7 +33,8 @@ func (s *Service) watchEnds(ctx context.Context, items store.Items, providers []
 }
 
 // tellEnds logs each end weeks ahead, a few times in all.
-func (s *Service) tellEnds(ctx context.Context, items store.Items, providers []portal.Named) error {
+func (s *Service) tellEnds(ctx context.Context, items store.Items, providers []portal.Named) (err error) {
+	defer fault.Recover("look for what runs out at sign-in", &err)
 	now := s.now()
 	for i := range providers {
 		w, ok := providers[i].Provider.(signin.Watched)

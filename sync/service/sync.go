@@ -71,6 +71,9 @@ func (s *Service) runAll(ctx context.Context, list []chosen, actions int, run fu
 	if err := blind("sync", s.current().cfg); err != nil {
 		return nil, err
 	}
+	if err := s.mayRun(ctx); err != nil {
+		return nil, err
+	}
 	runs := make([][]api.Run, len(list))
 	errs := make([]error, len(list))
 	var wg sync.WaitGroup

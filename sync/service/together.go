@@ -70,6 +70,9 @@ func (g *together) handle(ctx context.Context, h fleet.Held) (fleet.Finish, erro
 	if ctx.Err() != nil {
 		return fleet.Finish{}, ctx.Err()
 	}
+	if errors.Is(err, fleet.ErrNotBegun) {
+		return fleet.Finish{}, err
+	}
 	failed := slices.IndexFunc(results, func(r engine.Result) bool { return r.Err != nil })
 	switch {
 	case err != nil:

@@ -2,12 +2,14 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"dirsyncd/store"
 	"dirsyncd/sync/engine"
 	"dirsyncd/sync/fault"
+	"dirsyncd/sync/fleet"
 	"dirsyncd/sync/schedule"
 )
 
@@ -15,7 +17,7 @@ import (
 func (d *daemon) scheduled(ctx context.Context, name string, t schedule.Trigger, p part) (round engine.Round, results []engine.Result, err error) {
 	job := engine.Job{Full: t.Full, Trigger: t.Cause, Patient: slices.Contains([]string{schedule.CauseSchedule, schedule.CauseFull, causeChange}, t.Cause)}
 	round, results, err = d.service.runPart(ctx, name, job, p)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, fleet.ErrNotBegun) {
 		return round, results, err // each run says so itself, if it began
 	}
 	if err != nil {

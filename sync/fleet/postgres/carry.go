@@ -19,7 +19,7 @@ import (
 type carrier struct {
 	generation int64
 	client     *river.Client[pgx.Tx]
-	// fresh ends when the carrier rests: deliveries go to others then, while runs come to their end.
+	// fresh ends when the carrier rests: deliveries, and runs that have not begun, go to others then, while runs come to their end.
 	fresh context.Context
 	stale context.CancelFunc
 }
@@ -99,6 +99,18 @@ func (l *life) client(g generation) (*river.Client[pgx.Tx], error) {
 		ID: fmt.Sprintf("%s/%d", l.id, l.clients), Schema: l.fleet.schema, Logger: l.fleet.quiet, PollOnly: l.fleet.pollOnly,
 		Queues: queues, Workers: workers, MaxAttempts: 1, FetchCooldown: fetchCooldown, FetchPollInterval: poll, JobTimeout: longestRun, LeaderElectionDisabled: true,
 	})
+}
+
+// takes is a context that ends when this worker takes nothing more.
+func (l *life) takes() context.Context {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.carrier == nil {
+		none, end := context.WithCancel(l.working)
+		end()
+		return none
+	}
+	return l.carrier.fresh
 }
 
 // rest takes nothing more. What runs comes to its end.

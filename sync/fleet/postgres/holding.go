@@ -45,8 +45,9 @@ func (h *holding) workOn(ctx context.Context) {
 	if h.held.Aside == nil {
 		h.held.Aside = func() {} // it has no lane
 	}
+	h.held.Takes = h.life.takes()
 	finish, err := h.call(ctx)
-	undone := err != nil && ctx.Err() != nil
+	undone := err != nil && (ctx.Err() != nil || errors.Is(err, fleet.ErrNotBegun))
 	if err != nil && !undone && finish.Failing == "" {
 		finish.Failing = string(fault.ClassOf(err))
 	}

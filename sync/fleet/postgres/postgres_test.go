@@ -236,7 +236,7 @@ func TestFleet(t *testing.T) {
 		"left alone": leftAlone, "failing": failing, "so many of a connection": capped, "the connection with the least under way": fair, "waited long": aged,
 		"places": places, "a stopped worker gives back": givesBack, "drain": drained, "configurations": generations, "a stranger waits": stranger,
 		"finish with the last write": finishWithWrite, "a job that nobody took": neverTaken, "a job that somebody ended": endedJob, "deliveries": deliveries,
-		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy, "a job that nobody got": lostFetch, "a killed one before": ghost, "a killed one of another name": renamed, "of the same name": namesakes, "asked for meanwhile": askedMeanwhile, "aside": aside, "aside when it stops": asideStops,
+		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy, "a job that nobody got": lostFetch, "a killed one before": ghost, "a killed one of another name": renamed, "of the same name": namesakes, "asked for meanwhile": askedMeanwhile, "aside": aside, "aside when it stops": asideStops, "not begun": notBegun, "superseded": superseded,
 		"nobody is left": nobodyLeft, "yields": yields, "a newer queue": newerQueue, "without the right to make schemas": noCreate, "what is done": cleared,
 		"for one alone": forOneAlone, "portions": portions, "portions where a place is less": placeLess, "shares": shares, "shares in two places": boundShares, "published by a command": published, "upkeep": upkeep,
 	} {
@@ -716,6 +716,55 @@ func asideStops(t *testing.T, s *postgrestest.Server) {
 	}
 	c.idle("c")
 	c.idle("d")
+}
+
+// notBegun: what waits for a turn of its own when its worker is drained is told, and others do it.
+func notBegun(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	p := plan("g", connection("c"))
+	f, _ := c.worker("a", 1, p)
+	it := c.expect(list("c"))
+	it.Aside()
+	if it.Takes.Err() != nil {
+		t.Error("it takes nothing from the beginning on")
+	}
+	if n, err := f.Drain(t.Context(), "a"); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	<-it.Takes.Done()
+	if it.ctx.Err() != nil {
+		t.Error("what was begun is ended, too")
+	}
+	it.fail(fleet.ErrNotBegun)
+	c.worker("b", 1, p)
+	again := c.expect(list("c"))
+	if again.worker != "b" || again.Want != it.Want || again.Request.Cause != it.Request.Cause {
+		t.Errorf("%+v", again)
+	}
+	again.tenants()
+	c.idle("c")
+	if st := c.state(f, list("c")); st.Failing != "" {
+		t.Errorf("%+v", st)
+	}
+}
+
+// superseded: who has another configuration than the living workers hears of one of them; before there are any, or when none is left, of nobody.
+func superseded(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	ask := func(hash, want string) {
+		t.Helper()
+		if got, err := postgres.Superseded(t.Context(), c.place.pool(t, "a command"), schema, hash); got != want || err != nil {
+			t.Errorf("%s is superseded by %q, want %q: %v", hash, got, want, err)
+		}
+	}
+	ask("g", "")
+	_, stop := c.worker("a", 1, plan("g", connection("c")))
+	c.expect(list("c")).tenants()
+	c.idle("c")
+	ask("g", "")
+	ask("former", "a")
+	stop()
+	ask("former", "")
 }
 
 // givesBack: a worker that is stopped gives back what it did not do, and others do it.
