@@ -194,8 +194,9 @@ func (d *Desk) fromLink(l *store.Link) *known {
 func (d *Desk) know(ctx context.Context, todo []*work) error {
 	if d.roster == nil {
 		r := newRoster()
+		var state store.DeskState
 		err := d.store.View(ctx, d.part, func(tx store.Reader) (err error) {
-			if d.state, err = tx.Desk(); err != nil {
+			if state, err = tx.Desk(); err != nil {
 				return err
 			}
 			return tx.Links("", func(l store.Link) bool {
@@ -206,7 +207,7 @@ func (d *Desk) know(ctx context.Context, todo []*work) error {
 		if err != nil {
 			return fmt.Errorf("read the links: %w", err)
 		}
-		d.roster = r
+		d.roster, d.state = r, state
 	}
 	fresh := true
 	for _, w := range todo {
