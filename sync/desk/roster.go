@@ -240,14 +240,19 @@ func (d *Desk) expect(k *kind, a *directory.Action) {
 	d.roster.generation++
 }
 
-// scan reads what waits for the target in all partitions.
+// scan reads what waits for the target in all partitions. A roster of which only some were read is forgotten: the guard would count less than
+// waits, and nobody would see the rivals of the others.
 func (d *Desk) scan(ctx context.Context) error {
 	for _, waiting := range d.roster.waiting {
 		for _, e := range waiting {
 			d.roster.done(e)
 		}
 	}
-	return d.eachPending(ctx, d.expect)
+	err := d.eachPending(ctx, d.expect)
+	if err != nil {
+		d.forget()
+	}
+	return err
 }
 
 // eachPending goes over what waits for the target in all partitions: of a record the oldest first.

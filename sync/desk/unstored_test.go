@@ -161,6 +161,41 @@ func TestApprovedIsSpentOnce(t *testing.T) {
 	}
 }
 
+// A delivery that could not read all that waits leaves nothing behind that the next one takes for all of it.
+func TestGuardCountsAllThatWaits(t *testing.T) {
+	limit := 3
+	handed(t, Guard{Creations: {Count: &limit}}, func(t *testing.T, w *world, st *flaky) {
+		other := store.Partition{Connection: "zz"}
+		queue := func(p store.Partition, ids ...string) (list []directory.Action) {
+			for _, id := range ids {
+				list = append(list, action(directory.Create, p, id))
+			}
+			err := w.store.Update(t.Context(), p, func(tx store.Writer) error {
+				for i := range list {
+					if err := tx.Enqueue(helpdesk, &list[i], time.Now()); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return list
+		}
+		two := queue(hq, "a", "b")
+		queue(other, "c", "d")
+		st.view = func(p store.Partition) bool { return p == other }
+		if _, err := w.hand(two...); !errors.Is(err, errAway) {
+			t.Fatal(err)
+		}
+		st.view = nil
+		if waits, err := w.hand(two...); err != nil || waits != 2 || len(w.sim.Things(directory.UserRecord)) != 1 {
+			t.Errorf("%d wait, %v; %d things", waits, err, len(w.sim.Things(directory.UserRecord)))
+		}
+	})
+}
+
 // What an operator was told is not stored is not acted on; and what is stored is, whatever the operator was told.
 func TestApprovalThatFails(t *testing.T) {
 	for name, c := range map[string]struct {
