@@ -368,40 +368,33 @@ func (d *Desk) holder(kind directory.RecordKind, id string) string {
 // record stores what was found out and done, in one transaction, before the delivery hears of it.
 func (d *Desk) record(ctx context.Context, todo []*work) error {
 	now := d.opts.Now().UTC().Truncate(time.Second)
-	var state store.DeskState
-	touched := false
+	touched := d.state.Held != nil || d.exceeds()
 	for _, w := range todo {
 		touched = touched || w.save || w.ask != nil || w.review != nil
 	}
-	d.holdAll()
-	held, granted := d.state.Held, d.state.Granted
-	if touched || held != nil {
-		err := d.store.Update(context.WithoutCancel(ctx), d.part, func(tx store.Writer) (err error) {
-			if state, err = tx.Desk(); err != nil {
-				return err
-			}
-			changed := false
-			if held != nil && (state.Held == nil || held.Hash != state.Held.Hash) {
-				state.Held, state.Granted, changed = held, granted, true
-			}
+	if touched {
+		err := d.update(context.WithoutCancel(ctx), func(tx store.Writer, state *store.DeskState) error {
+			d.holdAll(state)
+			changed := d.exceeds()
 			for _, w := range todo {
 				if err := d.recordOne(tx, w, now); err != nil {
 					return err
 				}
 				if w.class != "" && w.settled && w.outcome.Err == nil && w.save {
-					d.charge(&state, w)
+					d.charge(state, w)
 					changed = true
 				}
 			}
 			if changed {
-				return tx.PutDesk(state)
+				return tx.PutDesk(*state)
 			}
 			return nil
 		})
+		clear(d.amounts)
 		if err != nil {
+			d.wake(linked(todo)...) // it may have been stored, and then nobody sees any more who came
 			return fmt.Errorf("store the links: %w", err)
 		}
-		d.state = state
 	}
 	var came []string
 	for _, w := range todo {
@@ -424,6 +417,16 @@ func (d *Desk) record(ctx context.Context, todo []*work) error {
 	}
 	d.wake(came...)
 	return nil
+}
+
+// linked lists who has a thing that is to be stored.
+func linked(todo []*work) (subjects []string) {
+	for _, w := range todo {
+		if w.save && w.link.State == store.Linked {
+			subjects = append(subjects, w.subject)
+		}
+	}
+	return subjects
 }
 
 // charge takes what was done from what was approved, or else counts it for the day.

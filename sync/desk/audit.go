@@ -116,14 +116,9 @@ func (d *Desk) Audit(ctx context.Context, kinds []directory.RecordKind, repair R
 			}
 		}
 	}
-	err := d.store.Update(ctx, d.part, func(tx store.Writer) error {
-		state, err := tx.Desk()
-		if err != nil {
-			return err
-		}
+	err := d.update(ctx, func(tx store.Writer, state *store.DeskState) error {
 		state.Audited, state.Audit = d.opts.Now().UTC().Truncate(time.Second), out.Counts
-		d.state = state
-		return tx.PutDesk(state)
+		return tx.PutDesk(*state)
 	})
 	if err != nil {
 		return out, fmt.Errorf("store the audit: %w", err)
@@ -387,15 +382,10 @@ func (a *audit) mend(ctx context.Context) error {
 		} else if !told {
 			continue
 		}
-		err := a.store.Update(ctx, a.part, func(tx store.Writer) error {
-			state, err := tx.Desk()
-			if err != nil {
-				return err
-			}
+		err := a.update(ctx, func(tx store.Writer, state *store.DeskState) error {
 			if m.class == Overwrites { // what is made is counted when it is
-				a.count(&state, a.kind.Kind, Overwrites)
-				a.state = state
-				if err := tx.PutDesk(state); err != nil {
+				a.count(state, a.kind.Kind, Overwrites)
+				if err := tx.PutDesk(*state); err != nil {
 					return err
 				}
 			}
@@ -465,30 +455,26 @@ func (a *audit) tooMuch(ctx context.Context, list []mended, counts map[Class]int
 	for _, m := range list {
 		subjects = append(subjects, m.link.Subject)
 	}
-	before := a.state.Held
+	reasons := map[Class]string{}
 	for _, class := range []Class{Creations, Overwrites} {
 		n, limit := counts[class], a.opts.Guard[class]
 		done := a.done(a.kind.Kind, class)
 		if n == 0 || limit.Count == nil || n+done <= *limit.Count || a.left(a.kind.Kind, class) >= n {
 			continue
 		}
-		reason := fmt.Sprintf("%s %d %ss in a day; the limit is %d", class, n+done, a.kind.Kind, *limit.Count)
-		a.hold(a.kind.Kind, class, reason, subjects)
-		a.out.Held = append(a.out.Held, "it would "+reason)
+		reasons[class] = fmt.Sprintf("%s %d %ss in a day; the limit is %d", class, n+done, a.kind.Kind, *limit.Count)
+		a.out.Held = append(a.out.Held, "it would "+reasons[class])
 	}
 	if len(a.out.Held) == 0 {
 		return false, nil
 	}
-	held, granted := a.state.Held, a.state.Granted
-	a.state.Held = before
-	err := a.store.Update(ctx, a.part, func(tx store.Writer) error {
-		state, err := tx.Desk()
-		if err != nil {
-			return err
+	err := a.update(ctx, func(tx store.Writer, state *store.DeskState) error {
+		for _, class := range []Class{Creations, Overwrites} {
+			if reason := reasons[class]; reason != "" {
+				a.hold(state, a.kind.Kind, class, reason, subjects)
+			}
 		}
-		state.Held, state.Granted = held, granted
-		a.state = state
-		return tx.PutDesk(state)
+		return tx.PutDesk(*state)
 	})
 	return true, err
 }

@@ -46,6 +46,7 @@ func (d *Desk) contact(ctx context.Context) (*targets.Wait, error) {
 	}
 	if d.state.Place != "" && d.state.Place != d.opts.Place {
 		if err := d.moved(ctx); err != nil {
+			d.forget() // some of it may be stored
 			return nil, err
 		}
 	}
@@ -69,11 +70,7 @@ func (d *Desk) contact(ctx context.Context) (*targets.Wait, error) {
 		}
 		next.Approved = ""
 	}
-	err = d.store.Update(ctx, d.part, func(tx store.Writer) error {
-		state, err := tx.Desk()
-		if err != nil {
-			return err
-		}
+	err = d.update(ctx, func(tx store.Writer, state *store.DeskState) error {
 		state.Place, state.Match, state.First = d.opts.Place, d.opts.Matching, next
 		if state.Surveys == nil {
 			state.Surveys = map[string]store.DeskSurvey{}
@@ -81,8 +78,7 @@ func (d *Desk) contact(ctx context.Context) (*targets.Wait, error) {
 		for kind, s := range d.surveys {
 			state.Surveys[kind.String()] = store.DeskSurvey{Began: s.began.UTC(), Ended: next.Since, Count: len(s.things), Doubt: s.doubt}
 		}
-		d.state = state
-		return tx.PutDesk(state)
+		return tx.PutDesk(*state)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store the first contact: %w", err)
@@ -103,9 +99,30 @@ func heldContact() *targets.Wait {
 	return &targets.Wait{Cause: targets.CauseGuard, Key: contactKey, Text: "the first contact with the place waits for a human"}
 }
 
-func (d *Desk) readState(ctx context.Context) (err error) {
-	d.state, err = d.State(ctx)
+func (d *Desk) readState(ctx context.Context) error {
+	state, err := d.State(ctx)
+	if err == nil {
+		d.state = state
+	}
 	return err
+}
+
+// update makes a transaction that has to do with what is known of the place: fn gets that as it is stored, and stores it when it changed it.
+// What is stored is what the desk goes by from then on. After an error nobody may know what is: the next delivery reads it, and the links, anew.
+func (d *Desk) update(ctx context.Context, fn func(tx store.Writer, state *store.DeskState) error) error {
+	var state store.DeskState
+	err := d.store.Update(ctx, d.part, func(tx store.Writer) (err error) {
+		if state, err = tx.Desk(); err != nil {
+			return err
+		}
+		return fn(tx, &state)
+	})
+	if err != nil {
+		d.forget()
+		return err
+	}
+	d.state = state
+	return nil
 }
 
 // What waits for an approval, whatever else has joined it since it was held.
@@ -230,10 +247,10 @@ func (d *Desk) moved(ctx context.Context) error {
 				}
 				return nil
 			})
+			d.wake(asked...) // what was asked about the other place is looked at anew; after an error, too: it may have been stored
 			if err != nil {
 				return fmt.Errorf("forget the links to another place: %w", err)
 			}
-			d.wake(asked...) // what was asked about the other place is looked at anew
 			drop = drop[n:]
 		}
 	}
@@ -298,25 +315,21 @@ func (d *Desk) Approve(ctx context.Context, hash string) (bool, error) {
 	found := false
 	var part *store.HeldPart
 	already := false
-	err := d.store.Update(ctx, d.part, func(tx store.Writer) error {
-		state, err := tx.Desk()
-		if err != nil {
-			return err
-		}
+	err := d.update(ctx, func(tx store.Writer, state *store.DeskState) error {
 		found = false
 		now := d.opts.Now().UTC().Truncate(time.Second)
 		if f := state.First; f != nil && f.Hash == hash && f.Done.IsZero() {
 			f.Approved, f.Since, found = hash, now, true
 		}
-		found = approveHeld(&state, hash, now) || found
+		found = approveHeld(state, hash, now) || found
 		part, already = state.Part, state.PartApproved == hash
 		if !found {
 			return nil
 		}
-		d.state = state
-		return tx.PutDesk(state)
+		return tx.PutDesk(*state)
 	})
 	if err != nil {
+		d.wake(contactKey, guardKey) // it may have been stored
 		return false, fmt.Errorf("approve: %w", err)
 	}
 	if !found && part != nil && part.Hash == hash {
@@ -340,11 +353,7 @@ func (d *Desk) Discard(ctx context.Context, hash string) (bool, error) {
 	}
 	defer d.unlock()
 	found := false
-	err := d.store.Update(ctx, d.part, func(tx store.Writer) error {
-		state, err := tx.Desk()
-		if err != nil {
-			return err
-		}
+	err := d.update(ctx, func(tx store.Writer, state *store.DeskState) error {
 		found = false
 		if f := state.First; f != nil && f.Hash == hash && f.Done.IsZero() {
 			state.First, found = nil, true
@@ -358,17 +367,16 @@ func (d *Desk) Discard(ctx context.Context, hash string) (bool, error) {
 		if !found {
 			return nil
 		}
-		d.state = state
-		return tx.PutDesk(state)
+		return tx.PutDesk(*state)
 	})
-	if err != nil {
-		return false, fmt.Errorf("discard: %w", err)
-	}
-	if found {
+	if found || err != nil { // after an error it may have been stored
 		d.surveys, d.planned = map[directory.RecordKind]*survey{}, plannedContact{}
 		clear(d.stopped)
 		d.forget()
 		d.wake(contactKey, guardKey)
+	}
+	if err != nil {
+		return false, fmt.Errorf("discard: %w", err)
 	}
 	return found, nil
 }

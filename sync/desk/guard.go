@@ -206,16 +206,25 @@ func (d *Desk) together(at stop, subject string) *amount {
 	return c
 }
 
-// holdAll holds what a round had too much of.
-func (d *Desk) holdAll() {
+// holdAll holds what a round had too much of, in a state that is about to be stored.
+func (d *Desk) holdAll(s *store.DeskState) {
 	for _, k := range d.kinds {
 		for _, class := range []Class{Creations, Adoptions, Overwrites, Deactivations} {
 			if c := d.amounts[stop{k.Kind, class}]; c != nil && c.reason != "" {
-				d.hold(k.Kind, class, c.reason, c.pending)
+				d.hold(s, k.Kind, class, c.reason, c.pending)
 			}
 		}
 	}
-	clear(d.amounts)
+}
+
+// exceeds reports whether a round had too much of something.
+func (d *Desk) exceeds() bool {
+	for _, c := range d.amounts {
+		if c.reason != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // pending lists the records of a kind of which something of a class waits to be done, and counts those that are linked.
@@ -243,12 +252,12 @@ func (d *Desk) foreseen(e *known) bool {
 	return judged && v.Situation == Same && v.Key != MarkKey
 }
 
-// hold adds to the work that waits for the operator.
-func (d *Desk) hold(kind directory.RecordKind, class Class, reason string, pending []string) {
-	h := d.state.Held
+// hold adds to the work that waits for the operator, in a state that is about to be stored.
+func (d *Desk) hold(s *store.DeskState, kind directory.RecordKind, class Class, reason string, pending []string) {
+	h := s.Held
 	if h == nil || h.Approved == h.Hash && h.Hash != "" {
-		if h != nil && d.state.Granted == nil {
-			d.state.Granted = h // of a version before
+		if h != nil && s.Granted == nil {
+			s.Granted = h // of a version before
 		}
 		h = &store.HeldWork{Since: d.opts.Now().UTC().Truncate(time.Second), Counts: map[string]map[string]int{}}
 	} else {
@@ -265,7 +274,7 @@ func (d *Desk) hold(kind directory.RecordKind, class Class, reason string, pendi
 	h.Reasons = append(h.Reasons, reason)
 	slices.Sort(h.Reasons)
 	h.Hash = hashOf(countLines(h.Counts), pending)
-	d.state.Held = h
+	s.Held = h
 }
 
 func countLines(counts map[string]map[string]int) (lines []string) {

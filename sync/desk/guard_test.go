@@ -94,7 +94,7 @@ func TestGuardCountsOnce(t *testing.T) {
 		}
 	}
 
-	d.holdAll()
+	d.holdAll(&d.state)
 	runtime.ReadMemStats(&after)
 	if n := after.TotalAlloc - before.TotalAlloc; n > 20<<20 {
 		t.Errorf("%d MB for %d that are held", n>>20, people)
@@ -136,31 +136,31 @@ func TestHoldLeavesWhatWasApproved(t *testing.T) {
 			}
 		}
 	}
-	d.hold(user, Creations, "create 5 users in a day; the limit is 2", []string{"1", "2", "3", "4", "5"})
+	d.hold(&d.state, user, Creations, "create 5 users in a day; the limit is 2", []string{"1", "2", "3", "4", "5"})
 	left("held", 0, 0)
 	approve()
 	left("approved", 5, 0)
 	if !spend(&d.state, user, Creations, now) {
 		t.Error("not spent")
 	}
-	d.hold(user, Deactivations, "deactivate 3 users in a day; the limit is 2", []string{"6", "7", "8"})
+	d.hold(&d.state, user, Deactivations, "deactivate 3 users in a day; the limit is 2", []string{"6", "7", "8"})
 	left("something else is held", 4, 0)
 	if len(d.state.Held.Counts["user"]) != 1 {
 		t.Errorf("asked again: %v", d.state.Held.Counts)
 	}
 	approve()
 	left("both", 4, 3)
-	d.hold(user, Overwrites, "overwrite 3 users in a day; the limit is 2", []string{"9"})
+	d.hold(&d.state, user, Overwrites, "overwrite 3 users in a day; the limit is 2", []string{"9"})
 	d.state.Held = nil // thrown away
 	left("thrown away", 4, 3)
 	now = now.Add(allowed)
 	left("too late", 0, 0)
-	d.hold(user, Deactivations, "deactivate 1 users in a day; the limit is 0", []string{"6"})
+	d.hold(&d.state, user, Deactivations, "deactivate 1 users in a day; the limit is 0", []string{"6"})
 	approve()
 	left("after that", 0, 1)
 	// As versions before left it.
 	d.state.Granted, d.state.Held = nil, &store.HeldWork{Hash: "x", Approved: "x", Since: now, Counts: map[string]map[string]int{"user": {"create": 2}}}
 	left("of a version before", 2, 0)
-	d.hold(user, Deactivations, "deactivate 1 users in a day; the limit is 0", []string{"6"})
+	d.hold(&d.state, user, Deactivations, "deactivate 1 users in a day; the limit is 0", []string{"6"})
 	left("of a version before, and something else is held", 2, 0)
 }

@@ -75,16 +75,11 @@ func (d *Desk) Offer(ctx context.Context, kinds []directory.RecordKind, key stri
 		return part, err
 	}
 	part.Fields = f.Fields
-	err = d.store.Update(ctx, d.part, func(tx store.Writer) error {
-		state, err := tx.Desk()
-		if err != nil {
-			return err
-		}
+	err = d.update(ctx, func(tx store.Writer, state *store.DeskState) error {
 		if state.Part = nil; len(list) > 0 {
 			state.Part = &part
 		}
-		d.state = state
-		return tx.PutDesk(state)
+		return tx.PutDesk(*state)
 	})
 	if err != nil {
 		return part, fmt.Errorf("store what is offered: %w", err)
@@ -183,11 +178,7 @@ func (d *Desk) approvePart(ctx context.Context, shown *store.HeldPart) error {
 		subjects[i] = list[i].known.subject
 	}
 	wake := []string{contactKey, guardKey}
-	err = d.store.Update(ctx, d.part, func(tx store.Writer) error {
-		state, err := tx.Desk()
-		if err != nil {
-			return err
-		}
+	err = d.update(ctx, func(tx store.Writer, state *store.DeskState) error {
 		links, err := tx.LinksOf(subjects)
 		if err != nil {
 			return err
@@ -212,17 +203,16 @@ func (d *Desk) approvePart(ctx context.Context, shown *store.HeldPart) error {
 		if h := state.Held; h != nil && h.Approved != h.Hash {
 			state.Held = nil // what of it is left is counted anew
 		}
-		d.state = state
-		return tx.PutDesk(state)
+		return tx.PutDesk(*state)
 	})
-	if err != nil {
-		return fmt.Errorf("approve: %w", err)
-	}
-	d.opts.Log.Info("a part of the adoptions approved", "target", d.name, "hash", shown.Hash, "count", len(list))
 	d.planned = plannedContact{}
 	clear(d.stopped)
 	d.forget()
 	d.wake(wake...)
+	if err != nil { // it may have been stored
+		return fmt.Errorf("approve: %w", err)
+	}
+	d.opts.Log.Info("a part of the adoptions approved", "target", d.name, "hash", shown.Hash, "count", len(list))
 	return nil
 }
 

@@ -288,11 +288,11 @@ func (d *Desk) Decide(ctx context.Context, by Decision) (subject string, err err
 		_, err := tx.DeleteReview(r.Subject)
 		return err
 	})
-	if err != nil {
-		return "", fmt.Errorf("store the decision: %w", err)
-	}
 	d.forget()
 	d.wake(strconv.FormatUint(r.Number, 10))
+	if err != nil { // it may have been stored
+		return "", fmt.Errorf("store the decision: %w", err)
+	}
 	return r.Subject, nil
 }
 
@@ -332,13 +332,13 @@ func (d *Desk) Undo(ctx context.Context, subject string) error {
 		_, err = tx.DeleteLink(subject)
 		return err
 	})
-	if err != nil {
+	d.forget()
+	switch {
+	case err != nil: // it may have been stored
 		return fmt.Errorf("undo: %w", err)
-	}
-	if !found {
+	case !found:
 		return refuse("nothing is known of "+subject, "`match list` and `why` name records as KIND/KEY")
 	}
-	d.forget()
 	return nil
 }
 

@@ -194,8 +194,9 @@ func (d *Desk) fromLink(l *store.Link) *known {
 func (d *Desk) know(ctx context.Context, todo []*work) error {
 	if d.roster == nil {
 		r := newRoster()
+		var state store.DeskState
 		err := d.store.View(ctx, d.part, func(tx store.Reader) (err error) {
-			if d.state, err = tx.Desk(); err != nil {
+			if state, err = tx.Desk(); err != nil {
 				return err
 			}
 			return tx.Links("", func(l store.Link) bool {
@@ -206,7 +207,7 @@ func (d *Desk) know(ctx context.Context, todo []*work) error {
 		if err != nil {
 			return fmt.Errorf("read the links: %w", err)
 		}
-		d.roster = r
+		d.roster, d.state = r, state
 	}
 	fresh := true
 	for _, w := range todo {
@@ -239,14 +240,19 @@ func (d *Desk) expect(k *kind, a *directory.Action) {
 	d.roster.generation++
 }
 
-// scan reads what waits for the target in all partitions.
+// scan reads what waits for the target in all partitions. A roster of which only some were read is forgotten: the guard would count less than
+// waits, and nobody would see the rivals of the others.
 func (d *Desk) scan(ctx context.Context) error {
 	for _, waiting := range d.roster.waiting {
 		for _, e := range waiting {
 			d.roster.done(e)
 		}
 	}
-	return d.eachPending(ctx, d.expect)
+	err := d.eachPending(ctx, d.expect)
+	if err != nil {
+		d.forget()
+	}
+	return err
 }
 
 // eachPending goes over what waits for the target in all partitions: of a record the oldest first.
