@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -90,10 +91,11 @@ const auditBatch = 500
 // Audit surveys kinds of things, or all, and holds them against what was left there. Differences are told one by one; the
 // error of tell ends it. It needs one survey and, of what is missing, a request each.
 func (d *Desk) Audit(ctx context.Context, kinds []directory.RecordKind, repair Repair, tell func(Difference) error) (Audited, error) {
-	if err := d.lock(ctx); err != nil {
+	ctx, end, err := d.longTurn(ctx)
+	if err != nil {
 		return Audited{}, err
 	}
-	defer d.unlock()
+	defer end()
 	out := Audited{Counts: map[string]map[string]int{}, Doubts: map[string]string{}}
 	if err := d.know(ctx, nil); err != nil {
 		return out, err
@@ -116,7 +118,7 @@ func (d *Desk) Audit(ctx context.Context, kinds []directory.RecordKind, repair R
 			}
 		}
 	}
-	err := d.update(ctx, func(tx store.Writer, state *store.DeskState) error {
+	err = d.update(ctx, func(tx store.Writer, state *store.DeskState) error {
 		state.Audited, state.Audit = d.opts.Now().UTC().Truncate(time.Second), out.Counts
 		return tx.PutDesk(*state)
 	})
@@ -349,6 +351,11 @@ func (a *audit) mend(ctx context.Context) error {
 	if len(a.calm) > 0 {
 		err := a.store.Update(ctx, a.part, func(tx store.Writer) error {
 			for _, l := range a.calm {
+				if same, err := undisturbed(tx, &l); err != nil {
+					return err
+				} else if !same {
+					continue
+				}
 				if err := tx.PutLink(l); err != nil {
 					return err
 				}
@@ -382,7 +389,12 @@ func (a *audit) mend(ctx context.Context) error {
 		} else if !told {
 			continue
 		}
-		err := a.update(ctx, func(tx store.Writer, state *store.DeskState) error {
+		same := false
+		err := a.update(ctx, func(tx store.Writer, state *store.DeskState) (err error) {
+			read := a.links[m.link.Subject]
+			if same, err = undisturbed(tx, &read); err != nil || !same {
+				return err
+			}
 			if m.class == Overwrites { // what is made is counted when it is
 				a.count(state, a.kind.Kind, Overwrites)
 				if err := tx.PutDesk(*state); err != nil {
@@ -394,12 +406,35 @@ func (a *audit) mend(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if !same {
+			continue
+		}
 		a.roster.put(a.again(&m.link))
 		a.found[m.at].Repair = true
 		a.out.Repaired++
 		a.counts[countRepaired]++
 	}
 	return nil
+}
+
+// undisturbed reports whether a link is as an audit read it, but for what audits count in it: nobody has delivered meanwhile, in whatever
+// process. Else the audit knows too little of it, and the next one sees what there is.
+func undisturbed(tx store.Reader, read *store.Link) (bool, error) {
+	list, err := tx.LinksOf([]string{read.Subject})
+	if err != nil || len(list) != 1 {
+		return false, err
+	}
+	delivered := func(l store.Link) store.Link {
+		sent := map[string]store.Digest{}
+		for name, digest := range l.Sent {
+			if !strings.HasPrefix(name, repairName) {
+				sent[name] = digest
+			}
+		}
+		l.Sent, l.Changed = sent, time.Time{}
+		return l
+	}
+	return reflect.DeepEqual(delivered(list[0]), delivered(*read)), nil
 }
 
 // mended is a link as it is when what differs is to be written again.

@@ -2,13 +2,16 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
 
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
 	"dirsyncd/sync/targets/desktest"
 )
 
@@ -142,6 +145,64 @@ func TestAuditRepairs(t *testing.T) {
 		}
 		if got := strings.Join(last, "|"); !strings.Contains(got, "fought user/hq/u3 title") || w.person("user/hq/u3").Fields["title"] != "mine" {
 			t.Error(got)
+		}
+	})
+}
+
+// What is delivered while an audit compares, by another process at that, stays as it was stored; the next audit looks at it anew.
+func TestAuditLeavesWhatIsDeliveredMeanwhile(t *testing.T) {
+	scene(t, nil, func(t *testing.T, w *world) {
+		staff(w)
+		w.run()
+		p := w.person("user/hq/u0")
+		w.sim.Human(p.Kind, p.ID, "edit", func(t *desktest.Thing) { t.Fields["title"] = "Boss" })
+		link := func() (l store.Link) {
+			t.Helper()
+			if err := w.store.View(t.Context(), w.desk.part, func(tx store.Reader) error {
+				list, err := tx.LinksOf([]string{"user/hq/u0"})
+				if err == nil {
+					l = list[0]
+				}
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return l
+		}
+		delivered := link()
+		delivered.Saw = maps.Clone(delivered.Saw)
+		delivered.Saw["title"], delivered.Revision = store.DigestOf("Boss"), "7"
+		out, err := w.desk.Audit(t.Context(), nil, Repair{Fields: []string{"title"}, Again: func(context.Context, store.Partition, directory.RecordKind, string) (bool, error) {
+			return true, w.store.Update(t.Context(), w.desk.part, func(tx store.Writer) error { return tx.PutLink(delivered) })
+		}}, func(Difference) error { return nil })
+		if err != nil || out.Repaired != 0 {
+			t.Errorf("%d repaired, %v", out.Repaired, err)
+		}
+		if now := link(); now.Revision != "7" || now.Saw["title"] != delivered.Saw["title"] || now.Sent["title"] != delivered.Sent["title"] {
+			t.Errorf("it is not as it was delivered: %+v", now)
+		}
+	})
+}
+
+// A desk that is set up anew waits for an audit, which ends, and takes nothing more.
+func TestAuditEndsWithTheDesk(t *testing.T) {
+	scene(t, nil, func(t *testing.T, w *world) {
+		staff(w)
+		w.run()
+		p := w.person("user/hq/u2")
+		w.sim.Human(p.Kind, p.ID, "edit", func(t *desktest.Thing) { t.Fields["title"] = "Boss" })
+		closed := make(chan struct{})
+		repair := Repair{Fields: []string{"title"}, Again: func(ctx context.Context, _ store.Partition, _ directory.RecordKind, _ string) (bool, error) {
+			go func() { w.stop(); w.stop = nil; close(closed) }()
+			<-ctx.Done()
+			return false, ctx.Err()
+		}}
+		if _, err := w.desk.Audit(t.Context(), nil, repair, func(Difference) error { return nil }); !errors.Is(err, context.Canceled) {
+			t.Errorf("the audit ended with %v", err)
+		}
+		<-closed
+		if _, err := w.desk.Audit(t.Context(), nil, Repair{}, func(Difference) error { return nil }); fault.ClassOf(err) != fault.Conflict {
+			t.Errorf("after that: %v", err)
 		}
 	})
 }

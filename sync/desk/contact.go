@@ -383,16 +383,17 @@ func (d *Desk) Discard(ctx context.Context, hash string) (bool, error) {
 
 // Meet makes the first contact, where it is not over, with what waits now.
 func (d *Desk) Meet(ctx context.Context) error {
-	if err := d.lock(ctx); err != nil {
+	ctx, end, err := d.longTurn(ctx)
+	if err != nil {
 		return err
 	}
-	defer d.unlock()
+	defer end()
 	if err := d.know(ctx, nil); err != nil {
 		return err
 	}
 	if err := d.scan(ctx); err != nil {
 		return err
 	}
-	_, err := d.contact(ctx)
+	_, err = d.contact(ctx)
 	return err
 }

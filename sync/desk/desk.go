@@ -16,12 +16,14 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
 
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
+	"dirsyncd/sync/fault"
 	"dirsyncd/sync/targets"
 )
 
@@ -123,9 +125,10 @@ func (d *Desk) Check(ctx context.Context) error { return d.place.Check(ctx) }
 // Reopen implements targets.Target.
 func (d *Desk) Reopen() error { return d.place.Reopen() }
 
-// Close implements targets.Target.
+// Close implements targets.Target. It waits for whoever is at work, such as an audit, which then ends.
 func (d *Desk) Close() error {
 	d.endLife()
+	d.turns <- struct{}{} // for good
 	for _, l := range d.listings {
 		<-l.done
 	}
@@ -137,12 +140,24 @@ func (d *Desk) lock(ctx context.Context) error {
 	select {
 	case d.turns <- struct{}{}:
 		return nil
+	case <-d.life.Done():
+		return &fault.Error{Class: fault.Conflict, Op: "work at the target", Where: d.name, Err: errors.New("it was set up anew meanwhile"), Hint: "ask again"}
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
 func (d *Desk) unlock() { <-d.turns }
+
+// longTurn is lock for what may take long: it is to be done under the context that comes back, which ends with the desk, too. end gives the turn back.
+func (d *Desk) longTurn(ctx context.Context) (_ context.Context, end func(), err error) {
+	if err := d.lock(ctx); err != nil {
+		return ctx, nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(d.life, cancel)
+	return ctx, func() { stop(); cancel(); d.unlock() }, nil
+}
 
 // work is a record on its way to the place.
 type work struct {

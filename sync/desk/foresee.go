@@ -98,10 +98,11 @@ const (
 // Foresee says what would happen at the place with what waits for it, and with more actions that come after that. It writes
 // nothing, neither there nor here.
 func (d *Desk) Foresee(ctx context.Context, more []directory.Action, actions int) (Foreseen, error) {
-	if err := d.lock(ctx); err != nil {
+	ctx, end, err := d.longTurn(ctx)
+	if err != nil {
 		return Foreseen{}, err
 	}
-	defer d.unlock()
+	defer end()
 	if err := d.know(ctx, nil); err != nil {
 		return Foreseen{}, err
 	}
@@ -146,7 +147,7 @@ func (d *Desk) Foresee(ctx context.Context, more []directory.Action, actions int
 		f.Counts[k.Kind.String()] = counts
 	}
 	d.foreseeTickets(&f, actions)
-	err := d.compareFields(ctx, &f, more, nil)
+	err = d.compareFields(ctx, &f, more, nil)
 	return f, err
 }
 
@@ -271,10 +272,11 @@ func (d *Desk) show(ctx context.Context, list []FieldExample) ([]FieldExample, e
 
 // Examples are some of the fields that adoptions meet with other values, as they are at the place now, with what waits.
 func (d *Desk) Examples(ctx context.Context) ([]FieldExample, error) {
-	if err := d.lock(ctx); err != nil {
+	ctx, end, err := d.longTurn(ctx)
+	if err != nil {
 		return nil, err
 	}
-	defer d.unlock()
+	defer end()
 	if err := d.know(ctx, nil); err != nil {
 		return nil, err
 	}
