@@ -207,8 +207,8 @@ func (t *tally) of(h *hold) (list []*portion) {
 	return list
 }
 
-// ahead is what is done at most while a hold keeps something back; nil: all that may be done without proof. A list that keeps those who wait may
-// have nothing left to change.
+// ahead is what of done is not kept back by a hold, which may be nil. It is the most that is done then: what follows from it that others wait, such
+// as that a list keeps them and does not change, is known when it is worked out again.
 func (t *tally) ahead(h *hold) plan.Done {
 	done := plan.Done{}
 	for c, part := range t.done {
