@@ -45,6 +45,9 @@ type openCharge struct {
 	Ahead      tally     `json:"ahead"`
 	// Before is how much of that had ever been counted in the partition: what is counted more is done.
 	Before tally `json:"before,omitempty"`
+	// Newest is the run of the partition that was stored last when this was charged, empty for none: the clocks of workers say nothing of the
+	// order. Nil: a former version charged it, and the names of runs have to do.
+	Newest *string `json:"newest,omitempty"`
 }
 
 func (c *openCharge) partition() store.Partition {
@@ -60,6 +63,29 @@ func (c *openCharge) left(counted plan.Done) plan.Done {
 		}
 	}
 	return left
+}
+
+// ended reports whether a run of the partition has come to its end since this was charged. Who signs in is settled beside runs, and ends none.
+func (c *openCharge) ended(tx store.Reader) (ended bool, err error) {
+	err = tx.Runs(func(r store.Run) bool { // that which was stored last is the first
+		if c.Newest != nil && r.ID == *c.Newest || c.Newest == nil && r.ID < c.Run {
+			return false
+		}
+		ended = r.Outcome != Failed && r.Mode != SignIn
+		return !ended
+	})
+	return ended, err
+}
+
+// newestRun is the run of a partition that was stored last, empty for none.
+func (e *Engine) newestRun(ctx context.Context, p store.Partition) (id string, err error) {
+	err = e.store.View(ctx, p, func(tx store.Reader) error {
+		return tx.Runs(func(r store.Run) bool {
+			id = r.ID
+			return false
+		})
+	})
+	return id, err
 }
 
 // tally is a plan.Done as it is stored.
@@ -197,10 +223,8 @@ func (e *Engine) lookAt(ctx context.Context, s *scope, a *account, now time.Time
 			if charge == nil {
 				return nil
 			}
-			return tx.Runs(func(r store.Run) bool { // the newest first
-				ended = ended || r.ID >= charge.Run && r.Outcome != Failed
-				return !ended && r.ID >= charge.Run
-			})
+			ended, err = charge.ended(tx)
+			return err
 		})
 		if err != nil {
 			return nil, err

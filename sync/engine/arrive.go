@@ -150,9 +150,9 @@ func (a *arrival) settle(ctx context.Context, tx store.Writer) error {
 		return tx.MarkDirty(directory.Person, n, store.Changed)
 	}
 	one, err := settle.One(ctx, a.task, tx, n)
-	if err != nil {
-		a.got.Failed = err
-		return nil
+	if err != nil || one.Failed != nil {
+		a.got.Failed = one.Failed
+		return err
 	}
 	if known && isHeld(state.Held, one.Counts) {
 		a.got.Waits = true

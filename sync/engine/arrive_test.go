@@ -114,6 +114,34 @@ func TestSettleOneWithoutARecord(t *testing.T) {
 	}
 }
 
+// queueless is a store that queues nothing.
+type queueless struct{ store.Store }
+
+func (s queueless) Update(ctx context.Context, p store.Partition, fn func(store.Writer) error) error {
+	return s.Store.Update(ctx, p, func(tx store.Writer) error { return fn(queuelessWriter{tx}) })
+}
+
+type queuelessWriter struct{ store.Writer }
+
+func (queuelessWriter) Enqueue(string, *directory.Action, time.Time) error {
+	return &fault.Error{Class: fault.Transient, Op: "write state", Err: errors.New("canceling statement due to user request")}
+}
+
+// TestSettleOneThatCannotBeStored: what the store fails with is not said of the rules.
+func TestSettleOneThatCannotBeStored(t *testing.T) {
+	r := arrivalRig(t)
+	whole := r.engine.store
+	r.engine.store = queueless{whole}
+	got, err := r.engine.SettleOne(t.Context(), r.conn, connectors.Tenant{}, arriving("9", "Zoe"))
+	if fault.ClassOf(err) != fault.Transient || !strings.Contains(fmt.Sprint(err), "canceling statement") || got.Failed != nil {
+		t.Errorf("%+v, error %v", got, err)
+	}
+	r.engine.store = whole
+	if got := r.arrive(arriving("9", "Zoe")); !got.Created {
+		t.Errorf("when it can: %+v", got)
+	}
+}
+
 // TestSettleOneBeforeTheFirstSync: as long as nobody knows who is there, nobody is made.
 func TestSettleOneBeforeTheFirstSync(t *testing.T) {
 	r := newRig(t)

@@ -13,6 +13,10 @@ import (
 // done, and those whose turn comes late wait. Nobody waits for another tenant. Whoever runs the others, in whatever process, charges
 // the same account, in a transaction of its own: of two that come at once, the second one counts what the first one charged.
 //
+// What goes beyond a limit waits, and all else of the plan goes ahead. So a run whose charge is refused, by the limits of the connection or by
+// those of all connections, charges what is left of it again, until nothing is beyond: what it does then is never more than what it
+// has charged (settle.Task.Charge).
+//
 // A charge is for a partition. Whoever is cut after it charged, and tries again, pays only for what is more than what was charged and not
 // done; what was never done counts until the partition's next run has come to its end, or for a day. So nothing counts twice that is
 // done once, and in doubt something waits.
@@ -48,6 +52,7 @@ type charging struct {
 	round  string    // of its connection
 	before plan.Done // all that was ever counted in the partition
 	done   plan.Done
+	newest string // run of the partition, of those that are stored
 }
 
 // limited is what of all that is done any limit is about: all else costs nothing.
@@ -78,10 +83,14 @@ func named[K comparable, V any](m map[K]V, key K) bool {
 	return ok
 }
 
-// charge adds what a run is about to do to an account, unless that goes beyond the limits then.
+// charge adds what a run is about to do to an account. When that goes beyond the limits nothing is added, and each breach is of something that the
+// run is about to do: whoever does the rest charges that.
 func (e *Engine) charge(ctx context.Context, s *scope, c charging) (breaches []plan.Breach, err error) {
 	if c.done = s.limited(c.done); len(c.done) == 0 {
 		return nil, nil
+	}
+	if c.newest, err = e.newestRun(ctx, c.part); err != nil {
+		return nil, err
 	}
 	now := e.opts.Now()
 	var read *look
@@ -169,7 +178,9 @@ func (a *account) charge(s *scope, c *charging, now time.Time) (breaches []plan.
 		} else {
 			round.Merge(c.done)
 		}
-		breaches = s.shared.Check(round.Counts(), a.Tenants, a.population)
+		breaches = slices.DeleteFunc(s.shared.Check(round.Counts(), a.Tenants, a.population), func(b plan.Breach) bool {
+			return c.done.Counts().Of(b.Op) == 0 // others have gone beyond it, under limits that were edited since
+		})
 	}
 	history, _ := plan.ParseHistory(a.History) // it is as this program wrote it
 	for i := range s.limits {
@@ -199,7 +210,8 @@ func (a *account) charge(s *scope, c *charging, now time.Time) (breaches []plan.
 			before[e] = n
 		}
 	}
-	a.put(openCharge{Connection: c.part.Connection, Tenant: c.part.Tenant, Run: c.run, Round: c.round, At: now.UTC(), Ahead: tallyOf(c.done), Before: tallyOf(before)})
+	a.put(openCharge{Connection: c.part.Connection, Tenant: c.part.Tenant, Run: c.run, Round: c.round, At: now.UTC(),
+		Ahead: tallyOf(c.done), Before: tallyOf(before), Newest: &c.newest})
 	return nil, nil
 }
 

@@ -369,3 +369,132 @@ func TestRefusedIsNotCharged(t *testing.T) {
 		c.expectRun("and no more", c.engines[0], "t02", "one", -1)
 	}
 }
+
+// TestWhatGoesAheadIsCharged: of a plan of which some goes beyond a shared limit, all else goes ahead, and counts: the next tenants find that room
+// taken.
+func TestWhatGoesAheadIsCharged(t *testing.T) {
+	two, four := 2, 4
+	within := func(o plan.Over) []plan.Over {
+		o.Within, o.Written = 24*time.Hour, true
+		return []plan.Over{o}
+	}
+	lists := plan.Over{Memberships: plan.Limit{Count: &two}}
+	leave := func(c *crew, tenant string) {
+		c.gone(tenant, 0, 2)
+		c.source.teams[tenant]["team"] = c.source.teams[tenant]["team"][:2]
+	}
+	join := func(c *crew, tenant string) {
+		c.source.of[tenant]["002"], c.source.of[tenant]["003"] = person{name: "Q"}, person{name: "Q"}
+		for i := range 3 {
+			c.source.of[tenant][fmt.Sprint("new", i)] = person{name: "N"}
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		limit  func(*crew)
+		change func(*crew, string)
+		counts string // of what goes ahead
+	}{
+		{"memberships beyond a limit of the connection", func(c *crew) { c.most(four); c.conn.SharedOver = within(lists) }, leave, "map[user:map[deactivate:2]]"},
+		{"memberships beyond a limit of all connections", func(c *crew) { c.most(four); c.conn.WholeOver = within(lists) }, leave, "map[user:map[deactivate:2]]"},
+		{"removals in a day, memberships beyond a limit of all connections", func(c *crew) {
+			lists := lists
+			lists.Guard = plan.Guard{directory.Deactivate: {Count: &four}}
+			c.conn.WholeOver = within(lists)
+		}, leave, "map[user:map[deactivate:2]]"},
+		{"joiners beyond a limit of the connection", func(c *crew) {
+			c.conn.SharedOver = within(plan.Over{Guard: plan.Guard{directory.Create: {Count: &two}, directory.Update: {Count: &four}}})
+		}, join, "map[user:map[update:2]]"},
+		{"joiners beyond a limit of the connection, and a field", func(c *crew) {
+			c.conn.SharedOver = within(plan.Over{Guard: plan.Guard{directory.Create: {Count: &two}}, Fields: map[string]plan.Limit{"name": {Count: &four}}})
+		}, join, "map[user:map[update:2]]"},
+		{"joiners beyond a limit of all connections", func(c *crew) {
+			c.conn.Shared = plan.Shared{Guard: plan.Guard{directory.Update: {Count: &four}}, Written: map[directory.Op]bool{directory.Update: true}}
+			c.conn.WholeOver = within(plan.Over{Guard: plan.Guard{directory.Create: {Count: &two}}})
+		}, join, "map[user:map[update:2]]"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := newCrew(t, 4, 20)
+			c.conn.Lists = plan.Lists{}
+			c.mapping(mapping.Spec{Name: "m", Rules: []mapping.RuleSpec{user("everyone", "enabled")}, Groups: []mapping.RuleSpec{rule("teams", "true", directory.GroupRecord)}})
+			for tenant := range c.source.of {
+				c.source.teams[tenant] = map[string][]string{"team": {"p:010", "p:011", "p:012", "p:013", "p:014"}}
+			}
+			if why := c.pass(0); len(why) > 0 {
+				t.Fatal("teams are held:", why)
+			}
+			c.engines[1] = c.engineOn(c.store)
+			test.limit(c)
+			for i, tenant := range []string{"t00", "t01", "t02"} {
+				test.change(c, tenant)
+				c.now = c.now.Add(time.Second)
+				want := test.counts
+				if i == 2 {
+					want = "map[]"
+				}
+				if res := c.run(c.engines[i%2], tenant, "one"); res.Err != nil || res.Run.Outcome != Held || fmt.Sprint(res.Run.Counts) != want {
+					t.Errorf("%s: %s with %v, want %s; %v", tenant, res.Run.Outcome, res.Run.Counts, want, res.Err)
+				}
+			}
+		})
+	}
+}
+
+// TestChargeOfAClockThatIsBehind: a run whose clock is behind that of the tenant's run before has charged something. It is not done by what was
+// stored before, nor by somebody who signs in meanwhile.
+func TestChargeOfAClockThatIsBehind(t *testing.T) {
+	c := newCrew(t, 4, 20)
+	c.conn.SharedOver = c.mostWithin(4)
+	a, b := c.engines[0], c.engines[1]
+	c.now = c.now.Add(time.Minute)
+	c.gone("t00", 0, 1)
+	c.expectRun("by a clock that is ahead", b, "t00", "one", 1)
+	c.now = c.now.Add(-8 * time.Second)
+	c.gone("t00", 1, 3)
+	c.kill("charged", "t00", "one", 0)
+	c.gone("t01", 0, 1)
+	c.expectRun("it may be done yet", b, "t01", "two", -1)
+	c.now = c.now.Add(2 * time.Minute)
+	zoe := arriving("zoe", "Zoe")
+	zoe.Object.Set(directory.FieldEnabled, directory.Bool(true))
+	if got, err := a.SettleOne(t.Context(), c.conn, connectors.Tenant{ID: "t00"}, zoe); err != nil || !got.Created {
+		t.Fatalf("a sign-in: %+v, %v", got, err)
+	}
+	c.gone("t02", 0, 1)
+	c.expectRun("still", b, "t02", "three", -1)
+}
+
+// TestNeverDoneEndsWithTheNextRun: what was charged and is no longer to be done counts until the tenant's next run has ended, also where a former
+// version has charged it.
+func TestNeverDoneEndsWithTheNextRun(t *testing.T) {
+	for _, former := range []bool{false, true} {
+		c := newCrew(t, 4, 20)
+		c.conn.SharedOver = c.mostWithin(3)
+		c.gone("t00", 0, 3)
+		c.kill("charged", "t00", "one", 0)
+		if former {
+			c.ledger(func(a *account) { a.Open[0].Newest = nil })
+		}
+		c.gone("t01", 0, 1)
+		c.expectRun("it may be done yet", c.engines[1], "t01", "two", -1)
+		for i := range 3 {
+			c.source.of["t00"][fmt.Sprintf("%03d", i)] = person{name: "Q"}
+		}
+		c.expectRun("they are back", c.engineOn(c.store), "t00", "two", 0)
+		c.gone("t02", 0, 3)
+		c.expectRun("it will not be done", c.engines[0], "t02", "three", 3)
+	}
+}
+
+// ledger edits the account of the connection.
+func (c *crew) ledger(edit func(*account)) {
+	c.Helper()
+	err := c.store.Ledger(c.Context(), sharedScope(c.conn).ledger, func(was []byte) ([]byte, error) {
+		a, _ := parseAccount(was)
+		edit(&a)
+		return a.encode(was)
+	})
+	if err != nil {
+		c.Fatal(err)
+	}
+}

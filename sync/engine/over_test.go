@@ -62,11 +62,12 @@ func (d *days) pass(by time.Duration, conns ...*Connection) (reasons []string) {
 // companies are tenants of one source with people of their own, by tenant.
 type companies struct {
 	*world
-	of map[string]map[string]person
+	of    map[string]map[string]person
+	teams map[string]map[string][]string // groups with their members, by tenant
 }
 
 func newCompanies(tenants, people int) *companies {
-	c := &companies{world: newWorld(), of: map[string]map[string]person{}}
+	c := &companies{world: newWorld(), of: map[string]map[string]person{}, teams: map[string]map[string][]string{}}
 	for i := range tenants {
 		all := map[string]person{}
 		for k := range people {
@@ -86,7 +87,7 @@ func (c *companies) Tenants(context.Context) (list []connectors.Tenant, err erro
 
 func (c *companies) Read(ctx context.Context, req connectors.Request, emit func(*connectors.Page) error) error {
 	one := newWorld()
-	one.people = c.of[req.Tenant.ID]
+	one.people, one.groups = c.of[req.Tenant.ID], c.teams[req.Tenant.ID]
 	return one.Read(ctx, req, emit)
 }
 

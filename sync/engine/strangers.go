@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -248,7 +249,7 @@ func (e *Engine) release(ctx context.Context, c *Connection, o Owner, by string)
 		task := r.settleTask()
 		task.Queued, task.Replaces = func(string) {}, map[store.Num]string{nums[0]: by}
 		one, err := settle.One(ctx, task, tx, nums[0])
-		if err != nil {
+		if err = cmp.Or(err, one.Failed); err != nil {
 			return err
 		}
 		told = one.Counts.Total() > 0

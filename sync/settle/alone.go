@@ -21,10 +21,12 @@ type Alone struct {
 	Rule string
 	// Seatless: the record takes a seat of the desk, and these are given by runs only. Nothing was stored.
 	Seatless bool
+	// Failed is what the rules failed with. Nothing was stored.
+	Failed error
 }
 
 // One settles one person in a transaction, under the task's rules and beside its runs. The person's mark stays, or there is one
-// afterwards: what the rules look at may not have been read yet. What fails the rules fails the call. Task.Guard and all other limits are
+// afterwards: what the rules look at may not have been read yet. The error is never one of the rules. Task.Guard and all other limits are
 // not asked.
 func One(ctx context.Context, t *Task, tx store.Writer, n store.Num) (Alone, error) {
 	one := *t
@@ -51,8 +53,8 @@ func One(ctx context.Context, t *Task, tx store.Writer, n store.Num) (Alone, err
 	}
 	o := &b.outcomes[0]
 	if o.err != nil || len(o.seats.takes) > 0 {
-		a.Seatless = len(o.seats.takes) > 0
-		return a, o.err
+		a.Seatless, a.Failed = len(o.seats.takes) > 0, o.err
+		return a, nil
 	}
 	if s.kept, err = keptOf(tx, s.Run.Run); err != nil {
 		return a, err

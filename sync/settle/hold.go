@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -88,26 +89,22 @@ func (s *Settlement) judge(ctx context.Context, t *tally, population func(direct
 	}
 	lists, breaches = append(lists, lost...), append(s.Guard.Check(t.proven, population), breaches...)
 	was, within := s.stillWaiting(t), len(breaches) == 0
-	ahead := t.ahead(waitingOps(was.ops, breaches))
-	if s.Charge != nil && len(ahead) > 0 && !h.all {
-		more, err := s.Charge(ctx, ahead)
-		if err != nil {
-			return nil, nil, err
-		}
-		breaches = append(breaches, more...)
+	h.ops, h.lists = was.ops, was.lists || len(lists) > 0
+	h.wait(breaches)
+	shared, err := s.charge(ctx, t, h)
+	if err != nil {
+		return nil, nil, err
 	}
-	for _, b := range breaches {
+	for _, b := range append(breaches, shared...) {
 		if b.Op == 0 {
 			lists = append(lists, b.Text)
 		} else {
 			reasons = append(reasons, b.Text)
 		}
 	}
-	h.ops, h.lists = waitingOps(0, breaches), len(lists) > 0
 	reasons = append(reasons, lists...)
 	if within && was.ops != 0 || len(lists) == 0 && was.lists {
 		reasons = append(reasons, s.Held.Reasons...)
-		h.ops, h.lists = h.ops|was.ops, h.lists || was.lists
 	}
 	if t.unproven > 0 {
 		reasons = append(reasons, "make "+removals(t.unproven)+" for which there is no proof")
@@ -124,14 +121,36 @@ func (s *Settlement) judge(ctx context.Context, t *tally, population func(direct
 	return h, distinctTexts(reasons), nil
 }
 
-// waitingOps adds to operations that wait those that go beyond limits, and with any the removals.
-func waitingOps(o ops, breaches []plan.Breach) ops {
+// charge charges what goes ahead of a plan. What is beyond limits waits, and what is left is charged again: what goes ahead then is charged.
+func (s *Settlement) charge(ctx context.Context, t *tally, h *hold) (breaches []plan.Breach, err error) {
+	if s.Charge == nil || h.all {
+		return nil, nil
+	}
+	for ahead := t.ahead(h); len(ahead) > 0; {
+		more, err := s.Charge(ctx, ahead)
+		if err != nil || len(more) == 0 {
+			return breaches, err
+		}
+		breaches = append(breaches, more...)
+		h.wait(more)
+		left := t.ahead(h)
+		if len(left) == len(ahead) {
+			return nil, fmt.Errorf("charge what all do together: beyond its limits is what nobody is about to do: %s", more[0].Text)
+		}
+		ahead = left
+	}
+	return breaches, nil
+}
+
+// wait has wait what goes beyond limits: operations, and with any the removals, and what lists lose.
+func (h *hold) wait(breaches []plan.Breach) {
 	for _, b := range breaches {
-		if b.Op != 0 {
-			o = o.with(b.Op) | removing
+		if b.Op == 0 {
+			h.lists = true
+		} else {
+			h.ops = h.ops.with(b.Op) | removing
 		}
 	}
-	return o
 }
 
 func distinctTexts(list []string) (kept []string) {

@@ -18,6 +18,7 @@ func (s *Settlement) limitsNothing(population func(directory.RecordKind) int) bo
 // overTime returns the limits over time that the plan exceeds together with what was done before: those of operations, and in
 // words those of what lists lose.
 func (s *Settlement) overTime(ctx context.Context, t *tally, population func(directory.RecordKind) int) (breaches []plan.Breach, lists []string, err error) {
+	done := t.ahead(nil)
 	for i := range s.Over {
 		o := &s.Over[i]
 		past := &plan.Past{
@@ -25,7 +26,7 @@ func (s *Settlement) overTime(ctx context.Context, t *tally, population func(dir
 			Usual:       func(of func(plan.Entry) bool) (int, bool) { return s.History.Usual(s.Run.Time, of) },
 			Memberships: func(upTo int) (int, error) { return s.memberships(ctx, upTo) },
 		}
-		found, err := o.Check(t.done, past)
+		found, err := o.Check(done, past)
 		if err != nil {
 			return nil, nil, err
 		}

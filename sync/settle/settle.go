@@ -53,7 +53,8 @@ type Task struct {
 	Guard plan.Guard
 	Lists plan.Lists
 	// Shared are the limits for all tenants of the connection together. Charge adds what a tenant is about to do to what the
-	// others did in the same run, unless that goes beyond them. It is nil when there is nothing to share.
+	// others did in the same run, unless that goes beyond them: then nothing is added, and each breach is of something that the tenant is
+	// about to do. It is asked again without what waits for that, until nothing is beyond. It is nil when there is nothing to share.
 	Shared plan.Shared
 	Charge func(context.Context, plan.Done) ([]plan.Breach, error)
 	// Over are the limits over time, and History what was done before. Count keeps what is done unasked, in the transaction that

@@ -60,8 +60,9 @@ type tally struct {
 	beyond int
 	// undone counts the actions of outcome.again by what they say of the undo.
 	undone map[string]int
-	// done is proven, with the fields that are changed and the members that lists lose; members is how many these had.
-	done     plan.Done
+	// done is proven, with the fields that are changed, by the class of the outcomes, and with class.lists the members that lists of such lose;
+	// members is how many these had.
+	done     map[class]plan.Done
 	members  map[plan.Entry]int
 	portions map[class]*portion
 	// lost are the memberships that lists lose, of people who keep a record; broken the lists that lose too many.
@@ -72,7 +73,7 @@ type tally struct {
 
 // tally makes the plan without storing anything.
 func (s *Settlement) tally(ctx context.Context, visit func(*directory.Action)) (*tally, error) {
-	t := &tally{counts: plan.Counts{}, proven: plan.Counts{}, done: plan.Done{}, members: map[plan.Entry]int{}, portions: map[class]*portion{}}
+	t := &tally{counts: plan.Counts{}, proven: plan.Counts{}, done: map[class]plan.Done{}, members: map[plan.Entry]int{}, portions: map[class]*portion{}}
 	if visit == nil && s.keepsPlan() {
 		t.made = &made{}
 	}
@@ -99,6 +100,13 @@ func (t *tally) portion(c class) *portion {
 		t.portions[c] = p
 	}
 	return p
+}
+
+func (t *tally) doneBy(c class) plan.Done {
+	if t.done[c] == nil {
+		t.done[c] = plan.Done{}
+	}
+	return t.done[c]
 }
 
 func (t *tally) add(o *outcome, visit func(*directory.Action)) {
@@ -137,7 +145,7 @@ func (t *tally) add(o *outcome, visit func(*directory.Action)) {
 		case c.beyond: // they wait by themselves
 		default:
 			t.proven.Add(a.Kind, a.Op)
-			t.done.Act(a)
+			t.doneBy(c).Act(a)
 		}
 		if visit != nil {
 			visit(a)
@@ -157,7 +165,9 @@ func (t *tally) add(o *outcome, visit func(*directory.Action)) {
 // addLoss adds the members that a list loses.
 func (t *tally) addLoss(o *outcome, l *loss, limits plan.Lists) {
 	t.lost += len(l.members)
-	t.done.Lose(l.kind, uint32(o.num), len(l.members), l.had)
+	c := o.class()
+	c.lists = true
+	t.doneBy(c).Lose(l.kind, uint32(o.num), len(l.members), l.had)
 	t.members[plan.Entry{Kind: l.kind, List: uint32(o.num)}] = l.had
 	if limits.Breaks(len(l.members), l.had) {
 		t.broken++
@@ -197,18 +207,17 @@ func (t *tally) of(h *hold) (list []*portion) {
 	return list
 }
 
-// ahead is what is done while some operations wait.
-func (t *tally) ahead(waiting ops) plan.Done {
-	if waiting == 0 {
-		return t.done
-	}
+// ahead is what of done is not kept back by a hold, which may be nil. It is the most that is done then: what follows from it that others wait, such
+// as that a list keeps them and does not change, is known when it is worked out again.
+func (t *tally) ahead(h *hold) plan.Done {
 	done := plan.Done{}
-	for e, n := range t.done {
-		switch {
-		case waiting.has(e.Op), e.Field != "" && waiting.has(directory.Update):
-		default:
-			done[e] = n
+	for c, part := range t.done {
+		of := c
+		of.lists = false
+		if h.covers(of) || c.lists && h.covers(class{lists: true}) {
+			continue
 		}
+		done.Merge(part)
 	}
 	return done
 }
