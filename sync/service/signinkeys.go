@@ -104,8 +104,8 @@ func (s *Service) SigninKeys(_ context.Context, req api.SigninKeysRequest) ([]ap
 		s.log.Info("the keys of sign-in were turned", "why", "by an operator", "at_once", req.Now, "signs", keys.Sign().ID, "published", len(keys.Published()))
 	}
 	var list []api.SigninKey
-	states := keys.States()
-	for i, k := range keys.Published() {
+	published, states := keys.Standing()
+	for i, k := range published {
 		list = append(list, api.SigninKey{ID: k.ID, Created: k.Created, State: states[i]})
 	}
 	return list, nil

@@ -290,21 +290,21 @@ const (
 	Former = "former" // published for what it has signed
 )
 
-// States are those of the published keys, in their order.
-func (r *Ring) States() []string {
+// Standing is what Published returns, with the state of each.
+func (r *Ring) Standing() (keys []Signing, states []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	active := r.active()
-	list := make([]string, len(r.signing))
-	for i := range list {
+	states = make([]string, len(r.signing))
+	for i := range states {
 		switch {
 		case i < active:
-			list[i] = Former
+			states[i] = Former
 		case i == active:
-			list[i] = Signs
+			states[i] = Signs
 		default:
-			list[i] = Next
+			states[i] = Next
 		}
 	}
-	return list
+	return slices.Clone(r.signing), states
 }
