@@ -21,8 +21,8 @@ const (
   or u.taker is not null and not exists (` + living + ` and w.name = u.taker and not w.draining and w.hash = (select hash from fleet.generation order by id desc limit 1)))`
 )
 
-// bury gives up the workers whose heartbeat is late: their sessions are ended, so that no transaction of theirs keeps a unit, their
-// units are free, and their jobs are discarded. A unit whose row is still locked is freed at the next look.
+// bury gives up the workers whose heartbeat is late: their sessions are ended, so that no transaction of theirs keeps a unit, or the row of its
+// worker, their units are free, and their jobs are discarded. A row that is still locked is freed at the next look.
 func (f *Fleet) bury(ctx context.Context) error {
 	// Dead first, and committed: a heartbeat that is under way is waited for, and one that comes later finds that it is.
 	err := f.transact(ctx, func(tx pgx.Tx) error {
@@ -44,9 +44,9 @@ and expires <= clock_timestamp() returning name, program`))
 	}
 	return f.transact(ctx, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, f.sql(`
-select pg_terminate_backend(a.pid) from pg_stat_activity a where a.datname = current_database() and a.usename = current_user and a.pid <> pg_backend_pid() and a.application_name <> ''
-and exists (select 1 from fleet.worker d where d.dead and d.session = a.application_name)
-and not exists (`+living+` and w.session = a.application_name)`))
+select pg_terminate_backend(a.pid) from pg_stat_activity a where a.datname = current_database() and a.usename = current_user and a.pid <> pg_backend_pid() and a.application_name not in ('', $1)
+and exists (select 1 from fleet.worker d where (d.dead or d.expires <= clock_timestamp()) and d.session = a.application_name)
+and not exists (`+living+` and w.session = a.application_name)`), f.session()) // this process knows that its former life is over
 		if err != nil {
 			return err
 		}

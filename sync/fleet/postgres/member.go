@@ -162,6 +162,10 @@ func (m *member) register(ctx context.Context, id string) error {
 	former, draining, settled := m.id, m.draining, m.settled
 	m.id, m.portion = id, 0
 	m.mu.Unlock()
+	// Whoever died in a transaction of deciding keeps everybody from the next one, and nobody else may be there to bury him.
+	if err := f.bury(ctx); err != nil {
+		return err
+	}
 	return f.deciding(ctx, func(tx pgx.Tx) error {
 		// Nobody has to wait for the end of a life that this process knows to be over.
 		if _, err := tx.Exec(ctx, f.sql("update fleet.worker set dead = true where id::text = $1"), former); err != nil {

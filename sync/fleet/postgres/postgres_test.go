@@ -236,7 +236,7 @@ func TestFleet(t *testing.T) {
 		"left alone": leftAlone, "failing": failing, "so many of a connection": capped, "the connection with the least under way": fair, "waited long": aged,
 		"places": places, "a stopped worker gives back": givesBack, "drain": drained, "configurations": generations, "a stranger waits": stranger,
 		"finish with the last write": finishWithWrite, "a job that nobody took": neverTaken, "a job that somebody ended": endedJob, "deliveries": deliveries,
-		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy, "a job that nobody got": lostFetch, "a killed one before": ghost, "a killed one of another name": renamed, "of the same name": namesakes, "asked for meanwhile": askedMeanwhile, "aside": aside, "aside when it stops": asideStops, "not begun": notBegun, "superseded": superseded,
+		"a connection that is gone": gone, "as behind a pooler": pooled, "another one fires": firing, "dies and comes back": reborn, "arguments": arguments, "a handler that panics": panics, "a busy place": boundBusy, "a job that nobody got": lostFetch, "a killed one before": ghost, "one that stopped while it decided": stopped, "a killed one of another name": renamed, "of the same name": namesakes, "asked for meanwhile": askedMeanwhile, "aside": aside, "aside when it stops": asideStops, "not begun": notBegun, "superseded": superseded,
 		"nobody is left": nobodyLeft, "yields": yields, "a newer queue": newerQueue, "without the right to make schemas": noCreate, "what is done": cleared,
 		"for one alone": forOneAlone, "portions": portions, "portions where a place is less": placeLess, "shares": shares, "shares in two places": boundShares, "published by a command": published, "upkeep": upkeep,
 	} {
@@ -1305,6 +1305,29 @@ func ghost(t *testing.T, s *postgrestest.Server) {
 		if log.has(no) {
 			t.Errorf("while it waits it says %q:\n%s", no, log.String())
 		}
+	}
+}
+
+// stopped: a worker that stood still in the middle of a transaction in which it decided, with a lock on its own row at that, is buried by one
+// that starts when no other lives.
+func stopped(t *testing.T, s *postgrestest.Server) {
+	c := newCrew(t, s)
+	c.place.open(t, "tables", logOf(t))
+	c.place.Exec("insert into " + schema + ".worker (id, name, program, hash, lanes, session, started, expires) values ('00000000-0000-4000-8000-000000000000', 'ghost', 'test', 'one', 1, 'dirsyncd ghost', now(), clock_timestamp() + interval '1 second')")
+	conn, err := c.place.pool(t, "ghost").Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	for _, stmt := range []string{"begin", "select pg_advisory_xact_lock(hashtext('" + schema + ".decide'))", "select 1 from " + schema + ".worker for update"} {
+		if _, err := conn.Exec(t.Context(), stmt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.worker("a", 1, plan("one", connection("c")))
+	c.ready("c", "t")
+	if err := conn.Ping(t.Context()); err == nil {
+		t.Error("its session goes on")
 	}
 }
 
