@@ -19,7 +19,7 @@ RUN mkdir -p /out/etc/ssl/certs && install -d -m 1777 /out/tmp && install -d -m 
     echo 'dirsyncd:x:65532:' >/out/etc/group
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -tags timetzdata -ldflags "-s -w -X main.version=$VERSION" -o /out/usr/bin/dirsyncd ./cmd/dirsyncd
+    go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/usr/bin/dirsyncd ./cmd/dirsyncd
 
 # No shell, no library, nothing that can be run but the program.
 FROM scratch

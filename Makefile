@@ -15,7 +15,7 @@ TESTFLAGS ?=
 export GOFLAGS := $(filter-out -trimpath,$(GOFLAGS)) -trimpath
 export CGO_ENABLED := 0
 
-BUILD = $(GO) build -tags timetzdata -ldflags "-s -w -X main.version=$(VERSION)"
+BUILD = $(GO) build -ldflags "-s -w -X main.version=$(VERSION)"
 
 .PHONY: help build test fast lint fmt bench bench-million bench-against bench-tenants merge-order fuzz soak soak-workers desks demo sdk licences release clean
 

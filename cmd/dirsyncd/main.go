@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"runtime/debug"
+	_ "time/tzdata" // schedules name time zones, which a container may not have; a build tag would have everything compiled again
 )
 
 // version is set by the linker: -X main.version=1.2.3.
