@@ -19,6 +19,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"dirsyncd/store"
@@ -52,6 +53,7 @@ type Desk struct {
 	untrusted map[search]bool
 	life      context.Context
 	endLife   context.CancelFunc
+	closing   sync.Once
 	trusted   map[search]time.Time // searches that were seen to find what is there
 	refs      map[reference]resolved
 	state     store.DeskState
@@ -125,14 +127,17 @@ func (d *Desk) Check(ctx context.Context) error { return d.place.Check(ctx) }
 // Reopen implements targets.Target.
 func (d *Desk) Reopen() error { return d.place.Reopen() }
 
-// Close implements targets.Target. It waits for whoever is at work, such as an audit, which then ends.
-func (d *Desk) Close() error {
-	d.endLife()
-	d.turns <- struct{}{} // for good
-	for _, l := range d.listings {
-		<-l.done
-	}
-	return d.place.Close()
+// Close implements targets.Target. It waits for whoever is at work, such as an audit, which then ends. Again it does nothing.
+func (d *Desk) Close() (err error) {
+	d.closing.Do(func() {
+		d.endLife()
+		d.turns <- struct{}{} // for good
+		for _, l := range d.listings {
+			<-l.done
+		}
+		err = d.place.Close()
+	})
+	return err
 }
 
 // lock waits for whoever is at work. A place may take its time.
