@@ -202,6 +202,22 @@ type DeskState struct {
 	Outage *Outage `json:"outage,omitempty"`
 	// Day is what happened there in the day that is counted for the guard; nil when nothing did.
 	Day *DeskDay `json:"day,omitempty"`
+	// Edits tell the process that delivers of what operators did in others; nil where no store is shared, or nobody did anything yet.
+	Edits *DeskEdits `json:"edits,omitempty"`
+}
+
+// DeskEdits are what operators changed of what is known of a place. Who delivers keeps that in memory, and another process may have been
+// asked.
+type DeskEdits struct {
+	// By is the process that delivers: the desk of it that looked last. Count is how often something was edited so far, Seen what that
+	// was when By looked.
+	By    string `json:"by,omitempty"`
+	Count uint64 `json:"count,omitempty"`
+	Seen  uint64 `json:"seen,omitempty"`
+	// Of the edits that By has not seen, or saw last: Keys are those (Wait.Key) of what does not have to wait any more, and Anew says that
+	// the place is to be looked at anew.
+	Keys []string `json:"keys,omitempty"`
+	Anew bool     `json:"anew,omitempty"`
 }
 
 // DeskDay counts what happened at a place since a time.

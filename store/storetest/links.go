@@ -347,12 +347,14 @@ func desk(e *env) {
 	first := store.FirstContact{Hash: "h", Since: now, Counts: map[string]map[string]int{"user": {"adopt": 3}}}
 	held := store.HeldWork{Hash: "x", Since: now, Counts: map[string]map[string]int{"user": {"delete": 3}}}
 	outage := store.Outage{Class: "transient", Text: "reset", Since: now, Attempts: 3, Next: now.Add(time.Minute)}
+	edits := store.DeskEdits{By: "one", Count: 3, Seen: 2, Keys: []string{"guard"}, Anew: true}
 	e.both(func(w store.Writer) error {
-		return w.PutDesk(store.DeskState{First: &first, Held: &held, Outage: &outage})
+		return w.PutDesk(store.DeskState{First: &first, Held: &held, Outage: &outage, Edits: &edits})
 	}, func(r store.Reader) {
 		d := must(r.Desk())
 		e.equal("first contact", *d.First, first)
 		e.equal("held", *d.Held, held)
 		e.equal("outage", *d.Outage, outage)
+		e.equal("edits", *d.Edits, edits)
 	})
 }

@@ -41,6 +41,7 @@ func (s *service) Describe() targets.Description { return s.desc }
 func (s *service) Check(context.Context) error   { return nil }
 func (s *service) Reopen() error                 { return nil }
 func (s *service) Close() error                  { return nil }
+func (s *service) CatchUp(context.Context) error { return nil }
 
 func (s *service) WakeBy(wake func(...string)) {
 	s.mu.Lock()

@@ -34,6 +34,8 @@ func (r *registry) Reopen() error                    { return nil }
 func (r *registry) Close() error                     { return nil }
 func (r *registry) WakeBy(wake func(keys ...string)) { r.wake = wake }
 
+func (r *registry) CatchUp(context.Context) error { return nil }
+
 func (r *registry) Deliver(ctx context.Context, work []targets.Delivery) ([]targets.Outcome, error) {
 	out := make([]targets.Outcome, len(work))
 	for i := range work {

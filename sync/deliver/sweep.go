@@ -87,6 +87,9 @@ func (s *sweep) run(ctx context.Context) error {
 		err = s.learnWaits(ctx)
 	}
 	if err == nil {
+		err = s.catchUp(ctx)
+	}
+	if err == nil {
 		err = s.recall(ctx)
 	}
 	if err == nil {
@@ -123,7 +126,7 @@ func (s *sweep) run(ctx context.Context) error {
 		case <-wake:
 			err = cmp.Or(err, s.look(ctx))
 		case <-ticker.C:
-			err = cmp.Or(err, s.recordAll(ctx))
+			err = cmp.Or(err, s.recordAll(ctx), s.catchUp(ctx))
 			if err == nil && s.waits.anyDue(s.opts.Now()) {
 				err = s.look(ctx)
 			}

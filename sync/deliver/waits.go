@@ -20,7 +20,9 @@ import (
 type waits struct {
 	known  bool // they were looked for in the store
 	looked time.Time
-	times  map[store.Partition]time.Time
+	// caughtUp is when the target was asked last what it learned of others.
+	caughtUp time.Time
+	times    map[store.Partition]time.Time
 }
 
 // next notes when the first of a partition is due; zero is never.
@@ -151,6 +153,22 @@ func (s *sweep) learnWaits(ctx context.Context) error {
 		return err
 	}
 	s.waits.known = true
+	return nil
+}
+
+// catchUpEvery is how often a target is asked whether what its actions wait for has come of another process.
+const catchUpEvery = 5 * time.Second
+
+// catchUp lets the target take up what operators, and those who delivered before, did in other processes.
+func (s *sweep) catchUp(ctx context.Context) error {
+	now := s.opts.Now()
+	if !s.opts.Shared || s.waker == nil || now.Sub(s.waits.caughtUp) < catchUpEvery {
+		return nil
+	}
+	if err := s.waker.CatchUp(ctx); err != nil {
+		return fmt.Errorf("look for what others did: %w", err)
+	}
+	s.waits.caughtUp = now
 	return nil
 }
 

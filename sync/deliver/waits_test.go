@@ -25,6 +25,8 @@ type clerk struct {
 
 func (c *clerk) WakeBy(wake func(...string)) { c.wake = wake }
 
+func (c *clerk) CatchUp(context.Context) error { return nil }
+
 func (c *clerk) Deliver(_ context.Context, work []targets.Delivery) ([]targets.Outcome, error) {
 	out := make([]targets.Outcome, len(work))
 	said := make([]string, len(work))

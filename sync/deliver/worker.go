@@ -61,6 +61,7 @@ type Worker struct {
 	store  store.Store
 	name   string
 	target targets.Target
+	waker  targets.Waker // the target, where it is one
 	opts   Options
 	// What the target says of itself, and what follows from that.
 	batch     int
@@ -150,6 +151,7 @@ func New(st store.Store, name string, target targets.Target, opts Options) *Work
 	w.window = min(max(4*w.batch*w.parallel, smallestWindow), largestWindow)
 	w.maxPlaces = max(2*w.parallel, fewestPlaces)
 	if t, ok := target.(targets.Waker); ok {
+		w.waker = t
 		t.WakeBy(w.WakeWaiting)
 	}
 	return w

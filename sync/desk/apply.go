@@ -374,9 +374,20 @@ func (d *Desk) record(ctx context.Context, todo []*work) error {
 	}
 	if touched {
 		err := d.update(context.WithoutCancel(ctx), func(tx store.Writer, state *store.DeskState) error {
-			d.holdAll(state)
-			changed := d.exceeds()
+			elsewhere, guarded := d.editedElsewhere(state)
+			changed := d.exceeds() && !guarded
+			if !guarded { // else it is counted anew, for what was held may go on now
+				d.holdAll(state)
+			}
 			for _, w := range todo {
+				if elsewhere {
+					if now, err := stampNow(tx, w.subject); err != nil {
+						return err
+					} else if now != w.read {
+						d.putOff(w)
+						continue
+					}
+				}
 				if err := d.recordOne(tx, w, now); err != nil {
 					return err
 				}

@@ -397,9 +397,10 @@ func (a *audit) mend(ctx context.Context) error {
 			}
 			if m.class == Overwrites { // what is made is counted when it is
 				a.count(state, a.kind.Kind, Overwrites)
-				if err := tx.PutDesk(*state); err != nil {
-					return err
-				}
+			}
+			a.edited(state)
+			if err := tx.PutDesk(*state); err != nil {
+				return err
 			}
 			return tx.PutLink(m.link)
 		})
@@ -450,7 +451,7 @@ func (a *audit) mending(f *Difference) (m mended, ok bool) {
 	if !known {
 		return m, false
 	}
-	l.Sent = maps.Clone(l.Sent)
+	l.Sent, l.Changed = maps.Clone(l.Sent), a.opts.Now().UTC().Truncate(time.Second)
 	if l.Sent == nil {
 		l.Sent = map[string]store.Digest{}
 	}
@@ -504,6 +505,9 @@ func (a *audit) tooMuch(ctx context.Context, list []mended, counts map[Class]int
 		return false, nil
 	}
 	err := a.update(ctx, func(tx store.Writer, state *store.DeskState) error {
+		if _, guarded := a.editedElsewhere(state); guarded {
+			return nil // the next audit sees what may be done now
+		}
 		for _, class := range []Class{Creations, Overwrites} {
 			if reason := reasons[class]; reason != "" {
 				a.hold(state, a.kind.Kind, class, reason, subjects)

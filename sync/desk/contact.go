@@ -50,33 +50,32 @@ func (d *Desk) contact(ctx context.Context) (*targets.Wait, error) {
 			return nil, err
 		}
 	}
-	approved := ""
-	if same && f != nil {
-		approved = f.Approved
-	}
-	next, err := d.plan(ctx)
+	planned, err := d.plan(ctx)
 	if err != nil {
 		return nil, err
 	}
-	next.Approved = approved
-	switch {
-	case d.opts.Freely:
-		next.Approved, next.Done = next.Hash, next.Since
-	case approved == next.Hash:
-		next.Done = next.Since
-	default:
-		if f != nil && same && f.Hash == next.Hash {
-			next.Since = f.Since
-		}
-		next.Approved = ""
-	}
+	var next store.FirstContact
+	known := false
 	err = d.update(ctx, func(tx store.Writer, state *store.DeskState) error {
-		state.Place, state.Match, state.First = d.opts.Place, d.opts.Matching, next
+		var was store.FirstContact // which may have been approved while this was looked at
+		if state.First != nil && state.Place == d.opts.Place && state.Match == d.opts.Matching {
+			was = *state.First
+		}
+		next, known = *planned, state.First != nil && state.First.Hash == planned.Hash
+		switch {
+		case !was.Done.IsZero():
+			next = was
+		case d.opts.Freely, was.Approved == next.Hash:
+			next.Approved, next.Done = next.Hash, next.Since
+		case was.Hash == next.Hash:
+			next.Since = was.Since
+		}
+		state.Place, state.Match, state.First = d.opts.Place, d.opts.Matching, &next
 		if state.Surveys == nil {
 			state.Surveys = map[string]store.DeskSurvey{}
 		}
 		for kind, s := range d.surveys {
-			state.Surveys[kind.String()] = store.DeskSurvey{Began: s.began.UTC(), Ended: next.Since, Count: len(s.things), Doubt: s.doubt}
+			state.Surveys[kind.String()] = store.DeskSurvey{Began: s.began.UTC(), Ended: planned.Since, Count: len(s.things), Doubt: s.doubt}
 		}
 		return tx.PutDesk(*state)
 	})
@@ -88,7 +87,7 @@ func (d *Desk) contact(ctx context.Context) (*targets.Wait, error) {
 		d.opts.Log.Info("first contact approved", "target", d.name, "hash", next.Hash)
 		return nil, nil
 	}
-	if f == nil || f.Hash != next.Hash {
+	if !known {
 		d.opts.Log.Warn("the first contact with the place waits for approval", "target", d.name, "hash", next.Hash, "hint", "`dirsyncd adopt` shows what would happen there; `dirsyncd approve HASH` lets it")
 	}
 	d.planned = plannedContact{d.roster.generation, d.opts.Now()}
@@ -245,7 +244,7 @@ func (d *Desk) moved(ctx context.Context) error {
 						return err
 					}
 				}
-				return nil
+				return d.edit(tx, asked...)
 			})
 			d.wake(asked...) // what was asked about the other place is looked at anew; after an error, too: it may have been stored
 			if err != nil {
@@ -308,7 +307,7 @@ func (d *Desk) Held(ctx context.Context) (*store.FirstContact, *store.HeldWork, 
 
 // Approve lets what is held under a hash go on. It reports whether there is something with that hash. When something else would happen by the time that it is done, it is held again.
 func (d *Desk) Approve(ctx context.Context, hash string) (bool, error) {
-	if err := d.lock(ctx); err != nil {
+	if err := d.begin(ctx); err != nil {
 		return false, err
 	}
 	defer d.unlock()
@@ -326,6 +325,7 @@ func (d *Desk) Approve(ctx context.Context, hash string) (bool, error) {
 		if !found {
 			return nil
 		}
+		d.edited(state, contactKey, guardKey)
 		return tx.PutDesk(*state)
 	})
 	if err != nil {
@@ -348,7 +348,7 @@ func (d *Desk) Approve(ctx context.Context, hash string) (bool, error) {
 // Discard throws away what is held under a hash and not approved: the place is looked at anew, and what is too much then is held again. It
 // reports whether there is something with that hash.
 func (d *Desk) Discard(ctx context.Context, hash string) (bool, error) {
-	if err := d.lock(ctx); err != nil {
+	if err := d.begin(ctx); err != nil {
 		return false, err
 	}
 	defer d.unlock()
@@ -366,6 +366,9 @@ func (d *Desk) Discard(ctx context.Context, hash string) (bool, error) {
 		}
 		if !found {
 			return nil
+		}
+		if d.edited(state, contactKey, guardKey); d.opts.Shared {
+			state.Edits.Anew = true
 		}
 		return tx.PutDesk(*state)
 	})

@@ -16,6 +16,7 @@ package desk
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"slices"
@@ -32,6 +33,7 @@ import (
 type Desk struct {
 	store store.Store
 	name  string
+	id    string // tells it from the desks of other processes
 	part  store.Partition
 	place targets.Desk
 	about targets.DeskDescription
@@ -43,6 +45,8 @@ type Desk struct {
 
 	turns   chan struct{} // holds a token while a Deliver, an Audit or an operator's request is under way
 	roster  *roster
+	edits   uint64  // the count of edits when the roster was read (store.DeskEdits)
+	under   []*work // what is being delivered
 	surveys map[directory.RecordKind]*survey
 	// listings are being read, in the background, until life ends.
 	listings map[directory.RecordKind]*listing
@@ -82,7 +86,7 @@ type kind struct {
 // New makes a target of a place. The store stays the caller's; the place is closed with the target.
 func New(st store.Store, name string, place targets.Desk, opts Options) *Desk {
 	d := &Desk{
-		store: st, name: name, part: store.TargetPartition(name), place: place, about: place.Describe(), opts: opts.withDefaults(),
+		store: st, name: name, id: rand.Text(), part: store.TargetPartition(name), place: place, about: place.Describe(), opts: opts.withDefaults(),
 		surveys: map[directory.RecordKind]*survey{}, trusted: map[search]time.Time{}, refs: map[reference]resolved{},
 		first: map[string]time.Time{}, waitsFor: map[string]string{}, stopped: map[stop]map[string]bool{}, amounts: map[stop]*amount{}, taken: map[stop]map[string]bool{},
 	}
@@ -154,9 +158,9 @@ func (d *Desk) lock(ctx context.Context) error {
 
 func (d *Desk) unlock() { <-d.turns }
 
-// longTurn is lock for what may take long: it is to be done under the context that comes back, which ends with the desk, too. end gives the turn back.
+// longTurn is begin for what may take long: it is to be done under the context that comes back, which ends with the desk, too. end gives the turn back.
 func (d *Desk) longTurn(ctx context.Context) (_ context.Context, end func(), err error) {
-	if err := d.lock(ctx); err != nil {
+	if err := d.begin(ctx); err != nil {
 		return ctx, nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -174,6 +178,7 @@ type work struct {
 	link   store.Link
 	not    []string
 	review *store.Review // that waits already
+	read   stamp         // of the link and the review, as they were read
 	// entity is the thing as it was read for this work; nil when it was not.
 	entity  *targets.Entity
 	verdict Verdict
@@ -209,6 +214,9 @@ func (d *Desk) Deliver(ctx context.Context, list []targets.Delivery) ([]targets.
 		return nil, err
 	}
 	defer d.unlock()
+	if err := d.catchUp(ctx, true); err != nil {
+		return nil, err
+	}
 	d.turn = d.opts.Now()
 	all := make([]*work, len(list))
 	var todo []*work
@@ -236,6 +244,8 @@ func (d *Desk) deliver(ctx context.Context, todo []*work) error {
 	if len(todo) == 0 {
 		return nil
 	}
+	d.under = todo
+	defer func() { d.under = nil }()
 	if err := d.know(ctx, todo); err != nil {
 		return err
 	}

@@ -55,6 +55,8 @@ type Options struct {
 	Settle time.Duration
 	// Fresh is how long a survey is used. Default 10 min.
 	Fresh time.Duration
+	// Shared: other processes have desks of the place on the same store. One of them at a time delivers, and operators may ask any.
+	Shared bool
 	// Batch is how many records are looked at together. Default 20.
 	Batch int
 	// Mark names a record at the place. Default: the record's key.

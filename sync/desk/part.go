@@ -40,7 +40,7 @@ type adoption struct {
 // finds (empty: any). Approve lets it go, and everything else stays held.
 func (d *Desk) Offer(ctx context.Context, kinds []directory.RecordKind, key string) (store.HeldPart, error) {
 	part := store.HeldPart{Key: key}
-	if err := d.lock(ctx); err != nil {
+	if err := d.begin(ctx); err != nil {
 		return part, err
 	}
 	defer d.unlock()
@@ -179,6 +179,9 @@ func (d *Desk) approvePart(ctx context.Context, shown *store.HeldPart) error {
 	}
 	wake := []string{contactKey, guardKey}
 	err = d.update(ctx, func(tx store.Writer, state *store.DeskState) error {
+		if edited, _ := d.editedElsewhere(state); edited {
+			return lapsed()
+		}
 		links, err := tx.LinksOf(subjects)
 		if err != nil {
 			return err
@@ -195,6 +198,9 @@ func (d *Desk) approvePart(ctx context.Context, shown *store.HeldPart) error {
 			}
 		}
 		for i := range list {
+			if links[i].State == store.Linked {
+				continue // who delivers came first
+			}
 			if err := tx.PutLink(list[i].chosen(links[i], now.Since)); err != nil {
 				return err
 			}
@@ -203,6 +209,7 @@ func (d *Desk) approvePart(ctx context.Context, shown *store.HeldPart) error {
 		if h := state.Held; h != nil && h.Approved != h.Hash {
 			state.Held = nil // what of it is left is counted anew
 		}
+		d.edited(state, wake...)
 		return tx.PutDesk(*state)
 	})
 	d.planned = plannedContact{}

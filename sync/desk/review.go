@@ -156,7 +156,7 @@ func contributor(a *directory.Action) store.Partition {
 
 // Reviews are what waits for a human, in the order of the numbers. Those whose record wants nothing any more are left out.
 func (d *Desk) Reviews(ctx context.Context) ([]store.Review, error) {
-	if err := d.lock(ctx); err != nil {
+	if err := d.begin(ctx); err != nil {
 		return nil, err
 	}
 	defer d.unlock()
@@ -198,7 +198,7 @@ var ErrLapsed = errors.New("it changed since it was shown")
 
 // Decide does what a human says of a review, and returns the record. The delivery goes on with it by itself.
 func (d *Desk) Decide(ctx context.Context, by Decision) (subject string, err error) {
-	if err := d.lock(ctx); err != nil {
+	if err := d.begin(ctx); err != nil {
 		return "", err
 	}
 	defer d.unlock()
@@ -223,6 +223,7 @@ func (d *Desk) Decide(ctx context.Context, by Decision) (subject string, err err
 	case by.Fingerprint != "" && by.Fingerprint != r.Fingerprint:
 		return "", lapsed()
 	}
+	read := stampOf(&l, &r)
 	at := d.opts.Now().UTC().Truncate(time.Second)
 	doing := Cause(r.Cause) == Leaving || Cause(r.Cause) == Return
 	if l.State == 0 {
@@ -274,7 +275,13 @@ func (d *Desk) Decide(ctx context.Context, by Decision) (subject string, err err
 			return "", refuse("that is none of the candidates", "`match show` names their ids")
 		}
 	}
-	err = d.store.Update(ctx, d.part, func(tx store.Writer) error {
+	key := strconv.FormatUint(r.Number, 10)
+	err = d.update(ctx, func(tx store.Writer, state *store.DeskState) error {
+		if now, err := stampNow(tx, r.Subject); err != nil {
+			return err
+		} else if now != read { // who delivers did something about it
+			return lapsed()
+		}
 		for _, pair := range reject {
 			if err := tx.Reject(pair); err != nil {
 				return err
@@ -285,12 +292,18 @@ func (d *Desk) Decide(ctx context.Context, by Decision) (subject string, err err
 				return err
 			}
 		}
-		_, err := tx.DeleteReview(r.Subject)
-		return err
+		if _, err := tx.DeleteReview(r.Subject); err != nil {
+			return err
+		}
+		d.edited(state, key)
+		return tx.PutDesk(*state)
 	})
 	d.forget()
-	d.wake(strconv.FormatUint(r.Number, 10))
-	if err != nil { // it may have been stored
+	d.wake(key)
+	switch {
+	case errors.Is(err, ErrLapsed):
+		return "", err
+	case err != nil: // it may have been stored
 		return "", fmt.Errorf("store the decision: %w", err)
 	}
 	return r.Subject, nil
@@ -309,12 +322,12 @@ func (d *Desk) fingerprintOfKnown(e *known) store.Digest {
 
 // Undo forgets whose a thing is and remembers that it is not the record's. At the place nothing changes.
 func (d *Desk) Undo(ctx context.Context, subject string) error {
-	if err := d.lock(ctx); err != nil {
+	if err := d.begin(ctx); err != nil {
 		return err
 	}
 	defer d.unlock()
 	found := false
-	err := d.store.Update(ctx, d.part, func(tx store.Writer) error {
+	err := d.update(ctx, func(tx store.Writer, state *store.DeskState) error {
 		links, err := tx.LinksOf([]string{subject})
 		if err != nil {
 			return err
@@ -329,8 +342,11 @@ func (d *Desk) Undo(ctx context.Context, subject string) error {
 		} else if err := tx.Unreject(subject, l.Kind, ""); err != nil {
 			return err
 		}
-		_, err = tx.DeleteLink(subject)
-		return err
+		if _, err = tx.DeleteLink(subject); err != nil {
+			return err
+		}
+		d.edited(state)
+		return tx.PutDesk(*state)
 	})
 	d.forget()
 	switch {

@@ -207,7 +207,7 @@ func (d *Desk) know(ctx context.Context, todo []*work) error {
 		if err != nil {
 			return fmt.Errorf("read the links: %w", err)
 		}
-		d.roster, d.state = r, state
+		d.roster, d.state, d.edits = r, state, editsOf(&state).Count
 	}
 	fresh := true
 	for _, w := range todo {
@@ -293,21 +293,41 @@ func (d *Desk) eachPending(ctx context.Context, fn func(*kind, *directory.Action
 	return nil
 }
 
-// load reads the links of what is handed over, and what humans said.
+// load reads the links of what is handed over, and what humans said. The roster is as new as that.
 func (d *Desk) load(ctx context.Context, todo []*work) error {
+	for {
+		edited, err := d.loadOnce(ctx, todo)
+		if err != nil || !edited {
+			return err
+		}
+		d.forget()
+		if err := d.know(ctx, d.under); err != nil {
+			return err
+		}
+	}
+}
+
+func (d *Desk) loadOnce(ctx context.Context, todo []*work) (edited bool, err error) {
 	subjects := make([]string, len(todo))
 	by := map[string]*work{}
 	for i, w := range todo {
 		subjects[i] = w.subject
 		by[w.subject] = w
 	}
-	err := d.store.View(ctx, d.part, func(tx store.Reader) error {
+	err = d.store.View(ctx, d.part, func(tx store.Reader) error {
+		if d.opts.Shared && d.under != nil { // who only looks has read our side just now
+			state, err := tx.Desk()
+			if err != nil {
+				return err
+			}
+			edited, _ = d.editedElsewhere(&state)
+		}
 		links, err := tx.LinksOf(subjects)
 		if err != nil {
 			return err
 		}
 		for i := range links {
-			todo[i].link, todo[i].not = links[i], nil
+			todo[i].link, todo[i].not, todo[i].review = links[i], nil, nil
 		}
 		rejected, err := tx.Rejected(subjects)
 		if err != nil {
@@ -323,10 +343,13 @@ func (d *Desk) load(ctx context.Context, todo []*work) error {
 		for i := range reviews {
 			by[reviews[i].Subject].review = &reviews[i]
 		}
+		for _, w := range todo {
+			w.read = stampOf(&w.link, w.review)
+		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("read the links: %w", err)
+		return false, fmt.Errorf("read the links: %w", err)
 	}
-	return nil
+	return edited, nil
 }

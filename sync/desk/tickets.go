@@ -178,7 +178,7 @@ func (d *Desk) movedTickets(ctx context.Context) error {
 					return err
 				}
 			}
-			return nil
+			return d.edit(tx)
 		})
 		if err != nil {
 			return fmt.Errorf("forget the tickets of another place: %w", err)

@@ -321,7 +321,7 @@ func (w *world) start() {
 		place = w.place(place)
 	}
 	w.desk = New(st, helpdesk, place, w.opts)
-	w.worker = deliver.New(st, helpdesk, w.desk, deliver.Options{Grace: time.Second})
+	w.worker = deliver.New(st, helpdesk, w.desk, deliver.Options{Grace: time.Second, Shared: w.opts.Shared})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

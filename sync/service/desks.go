@@ -26,7 +26,7 @@ func deskOptions(t config.Target, about targets.DeskDescription, d deps) desk.Op
 		Freely: want.First == "go", ByKeys: want.Look == "keys", CreatedOnly: want.Own == "created", ExactMembers: want.Members == "exact",
 		ReactivateAlways: want.Reactivate == "always", Settle: want.Settle.Std(), Protect: protect(want.Protect),
 		References: map[string]desk.Reference{}, Leavers: map[directory.RecordKind]desk.Leaver{},
-		Interim: want.Interim, Now: d.now, Log: d.log,
+		Interim: want.Interim, Shared: d.shared, Now: d.now, Log: d.log,
 	}
 	o.Matching = matching(want, about)
 	o.After = map[string]desk.After{"adopt": desk.AfterAdopt}[want.After]

@@ -27,6 +27,8 @@ type wakingSpy struct{ spy }
 
 func (*wakingSpy) WakeBy(func(...string)) {}
 
+func (*wakingSpy) CatchUp(context.Context) error { return nil }
+
 func TestOnly(t *testing.T) {
 	work := make([]Delivery, 4)
 	for i, kind := range []directory.RecordKind{directory.GroupRecord, directory.UserRecord, directory.AgentRecord, directory.UserRecord} {

@@ -38,8 +38,12 @@ type Target interface {
 // Waker is a Target that learns by itself what its waiting actions wait for. WakeBy is called once, before anything else but Describe. The
 // function that it hands over says that keys (Wait.Key) have come; it may be called at any time, from Deliver too, by several goroutines,
 // and never blocks.
+//
+// CatchUp has it take up what came of another process that shares the store, and say so by that function; it is called before the first
+// delivery of a process that has taken over, and every few seconds then. It does not wait for anything else that is under way. Its errors are those of the store.
 type Waker interface {
 	WakeBy(wake func(keys ...string))
+	CatchUp(ctx context.Context) error
 }
 
 // Description says how a target wants its actions.
