@@ -70,8 +70,8 @@ type listing struct{ tenants, unlisted []connectors.Tenant }
 
 // list lists the tenants that a job means. When they cannot be listed, or are to be left alone, failed is the result of the connection.
 func (e *Engine) list(ctx context.Context, c *Connection, job tenantJob) (l *listing, failed []Result) {
-	if whole := e.begin(c, connectors.Tenant{}, job); job.Patient && whole.mustWait(ctx) {
-		// The credentials with which tenants are listed were refused.
+	if whole := e.begin(c, connectors.Tenant{}, job); job.Patient && whole.load(ctx) == nil && whole.mustWait() {
+		// The credentials with which tenants are listed were refused. When the state cannot be read, the run itself will say so.
 		whole.rec.Outcome, whole.rec.Ended = Waiting, whole.rec.Started
 		return nil, []Result{{Partition: whole.part, Run: whole.rec}}
 	}

@@ -53,6 +53,12 @@ type Connection struct {
 	Match []key.Field
 	// Strangers are people of other connections who may turn out to be people of this one.
 	Strangers []Strangers
+	// Current is the connection as it is configured by now, where that has the same source, and otherwise this one: a run that is under way
+	// goes on with it from the next tenant on. Nil: it stays as it is.
+	Current func() *Connection
+	// Superseded reports whether others than these are the rules in force: there was a reload, here or at another process. It is asked of a tenant that was
+	// settled by other rules. Nil: these are.
+	Superseded func(context.Context) (bool, error)
 	// FollowedFields are the fields of its records of which others are made, in order: the journal tells of records, too, when there are any.
 	FollowedFields []string
 }
@@ -188,6 +194,6 @@ const (
 	Parked = "parked"
 	Held   = "held"
 	Failed = "failed"
-	// Waiting is a run that did not begin (see Job.Patient). It is not stored.
+	// Waiting is a run that did not begin (see Job.Patient and ErrSuperseded). It is not stored.
 	Waiting = "waiting"
 )

@@ -94,6 +94,9 @@ func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, jo
 	result.Partition = store.Partition{Connection: c.Name, Tenant: t.ID}
 	defer fault.Recover("run", &result.Err) // of what is not the run itself, whose panics it stores
 	held, release, err := e.lease(ctx, store.Partition{Connection: c.Name, Tenant: t.ID})
+	if c.Current != nil && job.visits == nil { // what somebody wants to see is a plan by these rules
+		c = c.Current()
+	}
 	r := e.begin(c, t, job)
 	r.rec.By = userOf(ctx)
 	if err != nil {
@@ -105,9 +108,22 @@ func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, jo
 			end()
 		}
 	}()
-	if job.Patient && r.mustWait(held) {
+	err = r.load(held)
+	waits := err == nil && job.Patient && r.mustWait()
+	var superseded error
+	if err == nil && !waits {
+		superseded, err = r.superseded(held)
+	}
+	switch {
+	case superseded != nil && !job.Patient:
+		return r.notBegun(superseded)
+	case superseded != nil:
+		r.log.Info("left to whoever has the rules in force, which have settled it")
+		waits = true
+	}
+	if waits {
 		r.rec.Outcome, r.rec.Ended = Waiting, r.rec.Started
-		return Result{Partition: r.part, Run: r.rec}
+		return Result{Partition: r.part, Run: r.rec, Err: superseded}
 	}
 	level := slog.LevelInfo
 	if job.Patient { // there are many, and the line at the end says all that matters
@@ -115,7 +131,9 @@ func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, jo
 	}
 	r.log.Log(held, level, "run started", append([]any{"mode", r.rec.Mode, "trigger", job.Trigger}, r.asker()...)...)
 	var meter connectors.Meter
-	err = r.execute(connectors.WithMeter(held, &meter))
+	if err == nil {
+		err = r.execute(connectors.WithMeter(held, &meter))
+	}
 	r.rec.Requests = meter.Requests()
 	return r.finish(held, overtaken(held, r.part, err))
 }
@@ -153,10 +171,10 @@ func (e *Engine) begin(c *Connection, t connectors.Tenant, job tenantJob) *run {
 	return r
 }
 
-// mustWait reports whether the tenant is to be left alone for now. When the state cannot be read, the run itself
-// will say so. A time beyond the longest pause was written by a clock that was ahead, and counts as now.
-func (r *run) mustWait(ctx context.Context) bool {
-	if r.load(ctx) != nil || r.state.Failing == nil {
+// mustWait reports whether the tenant is to be left alone for now, as the state that was loaded says. A time beyond the longest pause was
+// written by a clock that was ahead, and counts as now.
+func (r *run) mustWait() bool {
+	if r.state.Failing == nil {
 		return false
 	}
 	if wait := r.state.Failing.Retry.Sub(r.rec.Started); wait <= 0 || wait > longestPause {
@@ -166,12 +184,28 @@ func (r *run) mustWait(ctx context.Context) bool {
 	return true
 }
 
+// ErrSuperseded is in the chain of the error of a tenant that was left alone: newer rules than those of the run have settled it, and whoever has
+// them runs it.
+var ErrSuperseded = errors.New("newer rules than those of this process have settled it")
+
+// superseded returns ErrSuperseded, or nil. A plan by other rules is what somebody wants to see.
+func (r *run) superseded(ctx context.Context) (superseded, err error) {
+	if r.conn.Superseded == nil || r.job.visits != nil || r.state.RulesHash == "" || r.state.RulesHash == r.conn.settledHash(&r.state.TenantState) {
+		return nil, nil
+	}
+	switch is, err := r.conn.Superseded(ctx); {
+	case err != nil:
+		return nil, err
+	case is:
+		return &fault.Error{Class: fault.Conflict, Op: "run", Where: r.part.String(), Err: ErrSuperseded,
+			Hint: "nothing was done: reload this daemon, or give the command the file that the workers have"}, nil
+	}
+	return nil, nil
+}
+
 // execute is a run in three lines: where do we stand, what is new at the source, what follows from it.
 func (r *run) execute(ctx context.Context) (err error) {
 	defer fault.Recover("run", &err)
-	if err := r.load(ctx); err != nil {
-		return err
-	}
 	if r.job.unlisted && r.state.RulesHash == "" {
 		return nil // nothing was ever made of it
 	}

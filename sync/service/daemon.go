@@ -217,7 +217,7 @@ func (d *daemon) reload(ctx context.Context) {
 	d.systemd.reloading()
 	defer d.systemd.ready()
 	old := d.service.current()
-	if err := d.service.reload(ctx, d.Config.File); err != nil {
+	if err := d.service.reload(ctx, d.Config.File, d.times.Follow); err != nil {
 		d.Log.Error("the configuration was refused; the present one stays", "err", err)
 		d.systemd.status("running; the last reload was refused")
 		return
@@ -229,7 +229,6 @@ func (d *daemon) reload(ctx context.Context) {
 	if edited := d.Written.edited(FixedOf(cfg)); len(edited) > 0 {
 		d.Log.Warn("some settings were edited that only a restart changes; the former ones stay", "settings", edited)
 	}
-	d.times.Follow(d.service.current())
 	d.triggerNewcomers(ctx)
 	d.triggerEdited(old)
 	d.service.retryTargets(ctx)

@@ -30,6 +30,8 @@ type generation struct {
 	cfg         *config.Config
 	connections map[string]*connection
 	targets     map[string]*target
+	// identity is identityOf, worked out once.
+	identity func() (string, error)
 }
 
 // connection is an open source. It is closed when nobody uses it any more.
@@ -68,6 +70,9 @@ type deps struct {
 	moved func(ctx context.Context, from, to engine.Owner) error
 	// portion is which part of a source is for this process; nil: all of it.
 	portion func(connection string) float64
+	// current and superseded are those of engine.Connection.
+	current    func(*connection) *engine.Connection
+	superseded func(context.Context, *connection) (bool, error)
 	// public lets the source of a connection be called from outside; nil: it cannot be.
 	public func(connection string) func(http.Handler) (address string, release func(), err error)
 }
@@ -76,6 +81,7 @@ type deps struct {
 // taken over. On an error nothing new stays open.
 func newGeneration(cfg *config.Config, old *generation, d deps) (*generation, error) {
 	next := &generation{cfg: cfg, connections: map[string]*connection{}, targets: map[string]*target{}}
+	next.identity = sync.OnceValues(func() (string, error) { return identityOf(next) })
 	var errs []error
 	for _, c := range cfg.Connections {
 		conn, err := openConnection(cfg, c, old, d)
@@ -111,6 +117,8 @@ func openConnection(cfg *config.Config, c config.Connection, old *generation, d 
 		Guard: guard.tenant(), Shared: guard.shared(), Lists: guard.lists(), Over: guard.over(), SharedOver: guard.sharedOver(), WholeOver: wholeOver(cfg.Guard), Targets: c.Targets, Import: c.Import, Followed: len(cfg.MadeOf(c.Name)) > 0, FollowedFields: cfg.RecordFieldsOf(c.Name),
 		Overrides: overrides(cfg, &c), Every: c.Every, RemovedInFull: c.RemoveInFull, Match: cfg.MatchOf(c.Name), History: historyOf(cfg),
 	}}
+	conn.Current = func() *engine.Connection { return d.current(conn) }
+	conn.Superseded = func(ctx context.Context) (bool, error) { return d.superseded(ctx, conn) }
 	if conn.Strangers, err = strangersOf(cfg, c.Name, d); err != nil {
 		return nil, err
 	}

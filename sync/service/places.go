@@ -72,7 +72,7 @@ func unstaffed(cfg *config.Config, alive []api.WorkerStatus) (list []api.Unstaff
 func (s *Service) outdatedBy(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, asked)
 	defer cancel()
-	name, err := identityOf(s.current())
+	name, err := s.current().identity()
 	if err != nil {
 		return "", err
 	}

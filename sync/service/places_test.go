@@ -216,11 +216,11 @@ func TestComesHere(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	load("a")
-	if err := s.reload(t.Context(), "config.yaml"); err == nil || !strings.Contains(err.Error(), "there is no dongle") {
+	if err := s.reload(t.Context(), "config.yaml", nobodyElse); err == nil || !strings.Contains(err.Error(), "there is no dongle") {
 		t.Errorf("it is for this worker, and the dongle is not here: %v", err)
 	}
 	plugged = true
-	if err := s.reload(t.Context(), "config.yaml"); err != nil {
+	if err := s.reload(t.Context(), "config.yaml", nobodyElse); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.current().connections["hq"].Source.Tenants(t.Context()); err == nil || !strings.Contains(err.Error(), "the dongle was asked") {

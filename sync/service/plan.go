@@ -198,6 +198,7 @@ func (s *Service) toPlan(basis *planBasis, cfg *config.Config, name string, othe
 	if err != nil {
 		return nil, fmt.Errorf("connection %q: %w", name, err)
 	}
+	conn.Current, conn.Superseded = nil, nil // it is that of the plan alone
 	if inForce == nil || conn.Source != inForce.Source {
 		basis.ends = append(basis.ends, func() { _ = conn.Source.Close() })
 	}

@@ -10,8 +10,9 @@ import (
 	"dirsyncd/sync/fault"
 )
 
-// reload takes another configuration. An invalid one is refused as a whole and the present one stays.
-func (s *Service) reload(ctx context.Context, file string) error {
+// reload takes another configuration. An invalid one is refused as a whole and the present one stays. When it is in force follow tells other
+// processes of it, and reports whether they know: only then are edited rules applied, so that nobody goes on by former ones.
+func (s *Service) reload(ctx context.Context, file string, follow func(*generation) bool) error {
 	old := s.current()
 	cfg, err := config.Load(file, s.parts.Config())
 	if err == nil && !cfg.SameState(old.cfg) {
@@ -43,6 +44,7 @@ func (s *Service) reload(ctx context.Context, file string) error {
 		s.turns = newTurns(cfg) // who has a place in the former one gives it back there
 	}
 	s.mu.Unlock()
+	told := follow(next) // before anything else: until then others have the rules in force
 	// A file that the new target writes, too, is locked until the old one is closed.
 	old.closeTargets(next)
 	for name, t := range next.targets {
@@ -57,8 +59,27 @@ func (s *Service) reload(ctx context.Context, file string) error {
 	}
 	// Both may take long, and the new configuration is in force already.
 	s.background.Go(func() { old.closeSources(next) })
-	s.background.Go(func() { s.settleEditedRules(ctx, old, next) })
+	if told {
+		s.background.Go(func() { s.settleEditedRules(ctx, old, next) })
+	}
 	return nil
+}
+
+// currentOf is a connection as it is configured by now, where that has the same source.
+func (s *Service) currentOf(c *connection) *engine.Connection {
+	if now := s.current().connections[c.Name]; now != nil && now.Source == c.Source {
+		return &now.Connection
+	}
+	return &c.Connection
+}
+
+// rulesSuperseded reports whether other rules than those of a connection are in force, by a reload here or at another worker.
+func (s *Service) rulesSuperseded(ctx context.Context, c *connection) (bool, error) {
+	if now := s.current().connections[c.Name]; now != nil && !now.SameRules(&c.Connection) {
+		return true, nil
+	}
+	by, err := s.outdatedBy(ctx)
+	return by != "", err
 }
 
 // settleEditedRules applies edited rules at once to what is stored; no source is asked.

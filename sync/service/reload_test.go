@@ -94,7 +94,7 @@ func TestReloadEndsADelivery(t *testing.T) {
 	}()
 	<-h.called
 	edit("second")
-	if err := s.reload(ctx, "config.yaml"); err != nil {
+	if err := s.reload(ctx, "config.yaml", nobodyElse); err != nil {
 		t.Fatal(err)
 	}
 	if result := <-results; len(result.Delivered) != 1 || result.Delivered[0].Error == "" {
@@ -137,7 +137,7 @@ func TestReloadNoticesARenewedFile(t *testing.T) {
 		opened  int
 	}{{"one authority", 1}, {"another one", 2}, {"another one", 2}} {
 		write("ca.pem", step.content)
-		if err := s.reload(t.Context(), "config.yaml"); err != nil {
+		if err := s.reload(t.Context(), "config.yaml", nobodyElse); err != nil {
 			t.Fatal(err)
 		}
 		if len(h.opened) != step.opened {
@@ -146,5 +146,57 @@ func TestReloadNoticesARenewedFile(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// nobodyElse has to be told of a reload.
+func nobodyElse(*generation) bool { return true }
+
+// What is under way goes on by edited rules; those are applied to what is stored only when all workers know of them.
+func TestRunUnderWay(t *testing.T) {
+	w := newWorld(t)
+	s, ctx := w.open(t), t.Context()
+	if _, err := s.Sync(ctx, api.SyncRequest{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	is := func(what string, c *connection, now *connection, superseded bool) {
+		t.Helper()
+		if got := c.Current(); got != &now.Connection {
+			t.Errorf("%s: it goes on with another connection", what)
+		}
+		if got, err := c.Superseded(ctx); err != nil || got != superseded {
+			t.Errorf("%s: superseded %t, %v", what, got, err)
+		}
+	}
+	rule := func() string {
+		t.Helper()
+		s.background.Wait()
+		reasons, err := s.Why(ctx, "user", "hq/ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reasons[0].Record.Rule
+	}
+	former := s.current().connections["hq"]
+	is("before", former, former, false)
+	w.write(t, "all")
+	if err := s.reload(ctx, "config.yaml", func(*generation) bool { return false }); err != nil {
+		t.Fatal(err)
+	}
+	now := s.current().connections["hq"]
+	is("the former one", former, now, true)
+	is("the new one", now, now, false)
+	if got := rule(); got != "everyone" {
+		t.Errorf("nobody knows of the rules, and %q decided", got)
+	}
+	s.superseded = func(context.Context, string) (string, error) { return "north", nil }
+	is("the new one, which others have not", now, now, true)
+	s.superseded = func(context.Context, string) (string, error) { return "", nil }
+	w.write(t, "any")
+	if err := s.reload(ctx, "config.yaml", nobodyElse); err != nil {
+		t.Fatal(err)
+	}
+	if got := rule(); got != "any" {
+		t.Errorf("%q decided", got)
 	}
 }

@@ -112,7 +112,7 @@ func newService(cfg *config.Config, opts Options, h *host) (*Service, error) {
 }
 
 func (s *Service) deps() deps {
-	d := deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store, shared: s.shared, worker: s.worker, public: s.host.public, moved: s.moved}
+	d := deps{parts: s.parts, log: s.log, now: s.now, metrics: s.metrics, store: s.store, shared: s.shared, worker: s.worker, public: s.host.public, moved: s.moved, current: s.currentOf, superseded: s.rulesSuperseded}
 	if s.fleet != nil {
 		d.portion, d.yields = s.fleet.Portion, s.fleet.Yields
 	}

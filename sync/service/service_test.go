@@ -193,7 +193,7 @@ func TestReload(t *testing.T) {
 	}
 	before, reads := s.current(), w.source.Reads()
 	w.write(t, "all of them")
-	if err := s.reload(ctx, "config.yaml"); err != nil {
+	if err := s.reload(ctx, "config.yaml", nobodyElse); err != nil {
 		t.Fatal(err)
 	}
 	s.background.Wait()
@@ -208,7 +208,7 @@ func TestReload(t *testing.T) {
 	if err := os.WriteFile("config.yaml", []byte("connections: {}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.reload(ctx, "config.yaml"); err == nil || s.current() != after {
+	if err := s.reload(ctx, "config.yaml", nobodyElse); err == nil || s.current() != after {
 		t.Errorf("a wrong configuration was taken: %v", err)
 	}
 	if st, err := s.Status(ctx); err != nil || !strings.Contains(st.Problem, "connections") {

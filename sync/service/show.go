@@ -75,7 +75,9 @@ func readInto(ctx context.Context, dry *engine.Engine, conn *connection, tenant 
 	if conn.elsewhere != nil {
 		return conn.elsewhere
 	}
-	for _, r := range dry.RunConnection(ctx, &conn.Connection, engine.Job{Tenant: tenant, Trigger: "show"}) {
+	alone := conn.Connection // whatever rules others have: nobody settles by these
+	alone.Current, alone.Superseded = nil, nil
+	for _, r := range dry.RunConnection(ctx, &alone, engine.Job{Tenant: tenant, Trigger: "show"}) {
 		if r.Err != nil {
 			return r.Err
 		}

@@ -324,7 +324,7 @@ func TestSignIn(t *testing.T) {
 		if err := os.WriteFile("config.yaml", []byte(other), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.reload(t.Context(), "config.yaml"); err == nil || s.current() != running {
+		if err := s.reload(t.Context(), "config.yaml", nobodyElse); err == nil || s.current() != running {
 			t.Errorf("another `web` was taken: error %v", err)
 		}
 	}

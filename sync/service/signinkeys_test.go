@@ -124,7 +124,7 @@ func TestKeysThatAreGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	running := in.current()
-	if err := in.reload(t.Context(), "config.yaml"); fault.Hint(err) == "" || in.current() != running {
+	if err := in.reload(t.Context(), "config.yaml", nobodyElse); fault.Hint(err) == "" || in.current() != running {
 		t.Errorf("a reload was taken: error %v", err)
 	}
 	if st, err := in.Status(t.Context()); err != nil || !strings.Contains(st.Problem, "signin.keys") {

@@ -43,7 +43,7 @@ func TestReloadReadsTables(t *testing.T) {
 	}
 	sum := s.current().cfg.Sum
 	write("roles.csv", "name;role\nADA;Team lead\n")
-	if err := s.reload(ctx, "config.yaml"); err != nil {
+	if err := s.reload(ctx, "config.yaml", nobodyElse); err != nil {
 		t.Fatal(err)
 	}
 	s.background.Wait()
@@ -52,7 +52,7 @@ func TestReloadReadsTables(t *testing.T) {
 	}
 	// A mistake in the file leaves the old configuration in force.
 	write("roles.csv", "name;role\nADA;x\nada;y\n")
-	if err := s.reload(ctx, "config.yaml"); err == nil || !strings.Contains(err.Error(), "roles.csv:3:1: table roles") {
+	if err := s.reload(ctx, "config.yaml", nobodyElse); err == nil || !strings.Contains(err.Error(), "roles.csv:3:1: table roles") {
 		t.Errorf("%v", err)
 	}
 	if err := s.Close(); err != nil {

@@ -20,8 +20,8 @@ type timetable interface {
 	// Next and NextAudit are when the schedule comes next; zero when never, or when that cannot be known now.
 	Next(connection string) time.Time
 	NextAudit(target string) time.Time
-	// Follow takes another configuration. What is under way goes on.
-	Follow(gen *generation)
+	// Follow takes another configuration, and reports whether whoever else has to know of it does. What is under way goes on.
+	Follow(gen *generation) bool
 }
 
 // alone is the timetable of a process that has the state to itself: nobody else has to be asked.
@@ -52,7 +52,8 @@ func (a alone) Next(connection string) time.Time { return a.runs.Next(connection
 func (a alone) NextAudit(target string) time.Time { return a.audits.Next(target) }
 
 // Follow implements timetable.
-func (a alone) Follow(gen *generation) {
+func (a alone) Follow(gen *generation) bool {
 	a.runs.Replace(gen.cfg.Entries())
 	a.audits.Replace(gen.cfg.Audits())
+	return true
 }

@@ -73,6 +73,9 @@ func (g *together) handle(ctx context.Context, h fleet.Held) (fleet.Finish, erro
 	if errors.Is(err, fleet.ErrNotBegun) {
 		return fleet.Finish{}, err
 	}
+	if slices.ContainsFunc(results, func(r engine.Result) bool { return errors.Is(r.Err, engine.ErrSuperseded) }) {
+		return fleet.Finish{}, fleet.ErrNotBegun // the rest is run by whoever has the rules in force
+	}
 	failed := slices.IndexFunc(results, func(r engine.Result) bool { return r.Err != nil })
 	switch {
 	case err != nil:
@@ -132,7 +135,7 @@ func (g *together) next(u fleet.Unit) time.Time {
 }
 
 // Follow implements timetable.
-func (g *together) Follow(gen *generation) {
+func (g *together) Follow(gen *generation) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), asked)
 	defer cancel()
 	plan, err := planOf(gen)
@@ -140,13 +143,14 @@ func (g *together) Follow(gen *generation) {
 		err = g.fleet.Follow(ctx, plan)
 	}
 	if err != nil {
-		g.log.Error("the other workers could not be told of the configuration", "err", err, "hint", "reload again")
+		g.log.Error("the other workers could not be told of the configuration: edited rules are not applied", "err", err, "hint", "`dirsyncd config publish` tells them; the next runs apply the rules")
 	}
+	return err == nil
 }
 
 // planOf is what a configuration says of units of work.
 func planOf(gen *generation) (fleet.Plan, error) {
-	name, err := identityOf(gen)
+	name, err := gen.identity()
 	plan := fleet.Plan{Generation: name, Alone: aloneBy(gen.cfg)}
 	for _, e := range gen.cfg.Entries() {
 		p := planned(fleet.Unit{Kind: fleet.List, Connection: e.Name}, e)
