@@ -31,6 +31,12 @@ func (s *Service) RenameConnection(ctx context.Context, from, to string) error {
 	case gen.connections[from] != nil:
 		return refuse(fault.Configuration, "the new name takes the place of the old one in the configuration", "%s is still configured", from)
 	}
+	switch by, err := s.superseded(ctx, ""); { // by no configuration at all: whoever lives
+	case err != nil:
+		return err
+	case by != "":
+		return refuse(fault.Conflict, "stop all workers, rename, start them; `dirsyncd status` names them", "worker %q is running, and knows the connection by one name only", by)
+	}
 	return s.engine.Rename(ctx, from, to)
 }
 

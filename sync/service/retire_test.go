@@ -106,6 +106,11 @@ func TestRenameConnection(t *testing.T) {
 			t.Errorf("%s to %s: %v", from, to, err)
 		}
 	}
+	s.superseded = func(_ context.Context, hash string) (string, error) { return "north" + hash, nil }
+	if err := s.RenameConnection(t.Context(), "lab", "plant"); fault.ClassOf(err) != fault.Conflict || !strings.Contains(err.Error(), `"north"`) {
+		t.Errorf("while a worker lives: %v", err)
+	}
+	s.superseded = func(context.Context, string) (string, error) { return "", nil }
 	if err := s.RenameConnection(t.Context(), "lab", "plant"); err != nil {
 		t.Fatal(err)
 	}

@@ -110,12 +110,17 @@ func (s *Service) undoAtTargets(ctx context.Context, plan *api.UndoPlan) error {
 
 // Undo implements api.Operations.
 func (s *Service) Undo(ctx context.Context, req api.UndoApproval) (api.SyncResult, error) {
-	of, conn, undo, done, err := s.undoOf(ctx, req.Run, req.Record)
+	of, _, undo, done, err := s.undoOf(ctx, req.Run, req.Record)
 	if err != nil {
 		return api.SyncResult{}, err
 	}
-	defer done()
+	done()
 	return s.runAndDeliver(ctx, []chosen{{connection: of.part.Connection}}, api.FewActions+1, func(c chosen) ([]engine.Result, error) {
+		conn, done, err := s.use(c.connection) // for as long as the run takes, which may be longer than its asker waits
+		if err != nil {
+			return nil, err
+		}
+		defer done()
 		r := s.engine.Run(s.runContext(ctx), &conn.Connection, of.tenant(), engine.Job{Offline: true, Undo: &undo, Approve: req.Approve, Trigger: engine.Operator})
 		if errors.Is(r.Err, settle.ErrPlanChanged) {
 			return nil, r.Err
