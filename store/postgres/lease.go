@@ -26,8 +26,8 @@ const (
 	beatEvery       = 1500 * time.Millisecond
 	// tryAgain is how long somebody who waits for a lease lets the database rest when it could not be asked.
 	tryAgain = 700 * time.Millisecond
-	// leaseIO bounds a statement about leases.
-	leaseIO = 5 * time.Second
+	// leaseIO bounds a statement about leases: one that hangs leaves time for another before this process takes itself for dead (left).
+	leaseIO = 2500 * time.Millisecond
 )
 
 // leases are those of this process.
@@ -182,10 +182,10 @@ func (l *leases) wake(names ...string) {
 
 // take takes a lease that nobody holds, or whose holder is dead. Where there is a holder in this process it returns what to wait for.
 func (l *leases) take(ctx context.Context, mine *lease) (taken bool, free <-chan struct{}, err error) {
-	ctx, cancel := context.WithTimeout(ctx, leaseIO)
-	defer cancel()
 	l.line.mu.Lock()
 	defer l.line.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, leaseIO) // what others do meanwhile takes nothing of it
+	defer cancel()
 	for range 3 { // under a new id, when it turns out that this process was dead; and when a dead one's sessions were only just ended
 		id, err := l.join(ctx)
 		if err != nil {
@@ -249,10 +249,10 @@ func (l *leases) left(sent time.Time) time.Duration {
 // live gives a sign of life, has those try whose lease may be free, and gives back what nobody here has: what could not be given back before,
 // and what was taken for somebody who had left when the answer came.
 func (l *leases) live(id pgtype.UUID) {
-	ctx, cancel := context.WithTimeout(context.Background(), leaseIO)
-	defer cancel()
 	l.line.mu.Lock()
 	defer l.line.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), leaseIO)
+	defer cancel()
 	l.mu.Lock()
 	held, waited := slices.Collect(maps.Keys(l.held)), slices.Collect(maps.Keys(l.awaited))
 	current := l.id == id

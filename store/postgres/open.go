@@ -58,6 +58,8 @@ const DefaultSchema = "dirsyncd"
 const (
 	defaultConnections = 12
 	connectTimeout     = 10 * time.Second
+	// pingTimeout is how long a connection that was not used for a while may take to prove that it is alive.
+	pingTimeout = 3 * time.Second
 	// trusted is how long a connection that nobody used is believed to be there. It is longer than the pauses of those who look every second or
 	// two: each of them would ask twice.
 	trusted = 5 * time.Second
@@ -175,8 +177,12 @@ func (s *Store) configure(opts Options) error {
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTimeout
 	}
+	c.DialFunc = dialer().DialContext
 	if opts.Dial != nil {
 		c.DialFunc = opts.Dial
+	}
+	if cfg.PingTimeout == 0 {
+		cfg.PingTimeout = pingTimeout
 	}
 	if opts.tracer != nil {
 		c.Tracer = opts.tracer

@@ -125,15 +125,22 @@ func (w *Worker) endTenure() {
 	<-w.tenure.asking
 }
 
-// sweepUnder begins a sweep under a lease: what it does ends with that, and with ctx. The caller has the mutex.
-func (w *Worker) sweepUnder(ctx, held context.Context) (_ context.Context, done func()) {
+// takeOver forgets what an earlier lease than this one left: others delivered since. The caller has the mutex.
+func (w *Worker) takeOver(held context.Context) {
 	if !w.opts.Shared {
-		return ctx, func() {}
+		return
 	}
 	if was := w.tenure.swept; was != nil && was != held {
 		w.forget()
 	}
 	w.tenure.swept = held
+}
+
+// sweepUnder begins a sweep under a lease: what it does ends with that, and with ctx. The caller has the mutex.
+func (w *Worker) sweepUnder(ctx, held context.Context) (_ context.Context, done func()) {
+	if !w.opts.Shared {
+		return ctx, func() {}
+	}
 	sweeping, cancel := context.WithCancelCause(held)
 	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
 	return sweeping, func() { stop(); cancel(nil) }

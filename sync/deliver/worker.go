@@ -289,6 +289,9 @@ func (w *Worker) drainOnce(ctx context.Context, standing bool) (time.Time, error
 		return time.Time{}, err
 	}
 	defer w.unlock()
+	if err == nil {
+		w.takeOver(held)
+	}
 	if at, rests := w.storeRests(); rests {
 		return at, nil
 	}

@@ -34,7 +34,7 @@ const (
 	fetchCooldown = 50 * time.Millisecond
 	// fetchPoll is how often a worker looks for a job of which it was not told; often where nobody tells. Together with a burial it is less
 	// than the ten seconds that a hand-over may take.
-	fetchPoll, fetchPollOnly = 3 * time.Second, time.Second
+	fetchPoll, fetchPollOnly = 2 * time.Second, time.Second
 	// longestStop bounds how long River may take to stop when nothing runs any more.
 	longestStop = 10 * time.Second
 )
