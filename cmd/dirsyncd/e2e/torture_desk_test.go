@@ -51,6 +51,7 @@ type hold struct {
 	event   event
 	taken   chan struct{} // closed when the event is taken; the fields above are set
 	let     chan struct{} // closed when it may be answered
+	others  time.Time     // when another worker sent something
 	other   time.Time     // when another worker sent the same
 	again   chan struct{} // closed then
 }
@@ -124,8 +125,12 @@ func (w *witness) take(r *http.Request, body []byte) (status int, let <-chan str
 		w.history[e.Subject] = append(w.history[e.Subject], fmt.Sprintf("%s %s %s %s: %d", time.Now().Format("15:04:05.000"), by, key, e.inShort(), status))
 	}()
 	h := w.hold
-	if h != nil && h.by == by {
+	switch {
+	case h == nil || h.by == "":
+	case h.by == by:
 		let = h.let
+	case h.others.IsZero():
+		h.others = time.Now()
 	}
 	if before, known := w.taken[key]; known {
 		w.again++

@@ -198,17 +198,21 @@ func (w *torture) round(way int, amid bool) {
 	})
 	var seconds float64
 	w.ask(&seconds, `select coalesce(max(extract(epoch from (select min(t.at) from taken t where t.what = h.what and t.seq > h.seq and t.after is distinct from h.holder and t.after is not null) - h.at)), 0)::float8 from held h`)
-	took := time.Duration(seconds * float64(time.Second))
+	had := time.Duration(seconds * float64(time.Second))
+	took := had
+	again := ""
 	if amid {
 		if isClosed(held.again) {
-			took = max(took, held.other.Sub(began))
+			took = max(took, held.others.Sub(began))
+			// The same event waits in the line of all, and the desk's faults go on.
+			again = fmt.Sprintf("; the same was sent again after %v", held.other.Sub(began).Round(time.Millisecond))
 		}
 		what += fmt.Sprintf(" while %s %s was answered", held.event.Data.Op, held.event.Data.Kind)
 	}
 	if w.worst = max(w.worst, took); took > 0 {
 		w.overs++
 	}
-	w.t.Logf("%s was %s: others went on after %v", victim.name, what, took.Round(time.Millisecond))
+	w.t.Logf("%s was %s: others had it after %v, and went on after %v%s", victim.name, what, had.Round(time.Millisecond), took.Round(time.Millisecond), again)
 	w.revive(victim, way)
 }
 

@@ -143,7 +143,9 @@ type writer struct {
 const (
 	makeTables = `create table counter (unit text primary key, n int8 not null);
 create table written (seq int8 generated always as identity, unit text, n int8, fence int8, worker text, at timestamptz default clock_timestamp());
-create index on written (unit, seq)`
+create index on written (unit, seq);
+create index on written (unit, fence); -- it is asked all the time who has written last, beside workers that are timed
+create index on written (worker)`
 	// wrong are the writes that do not follow the one before, and those by a holder that had been overtaken.
 	wrong = `select count(*) filter (where n <> n_before + 1), count(*) filter (where fence < fence_before) from (
 select n, fence, lag(n) over w as n_before, lag(fence) over w as fence_before from written window w as (partition by unit order by seq)) x where n_before is not null`
