@@ -71,10 +71,10 @@ soak: ## random changes, faults and kills that nobody tried before; SEED=N repea
 		-run 'Random|Incremental|KilledAnywhere|KilledAtAnyMoment|ThreeWeeks|DomainController' ./connectors/... ./cmd/dirsyncd/proof ./cmd/dirsyncd/e2e || \
 		{ echo "repeat with: make soak SEED=$(SEED)"; exit 1; }
 
-soak-workers: ## an hour of workers on PostgreSQL that are killed, frozen and cut off, alone and as daemons among faulty sources and a faulty desk; SEED=N repeats
+soak-workers: ## an hour each of workers on PostgreSQL that are killed, frozen and cut off, alone and as daemons among faulty sources and a faulty desk; SEED=N repeats
 	@echo "seed $(SEED)"
 	DIRSYNCD_WORKERS=1h $(GO) test -count=1 -v $(TESTFLAGS) -run Speed ./sync/fleet/postgres
-	DIRSYNCD_SEED=$(SEED) DIRSYNCD_WORKERS=$(or $(WORKERS),1h) $(GO) test -count=1 -v -timeout 3h $(TESTFLAGS) -run 'Tortur|Ticks|Zombie' ./sync/fleet/postgres ./cmd/dirsyncd/e2e || \
+	DIRSYNCD_SEED=$(SEED) DIRSYNCD_WORKERS=$(or $(WORKERS),1h) $(GO) test -p 1 -count=1 -v -timeout 3h $(TESTFLAGS) -run 'Tortur|Ticks|Zombie' ./cmd/dirsyncd/e2e ./sync/fleet/postgres || \
 		{ echo "repeat with: make soak-workers SEED=$(SEED)"; exit 1; }
 
 desks: ## a company of 500 at a real Request Tracker and a real Redmine, killed 200 times at each; takes half an hour

@@ -32,7 +32,7 @@ with priorities (journalctl -p warning), and as JSON elsewhere.
 
 Exit codes: 0 stopped as told, 1 failed, 2 wrong usage or configuration.`,
 		Example: `  dirsyncd run --config /etc/dirsyncd/config.yaml
-  dirsyncd run --worker north --control /run/dirsyncd/north/control.sock
+  dirsyncd run --worker north --control /run/dirsyncd-north/control.sock
   systemctl reload dirsyncd
   journalctl -fu dirsyncd`,
 		Args: takes(0, 0, ""),

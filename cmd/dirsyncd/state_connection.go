@@ -17,7 +17,8 @@ the state holds of it to the new name. At the targets nothing changes: records
 keep their keys, which go on to begin with the old name, and so do events. What
 the new connection has read is read again; it must not have made records yet.
 
-The daemon must not run: stop it, rename, start it.
+The daemon must not run: stop it, rename, start it. Of several workers that
+share the state none may, on any machine.
 
 Exit codes: 0 renamed, 1 failed or a daemon runs, 2 wrong usage or
 configuration, or there is nothing to rename.`,

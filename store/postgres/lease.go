@@ -78,7 +78,7 @@ func newLeases(s *Store, leaseFor time.Duration) *leases {
 	if leaseFor == 0 {
 		leaseFor = defaultLeaseFor
 	}
-	l := &leases{s: s, leaseFor: leaseFor, held: map[string]*lease{}, awaited: map[string]*awaited{}, line: leaseLine{config: s.config.ConnConfig}, now: time.Now}
+	l := &leases{s: s, leaseFor: leaseFor, held: map[string]*lease{}, awaited: map[string]*awaited{}, line: leaseLine{config: s.lineConfig()}, now: time.Now}
 	l.afterFunc = func(d time.Duration, fn func()) timer { return time.AfterFunc(d, fn) }
 	if !s.pooled {
 		l.line.begin = s.use
@@ -338,10 +338,10 @@ func (l *leases) release(h *lease) {
 
 // giveBack gives a lease back, and lets those of this process who wait for it try. The last one takes the row of worker with it.
 func (l *leases) giveBack(h *lease) {
-	ctx, cancel := context.WithTimeout(context.Background(), leaseIO)
-	defer cancel()
 	l.line.mu.Lock()
 	defer l.line.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), leaseIO)
+	defer cancel()
 	l.mu.Lock()
 	id, last := l.id, len(l.held) == 1 && l.held[h.name] == h && len(l.awaited) == 0
 	held := l.held[h.name] == h && !h.lost

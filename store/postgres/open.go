@@ -75,7 +75,8 @@ const (
 type Store struct {
 	pool        *pgxpool.Pool
 	config      *pgxpool.Config
-	owned       bool // the pool is its own: that of a copy is the original's
+	lineDial    pgconn.DialFunc // in place of the configuration's, for the line of signs of life; nil: that one
+	owned       bool            // the pool is its own: that of a copy is the original's
 	schema      string
 	session     string // what its sessions are called, which nobody else's are
 	names       *nameCache
@@ -177,9 +178,9 @@ func (s *Store) configure(opts Options) error {
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTimeout
 	}
-	c.DialFunc = dialer().DialContext
+	c.DialFunc, s.lineDial = dialer().DialContext, lineDialer().DialContext
 	if opts.Dial != nil {
-		c.DialFunc = opts.Dial
+		c.DialFunc, s.lineDial = opts.Dial, opts.Dial
 	}
 	if cfg.PingTimeout == 0 {
 		cfg.PingTimeout = pingTimeout
@@ -302,6 +303,7 @@ func (s *Store) connect(ctx context.Context) error {
 			delete(s.config.ConnConfig.RuntimeParams, name)
 		}
 		s.config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+		s.config.PingTimeout = 0 // a pooler whose connections are all in use answers when one is free
 		if err = s.dial(ctx); err == nil {
 			err = s.throughPooler(ctx)
 		}

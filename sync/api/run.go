@@ -89,7 +89,7 @@ type Delivery struct {
 	Parked    int    `json:"parked"`
 	Waiting   int    `json:"waiting"`
 	Error     string `json:"error,omitempty"` // why the rest waits
-	// Others: another worker delivers. What it has delivered is not among Delivered. Workers are those of whom it is one, where the target is bound to some.
+	// Others: another worker delivers. What it has delivered is not among Delivered. Workers is who that is, or those of whom it is one where the target is bound to some.
 	Others  bool     `json:"others,omitempty"`
 	Workers []string `json:"workers,omitempty"`
 	// Waits are the actions that the target says have to wait, by cause, as in TargetStatus; they are not among Waiting.

@@ -63,7 +63,8 @@ type WorkerStatus struct {
 	// State is working, draining (it takes nothing more), or outdated (nor does it, as its configuration is not the one that was
 	// published last).
 	State string `json:"state"`
-	// Holds is what it works on: "run CONNECTION", "run CONNECTION (share 1 of 2)", "audit TARGET".
+	// Holds is what it works on: "run CONNECTION", "run CONNECTION (share 1 of 2)", "audit TARGET", and "deliver TARGET" for each target that is its own
+	// until it ends, whether there is anything to deliver or not.
 	Holds []string `json:"holds,omitempty"`
 }
 

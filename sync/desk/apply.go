@@ -383,7 +383,7 @@ func (d *Desk) record(ctx context.Context, todo []*work) error {
 				if elsewhere {
 					if now, err := stampNow(tx, w.subject); err != nil {
 						return err
-					} else if now != w.read {
+					} else if now != w.read && !(now.state == store.LinkRejected && w.class == Creations && w.save) { // a new one is what was made
 						d.putOff(w)
 						continue
 					}

@@ -506,7 +506,8 @@ func (a *audit) tooMuch(ctx context.Context, list []mended, counts map[Class]int
 	}
 	err := a.update(ctx, func(tx store.Writer, state *store.DeskState) error {
 		if _, guarded := a.editedElsewhere(state); guarded {
-			return nil // the next audit sees what may be done now
+			a.out.Held = nil // the next audit sees what may be done now
+			return nil
 		}
 		for _, class := range []Class{Creations, Overwrites} {
 			if reason := reasons[class]; reason != "" {

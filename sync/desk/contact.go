@@ -118,6 +118,7 @@ func (d *Desk) update(ctx context.Context, fn func(tx store.Writer, state *store
 	})
 	if err != nil {
 		d.forget()
+		d.last = 0 // an edit that was not made
 		return err
 	}
 	d.state = state

@@ -45,7 +45,8 @@ type Desk struct {
 
 	turns   chan struct{} // holds a token while a Deliver, an Audit or an operator's request is under way
 	roster  *roster
-	edits   uint64  // the count of edits when the roster was read (store.DeskEdits)
+	edits   uint64  // the count of edits (store.DeskEdits) when the roster was read
+	last    uint64  // … when this desk looked for them, or made one
 	under   []*work // what is being delivered
 	surveys map[directory.RecordKind]*survey
 	// listings are being read, in the background, until life ends.
@@ -252,7 +253,7 @@ func (d *Desk) deliver(ctx context.Context, todo []*work) error {
 	if wait, err := d.contact(ctx); err != nil {
 		return err
 	} else if wait != nil {
-		if todo, err = d.chosen(ctx, todo, wait); err != nil {
+		if todo, err = d.chosen(ctx, todo); err != nil {
 			return err
 		}
 	}
@@ -277,6 +278,9 @@ func (d *Desk) round(ctx context.Context, todo []*work) error {
 	clear(d.taken)
 	if err := d.load(ctx, todo); err != nil {
 		return err
+	}
+	if !d.met {
+		todo = stillChosen(todo)
 	}
 	if err := d.look(ctx, todo); err != nil {
 		return err

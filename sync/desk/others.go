@@ -76,10 +76,12 @@ func (d *Desk) catchUp(ctx context.Context, delivers bool) error {
 			}
 		}
 	}
-	if takesOver || unseen && e.Anew {
+	others := !delivers && e.By != d.id && e.Count != d.last // whoever delivers may have seen those, and they stand there no more
+	d.last = e.Count
+	if takesOver || others || unseen && e.Anew && delivers {
 		d.surveys = map[directory.RecordKind]*survey{}
 	}
-	if takesOver || unseen && slices.Contains(e.Keys, contactKey) {
+	if takesOver || others || unseen && slices.Contains(e.Keys, contactKey) {
 		d.planned = plannedContact{}
 	}
 	if takesOver || unseen && slices.Contains(e.Keys, guardKey) {
@@ -104,6 +106,7 @@ func (d *Desk) edited(s *store.DeskState, keys ...string) {
 		e.Keys, e.Anew = nil, false
 	}
 	e.Count++
+	d.last = e.Count
 	for _, key := range keys {
 		if !slices.Contains(e.Keys, key) {
 			e.Keys = append(e.Keys, key)

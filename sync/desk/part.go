@@ -11,7 +11,6 @@ import (
 	"dirsyncd/store"
 	"dirsyncd/sync/directory"
 	"dirsyncd/sync/fault"
-	"dirsyncd/sync/targets"
 )
 
 // saidKey is what a link keeps of a human who said of many at once that they are those whom a key finds.
@@ -241,17 +240,27 @@ func (a *adoption) chosen(l store.Link, at time.Time) store.Link {
 	return l
 }
 
+// chosen reports whether a human chose the record's thing, and it is to be there.
+func (w *work) chosen() bool {
+	return w.link.State == store.Linked && w.link.Why == whyChosen && !w.Op.Removes()
+}
+
 // chosen makes all wait but those whose thing a human chose.
-func (d *Desk) chosen(ctx context.Context, todo []*work, wait *targets.Wait) (ready []*work, err error) {
+func (d *Desk) chosen(ctx context.Context, todo []*work) (ready []*work, err error) {
 	if err := d.load(ctx, todo); err != nil {
 		return nil, err
 	}
+	return stillChosen(todo), nil
+}
+
+// stillChosen makes wait those of which a human has taken it back, or never chose it.
+func stillChosen(todo []*work) (ready []*work) {
 	for _, w := range todo {
-		if w.link.State == store.Linked && w.link.Why == whyChosen && !w.Op.Removes() {
+		if w.chosen() {
 			ready = append(ready, w)
 		} else {
-			w.wait(*wait)
+			w.wait(*heldContact())
 		}
 	}
-	return ready, nil
+	return ready
 }

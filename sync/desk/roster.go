@@ -295,16 +295,16 @@ func (d *Desk) eachPending(ctx context.Context, fn func(*kind, *directory.Action
 
 // load reads the links of what is handed over, and what humans said. The roster is as new as that.
 func (d *Desk) load(ctx context.Context, todo []*work) error {
-	for {
-		edited, err := d.loadOnce(ctx, todo)
-		if err != nil || !edited {
-			return err
-		}
-		d.forget()
-		if err := d.know(ctx, d.under); err != nil {
-			return err
-		}
+	edited, err := d.loadOnce(ctx, todo)
+	if err != nil || !edited {
+		return err
 	}
+	d.forget()
+	if err := d.know(ctx, d.under); err != nil {
+		return err
+	}
+	_, err = d.loadOnce(ctx, todo) // what is edited all the time, as by an audit, is looked at when it is stored
+	return err
 }
 
 func (d *Desk) loadOnce(ctx context.Context, todo []*work) (edited bool, err error) {

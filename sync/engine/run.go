@@ -115,7 +115,7 @@ func (e *Engine) run(ctx context.Context, c *Connection, t connectors.Tenant, jo
 		superseded, err = r.superseded(held)
 	}
 	switch {
-	case superseded != nil && !job.Patient:
+	case superseded != nil && job.Trigger == Operator:
 		return r.notBegun(superseded)
 	case superseded != nil:
 		r.log.Info("left to whoever has the rules in force, which have settled it")

@@ -27,8 +27,8 @@ func TestSuperseded(t *testing.T) {
 	r.add("3", "Cyn")
 	reads, rules := r.reads, r.state().RulesHash
 	former.Superseded = func(context.Context) (bool, error) { return true, nil }
-	for outcome, patient := range map[string]bool{Waiting: true, Failed: false} { // an operator hears of it
-		r.job = Job{Patient: patient}
+	for outcome, trigger := range map[string]string{Waiting: "startup", Failed: Operator} { // an operator hears of it
+		r.job = Job{Trigger: trigger}
 		if res := r.expect("former rules", outcome); !errors.Is(res.Err, ErrSuperseded) || fault.ClassOf(res.Err) != fault.Conflict {
 			t.Errorf("%v", res.Err)
 		}

@@ -109,6 +109,8 @@ type WorkerState struct {
 	Current  bool
 	Draining bool
 	Holds    []Unit
+	// Delivers are the targets that it delivers to, in order, as far as the state is known (it has their leases).
+	Delivers []string
 }
 
 // Publication is the current configuration.

@@ -67,7 +67,7 @@ const (
 	Urgent  Priority = 1 + iota // somebody waits for it
 	Changes                     // an incremental run
 	Whole                       // a full run
-	Bulk                        // a first sync, edited rules: much work that nobody waits for
+	Bulk                        // a first sync: much work that nobody waits for
 )
 
 // Request is what somebody wants.

@@ -91,8 +91,25 @@ func (s *Service) delivery(ctx context.Context, target string, worker *deliver.W
 	}
 	if t := s.current().targets[target]; sum.Others && t != nil {
 		d.Others, d.Workers = true, t.settings.Workers
+		if by := s.deliversTo(ctx, target); by != "" {
+			d.Workers = []string{by}
+		}
 	}
 	return d, nil
+}
+
+// deliversTo is the worker that delivers to a target; empty where that is not known.
+func (s *Service) deliversTo(ctx context.Context, target string) string {
+	if s.fleet == nil {
+		return ""
+	}
+	list, err := s.fleet.Workers(ctx)
+	for _, w := range list {
+		if err == nil && slices.Contains(w.Delivers, target) {
+			return w.Worker.Name
+		}
+	}
+	return ""
 }
 
 // waitsOf are the actions that a target says have to wait, by cause.

@@ -101,6 +101,9 @@ func (g *together) want(of fleet.Selector, t schedule.Trigger) {
 	if t.Full {
 		r.Want = fleet.Full
 	}
+	if t.Cause == schedule.CauseStartup {
+		r.Priority = fleet.Bulk // what was never read to its end lets changes pass
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), asked)
 	defer cancel()
 	if _, err := g.fleet.Want(ctx, of, r); err != nil {
@@ -215,6 +218,9 @@ func (s *Service) workers(ctx context.Context) ([]api.WorkerStatus, error) {
 			default:
 				workers[i].Holds = append(workers[i].Holds, "run "+u.Connection)
 			}
+		}
+		for _, target := range w.Delivers {
+			workers[i].Holds = append(workers[i].Holds, "deliver "+target)
 		}
 	}
 	return workers, nil

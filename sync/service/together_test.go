@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 	"dirsyncd/sync/fault"
 	"dirsyncd/sync/fleet"
 	"dirsyncd/sync/fleet/postgres"
+	"dirsyncd/sync/schedule"
 	"dirsyncd/sync/targets"
 )
 
@@ -282,4 +284,29 @@ func TestHangingConnectionLeavesItsLane(t *testing.T) {
 		t.Error(err)
 	}
 	close(stop)
+}
+
+// wishes is a fleet that notes what is wanted.
+type wishes struct {
+	fleet.Fleet
+	ranks []fleet.Priority
+}
+
+func (w *wishes) Want(_ context.Context, _ fleet.Selector, r fleet.Request) (int, error) {
+	w.ranks = append(w.ranks, r.Rank())
+	return 1, nil
+}
+
+// First syncs let changes pass, and go before nobody.
+func TestFirstSyncsGoLast(t *testing.T) {
+	w := &wishes{}
+	g := &together{fleet: w, log: slog.New(slog.DiscardHandler)}
+	for _, trigger := range []schedule.Trigger{
+		{Cause: schedule.CauseStartup}, {Cause: schedule.CauseSchedule}, {Cause: schedule.CauseFull, Full: true}, {Cause: schedule.CauseUSR1},
+	} {
+		g.Trigger("hq", trigger)
+	}
+	if want := []fleet.Priority{fleet.Bulk, fleet.Changes, fleet.Whole, fleet.Urgent}; !slices.Equal(w.ranks, want) {
+		t.Errorf("%v, not %v", w.ranks, want)
+	}
 }

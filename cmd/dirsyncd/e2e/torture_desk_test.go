@@ -175,7 +175,7 @@ func (w *witness) take(r *http.Request, body []byte) (status int, let <-chan str
 // its fields stood must be right all the same.
 func (w world) allow(e *event) {
 	r := w[e.Subject]
-	if r == nil && e.Data.Op == "deactivate" {
+	if r == nil && (e.Data.Op == "deactivate" || e.Data.Op == "reactivate") { // whose creation was refused, and who went before it came again
 		r = &record{fields: e.Data.Record, members: map[string]bool{}}
 		w[e.Subject] = r
 		maps.DeleteFunc(e.Data.Changes, func(name string, _ change) bool { return !isSet(name) }) // nobody knows from where

@@ -134,7 +134,7 @@ func TestWorkers(t *testing.T) {
 	})
 	b := inB.startReady("-v")
 	for _, in := range []*installation{inA, inB} {
-		eventually(t, "each worker knows both", func() bool { return slices.Equal(in.workers(), []string{"a working run hq", "b working"}) })
+		eventually(t, "each worker knows both", func() bool { return slices.Equal(in.workers(), []string{"a working run hq deliver desk", "b working"}) })
 	}
 	killed := time.Now()
 	_ = a.cmd.Process.Kill()

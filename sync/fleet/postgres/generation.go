@@ -91,11 +91,11 @@ func (f *Fleet) Publish(ctx context.Context) (p fleet.Publication, err error) {
 }
 
 // Superseded names a worker that lives and works by the current configuration, when that is another than one whose identity is given; empty:
-// there is none, or there were never any workers. It takes no part, so that commands can ask.
+// there is none, or there were never any workers. Without an identity it names whoever lives. It takes no part, so that commands can ask.
 func Superseded(ctx context.Context, pool *pgxpool.Pool, schema, hash string) (name string, err error) {
 	f := Fleet{schema: schema}
 	err = pool.QueryRow(ctx, f.sql(`select w.name from fleet.worker w where not w.dead and w.expires > clock_timestamp() and w.hash <> $1
-and w.hash = (select hash from fleet.generation order by id desc limit 1) order by w.name limit 1`), hash).Scan(&name)
+and ($1 = '' or w.hash = (select hash from fleet.generation order by id desc limit 1)) order by w.name limit 1`), hash).Scan(&name)
 	if pg := (*pgconn.PgError)(nil); errors.Is(err, pgx.ErrNoRows) || errors.As(err, &pg) && pg.Code == undefinedTable {
 		return "", nil
 	}

@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"dirsyncd/sync/fleet"
 )
@@ -63,7 +65,33 @@ where not w.dead and w.expires > clock_timestamp() order by w.name, w.id`))
 			return nil, err
 		}
 	}
-	return list, nil
+	return list, f.delivering(ctx, list)
+}
+
+// delivering adds which targets workers deliver to: whose lease of that in the state it is. A process has the same name for its sessions there as here.
+func (f *Fleet) delivering(ctx context.Context, list []fleet.WorkerState) error {
+	if f.state == "" {
+		return nil
+	}
+	state := pgx.Identifier{f.state}.Sanitize()
+	rows, err := f.pool.Query(ctx, f.sql(`select w.id::text, substr(l.name, 9) from `+state+`.lease l join `+state+`.worker s on s.id = l.holder and s.expires > clock_timestamp()
+join fleet.worker w on w.session = s.session where starts_with(l.name, 'deliver ') order by l.name`))
+	if err != nil {
+		return err
+	}
+	var id, target string
+	_, err = pgx.ForEachRow(rows, []any{&id, &target}, func() error {
+		for i := range list {
+			if list[i].ID == id {
+				list[i].Delivers = append(list[i].Delivers, target)
+			}
+		}
+		return nil
+	})
+	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && pg.Code == undefinedTable {
+		return nil // there is no state yet
+	}
+	return err
 }
 
 // Drain implements fleet.Fleet.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"dirsyncd/connectors/connectortest"
 	"dirsyncd/sync/database/postgrestest"
 	"dirsyncd/sync/database/testserver"
 	"dirsyncd/sync/schedule"
@@ -107,11 +108,12 @@ func TestTorture(t *testing.T) {
 	}
 	whole := soak(t)
 	began, worst := time.Now(), time.Duration(0)
+	rnd := rand.New(rand.NewPCG(connectortest.Seed(t), 1))
 	for round := 0; round < 3 || time.Since(began) < whole; round++ {
 		if whole > 0 {
 			time.Sleep(20 * time.Second)
 		}
-		w := workers[fmt.Sprintf("w%d", rand.IntN(3))]
+		w := workers[fmt.Sprintf("w%d", rnd.IntN(3))]
 		took := w.torture(t, p, round%3)
 		worst = max(worst, took)
 		t.Logf("round %d: %s, hand-over after %s", round, []string{"killed", "frozen", "cut"}[round%3], took)
@@ -213,8 +215,9 @@ func TestTicks(t *testing.T) {
 	until(t, "schedules come", firedSince(0))
 	whole := soak(t)
 	began := time.Now()
+	rnd := rand.New(rand.NewPCG(connectortest.Seed(t), 2))
 	for round := 0; round < 1 || time.Since(began) < whole; round++ {
-		i := rand.IntN(len(workers))
+		i := rnd.IntN(len(workers))
 		workers[i].kill()
 		until(t, "schedules come", firedSince(value[int64](t, p, "select max(seq) from fired")))
 		c.Name = fmt.Sprintf("w%d", i)
