@@ -9,7 +9,7 @@
 #
 # Output seen:
 #   psql, tcp_user_timeout=5000: the server's is 0
-#   pgx, tcp_user_timeout=5000:  the server's is 5s, the client's 0
+#   pgx, tcp_user_timeout=5000:  the server's is 5000, the client's 0
 #   psql, keepalives_idle=7:     connected
 #   pgx, keepalives_idle=7:      refused: unrecognized configuration parameter "keepalives_idle" (42704)
 #
@@ -94,4 +94,4 @@ echo "psql, tcp_user_timeout=5000: $one"
 echo "pgx, tcp_user_timeout=5000:  $two"
 echo "psql, keepalives_idle=7:     $three"
 echo "pgx, keepalives_idle=7:      $four"
-[[ $one == "the server's is 0" && $two == "the server's is 5s, the client's 0" && $three == connected && $four == 'refused: unrecognized configuration parameter "keepalives_idle" (42704)' ]]
+[[ $one == "the server's is 0" && $two == "the server's is 5000, the client's 0" && $three == connected && $four == 'refused: unrecognized configuration parameter "keepalives_idle" (42704)' ]]
