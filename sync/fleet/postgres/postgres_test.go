@@ -763,8 +763,13 @@ func superseded(t *testing.T, s *postgrestest.Server) {
 	c.idle("c")
 	ask("g", "")
 	ask("former", "a")
+	ask("", "a")
+	c.place.Exec("insert into " + schema + ".generation (hash, published, by_worker) values ('next', clock_timestamp(), 'another')")
+	ask("former", "") // nobody has the current one
+	ask("", "a")      // who lives, lives
 	stop()
 	ask("former", "")
+	ask("", "")
 }
 
 // givesBack: a worker that is stopped gives back what it did not do, and others do it.
