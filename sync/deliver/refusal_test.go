@@ -114,3 +114,31 @@ func TestManyRefusalsInTheLog(t *testing.T) {
 		}
 	})
 }
+
+// TestRefusedAndGone: who goes away before a creation that was refused was tried again is not told of, and comes back with a reactivation that has
+// the whole record (docs/events.md).
+func TestRefusedAndGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newMemory()
+		target := &scripted{desc: targets.Description{Batch: 1}, answer: func(context.Context, []directory.Action) ([]targets.Outcome, error) {
+			return []targets.Outcome{{Err: failWith(fault.Invalid, "answered 422")}}, nil
+		}}
+		w := New(st, journal, target, Options{Backoff: steady})
+		for _, step := range []struct {
+			op     directory.Op
+			said   string
+			parked int
+		}{{directory.Create, "create a", 1}, {directory.Deactivate, "create a", 0}, {directory.Reactivate, "create a | reactivate a", 0}} {
+			enqueue(t, st, user("a", step.op, "a"))
+			drain(t, w)
+			if got := target.said(); got != step.said {
+				t.Errorf("after the %s it was told %q, not %q", step.op, got, step.said)
+			}
+			if n := len(parked(t, st)); n != step.parked {
+				t.Errorf("after the %s %d are parked", step.op, n)
+			}
+			target.change(nil)
+		}
+		w.Close()
+	})
+}
